@@ -1,0 +1,112 @@
+"""A mapping of records in one JSON file that survives a crash at any moment and has a copy beside it.
+
+A damaged file is set aside under another name, and the copy is used.
+
+Source of the order write, sync, rename, sync the folder: Pillai et al., "All File Systems Are Not Created
+Equal" (OSDI 2014).
+"""
+
+import json
+import logging
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+log = logging.getLogger(__name__)
+
+# The version that each record carries; so the files stay plain mappings by Telegram ID and by code.
+SCHEMA = 1
+
+Record = TypeVar("Record")
+
+
+class SchemaTooNew(Exception):
+    """A newer version of this program wrote the data (permanent: run that version). Nothing was touched."""
+
+
+class JsonFile(Generic[Record]):
+    """One JSON object on disk, its values dataclasses, replaced as a whole."""
+
+    def __init__(self, path: Path, read: Callable[[dict[str, Any]], Record]) -> None:
+        """Take the file's path and what makes a record of a JSON object (KeyError, TypeError, ValueError: can't)."""
+        self.path = path
+        self._copy = path.with_name(path.name + ".copy")
+        self._read = read
+
+    def load(self) -> dict[str, Record]:
+        """Return the records; make the file where there is none; use the copy where the file is damaged.
+
+        Raises:
+            SchemaTooNew: the file is newer than this program.
+            OSError: it can't be read, set aside or made.
+        """
+        records = self._load(self.path)
+        if records is None:
+            records = self._load(self._copy)
+            if records is not None:
+                log.error("%s: used the copy %s", self.path.name, self._copy.name)
+            self.save(records or {})
+        self.path.chmod(0o600)
+        return records or {}
+
+    def save(self, records: Mapping[str, Record]) -> None:
+        """Write file and copy. Raises OSError where the file could not be replaced; a missed copy is logged."""
+        content = json.dumps(
+            {key: asdict(record) for key, record in records.items()},  # type: ignore[call-overload]
+            ensure_ascii=False,
+            indent=2,
+        )
+        replace_file(self.path, content)
+        try:
+            replace_file(self._copy, content)
+        except OSError:
+            log.exception("%s: the copy is one change behind", self.path.name)
+
+    def _load(self, path: Path) -> dict[str, Record] | None:
+        """Return the records of a file, or None where it is missing or was damaged (and is set aside now)."""
+        try:
+            content = path.read_text(encoding="utf-8")
+            return {key: self._read(migrate(record)) for key, record in json.loads(content).items()}
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, AttributeError, KeyError):
+            aside = path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}")
+            path.rename(aside)
+            # no traceback: a decoder's error quotes the file, and with it what people typed
+            log.error("%s is damaged; set aside as %s", path.name, aside.name)  # noqa: TRY400
+            return None
+
+
+def migrate(record: dict[str, Any]) -> dict[str, Any]:
+    """Bring a record of an older schema forward, one version at a time.
+
+    Raises:
+        SchemaTooNew: the record is newer than this program.
+    """
+    version = int(record.get("schema", 1))
+    if version > SCHEMA:
+        raise SchemaTooNew(f"the data has schema {version}; this version of the program knows up to {SCHEMA}")
+    return {**record, "schema": SCHEMA}
+
+
+def replace_file(path: Path, content: str) -> None:
+    """Replace a file as a whole, 0600: written beside, synced, renamed, and the folder synced.
+
+    Raises:
+        OSError: the file is as it was, or already the new one where only the folder's sync failed.
+    """
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

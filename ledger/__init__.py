@@ -1,0 +1,8 @@
+"""The ledger: what changes often, in one SQLite database: lessons, outgoing messages, people, conversation steps."""
+
+from ledger.database import Database, LedgerError
+from ledger.lessons import LessonRow, Lessons
+from ledger.outgoing import Outgoing, OutgoingRow
+from ledger.people import People, Step
+
+__all__ = ["Database", "LedgerError", "LessonRow", "Lessons", "Outgoing", "OutgoingRow", "People", "Step"]

@@ -1,0 +1,120 @@
+"""One SQLite file, one connection, one writer at a time; its schema and the way there."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Each entry brings the schema one version forward; PRAGMA user_version counts them. Entries are never changed,
+# only added; tests keep a database of each old version.
+MIGRATIONS = [
+    """
+    CREATE TABLE people (
+        telegram_id    INTEGER PRIMARY KEY,
+        language       TEXT,
+        unreachable_at TEXT                 -- since when Telegram answers 403 for them
+    );
+    CREATE TABLE steps (                    -- where a person is in a conversation; never a password
+        telegram_id    INTEGER PRIMARY KEY,
+        step           TEXT NOT NULL,
+        data           TEXT NOT NULL,
+        at             TEXT NOT NULL
+    );
+    CREATE TABLE lessons (
+        key            TEXT PRIMARY KEY,    -- rule 5's identity, hashed
+        student        INTEGER NOT NULL,
+        local_date     TEXT NOT NULL,
+        subject        TEXT NOT NULL,
+        teacher        TEXT NOT NULL,
+        time           TEXT NOT NULL,
+        seen_at        TEXT NOT NULL,
+        intended_at    TEXT,                -- written before the first click
+        marked_at      TEXT,                -- the page confirmed
+        told_at        TEXT,                -- the message is in `outgoing`
+        offered_until  TEXT                 -- Mark Now is on the screen until then
+    );
+    CREATE INDEX lessons_untold ON lessons (marked_at) WHERE told_at IS NULL AND marked_at IS NOT NULL;
+    CREATE INDEX lessons_offered ON lessons (offered_until) WHERE offered_until IS NOT NULL;
+    CREATE INDEX lessons_of_student ON lessons (student, seen_at);
+    CREATE TABLE outgoing (
+        id             INTEGER PRIMARY KEY AUTOINCREMENT,
+        bot            TEXT NOT NULL,
+        chat_id        INTEGER NOT NULL,
+        lane           INTEGER NOT NULL,    -- 0: answers to a tap, 1: notices
+        action         TEXT NOT NULL,       -- send, edit, strip, delete
+        slot           TEXT,                -- the place on the person's screen that it fills
+        payload        TEXT NOT NULL,
+        created_at     TEXT NOT NULL
+    );
+    CREATE INDEX outgoing_of_chat ON outgoing (bot, chat_id, lane, id);
+    CREATE TABLE slots (                    -- which message now fills a place on a person's screen
+        bot            TEXT NOT NULL,
+        chat_id        INTEGER NOT NULL,
+        slot           TEXT NOT NULL,
+        message_id     INTEGER NOT NULL,
+        PRIMARY KEY (bot, chat_id, slot)
+    ) WITHOUT ROWID;
+    """,
+]
+
+
+class LedgerError(Exception):
+    """The database can't be used (permanent: the operator has to look). Its text is one line."""
+
+
+class Database:
+    """The connection that all parts of the ledger share. Its methods may be called from any thread but the loop's."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Open or make the database (0600); ":memory:" makes one that is forgotten.
+
+        Raises:
+            LedgerError: the file is no database, can't be opened, or is newer than this program.
+        """
+        self._lock = threading.RLock()
+        try:
+            if path != ":memory:":
+                Path(path).touch(mode=0o600)
+                Path(path).chmod(0o600)
+            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            # FULL: an intent that is acknowledged is there after a power cut, too
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._migrate()
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(f"the ledger '{path}' can't be opened ({error})") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hold the one writer's place; commit at the end, roll back on an exception."""
+        with self._lock:
+            if self._connection.in_transaction:  # called within another part's transaction: one commit for both
+                yield self._connection
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def read(self, query: str, *parameters: object) -> list[sqlite3.Row]:
+        """Return the rows of a query."""
+        with self._lock:
+            return self._connection.execute(query, parameters).fetchall()
+
+    def close(self) -> None:
+        """Close the connection; the write-ahead log goes into the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _migrate(self) -> None:
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise LedgerError(f"the ledger has schema {version}; this version of the program knows {len(MIGRATIONS)}")
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            # one transaction with the version's number: a crash leaves the old schema or the new one
+            self._connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")

@@ -1,0 +1,79 @@
+"""What is kept of a person beside the student's record: language, reachability, the step of a conversation."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ledger.database import Database
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a person is in a conversation, since when, with what was learnt on the way (never a password)."""
+
+    name: str
+    data: dict[str, Any]
+    at: datetime
+
+
+class People:
+    """The people's part of the ledger. Every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on the shared connection."""
+        self._database = database
+
+    def languages(self) -> dict[int, str]:
+        """Return each person's language."""
+        rows = self._database.read("SELECT telegram_id, language FROM people WHERE language IS NOT NULL")
+        return {row["telegram_id"]: row["language"] for row in rows}
+
+    def set_language(self, telegram_id: int, language: str) -> None:
+        """Keep a person's language."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO people (telegram_id, language) VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET language = excluded.language",
+                (telegram_id, language),
+            )
+
+    def set_unreachable(self, telegram_id: int, since: datetime | None) -> None:
+        """Record that Telegram refuses messages to this person (blocked, gone), or (None) no more."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO people (telegram_id, unreachable_at) VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET unreachable_at = excluded.unreachable_at",
+                (telegram_id, since.isoformat() if since else None),
+            )
+
+    def unreachable(self) -> set[int]:
+        """Return the people whom Telegram does not let us reach."""
+        return {r["telegram_id"] for r in self._database.read("SELECT * FROM people WHERE unreachable_at IS NOT NULL")}
+
+    def set_step(self, telegram_id: int, step: str, data: dict[str, Any], at: datetime) -> None:
+        """Keep the step that a person is at now."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO steps VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET step = excluded.step, data = excluded.data, at = excluded.at",
+                (telegram_id, step, json.dumps(data, ensure_ascii=False), at.isoformat()),
+            )
+
+    def step(self, telegram_id: int) -> Step | None:
+        """Return the step that a person is at."""
+        rows = self._database.read("SELECT * FROM steps WHERE telegram_id = ?", telegram_id)
+        return _step(rows[0]) if rows else None
+
+    def steps(self) -> dict[int, Step]:
+        """Return everybody's step."""
+        return {row["telegram_id"]: _step(row) for row in self._database.read("SELECT * FROM steps")}
+
+    def clear_step(self, telegram_id: int) -> None:
+        """Forget a person's step."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM steps WHERE telegram_id = ?", (telegram_id,))
+
+
+def _step(row: Any) -> Step:
+    return Step(row["step"], json.loads(row["data"]), datetime.fromisoformat(row["at"]))

@@ -1,0 +1,220 @@
+"""Every setting, read once from the environment and .env, and checked before anything starts.
+
+A name that ends in ``_FILE`` may stand in for any secret: it names a file that holds the value, as Docker
+and Kubernetes hand secrets over. The environment wins over ``.env``.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent
+
+# A bot's token as @BotFather gives it: the bot's number, a colon, 35 characters.
+_TOKEN = re.compile(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong (permanent: the operator has to change it). Its text is one line."""
+
+
+def environment_file() -> Path | None:
+    """Return the .env file to read: ENV_FILE where that is set (empty: none at all), else the project's."""
+    named = os.environ.get("ENV_FILE")
+    if named is None:
+        return ROOT / ".env"
+    return Path(named) if named else None
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads NAME_FILE for every secret NAME that is not given directly."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # pydantic-settings asks for it; __call__ does the work
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, field in self.settings_cls.model_fields.items():
+            variable = f"{name}_file".upper()
+            path = os.environ.get(variable)
+            if field.annotation not in (SecretStr, SecretStr | None) or not path or name == "encryption_key":
+                continue
+            try:
+                found[name] = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingsError(f"{variable}: got '{path}', wants a readable file ({error.strerror})") from error
+        return found
+
+
+class Settings(BaseSettings):
+    """The settings of one process. ``description`` says what a value must be; it ends the error's line."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    # first, because the addresses below are checked against it
+    allow_http_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="comma-separated host names that may be spoken to without TLS"
+    )
+    telegram_bot_token: SecretStr | None = Field(
+        None, description="the marker bot's token, from @BotFather, like 1234567890:AA..."
+    )
+    admin_telegram_id: Annotated[tuple[int, ...], NoDecode] = Field(
+        (), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
+    )
+    telegram_api_url: str = Field("https://api.telegram.org", description="an https address")
+    https_proxy_telegram: SecretStr | None = Field(None, description="a proxy's address for Telegram alone")
+
+    portal_url: str = Field("https://wsp.kbtu.kz/RegistrationOnline", description="an https address")
+    refresh_interval: float = Field(20, ge=1, le=600, description="seconds between reloads, 1 to 600")
+    portal_max_loads_per_second: float = Field(10, gt=0, le=1000, description="a number above 0, up to 1000")
+    portal_max_parallel_sign_ins: int = Field(3, ge=1, le=100, description="a whole number, 1 to 100")
+    timezone: str = Field("Asia/Almaty", description="a time zone's name, like Asia/Almaty")
+    max_active_monitors: int | None = Field(
+        None, ge=1, le=10_000, description="a whole number, 1 to 10000, or nothing: as many as the memory holds"
+    )
+
+    chrome_bin: str | None = Field(None, description="the path of a Chrome or Chromium")
+    chromedriver_path: str | None = Field(None, description="the path of the chromedriver that fits it")
+    selenium_remote_url: str | None = Field(None, description="the address of a Selenium Grid")
+
+    data_dir: Path = Field(Path("data"), description="a folder that this process may write")
+    encryption_key: SecretStr | None = Field(None, description="Fernet keys, comma-separated; the first one writes")
+    encryption_key_file: Path = Field(
+        Path("secrets/encryption.key"), description="a file outside DATA_DIR that holds the key"
+    )
+
+    health_port: int | None = Field(None, ge=1, le=65535, description="a port, 1 to 65535, or nothing: off")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_format: Literal["text", "json"] = Field("text", description="text or json")
+
+    kbtu_username: str | None = Field(None, description="attendance.py: the portal's username")
+    kbtu_password: SecretStr | None = Field(None, description="attendance.py: the portal's password")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put NAME_FILE between the environment and .env."""
+        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+
+    @field_validator("admin_telegram_id", mode="before")
+    @classmethod
+    def _read_ids(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        ids = tuple(int(part) for part in value.split(",") if part.strip())
+        if not ids or any(each <= 0 for each in ids):
+            raise ValueError("no positive number")
+        return ids
+
+    @field_validator("allow_http_hosts", mode="before")
+    @classmethod
+    def _read_hosts(cls, value: Any) -> Any:
+        return tuple(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+
+    @field_validator("telegram_bot_token")
+    @classmethod
+    def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("not a token's shape")
+        return value
+
+    @field_validator("telegram_api_url", "portal_url")
+    @classmethod
+    def _check_address(cls, value: str, info: ValidationInfo) -> str:
+        """Passwords and tokens travel here, so only TLS, this machine, or a host the operator vouches for."""
+        parts = urlsplit(value)
+        allowed = _LOOPBACK | set(info.data.get("allow_http_hosts", ()))
+        if not parts.hostname or parts.scheme not in ("http", "https"):
+            raise ValueError("no address")
+        if parts.scheme == "http" and parts.hostname.lower() not in allowed:
+            raise ValueError("http to a host that is not in ALLOW_HTTP_HOSTS")
+        return value.rstrip("/")
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("no such time zone") from error
+        return value
+
+    @field_validator("data_dir", "encryption_key_file")
+    @classmethod
+    def _under_the_project(cls, value: Path) -> Path:
+        """Relative paths mean the project's folder, wherever the process was started."""
+        return value if value.is_absolute() else ROOT / value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which lessons have their date."""
+        return ZoneInfo(self.timezone)
+
+
+def load() -> Settings:
+    """Read and check the settings.
+
+    Raises:
+        SettingsError: one line that names the setting, what it got and what it wants. A secret is not shown.
+    """
+    try:
+        return Settings(_env_file=environment_file())  # type: ignore[call-arg]  # pydantic-settings' own keyword
+    except ValidationError as error:
+        raise SettingsError(_line(error)) from None  # the cause would carry the values, secrets among them
+
+
+def load_for_bot() -> Settings:
+    """Read the settings and insist on what the marker bot can't do without.
+
+    Raises:
+        SettingsError: as ``load``, and where the token or the admin's ID is missing.
+    """
+    settings = load()
+    if settings.telegram_bot_token is None:
+        raise SettingsError(_missing("telegram_bot_token"))
+    if not settings.admin_telegram_id:
+        raise SettingsError(_missing("admin_telegram_id"))
+    return settings
+
+
+def bot_is_configured() -> bool:
+    """Say whether any bot token is given, right or wrong: a mistyped token must never start the sandbox."""
+    from dotenv import dotenv_values
+
+    path = environment_file()
+    given = {**(dotenv_values(path) if path else {}), **os.environ}
+    return any(given.get(f"TELEGRAM_BOT_TOKEN{suffix}") for suffix in ("", "_FILE"))
+
+
+def _missing(field: str) -> str:
+    return f"{field.upper()}: got nothing, wants {Settings.model_fields[field].description}"
+
+
+def _line(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    name = str(problem["loc"][0]).lower()
+    field = Settings.model_fields[name]
+    secret = field.annotation in (SecretStr, SecretStr | None)
+    given = os.environ.get(name.upper()) or _from_env_file(name.upper())
+    got = "a value that is not shown here" if secret else f"'{given}'"
+    return f"{name.upper()}: got {got}, wants {field.description}"
+
+
+def _from_env_file(name: str) -> str | None:
+    from dotenv import dotenv_values
+
+    path = environment_file()
+    return dotenv_values(path).get(name) if path else None
