@@ -1,0 +1,53 @@
+"""What a monitor tells the world: its state, its events."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from portal.lessons import Lesson
+
+
+class State(Enum):
+    """What a monitor is doing."""
+
+    STARTING = "starting"
+    SIGNING_IN = "signing in"
+    WATCHING = "watching"
+    WAITING = "waiting"
+    STOPPED = "stopped"
+
+
+class Event(Enum):
+    """What ``on_status_update`` tells. The text beside it is the portal's own or the trouble's."""
+
+    SIGNING_IN = "signing in"
+    WATCHING = "watching"
+    TROUBLE = "trouble"
+    UNKNOWN_VIEW = "unknown view"
+    REFUSED = "refused"  # permanent: wrong username or password
+    BLOCKED = "blocked"  # permanent: the portal blocked the account
+    NO_BROWSER = "no browser"  # permanent: the operator has to install one
+    FAILED = "failed"  # permanent: a mistake of ours, with its cause in the log
+    LESSON_CLOSED = "lesson closed"  # an open lesson went away unmarked
+    LESSON_MARKED_ELSEWHERE = "lesson marked elsewhere"  # marked, but not by us
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class StatusEvent:
+    """One status update: the event, the words that belong to it, the lesson where it is about one."""
+
+    event: Event
+    text: str = ""
+    lesson: Lesson | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """A snapshot of a monitor, for people to read. Times are UTC, None where it has not happened yet."""
+
+    state: State
+    since: datetime
+    last_check: datetime | None = None
+    next_check: datetime | None = None
+    trouble: str = ""

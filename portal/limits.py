@@ -1,0 +1,45 @@
+"""Good manners towards the portal, for the whole installation: loads per second, sign-ins at a time.
+
+Each reload leaves a dead UI on the portal's server for 3.1 heartbeats (372 s), so many students must not reload
+at once.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from clock import Clock, SystemClock
+
+# Waits for so many seconds, or raises what interrupts the caller.
+Pause = Callable[[float], None]
+
+
+class PortalLimits:
+    """Shared by all monitors; thread-safe. Waiting goes through the caller's ``pause``, so it can be interrupted."""
+
+    def __init__(self, loads_per_second: float = 10, parallel_sign_ins: int = 3, clock: Clock | None = None) -> None:
+        """Take the two limits."""
+        self._interval = 1 / loads_per_second
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._next_load = 0.0
+        self._sign_ins = threading.Semaphore(parallel_sign_ins)
+
+    def wait_for_load(self, pause: Pause) -> None:
+        """Wait until it is this caller's turn to load the page."""
+        with self._lock:
+            now = self._clock.monotonic()
+            turn = max(now, self._next_load)
+            self._next_load = turn + self._interval
+        if turn > now:
+            pause(turn - now)
+
+    @contextmanager
+    def sign_in(self, pause: Pause) -> Iterator[None]:
+        """Hold one of the places for signing in."""
+        while not self._sign_ins.acquire(blocking=False):
+            pause(0.1)
+        try:
+            yield
+        finally:
+            self._sign_ins.release()

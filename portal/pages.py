@@ -1,0 +1,234 @@
+"""The portal's page as page objects: methods are what a person does, waiting is inside, locators are private.
+
+All of the portal is one address; what it shows decides ``portal.views``. Nothing here sleeps: every wait goes
+through the caller's ``pause``, which may raise to interrupt it.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    InvalidSessionIdException,
+    JavascriptException,
+    NoAlertPresentException,
+    NoSuchElementException,
+    NoSuchWindowException,
+    StaleElementReferenceException,
+    TimeoutException,
+    UnexpectedAlertPresentException,
+    WebDriverException,
+)
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
+from urllib3.exceptions import HTTPError
+
+from clock import Clock, SystemClock
+from portal.errors import (
+    AccountBlocked,
+    BrowserFailed,
+    PageChanged,
+    PortalUnavailable,
+    SessionLost,
+    SignInRefused,
+    UnknownView,
+)
+from portal.lessons import Lesson
+from portal.limits import Pause
+from portal.views import Reading, View, decide
+
+_SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+
+# A stopped Vaadin application never becomes idle again, so waiting for it needs an end (seconds).
+READY_WITHIN = 15.0
+# Two looks this far apart (seconds) must both find the client idle: a queued request starts in between.
+_BETWEEN_LOOKS = 0.07
+# After the click on "Log in" the form may stand there for a moment before the refusal or the reload comes.
+_FORM_STAYS = 3.0
+_PRESSABLE = (ElementClickInterceptedException, ElementNotInteractableException, StaleElementReferenceException)
+
+
+class Page:
+    """What all views share: loading, one reading per script call, waiting until the page is settled."""
+
+    def __init__(self, driver: WebDriver, pause: Pause, clock: Clock | None = None) -> None:
+        """Take the driver; only the thread that owns it may call the methods."""
+        self._driver = driver
+        self._pause = pause
+        self._clock = clock or SystemClock()
+
+    def load(self, address: str) -> None:
+        """Load the address anew; returns at once. Raises BrowserFailed, PortalUnavailable."""
+        with suppress(PortalUnavailable, PageChanged):  # an alert or a half-gone document is left behind, too
+            self._ask("leave")
+        self._command(lambda: self._driver.get(address))
+
+    def read(self) -> Reading:
+        """Return what the page shows now, from one script call. Raises BrowserFailed."""
+        try:
+            return decide(self._ask("read"))
+        except PageChanged:
+            return Reading(View.LOADING)  # between two documents there is none to ask
+        except PortalUnavailable as down:
+            return Reading(View.DOWN, str(down))
+
+    def changed(self) -> bool:
+        """Say, at next to no cost, whether the page has changed since the last reading. Raises BrowserFailed."""
+        try:
+            return bool(self._ask("changed"))
+        except (PageChanged, PortalUnavailable):
+            return True
+
+    def settle(self, within: float = READY_WITHIN) -> Reading:
+        """Read until two looks in a row find the client idle and the same view; return that reading.
+
+        Raises:
+            PortalUnavailable: not ready in time, an alert, an error page.
+            BrowserFailed: the browser is gone.
+        """
+        deadline = self._clock.monotonic() + within
+        before: Reading | None = None
+        while True:
+            reading = self.read()
+            if reading.view is View.DOWN:
+                raise PortalUnavailable(reading.text)
+            if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
+                return reading
+            if reading.view is not View.LOADING and before is not None and before.view is reading.view:
+                return reading
+            before = reading
+            if self._clock.monotonic() > deadline:
+                raise PortalUnavailable(f"the page was not ready within {within:g} s")
+            self._pause(_BETWEEN_LOOKS)
+
+    def _ask(self, question: str, argument: Any = None) -> Any:
+        return self._command(lambda: self._driver.execute_script(_SCRIPT, question, argument))
+
+    def _command(self, command: Callable[[], Any]) -> Any:
+        """Run one driver command and give its failure our name."""
+        try:
+            return command()
+        except UnexpectedAlertPresentException as error:
+            self._dismiss_alert()
+            raise PortalUnavailable(f"the page said: {error.alert_text or 'nothing'}") from error
+        except (InvalidSessionIdException, NoSuchWindowException) as error:
+            raise BrowserFailed("Chrome is gone") from error
+        except (*_PRESSABLE, NoSuchElementException, JavascriptException) as error:
+            raise PageChanged(type(error).__name__) from error
+        except TimeoutException as error:
+            raise BrowserFailed("the page did not answer the driver in time") from error
+        except WebDriverException as error:
+            message = error.msg or ""
+            if "net::ERR" in message:
+                raise PortalUnavailable(message.splitlines()[0]) from error
+            if "aborted by navigation" in message or "execution context" in message or "no such frame" in message:
+                raise PageChanged("the document was replaced") from error
+            raise BrowserFailed(message.splitlines()[0] if message else type(error).__name__) from error
+        except HTTPError as error:  # chromedriver ended or hangs: urllib3's own error, not Selenium's
+            raise BrowserFailed(f"no answer from the driver ({type(error).__name__})") from error
+
+    def _dismiss_alert(self) -> None:
+        try:
+            self._driver.switch_to.alert.dismiss()
+        except NoAlertPresentException:
+            pass  # the driver has dismissed it already
+        except (WebDriverException, HTTPError) as error:
+            raise BrowserFailed("an alert can't be dismissed") from error
+
+
+class LoginPage(Page):
+    """The login form."""
+
+    def sign_in(self, username: str, password: str) -> Reading:
+        """Fill in the form, press the button and wait for the outcome; return the first reading inside.
+
+        Raises:
+            SignInRefused: with the portal's words.
+            AccountBlocked: with the portal's words.
+            PortalUnavailable, SessionLost, PageChanged, BrowserFailed: try again.
+        """
+        self._type_username(username)
+        self._type(self._find("input[type=password]"), password)
+        # A native click: it takes the focus from the field, and only that blur sends the password.
+        button = self._find(".v-button.v-button-primary")
+        self._command(button.click)
+        return self._outcome()
+
+    def _type_username(self, username: str) -> None:
+        """Type into the combo box: the value counts after Tab, and is blanked until the server has answered."""
+        for _ in range(3):
+            self._type(self._username_field(), username)
+            self.settle()  # each key asks the server for suggestions; a Tab meanwhile would lose the value for good
+            self._command(partial(self._username_field().send_keys, Keys.TAB))
+            self.settle()
+            if self._command(partial(self._username_field().get_property, "value")) == username:
+                return
+        raise PageChanged("the username does not stay in its field")
+
+    def _outcome(self) -> Reading:
+        stays_until = self._clock.monotonic() + _FORM_STAYS
+        while True:
+            reading = self.settle()
+            if reading.view is View.REFUSED:
+                raise SignInRefused(reading.text)
+            if reading.view is View.BLOCKED:
+                raise AccountBlocked(reading.text)
+            if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
+                raise SessionLost(reading.text)
+            if reading.view is not View.LOGIN:
+                return reading
+            if self._clock.monotonic() > stays_until:
+                raise PortalUnavailable("the login form did nothing")
+            self._pause(_BETWEEN_LOOKS)
+
+    def _username_field(self) -> WebElement:
+        return self._find(".v-filterselect input.v-filterselect-input")
+
+    def _type(self, field: WebElement, *keys: str) -> None:
+        self._command(lambda: field.send_keys(Keys.CONTROL + "a" + Keys.NULL, *keys))
+
+    def _find(self, css: str) -> WebElement:
+        element: WebElement = self._command(lambda: self._driver.find_element(By.CSS_SELECTOR, css))
+        return element
+
+
+class AttendancePage(Page):
+    """The cards of the lessons that are open now."""
+
+    def mark(self, lesson: Lesson, within: float = READY_WITHIN) -> bool:
+        """Press a lesson's button and wait for the page's own confirmation.
+
+        The confirmation is the same card with a button that can't be pressed any more and says something else:
+        a caption changes by the server's answer alone. A click that the portal swallows is not confirmed.
+
+        Returns:
+            True where the page confirmed, False where it went on offering the button.
+
+        Raises:
+            PageChanged: the card closed meanwhile, or is covered.
+            SessionLost, PortalUnavailable, BrowserFailed: not known whether it is marked; look again.
+        """
+        before = self.read().card(lesson)
+        button = self._ask("button", list(before.lines)) if before else None
+        if before is None or button is None:
+            raise PageChanged("the lesson's button is not there any more")
+        self._command(button.click)
+        reading = self.settle(within)
+        yes = self._ask("yes")
+        if yes is not None:
+            self._command(yes.click)
+            reading = self.settle(within)
+        if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
+            raise SessionLost(reading.text)
+        if reading.view is View.UNKNOWN:
+            raise UnknownView("after the click")
+        after = reading.card(lesson)
+        if after is None:
+            raise PageChanged("the card closed with the click")
+        return not after.enabled and after.caption != before.caption

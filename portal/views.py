@@ -1,0 +1,89 @@
+"""Which view the portal shows: decided from one snapshot of the page, first match wins."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from portal.lessons import Lesson, parse_card
+
+# "Nothing open" in the portal's three languages; compared case-folded, as a part of a label's text.
+_NOTHING = (
+    "нет доступных дисциплин",
+    "қолжетімді пәндер жоқ",
+    "no available disciplines",
+    "no disciplines available",
+)
+# The caption of the system notification for an expired session; Russian in every language of the page.
+_EXPIRED = "время сеанса истекло"
+
+
+class View(Enum):
+    """What the page shows."""
+
+    DOWN = "down"
+    SESSION_LOST = "session lost"
+    COMMUNICATION = "communication problem"
+    LOADING = "loading"
+    REFUSED = "refused"
+    LOGIN = "login"
+    BLOCKED = "blocked"
+    OPEN = "open"
+    MARKED = "marked"
+    NOTHING = "nothing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One lesson's card. ``lines`` are the label's own before the countdown, to find the card again."""
+
+    lesson: Lesson
+    enabled: bool
+    caption: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at the page: the view, the page's own words where it has some, the cards."""
+
+    view: View
+    text: str = ""
+    cards: tuple[Card, ...] = ()
+
+    def card(self, lesson: Lesson) -> Card | None:
+        """Return the card of a lesson, whatever its countdown says now."""
+        wanted = (lesson.subject, lesson.teacher, lesson.time)
+        return next((c for c in self.cards if (c.lesson.subject, c.lesson.teacher, c.lesson.time) == wanted), None)
+
+
+def decide(page: dict[str, Any]) -> Reading:
+    """Decide the view of what page.js read. The order is the rule: a dead session may still show old cards."""
+    if page["left"]:
+        return Reading(View.LOADING)
+    if page["status"] >= 500 or page["broken"]:
+        return Reading(View.DOWN, f"HTTP {page['status']}" if page["status"] >= 500 else "the address can't be loaded")
+    if page["system"] is not None:
+        lost = _EXPIRED in page["system"].casefold()
+        return Reading(View.SESSION_LOST if lost else View.COMMUNICATION, page["system"])
+    if page["reconnecting"]:
+        return Reading(View.COMMUNICATION)
+    if not page["ready"]:
+        return Reading(View.LOADING)
+    if page["refusal"] is not None:
+        return Reading(View.REFUSED, page["refusal"])
+    if page["login"]:
+        return Reading(View.LOGIN)
+    if page["blocked"] is not None:
+        return Reading(View.BLOCKED, page["blocked"])
+    cards = tuple(_card(**card) for card in page["cards"])
+    if cards:
+        return Reading(View.OPEN if any(card.enabled for card in cards) else View.MARKED, cards=cards)
+    if any(words in label.casefold() for label in page["labels"] for words in _NOTHING):
+        return Reading(View.NOTHING)
+    return Reading(View.UNKNOWN)
+
+
+def _card(lines: list[str], caption: str, enabled: bool) -> Card:
+    lesson, own = parse_card(lines)
+    return Card(lesson, enabled, caption, tuple(lines[:own]))
