@@ -1,0 +1,193 @@
+"""The bot's entry point: puts everything together and runs it until a signal.
+
+Settings -> stores -> application -> registry -> handlers; the end goes the other way: monitors, bridge, updates,
+messages, stores.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from filelock import FileLock, Timeout
+from telegram.error import InvalidToken
+
+import health
+import logs
+import settings as settings_module
+from clock import Clock, SystemClock
+from encryption import EncryptionKeyError, open_cipher
+from handlers.marker import Marker, publish_commands
+from handlers.registration import STEPS
+from handlers.services import Services
+from json_file import SchemaTooNew
+from ledger import Database, LedgerError, Lessons, People
+from monitor import AttendanceMonitor
+from portal.browser import Chromes
+from portal.errors import BrowserMissing
+from portal.limits import PortalLimits
+from portal.session import chrome_opener
+from registry import Bridge, MonitorRegistry, memory_capacity
+from settings import Settings, SettingsError
+from storage import Storage, StorageUnavailable, Student
+from telegram_app.factory import PollingRequest, build_application, polling, running
+from telegram_app.outgoing import Outbox
+from telegram_app.persistence import StepsFromLedger
+
+log = logging.getLogger("bot")
+
+# sysexits.h
+EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78
+# Threads for what would block the loop: files, the ledger, waiting for monitors to end.
+WORKERS = 32
+
+
+def main() -> int:
+    """Run the bot; return the process's exit code."""
+    try:
+        settings = settings_module.load_for_bot()
+    except SettingsError as error:
+        return _refuse(error, EX_CONFIG)
+    logs.set_up(settings.log_level, settings.log_format)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(settings.data_dir / "lock", timeout=0, mode=0o600):
+            return asyncio.run(_until_signal(settings))
+    except Timeout:
+        return _refuse(f"DATA_DIR: '{settings.data_dir}' is in use by another process of this bot", EX_TEMPFAIL)
+    except (EncryptionKeyError, SchemaTooNew) as error:
+        return _refuse(error, EX_CONFIG)
+    except (StorageUnavailable, LedgerError, OSError) as error:
+        return _refuse(error, EX_IOERR)
+    except BrowserMissing as error:
+        return _refuse(error, EX_UNAVAILABLE)
+    except InvalidToken:
+        return _refuse(
+            "TELEGRAM_BOT_TOKEN: got a token that Telegram does not know, wants the one from @BotFather", EX_CONFIG
+        )
+
+
+def _refuse(problem: Exception | str, code: int) -> int:
+    print(problem, file=sys.stderr)
+    return code
+
+
+async def _until_signal(settings: Settings) -> int:
+    """Serve until SIGINT or SIGTERM, or until serving fails."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(WORKERS, thread_name_prefix="worker"))
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(serve(settings, SystemClock()))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+    log.info("stopped")
+    return 0
+
+
+async def serve(settings: Settings, clock: Clock) -> None:
+    """Run everything until cancelled."""
+    token = settings.telegram_bot_token
+    if token is None:
+        raise SettingsError("TELEGRAM_BOT_TOKEN: got nothing")
+    async with AsyncExitStack() as stack:
+        storage = _open_storage(settings, clock)
+        database = Database(settings.data_dir / "ledger.sqlite3")
+        stack.callback(database.close)
+        lessons, people = Lessons(database), People(database)
+        chromes = Chromes(
+            settings.data_dir / "profiles",
+            settings.chrome_bin,
+            settings.chromedriver_path,
+            settings.selenium_remote_url,
+        )
+        await asyncio.to_thread(chromes.check)
+        await asyncio.to_thread(chromes.sweep)
+
+        proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
+        poll = PollingRequest(proxy)
+        application = build_application(
+            token.get_secret_value(), settings.telegram_api_url, proxy, StepsFromLedger(people, STEPS), poll
+        )
+        bridge = Bridge(asyncio.get_running_loop())
+        make_monitor = partial(_make_monitor, settings, clock, lessons, chromes, _limits(settings, clock))
+        registry = MonitorRegistry(storage, make_monitor, bridge, settings.max_active_monitors or memory_capacity())
+
+        async def lost(person: int) -> None:
+            await marker.presence.lost(person)
+
+        outbox = Outbox(application.bot, database, "marker", lost, clock)
+        services = Services(settings, clock, storage, lessons, people, registry, outbox, languages=people.languages())
+        marker = Marker(services, people.unreachable())
+        marker.add_to(application)
+
+        def report() -> dict[str, Any]:
+            state = health.polling_state(poll.answered_at)
+            return {"status": state, "monitors": len(registry.active()), "capacity": registry.capacity}
+
+        await stack.enter_async_context(health.serving(settings.health_port, report))
+        await stack.enter_async_context(running(application))
+        stack.push_async_callback(outbox.close)
+        await outbox.start()
+        await marker.notices.tell_what_was_left()
+        await stack.enter_async_context(polling(application))
+        stack.push_async_callback(bridge.close)
+        stack.push_async_callback(registry.close)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks.create_task(marker.offers.run())
+        resumed = await registry.resume()
+        log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
+        await publish_commands(application.bot, settings.admin_telegram_id)
+        await asyncio.Event().wait()
+
+
+def _open_storage(settings: Settings, clock: Clock) -> Storage:
+    keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
+    may_create = not Storage.holds_students(settings.data_dir)
+    return Storage(settings.data_dir, open_cipher(keys, settings.encryption_key_file, may_create=may_create), clock)
+
+
+def _limits(settings: Settings, clock: Clock) -> PortalLimits:
+    return PortalLimits(settings.portal_max_loads_per_second, settings.portal_max_parallel_sign_ins, clock)
+
+
+def _make_monitor(
+    settings: Settings,
+    clock: Clock,
+    lessons: Lessons,
+    chromes: Chromes,
+    limits: PortalLimits,
+    student: Student,
+    password: str,
+    on_lesson: Any,
+    on_status: Any,
+) -> AttendanceMonitor:
+    return AttendanceMonitor(
+        student.username,
+        password,
+        student.mode,
+        on_lesson,
+        on_status,
+        student=student.telegram_id,
+        portal_url=settings.portal_url,
+        refresh_interval=settings.refresh_interval,
+        zone=settings.zone,
+        journal=lessons,
+        open_portal=chrome_opener(chromes, settings.portal_url, clock),
+        limits=limits,
+        clock=clock,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

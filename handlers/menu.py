@@ -1,0 +1,114 @@
+"""The student's menu: one living message that shows the state, with the buttons that change it."""
+
+import asyncio
+from datetime import datetime
+from html import escape
+
+from handlers.services import Services
+from monitor_events import State
+from storage import Student
+from telegram_app.i18n import LANGUAGES, Texts
+from telegram_app.outgoing import Button, Item, Keyboard
+
+SLOT = "menu"
+
+
+async def main_menu(services: Services, person: int, headline: str = "") -> tuple[str, Keyboard]:
+    """Return text and buttons of what a person sees first; ``headline`` (HTML) goes above."""
+    _ = services.texts(person)
+    student = services.storage.student(person)
+    keyboard: Keyboard = []
+    if student is None:
+        text = _(
+            "This bot marks your attendance on the university's portal. "
+            "To begin you need an invitation code from the administrator."
+        )
+        keyboard.append([Button(_("Enter Invitation Code"), "reg:enter")])
+    else:
+        text = await _status(services, student, _)
+        if services.registry.running(person):
+            keyboard.append([Button(_("Stop Monitoring"), "mon:stop")])
+        else:
+            keyboard.append([Button(_("Start Monitoring"), "mon:start")])
+        other = (
+            Button(_("Switch to Manual"), "mode:manual")
+            if student.mode == "automatic"
+            else Button(_("Switch to Automatic"), "mode:automatic")
+        )
+        keyboard.append([other, Button(_("Status"), "mon:status")])
+    if services.is_admin(person):
+        keyboard.append([Button(_("Admin Panel"), "adm:panel")])
+    return "\n\n".join(part for part in (headline, text) if part), keyboard
+
+
+async def fresh_menu(services: Services, person: int, headline: str = "") -> list[Item]:
+    """Return what puts the menu below everything: the old keyboard goes, a new message comes."""
+    text, keyboard = await main_menu(services, person, headline)
+    return below(person, text, keyboard)
+
+
+async def changed_menu(services: Services, person: int, headline: str = "") -> Item:
+    """Return what brings the living menu up to date where it stands."""
+    text, keyboard = await main_menu(services, person, headline)
+    return Item(person, "edit", text, keyboard, slot=SLOT)
+
+
+def below(person: int, text: str, keyboard: Keyboard | None) -> list[Item]:
+    """Return what shows a screen below what the person typed, and takes the buttons off the one before."""
+    return [Item(person, "strip", slot=SLOT), Item(person, "send", text, keyboard, slot=SLOT)]
+
+
+def language_menu(services: Services, person: int) -> tuple[str, Keyboard]:
+    """Return the choice of languages."""
+    _ = services.texts(person)
+    keyboard: Keyboard = [[Button(name, f"lang:{code}")] for code, name in LANGUAGES.items()]
+    return _("Choose your language."), [*keyboard, [Button(_("Back"), "menu")]]
+
+
+def state_word(_: Texts, state: State) -> str:
+    """Return a monitor's state in a person's language."""
+    return {
+        State.STARTING: _("starting"),
+        State.SIGNING_IN: _("Signing in to the portal..."),
+        State.WATCHING: _("watching"),
+        State.WAITING: _("the portal can't be reached, trying again"),
+        State.STOPPED: _("off"),
+    }[state]
+
+
+async def _status(services: Services, student: Student, _: Texts) -> str:
+    status = services.registry.status(student.telegram_id)
+    automatic = student.mode == "automatic"
+    lines = [
+        f"<b>{escape(student.username)}</b>",
+        _("Mode: automatic, open lessons are marked for you")
+        if automatic
+        else _("Mode: manual, you press a button for each lesson"),
+    ]
+    if status is None:
+        lines.append(_("Monitoring: off"))
+    else:
+        now = services.clock.now()
+        state = state_word(_, status.state)
+        if status.state is State.WATCHING:
+            state = _("on since {time}").format(time=_clock_time(services, status.since, now))
+        lines.append(_("Monitoring: {state}").format(state=state))
+        if status.last_check is not None:
+            lines.append(_("Last check: {time}").format(time=_clock_time(services, status.last_check, now)))
+        if status.next_check is not None:
+            lines.append(_("Next check: {time}").format(time=_clock_time(services, status.next_check, now)))
+        if status.trouble:
+            lines.append(_("Trouble: {text}").format(text=escape(status.trouble)))
+    last = await asyncio.to_thread(services.lessons.last_mark, student.telegram_id)
+    if last is not None and last.marked_at is not None:
+        at = _clock_time(services, datetime.fromisoformat(last.marked_at), services.clock.now())
+        lines.append(_("Last mark: {lesson}, {time}").format(lesson=escape(last.subject), time=at))
+    return "\n".join(lines)
+
+
+def _clock_time(services: Services, at: datetime, now: datetime) -> str:
+    """Return a time as a person says it: the hour today, with the date on another day."""
+    zone = services.settings.zone
+    local = at.astimezone(zone)
+    today = local.date() == now.astimezone(zone).date()
+    return local.strftime("%H:%M:%S" if today else "%d.%m.%Y %H:%M")

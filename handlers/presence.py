@@ -1,0 +1,61 @@
+"""Who is there: a person's language and reachability, learnt from every update; taps that nobody takes."""
+
+import asyncio
+import logging
+from typing import Any
+
+from telegram import Update
+from telegram.ext import CallbackQueryHandler, ContextTypes, TypeHandler
+
+from handlers.menu import SLOT, changed_menu
+from handlers.services import Services, sender, shown_in, tapped
+from telegram_app.i18n import closest
+
+log = logging.getLogger(__name__)
+
+Context = ContextTypes.DEFAULT_TYPE
+
+
+class Presence:
+    """Sees every update before the other handlers do."""
+
+    def __init__(self, services: Services, unreachable: set[int]) -> None:
+        """Take the people who were unreachable when the last process ended."""
+        self._services = services
+        self._unreachable = unreachable
+
+    def handler(self) -> TypeHandler[Any, Any, Any]:
+        """Return the handler, to be added in a group before all others."""
+        return TypeHandler(Update, self._see)
+
+    def catch_all(self) -> CallbackQueryHandler[Any, Any]:
+        """Return what answers the taps that no other handler takes, to be added last."""
+        return CallbackQueryHandler(self._old_button)
+
+    async def lost(self, person: int) -> None:
+        """Telegram does not let us reach this person: they have blocked the bot. Their monitor stops."""
+        self._unreachable.add(person)
+        student = self._services.storage.student(person)
+        if student is not None and student.monitoring:
+            await self._services.registry.stop(person)
+            log.info("monitor %d: stopped, the student has blocked the bot", person)
+
+    async def _see(self, update: Update, context: Context) -> None:
+        user = update.effective_user
+        if user is None or update.my_chat_member is not None:
+            return
+        if user.id not in self._services.languages:
+            language = closest(user.language_code)
+            self._services.languages[user.id] = language
+            await asyncio.to_thread(self._services.people.set_language, user.id, language)
+        if user.id in self._unreachable:
+            self._unreachable.discard(user.id)
+            await asyncio.to_thread(self._services.people.set_unreachable, user.id, None)
+
+    async def _old_button(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        query = await tapped(update, self._services.texts(person)("This button is no longer in use."))
+        message_id = shown_in(query)
+        if message_id is not None:
+            await self._services.outbox.fill(person, SLOT, message_id)
+        await self._services.outbox.put(await changed_menu(self._services, person))

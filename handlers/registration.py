@@ -1,0 +1,356 @@
+"""Registration: invitation code, portal username, password; and, with the same last step, a new password.
+
+Each step is in the ledger before the next question is asked, so a restart in between loses nothing. A password's
+message is deleted before anything else is done with it.
+"""
+
+import asyncio
+import logging
+import re
+from datetime import timedelta
+from typing import Any
+
+from telegram import Message, Update
+from telegram.ext import (
+    CallbackQueryHandler,
+    CommandHandler,
+    ContextTypes,
+    ConversationHandler,
+    MessageHandler,
+    filters,
+)
+
+from handlers.menu import below, changed_menu, fresh_menu
+from handlers.services import Services, sender, shown_in, tapped
+from ledger import Step
+from storage import (
+    AlreadyRegistered,
+    CodeUsed,
+    NotRegistered,
+    StorageUnavailable,
+    UnknownCode,
+    UsernameTaken,
+    normalise_code,
+)
+from telegram_app.outgoing import Button, Item, Keyboard
+
+log = logging.getLogger(__name__)
+
+CODE, USERNAME, PASSWORD, NEW_PASSWORD = "code", "username", "password", "new password"  # steps' names
+STEPS = (CODE, USERNAME, PASSWORD, NEW_PASSWORD)
+# The step after a password's: what is typed now may be a password that came late.
+AFTER_PASSWORD = "after password"  # noqa: S105  # a step's name
+LATE_WITHIN = timedelta(minutes=10)
+# A question this old is no longer in the person's mind: what they type is not the answer.
+ANSWER_WITHIN = timedelta(minutes=30)
+DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; afterwards it is tried on
+LONGEST = 200  # characters of a username or a password
+
+_USERNAME = re.compile(r"[\w.+-]+(@[\w-]+(\.[\w-]+)+)?")
+_TYPED = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
+# A password may begin with a slash; only these two are taken for commands while one is waited for.
+_COMMAND = filters.Regex(r"^/(cancel|start)\b")
+
+Context = ContextTypes.DEFAULT_TYPE
+
+
+class Registration:
+    """The conversation that turns an invitation code into a student."""
+
+    def __init__(self, services: Services) -> None:
+        """Take what the handlers work with."""
+        self._services = services
+
+    def handler(self) -> ConversationHandler[Any]:
+        """Return the conversation."""
+        text = _TYPED & filters.TEXT & ~filters.COMMAND
+        password = _TYPED & filters.TEXT & ~_COMMAND
+        return ConversationHandler(
+            entry_points=[
+                CommandHandler("start", self._start, filters=_TYPED),
+                CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
+                CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
+            ],
+            states={
+                CODE: [MessageHandler(text, self._take_code)],
+                USERNAME: [MessageHandler(text, self._take_username)],
+                PASSWORD: [MessageHandler(password, self._take_password)],
+                NEW_PASSWORD: [MessageHandler(password, self._take_new_password)],
+            },
+            fallbacks=[
+                CommandHandler("cancel", self._cancel, filters=_TYPED),
+                CallbackQueryHandler(self._cancel_tapped, pattern=r"^reg:cancel$"),
+                MessageHandler(_TYPED & ~filters.TEXT & ~filters.StatusUpdate.ALL, self._wants_text),
+            ],
+            allow_reentry=True,
+            persistent=True,
+            name="registration",
+        )
+
+    # the way in
+
+    async def _start(self, update: Update, context: Context) -> str | int:
+        """/start shows the menu; with a code (a link) it begins the registration with that code."""
+        person = sender(update)
+        if context.args and self._services.storage.student(person) is None:
+            return await self._check_code(person, " ".join(context.args))
+        _ = self._services.texts(person)
+        known = _("You are registered already.") if context.args else ""
+        return await self._end(person, known)
+
+    async def _enter_code(self, update: Update, context: Context) -> str | int:
+        query = await tapped(update)
+        person = sender(update)
+        _ = self._services.texts(person)
+        await self._adopt(person, shown_in(query))
+        if self._services.storage.student(person) is not None:
+            await self._services.outbox.put(await changed_menu(self._services, person))
+            return ConversationHandler.END
+        question = _("Send me your invitation code, for example A3KX9M7P.")
+        return await self._ask(person, CODE, {}, question, in_place=True)
+
+    async def _update_password(self, update: Update, context: Context) -> str | int:
+        query = await tapped(update)
+        person = sender(update)
+        await self._adopt(person, shown_in(query))
+        if self._services.storage.student(person) is None:
+            await self._services.outbox.put(await changed_menu(self._services, person))
+            return ConversationHandler.END
+        return await self._ask(person, NEW_PASSWORD, {}, self._password_question(person), in_place=True)
+
+    # the steps
+
+    async def _take_code(self, update: Update, context: Context) -> str | int:
+        return await self._check_code(sender(update), _text(update))
+
+    async def _check_code(self, person: int, typed: str) -> str | int:
+        _ = self._services.texts(person)
+        code = normalise_code(typed)
+        try:
+            self._services.storage.check_code(code)
+        except UnknownCode:
+            log.info("person %d: unknown invitation code", person)
+            problem = _("There is no such invitation code. Check it and send it again, or ask the administrator.")
+            return await self._ask(person, CODE, {}, problem)
+        except CodeUsed:
+            problem = _("This invitation code has been used already. Ask the administrator for a new one.")
+            return await self._ask(person, CODE, {}, problem)
+        question = _(
+            "The code is good. Now send me your username on the portal: a login such as a_student, or your e-mail."
+        )
+        return await self._ask(person, USERNAME, {"code": code}, question)
+
+    async def _take_username(self, update: Update, context: Context) -> str | int:
+        person = sender(update)
+        _ = self._services.texts(person)
+        step = await self._step(person, USERNAME)
+        if step is None:
+            return await self._end(person, _("That question has expired. Please begin again."))
+        username = _text(update).strip()
+        if not _USERNAME.fullmatch(username) or len(username) > LONGEST:
+            problem = _("That is no portal username. Send a login such as a_student, or your e-mail.")
+            return await self._ask(person, USERNAME, step.data, problem)
+        try:
+            self._services.storage.check_username(person, username)
+        except UsernameTaken:
+            problem = _("Another Telegram account has registered this username. Send yours, or ask the administrator.")
+            return await self._ask(person, USERNAME, step.data, problem)
+        return await self._ask(person, PASSWORD, {**step.data, "username": username}, self._password_question(person))
+
+    async def _take_password(self, update: Update, context: Context) -> str | int:
+        person = sender(update)
+        _ = self._services.texts(person)
+        password = _text(update)
+        note = await self.delete_password(update)
+        step = await self._step(person, PASSWORD)
+        if step is None:
+            return await self._end(person, _joined(note, _("That question has expired. Please begin again.")))
+        if len(password) > LONGEST:
+            problem = _joined(note, _("That is too long for a password. Send the portal's password."))
+            return await self._ask(person, PASSWORD, step.data, problem)
+        code, username = step.data["code"], step.data["username"]
+        try:
+            await asyncio.to_thread(self._services.storage.redeem, code, person, username, password)
+        except AlreadyRegistered:
+            return await self._end(person, _joined(note, _("You are registered already.")))
+        except (CodeUsed, UnknownCode):
+            problem = _("This invitation code has been used already. Ask the administrator for a new one.")
+            return await self._end(person, _joined(note, problem))
+        except UsernameTaken:
+            problem = _("Another Telegram account has registered this username. Send yours, or ask the administrator.")
+            return await self._end(person, _joined(note, problem))
+        except StorageUnavailable:
+            log.exception("person %d: registration not written", person)
+            problem = _("Your registration could not be saved. Nothing was kept; please try again later.")
+            return await self._end(person, _joined(note, problem))
+        log.info("person %d: registered", person)
+        return await self._end(person, _joined(note, f"<b>{_('Registration complete!')}</b>"))
+
+    async def _take_new_password(self, update: Update, context: Context) -> str | int:
+        person = sender(update)
+        _ = self._services.texts(person)
+        password = _text(update)
+        note = await self.delete_password(update)
+        if await self._step(person, NEW_PASSWORD) is None:
+            return await self._end(person, _joined(note, _("That question has expired. Please begin again.")))
+        if len(password) > LONGEST:
+            problem = _joined(note, _("That is too long for a password. Send the portal's password."))
+            return await self._ask(person, NEW_PASSWORD, {}, problem)
+        was_running = self._services.registry.running(person)
+        try:
+            await asyncio.to_thread(self._services.storage.set_password, person, password)
+            if was_running:  # the running one still has the old password
+                await self._services.registry.stop(person)
+                await self._services.registry.start(person)
+        except NotRegistered:
+            return await self._end(person, note)
+        except StorageUnavailable:
+            log.exception("person %d: new password not written", person)
+            problem = _("Your new password could not be saved. The old one is still there; please try again later.")
+            return await self._end(person, _joined(note, problem))
+        log.info("person %d: password updated", person)
+        return await self._end(person, _joined(note, _("The new password is saved.")))
+
+    # the ways out
+
+    async def _cancel(self, update: Update, context: Context) -> int:
+        person = sender(update)
+        return await self._end(person, self._services.texts(person)("Cancelled."))
+
+    async def _cancel_tapped(self, update: Update, context: Context) -> int:
+        query = await tapped(update)
+        person = sender(update)
+        await self._adopt(person, shown_in(query))
+        menu = await changed_menu(self._services, person, self._services.texts(person)("Cancelled."))
+        await self._services.outbox.put(menu, when=lambda: self._leave(person))
+        return ConversationHandler.END
+
+    async def _wants_text(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        _ = self._services.texts(person)
+        await self._services.outbox.put(Item(person, "send", _("Please send it as text.")))
+
+    # within
+
+    async def delete_password(self, update: Update) -> str:
+        """Delete a message that holds, or may hold, a password; return what the person must know, mostly nothing."""
+        message = update.effective_message
+        if message is None:
+            return ""
+        person = sender(update)
+        gone = await self._services.outbox.delete(person, message.message_id, DELETE_WITHIN)
+        if gone:
+            return ""
+        log.warning("person %d: message %d with a password is not deleted yet", person, message.message_id)
+        _ = self._services.texts(person)
+        return _("I could not delete your message with the password. Please delete it yourself.")
+
+    async def ask_again(self, person: int, step: Step, headline: str) -> None:
+        """Ask the password's question once more, below what has come in between."""
+        await self._ask(person, step.name, step.data, _joined(headline, self._password_question(person)))
+
+    def _password_question(self, person: int) -> str:
+        _ = self._services.texts(person)
+        return _(
+            "Now send me your portal password. "
+            "I will delete your message at once, and keep the password encrypted. /cancel to stop."
+        )
+
+    async def _ask(self, person: int, step: str, data: dict[str, Any], question: str, in_place: bool = False) -> str:
+        """Write the step down and ask its question, as one transaction."""
+        _ = self._services.texts(person)
+        keyboard: Keyboard = [[Button(_("Cancel"), "reg:cancel")]]
+        items = (
+            [Item(person, "edit", question, keyboard, slot="menu")] if in_place else below(person, question, keyboard)
+        )
+
+        def write() -> bool:
+            self._services.people.set_step(person, step, data, self._services.clock.now())
+            return True
+
+        await self._services.outbox.put(*items, when=write)
+        return step
+
+    async def _end(self, person: int, headline: str = "") -> int:
+        """Leave the conversation and show the menu, as one transaction."""
+        items = await fresh_menu(self._services, person, headline)
+        await self._services.outbox.put(*items, when=lambda: self._leave(person))
+        return ConversationHandler.END
+
+    def _leave(self, person: int) -> bool:
+        step = self._services.people.step(person)
+        if step is not None and step.name in (PASSWORD, NEW_PASSWORD):
+            self._services.people.set_step(person, AFTER_PASSWORD, {}, self._services.clock.now())
+        elif step is not None and step.name != AFTER_PASSWORD:
+            self._services.people.clear_step(person)
+        return True
+
+    async def _step(self, person: int, name: str) -> Step | None:
+        """Return the step the person is at; None where it is another one, or too old to be meant."""
+        step = await asyncio.to_thread(self._services.people.step, person)
+        if step is None or step.name != name or self._services.clock.now() - step.at > ANSWER_WITHIN:
+            return None
+        return step
+
+    async def _adopt(self, person: int, message_id: int | None) -> None:
+        if message_id is not None:
+            await self._services.outbox.fill(person, "menu", message_id)
+
+
+class StrayTexts:
+    """What people type outside a question: late passwords are deleted, for the rest there is the menu."""
+
+    def __init__(self, services: Services, registration: Registration) -> None:
+        """Take the registration: it knows how a password's message is deleted."""
+        self._services = services
+        self._registration = registration
+
+    def handlers(self) -> list[MessageHandler[Context, Any]]:
+        """Return the handlers, to be added after all others of their group."""
+        return [
+            MessageHandler(filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE & filters.TEXT, self._edited),
+            MessageHandler(_TYPED & filters.TEXT, self._typed),
+        ]
+
+    async def _edited(self, update: Update, context: Context) -> None:
+        """An edited message is no answer to anything; where it may be a password, it is deleted like one."""
+        person = sender(update)
+        if await self._may_be_password(person, _text(update)):
+            await self._deleted(update, person)
+
+    async def _typed(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        if await self._may_be_password(person, _text(update)):
+            await self._deleted(update, person)
+            return
+        await self._services.outbox.put(*await fresh_menu(self._services, person))
+
+    async def _deleted(self, update: Update, person: int) -> None:
+        _ = self._services.texts(person)
+        note = await self._registration.delete_password(update)
+        said = note or _("I have deleted your last message, since it may hold a password.")
+        step = await asyncio.to_thread(self._services.people.step, person)
+        if step is not None and step.name in (PASSWORD, NEW_PASSWORD):  # the question still stands
+            await self._registration.ask_again(person, step, said)
+            return
+        await self._services.outbox.put(*await fresh_menu(self._services, person, said))
+
+    async def _may_be_password(self, person: int, text: str) -> bool:
+        step = await asyncio.to_thread(self._services.people.step, person)
+        if step is not None and step.name in (PASSWORD, NEW_PASSWORD):
+            return True
+        if step is not None and step.name == AFTER_PASSWORD and self._services.clock.now() - step.at < LATE_WITHIN:
+            return True
+        if self._services.storage.student(person) is None:
+            return False
+        password = await asyncio.to_thread(self._services.storage.password, person)
+        return text.strip() == password.strip()
+
+
+def _text(update: Update) -> str:
+    message: Message | None = update.effective_message
+    return (message.text or "") if message is not None else ""
+
+
+def _joined(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)

@@ -1,0 +1,61 @@
+"""What the handlers work with, put together once in bot.py."""
+
+from dataclasses import dataclass, field
+
+from telegram import CallbackQuery, Update
+from telegram.error import BadRequest
+
+from clock import Clock
+from ledger import Lessons, People
+from registry import MonitorRegistry
+from settings import Settings
+from storage import Storage
+from telegram_app.i18n import Texts, closest, texts
+from telegram_app.outgoing import Outbox
+
+
+@dataclass
+class Services:
+    """The stores, the registry and the outgoing messages that every handler may need."""
+
+    settings: Settings
+    clock: Clock
+    storage: Storage
+    lessons: Lessons
+    people: People
+    registry: MonitorRegistry
+    outbox: Outbox
+    languages: dict[int, str] = field(default_factory=dict)  # what each person's app or choice says
+
+    def is_admin(self, person: int) -> bool:
+        """Say whether this is an admin; asked again at every step, since buttons outlive rights."""
+        return person in self.settings.admin_telegram_id
+
+    def texts(self, person: int) -> Texts:
+        """Return the texts in a person's language."""
+        return texts(closest(self.languages.get(person)))
+
+
+def sender(update: Update) -> int:
+    """Return who sent an update; all our handlers are bound to kinds of updates that have a sender."""
+    if update.effective_user is None:
+        raise ValueError("an update without a sender")
+    return update.effective_user.id
+
+
+async def tapped(update: Update, answer: str | None = None) -> CallbackQuery:
+    """Answer a tap, so that its button stops spinning, and return it. A tap from before a restart may be too old."""
+    query = update.callback_query
+    if query is None:
+        raise ValueError("an update without a tap")
+    try:
+        await query.answer(answer)
+    except BadRequest as error:
+        if "query is too old" not in error.message:
+            raise
+    return query
+
+
+def shown_in(query: CallbackQuery) -> int | None:
+    """Return the number of the message whose button was tapped."""
+    return query.message.message_id if query.message is not None else None

@@ -1,0 +1,51 @@
+"""/healthz: one small page for a container's health check and for people who look after it."""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+log = logging.getLogger(__name__)
+
+# A poll is held for 25 s when there is nothing; two of them and some network in between.
+SILENCE = 75.0
+
+Report = Callable[[], dict[str, Any]]
+
+
+def polling_state(answered_at: float | None, now: float | None = None) -> str:
+    """Return "ok" where Telegram has answered a poll lately, else what is wrong."""
+    if answered_at is None:
+        return "Telegram has not answered yet"
+    silent = (time.monotonic() if now is None else now) - answered_at
+    return "ok" if silent < SILENCE else f"Telegram has not answered for {silent:.0f} s"
+
+
+@asynccontextmanager
+async def serving(port: int | None, report: Report, host: str = "0.0.0.0") -> AsyncIterator[None]:  # noqa: S104
+    """Serve /healthz on ``port`` (None: not at all): 200 where the report's "status" is "ok", else 503.
+
+    It listens on all interfaces: a container's port is published or not by whoever runs it, and the page tells
+    counts alone.
+    """
+    if port is None:
+        yield
+        return
+
+    async def healthz(_request: web.Request) -> web.Response:
+        answer = report()
+        return web.json_response(answer, status=200 if answer["status"] == "ok" else 503)
+
+    application = web.Application()
+    application.router.add_get("/healthz", healthz)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        log.info("health: on port %d", port)
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,238 @@
+"""Which student has a monitor: start, stop, resume, capacity; and the one bridge from their threads to the loop."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from monitor import AttendanceMonitor
+from monitor_events import Event, State, Status, StatusEvent
+from portal.lessons import Lesson
+from storage import Mode, NotRegistered, Storage, Student
+
+log = logging.getLogger(__name__)
+
+# Measured with the headless shell: 121 to 140 MB a student after ten loads, and chromedriver's 12 MB within it.
+BYTES_PER_MONITOR = 160 * 1024 * 1024
+# A monitor serves commands within a second; after this long (seconds) its Chrome is taken for hung and killed.
+STOP_WITHIN = 4.0
+_PERMANENT = (Event.REFUSED, Event.BLOCKED, Event.NO_BROWSER, Event.FAILED)
+
+
+class Bridge:
+    """The only way from a monitor's thread to the loop; logs what fails there, refuses after closing."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Lead to this loop."""
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._closed = False
+        self._pending: set[Future[Any]] = set()
+
+    def send(self, coroutine: Coroutine[Any, Any, None]) -> bool:
+        """Schedule a coroutine on the loop, from any thread; False (and nothing happens) after closing."""
+        with self._lock:
+            if self._closed:
+                coroutine.close()
+                log.info("bridge: closed, %s dropped", getattr(coroutine, "__qualname__", "a coroutine"))
+                return False
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            self._pending.add(future)
+        future.add_done_callback(self._finished)
+        return True
+
+    async def close(self) -> None:
+        """Refuse new coroutines and wait for those under way."""
+        with self._lock:
+            self._closed = True
+            pending = list(self._pending)
+        await asyncio.gather(*(asyncio.wrap_future(each) for each in pending), return_exceptions=True)
+
+    def _finished(self, future: "Future[Any]") -> None:
+        with self._lock:
+            self._pending.discard(future)
+        try:
+            error = future.exception()
+        except CancelledError:
+            return
+        if error is not None:
+            log.error("bridge: a coroutine failed", exc_info=error)
+
+
+class Started(Enum):
+    """How ``MonitorRegistry.start`` ended."""
+
+    STARTED = "started"
+    RUNNING_ALREADY = "running already"
+    FULL = "full"
+
+
+# Makes a monitor for a student, given the password and the two callbacks.
+MakeMonitor = Callable[
+    [Student, str, Callable[[str, str, Lesson], None], Callable[[str, StatusEvent], None]], AttendanceMonitor
+]
+# Hear of a student's lesson ("found", "marked") and of status events; on the loop.
+OnLesson = Callable[[int, str, str, Lesson], Coroutine[Any, Any, None]]
+OnStatus = Callable[[int, str, StatusEvent], Coroutine[Any, Any, None]]
+
+
+class MonitorRegistry:
+    """All monitors of this process, by Telegram ID. Its methods run on the loop and never block it."""
+
+    def __init__(self, storage: Storage, make_monitor: MakeMonitor, bridge: Bridge, capacity: int) -> None:
+        """Take the store, what makes a monitor, the bridge, and how many monitors the machine holds."""
+        self._storage = storage
+        self._make_monitor = make_monitor
+        self._bridge = bridge
+        self.capacity = capacity
+        self._monitors: dict[int, AttendanceMonitor] = {}
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._closing = False
+        self._on_lesson: OnLesson | None = None
+        self._on_status: OnStatus | None = None
+
+    def listen(self, on_lesson: OnLesson, on_status: OnStatus) -> None:
+        """Say who hears of lessons and status events; once, before the first start."""
+        self._on_lesson = on_lesson
+        self._on_status = on_status
+
+    async def start(self, telegram_id: int) -> Started:
+        """Start a student's monitor and remember that it is wanted.
+
+        Raises:
+            NotRegistered: there is no such student.
+            StorageUnavailable: the wish can't be written; nothing was started.
+        """
+        async with self._lock(telegram_id):
+            if self.running(telegram_id):
+                return Started.RUNNING_ALREADY
+            if self._closing or len(self.active()) >= self.capacity:
+                log.warning("capacity: %d monitors run, student %d has to wait", len(self.active()), telegram_id)
+                return Started.FULL
+            student = await asyncio.to_thread(self._storage.set_monitoring, telegram_id, True)
+            self._start(student)
+            return Started.STARTED
+
+    async def stop(self, telegram_id: int) -> bool:
+        """Stop a student's monitor and remember that none is wanted; True where one was running.
+
+        Raises:
+            NotRegistered, StorageUnavailable: as ``start``; the monitor is stopped all the same.
+        """
+        async with self._lock(telegram_id):
+            monitor = self._monitors.pop(telegram_id, None)
+            running = monitor is not None and monitor.is_running()
+            try:
+                await asyncio.to_thread(self._storage.set_monitoring, telegram_id, False)
+            finally:
+                if monitor is not None:
+                    monitor.stop()
+                    await asyncio.to_thread(monitor.join, STOP_WITHIN)
+            return running
+
+    async def set_mode(self, telegram_id: int, mode: Mode) -> None:
+        """Change a student's mode, in the store and in the running monitor. Raises as ``start``."""
+        await asyncio.to_thread(self._storage.set_mode, telegram_id, mode)
+        monitor = self._monitors.get(telegram_id)
+        if monitor is not None:
+            monitor.set_mode(mode)
+
+    def mark_now(self, telegram_id: int, lesson_key: str) -> bool:
+        """Have an open lesson marked; False where no monitor runs that could."""
+        monitor = self._monitors.get(telegram_id)
+        if monitor is None or not monitor.is_running():
+            return False
+        monitor.mark_now(lesson_key)
+        return True
+
+    def running(self, telegram_id: int) -> bool:
+        """Say whether a student's monitor runs."""
+        monitor = self._monitors.get(telegram_id)
+        return monitor is not None and monitor.is_running()
+
+    def active(self) -> list[int]:
+        """Return the students whose monitors run, in the order in which they started."""
+        return [telegram_id for telegram_id, monitor in self._monitors.items() if monitor.is_running()]
+
+    def status(self, telegram_id: int) -> Status | None:
+        """Return what a student's monitor is doing; None where there is none."""
+        monitor = self._monitors.get(telegram_id)
+        return monitor.status if monitor is not None and monitor.is_running() else None
+
+    async def resume(self) -> int:
+        """Start the monitors that were wanted when the last process ended; return how many."""
+        wanted = [student for student in self._storage.students() if student.monitoring]
+        for student in wanted[: self.capacity]:
+            async with self._lock(student.telegram_id):
+                if not self.running(student.telegram_id):
+                    self._start(student)
+        if len(wanted) > self.capacity:
+            log.warning("capacity: %d of %d monitors resumed", self.capacity, len(wanted))
+        return min(len(wanted), self.capacity)
+
+    async def close(self) -> None:
+        """End every monitor, all at once; who was watched is watched again after the next start."""
+        self._closing = True
+        monitors = list(self._monitors.values())
+        for monitor in monitors:
+            monitor.stop()
+        await asyncio.to_thread(_join_all, monitors)
+        self._monitors.clear()
+
+    def _lock(self, telegram_id: int) -> asyncio.Lock:
+        return self._locks.setdefault(telegram_id, asyncio.Lock())
+
+    def _start(self, student: Student) -> None:
+        telegram_id = student.telegram_id
+
+        def on_lesson(username: str, status: str, lesson: Lesson) -> None:
+            if self._on_lesson is not None:
+                self._bridge.send(self._on_lesson(telegram_id, username, status, lesson))
+
+        def on_status(username: str, event: StatusEvent) -> None:
+            self._bridge.send(self._hear(telegram_id, username, event, monitor))
+
+        monitor = self._make_monitor(student, self._storage.password(telegram_id), on_lesson, on_status)
+        self._monitors[telegram_id] = monitor
+        monitor.start()
+        log.info("monitor %d: started, mode %s", telegram_id, student.mode)
+
+    async def _hear(self, telegram_id: int, username: str, event: StatusEvent, monitor: AttendanceMonitor) -> None:
+        """Pass a status event on; forget a monitor that ended by itself, and that it was wanted."""
+        if self._monitors.get(telegram_id) is not monitor and event.event is not Event.STOPPED:
+            return  # what a stopped monitor still says about its last second is of no interest any more
+        if event.event in _PERMANENT:
+            self._monitors.pop(telegram_id, None)
+            try:
+                await asyncio.to_thread(self._storage.set_monitoring, telegram_id, False)
+            except NotRegistered:
+                log.info("monitor %d: ended, the student is gone", telegram_id)
+        if self._on_status is not None:
+            await self._on_status(telegram_id, username, event)
+
+
+def _join_all(monitors: list[AttendanceMonitor]) -> None:
+    deadline = time.monotonic() + STOP_WITHIN
+    for monitor in monitors:  # they all end at the same time: waiting for one is waiting for all
+        monitor.join(max(0.1, deadline - time.monotonic()))
+
+
+def memory_capacity() -> int:
+    """Return how many monitors the memory holds that this process may still use: the cgroup's where it has a limit."""
+    free = psutil.virtual_memory().available
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    try:
+        free = min(free, int(limit.read_text()) - int(used.read_text()))
+    except (OSError, ValueError):  # no cgroup v2 here, or "max": no limit
+        log.debug("no memory limit from a cgroup")
+    return max(1, free // BYTES_PER_MONITOR)
+
+
+__all__ = ["Bridge", "MonitorRegistry", "Started", "State", "memory_capacity"]

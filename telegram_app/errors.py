@@ -1,0 +1,23 @@
+"""The one error handler: ids and the error go to the log, never the update, which may hold a password."""
+
+import logging
+
+from telegram import Update
+from telegram.error import Conflict, NetworkError
+from telegram.ext import ContextTypes
+
+log = logging.getLogger(__name__)
+
+
+async def log_error(update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
+    """Log what a handler or the polling raised."""
+    error = context.error
+    if update is None and isinstance(error, Conflict):
+        log.error("another process polls with this bot's token: end it, or this one will miss updates")
+        return
+    if update is None and isinstance(error, NetworkError):
+        log.warning("Telegram can't be reached: %s", type(error).__name__)
+        return
+    person = update.effective_user.id if isinstance(update, Update) and update.effective_user else None
+    number = update.update_id if isinstance(update, Update) else None
+    log.error("update %s of person %s failed", number, person, exc_info=error)

@@ -1,0 +1,52 @@
+"""Texts in a person's language: gettext catalogues, read from their .po files at start.
+
+English is the source: its texts stand in the code, word for word.
+"""
+
+import gettext
+import io
+from functools import cache
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+LANGUAGES = {"en": "English", "ru": "Русский", "kk": "Қазақша"}
+_LOCALES = Path(__file__).resolve().parent.parent / "locales"
+
+
+class Texts:
+    """The texts of one language: ``_ = texts(language)``, then ``_("Status")``."""
+
+    def __init__(self, language: str, translations: gettext.NullTranslations) -> None:
+        """Take a language's catalogue."""
+        self.language = language
+        self._translations = translations
+
+    def __call__(self, message: str) -> str:
+        """Return the translation of a text, or the text itself where there is none."""
+        return self._translations.gettext(message)
+
+    def ngettext(self, singular: str, plural: str, number: int) -> str:
+        """Return the form that a number asks for in this language."""
+        return self._translations.ngettext(singular, plural, number)
+
+
+@cache
+def texts(language: str) -> Texts:
+    """Return the texts of a language of ours; of any other, English."""
+    path = _LOCALES / language / "LC_MESSAGES" / "attendance.po"
+    if language not in LANGUAGES or language == "en" or not path.exists():
+        return Texts("en", gettext.NullTranslations())
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale=language, abort_invalid=True)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Texts(language, gettext.GNUTranslations(compiled))
+
+
+def closest(language_code: str | None) -> str:
+    """Return our language for what Telegram says of a person's app, such as "ru" or "en-GB"; else English."""
+    code = (language_code or "").split("-")[0].lower()
+    return code if code in LANGUAGES else "en"

@@ -1,0 +1,266 @@
+"""Everything that we show a person goes through here: queued in the ledger first, then sent until Telegram answered.
+
+First in, first out for each person, answers to taps ahead of notices. What Telegram refused is sent once; only where
+its answer was lost may something arrive twice, since ``sendMessage`` has no key by which it could be told apart.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram.constants import ParseMode
+from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
+
+from clock import Clock, SystemClock
+from ledger import Database, Outgoing, OutgoingRow, People
+
+log = logging.getLogger(__name__)
+
+ANSWER, NOTICE = 0, 1
+# Telegram allows a bot one message a second in a chat; a little more keeps clear of its clock.
+BETWEEN_SENDS = 1.05
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds, after Telegram did not answer or failed
+CLOSE_WITHIN = 5.0
+
+
+@dataclass(frozen=True)
+class Button:
+    """An inline button: ``data`` comes back when it is tapped (64 bytes at most), ``url`` opens."""
+
+    text: str
+    data: str | None = None
+    url: str | None = None
+
+
+Keyboard = list[list[Button]]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to do in one chat. Texts are HTML: whoever writes them escapes names.
+
+    "send" makes a new message, which rings; with a ``slot`` it fills that place on the screen. "edit" changes the
+    message in the slot, or sends where there is none. "strip" takes the buttons off the message in the slot.
+    "delete" deletes ``message_id``.
+    """
+
+    chat_id: int
+    action: Literal["send", "edit", "strip", "delete"]
+    text: str = ""
+    buttons: Keyboard | None = None
+    slot: str | None = None
+    lane: int = ANSWER
+    message_id: int | None = None
+
+    def payload(self) -> dict[str, Any]:
+        """Return what the ledger keeps of it."""
+        buttons = [[[b.text, b.data, b.url] for b in row] for row in self.buttons] if self.buttons else None
+        return {"text": self.text, "buttons": buttons, "message_id": self.message_id}
+
+
+class Outbox:
+    """One bot's outgoing messages. Used on the loop; the ledger is worked on in threads."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        database: Database,
+        name: str,
+        on_unreachable: Callable[[int], Awaitable[None]],
+        clock: Clock | None = None,
+    ) -> None:
+        """Take the bot, the ledger, the bot's name in it, and who hears that a person has blocked the bot."""
+        self._bot = bot
+        self._database = database
+        self._queue = Outgoing(database, name)
+        self._people = People(database)
+        self._on_unreachable = on_unreachable
+        self._clock = clock or SystemClock()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._kicks: dict[int, asyncio.Event] = {}
+        self._last_sent: dict[int, float] = {}
+        self._outcomes: dict[tuple[int, int], asyncio.Future[bool]] = {}  # by chat and message
+        self._running = False
+        self._closing = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begin to send, with what an earlier process left."""
+        self._running = True
+        for chat_id in await asyncio.to_thread(self._queue.chats):
+            self._kick(chat_id)
+
+    async def close(self) -> None:
+        """Let what is on its way arrive, and keep the rest for the next start."""
+        self._running = False
+        self._closing.set()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks.values(), timeout=CLOSE_WITHIN)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def put(self, *items: Item, when: Callable[[], bool] | None = None) -> bool:
+        """Queue items as one transaction, together with what ``when`` writes to the ledger; it may call it off.
+
+        Returns:
+            Whether they were queued.
+        """
+        if not await asyncio.to_thread(self._put, items, when):
+            return False
+        for chat_id in dict.fromkeys(item.chat_id for item in items):
+            self._kick(chat_id)
+        return True
+
+    async def delete(self, chat_id: int, message_id: int, within: float) -> bool | None:
+        """Delete a message, durably: tried until Telegram has answered, also after a restart.
+
+        Returns:
+            True: it is gone. False: Telegram refuses to delete it. None: not known after ``within`` seconds, and
+            still tried.
+        """
+        # before the row is there: it may be worked off while its number is still on the way back
+        outcome = self._outcomes[chat_id, message_id] = asyncio.get_running_loop().create_future()
+        try:
+            await self.put(Item(chat_id, "delete", message_id=message_id))
+            return await asyncio.wait_for(outcome, within)
+        except TimeoutError:
+            return None
+        finally:
+            self._outcomes.pop((chat_id, message_id), None)
+
+    async def fill(self, chat_id: int, slot: str, message_id: int) -> None:
+        """Say that a message on the screen fills a slot: the one on which a button was tapped."""
+        await asyncio.to_thread(self._queue.fill, chat_id, slot, message_id)
+
+    def _put(self, items: tuple[Item, ...], when: Callable[[], bool] | None) -> bool:
+        with self._database.transaction():
+            if when is not None and not when():
+                return False
+            for item in items:
+                self._queue.add(item.chat_id, item.lane, item.action, item.slot, item.payload(), self._clock.now())
+        return True
+
+    def _kick(self, chat_id: int) -> None:
+        if not self._running:
+            return
+        self._kicks.setdefault(chat_id, asyncio.Event()).set()
+        if chat_id not in self._tasks:
+            task = asyncio.create_task(self._serve(chat_id), name=f"outgoing-{chat_id}")
+            self._tasks[chat_id] = task
+            task.add_done_callback(lambda done: self._served(chat_id, done))
+
+    def _served(self, chat_id: int, task: "asyncio.Task[None]") -> None:
+        del self._tasks[chat_id]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("outgoing: chat %d stopped", chat_id, exc_info=task.exception())
+        if self._kicks[chat_id].is_set():  # something came while the task was on its way out
+            self._kick(chat_id)
+
+    async def _serve(self, chat_id: int) -> None:
+        """Work one chat's queue off; ends when it is empty."""
+        kick = self._kicks[chat_id]
+        failures = 0
+        while self._running:
+            kick.clear()
+            row = await asyncio.to_thread(self._queue.next, chat_id)
+            if row is None:
+                return
+            early = self._last_sent.get(chat_id, float("-inf")) + BETWEEN_SENDS - self._clock.monotonic()
+            if row.action == "send" and early > 0:
+                await self._wait(early, kick)  # and look again: an answer may have come ahead of a notice
+                continue
+            try:
+                gone = await self._do(row)
+            except RetryAfter as refused:
+                pause = refused.retry_after
+                await self._wait(pause.total_seconds() if isinstance(pause, timedelta) else pause)
+            except Forbidden:
+                await self._give_up(chat_id)
+                return
+            except TelegramError as error:  # network, 5xx: not done, or done and the answer lost
+                pause = min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE)
+                failures += 1
+                log.warning("outgoing: chat %d, %s; again in %.0f s", chat_id, type(error).__name__, pause)
+                await self._wait(pause)
+            else:
+                failures = 0
+                self._tell(row, gone)
+
+    async def _wait(self, seconds: float, kick: asyncio.Event | None = None) -> None:
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._closing, kick) if event is not None]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    async def _do(self, row: OutgoingRow) -> bool:
+        """Do one row and take it out of the queue; False where Telegram refused it for good."""
+        message_id: int | None = None
+        try:
+            if row.action == "delete":
+                await self._bot.delete_message(row.chat_id, row.payload["message_id"])
+            elif row.action == "strip":
+                await self._strip(row)
+            else:
+                message_id = await self._show(row)
+        except BadRequest as error:
+            # permanent: the same call would be refused again. Telegram's text is about the call, not its content
+            log.info("outgoing: chat %d, %s refused: %s", row.chat_id, row.action, error.message)
+            await asyncio.to_thread(self._queue.done, row)
+            return "not found" in error.message
+        await asyncio.to_thread(self._queue.done, row, message_id)
+        return True
+
+    async def _show(self, row: OutgoingRow) -> int | None:
+        text, markup = row.payload["text"], _markup(row.payload["buttons"])
+        if row.action == "edit" and row.slot is not None:
+            message_id = await asyncio.to_thread(self._queue.message, row.chat_id, row.slot)
+            if message_id is not None:
+                try:
+                    await self._bot.edit_message_text(
+                        text, row.chat_id, message_id, parse_mode=ParseMode.HTML, reply_markup=markup
+                    )
+                    return message_id
+                except BadRequest as error:
+                    if "not modified" in error.message:
+                        return message_id
+                    log.info("outgoing: chat %d, edit refused (%s), sent anew", row.chat_id, error.message)
+        message = await self._bot.send_message(
+            row.chat_id,
+            text,
+            parse_mode=ParseMode.HTML,
+            reply_markup=markup,
+            link_preview_options=LinkPreviewOptions(is_disabled=True),
+        )
+        self._last_sent[row.chat_id] = self._clock.monotonic()
+        return message.message_id
+
+    async def _strip(self, row: OutgoingRow) -> None:
+        slot = row.slot or ""
+        message_id = await asyncio.to_thread(self._queue.message, row.chat_id, slot)
+        if message_id is not None:
+            await self._bot.edit_message_reply_markup(row.chat_id, message_id, reply_markup=None)
+            await asyncio.to_thread(self._queue.clear, row.chat_id, slot)
+
+    async def _give_up(self, chat_id: int) -> None:
+        """Telegram says that this person does not want to hear from us: permanent until they write again."""
+        dropped = await asyncio.to_thread(self._queue.drop, chat_id)
+        await asyncio.to_thread(self._people.set_unreachable, chat_id, self._clock.now())
+        log.warning("outgoing: chat %d has blocked the bot; %d messages dropped", chat_id, dropped)
+        await self._on_unreachable(chat_id)
+
+    def _tell(self, row: OutgoingRow, gone: bool) -> None:
+        outcome = self._outcomes.get((row.chat_id, row.payload["message_id"]))
+        if row.action == "delete" and outcome is not None and not outcome.done():
+            outcome.set_result(gone)
+
+
+def _markup(rows: list[list[list[str | None]]] | None) -> InlineKeyboardMarkup | None:
+    if not rows:
+        return None
+    return InlineKeyboardMarkup(
+        [[InlineKeyboardButton(text or "", callback_data=data, url=url) for text, data, url in row] for row in rows]
+    )

@@ -1,0 +1,77 @@
+"""Gives a ConversationHandler its steps back after a restart.
+
+python-telegram-bot's persistence is a cache, written every minute: a crash loses the step, and a typed password
+would be taken for a username. So the handlers write each step to the ledger before they answer, and this class only
+reads it, once, at start.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from telegram.ext import BasePersistence, PersistenceInput
+
+from ledger import People
+
+Data = dict[Any, Any]
+
+
+class StepsFromLedger(BasePersistence[Data, Data, Data]):
+    """A persistence that hands out the conversation steps of the ledger and stores nothing."""
+
+    def __init__(self, people: People, steps: Collection[str]) -> None:
+        """Take the ledger, and the names of the steps that are states of a conversation."""
+        super().__init__(PersistenceInput(bot_data=False, chat_data=False, user_data=False, callback_data=False))
+        self._people = people
+        self._steps = frozenset(steps)
+
+    async def get_conversations(self, name: str) -> dict[Any, Any]:
+        """Return each person's state; the key is chat and person, which are the same in a private chat."""
+        return {(who, who): step.name for who, step in self._people.steps().items() if step.name in self._steps}
+
+    async def update_conversation(self, name: str, key: Any, new_state: object | None) -> None:
+        """Do nothing: the handler has written it, before it answered."""
+
+    async def get_user_data(self) -> dict[int, Data]:
+        """Return nothing; what is known of a person is in the stores."""
+        return {}
+
+    async def get_chat_data(self) -> dict[int, Data]:
+        """Return nothing."""
+        return {}
+
+    async def get_bot_data(self) -> Data:
+        """Return nothing."""
+        return {}
+
+    async def get_callback_data(self) -> None:
+        """Return nothing."""
+
+    async def update_user_data(self, user_id: int, data: Data) -> None:
+        """Store nothing."""
+
+    async def update_chat_data(self, chat_id: int, data: Data) -> None:
+        """Store nothing."""
+
+    async def update_bot_data(self, data: Data) -> None:
+        """Store nothing."""
+
+    async def update_callback_data(self, data: Any) -> None:
+        """Store nothing."""
+
+    async def drop_chat_data(self, chat_id: int) -> None:
+        """Nothing is stored."""
+
+    async def drop_user_data(self, user_id: int) -> None:
+        """Nothing is stored."""
+
+    async def refresh_user_data(self, user_id: int, user_data: Data) -> None:
+        """Nothing to refresh."""
+
+    async def refresh_chat_data(self, chat_id: int, chat_data: Data) -> None:
+        """Nothing to refresh."""
+
+    async def refresh_bot_data(self, bot_data: Data) -> None:
+        """Nothing to refresh."""
+
+    async def flush(self) -> None:
+        """Nothing is held back."""
