@@ -1,0 +1,12 @@
+package portal;
+
+import com.vaadin.ui.Label;
+import com.vaadin.ui.themes.ValoTheme;
+
+/** What a view is called, above the view. */
+final class Heading extends Label {
+    Heading(String text) {
+        super(text);
+        addStyleName(ValoTheme.LABEL_H2);
+    }
+}

@@ -1,0 +1,33 @@
+package portal;
+
+import java.io.IOException;
+import javax.servlet.Filter;
+import javax.servlet.FilterChain;
+import javax.servlet.FilterConfig;
+import javax.servlet.ServletException;
+import javax.servlet.ServletRequest;
+import javax.servlet.ServletResponse;
+import javax.servlet.http.HttpServletRequest;
+import javax.servlet.http.HttpServletResponse;
+
+/** A filter of HTTP requests; the servlet API has one only from version 4 on, and Vaadin 7 stands on 3. */
+abstract class HttpFilter implements Filter {
+    abstract void filter(HttpServletRequest request, HttpServletResponse response, FilterChain chain)
+            throws IOException, ServletException;
+
+    @Override
+    public final void doFilter(ServletRequest request, ServletResponse response, FilterChain chain)
+            throws IOException, ServletException {
+        filter((HttpServletRequest) request, (HttpServletResponse) response, chain);
+    }
+
+    @Override
+    public void init(FilterConfig configuration) {
+        // Everything comes with the constructor.
+    }
+
+    @Override
+    public void destroy() {
+        // Nothing is held.
+    }
+}

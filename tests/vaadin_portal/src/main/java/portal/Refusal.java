@@ -1,0 +1,19 @@
+package portal;
+
+/** The control API was asked for something wrong; the message says what. */
+final class Refusal extends RuntimeException {
+    final int status;
+
+    private Refusal(int status, String message) {
+        super(message);
+        this.status = status;
+    }
+
+    static Refusal badRequest(String message) {
+        return new Refusal(400, message);
+    }
+
+    static Refusal notFound(String message) {
+        return new Refusal(404, message);
+    }
+}

@@ -1,0 +1,27 @@
+package portal;
+
+import com.vaadin.server.CustomizedSystemMessages;
+import com.vaadin.server.SystemMessages;
+
+/** What the toolkit itself tells when something is wrong: Russian on the real portal, whatever the language. */
+final class SystemTexts {
+    private static final String CLICK_TO_GO_ON =
+            "Несохранённые данные потеряны.<br/><u>Нажмите здесь</u> или клавишу ESC, чтобы продолжить.";
+
+    private SystemTexts() {}
+
+    static SystemMessages russian() {
+        CustomizedSystemMessages messages = new CustomizedSystemMessages();
+        messages.setSessionExpiredCaption("Время сеанса истекло");
+        messages.setSessionExpiredMessage(CLICK_TO_GO_ON);
+        messages.setCommunicationErrorCaption("Проблема со связью");
+        messages.setCommunicationErrorMessage(CLICK_TO_GO_ON);
+        messages.setAuthenticationErrorCaption("Проблема аутентификации");
+        messages.setAuthenticationErrorMessage(CLICK_TO_GO_ON);
+        messages.setInternalErrorCaption("Внутренняя ошибка");
+        messages.setInternalErrorMessage(CLICK_TO_GO_ON);
+        messages.setCookiesDisabledCaption("Cookies отключены");
+        messages.setCookiesDisabledMessage(CLICK_TO_GO_ON);
+        return messages;
+    }
+}
