@@ -1,0 +1,260 @@
+/* Draws the server's component tree as the DOM of Vaadin 7 widgets.
+ * A component keeps its nodes as long as its connector id stays; a re-draw brings new ids, and so new nodes. */
+(function () {
+  "use strict";
+
+  var BASE = {
+    VerticalLayout: "v-verticallayout v-layout v-vertical v-widget v-has-width",
+    HorizontalLayout: "v-horizontallayout v-layout v-horizontal v-widget",
+    CssLayout: "v-csslayout v-layout v-widget v-has-width",
+    InformationComponent: "v-information-component v-layout v-widget",
+    FormLayout: "v-formlayout v-layout v-widget",
+    Label: "v-label v-widget v-has-width",
+    Button: "v-button v-widget",
+    ComboBox: "v-filterselect v-widget v-has-width",
+    PasswordField: "v-textfield v-passwordfield v-widget v-has-width",
+    CheckBox: "v-checkbox v-widget",
+    Window: "v-window v-widget"
+  };
+
+  function node(tag, className, attributes) {
+    var element = document.createElement(tag);
+    if (className) element.className = className;
+    Object.entries(attributes || {}).forEach(function (each) { element.setAttribute(each[0], each[1]); });
+    return element;
+  }
+
+  function classes(state) {
+    var base = BASE[state.type];
+    var own = base.split(" ")[0];
+    return [base].concat(state.styles.map(function (style) { return style + " " + own + "-" + style; })).join(" ");
+  }
+
+  function drawing(page) {
+    var drawn = {};
+    var next = {};
+
+    function draw(state) {
+      var widget = drawn[state.id] || next[state.id];
+      if (!widget) {
+        widget = make[state.type](state);
+        widget.children = "";
+      }
+      next[state.id] = widget;
+      widget.update(state, widget);
+      return widget.element;
+    }
+
+    /* Lays children out anew only where they are others than before, so that the focus survives an answer. */
+    function fill(widget, state, place) {
+      var elements = state.children.map(draw);
+      var ids = state.children.map(function (child) { return child.id; }).join(" ");
+      if (widget.children === ids) return;
+      widget.children = ids;
+      place(elements);
+    }
+
+    function slots(state) {
+      var element = node("div", classes(state));
+      var inside = state.expand ? element.appendChild(node("div", "v-expand")) : element;
+      return {
+        element: element,
+        update: function (now, widget) {
+          fill(widget, now, function (elements) {
+            inside.replaceChildren();
+            elements.forEach(function (child, index) {
+              if (now.spacing && index) inside.appendChild(node("div", "v-spacing"));
+              inside.appendChild(node("div", "v-slot")).appendChild(child);
+            });
+          });
+        }
+      };
+    }
+
+    function plain(state) {
+      var element = node("div", classes(state));
+      return {
+        element: element,
+        update: function (now, widget) {
+          fill(widget, now, function (elements) { element.replaceChildren.apply(element, elements); });
+        }
+      };
+    }
+
+    /* One row for each field; ids and "for" as GWT counts them: useless as locators. */
+    function form(state) {
+      var element = node("table", classes(state), { cellpadding: "0" });
+      var body = element.appendChild(node("tbody"));
+      return {
+        element: element,
+        update: function (now, widget) {
+          fill(widget, now, function (elements) {
+            body.replaceChildren();
+            elements.forEach(function (child, index) { body.appendChild(row(now.children[index], child, index)); });
+          });
+        }
+      };
+    }
+
+    function row(state, child, index) {
+      var line = node("tr", "v-formlayout-row" + (index ? "" : " v-formlayout-firstrow"));
+      var captionCell = line.appendChild(node("td", "v-formlayout-captioncell"));
+      var input = child.matches("input") ? child : child.querySelector("input[type=text]");
+      if (input) {
+        var captionId = page.newId();
+        input.id = page.newId();
+        input.setAttribute("aria-labelledby", captionId);
+        var caption = captionCell.appendChild(node("div", "v-caption", { "for": input.id }));
+        caption.appendChild(node("span", "", { id: captionId, "for": input.id })).textContent = state.caption;
+      }
+      line.appendChild(node("td", "v-formlayout-errorcell")).appendChild(
+        node("span", "v-formlayout-error-indicator"));
+      line.appendChild(node("td", "v-formlayout-contentcell")).appendChild(child);
+      return line;
+    }
+
+    function label(state) {
+      var element = node("div", classes(state));
+      var shown = null;
+      return {
+        element: element,
+        update: function (now) {
+          if (now.html !== shown) element.innerHTML = shown = now.html;
+        }
+      };
+    }
+
+    function button(state) {
+      var element = node("div", classes(state), { role: "button", tabindex: "0" });
+      var wrap = element.appendChild(node("span", "v-button-wrap"));
+      if (state.icon) {
+        wrap.appendChild(node("img", "v-icon", { src: page.themeUrl + state.icon, alt: "" }));
+      }
+      var caption = wrap.appendChild(node("span", "v-button-caption"));
+      var disabled = false;
+      function click() {
+        if (!disabled) page.send({ id: state.id, event: "click" });
+      }
+      // A click made by a script is taken too, as Vaadin does; but no focus moved, so no field was sent.
+      element.addEventListener("click", click);
+      element.addEventListener("keydown", function (event) { if (event.key === "Enter") click(); });
+      element.addEventListener("keyup", function (event) { if (event.key === " ") click(); });
+      return {
+        element: element,
+        click: click,
+        update: function (now) {
+          caption.textContent = now.caption;
+          disabled = Boolean(now.disabled);
+          element.classList.toggle("v-disabled", disabled);
+          element.setAttribute("tabindex", disabled ? "-1" : "0");
+          if (disabled) element.setAttribute("aria-disabled", "true");
+          else element.removeAttribute("aria-disabled");
+        }
+      };
+    }
+
+    /* What is typed counts only after blur, Enter or Tab, and is gone until the server has answered. */
+    function comboBox(state) {
+      var element = node("div", classes(state));
+      var input = element.appendChild(node("input", "v-filterselect-input",
+        { type: "text", autocomplete: "off", tabindex: "0" }));
+      element.appendChild(node("div", "v-filterselect-button", { role: "button", "aria-hidden": "true" }));
+      var known = "";
+      var awaited = null;
+      var blank = true;
+      function commit() {
+        var typed = input.value.trim();
+        if (awaited !== null || typed === known) return;
+        awaited = typed;
+        if (blank) input.value = "";
+        page.send({ id: state.id, event: "value", value: typed });
+      }
+      input.addEventListener("blur", commit);
+      input.addEventListener("keydown", function (event) {
+        if (event.key === "Enter" || event.key === "Tab") commit();
+      });
+      return {
+        element: element,
+        update: function (now) {
+          blank = now.blankWhilePending;
+          if (awaited !== null && now.value !== awaited) return;
+          if (awaited !== null || now.value !== known) input.value = now.value;
+          known = now.value;
+          awaited = null;
+        }
+      };
+    }
+
+    function passwordField(state) {
+      var element = node("input", classes(state), { type: "password", tabindex: "0" });
+      var sent = "";
+      function sendValue() {
+        if (element.value === sent) return;
+        sent = element.value;
+        page.send({ id: state.id, event: "value", value: sent });
+      }
+      element.addEventListener("blur", sendValue);
+      element.addEventListener("keydown", function (event) {
+        if (event.key !== "Enter") return;
+        sendValue();
+        drawn[state.enterClicks].click();
+      });
+      return { element: element, update: function () {} };
+    }
+
+    function checkBox(state) {
+      var element = node("span", classes(state));
+      var input = element.appendChild(node("input", "", { type: "checkbox", id: page.newId(), tabindex: "0" }));
+      var caption = element.appendChild(node("label", "", { "for": input.id }));
+      input.addEventListener("change", function () {
+        page.send({ id: state.id, event: "value", value: input.checked });
+      });
+      return {
+        element: element,
+        update: function (now) { caption.textContent = now.caption; }
+      };
+    }
+
+    function dialog(state) {
+      var element = node("div", classes(state), { role: "dialog", tabindex: "-1" });
+      var wrap = element.appendChild(node("div", "popupContent")).appendChild(node("div", "v-window-wrap"));
+      var head = wrap.appendChild(node("div", "v-window-outerheader"));
+      var closeBox = head.appendChild(node("div", "v-window-closebox", { role: "button", tabindex: "0" }));
+      var header = head.appendChild(node("div", "v-window-header", { id: page.newId() }));
+      var contents = wrap.appendChild(node("div", "v-window-contents")).appendChild(node("div", "v-scrollable"));
+      element.setAttribute("aria-labelledby", header.id);
+      function close() { page.send({ id: state.id, event: "close" }); }
+      closeBox.addEventListener("click", close);
+      element.addEventListener("keydown", function (event) { if (event.key === "Escape") close(); });
+      return {
+        element: element,
+        update: function (now) {
+          header.textContent = now.caption;
+          var inner = draw(now.content);
+          if (contents.firstChild !== inner) contents.replaceChildren(inner);
+        }
+      };
+    }
+
+    var make = {
+      VerticalLayout: slots, HorizontalLayout: slots, CssLayout: plain, InformationComponent: plain,
+      FormLayout: form, Label: label, Button: button, ComboBox: comboBox, PasswordField: passwordField,
+      CheckBox: checkBox, Window: dialog
+    };
+
+    return {
+      /* Draws the whole state; returns the root's node (or null) and those of the windows. */
+      all: function (state) {
+        next = {};
+        var result = {
+          root: state.ui && draw(state.ui),
+          windows: state.windows.map(draw)
+        };
+        drawn = next;
+        return result;
+      }
+    };
+  }
+
+  window.vaadin.widgets = { node: node, drawing: drawing };
+})();
