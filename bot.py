@@ -22,7 +22,8 @@ import logs
 import settings as settings_module
 from clock import Clock, SystemClock
 from encryption import EncryptionKeyError, open_cipher
-from handlers.marker import Marker, publish_commands
+from handlers.commands import publish_commands
+from handlers.marker import Marker
 from handlers.registration import STEPS
 from handlers.services import Services
 from json_file import SchemaTooNew
@@ -147,7 +148,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
         tasks.create_task(marker.offers.run())
         resumed = await registry.resume()
         log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
-        await publish_commands(application.bot, settings.admin_telegram_id)
+        await publish_commands(application.bot)
         await asyncio.Event().wait()
 
 

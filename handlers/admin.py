@@ -44,7 +44,8 @@ class AdminHandlers:
             person = sender(update)
             if not self._services.is_admin(person):
                 log.warning("person %d tapped an admin's button", person)
-                await tapped(update, self._services.texts(person)("This is for the administrator only."))
+                _ = self._services.texts(person)
+                await tapped(update, _("This is for the administrator only."))
                 return
             message_id = shown_in(await tapped(update))
             if message_id is not None:
@@ -69,8 +70,9 @@ class AdminHandlers:
         _ = self._services.texts(person)
         students, active = len(self._services.storage.students()), len(self._services.registry.active())
         counted = _.ngettext("{n} student", "{n} students", students).format(n=students)
+        title = _("Admin Panel")
         watched = _.ngettext("{n} active monitor", "{n} active monitors", active).format(n=active)
-        text = f"<b>{_('Admin Panel')}</b>\n{counted}, {watched}"
+        text = f"<b>{title}</b>\n{counted}, {watched}"
         return text, [
             [Button(_("Generate Invitation Code"), "adm:code")],
             [Button(_("View All Students"), "adm:students:0"), Button(_("View Active Monitors"), "adm:monitors:0")],
@@ -142,7 +144,8 @@ class AdminHandlers:
         await self._show(person, f"<b>{title}</b>{number}\n" + ("\n".join(shown) or empty), keyboard)
 
     def _back(self, person: int) -> Keyboard:
-        return [[Button(self._services.texts(person)("Back"), "adm:panel")]]
+        _ = self._services.texts(person)
+        return [[Button(_("Back"), "adm:panel")]]
 
     async def _show(self, person: int, text: str, keyboard: Keyboard) -> None:
         await self._services.outbox.put(Item(person, "edit", text, keyboard, slot=SLOT))

@@ -1,11 +1,5 @@
 """Puts the marker's handlers together, in the order in which they look at an update."""
 
-import logging
-
-from telegram import BotCommand, BotCommandScopeChat
-from telegram.error import TelegramError
-from telegram.ext import ExtBot
-
 from handlers.admin import AdminHandlers
 from handlers.notices import Notices
 from handlers.offers import Offers
@@ -14,9 +8,6 @@ from handlers.registration import Registration, StrayTexts
 from handlers.services import Services
 from handlers.student import StudentHandlers
 from telegram_app.factory import AnyApplication
-from telegram_app.i18n import LANGUAGES, Texts, texts
-
-log = logging.getLogger(__name__)
 
 
 class Marker:
@@ -40,27 +31,3 @@ class Marker:
         application.add_handlers(StudentHandlers(self._services, self.notices, self.offers).handlers())
         application.add_handlers(StrayTexts(self._services, self._registration).handlers())
         application.add_handler(self.presence.catch_all())
-
-
-async def publish_commands(bot: ExtBot[None], admins: tuple[int, ...]) -> None:
-    """Tell Telegram the commands of each language, and the admins' own. What fails is logged: nothing depends on it."""
-    for language in LANGUAGES:
-        _ = texts(language)
-        code = None if language == "en" else language
-        try:
-            await bot.set_my_commands(_commands(_), language_code=code)
-            for admin in admins:
-                scope = BotCommandScopeChat(admin)
-                own = [*_commands(_), BotCommand("admin", _("Admin Panel"))]
-                await bot.set_my_commands(own, scope=scope, language_code=code)
-        except TelegramError as error:  # an admin's scope fails until that admin has pressed Start
-            log.info("commands (%s) not published: %s", language, error.message)
-
-
-def _commands(_: Texts) -> list[BotCommand]:
-    return [
-        BotCommand("start", _("Menu")),
-        BotCommand("language", _("Language")),
-        BotCommand("cancel", _("Stop a question")),
-        BotCommand("help", _("Help")),
-    ]

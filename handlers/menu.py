@@ -97,8 +97,6 @@ async def _status(services: Services, student: Student, _: Texts) -> str:
             lines.append(_("Last check: {time}").format(time=_clock_time(services, status.last_check, now)))
         if status.next_check is not None:
             lines.append(_("Next check: {time}").format(time=_clock_time(services, status.next_check, now)))
-        if status.trouble:
-            lines.append(_("Trouble: {text}").format(text=escape(status.trouble)))
     last = await asyncio.to_thread(services.lessons.last_mark, student.telegram_id)
     if last is not None and last.marked_at is not None:
         at = _clock_time(services, datetime.fromisoformat(last.marked_at), services.clock.now())

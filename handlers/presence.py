@@ -7,6 +7,7 @@ from typing import Any
 from telegram import Update
 from telegram.ext import CallbackQueryHandler, ContextTypes, TypeHandler
 
+from handlers.commands import publish_admin_commands
 from handlers.menu import SLOT, changed_menu
 from handlers.services import Services, sender, shown_in, tapped
 from telegram_app.i18n import closest
@@ -23,6 +24,7 @@ class Presence:
         """Take the people who were unreachable when the last process ended."""
         self._services = services
         self._unreachable = unreachable
+        self._greeted: set[int] = set()
 
     def handler(self) -> TypeHandler[Any, Any, Any]:
         """Return the handler, to be added in a group before all others."""
@@ -48,13 +50,17 @@ class Presence:
             language = closest(user.language_code)
             self._services.languages[user.id] = language
             await asyncio.to_thread(self._services.people.set_language, user.id, language)
+        if self._services.is_admin(user.id) and user.id not in self._greeted:
+            self._greeted.add(user.id)  # Telegram takes an admin's commands only once they have written to the bot
+            context.application.create_task(publish_admin_commands(context.bot, user.id))
         if user.id in self._unreachable:
             self._unreachable.discard(user.id)
             await asyncio.to_thread(self._services.people.set_unreachable, user.id, None)
 
     async def _old_button(self, update: Update, context: Context) -> None:
         person = sender(update)
-        query = await tapped(update, self._services.texts(person)("This button is no longer in use."))
+        _ = self._services.texts(person)
+        query = await tapped(update, _("This button is no longer in use."))
         message_id = shown_in(query)
         if message_id is not None:
             await self._services.outbox.fill(person, SLOT, message_id)

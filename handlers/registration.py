@@ -7,6 +7,7 @@ message is deleted before anything else is done with it.
 import asyncio
 import logging
 import re
+import warnings
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from telegram.ext import (
     MessageHandler,
     filters,
 )
+from telegram.warnings import PTBUserWarning
 
 from handlers.menu import below, changed_menu, fresh_menu
 from handlers.services import Services, sender, shown_in, tapped
@@ -65,6 +67,12 @@ class Registration:
         """Return the conversation."""
         text = _TYPED & filters.TEXT & ~filters.COMMAND
         password = _TYPED & filters.TEXT & ~_COMMAND
+        with warnings.catch_warnings():
+            # python-telegram-bot warns that buttons are not followed message by message; they need not be here
+            warnings.filterwarnings("ignore", message=".*per_message=False", category=PTBUserWarning)
+            return self._conversation(text, password)
+
+    def _conversation(self, text: filters.BaseFilter, password: filters.BaseFilter) -> ConversationHandler[Any]:
         return ConversationHandler(
             entry_points=[
                 CommandHandler("start", self._start, filters=_TYPED),
@@ -184,7 +192,7 @@ class Registration:
             problem = _("Your registration could not be saved. Nothing was kept; please try again later.")
             return await self._end(person, _joined(note, problem))
         log.info("person %d: registered", person)
-        return await self._end(person, _joined(note, f"<b>{_('Registration complete!')}</b>"))
+        return await self._end(person, _joined(note, _("Registration complete!")))
 
     async def _take_new_password(self, update: Update, context: Context) -> str | int:
         person = sender(update)
@@ -215,13 +223,15 @@ class Registration:
 
     async def _cancel(self, update: Update, context: Context) -> int:
         person = sender(update)
-        return await self._end(person, self._services.texts(person)("Cancelled."))
+        _ = self._services.texts(person)
+        return await self._end(person, _("Cancelled."))
 
     async def _cancel_tapped(self, update: Update, context: Context) -> int:
         query = await tapped(update)
         person = sender(update)
         await self._adopt(person, shown_in(query))
-        menu = await changed_menu(self._services, person, self._services.texts(person)("Cancelled."))
+        _ = self._services.texts(person)
+        menu = await changed_menu(self._services, person, _("Cancelled."))
         await self._services.outbox.put(menu, when=lambda: self._leave(person))
         return ConversationHandler.END
 

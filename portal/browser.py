@@ -1,8 +1,8 @@
 """Starts and ends a Chrome with its driver, and answers for every process of it.
 
 chromedriver gets a process session of its own: all of Chrome's processes stay in it (they may change their group,
-not their session), so that the whole can be ended from outside, never by name. The profile's folder in a command
-line finds what an earlier process of ours left behind.
+not their session), so that the whole can be ended from outside, never by name. The profile's folder in their
+environment finds what an earlier process of ours left behind.
 """
 
 import contextlib
@@ -52,6 +52,8 @@ _BROWSERS = (
 _HEADLESS_SHELL = Path(__file__).with_name("headless-shell")
 # What Chrome and its driver may know of our environment: no token, no key, no password.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "FONTCONFIG_PATH")
+# Names the profile in the environment of the driver and all its children: how a later process of ours knows them.
+_MARK = "ATTENDANCE_PROFILE"
 _PORT = re.compile(rb"started successfully on port (\d+)")
 
 _ARGUMENTS = (
@@ -161,7 +163,7 @@ class Chromes:
                 options.add_argument("--headless=new")
             self._profiles.mkdir(parents=True, exist_ok=True, mode=0o700)
             profile.mkdir(exist_ok=True, mode=0o700)
-            process = _start_driver(driver_path, chrome)
+            process = _start_driver(driver_path, chrome, profile)
             try:
                 port = _port_of(process)
                 return Browser(_connect(f"http://127.0.0.1:{port}", options), process, profile)
@@ -231,7 +233,7 @@ def sandbox_possible() -> bool:
 
 
 def end_processes(session: int | None, profile: Path) -> int:
-    """Kill the processes of a process session, and those with this profile (or one below it) in their command.
+    """Kill the processes of a process session, and those marked with this profile or one below it.
 
     Returns:
         How many were killed.
@@ -255,8 +257,8 @@ def _belongs(process: psutil.Process, session: int | None, profile: Path) -> boo
             return False
         if session is not None and os.getsid(process.pid) == session:
             return True
-        prefix = f"--user-data-dir={profile}"
-        return any(part == prefix or part.startswith(f"{prefix}/") for part in process.cmdline())
+        marked = process.environ().get(_MARK)
+        return marked is not None and Path(marked).is_relative_to(profile)
     except (psutil.Error, ProcessLookupError, PermissionError):
         return False  # gone meanwhile, or somebody else's
 
@@ -275,9 +277,9 @@ def _options(profile: Path | None) -> ChromeOptions:
     return options
 
 
-def _start_driver(path: str, chrome: str) -> "subprocess.Popen[bytes]":
+def _start_driver(path: str, chrome: str, profile: Path) -> "subprocess.Popen[bytes]":
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment["ATTENDANCE_CHROME"] = chrome
+    environment |= {"ATTENDANCE_CHROME": chrome, _MARK: str(profile)}
     try:
         return subprocess.Popen(
             [path, "--port=0", "--log-level=SEVERE"],  # port 0: the system picks a free one, without a race

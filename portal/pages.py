@@ -51,6 +51,13 @@ READY_WITHIN = 15.0
 _BETWEEN_LOOKS = 0.07
 # After the click on "Log in" the form may stand there for a moment before the refusal or the reload comes.
 _FORM_STAYS = 3.0
+# chromedriver's words for a document that was replaced while it worked on it; the last one without a type of its own.
+_REPLACED = (
+    "aborted by navigation",
+    "execution context",
+    "no such frame",
+    "does not belong to the document",
+)
 _PRESSABLE = (ElementClickInterceptedException, ElementNotInteractableException, StaleElementReferenceException)
 
 
@@ -127,7 +134,7 @@ class Page:
             message = error.msg or ""
             if "net::ERR" in message:
                 raise PortalUnavailable(message.splitlines()[0]) from error
-            if "aborted by navigation" in message or "execution context" in message or "no such frame" in message:
+            if any(words in message for words in _REPLACED):
                 raise PageChanged("the document was replaced") from error
             raise BrowserFailed(message.splitlines()[0] if message else type(error).__name__) from error
         except HTTPError as error:  # chromedriver ended or hangs: urllib3's own error, not Selenium's

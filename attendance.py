@@ -1,0 +1,219 @@
+"""The same monitoring for one account in a terminal, without Telegram: `python attendance.py --mode manual`.
+
+Username and password come from KBTU_USERNAME and KBTU_PASSWORD, or are asked for without echo.
+Exit codes: 0 stopped, 2 usage, 3 the portal refused the account, 4 portal or browser can't be used.
+"""
+
+import argparse
+import contextlib
+import getpass
+import queue
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from filelock import FileLock, Timeout
+
+import logs
+import settings as settings_module
+from clock import SystemClock
+from ledger import Database, LedgerError, Lessons
+from monitor import AttendanceMonitor
+from monitor_events import Event, State, StatusEvent
+from portal.browser import Chromes
+from portal.errors import BrowserMissing
+from portal.lessons import Lesson
+from portal.session import chrome_opener
+from settings import Settings, SettingsError
+from storage import Mode
+
+STOPPED, USAGE, REFUSED, PORTAL = 0, 2, 3, 4
+# Troubles in a row before the first sign-in after which it makes no sense to go on unattended.
+FIRST_TROUBLES = 3
+STOP_WITHIN = 5.0
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A lesson that is open ("found") or marked."""
+
+    status: str
+    lesson: Lesson
+
+
+class Screen:
+    """The terminal: lines that stay, and below them one status line that changes in place."""
+
+    def __init__(self, out: TextIO) -> None:
+        """Write to ``out``; without a terminal behind it there is no status line."""
+        self._out = out
+        self._live = out.isatty()
+        self._width = 0
+
+    def line(self, text: str) -> None:
+        """Print a line that stays."""
+        self.status("")
+        print(f"{datetime.now().astimezone():%H:%M:%S} {text}", file=self._out, flush=True)
+
+    def status(self, text: str) -> None:
+        """Change the status line."""
+        if self._live:
+            print("\r" + text.ljust(self._width), end="\r" if not text else "", file=self._out, flush=True)
+            self._width = len(text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Watch until stopped; return the exit code."""
+    parser = argparse.ArgumentParser(description="Mark attendance on the portal for one account, in this terminal.")
+    parser.add_argument("--mode", choices=("automatic", "manual"), default="automatic", help="manual asks each time")
+    mode: Mode = parser.parse_args(arguments).mode
+    try:
+        settings = settings_module.load()
+    except SettingsError as error:
+        return _complain(str(error), USAGE)
+    logs.set_up("WARNING" if settings.log_level == "INFO" else settings.log_level, settings.log_format)
+    account = _account(settings)
+    if account is None:
+        return _complain("KBTU_USERNAME and KBTU_PASSWORD: got nothing, and there is no terminal to ask in", USAGE)
+    folder = settings.data_dir / "terminal"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(folder / "lock", timeout=0, mode=0o600):
+            return _watch(settings, folder, *account, mode)
+    except Timeout:
+        return _complain(f"'{folder}' is in use by another attendance.py", USAGE)
+    except (OSError, LedgerError) as error:
+        return _complain(str(error), USAGE)
+    except BrowserMissing as error:
+        return _complain(str(error), PORTAL)
+
+
+def _complain(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+def _account(settings: Settings) -> tuple[str, str] | None:
+    """Return username and password; ask for what is missing. None: nobody is there to ask."""
+    username = settings.kbtu_username
+    password = settings.kbtu_password.get_secret_value() if settings.kbtu_password else None
+    if (username is None or password is None) and not sys.stdin.isatty():
+        return None
+    try:
+        username = username or input("Portal username: ").strip()
+        password = password or getpass.getpass("Portal password (not shown): ")
+    except (EOFError, KeyboardInterrupt):
+        return None
+    return (username, password) if username and password else None
+
+
+def _watch(settings: Settings, folder: Path, username: str, password: str, mode: Mode) -> int:
+    clock = SystemClock()
+    chromes = Chromes(
+        folder / "profiles", settings.chrome_bin, settings.chromedriver_path, settings.selenium_remote_url
+    )
+    chromes.check()
+    chromes.sweep()
+    events: queue.SimpleQueue[_Found | StatusEvent] = queue.SimpleQueue()
+    database = Database(folder / "ledger.sqlite3")
+    monitor = AttendanceMonitor(
+        username,
+        password,
+        mode,
+        lambda _username, status, lesson: events.put(_Found(status, lesson)),
+        lambda _username, event: events.put(event),
+        portal_url=settings.portal_url,
+        refresh_interval=settings.refresh_interval,
+        zone=settings.zone,
+        journal=Lessons(database),
+        open_portal=chrome_opener(chromes, settings.portal_url, clock),
+        clock=clock,
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    screen = Screen(sys.stdout)
+    screen.line(f"{username}: {mode} mode, Ctrl-C stops")
+    monitor.start()
+    try:
+        return _follow(monitor, events, screen)
+    except KeyboardInterrupt:
+        screen.line("stopped")
+        return STOPPED
+    finally:
+        monitor.stop()
+        monitor.join(STOP_WITHIN)
+        database.close()
+
+
+def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | StatusEvent]", screen: Screen) -> int:
+    """Show what happens until the monitor ends by itself; return the exit code."""
+    troubles, watched = 0, False
+    asked: dict[str, float] = {}
+    while True:
+        screen.status(_status_line(monitor))
+        try:
+            event = events.get(timeout=1)
+        except queue.Empty:
+            continue
+        if isinstance(event, _Found):
+            _show_lesson(monitor, event, asked, screen)
+        elif event.event is Event.WATCHING:
+            screen.line("signed in, watching" if not watched else "watching again")
+            troubles, watched = 0, True
+        elif event.event in (Event.TROUBLE, Event.UNKNOWN_VIEW):
+            screen.line(f"{event.event.value}: {event.text}")
+            troubles += 1
+            if not watched and troubles >= FIRST_TROUBLES:
+                screen.line("the portal can't be used now")
+                return PORTAL
+        elif event.event in (Event.REFUSED, Event.BLOCKED):
+            screen.line(f"the portal refuses this account: {event.text}")
+            return REFUSED
+        elif event.event in (Event.NO_BROWSER, Event.FAILED):
+            screen.line(event.text or "monitoring failed; the log says why")
+            return PORTAL
+        elif event.event is Event.LESSON_CLOSED and event.lesson is not None:
+            screen.line(f"closed: {_one_line(event.lesson)}")
+        elif event.event is Event.STOPPED:
+            return STOPPED
+
+
+# After a "no" the same lesson is asked about again so many seconds later, as in Telegram.
+_ASK_AGAIN = 300.0
+
+
+def _show_lesson(monitor: AttendanceMonitor, found: _Found, asked: dict[str, float], screen: Screen) -> None:
+    if found.status == "marked":
+        screen.line(f"Attendance Marked. {_one_line(found.lesson)}")
+        return
+    now = time.monotonic()
+    if now - asked.get(found.lesson.key, float("-inf")) < _ASK_AGAIN:
+        return
+    screen.line(f"Attendance available! {_one_line(found.lesson)}")
+    answer = ""
+    with contextlib.suppress(EOFError):
+        answer = input("Mark now? [y/N] ").strip().lower()
+    asked[found.lesson.key] = time.monotonic()
+    if answer in ("y", "yes"):
+        monitor.mark_now(found.lesson.key)
+
+
+def _status_line(monitor: AttendanceMonitor) -> str:
+    status = monitor.status
+    parts = [status.state.value]
+    if status.last_check is not None:
+        parts.append(f"last check {status.last_check.astimezone():%H:%M:%S}")
+    if status.next_check is not None and status.state in (State.WATCHING, State.WAITING):
+        parts.append(f"next {status.next_check.astimezone():%H:%M:%S}")
+    return ", ".join(parts)
+
+
+def _one_line(lesson: Lesson) -> str:
+    return ", ".join(lesson.describe().splitlines())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

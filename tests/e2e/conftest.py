@@ -1,0 +1,76 @@
+"""The world of the e2e tests: a Telegram, a portal (each of the two), the bot."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.portal import PortalSimulator
+from sandbox.telegram import TelegramSimulator
+from tests.e2e.people import ADMIN, BOT, TOKEN, BotProcess, Person, Portal, Telegram
+from tests.servers import in_thread, need_browser, vaadin_portal
+
+
+@pytest.fixture(scope="session")
+def telegram_url() -> Iterator[str]:
+    """One Telegram for the whole run; each test forgets what was in it."""
+    with in_thread(TelegramSimulator().serving()) as url:
+        yield url
+
+
+@pytest.fixture
+def telegram(telegram_url: str) -> Iterator[Telegram]:
+    """Give a Telegram in which our bot is registered and nobody has written yet."""
+    telegram = Telegram(telegram_url)
+    telegram.call("/reset")
+    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
+    yield telegram
+    telegram.http.close()
+
+
+@pytest.fixture(scope="session")
+def simulated_portal_url() -> Iterator[str]:
+    """Serve the portal simulator for the whole run."""
+    with in_thread(PortalSimulator().serving()) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def vaadin_portal_url() -> Iterator[str]:
+    """Serve the portal on the real Vaadin for the whole run."""
+    with vaadin_portal() as url:
+        yield url
+
+
+@pytest.fixture(params=["simulated", pytest.param("vaadin", marks=pytest.mark.vaadin)])
+def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
+    """Give a portal with nothing in it: the simulator, then the one on the real toolkit."""
+    portal = Portal(request.getfixturevalue(f"{request.param}_portal_url"))
+    portal.reset()
+    yield portal
+    portal.http.close()
+
+
+@pytest.fixture
+def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[BotProcess]:
+    """Give the bot, to be started; whatever a test did to it, nothing of it is left afterwards."""
+    need_browser()
+    bot = BotProcess(tmp_path, telegram, portal)
+    try:
+        yield bot
+    finally:
+        bot.end()
+
+
+@pytest.fixture
+def admin(telegram: Telegram, bot: BotProcess) -> Person:
+    """Give the admin of a running bot."""
+    bot.start()
+    return Person(telegram, ADMIN, "Admin")
+
+
+@pytest.fixture
+def student(telegram: Telegram, bot: BotProcess) -> Person:
+    """Give a student of a running bot who has not registered yet."""
+    bot.start()
+    return Person(telegram, 2001, "Aruzhan")

@@ -1,0 +1,82 @@
+"""Runs the simulators for tests: in a thread with a loop of its own, so that tests stay plain, blocking code."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+VAADIN = ROOT / "tests" / "vaadin_portal" / "run"
+
+
+@contextmanager
+def in_thread(serving: AbstractAsyncContextManager[str]) -> Iterator[str]:
+    """Enter an asynchronous server in a thread; yield what it yields, its URL."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
+    thread.start()
+    try:
+        url = asyncio.run_coroutine_threadsafe(_enter(serving), loop).result(timeout=30)
+        try:
+            yield url
+        finally:
+            asyncio.run_coroutine_threadsafe(_exit(serving), loop).result(timeout=30)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=30)
+        loop.close()
+
+
+async def _enter(serving: AbstractAsyncContextManager[str]) -> str:
+    return await serving.__aenter__()
+
+
+async def _exit(serving: AbstractAsyncContextManager[str]) -> None:
+    await serving.__aexit__(None, None, None)
+
+
+@contextmanager
+def vaadin_portal() -> Iterator[str]:
+    """Start the portal on the real Vaadin; yield its URL without the path.
+
+    Skips the test where Java 17 or Maven's repository is missing.
+    """
+    process = subprocess.Popen(
+        [VAADIN, "--port", "0", "--exit-with-stdin"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline().strip()
+        if not line.startswith("http"):
+            missing(f"the portal on Vaadin does not start: {process.stderr.read().strip()}")
+        yield line.removesuffix("/").removesuffix("/RegistrationOnline")
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def missing(reason: str) -> None:
+    """Skip a test that needs what this machine has not got; where everything must be there, fail it."""
+    if os.environ.get("REQUIRE_ALL") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def need_browser() -> None:
+    """Skip where there is no Chrome with its driver."""
+    has_chrome = os.environ.get("CHROME_BIN") or any(
+        map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome", "chrome-headless-shell"))
+    )
+    if not has_chrome or not (os.environ.get("CHROMEDRIVER_PATH") or shutil.which("chromedriver")):
+        missing("no Chromium with its driver: install chromium and chromium-driver")
