@@ -1,0 +1,31 @@
+# One image for amd64 and arm64: Debian's Chromium has packages for both, while Google's Chrome has none for arm64.
+FROM python:3.11-slim
+
+# The headless shell takes half of the full browser's memory; tini passes signals on and reaps what Chrome leaves.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        chromium chromium-driver chromium-headless-shell tini gosu fonts-dejavu-core \
+    && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /app
+COPY requirements.txt .
+RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+
+COPY . .
+RUN useradd --create-home --uid 10001 attendance \
+    && mkdir -p data secrets \
+    && chown attendance:attendance data secrets \
+    && chmod 700 data secrets
+
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HEALTH_PORT=8081 \
+    HOME=/home/attendance
+
+VOLUME ["/app/data", "/app/secrets"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ.get('HEALTH_PORT', '8081')}/healthz\", timeout=4)"]
+
+# The entry point starts as root only to make the mounted folders the bot's own, then drops to the user for good.
+ENTRYPOINT ["tini", "-g", "--", "/app/entrypoint.sh"]
+CMD ["python", "bot.py"]
