@@ -37,11 +37,13 @@ class Notices:
     async def tell_mark(self, student: int, username: str, lesson: Lesson) -> None:
         """Tell a mark, once: claiming and queueing are one transaction."""
         _ = self._services.texts(student)
-        await self._offers.end(student, username, lesson.key, lesson.describe(), _("Marked."))
+        outcome = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("Marked."))
         line = _("[{username}] Attendance Marked.").format(username=username)
         item = Item(student, "send", f"<b>{escape(line)}</b>\n{escape(lesson.describe())}", lane=NOTICE)
         now = self._services.clock.now()
-        await self._services.outbox.put(item, when=lambda: self._services.lessons.claim_telling(lesson.key, now))
+        await self._services.outbox.put(
+            item, outcome, when=lambda: self._services.lessons.claim_telling(lesson.key, now)
+        )
 
     async def tell_what_was_left(self) -> None:
         """Tell the marks that an earlier process confirmed and had no time to tell."""

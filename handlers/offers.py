@@ -56,7 +56,7 @@ class Offers:
     async def end(self, student: int, username: str, key: str, described: str, reason: str) -> None:
         """Take a live offer's button away and say why on the same message."""
         await self._services.outbox.put(
-            self._ended(student, username, key, described, reason),
+            self.outcome(student, username, key, described, reason),
             when=lambda: self._services.lessons.end_offer(key),
         )
 
@@ -100,10 +100,11 @@ class Offers:
         await tapped(update, reason)
         await self.end(person, student.username, key, _described(row), reason)
 
-    def _ended(self, student: int, username: str, key: str, described: str, reason: str) -> Item:
+    def outcome(self, student: int, username: str, key: str, described: str, reason: str) -> Item:
+        """Return what says on an offer, live or over, what became of it; it shows nothing where there was none."""
         _ = self._services.texts(student)
         text = f"{_headline(_, username, described)}\n\n<i>{escape(reason)}</i>"
-        return Item(student, "edit", text, slot=_slot(key))
+        return Item(student, "amend", text, slot=_slot(key))
 
 
 def _headline(_: Texts, username: str, described: str) -> str:

@@ -46,6 +46,7 @@ LATE_WITHIN = timedelta(minutes=10)
 # A question this old is no longer in the person's mind: what they type is not the answer.
 ANSWER_WITHIN = timedelta(minutes=30)
 DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; afterwards it is tried on
+SHORTEST = 4  # characters; "hi" after a registration is a greeting
 LONGEST = 200  # characters of a username or a password
 
 _USERNAME = re.compile(r"[\w.+-]+(@[\w-]+(\.[\w-]+)+)?")
@@ -349,7 +350,8 @@ class StrayTexts:
         step = await asyncio.to_thread(self._services.people.step, person)
         if step is not None and step.name in (PASSWORD, NEW_PASSWORD):
             return True
-        if step is not None and step.name == AFTER_PASSWORD and self._services.clock.now() - step.at < LATE_WITHIN:
+        late = step is not None and step.name == AFTER_PASSWORD and self._services.clock.now() - step.at < LATE_WITHIN
+        if late and len(text) >= SHORTEST:
             return True
         if self._services.storage.student(person) is None:
             return False

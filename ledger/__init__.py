@@ -2,7 +2,7 @@
 
 from ledger.database import Database, LedgerError
 from ledger.lessons import LessonRow, Lessons
-from ledger.outgoing import Outgoing, OutgoingRow
+from ledger.outgoing import Action, Outgoing, OutgoingRow
 from ledger.people import People, Step
 
-__all__ = ["Database", "LedgerError", "LessonRow", "Lessons", "Outgoing", "OutgoingRow", "People", "Step"]
+__all__ = ["Action", "Database", "LedgerError", "LessonRow", "Lessons", "Outgoing", "OutgoingRow", "People", "Step"]

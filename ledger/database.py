@@ -42,7 +42,7 @@ MIGRATIONS = [
         bot            TEXT NOT NULL,
         chat_id        INTEGER NOT NULL,
         lane           INTEGER NOT NULL,    -- 0: answers to a tap, 1: notices
-        action         TEXT NOT NULL,       -- send, edit, strip, delete
+        action         TEXT NOT NULL,       -- send, edit, amend, strip, delete
         slot           TEXT,                -- the place on the person's screen that it fills
         payload        TEXT NOT NULL,
         created_at     TEXT NOT NULL

@@ -182,11 +182,15 @@ class Control:
         return web.json_response({})
 
     async def tap(self, request: web.Request) -> web.Response:
-        """POST /tap {bot, person, message_id, button}: the person taps an inline button."""
+        """POST /tap {bot, person, message_id, button, forged?}: the person taps an inline button.
+
+        With ``forged`` it is a client of bad intent, which may send any data from any message of the chat.
+        """
         body = await _body(request)
         bot, person = self._bot(body.get("bot")), self._person(body.get("person"))
         message_id, button = _field(body, "message_id", int), _field(body, "button", str)
-        return web.json_response(people.tap(self.world, bot, person, message_id, button))
+        forged = body.get("forged") is True
+        return web.json_response(people.tap(self.world, bot, person, message_id, button, forged))
 
     async def block(self, request: web.Request) -> web.Response:
         """POST /block {bot, person, blocked}: the person blocks or unblocks the bot."""

@@ -9,14 +9,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
 from clock import Clock, SystemClock
-from ledger import Database, Outgoing, OutgoingRow, People
+from ledger import Action, Database, Outgoing, OutgoingRow, People
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +44,12 @@ class Item:
     """One thing to do in one chat. Texts are HTML: whoever writes them escapes names.
 
     "send" makes a new message, which rings; with a ``slot`` it fills that place on the screen. "edit" changes the
-    message in the slot, or sends where there is none. "strip" takes the buttons off the message in the slot.
-    "delete" deletes ``message_id``.
+    message in the slot, or sends where there is none; "amend" changes it, or does nothing where there is none.
+    "strip" takes the buttons off the message in the slot. "delete" deletes ``message_id``.
     """
 
     chat_id: int
-    action: Literal["send", "edit", "strip", "delete"]
+    action: Action
     text: str = ""
     buttons: Keyboard | None = None
     slot: str | None = None
@@ -72,8 +72,10 @@ class Outbox:
         name: str,
         on_unreachable: Callable[[int], Awaitable[None]],
         clock: Clock | None = None,
+        between_sends: float = BETWEEN_SENDS,
     ) -> None:
         """Take the bot, the ledger, the bot's name in it, and who hears that a person has blocked the bot."""
+        self._between_sends = between_sends
         self._bot = bot
         self._database = database
         self._queue = Outgoing(database, name)
@@ -169,7 +171,7 @@ class Outbox:
             row = await asyncio.to_thread(self._queue.next, chat_id)
             if row is None:
                 return
-            early = self._last_sent.get(chat_id, float("-inf")) + BETWEEN_SENDS - self._clock.monotonic()
+            early = self._last_sent.get(chat_id, float("-inf")) + self._between_sends - self._clock.monotonic()
             if row.action == "send" and early > 0:
                 await self._wait(early, kick)  # and look again: an answer may have come ahead of a notice
                 continue
@@ -216,8 +218,10 @@ class Outbox:
 
     async def _show(self, row: OutgoingRow) -> int | None:
         text, markup = row.payload["text"], _markup(row.payload["buttons"])
-        if row.action == "edit" and row.slot is not None:
+        if row.action in ("edit", "amend") and row.slot is not None:
             message_id = await asyncio.to_thread(self._queue.message, row.chat_id, row.slot)
+            if message_id is None and row.action == "amend":
+                return None
             if message_id is not None:
                 try:
                     await self._bot.edit_message_text(
@@ -227,6 +231,8 @@ class Outbox:
                 except BadRequest as error:
                     if "not modified" in error.message:
                         return message_id
+                    if row.action == "amend":
+                        raise
                     log.info("outgoing: chat %d, edit refused (%s), sent anew", row.chat_id, error.message)
         message = await self._bot.send_message(
             row.chat_id,

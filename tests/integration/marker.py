@@ -1,0 +1,173 @@
+"""The marker's conversations in this process: real handlers and stores, Telegram over HTTP, no Chrome."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import SecretStr
+
+from clock import Clock
+from encryption import Cipher
+from handlers.marker import Marker
+from handlers.registration import STEPS
+from handlers.services import Services
+from ledger import Database, Lessons, People
+from monitor import AttendanceMonitor
+from monitor_events import Event, State, Status, StatusEvent
+from portal.lessons import Lesson
+from registry import Bridge, MonitorRegistry
+from settings import Settings
+from storage import Storage, Student
+from telegram_app.factory import PollingRequest, build_application, polling, running
+from telegram_app.outgoing import Outbox
+from telegram_app.persistence import StepsFromLedger
+from tests.e2e.people import ADMIN, TOKEN
+
+KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
+
+
+class SteppedClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
+        self._ahead = 0.0
+
+    def now(self) -> datetime:
+        """Return the wall clock's time."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        return self._ahead
+
+    def forward(self, by: Any) -> None:
+        """Move both clocks by a timedelta."""
+        self._now += by
+        self._ahead += by.total_seconds()
+
+
+class FakeMonitor:
+    """A monitor that does nothing by itself; the test lets it find lessons, from the test's own thread."""
+
+    def __init__(self, student: Student, password: str, on_lesson: Any, on_status: Any, lessons: Lessons) -> None:
+        self.student = student
+        self.password = password
+        self.mode = student.mode
+        self.marked_now: list[str] = []
+        self.status = Status(State.WATCHING, datetime(2026, 9, 1, 10, 0, tzinfo=UTC))
+        self._on_lesson = on_lesson
+        self._on_status = on_status
+        self._lessons = lessons
+        self._running = threading.Event()
+
+    def start(self) -> None:
+        """Begin."""
+        self._running.set()
+
+    def stop(self) -> None:
+        """End."""
+        self._running.clear()
+
+    def join(self, timeout: float) -> bool:
+        """Say that it has ended."""
+        return True
+
+    def is_running(self) -> bool:
+        """Say whether it runs."""
+        return self._running.is_set()
+
+    def set_mode(self, mode: Any) -> None:
+        """Take over a mode."""
+        self.mode = mode
+
+    def mark_now(self, key: str | None = None) -> None:
+        """Write down what it is asked to mark."""
+        self.marked_now.append(key or "")
+
+    def finds(self, lesson: Lesson) -> None:
+        """Report an open lesson, as a cycle in manual mode does."""
+        now = datetime.now(UTC)
+        self._lessons.seen(
+            lesson.key, self.student.telegram_id, "2026-09-01", lesson.subject, lesson.teacher, lesson.time, now
+        )
+        self._on_lesson(self.student.username, "found", lesson)
+
+    def marks(self, lesson: Lesson) -> None:
+        """Report a mark that the page has confirmed."""
+        now = datetime.now(UTC)
+        self._lessons.intend(lesson.key, now)
+        self._lessons.confirm(lesson.key, now)
+        self._on_lesson(self.student.username, "marked", lesson)
+
+    def tells(self, event: Event, text: str = "", lesson: Lesson | None = None, ends: bool = False) -> None:
+        """Report a status event, perhaps its last."""
+        if ends:
+            self._running.clear()
+        self._on_status(self.student.username, StatusEvent(event, text, lesson))
+
+
+class RunningMarker:
+    """What a test holds of the marker."""
+
+    def __init__(self, storage: Storage, marker: Marker, loop: asyncio.AbstractEventLoop) -> None:
+        self.storage = storage
+        self.monitors: dict[int, FakeMonitor] = {}
+        self._marker = marker
+        self._loop = loop
+
+    def lets_time_pass(self) -> None:
+        """Have the offers look at the clock now."""
+        asyncio.run_coroutine_threadsafe(self._marker.offers.end_timed_out(), self._loop).result(timeout=30)
+
+
+@asynccontextmanager
+async def marker(
+    folder: Path, telegram_url: str, clock: Clock, started: Callable[[RunningMarker], None]
+) -> AsyncIterator[str]:
+    """Run the marker against a Telegram; hand what a test needs of it to ``started``."""
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
+        telegram_bot_token=SecretStr(TOKEN),
+        admin_telegram_id=(ADMIN,),
+        telegram_api_url=telegram_url,
+        data_dir=folder / "data",
+    )
+    async with AsyncExitStack() as stack:
+        storage = Storage(folder / "data", Cipher(KEY), clock)
+        database = Database(folder / "data" / "ledger.sqlite3")
+        stack.callback(database.close)
+        people, lessons = People(database), Lessons(database)
+        bridge = Bridge(asyncio.get_running_loop())
+        held: list[RunningMarker] = []
+
+        def make(student: Student, password: str, on_lesson: Any, on_status: Any) -> AttendanceMonitor:
+            fake = FakeMonitor(student, password, on_lesson, on_status, lessons)
+            held[0].monitors[student.telegram_id] = fake
+            return cast(AttendanceMonitor, fake)
+
+        registry = MonitorRegistry(storage, make, bridge, capacity=2)
+        application = build_application(TOKEN, telegram_url, None, StepsFromLedger(people, STEPS), PollingRequest(None))
+
+        async def lost(person: int) -> None:
+            await conversations.presence.lost(person)
+
+        # Telegram's pace is told to be faster here, so that a conversation costs a test no seconds.
+        outbox = Outbox(application.bot, database, "marker", lost, clock, between_sends=0)
+        services = Services(settings, clock, storage, lessons, people, registry, outbox, languages=people.languages())
+        conversations = Marker(services, people.unreachable())
+        conversations.add_to(application)
+        held.append(RunningMarker(storage, conversations, asyncio.get_running_loop()))
+        await stack.enter_async_context(running(application))
+        stack.push_async_callback(outbox.close)
+        await outbox.start()
+        await stack.enter_async_context(polling(application))
+        stack.push_async_callback(bridge.close)
+        stack.push_async_callback(registry.close)
+        await registry.resume()
+        started(held[0])
+        yield telegram_url
