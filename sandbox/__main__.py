@@ -1,0 +1,120 @@
+"""The whole sandbox: `python -m sandbox`, then http://127.0.0.1:8080 in a browser.
+
+It starts the simulators of Telegram and of the portal, the unchanged bot.py against them, and a page on which
+one plays the admin and two students. Nothing leaves this machine; no account and no token is needed.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from sandbox.bot_process import BotProcess
+from sandbox.cast import ADMIN, BOT_TOKEN, BOT_USERNAME, introduce
+from sandbox.portal import PortalSimulator
+from sandbox.portal_files import PAGE_PATH
+from sandbox.telegram import TelegramSimulator
+from sandbox.web import Page
+
+ROOT = Path(__file__).resolve().parent.parent
+# Seconds between the bot's looks at the portal: short, so that nobody waits for a mark.
+REFRESH_INTERVAL = 5
+# The simulated university's, so that the bot and the page show the same time anywhere.
+TIME_ZONE = "Asia/Almaty"
+# Of our caller's environment the bot gets only these: no token, no address, no proxy.
+_PASSED_ON = ("PATH", "HOME", "LANG", "CHROME_BIN", "CHROMEDRIVER_PATH")
+
+
+def main() -> int:
+    """Run until SIGINT or SIGTERM; return the exit code."""
+    arguments = _parser().parse_args()
+    # The scratch folder is always a fresh one with a short name: Chrome puts sockets there.
+    with tempfile.TemporaryDirectory(prefix="attendance-sandbox-", ignore_cleanup_errors=True) as scratch:
+        try:
+            data = (arguments.data or Path(scratch) / "sandbox").resolve()
+            data.mkdir(parents=True, exist_ok=True)
+            return asyncio.run(_until_signal(arguments, data, Path(scratch)))
+        except OSError as error:  # a port is taken, or the folder can't be written
+            print(f"sandbox: {error}", file=sys.stderr)
+            return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="Simulated Telegram and portal, the real bot.py against them, and a page to play the people.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address of the page (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="port of the page, 0: a free one (default: %(default)s)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder in which the bot's data is kept; the chats begin empty each time (default: deleted at the end)",
+    )
+    parser.add_argument("--telegram-port", type=int, default=0, help="port of the simulated Telegram (default: free)")
+    parser.add_argument("--portal-port", type=int, default=0, help="port of the simulated portal (default: free)")
+    return parser
+
+
+async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path) -> int:
+    stop = asyncio.Event()
+    # SIGHUP: the terminal was closed.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    telegram, portal = TelegramSimulator(), PortalSimulator()
+    introduce(telegram, portal)
+    # Telegram never gives a number twice in a chat; with a kept folder the bot still knows those of the last time.
+    telegram.world.by_username[BOT_USERNAME].message_ids = itertools.count(int(time.time()) % 2**30)
+    async with AsyncExitStack() as stack:
+        telegram_url = await stack.enter_async_context(telegram.serving(port=arguments.telegram_port))
+        portal_url = await stack.enter_async_context(portal.serving(port=arguments.portal_port)) + PAGE_PATH
+        bot = BotProcess(
+            [sys.executable, str(ROOT / "bot.py")],
+            _environment(telegram_url, portal_url, data),
+            scratch,
+            _print,
+            folder=ROOT,
+        )
+        page = Page(telegram, portal, portal_url, bot, REFRESH_INTERVAL, TIME_ZONE)
+        url = await stack.enter_async_context(page.serving(arguments.host, arguments.port))
+        # Last in, first out: the bot says goodbye while all it talks to is still there.
+        stack.push_async_callback(bot.stop)
+        _print(f"Open {url} in a browser. Ctrl-C ends the sandbox.")
+        await bot.start()
+        await stop.wait()
+        _print("Stopping the bot...")
+    return 0
+
+
+def _environment(telegram_url: str, portal_url: str, data: Path) -> dict[str, str]:
+    """The settings of bot.py."""
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {
+        **passed,
+        "ENV_FILE": "",  # a developer's .env is not for the sandbox
+        "TELEGRAM_BOT_TOKEN": BOT_TOKEN,
+        "ADMIN_TELEGRAM_ID": str(ADMIN.id),
+        "TELEGRAM_API_URL": telegram_url,
+        "PORTAL_URL": portal_url,
+        "REFRESH_INTERVAL": str(REFRESH_INTERVAL),
+        "TIMEZONE": TIME_ZONE,
+        "DATA_DIR": str(data / "data"),
+        "ENCRYPTION_KEY_FILE": str(data / "secrets" / "encryption.key"),
+    }
+
+
+def _print(line: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads any more, but the page is still there
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

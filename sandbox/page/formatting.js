@@ -1,0 +1,66 @@
+// A message's HTML as nodes of this page. Only Telegram's own tags come through, and of their attributes none but
+// a checked link: the text comes from a bot, and part of it from people.
+
+import { make } from "./api.js";
+
+const TAGS = new Set(["B", "STRONG", "I", "EM", "U", "INS", "S", "STRIKE", "DEL", "CODE", "PRE", "BLOCKQUOTE", "TG-SPOILER"]);
+// What an app makes clickable in plain text: addresses, and commands for the bot.
+const CLICKABLE = /https?:\/\/[^\s<>"]+|(?<![\w/@<>.])\/[A-Za-z0-9_]{1,64}(?![\w/])/g;
+
+// `actions`: openBot(code, anchor), command(text), copy(text); `bot` is the username whose links are opened here.
+export function formatted(html, bot, actions) {
+  const parsed = new DOMParser().parseFromString(html, "text/html");
+  const result = document.createDocumentFragment();
+  result.append(...children(parsed.body, bot, actions, false));
+  return result;
+}
+
+function children(node, bot, actions, plain) {
+  return [...node.childNodes].flatMap((child) => {
+    if (child.nodeType === Node.TEXT_NODE) return plain ? [child.data] : clickable(child.data, bot, actions);
+    if (child.nodeType !== Node.ELEMENT_NODE) return [];
+    if (child.tagName === "A") return [link(child.getAttribute("href") || "", child.textContent, bot, actions)];
+    if (!TAGS.has(child.tagName)) return children(child, bot, actions, plain);
+    const isCode = child.tagName === "CODE" || child.tagName === "PRE";
+    const copy = make(child.tagName.toLowerCase(), {}, ...children(child, bot, actions, plain || isCode));
+    if (child.tagName === "CODE") {
+      copy.title = "Copy";
+      copy.addEventListener("click", () => actions.copy(copy.textContent));
+    }
+    return [copy];
+  });
+}
+
+function clickable(text, bot, actions) {
+  const pieces = [];
+  let before = 0;
+  for (const found of text.matchAll(CLICKABLE)) {
+    pieces.push(text.slice(before, found.index));
+    pieces.push(found[0].startsWith("/") ? command(found[0], actions) : link(found[0], found[0], bot, actions));
+    before = found.index + found[0].length;
+  }
+  return [...pieces, text.slice(before)];
+}
+
+function command(text, actions) {
+  const button = make("button", { type: "button", className: "inline-link", textContent: text });
+  button.addEventListener("click", () => actions.command(text));
+  return button;
+}
+
+function link(address, words, bot, actions) {
+  let url;
+  try {
+    url = new URL(address);
+  } catch {
+    return words;
+  }
+  if (!["http:", "https:"].includes(url.protocol)) return words;
+  const code = url.searchParams.get("start");
+  if (url.hostname === "t.me" && url.pathname.slice(1).toLowerCase() === bot.toLowerCase() && code !== null) {
+    const button = make("button", { type: "button", className: "inline-link", textContent: words });
+    button.addEventListener("click", () => actions.openBot(code, button));
+    return button;
+  }
+  return make("a", { href: url.href, target: "_blank", rel: "noopener noreferrer", textContent: words });
+}

@@ -1,0 +1,123 @@
+"""The sandbox's page: its files, the two simulators' control APIs, and the state of the bot.
+
+GET  /                     the page
+     /telegram/..., /portal/...   the control APIs, as the simulators alone have them under /control
+GET  /api/sandbox          who plays, and where the portal is
+GET  /api/bot?since=N      {state, start, outcome, last_line, lines: [{n, text}]}, the lines after the Nth
+POST /api/bot/start        start the bot that has ended
+"""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.bot_process import BotProcess
+from sandbox.cast import BOT_USERNAME, PEOPLE
+from sandbox.portal import PortalSimulator
+from sandbox.telegram import TelegramSimulator
+
+_FOLDER = Path(__file__).parent / "page"
+_HEADERS = {
+    # The files change with the checkout, under the same names.
+    "Cache-Control": "no-cache",
+    # What a bot writes is shown as HTML: were the page's own filter to fail, nothing would run or be loaded.
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
+}
+
+
+class Page:
+    """What the page asks for."""
+
+    def __init__(
+        self,
+        telegram: TelegramSimulator,
+        portal: PortalSimulator,
+        portal_url: str,
+        bot: BotProcess,
+        refresh_interval: int,
+        time_zone: str,
+    ) -> None:
+        self._telegram = telegram
+        self._portal = portal
+        self._bot = bot
+        self._about: dict[str, Any] = {
+            # A page that was open before the sandbox was started anew sees by this that it shows the past.
+            "run": secrets.token_hex(8),
+            "bot": BOT_USERNAME,
+            "people": [person.shown() for person in PEOPLE],
+            "portal_url": portal_url,
+            "refresh_interval": refresh_interval,
+            "time_zone": time_zone,
+        }
+        self._listening_start = 0
+
+    def application(self) -> web.Application:
+        """Everything that is served on the page's port."""
+        app = web.Application()
+        app.router.add_get("/", self._index)
+        app.router.add_static("/page", _FOLDER)
+        app.router.add_get("/api/sandbox", self._sandbox)
+        app.router.add_get("/api/bot", self._state)
+        app.router.add_post("/api/bot/start", self._start)
+        app.add_subapp("/telegram", self._telegram.control_application())
+        app.add_subapp("/portal", self._portal.control_application())
+        app.on_response_prepare.append(_add_headers)
+        return app
+
+    @asynccontextmanager
+    async def serving(self, host: str, port: int) -> AsyncIterator[str]:
+        """Serve for the length of a `with` block; gives the URL. Port 0 takes a free one."""
+        # Cancelling the handler of a page that hung up frees its long polls.
+        runner = web.AppRunner(self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+            address = runner.addresses[0]
+            shown = f"[{address[0]}]" if ":" in address[0] else address[0]
+            yield f"http://{shown}:{address[1]}"
+        finally:
+            await runner.cleanup()
+
+    async def _index(self, _request: web.Request) -> web.FileResponse:
+        return web.FileResponse(_FOLDER / "index.html")
+
+    async def _sandbox(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._about)
+
+    async def _state(self, request: web.Request) -> web.Response:
+        since = request.query.get("since", "0")
+        if not since.isdecimal():
+            return web.json_response({"error": "since must be a whole number"}, status=400)
+        lines = [{"n": line.number, "text": line.text} for line in self._bot.lines_since(int(since))]
+        return web.json_response(
+            {
+                "run": self._about["run"],
+                "state": self._state_name(),
+                "start": self._bot.starts,
+                "outcome": self._bot.outcome,
+                "last_line": self._bot.last_line,
+                "lines": lines,
+            }
+        )
+
+    def _state_name(self) -> str:
+        """The process's state; a bot that runs is `starting` until it has first asked Telegram for updates."""
+        if self._bot.state != "running":
+            return self._bot.state
+        if self._telegram.world.by_username[BOT_USERNAME].poll is not None:
+            self._listening_start = self._bot.starts
+        return "running" if self._listening_start == self._bot.starts else "starting"
+
+    async def _start(self, _request: web.Request) -> web.Response:
+        if not await self._bot.start():
+            return web.json_response({"error": "the bot is running already"}, status=409)
+        return web.json_response({})
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
