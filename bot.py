@@ -138,6 +138,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
 
         await stack.enter_async_context(health.serving(settings.health_port, report))
         await stack.enter_async_context(running(application))
+        poll.answered()
         stack.push_async_callback(outbox.close)
         await outbox.start()
         await marker.notices.tell_what_was_left()

@@ -49,7 +49,9 @@ const questions = {
       status: (navigation && navigation.responseStatus) || 0,
       broken: location.protocol === "chrome-error:",
       system: notification ? text(notification.querySelector(".v-Notification-caption") || notification) : null,
-      reconnecting: Boolean(document.querySelector(".v-reconnect-dialog")) ||
+      // Vaadin shows the dialog once at every start, hidden, to have it at hand when the connection is gone.
+      reconnecting: [...document.querySelectorAll(".v-reconnect-dialog")]
+        .some((dialog) => getComputedStyle(dialog).visibility !== "hidden") ||
         Boolean(document.body && document.body.classList.contains("v-reconnecting")),
       // This document has been told to go: what it shows is the past, aborted requests' complaints included.
       left: Boolean(window.attendanceLeft),

@@ -34,11 +34,15 @@ class PollingRequest(HTTPXRequest):
         super().__init__(connection_pool_size=1, connect_timeout=HTTP_TIMEOUT, read_timeout=HTTP_TIMEOUT, proxy=proxy)
         self.answered_at: float | None = None
 
+    def answered(self) -> None:
+        """Note that Telegram has answered just now; the first poll may be held for half a minute."""
+        self.answered_at = time.monotonic()
+
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
         """Make the request; an answer of any kind but a server's error counts as a sign of life."""
         status, payload = await super().do_request(*args, **kwargs)
         if status == HTTPStatus.OK:
-            self.answered_at = time.monotonic()
+            self.answered()
         return status, payload
 
 

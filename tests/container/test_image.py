@@ -28,9 +28,17 @@ HEALTH = "http://127.0.0.1:8081/healthz"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Copy what is committed into an empty folder, as an operator's clone."""
+    """Copy what is committed into an empty folder, as an operator's clone.
+
+    Two changes: the container shares this machine's network, on whose loopback the simulators listen, and it is not
+    started again when the test ends it.
+    """
     folder = tmp_path / "project"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    compose = folder / "docker-compose.yml"
+    given = "    restart: unless-stopped\n"
+    assert given in compose.read_text()
+    compose.write_text(compose.read_text().replace(given, '    restart: "no"\n    network_mode: host\n'))
     return folder
 
 

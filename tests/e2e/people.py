@@ -195,12 +195,15 @@ class BotProcess:
         self.log_file = data / "bot.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def seed(self, number: int, username: str, password: str, mode: Mode = "automatic") -> None:
+    def seed(
+        self, number: int, username: str, password: str, mode: Mode = "automatic", monitoring: bool = False
+    ) -> None:
         """Register a student before the bot runs, as an earlier process would have."""
         cipher = open_cipher(None, self.data / "secrets" / "encryption.key", may_create=True)
         storage = Storage(self.data / "data", cipher)
         storage.redeem(storage.create_invitation(ADMIN), number, username, password)
         storage.set_mode(number, mode)
+        storage.set_monitoring(number, monitoring)
 
     def start(self) -> "BotProcess":
         """Start it, unless it runs."""
@@ -211,6 +214,12 @@ class BotProcess:
                 [sys.executable, "bot.py"], cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stderr=log
             )
         return self
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        assert self._process is not None
+        return self._process.pid
 
     def stop(self, patience: float = 20) -> int:
         """Ask it to end, as Docker does, and return its exit code."""

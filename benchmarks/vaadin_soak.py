@@ -1,0 +1,188 @@
+"""Many students over a longer time on the portal on the real Vaadin: is every lesson marked and told, at what cost?
+
+`python -m benchmarks.vaadin_soak --minutes 30 --students 10 --out docs/measurements/DATE-vaadin-soak.md`
+
+The real bot.py, real Chromes, Telegram's simulator over HTTP; lessons open at random for random students. Portal and
+Telegram run in processes of their own, and their CPU is reported apart.
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.measure import Cost, machine, spread
+from tests.e2e.people import BOT, TOKEN, BotProcess, Person, Portal, Telegram, eventually
+from tests.servers import ROOT, VAADIN
+
+MINUTES_OPEN = 5  # a lesson's window
+MEAN_GAP = 30.0  # seconds between two lessons, on average
+SAMPLE_EVERY, MEMORY_EVERY = 5.0, 30.0  # seconds
+
+
+@dataclass
+class Soak:
+    """What is measured on the way."""
+
+    opened: dict[int, tuple[str, list[str]]] = field(default_factory=dict)  # lesson: subject, students
+    sessions: list[dict[str, int]] = field(default_factory=list)
+
+
+def main() -> int:
+    """Run and write the report; 1 where a mark is missing or was told wrongly."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--students", type=int, default=10)
+    parser.add_argument("--refresh-interval", type=float, default=20)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--out", type=Path, help="where the report goes")
+    parser.add_argument("--log", type=Path, help="where the bot's log is kept")
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        portal_process, portal_url = _server(stack, [str(VAADIN), "--port", "0"])
+        telegram_process, telegram_url = _server(stack, [sys.executable, "-m", "sandbox.telegram", "--port", "0"])
+        telegram, portal = (
+            Telegram(telegram_url),
+            Portal(portal_url.removesuffix("/").removesuffix("/RegistrationOnline")),
+        )
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        bot = BotProcess(
+            Path(folder), telegram, portal, REFRESH_INTERVAL=str(arguments.refresh_interval), LOG_LEVEL="INFO"
+        )
+        stack.callback(bot.end)
+        soak = Soak()
+        numbers = range(2001, 2001 + arguments.students)
+        telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
+        for number in numbers:
+            portal.has_student(f"student_{number}", f"password-{number}")
+            bot.seed(number, f"student_{number}", f"password-{number}", monitoring=True)
+        begun = time.monotonic()
+        bot.start()
+        people = [Person(telegram, number, f"Student {number}") for number in numbers]
+        for person in people:
+            person.says("/start")
+        eventually(
+            "everybody to be signed in", lambda: len(portal.events("signed_in")) >= arguments.students, patience=120
+        )
+        signed_in_after = time.monotonic() - begun
+        costs = {"bot": Cost(bot.pid), "portal": Cost(portal_process.pid), "telegram": Cost(telegram_process.pid)}
+        _soak(arguments, portal, soak, list(numbers), costs)
+        report, good = _report(arguments, telegram, portal, soak, costs, signed_in_after, bot.log())
+        bot.stop()
+        left = bot.browsers()
+        if arguments.log is not None:
+            arguments.log.write_text(bot.log(), encoding="utf-8")
+    report += f"\nChrome and driver processes left after the stop: {len(left)}.\n"
+    print(report)
+    if arguments.out is not None:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(report, encoding="utf-8")
+    return 0 if good and not left else 1
+
+
+def _server(stack: ExitStack, command: list[str]) -> tuple["subprocess.Popen[str]", str]:
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+    assert process.stdout is not None
+    return process, next(word for word in process.stdout.readline().split() if word.startswith("http"))
+
+
+def _soak(
+    arguments: argparse.Namespace, portal: Portal, soak: Soak, numbers: list[int], costs: dict[str, Cost]
+) -> None:
+    """Open lessons at random for so many minutes, and let the last ones be marked."""
+    chance = random.Random(arguments.seed)
+    for cost in costs.values():
+        cost.begin()
+    begun = time.monotonic()
+    end = begun + arguments.minutes * 60
+    next_lesson, next_memory = begun + 5, begun
+    while (now := time.monotonic()) < end:
+        # the last lessons are left time to be seen
+        if now >= next_lesson and now < end - 2 * arguments.refresh_interval - 10:
+            who = chance.sample(numbers, chance.randint(1, len(numbers)))
+            subject = f"Lesson {len(soak.opened) + 1}"
+            names = [f"student_{number}" for number in who]
+            lesson = portal.opens(
+                subject, time=f"Л{len(soak.opened) + 1} (15:00 - 16:00)", minutes=MINUTES_OPEN, students=names
+            )
+            soak.opened[lesson] = (subject, names)
+            next_lesson = now + chance.expovariate(1 / MEAN_GAP)
+        memory = now >= next_memory
+        if memory:
+            next_memory = now + MEMORY_EVERY
+            soak.sessions.append(portal.http.get("/sessions").raise_for_status().json())
+        for cost in costs.values():
+            cost.sample(memory)
+        time.sleep(max(0.0, min(SAMPLE_EVERY, next_lesson - time.monotonic(), end - time.monotonic())))
+    for cost in costs.values():
+        cost.sample(memory=True)
+
+
+def _report(
+    arguments: argparse.Namespace,
+    telegram: Telegram,
+    portal: Portal,
+    soak: Soak,
+    costs: dict[str, Cost],
+    signed_in_after: float,
+    log: str,
+) -> tuple[str, bool]:
+    expected = {(lesson, name) for lesson, (_, names) in soak.opened.items() for name in names}
+    marks = portal.http.get("/marks").raise_for_status().json()
+    marked = [(mark["lesson"], mark["username"]) for mark in marks]
+    told = [
+        (lesson, f"student_{call['params']['chat_id']}")
+        for call in telegram.get("/calls")
+        if call["method"].lower() == "sendmessage" and "Attendance Marked." in str(call["params"].get("text"))
+        for lesson, (subject, _) in soak.opened.items()
+        if f"\n{subject}\n" in call["params"]["text"]
+    ]
+    opened_at = {event["lesson"]: event["monotonic"] for event in portal.events("opened")}
+    delays = [mark["monotonic"] - opened_at[mark["lesson"]] for mark in marks]
+    student_minutes = arguments.students * arguments.minutes
+    good = sorted(marked) == sorted(expected) == sorted(told)
+    bot = costs["bot"]
+    per_student = [total / 2**20 / arguments.students for total in bot.pss]
+    lines = [
+        f"# {arguments.students} students for {arguments.minutes:g} minutes on Vaadin 7.7.13",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}; REFRESH_INTERVAL {arguments.refresh_interval:g} s, "
+        f"seed {arguments.seed}, a lesson every {MEAN_GAP:g} s on average, open for {MINUTES_OPEN} minutes.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| lessons, and students they were open for | {len(soak.opened)}, {len(expected)} |",
+        f"| marked on the portal's server | {len(marked)} ({len(set(marked) - expected)} not opened) |",
+        f"| told in Telegram | {len(told)} ({len(told) - len(set(told))} twice) |",
+        f"| opened = marked = told | {'yes' if good else 'NO'} |",
+        f"| appears -> marked, seconds | {spread(delays)} |",
+        f"| from the process's start until all were signed in | {signed_in_after:.1f} s |",
+        f"| CPU-seconds per student-minute: bot with its Chromes | {bot.cpu_seconds / student_minutes:.3f} |",
+        f"| the same: portal's server, Telegram's simulator | {costs['portal'].cpu_seconds / student_minutes:.3f}, "
+        f"{costs['telegram'].cpu_seconds / student_minutes:.3f} |",
+        f"| memory (PSS) a student, the whole tree with bot.py, MB | {spread(per_student, 0)}; "
+        f"first {per_student[0]:.0f}, last {per_student[-1]:.0f} |",
+        f"| processes of the tree | {spread(bot.processes, 0)} |",
+        f"| sessions alive on the server | {spread([s['sessions'] for s in soak.sessions], 0)} |",
+        f"| UIs alive on the server | {spread([s['uis'] for s in soak.sessions], 0)} |",
+        f"| sign-ins | {len(portal.events('signed_in'))} |",
+        f"| warnings in the bot's log | {_warnings(log)} |",
+        "",
+    ]
+    return "\n".join(lines), good
+
+
+def _warnings(log: str) -> int:
+    return sum(" WARNING " in line or " ERROR " in line for line in log.splitlines() if "sandbox is off" not in line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
