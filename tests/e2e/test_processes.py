@@ -1,0 +1,238 @@
+"""The two programs as processes: how they start, refuse to start, and end."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.people import ADMIN, TOKEN, BotProcess, Person, Portal, Telegram, eventually
+from tests.servers import ROOT, need_browser
+
+USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
+
+
+@pytest.fixture
+def portal(simulated_portal_url: str) -> Iterator[Portal]:
+    """Give the simulator alone: what is tested here does not depend on the toolkit."""
+    portal = Portal(simulated_portal_url)
+    portal.reset()
+    yield portal
+    portal.http.close()
+
+
+def run_bot(tmp_path: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run bot.py to its end with a clean environment."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "ENV_FILE": "",
+        "DATA_DIR": str(tmp_path / "data"),
+        "ENCRYPTION_KEY_FILE": str(tmp_path / "key"),
+        **settings,
+    }
+    return subprocess.run(
+        [sys.executable, "bot.py"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "TELEGRAM_BOT_TOKEN: got nothing, wants "),
+        ({"TELEGRAM_BOT_TOKEN": TOKEN}, "ADMIN_TELEGRAM_ID: got nothing, wants "),
+        ({"TELEGRAM_BOT_TOKEN": "12345:secret-typo"}, "TELEGRAM_BOT_TOKEN: got a value that is not shown here, wants "),
+        (
+            {"TELEGRAM_BOT_TOKEN": TOKEN, "ADMIN_TELEGRAM_ID": "@me"},
+            "ADMIN_TELEGRAM_ID: got '@me', wants ",
+        ),
+        (
+            {"TELEGRAM_BOT_TOKEN": TOKEN, "ADMIN_TELEGRAM_ID": "1", "REFRESH_INTERVAL": "often"},
+            "REFRESH_INTERVAL: got 'often', wants ",
+        ),
+        (
+            {"TELEGRAM_BOT_TOKEN": TOKEN, "ADMIN_TELEGRAM_ID": "1", "PORTAL_URL": "http://portal.example/"},
+            "PORTAL_URL: got 'http://portal.example/', wants ",
+        ),
+        (
+            {"TELEGRAM_BOT_TOKEN": TOKEN, "ADMIN_TELEGRAM_ID": "1", "ENCRYPTION_KEY": "not-a-key"},
+            "ENCRYPTION_KEY: got a value that is not shown here, wants ",
+        ),
+    ],
+)
+def test_a_wrong_setting_ends_the_start_with_one_line(tmp_path: Path, settings: dict[str, str], said: str) -> None:
+    """Exit code 78 and one line that names the setting, what it got, what it wants; no secret, no sandbox."""
+    done = run_bot(tmp_path, **settings)
+    assert done.returncode == 78
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == 1
+    assert "secret-typo" not in done.stderr
+
+
+def test_a_token_that_telegram_does_not_know(tmp_path: Path, telegram: Telegram) -> None:
+    """Exit code 78 and one line; the token is not in it."""
+    need_browser()
+    stranger = "9876543210:AAEhBOweik6ad6PsWZRcXjYZ0123456789a"
+    done = run_bot(tmp_path, TELEGRAM_BOT_TOKEN=stranger, ADMIN_TELEGRAM_ID="1", TELEGRAM_API_URL=telegram.url)
+    assert done.returncode == 78
+    assert done.stderr.splitlines()[-1].startswith("TELEGRAM_BOT_TOKEN: got a token that Telegram does not know")
+    assert stranger not in done.stderr
+
+
+def test_one_process_for_one_data_folder(bot: BotProcess, admin: Person, telegram: Telegram) -> None:
+    """A second bot on the same DATA_DIR ends at once with 75 and one line; the first goes on."""
+    admin.says("/start")
+    admin.sees("invitation code")
+    second = run_bot(bot.data, TELEGRAM_BOT_TOKEN=TOKEN, ADMIN_TELEGRAM_ID=str(ADMIN), TELEGRAM_API_URL=telegram.url)
+    assert second.returncode == 75
+    assert "is in use by another process" in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+    admin.taps("Admin Panel")
+    admin.sees("0 students")
+
+
+def test_a_lost_key_is_no_reason_to_make_a_new_one(bot: BotProcess, telegram: Telegram) -> None:
+    """With students but without their key the bot refuses to start (78), and leaves the data as they are."""
+    bot.seed(2001, USERNAME, PASSWORD)
+    key = bot.data / "secrets" / "encryption.key"
+    key.unlink()
+    before = (bot.data / "data" / "students.json").read_bytes()
+    settings = {"TELEGRAM_BOT_TOKEN": TOKEN, "ADMIN_TELEGRAM_ID": "1", "TELEGRAM_API_URL": telegram.url}
+    refused = run_bot(bot.data, ENCRYPTION_KEY_FILE=str(key), **settings)
+    assert refused.returncode == 78
+    assert "put the key back" in refused.stderr
+    assert not key.exists()
+    other = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
+    wrong = run_bot(bot.data, ENCRYPTION_KEY=other, **settings)
+    assert wrong.returncode == 78
+    assert "encrypted with a key that is not among" in wrong.stderr
+    assert (bot.data / "data" / "students.json").read_bytes() == before
+
+
+def test_telegram_may_be_away_at_the_start(bot: BotProcess, telegram: Telegram) -> None:
+    """A bot that can't reach Telegram at its start tries again until it can, and can be ended meanwhile."""
+    telegram.call("/faults", method="getMe", kind="502", times=2)
+    bot.start()
+    admin = Person(telegram, ADMIN, "Admin")
+    admin.says("/start")
+    admin.sees("invitation code")
+    assert bot.stop() == 0
+    telegram.call("/faults", method="getMe", kind="502", times=1000)
+    bot.start()
+
+    def refused() -> bool:
+        return sum(call["method"] == "getMe" and call["status"] == 502 for call in telegram.get("/calls")) > 2
+
+    eventually("a refused call", refused)
+    assert bot.stop() == 0
+
+
+class Terminal:
+    """attendance.py in a process, with a keyboard."""
+
+    def __init__(self, folder: Path, portal_address: str, *arguments: str, **settings: str) -> None:
+        need_browser()
+        self.folder = folder
+        passed_on = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        environment = {
+            **passed_on,
+            "ENV_FILE": "",
+            "DATA_DIR": str(folder),
+            "PORTAL_URL": portal_address,
+            "REFRESH_INTERVAL": "1",
+            "KBTU_USERNAME": USERNAME,
+            "KBTU_PASSWORD": PASSWORD,
+            **settings,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "attendance.py", *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def reads(self, words: str) -> str:
+        """Read on until a line holds these words, and return it."""
+        assert self.process.stdout is not None
+        seen = []
+        for line in self.process.stdout:
+            seen.append(line)
+            if words in line:
+                return line
+        raise AssertionError(f"'{words}' never came:\n{''.join(seen)}")
+
+    def types(self, text: str) -> None:
+        """Type a line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; return exit code and what else it said."""
+        rest, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, rest
+
+    def left(self) -> list[psutil.Process]:
+        """Return the processes of its Chrome that are still there."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("ATTENDANCE_PROFILE", "").startswith(str(self.folder)):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+def test_the_terminal_marks_and_stops_with_ctrl_c(tmp_path: Path, portal: Portal) -> None:
+    """attendance.py marks an open lesson, says so, ends with 0 on Ctrl-C, and leaves no Chrome."""
+    portal.has_student(USERNAME, PASSWORD)
+    terminal = Terminal(tmp_path, portal.address)
+    terminal.reads("signed in, watching")
+    lesson = portal.opens("Algebra")
+    assert "Algebra, Ivanov I. I., Л27 (15:00 - 16:00)" in terminal.reads("Attendance Marked.")
+    assert portal.marks() == [(lesson, USERNAME)]
+    terminal.process.send_signal(signal.SIGINT)
+    code, said = terminal.end()
+    assert (code, terminal.left()) == (0, [])
+    assert PASSWORD not in said
+
+
+def test_the_terminal_asks_in_manual_mode(tmp_path: Path, portal: Portal) -> None:
+    """With --mode manual nothing is marked before a yes; a no leaves the lesson alone."""
+    portal.has_student(USERNAME, PASSWORD)
+    terminal = Terminal(tmp_path, portal.address, "--mode", "manual")
+    terminal.reads("signed in, watching")
+    portal.opens("Biology", time="Л2 (10:00 - 11:00)")
+    terminal.reads("Attendance available! Biology")
+    terminal.types("n")
+    second = portal.opens("Algebra")
+    terminal.reads("Attendance available! Algebra")
+    assert portal.marks() == []
+    terminal.types("y")
+    terminal.reads("Attendance Marked. Algebra")
+    assert portal.marks() == [(second, USERNAME)]
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.end()[0] == 0
+
+
+def test_the_terminal_s_exit_codes(tmp_path: Path, portal: Portal) -> None:
+    """2 without an account and a terminal to ask in, 3 for a refused account, 4 where the portal can't be reached."""
+    nobody = Terminal(tmp_path / "a", portal.address, KBTU_USERNAME="", KBTU_PASSWORD="")
+    assert nobody.end()[0] == 2
+    assert Terminal(tmp_path / "b", portal.address, "--mode", "sometimes").end()[0] == 2
+    portal.has_student(USERNAME, "another-password")
+    refused = Terminal(tmp_path / "c", portal.address)
+    code, said = refused.end()
+    assert (code, refused.left()) == (3, [])
+    assert "Неверный логин или пароль." in said
+    away = Terminal(tmp_path / "d", "http://127.0.0.1:9/RegistrationOnline")
+    code, said = away.end()
+    assert (code, away.left()) == (4, [])
+    assert "the portal can't be used now" in said

@@ -1,0 +1,42 @@
+"""The check of the layers: it accepts the project as it is, and catches what the rules forbid."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT
+from tools.check_layers import main
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Copy the project's own code into a folder."""
+    for source in (*ROOT.glob("*.py"), ROOT / "pyproject.toml"):
+        shutil.copy(source, tmp_path)
+    for folder in ("handlers", "telegram_app", "portal", "ledger", "sandbox"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def test_the_project_keeps_its_layers(project: Path) -> None:
+    """The code as it stands breaks no contract."""
+    assert main(project) == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("portal/views.py", "from storage import Storage"),
+        ("storage.py", "import registry"),
+        ("telegram_app/outgoing.py", "from registry import Bridge"),
+        ("handlers/menu.py", "from bot import main"),
+        ("bot.py", "from sandbox.telegram import TelegramSimulator"),
+        ("sandbox/portal.py", "from portal.views import decide"),
+    ],
+)
+def test_a_forbidden_import_is_caught(project: Path, module: str, line: str) -> None:
+    """An import against the layers, or across the border of the sandbox, fails the check."""
+    path = project / module
+    path.write_text(path.read_text(encoding="utf-8") + f"\n{line}  # forbidden\n", encoding="utf-8")
+    assert main(project) != 0
