@@ -1,9 +1,10 @@
 """Encryption at rest: one Fernet key, or several while one replaces another."""
 
-import os
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from json_file import replace_file
 
 
 class EncryptionKeyError(Exception):
@@ -62,18 +63,15 @@ def open_cipher(keys: str | None, key_file: Path, *, may_create: bool) -> Cipher
                     "put the key back"
                 )
             _make_key(key_file)
-        return Cipher(key_file.read_text(encoding="ascii").strip())
+        keys = key_file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeError) as error:
         raise EncryptionKeyError(f"ENCRYPTION_KEY_FILE: '{key_file}' can't be read or made ({error})") from error
+    try:
+        return Cipher(keys)
+    except EncryptionKeyError:
+        raise EncryptionKeyError(f"ENCRYPTION_KEY_FILE: '{key_file}' holds something else than Fernet keys") from None
 
 
 def _make_key(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(Fernet.generate_key() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    replace_file(path, Fernet.generate_key().decode("ascii") + "\n")

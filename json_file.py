@@ -48,22 +48,31 @@ class JsonFile(Generic[Record]):
             records = self._load(self._copy)
             if records is not None:
                 log.error("%s: used the copy %s", self.path.name, self._copy.name)
-            self.save(records or {})
+            records = records or {}
+            self.save(records)
+        elif self._content(records) != self._text_of_copy():  # a crash came between file and copy
+            self.save(records)
         self.path.chmod(0o600)
-        return records or {}
+        return records
 
     def save(self, records: Mapping[str, Record]) -> None:
         """Write file and copy. Raises OSError where the file could not be replaced; a missed copy is logged."""
-        content = json.dumps(
-            {key: asdict(record) for key, record in records.items()},  # type: ignore[call-overload]
-            ensure_ascii=False,
-            indent=2,
-        )
+        content = self._content(records)
         replace_file(self.path, content)
         try:
             replace_file(self._copy, content)
         except OSError:
             log.exception("%s: the copy is one change behind", self.path.name)
+
+    def _content(self, records: Mapping[str, Record]) -> str:
+        plain = {key: asdict(record) for key, record in records.items()}  # type: ignore[call-overload]
+        return json.dumps(plain, ensure_ascii=False, indent=2)
+
+    def _text_of_copy(self) -> str | None:
+        try:
+            return self._copy.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def _load(self, path: Path) -> dict[str, Record] | None:
         """Return the records of a file, or None where it is missing or was damaged (and is set aside now)."""
@@ -99,13 +108,19 @@ def replace_file(path: Path, content: str) -> None:
         OSError: the file is as it was, or already the new one where only the folder's sync failed.
     """
     temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    temporary.unlink(missing_ok=True)  # one left by a crash, or made by hand, may have another mode
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Bring a folder's entries to the disk: a renamed file is found under its new name after a power cut."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

@@ -32,6 +32,6 @@ def set_up(level: str, form: str) -> None:
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     # python-telegram-bot logs whole answers at DEBUG, and with them what people typed
     logging.getLogger("telegram").setLevel(max(logging.INFO, logging.getLevelName(level)))

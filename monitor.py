@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 LOGIN_URL = "https://wsp.kbtu.kz/RegistrationOnline"
 REFRESH_INTERVAL = 20.0  # seconds between reloads
 JITTER = 0.15  # of the interval, either way, so that students don't reload in step
+FIRST_AGAIN = 1.0  # seconds before loading again what moved or lost its session, doubled each time
 LOOK_INTERVAL = 1.0  # seconds between the cheap looks while nothing is reloaded
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each time
 QUICK_RETRIES = 3  # clicks that the portal swallowed are tried again at once, so many times a lesson
@@ -143,6 +144,7 @@ class AttendanceMonitor:
         self._clicks: dict[str, int] = {}
         self._woken = False
         self._troubles = 0
+        self._again = 0  # loads in a row that a moving page or a lost session asked for
 
     # the public face: from any thread, returns at once
 
@@ -236,12 +238,16 @@ class AttendanceMonitor:
                 self._watch(self._portal)
             except BrowserMissing:
                 raise
-            except BrowserFailed as trouble:
-                self._wait_out(trouble)
+            except BrowserFailed as failed:
+                trouble = failed
             finally:
-                if self._portal is not None:
-                    self._portal.end()
-                    self._portal = None
+                self._let_go()
+            self._wait_out(trouble)
+
+    def _let_go(self) -> None:
+        portal, self._portal = self._portal, None
+        if portal is not None:
+            portal.end()
 
     def _watch(self, portal: Portal) -> None:
         while True:
@@ -249,10 +255,13 @@ class AttendanceMonitor:
                 self._check(portal)
                 self._troubles = 0
                 self._rest(portal)
+                self._again = 0
             except (PageChanged, SessionLost) as passing:
-                # the page moved under us, or the session ended: loading again mends it, without a word
+                # the page moved under us, or the session ended: loading again mends it, without a word; where it
+                # does not, the loads become rarer and rarer
+                self._again += 1
                 log.info("monitor %s: %s, loading again", self._student, type(passing).__name__)
-                self._pause(self._jitter(0.2, 1.0))
+                self._pause(_growing(FIRST_AGAIN, self._again) * self._jitter(0.5, 1.0))
             except (PortalUnavailable, UnknownView) as trouble:
                 self._wait_out(trouble)
 
@@ -275,20 +284,27 @@ class AttendanceMonitor:
 
     def _rest(self, portal: Portal) -> None:
         """Wait for the next reload; look once a second whether the page has changed by itself."""
-        swallowed = any(0 < self._clicks.get(key, 0) <= QUICK_RETRIES for key in self._open)
-        interval = self._refresh_interval * self._jitter(1 - JITTER, 1 + JITTER)
-        wait = min(1.0, interval) if swallowed else interval
+        wait = self._refresh_interval * self._jitter(1 - JITTER, 1 + JITTER)
         reload_at = self._clock.monotonic() + wait
-        self._become(State.WATCHING, next_in=wait)
-        while (left := reload_at - self._clock.monotonic()) > 0:
-            self._woken = False
+        while True:
+            if self._swallowed():
+                reload_at = min(reload_at, self._clock.monotonic() + LOOK_INTERVAL)
+            left = reload_at - self._clock.monotonic()
+            self._become(State.WATCHING, next_in=max(left, 0.0))
+            if left <= 0:
+                return
             self._pause(min(LOOK_INTERVAL, left), until_woken=True)
             if not (self._woken or portal.changed()):
                 continue
+            self._woken = False  # before the reading: what comes during it asks for another one
             reading = portal.settle()
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
                 raise SessionLost(reading.text)
             self._consider(portal, reading)
+
+    def _swallowed(self) -> bool:
+        """Say whether a click was not confirmed and is worth another one soon."""
+        return any(0 < self._clicks.get(key, 0) <= QUICK_RETRIES for key in self._open)
 
     def _consider(self, portal: Portal, reading: Reading) -> None:
         """Mark, report or confirm each lesson that the page shows."""
@@ -305,12 +321,13 @@ class AttendanceMonitor:
         cards = [(card.lesson.identified(self._portal_url, account, today), card.enabled) for card in reading.cards]
         shown = {lesson.key: lesson for lesson, _ in cards}
         self._tell_closed(shown)
+        for lesson, enabled in cards:
+            if not enabled:
+                self._settle_marked(lesson)
         self._open = {lesson.key: lesson for lesson, enabled in cards if enabled}
         for lesson, enabled in cards:
             if enabled:
                 self._meet(portal, lesson, today)
-            else:
-                self._settle_marked(lesson)
 
     def _meet(self, portal: Portal, lesson: Lesson, today: date) -> None:
         """Deal with an open lesson: mark it where that is wanted, else report it."""
@@ -354,7 +371,7 @@ class AttendanceMonitor:
     def _wait_out(self, trouble: PortalError) -> None:
         """Pause after trouble that may pass: longer each time, with jitter, five minutes at most."""
         self._troubles += 1
-        wait = min(FIRST_PAUSE * 2 ** (self._troubles - 1), LONGEST_PAUSE) * self._jitter(0.7, 1.0)
+        wait = _growing(FIRST_PAUSE, self._troubles) * self._jitter(0.7, 1.0)
         kind = Event.UNKNOWN_VIEW if isinstance(trouble, UnknownView) else Event.TROUBLE
         log.warning("monitor %s: %s: %s; again in %.0f s", self._student, type(trouble).__name__, trouble, wait)
         self._become(State.WAITING, trouble=str(trouble), next_in=wait)
@@ -374,8 +391,13 @@ class AttendanceMonitor:
             state=state,
             since=before.since if before.state is state else now,
             last_check=last_check or before.last_check,
-            next_check=None if next_in is None else now + timedelta(seconds=next_in),
+            next_check=before.next_check if next_in is None else now + timedelta(seconds=next_in),
             trouble=trouble,
         )
         if state is State.WATCHING and before.state is not State.WATCHING:
             self._tell(StatusEvent(Event.WATCHING))
+
+
+def _growing(first: float, times: int) -> float:
+    """Return a pause that doubles each time, five minutes at most."""
+    return min(first * 2.0 ** min(times - 1, 20), LONGEST_PAUSE)

@@ -15,7 +15,7 @@ import psutil
 from monitor import AttendanceMonitor
 from monitor_events import Event, State, Status, StatusEvent
 from portal.lessons import Lesson
-from storage import Mode, NotRegistered, Storage, Student
+from storage import Mode, NotRegistered, Storage, StorageUnavailable, Student
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ class MonitorRegistry:
         self.capacity = capacity
         self._monitors: dict[int, AttendanceMonitor] = {}
         self._locks: dict[int, asyncio.Lock] = {}
+        self._starting: set[int] = set()  # who holds a place while their wish is written
         self._closing = False
         self._on_lesson: OnLesson | None = None
         self._on_status: OnStatus | None = None
@@ -113,11 +114,16 @@ class MonitorRegistry:
         async with self._lock(telegram_id):
             if self.running(telegram_id):
                 return Started.RUNNING_ALREADY
-            if self._closing or len(self.active()) >= self.capacity:
+            if not self._reserve(telegram_id):
                 log.warning("capacity: %d monitors run, student %d has to wait", len(self.active()), telegram_id)
                 return Started.FULL
-            student = await asyncio.to_thread(self._storage.set_monitoring, telegram_id, True)
-            self._start(student)
+            try:
+                student = await asyncio.to_thread(self._storage.set_monitoring, telegram_id, True)
+                if self._closing:  # the next process starts it
+                    return Started.FULL
+                self._start(student)
+            finally:
+                self._starting.discard(telegram_id)
             return Started.STARTED
 
     async def stop(self, telegram_id: int) -> bool:
@@ -168,14 +174,20 @@ class MonitorRegistry:
 
     async def resume(self) -> int:
         """Start the monitors that were wanted when the last process ended; return how many."""
-        wanted = [student for student in self._storage.students() if student.monitoring]
-        for student in wanted[: self.capacity]:
+        resumed, waiting = 0, 0
+        for student in self._storage.students():
             async with self._lock(student.telegram_id):
-                if not self.running(student.telegram_id):
+                if not student.monitoring or self.running(student.telegram_id):
+                    continue
+                if self._reserve(student.telegram_id):
                     self._start(student)
-        if len(wanted) > self.capacity:
-            log.warning("capacity: %d of %d monitors resumed", self.capacity, len(wanted))
-        return min(len(wanted), self.capacity)
+                    self._starting.discard(student.telegram_id)
+                    resumed += 1
+                else:
+                    waiting += 1
+        if waiting:
+            log.warning("capacity: %d of %d monitors resumed", resumed, resumed + waiting)
+        return resumed
 
     async def close(self) -> None:
         """End every monitor, all at once; who was watched is watched again after the next start."""
@@ -185,6 +197,13 @@ class MonitorRegistry:
             monitor.stop()
         await asyncio.to_thread(_join_all, monitors)
         self._monitors.clear()
+
+    def _reserve(self, telegram_id: int) -> bool:
+        """Take a place, before any wait, so that starts at the same moment can't share one."""
+        if self._closing or len({*self.active(), *self._starting}) >= self.capacity:
+            return False
+        self._starting.add(telegram_id)
+        return True
 
     def _lock(self, telegram_id: int) -> asyncio.Lock:
         return self._locks.setdefault(telegram_id, asyncio.Lock())
@@ -209,13 +228,20 @@ class MonitorRegistry:
         if self._monitors.get(telegram_id) is not monitor and event.event is not Event.STOPPED:
             return  # what a stopped monitor still says about its last second is of no interest any more
         if event.event in _PERMANENT:
-            self._monitors.pop(telegram_id, None)
-            try:
-                await asyncio.to_thread(self._storage.set_monitoring, telegram_id, False)
-            except NotRegistered:
-                log.info("monitor %d: ended, the student is gone", telegram_id)
+            async with self._lock(telegram_id):
+                if self._monitors.get(telegram_id) is monitor:  # else a new one was started meanwhile, and is wanted
+                    del self._monitors[telegram_id]
+                    await self._forget_wish(telegram_id)
         if self._on_status is not None:
             await self._on_status(telegram_id, username, event)
+
+    async def _forget_wish(self, telegram_id: int) -> None:
+        try:
+            await asyncio.to_thread(self._storage.set_monitoring, telegram_id, False)
+        except NotRegistered:
+            log.info("monitor %d: ended, the student is gone", telegram_id)
+        except StorageUnavailable:  # the student hears of the end all the same
+            log.exception("monitor %d: ended, but is still written down as wanted", telegram_id)
 
 
 def _join_all(monitors: list[AttendanceMonitor]) -> None:

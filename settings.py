@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -40,17 +41,34 @@ class _SecretFiles(PydanticBaseSettingsSource):
         raise NotImplementedError  # pydantic-settings asks for it; __call__ does the work
 
     def __call__(self) -> dict[str, Any]:
+        given = _given()
         found: dict[str, Any] = {}
         for name, field in self.settings_cls.model_fields.items():
             variable = f"{name}_file".upper()
-            path = os.environ.get(variable)
+            path = given.get(variable)
             if field.annotation not in (SecretStr, SecretStr | None) or not path or name == "encryption_key":
                 continue
+            if given.get(name.upper()) and name.upper() in _environment():
+                continue  # given directly, where that counts for more
             try:
                 found[name] = Path(path).read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise SettingsError(f"{variable}: got '{path}', wants a readable file ({error.strerror})") from error
+            except UnicodeDecodeError:  # the cause would carry the secret's bytes
+                raise SettingsError(f"{variable}: got '{path}', wants a file of text") from None
         return found
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment's variables that are not empty, by their names in capitals."""
+    return {name.upper(): value for name, value in os.environ.items() if value}
+
+
+def _given() -> dict[str, str]:
+    """Return all that is given, by names in capitals: .env, and the environment above it; empty means not given."""
+    path = environment_file()
+    in_file = dotenv_values(path) if path else {}
+    return {**{name.upper(): value for name, value in in_file.items() if value}, **_environment()}
 
 
 class Settings(BaseSettings):
@@ -192,10 +210,7 @@ def load_for_bot() -> Settings:
 
 def bot_is_configured() -> bool:
     """Say whether any bot token is given, right or wrong: a mistyped token must never start the sandbox."""
-    from dotenv import dotenv_values
-
-    path = environment_file()
-    given = {**(dotenv_values(path) if path else {}), **os.environ}
+    given = _given()
     return any(given.get(f"TELEGRAM_BOT_TOKEN{suffix}") for suffix in ("", "_FILE"))
 
 
@@ -208,13 +223,6 @@ def _line(error: ValidationError) -> str:
     name = str(problem["loc"][0]).lower()
     field = Settings.model_fields[name]
     secret = field.annotation in (SecretStr, SecretStr | None)
-    given = os.environ.get(name.upper()) or _from_env_file(name.upper())
+    given = " ".join((_given().get(name.upper()) or "").split())
     got = "a value that is not shown here" if secret else f"'{given}'"
     return f"{name.upper()}: got {got}, wants {field.description}"
-
-
-def _from_env_file(name: str) -> str | None:
-    from dotenv import dotenv_values
-
-    path = environment_file()
-    return dotenv_values(path).get(name) if path else None

@@ -130,8 +130,8 @@ class Storage:
     @staticmethod
     def holds_students(data_dir: Path) -> bool:
         """Say whether ciphertext is there, before any key is made: anything but an empty students file counts."""
-        path = data_dir / "students.json"
-        return path.exists() and path.read_bytes().strip() != b"{}"
+        files = (data_dir / "students.json", data_dir / "students.json.copy")
+        return any(path.exists() and path.read_bytes().strip() != b"{}" for path in files)
 
     # reading
 
@@ -274,11 +274,25 @@ def _save(file: JsonFile[Any], records: Mapping[str, Any]) -> None:
 
 
 def _student(record: dict[str, Any]) -> Student:
-    student = Student(**{name: record[name] for name in Student.__dataclass_fields__})
+    kinds = {"telegram_id": int, "monitoring": bool, "schema": int}
+    student = Student(**{name: _of_kind(record[name], kinds.get(name, str)) for name in Student.__dataclass_fields__})
     if student.mode not in ("automatic", "manual"):
         raise ValueError("mode")
     return student
 
 
 def _invitation(record: dict[str, Any]) -> Invitation:
-    return Invitation(**{name: record[name] for name in Invitation.__dataclass_fields__})
+    return Invitation(
+        created_by=_of_kind(record["created_by"], int),
+        created_at=_of_kind(record["created_at"], str),
+        used_by=None if record["used_by"] is None else _of_kind(record["used_by"], int),
+        used_at=None if record["used_at"] is None else _of_kind(record["used_at"], str),
+        schema=_of_kind(record["schema"], int),
+    )
+
+
+def _of_kind(value: Any, kind: type) -> Any:
+    """Return a value of exactly this type: what a hand has edited may be of any. Raises TypeError."""
+    if type(value) is not kind:
+        raise TypeError(kind.__name__)
+    return value

@@ -71,7 +71,7 @@ class Notices:
                     if event.event is Event.LESSON_CLOSED
                     else _("It is marked on the portal already.")
                 )
-                await self._offers.end(student, username, event.lesson.key, event.lesson.describe(), reason)
+                await self._offers.close(student, username, event.lesson.key, event.lesson.describe(), reason)
             case Event.STOPPED:
                 self._starting.discard(student)
 

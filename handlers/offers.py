@@ -60,6 +60,15 @@ class Offers:
             when=lambda: self._services.lessons.end_offer(key),
         )
 
+    async def close(self, student: int, username: str, key: str, described: str, reason: str) -> None:
+        """Say on an offer, also on one that was tapped, that nothing comes of it any more."""
+
+        def over() -> bool:
+            self._services.lessons.end_offer(key)
+            return True
+
+        await self._services.outbox.put(self.outcome(student, username, key, described, reason), when=over)
+
     async def end_all(self, student: int, username: str, reason: str) -> None:
         """End every live offer of one student."""
         for row in await asyncio.to_thread(self._services.lessons.offers, student):

@@ -41,7 +41,7 @@ MIGRATIONS = [
         id             INTEGER PRIMARY KEY AUTOINCREMENT,
         bot            TEXT NOT NULL,
         chat_id        INTEGER NOT NULL,
-        lane           INTEGER NOT NULL,    -- 0: answers to a tap, 1: notices
+        lane           INTEGER NOT NULL,    -- -1: deletions, 0: answers to a tap, 1: notices
         action         TEXT NOT NULL,       -- send, edit, amend, strip, delete
         slot           TEXT,                -- the place on the person's screen that it fills
         payload        TEXT NOT NULL,
@@ -73,17 +73,23 @@ class Database:
             LedgerError: the file is no database, can't be opened, or is newer than this program.
         """
         self._lock = threading.RLock()
+        connection: sqlite3.Connection | None = None
         try:
             if path != ":memory:":
                 Path(path).touch(mode=0o600)
                 Path(path).chmod(0o600)
-            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._connection = connection
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA journal_mode = WAL")
             # FULL: an intent that is acknowledged is there after a power cut, too
             self._connection.execute("PRAGMA synchronous = FULL")
             self._migrate()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, LedgerError) as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, LedgerError):
+                raise
             raise LedgerError(f"the ledger '{path}' can't be opened ({error})") from error
 
     @contextmanager
@@ -96,10 +102,12 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # on a full disk SQLite has rolled back by itself
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def read(self, query: str, *parameters: object) -> list[sqlite3.Row]:
         """Return the rows of a query."""

@@ -15,7 +15,7 @@ class OutgoingRow:
     """One thing to do in one chat.
 
     ``slot`` names a place on the person's screen, such as "menu": what is sent with a slot fills it, what edits
-    or strips one works on the message that fills it when its turn comes. ``lane`` 0 are answers, 1 notices.
+    or strips one works on the message that fills it when its turn comes. ``lane``: -1 deletions, 0 answers, 1 notices.
     """
 
     id: int

@@ -3,7 +3,7 @@
 import logging
 
 from telegram import Update
-from telegram.error import Conflict, NetworkError
+from telegram.error import Conflict, InvalidToken, NetworkError
 from telegram.ext import ContextTypes
 
 log = logging.getLogger(__name__)
@@ -14,6 +14,9 @@ async def log_error(update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
     error = context.error
     if update is None and isinstance(error, Conflict):
         log.error("another process polls with this bot's token: end it, or this one will miss updates")
+        return
+    if isinstance(error, InvalidToken):
+        log.error("Telegram does not accept the bot's token any more")  # the error's own text holds the token
         return
     if update is None and isinstance(error, NetworkError):
         log.warning("Telegram can't be reached: %s", type(error).__name__)

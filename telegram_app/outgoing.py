@@ -20,7 +20,8 @@ from ledger import Action, Database, Outgoing, OutgoingRow, People
 
 log = logging.getLogger(__name__)
 
-ANSWER, NOTICE = 0, 1
+# A typed password leaves the screen ahead of everything; answers to taps come before notices.
+URGENT, ANSWER, NOTICE = -1, 0, 1
 # Telegram allows a bot one message a second in a chat; a little more keeps clear of its clock.
 BETWEEN_SENDS = 1.05
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds, after Telegram did not answer or failed
@@ -127,7 +128,7 @@ class Outbox:
         # before the row is there: it may be worked off while its number is still on the way back
         outcome = self._outcomes[chat_id, message_id] = asyncio.get_running_loop().create_future()
         try:
-            await self.put(Item(chat_id, "delete", message_id=message_id))
+            await self.put(Item(chat_id, "delete", message_id=message_id, lane=URGENT))
             return await asyncio.wait_for(outcome, within)
         except TimeoutError:
             return None
@@ -171,26 +172,31 @@ class Outbox:
             row = await asyncio.to_thread(self._queue.next, chat_id)
             if row is None:
                 return
-            early = self._last_sent.get(chat_id, float("-inf")) + self._between_sends - self._clock.monotonic()
+            early = self._early(chat_id)
             if row.action == "send" and early > 0:
                 await self._wait(early, kick)  # and look again: an answer may have come ahead of a notice
                 continue
             try:
                 gone = await self._do(row)
             except RetryAfter as refused:
-                pause = refused.retry_after
-                await self._wait(pause.total_seconds() if isinstance(pause, timedelta) else pause)
+                after = refused.retry_after
+                await self._wait(after.total_seconds() if isinstance(after, timedelta) else after)
             except Forbidden:
                 await self._give_up(chat_id)
                 return
             except TelegramError as error:  # network, 5xx: not done, or done and the answer lost
-                pause = min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE)
+                pause = min(FIRST_PAUSE * 2.0 ** min(failures, 20), LONGEST_PAUSE)
                 failures += 1
                 log.warning("outgoing: chat %d, %s; again in %.0f s", chat_id, type(error).__name__, pause)
                 await self._wait(pause)
             else:
                 failures = 0
                 self._tell(row, gone)
+
+    def _early(self, chat_id: int) -> float:
+        """Return how many seconds it is too early for another message in this chat."""
+        last = self._last_sent.get(chat_id, float("-inf"))
+        return max(0.0, last + self._between_sends - self._clock.monotonic())
 
     async def _wait(self, seconds: float, kick: asyncio.Event | None = None) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._closing, kick) if event is not None]
@@ -234,6 +240,7 @@ class Outbox:
                     if row.action == "amend":
                         raise
                     log.info("outgoing: chat %d, edit refused (%s), sent anew", row.chat_id, error.message)
+                    await self._wait(self._early(row.chat_id))
         message = await self._bot.send_message(
             row.chat_id,
             text,
@@ -247,12 +254,19 @@ class Outbox:
     async def _strip(self, row: OutgoingRow) -> None:
         slot = row.slot or ""
         message_id = await asyncio.to_thread(self._queue.message, row.chat_id, slot)
-        if message_id is not None:
+        if message_id is None:
+            return
+        try:
             await self._bot.edit_message_reply_markup(row.chat_id, message_id, reply_markup=None)
-            await asyncio.to_thread(self._queue.clear, row.chat_id, slot)
+        except BadRequest as error:  # stripped before, and the answer was lost; or the message is gone
+            log.info("outgoing: chat %d, strip refused: %s", row.chat_id, error.message)
+        await asyncio.to_thread(self._queue.clear, row.chat_id, slot)
 
     async def _give_up(self, chat_id: int) -> None:
         """Telegram says that this person does not want to hear from us: permanent until they write again."""
+        for (chat, _), outcome in self._outcomes.items():
+            if chat == chat_id and not outcome.done():
+                outcome.set_result(False)
         dropped = await asyncio.to_thread(self._queue.drop, chat_id)
         await asyncio.to_thread(self._people.set_unreachable, chat_id, self._clock.now())
         log.warning("outgoing: chat %d has blocked the bot; %d messages dropped", chat_id, dropped)

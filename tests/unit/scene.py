@@ -1,0 +1,99 @@
+"""A student's monitor with a fake portal, a fake clock and a script around it."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ledger import Database, Lessons
+from monitor import AttendanceMonitor
+from monitor_events import Event, Status, StatusEvent
+from portal.lessons import Lesson
+from portal.limits import PortalLimits
+from storage import Mode
+from tests.fakes import FakeClock, FakePortal, RecordingJournal, ScriptedCommands
+
+MONDAY_MORNING = datetime(2026, 9, 7, 4, 0, tzinfo=UTC)
+
+
+class Scene:
+    """Everything that a monitor meets, and all that it tells. ``run`` plays it; seconds count from its beginning."""
+
+    def __init__(
+        self,
+        mode: Mode = "automatic",
+        *,
+        lessons: Lessons | None = None,
+        username: str = "a_student",
+        begin: datetime = MONDAY_MORNING,
+        jitter: Callable[[float, float], float] = lambda low, high: (low + high) / 2,
+    ) -> None:
+        self.clock = FakeClock(begin)
+        self.notes: list[str] = []
+        self.portal = FakePortal(self.clock, self.notes)
+        self.commands = ScriptedCommands(self.clock)
+        self.limits = PortalLimits(clock=self.clock)
+        self.lessons = lessons or Lessons(Database(":memory:"))
+        self.found: list[tuple[float, str, Lesson]] = []
+        self.events: list[StatusEvent] = []
+        self.heard_at: list[tuple[float, Event]] = []
+        self.statuses: list[Status] = []
+        self.threads: set[str] = set()
+        self.monitor = AttendanceMonitor(
+            username,
+            "correct horse",
+            mode,
+            self._on_attendance_found,
+            self._on_status_update,
+            student=501,
+            journal=RecordingJournal(self.notes, self.lessons),
+            open_portal=self.portal.opener,
+            limits=self.limits,
+            clock=self.clock,
+            jitter=jitter,
+            commands=self.commands,
+        )
+
+    def run(self, seconds: float) -> "Scene":
+        """Play the scene; after so many seconds the monitor is told to stop."""
+        self.commands.at(seconds, self.monitor.stop)
+        self.monitor.start()
+        assert self.monitor.join(30), "the monitor did not stop"
+        return self
+
+    def key(self, lesson: Lesson) -> str:
+        """Return the key of a lesson that was found."""
+        return next(found.key for _, _, found in self.found if found.subject == lesson.subject)
+
+    @property
+    def told(self) -> list[str]:
+        """Return what was told of lessons, in order."""
+        return [f"{status} {lesson.subject}" for _, status, lesson in self.found]
+
+    @property
+    def marks(self) -> list[str]:
+        return [told for told in self.told if told.startswith("marked")]
+
+    def told_at(self, what: str) -> float:
+        """Return when something was first told of a lesson."""
+        return next(at for at, status, lesson in self.found if f"{status} {lesson.subject}" == what)
+
+    def count(self, event: Event) -> int:
+        return sum(each.event is event for each in self.events)
+
+    def only(self, event: Event) -> StatusEvent:
+        """Return the one status event of a kind."""
+        (found,) = [each for each in self.events if each.event is event]
+        return found
+
+    def _on_attendance_found(self, username: str, status: str, lesson: Lesson) -> None:
+        assert username == self.monitor.username
+        self.threads.add(threading.current_thread().name)
+        self.found.append((self.clock.passed, status, lesson))
+        self.notes.append(f"tell {status} {lesson.subject}")
+
+    def _on_status_update(self, username: str, event: StatusEvent) -> None:
+        assert username == self.monitor.username
+        self.threads.add(threading.current_thread().name)
+        self.events.append(event)
+        self.heard_at.append((self.clock.passed, event.event))
+        self.statuses.append(self.monitor.status)
