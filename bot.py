@@ -114,6 +114,8 @@ async def serve(settings: Settings, clock: Clock) -> None:
         )
         await asyncio.to_thread(chromes.check)
         await asyncio.to_thread(chromes.sweep)
+        # and at the very end: what a monitor was just starting, or could not end in time
+        stack.push_async_callback(asyncio.to_thread, chromes.sweep)
 
         proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
         poll = PollingRequest(proxy)

@@ -16,7 +16,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from clock import Clock, SystemClock
-from ledger import Database, LessonRow, Lessons
+from ledger import Database, LedgerUnavailable, LessonRow, Lessons
 from monitor_events import Event, State, Status, StatusEvent
 from portal.browser import Chromes
 from portal.errors import (
@@ -245,9 +245,9 @@ class AttendanceMonitor:
             self._wait_out(trouble)
 
     def _let_go(self) -> None:
-        portal, self._portal = self._portal, None
-        if portal is not None:
-            portal.end()
+        if self._portal is not None:
+            self._portal.end()  # it stays in reach meanwhile: `join` kills a Chrome that does not end
+            self._portal = None
 
     def _watch(self, portal: Portal) -> None:
         while True:
@@ -262,7 +262,7 @@ class AttendanceMonitor:
                 self._again += 1
                 log.info("monitor %s: %s, loading again", self._student, type(passing).__name__)
                 self._pause(_growing(FIRST_AGAIN, self._again) * self._jitter(0.5, 1.0))
-            except (PortalUnavailable, UnknownView) as trouble:
+            except (PortalUnavailable, UnknownView, LedgerUnavailable) as trouble:
                 self._wait_out(trouble)
 
     def _check(self, portal: Portal) -> None:
@@ -280,7 +280,10 @@ class AttendanceMonitor:
         self._become(State.SIGNING_IN)
         self._tell(StatusEvent(Event.SIGNING_IN))
         with self._limits.sign_in(self._pause):
-            return portal.sign_in(self.username, self._password)
+            reading = portal.sign_in(self.username, self._password)
+        if reading.view is View.REFUSED:
+            raise SignInRefused(reading.text)
+        return reading
 
     def _rest(self, portal: Portal) -> None:
         """Wait for the next reload; look once a second whether the page has changed by itself."""
@@ -308,8 +311,8 @@ class AttendanceMonitor:
 
     def _consider(self, portal: Portal, reading: Reading) -> None:
         """Mark, report or confirm each lesson that the page shows."""
-        if reading.view is View.REFUSED:
-            raise SignInRefused(reading.text)
+        if reading.view is View.REFUSED:  # an error window, but no answer to a sign-in
+            raise PortalUnavailable(reading.text)
         if reading.view is View.BLOCKED:
             raise AccountBlocked(reading.text)
         if reading.view is View.UNKNOWN:
@@ -368,7 +371,7 @@ class AttendanceMonitor:
         self._wanted &= set(shown)
         self._clicks = {key: count for key, count in self._clicks.items() if key in shown}
 
-    def _wait_out(self, trouble: PortalError) -> None:
+    def _wait_out(self, trouble: PortalError | LedgerUnavailable) -> None:
         """Pause after trouble that may pass: longer each time, with jitter, five minutes at most."""
         self._troubles += 1
         wait = _growing(FIRST_PAUSE, self._troubles) * self._jitter(0.7, 1.0)

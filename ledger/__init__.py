@@ -1,8 +1,19 @@
 """The ledger: what changes often, in one SQLite database: lessons, outgoing messages, people, conversation steps."""
 
-from ledger.database import Database, LedgerError
+from ledger.database import Database, LedgerError, LedgerUnavailable
 from ledger.lessons import LessonRow, Lessons
 from ledger.outgoing import Action, Outgoing, OutgoingRow
 from ledger.people import People, Step
 
-__all__ = ["Action", "Database", "LedgerError", "LessonRow", "Lessons", "Outgoing", "OutgoingRow", "People", "Step"]
+__all__ = [
+    "Action",
+    "Database",
+    "LedgerError",
+    "LedgerUnavailable",
+    "LessonRow",
+    "Lessons",
+    "Outgoing",
+    "OutgoingRow",
+    "People",
+    "Step",
+]

@@ -63,6 +63,10 @@ class LedgerError(Exception):
     """The database can't be used (permanent: the operator has to look). Its text is one line."""
 
 
+class LedgerUnavailable(LedgerError):
+    """The database can't be read or written now: disk full, locked (try again). Nothing was changed."""
+
+
 class Database:
     """The connection that all parts of the ledger share. Its methods may be called from any thread but the loop's."""
 
@@ -94,25 +98,30 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Hold the one writer's place; commit at the end, roll back on an exception."""
+        """Hold the one writer's place; commit at the end, roll back on an exception. Raises LedgerUnavailable."""
         with self._lock:
             if self._connection.in_transaction:  # called within another part's transaction: one commit for both
                 yield self._connection
                 return
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 # on a full disk SQLite has rolled back by itself
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise LedgerUnavailable(f"the ledger can't be written ({error})") from error
                 raise
 
     def read(self, query: str, *parameters: object) -> list[sqlite3.Row]:
-        """Return the rows of a query."""
+        """Return the rows of a query. Raises LedgerUnavailable."""
         with self._lock:
-            return self._connection.execute(query, parameters).fetchall()
+            try:
+                return self._connection.execute(query, parameters).fetchall()
+            except sqlite3.OperationalError as error:
+                raise LedgerUnavailable(f"the ledger can't be read ({error})") from error
 
     def close(self) -> None:
         """Close the connection; the write-ahead log goes into the file."""

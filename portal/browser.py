@@ -108,6 +108,7 @@ class Browser:
             end_processes(self._process.pid, self._profile)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=QUIT_TIMEOUT)
+            _close_output(self._process)
 
 
 class Chromes:
@@ -161,8 +162,11 @@ class Chromes:
             else:
                 options.binary_location = chrome
                 options.add_argument("--headless=new")
-            self._profiles.mkdir(parents=True, exist_ok=True, mode=0o700)
-            profile.mkdir(exist_ok=True, mode=0o700)
+            try:
+                self._profiles.mkdir(parents=True, exist_ok=True, mode=0o700)
+                profile.mkdir(exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise BrowserFailed(f"the profile's folder can't be made ({error.strerror})") from error
             process = _start_driver(driver_path, chrome, profile)
             try:
                 port = _port_of(process)
@@ -170,6 +174,7 @@ class Chromes:
             except BaseException:
                 end_processes(process.pid, profile)
                 process.wait()
+                _close_output(process)
                 raise
         finally:
             self._starting.release()
@@ -305,6 +310,11 @@ def _port_of(process: "subprocess.Popen[bytes]") -> int:
         if not chunk:
             break
     raise BrowserFailed("chromedriver did not come up")
+
+
+def _close_output(process: "subprocess.Popen[bytes]") -> None:
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def _connect(address: str, options: ChromeOptions) -> WebDriver:

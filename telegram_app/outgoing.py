@@ -16,7 +16,7 @@ from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
 from clock import Clock, SystemClock
-from ledger import Action, Database, Outgoing, OutgoingRow, People
+from ledger import Action, Database, LedgerUnavailable, Outgoing, OutgoingRow, People
 
 log = logging.getLogger(__name__)
 
@@ -169,29 +169,34 @@ class Outbox:
         failures = 0
         while self._running:
             kick.clear()
-            row = await asyncio.to_thread(self._queue.next, chat_id)
-            if row is None:
-                return
-            early = self._early(chat_id)
-            if row.action == "send" and early > 0:
-                await self._wait(early, kick)  # and look again: an answer may have come ahead of a notice
-                continue
             try:
-                gone = await self._do(row)
+                if not await self._turn(chat_id, kick):
+                    return
+                failures = 0
             except RetryAfter as refused:
                 after = refused.retry_after
                 await self._wait(after.total_seconds() if isinstance(after, timedelta) else after)
             except Forbidden:
                 await self._give_up(chat_id)
                 return
-            except TelegramError as error:  # network, 5xx: not done, or done and the answer lost
+            except (TelegramError, LedgerUnavailable) as error:
+                # network, 5xx: not done, or done and the answer lost
                 pause = min(FIRST_PAUSE * 2.0 ** min(failures, 20), LONGEST_PAUSE)
                 failures += 1
                 log.warning("outgoing: chat %d, %s; again in %.0f s", chat_id, type(error).__name__, pause)
                 await self._wait(pause)
-            else:
-                failures = 0
-                self._tell(row, gone)
+
+    async def _turn(self, chat_id: int, kick: asyncio.Event) -> bool:
+        """Do what is this chat's turn, or wait for it; False where there is nothing."""
+        row = await asyncio.to_thread(self._queue.next, chat_id)
+        if row is None:
+            return False
+        early = self._early(chat_id)
+        if row.action == "send" and early > 0:
+            await self._wait(early, kick)  # and look again: an answer may have come ahead of a notice
+            return True
+        self._tell(row, await self._do(row))
+        return True
 
     def _early(self, chat_id: int) -> float:
         """Return how many seconds it is too early for another message in this chat."""

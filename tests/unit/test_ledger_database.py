@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger import Database, LedgerError, Lessons, Outgoing, OutgoingRow, People, Step
+from ledger import Database, LedgerError, LedgerUnavailable, Lessons, Outgoing, OutgoingRow, People, Step
 from ledger.database import MIGRATIONS
 from settings import ROOT
 
@@ -223,7 +223,7 @@ class TestTransactions:
         with closing(Database(path)) as database:
             pages = database.read("PRAGMA page_count")[0][0]
             database.read(f"PRAGMA max_page_count = {pages + 2}")
-            with pytest.raises(sqlite3.OperationalError, match="full"):
+            with pytest.raises(LedgerUnavailable, match="full"):
                 add_people_and_fail(database, 1, meanwhile=lambda: add_much(database))
             assert count(path) == 0
             add_person(database, 2)
