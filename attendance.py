@@ -68,6 +68,13 @@ class Screen:
 
 def main(arguments: list[str] | None = None) -> int:
     """Watch until stopped; return the exit code."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return _complain("stopped", STOPPED)
+
+
+def _run(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(description="Mark attendance on the portal for one account, in this terminal.")
     parser.add_argument("--mode", choices=("automatic", "manual"), default="automatic", help="manual asks each time")
     mode: Mode = parser.parse_args(arguments).mode
@@ -106,7 +113,7 @@ def _account(settings: Settings) -> tuple[str, str] | None:
     try:
         username = username or input("Portal username: ").strip()
         password = password or getpass.getpass("Portal password (not shown): ")
-    except (EOFError, KeyboardInterrupt):
+    except EOFError:
         return None
     return (username, password) if username and password else None
 
@@ -131,6 +138,7 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
         zone=settings.zone,
         journal=Lessons(database),
         open_portal=chrome_opener(chromes, settings.portal_url, clock),
+        kill_browser=chromes.kill,
         clock=clock,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)

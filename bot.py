@@ -26,7 +26,7 @@ from handlers.commands import publish_commands
 from handlers.marker import Marker
 from handlers.registration import STEPS
 from handlers.services import Services
-from json_file import SchemaTooNew
+from json_file import DataDamaged, SchemaTooNew
 from ledger import Database, LedgerError, Lessons, People
 from monitor import AttendanceMonitor
 from portal.browser import Chromes
@@ -61,9 +61,9 @@ def main() -> int:
             return asyncio.run(_until_signal(settings))
     except Timeout:
         return _refuse(f"DATA_DIR: '{settings.data_dir}' is in use by another process of this bot", EX_TEMPFAIL)
-    except (EncryptionKeyError, SchemaTooNew) as error:
+    except (EncryptionKeyError, SchemaTooNew, SettingsError) as error:
         return _refuse(error, EX_CONFIG)
-    except (StorageUnavailable, LedgerError, OSError) as error:
+    except (StorageUnavailable, DataDamaged, LedgerError, OSError) as error:
         return _refuse(error, EX_IOERR)
     except BrowserMissing as error:
         return _refuse(error, EX_UNAVAILABLE)
@@ -143,16 +143,13 @@ async def serve(settings: Settings, clock: Clock) -> None:
         poll.answered()
         stack.push_async_callback(outbox.close)
         await outbox.start()
-        await marker.notices.tell_what_was_left()
         await stack.enter_async_context(polling(application))
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        tasks.create_task(marker.offers.run())
-        resumed = await registry.resume()
+        resumed = await marker.resume()
         log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
         await publish_commands(application.bot)
-        await asyncio.Event().wait()
+        await marker.run()
 
 
 def _open_storage(settings: Settings, clock: Clock) -> Storage:
@@ -188,6 +185,7 @@ def _make_monitor(
         zone=settings.zone,
         journal=lessons,
         open_portal=chrome_opener(chromes, settings.portal_url, clock),
+        kill_browser=chromes.kill,
         limits=limits,
         clock=clock,
     )

@@ -1,12 +1,17 @@
 """/healthz: one small page for a container's health check and for people who look after it."""
 
 import logging
+import os
+import sys
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+
+from settings import SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +49,25 @@ async def serving(port: int | None, report: Report, host: str = "0.0.0.0") -> As
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise SettingsError(f"HEALTH_PORT: got '{port}', wants a free port ({error.strerror})") from error
         log.info("health: on port %d", port)
         yield
     finally:
         await runner.cleanup()
+
+
+def main() -> int:
+    """Ask the bot's own page, for a container's health check; 0 where all is well."""
+    port = os.environ.get("HEALTH_PORT") or "8081"
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=4):
+            return 0
+    except OSError:  # refused, too slow, or a status that is not 200
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

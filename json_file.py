@@ -1,6 +1,6 @@
 """A mapping of records in one JSON file that survives a crash at any moment and has a copy beside it.
 
-A damaged file is set aside under another name, and the copy is used.
+A damaged file is set aside under another name and the copy is used; where that is damaged, too, nothing starts.
 
 Source of the order write, sync, rename, sync the folder: Pillai et al., "All File Systems Are Not Created
 Equal" (OSDI 2014).
@@ -27,6 +27,10 @@ class SchemaTooNew(Exception):
     """A newer version of this program wrote the data (permanent: run that version). Nothing was touched."""
 
 
+class DataDamaged(Exception):
+    """Neither a file nor its copy can be read (permanent: the operator has to look). Nothing was touched."""
+
+
 class JsonFile(Generic[Record]):
     """One JSON object on disk, its values dataclasses, replaced as a whole."""
 
@@ -41,14 +45,22 @@ class JsonFile(Generic[Record]):
 
         Raises:
             SchemaTooNew: the file is newer than this program.
+            DataDamaged: neither the file nor its copy can be read.
             OSError: it can't be read, set aside or made.
         """
-        records = self._load(self.path)
+        records, damaged = self._load(self.path)
         if records is None:
-            records = self._load(self._copy)
-            if records is not None:
-                log.error("%s: used the copy %s", self.path.name, self._copy.name)
-            records = records or {}
+            copy, copy_damaged = self._load(self._copy)
+            if copy is None and (damaged or copy_damaged):
+                # nothing is moved or written: to begin empty is for a person to decide
+                raise DataDamaged(f"'{self.path}' is damaged, and so is its copy: restore a backup, or move both away")
+            if damaged:
+                aside = self.path.with_name(f"{self.path.name}.damaged-{secrets.token_hex(4)}")
+                self.path.rename(aside)
+                log.error(
+                    "%s is damaged; set aside as %s; used the copy %s", self.path.name, aside.name, self._copy.name
+                )
+            records = copy or {}
             self.save(records)
         elif self._content(records) != self._text_of_copy():  # a crash came between file and copy
             self.save(records)
@@ -74,19 +86,16 @@ class JsonFile(Generic[Record]):
         except (OSError, UnicodeDecodeError):
             return None
 
-    def _load(self, path: Path) -> dict[str, Record] | None:
-        """Return the records of a file, or None where it is missing or was damaged (and is set aside now)."""
+    def _load(self, path: Path) -> tuple[dict[str, Record] | None, bool]:
+        """Return the records of a file, None where there are none to have; and whether the file is damaged."""
         try:
             content = path.read_text(encoding="utf-8")
-            return {key: self._read(migrate(record)) for key, record in json.loads(content).items()}
+            return {key: self._read(migrate(record)) for key, record in json.loads(content).items()}, False
         except FileNotFoundError:
-            return None
+            return None, False
         except (ValueError, TypeError, AttributeError, KeyError):
-            aside = path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}")
-            path.rename(aside)
             # no traceback: a decoder's error quotes the file, and with it what people typed
-            log.error("%s is damaged; set aside as %s", path.name, aside.name)  # noqa: TRY400
-            return None
+            return None, True
 
 
 def migrate(record: dict[str, Any]) -> dict[str, Any]:

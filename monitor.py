@@ -109,6 +109,7 @@ class AttendanceMonitor:
         zone: ZoneInfo = ZoneInfo("Asia/Almaty"),  # noqa: B008  # a constant
         journal: Journal | None = None,
         open_portal: OpenPortal | None = None,
+        kill_browser: Callable[[str], None] | None = None,
         limits: PortalLimits | None = None,
         clock: Clock | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
@@ -120,6 +121,8 @@ class AttendanceMonitor:
             student: the Telegram ID under which the journal keeps the lessons.
             refresh_interval: seconds between reloads.
             zone: where a lesson has its date.
+            open_portal: opens the portal for a profile; ``kill_browser`` ends, from another thread, whatever works
+                on that profile.
         """
         self.username = username
         self._password = password
@@ -135,10 +138,16 @@ class AttendanceMonitor:
         self._limits = limits or PortalLimits()
         self._jitter = jitter
         self._commands = commands or Commands()
-        self._open_portal = open_portal or chrome_opener(Chromes(ROOT / "data" / "profiles"), portal_url, self._clock)
+        if open_portal is None:
+            chromes = Chromes(ROOT / "data" / "profiles")
+            open_portal, kill_browser = chrome_opener(chromes, portal_url, self._clock), chromes.kill
+        self._open_portal = open_portal
+        self._kill_browser = kill_browser or (lambda _profile: None)
+        self._profile = hashlib.blake2b(account_key(username).encode(), digest_size=8).hexdigest()
         self._portal: Portal | None = None
         self._thread = threading.Thread(target=self._run, name=f"monitor-{student}", daemon=True)
-        self._status = Status(State.STARTING, self._clock.now())
+        now = self._clock.now()
+        self._status = Status(State.STARTING, since=now, started=now)
         self._open: dict[str, Lesson] = {}  # what the last reading showed as open
         self._wanted: set[str] = set()  # lessons that the student asked to mark
         self._clicks: dict[str, int] = {}
@@ -162,9 +171,11 @@ class AttendanceMonitor:
         if self._thread.ident is None:
             return True
         self._thread.join(timeout)
-        portal = self._portal
-        if self._thread.is_alive() and portal is not None:
-            portal.kill()
+        if self._thread.is_alive():
+            portal = self._portal
+            if portal is not None:
+                portal.kill()
+            self._kill_browser(self._profile)  # also one that is only just starting
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -231,10 +242,9 @@ class AttendanceMonitor:
 
     def _live(self) -> None:
         """Open a browser and watch with it, again and again, until a command or a permanent error ends it."""
-        profile = hashlib.blake2b(account_key(self.username).encode(), digest_size=8).hexdigest()
         while True:
             try:
-                self._portal = self._open_portal(profile, self._pause)
+                self._portal = self._open_portal(self._profile, self._pause)
                 self._watch(self._portal)
             except BrowserMissing:
                 raise
@@ -393,6 +403,7 @@ class AttendanceMonitor:
         self._status = Status(
             state=state,
             since=before.since if before.state is state else now,
+            started=before.started,
             last_check=last_check or before.last_check,
             next_check=before.next_check if next_in is None else now + timedelta(seconds=next_in),
             trouble=trouble,

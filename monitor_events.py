@@ -47,7 +47,8 @@ class Status:
     """A snapshot of a monitor, for people to read. Times are UTC, None where it has not happened yet."""
 
     state: State
-    since: datetime
+    since: datetime  # when this state began
+    started: datetime  # when monitoring began
     last_check: datetime | None = None
     next_check: datetime | None = None
     trouble: str = ""

@@ -94,6 +94,9 @@ class MonitorRegistry:
         self.capacity = capacity
         self._monitors: dict[int, AttendanceMonitor] = {}
         self._locks: dict[int, asyncio.Lock] = {}
+        self._waiting: set[int] = set()  # who is wanted and found no place
+        self._newly_waiting: set[int] = set()
+        self._given_up: set[int] = set()  # ended for good, whatever the store could be told of it
         self._starting: set[int] = set()  # who holds a place while their wish is written
         self._closing = False
         self._on_lesson: OnLesson | None = None
@@ -121,6 +124,7 @@ class MonitorRegistry:
                 student = await asyncio.to_thread(self._storage.set_monitoring, telegram_id, True)
                 if self._closing:  # the next process starts it
                     return Started.FULL
+                self._given_up.discard(telegram_id)
                 self._start(student)
             finally:
                 self._starting.discard(telegram_id)
@@ -140,7 +144,9 @@ class MonitorRegistry:
             finally:
                 if monitor is not None:
                     monitor.stop()
-                    await asyncio.to_thread(monitor.join, STOP_WITHIN)
+                    if not await asyncio.to_thread(monitor.join, STOP_WITHIN):
+                        log.error("monitor %d: does not end", telegram_id)
+                        self._monitors[telegram_id] = monitor  # so that no second one meets it on one profile
             return running
 
     async def set_mode(self, telegram_id: int, mode: Mode) -> None:
@@ -173,21 +179,31 @@ class MonitorRegistry:
         return monitor.status if monitor is not None and monitor.is_running() else None
 
     async def resume(self) -> int:
-        """Start the monitors that were wanted when the last process ended; return how many."""
-        resumed, waiting = 0, 0
+        """Start the monitors that are wanted and don't run, as many as there are places; return how many.
+
+        At start these are the ones of the process before, later those that found no place then.
+        """
+        resumed, waiting = 0, set()
         for student in self._storage.students():
             async with self._lock(student.telegram_id):
-                if not student.monitoring or self.running(student.telegram_id):
+                if not self._is_wanted(student.telegram_id) or self.running(student.telegram_id):
                     continue
                 if self._reserve(student.telegram_id):
                     self._start(student)
                     self._starting.discard(student.telegram_id)
                     resumed += 1
                 else:
-                    waiting += 1
-        if waiting:
-            log.warning("capacity: %d of %d monitors resumed", resumed, resumed + waiting)
+                    waiting.add(student.telegram_id)
+        self._newly_waiting |= waiting - self._waiting
+        if waiting - self._waiting:
+            log.warning("capacity: %d of %d monitors resumed", resumed, resumed + len(waiting))
+        self._waiting = waiting
         return resumed
+
+    def newly_waiting(self) -> set[int]:
+        """Return, once, the students who have begun to wait for a place."""
+        found, self._newly_waiting = self._newly_waiting, set()
+        return found
 
     async def close(self) -> None:
         """End every monitor, all at once; who was watched is watched again after the next start."""
@@ -197,6 +213,11 @@ class MonitorRegistry:
             monitor.stop()
         await asyncio.to_thread(_join_all, monitors)
         self._monitors.clear()
+
+    def _is_wanted(self, telegram_id: int) -> bool:
+        """Ask the store anew: the wish may have changed while we waited for the lock."""
+        student = self._storage.student(telegram_id)
+        return student is not None and student.monitoring and telegram_id not in self._given_up
 
     def _reserve(self, telegram_id: int) -> bool:
         """Take a place, before any wait, so that starts at the same moment can't share one."""
@@ -231,6 +252,7 @@ class MonitorRegistry:
             async with self._lock(telegram_id):
                 if self._monitors.get(telegram_id) is monitor:  # else a new one was started meanwhile, and is wanted
                     del self._monitors[telegram_id]
+                    self._given_up.add(telegram_id)
                     await self._forget_wish(telegram_id)
         if self._on_status is not None:
             await self._on_status(telegram_id, username, event)
@@ -251,14 +273,26 @@ def _join_all(monitors: list[AttendanceMonitor]) -> None:
 
 
 def memory_capacity() -> int:
-    """Return how many monitors the memory holds that this process may still use: the cgroup's where it has a limit."""
+    """Return how many monitors the memory holds that this process may still use: its cgroups' where they limit it."""
     free = psutil.virtual_memory().available
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    try:
-        free = min(free, int(limit.read_text()) - int(used.read_text()))
-    except (OSError, ValueError):  # no cgroup v2 here, or "max": no limit
-        log.debug("no memory limit from a cgroup")
+    for group in _cgroups():
+        try:
+            limit = int((group / "memory.max").read_text())
+            free = min(free, limit - int((group / "memory.current").read_text()))
+        except (OSError, ValueError):  # no such file at the root, or "max": no limit
+            continue
     return max(1, free // BYTES_PER_MONITOR)
+
+
+def _cgroups() -> list[Path]:
+    """Return this process's cgroup (version 2) and those above it, which limit it as well."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:  # not Linux
+        return []
+    own = next((root / line[3:].lstrip("/") for line in lines if line.startswith("0::")), root)
+    return [own, *(parent for parent in own.parents if parent.is_relative_to(root))]
 
 
 __all__ = ["Bridge", "MonitorRegistry", "Started", "State", "memory_capacity"]

@@ -67,7 +67,10 @@ def _environment() -> dict[str, str]:
 def _given() -> dict[str, str]:
     """Return all that is given, by names in capitals: .env, and the environment above it; empty means not given."""
     path = environment_file()
-    in_file = dotenv_values(path) if path else {}
+    try:
+        in_file = dotenv_values(path) if path else {}
+    except (OSError, UnicodeDecodeError):  # the cause would carry the file's bytes
+        raise SettingsError(f"'{path}': got a file that can't be read, wants text in UTF-8") from None
     return {**{name.upper(): value for name, value in in_file.items() if value}, **_environment()}
 
 
@@ -87,7 +90,9 @@ class Settings(BaseSettings):
         (), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
     )
     telegram_api_url: str = Field("https://api.telegram.org", description="an https address")
-    https_proxy_telegram: SecretStr | None = Field(None, description="a proxy's address for Telegram alone")
+    https_proxy_telegram: SecretStr | None = Field(
+        None, description="a proxy's address, http:// or https://, for Telegram alone"
+    )
 
     portal_url: str = Field("https://wsp.kbtu.kz/RegistrationOnline", description="an https address")
     refresh_interval: float = Field(20, ge=1, le=600, description="seconds between reloads, 1 to 600")
@@ -100,7 +105,7 @@ class Settings(BaseSettings):
 
     chrome_bin: str | None = Field(None, description="the path of a Chrome or Chromium")
     chromedriver_path: str | None = Field(None, description="the path of the chromedriver that fits it")
-    selenium_remote_url: str | None = Field(None, description="the address of a Selenium Grid")
+    selenium_remote_url: str | None = Field(None, description="the https address of a Selenium Grid")
 
     data_dir: Path = Field(Path("data"), description="a folder that this process may write")
     encryption_key: SecretStr | None = Field(None, description="Fernet keys, comma-separated; the first one writes")
@@ -149,10 +154,12 @@ class Settings(BaseSettings):
             raise ValueError("not a token's shape")
         return value
 
-    @field_validator("telegram_api_url", "portal_url")
+    @field_validator("telegram_api_url", "portal_url", "selenium_remote_url")
     @classmethod
-    def _check_address(cls, value: str, info: ValidationInfo) -> str:
+    def _check_address(cls, value: str | None, info: ValidationInfo) -> str | None:
         """Passwords and tokens travel here, so only TLS, this machine, or a host the operator vouches for."""
+        if value is None:
+            return None
         parts = urlsplit(value)
         allowed = _LOOPBACK | set(info.data.get("allow_http_hosts", ()))
         if not parts.hostname or parts.scheme not in ("http", "https"):
@@ -160,6 +167,15 @@ class Settings(BaseSettings):
         if parts.scheme == "http" and parts.hostname.lower() not in allowed:
             raise ValueError("http to a host that is not in ALLOW_HTTP_HOSTS")
         return value.rstrip("/")
+
+    @field_validator("https_proxy_telegram")
+    @classmethod
+    def _check_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("no proxy's address")
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -188,6 +204,7 @@ def load() -> Settings:
     Raises:
         SettingsError: one line that names the setting, what it got and what it wants. A secret is not shown.
     """
+    _given()  # says what is wrong with a file that can't be read
     try:
         return Settings(_env_file=environment_file())  # type: ignore[call-arg]  # pydantic-settings' own keyword
     except ValidationError as error:

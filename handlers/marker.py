@@ -1,4 +1,11 @@
-"""Puts the marker's handlers together, in the order in which they look at an update."""
+"""Puts the marker's handlers together, in the order in which they look at an update, and what goes on beside them."""
+
+import asyncio
+import logging
+
+from telegram import Update
+from telegram.error import TelegramError
+from telegram.ext import ContextTypes
 
 from handlers.admin import AdminHandlers
 from handlers.notices import Notices
@@ -7,7 +14,13 @@ from handlers.presence import Presence
 from handlers.registration import Registration, StrayTexts
 from handlers.services import Services
 from handlers.student import StudentHandlers
+from ledger import LedgerUnavailable
 from telegram_app.factory import AnyApplication
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds between looks for offers that have timed out
+CATCH_UP_EVERY = 10  # looks, after which what was left undone is tried again
 
 
 class Marker:
@@ -31,3 +44,46 @@ class Marker:
         application.add_handlers(StudentHandlers(self._services, self.notices, self.offers).handlers())
         application.add_handlers(StrayTexts(self._services, self._registration).handlers())
         application.add_handler(self.presence.catch_all())
+        application.add_error_handler(self._apologise)
+
+    async def resume(self) -> int:
+        """Take up what an earlier process left: marks to tell, questions to ask again, monitors; return how many."""
+        await self.notices.tell_what_was_left()
+        await self._registration.ask_passwords_again()
+        return await self._resume_monitors()
+
+    async def run(self) -> None:
+        """Look after what time changes, until cancelled: offers that time out, and what could not be done before."""
+        looks = 0
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            looks += 1
+            try:
+                await self.offers.end_timed_out()
+                if looks % CATCH_UP_EVERY == 0:
+                    await self.catch_up()
+            except LedgerUnavailable as error:
+                log.warning("%s; looked at again in %.0f s", error, LOOK_EVERY)
+
+    async def catch_up(self) -> None:
+        """Try again what could not be done before: telling marks, starting monitors that wait for a place."""
+        await self.notices.tell_what_was_left()
+        await self._resume_monitors()
+
+    async def _resume_monitors(self) -> int:
+        """Start the monitors that are wanted and have a place; tell the others once that they wait."""
+        resumed = await self._services.registry.resume()
+        for student in self._services.registry.newly_waiting():
+            await self.notices.tell_waiting(student)
+        return resumed
+
+    async def _apologise(self, update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
+        """Answer a person whose tap or text failed on our side; straight, since the outgoing table may be the fault."""
+        chat = update.effective_chat if isinstance(update, Update) else None
+        if chat is None or chat.type != chat.PRIVATE or isinstance(context.error, TelegramError):
+            return
+        _ = self._services.texts(chat.id)
+        try:
+            await context.bot.send_message(chat.id, _("Something went wrong on our side. Please try again."))
+        except TelegramError as error:
+            log.info("person %d: not told of the failure (%s)", chat.id, type(error).__name__)

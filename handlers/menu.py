@@ -91,7 +91,7 @@ async def _status(services: Services, student: Student, _: Texts) -> str:
         now = services.clock.now()
         state = state_word(_, status.state)
         if status.state is State.WATCHING:
-            state = _("on since {time}").format(time=_clock_time(services, status.since, now))
+            state = _("on since {time}").format(time=_clock_time(services, status.started, now))
         lines.append(_("Monitoring: {state}").format(state=state))
         if status.last_check is not None:
             lines.append(_("Last check: {time}").format(time=_clock_time(services, status.last_check, now)))

@@ -53,6 +53,12 @@ class Notices:
                 lesson = Lesson(row.subject, row.teacher, row.time, key=row.key)
                 await self.tell_mark(row.student, student.username, lesson)
 
+    async def tell_waiting(self, student: int) -> None:
+        """Tell a student whose monitor should run that there is no place for it yet."""
+        _ = self._services.texts(student)
+        text = _("All places for monitoring are taken at the moment. Yours starts by itself as soon as one is free.")
+        await self._services.outbox.put(Item(student, "send", text, lane=NOTICE))
+
     async def on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Tell what a student has to know; the rest is on the Status screen and in the log."""
         match event.event:

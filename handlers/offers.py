@@ -18,7 +18,6 @@ from telegram_app.outgoing import NOTICE, Button, Item
 log = logging.getLogger(__name__)
 
 OFFER_LASTS = timedelta(minutes=5)
-LOOK_EVERY = 1.0  # seconds between looks for offers that have timed out
 
 
 class Offers:
@@ -36,6 +35,8 @@ class Offers:
         """Offer an open lesson, unless an offer for it is on the screen already."""
         _ = self._services.texts(student)
         lasts = OFFER_LASTS
+        if lesson.minutes_left == 0:
+            return  # gone before anybody can press
         if lesson.minutes_left is not None:
             lasts = min(lasts, timedelta(minutes=lesson.minutes_left))
         until = self._services.clock.now() + lasts
@@ -73,12 +74,6 @@ class Offers:
         """End every live offer of one student."""
         for row in await asyncio.to_thread(self._services.lessons.offers, student):
             await self.end(student, username, row.key, _described(row), reason)
-
-    async def run(self) -> None:
-        """Take offers off the screen when their time is over, also those of an earlier process, until cancelled."""
-        while True:
-            await self.end_timed_out()
-            await asyncio.sleep(LOOK_EVERY)
 
     async def end_timed_out(self) -> None:
         """End the offers whose time is over."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Any
 
-from telegram import Update
+from telegram import ChatMember, Update
 from telegram.ext import CallbackQueryHandler, ContextTypes, TypeHandler
 
 from handlers.commands import publish_admin_commands
@@ -44,7 +44,11 @@ class Presence:
 
     async def _see(self, update: Update, context: Context) -> None:
         user = update.effective_user
-        if user is None or update.my_chat_member is not None:
+        if user is None:
+            return
+        if update.my_chat_member is not None:
+            if update.my_chat_member.new_chat_member.status == ChatMember.BANNED:  # Telegram's word for a blocked bot
+                await self.lost(user.id)
             return
         if user.id not in self._services.languages:
             language = closest(user.language_code)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import warnings
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from telegram import Message, Update
@@ -26,6 +26,8 @@ from handlers.menu import below, changed_menu, fresh_menu
 from handlers.services import Services, sender, shown_in, tapped
 from ledger import Step
 from storage import (
+    CODE_ALPHABET,
+    CODE_LENGTH,
     AlreadyRegistered,
     CodeUsed,
     NotRegistered,
@@ -49,10 +51,12 @@ DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; afterwards it is t
 SHORTEST = 4  # characters; "hi" after a registration is a greeting
 LONGEST = 200  # characters of a username or a password
 
+_PASSWORDS = (PASSWORD, NEW_PASSWORD)
+_CODE = re.compile(f"[{CODE_ALPHABET}]{{{CODE_LENGTH}}}")
 _USERNAME = re.compile(r"[\w.+-]+(@[\w-]+(\.[\w-]+)+)?")
 _TYPED = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
-# A password may begin with a slash; only these two are taken for commands while one is waited for.
-_COMMAND = filters.Regex(r"^/(cancel|start)\b")
+# A password may begin with a slash; only our own commands, as Telegram's menu sends them, are none.
+_COMMAND = filters.Regex(r"^/(start( \S+)?|(cancel|help|language|admin))(@\w+)?$")
 
 Context = ContextTypes.DEFAULT_TYPE
 
@@ -74,6 +78,9 @@ class Registration:
             return self._conversation(text, password)
 
     def _conversation(self, text: filters.BaseFilter, password: filters.BaseFilter) -> ConversationHandler[Any]:
+        other_command: CommandHandler[Any, object] = CommandHandler(
+            ("help", "language", "admin"), self._cancel, filters=_TYPED
+        )
         return ConversationHandler(
             entry_points=[
                 CommandHandler("start", self._start, filters=_TYPED),
@@ -83,8 +90,9 @@ class Registration:
             states={
                 CODE: [MessageHandler(text, self._take_code)],
                 USERNAME: [MessageHandler(text, self._take_username)],
-                PASSWORD: [MessageHandler(password, self._take_password)],
-                NEW_PASSWORD: [MessageHandler(password, self._take_new_password)],
+                # another command ends the question: what is typed after it is no password
+                PASSWORD: [MessageHandler(password, self._take_password), other_command],
+                NEW_PASSWORD: [MessageHandler(password, self._take_new_password), other_command],
             },
             fallbacks=[
                 CommandHandler("cancel", self._cancel, filters=_TYPED),
@@ -115,8 +123,7 @@ class Registration:
         if self._services.storage.student(person) is not None:
             await self._services.outbox.put(await changed_menu(self._services, person))
             return ConversationHandler.END
-        question = _("Send me your invitation code, for example A3KX9M7P.")
-        return await self._ask(person, CODE, {}, question, in_place=True)
+        return await self._ask(person, CODE, {}, self._code_question(person), in_place=True)
 
     async def _update_password(self, update: Update, context: Context) -> str | int:
         query = await tapped(update)
@@ -130,7 +137,14 @@ class Registration:
     # the steps
 
     async def _take_code(self, update: Update, context: Context) -> str | int:
-        return await self._check_code(sender(update), _text(update))
+        person, typed = sender(update), _text(update)
+        step = await asyncio.to_thread(self._services.people.step, person)
+        if not _CODE.fullmatch(normalise_code(typed)) and self._awaited_password(step):
+            _ = self._services.texts(person)
+            note = await self.delete_password(update)
+            said = note or _("I have deleted your last message, since it may hold a password.")
+            return await self._ask(person, CODE, {}, f"{said}\n\n{self._code_question(person)}")
+        return await self._check_code(person, typed)
 
     async def _check_code(self, person: int, typed: str) -> str | int:
         _ = self._services.texts(person)
@@ -156,6 +170,8 @@ class Registration:
         if step is None:
             return await self._end(person, _("That question has expired. Please begin again."))
         username = _text(update).strip()
+        if self._awaited_password(step):
+            await self.delete_password(update)  # it may be the password, typed late
         if not _USERNAME.fullmatch(username) or len(username) > LONGEST:
             problem = _("That is no portal username. Send a login such as a_student, or your e-mail.")
             return await self._ask(person, USERNAME, step.data, problem)
@@ -256,9 +272,29 @@ class Registration:
         _ = self._services.texts(person)
         return _("I could not delete your message with the password. Please delete it yourself.")
 
+    async def ask_passwords_again(self) -> None:
+        """After a restart, ask again for each password that was waited for: one typed meanwhile may be lost."""
+        for person, step in (await asyncio.to_thread(self._services.people.steps)).items():
+            if step.name in _PASSWORDS and self._services.clock.now() - step.at <= ANSWER_WITHIN:
+                await self.ask_again(person, step, "")
+
     async def ask_again(self, person: int, step: Step, headline: str) -> None:
         """Ask the password's question once more, below what has come in between."""
         await self._ask(person, step.name, step.data, _joined(headline, self._password_question(person)))
+
+    def _code_question(self, person: int) -> str:
+        _ = self._services.texts(person)
+        return _("Send me your invitation code, for example A3KX9M7P.")
+
+    def _awaited_password(self, step: Step | None) -> bool:
+        """Say whether a password was waited for until lately, so that it may still come."""
+        if step is None:
+            return False
+        since = step.at if step.name in (AFTER_PASSWORD, *_PASSWORDS) else step.data.get("password_at")
+        if since is None:
+            return False
+        at = since if isinstance(since, datetime) else datetime.fromisoformat(since)
+        return self._services.clock.now() - at < LATE_WITHIN
 
     def _password_question(self, person: int) -> str:
         _ = self._services.texts(person)
@@ -276,7 +312,13 @@ class Registration:
         )
 
         def write() -> bool:
-            self._services.people.set_step(person, step, data, self._services.clock.now())
+            now = self._services.clock.now()
+            before = self._services.people.step(person)
+            late = {}
+            if step not in _PASSWORDS and before is not None and self._awaited_password(before):
+                at = before.data.get("password_at") or before.at.isoformat()
+                late = {"password_at": at}
+            self._services.people.set_step(person, step, {**data, **late}, now)
             return True
 
         await self._services.outbox.put(*items, when=write)
@@ -290,7 +332,7 @@ class Registration:
 
     def _leave(self, person: int) -> bool:
         step = self._services.people.step(person)
-        if step is not None and step.name in (PASSWORD, NEW_PASSWORD):
+        if step is not None and step.name in _PASSWORDS:
             self._services.people.set_step(person, AFTER_PASSWORD, {}, self._services.clock.now())
         elif step is not None and step.name != AFTER_PASSWORD:
             self._services.people.clear_step(person)
@@ -341,14 +383,14 @@ class StrayTexts:
         note = await self._registration.delete_password(update)
         said = note or _("I have deleted your last message, since it may hold a password.")
         step = await asyncio.to_thread(self._services.people.step, person)
-        if step is not None and step.name in (PASSWORD, NEW_PASSWORD):  # the question still stands
+        if step is not None and step.name in _PASSWORDS:  # the question still stands
             await self._registration.ask_again(person, step, said)
             return
         await self._services.outbox.put(*await fresh_menu(self._services, person, said))
 
     async def _may_be_password(self, person: int, text: str) -> bool:
         step = await asyncio.to_thread(self._services.people.step, person)
-        if step is not None and step.name in (PASSWORD, NEW_PASSWORD):
+        if step is not None and step.name in _PASSWORDS:
             return True
         late = step is not None and step.name == AFTER_PASSWORD and self._services.clock.now() - step.at < LATE_WITHIN
         if late and len(text) >= SHORTEST:

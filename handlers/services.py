@@ -51,7 +51,7 @@ async def tapped(update: Update, answer: str | None = None) -> CallbackQuery:
     try:
         await query.answer(answer)
     except BadRequest as error:
-        if "query is too old" not in error.message:
+        if "query is too old" not in error.message.casefold():  # the library capitalises Telegram's words
             raise
     return query
 

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 COMMAND_TIMEOUT = 20
 START_TIMEOUT = 60
 QUIT_TIMEOUT = 5
+_BETWEEN_LOOKS = 0.05
 
 # The slim one first: half the memory of the full browser (measured: 140 MB against 249 MB a student).
 # Debian's /usr/bin/chromium-headless-shell is a script that stays Chrome's parent, so that the driver can't end Chrome.
@@ -155,6 +156,7 @@ class Chromes:
             pause(0.1)
         try:
             if self._remote_url is not None:
+                options.add_argument("--headless=new")
                 return Browser(_connect(self._remote_url, options), None, profile)
             chrome, driver_path = self._programs
             if "headless-shell" in Path(chrome).name:
@@ -169,7 +171,7 @@ class Chromes:
                 raise BrowserFailed(f"the profile's folder can't be made ({error.strerror})") from error
             process = _start_driver(driver_path, chrome, profile)
             try:
-                port = _port_of(process)
+                port = _port_of(process, pause)
                 return Browser(_connect(f"http://127.0.0.1:{port}", options), process, profile)
             except BaseException:
                 end_processes(process.pid, profile)
@@ -178,6 +180,10 @@ class Chromes:
                 raise
         finally:
             self._starting.release()
+
+    def kill(self, name: str) -> None:
+        """End every process that works on this profile, in whatever state of starting it is. From any thread."""
+        end_processes(None, self._profiles / name)
 
     def sweep(self) -> int:
         """End what an earlier process of ours left running in our profiles; return how many processes it was.
@@ -221,8 +227,8 @@ def find_programs(chrome: str | None = None, driver: str | None = None) -> tuple
         except (OSError, ValueError) as error:  # requests' errors are OSErrors; its own are ValueErrors
             log.info("webdriver-manager found no driver: %s", type(error).__name__)
     raise BrowserMissing(
-        "no Chrome with its driver here: install the packages chromium and chromium-driver (Debian, Ubuntu), "
-        "or Google Chrome, or set CHROME_BIN and CHROMEDRIVER_PATH"
+        "no Chrome with its driver here: install the packages chromium and chromium-driver (Debian), "
+        "or Google Chrome (Ubuntu, macOS), or set CHROME_BIN and CHROMEDRIVER_PATH"
     )
 
 
@@ -298,11 +304,14 @@ def _start_driver(path: str, chrome: str, profile: Path) -> "subprocess.Popen[by
         raise BrowserFailed(f"chromedriver can't be started ({error.strerror})") from error
 
 
-def _port_of(process: "subprocess.Popen[bytes]") -> int:
+def _port_of(process: "subprocess.Popen[bytes]", pause: Pause) -> int:
     """Read the port from what the driver says at its start."""
     assert process.stdout is not None  # noqa: S101  # for the type checker: the pipe was asked for
     said = b""
-    while select.select([process.stdout], [], [], START_TIMEOUT)[0]:
+    for _ in range(int(START_TIMEOUT / _BETWEEN_LOOKS)):
+        if not select.select([process.stdout], [], [], 0)[0]:
+            pause(_BETWEEN_LOOKS)
+            continue
         chunk = os.read(process.stdout.fileno(), 4096)
         said += chunk
         if (match := _PORT.search(said)) is not None:

@@ -8,6 +8,7 @@ from datetime import date
 # `Л27 (15:00 - 16:00)`: kind and number of the lesson, then its hours (capture of the live page, 2026).
 _TIME = re.compile(r"\(\s*\d{1,2}:\d{2}\s*[-–]\s*\d{1,2}:\d{2}\s*\)")  # an en dash may stand there
 _NUMBER = re.compile(r"\d+")
+_HOURS = re.compile(r"(\d+)\s*(?:h|ч|сағ)")
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,17 @@ def parse_card(lines: list[str]) -> tuple[Lesson, int]:
     if at is None:  # never seen; keep what is there, so that at least the lesson's name is told
         subject, teacher, time = [*lines, "", "", ""][:3]
         return Lesson(subject, teacher, time), min(len(lines), 3)
-    minutes = _NUMBER.search(" ".join(lines[at + 1 :]))
+    countdown = " ".join(lines[at + 1 :])
+    hours = _HOURS.search(countdown)
+    minutes = _NUMBER.search(countdown, hours.end() if hours else 0)
     lesson = Lesson(
         subject=lines[0] if at else "",
         teacher=", ".join(lines[1:at]),
         time=lines[at],
-        minutes_left=int(minutes.group()) if minutes else None,
+        minutes_left=_minutes(hours and hours.group(1), minutes and minutes.group()),
     )
     return lesson, at + 1
+
+
+def _minutes(hours: str | None, minutes: str | None) -> int | None:
+    return None if hours is None and minutes is None else int(hours or 0) * 60 + int(minutes or 0)

@@ -4,6 +4,7 @@ All of the portal is one address; what it shows decides ``portal.views``. Nothin
 through the caller's ``pause``, which may raise to interrupt it.
 """
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -51,6 +52,7 @@ READY_WITHIN = 15.0
 _BETWEEN_LOOKS = 0.07
 # After the click on "Log in" the form may stand there for a moment before the refusal or the reload comes.
 _FORM_STAYS = 3.0
+_SELECT_ALL = (Keys.COMMAND if sys.platform == "darwin" else Keys.CONTROL) + "a" + Keys.NULL
 # chromedriver's words for a document that was replaced while it worked on it; the last one without a type of its own.
 _REPLACED = (
     "aborted by navigation",
@@ -79,7 +81,9 @@ class Page:
     def read(self) -> Reading:
         """Return what the page shows now, from one script call. Raises BrowserFailed."""
         try:
-            return decide(self._ask("read"))
+            page = self._ask("read")
+            # Nothing comes back from a script under which an alert opened: the next look meets the alert.
+            return Reading(View.LOADING) if page is None else decide(page)
         except PageChanged:
             return Reading(View.LOADING)  # between two documents there is none to ask
         except PortalUnavailable as down:
@@ -198,7 +202,7 @@ class LoginPage(Page):
         return self._find(".v-filterselect input.v-filterselect-input")
 
     def _type(self, field: WebElement, *keys: str) -> None:
-        self._command(lambda: field.send_keys(Keys.CONTROL + "a" + Keys.NULL, *keys))
+        self._command(lambda: field.send_keys(_SELECT_ALL, *keys))
 
     def _find(self, css: str) -> WebElement:
         element: WebElement = self._command(lambda: self._driver.find_element(By.CSS_SELECTOR, css))
@@ -233,6 +237,8 @@ class AttendancePage(Page):
             reading = self.settle(within)
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
             raise SessionLost(reading.text)
+        if reading.view is View.REFUSED:
+            raise PortalUnavailable(reading.text)  # an error window: the portal's own words for why not
         if reading.view is View.UNKNOWN:
             raise UnknownView("after the click")
         after = reading.card(lesson)

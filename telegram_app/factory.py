@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from telegram import Update
-from telegram.error import NetworkError
+from telegram.error import NetworkError, RetryAfter
 from telegram.ext import AIORateLimiter, Application, ApplicationBuilder, BasePersistence
 from telegram.request import HTTPXRequest
 
@@ -39,7 +39,7 @@ class PollingRequest(HTTPXRequest):
         self.answered_at = time.monotonic()
 
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
-        """Make the request; an answer of any kind but a server's error counts as a sign of life."""
+        """Make the request; a status of 200 is a sign of life."""
         status, payload = await super().do_request(*args, **kwargs)
         if status == HTTPStatus.OK:
             self.answered()
@@ -90,7 +90,7 @@ async def running(application: AnyApplication) -> AsyncIterator[AnyApplication]:
         try:
             await application.initialize()
             break
-        except NetworkError as error:
+        except (NetworkError, RetryAfter) as error:
             log.warning("Telegram can't be reached: %s; again in %.0f s", type(error).__name__, pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -184,7 +184,7 @@ class Outbox:
                 pause = min(FIRST_PAUSE * 2.0 ** min(failures, 20), LONGEST_PAUSE)
                 failures += 1
                 log.warning("outgoing: chat %d, %s; again in %.0f s", chat_id, type(error).__name__, pause)
-                await self._wait(pause)
+                await self._wait(pause, kick)  # something new, such as a password to delete, is tried at once
 
     async def _turn(self, chat_id: int, kick: asyncio.Event) -> bool:
         """Do what is this chat's turn, or wait for it; False where there is nothing."""

@@ -59,7 +59,8 @@ class FakeMonitor:
         self.password = password
         self.mode = student.mode
         self.marked_now: list[str] = []
-        self.status = Status(State.WATCHING, datetime(2026, 9, 1, 10, 0, tzinfo=UTC))
+        at = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
+        self.status = Status(State.WATCHING, since=at, started=at)
         self._on_lesson = on_lesson
         self._on_status = on_status
         self._lessons = lessons
@@ -120,6 +121,11 @@ class RunningMarker:
         self._marker = marker
         self._loop = loop
 
+    def catches_up(self) -> bool:
+        """Have what could not be done before be tried again."""
+        asyncio.run_coroutine_threadsafe(self._marker.catch_up(), self._loop).result(timeout=30)
+        return True
+
     def lets_time_pass(self) -> None:
         """Have the offers look at the clock now."""
         asyncio.run_coroutine_threadsafe(self._marker.offers.end_timed_out(), self._loop).result(timeout=30)
@@ -168,6 +174,6 @@ async def marker(
         await stack.enter_async_context(polling(application))
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
-        await registry.resume()
+        await conversations.resume()
         started(held[0])
         yield telegram_url

@@ -239,7 +239,9 @@ def test_a_restart_in_the_middle_goes_on_at_the_same_step(run: Run, telegram: Te
     student.sees("your username on the portal")
     student.says(USERNAME)
     student.sees("I will delete your message at once")
+    asked = student.counts("I will delete your message at once")
     bot = run()
+    student.waits("the question again", lambda _: student.counts("I will delete your message at once") > asked)
     typed = student.says(PASSWORD)
     student.sees("Registration complete!")
     assert typed not in [m["message_id"] for m in student.screen()]
@@ -420,3 +422,80 @@ def test_places_are_limited(bot: RunningMarker, telegram: Telegram) -> None:
         eventually("an answer", lambda: not telegram.unanswered_taps())
     people[2].sees("All places for monitoring are taken")
     assert set(bot.monitors) == {2001, 2002}
+
+
+@pytest.mark.parametrize("command", ["/help", "/language", "/admin", "/cancel"])
+def test_our_own_commands_are_no_passwords(bot: RunningMarker, student: Person, command: str) -> None:
+    """A command from the bot's menu ends the question for the password; any other text with a slash is one."""
+    code = bot.storage.create_invitation(ADMIN)
+    for _ in range(2):
+        student.says(f"/start {code}")
+        student.sees("your username on the portal")
+        student.says(USERNAME)
+        student.waits("the question", lambda ms: "I will delete your message at once" in (ms[-1]["text"] or ""))
+        student.says(command)
+        student.waits("its end", lambda ms: "Cancelled." in (ms[-1]["text"] or ""))
+    assert bot.storage.students() == []
+    student.says(f"/start {code}")
+    student.sees("your username on the portal")
+    student.says(USERNAME)
+    student.waits("the question", lambda ms: "I will delete your message at once" in (ms[-1]["text"] or ""))
+    student.says("/pass word")
+    student.sees("Registration complete!")
+    assert bot.storage.password(2001) == "/pass word"
+
+
+def test_a_password_that_comes_late_into_another_question_is_deleted(bot: RunningMarker, student: Person) -> None:
+    """After /cancel at the password, a password typed as the next question's answer does not stay on the screen."""
+    student.says(f"/start {bot.storage.create_invitation(ADMIN)}")
+    student.sees("your username on the portal")
+    student.says(USERNAME)
+    student.sees("I will delete your message at once")
+    student.says("/cancel")
+    student.sees("Cancelled.")
+    student.taps("Enter Invitation Code")
+    student.sees("Send me your invitation code")
+    typed = student.says(PASSWORD)
+    student.sees("I have deleted your last message")
+    assert typed not in [m["message_id"] for m in student.screen()]
+    student.says(bot.storage.create_invitation(ADMIN))
+    student.waits("the next question", lambda ms: "your username on the portal" in (ms[-1]["text"] or ""))
+
+
+def test_a_tap_from_long_ago_still_works(tmp_path: Path, clock: SteppedClock) -> None:
+    """A tap that Telegram no longer lets us answer does what its button says all the same."""
+    held: list[RunningMarker] = []
+    with in_thread(TelegramSimulator(callback_lifetime=0.0).serving()) as url:
+        telegram = Telegram(url)
+        telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
+        with in_thread(marker(tmp_path, url, clock, held.append)):
+            student = Person(telegram, 2001, "Aruzhan")
+            register(held[0], student)
+            student.taps("Switch to Manual")
+            student.waits("manual mode", lambda ms: "Switch to Automatic" in labels(ms[-1]))
+        assert any("query is too old" in (call.get("error") or "") for call in telegram.get("/calls"))
+        telegram.http.close()
+
+
+def test_no_offer_for_a_lesson_that_is_over(bot: RunningMarker, student: Person) -> None:
+    """With no minute left nothing is offered; the next lesson is."""
+    register(bot, student)
+    start(bot, student)
+    bot.monitors[2001].finds(Lesson("Biology", "", "Л2 (10:00 - 11:00)", minutes_left=0, key="b" * 16))
+    bot.monitors[2001].finds(ALGEBRA)
+    student.sees("Algebra")
+    assert student.counts("Biology") == 0
+
+
+def test_who_waits_for_a_place_is_told_and_gets_it(run: Run, telegram: Telegram) -> None:
+    """After a restart on a smaller machine who finds no place hears so, and is watched as soon as one is free."""
+    bot = run()
+    people = [Person(telegram, number, f"Student {number}") for number in (2001, 2002, 2003)]
+    for person in people:
+        register(bot, person, f"student_{person.number}")
+        bot.storage.set_monitoring(person.number, True)
+    bot = run()
+    people[2].sees("Yours starts by itself as soon as one is free.")
+    people[0].says("/start")
+    people[0].taps("Stop Monitoring")
+    eventually("the one who waited", lambda: bot.catches_up() and 2003 in bot.monitors)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from json_file import SCHEMA, JsonFile, SchemaTooNew, migrate, replace_file
+from json_file import SCHEMA, DataDamaged, JsonFile, SchemaTooNew, migrate, replace_file
 from tests.fakes import Disk, PowerCut
 
 ONE_WRITE = ["write", "sync file", "rename to people.json", "sync folder"]
@@ -252,12 +252,14 @@ class TestDamage:
         assert file.load() == AFTER
 
     def test_both_are_damaged(self, path: Path, file: JsonFile[Person]) -> None:
-        """With the copy damaged as well, both are kept for a person to look at, and an empty file is begun."""
+        """With the copy damaged, too, nothing starts and nothing is touched: to begin empty is a person's choice."""
         file.save(BEFORE)
         path.write_text("{")
         copy_of(path).write_text("[")
-        assert file.load() == {}
-        assert sorted(each.read_text() for each in set_aside(path)) == ["[", "{"]
+        for _ in range(2):
+            with pytest.raises(DataDamaged):
+                file.load()
+        assert (path.read_text(), copy_of(path).read_text(), set_aside(path)) == ("{", "[", [])
 
     def test_damaged_twice(self, path: Path, file: JsonFile[Person]) -> None:
         """Every damaged file is kept under a name of its own."""

@@ -34,7 +34,8 @@ class FakeMonitor:
         on_status: Callable[[str, StatusEvent], None],
     ) -> None:
         self.student, self.password, self.notes = student, password, list[str]()
-        self.status = Status(State.WATCHING, FakeClock().now())
+        now = FakeClock().now()
+        self.status = Status(State.WATCHING, since=now, started=now)
         self._on_lesson, self._on_status = on_lesson, on_status
         self._running = False
 

@@ -266,12 +266,35 @@ class TestSecrets:
 
 
 class TestSecretFiles:
-    @pytest.mark.parametrize("name", ["TELEGRAM_BOT_TOKEN", "KBTU_PASSWORD", "HTTPS_PROXY_TELEGRAM"])
-    def test_file_stands_in(self, environment: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("TELEGRAM_BOT_TOKEN", TOKEN),
+            ("KBTU_PASSWORD", SECRET),
+            ("HTTPS_PROXY_TELEGRAM", "http://me:secret@proxy.example:3128"),
+        ],
+    )
+    def test_file_stands_in(self, environment: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:
         """NAME_FILE names a file with the value; the line's end does not belong to it."""
-        (tmp_path / "secret").write_text(f"{TOKEN}\n")
+        (tmp_path / "secret").write_text(f"{value}\n")
         environment.setenv(f"{name}_FILE", str(tmp_path / "secret"))
-        assert getattr(settings.load(), name.lower()).get_secret_value() == TOKEN
+        assert getattr(settings.load(), name.lower()).get_secret_value() == value
+
+    @pytest.mark.parametrize("value", ["proxy.example:3128", "socks5://proxy.example", "http//me:hunter2@proxy"])
+    def test_wrong_proxy(self, environment: pytest.MonkeyPatch, value: str) -> None:
+        """What is no proxy's address ends the start with one line that does not show it: it may hold a password."""
+        environment.setenv("HTTPS_PROXY_TELEGRAM", value)
+        with pytest.raises(SettingsError, match="HTTPS_PROXY_TELEGRAM: got a value that is not shown here") as refused:
+            settings.load()
+        assert value not in str(refused.value)
+
+    def test_env_file_of_another_encoding(self, dotenv: Path) -> None:
+        """An .env that is not UTF-8 is named in one line; nothing of it is shown, and no sandbox starts instead."""
+        dotenv.write_bytes(b"# caf\xe9\nTELEGRAM_BOT_TOKEN=secret")
+        with pytest.raises(SettingsError, match="wants text in UTF-8"):
+            settings.load()
+        with pytest.raises(SettingsError, match="wants text in UTF-8"):
+            settings.bot_is_configured()
 
     def test_named_in_env_file(self, dotenv: Path, tmp_path: Path) -> None:
         """NAME_FILE may stand in .env like every setting."""
