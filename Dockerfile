@@ -19,12 +19,11 @@ RUN useradd --create-home --uid 10001 attendance \
 
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    HEALTH_PORT=8081 \
     HOME=/home/attendance
 
 VOLUME ["/app/data", "/app/secrets"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ.get('HEALTH_PORT', '8081')}/healthz\", timeout=4)"]
+    CMD ["python", "-m", "health"]
 
 # The entry point starts as root only to make the mounted folders the bot's own, then drops to the user for good.
 ENTRYPOINT ["tini", "-g", "--", "/app/entrypoint.sh"]

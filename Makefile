@@ -5,8 +5,8 @@ PYTHON := .venv/bin/python
 
 run:
 	@tools/set-up
-	@if $(PYTHON) -c 'import settings, sys; sys.exit(not settings.bot_is_configured())'; \
-	then exec $(PYTHON) bot.py; \
+	@$(PYTHON) -c 'import settings, sys; sys.exit(0 if settings.bot_is_configured() else 3)' 2>/dev/null; \
+	if [ $$? != 3 ]; then exec $(PYTHON) bot.py; \
 	else echo "No token is configured (see .env.example): starting the sandbox instead."; exec $(PYTHON) -m sandbox; fi
 
 test:
