@@ -9,6 +9,7 @@ import contextlib
 import logging
 import signal
 import sys
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
@@ -149,7 +150,21 @@ async def serve(settings: Settings, clock: Clock) -> None:
         resumed = await marker.resume()
         log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
         await publish_commands(application.bot)
-        await marker.run()
+        await _run_until(poll.refused, marker.run())
+        raise InvalidToken("revoked")
+
+
+async def _run_until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work until the event is set; what the work raises is raised."""
+    working = asyncio.create_task(work)
+    waiting = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        working.cancel()
+        waiting.cancel()
 
 
 def _open_storage(settings: Settings, clock: Clock) -> Storage:

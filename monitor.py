@@ -338,9 +338,15 @@ class AttendanceMonitor:
             if not enabled:
                 self._settle_marked(lesson)
         self._open = {lesson.key: lesson for lesson, enabled in cards if enabled}
+        moved: PageChanged | None = None
         for lesson, enabled in cards:
             if enabled:
-                self._meet(portal, lesson, today)
+                try:
+                    self._meet(portal, lesson, today)
+                except PageChanged as changed:  # this card alone: the others are not kept waiting
+                    moved = changed
+        if moved is not None:
+            raise moved
 
     def _meet(self, portal: Portal, lesson: Lesson, today: date) -> None:
         """Deal with an open lesson: mark it where that is wanted, else report it."""

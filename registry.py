@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 BYTES_PER_MONITOR = 160 * 1024 * 1024
 # A monitor serves commands within a second; after this long (seconds) its Chrome is taken for hung and killed.
 STOP_WITHIN = 4.0
+WAITERS = 64  # threads that wait for monitors to end
 _PERMANENT = (Event.REFUSED, Event.BLOCKED, Event.NO_BROWSER, Event.FAILED)
 
 
@@ -98,6 +99,7 @@ class MonitorRegistry:
         self._newly_waiting: set[int] = set()
         self._given_up: set[int] = set()  # ended for good, whatever the store could be told of it
         self._starting: set[int] = set()  # who holds a place while their wish is written
+        self._waiters = ThreadPoolExecutor(WAITERS, thread_name_prefix="monitor-end")
         self._closing = False
         self._on_lesson: OnLesson | None = None
         self._on_status: OnStatus | None = None
@@ -142,12 +144,23 @@ class MonitorRegistry:
             try:
                 await asyncio.to_thread(self._storage.set_monitoring, telegram_id, False)
             finally:
-                if monitor is not None:
-                    monitor.stop()
-                    if not await asyncio.to_thread(monitor.join, STOP_WITHIN):
-                        log.error("monitor %d: does not end", telegram_id)
-                        self._monitors[telegram_id] = monitor  # so that no second one meets it on one profile
+                if monitor is not None and not await self._end(telegram_id, monitor):
+                    self._monitors[telegram_id] = monitor  # so that no second one meets it on one profile
             return running
+
+    async def restart(self, telegram_id: int) -> None:
+        """Begin anew where a monitor runs, with what the store says now; its place is kept meanwhile."""
+        async with self._lock(telegram_id):
+            monitor = self._monitors.get(telegram_id)
+            student = self._storage.student(telegram_id)
+            if monitor is None or student is None or not monitor.is_running():
+                return
+            self._starting.add(telegram_id)
+            try:
+                if await self._end(telegram_id, monitor) and not self._closing:
+                    self._start(student)
+            finally:
+                self._starting.discard(telegram_id)
 
     async def set_mode(self, telegram_id: int, mode: Mode) -> None:
         """Change a student's mode, in the store and in the running monitor. Raises as ``start``."""
@@ -212,6 +225,7 @@ class MonitorRegistry:
         for monitor in monitors:
             monitor.stop()
         await asyncio.to_thread(_join_all, monitors)
+        self._waiters.shutdown(wait=False)
         self._monitors.clear()
 
     def _is_wanted(self, telegram_id: int) -> bool:
@@ -225,6 +239,14 @@ class MonitorRegistry:
             return False
         self._starting.add(telegram_id)
         return True
+
+    async def _end(self, telegram_id: int, monitor: AttendanceMonitor) -> bool:
+        """Stop a monitor and wait for its end, in threads of our own: many may wait, and others need the loop's."""
+        monitor.stop()
+        ended = await asyncio.get_running_loop().run_in_executor(self._waiters, monitor.join, STOP_WITHIN)
+        if not ended:
+            log.error("monitor %d: does not end", telegram_id)
+        return ended
 
     def _lock(self, telegram_id: int) -> asyncio.Lock:
         return self._locks.setdefault(telegram_id, asyncio.Lock())

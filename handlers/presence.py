@@ -5,10 +5,11 @@ import logging
 from typing import Any
 
 from telegram import ChatMember, Update
-from telegram.ext import CallbackQueryHandler, ContextTypes, TypeHandler
+from telegram.ext import ApplicationHandlerStop, CallbackQueryHandler, ContextTypes, TypeHandler
 
 from handlers.commands import publish_admin_commands
 from handlers.menu import SLOT, changed_menu
+from handlers.registration import AFTER_PASSWORD, PASSWORDS
 from handlers.services import Services, sender, shown_in, tapped
 from telegram_app.i18n import closest
 
@@ -43,9 +44,11 @@ class Presence:
             log.info("monitor %d: stopped, the student has blocked the bot", person)
 
     async def _see(self, update: Update, context: Context) -> None:
-        user = update.effective_user
+        user, chat = update.effective_user, update.effective_chat
         if user is None:
             return
+        if chat is not None and chat.type != chat.PRIVATE:
+            raise ApplicationHandlerStop  # everything here is between one person and the bot
         if update.my_chat_member is not None:
             if update.my_chat_member.new_chat_member.status == ChatMember.BANNED:  # Telegram's word for a blocked bot
                 await self.lost(user.id)
@@ -60,6 +63,12 @@ class Presence:
         if user.id in self._unreachable:
             self._unreachable.discard(user.id)
             await asyncio.to_thread(self._services.people.set_unreachable, user.id, None)
+            self._services.outbox.reached(user.id)
+        tapped_data = update.callback_query.data if update.callback_query is not None else None
+        if tapped_data is not None and not tapped_data.startswith(("reg:", "mark:")):
+            # another menu was used: what is typed next is no answer to a question for the password
+            now = self._services.clock.now()
+            await asyncio.to_thread(self._services.people.change_step, user.id, PASSWORDS, AFTER_PASSWORD, now)
 
     async def _old_button(self, update: Update, context: Context) -> None:
         person = sender(update)

@@ -7,6 +7,7 @@ message is deleted before anything else is done with it.
 import asyncio
 import logging
 import re
+import unicodedata
 import warnings
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,14 +50,15 @@ LATE_WITHIN = timedelta(minutes=10)
 ANSWER_WITHIN = timedelta(minutes=30)
 DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; afterwards it is tried on
 SHORTEST = 4  # characters; "hi" after a registration is a greeting
-LONGEST = 200  # characters of a username or a password
+LONGEST = 200  # characters of a password
+LONGEST_USERNAME = 100
 
-_PASSWORDS = (PASSWORD, NEW_PASSWORD)
+PASSWORDS = (PASSWORD, NEW_PASSWORD)
 _CODE = re.compile(f"[{CODE_ALPHABET}]{{{CODE_LENGTH}}}")
-_USERNAME = re.compile(r"[\w.+-]+(@[\w-]+(\.[\w-]+)+)?")
+_USERNAME = re.compile(r"[A-Za-z0-9_][\w.+-]*(@[\w-]+(\.[\w-]+)+)?", re.ASCII)
 _TYPED = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
 # A password may begin with a slash; only our own commands, as Telegram's menu sends them, are none.
-_COMMAND = filters.Regex(r"^/(start( \S+)?|(cancel|help|language|admin))(@\w+)?$")
+_COMMAND = filters.Regex(r"(?i)^/(start(@\w+)?(\s+\S+)*|(cancel|help|language|admin)(@\w+)?)\s*$")
 
 Context = ContextTypes.DEFAULT_TYPE
 
@@ -79,11 +81,11 @@ class Registration:
 
     def _conversation(self, text: filters.BaseFilter, password: filters.BaseFilter) -> ConversationHandler[Any]:
         other_command: CommandHandler[Any, object] = CommandHandler(
-            ("help", "language", "admin"), self._cancel, filters=_TYPED
+            ("help", "language", "admin"), self._cancel, filters=_TYPED & _COMMAND
         )
         return ConversationHandler(
             entry_points=[
-                CommandHandler("start", self._start, filters=_TYPED),
+                CommandHandler("start", self._start, filters=_TYPED & _COMMAND),
                 CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
                 CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
             ],
@@ -95,7 +97,7 @@ class Registration:
                 NEW_PASSWORD: [MessageHandler(password, self._take_new_password), other_command],
             },
             fallbacks=[
-                CommandHandler("cancel", self._cancel, filters=_TYPED),
+                CommandHandler("cancel", self._cancel, filters=_TYPED & _COMMAND),
                 CallbackQueryHandler(self._cancel_tapped, pattern=r"^reg:cancel$"),
                 MessageHandler(_TYPED & ~filters.TEXT & ~filters.StatusUpdate.ALL, self._wants_text),
             ],
@@ -121,7 +123,9 @@ class Registration:
         _ = self._services.texts(person)
         await self._adopt(person, shown_in(query))
         if self._services.storage.student(person) is not None:
-            await self._services.outbox.put(await changed_menu(self._services, person))
+            await self._services.outbox.put(
+                await changed_menu(self._services, person), when=lambda: self._leave(person)
+            )
             return ConversationHandler.END
         return await self._ask(person, CODE, {}, self._code_question(person), in_place=True)
 
@@ -130,7 +134,9 @@ class Registration:
         person = sender(update)
         await self._adopt(person, shown_in(query))
         if self._services.storage.student(person) is None:
-            await self._services.outbox.put(await changed_menu(self._services, person))
+            await self._services.outbox.put(
+                await changed_menu(self._services, person), when=lambda: self._leave(person)
+            )
             return ConversationHandler.END
         return await self._ask(person, NEW_PASSWORD, {}, self._password_question(person), in_place=True)
 
@@ -172,7 +178,7 @@ class Registration:
         username = _text(update).strip()
         if self._awaited_password(step):
             await self.delete_password(update)  # it may be the password, typed late
-        if not _USERNAME.fullmatch(username) or len(username) > LONGEST:
+        if not _USERNAME.fullmatch(username) or len(username) > LONGEST_USERNAME:
             problem = _("That is no portal username. Send a login such as a_student, or your e-mail.")
             return await self._ask(person, USERNAME, step.data, problem)
         try:
@@ -190,8 +196,8 @@ class Registration:
         step = await self._step(person, PASSWORD)
         if step is None:
             return await self._end(person, _joined(note, _("That question has expired. Please begin again.")))
-        if len(password) > LONGEST:
-            problem = _joined(note, _("That is too long for a password. Send the portal's password."))
+        if not _typable(password):
+            problem = _joined(note, _("That is no password of the portal: it is too long, or has more than one line."))
             return await self._ask(person, PASSWORD, step.data, problem)
         code, username = step.data["code"], step.data["username"]
         try:
@@ -218,15 +224,12 @@ class Registration:
         note = await self.delete_password(update)
         if await self._step(person, NEW_PASSWORD) is None:
             return await self._end(person, _joined(note, _("That question has expired. Please begin again.")))
-        if len(password) > LONGEST:
-            problem = _joined(note, _("That is too long for a password. Send the portal's password."))
+        if not _typable(password):
+            problem = _joined(note, _("That is no password of the portal: it is too long, or has more than one line."))
             return await self._ask(person, NEW_PASSWORD, {}, problem)
-        was_running = self._services.registry.running(person)
         try:
             await asyncio.to_thread(self._services.storage.set_password, person, password)
-            if was_running:  # the running one still has the old password
-                await self._services.registry.stop(person)
-                await self._services.registry.start(person)
+            await self._services.registry.restart(person)  # a running one still has the old password
         except NotRegistered:
             return await self._end(person, note)
         except StorageUnavailable:
@@ -255,7 +258,11 @@ class Registration:
     async def _wants_text(self, update: Update, context: Context) -> None:
         person = sender(update)
         _ = self._services.texts(person)
-        await self._services.outbox.put(Item(person, "send", _("Please send it as text.")))
+        note = ""
+        step = await asyncio.to_thread(self._services.people.step, person)
+        if step is not None and step.name in PASSWORDS:  # a caption or a voice may hold it, too
+            note = await self.delete_password(update)
+        await self._services.outbox.put(Item(person, "send", _joined(note, _("Please send it as text."))))
 
     # within
 
@@ -275,7 +282,7 @@ class Registration:
     async def ask_passwords_again(self) -> None:
         """After a restart, ask again for each password that was waited for: one typed meanwhile may be lost."""
         for person, step in (await asyncio.to_thread(self._services.people.steps)).items():
-            if step.name in _PASSWORDS and self._services.clock.now() - step.at <= ANSWER_WITHIN:
+            if step.name in PASSWORDS and self._services.clock.now() - step.at <= ANSWER_WITHIN:
                 await self.ask_again(person, step, "")
 
     async def ask_again(self, person: int, step: Step, headline: str) -> None:
@@ -290,7 +297,7 @@ class Registration:
         """Say whether a password was waited for until lately, so that it may still come."""
         if step is None:
             return False
-        since = step.at if step.name in (AFTER_PASSWORD, *_PASSWORDS) else step.data.get("password_at")
+        since = step.at if step.name in (AFTER_PASSWORD, *PASSWORDS) else step.data.get("password_at")
         if since is None:
             return False
         at = since if isinstance(since, datetime) else datetime.fromisoformat(since)
@@ -315,7 +322,7 @@ class Registration:
             now = self._services.clock.now()
             before = self._services.people.step(person)
             late = {}
-            if step not in _PASSWORDS and before is not None and self._awaited_password(before):
+            if step not in PASSWORDS and before is not None and self._awaited_password(before):
                 at = before.data.get("password_at") or before.at.isoformat()
                 late = {"password_at": at}
             self._services.people.set_step(person, step, {**data, **late}, now)
@@ -332,7 +339,7 @@ class Registration:
 
     def _leave(self, person: int) -> bool:
         step = self._services.people.step(person)
-        if step is not None and step.name in _PASSWORDS:
+        if step is not None and step.name in PASSWORDS:
             self._services.people.set_step(person, AFTER_PASSWORD, {}, self._services.clock.now())
         elif step is not None and step.name != AFTER_PASSWORD:
             self._services.people.clear_step(person)
@@ -383,14 +390,14 @@ class StrayTexts:
         note = await self._registration.delete_password(update)
         said = note or _("I have deleted your last message, since it may hold a password.")
         step = await asyncio.to_thread(self._services.people.step, person)
-        if step is not None and step.name in _PASSWORDS:  # the question still stands
+        if step is not None and step.name in PASSWORDS:  # the question still stands
             await self._registration.ask_again(person, step, said)
             return
         await self._services.outbox.put(*await fresh_menu(self._services, person, said))
 
     async def _may_be_password(self, person: int, text: str) -> bool:
         step = await asyncio.to_thread(self._services.people.step, person)
-        if step is not None and step.name in _PASSWORDS:
+        if step is not None and step.name in PASSWORDS:
             return True
         late = step is not None and step.name == AFTER_PASSWORD and self._services.clock.now() - step.at < LATE_WITHIN
         if late and len(text) >= SHORTEST:
@@ -399,6 +406,11 @@ class StrayTexts:
             return False
         password = await asyncio.to_thread(self._services.storage.password, person)
         return text.strip() == password.strip()
+
+
+def _typable(password: str) -> bool:
+    """Say whether a form can take it: a line break would send the form, private-use characters are keys to a driver."""
+    return len(password) <= LONGEST and not any(unicodedata.category(c) in ("Cc", "Co", "Cs") for c in password)
 
 
 def _text(update: Update) -> str:

@@ -1,9 +1,10 @@
 """What the handlers work with, put together once in bot.py."""
 
+import logging
 from dataclasses import dataclass, field
 
 from telegram import CallbackQuery, Update
-from telegram.error import BadRequest
+from telegram.error import TelegramError
 
 from clock import Clock
 from ledger import Lessons, People
@@ -12,6 +13,8 @@ from settings import Settings
 from storage import Storage
 from telegram_app.i18n import Texts, closest, texts
 from telegram_app.outgoing import Outbox
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -44,15 +47,18 @@ def sender(update: Update) -> int:
 
 
 async def tapped(update: Update, answer: str | None = None) -> CallbackQuery:
-    """Answer a tap, so that its button stops spinning, and return it. A tap from before a restart may be too old."""
+    """Answer a tap, so that its button stops spinning, and return it.
+
+    The answer is a courtesy: where Telegram refuses it (a tap from before a restart is too old) or can't be reached,
+    what the button says is done all the same.
+    """
     query = update.callback_query
     if query is None:
         raise ValueError("an update without a tap")
     try:
         await query.answer(answer)
-    except BadRequest as error:
-        if "query is too old" not in error.message.casefold():  # the library capitalises Telegram's words
-            raise
+    except TelegramError as error:
+        log.info("tap of person %d not answered: %s", query.from_user.id, error.message)
     return query
 
 

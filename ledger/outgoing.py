@@ -78,10 +78,10 @@ class Outgoing:
                 self.fill(row.chat_id, row.slot, message_id)
 
     def drop(self, chat_id: int) -> int:
-        """Forget all that waits for a person who can't be reached; return how many rows that were."""
+        """Forget what waits for a person who can't be reached, but for deletions; return how many rows that were."""
         with self._database.transaction() as connection:
             return connection.execute(
-                "DELETE FROM outgoing WHERE bot = ? AND chat_id = ?", (self._bot, chat_id)
+                "DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND action != 'delete'", (self._bot, chat_id)
             ).rowcount
 
     def chats(self) -> list[int]:

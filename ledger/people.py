@@ -1,6 +1,7 @@
 """What is kept of a person beside the student's record: language, reachability, the step of a conversation."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,6 +59,15 @@ class People:
                 "INSERT INTO steps VALUES (?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET step = excluded.step, data = excluded.data, at = excluded.at",
                 (telegram_id, step, json.dumps(data, ensure_ascii=False), at.isoformat()),
+            )
+
+    def change_step(self, telegram_id: int, when: Collection[str], step: str, at: datetime) -> None:
+        """Put a person who is at one of some steps to another one; others stay where they are."""
+        with self._database.transaction() as connection:
+            marks = ", ".join("?" * len(when))
+            connection.execute(
+                f"UPDATE steps SET step = ?, at = ?, data = '{{}}' WHERE telegram_id = ? AND step IN ({marks})",  # noqa: S608  # question marks alone
+                (step, at.isoformat(), telegram_id, *when),
             )
 
     def step(self, telegram_id: int) -> Step | None:

@@ -7,6 +7,8 @@ from datetime import date
 
 # `Л27 (15:00 - 16:00)`: kind and number of the lesson, then its hours (capture of the live page, 2026).
 _TIME = re.compile(r"\(\s*\d{1,2}:\d{2}\s*[-–]\s*\d{1,2}:\d{2}\s*\)")  # an en dash may stand there
+# Characters of a line that are kept: what is longer would not fit a message.
+LONGEST_LINE = 300
 _NUMBER = re.compile(r"\d+")
 _HOURS = re.compile(r"(\d+)\s*(?:h|ч|сағ)")
 
@@ -41,7 +43,7 @@ def parse_card(lines: list[str]) -> tuple[Lesson, int]:
     Returns:
         The lesson, and how many of the lines belong to its identity: those before the countdown.
     """
-    lines = [" ".join(line.split()) for line in lines]
+    lines = [" ".join(line.split())[:LONGEST_LINE] for line in lines]
     at = next((i for i, line in enumerate(lines) if _TIME.search(line)), None)
     if at is None:  # never seen; keep what is there, so that at least the lesson's name is told
         subject, teacher, time = [*lines, "", "", ""][:3]

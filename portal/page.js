@@ -71,13 +71,13 @@ const questions = {
   changed: () => !window.attendanceWatch || window.attendanceWatch.changes > 0,
   // Says that this document is about to be left, so that a reading can't take it for the next one.
   leave: () => { window.attendanceLeft = true; return null; },
-  // The button of the card with these lines (without the countdown), where it can be pressed.
+  // The button of the card that begins with just these lines (the countdown follows), where it can be pressed.
   button: () => {
     const layout = layouts().find((each) => {
       const found = lines(each.querySelector(".v-label-bold"));
-      return argument.every((line) => found.includes(line));
+      return enabled(buttonOf(each)) && argument.every((line, at) => found[at] === line);
     });
-    return layout && enabled(buttonOf(layout)) ? buttonOf(layout) : null;
+    return layout ? buttonOf(layout) : null;
   },
   // The yes button of a dialog that asks after the click (seen once at a neighbour's, never by us).
   yes: () => {

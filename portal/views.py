@@ -17,6 +17,10 @@ _NOTHING = (
 _EXPIRED = "время сеанса истекло"
 
 
+# Of the portal's own words; a message in Telegram holds 4096 characters in all.
+LONGEST_WORDS = 500
+
+
 class View(Enum):
     """What the page shows."""
 
@@ -52,9 +56,10 @@ class Reading:
     cards: tuple[Card, ...] = ()
 
     def card(self, lesson: Lesson) -> Card | None:
-        """Return the card of a lesson, whatever its countdown says now."""
+        """Return the card of a lesson, whatever its countdown says now; of two alike the one that is still open."""
         wanted = (lesson.subject, lesson.teacher, lesson.time)
-        return next((c for c in self.cards if (c.lesson.subject, c.lesson.teacher, c.lesson.time) == wanted), None)
+        found = [c for c in self.cards if (c.lesson.subject, c.lesson.teacher, c.lesson.time) == wanted]
+        return next((card for card in found if card.enabled), found[0] if found else None)
 
 
 def decide(page: dict[str, Any]) -> Reading:
@@ -71,11 +76,11 @@ def decide(page: dict[str, Any]) -> Reading:
     if not page["ready"]:
         return Reading(View.LOADING)
     if page["refusal"] is not None:
-        return Reading(View.REFUSED, page["refusal"])
+        return Reading(View.REFUSED, page["refusal"][:LONGEST_WORDS])
     if page["login"]:
         return Reading(View.LOGIN)
     if page["blocked"] is not None:
-        return Reading(View.BLOCKED, page["blocked"])
+        return Reading(View.BLOCKED, page["blocked"][:LONGEST_WORDS])
     cards = tuple(_card(**card) for card in page["cards"])
     if cards:
         return Reading(View.OPEN if any(card.enabled for card in cards) else View.MARKED, cards=cards)

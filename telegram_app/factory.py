@@ -22,6 +22,7 @@ AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
 HTTP_TIMEOUT = 30.0  # seconds
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds, while Telegram can't be reached at the start
+STOP_WITHIN = 3.0  # seconds for the poll under way
 POLL_SECONDS = 25  # Telegram holds a poll so long when there is nothing
 _UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY, Update.MY_CHAT_MEMBER]
 
@@ -33,6 +34,7 @@ class PollingRequest(HTTPXRequest):
         """Connect through ``proxy`` where one is given."""
         super().__init__(connection_pool_size=1, connect_timeout=HTTP_TIMEOUT, read_timeout=HTTP_TIMEOUT, proxy=proxy)
         self.answered_at: float | None = None
+        self.refused = asyncio.Event()  # Telegram does not know the token any more
 
     def answered(self) -> None:
         """Note that Telegram has answered just now; the first poll may be held for half a minute."""
@@ -43,6 +45,8 @@ class PollingRequest(HTTPXRequest):
         status, payload = await super().do_request(*args, **kwargs)
         if status == HTTPStatus.OK:
             self.answered()
+        elif status == HTTPStatus.UNAUTHORIZED:
+            self.refused.set()
         return status, payload
 
 
@@ -124,7 +128,11 @@ async def polling(application: AnyApplication) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await updater.stop()
+        try:
+            # it waits for the poll under way, which a silent Telegram may hold
+            await asyncio.wait_for(updater.stop(), STOP_WITHIN)
+        except TimeoutError:
+            log.warning("Telegram does not answer; the poll is given up")
 
 
 __all__ = ["AnyApplication", "PollingRequest", "build_application", "polling", "running"]

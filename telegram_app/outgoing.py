@@ -86,6 +86,7 @@ class Outbox:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._kicks: dict[int, asyncio.Event] = {}
         self._last_sent: dict[int, float] = {}
+        self._held_until: dict[int, float] = {}  # by Telegram's "retry after"
         self._outcomes: dict[tuple[int, int], asyncio.Future[bool]] = {}  # by chat and message
         self._running = False
         self._closing = asyncio.Event()
@@ -135,6 +136,10 @@ class Outbox:
         finally:
             self._outcomes.pop((chat_id, message_id), None)
 
+    def reached(self, chat_id: int) -> None:
+        """Say that a person can be reached again: what must still be deleted is deleted now."""
+        self._kick(chat_id)
+
     async def fill(self, chat_id: int, slot: str, message_id: int) -> None:
         """Say that a message on the screen fills a slot: the one on which a button was tapped."""
         await asyncio.to_thread(self._queue.fill, chat_id, slot, message_id)
@@ -175,7 +180,8 @@ class Outbox:
                 failures = 0
             except RetryAfter as refused:
                 after = refused.retry_after
-                await self._wait(after.total_seconds() if isinstance(after, timedelta) else after)
+                seconds = after.total_seconds() if isinstance(after, timedelta) else after
+                self._held_until[chat_id] = self._clock.monotonic() + seconds
             except Forbidden:
                 await self._give_up(chat_id)
                 return
@@ -191,17 +197,20 @@ class Outbox:
         row = await asyncio.to_thread(self._queue.next, chat_id)
         if row is None:
             return False
-        early = self._early(chat_id)
-        if row.action == "send" and early > 0:
+        early = self._early(chat_id, row.action)
+        if early > 0:
             await self._wait(early, kick)  # and look again: an answer may have come ahead of a notice
             return True
         self._tell(row, await self._do(row))
         return True
 
-    def _early(self, chat_id: int) -> float:
-        """Return how many seconds it is too early for another message in this chat."""
-        last = self._last_sent.get(chat_id, float("-inf"))
-        return max(0.0, last + self._between_sends - self._clock.monotonic())
+    def _early(self, chat_id: int, action: Action) -> float:
+        """Return how many seconds it is too early for this in a chat; never for deleting what may be a password."""
+        if action == "delete":
+            return 0.0
+        now = self._clock.monotonic()
+        paced = self._last_sent.get(chat_id, now - self._between_sends) + self._between_sends
+        return max(0.0, self._held_until.get(chat_id, now) - now, paced - now if action == "send" else 0.0)
 
     async def _wait(self, seconds: float, kick: asyncio.Event | None = None) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._closing, kick) if event is not None]
@@ -245,7 +254,7 @@ class Outbox:
                     if row.action == "amend":
                         raise
                     log.info("outgoing: chat %d, edit refused (%s), sent anew", row.chat_id, error.message)
-                    await self._wait(self._early(row.chat_id))
+                    await self._wait(self._early(row.chat_id, "send"))
         message = await self._bot.send_message(
             row.chat_id,
             text,

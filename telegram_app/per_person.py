@@ -1,6 +1,8 @@
 """Updates of one person in order, those of different people side by side."""
 
 import asyncio
+import inspect
+import logging
 from collections.abc import Awaitable
 from typing import Any
 
@@ -9,6 +11,9 @@ from telegram.ext import BaseUpdateProcessor
 
 # More than a course of students tapping at once; each waiting update costs little.
 CONCURRENT_UPDATES = 512
+TAPS_WAITING = 16  # of one person
+
+log = logging.getLogger(__name__)
 
 
 class PerPersonUpdateProcessor(BaseUpdateProcessor):
@@ -27,6 +32,12 @@ class PerPersonUpdateProcessor(BaseUpdateProcessor):
     async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
         """Wait for this person's earlier updates, then handle this one."""
         person = update.effective_user.id if isinstance(update, Update) and update.effective_user else 0
+        if isinstance(update, Update) and update.callback_query and self._waiting.get(person, 0) >= TAPS_WAITING:
+            # a flood of one person's taps would take everybody's places; a text may be a password and is never dropped
+            log.warning("person %d taps faster than it can be done; a tap is dropped", person)
+            if inspect.iscoroutine(coroutine):
+                coroutine.close()
+            return
         lock = self._locks.setdefault(person, asyncio.Lock())
         self._waiting[person] = self._waiting.get(person, 0) + 1
         try:

@@ -468,6 +468,7 @@ def test_a_tap_from_long_ago_still_works(tmp_path: Path, clock: SteppedClock) ->
     with in_thread(TelegramSimulator(callback_lifetime=0.0).serving()) as url:
         telegram = Telegram(url)
         telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
+        telegram.call("/limits", per_second=None, per_chat_per_second=None)
         with in_thread(marker(tmp_path, url, clock, held.append)):
             student = Person(telegram, 2001, "Aruzhan")
             register(held[0], student)
@@ -499,3 +500,30 @@ def test_who_waits_for_a_place_is_told_and_gets_it(run: Run, telegram: Telegram)
     people[0].says("/start")
     people[0].taps("Stop Monitoring")
     eventually("the one who waited", lambda: bot.catches_up() and 2003 in bot.monitors)
+
+
+@pytest.mark.parametrize("typed", ["a_student\nCorrect-Horse-7", "Correct\ue007Horse"])
+def test_what_a_form_can_t_take_is_no_password(bot: RunningMarker, student: Person, typed: str) -> None:
+    """A line break or a driver's key code would send the portal's form too early, again and again: it is refused."""
+    student.says(f"/start {bot.storage.create_invitation(ADMIN)}")
+    student.sees("your username on the portal")
+    student.says(USERNAME)
+    student.sees("I will delete your message at once")
+    message = student.says(typed)
+    student.sees("That is no password of the portal")
+    assert message not in [m["message_id"] for m in student.screen()]
+    assert bot.storage.students() == []
+
+
+def test_another_menu_ends_the_question_for_a_password(bot: RunningMarker, student: Person) -> None:
+    """Who goes on with another menu is not taken at their next words for a password."""
+    register(bot, student)
+    start(bot, student)
+    bot.monitors[2001].tells(Event.REFUSED, "Неверный логин или пароль.", ends=True)
+    student.taps("Update Password")
+    student.sees("I will delete your message at once")
+    student.says("/start")
+    student.taps("Status")
+    student.says("why does it not work?")
+    student.waits("a menu", lambda ms: "Status" in labels(ms[-1]))
+    assert bot.storage.password(2001) == PASSWORD
