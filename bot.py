@@ -155,7 +155,8 @@ async def serve(settings: Settings, clock: Clock) -> None:
 def _open_storage(settings: Settings, clock: Clock) -> Storage:
     keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     may_create = not Storage.holds_students(settings.data_dir)
-    return Storage(settings.data_dir, open_cipher(keys, settings.encryption_key_file, may_create=may_create), clock)
+    cipher = open_cipher(keys, settings.encryption_key_file, may_create=may_create)
+    return Storage(settings.data_dir, cipher, clock, invitation_days=settings.invitation_days)
 
 
 def _limits(settings: Settings, clock: Clock) -> PortalLimits:

@@ -29,13 +29,17 @@ from storage import (
     CODE_ALPHABET,
     CODE_LENGTH,
     AlreadyRegistered,
+    CodeExpired,
+    CodeRevoked,
     CodeUsed,
     NotRegistered,
+    StorageError,
     StorageUnavailable,
     UnknownCode,
     UsernameTaken,
     normalise_code,
 )
+from telegram_app.i18n import Texts
 from telegram_app.outgoing import Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
@@ -54,6 +58,8 @@ LONGEST = 200  # characters of a username or a password
 _PASSWORDS = (PASSWORD, NEW_PASSWORD)
 _CODE = re.compile(f"[{CODE_ALPHABET}]{{{CODE_LENGTH}}}")
 _USERNAME = re.compile(r"[\w.+-]+(@[\w-]+(\.[\w-]+)+)?")
+# Why a code can't be redeemed; storage.check_code and redeem raise these.
+_BAD_CODE = (UnknownCode, CodeUsed, CodeRevoked, CodeExpired)
 _TYPED = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
 # A password may begin with a slash; only our own commands, as Telegram's menu sends them, are none.
 _COMMAND = filters.Regex(r"^/(start( \S+)?|(cancel|help|language|admin))(@\w+)?$")
@@ -151,13 +157,9 @@ class Registration:
         code = normalise_code(typed)
         try:
             self._services.storage.check_code(code)
-        except UnknownCode:
-            log.info("person %d: unknown invitation code", person)
-            problem = _("There is no such invitation code. Check it and send it again, or ask the administrator.")
-            return await self._ask(person, CODE, {}, problem)
-        except CodeUsed:
-            problem = _("This invitation code has been used already. Ask the administrator for a new one.")
-            return await self._ask(person, CODE, {}, problem)
+        except _BAD_CODE as refusal:
+            log.info("person %d: invitation code refused, %s", person, type(refusal).__name__)
+            return await self._ask(person, CODE, {}, _code_problem(_, refusal))
         question = _(
             "The code is good. Now send me your username on the portal: a login such as a_student, or your e-mail."
         )
@@ -176,7 +178,11 @@ class Registration:
             problem = _("That is no portal username. Send a login such as a_student, or your e-mail.")
             return await self._ask(person, USERNAME, step.data, problem)
         try:
+            # once more: no password is asked for in vain where the code was revoked or used meanwhile
+            self._services.storage.check_code(step.data["code"])
             self._services.storage.check_username(person, username)
+        except _BAD_CODE as refusal:
+            return await self._ask(person, CODE, {}, _code_problem(_, refusal))
         except UsernameTaken:
             problem = _("Another Telegram account has registered this username. Send yours, or ask the administrator.")
             return await self._ask(person, USERNAME, step.data, problem)
@@ -198,9 +204,8 @@ class Registration:
             await asyncio.to_thread(self._services.storage.redeem, code, person, username, password)
         except AlreadyRegistered:
             return await self._end(person, _joined(note, _("You are registered already.")))
-        except (CodeUsed, UnknownCode):
-            problem = _("This invitation code has been used already. Ask the administrator for a new one.")
-            return await self._end(person, _joined(note, problem))
+        except _BAD_CODE as refusal:
+            return await self._end(person, _joined(note, _code_problem(_, refusal)))
         except UsernameTaken:
             problem = _("Another Telegram account has registered this username. Send yours, or ask the administrator.")
             return await self._end(person, _joined(note, problem))
@@ -404,6 +409,17 @@ class StrayTexts:
 def _text(update: Update) -> str:
     message: Message | None = update.effective_message
     return (message.text or "") if message is not None else ""
+
+
+def _code_problem(_: Texts, refusal: StorageError) -> str:
+    """Say why a code can't be redeemed, and what to do."""
+    if isinstance(refusal, CodeUsed):
+        return _("This invitation code has been used already. Ask the administrator for a new one.")
+    if isinstance(refusal, CodeRevoked):
+        return _("This invitation code has been revoked. Ask the administrator for a new one.")
+    if isinstance(refusal, CodeExpired):
+        return _("This invitation code has expired. Ask the administrator for a new one.")
+    return _("There is no such invitation code. Check it and send it again, or ask the administrator.")
 
 
 def _joined(*parts: str) -> str:
