@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import warnings
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +23,9 @@ from telegram.ext import (
 )
 from telegram.warnings import PTBUserWarning
 
+from handlers.invitations import Invitations
 from handlers.menu import below, changed_menu, fresh_menu
+from handlers.questions import ANSWER_WITHIN, CODE, NEW_PASSWORD, NOTE, PASSWORD, STEPS, USERNAME, open_step
 from handlers.services import Services, sender, shown_in, tapped
 from ledger import Step
 from storage import (
@@ -44,13 +47,9 @@ from telegram_app.outgoing import Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
-CODE, USERNAME, PASSWORD, NEW_PASSWORD = "code", "username", "password", "new password"  # steps' names
-STEPS = (CODE, USERNAME, PASSWORD, NEW_PASSWORD)
 # The step after a password's: what is typed now may be a password that came late.
 AFTER_PASSWORD = "after password"  # noqa: S105  # a step's name
 LATE_WITHIN = timedelta(minutes=10)
-# A question this old is no longer in the person's mind: what they type is not the answer.
-ANSWER_WITHIN = timedelta(minutes=30)
 DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; afterwards it is tried on
 SHORTEST = 4  # characters; "hi" after a registration is a greeting
 LONGEST = 200  # characters of a username or a password
@@ -70,9 +69,10 @@ Context = ContextTypes.DEFAULT_TYPE
 class Registration:
     """The conversation that turns an invitation code into a student."""
 
-    def __init__(self, services: Services) -> None:
-        """Take what the handlers work with."""
+    def __init__(self, services: Services, invitations: Invitations) -> None:
+        """Take what the handlers work with, and the codes: an admin's note for one is a step of this conversation."""
         self._services = services
+        self._invitations = invitations
 
     def handler(self) -> ConversationHandler[Any]:
         """Return the conversation."""
@@ -92,6 +92,7 @@ class Registration:
                 CommandHandler("start", self._start, filters=_TYPED),
                 CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
                 CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
+                self._invitations.question(),
             ],
             states={
                 CODE: [MessageHandler(text, self._take_code)],
@@ -99,6 +100,7 @@ class Registration:
                 # another command ends the question: what is typed after it is no password
                 PASSWORD: [MessageHandler(password, self._take_password), other_command],
                 NEW_PASSWORD: [MessageHandler(password, self._take_new_password), other_command],
+                NOTE: [self._invitations.answer(text)],
             },
             fallbacks=[
                 CommandHandler("cancel", self._cancel, filters=_TYPED),
@@ -168,7 +170,7 @@ class Registration:
     async def _take_username(self, update: Update, context: Context) -> str | int:
         person = sender(update)
         _ = self._services.texts(person)
-        step = await self._step(person, USERNAME)
+        step = await open_step(self._services, person, USERNAME)
         if step is None:
             return await self._end(person, _("That question has expired. Please begin again."))
         username = _text(update).strip()
@@ -193,7 +195,7 @@ class Registration:
         _ = self._services.texts(person)
         password = _text(update)
         note = await self.delete_password(update)
-        step = await self._step(person, PASSWORD)
+        step = await open_step(self._services, person, PASSWORD)
         if step is None:
             return await self._end(person, _joined(note, _("That question has expired. Please begin again.")))
         if len(password) > LONGEST:
@@ -214,14 +216,15 @@ class Registration:
             problem = _("Your registration could not be saved. Nothing was kept; please try again later.")
             return await self._end(person, _joined(note, problem))
         log.info("person %d: registered", person)
-        return await self._end(person, _joined(note, _("Registration complete!")))
+        told = self._invitations.redeemed(code, username)
+        return await self._end(person, _joined(note, _("Registration complete!")), told)
 
     async def _take_new_password(self, update: Update, context: Context) -> str | int:
         person = sender(update)
         _ = self._services.texts(person)
         password = _text(update)
         note = await self.delete_password(update)
-        if await self._step(person, NEW_PASSWORD) is None:
+        if await open_step(self._services, person, NEW_PASSWORD) is None:
             return await self._end(person, _joined(note, _("That question has expired. Please begin again.")))
         if len(password) > LONGEST:
             problem = _joined(note, _("That is too long for a password. Send the portal's password."))
@@ -329,10 +332,10 @@ class Registration:
         await self._services.outbox.put(*items, when=write)
         return step
 
-    async def _end(self, person: int, headline: str = "") -> int:
-        """Leave the conversation and show the menu, as one transaction."""
+    async def _end(self, person: int, headline: str = "", more: Sequence[Item] = ()) -> int:
+        """Leave the conversation and show the menu, as one transaction with what others have to be told."""
         items = await fresh_menu(self._services, person, headline)
-        await self._services.outbox.put(*items, when=lambda: self._leave(person))
+        await self._services.outbox.put(*items, *more, when=lambda: self._leave(person))
         return ConversationHandler.END
 
     def _leave(self, person: int) -> bool:
@@ -342,13 +345,6 @@ class Registration:
         elif step is not None and step.name != AFTER_PASSWORD:
             self._services.people.clear_step(person)
         return True
-
-    async def _step(self, person: int, name: str) -> Step | None:
-        """Return the step the person is at; None where it is another one, or too old to be meant."""
-        step = await asyncio.to_thread(self._services.people.step, person)
-        if step is None or step.name != name or self._services.clock.now() - step.at > ANSWER_WITHIN:
-            return None
-        return step
 
     async def _adopt(self, person: int, message_id: int | None) -> None:
         if message_id is not None:
@@ -424,3 +420,6 @@ def _code_problem(_: Texts, refusal: StorageError) -> str:
 
 def _joined(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
+
+
+__all__ = ["STEPS", "Registration", "StrayTexts"]
