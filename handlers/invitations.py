@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import math
-from datetime import datetime, timedelta
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -11,16 +10,18 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, ConversationHandler, MessageHandler, filters
 from telegram.helpers import create_deep_linked_url
 
-from handlers.admin_screens import LINE, AdminScreens, Context, Handler, asked_for, in_pairs, page_of, shortened
+from handlers.admin_screens import AdminScreens, Context, Handler, asked_for, in_pairs, page_of
+from handlers.invitation_lines import is_unused, line, order
 from handlers.menu import SLOT, below, fresh_menu
 from handlers.questions import NEW_PASSWORD, NOTE, PASSWORD, open_step
 from handlers.services import sender
-from storage import CodeUsed, Invitation, StorageUnavailable, UnknownCode
+from storage import CodeUsed, StorageUnavailable, UnknownCode
 from telegram_app.i18n import Texts
 from telegram_app.outgoing import NOTICE, Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
+DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; afterwards it is tried on
 LONGEST_NOTE = 60  # characters: it stands in a line of a list
 _CODE = r"(?P<code>[A-Z0-9]{1,32}):(?P<page>\d{1,6})$"
 
@@ -94,11 +95,16 @@ class Invitations(AdminScreens):
 
     async def _show_list(self, person: int, asked: int, headline: str = "") -> None:
         _ = self._services.texts(person)
-        now = self._services.clock.now()
-        invitations = sorted(self._services.storage.invitations().items(), key=self._order, reverse=True)
+        invitations = sorted(
+            self._services.storage.invitations().items(), key=partial(order, self._services), reverse=True
+        )
         page = page_of(invitations, asked)
-        lines = [self._line(_, code, invitation, now) for code, invitation in page.shown]
-        buttons = [Button(code, f"inv:card:{code}:{page.number}") for code, each in page.shown if self._is_unused(each)]
+        lines = [line(self._services, _, code, invitation) for code, invitation in page.shown]
+        buttons = [
+            Button(code, f"inv:card:{code}:{page.number}")
+            for code, each in page.shown
+            if is_unused(self._services, each)
+        ]
         text = f"{page.heading(_('Invitations'))}\n" + ("\n".join(lines) or _("No invitation codes yet."))
         keyboard = [*in_pairs(buttons), *page.ways(_, "adm:codes")]
         await self._show(person, f"{headline}\n\n{text}" if headline else text, keyboard)
@@ -120,9 +126,9 @@ class Invitations(AdminScreens):
         invitation = self._services.storage.invitation(code)
         if invitation is None:
             return None
-        text = self._line(_, code, invitation, self._services.clock.now())
+        text = line(self._services, _, code, invitation)
         keyboard = [[Button(_("Back"), f"adm:codes:{page}")]]
-        if self._is_unused(invitation):
+        if is_unused(self._services, invitation):
             text += "\n" + escape(create_deep_linked_url(context.bot.username, code))
             noting = _("Change Note") if invitation.note else _("Add Note")
             keyboard.insert(
@@ -135,16 +141,16 @@ class Invitations(AdminScreens):
         code, page = asked["code"], asked["page"]
         _ = self._services.texts(person)
         invitation = self._services.storage.invitation(code)
-        if invitation is None or not self._is_unused(invitation):
+        if invitation is None or not is_unused(self._services, invitation):
             await self._show_card(person, code, page, context)
             return
-        line = self._line(_, code, invitation, self._services.clock.now())
+        about = line(self._services, _, code, invitation)
         question = _("Revoke this code? Nobody will be able to register with it.")
         yes, no = (
             Button(_("Revoke for good"), f"inv:revoke:{code}:{page}"),
             Button(_("Back"), f"inv:card:{code}:{page}"),
         )
-        await self._show(person, f"{line}\n\n{question}", [[yes], [no]])
+        await self._show(person, f"{about}\n\n{question}", [[yes], [no]])
 
     async def _revoke(self, update: Update, context: Context) -> None:
         person, asked = sender(update), asked_for(context)
@@ -201,6 +207,11 @@ class Invitations(AdminScreens):
             return await self._leave(person, await fresh_menu(self._services, person, expired))
         message = update.effective_message
         note = " ".join(((message.text if message is not None else "") or "").split())
+        if message is not None and await self._is_own_password(person, note):
+            await self._services.outbox.delete(person, message.message_id, DELETE_WITHIN)
+            return await self._ask(
+                person, step.data, _("I have deleted your last message, since it may hold a password.")
+            )
         if len(note) > LONGEST_NOTE:
             return await self._ask(person, step.data, _("That is too long for a note."))
         headline = _("The note is saved.")
@@ -215,6 +226,13 @@ class Invitations(AdminScreens):
         text, keyboard = card or self._panel_screen(person)
         return await self._leave(person, below(person, f"{headline}\n\n{text}" if headline else text, keyboard))
 
+    async def _is_own_password(self, person: int, text: str) -> bool:
+        """Say whether an admin who is a student, too, has typed their password: it must never be kept as a note."""
+        if self._services.storage.student(person) is None:
+            return False
+        password = await asyncio.to_thread(self._services.storage.password, person)
+        return text == " ".join(password.split())
+
     async def _leave(self, person: int, items: list[Item]) -> int:
         def leave() -> bool:
             step = self._services.people.step(person)
@@ -226,40 +244,6 @@ class Invitations(AdminScreens):
         return ConversationHandler.END
 
     # within
-
-    def _is_unused(self, invitation: Invitation) -> bool:
-        """Say whether a code can be redeemed now."""
-        over = invitation.used_by is not None or invitation.revoked_at is not None
-        return not over and self._services.storage.expires_at(invitation) > self._services.clock.now()
-
-    def _order(self, entry: tuple[str, Invitation]) -> tuple[int, str]:
-        """Put what an admin looks for first: unused codes, then used ones, then the rest; in each the newest first."""
-        _code, invitation = entry
-        if self._is_unused(invitation):
-            return 2, invitation.created_at
-        return (1, invitation.used_at or "") if invitation.used_by is not None else (0, invitation.created_at)
-
-    def _line(self, _: Texts, code: str, invitation: Invitation, now: datetime) -> str:
-        """Return a code's line: for whom, how old and how long it lasts, or what became of it."""
-        parts = [f"<code>{code}</code>"]
-        if invitation.note:
-            parts.append(escape(invitation.note))
-        if invitation.used_by is not None:
-            student = self._services.storage.student(invitation.used_by)
-            ours = student is not None and student.invitation_code == code
-            who = student.username if student is not None and ours else str(invitation.used_by)
-            parts.append(_("used by {who}").format(who=escape(shortened(who, LINE))))
-        elif invitation.revoked_at is not None:
-            parts.append(_("revoked"))
-        elif not self._is_unused(invitation):
-            parts.append(_("expired"))
-        else:
-            days = (now - datetime.fromisoformat(invitation.created_at)).days
-            made = _.ngettext("made {n} day ago", "made {n} days ago", days).format(n=days)
-            parts.append(made if days > 0 else _("made today"))
-            left = math.ceil((self._services.storage.expires_at(invitation) - now) / timedelta(days=1))
-            parts.append(_.ngettext("{n} day left", "{n} days left", left).format(n=left))
-        return ", ".join(parts)
 
     def _to_panel(self, _: Texts) -> Keyboard:
         return [[Button(_("Back"), "adm:panel")]]

@@ -235,6 +235,23 @@ def test_the_question_for_a_note_is_in_nobody_s_way(
     assert bot.storage.invitations()[code].note == "Aida"
 
 
+def test_an_admin_s_own_password_never_becomes_a_note(bot: RunningMarker, telegram: Telegram) -> None:
+    """An admin who is a student, too, and types the password at the question for a note has it deleted, not kept."""
+    admin = at_the_panel(telegram)
+    register(admin, bot.storage.create_invitation(ADMIN))
+    admin.says("/admin")
+    admin.taps("Generate Invitation Code")
+    admin.taps("Add Note")
+    code = code_in(admin.sees("For whom is the code")["text"])
+    typed = admin.says(PASSWORD)
+    admin.sees("I have deleted your last message")
+    assert typed not in [m["message_id"] for m in admin.screen()]
+    assert bot.storage.invitations()[code].note == ""
+    admin.says("Ben")
+    admin.sees("The note is saved.")
+    assert bot.storage.invitations()[code].note == "Ben"
+
+
 def test_the_list_says_what_became_of_each_code(
     bot: RunningMarker, admin: Person, student: Person, clock: SteppedClock, telegram: Telegram
 ) -> None:
