@@ -34,4 +34,4 @@ pins:
 texts:
 	@mkdir -p build
 	@.venv/bin/pybabel -q extract -F babel.cfg -k _ --no-location --sort-output -o build/attendance.pot .
-	@.venv/bin/pybabel -q update -i build/attendance.pot -d locales -D attendance --no-fuzzy-matching --sort-output
+	@.venv/bin/pybabel -q update -i build/attendance.pot -d locales -D attendance --no-fuzzy-matching -w 120

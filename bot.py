@@ -29,7 +29,7 @@ from handlers.registration import STEPS
 from handlers.services import Services
 from json_file import DataDamaged, SchemaTooNew
 from ledger import Database, LedgerError, Lessons, People
-from monitor import AttendanceMonitor
+from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
 from portal.errors import BrowserMissing
 from portal.limits import PortalLimits
@@ -125,13 +125,25 @@ async def serve(settings: Settings, clock: Clock) -> None:
         )
         bridge = Bridge(asyncio.get_running_loop())
         make_monitor = partial(_make_monitor, settings, clock, lessons, chromes, _limits(settings, clock))
-        registry = MonitorRegistry(storage, make_monitor, bridge, settings.max_active_monitors or memory_capacity())
+        registry = MonitorRegistry(
+            storage, make_monitor, bridge, settings.max_active_monitors or memory_capacity(), clock
+        )
 
         async def lost(person: int) -> None:
             await marker.presence.lost(person)
 
         outbox = Outbox(application.bot, database, "marker", lost, clock)
-        services = Services(settings, clock, storage, lessons, people, registry, outbox, languages=people.languages())
+        services = Services(
+            settings,
+            clock,
+            storage,
+            lessons,
+            people,
+            registry,
+            outbox,
+            languages=people.languages(),
+            forget_profile=lambda username: chromes.forget(profile_name(username)),
+        )
         marker = Marker(services, people.unreachable())
         marker.add_to(application)
 
@@ -170,7 +182,8 @@ async def _run_until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> N
 def _open_storage(settings: Settings, clock: Clock) -> Storage:
     keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     may_create = not Storage.holds_students(settings.data_dir)
-    return Storage(settings.data_dir, open_cipher(keys, settings.encryption_key_file, may_create=may_create), clock)
+    cipher = open_cipher(keys, settings.encryption_key_file, may_create=may_create)
+    return Storage(settings.data_dir, cipher, clock, invitation_days=settings.invitation_days)
 
 
 def _limits(settings: Settings, clock: Clock) -> PortalLimits:

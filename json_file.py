@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 log = logging.getLogger(__name__)
 
 # The version that each record carries; so the files stay plain mappings by Telegram ID and by code.
-SCHEMA = 1
+SCHEMA = 2
 
 Record = TypeVar("Record")
 
@@ -107,6 +107,8 @@ def migrate(record: dict[str, Any]) -> dict[str, Any]:
     version = int(record.get("schema", 1))
     if version > SCHEMA:
         raise SchemaTooNew(f"the data has schema {version}; this version of the program knows up to {SCHEMA}")
+    if version < 2 and "created_by" in record:  # an invitation: it can be for somebody, and be revoked
+        record = {"note": "", "revoked_at": None, **record}
     return {**record, "schema": SCHEMA}
 
 

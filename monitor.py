@@ -66,6 +66,11 @@ class Journal(Protocol):
         """Record the page's confirmation; True the first time."""
 
 
+def profile_name(username: str) -> str:
+    """Return the name of an account's Chrome profile: the same for each spelling, and telling nobody whose it is."""
+    return hashlib.blake2b(account_key(username).encode(), digest_size=8).hexdigest()
+
+
 class _Stop(Exception):  # no error: it carries the stop command out of every wait
     pass
 
@@ -143,7 +148,7 @@ class AttendanceMonitor:
             open_portal, kill_browser = chrome_opener(chromes, portal_url, self._clock), chromes.kill
         self._open_portal = open_portal
         self._kill_browser = kill_browser or (lambda _profile: None)
-        self._profile = hashlib.blake2b(account_key(username).encode(), digest_size=8).hexdigest()
+        self._profile = profile_name(username)
         self._portal: Portal | None = None
         self._thread = threading.Thread(target=self._run, name=f"monitor-{student}", daemon=True)
         now = self._clock.now()

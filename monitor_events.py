@@ -43,6 +43,15 @@ class StatusEvent:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """The last thing that went wrong for a student; the text is the portal's own, or empty where it was our fault."""
+
+    event: Event
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Status:
     """A snapshot of a monitor, for people to read. Times are UTC, None where it has not happened yet."""
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import psutil
 
+from clock import Clock, SystemClock
 from monitor import AttendanceMonitor
-from monitor_events import Event, State, Status, StatusEvent
+from monitor_events import Event, State, Status, StatusEvent, Trouble
 from portal.lessons import Lesson
 from storage import Mode, NotRegistered, Storage, StorageUnavailable, Student
 
@@ -25,6 +26,7 @@ BYTES_PER_MONITOR = 160 * 1024 * 1024
 STOP_WITHIN = 4.0
 WAITERS = 64  # threads that wait for monitors to end
 _PERMANENT = (Event.REFUSED, Event.BLOCKED, Event.NO_BROWSER, Event.FAILED)
+_TROUBLES = (*_PERMANENT, Event.TROUBLE, Event.UNKNOWN_VIEW)
 
 
 class Bridge:
@@ -67,6 +69,10 @@ class Bridge:
             log.error("bridge: a coroutine failed", exc_info=error)
 
 
+class StillRunning(Exception):
+    """A monitor that was told to stop has not ended (try again): its thread hangs outside of its Chrome."""
+
+
 class Started(Enum):
     """How ``MonitorRegistry.start`` ended."""
 
@@ -87,8 +93,12 @@ OnStatus = Callable[[int, str, StatusEvent], Coroutine[Any, Any, None]]
 class MonitorRegistry:
     """All monitors of this process, by Telegram ID. Its methods run on the loop and never block it."""
 
-    def __init__(self, storage: Storage, make_monitor: MakeMonitor, bridge: Bridge, capacity: int) -> None:
+    def __init__(
+        self, storage: Storage, make_monitor: MakeMonitor, bridge: Bridge, capacity: int, clock: Clock | None = None
+    ) -> None:
         """Take the store, what makes a monitor, the bridge, and how many monitors the machine holds."""
+        self._clock = clock or SystemClock()
+        self._troubles: dict[int, Trouble] = {}
         self._storage = storage
         self._make_monitor = make_monitor
         self._bridge = bridge
@@ -162,6 +172,37 @@ class MonitorRegistry:
             finally:
                 self._starting.discard(telegram_id)
 
+    async def remove(self, telegram_id: int, clean: Callable[[Student], None]) -> Student:
+        """Stop a student's monitor, let ``clean`` (in a thread) delete what else is kept, then forget the student.
+
+        The student's record goes last: after a crash or a failure in between there is still somebody to remove.
+
+        Raises:
+            NotRegistered: there is no such student.
+            StillRunning: the monitor does not end; nothing was deleted.
+            StorageUnavailable, and what ``clean`` raises: the student is still there, and watched as before.
+        """
+        async with self._lock(telegram_id):
+            student = self._storage.student(telegram_id)
+            if student is None:
+                raise NotRegistered(str(telegram_id))
+            monitor = self._monitors.pop(telegram_id, None)
+            watched = monitor is not None and monitor.is_running()
+            if monitor is not None and not await self._end(telegram_id, monitor):
+                self._monitors[telegram_id] = monitor  # it would go on for a student whom nobody sees any more
+                raise StillRunning(str(telegram_id))
+            try:
+                await asyncio.to_thread(clean, student)
+                await asyncio.to_thread(self._storage.remove, telegram_id)
+            except Exception:
+                if watched and self._reserve(telegram_id):
+                    self._start(student)
+                    self._starting.discard(telegram_id)
+                raise
+            self._troubles.pop(telegram_id, None)
+            self._given_up.discard(telegram_id)
+            return student
+
     async def set_mode(self, telegram_id: int, mode: Mode) -> None:
         """Change a student's mode, in the store and in the running monitor. Raises as ``start``."""
         await asyncio.to_thread(self._storage.set_mode, telegram_id, mode)
@@ -190,6 +231,10 @@ class MonitorRegistry:
         """Return what a student's monitor is doing; None where there is none."""
         monitor = self._monitors.get(telegram_id)
         return monitor.status if monitor is not None and monitor.is_running() else None
+
+    def last_trouble(self, telegram_id: int) -> Trouble | None:
+        """Return what last went wrong for a student since this process began, also where it has passed."""
+        return self._troubles.get(telegram_id)
 
     async def resume(self) -> int:
         """Start the monitors that are wanted and don't run, as many as there are places; return how many.
@@ -270,6 +315,8 @@ class MonitorRegistry:
         """Pass a status event on; forget a monitor that ended by itself, and that it was wanted."""
         if self._monitors.get(telegram_id) is not monitor and event.event is not Event.STOPPED:
             return  # what a stopped monitor still says about its last second is of no interest any more
+        if event.event in _TROUBLES:
+            self._troubles[telegram_id] = Trouble(event.event, event.text, self._clock.now())
         if event.event in _PERMANENT:
             async with self._lock(telegram_id):
                 if self._monitors.get(telegram_id) is monitor:  # else a new one was started meanwhile, and is wanted
@@ -317,4 +364,4 @@ def _cgroups() -> list[Path]:
     return [own, *(parent for parent in own.parents if parent.is_relative_to(root))]
 
 
-__all__ = ["Bridge", "MonitorRegistry", "Started", "State", "memory_capacity"]
+__all__ = ["Bridge", "MonitorRegistry", "Started", "State", "StillRunning", "memory_capacity"]

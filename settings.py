@@ -107,6 +107,10 @@ class Settings(BaseSettings):
     chromedriver_path: str | None = Field(None, description="the path of the chromedriver that fits it")
     selenium_remote_url: str | None = Field(None, description="the https address of a Selenium Grid")
 
+    invitation_days: int = Field(
+        14, ge=1, le=365, description="days after which an unused invitation code expires, 1 to 365"
+    )
+
     data_dir: Path = Field(Path("data"), description="a folder that this process may write")
     encryption_key: SecretStr | None = Field(None, description="Fernet keys, comma-separated; the first one writes")
     encryption_key_file: Path = Field(

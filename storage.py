@@ -9,6 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 Mode = Literal["automatic", "manual"]
 
 CODE_LENGTH = 8
+INVITATION_DAYS = 14  # how long a code waits to be redeemed
 # Without I, L, O, 0 and 1, which look alike on a screen and on paper.
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 
@@ -36,6 +38,14 @@ class UnknownCode(StorageError):
 
 class CodeUsed(StorageError):
     """The invitation code was redeemed before."""
+
+
+class CodeRevoked(StorageError):
+    """An admin has revoked the invitation code before it was redeemed."""
+
+
+class CodeExpired(StorageError):
+    """The invitation code was not redeemed in time."""
 
 
 class UsernameTaken(StorageError):
@@ -74,12 +84,14 @@ class Student:
 
 @dataclass(frozen=True)
 class Invitation:
-    """One invitation code; the two ``used`` fields are None until it is redeemed."""
+    """One invitation code; the two ``used`` fields are None until it is redeemed, ``note`` says for whom it is."""
 
     created_by: int
     created_at: str
     used_by: int | None
     used_at: str | None
+    note: str = ""
+    revoked_at: str | None = None
     schema: int = SCHEMA
 
 
@@ -102,8 +114,11 @@ class Storage:
         cipher: Cipher,
         clock: Clock | None = None,
         choose: Callable[[Sequence[str]], str] = secrets.choice,
+        invitation_days: int = INVITATION_DAYS,
     ) -> None:
         """Open the store; make the folder (0700) and empty files (0600) where there are none.
+
+        Codes that nobody has redeemed within ``invitation_days`` are refused.
 
         Raises:
             EncryptionKeyError: students are there, and the cipher can't read their passwords.
@@ -112,6 +127,7 @@ class Storage:
         """
         self._cipher = cipher
         self._choose = choose
+        self._invitations_last = timedelta(days=invitation_days)
         self._clock = clock or SystemClock()
         self._writing = threading.Lock()
         try:
@@ -147,6 +163,14 @@ class Storage:
         """Return the invitation of a normalised code."""
         return self._invitations.get(code)
 
+    def invitations(self) -> dict[str, Invitation]:
+        """Return all invitations by code."""
+        return dict(self._invitations)
+
+    def expires_at(self, invitation: Invitation) -> datetime:
+        """Return until when an unused code can be redeemed."""
+        return datetime.fromisoformat(invitation.created_at) + self._invitations_last
+
     def password(self, telegram_id: int) -> str:
         """Return the portal password in the clear; the caller keeps it out of logs, texts and files.
 
@@ -156,12 +180,16 @@ class Storage:
         return self._cipher.decrypt(self._registered(telegram_id).password)
 
     def check_code(self, code: str) -> None:
-        """Raise UnknownCode or CodeUsed where this code can't be redeemed."""
+        """Raise UnknownCode, CodeUsed, CodeRevoked or CodeExpired where this code can't be redeemed."""
         invitation = self._invitations.get(code)
         if invitation is None:
             raise UnknownCode(code)
         if invitation.used_by is not None:
             raise CodeUsed(code)
+        if invitation.revoked_at is not None:
+            raise CodeRevoked(code)
+        if self.expires_at(invitation) <= self._clock.now():
+            raise CodeExpired(code)
 
     def check_username(self, telegram_id: int, username: str) -> None:
         """Raise UsernameTaken where another Telegram account has this portal account."""
@@ -185,13 +213,32 @@ class Storage:
             self._write_invitations({**self._invitations, code: invitation})
             return code
 
+    def set_note(self, code: str, note: str) -> Invitation:
+        """Say for whom a code is. Raises UnknownCode, StorageUnavailable."""
+        return self._change_invitation(code, lambda invitation: replace(invitation, note=note))
+
+    def revoke(self, code: str) -> Invitation:
+        """Make an unused code worthless; a second time changes nothing.
+
+        Raises:
+            UnknownCode, CodeUsed: there is nothing to revoke.
+            StorageUnavailable: it could not be written; the code can still be redeemed.
+        """
+
+        def revoked(invitation: Invitation) -> Invitation:
+            if invitation.used_by is not None:
+                raise CodeUsed(code)
+            return invitation if invitation.revoked_at else replace(invitation, revoked_at=self._now())
+
+        return self._change_invitation(code, revoked)
+
     def redeem(self, code: str, telegram_id: int, username: str, password: str) -> Student:
         """Turn a code into a student, as one operation: one code, one Telegram account, one portal account.
 
         The student is written first; a crash before the code is marked as used is repaired at the next start.
 
         Raises:
-            UnknownCode, CodeUsed, UsernameTaken, AlreadyRegistered: nothing was changed.
+            UnknownCode, CodeUsed, CodeRevoked, CodeExpired, UsernameTaken, AlreadyRegistered: nothing was changed.
             StorageUnavailable: the student could not be written; nothing was changed.
         """
         encrypted = self._cipher.encrypt(password)
@@ -224,7 +271,24 @@ class Storage:
         encrypted = self._cipher.encrypt(password)
         return self._change(telegram_id, lambda student: replace(student, password=encrypted))
 
+    def remove(self, telegram_id: int) -> Student:
+        """Forget a student, the password with it; the code stays used. Raises NotRegistered, StorageUnavailable."""
+        with self._writing:
+            student = self._registered(telegram_id)
+            self._write_students({key: each for key, each in self._students.items() if key != str(telegram_id)})
+            return student
+
     # within
+
+    def _change_invitation(self, code: str, change: Callable[[Invitation], Invitation]) -> Invitation:
+        with self._writing:
+            invitation = self._invitations.get(code)
+            if invitation is None:
+                raise UnknownCode(code)
+            changed = change(invitation)
+            if changed != invitation:
+                self._write_invitations({**self._invitations, code: changed})
+            return changed
 
     def _change(self, telegram_id: int, change: Callable[[Student], Student]) -> Student:
         with self._writing:
@@ -284,11 +348,20 @@ def _student(record: dict[str, Any]) -> Student:
 def _invitation(record: dict[str, Any]) -> Invitation:
     return Invitation(
         created_by=_of_kind(record["created_by"], int),
-        created_at=_of_kind(record["created_at"], str),
+        created_at=_time(record["created_at"]),
         used_by=None if record["used_by"] is None else _of_kind(record["used_by"], int),
         used_at=None if record["used_at"] is None else _of_kind(record["used_at"], str),
+        note=_of_kind(record["note"], str),
+        revoked_at=None if record["revoked_at"] is None else _of_kind(record["revoked_at"], str),
         schema=_of_kind(record["schema"], int),
     )
+
+
+def _time(value: Any) -> str:
+    """Return a time that can be reckoned with. Raises TypeError, ValueError."""
+    if datetime.fromisoformat(_of_kind(value, str)).tzinfo is None:
+        raise ValueError("a time without an offset")
+    return str(value)
 
 
 def _of_kind(value: Any, kind: type) -> Any:

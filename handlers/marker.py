@@ -8,12 +8,14 @@ from telegram.error import TelegramError
 from telegram.ext import ContextTypes
 
 from handlers.admin import AdminHandlers
+from handlers.invitations import Invitations
 from handlers.notices import Notices
 from handlers.offers import Offers
 from handlers.presence import Presence
 from handlers.registration import Registration, StrayTexts
 from handlers.services import Services
 from handlers.student import StudentHandlers
+from handlers.student_cards import StudentCards
 from ledger import LedgerUnavailable
 from telegram_app.factory import AnyApplication
 
@@ -32,7 +34,8 @@ class Marker:
         self.offers = Offers(services)
         self.notices = Notices(services, self.offers)
         self.presence = Presence(services, unreachable)
-        self._registration = Registration(services)
+        self._invitations = Invitations(services)
+        self._registration = Registration(services, self._invitations)
         services.registry.listen(self.notices.on_lesson, self.notices.on_status)
 
     def add_to(self, application: AnyApplication) -> None:
@@ -41,6 +44,8 @@ class Marker:
         application.add_handler(self._registration.handler())
         application.add_handler(self.offers.handler())
         application.add_handlers(AdminHandlers(self._services).handlers())
+        application.add_handlers(self._invitations.handlers())
+        application.add_handlers(StudentCards(self._services, self.offers).handlers())
         application.add_handlers(StudentHandlers(self._services, self.notices, self.offers).handlers())
         application.add_handlers(StrayTexts(self._services, self._registration).handlers())
         application.add_handler(self.presence.catch_all())

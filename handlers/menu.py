@@ -77,34 +77,45 @@ def state_word(_: Texts, state: State) -> str:
 
 
 async def _status(services: Services, student: Student, _: Texts) -> str:
-    status = services.registry.status(student.telegram_id)
     automatic = student.mode == "automatic"
     lines = [
         f"<b>{escape(student.username)}</b>",
         _("Mode: automatic, open lessons are marked for you")
         if automatic
         else _("Mode: manual, you press a button for each lesson"),
+        *monitoring_lines(services, student.telegram_id, _),
+        *await last_mark_lines(services, student.telegram_id, _),
     ]
-    if status is None:
-        lines.append(_("Monitoring: off"))
-    else:
-        now = services.clock.now()
-        state = state_word(_, status.state)
-        if status.state is State.WATCHING:
-            state = _("on since {time}").format(time=_clock_time(services, status.started, now))
-        lines.append(_("Monitoring: {state}").format(state=state))
-        if status.last_check is not None:
-            lines.append(_("Last check: {time}").format(time=_clock_time(services, status.last_check, now)))
-        if status.next_check is not None:
-            lines.append(_("Next check: {time}").format(time=_clock_time(services, status.next_check, now)))
-    last = await asyncio.to_thread(services.lessons.last_mark, student.telegram_id)
-    if last is not None and last.marked_at is not None:
-        at = _clock_time(services, datetime.fromisoformat(last.marked_at), services.clock.now())
-        lines.append(_("Last mark: {lesson}, {time}").format(lesson=escape(last.subject), time=at))
     return "\n".join(lines)
 
 
-def _clock_time(services: Services, at: datetime, now: datetime) -> str:
+def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
+    """Return what a student's monitor is doing, and when it checks."""
+    status = services.registry.status(student)
+    if status is None:
+        return [_("Monitoring: off")]
+    now = services.clock.now()
+    state = state_word(_, status.state)
+    if status.state is State.WATCHING:
+        state = _("on since {time}").format(time=clock_time(services, status.started, now))
+    lines = [_("Monitoring: {state}").format(state=state)]
+    if status.last_check is not None:
+        lines.append(_("Last check: {time}").format(time=clock_time(services, status.last_check, now)))
+    if status.next_check is not None:
+        lines.append(_("Next check: {time}").format(time=clock_time(services, status.next_check, now)))
+    return lines
+
+
+async def last_mark_lines(services: Services, student: int, _: Texts) -> list[str]:
+    """Return which lesson was marked last, where there was one."""
+    last = await asyncio.to_thread(services.lessons.last_mark, student)
+    if last is None or last.marked_at is None:
+        return []
+    at = clock_time(services, datetime.fromisoformat(last.marked_at), services.clock.now())
+    return [_("Last mark: {lesson}, {time}").format(lesson=escape(last.subject), time=at)]
+
+
+def clock_time(services: Services, at: datetime, now: datetime) -> str:
     """Return a time as a person says it: the hour today, with the date on another day."""
     zone = services.settings.zone
     local = at.astimezone(zone)

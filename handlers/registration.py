@@ -9,6 +9,7 @@ import logging
 import re
 import unicodedata
 import warnings
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,31 +24,33 @@ from telegram.ext import (
 )
 from telegram.warnings import PTBUserWarning
 
+from handlers.invitations import Invitations
 from handlers.menu import below, changed_menu, fresh_menu
+from handlers.questions import ANSWER_WITHIN, CODE, NEW_PASSWORD, NOTE, PASSWORD, STEPS, USERNAME, open_step
 from handlers.services import Services, sender, shown_in, tapped
 from ledger import Step
 from storage import (
     CODE_ALPHABET,
     CODE_LENGTH,
     AlreadyRegistered,
+    CodeExpired,
+    CodeRevoked,
     CodeUsed,
     NotRegistered,
+    StorageError,
     StorageUnavailable,
     UnknownCode,
     UsernameTaken,
     normalise_code,
 )
+from telegram_app.i18n import Texts
 from telegram_app.outgoing import Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
-CODE, USERNAME, PASSWORD, NEW_PASSWORD = "code", "username", "password", "new password"  # steps' names
-STEPS = (CODE, USERNAME, PASSWORD, NEW_PASSWORD)
 # The step after a password's: what is typed now may be a password that came late.
 AFTER_PASSWORD = "after password"  # noqa: S105  # a step's name
 LATE_WITHIN = timedelta(minutes=10)
-# A question this old is no longer in the person's mind: what they type is not the answer.
-ANSWER_WITHIN = timedelta(minutes=30)
 DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; afterwards it is tried on
 SHORTEST = 4  # characters; "hi" after a registration is a greeting
 LONGEST = 200  # characters of a password
@@ -56,6 +59,8 @@ LONGEST_USERNAME = 100
 PASSWORDS = (PASSWORD, NEW_PASSWORD)
 _CODE = re.compile(f"[{CODE_ALPHABET}]{{{CODE_LENGTH}}}")
 _USERNAME = re.compile(r"[A-Za-z0-9_][\w.+-]*(@[\w-]+(\.[\w-]+)+)?", re.ASCII)
+# Why a code can't be redeemed; storage.check_code and redeem raise these.
+_BAD_CODE = (UnknownCode, CodeUsed, CodeRevoked, CodeExpired)
 _TYPED = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
 # A password may begin with a slash; only our own commands, as Telegram's menu sends them, are none.
 _COMMAND = filters.Regex(r"(?i)^/(start(@\w+)?(\s+\S+)*|(cancel|help|language|admin)(@\w+)?)\s*$")
@@ -66,9 +71,10 @@ Context = ContextTypes.DEFAULT_TYPE
 class Registration:
     """The conversation that turns an invitation code into a student."""
 
-    def __init__(self, services: Services) -> None:
-        """Take what the handlers work with."""
+    def __init__(self, services: Services, invitations: Invitations) -> None:
+        """Take what the handlers work with, and the codes: an admin's note for one is a step of this conversation."""
         self._services = services
+        self._invitations = invitations
 
     def handler(self) -> ConversationHandler[Any]:
         """Return the conversation."""
@@ -88,6 +94,7 @@ class Registration:
                 CommandHandler("start", self._start, filters=_TYPED & _COMMAND),
                 CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
                 CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
+                self._invitations.question(),
             ],
             states={
                 CODE: [MessageHandler(text, self._take_code)],
@@ -95,6 +102,7 @@ class Registration:
                 # another command ends the question: what is typed after it is no password
                 PASSWORD: [MessageHandler(password, self._take_password), other_command],
                 NEW_PASSWORD: [MessageHandler(password, self._take_new_password), other_command],
+                NOTE: [self._invitations.answer(text)],
             },
             fallbacks=[
                 CommandHandler("cancel", self._cancel, filters=_TYPED & _COMMAND),
@@ -157,13 +165,9 @@ class Registration:
         code = normalise_code(typed)
         try:
             self._services.storage.check_code(code)
-        except UnknownCode:
-            log.info("person %d: unknown invitation code", person)
-            problem = _("There is no such invitation code. Check it and send it again, or ask the administrator.")
-            return await self._ask(person, CODE, {}, problem)
-        except CodeUsed:
-            problem = _("This invitation code has been used already. Ask the administrator for a new one.")
-            return await self._ask(person, CODE, {}, problem)
+        except _BAD_CODE as refusal:
+            log.info("person %d: invitation code refused, %s", person, type(refusal).__name__)
+            return await self._ask(person, CODE, {}, _code_problem(_, refusal))
         question = _(
             "The code is good. Now send me your username on the portal: a login such as a_student, or your e-mail."
         )
@@ -172,7 +176,7 @@ class Registration:
     async def _take_username(self, update: Update, context: Context) -> str | int:
         person = sender(update)
         _ = self._services.texts(person)
-        step = await self._step(person, USERNAME)
+        step = await open_step(self._services, person, USERNAME)
         if step is None:
             return await self._end(person, _("That question has expired. Please begin again."))
         username = _text(update).strip()
@@ -182,7 +186,11 @@ class Registration:
             problem = _("That is no portal username. Send a login such as a_student, or your e-mail.")
             return await self._ask(person, USERNAME, step.data, problem)
         try:
+            # once more: no password is asked for in vain where the code was revoked or used meanwhile
+            self._services.storage.check_code(step.data["code"])
             self._services.storage.check_username(person, username)
+        except _BAD_CODE as refusal:
+            return await self._ask(person, CODE, {}, _code_problem(_, refusal))
         except UsernameTaken:
             problem = _("Another Telegram account has registered this username. Send yours, or ask the administrator.")
             return await self._ask(person, USERNAME, step.data, problem)
@@ -193,7 +201,7 @@ class Registration:
         _ = self._services.texts(person)
         password = _text(update)
         note = await self.delete_password(update)
-        step = await self._step(person, PASSWORD)
+        step = await open_step(self._services, person, PASSWORD)
         if step is None:
             return await self._end(person, _joined(note, _("That question has expired. Please begin again.")))
         if not _typable(password):
@@ -204,9 +212,8 @@ class Registration:
             await asyncio.to_thread(self._services.storage.redeem, code, person, username, password)
         except AlreadyRegistered:
             return await self._end(person, _joined(note, _("You are registered already.")))
-        except (CodeUsed, UnknownCode):
-            problem = _("This invitation code has been used already. Ask the administrator for a new one.")
-            return await self._end(person, _joined(note, problem))
+        except _BAD_CODE as refusal:
+            return await self._end(person, _joined(note, _code_problem(_, refusal)))
         except UsernameTaken:
             problem = _("Another Telegram account has registered this username. Send yours, or ask the administrator.")
             return await self._end(person, _joined(note, problem))
@@ -215,14 +222,15 @@ class Registration:
             problem = _("Your registration could not be saved. Nothing was kept; please try again later.")
             return await self._end(person, _joined(note, problem))
         log.info("person %d: registered", person)
-        return await self._end(person, _joined(note, _("Registration complete!")))
+        told = self._invitations.redeemed(code, username)
+        return await self._end(person, _joined(note, _("Registration complete!")), told)
 
     async def _take_new_password(self, update: Update, context: Context) -> str | int:
         person = sender(update)
         _ = self._services.texts(person)
         password = _text(update)
         note = await self.delete_password(update)
-        if await self._step(person, NEW_PASSWORD) is None:
+        if await open_step(self._services, person, NEW_PASSWORD) is None:
             return await self._end(person, _joined(note, _("That question has expired. Please begin again.")))
         if not _typable(password):
             problem = _joined(note, _("That is no password of the portal: it is too long, or has more than one line."))
@@ -331,10 +339,10 @@ class Registration:
         await self._services.outbox.put(*items, when=write)
         return step
 
-    async def _end(self, person: int, headline: str = "") -> int:
-        """Leave the conversation and show the menu, as one transaction."""
+    async def _end(self, person: int, headline: str = "", more: Sequence[Item] = ()) -> int:
+        """Leave the conversation and show the menu, as one transaction with what others have to be told."""
         items = await fresh_menu(self._services, person, headline)
-        await self._services.outbox.put(*items, when=lambda: self._leave(person))
+        await self._services.outbox.put(*items, *more, when=lambda: self._leave(person))
         return ConversationHandler.END
 
     def _leave(self, person: int) -> bool:
@@ -344,13 +352,6 @@ class Registration:
         elif step is not None and step.name != AFTER_PASSWORD:
             self._services.people.clear_step(person)
         return True
-
-    async def _step(self, person: int, name: str) -> Step | None:
-        """Return the step the person is at; None where it is another one, or too old to be meant."""
-        step = await asyncio.to_thread(self._services.people.step, person)
-        if step is None or step.name != name or self._services.clock.now() - step.at > ANSWER_WITHIN:
-            return None
-        return step
 
     async def _adopt(self, person: int, message_id: int | None) -> None:
         if message_id is not None:
@@ -418,5 +419,19 @@ def _text(update: Update) -> str:
     return (message.text or "") if message is not None else ""
 
 
+def _code_problem(_: Texts, refusal: StorageError) -> str:
+    """Say why a code can't be redeemed, and what to do."""
+    if isinstance(refusal, CodeUsed):
+        return _("This invitation code has been used already. Ask the administrator for a new one.")
+    if isinstance(refusal, CodeRevoked):
+        return _("This invitation code has been revoked. Ask the administrator for a new one.")
+    if isinstance(refusal, CodeExpired):
+        return _("This invitation code has expired. Ask the administrator for a new one.")
+    return _("There is no such invitation code. Check it and send it again, or ask the administrator.")
+
+
 def _joined(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
+
+
+__all__ = ["STEPS", "Registration", "StrayTexts"]

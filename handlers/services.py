@@ -1,6 +1,7 @@
 """What the handlers work with, put together once in bot.py."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from telegram import CallbackQuery, Update
@@ -29,6 +30,7 @@ class Services:
     registry: MonitorRegistry
     outbox: Outbox
     languages: dict[int, str] = field(default_factory=dict)  # what each person's app or choice says
+    forget_profile: Callable[[str], None] = lambda _username: None  # deletes a portal account's Chrome profile
 
     def is_admin(self, person: int) -> bool:
         """Say whether this is an admin; asked again at every step, since buttons outlive rights."""

@@ -110,6 +110,18 @@ class Lessons:
         )
         return LessonRow(**dict(rows[0])) if rows else None
 
+    def forget(self, student: int, before: str) -> int:
+        """Delete a student's lessons; return how many.
+
+        What we meant to mark stays where its date (ISO 8601) is not ``before`` that one: the lesson may still be on
+        the page for who registers the account again, and must be neither marked nor told a second time.
+        """
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE lessons SET offered_until = NULL WHERE student = ?", (student,))
+            return connection.execute(
+                "DELETE FROM lessons WHERE student = ? AND (intended_at IS NULL OR local_date < ?)", (student, before)
+            ).rowcount
+
 
 def _iso(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ledger.database import Database
 
-Action = Literal["send", "edit", "amend", "strip", "delete"]
+Action = Literal["send", "photo", "edit", "amend", "strip", "delete"]
 
 
 @dataclass(frozen=True)

@@ -185,6 +185,16 @@ class Chromes:
         """End every process that works on this profile, in whatever state of starting it is. From any thread."""
         end_processes(None, self._profiles / name)
 
+    def forget(self, name: str) -> None:
+        """Delete the profile of this name, with the portal's session in it; nobody may be using it. Never raises."""
+        self.kill(name)
+        try:
+            shutil.rmtree(self._profiles / name)
+        except FileNotFoundError:
+            log.debug("no profile to delete")
+        except OSError:
+            log.exception("a profile could not be deleted")
+
     def sweep(self) -> int:
         """End what an earlier process of ours left running in our profiles; return how many processes it was.
 

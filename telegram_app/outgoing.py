@@ -17,6 +17,7 @@ from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
 from clock import Clock, SystemClock
 from ledger import Action, Database, LedgerUnavailable, Outgoing, OutgoingRow, People
+from telegram_app.qr import qr_picture
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,10 @@ Keyboard = list[list[Button]]
 class Item:
     """One thing to do in one chat. Texts are HTML: whoever writes them escapes names.
 
-    "send" makes a new message, which rings; with a ``slot`` it fills that place on the screen. "edit" changes the
-    message in the slot, or sends where there is none; "amend" changes it, or does nothing where there is none.
+    "send" makes a new message, which rings; with a ``slot`` it fills that place on the screen. "photo" does the same
+    with the QR picture of the link ``qr`` above the text; the queue keeps the link, and it is drawn when its turn
+    comes. "edit" changes the message in the slot, or sends where there is none; "amend" changes it, or does nothing
+    where there is none.
     "strip" takes the buttons off the message in the slot. "delete" deletes ``message_id``.
     """
 
@@ -56,11 +59,13 @@ class Item:
     slot: str | None = None
     lane: int = ANSWER
     message_id: int | None = None
+    qr: str | None = None
 
     def payload(self) -> dict[str, Any]:
         """Return what the ledger keeps of it."""
         buttons = [[[b.text, b.data, b.url] for b in row] for row in self.buttons] if self.buttons else None
-        return {"text": self.text, "buttons": buttons, "message_id": self.message_id}
+        kept = {"text": self.text, "buttons": buttons, "message_id": self.message_id}
+        return kept if self.qr is None else {**kept, "qr": self.qr}
 
 
 class Outbox:
@@ -210,7 +215,7 @@ class Outbox:
             return 0.0
         now = self._clock.monotonic()
         paced = self._last_sent.get(chat_id, now - self._between_sends) + self._between_sends
-        return max(0.0, self._held_until.get(chat_id, now) - now, paced - now if action == "send" else 0.0)
+        return max(0.0, self._held_until.get(chat_id, now) - now, paced - now if action in ("send", "photo") else 0.0)
 
     async def _wait(self, seconds: float, kick: asyncio.Event | None = None) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._closing, kick) if event is not None]
@@ -226,6 +231,8 @@ class Outbox:
                 await self._bot.delete_message(row.chat_id, row.payload["message_id"])
             elif row.action == "strip":
                 await self._strip(row)
+            elif row.action == "photo":
+                message_id = await self._photo(row)
             else:
                 message_id = await self._show(row)
         except BadRequest as error:
@@ -255,13 +262,32 @@ class Outbox:
                         raise
                     log.info("outgoing: chat %d, edit refused (%s), sent anew", row.chat_id, error.message)
                     await self._wait(self._early(row.chat_id, "send"))
+        return await self._send(row)
+
+    async def _send(self, row: OutgoingRow) -> int:
         message = await self._bot.send_message(
             row.chat_id,
-            text,
+            row.payload["text"],
             parse_mode=ParseMode.HTML,
-            reply_markup=markup,
+            reply_markup=_markup(row.payload["buttons"]),
             link_preview_options=LinkPreviewOptions(is_disabled=True),
         )
+        self._last_sent[row.chat_id] = self._clock.monotonic()
+        return message.message_id
+
+    async def _photo(self, row: OutgoingRow) -> int:
+        picture = await asyncio.to_thread(qr_picture, row.payload["qr"])
+        try:
+            message = await self._bot.send_photo(
+                row.chat_id,
+                picture,
+                caption=row.payload["text"],
+                parse_mode=ParseMode.HTML,
+                reply_markup=_markup(row.payload["buttons"]),
+            )
+        except BadRequest as error:  # the picture is an extra: without it the text still has to arrive
+            log.warning("outgoing: chat %d, picture refused (%s), sent without", row.chat_id, error.message)
+            return await self._send(row)
         self._last_sent[row.chat_id] = self._clock.monotonic()
         return message.message_id
 

@@ -295,6 +295,7 @@ class Message:
     message_id: int
     text: str
     buttons: tuple[tuple[str, ...], ...] = ()
+    photo: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -348,6 +349,21 @@ class FakeBot:
     ) -> Message:
         await self._answer("send", chat_id, text)
         message = Message(next(self._numbers), text, _buttons(reply_markup))
+        self.chats.setdefault(chat_id, []).append(message)
+        self._maybe_lose()
+        return message
+
+    async def send_photo(
+        self,
+        chat_id: int,
+        photo: bytes,
+        *,
+        caption: str,
+        reply_markup: InlineKeyboardMarkup | None = None,
+        **_style: Any,
+    ) -> Message:
+        await self._answer("photo", chat_id, caption)
+        message = Message(next(self._numbers), caption, _buttons(reply_markup), photo)
         self.chats.setdefault(chat_id, []).append(message)
         self._maybe_lose()
         return message

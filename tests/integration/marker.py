@@ -16,8 +16,9 @@ from handlers.marker import Marker
 from handlers.registration import STEPS
 from handlers.services import Services
 from ledger import Database, Lessons, People
-from monitor import AttendanceMonitor
+from monitor import AttendanceMonitor, profile_name
 from monitor_events import Event, State, Status, StatusEvent
+from portal.browser import Chromes
 from portal.lessons import Lesson
 from registry import Bridge, MonitorRegistry
 from settings import Settings
@@ -115,8 +116,9 @@ class FakeMonitor:
 class RunningMarker:
     """What a test holds of the marker."""
 
-    def __init__(self, storage: Storage, marker: Marker, loop: asyncio.AbstractEventLoop) -> None:
-        self.storage = storage
+    def __init__(self, services: Services, marker: Marker, loop: asyncio.AbstractEventLoop) -> None:
+        self.services = services
+        self.storage = services.storage
         self.monitors: dict[int, FakeMonitor] = {}
         self._marker = marker
         self._loop = loop
@@ -133,18 +135,22 @@ class RunningMarker:
 
 @asynccontextmanager
 async def marker(
-    folder: Path, telegram_url: str, clock: Clock, started: Callable[[RunningMarker], None]
+    folder: Path,
+    telegram_url: str,
+    clock: Clock,
+    started: Callable[[RunningMarker], None],
+    admins: tuple[int, ...] = (ADMIN,),
 ) -> AsyncIterator[str]:
     """Run the marker against a Telegram; hand what a test needs of it to ``started``."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
         telegram_bot_token=SecretStr(TOKEN),
-        admin_telegram_id=(ADMIN,),
+        admin_telegram_id=admins,
         telegram_api_url=telegram_url,
         data_dir=folder / "data",
     )
     async with AsyncExitStack() as stack:
-        storage = Storage(folder / "data", Cipher(KEY), clock)
+        storage = Storage(folder / "data", Cipher(KEY), clock, invitation_days=settings.invitation_days)
         database = Database(folder / "data" / "ledger.sqlite3")
         stack.callback(database.close)
         people, lessons = People(database), Lessons(database)
@@ -156,7 +162,7 @@ async def marker(
             held[0].monitors[student.telegram_id] = fake
             return cast(AttendanceMonitor, fake)
 
-        registry = MonitorRegistry(storage, make, bridge, capacity=2)
+        registry = MonitorRegistry(storage, make, bridge, capacity=2, clock=clock)
         application = build_application(TOKEN, telegram_url, None, StepsFromLedger(people, STEPS), PollingRequest(None))
 
         async def lost(person: int) -> None:
@@ -164,10 +170,20 @@ async def marker(
 
         # Telegram's pace is told to be faster here, so that a conversation costs a test no seconds.
         outbox = Outbox(application.bot, database, "marker", lost, clock, between_sends=0)
-        services = Services(settings, clock, storage, lessons, people, registry, outbox, languages=people.languages())
+        services = Services(
+            settings,
+            clock,
+            storage,
+            lessons,
+            people,
+            registry,
+            outbox,
+            languages=people.languages(),
+            forget_profile=lambda username: Chromes(folder / "data" / "profiles").forget(profile_name(username)),
+        )
         conversations = Marker(services, people.unreachable())
         conversations.add_to(application)
-        held.append(RunningMarker(storage, conversations, asyncio.get_running_loop()))
+        held.append(RunningMarker(services, conversations, asyncio.get_running_loop()))
         await stack.enter_async_context(running(application))
         stack.push_async_callback(outbox.close)
         await outbox.start()

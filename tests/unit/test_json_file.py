@@ -73,7 +73,7 @@ class TestRoundTrip:
     def test_for_people_to_read(self, path: Path, file: JsonFile[Person]) -> None:
         """The file is plain, indented JSON with letters as they are: a mapping by key, as the product promises."""
         file.save(BEFORE)
-        assert json.loads(path.read_text()) == {"1": {"name": "Аида", "age": 20, "schema": 1}}
+        assert json.loads(path.read_text()) == {"1": {"name": "Аида", "age": 20, "schema": SCHEMA}}
         assert "Аида" in path.read_text()
         assert len(path.read_text().splitlines()) > 1
 
@@ -283,6 +283,14 @@ class TestSchema:
     def test_record_without_a_version(self) -> None:
         """A record that names no schema is of the first one."""
         assert migrate({"name": "A"}) == {"name": "A", "schema": SCHEMA}
+
+    def test_from_1_to_2(self) -> None:
+        """Version 2 knows for whom a code is and that it may be revoked; nobody else's record gets such fields."""
+        code = {"created_by": 11, "created_at": "2026-08-31T09:00:00+00:00", "used_by": None, "used_at": None}
+        assert migrate({**code, "schema": 1}) == {**code, "note": "", "revoked_at": None, "schema": 2}
+        newer = {**code, "note": "for Aida", "revoked_at": "2026-09-01T09:00:00+00:00", "schema": 2}
+        assert migrate(newer) == newer
+        assert migrate({"telegram_id": 501, "schema": 1}) == {"telegram_id": 501, "schema": 2}
 
 
 def test_replace_file_makes_it_private(tmp_path: Path) -> None:

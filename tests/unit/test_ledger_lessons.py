@@ -180,3 +180,24 @@ class TestOffers:
     def test_unknown_lesson(self, lessons: Lessons, clock: FakeClock) -> None:
         """What was never seen can't be offered."""
         assert not lessons.claim_offer(KEY, clock.now())
+
+
+class TestForgetting:
+    def test_what_stays(self, lessons: Lessons, clock: FakeClock) -> None:
+        """Of a student who leaves, only what was meant to be marked lately stays: it must not be told again."""
+        see(lessons, clock)
+        for key in ("intended", "marked", "another's"):
+            see(lessons, clock, key, BEN if key == "another's" else AIDA)
+        lessons.intend("intended", clock.now())
+        mark(lessons, clock, "marked")
+        lessons.claim_offer("intended", clock.now() + timedelta(minutes=5))
+        lessons.claim_offer("another's", clock.now() + timedelta(minutes=5))
+        assert lessons.forget(AIDA, "2026-09-07") == 1
+        assert [key for key in (KEY, "intended", "marked", "another's") if lessons.get(key)] == [
+            "intended",
+            "marked",
+            "another's",
+        ]
+        assert [row.key for row in lessons.offers()] == ["another's"]
+        assert lessons.forget(AIDA, "2026-09-08") == 2
+        assert lessons.get("another's") is not None

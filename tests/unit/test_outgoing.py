@@ -12,6 +12,7 @@ from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, Time
 
 from ledger import Database, Outgoing, People
 from telegram_app.outgoing import ANSWER, BETWEEN_SENDS, NOTICE, Button, Item, Outbox
+from telegram_app.qr import qr_picture
 from tests.fakes import FakeBot, FakeClock, MovedTimeLoop, moved_time
 
 pytestmark = pytest.mark.moved_time
@@ -142,6 +143,54 @@ class TestSending:
                     assert late == []
             if not errors:
                 assert all(b - a > 1 for a, b in pairwise(times))
+
+
+class TestPhotos:
+    """A link as a QR picture, with the text as its caption."""
+
+    LINK = "https://t.me/a_bot?start=ABCD2345"
+    PHOTO = Item(AIDA, "photo", "<code>ABCD2345</code>", qr=LINK)
+
+    async def test_drawn_when_its_turn_comes(self, post: Post) -> None:
+        """The picture of the link arrives with its text, and the queue keeps the link, not the picture."""
+        await post.outbox.close()
+        await post.outbox.put(self.PHOTO)
+        row = post.queue.next(AIDA)
+        assert row is not None
+        assert row.payload["qr"] == self.LINK
+        later = post.restarted()
+        await later.outbox.start()
+        await later.quiet()
+        (message,) = later.bot.chats[AIDA]
+        assert (message.text, message.photo) == ("<code>ABCD2345</code>", qr_picture(self.LINK))
+        assert message.photo is not None
+        assert message.photo.startswith(b"\x89PNG")
+        await later.outbox.close()
+
+    async def test_tried_until_it_arrives(self, post: Post) -> None:
+        """A picture is sent again after trouble, once in all, and keeps its place among the messages."""
+        post.bot.refuse(NetworkError("down"), TimedOut())
+        await post.put(send("before"), Item(AIDA, "photo", "picture", qr=self.LINK, lane=NOTICE), send("after"))
+        assert post.bot.texts(AIDA) == ["before", "picture", "after"]
+
+    async def test_pace(self, post: Post) -> None:
+        """Pictures are messages: one a second in a chat."""
+        await post.put(self.PHOTO, self.PHOTO, Item(AIDA, "send", "after"))
+        times = [*post.bot.times(AIDA, "photo"), *post.bot.times(AIDA)]
+        assert all(b - a > 1 for a, b in pairwise(times))
+
+    async def test_without_the_picture(self, post: Post) -> None:
+        """Where Telegram does not take the picture, the text comes without it."""
+        post.bot.refuse(BadRequest("IMAGE_PROCESS_FAILED"))
+        await post.put(self.PHOTO)
+        (message,) = post.bot.chats[AIDA]
+        assert (message.text, message.photo) == ("<code>ABCD2345</code>", None)
+
+    async def test_nobody_there(self, post: Post) -> None:
+        """Where Telegram knows no such chat, a picture does not block the queue."""
+        post.bot.refuse(BadRequest("Chat not found"), BadRequest("Chat not found"))
+        await post.put(self.PHOTO)
+        assert post.bot.chats == {}
 
 
 class TestFailures:

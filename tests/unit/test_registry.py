@@ -14,7 +14,7 @@ from monitor import AttendanceMonitor
 from monitor_events import Event, State, Status, StatusEvent
 from portal.errors import SignInRefused
 from portal.lessons import Lesson
-from registry import Bridge, MonitorRegistry, Started
+from registry import Bridge, MonitorRegistry, Started, StillRunning
 from storage import Mode, NotRegistered, Storage, StorageUnavailable, Student
 from tests.fakes import ALGORITHMS, LOGIN, Disk, FakeClock, FakePortal, shows
 
@@ -148,6 +148,77 @@ async def small(tmp_path: Path) -> House:
     house = House(tmp_path, capacity=1)
     house.register(AIDA, BEN, CARL)
     return house
+
+
+class TestRemoving:
+    async def test_monitor_first_record_last(self, house: House) -> None:
+        """A removed student's monitor has ended before anything is deleted, and the record goes at the very end."""
+        await house.registry.start(AIDA)
+        await house.registry.start(BEN)
+        notes = house.made[0].notes
+
+        def clean(student: Student) -> None:
+            notes.append(f"clean {student.username}, {house.storage.student(AIDA) is not None}")
+
+        assert (await house.registry.remove(AIDA, clean)).telegram_id == AIDA
+        assert notes == ["start", "stop", "join", "clean student_501, True"]
+        assert house.storage.student(AIDA) is None
+        assert house.registry.active() == [BEN]
+        with pytest.raises(NotRegistered):
+            await house.registry.remove(AIDA, clean)
+        with pytest.raises(NotRegistered):
+            await house.registry.start(AIDA)
+
+    async def test_failure(self, house: House) -> None:
+        """Where something can't be deleted, the student is still there and watched as before."""
+        await house.registry.start(AIDA)
+
+        def clean(_student: Student) -> None:
+            raise StorageUnavailable("disk full")
+
+        for person in (AIDA, BEN):
+            with pytest.raises(StorageUnavailable):
+                await house.registry.remove(person, clean)
+        assert house.registry.active() == [AIDA]
+        assert house.wanted(AIDA)
+        assert len(house.storage.students()) == 3
+
+    async def test_hanging(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A monitor that does not end keeps its student: nothing is deleted under it."""
+        await house.registry.start(AIDA)
+        cleaned: list[Student] = []
+        monkeypatch.setattr(house.made[0], "join", lambda _timeout: False)
+        with pytest.raises(StillRunning):
+            await house.registry.remove(AIDA, cleaned.append)
+        assert cleaned == []
+        assert house.storage.student(AIDA) is not None
+
+
+class TestLastTrouble:
+    async def test_kept(self, house: House) -> None:
+        """What last went wrong is kept with its time, also when it has passed and after the monitor's end."""
+        await house.registry.start(AIDA)
+        assert house.registry.last_trouble(AIDA) is None
+        for event, text in ((Event.TROUBLE, "first"), (Event.UNKNOWN_VIEW, "second"), (Event.WATCHING, "")):
+            house.made[0].say(event, text)
+            await house.hear()
+        trouble = house.registry.last_trouble(AIDA)
+        assert trouble is not None
+        assert (trouble.event, trouble.text) == (Event.UNKNOWN_VIEW, "second")
+        house.made[0].end(Event.REFUSED, "wrong password")
+        await house.hear()
+        trouble = house.registry.last_trouble(AIDA)
+        assert trouble is not None
+        assert (trouble.text, trouble.at.tzinfo is not None) == ("wrong password", True)
+        assert house.registry.last_trouble(BEN) is None
+
+    async def test_gone_with_the_student(self, house: House) -> None:
+        """Who registers anew begins without an old trouble."""
+        await house.registry.start(AIDA)
+        house.made[0].say(Event.TROUBLE, "before")
+        await house.hear()
+        await house.registry.remove(AIDA, lambda _student: None)
+        assert house.registry.last_trouble(AIDA) is None
 
 
 class TestStarting:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from json_file import SCHEMA, SchemaTooNew
 from settings import ROOT
 from storage import (
     CODE_ALPHABET,
+    INVITATION_DAYS,
     AlreadyRegistered,
+    CodeExpired,
+    CodeRevoked,
     CodeUsed,
     NotRegistered,
     Storage,
@@ -78,9 +82,10 @@ class TestCodes:
         unused, used = storage.create_invitation(ADMIN), register(storage)
         content = json.loads((folder / "invitations.json").read_text())
         at = "2026-09-07T04:00:00+00:00"
+        rest = {"note": "", "revoked_at": None, "schema": SCHEMA}
         assert content == {
-            unused: {"created_by": ADMIN, "created_at": at, "used_by": None, "used_at": None, "schema": SCHEMA},
-            used: {"created_by": ADMIN, "created_at": at, "used_by": AIDA, "used_at": at, "schema": SCHEMA},
+            unused: {"created_by": ADMIN, "created_at": at, "used_by": None, "used_at": None, **rest},
+            used: {"created_by": ADMIN, "created_at": at, "used_by": AIDA, "used_at": at, **rest},
         }
 
     @pytest.mark.parametrize("typed", ["ABCD2345", "abcd2345", " abcd 2345 ", "ABCD-2345", "a-b c-d\n2345"])
@@ -95,6 +100,93 @@ class TestCodes:
             storage.check_code("ZZZZ9999")
         with pytest.raises(CodeUsed):
             storage.check_code(register(storage))
+
+    def test_expiry(self, storage: Storage, clock: FakeClock) -> None:
+        """An unused code is good for fourteen days to the second, a used one stays used."""
+        unused, used = storage.create_invitation(ADMIN), register(storage)
+        clock.advance(INVITATION_DAYS * 86400 - 1)
+        storage.check_code(unused)
+        clock.advance(1)
+        for refused in (storage.check_code, lambda code: storage.redeem(code, BEN, "b_student", PASSWORD)):
+            with pytest.raises(CodeExpired):
+                refused(unused)
+        with pytest.raises(CodeUsed):
+            storage.check_code(used)
+
+    def test_expiry_as_set(self, folder: Path, clock: FakeClock) -> None:
+        """The days are a setting, which counts for codes that are there already."""
+        code = open_storage(folder, clock).create_invitation(ADMIN)
+        clock.advance(86400)
+        storage = Storage(folder, CIPHER, clock, invitation_days=1)
+        with pytest.raises(CodeExpired):
+            storage.check_code(code)
+        Storage(folder, CIPHER, clock, invitation_days=2).check_code(code)
+
+    def test_revoked(self, storage: Storage, folder: Path, clock: FakeClock) -> None:
+        """A revoked code is refused by its own name, also after a restart; revoking twice changes nothing."""
+        code, other = storage.create_invitation(ADMIN), storage.create_invitation(ADMIN)
+        revoked = storage.revoke(code)
+        clock.advance(60)
+        assert storage.revoke(code) == revoked
+        assert revoked.revoked_at == "2026-09-07T04:00:00+00:00"
+        for each in (storage, open_storage(folder)):
+            with pytest.raises(CodeRevoked):
+                each.check_code(code)
+            each.check_code(other)
+        with pytest.raises(CodeRevoked):
+            storage.redeem(code, BEN, "b_student", PASSWORD)
+        assert storage.students() == []
+
+    def test_nothing_to_revoke(self, storage: Storage) -> None:
+        """A used code can't be revoked, its student stays; an unknown one is told."""
+        code = register(storage)
+        with pytest.raises(CodeUsed):
+            storage.revoke(code)
+        for change in (storage.revoke, lambda unknown: storage.set_note(unknown, "for Aida")):
+            with pytest.raises(UnknownCode):
+                change("ZZZZ9999")
+        assert storage.student(AIDA) is not None
+
+    def test_revoked_or_redeemed(self, storage: Storage) -> None:
+        """Of a revoke and a redeem at the same time exactly one wins."""
+        for n in range(10):
+            code = storage.create_invitation(ADMIN)
+            acts = [partial(storage.revoke, code), partial(storage.redeem, code, n, f"student_{n}", PASSWORD)]
+            outcomes = at_once(2, lambda which, acts=acts: acts[which]())  # type: ignore[misc]
+            assert sorted(outcomes) in (["CodeRevoked", "Invitation"], ["CodeUsed", "Student"])
+
+    def test_note(self, storage: Storage, folder: Path) -> None:
+        """For whom a code is can be written down and changed, and is kept when it is redeemed."""
+        code = storage.create_invitation(ADMIN)
+        storage.set_note(code, "for Ben")
+        storage.set_note(code, "Айдаға <1>")
+        storage.redeem(code, AIDA, "a_student", PASSWORD)
+        invitation = open_storage(folder).invitations()[code]
+        assert (invitation.note, invitation.used_by) == ("Айдаға <1>", AIDA)
+
+
+class TestRemoving:
+    def test_gone(self, storage: Storage, folder: Path) -> None:
+        """A removed student is gone from every file, password and all; the others stay, and the code stays used."""
+        code, other = register(storage), register(storage, BEN, "b_student")
+        secret = storage.student(AIDA).password  # type: ignore[union-attr]
+        assert storage.remove(AIDA).username == "a_student"
+        for each in (storage, open_storage(folder)):
+            assert [student.telegram_id for student in each.students()] == [BEN]
+            for used in (code, other):
+                with pytest.raises(CodeUsed):
+                    each.check_code(used)
+        assert all(secret not in path.read_text() for path in folder.iterdir())
+        with pytest.raises(NotRegistered):
+            storage.remove(AIDA)
+
+    def test_again(self, storage: Storage) -> None:
+        """Who was removed may register again, with a new code; somebody else may register the account."""
+        register(storage)
+        storage.remove(AIDA)
+        register(storage)
+        storage.remove(AIDA)
+        register(storage, BEN, "A_Student")
 
 
 class TestRedeeming:
@@ -234,6 +326,9 @@ CHANGES: dict[str, Callable[[Storage], object]] = {
     "mode": lambda storage: storage.set_mode(AIDA, "manual"),
     "monitoring": lambda storage: storage.set_monitoring(AIDA, True),
     "password": lambda storage: storage.set_password(AIDA, "another"),
+    "note": lambda storage: storage.set_note("FREE2345", "for Ben"),
+    "revoke": lambda storage: storage.revoke("FREE2345"),
+    "remove": lambda storage: storage.remove(AIDA),
 }
 
 
@@ -254,7 +349,7 @@ def state(storage: Storage) -> dict[str, Any]:
             for s in storage.students()
         },
         "codes": {
-            code: (invitation.used_by, invitation.used_at is None)
+            code: (invitation.used_by, invitation.used_at is None, invitation.note, invitation.revoked_at)
             for code in ("AIDA2345", "FREE2345", "NEXT2345")
             if (invitation := storage.invitation(code)) is not None
         },
@@ -264,8 +359,9 @@ def state(storage: Storage) -> dict[str, Any]:
 def agrees(storage: Storage) -> bool:
     """Say whether each student's code is used by that student, and every other code is unused."""
     spent = {s.invitation_code: s.telegram_id for s in storage.students()}
-    codes = {code: used_by for code, (used_by, _) in state(storage)["codes"].items()}
-    return codes == {code: spent.get(code) for code in codes}
+    codes = {code: used_by for code, (used_by, *_) in state(storage)["codes"].items()}
+    removed = AIDA if storage.student(AIDA) is None else None  # whose code stays used
+    return codes == {code: spent.get(code, removed if code == "AIDA2345" else None) for code in codes}
 
 
 @pytest.fixture(params=CHANGES)
@@ -356,7 +452,7 @@ class TestCrash:
         codes = [storage.create_invitation(ADMIN) for _ in range(30)]
         program = (
             "import sys; from pathlib import Path; from encryption import Cipher; from storage import Storage\n"
-            f"storage = Storage(Path({str(folder)!r}), Cipher({FIXTURE_KEY!r}))\n"
+            f"storage = Storage(Path({str(folder)!r}), Cipher({FIXTURE_KEY!r}), invitation_days=10**5)\n"
             "for number, code in enumerate(sys.argv[1:], start=1000):\n"
             "    storage.redeem(code, number, f'student_{number}', 'x')\n"
             "    print(number, flush=True)\n"
@@ -509,6 +605,36 @@ class TestOpening:
         storage.check_code("JKMN2345")
         with pytest.raises(CodeUsed):
             storage.check_code("EFGH6789")
+        assert {(i.note, i.revoked_at) for i in storage.invitations().values()} == {("", None)}
+        assert {r["schema"] for r in json.loads((folder / "invitations.json").read_text()).values()} == {SCHEMA}
+
+    def test_files_of_version_2(self, folder: Path) -> None:
+        """The files that version 2 wrote are read: notes, and codes that were revoked."""
+        folder.mkdir()
+        for name in ("students", "invitations"):
+            shutil.copy(FIXTURES / f"{name}_v2.json", folder / f"{name}.json")
+        storage = open_storage(folder)
+        assert [(s.telegram_id, s.username) for s in storage.students()] == [(501, "a_student")]
+        assert storage.password(501) == "correct horse"
+        assert {code: i.note for code, i in storage.invitations().items()} == {
+            "ABCD2345": "for Aida",
+            "EFGH6789": "",
+            "JKMN2345": "для Бена",
+        }
+        with pytest.raises(CodeRevoked):
+            storage.check_code("JKMN2345")
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("created_at", "yesterday"), ("created_at", "2026-09-07T04:00:00"), ("note", None), ("revoked_at", 5)],
+    )
+    def test_invitation_of_another_kind(self, folder: Path, field: str, value: object) -> None:
+        """A code with a value that no program of ours wrote, such as a time without a zone, counts as damaged."""
+        before = state(with_a_student(folder))
+        records = json.loads((folder / "invitations.json").read_text())
+        records["FREE2345"][field] = value
+        (folder / "invitations.json").write_text(json.dumps(records))
+        assert state(open_storage(folder)) == before
 
 
 class TestHoldsStudents:

@@ -13,6 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from encryption import Cipher
 from storage import (
     AlreadyRegistered,
+    CodeRevoked,
     CodeUsed,
     Mode,
     NotRegistered,
@@ -56,6 +57,8 @@ class StorageMachine(RuleBasedStateMachine):
         self._disk = Disk(self._patches)
         self.students: dict[int, Known] = {}
         self.used_by: dict[str, int | None] = {}
+        self.revoked: set[str] = set()
+        self.removed: set[str] = set()  # codes of students who were removed
         self.storage = self._open()
 
     def teardown(self) -> None:
@@ -92,9 +95,31 @@ class StorageMachine(RuleBasedStateMachine):
             return UnknownCode
         if self.used_by[code] is not None:
             return CodeUsed
+        if code in self.revoked:
+            return CodeRevoked
         if any(account_key(each.username) == account_key(username) for each in self.students.values()):
             return UsernameTaken
         return None
+
+    @rule(code=codes)
+    def revoke(self, code: str) -> None:
+        """Revoke a code, once or again."""
+        if self.used_by[code] is not None:
+            with pytest.raises(CodeUsed):
+                self.storage.revoke(code)
+            return
+        self.storage.revoke(code)
+        self.revoked.add(code)
+
+    @rule(person=PEOPLE)
+    def remove(self, person: int) -> None:
+        """Remove somebody, who may come again with another code."""
+        if person in self.students:
+            self.storage.remove(person)
+            self.removed.add(self.students.pop(person).code)
+        else:
+            with pytest.raises(NotRegistered):
+                self.storage.remove(person)
 
     @rule(person=PEOPLE, mode=MODES)
     def set_mode(self, person: int, mode: Mode) -> None:
@@ -163,6 +188,7 @@ class StorageMachine(RuleBasedStateMachine):
             assert invitation is not None
             assert invitation.used_by == used_by
             assert (invitation.used_at is None) == (used_by is None)
+            assert (invitation.revoked_at is None) == (code not in self.revoked)
 
     @invariant()
     def one_code_one_student_one_account(self) -> None:
@@ -171,7 +197,7 @@ class StorageMachine(RuleBasedStateMachine):
         assert len({s.invitation_code for s in students}) == len(students)
         assert len({account_key(s.username) for s in students}) == len(students)
         assert {s.invitation_code: s.telegram_id for s in students} == {
-            code: person for code, person in self.used_by.items() if person is not None
+            code: person for code, person in self.used_by.items() if person is not None and code not in self.removed
         }
 
 
