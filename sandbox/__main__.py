@@ -71,6 +71,8 @@ async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     telegram, portal = TelegramSimulator(), PortalSimulator()
     introduce(telegram, portal)
+    # The page offers lessons that show by themselves; they need a line that is open when the student's page is loaded.
+    portal.behaviour.change({"push": True})
     # Telegram never gives a number twice in a chat; with a kept folder the bot still knows those of the last time.
     telegram.world.by_username[BOT_USERNAME].message_ids = itertools.count(int(time.time()) % 2**30)
     async with AsyncExitStack() as stack:

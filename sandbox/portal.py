@@ -31,6 +31,7 @@ HEARTBEAT_SECONDS = 120.0
 HEARTBEATS_OF_A_DEAD_UI = 3.1
 IDLE_SESSION_SECONDS = 1800.0
 """Tomcat's default; what the portal has is unknown."""
+RECONNECT_SECONDS = 5.0
 _LOCALE_COOKIE_SECONDS = 365 * 24 * 3600
 _NO_STORE = {"Cache-Control": "no-cache, no-store"}
 _KEEP = {"Cache-Control": "max-age=31536000, immutable"}
@@ -46,10 +47,14 @@ class PortalSimulator:
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         ui_lifetime_seconds: float | None = None,
         idle_session_seconds: float = IDLE_SESSION_SECONDS,
+        reconnect_seconds: float = RECONNECT_SECONDS,
         token: Callable[[], str] = lambda: secrets.token_hex(16).upper(),
         numbers: random.Random | None = None,
     ) -> None:
-        """Take the clocks and the randomness; `ui_lifetime_seconds` is 3.1 heartbeats unless given."""
+        """Take the clocks and the randomness; `ui_lifetime_seconds` is 3.1 heartbeats unless given.
+
+        A page that has lost its connection tries again every `reconnect_seconds`.
+        """
         self.clock = clock or SystemClock()
         self.world = World(self.clock)
         self.behaviour = Behaviour()
@@ -63,6 +68,7 @@ class PortalSimulator:
             numbers=self._numbers,
         )
         self._heartbeat_seconds = heartbeat_seconds
+        self._reconnect_seconds = reconnect_seconds
         self._desk = Desk(self.world, self.sessions, self.behaviour)
         self._push = Push(self.world, self.sessions, self._desk)
         self._not_stuck = asyncio.Event()
@@ -71,9 +77,9 @@ class PortalSimulator:
     def application(self) -> web.Application:
         """The page, its round trips, and the control API below /control."""
         app = web.Application(middlewares=[self._settle_first])
-        for path in (PAGE_PATH, f"{PAGE_PATH}/"):
-            app.router.add_get(path, self._page)
-            app.router.add_post(path, self._browser_details)
+        app.router.add_get(PAGE_PATH, _redirect)
+        app.router.add_get(f"{PAGE_PATH}/", self._page)
+        app.router.add_post(f"{PAGE_PATH}/", self._browser_details)
         app.router.add_post(f"{PAGE_PATH}/UIDL/", self._round_trip)
         app.router.add_post(f"{PAGE_PATH}/HEARTBEAT/", self._heartbeat)
         app.router.add_get(f"{PAGE_PATH}/PUSH", self._push_line)
@@ -155,11 +161,13 @@ class PortalSimulator:
         if status is not None:
             text = f"<!doctype html><title>{status}</title><h1>{status}</h1>"
             return web.Response(status=status, text=text, content_type="text/html", headers=_NO_STORE)
-        response = web.Response(text=page_html(), content_type="text/html", headers=_NO_STORE)
+        text = page_html(self._heartbeat_seconds)
+        response = web.Response(text=text, content_type="text/html", headers=_NO_STORE)
         return _with_cookies(response, session or self.sessions.create(), is_new=session is None)
 
     async def _browser_details(self, request: web.Request) -> web.Response:
         """The page's script asks for its UI: its number and first state."""
+        tab = str((await request.post()).get("v-wn", ""))
         await self._slowly()
         await self._not_stuck.wait()
         if request.transport is None or request.transport.is_closing():
@@ -169,10 +177,11 @@ class PortalSimulator:
         is_new = session is None
         session = session or self.sessions.create()
         locale = request.cookies.get(LOCALE_COOKIE, "")
-        ui = self._desk.open_ui(session, locale if locale in WORDS else DEFAULT_LOCALE)
+        ui = self._desk.open_ui(session, tab, locale if locale in WORDS else DEFAULT_LOCALE)
         answer = {
             "v-uiId": ui.id,
-            "heartbeatSeconds": self._heartbeat_seconds,
+            "push": ui.push,
+            "reconnectMilliseconds": self._reconnect_seconds * 1000,
             "firstGwtUid": self._numbers.randrange(1, 90),
             "uidl": self._desk.state(session, ui),
         }
@@ -188,7 +197,8 @@ class PortalSimulator:
             session, ui = self._ui(request, "round trip")
             answer = self._desk.answer(session, ui, body)
         except SessionLost:
-            return web.json_response(_error("session_expired"), headers=_NO_STORE)
+            error = "session_expired" if "JSESSIONID" in request.cookies else "cookies_disabled"
+            return web.json_response({"appError": SYSTEM_NOTIFICATIONS[error]}, headers=_NO_STORE)
         except BadMessage as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         response = web.json_response(answer.state, headers=_NO_STORE)
@@ -197,14 +207,14 @@ class PortalSimulator:
         return response
 
     async def _heartbeat(self, request: web.Request) -> web.Response:
-        """Keeps a UI alive; 410 tells the page that it has no session any more, as Vaadin's does."""
+        """Keeps a UI alive; 410 tells the page that it has no session any more, 404 that it is not known itself."""
         await self._slowly()
         if (failure := self._failure(request)) is not None:
             return failure
         try:
             session, ui = self._ui(request, "heartbeat")
         except SessionLost:
-            return web.json_response(_error("session_expired"), status=410)
+            return web.Response(status=410 if self._session(request) is None else 404)
         ui.heartbeat = self.clock.monotonic()
         self.world.log("heartbeat", self._name(session))
         return web.Response(headers=_NO_STORE)
@@ -214,6 +224,8 @@ class PortalSimulator:
             session, ui = self._ui(request, "push")
         except SessionLost as error:
             raise web.HTTPForbidden from error
+        if not ui.push:
+            raise web.HTTPForbidden
         return await self._push.hold_line(request, session, ui)
 
     async def _file(self, request: web.Request) -> web.Response:
@@ -225,9 +237,7 @@ class PortalSimulator:
             raise web.HTTPNotFound
         # A browser may keep what is named by its content; the bootstrap script is asked for anew.
         headers = _KEEP if request.query.get("v") == file.version else _NO_STORE
-        return web.Response(
-            body=file.content, content_type=file.content_type, charset=file.charset, headers=headers
-        )
+        return web.Response(body=file.content, content_type=file.content_type, charset=file.charset, headers=headers)
 
     def _failure(self, request: web.Request) -> web.Response | None:
         """How a round trip fails now, if it does; nothing of it is done then."""
@@ -236,9 +246,10 @@ class PortalSimulator:
                 request.transport.abort()
             return web.Response()
         if self.behaviour.communication_problem:
-            return web.json_response(_error("communication"), status=400)
+            # An error's status would make the page try again; nonsense makes it give up.
+            return web.Response(text="<html><body>Bad Gateway</body></html>\n", content_type="text/html")
         if self.behaviour.authentication_problem:
-            return web.json_response(_error("authentication"), status=401)
+            return web.Response(status=401)
         return None
 
     async def _shut_down(self, _: web.Application) -> None:
@@ -253,9 +264,8 @@ def _with_cookies(response: web.Response, session: Session, is_new: bool) -> web
     return response
 
 
-def _error(name: str) -> dict[str, dict[str, str]]:
-    caption, message = SYSTEM_NOTIFICATIONS[name]
-    return {"appError": {"caption": caption, "message": message}}
+async def _redirect(_: web.Request) -> web.Response:
+    raise web.HTTPFound(f"{PAGE_PATH}/")
 
 
 async def _serve(simulator: PortalSimulator, host: str, port: int) -> None:
@@ -277,9 +287,7 @@ def main() -> None:
     )
     parser.add_argument("--ui-lifetime", type=float, help="seconds a UI outlives its page (3.1 heartbeats)")
     arguments = parser.parse_args()
-    simulator = PortalSimulator(
-        heartbeat_seconds=arguments.heartbeat, ui_lifetime_seconds=arguments.ui_lifetime
-    )
+    simulator = PortalSimulator(heartbeat_seconds=arguments.heartbeat, ui_lifetime_seconds=arguments.ui_lifetime)
     asyncio.run(_serve(simulator, arguments.host, arguments.port))
 
 

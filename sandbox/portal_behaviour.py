@@ -36,10 +36,8 @@ class Behaviour:
     """After signing in: neither lessons nor the label that says there are none."""
     confirm_dialog: bool = False
     """A click on the mark button asks first."""
-    blank_username: bool = True
-    """The combo box is empty from the moment its value is sent until the server has answered."""
-    push: bool = True
-    """Live lessons reach open pages by themselves; without it they too wait for a reload."""
+    push: bool = False
+    """Pages loaded from now on keep a line to the server, on which live lessons reach them by themselves."""
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """Take over what the control API sent; ValueError, and no change, where any of it is wrong."""

@@ -62,9 +62,7 @@ async def errors_as_json(
     except (Refused, ValueError) as error:
         return web.json_response({"error": str(error)}, status=400)
     except web.HTTPClientError as error:
-        return web.json_response(
-            {"error": f"{error.reason}: {request.method} {request.path}"}, status=error.status
-        )
+        return web.json_response({"error": f"{error.reason}: {request.method} {request.path}"}, status=error.status)
 
 
 class _Control:

@@ -1,11 +1,10 @@
 """What the events of a round trip do: sign in, mark, confirm, switch the language.
 
 Guesses, where nothing is known of the portal: "remember me" has no effect; a flag sets the language cookie
-for a year and reloads; home draws the same view anew; several sessions of one student are fine; the session
-keeps its id at sign-in; a student blocked meanwhile learns of it at the next click or load; a click on a
-lesson that has closed takes its card away; whatever a mark changes, the whole page is drawn anew; a refusal
-leaves the form as it was; the device id is sent on every load, and a signed-in student's view does not wait
-for it.
+for a year and reloads; home reloads; several sessions of one student are fine; the session keeps its id at
+sign-in; a student blocked meanwhile learns of it at the next click or load; a click on a lesson that has closed
+takes its card away; whatever a mark changes, the whole page is drawn anew; a refusal leaves the form as it was;
+a signed-in student's page does not tell its device id.
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ class Desk:
         self._sessions = sessions
         self._behaviour = behaviour
 
-    def open_ui(self, session: Session, locale: str) -> Ui:
+    def open_ui(self, session: Session, tab: str, locale: str) -> Ui:
         """A new page: what it shows is settled now, and stays until a round trip or a push changes it."""
-        ui = self._sessions.add_ui(session, locale, self._view_for(session))
+        ui = self._sessions.add_ui(session, tab, locale, self._view_for(session), self._behaviour.push)
         if ui.view == "login":
             # The form is drawn only after the device has told its id: [M] in the facts.
             ui.drawn = False
@@ -56,26 +55,22 @@ class Desk:
 
     def state(self, session: Session, ui: Ui) -> dict[str, Any]:
         """The page's whole state, with a number by which the client tells new from old."""
-        ui.last_sent = page_state(session, ui, self._world, self._behaviour)
         ui.sync_id += 1
-        return {"syncId": ui.sync_id, **ui.last_sent}
+        return {"syncId": ui.sync_id, **page_state(session, ui, self._world)}
 
     def pushed_state(self, session: Session, ui: Ui) -> dict[str, Any] | None:
         """The state to push to an open page, where live lessons changed it; else None."""
-        if not self._behaviour.push or ui.view != "attendance" or session.student is None:
+        if ui.view != "attendance" or session.student is None:
             return None
         open_now = self._world.open_for(session.student)
         live = {lesson.id for lesson in self._world.lessons.values() if lesson.live}
         shown = [each for each in ui.shown if each not in live or self._world.lessons[each].open]
         shown += [lesson.id for lesson in open_now if lesson.id in live and lesson.id not in shown]
-        if shown != ui.shown:
-            ui.shown = shown
-            ui.redraw()
-        elif not live.intersection(shown):
+        if shown == ui.shown:
             return None
-        before = ui.last_sent
-        answer = self.state(session, ui)
-        return answer if ui.last_sent != before else None
+        ui.shown = shown
+        ui.redraw()
+        return self.state(session, ui)
 
     def answer(self, session: Session, ui: Ui, body: bytes) -> Answer:
         """Do what the client's message asks for and give the page's new state.
@@ -97,6 +92,9 @@ class Desk:
         key = ui.key_of(str(event.get("id"))) or ""
         if kind == "device" and isinstance(value, str):
             self._device(session, ui, value)
+        elif kind == "filter" and key == "username" and isinstance(value, str):
+            ui.filter = value.lower()
+            ui.username_painted += 1
         elif kind == "value":
             self._value(ui, key, value)
         elif kind == "close" and key == "window":
@@ -120,12 +118,19 @@ class Desk:
 
     def _value(self, ui: Ui, key: str, value: object) -> None:
         if key == "username" and isinstance(value, str):
-            ui.username = value.strip()
+            self._username(ui, value)
         elif key == "password" and isinstance(value, str):
             ui.password = value
         elif key == "remember_me" and isinstance(value, bool):
             # Its effect on the portal is unknown, so it has none here.
             ui.remember_me = value
+
+    def _username(self, ui: Ui, typed: str) -> None:
+        if typed != ui.username:
+            ui.username = typed
+            ui.usernames += [typed] if typed and typed not in ui.usernames else []
+            ui.filter = ""
+            ui.username_painted += 1
 
     def _click(self, session: Session, ui: Ui, key: str, answer: Answer) -> None:
         name, _, argument = key.partition(":")
@@ -141,7 +146,7 @@ class Desk:
         elif name == "confirm.no":
             ui.window = None
         elif name == "home":
-            ui.redraw()
+            answer.reload = True
         elif name == "locale" and argument in WORDS:
             answer.locale = argument
             answer.reload = True

@@ -9,17 +9,20 @@ from functools import cache
 from pathlib import Path
 from string import Template
 
+from sandbox.portal_words import SYSTEM_NOTIFICATIONS
+
 PAGE_PATH = "/RegistrationOnline"
 APP_ID = "RegistrationOnline-1674962804"
 """Vaadin makes the number from the path, so it is the same on every load: [H] in the facts."""
 VERSION = "7.7.13"
 _FOLDER = Path(__file__).parent / "portal_page"
+_VAADIN = "./VAADIN/"
 _CLIENT = "widgetsets/r5/client.js"
 _STYLE = "themes/r5/styles.css"
 _FILES = {
     "vaadinBootstrap.js": (["bootstrap.js"], "text/javascript"),
     # One script for the browser, as a compiled widget set is.
-    _CLIENT: (["widgets.js", "client.js"], "text/javascript"),
+    _CLIENT: (["widgets.js", "combobox.js", "client.js"], "text/javascript"),
     _STYLE: (["style.css"], "text/css"),
     "themes/r5/flags/kz.png": (["flags/kz.png"], "image/png"),
     "themes/r5/flags/ru.png": (["flags/ru.png"], "image/png"),
@@ -52,18 +55,25 @@ def page_files() -> dict[str, PageFile]:
 
 
 @cache
-def page_html() -> str:
+def page_html(heartbeat_seconds: float) -> str:
     """The first answer to a page load: an empty frame and the call that starts the application in it."""
-    base = f"{PAGE_PATH}/VAADIN/"
-    client, style = (f"{base}{path}?v={page_files()[path].version}" for path in (_CLIENT, _STYLE))
+    client, style = (f"{_VAADIN}{path}?v={page_files()[path].version}" for path in (_CLIENT, _STYLE))
     config = {
-        "serviceUrl": f"{PAGE_PATH}/",
-        "themeUrl": f"{base}themes/r5/",
-        "styleSheet": style,
-        "widgetset": client,
+        "theme": "r5",
         "versionInfo": {"vaadinVersion": VERSION},
+        "widgetset": client,
+        "styleSheet": style,
+        "comErrMsg": SYSTEM_NOTIFICATIONS["communication"],
+        "authErrMsg": SYSTEM_NOTIFICATIONS["authentication"],
+        "sessExpMsg": SYSTEM_NOTIFICATIONS["session_expired"],
+        "vaadinDir": _VAADIN,
+        "standalone": True,
+        "heartbeatInterval": heartbeat_seconds,
+        "serviceUrl": ".",
     }
     template = Template((_FOLDER / "bootstrap.html").read_text(encoding="utf-8"))
     return template.substitute(
-        app_id=APP_ID, bootstrap=f"{base}vaadinBootstrap.js?v={VERSION}", config=json.dumps(config)
+        app_id=APP_ID,
+        bootstrap=f"{_VAADIN}vaadinBootstrap.js?v={VERSION}",
+        config=json.dumps(config, ensure_ascii=False),
     )

@@ -1,6 +1,6 @@
-"""How live lessons reach open pages: one quiet WebSocket a page, and one timer for all of them.
+"""What reaches open pages without a question of theirs, where push is on: live lessons, and a session's end.
 
-Whether the real portal has any such thing is unknown; nothing is sent unless a live lesson changed.
+One quiet WebSocket a page, and one timer for all of them. Whether the real portal has any such thing is unknown.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from aiohttp import WSCloseCode, web
 
 from sandbox.portal_events import Desk
 from sandbox.portal_sessions import Session, Sessions, Ui
+from sandbox.portal_words import SYSTEM_NOTIFICATIONS
 from sandbox.portal_world import World
 
 _SECONDS_TO_SAY_GOODBYE = 0.5
@@ -31,6 +32,7 @@ class Push:
         self._lines: dict[Ui, web.WebSocketResponse] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        sessions.on_drop = self._session_dropped
 
     async def hold_line(self, request: web.Request, session: Session, ui: Ui) -> web.WebSocketResponse:
         """Serve a page's line until the page goes."""
@@ -47,11 +49,11 @@ class Push:
         return line
 
     def lessons_changed(self) -> None:
-        """Tell the open pages, and wake up when the next lesson closes or counts down."""
+        """Tell the open pages, and wake up when the next lesson closes."""
         for session in self._sessions.all():
             for ui in session.uis.values():
                 self._tell(session, ui)
-        self._set_timer(self._world.seconds_to_next_change())
+        self._set_timer(self._world.seconds_to_next_end())
 
     async def end(self) -> None:
         """Let go of all pages."""
@@ -60,10 +62,16 @@ class Push:
         await asyncio.gather(*closing, return_exceptions=True)
 
     def _tell(self, session: Session, ui: Ui) -> None:
-        line = self._lines.get(ui)
-        state = self._desk.pushed_state(session, ui) if line is not None and not line.closed else None
-        if line is not None and state is not None:
-            task = asyncio.ensure_future(_send(line, state))
+        if ui in self._lines and (state := self._desk.pushed_state(session, ui)) is not None:
+            self._send(ui, state)
+
+    def _session_dropped(self, session: Session) -> None:
+        for ui in session.uis.values():
+            self._send(ui, {"appError": SYSTEM_NOTIFICATIONS["session_expired"]})
+
+    def _send(self, ui: Ui, message: dict[str, Any]) -> None:
+        if (line := self._lines.get(ui)) is not None and not line.closed:
+            task = asyncio.ensure_future(_send(line, message))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
@@ -78,9 +86,9 @@ class Push:
         self.lessons_changed()
 
 
-async def _send(line: web.WebSocketResponse, state: dict[str, Any]) -> None:
+async def _send(line: web.WebSocketResponse, message: dict[str, Any]) -> None:
     # A page that has just been left is no error: it reads the state when it is loaded again.
     try:
-        await line.send_str(json.dumps(state))
+        await line.send_str(json.dumps(message))
     except ConnectionError:
         return

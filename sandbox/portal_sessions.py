@@ -1,7 +1,8 @@
 """Sessions and their UIs on the simulated portal's server, as Vaadin 7 keeps them.
 
-Each page load makes a UI that stays until its heartbeats have been missing for 3.1 intervals; a session goes
-when nothing has been heard of it for its time-out, or when somebody drops it.
+Each page load makes a UI. The next load in the same tab takes its place, since a tab keeps its `window.name`; the
+UI of a closed tab stays until its heartbeats have been missing for 3.1 intervals. A session goes when nothing has
+been heard of it for its time-out, or when somebody drops it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from sandbox.portal_world import Clock, World
 
@@ -25,21 +26,27 @@ class Ui:
     """One page in one browser, as the server remembers it."""
 
     id: int
+    tab: str
     locale: str
     view: View
+    push: bool
     heartbeat: float
     next_connector: int
     drawn: bool = True
     username: str = ""
+    """The value of the combo box. What was typed there before stays in its list."""
+    usernames: list[str] = field(default_factory=list)
+    filter: str = ""
+    username_painted: int = 0
+    """Counts the answers in which the combo box is painted: its widget takes over nothing from the others."""
     password: str = field(default="", repr=False)
     remember_me: bool = False
     window: str | None = None
     shown: list[int] = field(default_factory=list)
-    """The lessons on the page. Others wait for a reload, unless they are live."""
+    """The lessons on the page. Others wait for a reload, unless they are live and the page has push."""
     seen: set[int] = field(default_factory=set)
     sync_id: int = 0
     client_id: int = -1
-    last_sent: dict[str, Any] | None = None
     _ids: dict[str, str] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
 
@@ -52,12 +59,13 @@ class Ui:
         return self._ids[key]
 
     def key_of(self, connector: str) -> str | None:
-        """The component behind a connector id, also one from before the last re-draw."""
+        """The component behind a connector id, None for one from before the last re-draw."""
         return self._keys.get(connector)
 
     def redraw(self) -> None:
         """Let every component be made anew: the page's old nodes go stale."""
         self._ids.clear()
+        self._keys.clear()
 
 
 @dataclass(eq=False)
@@ -92,6 +100,7 @@ class Sessions:
         self._token = token
         self._numbers = numbers
         self._sessions: dict[str, Session] = {}
+        self.on_drop: Callable[[Session], None] = lambda _: None
 
     def find(self, session_id: str | None, route: str | None) -> Session | None:
         """The session these cookies belong to. Without its sticky `route` it cannot be found."""
@@ -108,12 +117,15 @@ class Sessions:
         self._sessions[session.id] = session
         return session
 
-    def add_ui(self, session: Session, locale: str, view: View) -> Ui:
+    def add_ui(self, session: Session, tab: str, locale: str, view: View, push: bool) -> Ui:
         """A UI for a page that is loading now. Its connector ids begin anywhere, never twice at the same."""
+        session.uis = {number: ui for number, ui in session.uis.items() if ui.tab != tab}
         ui = Ui(
             id=session.next_ui,
+            tab=tab,
             locale=locale,
             view=view,
+            push=push,
             heartbeat=self._clock.monotonic(),
             next_connector=self._numbers.randrange(1, 400),
         )
@@ -122,9 +134,10 @@ class Sessions:
         return ui
 
     def drop(self, session: Session, why: str) -> None:
-        """Forget a session; its pages learn of it at their next round trip."""
+        """Forget a session; its pages learn of it at their next round trip or heartbeat, with push at once."""
         if self._sessions.pop(session.id, None) is not None:
             self._world.log("expired", self._world.username(session.student), detail=why)
+            self.on_drop(session)
 
     def drop_all(self, student: str | None, why: str) -> int:
         """Drop the sessions of the student with this key, or everybody's; answers how many."""
@@ -135,7 +148,10 @@ class Sessions:
 
     def clear(self) -> None:
         """Forget all sessions without a word in the log."""
+        dropped = self.all()
         self._sessions.clear()
+        for session in dropped:
+            self.on_drop(session)
 
     def sweep(self) -> None:
         """Forget dead UIs and idle sessions. Cheap enough for every request: there are few of them."""

@@ -9,22 +9,22 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from sandbox.portal_behaviour import Behaviour
 from sandbox.portal_sessions import Session, Ui
 from sandbox.portal_words import WORDS
 from sandbox.portal_world import World
 
 Component = dict[str, Any]
 CARD = "card"
+_HOME = "\uf015"
 
 
-def page_state(session: Session, ui: Ui, world: World, behaviour: Behaviour) -> dict[str, Any]:
+def page_state(session: Session, ui: Ui, world: World) -> dict[str, Any]:
     """The whole state of a page; new where a re-draw was asked for, else with the same connector ids."""
     if not ui.drawn:
         return {"ui": None, "windows": []}
     body = {"login": _login, "blocked": _blocked, "unknown": _unknown, "attendance": _attendance}[ui.view]
     # The page's root has the card class too: a trap for whoever takes any card for a lesson.
-    root = _layout(ui, "root", [_header(ui), body(session, ui, world, behaviour)], styles=[CARD], expand=True)
+    root = _layout(ui, "root", [_header(ui), body(session, ui, world)], styles=[CARD], expand=True)
     return {"ui": root, "windows": _windows(ui)}
 
 
@@ -32,9 +32,7 @@ def _component(ui: Ui, key: str, kind: str, styles: list[str] | None = None, **s
     return {"id": ui.connector(key), "type": kind, "styles": styles or [], **state}
 
 
-def _layout(
-    ui: Ui, key: str, children: list[Component], kind: str = "VerticalLayout", **state: Any
-) -> Component:
+def _layout(ui: Ui, key: str, children: list[Component], kind: str = "VerticalLayout", **state: Any) -> Component:
     return _component(ui, key, kind, children=children, **state)
 
 
@@ -46,17 +44,14 @@ def _header(ui: Ui) -> Component:
     """Home and the three flags: buttons that mark nothing."""
     words = WORDS[ui.locale]
     flags = [
-        _component(
-            ui, f"locale:{locale}", "Button", ["link", "icon-only"], icon=f"flags/{flag}.png", caption=""
-        )
+        _component(ui, f"locale:{locale}", "Button", ["link", "icon-only"], image=f"flags/{flag}.png", caption="")
         for locale, flag in (("kk", "kz"), ("ru", "ru"), ("en", "gb"))
     ]
-    home = _component(ui, "home", "Button", ["borderless"], caption=words.home)
-    buttons = flags if ui.view == "login" else [home, *flags]
-    return _layout(ui, "header", buttons, kind="HorizontalLayout", styles=["header"], spacing=True)
+    home = _component(ui, "home", "Button", ["borderless"], glyph=_HOME, caption=words.home)
+    return _layout(ui, "header", [home, *flags], kind="HorizontalLayout", styles=["header"], spacing=True)
 
 
-def _login(session: Session, ui: Ui, world: World, behaviour: Behaviour) -> Component:
+def _login(session: Session, ui: Ui, world: World) -> Component:
     words = WORDS[ui.locale]
     rows = [
         _component(
@@ -65,12 +60,12 @@ def _login(session: Session, ui: Ui, world: World, behaviour: Behaviour) -> Comp
             "ComboBox",
             caption=words.username,
             value=ui.username,
-            blankWhilePending=behaviour.blank_username,
+            suggestions=[each for each in ui.usernames if each.lower().startswith(ui.filter)],
+            filter=ui.filter,
+            painted=ui.username_painted,
         ),
         # Enter in this field signs in: a public script for the portal does so and works.
-        _component(
-            ui, "password", "PasswordField", caption=words.password, enterClicks=ui.connector("sign_in")
-        ),
+        _component(ui, "password", "PasswordField", caption=words.password, enterClicks=ui.connector("sign_in")),
         _component(ui, "remember_me", "CheckBox", caption=words.remember_me, checked=ui.remember_me),
         _component(ui, "sign_in", "Button", ["primary"], caption=words.sign_in),
     ]
@@ -80,7 +75,7 @@ def _login(session: Session, ui: Ui, world: World, behaviour: Behaviour) -> Comp
     )
 
 
-def _blocked(session: Session, ui: Ui, world: World, behaviour: Behaviour) -> Component:
+def _blocked(session: Session, ui: Ui, world: World) -> Component:
     student = world.students.get(session.student or "")
     reason = (student.blocked if student else None) or ""
     text = WORDS[ui.locale].blocked.format(reason=reason)
@@ -93,11 +88,11 @@ def _blocked(session: Session, ui: Ui, world: World, behaviour: Behaviour) -> Co
     )
 
 
-def _unknown(session: Session, ui: Ui, world: World, behaviour: Behaviour) -> Component:
+def _unknown(session: Session, ui: Ui, world: World) -> Component:
     return _content(ui, _label(ui, "survey", WORDS[ui.locale].unknown))
 
 
-def _attendance(session: Session, ui: Ui, world: World, behaviour: Behaviour) -> Component:
+def _attendance(session: Session, ui: Ui, world: World) -> Component:
     words = WORDS[ui.locale]
     if not ui.shown:
         return _content(ui, _label(ui, "nothing", words.nothing_open))
@@ -108,9 +103,7 @@ def _attendance(session: Session, ui: Ui, world: World, behaviour: Behaviour) ->
         marked = world.is_marked(lesson_id, session.student or "")
         countdown = words.minutes_left.format(n=lesson.minutes_left(now))
         lines = [lesson.subject, lesson.teacher, lesson.time, countdown]
-        text = _component(
-            ui, f"text:{lesson_id}", "Label", ["bold"], html="<br>".join(escape(line) for line in lines)
-        )
+        text = _component(ui, f"text:{lesson_id}", "Label", ["bold"], html="<br>".join(escape(line) for line in lines))
         button = _component(
             ui,
             f"mark:{lesson_id}",
@@ -119,7 +112,7 @@ def _attendance(session: Session, ui: Ui, world: World, behaviour: Behaviour) ->
             caption=words.marked if marked else words.mark,
             disabled=marked,
         )
-        cards.append(_layout(ui, f"card:{lesson_id}", [text, button], styles=[CARD], spacing=True))
+        cards.append(_layout(ui, f"card:{lesson_id}", [text, button], styles=[CARD], margin=True, spacing=True))
         if lesson_id not in ui.seen:
             ui.seen.add(lesson_id)
             world.log("seen", world.username(session.student), lesson_id)
@@ -138,17 +131,15 @@ def _windows(ui: Ui) -> list[Component]:
     if ui.window is None:
         return []
     if ui.window == "refused":
-        content = _label(ui, "window.text", words.refused)
-        return [_window(ui, words.error, content, ["global-error"])]
+        return [_window(ui, words.error, [_label(ui, "window.text", words.refused)], ["global-error"])]
     buttons = [
-        _component(ui, "confirm.yes", "Button", ["primary"], caption=words.yes),
+        _component(ui, "confirm.yes", "Button", caption=words.yes),
         _component(ui, "confirm.no", "Button", caption=words.no),
     ]
-    row = _layout(ui, "confirm.buttons", buttons, kind="HorizontalLayout", spacing=True)
-    question = _label(ui, "window.text", words.confirm)
-    content = _layout(ui, "confirm", [question, row], spacing=True)
-    return [_window(ui, words.attendance, content, [])]
+    row = _layout(ui, "confirm.buttons", buttons, kind="HorizontalLayout")
+    return [_window(ui, words.attendance, [_label(ui, "window.text", words.confirm), row], [])]
 
 
-def _window(ui: Ui, caption: str, content: Component, styles: list[str]) -> Component:
+def _window(ui: Ui, caption: str, children: list[Component], styles: list[str]) -> Component:
+    content = _layout(ui, "window.content", children, margin=True, spacing=True)
     return _component(ui, "window", "Window", styles, caption=caption, content=content)

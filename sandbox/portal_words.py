@@ -98,9 +98,14 @@ WORDS = {
     ),
 }
 
-# System notifications are Russian in every language: [H] in the facts. The second line is a guess.
+# System notifications are Russian in every language: [H] in the facts. The second line, HTML, is a guess.
+_GO_ON = "Несохранённые данные потеряны.<br/><u>Нажмите здесь</u> или клавишу ESC, чтобы продолжить."
 SYSTEM_NOTIFICATIONS = {
-    "session_expired": ("Время сеанса истекло", "Нажмите здесь, чтобы продолжить."),
-    "communication": ("Проблема со связью", "Нажмите здесь, чтобы продолжить."),
-    "authentication": ("Проблема аутентификации", "Нажмите здесь, чтобы продолжить."),
+    name: {"caption": caption, "message": _GO_ON, "url": None}
+    for name, caption in {
+        "session_expired": "Время сеанса истекло",  # attested
+        "communication": "Проблема со связью",  # attested
+        "authentication": "Проблема аутентификации",  # attested
+        "cookies_disabled": "Cookies отключены",
+    }.items()
 }

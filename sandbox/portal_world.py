@@ -180,11 +180,10 @@ class World:
             self.close_lesson(lesson.id, "time is over")
         return bool(overdue)
 
-    def seconds_to_next_change(self) -> float | None:
-        """When a lesson closes or a live card's countdown shows another number; None: nothing to wait for."""
+    def seconds_to_next_end(self) -> float | None:
+        """How long until the next lesson closes; None: nothing to wait for."""
         now = self.clock.monotonic()
-        left = [(lesson.seconds_left(now), lesson.live) for lesson in self.lessons.values() if lesson.open]
-        return min(((seconds % 60 or 60) if live else seconds for seconds, live in left), default=None)
+        return min((each.seconds_left(now) for each in self.lessons.values() if each.open), default=None)
 
     def open_for(self, student: str) -> list[Lesson]:
         """The student's open lessons, in the order of their opening."""

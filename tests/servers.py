@@ -42,13 +42,13 @@ async def _exit(serving: AbstractAsyncContextManager[str]) -> None:
 
 
 @contextmanager
-def vaadin_portal() -> Iterator[str]:
-    """Start the portal on the real Vaadin; yield its URL without the path.
+def vaadin_portal(*options: str) -> Iterator[str]:
+    """Start the portal on the real Vaadin, with more options for its `run`; yield its URL without the path.
 
     Skips the test where Java 17 or Maven's repository is missing.
     """
     process = subprocess.Popen(
-        [VAADIN, "--port", "0", "--exit-with-stdin"],
+        [VAADIN, "--port", "0", "--exit-with-stdin", *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -28,9 +28,10 @@
         "v-cw": document.documentElement.clientWidth,
         "v-ch": document.documentElement.clientHeight,
         "v-loc": location.href,
+        // By this the server knows the tab: the name outlives the page.
         "v-wn": window.name || (window.name = appId + "-" + Math.random())
       });
-      var asked = fetch(config.serviceUrl + "?v-" + Date.now(), {
+      var asked = fetch(config.serviceUrl + "/?v-" + Date.now(), {
         method: "POST", body: details, credentials: "same-origin"
       }).then(function (answer) { return answer.json(); });
 

@@ -2,8 +2,12 @@
 (function () {
   "use strict";
 
-  var INDICATOR_STAGES = [["first", 300], ["second", 1500], ["third", 5000]];
-  var RECONNECT_MS = 5000;
+  // Vaadin's own milliseconds.
+  var INDICATOR_STAGES = [
+    [300, "first"], [1500, "second v-loading-indicator-delay"], [5000, "third v-loading-indicator-wait"]
+  ];
+  var DIALOG_AFTER = 400;
+  var DIALOG_AT_START = 30;
   var node = window.vaadin.widgets.node;
 
   window.vaadin.startClient = function (appId, name, config, details) {
@@ -14,20 +18,31 @@
     var started = false;
     var pending = false;
     var queue = [];
+    var flushWanted = false;
     var clientId = 0;
     var syncId = 0;
-    var timers = [];
+    var indicatorTimers = [];
+    var dialogTimer = null;
+    var failing = new Set();
 
     var ui = node("div", "v-ui v-scrollable", { tabindex: "1" });
-    var indicator = ui.appendChild(node("div", "v-loading-indicator"));
+    var indicator = ui.appendChild(node("div", "v-loading-indicator first"));
     indicator.style.display = "none";
     indicator.style.position = "absolute";
     app.replaceChildren(ui);
-    var overlays = node("div", "v-app v-overlay-container r5", { id: appId + "-overlays" });
+    var overlays = node("div", "v-app v-overlay-container r5", {
+      id: appId + "-overlays", "aria-live": "assertive", "aria-relevant": "additions",
+      "aria-label": "This content is announced automatically and does not need to be navigated into."
+    });
+    overlays.appendChild(node("div", "v-tooltip", { role: "tooltip" })).innerHTML =
+      '<div class="popupContent"><div><div class="v-errormessage" aria-hidden="true"></div>' +
+      '<div class="v-tooltip-text"> </div></div></div>';
     app.after(overlays);
+    var dialog = reconnectDialog();
 
     var drawing = window.vaadin.widgets.drawing({
-      themeUrl: config.themeUrl,
+      themeUrl: new URL(config.vaadinDir + "themes/" + config.theme + "/", location.href).href,
+      overlays: overlays,
       send: send,
       newId: function () { return "gwt-uid-" + gwtUid++; }
     });
@@ -42,105 +57,170 @@
         if (old) old.remove();
         ui.appendChild(now.root);
       }
-      overlays.querySelectorAll(":scope > .v-window, :scope > .v-window-modalitycurtain").forEach(function (each) {
-        if (!now.windows.includes(each)) each.remove();
+      overlays.querySelectorAll(":scope > .v-window").forEach(function (each) {
+        if (now.windows.includes(each)) return;
+        each.previousElementSibling.remove();
+        each.remove();
       });
+      document.body.classList.toggle("v-modal-window-open", now.windows.length > 0);
       now.windows.forEach(function (each) {
         if (each.parentNode === overlays) return;
         overlays.append(node("div", "v-window-modalitycurtain"), each);
-        each.focus();
+        each.querySelector(".v-scrollable").focus();
       });
     }
 
-    function send(event) {
+    /* A delayed event waits for one that is not. A field's newer value takes the place of one that has not gone. */
+    function send(event, isDelayed) {
       if (!running) return;
+      var last = queue[queue.length - 1];
+      if (last && last.id === event.id && last.event === event.event && "value" in event) queue.pop();
       queue.push(event);
+      flushWanted = flushWanted || !isDelayed;
       flush();
     }
 
     function flush() {
-      if (pending || !running || !queue.length) return;
+      if (pending || !running || !flushWanted) return;
+      flushWanted = false;
+      // What was pressed on a component that an answer has taken away meanwhile is lost without a sign.
+      var events = queue.splice(0).filter(function (event) { return !event.id || drawing.has(event.id); });
+      if (!events.length) return;
       pending = true;
-      INDICATOR_STAGES.forEach(function (stage) {
-        timers.push(setTimeout(function () {
-          indicator.className = "v-loading-indicator " + stage[0];
+      indicatorTimers = INDICATOR_STAGES.map(function (stage) {
+        return setTimeout(function () {
+          indicator.className = "v-loading-indicator " + stage[1];
           indicator.style.display = "block";
-        }, stage[1]));
+        }, stage[0]);
       });
       clientId += 1;
-      post("UIDL/", JSON.stringify({ clientId: clientId, rpc: queue.splice(0) }), answered);
-    }
-
-    function answered(answer) {
-      draw(answer);
-      endRequest();
-      if (answer.reload) location.reload();
-      else flush();
+      roundTrip(JSON.stringify({ clientId: clientId, rpc: events }));
     }
 
     function endRequest() {
       pending = false;
-      timers.forEach(clearTimeout);
-      timers = [];
+      hideIndicator();
+    }
+
+    function hideIndicator() {
+      indicatorTimers.forEach(clearTimeout);
       indicator.style.display = "none";
     }
 
-    /* A server that cannot be reached, or is broken, is tried again with the same message; any other refusal,
-     * and a session that is gone, ends the application. */
-    function post(what, body, done) {
-      fetch(config.serviceUrl + what + uiQuery, { method: "POST", body: body, credentials: "same-origin" })
+    function roundTrip(body) {
+      post("UIDL/", body, function (status, text) {
+        if (status === 401) return stop(config.authErrMsg, "");
+        if (status !== 200) return false;
+        var answer;
+        try {
+          answer = JSON.parse(text);
+        } catch (_) {
+          return stop(config.comErrMsg, "Invalid JSON response from server: " + text);
+        }
+        if (answer.appError) return stop(answer.appError);
+        draw(answer);
+        endRequest();
+        if (answer.reload) location.reload();
+        else flush();
+        return true;
+      });
+    }
+
+    function heartbeat() {
+      post("HEARTBEAT/", null, function (status) {
+        if (status === 410) return stop(config.sessExpMsg);
+        // 404: this page is not known any more, though its session is. The next round trip will tell.
+        if (status !== 200 && status !== 404) return false;
+        beatLater();
+        return true;
+      });
+    }
+
+    function beatLater() {
+      setTimeout(heartbeat, config.heartbeatInterval * 1000);
+    }
+
+    /* `answered` says whether the answer will do. Where it will not, or there is none, the same message is sent
+     * again: at once, then every few seconds, and after a moment a dialog tells of it. */
+    function post(what, body, answered, attempt) {
+      if (!running) return;
+      fetch(config.serviceUrl + "/" + what + uiQuery, { method: "POST", body: body, credentials: "same-origin" })
         .then(function (response) {
-          if (response.status >= 500) throw new TypeError("status " + response.status);
-          return response.text();
+          return response.text().then(function (text) { return [response.status, text]; });
         })
-        .then(function (text) {
-          reconnecting(false);
+        .catch(function () { return [0, ""]; })
+        .then(function (answer) {
           if (!running) return;
-          var answer = text ? JSON.parse(text) : {};
-          if (answer.appError) stop(answer.appError);
-          else done(answer);
-        }, function () {
+          if (answered(answer[0], answer[1])) {
+            failing.delete(what);
+            if (!failing.size) showDialog(false);
+            return;
+          }
           if (!running) return;
-          reconnecting(true);
-          setTimeout(function () { if (running) post(what, body, done); }, RECONNECT_MS);
+          if (!failing.size) dialogTimer = setTimeout(showDialog, DIALOG_AFTER, true);
+          failing.add(what);
+          setTimeout(post, attempt ? details.reconnectMilliseconds : 0, what, body, answered, true);
         });
     }
 
-    function reconnecting(now) {
-      var dialog = document.querySelector(".v-reconnect-dialog");
-      document.body.classList.toggle("v-reconnecting", now);
-      if (!now && dialog) dialog.remove();
-      if (now && !dialog) {
-        dialog = document.body.appendChild(node("div", "v-reconnect-dialog active"));
-        dialog.appendChild(node("div", "spinner"));
-        dialog.appendChild(node("span", "text")).textContent = "Server connection lost, trying to reconnect...";
-      }
+    function showDialog(wanted) {
+      clearTimeout(dialogTimer);
+      document.body.classList.toggle("v-reconnecting", wanted);
+      dialog.remove();
+      if (!wanted) return;
+      hideIndicator();
+      overlays.appendChild(dialog);
     }
 
-    function stop(error) {
+    function reconnectDialog() {
+      var element = node("div", "gwt-PopupPanel v-reconnect-dialog active");
+      var inside = element.appendChild(node("div", "popupContent")).appendChild(node("div"));
+      inside.appendChild(node("div", "gwt-HTML spinner"));
+      inside.appendChild(node("div", "gwt-Label text")).textContent =
+        "Server connection lost, trying to reconnect...";
+      return element;
+    }
+
+    /* At every start the dialog stands there for a moment, hidden, to have all it needs when the server is gone. */
+    function preloadDialog() {
+      dialog.style.visibility = "hidden";
+      overlays.appendChild(dialog);
+      setTimeout(function () {
+        dialog.style.visibility = "";
+        dialog.remove();
+        started = true;
+      }, DIALOG_AT_START);
+    }
+
+    /* The end of this page: from now on it only looks alive. */
+    function stop(error, errorDetails) {
       running = false;
       queue = [];
+      clearTimeout(dialogTimer);
       endRequest();
       var notification = node("div",
         "v-Notification system v-Notification-system v-position-top v-position-center", { role: "alert" });
       var inside = notification.appendChild(node("div", "popupContent")).appendChild(node("div", "gwt-HTML"));
       inside.appendChild(node("h1", "v-Notification-caption")).textContent = error.caption;
-      inside.appendChild(node("p", "v-Notification-description")).textContent = error.message;
+      inside.appendChild(node("p", "v-Notification-description")).innerHTML = error.message;
+      if (errorDetails !== undefined) {
+        inside.appendChild(node("p", "v-Notification-details")).appendChild(node("i")).innerHTML = errorDetails;
+      }
       notification.addEventListener("click", function () { location.reload(); });
+      document.addEventListener("keydown", function (event) { if (event.key === "Escape") location.reload(); });
       overlays.appendChild(notification);
-    }
-
-    function heartbeat() {
-      if (running) post("HEARTBEAT/", null, beatLater);
-    }
-
-    function beatLater() {
-      setTimeout(heartbeat, details.heartbeatSeconds * 1000);
+      return false;
     }
 
     function listen() {
-      var channel = new WebSocket(location.origin.replace(/^http/, "ws") + config.serviceUrl + "PUSH" + uiQuery);
-      channel.onmessage = function (message) { if (running) draw(JSON.parse(message.data)); };
+      var address = new URL(config.serviceUrl + "/PUSH" + uiQuery, location.href);
+      var channel = new WebSocket(address.href.replace(/^http/, "ws"));
+      channel.onmessage = function (message) {
+        var state = JSON.parse(message.data);
+        if (!running) return;
+        if (state.appError) stop(state.appError);
+        else draw(state);
+      };
     }
 
     function deviceId() {
@@ -155,16 +235,17 @@
     }
 
     window.vaadin.clients[name] = {
-      isActive: function () { return !started || pending; },
+      initializing: false,
+      isActive: function () { return !started || pending || (running && drawing.isWorkPending()); },
       getVersionInfo: function () { return config.versionInfo; }
     };
     // A request cut off by leaving the page is no lost connection.
     window.addEventListener("pagehide", function () { running = false; });
     draw(details.uidl);
-    started = true;
+    preloadDialog();
     beatLater();
-    listen();
-    // Later than the first state: for a moment the page is neither active nor complete.
-    setTimeout(function () { send({ event: "device", value: deviceId() }); }, 0);
+    if (details.push) listen();
+    // The form comes only after this.
+    if (!details.uidl.ui) send({ event: "device", value: deviceId() });
   };
 })();

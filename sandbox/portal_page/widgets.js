@@ -8,14 +8,15 @@
     HorizontalLayout: "v-horizontallayout v-layout v-horizontal v-widget",
     CssLayout: "v-csslayout v-layout v-widget v-has-width",
     InformationComponent: "v-information-component v-layout v-widget",
-    FormLayout: "v-formlayout v-layout v-widget",
+    FormLayout: "v-formlayout v-layout v-widget v-has-width",
     Label: "v-label v-widget v-has-width",
     Button: "v-button v-widget",
-    ComboBox: "v-filterselect v-widget v-has-width",
-    PasswordField: "v-textfield v-passwordfield v-widget v-has-width",
+    ComboBox: "v-filterselect v-widget",
+    PasswordField: "v-textfield v-widget",
     CheckBox: "v-checkbox v-widget",
     Window: "v-window v-widget"
   };
+  var MARGIN = " v-margin-top v-margin-right v-margin-bottom v-margin-left";
 
   function node(tag, className, attributes) {
     var element = document.createElement(tag);
@@ -27,7 +28,8 @@
   function classes(state) {
     var base = BASE[state.type];
     var own = base.split(" ")[0];
-    return [base].concat(state.styles.map(function (style) { return style + " " + own + "-" + style; })).join(" ");
+    var styles = state.styles.map(function (style) { return " " + style + " " + own + "-" + style; });
+    return base + styles.join("") + (state.margin ? MARGIN : "");
   }
 
   function drawing(page) {
@@ -64,7 +66,8 @@
             inside.replaceChildren();
             elements.forEach(function (child, index) {
               if (now.spacing && index) inside.appendChild(node("div", "v-spacing"));
-              inside.appendChild(node("div", "v-slot")).appendChild(child);
+              var styles = now.children[index].styles.map(function (style) { return " v-slot-" + style; });
+              inside.appendChild(node("div", "v-slot" + styles.join(""))).appendChild(child);
             });
           });
         }
@@ -83,32 +86,41 @@
 
     /* One row for each field; ids and "for" as GWT counts them: useless as locators. */
     function form(state) {
-      var element = node("table", classes(state), { cellpadding: "0" });
-      var body = element.appendChild(node("tbody"));
+      var element = node("div", classes(state));
+      var table = element.appendChild(node("table",
+        "v-formlayout-margin-top v-formlayout-margin-bottom v-formlayout-spacing",
+        { cellpadding: "0", cellspacing: "0", role: "presentation" }));
+      table.appendChild(node("colgroup")).appendChild(node("col"));
+      var body = table.appendChild(node("tbody"));
       return {
         element: element,
         update: function (now, widget) {
           fill(widget, now, function (elements) {
-            body.replaceChildren();
-            elements.forEach(function (child, index) { body.appendChild(row(now.children[index], child, index)); });
+            body.replaceChildren.apply(body, elements.map(function (child, index) {
+              return row(now.children[index], child);
+            }));
+            body.firstChild.classList.add("v-formlayout-firstrow");
+            body.lastChild.classList.add("v-formlayout-lastrow");
           });
         }
       };
     }
 
-    function row(state, child, index) {
-      var line = node("tr", "v-formlayout-row" + (index ? "" : " v-formlayout-firstrow"));
+    function row(state, child) {
+      var line = node("tr", "v-formlayout-row");
       var captionCell = line.appendChild(node("td", "v-formlayout-captioncell"));
       var input = child.matches("input") ? child : child.querySelector("input[type=text]");
       if (input) {
         var captionId = page.newId();
         input.id = page.newId();
         input.setAttribute("aria-labelledby", captionId);
-        var caption = captionCell.appendChild(node("div", "v-caption", { "for": input.id }));
+        var caption = captionCell.appendChild(node("div", "v-caption v-caption-hasdescription"));
         caption.appendChild(node("span", "", { id: captionId, "for": input.id })).textContent = state.caption;
+      } else {
+        captionCell.appendChild(node("div", "gwt-HTML"));
       }
       line.appendChild(node("td", "v-formlayout-errorcell")).appendChild(
-        node("span", "v-formlayout-error-indicator"));
+        node("div", "v-formlayout-error-indicator"));
       line.appendChild(node("td", "v-formlayout-contentcell")).appendChild(child);
       return line;
     }
@@ -127,9 +139,8 @@
     function button(state) {
       var element = node("div", classes(state), { role: "button", tabindex: "0" });
       var wrap = element.appendChild(node("span", "v-button-wrap"));
-      if (state.icon) {
-        wrap.appendChild(node("img", "v-icon", { src: page.themeUrl + state.icon, alt: "" }));
-      }
+      if (state.image) wrap.appendChild(node("img", "v-icon", { src: page.themeUrl + state.image, alt: "" }));
+      if (state.glyph) wrap.appendChild(node("span", "v-icon FontAwesome")).textContent = state.glyph;
       var caption = wrap.appendChild(node("span", "v-button-caption"));
       var disabled = false;
       function click() {
@@ -153,47 +164,24 @@
       };
     }
 
-    /* What is typed counts only after blur, Enter or Tab, and is gone until the server has answered. */
     function comboBox(state) {
-      var element = node("div", classes(state));
-      var input = element.appendChild(node("input", "v-filterselect-input",
-        { type: "text", autocomplete: "off", tabindex: "0" }));
-      element.appendChild(node("div", "v-filterselect-button", { role: "button", "aria-hidden": "true" }));
-      var known = "";
-      var awaited = null;
-      var blank = true;
-      function commit() {
-        var typed = input.value.trim();
-        if (awaited !== null || typed === known) return;
-        awaited = typed;
-        if (blank) input.value = "";
-        page.send({ id: state.id, event: "value", value: typed });
-      }
-      input.addEventListener("blur", commit);
-      input.addEventListener("keydown", function (event) {
-        if (event.key === "Enter" || event.key === "Tab") commit();
-      });
-      return {
-        element: element,
-        update: function (now) {
-          blank = now.blankWhilePending;
-          if (awaited !== null && now.value !== awaited) return;
-          if (awaited !== null || now.value !== known) input.value = now.value;
-          known = now.value;
-          awaited = null;
-        }
-      };
+      return window.vaadin.widgets.comboBox(node("div", classes(state), { role: "combobox" }), state.id, page);
     }
 
+    /* Its value goes with the next event that does not wait: the click on the button. */
     function passwordField(state) {
       var element = node("input", classes(state), { type: "password", tabindex: "0" });
       var sent = "";
       function sendValue() {
         if (element.value === sent) return;
         sent = element.value;
-        page.send({ id: state.id, event: "value", value: sent });
+        page.send({ id: state.id, event: "value", value: sent }, true);
       }
-      element.addEventListener("blur", sendValue);
+      element.addEventListener("focus", function () { element.classList.add("v-textfield-focus"); });
+      element.addEventListener("blur", function () {
+        element.classList.remove("v-textfield-focus");
+        sendValue();
+      });
       element.addEventListener("keydown", function (event) {
         if (event.key !== "Enter") return;
         sendValue();
@@ -204,10 +192,11 @@
 
     function checkBox(state) {
       var element = node("span", classes(state));
-      var input = element.appendChild(node("input", "", { type: "checkbox", id: page.newId(), tabindex: "0" }));
+      var input = element.appendChild(
+        node("input", "", { type: "checkbox", value: "on", id: page.newId(), tabindex: "0" }));
       var caption = element.appendChild(node("label", "", { "for": input.id }));
       input.addEventListener("change", function () {
-        page.send({ id: state.id, event: "value", value: input.checked });
+        page.send({ id: state.id, event: "value", value: input.checked }, true);
       });
       return {
         element: element,
@@ -216,12 +205,21 @@
     }
 
     function dialog(state) {
-      var element = node("div", classes(state), { role: "dialog", tabindex: "-1" });
+      var element = node("div", classes(state), { role: "dialog", "aria-relevant": "additions" });
       var wrap = element.appendChild(node("div", "popupContent")).appendChild(node("div", "v-window-wrap"));
+      wrap.appendChild(node("div", "", { tabindex: "0", "aria-label": "Top of dialog" }));
       var head = wrap.appendChild(node("div", "v-window-outerheader"));
-      var closeBox = head.appendChild(node("div", "v-window-closebox", { role: "button", tabindex: "0" }));
+      // Two more that have the role of a button, and no class of one.
+      head.appendChild(node("div", "v-window-maximizebox v-window-maximizebox-disabled",
+        { tabindex: "0", role: "button", "aria-label": "maximize button", id: state.id + "_window_maximizerestore" }));
+      var closeBox = head.appendChild(node("div", "v-window-closebox",
+        { tabindex: "0", role: "button", "aria-label": "close button", id: state.id + "_window_close" }));
       var header = head.appendChild(node("div", "v-window-header", { id: page.newId() }));
-      var contents = wrap.appendChild(node("div", "v-window-contents")).appendChild(node("div", "v-scrollable"));
+      var contents = wrap.appendChild(node("div", "v-window-contents"))
+        .appendChild(node("div", "v-scrollable", { tabindex: "0" }));
+      wrap.appendChild(node("div", "v-window-footer v-window-footer-noresize"))
+        .appendChild(node("div", "v-window-resizebox v-window-resizebox-disabled"));
+      wrap.appendChild(node("div", "", { tabindex: "0", "aria-label": "Bottom of Dialog" }));
       element.setAttribute("aria-labelledby", header.id);
       function close() { page.send({ id: state.id, event: "close" }); }
       closeBox.addEventListener("click", close);
@@ -229,7 +227,8 @@
       return {
         element: element,
         update: function (now) {
-          header.textContent = now.caption;
+          header.replaceChildren(
+            node("span", "v-assistive-device-only"), now.caption, node("span", "v-assistive-device-only"));
           var inner = draw(now.content);
           if (contents.firstChild !== inner) contents.replaceChildren(inner);
         }
@@ -252,6 +251,12 @@
         };
         drawn = next;
         return result;
+      },
+      /* Whether this component is on the page. */
+      has: function (id) { return id in drawn; },
+      /* Whether a component waits for more than the answer to a round trip. */
+      isWorkPending: function () {
+        return Object.values(drawn).some(function (widget) { return widget.isWorkPending && widget.isWorkPending(); });
       }
     };
   }

@@ -1,0 +1,43 @@
+"""What the tests with a real Chrome share: the kinds of it, whom to sign in as, how to wait."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from portal.browser import Browser, Chromes
+from portal.lessons import Lesson
+from tests.servers import missing, need_browser
+
+# What a test can name as its browser, and where it may be.
+BROWSERS = {
+    "headless-shell": (
+        "/usr/lib/chromium/chromium-headless-shell",
+        "chromium-headless-shell",
+        "chrome-headless-shell",
+    ),
+    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+}
+USERNAME, PASSWORD = "a_student", "correct horse"
+# What the portal shows for the lesson that most tests open.
+LESSON = Lesson("Algebra", "Ivanov I. I.", "Л27 (15:00 - 16:00)")
+
+OpenBrowser = Callable[[str], Browser]
+
+
+def chromes(profiles: Path, kind: str = "headless-shell") -> Chromes:
+    """Give what opens browsers of one kind; skip the test where there is none."""
+    need_browser()
+    program = next(filter(None, map(shutil.which, BROWSERS[kind])), None)
+    if program is None:
+        missing(f"no {kind} here")
+    return Chromes(profiles, chrome_bin=program, chromedriver_path=os.environ.get("CHROMEDRIVER_PATH"))
+
+
+def until(condition: Callable[[], object], patience: float = 10) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
