@@ -82,6 +82,7 @@ def walk(portal: Portal, browser: Browser) -> Drawn:
     page = ChromePortal(browser, portal.address, time.sleep, SystemClock())
 
     def look(scene: str) -> None:
+        until(lambda: not driver.find_elements(By.CSS_SELECTOR, "[class*='-animate-out']"))  # a window on its way out
         drawn[scene] = driver.execute_script(DRAWN)
 
     def click(xpath: str) -> None:
