@@ -181,11 +181,20 @@ export class Chat {
     else words.append(make("i", { textContent: "(not a text: this page can't show it)" }));
     const sent = timeOf(new Date(message.date * 1000));
     const time = make("time", { textContent: message.edited ? `edited ${sent}` : sent });
-    const node = make("article", { className: `bubble ${message.from}` }, make("div", { className: "body" }, words, time));
+    const body = make("div", { className: "body" }, words, time);
+    if (message.photo) body.prepend(this.picture(message.photo));
+    const node = make("article", { className: `bubble ${message.from}` }, body);
     for (const row of message.buttons) {
       node.append(make("div", { className: "row" }, ...row.map((button) => this.button(message.message_id, button))));
     }
     return node;
+  }
+
+  /* The largest of a photo's sizes comes last. */
+  picture(sizes) {
+    const largest = sizes[sizes.length - 1];
+    const query = new URLSearchParams({ bot: this.bot, file_id: largest.file_id });
+    return make("img", { src: `/telegram/file?${query}`, alt: "", width: 180 });
   }
 
   button(messageId, { text, data, url }) {
