@@ -1,7 +1,8 @@
 """The student's buttons: start, stop, mode, status, language."""
 
 import logging
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, ContextTypes, filters
@@ -18,6 +19,7 @@ from telegram_app.outgoing import Item
 log = logging.getLogger(__name__)
 
 Context = ContextTypes.DEFAULT_TYPE
+Result = TypeVar("Result")
 _PRIVATE = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
 
 
@@ -46,30 +48,17 @@ class StudentHandlers:
     async def _start(self, update: Update, context: Context) -> None:
         person = await self._tapped(update)
         _ = self._services.texts(person)
-        headline = ""
         self._notices.expect_start(person)
-        try:
-            if await self._services.registry.start(person) is Started.FULL:
-                headline = _("All places for monitoring are taken at the moment. Please try again later.")
-        except NotRegistered:
-            log.info("person %d is not registered", person)
-        except StorageUnavailable:
-            log.exception("person %d: start not written", person)
-            headline = _("That could not be saved. Please try again later.")
+        started, headline = await self._saved(person, self._services.registry.start(person))
+        if started is Started.FULL:
+            headline = _("All places for monitoring are taken at the moment. Please try again later.")
         await self._show(person, headline)
 
     async def _stop(self, update: Update, context: Context) -> None:
         person = await self._tapped(update)
         _ = self._services.texts(person)
         student = self._services.storage.student(person)
-        headline = ""
-        try:
-            await self._services.registry.stop(person)
-        except NotRegistered:
-            log.info("person %d is not registered", person)
-        except StorageUnavailable:
-            log.exception("person %d: stop not written", person)
-            headline = _("That could not be saved. Please try again later.")
+        _running, headline = await self._saved(person, self._services.registry.stop(person))
         if student is not None:
             await self._offers.end_all(person, student.username, _("Monitoring is off."))
         await self._show(person, headline)
@@ -78,16 +67,20 @@ class StudentHandlers:
         query = update.callback_query
         mode: Mode = "manual" if query is not None and query.data == "mode:manual" else "automatic"
         person = await self._tapped(update)
+        _done, headline = await self._saved(person, self._services.registry.set_mode(person, mode))
+        await self._show(person, headline)
+
+    async def _saved(self, person: int, change: Coroutine[Any, Any, Result]) -> tuple[Result | None, str]:
+        """Make a change that the store keeps; return its result, and what the person must hear where it failed."""
         _ = self._services.texts(person)
-        headline = ""
         try:
-            await self._services.registry.set_mode(person, mode)
+            return await change, ""
         except NotRegistered:
             log.info("person %d is not registered", person)
+            return None, ""
         except StorageUnavailable:
-            log.exception("person %d: mode not written", person)
-            headline = _("That could not be saved. Please try again later.")
-        await self._show(person, headline)
+            log.exception("person %d: change not written", person)
+            return None, _("That could not be saved. Please try again later.")
 
     async def _status(self, update: Update, context: Context) -> None:
         await self._show(await self._tapped(update))

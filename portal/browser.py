@@ -88,11 +88,10 @@ _ARGUMENTS = (
 class Browser:
     """One Chrome with one driver. ``driver`` belongs to the thread that opened it; ``kill`` is for anybody."""
 
-    def __init__(self, driver: WebDriver, process: "subprocess.Popen[bytes] | None", profile: Path) -> None:
+    def __init__(self, driver: WebDriver, process: "subprocess.Popen[bytes] | None") -> None:
         """Take what ``Chromes.open`` started; ``process`` is None on a Selenium Grid."""
         self.driver = driver
         self._process = process
-        self._profile = profile
 
     def end(self) -> None:
         """Quit Chrome so that its profile is whole, then make sure that nothing of it is left. Never raises."""
@@ -106,7 +105,7 @@ class Browser:
     def kill(self) -> None:
         """End every process of this browser at once; its driver's next command fails. From any thread."""
         if self._process is not None:
-            end_processes(self._process.pid, self._profile)
+            end_processes(self._process.pid, None)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=QUIT_TIMEOUT)
             _close_output(self._process)
@@ -157,7 +156,7 @@ class Chromes:
         try:
             if self._remote_url is not None:
                 options.add_argument("--headless=new")
-                return Browser(_connect(self._remote_url, options), None, profile)
+                return Browser(_connect(self._remote_url, options), None)
             chrome, driver_path = self._programs
             if "headless-shell" in Path(chrome).name:
                 options.binary_location = str(_HEADLESS_SHELL)
@@ -172,9 +171,9 @@ class Chromes:
             process = _start_driver(driver_path, chrome, profile)
             try:
                 port = _port_of(process, pause)
-                return Browser(_connect(f"http://127.0.0.1:{port}", options), process, profile)
+                return Browser(_connect(f"http://127.0.0.1:{port}", options), process)
             except BaseException:
-                end_processes(process.pid, profile)
+                end_processes(process.pid, None)
                 process.wait()
                 _close_output(process)
                 raise
@@ -253,17 +252,23 @@ def sandbox_possible() -> bool:
     return tried.returncode == 0
 
 
-def end_processes(session: int | None, profile: Path) -> int:
-    """Kill the processes of a process session, and those marked with this profile or one below it.
+def end_processes(session: int | None, profile: Path | None) -> int:
+    """Kill a process session, and those sessions in which a process is marked with this profile or one below it.
+
+    The mark finds a driver and Chrome's first process; Chrome's children write over their environment, but stay in
+    the session.
 
     Returns:
         How many were killed.
     """
     killed = 0
     for _ in range(3):  # a process may have been starting another one meanwhile
-        found = [process for process in psutil.process_iter() if _belongs(process, session, profile)]
+        alive = [process for process in psutil.process_iter() if _alive(process)]
+        marked = [process for process in alive if profile is not None and _is_marked(process, profile)]
+        sessions = {session, *map(_session, marked)} - {None, os.getsid(0)}
+        found = [process for process in alive if process in marked or _session(process) in sessions]
         for process in found:
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGKILL)
                 killed += 1
         if not found:
@@ -272,16 +277,26 @@ def end_processes(session: int | None, profile: Path) -> int:
     return killed
 
 
-def _belongs(process: psutil.Process, session: int | None, profile: Path) -> bool:
+def _alive(process: psutil.Process) -> bool:
     try:
-        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        if session is not None and os.getsid(process.pid) == session:
-            return True
-        marked = process.environ().get(_MARK)
-        return marked is not None and Path(marked).is_relative_to(profile)
-    except (psutil.Error, ProcessLookupError, PermissionError):
+        return process.pid != os.getpid() and bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _is_marked(process: psutil.Process, profile: Path) -> bool:
+    try:
+        mark = process.environ().get(_MARK)
+    except psutil.Error:
         return False  # gone meanwhile, or somebody else's
+    return mark is not None and Path(mark).is_relative_to(profile)
+
+
+def _session(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except (ProcessLookupError, PermissionError):
+        return None
 
 
 def _options(profile: Path | None) -> ChromeOptions:

@@ -5,17 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.portal import PortalSimulator
-from sandbox.telegram import TelegramSimulator
 from tests.e2e.people import ADMIN, BOT, TOKEN, BotProcess, Person, Portal, Telegram
-from tests.servers import in_thread, need_browser, vaadin_portal
-
-
-@pytest.fixture(scope="session")
-def telegram_url() -> Iterator[str]:
-    """One Telegram for the whole run; each test forgets what was in it."""
-    with in_thread(TelegramSimulator().serving()) as url:
-        yield url
+from tests.servers import need_browser
 
 
 @pytest.fixture
@@ -26,20 +17,6 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
     telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
     yield telegram
     telegram.http.close()
-
-
-@pytest.fixture(scope="session")
-def simulated_portal_url() -> Iterator[str]:
-    """Serve the portal simulator for the whole run."""
-    with in_thread(PortalSimulator().serving()) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def vaadin_portal_url() -> Iterator[str]:
-    """Serve the portal on the real Vaadin for the whole run."""
-    with vaadin_portal() as url:
-        yield url
 
 
 @pytest.fixture(params=["simulated", pytest.param("vaadin", marks=pytest.mark.vaadin)])

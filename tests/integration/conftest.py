@@ -9,24 +9,8 @@ import pytest
 from clock import SystemClock
 from portal.browser import Browser
 from portal.session import ChromePortal
-from sandbox.portal import PortalSimulator
 from tests.e2e.people import Portal
 from tests.integration.browsers import LESSON, PASSWORD, USERNAME, OpenBrowser, chromes
-from tests.servers import in_thread, vaadin_portal
-
-
-@pytest.fixture(scope="session")
-def simulated_portal_url() -> Iterator[str]:
-    """Serve the portal simulator for the whole run; a page tries soon again to reach it."""
-    with in_thread(PortalSimulator(reconnect_seconds=0.2).serving()) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def vaadin_portal_url() -> Iterator[str]:
-    """Serve the portal on the real Vaadin for the whole run."""
-    with vaadin_portal() as url:
-        yield url
 
 
 @pytest.fixture(params=["simulated", pytest.param("vaadin", marks=pytest.mark.vaadin)])

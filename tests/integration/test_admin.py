@@ -14,7 +14,6 @@ from json_file import replace_file
 from monitor import profile_name
 from monitor_events import Event
 from portal.lessons import Lesson
-from sandbox.telegram import TelegramSimulator
 from storage import CodeRevoked
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, code_in, eventually, labels
 from tests.integration.marker import RunningMarker, SteppedClock, marker
@@ -24,13 +23,6 @@ USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 STUDENT, OTHER_ADMIN = 2001, 1002
 ALGEBRA = Lesson("Algebra <b>", "Ivanov I. I.", "Л1 (09:00 - 10:00)", minutes_left=9, key="0123456789abcdef")
 PHYSICS = Lesson("Physics", "B. Teacher", "П3 (15:00 - 16:00)", key="00000000000000bb")
-
-
-@pytest.fixture(scope="module")
-def telegram_url() -> Iterator[str]:
-    """One Telegram for all tests here."""
-    with in_thread(TelegramSimulator().serving()) as url:
-        yield url
 
 
 @pytest.fixture

@@ -18,13 +18,6 @@ USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 ALGEBRA = Lesson("Algebra <b>", "Ivanov I. I.", "Л1 (09:00 - 10:00)", minutes_left=9, key="0123456789abcdef")
 
 
-@pytest.fixture(scope="module")
-def telegram_url() -> Iterator[str]:
-    """One Telegram for all tests here."""
-    with in_thread(TelegramSimulator().serving()) as url:
-        yield url
-
-
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
     """Give a Telegram with our bot in it, without its limits on speed."""

@@ -158,6 +158,14 @@ def test_sweep_ends_what_an_earlier_process_left(opened: Opened, tmp_path: Path)
     assert Chromes(tmp_path / "profiles").sweep() == 0
 
 
+def test_sweep_ends_frozen_children_too(opened: Opened, tmp_path: Path) -> None:
+    """Chrome's children write over their environment and, frozen, do not end with their parent: the sweep ends them."""
+    for process in opened.processes():
+        process.send_signal(signal.SIGSTOP)
+    Chromes(tmp_path / "profiles").sweep()
+    until(lambda: opened.processes() == [])
+
+
 def test_browser_is_killed_by_the_name_of_its_profile(opened: Opened, tmp_path: Path) -> None:
     """Whoever has no hold of a browser, which may only be starting, ends it by its profile; another's stays."""
     profiles = Chromes(tmp_path / "profiles")
