@@ -298,8 +298,7 @@ def test_a_killed_sandbox_leaves_no_bot_behind(driver: webdriver.Chrome, sandbox
     page.sees("Aruzhan", "on since")
     family = sandbox.family()
     sandbox.process.kill()
-    _, alive = psutil.wait_procs(family, timeout=PATIENCE)
-    assert alive == []
+    assert eventually_gone(family)
 
 
 @pytest.mark.browser
