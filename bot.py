@@ -22,13 +22,13 @@ import health
 import logs
 import settings as settings_module
 from clock import Clock, SystemClock
-from encryption import EncryptionKeyError, open_cipher
+from encryption import Cipher, EncryptionKeyError, open_cipher
 from handlers.commands import publish_commands
 from handlers.marker import Marker
 from handlers.registration import STEPS
 from handlers.services import Services
 from json_file import DataDamaged, SchemaTooNew
-from ledger import Database, LedgerError, Lessons, People
+from ledger import Database, LedgerError, Lessons, People, Told, Tries, Watches
 from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
 from portal.errors import BrowserMissing
@@ -38,6 +38,7 @@ from registry import Bridge, MonitorRegistry, memory_capacity
 from settings import Settings, SettingsError
 from storage import Storage, StorageUnavailable, Student
 from telegram_app.factory import PollingRequest, build_application, polling, running
+from telegram_app.files import files_in
 from telegram_app.outgoing import Outbox
 from telegram_app.persistence import StepsFromLedger
 
@@ -103,7 +104,8 @@ async def serve(settings: Settings, clock: Clock) -> None:
     if token is None:
         raise SettingsError("TELEGRAM_BOT_TOKEN: got nothing")
     async with AsyncExitStack() as stack:
-        storage = _open_storage(settings, clock)
+        cipher = _open_cipher(settings)
+        storage = Storage(settings.data_dir, cipher, clock, invitation_days=settings.invitation_days)
         database = Database(settings.data_dir / "ledger.sqlite3")
         stack.callback(database.close)
         lessons, people = Lessons(database), People(database)
@@ -124,15 +126,39 @@ async def serve(settings: Settings, clock: Clock) -> None:
             token.get_secret_value(), settings.telegram_api_url, proxy, StepsFromLedger(people, STEPS), poll
         )
         bridge = Bridge(asyncio.get_running_loop())
-        make_monitor = partial(_make_monitor, settings, clock, lessons, chromes, _limits(settings, clock))
+        limits = _limits(settings, clock)
+        opener = chrome_opener(chromes, settings.portal_url, clock, cipher)
+
+        def make_monitor(student: Student, password: str, on_lesson: Any, on_status: Any) -> AttendanceMonitor:
+            return AttendanceMonitor(
+                student.username,
+                password,
+                student.mode,
+                on_lesson,
+                on_status,
+                student=student.telegram_id,
+                portal_url=settings.portal_url,
+                refresh_interval=settings.refresh_interval,
+                zone=settings.zone,
+                journal=lessons,
+                open_portal=opener,
+                kill_browser=chromes.kill,
+                limits=limits,
+                clock=clock,
+                rests_until=partial(registry.rests_until, student.telegram_id),
+                on_check=partial(registry.checked, student.telegram_id),
+            )
+
+        watches = Watches(database)
+        capacity = settings.max_active_monitors or memory_capacity()
         registry = MonitorRegistry(
-            storage, make_monitor, bridge, settings.max_active_monitors or memory_capacity(), clock
+            storage, make_monitor, bridge, capacity, clock, watches, settings.hours, settings.zone
         )
 
         async def lost(person: int) -> None:
             await marker.presence.lost(person)
 
-        outbox = Outbox(application.bot, database, "marker", lost, clock)
+        outbox = Outbox(application.bot, database, "marker", lost, clock, make_file=files_in(settings.data_dir))
         services = Services(
             settings,
             clock,
@@ -141,6 +167,9 @@ async def serve(settings: Settings, clock: Clock) -> None:
             people,
             registry,
             outbox,
+            watches,
+            Told(database),
+            Tries(database),
             languages=people.languages(),
             forget_profile=lambda username: chromes.forget(profile_name(username)),
         )
@@ -179,44 +208,14 @@ async def _run_until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> N
         waiting.cancel()
 
 
-def _open_storage(settings: Settings, clock: Clock) -> Storage:
+def _open_cipher(settings: Settings) -> Cipher:
     keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     may_create = not Storage.holds_students(settings.data_dir)
-    cipher = open_cipher(keys, settings.encryption_key_file, may_create=may_create)
-    return Storage(settings.data_dir, cipher, clock, invitation_days=settings.invitation_days)
+    return open_cipher(keys, settings.encryption_key_file, may_create=may_create)
 
 
 def _limits(settings: Settings, clock: Clock) -> PortalLimits:
     return PortalLimits(settings.portal_max_loads_per_second, settings.portal_max_parallel_sign_ins, clock)
-
-
-def _make_monitor(
-    settings: Settings,
-    clock: Clock,
-    lessons: Lessons,
-    chromes: Chromes,
-    limits: PortalLimits,
-    student: Student,
-    password: str,
-    on_lesson: Any,
-    on_status: Any,
-) -> AttendanceMonitor:
-    return AttendanceMonitor(
-        student.username,
-        password,
-        student.mode,
-        on_lesson,
-        on_status,
-        student=student.telegram_id,
-        portal_url=settings.portal_url,
-        refresh_interval=settings.refresh_interval,
-        zone=settings.zone,
-        journal=lessons,
-        open_portal=chrome_opener(chromes, settings.portal_url, clock),
-        kill_browser=chromes.kill,
-        limits=limits,
-        clock=clock,
-    )
 
 
 if __name__ == "__main__":

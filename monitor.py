@@ -1,8 +1,8 @@
 """One student's monitor: a daemon thread that drives one headless Chrome and marks the lessons that open.
 
-States: STARTING -> SIGNING_IN -> WATCHING, WAITING while something is wrong that may pass, STOPPED at the end.
-Only the monitor's thread talks to its driver; everybody else puts a command into its queue. Intent is written to
-the journal before a click, so that a mark is told exactly once, also after a crash between click and confirmation.
+States: STARTING -> SIGNING_IN -> WATCHING, WAITING while something is wrong that may pass, RESTING outside of the
+active hours, STOPPED at the end. Only the monitor's thread talks to its driver; everybody else puts a command into
+its queue. What happens to the lessons on the page is ``marking``'s.
 """
 
 import hashlib
@@ -11,12 +11,12 @@ import queue
 import random
 import threading
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from clock import Clock, SystemClock
-from ledger import Database, LedgerUnavailable, LessonRow, Lessons
+from ledger import Database, LedgerUnavailable, Lessons
+from marking import Journal, Marking
 from monitor_events import Event, State, Status, StatusEvent
 from portal.browser import Chromes
 from portal.errors import (
@@ -45,25 +45,9 @@ JITTER = 0.15  # of the interval, either way, so that students don't reload in s
 FIRST_AGAIN = 1.0  # seconds before loading again what moved or lost its session, doubled each time
 LOOK_INTERVAL = 1.0  # seconds between the cheap looks while nothing is reloaded
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each time
-QUICK_RETRIES = 3  # clicks that the portal swallowed are tried again at once, so many times a lesson
-
-
-class Journal(Protocol):
-    """What a monitor writes down of lessons; ``ledger.Lessons`` is one."""
-
-    def seen(
-        self, key: str, student: int, local_date: str, subject: str, teacher: str, time: str, at: datetime
-    ) -> LessonRow:
-        """Record an open lesson once."""
-
-    def get(self, key: str) -> LessonRow | None:
-        """Return what is known of a lesson."""
-
-    def intend(self, key: str, at: datetime) -> None:
-        """Record, before the click, that it will come."""
-
-    def confirm(self, key: str, at: datetime) -> bool:
-        """Record the page's confirmation; True the first time."""
+AGAIN_IS_TROUBLE = 6  # loads in a row that mended nothing, after which it counts as trouble
+WAKE_AHEAD = 240.0  # seconds before active hours begin: sixty students sign in, three at a time
+CHECKED_EVERY = 300.0  # seconds between the notes of the last check that outlive the process
 
 
 def profile_name(username: str) -> str:
@@ -119,6 +103,8 @@ class AttendanceMonitor:
         clock: Clock | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
         commands: Commands | None = None,
+        rests_until: Callable[[datetime], datetime | None] = lambda _now: None,
+        on_check: Callable[[datetime], None] = lambda _at: None,
     ) -> None:
         """Take the account and the two callbacks; the rest has production defaults.
 
@@ -128,18 +114,30 @@ class AttendanceMonitor:
             zone: where a lesson has its date.
             open_portal: opens the portal for a profile; ``kill_browser`` ends, from another thread, whatever works
                 on that profile.
+            rests_until: says of a moment until when nothing is to be watched; None: watch.
+            on_check: hears now and then when the page was read last.
         """
         self.username = username
         self._password = password
-        self._mode: Mode = mode
-        self._on_attendance_found = on_attendance_found
         self._on_status_update = on_status_update
         self._student = student
         self._portal_url = portal_url
         self._refresh_interval = refresh_interval
-        self._zone = zone
         self._clock = clock or SystemClock()
-        self._journal: Journal = journal or Lessons(Database(":memory:"))
+        self._rests_until = rests_until
+        self._on_check = on_check
+        self._noted_at = -CHECKED_EVERY  # of the monotonic clock
+        self._marking = Marking(
+            username,
+            student,
+            mode,
+            portal_url,
+            zone,
+            journal or Lessons(Database(":memory:")),
+            self._clock,
+            on_attendance_found,
+            self._tell,
+        )
         self._limits = limits or PortalLimits()
         self._jitter = jitter
         self._commands = commands or Commands()
@@ -153,10 +151,9 @@ class AttendanceMonitor:
         self._thread = threading.Thread(target=self._run, name=f"monitor-{student}", daemon=True)
         now = self._clock.now()
         self._status = Status(State.STARTING, since=now, started=now)
-        self._open: dict[str, Lesson] = {}  # what the last reading showed as open
-        self._wanted: set[str] = set()  # lessons that the student asked to mark
-        self._clicks: dict[str, int] = {}
         self._woken = False
+        self._leave_portal = False
+        self._early = WAKE_AHEAD * jitter(0.5, 1.0)  # seconds, so that not all sign in at the same moment
         self._troubles = 0
         self._again = 0  # loads in a row that a moving page or a lost session asked for
 
@@ -167,9 +164,12 @@ class AttendanceMonitor:
         if self._thread.ident is None:
             self._thread.start()
 
-    def stop(self) -> None:
-        """Ask the monitor to end its browser and its thread; ``join`` waits for it."""
-        self._commands.put(self._raise_stop)
+    def stop(self, *, leave_portal: bool = False) -> None:
+        """Ask the monitor to end its browser and its thread; ``join`` waits for it.
+
+        With ``leave_portal`` the portal's session is let go, else the next start goes on in it.
+        """
+        self._commands.put(lambda: self._raise_stop(leave_portal))
 
     def join(self, timeout: float) -> bool:
         """Wait until the thread has ended; a hung Chrome is killed after ``timeout`` seconds. True: it has ended."""
@@ -192,6 +192,10 @@ class AttendanceMonitor:
         """Mark the open lesson with this key, or every open lesson."""
         self._commands.put(lambda: self._want(key))
 
+    def look_again(self) -> None:
+        """Ask ``rests_until`` anew, now: the student skips the day, or does not any more."""
+        self._commands.put(self._wake)
+
     def is_running(self) -> bool:
         """Say whether the thread is alive."""
         return self._thread.is_alive()
@@ -203,15 +207,19 @@ class AttendanceMonitor:
 
     # commands, on the monitor's thread
 
-    def _raise_stop(self) -> None:
+    def _raise_stop(self, leave_portal: bool) -> None:
+        self._leave_portal = leave_portal
         raise _Stop
 
     def _change_mode(self, mode: Mode) -> None:
-        self._mode = mode
+        self._marking.mode = mode
         self._woken = True
 
     def _want(self, key: str | None) -> None:
-        self._wanted |= {key} if key is not None else set(self._open)
+        self._marking.want(key)
+        self._woken = True
+
+    def _wake(self) -> None:
         self._woken = True
 
     def _pause(self, seconds: float, until_woken: bool = False) -> None:
@@ -241,6 +249,8 @@ class AttendanceMonitor:
         except Exception:  # the thread's outermost edge: what ends here unsaid would be a monitor dead without a word
             log.exception("monitor %s: failed", self._student)
             last = StatusEvent(Event.FAILED)
+        if self._status.last_check is not None:
+            self._on_check(self._status.last_check)
         self._become(State.STOPPED, trouble=last.text)
         log.info("monitor %s: stopped (%s)", self._student, last.event.value)
         self._on_status_update(self.username, last)
@@ -248,9 +258,11 @@ class AttendanceMonitor:
     def _live(self) -> None:
         """Open a browser and watch with it, again and again, until a command or a permanent error ends it."""
         while True:
+            self._sleep_outside_hours()
             try:
                 self._portal = self._open_portal(self._profile, self._pause)
                 self._watch(self._portal)
+                continue  # the hours are over
             except BrowserMissing:
                 raise
             except BrowserFailed as failed:
@@ -259,26 +271,59 @@ class AttendanceMonitor:
                 self._let_go()
             self._wait_out(trouble)
 
+    def _sleep_outside_hours(self) -> None:
+        """Wait, without a browser, until something may be watched; up a little earlier, to be signed in by then."""
+        while (until := self._resting()) is not None:
+            left = (until - self._clock.now()).total_seconds()
+            self._become(State.RESTING, next_in=max(left, 0.0))
+            self._woken = False
+            self._pause(max(left - self._early, 0.0), until_woken=True)
+
+    def _resting(self) -> datetime | None:
+        """Say until when to rest; None too where the time to get ready for the next window has begun."""
+        now = self._clock.now()
+        until = self._rests_until(now)
+        if until is None or (until - now).total_seconds() <= self._early:
+            return None
+        return until
+
     def _let_go(self) -> None:
         if self._portal is not None:
+            if self._leave_portal:
+                self._portal.leave()
             self._portal.end()  # it stays in reach meanwhile: `join` kills a Chrome that does not end
             self._portal = None
 
     def _watch(self, portal: Portal) -> None:
+        """Check and rest, over and over; returns when the hours are over."""
         while True:
             try:
                 self._check(portal)
                 self._troubles = 0
-                self._rest(portal)
+                if not self._rest(portal):
+                    self._marking.forget_open()
+                    return
                 self._again = 0
             except (PageChanged, SessionLost) as passing:
-                # the page moved under us, or the session ended: loading again mends it, without a word; where it
-                # does not, the loads become rarer and rarer
-                self._again += 1
-                log.info("monitor %s: %s, loading again", self._student, type(passing).__name__)
-                self._pause(_growing(FIRST_AGAIN, self._again) * self._jitter(0.5, 1.0))
-            except (PortalUnavailable, UnknownView, LedgerUnavailable) as trouble:
+                self._load_again(passing)
+            except UnknownView as unknown:
+                self._wait_out(unknown, portal)
+            except (PortalUnavailable, LedgerUnavailable) as trouble:
                 self._wait_out(trouble)
+
+    def _load_again(self, passing: PortalError) -> None:
+        """Load again what moved under us or lost its session: that mends it, without a word.
+
+        Where it does not, the loads become rarer and rarer, and it is trouble like any other.
+        """
+        self._again += 1
+        wait = _growing(FIRST_AGAIN, self._again) * self._jitter(0.5, 1.0)
+        log.info("monitor %s: %s, loading again", self._student, type(passing).__name__)
+        if self._again >= AGAIN_IS_TROUBLE:
+            self._marking.interrupted()
+            self._become(State.WAITING, trouble=str(passing), next_in=wait)
+            self._tell(StatusEvent(Event.TROUBLE, str(passing)))
+        self._pause(wait)
 
     def _check(self, portal: Portal) -> None:
         """Load the page, sign in where it asks for it, and deal with what it shows."""
@@ -300,18 +345,26 @@ class AttendanceMonitor:
             raise SignInRefused(reading.text)
         return reading
 
-    def _rest(self, portal: Portal) -> None:
-        """Wait for the next reload; look once a second whether the page has changed by itself."""
+    def _rest(self, portal: Portal) -> bool:
+        """Wait for the next reload; look once a second whether the page has changed by itself.
+
+        Returns:
+            False where nothing is to be watched any more now.
+        """
         wait = self._refresh_interval * self._jitter(1 - JITTER, 1 + JITTER)
         reload_at = self._clock.monotonic() + wait
         while True:
-            if self._swallowed():
+            if self._resting() is not None:
+                return False
+            if self._marking.swallowed():
                 reload_at = min(reload_at, self._clock.monotonic() + LOOK_INTERVAL)
             left = reload_at - self._clock.monotonic()
             self._become(State.WATCHING, next_in=max(left, 0.0))
             if left <= 0:
-                return
+                return True
             self._pause(min(LOOK_INTERVAL, left), until_woken=True)
+            if self._woken and self._resting() is not None:
+                return False  # before another reading: a day that is skipped is not looked at any more
             if not (self._woken or portal.changed()):
                 continue
             self._woken = False  # before the reading: what comes during it asks for another one
@@ -320,12 +373,8 @@ class AttendanceMonitor:
                 raise SessionLost(reading.text)
             self._consider(portal, reading)
 
-    def _swallowed(self) -> bool:
-        """Say whether a click was not confirmed and is worth another one soon."""
-        return any(0 < self._clicks.get(key, 0) <= QUICK_RETRIES for key in self._open)
-
     def _consider(self, portal: Portal, reading: Reading) -> None:
-        """Mark, report or confirm each lesson that the page shows."""
+        """Have the lessons of a page dealt with, where it is the page with the lessons."""
         if reading.view is View.REFUSED:  # an error window, but no answer to a sign-in
             raise PortalUnavailable(reading.text)
         if reading.view is View.BLOCKED:
@@ -334,72 +383,26 @@ class AttendanceMonitor:
             raise UnknownView("a page that is not known")
         now = self._clock.now()
         self._become(State.WATCHING, last_check=now)
-        today = now.astimezone(self._zone).date()
-        account = account_key(self.username)
-        cards = [(card.lesson.identified(self._portal_url, account, today), card.enabled) for card in reading.cards]
-        shown = {lesson.key: lesson for lesson, _ in cards}
-        self._tell_closed(shown)
-        for lesson, enabled in cards:
-            if not enabled:
-                self._settle_marked(lesson)
-        self._open = {lesson.key: lesson for lesson, enabled in cards if enabled}
-        moved: PageChanged | None = None
-        for lesson, enabled in cards:
-            if enabled:
-                try:
-                    self._meet(portal, lesson, today)
-                except PageChanged as changed:  # this card alone: the others are not kept waiting
-                    moved = changed
-        if moved is not None:
-            raise moved
+        if self._clock.monotonic() - self._noted_at >= CHECKED_EVERY:
+            self._noted_at = self._clock.monotonic()
+            self._on_check(now)
+        self._marking.consider(portal, reading)
 
-    def _meet(self, portal: Portal, lesson: Lesson, today: date) -> None:
-        """Deal with an open lesson: mark it where that is wanted, else report it."""
-        now = self._clock.now()
-        self._journal.seen(
-            lesson.key, self._student, today.isoformat(), lesson.subject, lesson.teacher, lesson.time, now
-        )
-        if self._mode == "manual" and lesson.key not in self._wanted:
-            self._on_attendance_found(self.username, "found", lesson)
-            return
-        self._journal.intend(lesson.key, now)
-        self._clicks[lesson.key] = self._clicks.get(lesson.key, 0) + 1
-        log.info("monitor %s: lesson %s, click %d", self._student, lesson.key, self._clicks[lesson.key])
-        if portal.mark(lesson):
-            self._settle_marked(lesson)
-        else:
-            log.warning("monitor %s: lesson %s, click not confirmed", self._student, lesson.key)
+    def _wait_out(self, trouble: PortalError | LedgerUnavailable, portal: Portal | None = None) -> None:
+        """Pause after trouble that may pass: longer each time, with jitter, five minutes at most.
 
-    def _settle_marked(self, lesson: Lesson) -> None:
-        """Deal with a card that shows "marked": ours where we intended it, told once; else not ours to tell."""
-        was_open = self._open.pop(lesson.key, None) is not None
-        asked = lesson.key in self._wanted
-        self._wanted.discard(lesson.key)
-        self._clicks.pop(lesson.key, None)
-        if self._journal.confirm(lesson.key, self._clock.now()):
-            log.info("monitor %s: lesson %s, marked", self._student, lesson.key)
-            self._on_attendance_found(self.username, "marked", lesson)
-        elif was_open or asked:
-            row = self._journal.get(lesson.key)
-            if row is None or row.marked_at is None:
-                self._tell(StatusEvent(Event.LESSON_MARKED_ELSEWHERE, lesson=lesson))
-
-    def _tell_closed(self, shown: dict[str, Lesson]) -> None:
-        for key, lesson in self._open.items():
-            if key not in shown:
-                log.info("monitor %s: lesson %s, closed", self._student, key)
-                self._tell(StatusEvent(Event.LESSON_CLOSED, lesson=lesson))
-        self._wanted &= set(shown)
-        self._clicks = {key: count for key, count in self._clicks.items() if key in shown}
-
-    def _wait_out(self, trouble: PortalError | LedgerUnavailable) -> None:
-        """Pause after trouble that may pass: longer each time, with jitter, five minutes at most."""
+        With the portal, its page goes with the news: nobody can know it from words alone.
+        """
+        self._marking.interrupted()
         self._troubles += 1
         wait = _growing(FIRST_PAUSE, self._troubles) * self._jitter(0.7, 1.0)
-        kind = Event.UNKNOWN_VIEW if isinstance(trouble, UnknownView) else Event.TROUBLE
         log.warning("monitor %s: %s: %s; again in %.0f s", self._student, type(trouble).__name__, trouble, wait)
         self._become(State.WAITING, trouble=str(trouble), next_in=wait)
-        self._tell(StatusEvent(kind, str(trouble)))
+        event = StatusEvent(Event.TROUBLE, str(trouble))
+        if portal is not None:
+            kind, picture, source = portal.evidence()
+            event = StatusEvent(Event.UNKNOWN_VIEW, str(trouble), kind=kind, picture=picture, source=source)
+        self._tell(event)
         self._pause(wait)
 
     def _tell(self, event: StatusEvent) -> None:
@@ -421,6 +424,8 @@ class AttendanceMonitor:
         )
         if state is State.WATCHING and before.state is not State.WATCHING:
             self._tell(StatusEvent(Event.WATCHING))
+        if state is State.RESTING and before.state is not State.RESTING:
+            self._tell(StatusEvent(Event.RESTING))
 
 
 def _growing(first: float, times: int) -> float:

@@ -1,6 +1,6 @@
 """What a monitor tells the world: its state, its events."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -14,6 +14,7 @@ class State(Enum):
     SIGNING_IN = "signing in"
     WATCHING = "watching"
     WAITING = "waiting"
+    RESTING = "resting"  # outside of the active hours, or on a day that the student skips; no browser
     STOPPED = "stopped"
 
 
@@ -22,6 +23,7 @@ class Event(Enum):
 
     SIGNING_IN = "signing in"
     WATCHING = "watching"
+    RESTING = "resting"
     TROUBLE = "trouble"
     UNKNOWN_VIEW = "unknown view"
     REFUSED = "refused"  # permanent: wrong username or password
@@ -33,13 +35,28 @@ class Event(Enum):
     STOPPED = "stopped"
 
 
+class Why(Enum):
+    """Why a lesson closed unmarked; the text of ``Event.LESSON_CLOSED``."""
+
+    NOT_PRESSED = "not pressed"  # manual mode, and nobody asked to mark it
+    NOT_CONFIRMED = "not confirmed"  # clicked, but the portal never showed that it is marked
+    TROUBLE = "trouble"  # the page could not be read meanwhile, or monitoring was off
+    TOO_SHORT = "too short"  # open at one look, gone at the next
+
+
 @dataclass(frozen=True)
 class StatusEvent:
-    """One status update: the event, the words that belong to it, the lesson where it is about one."""
+    """One status update: the event, the words that belong to it, the lesson where it is about one.
+
+    A page that is not known comes with its ``kind`` (the same for the same page), a picture (PNG) and its source.
+    """
 
     event: Event
     text: str = ""
     lesson: Lesson | None = None
+    kind: str = ""
+    picture: bytes | None = field(default=None, repr=False)
+    source: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psutil
 
+from active_hours import ActiveHours
 from clock import Clock, SystemClock
+from ledger import Database, LedgerUnavailable, Watch, Watches
 from monitor import AttendanceMonitor
 from monitor_events import Event, State, Status, StatusEvent, Trouble
 from portal.lessons import Lesson
@@ -55,6 +60,11 @@ class Bridge:
         """Refuse new coroutines and wait for those under way."""
         with self._lock:
             self._closed = True
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait for the coroutines that are under way."""
+        with self._lock:
             pending = list(self._pending)
         await asyncio.gather(*(asyncio.wrap_future(each) for each in pending), return_exceptions=True)
 
@@ -94,11 +104,24 @@ class MonitorRegistry:
     """All monitors of this process, by Telegram ID. Its methods run on the loop and never block it."""
 
     def __init__(
-        self, storage: Storage, make_monitor: MakeMonitor, bridge: Bridge, capacity: int, clock: Clock | None = None
+        self,
+        storage: Storage,
+        make_monitor: MakeMonitor,
+        bridge: Bridge,
+        capacity: int,
+        clock: Clock | None = None,
+        watches: Watches | None = None,
+        hours: ActiveHours | None = None,
+        zone: ZoneInfo = ZoneInfo("Asia/Almaty"),  # noqa: B008  # a constant
     ) -> None:
-        """Take the store, what makes a monitor, the bridge, and how many monitors the machine holds."""
+        """Take the store, what makes a monitor, the bridge, how many monitors the machine holds, what keeps
+        their last words over restarts, and the hours in which they work.
+        """
         self._clock = clock or SystemClock()
-        self._troubles: dict[int, Trouble] = {}
+        self._watches = watches or Watches(Database(":memory:"))
+        self._kept = self._watches.all()
+        self._hours = hours or ActiveHours()
+        self._zone = zone
         self._storage = storage
         self._make_monitor = make_monitor
         self._bridge = bridge
@@ -154,7 +177,7 @@ class MonitorRegistry:
             try:
                 await asyncio.to_thread(self._storage.set_monitoring, telegram_id, False)
             finally:
-                if monitor is not None and not await self._end(telegram_id, monitor):
+                if monitor is not None and not await self._end(telegram_id, monitor, leave_portal=True):
                     self._monitors[telegram_id] = monitor  # so that no second one meets it on one profile
             return running
 
@@ -188,7 +211,7 @@ class MonitorRegistry:
                 raise NotRegistered(str(telegram_id))
             monitor = self._monitors.pop(telegram_id, None)
             watched = monitor is not None and monitor.is_running()
-            if monitor is not None and not await self._end(telegram_id, monitor):
+            if monitor is not None and not await self._end(telegram_id, monitor, leave_portal=True):
                 self._monitors[telegram_id] = monitor  # it would go on for a student whom nobody sees any more
                 raise StillRunning(str(telegram_id))
             try:
@@ -199,7 +222,7 @@ class MonitorRegistry:
                     self._start(student)
                     self._starting.discard(telegram_id)
                 raise
-            self._troubles.pop(telegram_id, None)
+            self._kept.pop(telegram_id, None)
             self._given_up.discard(telegram_id)
             return student
 
@@ -233,8 +256,54 @@ class MonitorRegistry:
         return monitor.status if monitor is not None and monitor.is_running() else None
 
     def last_trouble(self, telegram_id: int) -> Trouble | None:
-        """Return what last went wrong for a student since this process began, also where it has passed."""
-        return self._troubles.get(telegram_id)
+        """Return what last went wrong for a student, also where it has passed."""
+        watch = self._kept.get(telegram_id)
+        if watch is None or watch.trouble_at is None:
+            return None
+        try:
+            return Trouble(Event(watch.trouble), watch.trouble_text, watch.trouble_at)
+        except ValueError:  # a kind of a later version's
+            return Trouble(Event.TROUBLE, watch.trouble_text, watch.trouble_at)
+
+    def last_check(self, telegram_id: int) -> datetime | None:
+        """Return when a student's page was read last, by this process or one before."""
+        status, watch = self.status(telegram_id), self._kept.get(telegram_id)
+        return (status.last_check if status else None) or (watch.last_check if watch else None)
+
+    def checked(self, telegram_id: int, at: datetime) -> None:
+        """Keep when a page was read last; from the monitor's thread. A failure is logged: nothing depends on it."""
+        self._kept[telegram_id] = replace(self._kept.get(telegram_id, Watch()), last_check=at)
+        try:
+            self._watches.checked(telegram_id, at)
+        except LedgerUnavailable as error:
+            log.warning("monitor %d: last check not kept (%s)", telegram_id, error)
+
+    async def skip_today(self, telegram_id: int, skip: bool) -> None:
+        """Leave the rest of the local day out, or don't any more. Raises LedgerUnavailable."""
+        day = self._local_date(self._clock.now()) if skip else ""
+        await asyncio.to_thread(self._watches.skip, telegram_id, day or None)
+        self._kept[telegram_id] = replace(self._kept.get(telegram_id, Watch()), skip_date=day)
+        log.info("monitor %d: %s", telegram_id, "today is skipped" if skip else "today is not skipped any more")
+        monitor = self._monitors.get(telegram_id)
+        if monitor is not None:
+            monitor.look_again()
+
+    def skips_today(self, telegram_id: int) -> bool:
+        """Say whether a student skips the current local day."""
+        watch = self._kept.get(telegram_id)
+        return watch is not None and watch.skip_date == self._local_date(self._clock.now())
+
+    def rests_until(self, telegram_id: int, now: datetime) -> datetime | None:
+        """Say until when nothing is watched for a student: a skipped day, or outside of the active hours."""
+        watch = self._kept.get(telegram_id)
+        begin = now
+        if watch is not None and watch.skip_date == self._local_date(now):
+            tomorrow = now.astimezone(self._zone).date() + timedelta(days=1)
+            begin = datetime.combine(tomorrow, datetime.min.time(), self._zone)
+        return self._hours.closed_until(begin, self._zone) or (begin if begin != now else None)
+
+    def _local_date(self, at: datetime) -> str:
+        return at.astimezone(self._zone).date().isoformat()
 
     async def resume(self) -> int:
         """Start the monitors that are wanted and don't run, as many as there are places; return how many.
@@ -285,9 +354,9 @@ class MonitorRegistry:
         self._starting.add(telegram_id)
         return True
 
-    async def _end(self, telegram_id: int, monitor: AttendanceMonitor) -> bool:
+    async def _end(self, telegram_id: int, monitor: AttendanceMonitor, *, leave_portal: bool = False) -> bool:
         """Stop a monitor and wait for its end, in threads of our own: many may wait, and others need the loop's."""
-        monitor.stop()
+        monitor.stop(leave_portal=leave_portal)
         ended = await asyncio.get_running_loop().run_in_executor(self._waiters, monitor.join, STOP_WITHIN)
         if not ended:
             log.error("monitor %d: does not end", telegram_id)
@@ -316,7 +385,7 @@ class MonitorRegistry:
         if self._monitors.get(telegram_id) is not monitor and event.event is not Event.STOPPED:
             return  # what a stopped monitor still says about its last second is of no interest any more
         if event.event in _TROUBLES:
-            self._troubles[telegram_id] = Trouble(event.event, event.text, self._clock.now())
+            await self._note_trouble(telegram_id, event)
         if event.event in _PERMANENT:
             async with self._lock(telegram_id):
                 if self._monitors.get(telegram_id) is monitor:  # else a new one was started meanwhile, and is wanted
@@ -325,6 +394,14 @@ class MonitorRegistry:
                     await self._forget_wish(telegram_id)
         if self._on_status is not None:
             await self._on_status(telegram_id, username, event)
+
+    async def _note_trouble(self, telegram_id: int, event: StatusEvent) -> None:
+        now, before = self._clock.now(), self._kept.get(telegram_id, Watch())
+        self._kept[telegram_id] = replace(before, trouble=event.event.value, trouble_text=event.text, trouble_at=now)
+        try:
+            await asyncio.to_thread(self._watches.troubled, telegram_id, event.event.value, event.text, now)
+        except LedgerUnavailable as error:
+            log.warning("monitor %d: trouble not kept (%s)", telegram_id, error)
 
     async def _forget_wish(self, telegram_id: int) -> None:
         try:

@@ -15,6 +15,8 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from active_hours import ActiveHours, parse_hours
+
 ROOT = Path(__file__).resolve().parent
 
 # A bot's token as @BotFather gives it: the bot's number, a colon, 35 characters.
@@ -98,6 +100,9 @@ class Settings(BaseSettings):
     refresh_interval: float = Field(20, ge=1, le=600, description="seconds between reloads, 1 to 600")
     portal_max_loads_per_second: float = Field(10, gt=0, le=1000, description="a number above 0, up to 1000")
     portal_max_parallel_sign_ins: int = Field(3, ge=1, le=100, description="a whole number, 1 to 100")
+    active_hours: str = Field(
+        "", description="hours such as Mon-Sat 08:00-21:00, several comma-separated; nothing: always"
+    )
     timezone: str = Field("Asia/Almaty", description="a time zone's name, like Asia/Almaty")
     max_active_monitors: int | None = Field(
         None, ge=1, le=10_000, description="a whole number, 1 to 10000, or nothing: as many as the memory holds"
@@ -116,6 +121,8 @@ class Settings(BaseSettings):
     encryption_key_file: Path = Field(
         Path("secrets/encryption.key"), description="a file outside DATA_DIR that holds the key"
     )
+
+    retention_days: int = Field(180, ge=1, le=3650, description="days for which history is kept, 1 to 3650")
 
     health_port: int | None = Field(None, ge=1, le=65535, description="a port, 1 to 65535, or nothing: off")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
@@ -181,6 +188,12 @@ class Settings(BaseSettings):
                 raise ValueError("no proxy's address")
         return value
 
+    @field_validator("active_hours")
+    @classmethod
+    def _check_hours(cls, value: str) -> str:
+        parse_hours(value)
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _check_zone(cls, value: str) -> str:
@@ -195,6 +208,11 @@ class Settings(BaseSettings):
     def _under_the_project(cls, value: Path) -> Path:
         """Relative paths mean the project's folder, wherever the process was started."""
         return value if value.is_absolute() else ROOT / value
+
+    @property
+    def hours(self) -> ActiveHours:
+        """The hours in which monitors work."""
+        return parse_hours(self.active_hours)
 
     @property
     def zone(self) -> ZoneInfo:

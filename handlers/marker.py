@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 from telegram import Update
 from telegram.error import TelegramError
@@ -22,6 +23,7 @@ from telegram_app.factory import AnyApplication
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds between looks for offers that have timed out
+CLEAN_EVERY = 86_400  # looks: once a day, and soon after the start
 CATCH_UP_EVERY = 10  # looks, after which what was left undone is tried again
 
 
@@ -65,6 +67,9 @@ class Marker:
             looks += 1
             try:
                 await self.offers.end_timed_out()
+                await self.notices.troubles.look()
+                if looks % CLEAN_EVERY == 1:
+                    await self.clean()
                 if looks % CATCH_UP_EVERY == 0:
                     await self.catch_up()
             except LedgerUnavailable as error:
@@ -74,6 +79,16 @@ class Marker:
         """Try again what could not be done before: telling marks, starting monitors that wait for a place."""
         await self.notices.tell_what_was_left()
         await self._resume_monitors()
+
+    async def clean(self) -> None:
+        """Forget what is older than RETENTION_DAYS."""
+        services = self._services
+        before = services.clock.now() - timedelta(days=services.settings.retention_days)
+        lessons = await asyncio.to_thread(services.lessons.clean, before.date().isoformat())
+        others = await asyncio.to_thread(services.told.clean, before)
+        others += await asyncio.to_thread(services.tries.clean, before)
+        slots = await asyncio.to_thread(services.outbox.forget_offers)
+        log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
 
     async def _resume_monitors(self) -> int:
         """Start the monitors that are wanted and have a place; tell the others once that they wait."""

@@ -11,6 +11,7 @@ from telegram_app.i18n import LANGUAGES, Texts
 from telegram_app.outgoing import Button, Item, Keyboard
 
 SLOT = "menu"
+LONGEST_TROUBLE = 300  # characters of the portal's words
 
 
 async def main_menu(services: Services, person: int, headline: str = "") -> tuple[str, Keyboard]:
@@ -28,6 +29,12 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
         text = await _status(services, student, _)
         if services.registry.running(person):
             keyboard.append([Button(_("Stop Monitoring"), "mon:stop")])
+            skip = (
+                Button(_("Don't Skip Today"), "skip:no")
+                if services.registry.skips_today(person)
+                else Button(_("Skip Today"), "skip:yes")
+            )
+            keyboard.append([skip])
         else:
             keyboard.append([Button(_("Start Monitoring"), "mon:start")])
         other = (
@@ -72,6 +79,7 @@ def state_word(_: Texts, state: State) -> str:
         State.SIGNING_IN: _("Signing in to the portal..."),
         State.WATCHING: _("watching"),
         State.WAITING: _("the portal can't be reached, trying again"),
+        State.RESTING: _("resting"),
         State.STOPPED: _("off"),
     }[state]
 
@@ -85,25 +93,41 @@ async def _status(services: Services, student: Student, _: Texts) -> str:
         else _("Mode: manual, you press a button for each lesson"),
         *monitoring_lines(services, student.telegram_id, _),
         *await last_mark_lines(services, student.telegram_id, _),
+        *trouble_lines(services, student.telegram_id, _),
     ]
     return "\n".join(lines)
 
 
 def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
     """Return what a student's monitor is doing, and when it checks."""
-    status = services.registry.status(student)
-    if status is None:
-        return [_("Monitoring: off")]
-    now = services.clock.now()
-    state = state_word(_, status.state)
-    if status.state is State.WATCHING:
-        state = _("on since {time}").format(time=clock_time(services, status.started, now))
-    lines = [_("Monitoring: {state}").format(state=state)]
-    if status.last_check is not None:
-        lines.append(_("Last check: {time}").format(time=clock_time(services, status.last_check, now)))
-    if status.next_check is not None:
+    status, now = services.registry.status(student), services.clock.now()
+    lines = [_("Monitoring: off")]
+    if status is not None:
+        state = state_word(_, status.state)
+        if status.state is State.WATCHING:
+            state = _("on since {time}").format(time=clock_time(services, status.started, now))
+        elif status.state is State.RESTING and services.registry.skips_today(student):
+            state = _("today is skipped, nothing is marked")
+        elif status.state is State.RESTING:
+            state = _("resting outside of the active hours")
+        lines = [_("Monitoring: {state}").format(state=state)]
+    last_check = services.registry.last_check(student)
+    if last_check is not None:
+        lines.append(_("Last check: {time}").format(time=clock_time(services, last_check, now)))
+    if status is not None and status.next_check is not None:
         lines.append(_("Next check: {time}").format(time=clock_time(services, status.next_check, now)))
     return lines
+
+
+def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
+    """Return what went wrong last, where something did."""
+    trouble = services.registry.last_trouble(student)
+    if trouble is None:
+        return []
+    words = trouble.text or _("a fault on our side")
+    words = words if len(words) <= LONGEST_TROUBLE else words[: LONGEST_TROUBLE - 1] + "…"
+    at = clock_time(services, trouble.at, services.clock.now())
+    return [_("Last trouble: {words}, {time}").format(words=escape(words), time=at)]
 
 
 async def last_mark_lines(services: Services, student: int, _: Texts) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the monitors have to tell, as messages to the student and, where a hand is needed, to the admin."""
+"""What the monitors have to tell, as messages to the student."""
 
 import asyncio
 import logging
@@ -7,7 +7,8 @@ from html import escape
 from handlers.menu import changed_menu, fresh_menu
 from handlers.offers import Offers
 from handlers.services import Services
-from monitor_events import Event, StatusEvent
+from handlers.troubles import Troubles
+from monitor_events import Event, StatusEvent, Why
 from portal.lessons import Lesson
 from telegram_app.outgoing import NOTICE, Button, Item
 
@@ -21,6 +22,7 @@ class Notices:
         """Take what the handlers work with, and the offers of manual mode."""
         self._services = services
         self._offers = offers
+        self.troubles = Troubles(services)
         self._starting: set[int] = set()  # whose menu still shows a step of starting
 
     def expect_start(self, student: int) -> None:
@@ -61,25 +63,45 @@ class Notices:
 
     async def on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Tell what a student has to know; the rest is on the Status screen and in the log."""
+        await self.troubles.hear(student, username, event)
         match event.event:
             case Event.SIGNING_IN | Event.TROUBLE | Event.UNKNOWN_VIEW if student in self._starting:
                 await self._services.outbox.put(await changed_menu(self._services, student))
-            case Event.WATCHING if student in self._starting:
+            case Event.WATCHING | Event.RESTING if student in self._starting:
                 self._starting.discard(student)
                 await self._services.outbox.put(await changed_menu(self._services, student))
             case Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
                 self._starting.discard(student)
                 await self._tell_end(student, username, event)
-            case Event.LESSON_CLOSED | Event.LESSON_MARKED_ELSEWHERE if event.lesson is not None:
+            case Event.LESSON_CLOSED if event.lesson is not None:
+                await self._tell_closed(student, username, event.lesson, event.text)
+            case Event.LESSON_MARKED_ELSEWHERE if event.lesson is not None:
                 _ = self._services.texts(student)
-                reason = (
-                    _("The lesson has closed.")
-                    if event.event is Event.LESSON_CLOSED
-                    else _("It is marked on the portal already.")
-                )
+                reason = _("It is marked on the portal already.")
                 await self._offers.close(student, username, event.lesson.key, event.lesson.describe(), reason)
             case Event.STOPPED:
                 self._starting.discard(student)
+
+    async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
+        """Tell, once, that a lesson closed unmarked, and why; on its offer and as a message that rings."""
+        _ = self._services.texts(student)
+        on_offer = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("The lesson has closed."))
+        line = _("[{username}] Not marked: the lesson has closed.").format(username=username)
+        reason = {
+            Why.NOT_PRESSED.value: _("Nobody pressed Mark Now in time. In automatic mode I mark by myself."),
+            Why.NOT_CONFIRMED.value: _(
+                "I pressed the button, but the portal did not confirm it. Check on the portal, and tell your teacher."
+            ),
+            Why.TROUBLE.value: _("The page could not be read while it was open, or monitoring was off."),
+            Why.TOO_SHORT.value: _("It was open for too short a time."),
+        }.get(why, "")
+        text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{reason}"
+        now = self._services.clock.now()
+        await self._services.outbox.put(
+            on_offer,
+            Item(student, "send", text, lane=NOTICE),
+            when=lambda: self._services.lessons.claim_closing(lesson.key, now),
+        )
 
     async def _tell_end(self, student: int, username: str, event: StatusEvent) -> None:
         """Tell that monitoring has ended by itself, why, and what to do; below it a fresh menu."""
@@ -96,17 +118,9 @@ class Notices:
         else:
             reason = _("Monitoring has stopped because of a fault on our side.")
             todo = _("The administrator has been told.")
-            await self._tell_admins(username, event)
+            self.troubles.failed(username, event)
         await self._offers.end_all(student, username, _("Monitoring is off."))
         line = f"<b>[{escape(username)}]</b> {reason}\n{todo}"
         notice = Item(student, "send", line, buttons, lane=NOTICE)
         menu = [] if buttons else await fresh_menu(self._services, student)
         await self._services.outbox.put(await changed_menu(self._services, student), notice, *menu)
-
-    async def _tell_admins(self, username: str, event: StatusEvent) -> None:
-        for admin in self._services.settings.admin_telegram_id:
-            _ = self._services.texts(admin)
-            text = _("The monitor of {username} has stopped: {reason}").format(
-                username=escape(username), reason=escape(event.text or event.event.value)
-            )
-            await self._services.outbox.put(Item(admin, "send", text, lane=NOTICE))

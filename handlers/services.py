@@ -8,7 +8,7 @@ from telegram import CallbackQuery, Update
 from telegram.error import TelegramError
 
 from clock import Clock
-from ledger import Lessons, People
+from ledger import Lessons, People, Told, Tries, Watches
 from registry import MonitorRegistry
 from settings import Settings
 from storage import Storage
@@ -29,6 +29,9 @@ class Services:
     people: People
     registry: MonitorRegistry
     outbox: Outbox
+    watches: Watches
+    told: Told
+    tries: Tries
     languages: dict[int, str] = field(default_factory=dict)  # what each person's app or choice says
     forget_profile: Callable[[str], None] = lambda _username: None  # deletes a portal account's Chrome profile
 

@@ -39,6 +39,7 @@ class StudentHandlers:
             CallbackQueryHandler(self._stop, pattern=r"^mon:stop$"),
             CallbackQueryHandler(self._status, pattern=r"^(mon:status|menu)$"),
             CallbackQueryHandler(self._mode, pattern=r"^mode:(automatic|manual)$"),
+            CallbackQueryHandler(self._skip, pattern=r"^skip:(yes|no)$"),
             CallbackQueryHandler(self._language, pattern=r"^lang:(en|ru|kk)$"),
             CommandHandler("language", self._choose_language, filters=_PRIVATE),
             CommandHandler("help", self._help, filters=_PRIVATE),
@@ -69,6 +70,20 @@ class StudentHandlers:
         person = await self._tapped(update)
         _done, headline = await self._saved(person, self._services.registry.set_mode(person, mode))
         await self._show(person, headline)
+
+    async def _skip(self, update: Update, context: Context) -> None:
+        query = update.callback_query
+        skip = query is not None and query.data == "skip:yes"
+        person = await self._tapped(update)
+        _ = self._services.texts(person)
+        student = self._services.storage.student(person)
+        if student is None:
+            await self._show(person)
+            return
+        await self._services.registry.skip_today(person, skip)
+        if skip:
+            await self._offers.end_all(person, student.username, _("Today is skipped."))
+        await self._show(person)
 
     async def _saved(self, person: int, change: Coroutine[Any, Any, Result]) -> tuple[Result | None, str]:
         """Make a change that the store keeps; return its result, and what the person must hear where it failed."""

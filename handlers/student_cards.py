@@ -19,7 +19,7 @@ from handlers.admin_screens import (
     page_of,
     shortened,
 )
-from handlers.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines
+from handlers.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from handlers.offers import Offers
 from handlers.services import Services, sender
 from ledger import LedgerUnavailable
@@ -30,7 +30,6 @@ from telegram_app.outgoing import Button
 
 log = logging.getLogger(__name__)
 
-LONGEST_TROUBLE = 300  # characters of the portal's words
 _STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"
 
 
@@ -105,12 +104,7 @@ class StudentCards(AdminScreens):
         if status is not None and status.state is not State.WATCHING:  # watching says since when by itself
             lines.append(_("In this state since: {time}").format(time=clock_time(services, status.since, now)))
         lines += await last_mark_lines(services, who, _)
-        trouble = services.registry.last_trouble(who)
-        if trouble is not None:
-            words = escape(shortened(trouble.text or _("a fault on our side"), LONGEST_TROUBLE))
-            lines.append(
-                _("Last trouble: {words}, {time}").format(words=words, time=clock_time(services, trouble.at, now))
-            )
+        lines += trouble_lines(services, who, _)
         invitation = services.storage.invitation(student.invitation_code)
         if invitation is not None and invitation.note:
             lines.append(_("Note: {note}").format(note=escape(invitation.note)))
@@ -205,6 +199,7 @@ class StudentCards(AdminScreens):
         today = self._services.clock.now().astimezone(self._services.settings.zone).date()
         # a day to spare: a lesson of yesterday's may still be on the page
         self._services.lessons.forget(student.telegram_id, (today - timedelta(days=1)).isoformat())
+        self._services.watches.forget(student.telegram_id)
 
     # within
 

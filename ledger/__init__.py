@@ -4,6 +4,9 @@ from ledger.database import Database, LedgerError, LedgerUnavailable
 from ledger.lessons import LessonRow, Lessons
 from ledger.outgoing import Action, Outgoing, OutgoingRow
 from ledger.people import People, Step
+from ledger.told import Told
+from ledger.tries import Tries
+from ledger.watches import Watch, Watches
 
 __all__ = [
     "Action",
@@ -16,4 +19,8 @@ __all__ = [
     "OutgoingRow",
     "People",
     "Step",
+    "Told",
+    "Tries",
+    "Watch",
+    "Watches",
 ]

@@ -56,6 +56,29 @@ MIGRATIONS = [
         PRIMARY KEY (bot, chat_id, slot)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE lessons ADD COLUMN closed_at TEXT;  -- gone from the page unmarked, and told
+    CREATE INDEX lessons_of_day ON lessons (local_date);
+    CREATE TABLE told (                     -- what has been told once and for all, by a key of its own
+        key            TEXT PRIMARY KEY,
+        at             TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE watches (                  -- what is kept of a student's monitor over restarts
+        student        INTEGER PRIMARY KEY,
+        last_check     TEXT,
+        trouble        TEXT,                -- the last trouble's kind
+        trouble_text   TEXT,
+        trouble_at     TEXT,
+        told_since     TEXT,                -- told of a trouble that began then and is not over
+        skip_date      TEXT                 -- the local day that the student skips
+    );
+    CREATE TABLE tries (                    -- wrong codes and refused passwords, until they are too old to count
+        kind           TEXT NOT NULL,
+        who            TEXT NOT NULL,       -- a Telegram ID, or the hash of an account
+        at             TEXT NOT NULL
+    );
+    CREATE INDEX tries_of ON tries (kind, who, at);
+    """,
 ]
 
 

@@ -21,6 +21,7 @@ class LessonRow:
     marked_at: str | None
     told_at: str | None
     offered_until: str | None
+    closed_at: str | None = None
 
 
 class Lessons:
@@ -63,6 +64,30 @@ class Lessons:
                 (_iso(at), key),
             ).rowcount
         return changed == 1
+
+    def unsettled(self, student: int, local_date: str) -> list[LessonRow]:
+        """Return a day's lessons that were seen open and neither marked nor told as closed."""
+        rows = self._database.read(
+            "SELECT * FROM lessons WHERE student = ? AND local_date = ? AND marked_at IS NULL AND closed_at IS NULL",
+            student,
+            local_date,
+        )
+        return [LessonRow(**dict(row)) for row in rows]
+
+    def claim_closing(self, key: str, at: datetime) -> bool:
+        """Claim to tell that a lesson closed unmarked; True once, in the transaction that queues the message."""
+        with self._database.transaction() as connection:
+            changed = connection.execute(
+                "UPDATE lessons SET closed_at = ?, offered_until = NULL"
+                " WHERE key = ? AND marked_at IS NULL AND closed_at IS NULL",
+                (_iso(at), key),
+            ).rowcount
+        return changed == 1
+
+    def clean(self, before: str) -> int:
+        """Delete the lessons of days before a date (ISO 8601); return how many."""
+        with self._database.transaction() as connection:
+            return connection.execute("DELETE FROM lessons WHERE local_date < ?", (before,)).rowcount
 
     def claim_telling(self, key: str, at: datetime) -> bool:
         """Claim the telling of a mark; True once. Call it in the transaction that queues the message."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ledger.database import Database
 
-Action = Literal["send", "photo", "edit", "amend", "strip", "delete"]
+Action = Literal["send", "photo", "document", "edit", "amend", "strip", "delete"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,15 @@ class Outgoing:
             connection.execute(
                 "DELETE FROM slots WHERE bot = ? AND chat_id = ? AND slot = ?", (self._bot, chat_id, slot)
             )
+
+    def forget_offers(self) -> int:
+        """Forget the slots of offers whose lessons are no more in the ledger; return how many."""
+        with self._database.transaction() as connection:
+            return connection.execute(
+                "DELETE FROM slots WHERE bot = ? AND slot LIKE 'offer:%'"
+                " AND substr(slot, 7) NOT IN (SELECT key FROM lessons)",
+                (self._bot,),
+            ).rowcount
 
     def message(self, chat_id: int, slot: str) -> int | None:
         """Return the message that fills a slot."""

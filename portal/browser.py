@@ -134,6 +134,10 @@ class Chromes:
         """Chrome and its driver: named ones, PATH, Selenium Manager, and webdriver-manager as the last resort."""
         return find_programs(self._chrome_bin, self._chromedriver_path)
 
+    def folder(self, name: str) -> Path:
+        """Return the folder of the profile of this name."""
+        return self._profiles / name
+
     def check(self) -> None:
         """Find Chrome and its driver now, once, before any thread needs them. Raises BrowserMissing."""
         if self._remote_url is None:

@@ -79,6 +79,16 @@ const questions = {
     });
     return layout ? buttonOf(layout) : null;
   },
+  // A control that ends the session, by its exact words: on a page that marks attendance nothing is pressed on a guess.
+  signOut: () => {
+    const words = ["выход", "выйти", "шығу", "log out", "logout", "sign out"];
+    return [...document.querySelectorAll(".v-button, .v-menubar-menuitem")]
+      .find((control) => words.includes(text(control).toLowerCase())) || null;
+  },
+  // What a page that is not known is made of, without its words and numbers: the same for the same kind of page.
+  shape: () => [...document.querySelectorAll("[class*='v-']")]
+    .map((element) => [...element.classList].filter((name) => !/\d/.test(name)).sort().join("."))
+    .filter((name, at, all) => all.indexOf(name) === at).sort().join(" "),
   // The yes button of a dialog that asks after the click (seen once at a neighbour's, never by us).
   yes: () => {
     const words = ["да", "иә", "yes", "ok", "ок"];

@@ -4,6 +4,8 @@ All of the portal is one address; what it shows decides ``portal.views``. Nothin
 through the caller's ``pause``, which may raise to interrupt it.
 """
 
+import hashlib
+import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -44,12 +46,15 @@ from portal.lessons import Lesson
 from portal.limits import Pause
 from portal.views import Reading, View, decide
 
+log = logging.getLogger(__name__)
+
 _SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
 
 # A stopped Vaadin application never becomes idle again, so waiting for it needs an end (seconds).
 READY_WITHIN = 15.0
 # Two looks this far apart (seconds) must both find the client idle: a queued request starts in between.
 _BETWEEN_LOOKS = 0.07
+SIGN_OUT_WITHIN = 2.0  # somebody waits for the end
 # After the click on "Log in" the form may stand there for a moment before the refusal or the reload comes.
 _FORM_STAYS = 3.0
 _SELECT_ALL = (Keys.COMMAND if sys.platform == "darwin" else Keys.CONTROL) + "a" + Keys.NULL
@@ -117,6 +122,21 @@ class Page:
             if self._clock.monotonic() > deadline:
                 raise PortalUnavailable(f"the page was not ready within {within:g} s")
             self._pause(_BETWEEN_LOOKS)
+
+    def evidence(self) -> tuple[str, bytes | None, str]:
+        """Return what tells people about a page that is not known: its kind, a picture (PNG), its source.
+
+        Raises:
+            BrowserFailed: the browser is gone.
+        """
+        try:
+            kind = hashlib.blake2b(str(self._ask("shape")).encode(), digest_size=6).hexdigest()
+            picture = self._command(self._driver.get_screenshot_as_png)
+            source: str = self._command(lambda: self._driver.page_source)
+        except (PageChanged, PortalUnavailable) as gone:
+            log.info("no picture of the unknown page: %s", type(gone).__name__)
+            return "", None, ""
+        return kind, picture, source
 
     def _ask(self, question: str, argument: Any = None) -> Any:
         return self._command(lambda: self._driver.execute_script(_SCRIPT, question, argument))
@@ -216,6 +236,15 @@ class LoginPage(Page):
 
 class AttendancePage(Page):
     """The cards of the lessons that are open now."""
+
+    def sign_out(self) -> bool:
+        """Press what ends the session, where the page has it; True where it was pressed. Raises PortalError."""
+        control = self._ask("signOut")
+        if control is None:
+            return False
+        self._command(control.click)
+        self.settle(SIGN_OUT_WITHIN)
+        return True
 
     def mark(self, lesson: Lesson, within: float = READY_WITHIN) -> bool:
         """Press a lesson's button and wait for the page's own confirmation.

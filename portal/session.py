@@ -1,15 +1,19 @@
 """The portal as a monitor asks it: one small face over a Chrome and its page objects."""
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from clock import Clock
 from portal.browser import Browser, Chromes, set_language
-from portal.errors import BrowserFailed
+from portal.errors import BrowserFailed, PortalError
+from portal.kept_session import Encrypts, KeptSession
 from portal.lessons import Lesson
 from portal.limits import Pause
 from portal.pages import AttendancePage, LoginPage
 from portal.views import Reading
+
+log = logging.getLogger(__name__)
 
 
 class Portal(Protocol):
@@ -30,8 +34,14 @@ class Portal(Protocol):
     def mark(self, lesson: Lesson) -> bool:
         """Press a lesson's button; True where the page confirmed."""
 
+    def evidence(self) -> tuple[str, bytes | None, str]:
+        """Return what tells people about a page that is not known: its kind, a picture (PNG), its source."""
+
+    def leave(self) -> None:
+        """Sign out where the page offers it, and forget the portal's session. Never raises."""
+
     def end(self) -> None:
-        """Let go of the browser."""
+        """Let go of the browser; the portal's session is kept unless ``leave`` came before."""
 
     def kill(self) -> None:
         """End a hung browser, from another thread."""
@@ -40,32 +50,58 @@ class Portal(Protocol):
 class ChromePortal:
     """The portal in a Chrome of one's own."""
 
-    def __init__(self, browser: Browser, address: str, pause: Pause, clock: Clock) -> None:
-        """Take an open browser."""
+    def __init__(
+        self, browser: Browser, address: str, pause: Pause, clock: Clock, kept: KeptSession | None = None
+    ) -> None:
+        """Take an open browser, and where the portal's session is kept."""
         self._browser = browser
+        self._kept = kept
         self._attendance = AttendancePage(browser.driver, pause, clock)
         self._login = LoginPage(browser.driver, pause, clock)
         self.load = self._attendance.load
         self.settle = self._attendance.settle
         self.changed = self._attendance.changed
         self.mark = self._attendance.mark
-        self.sign_in = self._login.sign_in
-        self.end = browser.end
+        self.evidence = self._attendance.evidence
         self.kill = browser.kill
         set_language(browser, address)
+        if kept is not None:
+            kept.put_back(browser)
+
+    def sign_in(self, username: str, password: str) -> Reading:
+        """Sign in, and keep the session at once: a crash must not cost another sign-in."""
+        reading = self._login.sign_in(username, password)
+        if self._kept is not None:
+            self._kept.keep(self._browser)
+        return reading
+
+    def leave(self) -> None:
+        """Sign out where the page offers it, and forget the portal's session."""
+        try:
+            self._attendance.sign_out()
+        except PortalError as error:
+            log.info("not signed out (%s); the session is forgotten", type(error).__name__)
+        if self._kept is not None:
+            self._kept.let_go(self._browser)
+        self._kept = None
+
+    def end(self) -> None:
+        """End the browser."""
+        self._browser.end()
 
 
 # Opens the portal for the profile of one student.
 OpenPortal = Callable[[str, Pause], Portal]
 
 
-def chrome_opener(chromes: Chromes, portal_url: str, clock: Clock) -> OpenPortal:
-    """Return what opens the portal in a Chrome of ``chromes``."""
+def chrome_opener(chromes: Chromes, portal_url: str, clock: Clock, cipher: Encrypts | None = None) -> OpenPortal:
+    """Return what opens the portal in a Chrome of ``chromes``; with ``cipher`` the portal's session is kept."""
 
     def open_portal(profile: str, pause: Pause) -> Portal:
         browser = chromes.open(profile, pause)
+        kept = KeptSession(chromes.folder(profile), cipher) if cipher is not None else None
         try:
-            return ChromePortal(browser, portal_url, pause, clock)
+            return ChromePortal(browser, portal_url, pause, clock, kept)
         except BrowserFailed:
             browser.end()
             raise

@@ -36,6 +36,8 @@ class Behaviour:
     """After signing in: neither lessons nor the label that says there are none."""
     confirm_dialog: bool = False
     """A click on the mark button asks first."""
+    sign_out_button: bool = False
+    """Pages of signed-in students have a button that ends the session; whether the portal has one is not known."""
     push: bool = False
     """Pages loaded from now on keep a line to the server, on which live lessons reach them by themselves."""
 

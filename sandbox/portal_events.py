@@ -50,6 +50,7 @@ class Desk:
         elif ui.view == "blocked":
             self._world.log("blocked", self._world.username(session.student))
         elif session.student is not None:
+            ui.sign_out = self._behaviour.sign_out_button
             ui.shown = [lesson.id for lesson in self._world.open_for(session.student)]
         return ui
 
@@ -146,6 +147,10 @@ class Desk:
         elif name == "confirm.no":
             ui.window = None
         elif name == "home":
+            answer.reload = True
+        elif name == "sign_out":
+            self._world.log("signed_out", self._world.username(session.student))
+            session.student = None
             answer.reload = True
         elif name == "locale" and argument in WORDS:
             answer.locale = argument

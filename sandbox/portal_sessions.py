@@ -43,6 +43,7 @@ class Ui:
     remember_me: bool = False
     window: str | None = None
     shown: list[int] = field(default_factory=list)
+    sign_out: bool = False
     """The lessons on the page. Others wait for a reload, unless they are live and the page has push."""
     seen: set[int] = field(default_factory=set)
     sync_id: int = 0

@@ -48,6 +48,8 @@ def _header(ui: Ui) -> Component:
         for locale, flag in (("kk", "kz"), ("ru", "ru"), ("en", "gb"))
     ]
     home = _component(ui, "home", "Button", ["borderless"], glyph=_HOME, caption=words.home)
+    if ui.sign_out:
+        flags.append(_component(ui, "sign_out", "Button", ["borderless"], caption=words.sign_out))
     return _layout(ui, "header", [home, *flags], kind="HorizontalLayout", styles=["header"], spacing=True)
 
 

@@ -24,6 +24,7 @@ class Words:
     error: str
     blocked: str
     home: str
+    sign_out: str
     attendance: str
     nothing_open: str
     minutes_left: str
@@ -46,6 +47,7 @@ WORDS = {
         error="Қате",
         blocked="Пайдаланушы бұғатталған. Себеп: {reason}",  # attested
         home="Басты бет",
+        sign_out="Шығу",
         attendance="Сабаққа қатысу",
         nothing_open="Қолжетімді пәндер жоқ",
         minutes_left="{n} минут қалды",  # its last word is attested
@@ -66,6 +68,7 @@ WORDS = {
         error="Ошибка",
         blocked="Пользователь заблокирован. Причина: {reason}",
         home="Главная",
+        sign_out="Выход",
         attendance="Отметка посещаемости",
         nothing_open="Нет доступных дисциплин",  # attested
         minutes_left="Осталось {n} минут",  # its first word is attested
@@ -86,6 +89,7 @@ WORDS = {
         error="Error",
         blocked="User is blocked. Reason: {reason}",
         home="Home",
+        sign_out="Log out",
         attendance="Attendance",
         nothing_open="No available disciplines",
         minutes_left="{n} minutes left",  # attested

@@ -9,9 +9,18 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram import (
+    Bot,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputFile,
+    KeyboardButton,
+    LinkPreviewOptions,
+    ReplyKeyboardMarkup,
+    ReplyKeyboardRemove,
+)
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
@@ -39,6 +48,14 @@ class Button:
 
 
 Keyboard = list[list[Button]]
+# What only a reply keyboard's button can ask for, and taking that keyboard away again.
+Ask = Literal["contact", "location", "nothing"]
+# Makes the file that a reference in the queue names, when its turn has come: its name and content; None: no more there.
+MakeFile = Callable[[str], Awaitable[tuple[str, bytes] | None]]
+
+
+async def _no_files(_reference: str) -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -46,10 +63,12 @@ class Item:
     """One thing to do in one chat. Texts are HTML: whoever writes them escapes names.
 
     "send" makes a new message, which rings; with a ``slot`` it fills that place on the screen. "photo" does the same
-    with the QR picture of the link ``qr`` above the text; the queue keeps the link, and it is drawn when its turn
-    comes. "edit" changes the message in the slot, or sends where there is none; "amend" changes it, or does nothing
-    where there is none.
-    "strip" takes the buttons off the message in the slot. "delete" deletes ``message_id``.
+    with the QR picture of the link ``qr``, or the picture that ``file`` names, above the text. "document" sends the
+    file that ``file`` names. The queue keeps link and name; what they stand for is made when its turn comes.
+    "edit" changes the message in the slot, or sends where there is none; "amend" changes it, or does nothing where
+    there is none. "strip" takes the buttons off the message in the slot. "delete" deletes ``message_id``.
+    ``ask`` puts a reply keyboard below the message (its one button has the text ``ask_label``), or with "nothing"
+    takes it away; such a message has no inline buttons.
     """
 
     chat_id: int
@@ -60,12 +79,16 @@ class Item:
     lane: int = ANSWER
     message_id: int | None = None
     qr: str | None = None
+    file: str | None = None
+    ask: Ask | None = None
+    ask_label: str = ""
 
     def payload(self) -> dict[str, Any]:
         """Return what the ledger keeps of it."""
         buttons = [[[b.text, b.data, b.url] for b in row] for row in self.buttons] if self.buttons else None
         kept = {"text": self.text, "buttons": buttons, "message_id": self.message_id}
-        return kept if self.qr is None else {**kept, "qr": self.qr}
+        extra = {"qr": self.qr, "file": self.file, "ask": [self.ask, self.ask_label] if self.ask else None}
+        return kept | {name: value for name, value in extra.items() if value is not None}
 
 
 class Outbox:
@@ -79,8 +102,12 @@ class Outbox:
         on_unreachable: Callable[[int], Awaitable[None]],
         clock: Clock | None = None,
         between_sends: float = BETWEEN_SENDS,
+        make_file: MakeFile = _no_files,
     ) -> None:
-        """Take the bot, the ledger, the bot's name in it, and who hears that a person has blocked the bot."""
+        """Take the bot, the ledger, the bot's name in it, who hears that a person has blocked the bot, and what makes
+        the files that items name.
+        """
+        self._make_file = make_file
         self._between_sends = between_sends
         self._bot = bot
         self._database = database
@@ -149,6 +176,10 @@ class Outbox:
         """Say that a message on the screen fills a slot: the one on which a button was tapped."""
         await asyncio.to_thread(self._queue.fill, chat_id, slot, message_id)
 
+    def forget_offers(self) -> int:
+        """Forget where offers of lessons that are cleaned away stood; not for the loop."""
+        return self._queue.forget_offers()
+
     def _put(self, items: tuple[Item, ...], when: Callable[[], bool] | None) -> bool:
         with self._database.transaction():
             if when is not None and not when():
@@ -215,7 +246,8 @@ class Outbox:
             return 0.0
         now = self._clock.monotonic()
         paced = self._last_sent.get(chat_id, now - self._between_sends) + self._between_sends
-        return max(0.0, self._held_until.get(chat_id, now) - now, paced - now if action in ("send", "photo") else 0.0)
+        new = action in ("send", "photo", "document")
+        return max(0.0, self._held_until.get(chat_id, now) - now, paced - now if new else 0.0)
 
     async def _wait(self, seconds: float, kick: asyncio.Event | None = None) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._closing, kick) if event is not None]
@@ -233,6 +265,8 @@ class Outbox:
                 await self._strip(row)
             elif row.action == "photo":
                 message_id = await self._photo(row)
+            elif row.action == "document":
+                await self._document(row)
             else:
                 message_id = await self._show(row)
         except BadRequest as error:
@@ -269,14 +303,16 @@ class Outbox:
             row.chat_id,
             row.payload["text"],
             parse_mode=ParseMode.HTML,
-            reply_markup=_markup(row.payload["buttons"]),
+            reply_markup=_asking(row.payload) or _markup(row.payload["buttons"]),
             link_preview_options=LinkPreviewOptions(is_disabled=True),
         )
         self._last_sent[row.chat_id] = self._clock.monotonic()
         return message.message_id
 
     async def _photo(self, row: OutgoingRow) -> int:
-        picture = await asyncio.to_thread(qr_picture, row.payload["qr"])
+        picture = await self._picture(row)
+        if picture is None:
+            return await self._send(row)
         try:
             message = await self._bot.send_photo(
                 row.chat_id,
@@ -290,6 +326,26 @@ class Outbox:
             return await self._send(row)
         self._last_sent[row.chat_id] = self._clock.monotonic()
         return message.message_id
+
+    async def _picture(self, row: OutgoingRow) -> bytes | None:
+        if row.payload.get("qr") is not None:
+            return await asyncio.to_thread(qr_picture, row.payload["qr"])
+        made = await self._make_file(row.payload["file"])
+        return made[1] if made is not None else None
+
+    async def _document(self, row: OutgoingRow) -> None:
+        made = await self._make_file(row.payload["file"])
+        if made is None:
+            log.warning("outgoing: chat %d, the file %s is no more there", row.chat_id, row.payload["file"])
+            return
+        name, content = made
+        await self._bot.send_document(
+            row.chat_id,
+            InputFile(content, filename=name),
+            caption=row.payload["text"] or None,
+            parse_mode=ParseMode.HTML,
+        )
+        self._last_sent[row.chat_id] = self._clock.monotonic()
 
     async def _strip(self, row: OutgoingRow) -> None:
         slot = row.slot or ""
@@ -316,6 +372,16 @@ class Outbox:
         outcome = self._outcomes.get((row.chat_id, row.payload["message_id"]))
         if row.action == "delete" and outcome is not None and not outcome.done():
             outcome.set_result(gone)
+
+
+def _asking(payload: dict[str, Any]) -> ReplyKeyboardMarkup | ReplyKeyboardRemove | None:
+    kind, label = payload.get("ask") or (None, "")
+    if kind is None:
+        return None
+    if kind == "nothing":
+        return ReplyKeyboardRemove()
+    button = KeyboardButton(label, request_contact=kind == "contact", request_location=kind == "location")
+    return ReplyKeyboardMarkup([[button]], resize_keyboard=True, one_time_keyboard=True)
 
 
 def _markup(rows: list[list[list[str | None]]] | None) -> InlineKeyboardMarkup | None:

@@ -237,6 +237,14 @@ class FakePortal:
             raise outcome.error.with_traceback(None)
         return outcome
 
+    def evidence(self) -> tuple[str, bytes | None, str]:
+        """Return a kind, a picture, a source."""
+        return "kind-of-page", b"a picture", "<html>"
+
+    def leave(self) -> None:
+        """Write down that the session was let go."""
+        self._note("leave")
+
     def end(self) -> None:
         self._note("end")
 
@@ -266,6 +274,10 @@ class RecordingJournal:
         self, key: str, student: int, local_date: str, subject: str, teacher: str, time: str, at: datetime
     ) -> LessonRow:
         return self._lessons.seen(key, student, local_date, subject, teacher, time, at)
+
+    def unsettled(self, student: int, local_date: str) -> list[LessonRow]:
+        """Return what is not settled."""
+        return self._lessons.unsettled(student, local_date)
 
     def get(self, key: str) -> LessonRow | None:
         return self._lessons.get(key)

@@ -15,7 +15,7 @@ from encryption import Cipher
 from handlers.marker import Marker
 from handlers.registration import STEPS
 from handlers.services import Services
-from ledger import Database, Lessons, People
+from ledger import Database, Lessons, People, Told, Tries, Watches
 from monitor import AttendanceMonitor, profile_name
 from monitor_events import Event, State, Status, StatusEvent
 from portal.browser import Chromes
@@ -24,8 +24,10 @@ from registry import Bridge, MonitorRegistry
 from settings import Settings
 from storage import Storage, Student
 from telegram_app.factory import PollingRequest, build_application, polling, running
+from telegram_app.files import files_in
 from telegram_app.outgoing import Outbox
 from telegram_app.persistence import StepsFromLedger
+from telegram_app.qr import qr_picture
 from tests.e2e.people import ADMIN, TOKEN
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
@@ -59,6 +61,7 @@ class FakeMonitor:
         self.student = student
         self.password = password
         self.mode = student.mode
+        self.left_portal = False
         self.marked_now: list[str] = []
         at = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
         self.status = Status(State.WATCHING, since=at, started=at)
@@ -71,8 +74,9 @@ class FakeMonitor:
         """Begin."""
         self._running.set()
 
-    def stop(self) -> None:
+    def stop(self, *, leave_portal: bool = False) -> None:
         """End."""
+        self.left_portal = leave_portal
         self._running.clear()
 
     def join(self, timeout: float) -> bool:
@@ -86,6 +90,9 @@ class FakeMonitor:
     def set_mode(self, mode: Any) -> None:
         """Take over a mode."""
         self.mode = mode
+
+    def look_again(self) -> None:
+        """Nothing to look at."""
 
     def mark_now(self, key: str | None = None) -> None:
         """Write down what it is asked to mark."""
@@ -106,6 +113,11 @@ class FakeMonitor:
         self._lessons.confirm(lesson.key, now)
         self._on_lesson(self.student.username, "marked", lesson)
 
+    def meets_unknown_page(self, kind: str) -> None:
+        """Report a page that is not known, with a picture."""
+        event = StatusEvent(Event.UNKNOWN_VIEW, "a page", kind=kind, picture=qr_picture("x"), source="<html>")
+        self._on_status(self.student.username, event)
+
     def tells(self, event: Event, text: str = "", lesson: Lesson | None = None, ends: bool = False) -> None:
         """Report a status event, perhaps its last."""
         if ends:
@@ -116,7 +128,8 @@ class FakeMonitor:
 class RunningMarker:
     """What a test holds of the marker."""
 
-    def __init__(self, services: Services, marker: Marker, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, services: Services, marker: Marker, bridge: Bridge, loop: asyncio.AbstractEventLoop) -> None:
+        self._bridge = bridge
         self.services = services
         self.storage = services.storage
         self.monitors: dict[int, FakeMonitor] = {}
@@ -127,6 +140,15 @@ class RunningMarker:
         """Have what could not be done before be tried again."""
         asyncio.run_coroutine_threadsafe(self._marker.catch_up(), self._loop).result(timeout=30)
         return True
+
+    def looks_at_troubles(self) -> None:
+        """Have the troubles look at the clock now, after what was said before has been heard."""
+        self.settles()
+        asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.look(), self._loop).result(timeout=30)
+
+    def settles(self) -> None:
+        """Wait until the loop has dealt with everything that the monitors have said."""
+        asyncio.run_coroutine_threadsafe(self._bridge.settled(), self._loop).result(timeout=30)
 
     def lets_time_pass(self) -> None:
         """Have the offers look at the clock now."""
@@ -140,6 +162,7 @@ async def marker(
     clock: Clock,
     started: Callable[[RunningMarker], None],
     admins: tuple[int, ...] = (ADMIN,),
+    capacity: int = 2,
 ) -> AsyncIterator[str]:
     """Run the marker against a Telegram; hand what a test needs of it to ``started``."""
     settings = Settings(
@@ -162,14 +185,15 @@ async def marker(
             held[0].monitors[student.telegram_id] = fake
             return cast(AttendanceMonitor, fake)
 
-        registry = MonitorRegistry(storage, make, bridge, capacity=2, clock=clock)
+        watches = Watches(database)
+        registry = MonitorRegistry(storage, make, bridge, capacity=capacity, clock=clock, watches=watches)
         application = build_application(TOKEN, telegram_url, None, StepsFromLedger(people, STEPS), PollingRequest(None))
 
         async def lost(person: int) -> None:
             await conversations.presence.lost(person)
 
         # Telegram's pace is told to be faster here, so that a conversation costs a test no seconds.
-        outbox = Outbox(application.bot, database, "marker", lost, clock, between_sends=0)
+        outbox = Outbox(application.bot, database, "marker", lost, clock, 0, files_in(folder / "data"))
         services = Services(
             settings,
             clock,
@@ -178,12 +202,15 @@ async def marker(
             people,
             registry,
             outbox,
+            watches,
+            Told(database),
+            Tries(database),
             languages=people.languages(),
             forget_profile=lambda username: Chromes(folder / "data" / "profiles").forget(profile_name(username)),
         )
         conversations = Marker(services, people.unreachable())
         conversations.add_to(application)
-        held.append(RunningMarker(services, conversations, asyncio.get_running_loop()))
+        held.append(RunningMarker(services, conversations, bridge, asyncio.get_running_loop()))
         await stack.enter_async_context(running(application))
         stack.push_async_callback(outbox.close)
         await outbox.start()

@@ -26,6 +26,7 @@ class Scene:
         username: str = "a_student",
         begin: datetime = MONDAY_MORNING,
         jitter: Callable[[float, float], float] = lambda low, high: (low + high) / 2,
+        rests_until: Callable[[datetime], datetime | None] = lambda _now: None,
     ) -> None:
         self.clock = FakeClock(begin)
         self.notes: list[str] = []
@@ -51,6 +52,7 @@ class Scene:
             clock=self.clock,
             jitter=jitter,
             commands=self.commands,
+            rests_until=rests_until,
         )
 
     def run(self, seconds: float) -> "Scene":

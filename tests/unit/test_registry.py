@@ -43,8 +43,8 @@ class FakeMonitor:
         self.notes.append("start")
         self._running = True
 
-    def stop(self) -> None:
-        self.notes.append("stop")
+    def stop(self, *, leave_portal: bool = False) -> None:
+        self.notes.append("stop, leaving the portal" if leave_portal else "stop")
         self._running = False
         self.say(Event.STOPPED)
 
@@ -161,7 +161,7 @@ class TestRemoving:
             notes.append(f"clean {student.username}, {house.storage.student(AIDA) is not None}")
 
         assert (await house.registry.remove(AIDA, clean)).telegram_id == AIDA
-        assert notes == ["start", "stop", "join", "clean student_501, True"]
+        assert notes == ["start", "stop, leaving the portal", "join", "clean student_501, True"]
         assert house.storage.student(AIDA) is None
         assert house.registry.active() == [BEN]
         with pytest.raises(NotRegistered):
@@ -294,7 +294,7 @@ class TestStopping:
         """A stopped monitor is told and waited for, and not wanted any more."""
         await house.registry.start(AIDA)
         assert await house.registry.stop(AIDA)
-        assert house.made[0].notes == ["start", "stop", "join"]
+        assert house.made[0].notes == ["start", "stop, leaving the portal", "join"]
         assert not house.wanted(AIDA)
         assert (house.registry.active(), house.registry.status(AIDA)) == ([], None)
         assert (await house.hear())[2] is Event.STOPPED
@@ -311,7 +311,7 @@ class TestStopping:
         Disk(monkeypatch).fail(OSError(28, "No space left on device"), at=0)
         with pytest.raises(StorageUnavailable):
             await house.registry.stop(AIDA)
-        assert house.made[0].notes == ["start", "stop", "join"]
+        assert house.made[0].notes == ["start", "stop, leaving the portal", "join"]
         assert house.registry.active() == []
 
     async def test_started_again(self, house: House) -> None:

@@ -1,0 +1,76 @@
+"""The hours in which monitors work: `Mon-Sat 08:00-21:00`, several of them separated by commas or semicolons."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY = "|".join(_DAYS)
+_WINDOW = re.compile(
+    rf"(?:(?P<first>{_DAY})(?:-(?P<last>{_DAY}))?\s+)?(?P<start>\d\d?:\d\d)\s*-\s*(?P<end>\d\d?:\d\d)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Hours on some days of the week (Monday is 0). An end at or before the start means the next day's."""
+
+    days: frozenset[int]
+    start: time
+    end: time
+
+
+@dataclass(frozen=True)
+class ActiveHours:
+    """When monitors work. Without windows: always."""
+
+    windows: tuple[Window, ...] = ()
+
+    def closed_until(self, now: datetime, zone: ZoneInfo) -> datetime | None:
+        """Return when the next window opens, or None where one is open now (or there are none at all)."""
+        if not self.windows:
+            return None
+        local = now.astimezone(zone)
+        opens = []
+        for days_ahead in range(-1, 8):
+            day = local.date() + timedelta(days=days_ahead)
+            for start, end in self._on(day, zone):
+                if start <= now < end:
+                    return None
+                if start > now:
+                    opens.append(start)
+        return min(opens)
+
+    def _on(self, day: date, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
+        spans = []
+        for window in self.windows:
+            if day.weekday() in window.days:
+                next_day = day + timedelta(days=1) if window.end <= window.start else day
+                spans.append((datetime.combine(day, window.start, zone), datetime.combine(next_day, window.end, zone)))
+        return spans
+
+
+def parse_hours(text: str) -> ActiveHours:
+    """Read windows such as `Mon-Sat 08:00-21:00, Sun 10:00-12:00`; empty means always.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    windows = []
+    for part in re.split(r"[,;]", text):
+        if not part.strip():
+            continue
+        found = _WINDOW.fullmatch(part.strip())
+        if found is None:
+            raise ValueError(f"no hours: {part.strip()}")
+        first = _DAYS.index((found["first"] or "mon").lower())
+        last = _DAYS.index((found["last"] or found["first"] or "sun").lower())
+        days = frozenset((first + ahead) % 7 for ahead in range((last - first) % 7 + 1))
+        windows.append(Window(days, _clock(found["start"]), _clock(found["end"])))
+    return ActiveHours(tuple(windows))
+
+
+def _clock(text: str) -> time:
+    hours, minutes = map(int, text.split(":"))
+    return time(0, 0) if (hours, minutes) == (24, 0) else time(hours, minutes)

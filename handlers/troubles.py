@@ -1,0 +1,185 @@
+"""What goes wrong for longer: one message to the student after five minutes and one when it is over; one to the admin
+for all of them together, and one with a picture for a page that nobody knows.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from html import escape
+from pathlib import Path
+
+from handlers.menu import clock_time
+from handlers.services import Services
+from monitor_events import Event, StatusEvent
+from telegram_app.outgoing import NOTICE, Item
+
+log = logging.getLogger(__name__)
+
+TOLD_AFTER = timedelta(minutes=5)
+# What fails within so long of the first is one message to the admin.
+GATHERED_FOR = timedelta(seconds=30)
+MANY = 3  # students in lasting trouble at once: no more one student's own
+NAMED = 5  # usernames in the admin's message
+KEPT_PAGES = 10  # pictures and sources of unknown pages on disk
+LONGEST_WORDS = 300  # characters of the portal's own words
+
+
+@dataclass
+class _Lasting:
+    """A trouble that goes on: since when, and the last words about it."""
+
+    username: str
+    since: datetime
+    words: str
+
+
+class Troubles:
+    """Hears every status event; ``look`` is called each second."""
+
+    def __init__(self, services: Services) -> None:
+        """Take what the handlers work with."""
+        self._services = services
+        self._lasting: dict[int, _Lasting] = {}
+        self._failed: list[tuple[str, str]] = []  # who ended by a fault of ours, and its words
+        self._gathering_since: datetime | None = None
+        self._outage_since: datetime | None = None
+
+    async def hear(self, student: int, username: str, event: StatusEvent) -> None:
+        """Take note of trouble and of its end."""
+        match event.event:
+            case Event.TROUBLE | Event.UNKNOWN_VIEW:
+                since = self._services.clock.now()
+                before = self._services.watches.of(student).told_since if student not in self._lasting else None
+                lasting = self._lasting.setdefault(student, _Lasting(username, before or since, event.text))
+                lasting.words = event.text
+                if event.event is Event.UNKNOWN_VIEW and event.picture is not None:
+                    await self._tell_unknown(username, event)
+            case Event.WATCHING | Event.RESTING:
+                self._lasting.pop(student, None)
+                await self._tell_over(student)
+            case Event.STOPPED | Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
+                self._lasting.pop(student, None)  # what ends says so itself
+                await asyncio.to_thread(self._services.watches.claim_relief, student)
+
+    def failed(self, username: str, event: StatusEvent) -> None:
+        """Take note of a monitor that ended by a fault of ours; the admin is told of all of them together."""
+        self._failed.append((username, event.text or event.event.value))
+        self._gathering_since = self._gathering_since or self._services.clock.now()
+
+    async def look(self) -> None:
+        """Tell what has lasted long enough."""
+        now = self._services.clock.now()
+        for student, lasting in list(self._lasting.items()):
+            if now - lasting.since >= TOLD_AFTER:
+                await self._tell_lasting(student, lasting)
+        if self._gathering_since is not None and now - self._gathering_since >= GATHERED_FOR:
+            failed, self._failed, self._gathering_since = self._failed, [], None
+            await self._tell_failed(failed)
+        await self._look_at_outage(now)
+
+    def long_troubled(self) -> int:
+        """Return how many monitors have been in trouble for so long that it was told."""
+        now = self._services.clock.now()
+        return sum(now - each.since >= TOLD_AFTER for each in self._lasting.values())
+
+    # to the student
+
+    async def _tell_lasting(self, student: int, lasting: _Lasting) -> None:
+        _ = self._services.texts(student)
+        since = clock_time(self._services, lasting.since, self._services.clock.now())
+        text = _(
+            "The portal can't be watched since {time}: {words}\nI go on trying and tell you when it works again."
+            " If a lesson is on, mark it on the portal yourself."
+        ).format(time=since, words=escape(lasting.words[:LONGEST_WORDS]))
+        await self._services.outbox.put(
+            Item(student, "send", f"<b>[{escape(lasting.username)}]</b> {text}", lane=NOTICE),
+            when=lambda: self._services.watches.claim_trouble(student, lasting.since),
+        )
+
+    async def _tell_over(self, student: int) -> None:
+        _ = self._services.texts(student)
+        text = _("The portal works again, and I am watching.")
+        await self._services.outbox.put(
+            Item(student, "send", text, lane=NOTICE), when=lambda: self._services.watches.claim_relief(student)
+        )
+
+    # to the admin
+
+    async def _tell_failed(self, failed: list[tuple[str, str]]) -> None:
+        for admin in self._services.settings.admin_telegram_id:
+            _ = self._services.texts(admin)
+            if len(failed) == 1:
+                username, reason = failed[0]
+                text = _("The monitor of {username} has stopped: {reason}").format(
+                    username=escape(username), reason=escape(reason[:LONGEST_WORDS])
+                )
+            else:
+                counted = Counter(reason for _name, reason in failed).most_common(3)
+                head = _.ngettext("{n} monitor has stopped: {names}", "{n} monitors have stopped: {names}", len(failed))
+                text = head.format(n=len(failed), names=_names([name for name, _reason in failed]))
+                text += "".join(f"\n{count} x {escape(reason[:LONGEST_WORDS])}" for reason, count in counted)
+            await self._services.outbox.put(Item(admin, "send", text, lane=NOTICE))
+
+    async def _look_at_outage(self, now: datetime) -> None:
+        """Tell the admin once that many are in trouble, and once that it is over."""
+        lasting = [each for each in self._lasting.values() if now - each.since >= TOLD_AFTER]
+        if self._outage_since is None and len(lasting) >= MANY:
+            self._outage_since = min(each.since for each in lasting)
+            log.warning("trouble: %d monitors can't watch the portal since %s", len(lasting), self._outage_since)
+            for admin in self._services.settings.admin_telegram_id:
+                _ = self._services.texts(admin)
+                head = _.ngettext(
+                    "{n} monitor can't watch the portal since {time}: {names}",
+                    "{n} monitors can't watch the portal since {time}: {names}",
+                    len(lasting),
+                ).format(
+                    n=len(lasting),
+                    time=clock_time(self._services, self._outage_since, now),
+                    names=_names([each.username for each in lasting]),
+                )
+                words = Counter(each.words for each in lasting).most_common(1)[0][0]
+                text = f"{head}\n{escape(words[:LONGEST_WORDS])}"
+                await self._services.outbox.put(Item(admin, "send", text, lane=NOTICE))
+        elif self._outage_since is not None and not self._lasting:
+            self._outage_since = None
+            log.info("trouble: over for all monitors")
+            for admin in self._services.settings.admin_telegram_id:
+                _ = self._services.texts(admin)
+                await self._services.outbox.put(Item(admin, "send", _("All monitors watch again."), lane=NOTICE))
+
+    async def _tell_unknown(self, username: str, event: StatusEvent) -> None:
+        """Show each admin, once for each kind of page, what the portal shows that nobody knows."""
+        now, admins = self._services.clock.now(), self._services.settings.admin_telegram_id
+        folder = self._services.settings.data_dir / "unknown-pages"
+        await asyncio.to_thread(_keep_page, folder, event)
+        items = []
+        for admin in admins:
+            _ = self._services.texts(admin)
+            text = _(
+                "The portal shows {username} a page that I don't know. Nothing is pressed on it; I look again"
+                " every few minutes. Its source is in DATA_DIR, {name}."
+            ).format(username=escape(username), name=f"unknown-pages/{event.kind}.html")
+            items.append(Item(admin, "photo", text, file=f"unknown-pages/{event.kind}.png", lane=NOTICE))
+        await self._services.outbox.put(*items, when=lambda: self._services.told.claim(f"page:{event.kind}", now))
+
+
+def _names(usernames: list[str]) -> str:
+    shown = ", ".join(escape(name[:40]) for name in usernames[:NAMED])
+    return shown + (", …" if len(usernames) > NAMED else "")
+
+
+def _keep_page(folder: Path, event: StatusEvent) -> None:
+    """Write a page's picture and source (0600); the oldest ones go."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for suffix, content in ((".png", event.picture or b""), (".html", event.source.encode())):
+            file = folder / f"{event.kind}{suffix}"
+            file.touch(mode=0o600)
+            file.write_bytes(content)
+        pages = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+        for old in pages[2 * KEPT_PAGES :]:
+            old.unlink()
+    except OSError:
+        log.exception("an unknown page is not kept")

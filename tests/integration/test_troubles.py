@@ -1,0 +1,234 @@
+"""Trouble that lasts, over a strict Telegram: who is told what, and how often."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor_events import Event, Why
+from portal.lessons import Lesson
+from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, eventually
+from tests.integration.marker import RunningMarker, SteppedClock, marker
+from tests.servers import in_thread
+
+ALGEBRA = Lesson("Algebra", "Ivanov I. I.", "Л1 (09:00 - 10:00)", key="0123456789abcdef")
+FIRST, SECOND, THIRD = 2001, 2002, 2003
+DOWN = "the portal answered 503"
+
+
+@pytest.fixture
+def telegram(telegram_url: str) -> Iterator[Telegram]:
+    """Give a Telegram with our bot in it, without its limits on speed."""
+    telegram = Telegram(telegram_url)
+    telegram.call("/reset")
+    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
+    telegram.call("/limits", per_second=None, per_chat_per_second=None)
+    yield telegram
+    telegram.http.close()
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    """Give a clock that the test moves."""
+    return SteppedClock()
+
+
+Run = Callable[[], RunningMarker]
+
+
+@pytest.fixture
+def run(tmp_path: Path, telegram: Telegram, clock: SteppedClock) -> Iterator[Run]:
+    """Give what starts the marker; a second call starts it anew on the same data."""
+    with ExitStack() as stack:
+
+        def start() -> RunningMarker:
+            stack.close()
+            held: list[RunningMarker] = []
+            stack.enter_context(in_thread(marker(tmp_path, telegram.url, clock, held.append, capacity=5)))
+            return held[0]
+
+        yield start
+
+
+@pytest.fixture
+def admin(telegram: Telegram) -> Person:
+    """Give the admin, who has pressed Start."""
+    person = Person(telegram, ADMIN, "Admin")
+    person.says("/start")
+    return person
+
+
+def watched(bot: RunningMarker, telegram: Telegram, number: int) -> Person:
+    """Return a student whose monitor runs."""
+    bot.storage.redeem(bot.storage.create_invitation(ADMIN), number, f"student_{number}", "Correct-Horse-7")
+    person = Person(telegram, number, "Student")
+    person.says("/start")
+    person.taps("Start Monitoring")
+    eventually("the monitor", lambda: number in bot.monitors)
+    return person
+
+
+def passes(bot: RunningMarker, clock: SteppedClock, **time: float) -> None:
+    clock.forward(timedelta(**time))
+    bot.looks_at_troubles()
+
+
+def test_one_message_after_five_minutes_and_one_when_over(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """A student hears of trouble once it has lasted five minutes, and once that it is over."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    monitor = bot.monitors[FIRST]
+    monitor.tells(Event.TROUBLE, DOWN)
+    eventually("the trouble", lambda: bot.services.registry.last_trouble(FIRST))
+    passes(bot, clock, minutes=4)
+    assert student.counts("can't be watched") == 0
+    monitor.tells(Event.TROUBLE, DOWN)
+    passes(bot, clock, minutes=2)
+    student.sees(DOWN)
+    for _ in range(3):
+        monitor.tells(Event.TROUBLE, DOWN)
+        passes(bot, clock, minutes=5)
+    monitor.tells(Event.WATCHING)
+    student.sees("The portal works again")
+    monitor.tells(Event.WATCHING)
+    student.taps("Status")
+    student.sees("Last trouble")
+    assert student.counts("can't be watched since") == 1
+    assert student.counts("The portal works again") == 1
+
+
+def test_short_trouble_is_not_told(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """Trouble that passes within five minutes is on the Status screen and in no message."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    for _ in range(4):
+        bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
+        passes(bot, clock, minutes=3)
+        bot.monitors[FIRST].tells(Event.WATCHING)
+        bot.settles()
+    passes(bot, clock, minutes=3)
+    student.taps("Status")
+    student.sees(f"Last trouble: {DOWN}")
+    assert student.counts("can't be watched since") == 0
+    assert student.counts("The portal works again") == 0
+
+
+def test_over_a_restart(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """Who was told of trouble by one process is told of its end by the next one."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    student.sees("can't be watched since")
+    bot = run()
+    eventually("the monitor", lambda: FIRST in bot.monitors)
+    bot.monitors[FIRST].tells(Event.WATCHING)
+    student.sees("The portal works again")
+
+
+def test_admin_hears_once_of_an_outage(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """When many monitors are in trouble the admin gets one message with their number, and one when it is over."""
+    bot = run()
+    for number in (FIRST, SECOND, THIRD):
+        watched(bot, telegram, number)
+        bot.monitors[number].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    assert "student_2001, student_2002, student_2003" in admin.sees("3 monitors can't watch the portal")["text"]
+    passes(bot, clock, minutes=6)
+    for number in (FIRST, SECOND, THIRD):
+        bot.monitors[number].tells(Event.WATCHING)
+    bot.settles()
+    passes(bot, clock, seconds=1)
+    admin.sees("All monitors watch again.")
+    assert admin.counts("can't watch the portal") == 1
+
+
+def test_many_failures_are_one_message(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """Monitors that end by a fault of ours within half a minute are one message to the admin, not many."""
+    bot = run()
+    for number in (FIRST, SECOND, THIRD):
+        watched(bot, telegram, number)
+        bot.monitors[number].tells(Event.NO_BROWSER, "no Chrome here", ends=True)
+    bot.settles()
+    passes(bot, clock, seconds=31)
+    text = admin.sees("3 monitors have stopped")["text"]
+    assert "3 x no Chrome here" in text
+    assert admin.counts("stopped") == 1
+
+
+def test_unknown_page_goes_to_the_admin_once(
+    run: Run, telegram: Telegram, clock: SteppedClock, admin: Person, tmp_path: Path
+) -> None:
+    """A page that nobody knows reaches the admin once for its kind, with a picture; what is kept of it is 0600."""
+    bot = run()
+    for number in (FIRST, SECOND):
+        watched(bot, telegram, number)
+        bot.monitors[number].meets_unknown_page("00aa11bb22cc")
+    message = admin.sees("a page that I don't know")
+    bot.settles()
+    assert message["photo"]
+    assert admin.counts("a page that I don't know") == 1
+    kept = sorted((tmp_path / "data" / "unknown-pages").iterdir())
+    assert [file.name for file in kept] == ["00aa11bb22cc.html", "00aa11bb22cc.png"]
+    assert {file.stat().st_mode & 0o777 for file in kept} == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        (Why.NOT_PRESSED, "Nobody pressed Mark Now in time"),
+        (Why.NOT_CONFIRMED, "the portal did not confirm it"),
+        (Why.TROUBLE, "could not be read"),
+        (Why.TOO_SHORT, "too short a time"),
+    ],
+)
+def test_closed_unmarked(run: Run, telegram: Telegram, why: Why, words: str) -> None:
+    """A lesson that closed unmarked is told once, with why, also where it is reported twice."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].finds(ALGEBRA)
+    student.sees("Attendance available")
+    for _ in range(2):
+        bot.monitors[FIRST].tells(Event.LESSON_CLOSED, why.value, ALGEBRA)
+    student.sees(words)
+    bot.settles()
+    assert student.counts("Not marked: the lesson has closed.") == 1
+
+
+def test_skip_today(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """Skip Today rests until midnight of the university's zone, also over a restart, and can be taken back."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    registry = bot.services.registry
+    student.taps("Skip Today")
+    eventually("the skip", lambda: registry.skips_today(FIRST))
+    assert registry.rests_until(FIRST, clock.now()) is not None
+    bot = run()
+    registry = bot.services.registry
+    assert registry.skips_today(FIRST)
+    student.says("/start")
+    student.taps("Don't Skip Today")
+    eventually("no skip", lambda: not registry.skips_today(FIRST))
+    student.taps("Skip Today")
+    eventually("the skip", lambda: registry.skips_today(FIRST))
+    clock.forward(timedelta(hours=14))
+    assert not registry.skips_today(FIRST)
+    assert registry.rests_until(FIRST, clock.now()) is None
+
+
+def test_stop_lets_the_portal_go_and_a_restart_does_not(run: Run, telegram: Telegram) -> None:
+    """Stop Monitoring signs out of the portal; a restart of ours keeps the session."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    before = bot.monitors[FIRST]
+    bot = run()
+    assert before.left_portal is False
+    eventually("the monitor", lambda: FIRST in bot.monitors)
+    student.says("/start")
+    student.taps("Stop Monitoring")
+    eventually("the end", lambda: not bot.monitors[FIRST].is_running())
+    assert bot.monitors[FIRST].left_portal
