@@ -134,7 +134,7 @@ def test_a_wrong_password_stops_after_one_refusal(telegram: Telegram, portal: Po
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram, password="wrong-password")
     student.taps("Start Monitoring")
-    told = student.sees("Неверный логин или пароль.")
+    told = student.sees("The portal refused the sign-in: «Неверный логин или пароль.»")
     assert told["text"].startswith(f"[{USERNAME}] ")
     assert len(portal.events("refused")) == 1
 
