@@ -4,6 +4,7 @@ Settings -> stores -> application -> registry -> handlers; the end goes the othe
 messages, stores.
 """
 
+import argparse
 import asyncio
 import contextlib
 import logging
@@ -20,9 +21,11 @@ from telegram.error import InvalidToken
 
 import health
 import logs
+import self_check
 import settings as settings_module
 from clock import Clock, SystemClock
 from encryption import Cipher, EncryptionKeyError, open_cipher
+from handlers import health_report
 from handlers.commands import publish_commands
 from handlers.marker import Marker
 from handlers.registration import STEPS
@@ -50,12 +53,23 @@ EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78
 WORKERS = 32
 
 
-def main() -> int:
-    """Run the bot; return the process's exit code."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run the bot, or with --check try all that it needs; return the process's exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python bot.py", description="The attendance bot. Settings: see .env.example."
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="try token, portal, Chrome, storage and key; change nothing"
+    )
+    chosen = parser.parse_args(arguments)
     try:
         settings = settings_module.load_for_bot()
     except SettingsError as error:
         return _refuse(error, EX_CONFIG)
+    if chosen.check:
+        results = self_check.check(settings)
+        print(self_check.table(results))
+        return EX_UNAVAILABLE if any(each.state == self_check.FAILED for each in results) else 0
     logs.set_up(settings.log_level, settings.log_format)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -176,10 +190,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
         marker = Marker(services, people.unreachable())
         marker.add_to(application)
 
-        def report() -> dict[str, Any]:
-            state = health.polling_state(poll.answered_at)
-            return {"status": state, "monitors": len(registry.active()), "capacity": registry.capacity}
-
+        report = partial(health_report.report, services, marker, lambda: poll.answered_at)
         await stack.enter_async_context(health.serving(settings.health_port, report))
         await stack.enter_async_context(running(application))
         poll.answered()

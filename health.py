@@ -4,8 +4,9 @@ import logging
 import os
 import sys
 import time
+import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 # A poll is held for 25 s when there is nothing; two of them and some network in between.
 SILENCE = 75.0
 
-Report = Callable[[], dict[str, Any]]
+Report = Callable[[], Awaitable[dict[str, Any]]]
 
 
 def polling_state(answered_at: float | None, now: float | None = None) -> str:
@@ -31,7 +32,7 @@ def polling_state(answered_at: float | None, now: float | None = None) -> str:
 
 @asynccontextmanager
 async def serving(port: int | None, report: Report, host: str = "0.0.0.0") -> AsyncIterator[None]:  # noqa: S104
-    """Serve /healthz on ``port`` (None: not at all): 200 where the report's "status" is "ok", else 503.
+    """Serve /healthz on ``port`` (None: not at all): 200 where the report says "healthy", else 503.
 
     It listens on all interfaces: a container's port is published or not by whoever runs it, and the page tells
     counts alone.
@@ -41,8 +42,8 @@ async def serving(port: int | None, report: Report, host: str = "0.0.0.0") -> As
         return
 
     async def healthz(_request: web.Request) -> web.Response:
-        answer = report()
-        return web.json_response(answer, status=200 if answer["status"] == "ok" else 503)
+        answer = await report()
+        return web.json_response(answer, status=200 if answer["healthy"] else 503)
 
     application = web.Application()
     application.router.add_get("/healthz", healthz)
@@ -60,13 +61,17 @@ async def serving(port: int | None, report: Report, host: str = "0.0.0.0") -> As
 
 
 def main() -> int:
-    """Ask the bot's own page, for a container's health check; 0 where all is well."""
+    """Ask the bot's own page, for a container's health check; print what it says; 0 where the bot can serve."""
     port = os.environ.get("HEALTH_PORT") or "8081"
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=4):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=4) as answer:
+            print(answer.read().decode())
             return 0
-    except OSError:  # refused, too slow, or a status that is not 200
-        return 1
+    except urllib.error.HTTPError as error:  # the page is there, and says what is wrong
+        print(error.read().decode(errors="replace"))
+    except OSError as error:
+        print(f"port {port} does not answer ({error})")
+    return 1
 
 
 if __name__ == "__main__":

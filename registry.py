@@ -327,6 +327,10 @@ class MonitorRegistry:
         self._waiting = waiting
         return resumed
 
+    def waiting(self) -> int:
+        """Return how many monitors are wanted and have found no place."""
+        return len(self._waiting)
+
     def newly_waiting(self) -> set[int]:
         """Return, once, the students who have begun to wait for a place."""
         found, self._newly_waiting = self._newly_waiting, set()

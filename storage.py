@@ -130,6 +130,7 @@ class Storage:
         self._invitations_last = timedelta(days=invitation_days)
         self._clock = clock or SystemClock()
         self._writing = threading.Lock()
+        self.trouble = ""  # why the last write failed; empty where it did not
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
             data_dir.chmod(0o700)
@@ -316,25 +317,26 @@ class Storage:
             self._write_invitations(repaired)
 
     def _write_students(self, students: Mapping[str, Student]) -> None:
-        _save(self._students_file, students)
+        self._save(self._students_file, students)
         self._students = MappingProxyType(dict(students))
 
     def _write_invitations(self, invitations: Mapping[str, Invitation]) -> None:
-        _save(self._invitations_file, invitations)
+        self._save(self._invitations_file, invitations)
         self._invitations = MappingProxyType(dict(invitations))
+
+    def _save(self, file: JsonFile[Any], records: Mapping[str, Any]) -> None:
+        try:
+            file.save(records)
+        except OSError as error:
+            self.trouble = f"'{file.path}' can't be written ({error.strerror})"
+            raise StorageUnavailable(self.trouble) from error
+        self.trouble = ""
 
     def _new_code(self) -> str:
         return "".join(self._choose(CODE_ALPHABET) for _ in range(CODE_LENGTH))
 
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="seconds")
-
-
-def _save(file: JsonFile[Any], records: Mapping[str, Any]) -> None:
-    try:
-        file.save(records)
-    except OSError as error:
-        raise StorageUnavailable(f"'{file.path}' can't be written ({error.strerror})") from error
 
 
 def _student(record: dict[str, Any]) -> Student:

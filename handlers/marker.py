@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from datetime import timedelta
 
 from telegram import Update
@@ -33,6 +34,7 @@ class Marker:
     def __init__(self, services: Services, unreachable: set[int]) -> None:
         """Build the handlers and let them listen to the registry."""
         self._services = services
+        self.lag = 0.0  # seconds by which the loop was late lately
         self.offers = Offers(services)
         self.notices = Notices(services, self.offers)
         self.presence = Presence(services, unreachable)
@@ -63,7 +65,9 @@ class Marker:
         """Look after what time changes, until cancelled: offers that time out, and what could not be done before."""
         looks = 0
         while True:
+            due = time.monotonic() + LOOK_EVERY
             await asyncio.sleep(LOOK_EVERY)
+            self.lag = time.monotonic() - due
             looks += 1
             try:
                 await self.offers.end_timed_out()

@@ -81,6 +81,8 @@ MIGRATIONS = [
     """,
 ]
 
+SCHEMA = len(MIGRATIONS)
+
 
 class LedgerError(Exception):
     """The database can't be used (permanent: the operator has to look). Its text is one line."""

@@ -105,6 +105,11 @@ class Outgoing:
                 "DELETE FROM slots WHERE bot = ? AND chat_id = ? AND slot = ?", (self._bot, chat_id, slot)
             )
 
+    def oldest(self) -> datetime | None:
+        """Return since when the oldest row waits."""
+        rows = self._database.read("SELECT min(created_at) AS at FROM outgoing WHERE bot = ?", self._bot)
+        return datetime.fromisoformat(rows[0]["at"]) if rows[0]["at"] else None
+
     def forget_offers(self) -> int:
         """Forget the slots of offers whose lessons are no more in the ledger; return how many."""
         with self._database.transaction() as connection:

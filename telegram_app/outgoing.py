@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from telegram import (
@@ -175,6 +175,10 @@ class Outbox:
     async def fill(self, chat_id: int, slot: str, message_id: int) -> None:
         """Say that a message on the screen fills a slot: the one on which a button was tapped."""
         await asyncio.to_thread(self._queue.fill, chat_id, slot, message_id)
+
+    def oldest_waiting(self) -> datetime | None:
+        """Return since when the oldest message waits; not for the loop."""
+        return self._queue.oldest()
 
     def forget_offers(self) -> int:
         """Forget where offers of lessons that are cleaned away stood; not for the loop."""

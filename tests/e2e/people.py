@@ -180,7 +180,7 @@ class BotProcess:
     def __init__(self, data: Path, telegram: Telegram, portal: Portal, **settings: str) -> None:
         self.data = data
         passed_on = ("PATH", "HOME", "LANG", "CHROME_BIN", "CHROMEDRIVER_PATH", "SSL_CERT_FILE")
-        self._environment = {name: os.environ[name] for name in passed_on if name in os.environ} | {
+        self.environment = {name: os.environ[name] for name in passed_on if name in os.environ} | {
             "ENV_FILE": "",
             "TELEGRAM_BOT_TOKEN": TOKEN,
             "ADMIN_TELEGRAM_ID": str(ADMIN),
@@ -211,7 +211,7 @@ class BotProcess:
             return self
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "bot.py"], cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stderr=log
+                [sys.executable, "bot.py"], cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stderr=log
             )
         return self
 

@@ -24,7 +24,7 @@ def test_silence() -> None:
 async def test_off() -> None:
     """Without a port nothing is served, and nothing is asked."""
 
-    def report() -> dict[str, str]:
+    async def report() -> dict[str, str]:
         raise AssertionError("nobody asks")
 
     async with serving(None, report):
