@@ -31,7 +31,7 @@ from handlers.marker import Marker
 from handlers.registration import STEPS
 from handlers.services import Services
 from json_file import DataDamaged, SchemaTooNew
-from ledger import Database, LedgerError, Lessons, People, Told, Tries, Watches
+from ledger import Attempts, Database, LedgerError, Lessons, Moves, People, Told, Watches
 from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
 from portal.errors import BrowserMissing
@@ -39,6 +39,7 @@ from portal.limits import PortalLimits
 from portal.session import chrome_opener
 from registry import Bridge, MonitorRegistry, memory_capacity
 from settings import Settings, SettingsError
+from sign_in_check import TRIAL, SignInCheck
 from storage import Storage, StorageUnavailable, Student
 from telegram_app.factory import PollingRequest, build_application, polling, running
 from telegram_app.files import files_in
@@ -131,6 +132,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
         )
         await asyncio.to_thread(chromes.check)
         await asyncio.to_thread(chromes.sweep)
+        await asyncio.to_thread(chromes.forget_all, TRIAL)
         # and at the very end: what a monitor was just starting, or could not end in time
         stack.push_async_callback(asyncio.to_thread, chromes.sweep)
 
@@ -168,6 +170,14 @@ async def serve(settings: Settings, clock: Clock) -> None:
         registry = MonitorRegistry(
             storage, make_monitor, bridge, capacity, clock, watches, settings.hours, settings.zone
         )
+        sign_in_check = SignInCheck(
+            opener,
+            chromes,
+            limits,
+            settings.portal_url,
+            registry.take_place,
+            registry.give_place_back,
+        )
 
         async def lost(person: int) -> None:
             await marker.presence.lost(person)
@@ -183,7 +193,9 @@ async def serve(settings: Settings, clock: Clock) -> None:
             outbox,
             watches,
             Told(database),
-            Tries(database),
+            Attempts(database),
+            Moves(database),
+            sign_in_check,
             languages=people.languages(),
             forget_profile=lambda username: chromes.forget(profile_name(username)),
         )
@@ -199,6 +211,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
         await stack.enter_async_context(polling(application))
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
+        stack.push_async_callback(sign_in_check.close)
         resumed = await marker.resume()
         log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
         await publish_commands(application.bot)

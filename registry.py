@@ -132,6 +132,7 @@ class MonitorRegistry:
         self._newly_waiting: set[int] = set()
         self._given_up: set[int] = set()  # ended for good, whatever the store could be told of it
         self._starting: set[int] = set()  # who holds a place while their wish is written
+        self._guests = 0  # Chromes of ours that are no monitor's
         self._waiters = ThreadPoolExecutor(WAITERS, thread_name_prefix="monitor-end")
         self._closing = False
         self._on_lesson: OnLesson | None = None
@@ -181,24 +182,55 @@ class MonitorRegistry:
                     self._monitors[telegram_id] = monitor  # so that no second one meets it on one profile
             return running
 
-    async def restart(self, telegram_id: int) -> None:
-        """Begin anew where a monitor runs, with what the store says now; its place is kept meanwhile."""
+    async def restart(self, telegram_id: int, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Begin anew where a monitor runs, with what the store says now; its place is kept meanwhile.
+
+        ``meanwhile`` is called in a thread while no monitor of the student's runs, whether or not one did.
+        """
         async with self._lock(telegram_id):
             monitor = self._monitors.get(telegram_id)
             student = self._storage.student(telegram_id)
             if monitor is None or student is None or not monitor.is_running():
+                await asyncio.to_thread(meanwhile)
                 return
             self._starting.add(telegram_id)
             try:
                 if await self._end(telegram_id, monitor) and not self._closing:
+                    await asyncio.to_thread(meanwhile)
                     self._start(student)
             finally:
                 self._starting.discard(telegram_id)
 
-    async def remove(self, telegram_id: int, clean: Callable[[Student], None]) -> Student:
+    async def move(self, telegram_id: int, new_telegram_id: int, write: Callable[[], Student]) -> Student:
+        """Stop a student's monitor, let ``write`` (in a thread) move the record, and watch on for the new account.
+
+        Raises:
+            StillRunning: the monitor does not end; nothing was changed.
+            What ``write`` raises: the student is watched as before.
+        """
+        first, second = sorted((telegram_id, new_telegram_id))
+        async with self._lock(first), self._lock(second):
+            monitor = self._monitors.pop(telegram_id, None)
+            before = self._storage.student(telegram_id)
+            watched = monitor is not None and monitor.is_running()
+            if monitor is not None and not await self._end(telegram_id, monitor):
+                self._monitors[telegram_id] = monitor
+                raise StillRunning(str(telegram_id))
+            student = before
+            try:
+                student = await asyncio.to_thread(write)
+                self._kept = await asyncio.to_thread(self._watches.all)  # what is kept has moved, too
+            finally:
+                if watched and student is not None and self._reserve(student.telegram_id):
+                    self._start(student)
+                    self._starting.discard(student.telegram_id)
+            return student
+
+    async def remove(self, telegram_id: int, clean: Callable[[Student], None], *, erase: bool = False) -> Student:
         """Stop a student's monitor, let ``clean`` (in a thread) delete what else is kept, then forget the student.
 
         The student's record goes last: after a crash or a failure in between there is still somebody to remove.
+        ``erase``: the invitation code names nobody any more.
 
         Raises:
             NotRegistered: there is no such student.
@@ -216,7 +248,7 @@ class MonitorRegistry:
                 raise StillRunning(str(telegram_id))
             try:
                 await asyncio.to_thread(clean, student)
-                await asyncio.to_thread(self._storage.remove, telegram_id)
+                await asyncio.to_thread(self._storage.erase if erase else self._storage.remove, telegram_id)
             except Exception:
                 if watched and self._reserve(telegram_id):
                     self._start(student)
@@ -336,6 +368,17 @@ class MonitorRegistry:
         found, self._newly_waiting = self._newly_waiting, set()
         return found
 
+    def take_place(self) -> bool:
+        """Take a place for a Chrome that is no monitor's; False where all are taken."""
+        if self._full():
+            return False
+        self._guests += 1
+        return True
+
+    def give_place_back(self) -> None:
+        """Give back what ``take_place`` took."""
+        self._guests -= 1
+
     async def close(self) -> None:
         """End every monitor, all at once; who was watched is watched again after the next start."""
         self._closing = True
@@ -353,10 +396,13 @@ class MonitorRegistry:
 
     def _reserve(self, telegram_id: int) -> bool:
         """Take a place, before any wait, so that starts at the same moment can't share one."""
-        if self._closing or len({*self.active(), *self._starting}) >= self.capacity:
+        if self._full():
             return False
         self._starting.add(telegram_id)
         return True
+
+    def _full(self) -> bool:
+        return self._closing or len({*self.active(), *self._starting}) + self._guests >= self.capacity
 
     async def _end(self, telegram_id: int, monitor: AttendanceMonitor, *, leave_portal: bool = False) -> bool:
         """Stop a monitor and wait for its end, in threads of our own: many may wait, and others need the loop's."""

@@ -24,6 +24,7 @@ Mode = Literal["automatic", "manual"]
 
 CODE_LENGTH = 8
 INVITATION_DAYS = 14  # how long a code waits to be redeemed
+NOBODY = 0  # who used a code and had their data deleted
 # Without I, L, O, 0 and 1, which look alike on a screen and on paper.
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 
@@ -251,12 +252,7 @@ class Storage:
             student = Student(telegram_id, username, encrypted, "automatic", False, code, self._now())
             self._write_students({**self._students, str(telegram_id): student})
             used = replace(self._invitations[code], used_by=telegram_id, used_at=student.registered_at)
-            # In memory at once: whatever becomes of the file, this code is spent.
-            self._invitations = MappingProxyType({**self._invitations, code: used})
-            try:
-                self._write_invitations(self._invitations)
-            except StorageUnavailable:
-                log.exception("code of student %s is marked as used at the next write or start", telegram_id)
+            self._mend_invitation(code, used)
             return student
 
     def set_mode(self, telegram_id: int, mode: Mode) -> Student:
@@ -279,7 +275,53 @@ class Storage:
             self._write_students({key: each for key, each in self._students.items() if key != str(telegram_id)})
             return student
 
+    def move(self, telegram_id: int, new_telegram_id: int) -> Student:
+        """Hand a student's record to another Telegram account, as one write; the code's ``used_by`` follows.
+
+        A crash before the code is written is repaired at the next start.
+
+        Raises:
+            NotRegistered, AlreadyRegistered: there is no such student, or the other account has one.
+            StorageUnavailable: the students could not be written; nothing was changed.
+        """
+        with self._writing:
+            moved = replace(self._registered(telegram_id), telegram_id=new_telegram_id)
+            if str(new_telegram_id) in self._students:
+                raise AlreadyRegistered(str(new_telegram_id))
+            others = {key: each for key, each in self._students.items() if key != str(telegram_id)}
+            self._write_students({**others, str(new_telegram_id): moved})
+            invitation = self._invitations.get(moved.invitation_code)
+            if invitation is not None:
+                self._mend_invitation(moved.invitation_code, replace(invitation, used_by=new_telegram_id))
+            return moved
+
+    def erase(self, telegram_id: int) -> Student:
+        """Forget a student who asked for it: as ``remove``, and the code, which stays used, names nobody any more.
+
+        Raises:
+            NotRegistered: there is no such student.
+            StorageUnavailable: not everything could be written; a second try goes on from there.
+        """
+        with self._writing:
+            student = self._registered(telegram_id)
+            invitations = {
+                code: replace(each, used_by=NOBODY, note="") if each.used_by == telegram_id else each
+                for code, each in self._invitations.items()
+            }
+            if invitations != self._invitations:
+                self._write_invitations(invitations)
+            self._write_students({key: each for key, each in self._students.items() if key != str(telegram_id)})
+            return student
+
     # within
+
+    def _mend_invitation(self, code: str, invitation: Invitation) -> None:
+        # In memory at once, whatever becomes of the file.
+        self._invitations = MappingProxyType({**self._invitations, code: invitation})
+        try:
+            self._write_invitations(self._invitations)
+        except StorageUnavailable:
+            log.exception("code of student %s is brought up to date at the next write or start", invitation.used_by)
 
     def _change_invitation(self, code: str, change: Callable[[Invitation], Invitation]) -> Invitation:
         with self._writing:

@@ -6,7 +6,7 @@ from html import escape
 
 from handlers.admin_screens import LINE, shortened
 from handlers.services import Services
-from storage import Invitation
+from storage import NOBODY, Invitation
 from telegram_app.i18n import Texts
 
 
@@ -29,7 +29,9 @@ def line(services: Services, _: Texts, code: str, invitation: Invitation) -> str
     parts = [f"<code>{code}</code>"]
     if invitation.note:
         parts.append(escape(invitation.note))
-    if invitation.used_by is not None:
+    if invitation.used_by == NOBODY:
+        parts.append(_("used"))
+    elif invitation.used_by is not None:
         student = services.storage.student(invitation.used_by)
         # who was removed, or came again with another code, is known by the number alone
         ours = student is not None and student.invitation_code == code

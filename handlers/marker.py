@@ -10,7 +10,10 @@ from telegram.error import TelegramError
 from telegram.ext import ContextTypes
 
 from handlers.admin import AdminHandlers
+from handlers.deletion import Deletion
 from handlers.invitations import Invitations
+from handlers.lockouts import Lockouts
+from handlers.moves import Moves
 from handlers.notices import Notices
 from handlers.offers import Offers
 from handlers.presence import Presence
@@ -19,6 +22,7 @@ from handlers.services import Services
 from handlers.student import StudentHandlers
 from handlers.student_cards import StudentCards
 from ledger import LedgerUnavailable
+from monitor_events import Event, StatusEvent
 from telegram_app.factory import AnyApplication
 
 log = logging.getLogger(__name__)
@@ -39,8 +43,10 @@ class Marker:
         self.notices = Notices(services, self.offers)
         self.presence = Presence(services, unreachable)
         self._invitations = Invitations(services)
-        self._registration = Registration(services, self._invitations)
-        services.registry.listen(self.notices.on_lesson, self.notices.on_status)
+        self._moves = Moves(services, self.offers)
+        self._registration = Registration(services, self._invitations, self._moves)
+        self._lockouts = Lockouts(services)
+        services.registry.listen(self.notices.on_lesson, self._on_status)
 
     def add_to(self, application: AnyApplication) -> None:
         """Add the handlers. Within a group the first that fits takes the update: the order is part of the rules."""
@@ -51,12 +57,15 @@ class Marker:
         application.add_handlers(self._invitations.handlers())
         application.add_handlers(StudentCards(self._services, self.offers).handlers())
         application.add_handlers(StudentHandlers(self._services, self.notices, self.offers).handlers())
+        application.add_handlers(self._moves.handlers())
+        application.add_handlers(Deletion(self._services, self.offers).handlers())
         application.add_handlers(StrayTexts(self._services, self._registration).handlers())
         application.add_handler(self.presence.catch_all())
         application.add_error_handler(self._apologise)
 
     async def resume(self) -> int:
         """Take up what an earlier process left: marks to tell, questions to ask again, monitors; return how many."""
+        await self._moves.finish_interrupted()  # first: the marks below are told to the new account
         await self.notices.tell_what_was_left()
         await self._registration.ask_passwords_again()
         return await self._resume_monitors()
@@ -79,6 +88,12 @@ class Marker:
             except LedgerUnavailable as error:
                 log.warning("%s; looked at again in %.0f s", error, LOOK_EVERY)
 
+    async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
+        """Count a refusal that a monitor met, so that Start Monitoring is no way around the limit; then tell it."""
+        if event.event is Event.REFUSED:
+            await asyncio.to_thread(self._lockouts.refused, student, username)
+        await self.notices.on_status(student, username, event)
+
     async def catch_up(self) -> None:
         """Try again what could not be done before: telling marks, starting monitors that wait for a place."""
         await self.notices.tell_what_was_left()
@@ -90,7 +105,6 @@ class Marker:
         before = services.clock.now() - timedelta(days=services.settings.retention_days)
         lessons = await asyncio.to_thread(services.lessons.clean, before.date().isoformat())
         others = await asyncio.to_thread(services.told.clean, before)
-        others += await asyncio.to_thread(services.tries.clean, before)
         slots = await asyncio.to_thread(services.outbox.forget_offers)
         log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
 

@@ -43,6 +43,7 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
             else Button(_("Switch to Automatic"), "mode:automatic")
         )
         keyboard.append([other, Button(_("Status"), "mon:status")])
+        keyboard.append([Button(_("Update Password"), "reg:password"), Button(_("Delete My Data"), "del:ask")])
     if services.is_admin(person):
         keyboard.append([Button(_("Admin Panel"), "adm:panel")])
     return "\n\n".join(part for part in (headline, text) if part), keyboard

@@ -11,6 +11,7 @@ import unicodedata
 import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from html import escape
 from typing import Any
 
 from telegram import Message, Update
@@ -25,10 +26,14 @@ from telegram.ext import (
 from telegram.warnings import PTBUserWarning
 
 from handlers.invitations import Invitations
+from handlers.lockouts import Lockouts, too_many_codes, too_many_passwords
 from handlers.menu import below, changed_menu, fresh_menu
+from handlers.moves import MOVE_CODE_LENGTH, Moves
+from handlers.password_trials import UNTRIED, PasswordTrials, Trial
 from handlers.questions import ANSWER_WITHIN, CODE, NEW_PASSWORD, NOTE, PASSWORD, STEPS, USERNAME, open_step
 from handlers.services import Services, sender, shown_in, tapped
 from ledger import Step
+from sign_in_check import Outcome, Verdict
 from storage import (
     CODE_ALPHABET,
     CODE_LENGTH,
@@ -68,18 +73,33 @@ _COMMAND = filters.Regex(r"(?i)^/(start(@\w+)?(\s+\S+)*|(cancel|help|language|ad
 Context = ContextTypes.DEFAULT_TYPE
 
 
+class _StillAsked(filters.MessageFilter):
+    """Lets no message through to a question that a trial has ended: python-telegram-bot did not see that end."""
+
+    def __init__(self, left: set[int]) -> None:
+        super().__init__("still asked")
+        self._left = left
+
+    def filter(self, message: Message) -> bool:
+        return message.from_user is not None and message.from_user.id not in self._left
+
+
 class Registration:
     """The conversation that turns an invitation code into a student."""
 
-    def __init__(self, services: Services, invitations: Invitations) -> None:
+    def __init__(self, services: Services, invitations: Invitations, moves: Moves) -> None:
         """Take what the handlers work with, and the codes: an admin's note for one is a step of this conversation."""
+        self._moves = moves
         self._services = services
         self._invitations = invitations
+        self._lockouts = Lockouts(services)
+        self._left: set[int] = set()  # whose question a trial has ended, outside of the conversation's handlers
+        self._trials = PasswordTrials(services, self._lockouts, self._conclude)
 
     def handler(self) -> ConversationHandler[Any]:
         """Return the conversation."""
         text = _TYPED & filters.TEXT & ~filters.COMMAND
-        password = _TYPED & filters.TEXT & ~_COMMAND
+        password = _TYPED & filters.TEXT & ~_COMMAND & _StillAsked(self._left)
         with warnings.catch_warnings():
             # python-telegram-bot warns that buttons are not followed message by message; they need not be here
             warnings.filterwarnings("ignore", message=".*per_message=False", category=PTBUserWarning)
@@ -87,13 +107,14 @@ class Registration:
 
     def _conversation(self, text: filters.BaseFilter, password: filters.BaseFilter) -> ConversationHandler[Any]:
         other_command: CommandHandler[Any, object] = CommandHandler(
-            ("help", "language", "admin"), self._cancel, filters=_TYPED & _COMMAND
+            ("help", "language", "admin"), self._cancel, filters=_TYPED & _COMMAND & _StillAsked(self._left)
         )
         return ConversationHandler(
             entry_points=[
                 CommandHandler("start", self._start, filters=_TYPED & _COMMAND),
                 CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
                 CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
+                CallbackQueryHandler(self._skip, pattern=r"^reg:skip$"),
                 self._invitations.question(),
             ],
             states={
@@ -119,6 +140,7 @@ class Registration:
     async def _start(self, update: Update, context: Context) -> str | int:
         """/start shows the menu; with a code (a link) it begins the registration with that code."""
         person = sender(update)
+        self._trials.take(person)
         if context.args and self._services.storage.student(person) is None:
             return await self._check_code(person, " ".join(context.args))
         _ = self._services.texts(person)
@@ -130,10 +152,16 @@ class Registration:
         person = sender(update)
         _ = self._services.texts(person)
         await self._adopt(person, shown_in(query))
+        self._trials.take(person)
         if self._services.storage.student(person) is not None:
             await self._services.outbox.put(
                 await changed_menu(self._services, person), when=lambda: self._leave(person)
             )
+            return ConversationHandler.END
+        until = await asyncio.to_thread(self._lockouts.codes_until, person)
+        if until is not None:
+            menu = await changed_menu(self._services, person, too_many_codes(_, until, self._services.clock.now()))
+            await self._services.outbox.put(menu, when=lambda: self._leave(person))
             return ConversationHandler.END
         return await self._ask(person, CODE, {}, self._code_question(person), in_place=True)
 
@@ -141,10 +169,18 @@ class Registration:
         query = await tapped(update)
         person = sender(update)
         await self._adopt(person, shown_in(query))
-        if self._services.storage.student(person) is None:
+        self._trials.take(person)
+        student = self._services.storage.student(person)
+        if student is None:
             await self._services.outbox.put(
                 await changed_menu(self._services, person), when=lambda: self._leave(person)
             )
+            return ConversationHandler.END
+        until = await asyncio.to_thread(self._lockouts.passwords_until, person, student.username)
+        if until is not None:
+            words = too_many_passwords(self._services.texts(person), until, self._services.clock.now())
+            menu = await changed_menu(self._services, person, words)
+            await self._services.outbox.put(menu, when=lambda: self._leave(person))
             return ConversationHandler.END
         return await self._ask(person, NEW_PASSWORD, {}, self._password_question(person), in_place=True)
 
@@ -162,11 +198,24 @@ class Registration:
 
     async def _check_code(self, person: int, typed: str) -> str | int:
         _ = self._services.texts(person)
+        self._trials.take(person)
         code = normalise_code(typed)
+        until = await asyncio.to_thread(self._lockouts.codes_until, person)
+        if until is not None:  # a right code is not looked at either
+            return await self._end(person, too_many_codes(_, until, self._services.clock.now()))
+        is_new = self._services.storage.student(person) is None
+        if len(code) == MOVE_CODE_LENGTH and is_new and await self._moves.offer(person, code):
+            await asyncio.to_thread(self._leave, person)
+            return ConversationHandler.END
         try:
             self._services.storage.check_code(code)
         except _BAD_CODE as refusal:
             log.info("person %d: invitation code refused, %s", person, type(refusal).__name__)
+            until = await asyncio.to_thread(self._lockouts.wrong_code, person)
+            if until is not None:
+                log.warning("person %d: too many wrong codes", person)
+                locked = too_many_codes(_, until, self._services.clock.now())
+                return await self._end(person, _joined(_code_problem(_, refusal), locked))
             return await self._ask(person, CODE, {}, _code_problem(_, refusal))
         question = _(
             "The code is good. Now send me your username on the portal: a login such as a_student, or your e-mail."
@@ -194,6 +243,9 @@ class Registration:
         except UsernameTaken:
             problem = _("Another Telegram account has registered this username. Send yours, or ask the administrator.")
             return await self._ask(person, USERNAME, step.data, problem)
+        until = await asyncio.to_thread(self._lockouts.passwords_until, person, username)
+        if until is not None:
+            return await self._end(person, too_many_passwords(_, until, self._services.clock.now()))
         return await self._ask(person, PASSWORD, {**step.data, "username": username}, self._password_question(person))
 
     async def _take_password(self, update: Update, context: Context) -> str | int:
@@ -201,76 +253,185 @@ class Registration:
         _ = self._services.texts(person)
         password = _text(update)
         note = await self.delete_password(update)
+        self._trials.take(person)
         step = await open_step(self._services, person, PASSWORD)
         if step is None:
-            return await self._end(person, _joined(note, _("That question has expired. Please begin again.")))
+            return await self._end_or_menu(person, note, PASSWORD)
         if not _typable(password):
             problem = _joined(note, _("That is no password of the portal: it is too long, or has more than one line."))
             return await self._ask(person, PASSWORD, step.data, problem)
-        code, username = step.data["code"], step.data["username"]
-        try:
-            await asyncio.to_thread(self._services.storage.redeem, code, person, username, password)
-        except AlreadyRegistered:
-            return await self._end(person, _joined(note, _("You are registered already.")))
-        except _BAD_CODE as refusal:
-            return await self._end(person, _joined(note, _code_problem(_, refusal)))
-        except UsernameTaken:
-            problem = _("Another Telegram account has registered this username. Send yours, or ask the administrator.")
-            return await self._end(person, _joined(note, problem))
-        except StorageUnavailable:
-            log.exception("person %d: registration not written", person)
-            problem = _("Your registration could not be saved. Nothing was kept; please try again later.")
-            return await self._end(person, _joined(note, problem))
-        log.info("person %d: registered", person)
-        told = self._invitations.redeemed(code, username)
-        return await self._end(person, _joined(note, _("Registration complete!")), told)
+        trial = Trial(person, PASSWORD, step.data, step.data["username"], password, note)
+        return await self._begin_trial(trial, update, context)
 
     async def _take_new_password(self, update: Update, context: Context) -> str | int:
         person = sender(update)
         _ = self._services.texts(person)
         password = _text(update)
         note = await self.delete_password(update)
-        if await open_step(self._services, person, NEW_PASSWORD) is None:
-            return await self._end(person, _joined(note, _("That question has expired. Please begin again.")))
+        self._trials.take(person)
+        step = await open_step(self._services, person, NEW_PASSWORD)
+        student = self._services.storage.student(person)
+        if step is None or student is None:
+            return await self._end_or_menu(person, note, NEW_PASSWORD)
         if not _typable(password):
             problem = _joined(note, _("That is no password of the portal: it is too long, or has more than one line."))
             return await self._ask(person, NEW_PASSWORD, {}, problem)
+        trial = Trial(person, NEW_PASSWORD, step.data, student.username, password, note)
+        return await self._begin_trial(trial, update, context)
+
+    # the trial of a password
+
+    async def _begin_trial(self, trial: Trial, update: Update, context: Context) -> str:
+        """Say what is done now, and do it in a task: the person's next taps, such as Skip, are heard meanwhile."""
+        person = trial.person
+        _ = self._services.texts(person)
+        keyboard: Keyboard = [[Button(_("Skip"), "reg:skip"), Button(_("Cancel"), "reg:cancel")]]
+        text = _joined(trial.note, _("Trying the password on the portal..."))
+        trial.note = ""
+        await self._services.outbox.put(*below(person, text, keyboard))
+        application = context.application
+        self._trials.begin(trial, lambda work: application.create_task(work, update=update))
+        return trial.step
+
+    async def _skip(self, update: Update, context: Context) -> str | int:
+        """Keep the password untried; where none is being tried any more, show what stands now."""
+        query = await tapped(update)
+        person = sender(update)
+        await self._adopt(person, shown_in(query))
+        trial = self._trials.take(person)
+        if trial is not None:
+            await self._conclude(trial, UNTRIED)
+        step = await asyncio.to_thread(self._services.people.step, person)
+        if trial is None and (step is None or step.name not in PASSWORDS):
+            await self._services.outbox.put(await changed_menu(self._services, person))
+        elif trial is None and step is not None:  # from before a restart: the password is not there any more
+            await self.ask_again(person, step, "")
+        return step.name if step is not None and step.name in STEPS else ConversationHandler.END
+
+    async def _conclude(self, trial: Trial, verdict: Verdict) -> None:
+        """Do what the outcome of a trial asks for, unless the person has left the question meanwhile."""
+        person, kept = trial.person, False
+        _ = self._services.texts(person)
+        step = await open_step(self._services, person, trial.step)
         try:
-            await asyncio.to_thread(self._services.storage.set_password, person, password)
-            await self._services.registry.restart(person)  # a running one still has the old password
+            if step is None or step.data != trial.data:
+                log.info("person %d: the question was left before the password was tried", person)
+            elif verdict.outcome is Outcome.REFUSED:
+                await self._ask_after_refusal(trial, verdict)
+            elif verdict.outcome is Outcome.BLOCKED:
+                words = _("The portal has blocked this account: {words}").format(words=f"«{escape(verdict.words)}»")
+                await self._end(person, _joined(words, _("Ask your university's registrar's office.")))
+            elif trial.step == PASSWORD:
+                kept = await self._keep_student(trial, verdict)
+            else:
+                kept = await self._keep_password(trial, verdict)
+        finally:
+            if not kept:
+                await asyncio.to_thread(self._services.sign_in_check.forget, verdict)
+            step = await asyncio.to_thread(self._services.people.step, person)
+            if step is None or step.name not in STEPS:
+                self._left.add(person)
+
+    async def _ask_after_refusal(self, trial: Trial, verdict: Verdict) -> None:
+        person = trial.person
+        _ = self._services.texts(person)
+        words = _("The portal refused the sign-in: {words}").format(words=f"«{escape(verdict.words)}»")
+        refused = words if verdict.words else ""
+        if trial.locked_until is not None:
+            log.warning("person %d: too many refused passwords", person)
+            locked = too_many_passwords(_, trial.locked_until, self._services.clock.now())
+            await self._end(person, _joined(refused, locked))
+        else:
+            await self._ask(person, trial.step, trial.data, _joined(refused, self._password_question(person)))
+
+    async def _keep_student(self, trial: Trial, verdict: Verdict) -> bool:
+        person, code, username = trial.person, trial.data["code"], trial.username
+        _ = self._services.texts(person)
+        try:
+            await asyncio.to_thread(self._services.storage.redeem, code, person, username, trial.password)
+        except AlreadyRegistered:
+            await self._end(person, _("You are registered already."))
+            return False
+        except _BAD_CODE as refusal:
+            await self._end(person, _code_problem(_, refusal))
+            return False
+        except UsernameTaken:
+            await self._end(
+                person,
+                _("Another Telegram account has registered this username. Send yours, or ask the administrator."),
+            )
+            return False
+        except StorageUnavailable:
+            log.exception("person %d: registration not written", person)
+            await self._end(
+                person, _("Your registration could not be saved. Nothing was kept; please try again later.")
+            )
+            return False
+        log.info("person %d: registered", person)
+        await asyncio.to_thread(self._lockouts.code_redeemed, person)
+        await self._take_session(trial, verdict)
+        told = self._invitations.redeemed(code, username)
+        await self._end(person, _joined(_("Registration complete!"), _trial_line(_, verdict)), told)
+        return True
+
+    async def _keep_password(self, trial: Trial, verdict: Verdict) -> bool:
+        person = trial.person
+        _ = self._services.texts(person)
+        try:
+            await asyncio.to_thread(self._services.storage.set_password, person, trial.password)
         except NotRegistered:
-            return await self._end(person, note)
+            await self._end(person)
+            return False
         except StorageUnavailable:
             log.exception("person %d: new password not written", person)
-            problem = _("Your new password could not be saved. The old one is still there; please try again later.")
-            return await self._end(person, _joined(note, problem))
+            await self._end(
+                person, _("Your new password could not be saved. The old one is still there; please try again later.")
+            )
+            return False
+        await self._take_session(trial, verdict)  # and a running monitor still has the old password
         log.info("person %d: password updated", person)
-        return await self._end(person, _joined(note, _("The new password is saved.")))
+        await self._end(person, _joined(_("The new password is saved."), _trial_line(_, verdict)))
+        return True
+
+    async def _take_session(self, trial: Trial, verdict: Verdict) -> None:
+        """Put the session that the trial got into the student's profile, while no monitor runs there."""
+        check, username, profile = self._services.sign_in_check, trial.username, verdict.profile
+
+        def meanwhile() -> None:
+            if profile is not None:
+                check.adopt(profile, username)
+
+        await self._services.registry.restart(trial.person, meanwhile)
 
     # the ways out
 
     async def _cancel(self, update: Update, context: Context) -> int:
         person = sender(update)
         _ = self._services.texts(person)
+        self._trials.take(person)
         return await self._end(person, _("Cancelled."))
 
     async def _cancel_tapped(self, update: Update, context: Context) -> int:
         query = await tapped(update)
         person = sender(update)
         await self._adopt(person, shown_in(query))
+        self._trials.take(person)
         _ = self._services.texts(person)
         menu = await changed_menu(self._services, person, _("Cancelled."))
         await self._services.outbox.put(menu, when=lambda: self._leave(person))
         return ConversationHandler.END
 
-    async def _wants_text(self, update: Update, context: Context) -> None:
+    async def _wants_text(self, update: Update, context: Context) -> int | None:
         person = sender(update)
         _ = self._services.texts(person)
         note = ""
         step = await asyncio.to_thread(self._services.people.step, person)
+        if person in self._left:
+            return await self._end(person)
         if step is not None and step.name in PASSWORDS:  # a caption or a voice may hold it, too
             note = await self.delete_password(update)
         await self._services.outbox.put(Item(person, "send", _joined(note, _("Please send it as text."))))
+        return None
 
     # within
 
@@ -336,8 +497,17 @@ class Registration:
             self._services.people.set_step(person, step, {**data, **late}, now)
             return True
 
+        self._left.discard(person)
         await self._services.outbox.put(*items, when=write)
         return step
+
+    async def _end_or_menu(self, person: int, note: str, name: str) -> int:
+        """Leave a question that is too old, or that a trial has ended without this conversation's own handlers."""
+        _ = self._services.texts(person)
+        step = await asyncio.to_thread(self._services.people.step, person)
+        if step is not None and step.name == name:
+            return await self._end(person, _joined(note, _("That question has expired. Please begin again.")))
+        return await self._end(person, note or _("I have deleted your last message, since it may hold a password."))
 
     async def _end(self, person: int, headline: str = "", more: Sequence[Item] = ()) -> int:
         """Leave the conversation and show the menu, as one transaction with what others have to be told."""
@@ -428,6 +598,15 @@ def _code_problem(_: Texts, refusal: StorageError) -> str:
     if isinstance(refusal, CodeExpired):
         return _("This invitation code has expired. Ask the administrator for a new one.")
     return _("There is no such invitation code. Check it and send it again, or ask the administrator.")
+
+
+def _trial_line(_: Texts, verdict: Verdict) -> str:
+    """Say whether the portal has seen the password."""
+    if verdict.outcome is Outcome.ACCEPTED:
+        return _("The portal has accepted it.")
+    if verdict is UNTRIED:  # the person's own wish
+        return _("The password was not tried on the portal.")
+    return _("The password could not be tried on the portal. You will hear when the portal refuses it.")
 
 
 def _joined(*parts: str) -> str:

@@ -8,9 +8,10 @@ from telegram import CallbackQuery, Update
 from telegram.error import TelegramError
 
 from clock import Clock
-from ledger import Lessons, People, Told, Tries, Watches
+from ledger import Attempts, Lessons, Moves, People, Told, Watches
 from registry import MonitorRegistry
 from settings import Settings
+from sign_in_check import SignInCheck
 from storage import Storage
 from telegram_app.i18n import Texts, closest, texts
 from telegram_app.outgoing import Outbox
@@ -31,7 +32,9 @@ class Services:
     outbox: Outbox
     watches: Watches
     told: Told
-    tries: Tries
+    attempts: Attempts
+    moves: Moves
+    sign_in_check: SignInCheck
     languages: dict[int, str] = field(default_factory=dict)  # what each person's app or choice says
     forget_profile: Callable[[str], None] = lambda _username: None  # deletes a portal account's Chrome profile
 

@@ -1,12 +1,15 @@
 """The student's buttons: start, stop, mode, status, language."""
 
+import asyncio
 import logging
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any, TypeVar
 
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, ContextTypes, filters
 
+from handlers.lockouts import Lockouts, too_many_passwords
 from handlers.menu import SLOT, changed_menu, fresh_menu, language_menu
 from handlers.notices import Notices
 from handlers.offers import Offers
@@ -31,6 +34,7 @@ class StudentHandlers:
         self._services = services
         self._notices = notices
         self._offers = offers
+        self._lockouts = Lockouts(services)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the handlers."""
@@ -49,11 +53,22 @@ class StudentHandlers:
     async def _start(self, update: Update, context: Context) -> None:
         person = await self._tapped(update)
         _ = self._services.texts(person)
+        until = await self._passwords_until(person)
+        if until is not None:
+            await self._show(person, too_many_passwords(_, until, self._services.clock.now()))
+            return
         self._notices.expect_start(person)
         started, headline = await self._saved(person, self._services.registry.start(person))
         if started is Started.FULL:
             headline = _("All places for monitoring are taken at the moment. Please try again later.")
         await self._show(person, headline)
+
+    async def _passwords_until(self, person: int) -> datetime | None:
+        """Return until when no monitor may try this student's password; a running one has been let in with it."""
+        student = self._services.storage.student(person)
+        if student is None or self._services.registry.running(person):
+            return None
+        return await asyncio.to_thread(self._lockouts.passwords_until, person, student.username)
 
     async def _stop(self, update: Update, context: Context) -> None:
         person = await self._tapped(update)

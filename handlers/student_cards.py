@@ -85,7 +85,11 @@ class StudentCards(AdminScreens):
         _ = self._services.texts(person)
         who = student.telegram_id
         text = await self._text(_, student)
-        keyboard = [[Button(_("Remove"), f"stu:ask:{who}:{page}")], [Button(_("Back"), f"adm:students:{page}")]]
+        keyboard = [
+            [Button(_("Remove"), f"stu:ask:{who}:{page}")],
+            [Button(_("Move to Another Account"), f"mov:ask:{who}:{page}")],
+            [Button(_("Back"), f"adm:students:{page}")],
+        ]
         if self._services.registry.running(who) or student.monitoring:
             keyboard[0].insert(0, Button(_("Stop"), f"stu:stop:{who}:{page}"))
         await self._show(person, f"{headline}\n\n{text}" if headline else text, keyboard)

@@ -51,8 +51,10 @@ class Troubles:
         match event.event:
             case Event.TROUBLE | Event.UNKNOWN_VIEW:
                 since = self._services.clock.now()
-                before = self._services.watches.of(student).told_since if student not in self._lasting else None
-                lasting = self._lasting.setdefault(student, _Lasting(username, before or since, event.text))
+                if student not in self._lasting:
+                    before = (await asyncio.to_thread(self._services.watches.of, student)).told_since
+                    self._lasting[student] = _Lasting(username, before or since, event.text)
+                lasting = self._lasting[student]
                 lasting.words = event.text
                 if event.event is Event.UNKNOWN_VIEW and event.picture is not None:
                     await self._tell_unknown(username, event)

@@ -72,12 +72,21 @@ MIGRATIONS = [
         told_since     TEXT,                -- told of a trouble that began then and is not over
         skip_date      TEXT                 -- the local day that the student skips
     );
-    CREATE TABLE tries (                    -- wrong codes and refused passwords, until they are too old to count
+    CREATE TABLE attempts (                 -- wrong codes and refused passwords, so that nobody guesses them
         kind           TEXT NOT NULL,
-        who            TEXT NOT NULL,       -- a Telegram ID, or the hash of an account
-        at             TEXT NOT NULL
+        who            TEXT NOT NULL,       -- a person's or a portal account's, hashed
+        since          TEXT NOT NULL,
+        failures       INTEGER NOT NULL,
+        locked_until   TEXT,
+        PRIMARY KEY (kind, who)
+    ) WITHOUT ROWID;
+    CREATE TABLE moves (                    -- codes that move a student to another Telegram account
+        code           TEXT PRIMARY KEY,
+        student        INTEGER NOT NULL,
+        created_by     INTEGER NOT NULL,
+        expires_at     TEXT NOT NULL,
+        moved_to       INTEGER              -- written before the record moves; the row goes with the last step
     );
-    CREATE INDEX tries_of ON tries (kind, who, at);
     """,
 ]
 

@@ -84,6 +84,17 @@ class People:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM steps WHERE telegram_id = ?", (telegram_id,))
 
+    def forget(self, telegram_id: int) -> None:
+        """Delete all that is kept of a person, but for deletions under way: a typed password must leave the screen."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM people WHERE telegram_id = ?", (telegram_id,))
+            connection.execute("DELETE FROM steps WHERE telegram_id = ?", (telegram_id,))
+            connection.execute("DELETE FROM lessons WHERE student = ?", (telegram_id,))
+            connection.execute("DELETE FROM watches WHERE student = ?", (telegram_id,))
+            connection.execute("DELETE FROM moves WHERE student = ?", (telegram_id,))
+            connection.execute("DELETE FROM slots WHERE chat_id = ?", (telegram_id,))
+            connection.execute("DELETE FROM outgoing WHERE chat_id = ? AND action != 'delete'", (telegram_id,))
+
 
 def _step(row: Any) -> Step:
     return Step(row["step"], json.loads(row["data"]), datetime.fromisoformat(row["at"]))

@@ -15,13 +15,14 @@ from encryption import Cipher
 from handlers.marker import Marker
 from handlers.registration import STEPS
 from handlers.services import Services
-from ledger import Database, Lessons, People, Told, Tries, Watches
+from ledger import Attempts, Database, Lessons, Moves, People, Told, Watches
 from monitor import AttendanceMonitor, profile_name
 from monitor_events import Event, State, Status, StatusEvent
 from portal.browser import Chromes
 from portal.lessons import Lesson
 from registry import Bridge, MonitorRegistry
 from settings import Settings
+from sign_in_check import Outcome, SignInCheck, Verdict
 from storage import Storage, Student
 from telegram_app.factory import PollingRequest, build_application, polling, running
 from telegram_app.files import files_in
@@ -125,6 +126,45 @@ class FakeMonitor:
         self._on_status(self.student.username, StatusEvent(event, text, lesson))
 
 
+class FakeSignInCheck:
+    """The trial of passwords, with an outcome that the test names; held back where it says so."""
+
+    def __init__(self) -> None:
+        self.verdict = Verdict(Outcome.ACCEPTED)
+        self.tried: list[tuple[str, str]] = []
+        self.ended = 0  # trials that were cancelled
+        self.adopted: list[tuple[str, str]] = []
+        self.forgotten: list[str | None] = []
+        self.answers = threading.Event()
+        self.answers.set()
+        self._closing = False
+
+    async def attempt(self, username: str, password: str) -> Verdict:
+        """Try it, once the test lets it answer."""
+        self.tried.append((username, password))
+        try:
+            while not self.answers.is_set():  # noqa: ASYNC110  # set from the test's own thread
+                await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            self.ended += 1
+            raise
+        return Verdict(Outcome.CLOSING) if self._closing else self.verdict
+
+    async def close(self) -> None:
+        """Let the trials under way end without an outcome."""
+        self._closing = True
+        self.answers.set()
+
+    def adopt(self, profile: str, username: str) -> None:
+        """Write down whose profile it becomes."""
+        self.adopted.append((profile, username))
+
+    def forget(self, verdict: Verdict) -> None:
+        """Write down which profile is deleted."""
+        if verdict.profile is not None:
+            self.forgotten.append(verdict.profile)
+
+
 class RunningMarker:
     """What a test holds of the marker."""
 
@@ -133,6 +173,7 @@ class RunningMarker:
         self.services = services
         self.storage = services.storage
         self.monitors: dict[int, FakeMonitor] = {}
+        self.check = cast(FakeSignInCheck, services.sign_in_check)
         self._marker = marker
         self._loop = loop
 
@@ -204,7 +245,9 @@ async def marker(
             outbox,
             watches,
             Told(database),
-            Tries(database),
+            Attempts(database),
+            Moves(database),
+            cast(SignInCheck, FakeSignInCheck()),
             languages=people.languages(),
             forget_profile=lambda username: Chromes(folder / "data" / "profiles").forget(profile_name(username)),
         )
@@ -217,6 +260,7 @@ async def marker(
         await stack.enter_async_context(polling(application))
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
+        stack.push_async_callback(held[0].check.close)
         await conversations.resume()
         started(held[0])
         yield telegram_url

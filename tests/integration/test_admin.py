@@ -361,7 +361,7 @@ def test_a_student_s_card_says_all_that_is_known(
         "Note: Aida <3",
         "Registered: 15:00:00",
     ]
-    assert labels(card) == ["Remove", "Back"]
+    assert labels(card) == ["Remove", "Move to Another Account", "Back"]
     clock.forward(timedelta(days=1))
     start(bot, student)
     monitor = bot.monitors[STUDENT]
@@ -376,7 +376,7 @@ def test_a_student_s_card_says_all_that_is_known(
     assert "Last mark: Algebra <b>, " in card["text"]
     assert "Last trouble: the portal <does not> answer, 15:00:00" in card["text"]
     assert "Registered: 01.09.2026 15:00" in card["text"]
-    assert labels(card) == ["Stop", "Remove", "Back"]
+    assert labels(card) == ["Stop", "Remove", "Move to Another Account", "Back"]
 
 
 def test_the_admin_stops_a_student_s_monitor(

@@ -1,9 +1,9 @@
-"""What the ledger keeps of monitors, tries and what was told."""
+"""What the ledger keeps of monitors and of what was told."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ledger import Database, Told, Tries, Watch, Watches
+from ledger import Database, Told, Watch, Watches
 
 NOW = datetime(2026, 9, 7, 4, 0, tzinfo=UTC)
 
@@ -39,19 +39,6 @@ def test_forgotten() -> None:
     watches.checked(7, NOW)
     watches.forget(7)
     assert watches.all() == {}
-
-
-def test_tries() -> None:
-    """Tries count for who made them, while they are young, until one succeeds."""
-    tries = Tries(Database(":memory:"))
-    for minutes in (0, 10, 20):
-        tries.add("code", "7", NOW + timedelta(minutes=minutes))
-    tries.add("code", "8", NOW)
-    assert len(tries.since("code", "7", NOW + timedelta(minutes=5))) == 2
-    assert tries.since("password", "7", NOW - timedelta(days=1)) == []
-    assert tries.clean(NOW + timedelta(minutes=1)) == 2
-    tries.forget("code", "7")
-    assert tries.since("code", "7", NOW) == []
 
 
 def test_told_once() -> None:

@@ -1,0 +1,207 @@
+"""Tries a password on the portal, before it is kept: in a Chrome of its own, with a profile of its own.
+
+The profile is new, since one with a session in it would be let in with any password. Where the portal accepts the
+password, the profile, with the id by which the portal knows the device, can become the student's own.
+"""
+
+import asyncio
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for_all
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from monitor import profile_name
+from portal.errors import AccountBlocked, PageChanged, PortalError, SessionLost, SignInRefused
+from portal.limits import PortalLimits
+from portal.session import OpenPortal, Portal
+from portal.views import Reading, View
+
+log = logging.getLogger(__name__)
+
+TRIED_WITHIN = 45.0  # seconds; a person is waiting
+CLOSE_WITHIN = 4.0
+TRIES = 3  # where the page moved under us
+PARALLEL = 8  # threads; how many sign in at once is the portal's limit
+TRIAL = "trial-"
+_INSIDE = (View.OPEN, View.MARKED, View.NOTHING)
+
+
+class Outcome(Enum):
+    """What became of a trial."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    BLOCKED = "blocked"
+    NOT_TRIED = "not tried"  # the portal is down or slow, or there is no room for another Chrome
+    CLOSING = "closing"  # this process ends: nothing may be concluded from it
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome, the portal's words where it has some, and the trial's profile where it accepted."""
+
+    outcome: Outcome
+    words: str = ""
+    profile: str | None = None
+
+
+class Profiles(Protocol):
+    """What a trial asks of the Chromes; ``portal.browser.Chromes`` is one."""
+
+    def kill(self, name: str) -> None:
+        """End every process on a profile."""
+
+    def forget(self, name: str) -> None:
+        """Delete a profile."""
+
+    def adopt(self, name: str, new_name: str) -> None:
+        """Put one profile in the place of another."""
+
+
+class _Abandoned(Exception):  # no error: it carries the end of a trial out of every wait
+    pass
+
+
+class SignInCheck:
+    """All trials of this process. The methods run on the loop and never block it, but for ``adopt``."""
+
+    def __init__(
+        self,
+        open_portal: OpenPortal,
+        profiles: Profiles,
+        limits: PortalLimits,
+        portal_url: str,
+        take_place: Callable[[], bool],
+        give_place_back: Callable[[], None],
+        within: float = TRIED_WITHIN,
+    ) -> None:
+        """Take how a portal is opened, the limits that monitors keep, too, and how a place for a Chrome is taken."""
+        self._open_portal = open_portal
+        self._profiles = profiles
+        self._limits = limits
+        self._portal_url = portal_url
+        self._take_place = take_place
+        self._give_place_back = give_place_back
+        self._within = within
+        self._threads = ThreadPoolExecutor(PARALLEL, thread_name_prefix="sign-in-check")
+        self._running: dict[str, tuple[threading.Event, Future[Verdict]]] = {}
+        self._ending: set[asyncio.Future[None]] = set()
+        self._closing = False
+
+    async def attempt(self, username: str, password: str) -> Verdict:
+        """Try a password; where the caller is cancelled, the Chrome is ended all the same."""
+        if self._closing:
+            return Verdict(Outcome.CLOSING)
+        if not self._take_place():
+            log.warning("no room for a trial of a password")
+            return Verdict(Outcome.NOT_TRIED)
+        profile = f"{TRIAL}{secrets.token_hex(8)}"
+        stop = threading.Event()
+        trying = self._threads.submit(self._try, profile, username, password, stop)
+        self._running[profile] = stop, trying
+        kept = False
+        try:
+            verdict = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(trying)), self._within)
+            if self._closing:
+                return Verdict(Outcome.CLOSING)
+            kept = verdict.outcome is Outcome.ACCEPTED
+            log.info("trial of a password: %s", verdict.outcome.value)
+            return verdict
+        except TimeoutError:
+            log.warning("trial of a password: no outcome within %.0f s", self._within)
+            return Verdict(Outcome.NOT_TRIED)
+        finally:
+            if kept:
+                self._over(profile)
+            else:
+                stop.set()
+                ending = asyncio.get_running_loop().run_in_executor(None, self._abandon, profile, trying)
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
+                ending.add_done_callback(lambda _: self._over(profile))
+
+    def adopt(self, profile: str, username: str) -> None:
+        """Make the profile of an accepted trial the student's own; blocks, and no monitor may be using that one."""
+        self._profiles.adopt(profile, profile_name(username))
+
+    def forget(self, verdict: Verdict) -> None:
+        """Delete the profile of a trial that comes to nothing; blocks."""
+        if verdict.profile is not None:
+            self._profiles.forget(verdict.profile)
+
+    async def close(self) -> None:
+        """Refuse new trials and end the Chromes of those under way."""
+        self._closing = True
+        running = dict(self._running)
+        for stop, _ in running.values():
+            stop.set()
+        await asyncio.gather(*(asyncio.to_thread(self._profiles.kill, profile) for profile in running))
+        await asyncio.to_thread(wait_for_all, [trying for _, trying in running.values()], CLOSE_WITHIN)
+        if self._ending:
+            await asyncio.wait(set(self._ending), timeout=CLOSE_WITHIN)
+        self._threads.shutdown(wait=False)
+
+    def _over(self, profile: str) -> None:
+        if self._running.pop(profile, None) is not None:
+            self._give_place_back()
+
+    def _abandon(self, profile: str, trying: "Future[Verdict]") -> None:
+        """End a trial's Chrome, wait for its thread, and delete the profile."""
+        if not trying.done():
+            self._profiles.kill(profile)
+            wait_for_all([trying], self._within)
+        self._profiles.forget(profile)
+
+    # in a thread
+
+    def _try(self, profile: str, username: str, password: str, stop: threading.Event) -> Verdict:
+        def pause(seconds: float) -> None:
+            if stop.wait(max(seconds, 0)):
+                raise _Abandoned
+
+        portal: Portal | None = None
+        try:
+            pause(0)
+            portal = self._open_portal(profile, pause)
+            reading = self._sign_in(portal, username, password, pause)
+        except SignInRefused as refused:
+            return Verdict(Outcome.REFUSED, str(refused))
+        except AccountBlocked as blocked:
+            return Verdict(Outcome.BLOCKED, str(blocked))
+        except PortalError as error:
+            log.warning("trial of a password: %s: %s", type(error).__name__, error)
+            return Verdict(Outcome.NOT_TRIED)
+        except _Abandoned:
+            return Verdict(Outcome.NOT_TRIED)
+        finally:
+            if portal is not None:
+                portal.end()
+        if reading.view is View.REFUSED:
+            return Verdict(Outcome.REFUSED, reading.text)
+        if reading.view is View.BLOCKED:
+            return Verdict(Outcome.BLOCKED, reading.text)
+        if reading.view not in _INSIDE:
+            log.warning("trial of a password: the portal shows %s", reading.view.value)
+            return Verdict(Outcome.NOT_TRIED)
+        return Verdict(Outcome.ACCEPTED, profile=profile)
+
+    def _sign_in(self, portal: Portal, username: str, password: str, pause: Callable[[float], None]) -> Reading:
+        for left in reversed(range(TRIES)):
+            try:
+                self._limits.wait_for_load(pause)
+                portal.load(self._portal_url)
+                reading = portal.settle()
+                if reading.view is not View.LOGIN:
+                    return reading if reading.view is View.BLOCKED else Reading(View.UNKNOWN)
+                with self._limits.sign_in(pause):
+                    return portal.sign_in(username, password)
+            except (PageChanged, SessionLost):
+                if not left:
+                    raise
+                pause(1.0)
+        raise AssertionError("not reached")
