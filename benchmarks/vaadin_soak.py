@@ -45,8 +45,8 @@ def main() -> int:
     parser.add_argument("--log", type=Path, help="where the bot's log is kept")
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        portal_process, portal_url = _server(stack, [str(VAADIN), "--port", "0"])
-        telegram_process, telegram_url = _server(stack, [sys.executable, "-m", "sandbox.telegram", "--port", "0"])
+        portal_process, portal_url = server(stack, [str(VAADIN), "--port", "0"])
+        telegram_process, telegram_url = server(stack, [sys.executable, "-m", "sandbox.telegram", "--port", "0"])
         telegram, portal = (
             Telegram(telegram_url),
             Portal(portal_url.removesuffix("/").removesuffix("/RegistrationOnline")),
@@ -86,7 +86,7 @@ def main() -> int:
     return 0 if good and not left else 1
 
 
-def _server(stack: ExitStack, command: list[str]) -> tuple["subprocess.Popen[str]", str]:
+def server(stack: ExitStack, command: list[str]) -> tuple["subprocess.Popen[str]", str]:
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     stack.callback(process.wait)
     stack.callback(process.terminate)
