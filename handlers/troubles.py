@@ -63,18 +63,19 @@ class Troubles:
 
     async def hear(self, student: int, username: str, event: StatusEvent) -> None:
         """Take note of trouble and of its end."""
+        lasting = self._lasting.get(student)
         match event.event:
             case Event.TROUBLE | Event.UNKNOWN_VIEW:
-                now = self._services.clock.now()
-                lasting = self._lasting.setdefault(student, _Lasting(username, now, event.text))
+                if lasting is None:
+                    lasting = self._lasting[student] = _Lasting(username, self._services.clock.now(), event.text)
                 lasting.words, lasting.resting = event.text, False
                 if event.event is Event.UNKNOWN_VIEW and event.picture is not None:
                     await self._tell_unknown(username, event)
-            case Event.WATCHING if (lasting := self._lasting.get(student)) is not None:
+            case Event.WATCHING if lasting is not None:
                 if lasting.told:
                     await self._tell_over(student)
                 self._lasting.pop(student, None)
-            case Event.RESTING if (lasting := self._lasting.get(student)) is not None:
+            case Event.RESTING if lasting is not None:
                 lasting.resting = True  # not seen to be over
                 if not lasting.told:
                     del self._lasting[student]

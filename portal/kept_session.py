@@ -39,7 +39,7 @@ def forget(folder: Path) -> None:
     try:
         (folder / FILE).unlink(missing_ok=True)
     except OSError as error:
-        log.error("a portal's session can't be deleted: %s", error.strerror)
+        log.warning("a portal's session can't be deleted: %s", error.strerror)
 
 
 class KeptSession:

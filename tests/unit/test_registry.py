@@ -194,6 +194,16 @@ class TestRemoving:
         assert house.storage.student(AIDA) is not None
 
 
+class TestOrder:
+    async def test_events_of_one_student(self, house: House) -> None:
+        """What a monitor says is heard in its order, also where some of it takes longer to be written down."""
+        await house.registry.start(AIDA)
+        said = [Event.TROUBLE, Event.WATCHING, Event.TROUBLE, Event.STOPPED]
+        for event in said:
+            house.made[0].say(event)
+        assert [(await house.hear())[2] for _ in said] == said
+
+
 class TestLastTrouble:
     async def test_kept(self, house: House) -> None:
         """What last went wrong is kept with its time, also when it has passed and after the monitor's end."""
