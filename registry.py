@@ -445,6 +445,8 @@ class MonitorRegistry:
         """Pass a status event on; forget a monitor that ended by itself, and that it was wanted."""
         if self._monitors.get(telegram_id) is not monitor and event.event is not Event.STOPPED:
             return  # what a stopped monitor still says about its last second is of no interest any more
+        if self._closing and event.event is Event.STOPPED:
+            return  # it goes on with the next process, and so does what people were told of it
         if event.event in _TROUBLES:
             await self._note_trouble(telegram_id, event)
         if event.event in _PERMANENT:

@@ -49,6 +49,7 @@ class Troubles:
         self._failed: list[tuple[str, str]] = []  # who ended by a fault of ours, and its words
         self._gathering_since: datetime | None = None
         self._outage_since: datetime | None = None
+        self._one_at_a_time = asyncio.Lock()  # an end that is heard while its trouble is being told comes after it
 
     async def take_up(self) -> None:
         """Take up what an earlier process has told of and has not seen the end of; once, before the monitors start."""
@@ -63,6 +64,10 @@ class Troubles:
 
     async def hear(self, student: int, username: str, event: StatusEvent) -> None:
         """Take note of trouble and of its end."""
+        async with self._one_at_a_time:
+            await self._hear(student, username, event)
+
+    async def _hear(self, student: int, username: str, event: StatusEvent) -> None:
         lasting = self._lasting.get(student)
         match event.event:
             case Event.TROUBLE | Event.UNKNOWN_VIEW:
@@ -90,6 +95,10 @@ class Troubles:
 
     async def look(self) -> None:
         """Tell what has lasted long enough."""
+        async with self._one_at_a_time:
+            await self._look()
+
+    async def _look(self) -> None:
         now = self._services.clock.now()
         for student, lasting in list(self._lasting.items()):
             if not lasting.told and now - lasting.since >= TOLD_AFTER:
@@ -101,9 +110,11 @@ class Troubles:
 
     async def tell_gathered(self) -> None:
         """Tell the admin of what has failed, without waiting for more: also at the end of the process."""
-        failed, self._failed, self._gathering_since = self._failed, [], None
+        failed = list(self._failed)
         if failed:
             await self._tell_failed(failed)
+        self._failed = self._failed[len(failed) :]
+        self._gathering_since = self._services.clock.now() if self._failed else None
 
     def long_troubled(self) -> int:
         """Return how many monitors have been in trouble for so long that it was told."""
@@ -134,6 +145,7 @@ class Troubles:
     # to the admin
 
     async def _tell_failed(self, failed: list[tuple[str, str]]) -> None:
+        items = []
         for admin in self._services.settings.admin_telegram_id:
             _ = self._services.texts(admin)
             if len(failed) == 1:
@@ -146,7 +158,8 @@ class Troubles:
                 head = _.ngettext("{n} monitor has stopped: {names}", "{n} monitors have stopped: {names}", len(failed))
                 text = head.format(n=len(failed), names=_names([name for name, _reason in failed]))
                 text += "".join(f"\n{count} x {escape(reason[:LONGEST_WORDS])}" for reason, count in counted)
-            await self._services.outbox.put(Item(admin, "send", text, lane=NOTICE))
+            items.append(Item(admin, "send", text, lane=NOTICE))
+        await self._services.outbox.put(*items)
 
     async def _look_at_outage(self, now: datetime) -> None:
         """Tell the admin once that many are in trouble, and once that it is over; a restart of ours is no end."""

@@ -76,9 +76,11 @@ class FakeMonitor:
         self._running.set()
 
     def stop(self, *, leave_portal: bool = False) -> None:
-        """End."""
+        """End, with the last word that a monitor says however it ends."""
         self.left_portal = leave_portal
-        self._running.clear()
+        if self._running.is_set():
+            self._running.clear()
+            self._on_status(self.student.username, StatusEvent(Event.STOPPED))
 
     def join(self, timeout: float) -> bool:
         """Say that it has ended."""
