@@ -1,0 +1,9 @@
+"""Every fault in full: `python -m tests.faults [pytest's arguments]`. Takes about half an hour."""
+
+import os
+import sys
+
+import pytest
+
+os.environ["FAULTS"] = "full"
+sys.exit(pytest.main(["tests/faults", "-q", "--durations=0", *sys.argv[1:]]))

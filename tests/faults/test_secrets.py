@@ -1,0 +1,151 @@
+"""Password, token and key are nowhere: not in a log at DEBUG, not in the data, not in what Chrome keeps."""
+
+import base64
+import json
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.people import ADMIN, BOT, TOKEN, BotProcess, Person, Portal, Telegram, code_in, eventually
+from tests.servers import need_browser
+
+# Canaries: what is found anywhere was let out. Characters that each encoding writes in another way.
+PASSWORD = "Kanarienvogel+7/ü ä&<Ω"
+USERNAME = "canary_student"
+
+
+def spellings(secret: str) -> dict[str, bytes]:
+    """Return a secret as it would look in each encoding, in pieces that hold at every alignment."""
+    raw = secret.encode()
+    found = {
+        "raw": raw,
+        "UTF-16": secret.encode("utf-16-le"),
+        "URL": urllib.parse.quote(secret, safe="").encode(),
+        "URL, lower case": _lower_hex(urllib.parse.quote(secret, safe="")).encode(),
+        "form": urllib.parse.quote_plus(secret).encode(),
+        "JSON": json.dumps(secret)[1:-1].encode(),
+        "repr": repr(raw)[2:-1].encode(),
+    }
+    for offset in range(3):
+        # characters that depend on what stands before or after are cut off
+        encoded = base64.b64encode(b"\0" * offset + raw)
+        found[f"base64, {offset}"] = encoded[(0, 2, 3)[offset] : len(encoded) - 4]
+        found[f"base64 for URLs, {offset}"] = found[f"base64, {offset}"].replace(b"+", b"-").replace(b"/", b"_")
+    return found
+
+
+def _lower_hex(quoted: str) -> str:
+    parts = quoted.split("%")
+    return parts[0] + "".join("%" + part[:2].lower() + part[2:] for part in parts[1:])
+
+
+def leaks(folder: Path, secrets: dict[str, str], skip: tuple[str, ...] = ()) -> list[str]:
+    """Return where a secret stands in any file below a folder."""
+    found = []
+    for file in sorted(folder.rglob("*")):
+        if not file.is_file() or file.is_symlink() or file.name in skip:
+            continue
+        content = file.read_bytes()
+        for name, secret in secrets.items():
+            found += [
+                f"{name} ({spelling}) in {file.relative_to(folder)}"
+                for spelling, text in spellings(secret).items()
+                if text in content
+            ]
+    return found
+
+
+@pytest.mark.parametrize("spelling", sorted(spellings(PASSWORD)))
+def test_the_search_finds_each_spelling(tmp_path: Path, spelling: str) -> None:
+    """A secret that is planted in any encoding is found: an empty result below means something."""
+    (tmp_path / "deep").mkdir()
+    text = spellings(PASSWORD)[spelling]
+    (tmp_path / "deep" / "log").write_bytes(b"before " + text + b" after")
+    assert any(f"({spelling})" in leak for leak in leaks(tmp_path, {"password": PASSWORD}))
+
+
+@pytest.fixture
+def portal(simulated_portal_url: str) -> Iterator[Portal]:
+    """Give a portal with one student."""
+    portal = Portal(simulated_portal_url)
+    portal.reset()
+    portal.has_student(USERNAME, PASSWORD)
+    yield portal
+    portal.http.close()
+
+
+@pytest.fixture
+def telegram(telegram_url: str) -> Iterator[Telegram]:
+    """Give a Telegram in which our bot is registered."""
+    telegram = Telegram(telegram_url)
+    telegram.call("/reset")
+    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
+    yield telegram
+    telegram.http.close()
+
+
+@pytest.fixture
+def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[BotProcess]:
+    """Give the bot's process; nothing of it is left afterwards."""
+    need_browser()
+    bot = BotProcess(tmp_path, telegram, portal)
+    try:
+        yield bot
+    finally:
+        bot.end()
+
+
+def test_a_day_with_faults_lets_no_secret_out(
+    tmp_path: Path, telegram: Telegram, portal: Portal, bot: BotProcess
+) -> None:
+    """After a registration, a mark, troubles of every kind and two crashes no secret is in any file or environment.
+
+    A password asked for before a crash is asked for again, and the message in which it was typed is deleted.
+    """
+    bot.start()
+    admin = Person(telegram, ADMIN, "Admin")
+    admin.says("/start")
+    admin.taps("Admin Panel")
+    admin.taps("Generate Invitation Code")
+    code = code_in(admin.sees("Invitation code:")["text"])
+    student = Person(telegram, 2001, "Student")
+    student.says(f"/start {code}")
+    student.sees("The code is good")
+    student.says(USERNAME)
+    student.sees("I will delete your message at once")
+    bot.crash()
+    student.says(PASSWORD)
+    bot.start()
+    student.sees("Registration complete!", patience=90)
+    eventually("the password's end", lambda: not any(PASSWORD in (m["text"] or "") for m in student.screen()))
+    student.taps("Start Monitoring")
+    student.sees("Monitoring: on since", patience=90)
+    lesson = portal.opens("Algebra")
+    student.sees("Attendance Marked.", patience=60)
+    environments = [process.environ() for process in bot.browsers()]
+    assert environments
+    key = (tmp_path / "secrets" / "encryption.key").read_text().strip()
+    secrets = {"password": PASSWORD, "token": TOKEN, "key": key}
+    for environment in environments:
+        assert not [name for name, value in environment.items() if any(s in value for s in secrets.values())]
+    portal.closes(lesson)
+    portal.behaves(status=503)
+    eventually("trouble", lambda: "PortalUnavailable" in bot.log())
+    portal.behaves(status=None)
+    telegram.call("/faults", method="sendMessage", kind="500")
+    student.says("/start")
+    victim = next(process for process in bot.browsers() if process.name() == "chromedriver")
+    victim.kill()
+    eventually("the driver's end", lambda: "BrowserFailed" in bot.log())
+    portal.expires()
+    bot.crash()
+    bot.start()
+    eventually("another sign-in", lambda: len(portal.events("signed_in")) >= 2, patience=90)
+    student.says("/start")
+    assert bot.stop() == 0
+    assert "DEBUG" in bot.log()
+    assert leaks(tmp_path, secrets, skip=("encryption.key",)) == []
+    assert [process for process in bot.browsers() if process.status() != psutil.STATUS_ZOMBIE] == []
