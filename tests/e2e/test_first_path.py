@@ -129,6 +129,32 @@ def test_a_lost_session_is_renewed_without_a_word(telegram: Telegram, portal: Po
     assert len(portal.events("signed_in")) == 2
 
 
+@pytest.mark.parametrize("portal", ["simulated"], indirect=True)
+def test_the_portal_s_session_over_a_restart_and_a_stop(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:
+    """A restart costs no sign-in; Stop lets the session go, also while the day is skipped and no Chrome is open."""
+    portal.has_student(USERNAME, PASSWORD)
+    student = member(bot, telegram)
+    start(student)
+    (kept,) = bot.data.glob("data/profiles/*/portal-session")
+    assert bot.stop() == 0
+    bot.start()
+    portal.opens("Algebra")
+    student.sees("Attendance Marked.")
+    assert len(portal.events("signed_in")) == 1
+
+    student.taps("Skip Today")
+    eventually("no Chrome", lambda: not bot.browsers())
+    assert kept.exists()
+    student.taps("Stop Monitoring")
+    student.sees("Monitoring: off")
+    eventually("the session is let go", lambda: not kept.exists())
+
+    student.taps("Start Monitoring")
+    student.sees("today is skipped")
+    student.taps("Don't Skip Today")
+    eventually("a new sign-in", lambda: len(portal.events("signed_in")) == 2)
+
+
 def test_a_wrong_password_stops_after_one_refusal(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:
     """A refused sign-in is never repeated; the portal's words are told, and a new password can be given at once."""
     portal.has_student(USERNAME, PASSWORD)
