@@ -61,7 +61,7 @@ def test_a_student_is_invited_registers_and_is_marked_automatically(
     register(admin, student)
     assert all(PASSWORD not in (m["text"] or "") for m in student.screen()), "the password is still on the screen"
     menu = student.sees("Registration complete!")
-    assert labels(menu) == ["Start Monitoring", "Switch to Manual", "Status"]
+    assert labels(menu) == ["Start Monitoring", "Switch to Manual", "Status", "Update Password", "Delete My Data"]
 
     start(student)
     lesson = portal.opens("Algorithms & Data <1>", time="Л27 (15:00 - 16:00)")
