@@ -33,6 +33,7 @@ from handlers.services import Services
 from json_file import DataDamaged, SchemaTooNew
 from ledger import Attempts, Database, LedgerError, Lessons, Moves, People, Told, Watches
 from monitor import AttendanceMonitor, profile_name
+from portal import kept_session
 from portal.browser import Chromes
 from portal.errors import BrowserMissing
 from portal.limits import PortalLimits
@@ -159,6 +160,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
                 journal=lessons,
                 open_portal=opener,
                 kill_browser=chromes.kill,
+                forget_session=lambda profile: kept_session.forget(chromes.folder(profile)),
                 limits=limits,
                 clock=clock,
                 rests_until=partial(registry.rests_until, student.telegram_id),
@@ -209,6 +211,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
         stack.push_async_callback(outbox.close)
         await outbox.start()
         await stack.enter_async_context(polling(application))
+        stack.push_async_callback(marker.end)
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
         stack.push_async_callback(sign_in_check.close)

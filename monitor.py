@@ -46,6 +46,7 @@ FIRST_AGAIN = 1.0  # seconds before loading again what moved or lost its session
 LOOK_INTERVAL = 1.0  # seconds between the cheap looks while nothing is reloaded
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each time
 AGAIN_IS_TROUBLE = 6  # loads in a row that mended nothing, after which it counts as trouble
+RESTING_LOOK = 60.0  # seconds between looks at the wall clock while resting: a machine may sleep meanwhile
 WAKE_AHEAD = 240.0  # seconds before active hours begin: sixty students sign in, three at a time
 CHECKED_EVERY = 300.0  # seconds between the notes of the last check that outlive the process
 
@@ -99,6 +100,7 @@ class AttendanceMonitor:
         journal: Journal | None = None,
         open_portal: OpenPortal | None = None,
         kill_browser: Callable[[str], None] | None = None,
+        forget_session: Callable[[str], None] = lambda _profile: None,
         limits: PortalLimits | None = None,
         clock: Clock | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
@@ -113,7 +115,7 @@ class AttendanceMonitor:
             refresh_interval: seconds between reloads.
             zone: where a lesson has its date.
             open_portal: opens the portal for a profile; ``kill_browser`` ends, from another thread, whatever works
-                on that profile.
+                on that profile; ``forget_session`` lets its portal session go where no browser is open.
             rests_until: says of a moment until when nothing is to be watched; None: watch.
             on_check: hears now and then when the page was read last.
         """
@@ -146,6 +148,7 @@ class AttendanceMonitor:
             open_portal, kill_browser = chrome_opener(chromes, portal_url, self._clock), chromes.kill
         self._open_portal = open_portal
         self._kill_browser = kill_browser or (lambda _profile: None)
+        self._forget_session = forget_session
         self._profile = profile_name(username)
         self._portal: Portal | None = None
         self._thread = threading.Thread(target=self._run, name=f"monitor-{student}", daemon=True)
@@ -249,6 +252,8 @@ class AttendanceMonitor:
         except Exception:  # the thread's outermost edge: what ends here unsaid would be a monitor dead without a word
             log.exception("monitor %s: failed", self._student)
             last = StatusEvent(Event.FAILED)
+        if self._leave_portal:
+            self._forget_session(self._profile)
         if self._status.last_check is not None:
             self._on_check(self._status.last_check)
         self._become(State.STOPPED, trouble=last.text)
@@ -277,7 +282,7 @@ class AttendanceMonitor:
             left = (until - self._clock.now()).total_seconds()
             self._become(State.RESTING, next_in=max(left, 0.0))
             self._woken = False
-            self._pause(max(left - self._early, 0.0), until_woken=True)
+            self._pause(min(left - self._early, RESTING_LOOK), until_woken=True)
 
     def _resting(self) -> datetime | None:
         """Say until when to rest; None too where the time to get ready for the next window has begun."""
@@ -289,21 +294,24 @@ class AttendanceMonitor:
 
     def _let_go(self) -> None:
         if self._portal is not None:
-            if self._leave_portal:
-                self._portal.leave()
-            self._portal.end()  # it stays in reach meanwhile: `join` kills a Chrome that does not end
-            self._portal = None
+            try:
+                if self._leave_portal:
+                    self._portal.leave()
+            finally:
+                self._portal.end()  # it stays in reach meanwhile: `join` kills a Chrome that does not end
+                self._portal = None
 
     def _watch(self, portal: Portal) -> None:
         """Check and rest, over and over; returns when the hours are over."""
         while True:
+            if self._resting() is not None:  # also where trouble lasts: what rests loads nothing
+                self._marking.forget_open()
+                return
             try:
                 self._check(portal)
                 self._troubles = 0
-                if not self._rest(portal):
-                    self._marking.forget_open()
-                    return
-                self._again = 0
+                if self._rest(portal):
+                    self._again = 0
             except (PageChanged, SessionLost) as passing:
                 self._load_again(passing)
             except UnknownView as unknown:
@@ -323,7 +331,7 @@ class AttendanceMonitor:
             self._marking.interrupted()
             self._become(State.WAITING, trouble=str(passing), next_in=wait)
             self._tell(StatusEvent(Event.TROUBLE, str(passing)))
-        self._pause(wait)
+        self._sit_out(wait)
 
     def _check(self, portal: Portal) -> None:
         """Load the page, sign in where it asks for it, and deal with what it shows."""
@@ -386,7 +394,8 @@ class AttendanceMonitor:
         if self._clock.monotonic() - self._noted_at >= CHECKED_EVERY:
             self._noted_at = self._clock.monotonic()
             self._on_check(now)
-        self._marking.consider(portal, reading)
+        if self._rests_until(now) is None:  # else up before the hours, or the day was skipped during this look
+            self._marking.consider(portal, reading)
 
     def _wait_out(self, trouble: PortalError | LedgerUnavailable, portal: Portal | None = None) -> None:
         """Pause after trouble that may pass: longer each time, with jitter, five minutes at most.
@@ -403,7 +412,14 @@ class AttendanceMonitor:
             kind, picture, source = portal.evidence()
             event = StatusEvent(Event.UNKNOWN_VIEW, str(trouble), kind=kind, picture=picture, source=source)
         self._tell(event)
-        self._pause(wait)
+        self._sit_out(wait)
+
+    def _sit_out(self, seconds: float) -> None:
+        """Pause after trouble; over at once where the student skips the day meanwhile."""
+        deadline = self._clock.monotonic() + seconds
+        while (left := deadline - self._clock.monotonic()) > 0 and self._resting() is None:
+            self._woken = False
+            self._pause(left, until_woken=True)
 
     def _tell(self, event: StatusEvent) -> None:
         self._on_status_update(self.username, event)

@@ -128,6 +128,8 @@ class MonitorRegistry:
         self.capacity = capacity
         self._monitors: dict[int, AttendanceMonitor] = {}
         self._locks: dict[int, asyncio.Lock] = {}
+        self._hearing: dict[int, asyncio.Lock] = {}  # one event of a student's at a time, in the order they came
+        self._keeping = threading.Lock()  # `_kept` changes on the loop and on the monitors' threads
         self._waiting: set[int] = set()  # who is wanted and found no place
         self._newly_waiting: set[int] = set()
         self._given_up: set[int] = set()  # ended for good, whatever the store could be told of it
@@ -304,17 +306,21 @@ class MonitorRegistry:
 
     def checked(self, telegram_id: int, at: datetime) -> None:
         """Keep when a page was read last; from the monitor's thread. A failure is logged: nothing depends on it."""
-        self._kept[telegram_id] = replace(self._kept.get(telegram_id, Watch()), last_check=at)
+        self._keep(telegram_id, last_check=at)
         try:
             self._watches.checked(telegram_id, at)
         except LedgerUnavailable as error:
             log.warning("monitor %d: last check not kept (%s)", telegram_id, error)
 
+    def _keep(self, telegram_id: int, **changes: Any) -> None:
+        with self._keeping:
+            self._kept[telegram_id] = replace(self._kept.get(telegram_id, Watch()), **changes)
+
     async def skip_today(self, telegram_id: int, skip: bool) -> None:
         """Leave the rest of the local day out, or don't any more. Raises LedgerUnavailable."""
         day = self._local_date(self._clock.now()) if skip else ""
         await asyncio.to_thread(self._watches.skip, telegram_id, day or None)
-        self._kept[telegram_id] = replace(self._kept.get(telegram_id, Watch()), skip_date=day)
+        self._keep(telegram_id, skip_date=day)
         log.info("monitor %d: %s", telegram_id, "today is skipped" if skip else "today is not skipped any more")
         monitor = self._monitors.get(telegram_id)
         if monitor is not None:
@@ -431,9 +437,16 @@ class MonitorRegistry:
         log.info("monitor %d: started, mode %s", telegram_id, student.mode)
 
     async def _hear(self, telegram_id: int, username: str, event: StatusEvent, monitor: AttendanceMonitor) -> None:
+        """Pass a status event on, each student's in their order: trouble heard after its end would never end."""
+        async with self._hearing.setdefault(telegram_id, asyncio.Lock()):
+            await self._pass_on(telegram_id, username, event, monitor)
+
+    async def _pass_on(self, telegram_id: int, username: str, event: StatusEvent, monitor: AttendanceMonitor) -> None:
         """Pass a status event on; forget a monitor that ended by itself, and that it was wanted."""
         if self._monitors.get(telegram_id) is not monitor and event.event is not Event.STOPPED:
             return  # what a stopped monitor still says about its last second is of no interest any more
+        if self._closing and event.event is Event.STOPPED:
+            return  # it goes on with the next process, and so does what people were told of it
         if event.event in _TROUBLES:
             await self._note_trouble(telegram_id, event)
         if event.event in _PERMANENT:
@@ -446,8 +459,8 @@ class MonitorRegistry:
             await self._on_status(telegram_id, username, event)
 
     async def _note_trouble(self, telegram_id: int, event: StatusEvent) -> None:
-        now, before = self._clock.now(), self._kept.get(telegram_id, Watch())
-        self._kept[telegram_id] = replace(before, trouble=event.event.value, trouble_text=event.text, trouble_at=now)
+        now = self._clock.now()
+        self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=now)
         try:
             await asyncio.to_thread(self._watches.troubled, telegram_id, event.event.value, event.text, now)
         except LedgerUnavailable as error:

@@ -67,6 +67,7 @@ class Marker:
         """Take up what an earlier process left: marks to tell, questions to ask again, monitors; return how many."""
         await self._moves.finish_interrupted()  # first: the marks below are told to the new account
         await self.notices.tell_what_was_left()
+        await self.notices.troubles.take_up()
         await self._registration.ask_passwords_again()
         return await self._resume_monitors()
 
@@ -105,8 +106,13 @@ class Marker:
         before = services.clock.now() - timedelta(days=services.settings.retention_days)
         lessons = await asyncio.to_thread(services.lessons.clean, before.date().isoformat())
         others = await asyncio.to_thread(services.told.clean, before)
+        others += await asyncio.to_thread(services.people.clean, before)
         slots = await asyncio.to_thread(services.outbox.forget_offers)
         log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
+
+    async def end(self) -> None:
+        """Tell what was gathered to be told together; after the monitors have ended."""
+        await self.notices.troubles.tell_gathered()
 
     async def _resume_monitors(self) -> int:
         """Start the monitors that are wanted and have a place; tell the others once that they wait."""

@@ -21,6 +21,8 @@ TOLD_AFTER = timedelta(minutes=5)
 # What fails within so long of the first is one message to the admin.
 GATHERED_FOR = timedelta(seconds=30)
 MANY = 3  # students in lasting trouble at once: no more one student's own
+FEW = 1  # or none: then the outage is over, and what is left is that student's own
+OUTAGE = "outage"  # the claim under which the admin was told of one that is not over
 NAMED = 5  # usernames in the admin's message
 KEPT_PAGES = 10  # pictures and sources of unknown pages on disk
 LONGEST_WORDS = 300  # characters of the portal's own words
@@ -33,6 +35,8 @@ class _Lasting:
     username: str
     since: datetime
     words: str
+    told: bool = False  # to the student
+    resting: bool = False  # nothing is looked at now; whether it is over is seen at the next look
 
 
 class Troubles:
@@ -45,22 +49,41 @@ class Troubles:
         self._failed: list[tuple[str, str]] = []  # who ended by a fault of ours, and its words
         self._gathering_since: datetime | None = None
         self._outage_since: datetime | None = None
+        self._one_at_a_time = asyncio.Lock()  # an end that is heard while its trouble is being told comes after it
+
+    async def take_up(self) -> None:
+        """Take up what an earlier process has told of and has not seen the end of; once, before the monitors start."""
+        kept = await asyncio.to_thread(self._services.watches.all)
+        for student in self._services.storage.students():
+            watch = kept.get(student.telegram_id)
+            if student.monitoring and watch is not None and watch.told_since is not None:
+                self._lasting[student.telegram_id] = _Lasting(
+                    student.username, watch.told_since, watch.trouble_text, told=True
+                )
+        self._outage_since = await asyncio.to_thread(self._services.told.at, OUTAGE)
 
     async def hear(self, student: int, username: str, event: StatusEvent) -> None:
         """Take note of trouble and of its end."""
+        async with self._one_at_a_time:
+            await self._hear(student, username, event)
+
+    async def _hear(self, student: int, username: str, event: StatusEvent) -> None:
+        lasting = self._lasting.get(student)
         match event.event:
             case Event.TROUBLE | Event.UNKNOWN_VIEW:
-                since = self._services.clock.now()
-                if student not in self._lasting:
-                    before = (await asyncio.to_thread(self._services.watches.of, student)).told_since
-                    self._lasting[student] = _Lasting(username, before or since, event.text)
-                lasting = self._lasting[student]
-                lasting.words = event.text
+                if lasting is None:
+                    lasting = self._lasting[student] = _Lasting(username, self._services.clock.now(), event.text)
+                lasting.words, lasting.resting = event.text, False
                 if event.event is Event.UNKNOWN_VIEW and event.picture is not None:
                     await self._tell_unknown(username, event)
-            case Event.WATCHING | Event.RESTING:
+            case Event.WATCHING if lasting is not None:
+                if lasting.told:
+                    await self._tell_over(student)
                 self._lasting.pop(student, None)
-                await self._tell_over(student)
+            case Event.RESTING if lasting is not None:
+                lasting.resting = True  # not seen to be over
+                if not lasting.told:
+                    del self._lasting[student]
             case Event.STOPPED | Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
                 self._lasting.pop(student, None)  # what ends says so itself
                 await asyncio.to_thread(self._services.watches.claim_relief, student)
@@ -72,19 +95,31 @@ class Troubles:
 
     async def look(self) -> None:
         """Tell what has lasted long enough."""
+        async with self._one_at_a_time:
+            await self._look()
+
+    async def _look(self) -> None:
         now = self._services.clock.now()
         for student, lasting in list(self._lasting.items()):
-            if now - lasting.since >= TOLD_AFTER:
+            if not lasting.told and now - lasting.since >= TOLD_AFTER:
                 await self._tell_lasting(student, lasting)
+                lasting.told = True
         if self._gathering_since is not None and now - self._gathering_since >= GATHERED_FOR:
-            failed, self._failed, self._gathering_since = self._failed, [], None
-            await self._tell_failed(failed)
+            await self.tell_gathered()
         await self._look_at_outage(now)
+
+    async def tell_gathered(self) -> None:
+        """Tell the admin of what has failed, without waiting for more: also at the end of the process."""
+        failed = list(self._failed)
+        if failed:
+            await self._tell_failed(failed)
+        self._failed = self._failed[len(failed) :]
+        self._gathering_since = self._services.clock.now() if self._failed else None
 
     def long_troubled(self) -> int:
         """Return how many monitors have been in trouble for so long that it was told."""
         now = self._services.clock.now()
-        return sum(now - each.since >= TOLD_AFTER for each in self._lasting.values())
+        return sum(now - each.since >= TOLD_AFTER and not each.resting for each in self._lasting.values())
 
     # to the student
 
@@ -110,6 +145,7 @@ class Troubles:
     # to the admin
 
     async def _tell_failed(self, failed: list[tuple[str, str]]) -> None:
+        items = []
         for admin in self._services.settings.admin_telegram_id:
             _ = self._services.texts(admin)
             if len(failed) == 1:
@@ -122,14 +158,16 @@ class Troubles:
                 head = _.ngettext("{n} monitor has stopped: {names}", "{n} monitors have stopped: {names}", len(failed))
                 text = head.format(n=len(failed), names=_names([name for name, _reason in failed]))
                 text += "".join(f"\n{count} x {escape(reason[:LONGEST_WORDS])}" for reason, count in counted)
-            await self._services.outbox.put(Item(admin, "send", text, lane=NOTICE))
+            items.append(Item(admin, "send", text, lane=NOTICE))
+        await self._services.outbox.put(*items)
 
     async def _look_at_outage(self, now: datetime) -> None:
-        """Tell the admin once that many are in trouble, and once that it is over."""
+        """Tell the admin once that many are in trouble, and once that it is over; a restart of ours is no end."""
         lasting = [each for each in self._lasting.values() if now - each.since >= TOLD_AFTER]
         if self._outage_since is None and len(lasting) >= MANY:
-            self._outage_since = min(each.since for each in lasting)
-            log.warning("trouble: %d monitors can't watch the portal since %s", len(lasting), self._outage_since)
+            since = min(each.since for each in lasting)
+            log.warning("trouble: %d monitors can't watch the portal since %s", len(lasting), since)
+            items = []
             for admin in self._services.settings.admin_telegram_id:
                 _ = self._services.texts(admin)
                 head = _.ngettext(
@@ -138,18 +176,26 @@ class Troubles:
                     len(lasting),
                 ).format(
                     n=len(lasting),
-                    time=clock_time(self._services, self._outage_since, now),
+                    time=clock_time(self._services, since, now),
                     names=_names([each.username for each in lasting]),
                 )
                 words = Counter(each.words for each in lasting).most_common(1)[0][0]
-                text = f"{head}\n{escape(words[:LONGEST_WORDS])}"
-                await self._services.outbox.put(Item(admin, "send", text, lane=NOTICE))
-        elif self._outage_since is not None and not self._lasting:
-            self._outage_since = None
-            log.info("trouble: over for all monitors")
+                items.append(Item(admin, "send", f"{head}\n{escape(words[:LONGEST_WORDS])}", lane=NOTICE))
+            await self._services.outbox.put(*items, when=lambda: self._services.told.claim(OUTAGE, since))
+            self._outage_since = since
+        elif self._outage_since is not None and len(lasting) <= FEW:
+            log.info("trouble: over, %d monitors still can't watch the portal", len(lasting))
+            items = []
             for admin in self._services.settings.admin_telegram_id:
                 _ = self._services.texts(admin)
-                await self._services.outbox.put(Item(admin, "send", _("All monitors watch again."), lane=NOTICE))
+                text = _("All monitors watch again.")
+                if lasting:
+                    text = _("The portal works again. Still in trouble: {names}").format(
+                        names=_names([each.username for each in lasting])
+                    )
+                items.append(Item(admin, "send", text, lane=NOTICE))
+            await self._services.outbox.put(*items, when=lambda: self._services.told.take_back(OUTAGE))
+            self._outage_since = None
 
     async def _tell_unknown(self, username: str, event: StatusEvent) -> None:
         """Show each admin, once for each kind of page, what the portal shows that nobody knows."""

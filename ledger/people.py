@@ -84,6 +84,11 @@ class People:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM steps WHERE telegram_id = ?", (telegram_id,))
 
+    def clean(self, before: datetime) -> int:
+        """Forget steps at which people stopped before a moment; return how many."""
+        with self._database.transaction() as connection:
+            return connection.execute("DELETE FROM steps WHERE at < ?", (before.isoformat(),)).rowcount
+
     def forget(self, telegram_id: int) -> None:
         """Delete all that is kept of a person, but for deletions under way: a typed password must leave the screen."""
         with self._database.transaction() as connection:

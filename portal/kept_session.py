@@ -34,6 +34,14 @@ class Encrypts(Protocol):
         """Return the text; raises EncryptionKeyError."""
 
 
+def forget(folder: Path) -> None:
+    """Forget the session of the profile in this folder; harmless where none is kept. Never raises."""
+    try:
+        (folder / FILE).unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("a portal's session can't be deleted: %s", error.strerror)
+
+
 class KeptSession:
     """The session cookies of one profile. For the thread that owns the browser."""
 
@@ -70,7 +78,7 @@ class KeptSession:
 
     def let_go(self, browser: Browser) -> None:
         """Forget the session, here and in Chrome; what the portal knows the device by stays."""
-        self._file.unlink(missing_ok=True)
+        forget(self._file.parent)
         try:
             for cookie in _command(browser, "Network.getAllCookies", {})["cookies"]:
                 if cookie["session"]:

@@ -36,10 +36,11 @@ class PortalLimits:
 
     @contextmanager
     def sign_in(self, pause: Pause) -> Iterator[None]:
-        """Hold one of the places for signing in."""
+        """Hold one of the places for signing in, and a turn to load: the portal answers a sign-in with a reload."""
         while not self._sign_ins.acquire(blocking=False):
             pause(0.1)
         try:
+            self.wait_for_load(pause)
             yield
         finally:
             self._sign_ins.release()

@@ -61,7 +61,7 @@ def test_a_student_is_invited_registers_and_is_marked_automatically(
     register(admin, student)
     assert all(PASSWORD not in (m["text"] or "") for m in student.screen()), "the password is still on the screen"
     menu = student.sees("Registration complete!")
-    assert labels(menu) == ["Start Monitoring", "Switch to Manual", "Status"]
+    assert labels(menu) == ["Start Monitoring", "Switch to Manual", "Status", "Update Password", "Delete My Data"]
 
     start(student)
     lesson = portal.opens("Algorithms & Data <1>", time="Л27 (15:00 - 16:00)")
@@ -127,6 +127,32 @@ def test_a_lost_session_is_renewed_without_a_word(telegram: Telegram, portal: Po
     assert portal.marks() == [(lesson, USERNAME)]
     assert len(student.screen()) == before + 1
     assert len(portal.events("signed_in")) == 2
+
+
+@pytest.mark.parametrize("portal", ["simulated"], indirect=True)
+def test_the_portal_s_session_over_a_restart_and_a_stop(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:
+    """A restart costs no sign-in; Stop lets the session go, also while the day is skipped and no Chrome is open."""
+    portal.has_student(USERNAME, PASSWORD)
+    student = member(bot, telegram)
+    start(student)
+    (kept,) = bot.data.glob("data/profiles/*/portal-session")
+    assert bot.stop() == 0
+    bot.start()
+    portal.opens("Algebra")
+    student.sees("Attendance Marked.")
+    assert len(portal.events("signed_in")) == 1
+
+    student.taps("Skip Today")
+    eventually("no Chrome", lambda: not bot.browsers())
+    assert kept.exists()
+    student.taps("Stop Monitoring")
+    student.sees("Monitoring: off")
+    eventually("the session is let go", lambda: not kept.exists())
+
+    student.taps("Start Monitoring")
+    student.sees("today is skipped")
+    student.taps("Don't Skip Today")
+    eventually("a new sign-in", lambda: len(portal.events("signed_in")) == 2)
 
 
 def test_a_wrong_password_stops_after_one_refusal(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:

@@ -76,9 +76,11 @@ class FakeMonitor:
         self._running.set()
 
     def stop(self, *, leave_portal: bool = False) -> None:
-        """End."""
+        """End, with the last word that a monitor says however it ends."""
         self.left_portal = leave_portal
-        self._running.clear()
+        if self._running.is_set():
+            self._running.clear()
+            self._on_status(self.student.username, StatusEvent(Event.STOPPED))
 
     def join(self, timeout: float) -> bool:
         """Say that it has ended."""
@@ -258,6 +260,7 @@ async def marker(
         stack.push_async_callback(outbox.close)
         await outbox.start()
         await stack.enter_async_context(polling(application))
+        stack.push_async_callback(conversations.end)
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
         stack.push_async_callback(held[0].check.close)

@@ -8,7 +8,7 @@ import pytest
 
 from clock import SystemClock
 from encryption import Cipher
-from portal.kept_session import FILE
+from portal.kept_session import FILE, forget
 from portal.session import OpenPortal, chrome_opener
 from portal.session import Portal as PortalFace
 from portal.views import View
@@ -84,3 +84,12 @@ def test_damaged(tmp_path: Path, portal: Portal, opener: OpenPortal, content: st
         assert page.settle().view is View.LOGIN
     finally:
         page.end()
+
+
+def test_forgotten_without_a_browser(tmp_path: Path) -> None:
+    """A kept session is let go of also where no browser is open, and harmlessly where none is kept."""
+    (tmp_path / FILE).write_text("kept")
+    for _ in range(2):
+        forget(tmp_path)
+        assert not (tmp_path / FILE).exists()
+    forget(tmp_path / "no profile")

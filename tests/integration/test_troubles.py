@@ -232,3 +232,84 @@ def test_stop_lets_the_portal_go_and_a_restart_does_not(run: Run, telegram: Tele
     student.taps("Stop Monitoring")
     eventually("the end", lambda: not bot.monitors[FIRST].is_running())
     assert bot.monitors[FIRST].left_portal
+
+
+def test_resting_is_no_end_of_trouble(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """Hours that end during an outage are not told as its end; the next morning's first look at the page is."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    student.sees("can't be watched since")
+    bot.monitors[FIRST].tells(Event.RESTING)
+    passes(bot, clock, hours=10)
+    assert student.counts("The portal works again") == 0
+    bot.monitors[FIRST].tells(Event.WATCHING)
+    student.sees("The portal works again")
+    assert student.counts("can't be watched since") == 1
+
+
+def test_short_trouble_before_rest_is_not_told(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """Trouble of the last minutes before the hours end is not counted on while nothing is watched."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
+    bot.monitors[FIRST].tells(Event.RESTING)
+    bot.settles()
+    passes(bot, clock, hours=10)
+    assert student.counts("can't be watched since") == 0
+
+
+def test_outage_over_a_restart(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """An outage that goes on over a restart of ours is still one message to the admin, and its end another one."""
+    bot = run()
+    for number in (FIRST, SECOND, THIRD):
+        watched(bot, telegram, number)
+        bot.monitors[number].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    admin.sees("3 monitors can't watch the portal")
+    bot = run()
+    eventually("the monitors", lambda: len(bot.monitors) == 3)
+    passes(bot, clock, minutes=6)
+    assert admin.counts("All monitors watch again.") == 0
+    for number in (FIRST, SECOND, THIRD):
+        bot.monitors[number].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    for number in (FIRST, SECOND, THIRD):
+        bot.monitors[number].tells(Event.WATCHING)
+    passes(bot, clock, seconds=1)
+    admin.sees("All monitors watch again.")
+    assert admin.counts("can't watch the portal since") == 1
+
+
+def test_one_student_of_their_own_does_not_hide_the_next_outage(
+    run: Run, telegram: Telegram, clock: SteppedClock, admin: Person
+) -> None:
+    """An outage is over though one student's own trouble lasts, who is named; the next outage is told again."""
+    bot = run()
+    for number in (FIRST, SECOND, THIRD):
+        watched(bot, telegram, number)
+    for counted in (1, 2):
+        for number in (FIRST, SECOND, THIRD):
+            bot.monitors[number].tells(Event.TROUBLE, DOWN)
+        bot.settles()
+        passes(bot, clock, minutes=6)
+        for number in (SECOND, THIRD):
+            bot.monitors[number].tells(Event.WATCHING)
+        bot.settles()
+        passes(bot, clock, seconds=1)
+        admin.sees("Still in trouble: student_2001")
+        assert admin.counts("3 monitors can't watch the portal since") == counted
+
+
+def test_failures_are_told_at_the_end(run: Run, telegram: Telegram, admin: Person) -> None:
+    """A monitor that failed just before a restart of ours is told all the same."""
+    bot = run()
+    watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].tells(Event.FAILED, ends=True)
+    bot.settles()
+    run()
+    admin.sees("The monitor of student_2001 has stopped")

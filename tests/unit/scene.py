@@ -39,6 +39,7 @@ class Scene:
         self.heard_at: list[tuple[float, Event]] = []
         self.statuses: list[Status] = []
         self.threads: set[str] = set()
+        self.forgotten: list[str] = []  # profiles whose portal session was let go without a browser
         self.monitor = AttendanceMonitor(
             username,
             "correct horse",
@@ -53,6 +54,7 @@ class Scene:
             jitter=jitter,
             commands=self.commands,
             rests_until=rests_until,
+            forget_session=self.forgotten.append,
         )
 
     def run(self, seconds: float) -> "Scene":

@@ -61,3 +61,14 @@ def test_any_step(data: dict[str, object]) -> None:
     people, clock = People(Database(":memory:")), FakeClock()
     people.set_step(AIDA, "step", data, clock.now())
     assert people.step(AIDA) == Step("step", data, clock.now())
+
+
+def test_old_steps_are_cleaned(people: People) -> None:
+    """A conversation that nobody went on with is forgotten after a time, a later one is not."""
+    clock = FakeClock()
+    people.set_step(AIDA, "username", {}, clock.now())
+    clock.advance(60)
+    people.set_step(BEN, "username", {}, clock.now())
+    assert people.clean(clock.now()) == 1
+    assert people.step(AIDA) is None
+    assert people.step(BEN) is not None

@@ -48,3 +48,15 @@ def test_told_once() -> None:
     assert not told.claim("page:abc", NOW)
     assert told.clean(NOW + timedelta(days=1)) == 1
     assert told.claim("page:abc", NOW)
+
+
+def test_taken_back() -> None:
+    """What was told and is over is told anew the next time; meanwhile it is known since when."""
+    told = Told(Database(":memory:"))
+    assert not told.take_back("outage")
+    assert told.at("outage") is None
+    assert told.claim("outage", NOW)
+    assert told.at("outage") == NOW
+    assert told.take_back("outage")
+    assert not told.take_back("outage")
+    assert told.claim("outage", NOW)

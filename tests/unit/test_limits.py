@@ -66,9 +66,10 @@ class TestSignIns:
     def test_places(self, clock: FakeClock) -> None:
         """As many sign in at a time as there are places; the next one waits until one is free."""
         limits, waits = PortalLimits(parallel_sign_ins=2, clock=clock), list[float]()
-        first, second = limits.sign_in(never), limits.sign_in(never)
+        first, second = limits.sign_in(clock.advance), limits.sign_in(clock.advance)
         first.__enter__()
         second.__enter__()
+        clock.advance(1)
 
         def leave_after_three(seconds: float) -> None:
             waits.append(seconds)
@@ -81,14 +82,24 @@ class TestSignIns:
 
     def test_place_is_left_with_an_error(self) -> None:
         """A sign-in that fails leaves its place."""
-        limits = PortalLimits(parallel_sign_ins=1)
+        limits = PortalLimits(loads_per_second=1e9, parallel_sign_ins=1)
         for _ in range(3):
             with pytest.raises(ZeroDivisionError), limits.sign_in(never):
                 raise ZeroDivisionError
 
+    def test_loads_too(self, clock: FakeClock) -> None:
+        """A sign-in takes a turn to load as well, for the reload it ends in; interrupted there it leaves its place."""
+        limits, waits = PortalLimits(loads_per_second=10, parallel_sign_ins=1, clock=clock), list[float]()
+        limits.wait_for_load(never)
+        with pytest.raises(Interrupted), limits.sign_in(interrupt):
+            raise AssertionError("it was not its turn")
+        with limits.sign_in(waits.append):
+            pass
+        assert waits == pytest.approx([0.2])
+
     def test_interrupted_wait_takes_no_place(self) -> None:
         """Who is stopped while waiting leaves no place taken."""
-        limits = PortalLimits(parallel_sign_ins=1)
+        limits = PortalLimits(loads_per_second=1e9, parallel_sign_ins=1)
         with limits.sign_in(never), pytest.raises(Interrupted), limits.sign_in(interrupt):
             raise AssertionError("there was no place")
         with limits.sign_in(never):

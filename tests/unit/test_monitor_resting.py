@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from monitor import WAKE_AHEAD
 from monitor_events import Event, State
-from portal.errors import SessionLost
+from portal.errors import PortalUnavailable, SessionLost
 from tests.fakes import ALGORITHMS, LOGIN, shows
 from tests.unit.scene import MONDAY_MORNING, Scene
 
@@ -92,3 +92,80 @@ def test_leaving_the_portal() -> None:
         scene.run(60)
         assert scene.portal.count("leave") == int(leave)
         assert scene.portal.count("end") == 1
+
+
+def test_skipped_while_the_portal_is_down() -> None:
+    """A day skipped during an outage closes the browser at once; nothing is marked when the portal is back."""
+    rest = Rest()
+    scene = Scene(rests_until=rest.until)
+
+    def skip() -> None:
+        rest.spans.append((0, 50_000))
+        scene.monitor.look_again()
+
+    scene.commands.at(10, lambda: scene.portal.show(PortalUnavailable("down")))
+    scene.commands.at(200, skip)
+    scene.commands.at(210, lambda: scene.portal.show(shows(ALGORITHMS)))
+    scene.commands.at(205, lambda: states.append(scene.monitor.status.state))
+    states: list[State] = []
+    scene.run(2000)
+    assert states == [State.RESTING]
+    assert scene.portal.count("end") == 1
+    assert scene.portal.count("click Algorithms") == 0
+
+
+def test_skipped_while_signing_in() -> None:
+    """A day skipped while the student waits to be signed in is not marked by the reading that follows."""
+    rest = Rest()
+    scene = Scene(rests_until=rest.until)
+    scene.portal.page = LOGIN
+    scene.portal.sign_ins.append(shows(ALGORITHMS))
+    places = [scene.limits.sign_in(lambda _seconds: None) for _ in range(3)]
+    for place in places:
+        place.__enter__()
+
+    def skip() -> None:
+        rest.spans.append((0, 50_000))
+        scene.monitor.look_again()
+
+    scene.commands.at(5, skip)
+    scene.commands.at(6, lambda: places[0].__exit__(None, None, None))
+    scene.run(300)
+    assert len(scene.portal.credentials) == 1
+    assert scene.told == []
+    assert scene.portal.count("end") == 1
+
+
+def test_hours_end_while_the_portal_is_down() -> None:
+    """The end of the hours closes the browser also where the portal does not answer."""
+    scene = Scene(rests_until=Rest((600, 10_000)).until)
+    scene.portal.page = PortalUnavailable("down")
+    scene.run(2000)
+    assert scene.portal.count("end") == 1
+    assert scene.count(Event.RESTING) == 1
+    assert max(scene.portal.loaded_at) < 600
+
+
+def test_up_early_marks_nothing() -> None:
+    """Who is signed in before the hours begin is marked when they have begun, not before."""
+    scene = Scene(rests_until=Rest((0, 3600)).until)
+    scene.portal.page = shows(ALGORITHMS)
+    scene.run(3700)
+    assert scene.portal.loaded_at[0] < 3600
+    assert 3600 <= scene.told_at("marked Algorithms") <= 3600 + 25
+
+
+def test_clock_set_forward_while_resting() -> None:
+    """A machine that slept, or whose clock was set, wakes its monitors by the wall clock, within a minute."""
+    scene = Scene(rests_until=Rest((0, 36_000)).until)
+    scene.run(100)
+    assert max(scene.commands.pauses) <= 60
+
+
+def test_stopped_while_resting_lets_the_portal_go() -> None:
+    """Stopping at the student's wish lets the session go also where no browser is open; a restart keeps it."""
+    for leave in (True, False):
+        scene = Scene(rests_until=Rest((0, 10_000)).until)
+        scene.commands.at(30, lambda leave=leave, scene=scene: scene.monitor.stop(leave_portal=leave))  # type: ignore[misc]
+        scene.run(60)
+        assert len(scene.forgotten) == int(leave)

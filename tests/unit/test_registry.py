@@ -194,6 +194,27 @@ class TestRemoving:
         assert house.storage.student(AIDA) is not None
 
 
+class TestOrder:
+    async def test_events_of_one_student(self, house: House) -> None:
+        """What a monitor says is heard in its order, also where some of it takes longer to be written down."""
+        await house.registry.start(AIDA)
+        said = [Event.TROUBLE, Event.WATCHING, Event.TROUBLE, Event.STOPPED]
+        for event in said:
+            house.made[0].say(event)
+        assert [(await house.hear())[2] for _ in said] == said
+
+    async def test_end_of_the_process_is_no_end(self, house: House) -> None:
+        """That a monitor stopped with our process is not heard: what was told of it goes on with the next one."""
+        await house.registry.start(AIDA)
+        await house.registry.start(BEN)
+        await house.registry.stop(BEN)
+        assert (await house.hear())[0:3:2] == (BEN, Event.STOPPED)
+        await house.registry.close()
+        await house.bridge.close()
+        assert "stop" in house.made[0].notes
+        assert house.heard.empty()
+
+
 class TestLastTrouble:
     async def test_kept(self, house: House) -> None:
         """What last went wrong is kept with its time, also when it has passed and after the monitor's end."""
