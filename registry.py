@@ -481,27 +481,50 @@ def _join_all(monitors: list[AttendanceMonitor]) -> None:
         monitor.join(max(0.1, deadline - time.monotonic()))
 
 
-def memory_capacity() -> int:
-    """Return how many monitors the memory holds that this process may still use: its cgroups' where they limit it."""
+def memory_capacity(root: Path = Path("/")) -> int:
+    """Return how many monitors the memory holds that this process may still use: its cgroups' where they limit it.
+
+    File cache that the kernel gives back when it is asked counts as free: in a long-running container it would look
+    like memory in use. ``root`` is where /proc and /sys are found.
+    """
     free = psutil.virtual_memory().available
-    for group in _cgroups():
+    for group, limit_file, used_file, cache in _cgroups(root):
         try:
-            limit = int((group / "memory.max").read_text())
-            free = min(free, limit - int((group / "memory.current").read_text()))
+            limit, used = int((group / limit_file).read_text()), int((group / used_file).read_text())
         except (OSError, ValueError):  # no such file at the root, or "max": no limit
             continue
+        free = min(free, limit - used + _statistic(group / "memory.stat", cache))
     return max(1, free // BYTES_PER_MONITOR)
 
 
-def _cgroups() -> list[Path]:
-    """Return this process's cgroup (version 2) and those above it, which limit it as well."""
-    root = Path("/sys/fs/cgroup")
+def _cgroups(root: Path) -> list[tuple[Path, str, str, str]]:
+    """Return this process's cgroup and those above it, which limit it as well, with the names of their files."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = [line.split(":", 2) for line in (root / "proc/self/cgroup").read_text().splitlines()]
     except OSError:  # not Linux
         return []
-    own = next((root / line[3:].lstrip("/") for line in lines if line.startswith("0::")), root)
-    return [own, *(parent for parent in own.parents if parent.is_relative_to(root))]
+    found = []
+    for _number, controllers, path in lines:
+        if not controllers:  # version 2
+            top, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            top = root / "sys/fs/cgroup/memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        own = top / path.lstrip("/")
+        if not own.is_dir():  # seen from within a container the path is the host's
+            own = top
+        found += [(group, *names) for group in (own, *own.parents) if group.is_relative_to(top)]
+    return found
+
+
+def _statistic(file: Path, name: str) -> int:
+    try:
+        lines = [line.split() for line in file.read_text().splitlines()]
+    except OSError:
+        return 0
+    return next((int(value) for found, value in lines if found == name), 0)
 
 
 __all__ = ["Bridge", "MonitorRegistry", "Started", "State", "StillRunning", "memory_capacity"]

@@ -33,7 +33,7 @@ async def report(services: Services, marker: Marker, answered_at: Callable[[], f
         oldest = None
     if oldest is not None and services.clock.now() - oldest > STUCK_AFTER:
         degraded.append(f"messages wait since {oldest.isoformat(timespec='minutes')}")
-    if free_little(services):
+    if await asyncio.to_thread(free_little, services):
         degraded.append("the disk of DATA_DIR is nearly full")
     if marker.lag > LAGGING:
         degraded.append(f"the loop is {marker.lag:.1f} s late")
