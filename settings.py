@@ -112,6 +112,13 @@ class Settings(BaseSettings):
     chromedriver_path: str | None = Field(None, description="the path of the chromedriver that fits it")
     selenium_remote_url: str | None = Field(None, description="the https address of a Selenium Grid")
 
+    base_url: str | None = Field(None, description="the https address of the LMS's data, like https://lms/api/v1")
+    jwt_login_endpoint: str | None = Field(
+        None,
+        validate_default=True,
+        description="the https address of the LMS's sign-in, ending in /login; BASE_URL and this one go together",
+    )
+
     invitation_days: int = Field(
         14, ge=1, le=365, description="days after which an unused invitation code expires, 1 to 365"
     )
@@ -165,7 +172,7 @@ class Settings(BaseSettings):
             raise ValueError("not a token's shape")
         return value
 
-    @field_validator("telegram_api_url", "portal_url", "selenium_remote_url")
+    @field_validator("telegram_api_url", "portal_url", "selenium_remote_url", "base_url", "jwt_login_endpoint")
     @classmethod
     def _check_address(cls, value: str | None, info: ValidationInfo) -> str | None:
         """Passwords and tokens travel here, so only TLS, this machine, or a host the operator vouches for."""
@@ -178,6 +185,16 @@ class Settings(BaseSettings):
         if parts.scheme == "http" and parts.hostname.lower() not in allowed:
             raise ValueError("http to a host that is not in ALLOW_HTTP_HOSTS")
         return value.rstrip("/")
+
+    @field_validator("jwt_login_endpoint")
+    @classmethod
+    def _check_sign_in(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Half an LMS is none; and the addresses beside the sign-in are made from this one."""
+        if (value is None) != (info.data.get("base_url") is None):
+            raise ValueError("BASE_URL and JWT_LOGIN_ENDPOINT go together")
+        if value is not None and not urlsplit(value).path.endswith("/login"):
+            raise ValueError("no address of a sign-in")
+        return value
 
     @field_validator("https_proxy_telegram")
     @classmethod

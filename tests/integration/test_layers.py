@@ -14,7 +14,7 @@ def project(tmp_path: Path) -> Path:
     """Copy the project's own code into a folder."""
     for source in (*ROOT.glob("*.py"), ROOT / "pyproject.toml"):
         shutil.copy(source, tmp_path)
-    for folder in ("handlers", "telegram_app", "portal", "ledger", "sandbox"):
+    for folder in ("handlers", "classroom", "telegram_app", "portal", "ledger", "sandbox"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     return tmp_path
 

@@ -268,6 +268,44 @@ class TestSecrets:
         assert SECRET not in shown
 
 
+class TestLms:
+    """The LMS's two addresses: data and sign-in."""
+
+    def test_both(self, environment: pytest.MonkeyPatch) -> None:
+        """Without any there is no LMS; with both there is one."""
+        assert (settings.load().base_url, settings.load().jwt_login_endpoint) == (None, None)
+        environment.setenv("BASE_URL", "https://lms.example/api/v1/")
+        environment.setenv("JWT_LOGIN_ENDPOINT", "https://sign-in.example/auth/login")
+        loaded = settings.load()
+        assert loaded.base_url == "https://lms.example/api/v1"
+        assert loaded.jwt_login_endpoint == "https://sign-in.example/auth/login"
+
+    @pytest.mark.parametrize(
+        ("given", "line"),
+        [
+            ({"BASE_URL": "https://lms.example/api/v1"}, "JWT_LOGIN_ENDPOINT: got ''"),
+            (
+                {"JWT_LOGIN_ENDPOINT": "https://lms.example/login"},
+                "JWT_LOGIN_ENDPOINT: got 'https://lms.example/login'",
+            ),
+            (
+                {"BASE_URL": "https://lms.example/api/v1", "JWT_LOGIN_ENDPOINT": "https://lms.example/auth"},
+                "JWT_LOGIN_ENDPOINT: got 'https://lms.example/auth'",
+            ),
+            ({"BASE_URL": "http://lms.example", "JWT_LOGIN_ENDPOINT": "https://a/login"}, "BASE_URL: got 'http://lms"),
+            (
+                {"BASE_URL": "https://lms.example", "JWT_LOGIN_ENDPOINT": "http://a/login"},
+                "JWT_LOGIN_ENDPOINT: got 'http",
+            ),
+        ],
+    )
+    def test_half_an_lms(self, environment: pytest.MonkeyPatch, given: dict[str, str], line: str) -> None:
+        """One without the other, no sign-in's address, or no TLS ends the start with one line."""
+        for name, value in given.items():
+            environment.setenv(name, value)
+        assert refusal().startswith(line)
+
+
 class TestSecretFiles:
     @pytest.mark.parametrize(
         ("name", "value"),

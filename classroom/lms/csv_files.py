@@ -1,0 +1,307 @@
+"""Teachers and rosters from CSV files in one folder, marks back to CSV files: an LMS with nothing to configure.
+
+``teachers.csv``, a line a teacher; ``batches`` may be left out or empty (all of them), several are divided by ``|``::
+
+    phone,name,email,campus,batches
+    +7 701 000 00 01,A. Teacher,a.teacher@example.org,Main,CS-101 | CS-102
+
+Every other ``.csv`` in the folder is a roster, a line a student in a batch; several subjects are divided by ``|``, and
+``name`` and ``email`` may be left out::
+
+    batch,subject,student_id,name,email
+    CS-101,Algorithms | Physics,25B030001,A. Student,a.student@example.org
+
+Columns may stand in any order, among others, divided by commas, semicolons or tabs, in any encoding that Excel writes.
+Marks go to ``marks/``, a file for each batch, subject and date, replaced as a whole at each change.
+"""
+
+import asyncio
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from classroom.lms import (
+    Duplicate,
+    LmsRefused,
+    LmsUnavailable,
+    NotThere,
+    Record,
+    SignedIn,
+    SignInNeeded,
+    UnknownTeacher,
+)
+from classroom.sessions import Course, Enrolled, Teacher
+from json_file import replace_file
+
+TEACHERS = "teachers.csv"
+_TEACHERS_WANTED = {"phone"}
+_ROSTER_WANTED = {"batch", "subject", "studentid"}
+_NUMBER_SPOILED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
+_HEADER = ("date", "campus", "batch", "subject", "student_id", "name", "status", "attended", "remark")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # Excel takes these, too
+
+Result = TypeVar("Result")
+
+
+class FileWrong(LmsRefused):
+    """A file can't be read (permanent: the operator has to mend it). The text names file and line."""
+
+    def __init__(self, file: str, line: int, what: str) -> None:
+        """Take the file's name, the line's number (0: the file as a whole) and what is wrong there."""
+        super().__init__(f"{file}, line {line}: {what}" if line else f"{file}: {what}")
+
+
+@dataclass(frozen=True)
+class _Row:
+    file: str
+    line: int
+    cells: Mapping[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells.get(column, "")
+
+    def several(self, column: str) -> list[str]:
+        return [part for each in self[column].split("|") if (part := " ".join(each.split()))]
+
+    def wrong(self, what: str) -> FileWrong:
+        return FileWrong(self.file, self.line, what)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A line of ``teachers.csv``."""
+
+    phone: str
+    name: str
+    email: str
+    campus: str
+    batches: tuple[str, ...]
+
+
+class CsvLms:
+    """An ``Lms`` in a folder. The files are read anew each time: an operator's change counts at once."""
+
+    needs_password = False
+
+    def __init__(self, folder: Path, marks: Path | None = None) -> None:
+        """Take the folder of the rosters, and that of the marks (``marks`` in it where none is given)."""
+        self._folder = folder
+        self._marks = marks or folder / "marks"
+        self._writing = asyncio.Lock()
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
+        """Find the teacher by the phone number alone. Raises UnknownTeacher, FileWrong, LmsUnavailable."""
+        listed = await _in_thread(lambda: self._listed(phone))
+        if listed is None:
+            raise UnknownTeacher(f"{TEACHERS} has nobody with this phone number")
+        return SignedIn(Teacher(telegram_id, phone, listed.email, listed.name, listed.phone, listed.campus))
+
+    async def sign_out(self, teacher: Teacher) -> None:
+        """There is nothing to end."""
+
+    async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
+        """Return the teacher's batches and subjects, sorted. Raises FileWrong, SignInNeeded, LmsUnavailable."""
+
+        def read() -> list[Course]:
+            listed = self._listed(teacher.phone)
+            if listed is None:
+                raise SignInNeeded(f"{TEACHERS} has nobody with this phone number any more")
+            batches = {batch.casefold() for batch in listed.batches}
+            courses = self._rosters()
+            return sorted(
+                (each for each in courses if not batches or each.batch.casefold() in batches),
+                key=lambda course: (course.batch, course.subject),
+            )
+
+        return await _in_thread(read)
+
+    async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
+        """Return a batch's students in the files' order. Raises FileWrong, LmsUnavailable."""
+        return await _in_thread(lambda: self._rosters().get(course, []))
+
+    async def create(self, teacher: Teacher, record: Record) -> None:
+        """Write a record's file. Raises Duplicate, LmsUnavailable."""
+        path = self._marks / file_name(record)
+        async with self._writing:
+            if await _in_thread(path.exists):
+                raise Duplicate(f"{path.name} is there already")
+            await _in_thread(lambda: _write(path, record))
+
+    async def update(self, teacher: Teacher, record: Record) -> None:
+        """Replace a record's file. Raises NotThere, LmsUnavailable."""
+        path = self._marks / file_name(record)
+        async with self._writing:
+            if not await _in_thread(path.exists):
+                raise NotThere(f"{path.name} is not there")
+            await _in_thread(lambda: _write(path, record))
+
+    # within a thread
+
+    def _listed(self, phone: str) -> _Listed | None:
+        wanted = phone_digits(phone)
+        found: dict[str, int] = {}
+        listed = None
+        for row in _rows(self._folder / TEACHERS, _TEACHERS_WANTED):
+            digits = phone_digits(row["phone"])
+            if not digits or _NUMBER_SPOILED.fullmatch(row["phone"]):
+                raise row.wrong(f"'{row['phone']}' is no phone number{_spoiled(row['phone'])}")
+            if digits in found:
+                raise row.wrong(f"the phone number is in line {found[digits]} already")
+            found[digits] = row.line
+            if digits == wanted:
+                name = row["name"] or row["email"] or row["phone"]
+                listed = _Listed(digits, name, row["email"].lower(), row["campus"], tuple(row.several("batches")))
+        return listed
+
+    def _rosters(self) -> dict[Course, list[Enrolled]]:
+        paths = sorted(
+            path
+            for path in self._folder.glob("*")
+            if path.suffix.lower() == ".csv" and path.name.lower() != TEACHERS and not path.name.startswith((".", "~"))
+        )
+        if not paths:
+            raise FileWrong("rosters", 0, "there is no CSV file with the columns batch, subject, student_id")
+        rosters: dict[Course, list[Enrolled]] = {}
+        seen: dict[tuple[Course, str], _Row] = {}
+        for row in (row for path in paths for row in _rows(path, _ROSTER_WANTED)):
+            for course, student in _enrolments(row):
+                key = course, student.student_id.casefold()
+                if key in seen:
+                    first = seen[key]
+                    where = f"line {first.line}" if first.file == row.file else f"{first.file}, line {first.line}"
+                    raise row.wrong(f"student ID {student.student_id} is in this batch already ({where})")
+                seen[key] = row
+                rosters.setdefault(course, []).append(student)
+        return rosters
+
+
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    try:
+        return await asyncio.to_thread(work)
+    except OSError as error:
+        raise LmsUnavailable(f"the rosters' folder can't be used ({error.strerror})") from error
+
+
+# reading
+
+
+def phone_digits(text: str) -> str:
+    """Return a phone number's digits in international form; a leading 8 or 00 of local habit is understood."""
+    digits = "".join(character for character in text if character.isdecimal() and character.isascii())
+    if text.strip().startswith("+"):
+        return digits
+    if digits.startswith("00"):
+        return digits[2:]
+    return "7" + digits[1:] if len(digits) == 11 and digits.startswith("8") else digits
+
+
+def _enrolments(row: _Row) -> Iterator[tuple[Course, Enrolled]]:
+    """Return what one line of a roster says. Raises FileWrong."""
+    batch, student_id, subjects = " ".join(row["batch"].split()), row["studentid"], row.several("subject")
+    for column, value in (("batch", batch), ("subject", subjects), ("student_id", student_id)):
+        if not value:
+            raise row.wrong(f"{column} is empty")
+    if _NUMBER_SPOILED.fullmatch(student_id):
+        raise row.wrong(f"'{student_id}' is no student ID{_spoiled(student_id)}")
+    for subject in dict.fromkeys(subjects):
+        yield Course(batch, subject), Enrolled(student_id, row["name"] or student_id, batch, row["email"].lower())
+
+
+def _spoiled(value: str) -> str:
+    return ": give the column the format Text in the spreadsheet" if _NUMBER_SPOILED.fullmatch(value) else ""
+
+
+def _rows(path: Path, wanted: set[str]) -> Iterator[_Row]:
+    """Read a file's lines below its header. Raises FileWrong, OSError."""
+    try:
+        content = _decoded(path.read_bytes(), path.name)
+    except FileNotFoundError:
+        raise FileWrong(path.name, 0, "the file is missing") from None
+    lines = (line for line in content.splitlines() if line.strip() and not _is_hint(line))
+    delimiter = max(",;\t", key=next(lines, "").count)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    columns: list[str] = []
+    try:
+        for values in reader:
+            cells = [value.strip().strip("\ufeff") for value in values]
+            if not any(cells) or (not columns and _is_hint(cells[0])):
+                continue
+            if columns:
+                yield _Row(path.name, reader.line_num, dict(zip(columns, cells, strict=False)))
+                continue
+            columns = [_column(cell) for cell in cells]
+            if missing := sorted(wanted - set(columns)):
+                raise FileWrong(path.name, reader.line_num, f"the header has no column {', '.join(missing)}")
+            if twice := sorted({each for each in columns if each and columns.count(each) > 1}):
+                raise FileWrong(path.name, reader.line_num, f"the header has two columns {', '.join(twice)}")
+    except csv.Error as error:
+        raise FileWrong(path.name, reader.line_num, f"no CSV ({error})") from None
+    if not columns:
+        raise FileWrong(path.name, 0, "the file is empty")
+
+
+def _is_hint(text: str) -> bool:
+    """Say whether this is the line in which Excel names its delimiter."""
+    return text.strip().casefold().startswith("sep=")
+
+
+def _column(header: str) -> str:
+    """Return a column's name as all spellings of it share it."""
+    name = re.sub(r"[\s_.-]", "", header).casefold()
+    return {"id": "studentid", "group": "batch", "batchno": "batch", "course": "subject"}.get(name, name)
+
+
+def _decoded(content: bytes, file: str) -> str:
+    """Return a file's text: UTF-8, Excel's "Unicode Text", or what Excel writes on Windows in Cyrillic countries."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings: tuple[str, ...] = ("utf-16",)
+    else:
+        encodings = ("utf-8-sig", "cp1251")
+    for encoding in encodings:
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise FileWrong(file, 0, "the text's encoding is not known: save it as CSV UTF-8")
+
+
+# writing
+
+
+def file_name(record: Record) -> str:
+    """Return the file's name of a record: readable, safe everywhere, and another one for each other record."""
+    key = "\n".join((record.campus, record.batch, record.subject, record.date))
+    parts = [_safe(part, 70) for part in (record.date, record.batch, record.subject)]
+    return f"{' '.join(part for part in parts if part)} {hashlib.sha256(key.encode()).hexdigest()[:10]}.csv"
+
+
+def _safe(text: str, most: int) -> str:
+    """Return a text of letters, digits and dashes, of so many bytes at most."""
+    plain = re.sub(r"[^\w-]+", "_", text).strip("_")
+    return plain.encode()[:most].decode(errors="ignore")
+
+
+def _write(path: Path, record: Record) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(_HEADER)
+    for line in record.lines:
+        cells = (record.date, record.campus, record.batch, record.subject, line.student_id, line.name)
+        marks = (line.status.value, str(int(line.status.counts)), line.remark)
+        writer.writerow([_harmless(cell) for cell in (*cells, *marks)])
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    replace_file(path, "\ufeff" + text.getvalue())  # by the mark at the beginning Excel knows UTF-8
+
+
+def _harmless(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula, and without what a file can't hold."""
+    cell = cell.replace("\0", "")
+    return "'" + cell if cell.lstrip(" ").startswith(_FORMULA) else cell

@@ -1,0 +1,245 @@
+"""What the classroom keeps: one protocol, two stores (SQLite and MongoDB) that the same contract tests run against.
+
+Conditional updates decide races: of two who do the same at once, one gets the result and the other an answer that
+says so. Whatever was acknowledged is there after a crash. Secrets (tokens, passwords) are encrypted by the store.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from classroom.sessions import Binding, CheckIn, Enrolled, Mark, Session, Sheet, Step, Teacher
+
+
+class StoreError(Exception):
+    """The store can't do what was asked. Its text is one line without a secret."""
+
+
+class StoreUnavailable(StoreError):
+    """The database does not answer or is full (try again). Nothing was changed, or it can't be known."""
+
+
+class StoreDamaged(StoreError):
+    """The data can't be read, or is newer than this program (permanent: the operator has to look)."""
+
+
+class SessionExists(StoreError):
+    """There is a session for one of these batches, this subject and date (permanent); ``session`` is its id."""
+
+    def __init__(self, session: str, batch: str) -> None:
+        """Take the first session and the batch that both have."""
+        super().__init__(f"session {session} has batch {batch} on that date")
+        self.session = session
+        self.batch = batch
+
+
+class BoundOtherwise(StoreError):
+    """The student ID belongs to another Telegram account, or the account to another ID (permanent)."""
+
+
+class NoSuchSession(StoreError):
+    """There is no session with this id (permanent)."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A teacher's tokens for the LMS, and what signs in anew when they are refused. Never shown."""
+
+    access: str
+    refresh: str
+    password: str = ""
+
+    def __repr__(self) -> str:
+        """Return no secret."""
+        return "Tokens(...)"
+
+
+@dataclass(frozen=True)
+class WrongTries:
+    """How many wrong codes were tried lately: by this Telegram account, and by all accounts on this student ID."""
+
+    by_account: int
+    on_student_id: int
+
+
+class Store(Protocol):
+    """What a store can do. Every method may raise StoreUnavailable."""
+
+    async def open(self) -> None:
+        """Connect; make or migrate the schema and its indexes. Raises StoreDamaged."""
+
+    async def close(self) -> None:
+        """Let go of the database."""
+
+    # teachers, and what they sign in to the LMS with
+
+    async def teacher(self, telegram_id: int) -> Teacher | None:
+        """Return a teacher who has signed in."""
+
+    async def save_teacher(self, teacher: Teacher) -> None:
+        """Keep a teacher, new or changed."""
+
+    async def remove_teacher(self, telegram_id: int) -> None:
+        """Forget a teacher and the tokens. Sessions stay."""
+
+    async def tokens(self, telegram_id: int) -> Tokens | None:
+        """Return a teacher's tokens, decrypted."""
+
+    async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None:
+        """Keep a teacher's tokens, encrypted."""
+
+    # sessions and their codes
+
+    async def create_session(self, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime) -> bool:
+        """Keep a new session with its sheets and its first code, all or nothing.
+
+        Returns:
+            False where another live session has this code: nothing was kept, try another code.
+
+        Raises:
+            SessionExists: one of the batches has a session of this subject on this date already.
+        """
+
+    async def session(self, session_id: str) -> Session | None:
+        """Return a session."""
+
+    async def sessions_of(self, teacher: int, limit: int) -> list[Session]:
+        """Return a teacher's sessions, newest first."""
+
+    async def unfinished(self) -> list[Session]:
+        """Return the sessions whose final report has not gone out, cancelled ones apart; oldest first."""
+
+    async def session_by_code(self, code: str, now: datetime) -> Session | None:
+        """Return the session that this code is good for now."""
+
+    async def code(self, session_id: str, now: datetime) -> str | None:
+        """Return the newest code of a session that is good now."""
+
+    async def add_code(self, session_id: str, code: str, valid_until: datetime, old_until: datetime) -> bool:
+        """Give a session its next code; codes before it are good until ``old_until`` at most.
+
+        Returns:
+            False where another live session has this code.
+        """
+
+    async def extend(self, session_id: str, closes_at: datetime) -> Session | None:
+        """Move the end of an open session (and of its newest code where codes don't rotate); None: it has ended."""
+
+    async def end_session(self, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
+        """End a session and its codes; None where it had ended before (who asks first ends it).
+
+        Cancelling also frees its batches' places for the date where the LMS has nothing of it yet.
+        """
+
+    async def reopen(self, session_id: str, code: str, closes_at: datetime) -> Session | None:
+        """Open an ended session again, with a new code and reports to come; None: cancelled, or the code is taken."""
+
+    async def set_reported(self, session_id: str, at: datetime, final: bool) -> bool:
+        """Record that a report goes out; True for the first who says so of this kind since the last reopening."""
+
+    # sheets: one document a batch, with its marks, its version and what the LMS has of it
+
+    async def sheets(self, session_id: str) -> list[Sheet]:
+        """Return a session's sheets, by batch."""
+
+    async def sheet_of(self, session_id: str, student_id: str) -> Sheet | None:
+        """Return the sheet of a session whose roster has this student ID (compared without case)."""
+
+    async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
+        """Put a mark into the sheet that has the student, and raise its version, in one step.
+
+        Where ``overwrite`` is False a mark that is there stays: checking in twice, or after the teacher marked by
+        hand, changes nothing.
+
+        Returns:
+            Whether it changed the sheet.
+        """
+
+    async def unacked(self) -> list[Sheet]:
+        """Return the sheets that the LMS has not confirmed in their newest version; refused ones apart."""
+
+    async def acked(self, session_id: str, batch: str, version: int) -> None:
+        """Record that the LMS has this version (never backwards) and so the record itself."""
+
+    async def set_in_lms(self, session_id: str, batch: str) -> None:
+        """Record that the LMS has a record with this key, of whatever version: from now on it is updated."""
+
+    async def set_refused(self, session_id: str, batch: str, why: str) -> None:
+        """Record the LMS's permanent refusal; an empty text lets the sheet be tried again."""
+
+    # check-ins
+
+    async def begin_check_in(self, check_in: CheckIn) -> CheckIn:
+        """Keep a check-in, or return the one that this student has in this session already."""
+
+    async def check_in(self, session_id: str, student_id: str) -> CheckIn | None:
+        """Return a student's check-in."""
+
+    async def check_ins(self, session_id: str) -> list[CheckIn]:
+        """Return a session's check-ins, oldest first."""
+
+    async def move_check_in(self, check_in: CheckIn, when: Collection[Step]) -> bool:
+        """Write a check-in where it is at one of these steps now; False where it is elsewhere: somebody was first."""
+
+    async def latest_check_in(self, telegram_id: int) -> CheckIn | None:
+        """Return the newest check-in of a Telegram account."""
+
+    async def claim_telling(self, session_id: str, student_id: str, lms: bool) -> bool:
+        """Claim to tell a student of the mark, or of the LMS's confirmation; True the first time."""
+
+    # who is who
+
+    async def binding_of(self, telegram_id: int) -> Binding | None:
+        """Return the student ID of a Telegram account."""
+
+    async def binding_for(self, student_id: str) -> Binding | None:
+        """Return the Telegram account of a student ID (compared without case)."""
+
+    async def bind(self, binding: Binding) -> Binding:
+        """Bind an account and a student ID, one to one; harmless where they are bound to each other.
+
+        Raises:
+            BoundOtherwise: one of the two is bound to something else.
+        """
+
+    async def unbind(self, student_id: str, by: int, at: datetime, reason: str) -> Binding | None:
+        """Undo a binding, on record (by whom, when, why); None where there was none."""
+
+    async def forget_student(self, telegram_id: int) -> None:
+        """Delete what is kept of a Telegram account: binding, check-ins' account and place. Marks stay."""
+
+    # tries
+
+    async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime) -> None:
+        """Keep a wrong code, or a wrong ID."""
+
+    async def wrong_tries(self, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
+        """Count the wrong tries since then."""
+
+    # history and cleaning
+
+    async def history(self, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
+        """Return a teacher's ended sessions since a date (YYYY-MM-DD), cancelled ones apart, newest first."""
+
+    async def attended(self, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
+        """Return the ended sessions whose rosters have a student, newest first, with the mark."""
+
+    async def clean(self, now: datetime, keep_since: datetime) -> int:
+        """Delete codes and tries that are over, and history from before ``keep_since``; return how much it was."""
+
+
+__all__ = [
+    "Binding",
+    "BoundOtherwise",
+    "CheckIn",
+    "Enrolled",
+    "NoSuchSession",
+    "SessionExists",
+    "Store",
+    "StoreDamaged",
+    "StoreError",
+    "StoreUnavailable",
+    "Tokens",
+    "WrongTries",
+]

@@ -1,0 +1,159 @@
+"""A class in memory: its store, and an LMS that does what a test tells it to."""
+
+import asyncio
+from collections import deque
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from classroom.lms import Duplicate, LmsError, NotThere, Record, SignedIn
+from classroom.sessions import Course, Enrolled, Mark, Place, Session, Sheet, Status, Teacher
+from classroom.store import StoreUnavailable, Tokens
+
+DATE = "2026-09-07"
+TEACHER = Teacher(7, "77010000001", "teacher@example.org", "A. Teacher", "m1", "Main")
+
+
+def students(batch: str, count: int) -> tuple[Enrolled, ...]:
+    return tuple(Enrolled(f"{batch}-{number:03d}", f"Student {number}", batch) for number in range(1, count + 1))
+
+
+class MemoryStore:
+    """The part of a store that has to do with the LMS. ``fails`` makes its next calls fail."""
+
+    def __init__(self) -> None:
+        self.teachers = {TEACHER.telegram_id: TEACHER}
+        self.all_tokens: dict[int, Tokens] = {}
+        self.sessions: dict[str, Session] = {}
+        self.all_sheets: dict[tuple[str, str], Sheet] = {}
+        self.fails: dict[str, int] = {}
+
+    def opens(self, now: datetime, sizes: dict[str, int], name: str = "a1") -> Session:
+        """Open a session with batches of these sizes."""
+        session = Session(
+            id=name,
+            teacher=TEACHER.telegram_id,
+            campus=TEACHER.campus,
+            subject="Algorithms",
+            batches=tuple(sorted(sizes)),
+            date=DATE,
+            place=Place(43.2, 76.9),
+            opened_at=now,
+            closes_at=now + timedelta(seconds=120),
+            rotate_seconds=0,
+        )
+        self.sessions[name] = session
+        for batch, count in sizes.items():
+            self.all_sheets[name, batch] = Sheet(
+                name, session.campus, batch, session.subject, DATE, session.teacher, students(batch, count)
+            )
+        return session
+
+    def marks(self, batch: str, number: int, now: datetime, status: Status = Status.PRESENT, name: str = "a1") -> None:
+        """Put a mark, as a check-in does."""
+        sheet = self.all_sheets[name, batch]
+        student_id = sheet.roster[number - 1].student_id
+        marks = {**sheet.marks, student_id: Mark(student_id, status, now)}
+        self.all_sheets[name, batch] = replace(sheet, marks=marks, version=sheet.version + 1)
+
+    def ends(self, now: datetime, name: str = "a1", *, cancelled: bool = False) -> None:
+        self.sessions[name] = replace(self.sessions[name], ended_at=now, cancelled=cancelled)
+
+    def sheet(self, batch: str, name: str = "a1") -> Sheet:
+        return self.all_sheets[name, batch]
+
+    def _check(self, what: str) -> None:
+        if self.fails.get(what, 0) > 0:
+            self.fails[what] -= 1
+            raise StoreUnavailable("the database does not answer")
+
+    async def teacher(self, telegram_id: int) -> Teacher | None:
+        self._check("teacher")
+        return self.teachers.get(telegram_id)
+
+    async def tokens(self, telegram_id: int) -> Tokens | None:
+        self._check("tokens")
+        return self.all_tokens.get(telegram_id)
+
+    async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None:
+        self._check("save_tokens")
+        self.all_tokens[telegram_id] = tokens
+
+    async def session(self, session_id: str) -> Session | None:
+        return self.sessions.get(session_id)
+
+    async def unfinished(self) -> list[Session]:
+        return [each for each in self.sessions.values() if each.final_at is None and not each.cancelled]
+
+    async def sheets(self, session_id: str) -> list[Sheet]:
+        return [sheet for (session, _), sheet in self.all_sheets.items() if session == session_id]
+
+    async def unacked(self) -> list[Sheet]:
+        self._check("unacked")
+        return [each for each in self.all_sheets.values() if each.acked_version < each.version and not each.refused]
+
+    async def acked(self, session_id: str, batch: str, version: int) -> None:
+        self._check("acked")
+        sheet = self.all_sheets[session_id, batch]
+        newest = max(sheet.acked_version, version)
+        self.all_sheets[session_id, batch] = replace(sheet, acked_version=newest, in_lms=True)
+
+    async def set_in_lms(self, session_id: str, batch: str) -> None:
+        self.all_sheets[session_id, batch] = replace(self.all_sheets[session_id, batch], in_lms=True)
+
+    async def set_refused(self, session_id: str, batch: str, why: str) -> None:
+        self.all_sheets[session_id, batch] = replace(self.all_sheets[session_id, batch], refused=why)
+
+
+class FakeLms:
+    """An LMS that keeps records; ``outcomes`` are what befalls its next writes, before or after they are done."""
+
+    needs_password = True
+
+    def __init__(self) -> None:
+        self.records: dict[str, dict[str, Status]] = {}  # by batch
+        self.calls: list[tuple[float, str, str]] = []  # when, what, batch
+        self.outcomes: deque[LmsError | None] = deque()
+        self.lost_answers: deque[LmsError] = deque()
+        self.always: LmsError | None = None
+        self.takes = 0.0
+        self.most_at_once = 0
+        self._now: list[str] = []
+
+    async def create(self, teacher: Teacher, record: Record) -> None:
+        await self._write("create", record)
+
+    async def update(self, teacher: Teacher, record: Record) -> None:
+        await self._write("update", record)
+
+    async def _write(self, what: str, record: Record) -> None:
+        assert record.batch not in self._now, "two writes of one sheet at once"
+        self.calls.append((asyncio.get_running_loop().time(), what, record.batch))
+        self._now.append(record.batch)
+        self.most_at_once = max(self.most_at_once, len(self._now))
+        try:
+            await asyncio.sleep(self.takes)
+            outcome = self.always or (self.outcomes.popleft() if self.outcomes else None)
+            if outcome is not None:
+                raise outcome.with_traceback(None)
+            if what == "create" and record.batch in self.records:
+                raise Duplicate("there already")
+            if what == "update" and record.batch not in self.records:
+                raise NotThere("not there")
+            self.records[record.batch] = {line.student_id: line.status for line in record.lines}
+            if self.lost_answers:
+                raise self.lost_answers.popleft()
+        finally:
+            self._now.remove(record.batch)
+
+    async def close(self) -> None: ...
+
+    async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
+        return SignedIn(TEACHER)
+
+    async def sign_out(self, teacher: Teacher) -> None: ...
+
+    async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
+        return []
+
+    async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
+        return []
