@@ -6,4 +6,4 @@ import sys
 import pytest
 
 os.environ["FAULTS"] = "full"
-sys.exit(pytest.main(["tests/faults", "-q", "--durations=0", *sys.argv[1:]]))
+sys.exit(pytest.main(["tests/faults", "-q", "-s", "--timeout=3600", "--durations=0", *sys.argv[1:]]))
