@@ -6,6 +6,7 @@ from ledger.lessons import LessonRow, Lessons
 from ledger.moves import Move, Moves
 from ledger.outgoing import Action, Outgoing, OutgoingRow
 from ledger.people import People, Step
+from ledger.rooms import Room, Rooms
 from ledger.told import Told
 from ledger.watches import Watch, Watches
 
@@ -23,6 +24,8 @@ __all__ = [
     "Outgoing",
     "OutgoingRow",
     "People",
+    "Room",
+    "Rooms",
     "Rule",
     "Step",
     "Told",

@@ -88,6 +88,16 @@ MIGRATIONS = [
         moved_to       INTEGER              -- written before the record moves; the row goes with the last step
     );
     """,
+    """
+    CREATE TABLE rooms (                    -- places that a teacher has given a name
+        telegram_id    INTEGER NOT NULL,
+        name           TEXT NOT NULL,
+        latitude       REAL NOT NULL,
+        longitude      REAL NOT NULL,
+        accuracy       REAL,                -- metres; as the phone said when the place was shared
+        PRIMARY KEY (telegram_id, name)
+    ) WITHOUT ROWID;
+    """,
 ]
 
 SCHEMA = len(MIGRATIONS)

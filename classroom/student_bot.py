@@ -1,0 +1,389 @@
+"""The student's bot: a student ID and a code, a location, then "Attendance marked".
+
+At most four messages a check-in: the questions for the code and for the location, what became of it, and the mark.
+"""
+
+import logging
+import re
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from telegram import Message, Update
+from telegram.ext import (
+    BaseHandler,
+    CallbackQueryHandler,
+    CommandHandler,
+    ContextTypes,
+    MessageHandler,
+    filters,
+)
+
+from classroom import checkin_policy as policy
+from classroom.checkin import Answer, CheckIns, Told
+from classroom.services import Classroom, sender, tapped
+from classroom.sessions import Binding, Mark, Session, Sheet, Status, attendance_percentage
+from classroom.student_texts import answer_text, refusal_text, status_word
+from classroom.store import StoreUnavailable
+from telegram_app.i18n import LANGUAGES, Texts
+from telegram_app.outgoing import NOTICE, Ask, Button, Item, Keyboard
+
+log = logging.getLogger(__name__)
+
+Context = ContextTypes.DEFAULT_TYPE
+MENU = "menu"
+CODE, STUDENT_ID, PRACTICE = "code", "student id", "practice"  # steps' names
+SHOWN_LESSONS = 10
+_PRIVATE = filters.ChatType.PRIVATE
+_TYPED = filters.UpdateType.MESSAGE & _PRIVATE
+_CODE = re.compile(r"\d{3}[ -]?\d{3}")
+_BOTH = re.compile(r"(?P<id>\S.*?)[\s,;]+(?P<code>\d{3}[ -]?\d{3})")
+LONGEST_ID = 64
+
+
+class StudentBot:
+    """The handlers of the student's bot."""
+
+    def __init__(self, room: Classroom, check_ins: CheckIns) -> None:
+        """Take what the bots share, and the check-ins."""
+        self._room = room
+        self._side = room.student
+        self._check_ins = check_ins
+
+    def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
+        """Return the handlers, in the order in which they look at an update."""
+        located = (_TYPED | (filters.UpdateType.EDITED_MESSAGE & _PRIVATE)) & filters.LOCATION
+        return [
+            CommandHandler("start", self._start, filters=_TYPED),
+            CommandHandler("me", self._me, filters=_TYPED),
+            CommandHandler("delete_me", self._delete_me, filters=_TYPED),
+            CommandHandler("help", self._help, filters=_TYPED),
+            CommandHandler("cancel", self._cancel, filters=_TYPED),
+            CommandHandler("language", self._choose_language, filters=_TYPED),
+            CallbackQueryHandler(self._check_in, pattern=r"^in$"),
+            CallbackQueryHandler(self._practice, pattern=r"^practice$"),
+            CallbackQueryHandler(self._me, pattern=r"^me$"),
+            CallbackQueryHandler(self._menu, pattern=r"^menu$"),
+            CallbackQueryHandler(self._delete_me, pattern=r"^del$"),
+            CallbackQueryHandler(self._deleted, pattern=r"^del:yes$"),
+            CallbackQueryHandler(self._language, pattern=r"^lang:(en|ru|kk)$"),
+            MessageHandler(located, self._located),
+            MessageHandler(_TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
+            MessageHandler(_TYPED & ~filters.StatusUpdate.ALL, self._other),
+            CallbackQueryHandler(self._old_button),
+        ]
+
+    # the way in
+
+    async def _start(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        if context.args:
+            await self._take(person, " ".join(context.args))
+            return
+        await self._room.set_step(self._side, person, "")
+        await self._side.outbox.put(*await self._menu_below(person))
+
+    async def _check_in(self, update: Update, context: Context) -> None:
+        await tapped(update)
+        await self._ask_code(sender(update))
+
+    async def _ask_code(self, person: int, headline: str = "") -> None:
+        _ = self._side.texts(person)
+        binding = await self._room.store.binding_of(person)
+        question = (
+            _("Send the 6-digit code that your teacher shows.")
+            if binding
+            else _("Send your student ID and the 6-digit code that your teacher shows, such as: S1234567 482913")
+        )
+        await self._room.set_step(self._side, person, CODE)
+        await self._side.outbox.put(*self._below(person, _joined(headline, question), [[Button(_("Back"), "menu")]]))
+
+    async def _typed(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        text = _text(update)
+        step = await self._side.step(person)
+        if step is not None and step.name == STUDENT_ID and not _CODE.search(text):
+            await self._enter(person, text.strip(), step.data["code"])
+            return
+        await self._take(person, text)
+
+    async def _take(self, person: int, text: str) -> None:
+        """Take a code, or a student ID with a code; ask for the part that is missing."""
+        _ = self._side.texts(person)
+        text = text.strip()
+        both = _BOTH.fullmatch(text)
+        if _CODE.fullmatch(text):
+            if await self._room.store.binding_of(person) is None:
+                await self._room.set_step(self._side, person, STUDENT_ID, {"code": _digits(text)})
+                question = _("Now send me your student ID.")
+                await self._side.outbox.put(*self._below(person, question, [[Button(_("Back"), "menu")]]))
+                return
+            await self._enter(person, None, _digits(text))
+        elif both is not None:
+            await self._enter(person, both["id"].strip(), _digits(both["code"]))
+        elif re.fullmatch(r"-?\d+[.,]\d+\s*[,; ]\s*-?\d+[.,]\d+", text):
+            await self._say(person, refusal_text(_, policy.Refusal.TYPED))
+        else:
+            await self._ask_code(person, _("That is no code. A code has 6 digits."))
+
+    async def _enter(self, person: int, student_id: str | None, code: str) -> None:
+        if student_id is not None and len(student_id) > LONGEST_ID:
+            student_id = student_id[:LONGEST_ID]
+        told = await self._check_ins.enter(person, student_id, code)
+        await self._room.set_step(self._side, person, CODE if told.answer is Answer.WRONG else "")
+        await self._tell(person, told)
+
+    # the place
+
+    async def _located(self, update: Update, context: Context) -> None:
+        message, person = update.effective_message, sender(update)
+        if message is None or message.location is None:
+            return
+        moved = update.edited_message is not None
+        evidence = evidence_of(message, moved)
+        step = await self._side.step(person)
+        _ = self._side.texts(person)
+        if step is not None and step.name == PRACTICE:
+            if moved:
+                return
+            refusal = policy.refusal(evidence, self._room.clock.now(), self._room.settings.location_policy)
+            await self._room.set_step(self._side, person, "")
+            said = (
+                refusal_text(_, refusal)
+                if refusal
+                else _("Your location arrived and would count. In class, its distance to the teacher's place decides.")
+            )
+            await self._say(person, said, hide=True)
+            return
+        told = await self._check_ins.place(person, evidence)
+        if moved and told.answer is not Answer.WAITING:
+            return  # a live location moves every few seconds: only what helps is worth a message
+        if moved and await self._side.step(person) is None:
+            return
+        await self._tell(person, told, located=True)
+
+    async def _practice(self, update: Update, context: Context) -> None:
+        await tapped(update)
+        person = sender(update)
+        _ = self._side.texts(person)
+        await self._room.set_step(self._side, person, PRACTICE)
+        text = _("A practice check-in: nothing is marked. Share your location with the button below, from your phone.")
+        await self._side.outbox.put(Item(person, "send", text, ask="location", ask_label=_("Share Location")))
+
+    async def _tell(self, person: int, told: Told, located: bool = False) -> None:
+        """Say what became of a code or a location."""
+        _ = self._side.texts(person)
+        text = answer_text(_, told, self._room.settings.location_policy)
+        if told.answer is Answer.PLACE or (told.answer in (Answer.OUTSIDE, Answer.REFUSED)):
+            ask: Ask = "location"
+            item = Item(person, "send", text, ask=ask, ask_label=_("Share Location"))
+            await self._side.outbox.put(Item(person, "strip", slot=MENU), item)
+        elif told.answer is Answer.WRONG:
+            await self._side.outbox.put(*self._below(person, text, [[Button(_("Back"), "menu")]]))
+        else:
+            await self._say(person, text, hide=located)
+
+    async def tell_mark(self, session: Session, student_id: str, mark: Mark) -> None:
+        """Tell a student of a mark in our record, once for each mark."""
+        binding = await self._room.store.binding_for(student_id)
+        if binding is None:
+            return
+        person, now = binding.telegram_id, self._room.clock.now()
+        key = f"mark:{session.id}:{student_id}:{mark.status.value}:{mark.by}:{mark.at.isoformat() if mark.by else ''}"
+        item = Item(person, "send", self._marked(person, session, mark), slot=f"mark:{session.id}", lane=NOTICE)
+        await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
+
+    async def tell_acked(self, session: Session, sheet: Sheet) -> None:
+        """Tell the students of a sheet, by an edit of their message, that the LMS has their marks."""
+        now = self._room.clock.now()
+        for student_id, mark in sheet.marks.items():
+            binding = await self._room.store.binding_for(student_id)
+            if binding is None:
+                continue
+            person = binding.telegram_id
+            _ = self._side.texts(person)
+            text = self._marked(person, session, mark) + "\n" + _("The LMS has confirmed it.")
+            key = f"lms:{session.id}:{student_id}:{mark.status.value}:{mark.at.isoformat() if mark.by else ''}"
+            item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
+            await self._side.outbox.put(item, when=lambda key=key: self._side.told.claim(key, now))  # type: ignore[misc]
+
+    def _marked(self, person: int, session: Session, mark: Mark) -> str:
+        _ = self._side.texts(person)
+        at = mark.at.astimezone(self._room.settings.zone).strftime("%H:%M")
+        subject = f"{escape(session.subject)}, {at}"
+        if mark.by == 0 and mark.status is Status.PRESENT:
+            return f"<b>{_('Attendance marked')}</b>\n{subject}"
+        if mark.by == 0:
+            return f"<b>{_('Attendance marked')}</b>\n{subject}\n{_('Status: {status}').format(status=status_word(_, mark.status))}"
+        line = _("Your teacher has marked you: {status}").format(status=status_word(_, mark.status))
+        return f"<b>{line}</b>\n{subject}" + (f"\n{escape(mark.reason)}" if mark.reason else "")
+
+    async def tell_rejected(self, session: Session, student_id: str) -> None:
+        """Tell a student that the teacher did not accept the check-in."""
+        binding = await self._room.store.binding_for(student_id)
+        if binding is not None:
+            _ = self._side.texts(binding.telegram_id)
+            text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
+            said = text.format(subject=escape(session.subject))
+            await self._side.outbox.put(Item(binding.telegram_id, "send", said, lane=NOTICE))
+
+    # a student's own
+
+    async def _me(self, update: Update, context: Context) -> None:
+        if update.callback_query is not None:
+            await tapped(update)
+        person = sender(update)
+        _ = self._side.texts(person)
+        binding = await self._room.store.binding_of(person)
+        lines = [_("This account has no student ID yet: it gets one with the first check-in.")]
+        if binding is not None:
+            lines = await self._history(_, binding)
+        keyboard: Keyboard = [[Button(_("Delete My Data"), "del")], [Button(_("Back"), "menu")]]
+        if update.callback_query is None:
+            await self._side.outbox.put(*self._below(person, "\n".join(lines), keyboard))
+        else:
+            await self._side.outbox.put(Item(person, "edit", "\n".join(lines), keyboard, slot=MENU))
+
+    async def _history(self, _: Texts, binding: Binding) -> list[str]:
+        lessons = await self._room.store.attended(binding.student_id, limit=200)
+        statuses = [mark.status if mark else Status.ABSENT for _session, mark in lessons]
+        lines = [f"<b>{escape(binding.student_id)}</b>"]
+        percentage = attendance_percentage(statuses)
+        if percentage is not None:
+            lines.append(_("Attendance: {percentage} %").format(percentage=round(percentage)))
+        for session, mark in lessons[:SHOWN_LESSONS]:
+            day = datetime.fromisoformat(session.date).strftime("%d.%m.%Y")
+            word = status_word(_, mark.status if mark else Status.ABSENT)
+            lines.append(f"{day} {escape(session.subject)}: {word}")
+        return lines if lessons else [*lines, _("No lessons yet.")]
+
+    async def _delete_me(self, update: Update, context: Context) -> None:
+        if update.callback_query is not None:
+            await tapped(update)
+        person = sender(update)
+        _ = self._side.texts(person)
+        text = _(
+            "Delete what this bot keeps of you: the link between this Telegram account and your student ID, your"
+            " locations and your messages? Marks stay with the university. Binding the ID again takes your teacher."
+        )
+        keyboard: Keyboard = [[Button(_("Yes, Delete"), "del:yes")], [Button(_("Back"), "menu")]]
+        await self._side.outbox.put(*self._below(person, text, keyboard))
+
+    async def _deleted(self, update: Update, context: Context) -> None:
+        await tapped(update)
+        person = sender(update)
+        _ = self._side.texts(person)
+        await self._room.store.forget_student(person)
+        await self._room.set_step(self._side, person, "")
+        log.info("person %d: data deleted at their wish", person)
+        await self._side.outbox.put(Item(person, "edit", _("Your data is deleted."), slot=MENU))
+
+    # screens
+
+    async def _menu(self, update: Update, context: Context) -> None:
+        await tapped(update)
+        person = sender(update)
+        await self._room.set_step(self._side, person, "")
+        text, keyboard = await self._home(person)
+        await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=MENU))
+
+    async def _cancel(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        _ = self._side.texts(person)
+        await self._room.set_step(self._side, person, "")
+        await self._side.outbox.put(*await self._menu_below(person, _("Cancelled.")))
+
+    async def _help(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        _ = self._side.texts(person)
+        text = _(
+            "In class your teacher shows a 6-digit code. Send it here, then share your location from your phone"
+            " (a computer can't). Your teacher confirms, and you hear from me: Attendance marked."
+        )
+        await self._side.outbox.put(*await self._menu_below(person, text))
+
+    async def _home(self, person: int, headline: str = "") -> tuple[str, Keyboard]:
+        _ = self._side.texts(person)
+        binding = await self._room.store.binding_of(person)
+        text = _("This bot takes your attendance in class.")
+        if binding is not None:
+            text = f"<b>{escape(binding.student_id)}</b>\n" + text
+        keyboard: Keyboard = [
+            [Button(_("Check In"), "in")],
+            [Button(_("My Attendance"), "me"), Button(_("Practice"), "practice")],
+        ]
+        return _joined(headline, text), keyboard
+
+    async def _menu_below(self, person: int, headline: str = "") -> list[Item]:
+        text, keyboard = await self._home(person, headline)
+        return self._below(person, text, keyboard)
+
+    def _below(self, person: int, text: str, keyboard: Keyboard) -> list[Item]:
+        return [Item(person, "strip", slot=MENU), Item(person, "send", text, keyboard, slot=MENU)]
+
+    async def _say(self, person: int, text: str, hide: bool = False) -> None:
+        await self._side.outbox.put(Item(person, "send", text, ask="nothing" if hide else None))
+
+    async def _choose_language(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        _ = self._side.texts(person)
+        keyboard: Keyboard = [[Button(name, f"lang:{code}")] for code, name in LANGUAGES.items()]
+        await self._side.outbox.put(
+            *self._below(person, _("Choose your language."), [*keyboard, [Button(_("Back"), "menu")]])
+        )
+
+    async def _language(self, update: Update, context: Context) -> None:
+        query = await tapped(update)
+        person = sender(update)
+        language = (query.data or "").removeprefix("lang:")
+        self._side.languages[person] = language
+        await self._room.remember_language(self._side, person, language)
+        text, keyboard = await self._home(person)
+        await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=MENU))
+
+    async def _other(self, update: Update, context: Context) -> None:
+        """A photo, a venue, a sticker: say what is wanted."""
+        message, person = update.effective_message, sender(update)
+        _ = self._side.texts(person)
+        if message is not None and message.venue is not None:
+            await self._say(person, refusal_text(_, policy.Refusal.VENUE))
+            return
+        await self._ask_code(person, _("Please send it as text."))
+
+    async def _old_button(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        _ = self._side.texts(person)
+        await tapped(update, _("This button is no longer in use."))
+
+
+def evidence_of(message: Message, moved: bool) -> policy.Evidence:
+    """Return what a location message says of itself; Telegram's servers set all but the coordinates' truth."""
+    location = message.location
+    if location is None:
+        raise ValueError("a message without a location")
+    return policy.Evidence(
+        latitude=location.latitude,
+        longitude=location.longitude,
+        accuracy=location.horizontal_accuracy,
+        at=(message.edit_date if moved and message.edit_date else message.date),
+        live=location.live_period is not None,
+        forwarded=message.forward_origin is not None,
+        via_bot=message.via_bot is not None,
+        venue=message.venue is not None,
+        offline=bool(message.is_from_offline),
+    )
+
+
+def _digits(text: str) -> str:
+    return "".join(character for character in text if character.isdigit())
+
+
+def _text(update: Update) -> str:
+    return (update.effective_message.text if update.effective_message else None) or ""
+
+
+def _joined(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+__all__ = ["StoreUnavailable", "StudentBot", "evidence_of"]
