@@ -22,14 +22,11 @@ async def run_side_by_side(bots: Iterable[Coroutine[Any, Any, None]], reports: R
     try:
         while running:
             ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                try:
-                    task.result()
-                except TokenRefused as refused:
-                    if not running:
-                        raise
-                    log.error("%s", refused)  # noqa: TRY400  # the text says it all
-                    reports.stand(str(refused))
+            for error in filter(None, [task.exception() for task in ended]):
+                if not (running and isinstance(error, TokenRefused)):
+                    raise error
+                log.error("%s", error)
+                reports.stand(str(error))
     finally:
         for task in running:
             task.cancel()
