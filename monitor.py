@@ -452,6 +452,8 @@ class AttendanceMonitor:
             next_check=before.next_check if next_in is None else now + timedelta(seconds=next_in),
             trouble=trouble,
         )
+        if state is not before.state and state is not State.STOPPED:  # its end has a line with the reason
+            log.info("monitor %s: %s", self._student, state.value)
         if state is State.WATCHING and before.state is not State.WATCHING:
             self._tell(StatusEvent(Event.WATCHING))
         if state is State.RESTING and before.state is not State.RESTING:

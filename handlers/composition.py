@@ -145,12 +145,14 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
         poll.answered()
         stack.push_async_callback(outbox.close)
         await outbox.start()
-        await stack.enter_async_context(polling(application))
+        fetching = await stack.enter_async_context(AsyncExitStack())  # ended after the monitors
         stack.push_async_callback(marker.end)
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
         stack.push_async_callback(sign_in_check.close)
         resumed = await marker.resume()
+        # only now: who writes meanwhile would be told that nothing is watched
+        await fetching.enter_async_context(polling(application))
         log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
         await publish_commands(application.bot)
         await _run_until(poll.refused, marker.run())
