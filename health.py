@@ -6,8 +6,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -20,6 +21,50 @@ log = logging.getLogger(__name__)
 SILENCE = 75.0
 
 Report = Callable[[], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one part of the process says: what keeps it from serving, what a restart would not mend, counts."""
+
+    failing: Sequence[str] = ()
+    degraded: Sequence[str] = ()
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Reports:
+    """Gathers what the parts of the process say into the one report."""
+
+    def __init__(self) -> None:
+        """Begin with a process that has no parts yet."""
+        self._parts: list[Callable[[], Awaitable[Part]]] = []
+        self._standing: list[str] = []
+
+    @contextmanager
+    def part(self, ask: Callable[[], Awaitable[Part]]) -> Iterator[None]:
+        """Ask a part for its report as long as the block lasts."""
+        self._parts.append(ask)
+        try:
+            yield
+        finally:
+            self._parts.remove(ask)
+
+    def stand(self, problem: str) -> None:
+        """Note a problem that stays until the next start, and that a restart by itself would not mend."""
+        self._standing.append(problem)
+
+    async def report(self) -> dict[str, Any]:
+        """Return the report. ``status``: "ok"; "degraded", which a restart would not mend; else what is failing."""
+        parts = [await ask() for ask in [*self._parts]]
+        failing = [problem for part in parts for problem in part.failing] or ([] if parts else ["starting"])
+        degraded = [*self._standing, *(problem for part in parts for problem in part.degraded)]
+        counts = {name: count for part in parts for name, count in part.counts.items()}
+        return {
+            "status": failing[0] if failing else "degraded" if degraded else "ok",
+            "healthy": not failing,
+            "problems": [*failing, *degraded],
+            **counts,
+        }
 
 
 def polling_state(answered_at: float | None, now: float | None = None) -> str:

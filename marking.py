@@ -73,6 +73,7 @@ class Marking:
         self._open: dict[str, Lesson] = {}  # what the last reading showed as open
         self._wanted: set[str] = set()  # lessons that the student asked to mark
         self._clicks: dict[str, int] = {}
+        self._seen: set[str] = set()  # open lessons that the log has a line of
         self._troubled: set[str] = set()  # open lessons during which the page could not be read
         self._remembered = False
 
@@ -132,6 +133,9 @@ class Marking:
     def _meet(self, portal: Portal, lesson: Lesson, today: str) -> None:
         """Deal with an open lesson: mark it where that is wanted, else report it."""
         now = self._clock.now()
+        if lesson.key not in self._seen:
+            self._seen.add(lesson.key)
+            log.info("monitor %s: lesson %s, open", self._student, lesson.key)
         self._journal.seen(lesson.key, self._student, today, lesson.subject, lesson.teacher, lesson.time, now)
         if self.mode == "manual" and lesson.key not in self._wanted:
             self._on_attendance_found(self._username, "found", lesson)
@@ -163,7 +167,7 @@ class Marking:
                 why = self._why(key)
                 log.info("monitor %s: lesson %s, closed unmarked (%s)", self._student, key, why.value)
                 self._tell(StatusEvent(Event.LESSON_CLOSED, why.value, lesson))
-        for key in {*self._open, *self._wanted, *self._clicks, *self._troubled} - set(shown):
+        for key in {*self._open, *self._wanted, *self._clicks, *self._troubled, *self._seen} - set(shown):
             self._drop(key)
 
     def _why(self, key: str) -> Why:
@@ -179,3 +183,4 @@ class Marking:
         self._wanted.discard(key)
         self._clicks.pop(key, None)
         self._troubled.discard(key)
+        self._seen.discard(key)

@@ -129,6 +129,7 @@ class AttendanceMonitor:
         self._rests_until = rests_until
         self._on_check = on_check
         self._noted_at = -CHECKED_EVERY  # of the monotonic clock
+        self._checked_at = 0.0  # the same; when the last check began
         self._marking = Marking(
             username,
             student,
@@ -334,8 +335,15 @@ class AttendanceMonitor:
         self._sit_out(wait)
 
     def _check(self, portal: Portal) -> None:
-        """Load the page, sign in where it asks for it, and deal with what it shows."""
+        """Load the page, sign in where it asks for it, and deal with what it shows.
+
+        Where the portal says that a load would show nothing new, there is none: the question counts as a load.
+        """
         self._limits.wait_for_load(self._pause)
+        self._checked_at = self._clock.monotonic()
+        if portal.unchanged():
+            self._note_check()
+            return
         portal.load(self._portal_url)
         reading = portal.settle()
         if reading.view is View.LOGIN:
@@ -360,7 +368,8 @@ class AttendanceMonitor:
             False where nothing is to be watched any more now.
         """
         wait = self._refresh_interval * self._jitter(1 - JITTER, 1 + JITTER)
-        reload_at = self._clock.monotonic() + wait
+        # from one check's beginning to the next one's: what it took is no part of the wait
+        reload_at = max(self._checked_at + wait, self._clock.monotonic() + LOOK_INTERVAL)
         while True:
             if self._resting() is not None:
                 return False
@@ -389,13 +398,18 @@ class AttendanceMonitor:
             raise AccountBlocked(reading.text)
         if reading.view is View.UNKNOWN:
             raise UnknownView("a page that is not known")
+        now = self._note_check()
+        if self._rests_until(now) is None:  # else up before the hours, or the day was skipped during this look
+            self._marking.consider(portal, reading)
+
+    def _note_check(self) -> datetime:
+        """Record that what the portal shows is known as of now; return when that is."""
         now = self._clock.now()
         self._become(State.WATCHING, last_check=now)
         if self._clock.monotonic() - self._noted_at >= CHECKED_EVERY:
             self._noted_at = self._clock.monotonic()
             self._on_check(now)
-        if self._rests_until(now) is None:  # else up before the hours, or the day was skipped during this look
-            self._marking.consider(portal, reading)
+        return now
 
     def _wait_out(self, trouble: PortalError | LedgerUnavailable, portal: Portal | None = None) -> None:
         """Pause after trouble that may pass: longer each time, with jitter, five minutes at most.
@@ -438,6 +452,8 @@ class AttendanceMonitor:
             next_check=before.next_check if next_in is None else now + timedelta(seconds=next_in),
             trouble=trouble,
         )
+        if state is not before.state and state is not State.STOPPED:  # its end has a line with the reason
+            log.info("monitor %s: %s", self._student, state.value)
         if state is State.WATCHING and before.state is not State.WATCHING:
             self._tell(StatusEvent(Event.WATCHING))
         if state is State.RESTING and before.state is not State.RESTING:

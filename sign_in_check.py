@@ -110,7 +110,6 @@ class SignInCheck:
             if self._closing:
                 return Verdict(Outcome.CLOSING)
             kept = verdict.outcome is Outcome.ACCEPTED
-            log.info("trial of a password: %s", verdict.outcome.value)
             return verdict
         except TimeoutError:
             log.warning("trial of a password: no outcome within %.0f s", self._within)

@@ -2,9 +2,11 @@
 
 `python -m benchmarks.cost [--students 20] [--loads 20] [--out FILE]`
 
-Each side in turn: one student from the start until signed in; then all of them for so many loads at 20 seconds, with
-lessons that open at random moments; memory (PSS of the whole tree, chromedriver and Python included) at the end,
-CPU-seconds a student-minute without the start. The portal's own CPU is no part of either.
+Each side in turn: one student from the start until signed in; then all of them for so many loads at 20 seconds in
+which no lesson opens, as in most minutes of a day; then as long again with a lesson for all every minute or so, some of
+which stand on the page together. Memory (PSS of the whole tree, chromedriver and Python included) after each part,
+CPU-seconds a student-minute without the start. At last, for ours alone, lessons that the page shows by itself. The
+portal's own CPU is no part of any of it.
 """
 
 import argparse
@@ -23,10 +25,12 @@ import psutil
 
 from benchmarks.measure import Cost, machine, spread
 from benchmarks.vaadin_soak import server
+from portal.initial_state import FULL_EVERY
 from tests.e2e.people import Portal, eventually
 from tests.servers import ROOT, VAADIN
 
 SIDES = {"baseline": "benchmarks.baseline", "ours": "benchmarks.students"}
+LIVE_LESSONS = 10
 STARTS = 5  # of one student, for the time until signed in
 
 
@@ -36,8 +40,11 @@ class Side:
 
     starts: list[float] = field(default_factory=list)  # seconds
     delays: list[float] = field(default_factory=list)  # seconds from appearing to marked
+    by_itself: list[float] = field(default_factory=list)  # the same, where the page shows lessons without a load
     memory: list[float] = field(default_factory=list)  # MB a student, one sample each load
-    cpu: float = 0.0  # CPU-seconds a student-minute
+    watching_memory: float = 0.0  # after the part without lessons
+    watching_cpu: float = 0.0  # CPU-seconds a student-minute in which nothing opens
+    lessons_cpu: float = 0.0  # the same, a lesson a minute
     missing: int = 0
     left: int = 0  # processes after the end
 
@@ -81,7 +88,11 @@ def measure(module: str, arguments: argparse.Namespace) -> Side:
         eventually(
             "all signed in", lambda: len(portal.events("signed_in")) >= before + arguments.students, patience=300
         )
-        _run(portal, Cost(process.pid), side, arguments)
+        cost = Cost(process.pid)
+        _watch(cost, side, arguments)
+        _run(portal, cost, side, arguments)
+        if module == SIDES["ours"]:
+            _shown_by_itself(portal, side, arguments)
         tree = psutil.Process(process.pid).children(recursive=True)
         end(process)
         _, alive = psutil.wait_procs(tree, timeout=5)
@@ -91,7 +102,22 @@ def measure(module: str, arguments: argparse.Namespace) -> Side:
     return side
 
 
+def _watch(cost: Cost, side: Side, arguments: argparse.Namespace) -> None:
+    """So many loads in which nothing opens."""
+    cost.begin()
+    begun = time.monotonic()
+    for _ in range(arguments.loads):
+        for _ in range(round(arguments.interval)):
+            cost.sample(memory=False)
+            time.sleep(1)
+        cost.sample(memory=True)
+        side.memory.append(cost.pss[-1] / 2**20 / arguments.students)
+    side.watching_memory = side.memory[-1]
+    side.watching_cpu = _rate(cost, begun, arguments.students)
+
+
 def _run(portal: Portal, cost: Cost, side: Side, arguments: argparse.Namespace) -> None:
+    """So many loads with a lesson for all at random moments."""
     chance = random.Random(arguments.seed)
     cost.begin()
     begun = time.monotonic()
@@ -110,11 +136,38 @@ def _run(portal: Portal, cost: Cost, side: Side, arguments: argparse.Namespace) 
         else:
             cost.sample(memory=False)
         time.sleep(1)
-    side.cpu = cost.cpu_seconds / arguments.students / ((time.monotonic() - begun) / 60)
-    marks = portal.http.get("/marks").raise_for_status().json()
+    side.lessons_cpu = _rate(cost, begun, arguments.students)
+    side.delays = _delays(portal, 0)
+    side.missing = opened * arguments.students - len(side.delays)
+
+
+def _shown_by_itself(portal: Portal, side: Side, arguments: argparse.Namespace) -> None:
+    """Lessons that an open page shows without a load, on pages that were loaded since the portal began to push."""
+    before = len(portal.marks())
+    portal.behaves(push=True)
+    loads = len(portal.events("page_load"))
+    eventually(
+        "all pages pushed to",
+        lambda: len(portal.events("page_load")) >= loads + arguments.students,
+        patience=FULL_EVERY * 2 * arguments.interval,
+    )
+    time.sleep(2 * arguments.interval)
+    chance = random.Random(arguments.seed)
+    for number in range(LIVE_LESSONS):
+        portal.opens(f"Live {number}", time=f"Л{number} (17:00 - 18:00)", minutes=1, live=True)
+        time.sleep(chance.uniform(0.5, 1.0) * arguments.interval)
+    side.by_itself = _delays(portal, before)
+    side.missing += LIVE_LESSONS * arguments.students - len(side.by_itself)
+
+
+def _rate(cost: Cost, begun: float, students: int) -> float:
+    return cost.cpu_seconds / students / ((time.monotonic() - begun) / 60)
+
+
+def _delays(portal: Portal, skipped: int) -> list[float]:
+    marks = portal.http.get("/marks").raise_for_status().json()[skipped:]
     opened_at = {event["lesson"]: event["monotonic"] for event in portal.events("opened")}
-    side.delays = [mark["monotonic"] - opened_at[mark["lesson"]] for mark in marks]
-    side.missing = opened * arguments.students - len(marks)
+    return [mark["monotonic"] - opened_at[mark["lesson"]] for mark in marks]
 
 
 def start(module: str, portal: Portal, students: int, interval: float) -> "subprocess.Popen[bytes]":
@@ -147,7 +200,9 @@ def table(sides: dict[str, Side], arguments: argparse.Namespace) -> str:
     def row(what: str, of_base: str, of_ours: str, ratio: float | None) -> str:
         return f"| {what} | {of_base} | {of_ours} | {'' if ratio is None else f'{ratio:.2f}'} |"
 
-    memory = (base.memory[-1], ours.memory[-1])
+    def ratio(what: str, of_base: float, of_ours: float, digits: int) -> str:
+        return row(what, f"{of_base:.{digits}f}", f"{of_ours:.{digits}f}", of_ours / of_base)
+
     return "\n".join(
         [
             f"# Cost beside the baseline: {arguments.students} students, {arguments.loads} loads at "
@@ -158,16 +213,24 @@ def table(sides: dict[str, Side], arguments: argparse.Namespace) -> str:
             "",
             "| | baseline | ours | ours / baseline |",
             "|---|---|---|---|",
-            row("memory (PSS) a student at the end, MB", f"{memory[0]:.0f}", f"{memory[1]:.0f}", memory[1] / memory[0]),
-            row("the same after the first load, MB", f"{base.memory[0]:.0f}", f"{ours.memory[0]:.0f}", None),
-            row("CPU-seconds a student-minute", f"{base.cpu:.2f}", f"{ours.cpu:.2f}", ours.cpu / base.cpu),
+            row(
+                "memory (PSS) a student after the first load, MB",
+                f"{base.memory[0]:.0f}",
+                f"{ours.memory[0]:.0f}",
+                None,
+            ),
+            ratio("after the part without lessons, MB", base.watching_memory, ours.watching_memory, 0),
+            ratio("at the end of the part with lessons, MB", base.memory[-1], ours.memory[-1], 0),
+            ratio("CPU-seconds a student-minute, no lesson", base.watching_cpu, ours.watching_cpu, 2),
+            ratio("CPU-seconds a student-minute, a lesson a minute", base.lessons_cpu, ours.lessons_cpu, 2),
             row(
                 "one student, process start until signed in, s",
                 spread(base.starts),
                 spread(ours.starts),
                 statistics.median(ours.starts) / statistics.median(base.starts),
             ),
-            row("appears -> marked, s", spread(base.delays), spread(ours.delays), None),
+            row("appears -> marked, by loads alone, s", spread(base.delays), spread(ours.delays), None),
+            row("appears -> marked, where the page shows it by itself, s", "", spread(ours.by_itself), None),
             row("not marked", str(base.missing), str(ours.missing), None),
             row("processes left", str(base.left), str(ours.left), None),
             "",

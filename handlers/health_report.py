@@ -1,29 +1,30 @@
-"""What /healthz says: whether the bot can serve, and in words what is wrong. No names, no ids."""
+"""What /healthz says of the marker: whether it can serve, and in words what is wrong. No names, no ids."""
 
 import asyncio
 import shutil
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
-import health
 from handlers.marker import Marker
 from handlers.services import Services
+from health import Part, polling_state
 from ledger import LedgerError
+from telegram_app.factory import PollingRequest
 
 LITTLE_DISK = 200 * 1024 * 1024
 STUCK_AFTER = timedelta(minutes=10)  # of a message that waits
 LAGGING = 1.0  # seconds by which the loop is late
 
 
-async def report(services: Services, marker: Marker, answered_at: Callable[[], float | None]) -> dict[str, Any]:
-    """Return the report. ``status``: "ok"; "degraded", which a restart would not mend; else what keeps it from serving.
+async def report(services: Services, marker: Marker, poll: PollingRequest) -> Part:
+    """Return the marker's part of the report.
 
     The portal being down is not our illness: the container must not be restarted for it.
     """
     failing, degraded = [], []
-    if (telegram := health.polling_state(answered_at())) != "ok":
+    if (telegram := polling_state(poll.answered_at)) != "ok":
         failing.append(telegram)
+    if poll.conflict:
+        degraded.append("another program fetches the updates of TELEGRAM_BOT_TOKEN's bot: end it")
     if services.storage.trouble:
         failing.append("students and codes can't be written: see the log")
     try:
@@ -42,13 +43,7 @@ async def report(services: Services, marker: Marker, answered_at: Callable[[], f
         degraded.append(f"{troubled} monitors can't watch the portal for 5 minutes or longer")
     if waiting := registry.waiting():
         degraded.append(f"{waiting} monitors wait for a place: MAX_ACTIVE_MONITORS or memory")
-    return {
-        "status": failing[0] if failing else "degraded" if degraded else "ok",
-        "healthy": not failing,
-        "problems": [*failing, *degraded],
-        "monitors": len(registry.active()),
-        "capacity": registry.capacity,
-    }
+    return Part(failing, degraded, {"monitors": len(registry.active()), "capacity": registry.capacity})
 
 
 def free_little(services: Services) -> bool:

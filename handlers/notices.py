@@ -43,9 +43,10 @@ class Notices:
         line = _("[{username}] Attendance Marked.").format(username=username)
         item = Item(student, "send", f"<b>{escape(line)}</b>\n{escape(lesson.describe())}", lane=NOTICE)
         now = self._services.clock.now()
-        await self._services.outbox.put(
+        if await self._services.outbox.put(
             item, outcome, when=lambda: self._services.lessons.claim_telling(lesson.key, now)
-        )
+        ):
+            log.info("person %d: lesson %s, to be told as marked", student, lesson.key)
 
     async def tell_what_was_left(self) -> None:
         """Tell the marks that an earlier process confirmed and had no time to tell."""

@@ -76,6 +76,7 @@ class PasswordTrials:
             if trial.locked_until is not None:
                 return Verdict(Outcome.REFUSED)
             verdict = await self._services.sign_in_check.attempt(username, trial.password)
+            log.info("person %d: password tried, %s", person, verdict.outcome.value)
             if verdict.outcome is Outcome.REFUSED:
                 trial.locked_until = await asyncio.to_thread(self._lockouts.refused, person, username)
             elif verdict.outcome is Outcome.ACCEPTED:

@@ -103,6 +103,11 @@ class Browser:
         self.driver = driver
         self._process = process
 
+    @property
+    def pid(self) -> int:
+        """The driver's process, of which Chrome's are children; 0 on a Selenium Grid."""
+        return self._process.pid if self._process is not None else 0
+
     def collect_garbage(self) -> None:
         """Have the page's garbage collected now.
 

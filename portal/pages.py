@@ -49,6 +49,7 @@ from portal.views import Reading, View, decide
 log = logging.getLogger(__name__)
 
 _SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+_INITIAL_STATE = (Path(__file__).parent / "initial_state.js").read_text(encoding="utf-8")
 
 # A stopped Vaadin application never becomes idle again, so waiting for it needs an end (seconds).
 READY_WITHIN = 15.0
@@ -137,6 +138,13 @@ class Page:
             log.info("no picture of the unknown page: %s", type(gone).__name__)
             return "", None, ""
         return kind, picture, source
+
+    def ask_initial_state(self, question: str) -> Any:
+        """Put a question of initial_state.js to the page; None where it has no answer. Raises BrowserFailed."""
+        try:
+            return self._command(lambda: self._driver.execute_async_script(_INITIAL_STATE, question))
+        except (PageChanged, PortalUnavailable):
+            return None
 
     def _ask(self, question: str, argument: Any = None) -> Any:
         return self._command(lambda: self._driver.execute_script(_SCRIPT, question, argument))

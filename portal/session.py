@@ -7,11 +7,12 @@ from typing import Protocol
 from clock import Clock
 from portal.browser import Browser, Chromes, set_language
 from portal.errors import BrowserFailed, PortalError
+from portal.initial_state import InitialState, Trust
 from portal.kept_session import Encrypts, KeptSession
 from portal.lessons import Lesson
 from portal.limits import Pause
 from portal.pages import AttendancePage, LoginPage
-from portal.views import Reading
+from portal.views import Reading, View
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,9 @@ COLLECT_EVERY = 5  # loads; each costs 20 to 100 ms of CPU and saves the memory 
 
 class Portal(Protocol):
     """What a monitor asks of the portal; tests hand in a plain class of their own."""
+
+    def unchanged(self) -> bool:
+        """Say whether a load would show what the last one did, asked without it; False too where it can't be known."""
 
     def load(self, address: str) -> None:
         """Load the address anew."""
@@ -53,19 +57,28 @@ class ChromePortal:
     """The portal in a Chrome of one's own."""
 
     def __init__(
-        self, browser: Browser, address: str, pause: Pause, clock: Clock, kept: KeptSession | None = None
+        self,
+        browser: Browser,
+        address: str,
+        pause: Pause,
+        clock: Clock,
+        kept: KeptSession | None = None,
+        trust: Trust | None = None,
     ) -> None:
-        """Take an open browser, and where the portal's session is kept."""
+        """Take an open browser, where the portal's session is kept, and what all browsers know of the portal."""
         self._browser = browser
         self._kept = kept
         self._attendance = AttendancePage(browser.driver, pause, clock)
         self._login = LoginPage(browser.driver, pause, clock)
+        self._initial = InitialState(self._attendance.ask_initial_state, trust or Trust())
         self._loads = 0
-        self.settle = self._attendance.settle
+        self.collect_every = COLLECT_EVERY  # benchmarks measure what it gives
+        self._fresh = False  # loaded, and nothing done on the page since
+        self.unchanged = self._initial.same
         self.changed = self._attendance.changed
-        self.mark = self._attendance.mark
         self.evidence = self._attendance.evidence
         self.kill = browser.kill
+        self.pid = browser.pid
         set_language(browser, address)
         if kept is not None:
             kept.put_back(browser)
@@ -73,12 +86,33 @@ class ChromePortal:
     def load(self, address: str) -> None:
         """Load the address anew; now and then the pages before, which Chrome would keep, are collected first."""
         self._loads += 1
-        if self._loads % COLLECT_EVERY == 0:
+        if self._loads % self.collect_every == 0:
             self._browser.collect_garbage()
+        self._initial.forget()
         self._attendance.load(address)
+        self._fresh = True
+
+    def settle(self) -> Reading:
+        """Wait until the page is ready and return what it shows."""
+        reading = self._attendance.settle()
+        if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
+            self._initial.troubled()
+        if self._fresh:
+            self._initial.loaded(reading)
+            self._fresh = False
+        elif reading.view is View.OPEN:  # it has come by itself
+            self._initial.forget()
+        return reading
+
+    def mark(self, lesson: Lesson) -> bool:
+        """Press a lesson's button; True where the page confirmed."""
+        self._fresh = False
+        self._initial.forget()
+        return self._attendance.mark(lesson)
 
     def sign_in(self, username: str, password: str) -> Reading:
         """Sign in, and keep the session at once: a crash must not cost another sign-in."""
+        self._fresh = False
         reading = self._login.sign_in(username, password)
         if self._kept is not None:
             self._kept.keep(self._browser)
@@ -106,11 +140,13 @@ OpenPortal = Callable[[str, Pause], Portal]
 def chrome_opener(chromes: Chromes, portal_url: str, clock: Clock, cipher: Encrypts | None = None) -> OpenPortal:
     """Return what opens the portal in a Chrome of ``chromes``; with ``cipher`` the portal's session is kept."""
 
+    trust = Trust()
+
     def open_portal(profile: str, pause: Pause) -> Portal:
         browser = chromes.open(profile, pause)
         kept = KeptSession(chromes.folder(profile), cipher) if cipher is not None else None
         try:
-            return ChromePortal(browser, portal_url, pause, clock, kept)
+            return ChromePortal(browser, portal_url, pause, clock, kept, trust)
         except BrowserFailed:
             browser.end()
             raise

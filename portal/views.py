@@ -84,9 +84,14 @@ def decide(page: dict[str, Any]) -> Reading:
     cards = tuple(_card(**card) for card in page["cards"])
     if cards:
         return Reading(View.OPEN if any(card.enabled for card in cards) else View.MARKED, cards=cards)
-    if any(words in label.casefold() for label in page["labels"] for words in _NOTHING):
+    if any(says_nothing_open(label) for label in page["labels"]):
         return Reading(View.NOTHING)
     return Reading(View.UNKNOWN)
+
+
+def says_nothing_open(text: str) -> bool:
+    """Say whether a text has the portal's words for "no lesson is open"."""
+    return any(words in text.casefold() for words in _NOTHING)
 
 
 def _card(lines: list[str], caption: str, enabled: bool) -> Card:

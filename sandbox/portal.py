@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import random
 import secrets
 import signal
@@ -183,7 +184,7 @@ class PortalSimulator:
             "push": ui.push,
             "reconnectMilliseconds": self._reconnect_seconds * 1000,
             "firstGwtUid": self._numbers.randrange(1, 90),
-            "uidl": self._desk.state(session, ui),
+            "uidl": json.dumps(self._desk.initial_state(session, ui)),
         }
         return _with_cookies(web.json_response(answer, headers=_NO_STORE), session, is_new)
 

@@ -10,6 +10,7 @@ a signed-in student's page does not tell its device id.
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,11 @@ class Desk:
         """The page's whole state, with a number by which the client tells new from old."""
         ui.sync_id += 1
         return {"syncId": ui.sync_id, **page_state(session, ui, self._world)}
+
+    def initial_state(self, session: Session, ui: Ui) -> dict[str, Any]:
+        """The state that a page is first drawn from, with the kinds of its connectors, as Vaadin names them."""
+        state = self.state(session, ui)
+        return {"Vaadin-Security-Key": secrets.token_hex(8), "types": ui.types(), **state}
 
     def pushed_state(self, session: Session, ui: Ui) -> dict[str, Any] | None:
         """The state to push to an open page, where live lessons changed it; else None."""

@@ -63,6 +63,10 @@ class Ui:
         """The component behind a connector id, None for one from before the last re-draw."""
         return self._keys.get(connector)
 
+    def types(self) -> dict[str, str]:
+        """The connectors on the page, with what each is."""
+        return {connector: key.split(":")[0] for connector, key in self._keys.items()}
+
     def redraw(self) -> None:
         """Let every component be made anew: the page's old nodes go stale."""
         self._ids.clear()

@@ -27,14 +27,24 @@ POLL_SECONDS = 25  # Telegram holds a poll so long when there is nothing
 _UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY, Update.MY_CHAT_MEMBER]
 
 
+class TokenRefused(Exception):
+    """Telegram does not know a bot's token (permanent). Its text is one line that names the setting."""
+
+    def __init__(self, setting: str) -> None:
+        """Take the setting's name."""
+        super().__init__(f"{setting}: got a token that Telegram does not know, wants the one from @BotFather")
+        self.setting = setting
+
+
 class PollingRequest(HTTPXRequest):
-    """The connection that polls for updates; remembers when Telegram answered last, for the health check."""
+    """The connection that polls for updates; remembers what Telegram answered last, for the health check."""
 
     def __init__(self, proxy: str | None) -> None:
         """Connect through ``proxy`` where one is given."""
         super().__init__(connection_pool_size=1, connect_timeout=HTTP_TIMEOUT, read_timeout=HTTP_TIMEOUT, proxy=proxy)
         self.answered_at: float | None = None
         self.refused = asyncio.Event()  # Telegram does not know the token any more
+        self.conflict = False  # another program fetches this bot's updates
 
     def answered(self) -> None:
         """Note that Telegram has answered just now; the first poll may be held for half a minute."""
@@ -45,6 +55,10 @@ class PollingRequest(HTTPXRequest):
         status, payload = await super().do_request(*args, **kwargs)
         if status == HTTPStatus.OK:
             self.answered()
+            self.conflict = False
+        elif status == HTTPStatus.CONFLICT:
+            self.answered()
+            self.conflict = True
         elif status == HTTPStatus.UNAUTHORIZED:
             self.refused.set()
         return status, payload
@@ -135,4 +149,4 @@ async def polling(application: AnyApplication) -> AsyncIterator[None]:
             log.warning("Telegram does not answer; the poll is given up")
 
 
-__all__ = ["AnyApplication", "PollingRequest", "build_application", "polling", "running"]
+__all__ = ["AnyApplication", "PollingRequest", "TokenRefused", "build_application", "polling", "running"]

@@ -170,6 +170,7 @@ class FakePortal:
         self.sign_ins: deque[Reading | Exception] = deque()
         self.clicks: deque[bool | Exception | Taken] = deque()
         self.looks: deque[Exception] = deque()  # what the cheap looks between reloads come to
+        self.same: deque[bool] = deque()  # what the next checks hear to "would a load show the same?"; then "no"
         self.loaded_at: list[float] = []
         self.opened_at: list[float] = []
         self.profiles: list[str] = []
@@ -199,6 +200,12 @@ class FakePortal:
 
     def count(self, note: str) -> int:
         return self.notes.count(note)
+
+    def unchanged(self) -> bool:
+        if not self.same:
+            return False
+        self._note("ask")
+        return self.same.popleft()
 
     def load(self, address: str) -> None:
         self.loaded_at.append(self._clock.passed)

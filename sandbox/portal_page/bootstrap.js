@@ -2,8 +2,24 @@
 (function () {
   "use strict";
 
+  var apps = {};
+
   window.vaadin = {
     clients: {},
+    getAppIds: function () { return Object.keys(apps); },
+    getApp: function (appId) { return apps[appId]; },
+
+    getBrowserDetailsParameters: function () {
+      return new URLSearchParams({
+        "v-sw": screen.width,
+        "v-sh": screen.height,
+        "v-cw": document.documentElement.clientWidth,
+        "v-ch": document.documentElement.clientHeight,
+        "v-loc": location.href,
+        // By this the server knows the tab: the name outlives the page.
+        "v-wn": window.name
+      }).toString();
+    },
 
     initApplication: function (appId, config) {
       var name = appId.replace(/-\d+$/, "");
@@ -20,20 +36,19 @@
       var scriptLoaded = new Promise(function (resolve) { script.onload = resolve; });
       document.head.appendChild(script);
 
-      var details = new URLSearchParams({
-        "v-browserDetails": "1",
-        "v-appId": appId,
-        "v-sw": screen.width,
-        "v-sh": screen.height,
-        "v-cw": document.documentElement.clientWidth,
-        "v-ch": document.documentElement.clientHeight,
-        "v-loc": location.href,
-        // By this the server knows the tab: the name outlives the page.
-        "v-wn": window.name || (window.name = appId + "-" + Math.random())
+      if (!window.name) window.name = appId + "-" + Math.random();
+      apps[appId] = { getConfig: function (key) { return config[key]; } };
+      config.browserDetailsUrl = config.serviceUrl + "/";
+      var details = "v-browserDetails=1&v-appId=" + appId + "&" + window.vaadin.getBrowserDetailsParameters();
+      var asked = fetch(config.browserDetailsUrl + "?v-" + Date.now(), {
+        method: "POST",
+        body: details,
+        credentials: "same-origin",
+        headers: { "Content-type": "application/x-www-form-urlencoded" }
+      }).then(function (answer) { return answer.text(); }).then(function (text) {
+        config.rootResponseText = text;
+        return JSON.parse(text);
       });
-      var asked = fetch(config.serviceUrl + "/?v-" + Date.now(), {
-        method: "POST", body: details, credentials: "same-origin"
-      }).then(function (answer) { return answer.json(); });
 
       Promise.all([scriptLoaded, asked]).then(function (results) {
         window.vaadin.startClient(appId, name, config, results[1]);

@@ -13,6 +13,7 @@
   window.vaadin.startClient = function (appId, name, config, details) {
     var app = document.getElementById(appId);
     var uiQuery = "?v-uiId=" + details["v-uiId"];
+    var initial = JSON.parse(details.uidl);
     var gwtUid = details.firstGwtUid;
     var running = true;
     var started = false;
@@ -241,11 +242,11 @@
     };
     // A request cut off by leaving the page is no lost connection.
     window.addEventListener("pagehide", function () { running = false; });
-    draw(details.uidl);
+    draw(initial);
     preloadDialog();
     beatLater();
     if (details.push) listen();
     // The form comes only after this.
-    if (!details.uidl.ui) send({ event: "device", value: deviceId() });
+    if (!initial.ui) send({ event: "device", value: deviceId() });
   };
 })();

@@ -1,6 +1,7 @@
 """The portal simulator, met with bare HTTP: sessions, messages, marks, and the control API."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -49,7 +50,7 @@ class RawPage:
     async def load(self, device: str | None = "d1") -> dict[str, Any]:
         (await self._http.get(PAGE)).raise_for_status()
         details: dict[str, Any] = (await self._http.post(PAGE, data={"v-wn": self._tab})).json()
-        self.query, self.state = {"v-uiId": str(details["v-uiId"])}, details["uidl"]
+        self.query, self.state = {"v-uiId": str(details["v-uiId"])}, json.loads(details["uidl"])
         if device is not None and self.state["ui"] is None:
             await self.send({"event": "device", "value": device})
         return details

@@ -81,6 +81,9 @@ class SlowPortal:
             raise PortalUnavailable("down")
         return NOTHING if self._profile in self._server.signed_in else LOGIN
 
+    def unchanged(self) -> bool:
+        return False
+
     def changed(self) -> bool:
         return False
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from health import SILENCE, polling_state, serving
+from health import SILENCE, Part, Reports, polling_state, serving
 
 
 def test_before_the_first_answer() -> None:
@@ -29,3 +29,44 @@ async def test_off() -> None:
 
     async with serving(None, report):
         pass
+
+
+class TestReports:
+    """Several parts of a process in one report."""
+
+    async def test_no_parts_yet(self) -> None:
+        """Before any part has begun the process is not healthy: it is starting."""
+        assert await Reports().report() == {"status": "starting", "healthy": False, "problems": ["starting"]}
+
+    async def test_gathered(self) -> None:
+        """Problems and counts of all parts come together; what a restart would not mend keeps it healthy."""
+        reports = Reports()
+
+        async def marker() -> Part:
+            return Part(degraded=["the portal is down"], counts={"monitors": 3})
+
+        async def classroom() -> Part:
+            return Part(counts={"sessions": 1})
+
+        with reports.part(marker), reports.part(classroom):
+            assert await reports.report() == {
+                "status": "degraded",
+                "healthy": True,
+                "problems": ["the portal is down"],
+                "monitors": 3,
+                "sessions": 1,
+            }
+        assert (await reports.report())["problems"] == ["starting"]
+
+    async def test_failing_comes_first(self) -> None:
+        """What keeps one part from serving is the status, before what is only worse than usual."""
+        reports = Reports()
+        reports.stand("TEACHER_BOT_TOKEN: got a token that Telegram does not know")
+
+        async def marker() -> Part:
+            return Part(failing=["the ledger can't be read"])
+
+        with reports.part(marker):
+            report = await reports.report()
+        assert (report["status"], report["healthy"]) == ("the ledger can't be read", False)
+        assert report["problems"][1].startswith("TEACHER_BOT_TOKEN")

@@ -47,6 +47,33 @@ class TestPace:
         assert scene.told == []
         assert 18 <= len(scene.commands.pauses) <= 22
 
+    def test_nothing_new(self, scene: Scene) -> None:
+        """Where a load would show nothing new there is none, and the check counts all the same: pace and status."""
+        scene.portal.same.extend([False, True, True, False])
+        seen = []
+        scene.commands.at(45, lambda: seen.append(scene.monitor.status))
+        scene.run(70)
+        assert scene.portal.loaded_at == pytest.approx([0, 60], abs=0.1)
+        (status,) = seen
+        assert status.last_check is not None
+        assert status.last_check - MONDAY_MORNING == pytest.approx(timedelta(seconds=40), abs=timedelta(seconds=0.1))
+
+    def test_question_counts_as_a_load(self, scene: Scene) -> None:
+        """The question to the portal waits for its turn in the installation's bound, as a load does."""
+        scene.portal.same.extend([False, True])
+
+        def others_load() -> None:
+            for _ in range(30):
+                scene.limits.wait_for_load(lambda _seconds: None)
+
+        seen = []
+        scene.commands.at(19, others_load)
+        scene.commands.at(25, lambda: seen.append(scene.monitor.status.last_check))
+        scene.run(30)
+        (last_check,) = seen
+        assert last_check is not None
+        assert last_check - MONDAY_MORNING == pytest.approx(timedelta(seconds=22), abs=timedelta(seconds=0.2))
+
 
 class TestStatus:
     def test_steps(self, scene: Scene) -> None:

@@ -1,0 +1,116 @@
+"""The end of the process with monitors in every state: within ten seconds, and nothing of it is left."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from monitor import profile_name
+from tests.e2e.people import BOT, TOKEN, BotProcess, Person, Portal, Telegram, eventually
+from tests.faults.counts import FULL
+from tests.servers import need_browser
+
+pytestmark = pytest.mark.browser
+
+STUDENTS = 10 if FULL else 6
+FIRST = 2001
+STOPS_WITHIN = 10.0  # seconds; Docker kills after as many
+
+
+@pytest.fixture
+def portal(simulated_portal_url: str) -> Iterator[Portal]:
+    """Give a portal with the students."""
+    portal = Portal(simulated_portal_url)
+    portal.reset()
+    for number in range(STUDENTS):
+        portal.has_student(f"student_{number}", "Correct-Horse-7")
+    yield portal
+    portal.http.close()
+
+
+@pytest.fixture
+def telegram(telegram_url: str) -> Iterator[Telegram]:
+    """Give a Telegram in which our bot is registered."""
+    telegram = Telegram(telegram_url)
+    telegram.call("/reset")
+    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
+    yield telegram
+    telegram.http.close()
+
+
+@pytest.fixture
+def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[BotProcess]:
+    """Give the bot with all students watched but for one, who finds no place."""
+    need_browser()
+    bot = BotProcess(tmp_path, telegram, portal, MAX_ACTIVE_MONITORS=str(STUDENTS - 1))
+    for number in range(STUDENTS):
+        bot.seed(
+            FIRST + number,
+            f"student_{number}",
+            "Correct-Horse-7",
+            "manual" if number == 0 else "automatic",
+            monitoring=True,
+        )
+    try:
+        yield bot
+    finally:
+        bot.end()
+
+
+def ends(bot: BotProcess) -> None:
+    """End the bot as Docker does: in time, with 0, and without a Chrome left."""
+    begun = time.monotonic()
+    assert bot.stop(patience=30) == 0
+    took = time.monotonic() - begun
+    print(f"{STUDENTS} students: ended after {took:.1f} s")
+    assert took < STOPS_WITHIN
+    assert bot.browsers() == []
+
+
+def frozen(bot: BotProcess, username: str) -> list[psutil.Process]:
+    """Freeze a student's Chrome with all its processes, and its driver."""
+    own = profile_name(username)
+    drivers = [process for process in bot.browsers() if process.environ()["ATTENDANCE_PROFILE"].endswith(own)]
+    tree = {process for driver in drivers for process in [driver, *driver.children(recursive=True)]}
+    assert tree
+    for process in tree:
+        process.send_signal(signal.SIGSTOP)
+    return list(tree)
+
+
+def test_in_every_state(bot: BotProcess, portal: Portal, telegram: Telegram) -> None:
+    """Watching, asking, skipping, waiting for a place, signing in anew, frozen, in a pause, just starting: all end.
+
+    Who was watched is watched again by the next process.
+    """
+    asked, skips = (Person(telegram, FIRST + number, f"Student {number}") for number in (0, 1))
+    asked.says("/start")
+    skips.says("/start")
+    bot.start()
+    eventually("all signed in", lambda: len(portal.events("signed_in")) >= STUDENTS - 1, 120)
+    portal.opens("Algebra", students=["student_0"])
+    asked.sees("Attendance available!")
+    skips.taps("Skip Today")
+    eventually("the skip", lambda: "today is skipped" in bot.log())
+    tree = [process for number in range(2, 2 + STUDENTS // 2) for process in frozen(bot, f"student_{number}")]
+    portal.behaves(slow_ms=3000)
+    before = len(portal.events("page_load"))
+    portal.expires()
+    eventually("one who signs in anew", lambda: len(portal.events("page_load")) > before, 60)
+    ends(bot)
+    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in tree)
+
+    portal.behaves(slow_ms=0, status=503)
+    told = bot.log().count("PortalUnavailable")
+    bot.start()
+    eventually("one in a pause", lambda: bot.log().count("PortalUnavailable") > told, 60)
+    ends(bot)  # the others are only just starting
+
+    portal.behaves(status=None)
+    signed_in = len(portal.events("signed_in"))
+    bot.start()
+    eventually("who was watched", lambda: len(portal.events("signed_in")) >= signed_in + STUDENTS - 2, 120)
+    ends(bot)
