@@ -5,9 +5,14 @@ was when the session was opened, and each student's mark. One sheet is one recor
 (campus, batch, subject, date).
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+CODE_DIGITS = 6
+REPORT_AFTER = timedelta(seconds=15)  # from a session's end to its first report
+OVERLAP = timedelta(seconds=10)  # for which a rotating code is good after its successor: it was just being typed
 
 
 class Status(StrEnum):
@@ -164,3 +169,53 @@ class Binding:
     telegram_id: int
     student_id: str
     bound_at: datetime
+
+
+# rules
+
+
+def new_code(below: Callable[[int], int]) -> str:
+    """Return a code: six digits, each as likely. ``below`` gives a random number below its argument (``secrets``')."""
+    return f"{below(10**CODE_DIGITS):0{CODE_DIGITS}d}"
+
+
+def code_ends(session: Session, made_at: datetime) -> datetime:
+    """Return until when a code made now is good: to the session's end, or a little past its turn where codes rotate."""
+    if session.rotate_seconds == 0:
+        return session.closes_at
+    return min(session.closes_at, made_at + timedelta(seconds=session.rotate_seconds) + OVERLAP)
+
+
+def end_of(session: Session) -> datetime:
+    """Return when codes end or ended: by the clock, or before that by hand."""
+    return min(session.ended_at or session.closes_at, session.closes_at)
+
+
+def state_of(session: Session, now: datetime, grace: timedelta) -> State:
+    """Return how far a session is; ``grace`` is CHECKIN_GRACE_SECONDS."""
+    if session.cancelled:
+        return State.CANCELLED
+    if now <= end_of(session) and session.ended_at is None:
+        return State.OPEN
+    return State.GRACE if now <= end_of(session) + grace else State.CLOSED
+
+
+def finish_by(session: Session, code_at: datetime, grace: timedelta) -> datetime:
+    """Return until when a check-in may be finished whose code was entered then: a code in time earns the grace."""
+    return max(end_of(session), code_at + grace)
+
+
+def status_at(session: Session, proven_at: datetime) -> Status:
+    """Return what a check-in counts as whose last proof came then: late after the session's end."""
+    return Status.LATE if proven_at > end_of(session) else Status.PRESENT
+
+
+def report_due(session: Session) -> datetime:
+    """Return when the first report goes out."""
+    return end_of(session) + REPORT_AFTER
+
+
+def attendance_percentage(statuses: Iterable[Status]) -> float | None:
+    """Return in how many percent of lessons somebody was there; excused ones don't count. None: there were none."""
+    counted = [status for status in statuses if status is not Status.EXCUSED]
+    return 100 * sum(status.counts for status in counted) / len(counted) if counted else None

@@ -23,8 +23,8 @@ from classroom import checkin_policy as policy
 from classroom.checkin import Answer, CheckIns, Told
 from classroom.services import Classroom, sender, tapped
 from classroom.sessions import Binding, Mark, Session, Sheet, Status, attendance_percentage
-from classroom.student_texts import answer_text, refusal_text, status_word
 from classroom.store import StoreUnavailable
+from classroom.student_texts import answer_text, refusal_text, status_word
 from telegram_app.i18n import LANGUAGES, Texts
 from telegram_app.outgoing import NOTICE, Ask, Button, Item, Keyboard
 
