@@ -220,9 +220,8 @@ def layers(installation: Installation) -> list[str]:
     """Return the image's size, and what its layers of more than 1 MB are."""
     image = installation.engine("inspect", "--format", "{{.Image}}", NAME).strip()
     size = int(installation.engine("image", "inspect", "--format", "{{.Size}}", image))
-    history = installation.engine("history", "--human=false", "--format", "{{.Size}}\t{{.CreatedBy}}", image)
-    found = [line.split("\t", 1) for line in history.splitlines() if "\t" in line]
-    parts = [f"{int(each) / 1e6:.0f} MB: {' '.join(made.split())[:100]}" for each, made in found if int(each) > 1e6]
+    history = installation.engine("history", "--format", "{{.Size}}\t{{.CreatedBy}}", image)
+    parts = [" ".join(line.split())[:100] for line in history.splitlines() if line.split()[1] in ("MB", "GB")]
     return [f"{size / 1e6:.0f} MB in all", *parts]
 
 
