@@ -146,8 +146,6 @@ class CheckIn:
     distance: float | None = None  # metres
     accuracy: float | None = None  # metres, as the student's phone said
     updated_at: datetime | None = None
-    told_marked: bool = False  # "Attendance marked" is in the outgoing table
-    told_lms: bool = False  # and its edit after the LMS's confirmation
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -114,13 +114,17 @@ class LedgerUnavailable(LedgerError):
 class Database:
     """The connection that all parts of the ledger share. Its methods may be called from any thread but the loop's."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, migrations: Sequence[str] = MIGRATIONS, name: str = "the ledger") -> None:
         """Open or make the database (0600); ":memory:" makes one that is forgotten.
+
+        ``migrations`` are the scripts that bring it forward, one a version; ``name`` is what errors call it.
 
         Raises:
             LedgerError: the file is no database, can't be opened, or is newer than this program.
         """
         self._lock = threading.RLock()
+        self._migrations = migrations
+        self._name = name
         connection: sqlite3.Connection | None = None
         try:
             if path != ":memory:":
@@ -130,6 +134,7 @@ class Database:
             self._connection = connection
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
             # FULL: an intent that is acknowledged is there after a power cut, too
             self._connection.execute("PRAGMA synchronous = FULL")
             self._migrate()
@@ -138,17 +143,20 @@ class Database:
                 connection.close()
             if isinstance(error, LedgerError):
                 raise
-            raise LedgerError(f"the ledger '{path}' can't be opened ({error})") from error
+            raise LedgerError(f"{name} '{path}' can't be opened ({error})") from error
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Hold the one writer's place; commit at the end, roll back on an exception. Raises LedgerUnavailable."""
+    def transaction(self, *, writes: bool = True) -> Iterator[sqlite3.Connection]:
+        """Hold the one writer's place; commit at the end, roll back on an exception. Raises LedgerUnavailable.
+
+        Where it ``writes`` nothing, what is read belongs together all the same, and no writer is waited for.
+        """
         with self._lock:
             if self._connection.in_transaction:  # called within another part's transaction: one commit for both
                 yield self._connection
                 return
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException as error:
@@ -156,7 +164,7 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.OperationalError):
-                    raise LedgerUnavailable(f"the ledger can't be written ({error})") from error
+                    raise LedgerUnavailable(f"{self._name} can't be written ({error})") from error
                 raise
 
     def read(self, query: str, *parameters: object) -> list[sqlite3.Row]:
@@ -165,7 +173,7 @@ class Database:
             try:
                 return self._connection.execute(query, parameters).fetchall()
             except sqlite3.OperationalError as error:
-                raise LedgerUnavailable(f"the ledger can't be read ({error})") from error
+                raise LedgerUnavailable(f"{self._name} can't be read ({error})") from error
 
     def close(self) -> None:
         """Close the connection; the write-ahead log goes into the file."""
@@ -174,8 +182,9 @@ class Database:
 
     def _migrate(self) -> None:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            raise LedgerError(f"the ledger has schema {version}; this version of the program knows {len(MIGRATIONS)}")
-        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        known = len(self._migrations)
+        if version > known:
+            raise LedgerError(f"{self._name} has schema {version}; this version of the program knows {known}")
+        for number, script in enumerate(self._migrations[version:], start=version + 1):
             # one transaction with the version's number: a crash leaves the old schema or the new one
             self._connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")

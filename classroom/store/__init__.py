@@ -116,7 +116,9 @@ class Store(Protocol):
     async def code(self, session_id: str, now: datetime) -> str | None:
         """Return the newest code of a session that is good now."""
 
-    async def add_code(self, session_id: str, code: str, valid_until: datetime, old_until: datetime) -> bool:
+    async def add_code(
+        self, session_id: str, code: str, valid_until: datetime, old_until: datetime, now: datetime
+    ) -> bool:
         """Give a session its next code; codes before it are good until ``old_until`` at most.
 
         Returns:
@@ -132,7 +134,7 @@ class Store(Protocol):
         Cancelling also frees its batches' places for the date where the LMS has nothing of it yet.
         """
 
-    async def reopen(self, session_id: str, code: str, closes_at: datetime) -> Session | None:
+    async def reopen(self, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
         """Open an ended session again, with a new code and reports to come; None: cancelled, or the code is taken."""
 
     async def set_reported(self, session_id: str, at: datetime, final: bool) -> bool:
@@ -185,9 +187,6 @@ class Store(Protocol):
     async def latest_check_in(self, telegram_id: int) -> CheckIn | None:
         """Return the newest check-in of a Telegram account."""
 
-    async def claim_telling(self, session_id: str, student_id: str, lms: bool) -> bool:
-        """Claim to tell a student of the mark, or of the LMS's confirmation; True the first time."""
-
     # who is who
 
     async def binding_of(self, telegram_id: int) -> Binding | None:
@@ -200,14 +199,18 @@ class Store(Protocol):
         """Bind an account and a student ID, one to one; harmless where they are bound to each other.
 
         Raises:
-            BoundOtherwise: one of the two is bound to something else.
+            BoundOtherwise: one of the two is bound to something else, or was before its data were deleted.
         """
 
-    async def unbind(self, student_id: str, by: int, at: datetime, reason: str) -> Binding | None:
-        """Undo a binding, on record (by whom, when, why); None where there was none."""
+    async def unbind(self, student_id: str, by: int, at: datetime, reason: str) -> bool:
+        """Undo a binding, on record (by whom, when, why); False where there was none."""
 
     async def forget_student(self, telegram_id: int) -> None:
-        """Delete what is kept of a Telegram account: binding, check-ins' account and place. Marks stay."""
+        """Delete what is kept of a Telegram account: tries, check-ins, its number (what is marked stays marked).
+
+        That the student ID and this account are taken is still known (the account as a hash): else one could lend
+        the other to somebody by deleting the data in between. A teacher's ``unbind`` frees both.
+        """
 
     # tries
 
@@ -226,7 +229,9 @@ class Store(Protocol):
         """Return the ended sessions whose rosters have a student, newest first, with the mark."""
 
     async def clean(self, now: datetime, keep_since: datetime) -> int:
-        """Delete codes and tries that are over, and history from before ``keep_since``; return how much it was."""
+        """Delete codes that are over, tries of an hour ago, and sessions from before ``keep_since`` whose final report
+        is out, with all that belongs to them; return how much it was.
+        """
 
 
 __all__ = [

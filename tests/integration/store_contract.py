@@ -1,0 +1,452 @@
+"""What every store of the classroom promises: the same tests run against each."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from classroom.sessions import Binding, CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step, Teacher
+from classroom.store import BoundOtherwise, NoSuchSession, SessionExists, Store, Tokens, WrongTries
+
+NOW = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
+TEACHER = Teacher(7, "77010000001", "teacher@example.org", "A. <b>Teacher</b> & Co. 😀", "m1", "Main")
+CODE = "482913"
+
+
+def after(seconds: float) -> datetime:
+    """Return a moment so long after the beginning."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def a_session(name: str = "a" * 12, batches: Sequence[str] = ("CS-1", "CS-2"), **changes: object) -> Session:
+    """Return a session of two minutes."""
+    session = Session(
+        id=name,
+        teacher=TEACHER.telegram_id,
+        campus="Main",
+        subject="Algebra_*&<'",
+        batches=tuple(batches),
+        date="2026-09-01",
+        place=Place(43.25, 76.95, 12.5),
+        opened_at=NOW,
+        closes_at=after(120),
+        rotate_seconds=0,
+    )
+    return replace(session, **changes)  # type: ignore[arg-type]
+
+
+def sheets_of(session: Session, students: int = 3) -> list[Sheet]:
+    """Return a session's sheets with students such as "CS-1-b02"."""
+    return [
+        Sheet(
+            session.id,
+            session.campus,
+            batch,
+            session.subject,
+            session.date,
+            session.teacher,
+            tuple(Enrolled(f"{batch}-b{number:02}", f"Student {number} 😀", batch) for number in range(students)),
+        )
+        for batch in session.batches
+    ]
+
+
+async def opened(store: Store, session: Session | None = None, code: str = CODE, students: int = 3) -> Session:
+    """Keep a session."""
+    session = session or a_session()
+    assert await store.create_session(session, sheets_of(session, students), code, session.closes_at)
+    return session
+
+
+def mark(student_id: str, status: Status = Status.PRESENT, by: int = 0, reason: str = "") -> Mark:
+    """Return a mark."""
+    return Mark(student_id, status, after(30), by, reason)
+
+
+def check_in(session: Session, student_id: str = "CS-1-b00", person: int = 2001, step: Step = Step.PLACE) -> CheckIn:
+    """Return a check-in."""
+    return CheckIn(session.id, student_id, person, step, code_at=after(10), updated_at=after(10))
+
+
+class StoreContract:
+    """The tests; a module for each store gives the fixture ``store``, open and empty."""
+
+    # teachers
+
+    async def test_teachers(self, store: Store) -> None:
+        """A teacher is kept as given, changed in place, and forgotten with the tokens."""
+        assert await store.teacher(7) is None
+        await store.save_teacher(TEACHER)
+        await store.save_teacher(replace(TEACHER, email="new@example.org"))
+        assert await store.teacher(7) == replace(TEACHER, email="new@example.org")
+        await store.save_tokens(7, Tokens("access", "refresh", "password"))
+        await store.remove_teacher(7)
+        assert await store.teacher(7) is None
+        assert await store.tokens(7) is None
+
+    async def test_tokens(self, store: Store) -> None:
+        """Tokens come back as they were given, the newest ones; nobody's are None."""
+        assert await store.tokens(7) is None
+        await store.save_tokens(7, Tokens("a1", "r1", "пароль"))
+        await store.save_tokens(7, Tokens("a2", "r2", "пароль"))
+        assert await store.tokens(7) == Tokens("a2", "r2", "пароль")
+
+    # sessions and codes
+
+    async def test_session(self, store: Store) -> None:
+        """A session comes back as it was given, and its sheets with their rosters in order."""
+        session = await opened(store)
+        assert await store.session(session.id) == session
+        assert await store.sheets(session.id) == sheets_of(session)
+        assert await store.session("nothing") is None
+        assert await store.sheets("nothing") == []
+
+    async def test_same_lesson_twice(self, store: Store) -> None:
+        """A second session of one of the batches on that subject and date is refused and names the first."""
+        session = await opened(store)
+        again = a_session("b" * 12, ["CS-3", "CS-2"])
+        with pytest.raises(SessionExists) as refused:
+            await store.create_session(again, sheets_of(again), "111111", again.closes_at)
+        assert (refused.value.session, refused.value.batch) == (session.id, "CS-2")
+        assert await store.session(again.id) is None
+        assert await store.code(again.id, NOW) is None
+        for other in ({"subject": "Physics"}, {"date": "2026-09-02"}, {"campus": "North"}):
+            name = f"{sorted(other.values())[0]:-<12}"[:12]
+            await opened(store, a_session(name, ["CS-2"], **other), code=str(hash(name))[-6:])
+
+    async def test_two_teachers_at_once(self, store: Store) -> None:
+        """Of many who open the same lesson at once, one gets it."""
+        tries = [a_session(f"{number:012}", ["CS-1"], teacher=number) for number in range(8)]
+        results = await asyncio.gather(
+            *(store.create_session(each, sheets_of(each), f"{each.id[-6:]}", each.closes_at) for each in tries),
+            return_exceptions=True,
+        )
+        assert sorted(map(repr, (result for result in results if result is True))) == ["True"]
+        assert sum(isinstance(result, SessionExists) for result in results) == 7
+        assert len(await store.unfinished()) == 1
+
+    async def test_code(self, store: Store) -> None:
+        """A code finds its session while it is good, to the moment, and not after the session has ended."""
+        session = await opened(store)
+        assert await store.session_by_code(CODE, after(120)) == session
+        assert await store.session_by_code(CODE, after(120.001)) is None
+        assert await store.session_by_code("000000", NOW) is None
+        assert await store.code(session.id, NOW) == CODE
+        assert await store.code(session.id, after(121)) is None
+        await store.end_session(session.id, after(50))
+        assert await store.session_by_code(CODE, after(51)) is None
+
+    async def test_codes_are_unique_while_they_live(self, store: Store) -> None:
+        """No two live sessions have one code; after the first has ended it may come again."""
+        session = await opened(store)
+        other = a_session("b" * 12, ["CS-9"], opened_at=after(60), closes_at=after(180))
+        assert not await store.create_session(other, sheets_of(other), CODE, other.closes_at)
+        assert await store.session(other.id) is None
+        await store.end_session(session.id, after(59))
+        assert await store.create_session(other, sheets_of(other), CODE, other.closes_at)
+        assert await store.session_by_code(CODE, after(61)) == other
+
+    async def test_rotating(self, store: Store) -> None:
+        """A next code is good beside the old one for the overlap; the newest is shown; a taken one is refused."""
+        session = await opened(store, a_session(rotate_seconds=20))
+        assert await store.add_code(session.id, "222222", after(120), after(30), after(20))
+        assert await store.code(session.id, after(21)) == "222222"
+        assert await store.session_by_code(CODE, after(30)) == session
+        assert await store.session_by_code(CODE, after(30.001)) is None
+        assert await store.session_by_code("222222", after(31)) == session
+        other = await opened(store, a_session("b" * 12, ["CS-9"]), code="333333")
+        assert not await store.add_code(other.id, "222222", after(120), after(30), after(21))
+        assert await store.code(other.id, after(22)) == "333333"
+
+    async def test_extend(self, store: Store) -> None:
+        """Extending moves the end and the fixed code with it; an ended session is not extended."""
+        session = await opened(store)
+        assert await store.extend(session.id, after(300)) == replace(session, closes_at=after(300))
+        assert await store.session_by_code(CODE, after(299)) is not None
+        await store.end_session(session.id, after(300))
+        assert await store.extend(session.id, after(900)) is None
+        assert await store.extend("nothing", after(900)) is None
+
+    async def test_end(self, store: Store) -> None:
+        """Who ends a session first gets it back, ended; everybody after gets None."""
+        session = await opened(store)
+        results = await asyncio.gather(*(store.end_session(session.id, after(40)) for _ in range(5)))
+        assert [result for result in results if result is not None] == [replace(session, ended_at=after(40))]
+
+    async def test_cancel(self, store: Store) -> None:
+        """A cancelled session frees its lesson, unless the LMS has it; it is no unfinished one and no history."""
+        session = await opened(store)
+        await store.set_in_lms(session.id, "CS-2")
+        ended = await store.end_session(session.id, after(40), cancelled=True)
+        assert ended is not None
+        assert ended.cancelled
+        await opened(store, a_session("b" * 12, ["CS-1"]), code="222222")
+        again = a_session("c" * 12, ["CS-2"])
+        with pytest.raises(SessionExists):
+            await store.create_session(again, sheets_of(again), "333333", again.closes_at)
+        assert [each.id for each in await store.unfinished()] == ["b" * 12]
+        assert await store.history(7, "2026-01-01") == []
+        assert await store.reopen(session.id, "444444", after(300), after(60)) is None
+
+    async def test_reopen(self, store: Store) -> None:
+        """Reopened, a session has a new code, its marks, and its reports to come; a taken code is refused."""
+        session = await opened(store)
+        await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
+        assert await store.reopen(session.id, "222222", after(300), after(60)) is None  # it has not ended
+        await store.end_session(session.id, after(120))
+        await store.set_reported(session.id, after(135), final=False)
+        await store.set_reported(session.id, after(136), final=True)
+        other = await opened(store, a_session("b" * 12, ["CS-9"], closes_at=after(900)), code="222222")
+        assert await store.reopen(session.id, "222222", after(500), after(200)) is None
+        reopened = await store.reopen(session.id, "333333", after(500), after(200))
+        assert reopened == replace(session, closes_at=after(500))
+        assert await store.session_by_code("333333", after(499)) == reopened
+        assert await store.session_by_code(CODE, after(201)) is None
+        assert await store.set_reported(session.id, after(515), final=False)
+        assert {each.id for each in await store.unfinished()} == {session.id, other.id}
+        assert (await store.sheets(session.id))[0].status_of("CS-1-b00") is Status.PRESENT
+
+    async def test_reports_go_out_once(self, store: Store) -> None:
+        """Of many who say that a report goes out one is first; the final one is apart, and ends the session's work."""
+        session = await opened(store)
+        await store.end_session(session.id, after(120))
+        first = await asyncio.gather(*(store.set_reported(session.id, after(135), final=False) for _ in range(5)))
+        assert sorted(first) == [False] * 4 + [True]
+        assert [each.id for each in await store.unfinished()] == [session.id]
+        assert await store.set_reported(session.id, after(140), final=True)
+        assert not await store.set_reported(session.id, after(141), final=True)
+        assert await store.unfinished() == []
+        kept = await store.session(session.id)
+        assert kept is not None
+        assert (kept.reported_at, kept.final_at) == (after(135), after(140))
+
+    async def test_a_teacher_s_sessions(self, store: Store) -> None:
+        """A teacher's sessions come newest first, as many as asked for, and nobody else's."""
+        for number in range(4):
+            at = after(number * 1000)
+            session = a_session(f"{number:012}", [f"B{number}"], opened_at=at, closes_at=at, teacher=7 + number % 2)
+            await opened(store, session, code=f"{number:06}")
+        assert [each.id for each in await store.sessions_of(7, 10)] == [f"{2:012}", f"{0:012}"]
+        assert [each.id for each in await store.sessions_of(7, 1)] == [f"{2:012}"]
+
+    # sheets and marks
+
+    async def test_sheet_of(self, store: Store) -> None:
+        """A student's sheet is found by the ID in any case; a stranger has none."""
+        session = await opened(store)
+        for spelling in ("CS-2-b01", "cs-2-B01"):
+            sheet = await store.sheet_of(session.id, spelling)
+            assert sheet is not None
+            assert sheet.batch == "CS-2"
+        assert await store.sheet_of(session.id, "CS-3-b01") is None
+
+    async def test_mark(self, store: Store) -> None:
+        """A mark raises its sheet's version once; checking in again changes nothing; the teacher's word counts more."""
+        session = await opened(store)
+        assert await store.mark(session.id, mark("cs-1-B00"), overwrite=False)
+        assert not await store.mark(session.id, mark("CS-1-b00", Status.LATE), overwrite=False)
+        assert await store.mark(session.id, mark("CS-1-b00", Status.EXCUSED, 7, "ill"), overwrite=True)
+        assert not await store.mark(session.id, mark("CS-1-b00", Status.EXCUSED, 7, "ill"), overwrite=True)
+        assert not await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
+        one, other = await store.sheets(session.id)
+        assert (one.version, other.version) == (2, 0)
+        assert one.marks == {"CS-1-b00": mark("CS-1-b00", Status.EXCUSED, 7, "ill")}
+        with pytest.raises(NoSuchSession):
+            await store.mark(session.id, mark("stranger"), overwrite=True)
+
+    async def test_marks_at_once(self, store: Store) -> None:
+        """Of many marks at once none is lost: each is there, and the version has counted each."""
+        session = await opened(store, a_session(batches=["CS-1"]), students=30)
+        marks = [mark(f"CS-1-b{number:02}") for number in range(30)]
+        changed = await asyncio.gather(*(store.mark(session.id, each, overwrite=False) for each in marks * 2))
+        assert sum(changed) == 30
+        (sheet,) = await store.sheets(session.id)
+        assert (len(sheet.marks), sheet.version) == (30, 30)
+
+    async def test_acked(self, store: Store) -> None:
+        """A sheet is unacked until the LMS has its newest version; an older word never takes back a newer one."""
+        session = await opened(store)
+        await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
+        assert {sheet.batch for sheet in await store.unacked()} == {"CS-1", "CS-2"}
+        await store.acked(session.id, "CS-1", 1)
+        await store.acked(session.id, "CS-1", 0)
+        await store.acked(session.id, "CS-2", 0)
+        assert await store.unacked() == []
+        one, other = await store.sheets(session.id)
+        assert (one.acked_version, one.in_lms, other.acked_version) == (1, True, 0)
+        await store.mark(session.id, mark("CS-1-b01"), overwrite=False)
+        assert [sheet.version for sheet in await store.unacked()] == [2]
+
+    async def test_refused(self, store: Store) -> None:
+        """A refused sheet is not tried until somebody asks for it."""
+        session = await opened(store, a_session(batches=["CS-1"]))
+        await store.set_refused(session.id, "CS-1", "no such batch")
+        assert await store.unacked() == []
+        assert (await store.sheets(session.id))[0].refused == "no such batch"
+        await store.set_refused(session.id, "CS-1", "")
+        assert len(await store.unacked()) == 1
+
+    async def test_in_lms(self, store: Store) -> None:
+        """That the LMS has a record is kept, whatever version it has."""
+        session = await opened(store, a_session(batches=["CS-1"]))
+        await store.set_in_lms(session.id, "CS-1")
+        (sheet,) = await store.sheets(session.id)
+        assert (sheet.in_lms, sheet.acked_version) == (True, -1)
+
+    # check-ins
+
+    async def test_check_in(self, store: Store) -> None:
+        """A check-in is begun once: whoever comes second gets the first one's."""
+        session = await opened(store)
+        first = check_in(session)
+        assert await store.begin_check_in(first) == first
+        assert await store.begin_check_in(replace(first, telegram_id=2002)) == first
+        assert await store.check_in(session.id, "CS-1-b00") == first
+        assert await store.check_in(session.id, "CS-1-b01") is None
+        assert await store.check_ins(session.id) == [first]
+
+    async def test_begun_at_once(self, store: Store) -> None:
+        """Of many accounts that begin one student's check-in at once, one does."""
+        session = await opened(store)
+        begun = await asyncio.gather(
+            *(store.begin_check_in(check_in(session, person=person)) for person in range(2001, 2009))
+        )
+        assert len({each.telegram_id for each in begun}) == 1
+
+    async def test_move(self, store: Store) -> None:
+        """A step is taken by the first who takes it; all that belongs to it is written with it."""
+        session = await opened(store)
+        first = await store.begin_check_in(check_in(session))
+        confirm = replace(first, step=Step.CONFIRM, distance=12.25, accuracy=8.0, note="n", updated_at=after(20))
+        moved = await asyncio.gather(*(store.move_check_in(confirm, {Step.PLACE}) for _ in range(5)))
+        assert sorted(moved) == [False] * 4 + [True]
+        assert await store.check_in(session.id, "CS-1-b00") == confirm
+        assert not await store.move_check_in(check_in(session, "CS-1-b02"), {Step.PLACE})
+
+    async def test_latest(self, store: Store) -> None:
+        """An account's newest check-in is found, over sessions."""
+        assert await store.latest_check_in(2001) is None
+        one = await opened(store)
+        other = await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
+        await store.begin_check_in(replace(check_in(other, "CS-9-b00"), code_at=after(90)))
+        await store.begin_check_in(check_in(one))
+        latest = await store.latest_check_in(2001)
+        assert latest is not None
+        assert latest.session == other.id
+
+    # who is who
+
+    async def test_binding(self, store: Store) -> None:
+        """The first check-in binds account and ID, one to one, in any case; again it is harmless."""
+        binding = Binding(2001, "S-001", NOW)
+        assert await store.binding_of(2001) is None
+        assert await store.bind(binding) == binding
+        assert await store.bind(Binding(2001, "s-001", after(5))) == binding
+        assert await store.binding_of(2001) == binding
+        assert await store.binding_for("s-001") == binding
+        for other in (Binding(2002, "s-001", NOW), Binding(2001, "S-002", NOW)):
+            with pytest.raises(BoundOtherwise):
+                await store.bind(other)
+        await store.bind(Binding(2002, "S-002", NOW))
+        with pytest.raises(BoundOtherwise):
+            await store.bind(Binding(2001, "S-002", NOW))
+
+    async def test_bound_at_once(self, store: Store) -> None:
+        """Of many accounts for one ID, and many IDs for one account, one pair is bound."""
+        pairs = [Binding(2001 + number, "S-001", NOW) for number in range(6)]
+        pairs += [Binding(2001, f"S-{number:03}", NOW) for number in range(2, 6)]
+        await asyncio.gather(*(store.bind(each) for each in pairs), return_exceptions=True)
+        bound = [await store.binding_of(2001 + number) for number in range(6)]
+        ids = [each.student_id for each in bound if each is not None]
+        assert len(ids) == len(set(ids))
+        assert len({each.telegram_id for each in bound if each is not None}) == len(ids)
+        assert (await store.binding_for("S-001")) is not None
+
+    async def test_unbind(self, store: Store) -> None:
+        """A teacher frees both account and ID; where nothing is bound there is nothing to undo."""
+        await store.bind(Binding(2001, "S-001", NOW))
+        assert await store.unbind("s-001", 7, after(10), "new phone")
+        assert not await store.unbind("s-001", 7, after(11), "again")
+        await store.bind(Binding(2002, "S-001", after(12)))
+        await store.bind(Binding(2001, "S-002", after(12)))
+
+    async def test_forgotten(self, store: Store) -> None:
+        """Who deletes their data is unknown, but ID and account can't be lent by it; a teacher frees them."""
+        session = await opened(store)
+        await store.bind(Binding(2001, "CS-1-b00", NOW))
+        await store.begin_check_in(check_in(session))
+        await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
+        await store.add_wrong_try(2001, "CS-1-b00", NOW)
+        await store.forget_student(2001)
+        assert await store.binding_of(2001) is None
+        assert await store.binding_for("CS-1-b00") is None
+        assert await store.check_ins(session.id) == []
+        assert await store.wrong_tries(2001, "other", after(-60)) == WrongTries(0, 0)
+        assert (await store.sheets(session.id))[0].status_of("CS-1-b00") is Status.PRESENT
+        for lent in (Binding(2002, "CS-1-b00", NOW), Binding(2001, "CS-1-b01", NOW), Binding(2001, "CS-1-b00", NOW)):
+            with pytest.raises(BoundOtherwise):
+                await store.bind(lent)
+        assert await store.unbind("CS-1-b00", 7, after(60), "came back")
+        await store.bind(Binding(2001, "CS-1-b00", after(61)))
+
+    # tries
+
+    async def test_tries(self, store: Store) -> None:
+        """Wrong tries count for the account, and for the ID by whomever, within the window."""
+        for person, student_id, seconds in ((2001, "S-1", 0), (2001, "S-2", 10), (2002, "s-1", 20)):
+            await store.add_wrong_try(person, student_id, after(seconds))
+        assert await store.wrong_tries(2001, "S-1", after(-1)) == WrongTries(2, 2)
+        assert await store.wrong_tries(2001, "S-1", after(5)) == WrongTries(1, 1)
+        assert await store.wrong_tries(2003, "S-9", after(-1)) == WrongTries(0, 0)
+
+    # history and cleaning
+
+    async def test_history(self, store: Store) -> None:
+        """A teacher's history has the ended sessions with their sheets, newest first, since a date."""
+        for number, date in enumerate(("2026-08-01", "2026-09-01", "2026-09-02")):
+            at = after(number * 1000)
+            session = a_session(f"{number:012}", ["CS-1"], date=date, opened_at=at, closes_at=at)
+            await opened(store, session, code=f"{number:06}")
+            if number != 2:
+                await store.end_session(session.id, at)
+        history = await store.history(7, "2026-08-15")
+        assert [(session.id, sheets[0].batch) for session, sheets in history] == [(f"{1:012}", "CS-1")]
+        assert len(await store.history(7, "2026-01-01")) == 2
+        assert await store.history(8, "2026-01-01") == []
+
+    async def test_attended(self, store: Store) -> None:
+        """A student's own history has each ended session of their rosters, newest first, with the mark or None."""
+        for number in range(3):
+            at = after(number * 1000)
+            session = a_session(f"{number:012}", ["CS-1"], date=f"2026-09-0{number + 1}", opened_at=at, closes_at=at)
+            await opened(store, session, code=f"{number:06}")
+            if number == 1:
+                await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
+            await store.end_session(session.id, at)
+        attended = await store.attended("cs-1-B00", 2)
+        assert [(session.id, found and found.status) for session, found in attended] == [
+            (f"{2:012}", None),
+            (f"{1:012}", Status.PRESENT),
+        ]
+        assert await store.attended("stranger", 10) == []
+
+    async def test_clean(self, store: Store) -> None:
+        """What is over is deleted: tries of an hour ago, and old finished sessions whole; the rest stays."""
+        old, young = await opened(store), await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
+        for session in (old, young):
+            await store.mark(session.id, mark(f"{session.batches[0]}-b00"), overwrite=False)
+            await store.begin_check_in(check_in(session, f"{session.batches[0]}-b00"))
+            await store.end_session(session.id, after(120))
+        await store.set_reported(old.id, after(140), final=True)
+        await store.add_wrong_try(2001, "S-1", NOW)
+        await store.add_wrong_try(2001, "S-1", after(7200))
+        assert await store.clean(after(7300), after(60)) > 0
+        assert await store.session(old.id) is None
+        assert await store.sheets(old.id) == []
+        assert await store.check_ins(old.id) == []
+        assert await store.attended("CS-1-b00", 10) == []
+        assert await store.session(young.id) is not None  # its final report is still to come
+        assert await store.wrong_tries(2001, "S-1", after(-60)) == WrongTries(1, 1)
+        await opened(store, a_session("d" * 12, ["CS-1"]), code="555555")  # its place is free again
