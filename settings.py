@@ -21,7 +21,12 @@ ROOT = Path(__file__).resolve().parent
 
 # A bot's token as @BotFather gives it: the bot's number, a colon, 35 characters.
 _TOKEN = re.compile(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")
+# Seconds in which a person can read a code from the wall and type it.
+SHORTEST_CODE = 15
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+BOT_TOKENS = ("telegram_bot_token", "teacher_bot_token", "student_bot_token")
 
 
 class SettingsError(Exception):
@@ -91,6 +96,12 @@ class Settings(BaseSettings):
     admin_telegram_id: Annotated[tuple[int, ...], NoDecode] = Field(
         (), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
     )
+    teacher_bot_token: SecretStr | None = Field(
+        None, description="the token of the classroom's bot for teachers, from @BotFather"
+    )
+    student_bot_token: SecretStr | None = Field(
+        None, description="the token of the classroom's bot for students, from @BotFather"
+    )
     telegram_api_url: str = Field("https://api.telegram.org", description="an https address")
     https_proxy_telegram: SecretStr | None = Field(
         None, description="a proxy's address, http:// or https://, for Telegram alone"
@@ -117,6 +128,16 @@ class Settings(BaseSettings):
         None,
         validate_default=True,
         description="the https address of the LMS's sign-in, ending in /login; BASE_URL and this one go together",
+    )
+
+    otp_expiry_seconds: int = Field(120, ge=30, le=3600, description="seconds, 30 to 3600")
+    otp_rotate_seconds: int = Field(
+        0, ge=0, le=600, description="0: one code for the whole session; else seconds between codes, 15 to 600"
+    )
+    checkin_grace_seconds: int = Field(90, ge=0, le=900, description="seconds, 0 to 900")
+    location_distance_limit_meters: float = Field(50, ge=5, le=5000, description="metres, 5 to 5000")
+    location_policy: Literal["basic", "strict"] = Field(
+        "basic", description="basic (a pin counts) or strict (live location alone)"
     )
 
     invitation_days: int = Field(
@@ -165,7 +186,7 @@ class Settings(BaseSettings):
     def _read_hosts(cls, value: Any) -> Any:
         return tuple(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
 
-    @field_validator("telegram_bot_token")
+    @field_validator("telegram_bot_token", "teacher_bot_token", "student_bot_token")
     @classmethod
     def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
@@ -203,6 +224,14 @@ class Settings(BaseSettings):
             parts = urlsplit(value.get_secret_value())
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError("no proxy's address")
+        return value
+
+    @field_validator("otp_rotate_seconds")
+    @classmethod
+    def _check_rotation(cls, value: int) -> int:
+        """A code must live long enough to be typed."""
+        if 0 < value < SHORTEST_CODE:
+            raise ValueError("too short to type a code")
         return value
 
     @field_validator("active_hours")
@@ -251,23 +280,36 @@ def load() -> Settings:
 
 
 def load_for_bot() -> Settings:
-    """Read the settings and insist on what the marker bot can't do without.
+    """Read the settings and insist on what the bots can't do without: the marker, the classroom, or both.
 
     Raises:
-        SettingsError: as ``load``, and where the token or the admin's ID is missing.
+        SettingsError: as ``load``, where no bot has a token, or a token lacks what belongs to it.
     """
     settings = load()
-    if settings.telegram_bot_token is None:
+    if not (settings.telegram_bot_token or settings.teacher_bot_token or settings.student_bot_token):
         raise SettingsError(_missing("telegram_bot_token"))
-    if not settings.admin_telegram_id:
+    if settings.telegram_bot_token is not None and not settings.admin_telegram_id:
         raise SettingsError(_missing("admin_telegram_id"))
+    for name, other in (("teacher", "student"), ("student", "teacher")):
+        if getattr(settings, f"{name}_bot_token") is not None and getattr(settings, f"{other}_bot_token") is None:
+            raise SettingsError(f"{_missing(f'{other}_bot_token')}: the classroom's two bots go together")
+    _insist_on_different_tokens(settings)
     return settings
+
+
+def _insist_on_different_tokens(settings: Settings) -> None:
+    """Two of our bots with one token would take each other's updates."""
+    seen: dict[str, str] = {}
+    for name in BOT_TOKENS:
+        token = getattr(settings, name)
+        if token is not None and (first := seen.setdefault(token.get_secret_value(), name)) != name:
+            raise SettingsError(f"{name.upper()}: got the token of {first.upper()}, wants one of its own")
 
 
 def bot_is_configured() -> bool:
     """Say whether any bot token is given, right or wrong: a mistyped token must never start the sandbox."""
     given = _given()
-    return any(given.get(f"TELEGRAM_BOT_TOKEN{suffix}") for suffix in ("", "_FILE"))
+    return any(given.get(f"{name.upper()}{suffix}") for name in BOT_TOKENS for suffix in ("", "_FILE"))
 
 
 def _missing(field: str) -> str:

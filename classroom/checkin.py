@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from classroom import checkin_policy as policy
+from classroom.error_codes import Code, noted
 from classroom.services import Classroom
-from classroom.sessions import Binding, CheckIn, Mark, Session, Status, Step
+from classroom.sessions import Binding, CheckIn, Mark, Session, Status, Step, finish_by, status_at
 from classroom.store import BoundOtherwise
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Told:
     check_in: CheckIn | None = None
     refusal: policy.Refusal | None = None
     until: datetime | None = None  # of a lock
+    is_new: bool = False  # this very location has moved the check-in on
 
 
 # Hear of a mark that the record has now: the session, the student ID, and the mark.
@@ -75,7 +77,7 @@ class CheckIns:
         told = await self._enter(person, claimed, code, binding, now, policy.suspicious(tries.on_student_id))
         if told is None:
             await store.add_wrong_try(person, claimed, now)
-            log.info("person %d: 2002 the code does not fit", person)
+            noted(log, Code.OTP, f"person {person}: ID and code do not fit together")
             return Told(Answer.WRONG)
         return told
 
@@ -93,7 +95,7 @@ class CheckIns:
         try:
             await store.bind(Binding(person, student_id, now))
         except BoundOtherwise:
-            log.warning("person %d: 2001 student ID %s belongs to another account", person, student_id)
+            noted(log, Code.STUDENT_ID, f"person {person}: student ID {student_id} is bound otherwise", logging.WARNING)
             return None
         note = policy.MANY_TRIES if suspicious and binding is None else ""
         check_in = await store.begin_check_in(
@@ -115,7 +117,8 @@ class CheckIns:
         if check_in.step is not Step.PLACE:
             recent = now - check_in.code_at < timedelta(hours=1)
             return Told(_ANSWERS[check_in.step] if recent else Answer.NOTHING, session, check_in)
-        if now > deadline(session, check_in, self._room.settings.checkin_grace_seconds):
+        if now > finish_by(session, check_in.code_at, timedelta(seconds=self._room.settings.checkin_grace_seconds)):
+            noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id} came too late")
             return Told(Answer.OVER, session, check_in)
         refusal = policy.refusal(evidence, now, self._room.settings.location_policy)
         if refusal is not None:
@@ -138,8 +141,9 @@ class CheckIns:
             step = Step.REVIEW if check_in.note == policy.MANY_TRIES else Step.CONFIRM
         elif judged.zone is policy.Zone.NEAR:
             step, note = Step.REVIEW, check_in.note or policy.JUST_OUTSIDE
-        elif not note:
-            note = policy.TOO_FAR
+        else:
+            note = note or policy.TOO_FAR
+            noted(log, Code.OUT_OF_RANGE, f"session {session.id}: student {check_in.student_id}")
         if step is Step.CONFIRM:
             note = ""
         moved = replace(
@@ -147,7 +151,8 @@ class CheckIns:
         )
         if not await store.move_check_in(moved, {Step.PLACE}):
             return await self.place(person, evidence)  # a second location was faster: its answer
-        return Told(Answer.OUTSIDE if step is Step.PLACE else _ANSWERS[step], session, moved)
+        answer = Answer.OUTSIDE if step is Step.PLACE else _ANSWERS[step]
+        return Told(answer, session, moved, is_new=step is not Step.PLACE)
 
     async def decide(self, session_id: str, student_ids: Collection[str], accept: bool, teacher: int) -> list[str]:
         """Carry out the teacher's word on check-ins that wait for it; return those that it was for."""
@@ -172,14 +177,13 @@ class CheckIns:
                     teacher,
                 )
         if decided:
-            self._room.sync.wake(session_id)
+            self._room.wake_sync(session_id)
         return decided
 
     async def _mark(self, session: Session, check_in: CheckIn, now: datetime) -> None:
         """Write the mark; before the check-in's step, so that a crash in between repeats and loses nothing."""
         proven = check_in.updated_at or check_in.code_at
-        status = Status.LATE if proven > (session.ended_at or session.closes_at) else Status.PRESENT
-        mark = Mark(check_in.student_id, status, now)
+        mark = Mark(check_in.student_id, status_at(session, proven), now)
         await self._room.store.mark(session.id, mark, overwrite=False)
         await self._on_mark(session, check_in.student_id, mark)
 
@@ -189,12 +193,6 @@ class CheckIns:
         changed = await self._room.store.mark(session.id, mark, overwrite=True)
         if changed:
             log.info("session %s: student %s, %s by hand of teacher %d", session.id, student_id, status.value, teacher)
-            self._room.sync.wake(session.id)
+            self._room.wake_sync(session.id)
             await self._on_mark(session, student_id, mark)
         return changed
-
-
-def deadline(session: Session, check_in: CheckIn, grace_seconds: int) -> datetime:
-    """Return until when a check-in may be finished: a code that was entered in time earns the grace."""
-    end = session.ended_at or session.closes_at
-    return max(end, check_in.code_at + timedelta(seconds=grace_seconds))

@@ -9,28 +9,20 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from telegram import Message, Update
-from telegram.ext import (
-    BaseHandler,
-    CallbackQueryHandler,
-    CommandHandler,
-    ContextTypes,
-    MessageHandler,
-    filters,
-)
+from telegram import Update
+from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, MessageHandler, filters
 
 from classroom import checkin_policy as policy
 from classroom.checkin import Answer, CheckIns, Told
-from classroom.services import Classroom, sender, tapped
+from classroom.evidence import evidence_of
+from classroom.services import Classroom, Context, sender, tapped, typed
 from classroom.sessions import Binding, Mark, Session, Sheet, Status, attendance_percentage
-from classroom.store import StoreUnavailable
 from classroom.student_texts import answer_text, refusal_text, status_word
 from telegram_app.i18n import LANGUAGES, Texts
 from telegram_app.outgoing import NOTICE, Ask, Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
-Context = ContextTypes.DEFAULT_TYPE
 MENU = "menu"
 CODE, STUDENT_ID, PRACTICE = "code", "student id", "practice"  # steps' names
 SHOWN_LESSONS = 10
@@ -100,7 +92,7 @@ class StudentBot:
 
     async def _typed(self, update: Update, context: Context) -> None:
         person = sender(update)
-        text = _text(update)
+        text = typed(update)
         step = await self._side.step(person)
         if step is not None and step.name == STUDENT_ID and not _CODE.search(text):
             await self._enter(person, text.strip(), step.data["code"])
@@ -140,13 +132,14 @@ class StudentBot:
         if message is None or message.location is None:
             return
         moved = update.edited_message is not None
-        evidence = evidence_of(message, moved)
+        evidence = evidence_of(message)
         step = await self._side.step(person)
         _ = self._side.texts(person)
         if step is not None and step.name == PRACTICE:
             if moved:
                 return
-            refusal = policy.refusal(evidence, self._room.clock.now(), self._room.settings.location_policy)
+            location_policy = self._room.settings.location_policy
+            refusal = policy.refusal(evidence, self._room.clock.now(), location_policy)
             await self._room.set_step(self._side, person, "")
             said = (
                 refusal_text(_, refusal)
@@ -156,10 +149,8 @@ class StudentBot:
             await self._say(person, said, hide=True)
             return
         told = await self._check_ins.place(person, evidence)
-        if moved and told.answer is not Answer.WAITING:
-            return  # a live location moves every few seconds: only what helps is worth a message
-        if moved and await self._side.step(person) is None:
-            return
+        if moved and (told.answer not in (Answer.WAITING, Answer.REVIEW) or not told.is_new):
+            return  # a live location moves every few seconds: only what is new is worth a message
         await self._tell(person, told, located=True)
 
     async def _practice(self, update: Update, context: Context) -> None:
@@ -173,7 +164,7 @@ class StudentBot:
     async def _tell(self, person: int, told: Told, located: bool = False) -> None:
         """Say what became of a code or a location."""
         _ = self._side.texts(person)
-        text = answer_text(_, told, self._room.settings.location_policy)
+        text = answer_text(_, told, self._room.settings.location_policy, self._room.settings.zone)
         if told.answer is Answer.PLACE or (told.answer in (Answer.OUTSIDE, Answer.REFUSED)):
             ask: Ask = "location"
             item = Item(person, "send", text, ask=ask, ask_label=_("Share Location"))
@@ -191,41 +182,42 @@ class StudentBot:
         person, now = binding.telegram_id, self._room.clock.now()
         key = f"mark:{session.id}:{student_id}:{mark.status.value}:{mark.by}:{mark.at.isoformat() if mark.by else ''}"
         item = Item(person, "send", self._marked(person, session, mark), slot=f"mark:{session.id}", lane=NOTICE)
-        await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
+        if await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now)):
+            log.info("session %s: student %s, to be told of the mark", session.id, student_id)
 
     async def tell_acked(self, session: Session, sheet: Sheet) -> None:
-        """Tell the students of a sheet, by an edit of their message, that the LMS has their marks."""
-        now = self._room.clock.now()
+        """Tell the students of a sheet, by an edit of their message, that the LMS has their marks; once each."""
         for student_id, mark in sheet.marks.items():
             binding = await self._room.store.binding_for(student_id)
-            if binding is None:
-                continue
-            person = binding.telegram_id
-            _ = self._side.texts(person)
-            text = self._marked(person, session, mark) + "\n" + _("The LMS has confirmed it.")
-            key = f"lms:{session.id}:{student_id}:{mark.status.value}:{mark.at.isoformat() if mark.by else ''}"
-            item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
-            await self._side.outbox.put(item, when=lambda key=key: self._side.told.claim(key, now))  # type: ignore[misc]
+            if binding is not None:
+                await self._tell_acked(binding.telegram_id, session, mark)
+
+    async def _tell_acked(self, person: int, session: Session, mark: Mark) -> None:
+        _, now = self._side.texts(person), self._room.clock.now()
+        text = self._marked(person, session, mark) + "\n" + _("The LMS has it.")
+        key = f"lms:{session.id}:{mark.student_id}:{mark.status.value}:{mark.at.isoformat() if mark.by else ''}"
+        item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
+        await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
 
     def _marked(self, person: int, session: Session, mark: Mark) -> str:
         _ = self._side.texts(person)
-        at = mark.at.astimezone(self._room.settings.zone).strftime("%H:%M")
-        subject = f"{escape(session.subject)}, {at}"
-        if mark.by == 0 and mark.status is Status.PRESENT:
-            return f"<b>{_('Attendance marked')}</b>\n{subject}"
+        lines = [f"{escape(session.subject)}, {mark.at.astimezone(self._room.settings.zone):%H:%M}"]
+        status = status_word(_, mark.status)
         if mark.by == 0:
-            return f"<b>{_('Attendance marked')}</b>\n{subject}\n{_('Status: {status}').format(status=status_word(_, mark.status))}"
-        line = _("Your teacher has marked you: {status}").format(status=status_word(_, mark.status))
-        return f"<b>{line}</b>\n{subject}" + (f"\n{escape(mark.reason)}" if mark.reason else "")
+            title = _("Attendance marked")
+            lines += [] if mark.status is Status.PRESENT else [_("Status: {status}").format(status=status)]
+        else:
+            title = _("Your teacher has marked you: {status}").format(status=status)
+            lines += [escape(mark.reason)] if mark.reason else []
+        return "\n".join([f"<b>{title}</b>", *lines])
 
-    async def tell_rejected(self, session: Session, student_id: str) -> None:
+    async def tell_rejected(self, session: Session, student_id: str, person: int) -> None:
         """Tell a student that the teacher did not accept the check-in."""
-        binding = await self._room.store.binding_for(student_id)
-        if binding is not None:
-            _ = self._side.texts(binding.telegram_id)
-            text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
-            said = text.format(subject=escape(session.subject))
-            await self._side.outbox.put(Item(binding.telegram_id, "send", said, lane=NOTICE))
+        _ = self._side.texts(person)
+        text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
+        said = text.format(subject=escape(session.subject))
+        await self._side.outbox.put(Item(person, "send", said, lane=NOTICE))
+        log.info("session %s: student %s, to be told of the rejection", session.id, student_id)
 
     # a student's own
 
@@ -336,8 +328,7 @@ class StudentBot:
         query = await tapped(update)
         person = sender(update)
         language = (query.data or "").removeprefix("lang:")
-        self._side.languages[person] = language
-        await self._room.remember_language(self._side, person, language)
+        await self._side.choose_language(person, language)
         text, keyboard = await self._home(person)
         await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=MENU))
 
@@ -356,34 +347,9 @@ class StudentBot:
         await tapped(update, _("This button is no longer in use."))
 
 
-def evidence_of(message: Message, moved: bool) -> policy.Evidence:
-    """Return what a location message says of itself; Telegram's servers set all but the coordinates' truth."""
-    location = message.location
-    if location is None:
-        raise ValueError("a message without a location")
-    return policy.Evidence(
-        latitude=location.latitude,
-        longitude=location.longitude,
-        accuracy=location.horizontal_accuracy,
-        at=(message.edit_date if moved and message.edit_date else message.date),
-        live=location.live_period is not None,
-        forwarded=message.forward_origin is not None,
-        via_bot=message.via_bot is not None,
-        venue=message.venue is not None,
-        offline=bool(message.is_from_offline),
-    )
-
-
 def _digits(text: str) -> str:
     return "".join(character for character in text if character.isdigit())
 
 
-def _text(update: Update) -> str:
-    return (update.effective_message.text if update.effective_message else None) or ""
-
-
 def _joined(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
-
-
-__all__ = ["StoreUnavailable", "StudentBot", "evidence_of"]

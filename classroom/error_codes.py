@@ -1,0 +1,54 @@
+"""The numbers under which failures are known to people who look after the classroom: in the log, beside a reference.
+
+The person gets one line and the reference; the log has the number, the reference and the cause.
+"""
+
+import logging
+import secrets
+from enum import IntEnum
+
+from classroom.lms import LmsError, LmsRefused, LmsUnavailable, SignInNeeded, UnknownTeacher, WrongPassword
+from classroom.store import StoreError
+from ledger import LedgerError
+
+
+class Code(IntEnum):
+    """What failed."""
+
+    INVALID_CREDENTIALS = 1001
+    TOKEN_EXPIRED = 1002
+    UNAUTHORIZED = 1003
+    STUDENT_ID = 2001
+    OTP = 2002
+    SESSION_EXPIRED = 2003
+    OUT_OF_RANGE = 2004
+    NO_FACE = 3001
+    NO_MATCH = 3002
+    NO_PHOTO = 3003
+    PROCESSING = 3004
+    REQUEST_FAILED = 4001
+    TIMED_OUT = 4002
+    ATTENDANCE_FAILED = 4003
+    DATABASE = 5001
+    QUEUE_FULL = 5002
+    UNAVAILABLE = 5003
+
+
+def code_of(error: BaseException) -> Code:
+    """Return the number of an error of ours; of anything else, 5003."""
+    kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], Code]] = [
+        ((WrongPassword, UnknownTeacher), Code.INVALID_CREDENTIALS),
+        (SignInNeeded, Code.TOKEN_EXPIRED),
+        (LmsRefused, Code.ATTENDANCE_FAILED),
+        (LmsUnavailable, Code.TIMED_OUT if isinstance(error.__cause__, TimeoutError) else Code.REQUEST_FAILED),
+        (LmsError, Code.REQUEST_FAILED),
+        ((StoreError, LedgerError), Code.DATABASE),
+    ]
+    return next((code for kind, code in kinds if isinstance(error, kind)), Code.UNAVAILABLE)
+
+
+def noted(log: logging.Logger, code: Code, text: str, level: int = logging.INFO) -> str:
+    """Write a failure to the log; return the reference by which it is found there."""
+    reference = secrets.token_hex(2)
+    log.log(level, "%d [%s] %s", code, reference, text)
+    return reference

@@ -1,0 +1,74 @@
+"""What the student's bot says of a check-in."""
+
+from html import escape
+from zoneinfo import ZoneInfo
+
+from classroom import checkin_policy as policy
+from classroom.checkin import Answer, Told
+from classroom.sessions import Status
+from telegram_app.i18n import Texts
+
+
+def status_word(_: Texts, status: Status) -> str:
+    """Return a status as a word."""
+    words = {
+        Status.PRESENT: _("present"),
+        Status.LATE: _("late"),
+        Status.EXCUSED: _("excused"),
+        Status.ABSENT: _("absent"),
+    }
+    return words[status]
+
+
+def refusal_text(_: Texts, refusal: policy.Refusal) -> str:
+    """Return why a location does not count, and what to do."""
+    share = _("Press the button below on your phone, in class.")
+    why = {
+        policy.Refusal.TYPED: _("A typed location does not count."),
+        policy.Refusal.VENUE: _("A place from the map's list does not count."),
+        policy.Refusal.FORWARDED: _("A forwarded location does not count."),
+        policy.Refusal.VIA_BOT: _("A location by way of another bot does not count."),
+        policy.Refusal.OFFLINE: _("A scheduled message does not count."),
+        policy.Refusal.STALE: _("That location is from another moment."),
+        policy.Refusal.NOT_LIVE: _("Here a live location is wanted."),
+    }[refusal]
+    if refusal is policy.Refusal.NOT_LIVE:
+        share = _(
+            "Attach, Location, Share My Live Location: on your phone, in class. You may stop it once you are marked."
+        )
+    return f"{why} {share}"
+
+
+def answer_text(_: Texts, told: Told, location_policy: policy.LocationPolicy, zone: ZoneInfo) -> str:
+    """Return what became of a code or a location."""
+    subject = f"<b>{escape(told.session.subject)}</b>" if told.session is not None else ""
+    live = " " + refusal_text(_, policy.Refusal.NOT_LIVE) if location_policy == "strict" else ""
+    match told.answer:
+        case Answer.WRONG:
+            return _("Student ID and code do not fit together. Look at both, and send them again.")
+        case Answer.LOCKED:
+            until = told.until.astimezone(zone).strftime("%H:%M") if told.until is not None else ""
+            text = _("Too many wrong codes. You can try again at {time}; your teacher can mark you by hand.")
+            return text.format(time=until)
+        case Answer.PLACE:
+            return f"{subject}\n" + _("The code is right. Now share your location, from your phone.") + live
+        case Answer.WAITING:
+            return f"{subject}\n" + _("Your place is right. Your teacher has to confirm; you hear from me.")
+        case Answer.REVIEW:
+            return f"{subject}\n" + _("Your teacher has to look at your check-in; you hear from me.")
+        case Answer.MARKED:
+            return f"{subject}\n" + _("You are marked already.")
+        case Answer.REJECTED:
+            return f"{subject}\n" + _("Your teacher did not accept the check-in. Speak to your teacher.")
+        case Answer.OUTSIDE:
+            distance = round(told.check_in.distance or 0) if told.check_in is not None else 0
+            text = _(
+                "You are {distance} m from the class. Share your location again in class, or speak to your teacher."
+            )
+            return f"{subject}\n" + text.format(distance=distance)
+        case Answer.REFUSED:
+            return refusal_text(_, told.refusal) if told.refusal is not None else ""
+        case Answer.OVER:
+            return f"{subject}\n" + _("The time for this check-in is over. Your teacher can mark you by hand.")
+        case Answer.NOTHING:
+            return _("No check-in waits for your location. Send the code first.")
