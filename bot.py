@@ -1,6 +1,7 @@
 """The bot's entry point: reads the settings and runs what they ask for, until a signal.
 
-The marker (handlers/composition.py puts it together) runs where its token is set.
+The marker (handlers/composition.py puts it together) runs where its token is set, the classroom
+(classroom/composition.py) where its two are.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import health
 import logs
 import self_check
 import settings as settings_module
+from classroom import composition as classroom
+from classroom.store import StoreDamaged, StoreUnavailable
 from clock import SystemClock
 from encryption import EncryptionKeyError
 from handlers import composition as marker
@@ -62,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _refuse(f"DATA_DIR: '{settings.data_dir}' is in use by another process of this bot", EX_TEMPFAIL)
     except (EncryptionKeyError, SchemaTooNew, SettingsError, TokenRefused) as error:
         return _refuse(error, EX_CONFIG)
-    except (StorageUnavailable, DataDamaged, LedgerError, OSError) as error:
+    except (StorageUnavailable, DataDamaged, LedgerError, StoreDamaged, StoreUnavailable, OSError) as error:
         return _refuse(error, EX_IOERR)
     except BrowserMissing as error:
         return _refuse(error, EX_UNAVAILABLE)
@@ -94,8 +97,11 @@ async def _until_signal(settings: Settings) -> int:
 async def serve(settings: Settings) -> None:
     """Run what the settings ask for, until cancelled; see there for what each raises."""
     clock, reports = SystemClock(), health.Reports()
+    halves = [marker.serve(settings, clock, reports)] if settings.telegram_bot_token is not None else []
+    if settings.teacher_bot_token is not None:
+        halves.append(classroom.serve(settings, clock, reports))
     async with health.serving(settings.health_port, reports.report):
-        await run_side_by_side([marker.serve(settings, clock, reports)], reports)
+        await run_side_by_side(halves, reports)
 
 
 if __name__ == "__main__":

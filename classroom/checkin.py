@@ -154,30 +154,26 @@ class CheckIns:
         answer = Answer.OUTSIDE if step is Step.PLACE else _ANSWERS[step]
         return Told(answer, session, moved, is_new=step is not Step.PLACE)
 
-    async def decide(self, session_id: str, student_ids: Collection[str], accept: bool, teacher: int) -> list[str]:
-        """Carry out the teacher's word on check-ins that wait for it; return those that it was for."""
+    async def decide(self, session: Session, student_ids: Collection[str], *, accept: bool) -> list[CheckIn]:
+        """Carry out the teacher's word on check-ins that wait for it; return those that it was for, as they are now."""
         store, now = self._room.store, self._room.clock.now()
-        session = await store.session(session_id)
-        if session is None or session.cancelled:
+        if session.cancelled:
             return []
         decided = []
-        for check_in in await store.check_ins(session_id):
+        for check_in in await store.check_ins(session.id):
             if check_in.student_id not in student_ids or check_in.step not in (Step.CONFIRM, Step.REVIEW):
                 continue
             if accept:
                 await self._mark(session, check_in, now)
-            moved = replace(check_in, step=Step.DONE if accept else Step.REJECTED, updated_at=check_in.updated_at)
+            moved = replace(check_in, step=Step.DONE if accept else Step.REJECTED)
             if await store.move_check_in(moved, {Step.CONFIRM, Step.REVIEW}):
-                decided.append(check_in.student_id)
+                decided.append(moved)
+                word = "accepted" if accept else "rejected"
                 log.info(
-                    "session %s: student %s, %s by teacher %d",
-                    session_id,
-                    check_in.student_id,
-                    "accepted" if accept else "rejected",
-                    teacher,
+                    "session %s: student %s, %s by teacher %d", session.id, moved.student_id, word, session.teacher
                 )
         if decided:
-            self._room.wake_sync(session_id)
+            self._room.wake_sync(session.id)
         return decided
 
     async def _mark(self, session: Session, check_in: CheckIn, now: datetime) -> None:

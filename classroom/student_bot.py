@@ -6,7 +6,6 @@ At most four messages a check-in: the questions for the code and for the locatio
 import logging
 import re
 from datetime import datetime
-from html import escape
 from typing import Any
 
 from telegram import Update
@@ -15,6 +14,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, Mess
 from classroom import checkin_policy as policy
 from classroom.checkin import Answer, CheckIns, Told
 from classroom.evidence import evidence_of
+from classroom.lines import short
 from classroom.services import Classroom, Context, sender, tapped, typed
 from classroom.sessions import Binding, Mark, Session, Sheet, Status, attendance_percentage
 from classroom.student_texts import answer_text, refusal_text, status_word
@@ -201,21 +201,21 @@ class StudentBot:
 
     def _marked(self, person: int, session: Session, mark: Mark) -> str:
         _ = self._side.texts(person)
-        lines = [f"{escape(session.subject)}, {mark.at.astimezone(self._room.settings.zone):%H:%M}"]
+        lines = [f"{short(session.subject, 300)}, {mark.at.astimezone(self._room.settings.zone):%H:%M}"]
         status = status_word(_, mark.status)
         if mark.by == 0:
             title = _("Attendance marked")
             lines += [] if mark.status is Status.PRESENT else [_("Status: {status}").format(status=status)]
         else:
             title = _("Your teacher has marked you: {status}").format(status=status)
-            lines += [escape(mark.reason)] if mark.reason else []
+            lines += [short(mark.reason, 300)] if mark.reason else []
         return "\n".join([f"<b>{title}</b>", *lines])
 
     async def tell_rejected(self, session: Session, student_id: str, person: int) -> None:
         """Tell a student that the teacher did not accept the check-in."""
         _ = self._side.texts(person)
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
-        said = text.format(subject=escape(session.subject))
+        said = text.format(subject=short(session.subject, 300))
         await self._side.outbox.put(Item(person, "send", said, lane=NOTICE))
         log.info("session %s: student %s, to be told of the rejection", session.id, student_id)
 
@@ -239,14 +239,14 @@ class StudentBot:
     async def _history(self, _: Texts, binding: Binding) -> list[str]:
         lessons = await self._room.store.attended(binding.student_id, limit=200)
         statuses = [mark.status if mark else Status.ABSENT for _session, mark in lessons]
-        lines = [f"<b>{escape(binding.student_id)}</b>"]
+        lines = [f"<b>{short(binding.student_id, 64)}</b>"]
         percentage = attendance_percentage(statuses)
         if percentage is not None:
             lines.append(_("Attendance: {percentage} %").format(percentage=round(percentage)))
         for session, mark in lessons[:SHOWN_LESSONS]:
             day = datetime.fromisoformat(session.date).strftime("%d.%m.%Y")
             word = status_word(_, mark.status if mark else Status.ABSENT)
-            lines.append(f"{day} {escape(session.subject)}: {word}")
+            lines.append(f"{day} {short(session.subject, 100)}: {word}")
         return lines if lessons else [*lines, _("No lessons yet.")]
 
     async def _delete_me(self, update: Update, context: Context) -> None:
@@ -299,7 +299,7 @@ class StudentBot:
         binding = await self._room.store.binding_of(person)
         text = _("This bot takes your attendance in class.")
         if binding is not None:
-            text = f"<b>{escape(binding.student_id)}</b>\n" + text
+            text = f"<b>{short(binding.student_id, 64)}</b>\n" + text
         keyboard: Keyboard = [
             [Button(_("Check In"), "in")],
             [Button(_("My Attendance"), "me"), Button(_("Practice"), "practice")],

@@ -1,10 +1,10 @@
 """What the student's bot says of a check-in."""
 
-from html import escape
 from zoneinfo import ZoneInfo
 
 from classroom import checkin_policy as policy
 from classroom.checkin import Answer, Told
+from classroom.lines import short
 from classroom.sessions import Status
 from telegram_app.i18n import Texts
 
@@ -41,7 +41,7 @@ def refusal_text(_: Texts, refusal: policy.Refusal) -> str:
 
 def answer_text(_: Texts, told: Told, location_policy: policy.LocationPolicy, zone: ZoneInfo) -> str:
     """Return what became of a code or a location."""
-    subject = f"<b>{escape(told.session.subject)}</b>" if told.session is not None else ""
+    subject = f"<b>{short(told.session.subject, 300)}</b>" if told.session is not None else ""
     live = " " + refusal_text(_, policy.Refusal.NOT_LIVE) if location_policy == "strict" else ""
     match told.answer:
         case Answer.WRONG:

@@ -105,19 +105,25 @@ class Portal:
 class Person:
     """Somebody with a Telegram: says, taps, and sees what is on the screen."""
 
-    def __init__(self, telegram: Telegram, number: int, name: str, language: str = "en") -> None:
+    def __init__(self, telegram: Telegram, number: int, name: str, language: str = "en", bot: str = BOT) -> None:
         self.number = number
+        self._bot = bot
         self._telegram = telegram
         telegram.call("/people", id=number, first_name=name, language_code=language)
 
     def says(self, text: str) -> int:
         """Type a message and return its number."""
-        number: int = self._telegram.call("/send", bot=BOT, person=self.number, text=text)["message_id"]
+        number: int = self._telegram.call("/send", bot=self._bot, person=self.number, text=text)["message_id"]
+        return number
+
+    def sends(self, **content: Any) -> int:
+        """Send something that is no text, such as ``location={...}``; return its number."""
+        number: int = self._telegram.call("/send", bot=self._bot, person=self.number, **content)["message_id"]
         return number
 
     def edits(self, message: int, text: str) -> None:
         """Edit an own message."""
-        self._telegram.call("/edit", bot=BOT, person=self.number, message_id=message, text=text)
+        self._telegram.call("/edit", bot=self._bot, person=self.number, message_id=message, text=text)
 
     def screen(self) -> list[Message]:
         """Return the messages on the screen."""
@@ -154,7 +160,7 @@ class Person:
             return next((m for m in reversed(messages) if label in labels(m)), None)
 
         message = self.waits(f"the button '{label}'", button)
-        self._telegram.call("/tap", bot=BOT, person=self.number, message_id=message["message_id"], button=label)
+        self._telegram.call("/tap", bot=self._bot, person=self.number, message_id=message["message_id"], button=label)
 
     def counts(self, text: str) -> int:
         """Return how many messages of the bot's contain a text now."""
@@ -162,7 +168,7 @@ class Person:
 
     def _chat(self, since: int | None = None, timeout: float = 0) -> Any:
         more = {} if since is None else {"since": since, "timeout": timeout}
-        return self._telegram.get("/chat", bot=BOT, person=self.number, **more)
+        return self._telegram.get("/chat", bot=self._bot, person=self.number, **more)
 
 
 def labels(message: Message) -> list[str]:

@@ -1,0 +1,219 @@
+"""Puts the classroom's half together: store, LMS, two bots; runs it until it is cancelled.
+
+A token that Telegram refuses ends its bot alone: students go on checking in while the teacher's token is mended, and
+the other way round.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from telegram.error import InvalidToken
+from telegram.ext import BaseHandler
+
+from classroom.board import Boards
+from classroom.checkin import CheckIns
+from classroom.keeper import Files, Keeper
+from classroom.lms import Lms
+from classroom.lms.csv_files import CsvLms
+from classroom.lms.rest import RestLms
+from classroom.lms_sync import LmsSync
+from classroom.services import Classroom, Side
+from classroom.sessions import Mark, Session, Sheet
+from classroom.store import Store, StoreError
+from classroom.store.sqlite import SqliteStore
+from classroom.student_bot import StudentBot
+from classroom.teacher_bot import TeacherBot
+from clock import Clock
+from encryption import Cipher, open_cipher
+from health import Part, Reports, polling_state
+from ledger import Database, LedgerError, People, Rooms, Told
+from settings import Settings
+from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
+from telegram_app.files import files_in
+from telegram_app.outgoing import BETWEEN_SENDS, Outbox
+from telegram_app.persistence import StepsFromLedger
+from telegram_app.side_by_side import run_side_by_side
+
+log = logging.getLogger(__name__)
+
+KEY_FILE = "classroom.key"  # beside ENCRYPTION_KEY_FILE
+
+
+@dataclass
+class BotParts:
+    """One of the two bots, put together and not yet running."""
+
+    setting: str  # that its token comes from
+    application: AnyApplication
+    poll: PollingRequest
+    side: Side
+    database: Database
+
+
+async def serve(settings: Settings, clock: Clock, reports: Reports, *, between_sends: float = BETWEEN_SENDS) -> None:
+    """Run the classroom until cancelled. ``between_sends`` is the pace in one chat, in seconds.
+
+    Raises:
+        TokenRefused: Telegram knows neither of the two tokens.
+        EncryptionKeyError, StoreDamaged, LedgerError: see there.
+    """
+    folder = settings.data_dir / "classroom"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(_store(folder, _cipher(settings, folder)))
+        lms = _lms(settings, store, clock)
+        stack.push_async_callback(lms.close)
+        files = Files(folder / "reports")
+        teacher = await _bot(stack, settings, clock, "teacher", files, between_sends)
+        student = await _bot(stack, settings, clock, "student", files, between_sends)
+        rooms = Rooms(teacher.database)
+        room = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
+        keeper = assemble(room, teacher.application, student.application, files)
+        stack.enter_context(reports.part(lambda: _report([teacher, student], store)))
+        bots = [_run(teacher), _run(student)]
+        if room.sync is not None:
+            room.sync.start()
+            stack.push_async_callback(room.sync.close)
+        keeping = asyncio.create_task(keeper.run(), name="classroom-keeper")
+        stack.callback(keeping.cancel)
+        await _until_first(keeping, run_side_by_side(bots, reports))
+
+
+def assemble(
+    room: Classroom, teacher_application: AnyApplication, student_application: AnyApplication, files: Files
+) -> Keeper:
+    """Put the handlers into the two applications, let the LMS's answers reach people, and return the keeper."""
+
+    async def on_mark(session: Session, student_id: str, mark: Mark) -> None:
+        await students.tell_mark(session, student_id, mark)
+
+    async def on_acked(sheet: Sheet) -> None:
+        session = await room.store.session(sheet.session)
+        if session is not None:
+            await students.tell_acked(session, sheet)
+
+    check_ins = CheckIns(room, on_mark)
+    boards = Boards(room)
+    students = StudentBot(room, check_ins)
+    teachers = TeacherBot(room, check_ins, boards, students)
+    room.sync = LmsSync(
+        room.store,
+        room.lms,
+        room.clock,
+        on_acked=on_acked,
+        on_refused=teachers.on_refused,
+        on_sign_in_needed=teachers.on_sign_in_needed,
+    )
+    _add(teacher_application, room.teacher, teachers.handlers())
+    _add(student_application, room.student, students.handlers())
+    return Keeper(room, boards, files)
+
+
+def _add(application: AnyApplication, side: Side, handlers: list[BaseHandler[Any, Any, Any]]) -> None:
+    application.add_handler(side.seeing(), group=-1)
+    application.add_handlers(handlers)
+    application.add_error_handler(side.apologise)
+
+
+async def _bot(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, name: str, files: Files, between_sends: float
+) -> BotParts:
+    """Put one bot together; its messages go on from where the last process ended."""
+    setting = f"{name.upper()}_BOT_TOKEN"
+    token: SecretStr | None = getattr(settings, setting.lower())
+    proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
+    database = stack.enter_context(closing(Database(settings.data_dir / "classroom" / f"{name}.sqlite3")))
+    people, poll = People(database), PollingRequest(proxy)
+    application = build_application(
+        token.get_secret_value() if token is not None else "",
+        settings.telegram_api_url,
+        proxy,
+        StepsFromLedger(people, ()),
+        poll,
+    )
+
+    async def lost(person: int) -> None:
+        log.info("person %d has blocked the %s's bot", person, name)
+
+    outbox = Outbox(application.bot, database, name, lost, clock, between_sends, files_in(files.folder))
+    side = Side(people, outbox, Told(database), languages=await asyncio.to_thread(people.languages))
+    return BotParts(setting, application, poll, side, database)
+
+
+async def _run(bot: BotParts) -> None:
+    """Run one bot until cancelled, or until Telegram refuses its token."""
+    try:
+        async with running(bot.application), AsyncExitStack() as stack:
+            bot.poll.answered()
+            bot.side.username = bot.application.bot.username
+            stack.push_async_callback(bot.side.outbox.close)
+            await bot.side.outbox.start()
+            await stack.enter_async_context(polling(bot.application))
+            log.info("@%s is ready", bot.side.username)
+            await bot.poll.refused.wait()
+    except InvalidToken:
+        log.debug("%s: refused at the start", bot.setting)
+    raise TokenRefused(bot.setting)
+
+
+async def _until_first(task: "asyncio.Task[None]", work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, and end with the task's error where it fails meanwhile."""
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task, working}, return_when=asyncio.FIRST_COMPLETED)
+        for each in (task, working):
+            if each.done():
+                each.result()
+    finally:
+        working.cancel()
+        await asyncio.wait({working})
+
+
+@asynccontextmanager
+async def _store(folder: Path, cipher: Cipher) -> AsyncIterator[Store]:
+    store = SqliteStore(folder / "store.sqlite3", cipher)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _cipher(settings: Settings, folder: Path) -> Cipher:
+    keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
+    file = settings.encryption_key_file.with_name(KEY_FILE)
+    return open_cipher(keys, file, may_create=not (folder / "store.sqlite3").exists())
+
+
+def _lms(settings: Settings, store: Store, clock: Clock) -> Lms:
+    if settings.base_url is None or settings.jwt_login_endpoint is None:
+        return CsvLms(settings.data_dir / "rosters")
+    return RestLms(settings.base_url, settings.jwt_login_endpoint, store, clock)
+
+
+async def _report(bots: list[BotParts], store: Store) -> Part:
+    """Return the classroom's part of /healthz."""
+    failing, degraded = [], []
+    for bot in bots:
+        if bot.poll.refused.is_set():
+            continue  # said already, and for good
+        if (state := polling_state(bot.poll.answered_at)) != "ok":
+            failing.append(f"{bot.setting}'s bot: {state}")
+        if bot.poll.conflict:
+            degraded.append(f"another program fetches the updates of {bot.setting}'s bot: end it")
+        try:
+            await asyncio.to_thread(bot.side.outbox.oldest_waiting)
+        except LedgerError:
+            failing.append("a ledger of the classroom can't be read: see the log")
+    try:
+        unfinished, unsent = len(await store.unfinished()), len(await store.unacked())
+    except StoreError:
+        return Part([*failing, "the classroom's store can't be read: see the log"], degraded, {})
+    return Part(failing, degraded, {"sessions": unfinished, "sheets_not_in_lms": unsent})

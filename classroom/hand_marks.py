@@ -1,0 +1,175 @@
+"""The teacher's own hand: marks with a reason, the word on check-ins that wait for it, accounts set free."""
+
+import logging
+
+from classroom.board import Counted, counted, note_text
+from classroom.checkin import CheckIns
+from classroom.lines import short
+from classroom.services import Classroom
+from classroom.sessions import CheckIn, Enrolled, Session, Status, Step
+from classroom.student_texts import status_word
+from telegram_app.outgoing import Button, Item, Keyboard
+
+log = logging.getLogger(__name__)
+
+REASON = "reason"  # the step's name
+SCREEN = "hand"  # the slot of the lists
+ON_A_PAGE, CHECKS_ON_A_PAGE = 10, 4
+LONGEST_REASON = 200
+LETTERS = {"p": Status.PRESENT, "l": Status.LATE, "e": Status.EXCUSED, "a": Status.ABSENT}
+
+
+def roster(found: Counted) -> list[Enrolled]:
+    """Return all students of a session in one order, by which buttons name them; rosters don't change."""
+    return [student for sheet in found.sheets for student in sheet.roster]
+
+
+class HandMarks:
+    """Lists of students, one card each, and what a teacher does there."""
+
+    def __init__(self, room: Classroom, check_ins: CheckIns) -> None:
+        """Take what the bots work with, and the check-ins."""
+        self._room = room
+        self._side = room.teacher
+        self._check_ins = check_ins
+
+    async def show_list(self, session: Session, page: int, *, anew: bool = False) -> None:
+        """Show the students of a session, with what each is."""
+        _, found = self._side.texts(session.teacher), await counted(self._room, session)
+        students = list(enumerate(roster(found)))
+        page = max(0, min(page, (len(students) - 1) // ON_A_PAGE))
+        keyboard: Keyboard = []
+        for at, student in students[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]:
+            status = self._status(found, student)
+            name = student.name or student.student_id
+            keyboard.append([Button(f"{name[:40]}: {status_word(_, status)}", f"st:{session.id}:{at}")])
+        keyboard += _turns(_("Previous"), _("More"), f"hand:{session.id}", page, len(students), ON_A_PAGE)
+        keyboard.append([Button(_("Done"), f"done:{session.id}")])
+        await self._show(session.teacher, _("Whom do you mark by hand?"), keyboard, anew=anew)
+
+    async def show_student(self, session: Session, at: int) -> None:
+        """Show one student, and what can be done."""
+        _, found = self._side.texts(session.teacher), await counted(self._room, session)
+        students = roster(found)
+        if at >= len(students):
+            return
+        student = students[at]
+        status = self._status(found, student)
+        lines = [f"<b>{short(student.name, 200)}</b> {short(student.student_id, 64)}", short(student.batch, 500)]
+        mark = next((s.marks[student.student_id] for s in found.sheets if student.student_id in s.marks), None)
+        lines.append(_("Status: {status}").format(status=status_word(_, status)))
+        if mark is not None and mark.reason:
+            lines.append(short(mark.reason, 300))
+        key = f"{session.id}:{at}"
+        buttons = [
+            Button(status_word(_, each).capitalize(), f"mk:{key}:{letter}")
+            for letter, each in LETTERS.items()
+            if each is not status
+        ]
+        keyboard: Keyboard = [buttons[:2], buttons[2:]]
+        if await self._room.store.binding_for(student.student_id) is not None:
+            keyboard.append([Button(_("Free Telegram Account"), f"free:{key}")])
+        keyboard.append([Button(_("Back"), f"hand:{session.id}:{at // ON_A_PAGE}")])
+        await self._show(session.teacher, "\n".join(lines), keyboard)
+
+    async def ask_reason(self, session: Session, at: int, letter: str) -> None:
+        """Ask why; "No Reason" is one, too."""
+        _ = self._side.texts(session.teacher)
+        await self._room.set_step(
+            self._side, session.teacher, REASON, {"session": session.id, "student": at, "status": letter}
+        )
+        text = _("{status}: send the reason in one line, it is kept on record.").format(
+            status=status_word(_, LETTERS[letter]).capitalize()
+        )
+        keyboard = [
+            [Button(_("No Reason"), f"mkn:{session.id}:{at}:{letter}"), Button(_("Back"), f"st:{session.id}:{at}")]
+        ]
+        await self._show(session.teacher, text, keyboard)
+
+    async def mark(self, session: Session, at: int, letter: str, reason: str) -> None:
+        """Write the teacher's mark, and go back to the list."""
+        found = await counted(self._room, session)
+        students = roster(found)
+        if at < len(students) and letter in LETTERS:
+            student = students[at]
+            reason = " ".join(reason.split())[:LONGEST_REASON]
+            await self._check_ins.mark_by_hand(session, student.student_id, LETTERS[letter], reason, session.teacher)
+        await self._room.set_step(self._side, session.teacher, "")
+        await self.show_list(session, at // ON_A_PAGE)
+
+    async def free(self, session: Session, at: int) -> None:
+        """Undo the binding of a student's ID to a Telegram account, on record."""
+        students = roster(await counted(self._room, session))
+        if at < len(students):
+            student_id, now = students[at].student_id, self._room.clock.now()
+            if await self._room.store.unbind(student_id, session.teacher, now, f"session {session.id}"):
+                log.info("student %s: Telegram account set free by teacher %d", student_id, session.teacher)
+        await self.show_student(session, at)
+
+    # check-ins that wait for a word
+
+    async def show_checks(self, session: Session, page: int, *, anew: bool = False) -> None:
+        """Show the check-ins that wait for the teacher, each with Accept and Reject."""
+        _, found = self._side.texts(session.teacher), await counted(self._room, session)
+        waiting = sorted(found.waiting(Step.CONFIRM, Step.REVIEW), key=lambda each: each.step is not Step.REVIEW)
+        page = max(0, min(page, (len(waiting) - 1) // CHECKS_ON_A_PAGE))
+        shown = waiting[page * CHECKS_ON_A_PAGE : (page + 1) * CHECKS_ON_A_PAGE]
+        order = {student.student_id: at for at, student in enumerate(roster(found))}
+        lines = [_("Are they in class?") if shown else _("Nobody waits for your word.")]
+        keyboard: Keyboard = []
+        for check_in in shown:
+            name = found.name(check_in.student_id)
+            lines.append(f"<b>{short(name, 100)}</b> {short(check_in.student_id, 64)}: {self._why(session, check_in)}")
+            key = f"{session.id}:{order[check_in.student_id]}"
+            keyboard.append(
+                [
+                    Button(_("Accept {name}").format(name=name[:25]), f"ok:{key}"),
+                    Button(_("Reject {name}").format(name=name[:25]), f"no:{key}"),
+                ]
+            )
+        keyboard += _turns(_("Previous"), _("More"), f"check:{session.id}", page, len(waiting), CHECKS_ON_A_PAGE)
+        keyboard.append([Button(_("Done"), f"done:{session.id}")])
+        await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
+
+    def _why(self, session: Session, check_in: CheckIn) -> str:
+        _ = self._side.texts(session.teacher)
+        if check_in.step is Step.CONFIRM:
+            return _("in place ({distance} m)").format(distance=round(check_in.distance or 0))
+        return note_text(_, check_in)
+
+    async def decide(self, session: Session, at: int, *, accept: bool) -> list[CheckIn]:
+        """Carry out the word on one check-in; return it where there was something to decide."""
+        students = roster(await counted(self._room, session))
+        if at >= len(students):
+            return []
+        return await self._check_ins.decide(session, {students[at].student_id}, accept=accept)
+
+    async def confirm_all(self, session: Session) -> list[CheckIn]:
+        """Accept everybody who waits and needs no closer look."""
+        found = await counted(self._room, session)
+        waiting = {each.student_id for each in found.waiting(Step.CONFIRM)}
+        return await self._check_ins.decide(session, waiting, accept=True)
+
+    async def done(self, session: Session) -> None:
+        """Put the list away."""
+        _ = self._side.texts(session.teacher)
+        await self._side.outbox.put(Item(session.teacher, "amend", _("Done."), slot=SCREEN))
+
+    def _status(self, found: Counted, student: Enrolled) -> Status:
+        return next((sheet for sheet in found.sheets if sheet.batch == student.batch), found.sheets[0]).status_of(
+            student.student_id
+        )
+
+    async def _show(self, person: int, text: str, keyboard: Keyboard, *, anew: bool = False) -> None:
+        if anew:
+            await self._side.outbox.put(
+                Item(person, "strip", slot=SCREEN), Item(person, "send", text, keyboard, slot=SCREEN)
+            )
+        else:
+            await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
+
+
+def _turns(previous: str, more: str, data: str, page: int, count: int, on_a_page: int) -> Keyboard:
+    row = [Button(previous, f"{data}:{page - 1}")] if page else []
+    row += [Button(more, f"{data}:{page + 1}")] if (page + 1) * on_a_page < count else []
+    return [row] if row else []

@@ -1,0 +1,118 @@
+"""The classroom in this process: both bots, the store and CSV rosters for real, Telegram over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from classroom.composition import serve
+from health import Reports
+from settings import Settings
+from tests.e2e.people import Person, Telegram
+
+TEACHER_TOKEN = "1111111111:AAEhBOweik6ad6PsWZRcXjYZ0123456789t"
+STUDENT_TOKEN = "2222222222:AAEhBOweik6ad6PsWZRcXjYZ0123456789s"
+TEACHERS, STUDENTS = "teachers_test_bot", "students_test_bot"
+KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
+ROOM = (43.25, 76.95)
+METRE = 1 / 111_110  # degrees of latitude
+
+
+class RunningClock:
+    """The real clock, which a test can move ahead."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+        self._begun = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """Return the wall clock's time."""
+        return datetime.now(UTC) + self._ahead
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        return (self.now() - self._begun).total_seconds()
+
+    def forward(self, seconds: float) -> None:
+        """Move ahead."""
+        self._ahead += timedelta(seconds=seconds)
+
+
+def rosters(folder: Path, batches: dict[str, list[tuple[str, str]]], subject: str = "Algebra") -> None:
+    """Write the CSV files of an installation without an LMS: one teacher, and batches of (ID, name)."""
+    target = folder / "rosters"
+    target.mkdir(parents=True, exist_ok=True)
+    lines = ["phone,name,email,campus,batches", "+7 701 000 00 01,A. Teacher,a@example.org,Main,"]
+    lines.append("+7 701 000 00 02,B. Teacher,b@example.org,Main,")
+    (target / "teachers.csv").write_text("\n".join(lines), encoding="utf-8")
+    students = ["batch;subject;student_id;name"]
+    students += [f'"{batch}";{subject};{each};"{name}"' for batch, list_ in batches.items() for each, name in list_]
+    (target / "students.csv").write_text("\n".join(students), encoding="utf-8")
+
+
+@asynccontextmanager
+async def classroom(folder: Path, telegram_url: str, clock: RunningClock, **changes: Any) -> AsyncIterator[str]:
+    """Run the classroom against a Telegram."""
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
+        teacher_bot_token=SecretStr(TEACHER_TOKEN),
+        student_bot_token=SecretStr(STUDENT_TOKEN),
+        telegram_api_url=telegram_url,
+        data_dir=folder,
+        encryption_key=SecretStr(KEY),
+        **changes,
+    )
+    serving = asyncio.create_task(serve(settings, clock, Reports(), between_sends=0))
+    try:
+        yield telegram_url
+    finally:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+class Student(Person):
+    """A student with the student's bot open."""
+
+    def __init__(self, telegram: Telegram, number: int, name: str = "Student") -> None:
+        super().__init__(telegram, number, name, bot=STUDENTS)
+
+    def shares(self, metres: float = 0.0, **more: Any) -> int:
+        """Share a location so far north of the class."""
+        return self.sends(location={"latitude": ROOM[0] + metres * METRE, "longitude": ROOM[1], **more})
+
+
+class Teacher(Person):
+    """A teacher with the teacher's bot open."""
+
+    def __init__(self, telegram: Telegram, number: int, phone: str, name: str = "Teacher") -> None:
+        super().__init__(telegram, number, name, bot=TEACHERS)
+        self.phone = phone
+
+    def signs_in(self) -> None:
+        """Share the own number."""
+        self.says("/start")
+        self.sees("Share your phone number")
+        self.sends(contact={"phone_number": self.phone})
+        self.sees("Take attendance:")
+
+    def opens(self, *batches: str) -> str:
+        """Open a session of some batches in the one subject; return its code."""
+        self.taps("Take Attendance")
+        self.sees("Which batches?")
+        for batch in batches:
+            self.taps(batch)
+            self.sees(f"Next.\n{batch}" if batch == batches[0] else batch)
+        self.taps("Next")
+        self.sees("Share your location")
+        self.sends(location={"latitude": ROOM[0], "longitude": ROOM[1], "horizontal_accuracy": 5})
+        return self.code()
+
+    def code(self) -> str:
+        """Read the code on the board."""
+        board = self.sees(" s left")["text"]
+        return "".join(board.split("Code: ")[1].split(",")[0].split())
