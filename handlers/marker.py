@@ -58,7 +58,7 @@ class Marker:
         application.add_handlers(StudentCards(self._services, self.offers).handlers())
         application.add_handlers(StudentHandlers(self._services, self.notices, self.offers).handlers())
         application.add_handlers(self._moves.handlers())
-        application.add_handlers(Deletion(self._services, self.offers).handlers())
+        application.add_handlers(Deletion(self._services, self.offers, self._registration.end_trial).handlers())
         application.add_handlers(StrayTexts(self._services, self._registration).handlers())
         application.add_handler(self.presence.catch_all())
         application.add_error_handler(self._apologise)

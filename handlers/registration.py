@@ -345,6 +345,7 @@ class Registration:
             await self._ask(person, trial.step, trial.data, _joined(refused, self._password_question(person)))
 
     async def _keep_student(self, trial: Trial, verdict: Verdict) -> bool:
+        """Register; True where the trial's profile has found its place."""
         person, code, username = trial.person, trial.data["code"], trial.username
         _ = self._services.texts(person)
         try:
@@ -369,12 +370,13 @@ class Registration:
             return False
         log.info("person %d: registered", person)
         await asyncio.to_thread(self._lockouts.code_redeemed, person)
-        await self._take_session(trial, verdict)
+        kept = await self._take_session(trial, verdict)
         told = self._invitations.redeemed(code, username)
         await self._end(person, _joined(_("Registration complete!"), _trial_line(_, verdict)), told)
-        return True
+        return kept
 
     async def _keep_password(self, trial: Trial, verdict: Verdict) -> bool:
+        """Take the new password; True where the trial's profile has found its place."""
         person = trial.person
         _ = self._services.texts(person)
         try:
@@ -388,20 +390,29 @@ class Registration:
                 person, _("Your new password could not be saved. The old one is still there; please try again later.")
             )
             return False
-        await self._take_session(trial, verdict)  # and a running monitor still has the old password
+        kept = await self._take_session(trial, verdict)  # and a running monitor still has the old password
+        if self._services.storage.student(person) is None:  # removed meanwhile
+            await self._end(person)
+            return kept
         log.info("person %d: password updated", person)
         await self._end(person, _joined(_("The new password is saved."), _trial_line(_, verdict)))
-        return True
+        return kept
 
-    async def _take_session(self, trial: Trial, verdict: Verdict) -> None:
-        """Put the session that the trial got into the student's profile, while no monitor runs there."""
-        check, username, profile = self._services.sign_in_check, trial.username, verdict.profile
+    async def _take_session(self, trial: Trial, verdict: Verdict) -> bool:
+        """Put the session that the trial got into the student's profile, while no monitor runs there.
+
+        False where that can't be: the student was removed in this moment, or their monitor does not end.
+        """
+        services, taken = self._services, False
 
         def meanwhile() -> None:
-            if profile is not None:
-                check.adopt(profile, username)
+            nonlocal taken
+            taken = services.storage.student(trial.person) is not None
+            if taken and verdict.profile is not None:
+                services.sign_in_check.adopt(verdict.profile, trial.username)
 
-        await self._services.registry.restart(trial.person, meanwhile)
+        await services.registry.restart(trial.person, meanwhile)
+        return taken
 
     # the ways out
 
@@ -434,6 +445,10 @@ class Registration:
         return None
 
     # within
+
+    def end_trial(self, person: int) -> None:
+        """End the trial under way without an outcome: the person is being forgotten. A question that waits stays."""
+        self._trials.take(person)
 
     async def delete_password(self, update: Update) -> str:
         """Delete a message that holds, or may hold, a password; return what the person must know, mostly nothing."""

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -333,6 +334,59 @@ class TestDeletion:
         assert b"2001" not in names
         assert USERNAME.encode() not in names
 
+    def test_during_a_password_s_trial(self, bot: RunningMarker, student: Person, telegram: Telegram) -> None:
+        """Yes while a new password is tried ends the trial; nothing of it is kept, nor is what is typed afterwards."""
+        register(bot, student)
+        bot.check.answers.clear()
+        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-2")
+        student.taps("Update Password")
+        student.waits("the question", last("delete your message at once"))
+        student.says("New-Horse-8")
+        trying = student.sees("Trying the password on the portal...")
+        telegram.call("/tap", bot=BOT, person=2001, message_id=trying["message_id"], button="del:yes", forged=True)
+        student.sees("Your data is deleted.")
+        eventually("the trial's end", lambda: bot.check.ended == 1)
+        bot.check.answers.set()
+        assert bot.storage.students() == []
+        late = student.says("New-Horse-8")
+        student.waits("the late password's deletion", lambda ms: late not in [m["message_id"] for m in ms])
+        student.waits("the start text", last("To begin you need an invitation code"))
+        assert bot.check.adopted == []
+        assert student.counts("The new password is saved.") == 0
+
+    def test_in_the_moment_of_the_outcome(self, bot: RunningMarker, student: Person, telegram: Telegram) -> None:
+        """A password that is accepted while the admin's removal is under way leaves no session for nobody."""
+        admin = Person(telegram, ADMIN, "Admin")
+        admin.says("/start")
+        register(bot, student)
+        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-2")
+        bot.check.answers.clear()
+        student.taps("Update Password")
+        student.waits("the question", last("delete your message at once"))
+        student.says("New-Horse-8")
+        student.sees("Trying the password on the portal...")
+        begun, goes_on = threading.Event(), threading.Event()
+
+        def half_way(_username: str) -> None:
+            begun.set()
+            assert goes_on.wait(30)
+
+        bot.services.forget_profile = half_way
+        admin.says("/admin")
+        admin.taps("View All Students")
+        admin.taps(USERNAME)
+        admin.taps("Remove")
+        admin.taps("Remove for good")
+        assert begun.wait(30)
+        bot.check.answers.set()
+        eventually("the password's storing", lambda: bot.storage.password(2001) == "New-Horse-8")
+        goes_on.set()
+        admin.sees("a_student is removed.")
+        eventually("the session's end", lambda: bot.check.forgotten == ["trial-2"])
+        assert bot.check.adopted == []
+        assert bot.storage.students() == []
+        assert student.counts("The new password is saved.") == 0
+
     def test_an_old_yes_of_another_person_deletes_nothing(self, bot: RunningMarker, student: Person) -> None:
         """Yes from somebody who is registered no more shows the start text and deletes nobody."""
         register(bot, student)
@@ -442,6 +496,34 @@ class TestMove:
         student.says(f"/start {move_code(admin, telegram)}")
         student.sees("You are registered already.")
         assert [each.telegram_id for each in bot.storage.students()] == [2001]
+
+    def test_a_revoked_code(
+        self, bot: RunningMarker, student: Person, new: Person, admin: Person, telegram: Telegram
+    ) -> None:
+        """A revoked move code moves nobody, also where it was opened before; revoking twice is harmless."""
+        register(bot, student)
+        code = move_code(admin, telegram)
+        new.says(f"/start {code}")
+        new.sees("Move the registration of a_student")
+        admin.says("/admin")
+        admin.taps("View All Students")
+        admin.taps(USERNAME)
+        admin.taps("Move to Another Account")
+        screen = admin.sees("A move code is waiting to be used")
+        assert "Revoke Move Code" in labels(screen)
+        for _ in range(2):
+            telegram.call(
+                "/tap", bot=BOT, person=ADMIN, message_id=screen["message_id"], button="mov:revoke:2001:0", forged=True
+            )
+        admin.waits("the screen without a code", lambda ms: "Revoke Move Code" not in labels(ms[-1]))
+        assert "A move code is waiting" not in admin.sees("Move a_student to another Telegram account?")["text"]
+        new.taps("Move Here")
+        new.sees("This move code can't be used any more.")
+        new.says(f"/start {code}")
+        new.sees("There is no such invitation code.")
+        assert [each.telegram_id for each in bot.storage.students()] == [2001]
+        assert bot.storage.invitation(bot.storage.students()[0].invitation_code).used_by == 2001  # type: ignore[union-attr]
+        eventually("the taps' answers", lambda: not telegram.unanswered_taps())
 
     @pytest.mark.parametrize("record_moved", [False, True])
     def test_a_crash_half_way(
