@@ -198,6 +198,9 @@ class RunningMarker:
         asyncio.run_coroutine_threadsafe(self._marker.offers.end_timed_out(), self._loop).result(timeout=30)
 
 
+Run = Callable[..., RunningMarker]  # starts the marker, perhaps with other admins
+
+
 @asynccontextmanager
 async def marker(
     folder: Path,

@@ -3,8 +3,8 @@
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -16,59 +16,13 @@ from monitor import profile_name
 from monitor_events import Event
 from portal.lessons import Lesson
 from sign_in_check import Outcome, Verdict
-from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, eventually, labels
-from tests.integration.marker import RunningMarker, SteppedClock, marker
-from tests.servers import in_thread
+from tests.e2e.people import ADMIN, BOT, Person, Telegram, eventually, labels
+from tests.integration.marker import Run, RunningMarker, SteppedClock
 
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 ALGEBRA = Lesson("Algebra", "Ivanov I. I.", "Л1 (09:00 - 10:00)", minutes_left=9, key="0123456789abcdef")
 PHYSICS = Lesson("Physics", "B. Teacher", "П3 (15:00 - 16:00)", key="00000000000000bb")
 REFUSED = Verdict(Outcome.REFUSED, "Неверный <логин> или пароль")
-
-Run = Callable[[], RunningMarker]
-
-
-@pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with our bot in it, without its limits on speed."""
-    telegram = Telegram(telegram_url)
-    telegram.call("/reset")
-    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    telegram.call("/limits", per_second=None, per_chat_per_second=None)
-    yield telegram
-    telegram.http.close()
-
-
-@pytest.fixture
-def clock() -> SteppedClock:
-    """Give a clock that the test moves."""
-    return SteppedClock()
-
-
-@pytest.fixture
-def run(tmp_path: Path, telegram: Telegram, clock: SteppedClock) -> Iterator[Run]:
-    """Give what starts the marker; a second call starts it anew on the same data."""
-    with ExitStack() as stack:
-
-        def start() -> RunningMarker:
-            stack.close()
-            held: list[RunningMarker] = []
-            stack.enter_context(in_thread(marker(tmp_path, telegram.url, clock, held.append)))
-            return held[0]
-
-        yield start
-
-
-@pytest.fixture
-def bot(run: Run) -> RunningMarker:
-    """Give the running marker."""
-    return run()
-
-
-@pytest.fixture
-def student(telegram: Telegram, bot: RunningMarker) -> Person:
-    """Give a student."""
-    return Person(telegram, 2001, "Aruzhan")
 
 
 def at_the_password(bot: RunningMarker, person: Person, username: str = USERNAME, code: str | None = None) -> None:
