@@ -91,6 +91,10 @@ class Marking:
         self._wanted.clear()
         self._clicks.clear()
 
+    def offers(self) -> bool:
+        """Say whether a lesson is open that somebody may want to mark."""
+        return bool(self._open)
+
     def swallowed(self) -> bool:
         """Say whether a click was not confirmed and is worth another one soon."""
         return any(0 < self._clicks.get(key, 0) <= QUICK_RETRIES for key in self._open)

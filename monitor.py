@@ -44,6 +44,7 @@ REFRESH_INTERVAL = 20.0  # seconds between reloads
 JITTER = 0.15  # of the interval, either way, so that students don't reload in step
 FIRST_AGAIN = 1.0  # seconds before loading again what moved or lost its session, doubled each time
 LOOK_INTERVAL = 1.0  # seconds between the cheap looks while nothing is reloaded
+WAIT_ON_PAGE = 2.0  # seconds for which the page is asked to wait for a change; a command may have to wait as long
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each time
 AGAIN_IS_TROUBLE = 6  # loads in a row that mended nothing, after which it counts as trouble
 RESTING_LOOK = 60.0  # seconds between looks at the wall clock while resting: a machine may sleep meanwhile
@@ -233,7 +234,9 @@ class AttendanceMonitor:
             command = self._commands.next(deadline - self._clock.monotonic())
             if command is not None:
                 command()
-            if self._clock.monotonic() >= deadline or (until_woken and self._woken):
+            elif self._clock.monotonic() >= deadline:
+                return
+            if until_woken and self._woken:
                 return
 
     # the thread
@@ -379,16 +382,29 @@ class AttendanceMonitor:
             self._become(State.WATCHING, next_in=max(left, 0.0))
             if left <= 0:
                 return True
-            self._pause(min(LOOK_INTERVAL, left), until_woken=True)
+            changed = self._wait_for_change(portal, left)
             if self._woken and self._resting() is not None:
                 return False  # before another reading: a day that is skipped is not looked at any more
-            if not (self._woken or portal.changed()):
+            if not (self._woken or changed):
                 continue
             self._woken = False  # before the reading: what comes during it asks for another one
             reading = portal.settle()
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
                 raise SessionLost(reading.text)
             self._consider(portal, reading)
+
+    def _wait_for_change(self, portal: Portal, left: float) -> bool:
+        """Wait a little for the page to change by itself, or for a command; say whether the page did.
+
+        Where a lesson is offered, a command must be served at once, and the page is looked at now and then. Else the
+        page itself waits: that costs less, and commands wait for it a moment.
+        """
+        if self._marking.offers():
+            self._pause(min(LOOK_INTERVAL, left), until_woken=True)
+            return portal.changed()
+        changed = portal.changed(within=min(WAIT_ON_PAGE, left))
+        self._pause(0, until_woken=True)
+        return changed
 
     def _consider(self, portal: Portal, reading: Reading) -> None:
         """Have the lessons of a page dealt with, where it is the page with the lessons."""

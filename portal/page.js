@@ -29,8 +29,8 @@ const idle = (client) => client.initializing !== true && typeof client.isActive 
 // Counts changes of the document, so that a look between reloads costs next to nothing.
 const watch = () => {
   if (!window.attendanceWatch && document.body) {
-    const state = { changes: 0 };
-    new MutationObserver(() => { state.changes += 1; })
+    const state = { changes: 0, wake: null };  // changed.js waits with it
+    new MutationObserver(() => { state.changes += 1; if (state.wake) state.wake(); })
       .observe(document.body, { childList: true, subtree: true, characterData: true });
     window.attendanceWatch = state;
   }
@@ -67,8 +67,6 @@ const questions = {
       labels: [...document.querySelectorAll(".v-label")].map(text),
     };
   },
-  // Whether anything happened since the last reading.
-  changed: () => !window.attendanceWatch || window.attendanceWatch.changes > 0,
   // Says that this document is about to be left, so that a reading can't take it for the next one.
   leave: () => { window.attendanceLeft = true; return null; },
   // The button of the card that begins with just these lines (the countdown follows), where it can be pressed.

@@ -49,6 +49,7 @@ from portal.views import Reading, View, decide
 log = logging.getLogger(__name__)
 
 _SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+_CHANGED = (Path(__file__).parent / "changed.js").read_text(encoding="utf-8")
 _INITIAL_STATE = (Path(__file__).parent / "initial_state.js").read_text(encoding="utf-8")
 
 # A stopped Vaadin application never becomes idle again, so waiting for it needs an end (seconds).
@@ -95,10 +96,13 @@ class Page:
         except PortalUnavailable as down:
             return Reading(View.DOWN, str(down))
 
-    def changed(self) -> bool:
-        """Say, at next to no cost, whether the page has changed since the last reading. Raises BrowserFailed."""
+    def changed(self, within: float = 0.0) -> bool:
+        """Say whether the page has changed since the last reading; wait for it up to so many seconds.
+
+        Nothing interrupts the wait, so it has to be short. Raises BrowserFailed.
+        """
         try:
-            return bool(self._ask("changed"))
+            return bool(self._command(lambda: self._driver.execute_async_script(_CHANGED, within * 1000)))
         except (PageChanged, PortalUnavailable):
             return True
 

@@ -31,8 +31,8 @@ class Portal(Protocol):
     def settle(self) -> Reading:
         """Wait until the page is ready and return what it shows."""
 
-    def changed(self) -> bool:
-        """Say whether the page changed since."""
+    def changed(self, within: float = 0.0) -> bool:
+        """Say whether the page changed since; wait for it up to so many seconds, without serving commands."""
 
     def sign_in(self, username: str, password: str) -> Reading:
         """Sign in and return what the page shows then."""

@@ -171,6 +171,7 @@ class FakePortal:
         self.clicks: deque[bool | Exception | Taken] = deque()
         self.looks: deque[Exception] = deque()  # what the cheap looks between reloads come to
         self.same: deque[bool] = deque()  # what the next checks hear to "would a load show the same?"; then "no"
+        self.waits: list[float] = []  # how long the page was asked to wait for a change
         self.loaded_at: list[float] = []
         self.opened_at: list[float] = []
         self.profiles: list[str] = []
@@ -220,7 +221,13 @@ class FakePortal:
             raise self.page.with_traceback(None)
         return self.page
 
-    def changed(self) -> bool:
+    def changed(self, within: float = 0.0) -> bool:
+        """Wait through the monitor's own pause, so that what a test has planned for meanwhile happens."""
+        self.waits.append(within)
+        left = within
+        while not self._changed and self._pause is not None and left > 0:
+            self._pause(min(0.25, left))
+            left -= 0.25
         if self.looks:
             raise self.looks.popleft().with_traceback(None)
         return self._changed

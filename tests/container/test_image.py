@@ -1,17 +1,17 @@
-"""The image as an operator runs it: compose up, healthy, a student marked from inside, not as root.
+"""The image as an operator runs it: built, up, healthy, a student marked, stopped, down and up again.
 
-`CONTAINER_UP` names the command that builds the image and runs docker-compose.yml for so many seconds:
-`CONTAINER_UP SECONDS PROJECT_FOLDER`; its containers share this machine's network.
+`CONTAINER_ENGINE` (podman or docker) and `CONTAINER_COMPOSE` (podman-compose, or "docker compose") name the tools;
+`docker/try-without-docker` brings them where there are none. The container shares this machine's network, on whose
+loopback the simulators listen.
 """
 
 import os
 import shutil
-import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
@@ -20,26 +20,76 @@ from sandbox.telegram import TelegramSimulator
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram, code_in, eventually
 from tests.servers import ROOT, in_thread, missing
 
-# An image's build may fetch a whole distribution the first time (seconds).
-BUILT_WITHIN = 900
-UP_FOR = 120
-HEALTH = "http://127.0.0.1:8081/healthz"
+BUILT_WITHIN = 1800  # seconds; a build may fetch a whole distribution the first time
+HEALTHY_WITHIN = 90
+STOPS_WITHIN = 10.0
+NAME = "kbtu-attendance"  # of the container, in docker-compose.yml
+SERVICE = "autoscraper"
+USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
+MEMORY, PROCESSES = 4 * 2**30, 8192  # the limits in docker-compose.yml
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """Copy what is committed into an empty folder, as an operator's clone.
+class Installation:
+    """A clone of the project in a folder of its own, with what an operator types there."""
 
-    Two changes: the container shares this machine's network, on whose loopback the simulators listen, and it is not
-    started again when the test ends it.
-    """
-    folder = tmp_path / "project"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
-    compose = folder / "docker-compose.yml"
-    given = "    restart: unless-stopped\n"
-    assert given in compose.read_text()
-    compose.write_text(compose.read_text().replace(given, '    restart: "no"\n    network_mode: host\n'))
-    return folder
+    def __init__(self, folder: Path) -> None:
+        engine, compose = os.environ.get("CONTAINER_ENGINE"), os.environ.get("CONTAINER_COMPOSE", "").split()
+        if not engine or shutil.which(engine) is None or not compose:
+            missing("no container engine: CONTAINER_ENGINE names none; docker/try-without-docker brings one")
+        self.folder = folder
+        self._engine, self._compose = str(engine), compose
+
+    def clone(self) -> None:
+        """Copy what is committed. One change: the container shares this machine's network."""
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(self.folder)], check=True)
+        file = self.folder / "docker-compose.yml"
+        given = "    restart: unless-stopped\n"
+        assert given in file.read_text()
+        file.write_text(file.read_text().replace(given, given + "    network_mode: host\n"))
+
+    def compose(self, *command: str, within: float = 120) -> str:
+        """Type a `docker compose` command; return what it says."""
+        return self._run([*self._compose, *command], within)
+
+    def engine(self, *command: str, within: float = 60) -> str:
+        """Type a command of the engine's; return what it says."""
+        return self._run([self._engine, *command], within)
+
+    def is_healthy(self) -> bool:
+        """Run the image's own health check in the container."""
+        if "podman" in self._engine:
+            return self._succeeds([self._engine, "healthcheck", "run", NAME])
+        asked = [self._engine, "inspect", "--format", "{{.State.Health.Status}}", NAME]
+        return "healthy" in subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+
+    def up(self) -> float:
+        """Bring it up, detached; return after how many seconds it was healthy."""
+        begun = time.monotonic()
+        self.compose("up", "-d", within=BUILT_WITHIN)
+        eventually("a healthy bot", self.is_healthy, HEALTHY_WITHIN)
+        return time.monotonic() - begun
+
+    def clean_up(self) -> None:
+        """Leave no container, whatever happened."""
+        subprocess.run([*self._compose, "down"], cwd=self.folder, capture_output=True, timeout=120, check=False)
+        subprocess.run([self._engine, "rm", "--force", NAME], capture_output=True, timeout=60, check=False)
+
+    def _run(self, command: list[str], within: float) -> str:
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=within,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}"
+        return done.stdout
+
+    def _succeeds(self, command: list[str]) -> bool:
+        return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
 
 
 @pytest.fixture
@@ -48,71 +98,150 @@ def outside() -> Iterator[tuple[Telegram, Portal]]:
     with in_thread(TelegramSimulator().serving()) as telegram_url, in_thread(PortalSimulator().serving()) as portal_url:
         telegram, portal = Telegram(telegram_url), Portal(portal_url)
         telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
+        portal.has_student(USERNAME, PASSWORD)
         yield telegram, portal
         telegram.http.close()
         portal.http.close()
 
 
-def healthy() -> bool:
-    """Say whether the health page answers that all is well."""
-    try:
-        return httpx.get(HEALTH, timeout=3, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
-
-
-@pytest.mark.timeout(BUILT_WITHIN + UP_FOR + 120)
-def test_compose_up_runs_a_healthy_bot_that_marks_a_student(
-    project: Path, outside: tuple[Telegram, Portal], tmp_path: Path
-) -> None:
-    """One `compose up` gives a healthy bot, not root, whose Chrome marks a student; data stay on the host."""
-    command = os.environ.get("CONTAINER_UP")
-    if not command or shutil.which(command.split()[0]) is None:
-        missing("no container engine: CONTAINER_UP names no command")
+@pytest.fixture
+def installation(tmp_path: Path, outside: tuple[Telegram, Portal]) -> Iterator[Installation]:
+    """Give a clone with its .env filled in; no container of it is left afterwards."""
     telegram, portal = outside
-    (project / ".env").write_text(
+    installation = Installation(tmp_path / "project")
+    installation.clone()
+    (installation.folder / ".env").write_text(
         f"TELEGRAM_BOT_TOKEN={TOKEN}\nADMIN_TELEGRAM_ID={ADMIN}\nTELEGRAM_API_URL={telegram.url}\n"
         f"PORTAL_URL={portal.address}\nREFRESH_INTERVAL=3\n"
     )
-    log = tmp_path / "compose.log"
-    with log.open("wb") as out:
-        compose = subprocess.Popen(
-            [*str(command).split(), str(UP_FOR), str(project)], stdout=out, stderr=out, start_new_session=True
-        )
     try:
-        eventually("a healthy bot", lambda: healthy() or compose.poll() is not None, BUILT_WITHIN)
-        assert compose.poll() is None, log.read_text(errors="replace")[-3000:]
-        portal.has_student("a_student", "Correct-Horse-7")
-        admin, student = Person(telegram, ADMIN, "Admin"), Person(telegram, 2001, "Aruzhan")
-        admin.says("/start")
-        admin.taps("Admin Panel")
-        admin.taps("Generate Invitation Code")
-        student.says(f"/start {code_in(admin.sees('Invitation code:')['text'])}")
-        student.sees("your username on the portal")
-        student.says("a_student")
-        student.sees("I will delete your message at once")
-        student.says("Correct-Horse-7")
-        student.taps("Start Monitoring")
-        student.sees("Monitoring: on since")
-        lesson = portal.opens("Algebra")
-        student.sees("Attendance Marked.")
-        assert portal.marks() == [(lesson, "a_student")]
-
-        inside = [p for p in psutil.process_iter() if _ours(p)]
-        assert inside, "no process of the bot is to be seen"
-        assert all(process.uids().effective != 0 for process in inside), "the bot runs as root"
-        assert (project / "data" / "students.json").stat().st_uid == inside[0].uids().effective
-        assert (project / "secrets" / "encryption.key").exists()
+        yield installation
     finally:
-        if compose.poll() is None:
-            os.killpg(compose.pid, signal.SIGINT)
-        compose.wait(120)
-        print(log.read_text(errors="replace")[-3000:])
+        installation.clean_up()
 
 
-def _ours(process: psutil.Process) -> bool:
-    try:
-        command = " ".join(process.cmdline())
-    except psutil.Error:
-        return False
-    return command == "python bot.py" or "/app/data/profiles" in command
+@pytest.mark.timeout(BUILT_WITHIN + 600)
+def test_an_operator_s_day(installation: Installation, outside: tuple[Telegram, Portal]) -> None:
+    """Build, up, a student marked, a look at everything, stop, down, up: watched again, nothing lost or told twice."""
+    telegram, portal = outside
+    begun = time.monotonic()
+    installation.compose("build", within=BUILT_WITHIN)
+    shown("built", f"{time.monotonic() - begun:.0f} s")
+    shown("up and healthy", f"{installation.up():.1f} s")
+    shown("image", *layers(installation))
+
+    student = registered(telegram)
+    first = portal.opens("Algebra")
+    student.sees("Attendance Marked.")
+    assert portal.marks() == [(first, USERNAME)]
+    shown("a student registered, watched and marked")
+
+    looked_at(installation)
+    table = installation.compose("exec", "-T", SERVICE, "gosu", "attendance", "python", "bot.py", "--check")
+    assert "FAILED" not in table
+    shown("python bot.py --check", *table.strip().splitlines())
+
+    begun = time.monotonic()
+    installation.compose("stop")
+    took = time.monotonic() - begun
+    assert took < STOPS_WITHIN
+    assert inside() == []
+    assert installation.engine("inspect", "--format", "{{.State.ExitCode}}", NAME).strip() == "0"
+    shown("stopped", f"{took:.1f} s, exit code 0, no process left")
+
+    installation.compose("down")
+    portal.closes(first)
+    shown("down, and up and healthy again", f"{installation.up():.1f} s")
+    second = portal.opens("Biology", time="Л2 (10:00 - 11:00)")
+    student.sees("Biology")
+    assert portal.marks() == [(first, USERNAME), (second, USERNAME)]
+    assert [student.counts(subject) for subject in ("Marked.\nAlgebra", "Marked.\nBiology")] == [1, 1]
+    shown("watched again from the data on the host, each mark told once")
+
+    installation.compose("down")
+    assert inside() == []
+
+
+def registered(telegram: Telegram) -> Person:
+    """Register a student with a code of the admin's, and have them watched."""
+    admin, student = Person(telegram, ADMIN, "Admin"), Person(telegram, 2001, "Aruzhan")
+    admin.says("/start")
+    admin.taps("Admin Panel")
+    admin.taps("Generate Invitation Code")
+    student.says(f"/start {code_in(admin.sees('Invitation code:')['text'])}")
+    student.sees("your username on the portal")
+    student.says(USERNAME)
+    student.sees("I will delete your message at once")
+    student.says(PASSWORD)
+    student.taps("Start Monitoring")
+    student.sees("Monitoring: on since")
+    return student
+
+
+def looked_at(installation: Installation) -> None:
+    """Look at users, files and limits from outside."""
+    processes = inside()
+    assert any("/app/data/profiles" in " ".join(process.cmdline()) for process in processes), "no Chrome to be seen"
+    users = {process.uids().effective for process in processes}
+    assert len(users) == 1
+    assert 0 not in users
+    (user,) = users
+    for file in ("data/students.json", "data/invitations.json", "data/ledger.sqlite3", "secrets/encryption.key"):
+        found = (installation.folder / file).stat()
+        assert (found.st_uid, oct(found.st_mode & 0o777)) == (user, "0o600"), file
+    shown("not root", f"{len(processes)} processes and all files of uid {user}; files 0600")
+    pid = int(installation.engine("inspect", "--format", "{{.State.Pid}}", NAME))
+    for what, wanted, limit in (
+        ("memory", MEMORY, cgroup_limit(pid, "memory", "memory.limit_in_bytes", "memory.max")),
+        ("pids", PROCESSES, cgroup_limit(pid, "pids", "pids.max", "pids.max")),
+    ):
+        if limit is None:
+            shown(f"limit of {what}", "not to be seen here: the engine could not set it, or the cgroup is another one")
+        else:
+            assert limit == wanted, what
+            shown(f"limit of {what}", f"{limit}, in force")
+
+
+def cgroup_limit(pid: int, controller: str, file_v1: str, file_v2: str) -> int | None:
+    """Return a limit of the cgroup that a process is in; None where there is none to be read."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _number, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        top = Path("/sys/fs/cgroup") / (controller if controllers else "")
+        try:
+            return int((top / path.lstrip("/") / (file_v1 if controllers else file_v2)).read_text())
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def layers(installation: Installation) -> list[str]:
+    """Return the image's size, and what its layers of more than 1 MB are."""
+    image = installation.engine("inspect", "--format", "{{.Image}}", NAME).strip()
+    size = int(installation.engine("image", "inspect", "--format", "{{.Size}}", image))
+    history = installation.engine("history", "--format", "{{.Size}}\t{{.CreatedBy}}", image)
+    parts = [" ".join(line.split())[:100] for line in history.splitlines() if line.split()[1] in ("MB", "GB")]
+    return [f"{size / 1e6:.0f} MB in all", *parts]
+
+
+def inside() -> list[psutil.Process]:
+    """Return the processes of the bot in the container, its Chromes among them."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command = " ".join(process.cmdline())
+            if process.status() != psutil.STATUS_ZOMBIE and (
+                command == "python bot.py" or "/app/data/profiles" in command
+            ):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def shown(what: str, *details: str) -> None:
+    """Print a line for what has been proven, and what was measured."""
+    print(f"{what}: {details[0]}" if len(details) == 1 else what)
+    if len(details) > 1:
+        print("".join(f"    {detail}\n" for detail in details), end="")

@@ -1,5 +1,6 @@
 """The page objects read every view and press every button, on the simulator and on the real Vaadin."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -243,3 +244,22 @@ def test_old_document_is_never_taken_for_the_new_page(
             reading = page.read()
         assert browser.driver.execute_script("return window.isTheOldOne") is None
         assert reading.view is view
+
+
+def test_waits_for_a_change(portal: Portal, page: ChromePortal) -> None:
+    """A page that waits for a change answers as soon as a lesson appears by itself, else when the time is up."""
+    portal.behaves(push=True)
+    page.settle()
+    page.sign_in(USERNAME, PASSWORD)
+    page.load(portal.address)
+    page.settle()
+    begun = time.monotonic()
+    assert not page.changed(within=0.3)
+    assert time.monotonic() - begun >= 0.3
+    soon = threading.Timer(0.2, portal.opens, ["Algebra"], {"live": True})
+    soon.start()
+    begun = time.monotonic()
+    assert page.changed(within=10)
+    assert time.monotonic() - begun < 8
+    soon.join()
+    assert page.settle().view is View.OPEN

@@ -84,7 +84,8 @@ class SlowPortal:
     def unchanged(self) -> bool:
         return False
 
-    def changed(self) -> bool:
+    def changed(self, within: float = 0.0) -> bool:
+        self._pause(within)
         return False
 
     def sign_in(self, username: str, password: str) -> Reading:

@@ -40,12 +40,19 @@ class TestPace:
         assert scene.portal.loaded_at == pytest.approx([3.0], abs=0.01)
 
     def test_quiet_page(self, scene: Scene) -> None:
-        """Between reloads the monitor looks about once a second, and acts on nothing that has not changed."""
+        """Between reloads the page itself waits for a change, two seconds at a time; without one nothing is done."""
         scene.portal.page = shows(marked=(ALGORITHMS,))
         scene.run(19)
         assert scene.portal.count("load") == 1
         assert scene.told == []
-        assert 18 <= len(scene.commands.pauses) <= 22
+        assert scene.portal.waits == pytest.approx([2.0] * 10)
+
+    def test_while_a_lesson_is_offered(self) -> None:
+        """While a lesson is offered no command waits for the page: it is looked at once a second instead."""
+        scene = Scene("manual")
+        scene.portal.page = shows(ALGORITHMS)
+        scene.run(19.5)
+        assert scene.portal.waits == [0.0] * 19
 
     def test_nothing_new(self, scene: Scene) -> None:
         """Where a load would show nothing new there is none, and the check counts all the same: pace and status."""
