@@ -13,6 +13,8 @@ from typing import Any
 from telegram.error import InvalidToken
 
 import health
+from bridge import Bridge
+from capacity import memory_capacity
 from clock import Clock
 from encryption import Cipher, open_cipher
 from handlers import health_report
@@ -26,7 +28,7 @@ from portal import kept_session
 from portal.browser import Chromes, find_programs
 from portal.limits import PortalLimits
 from portal.session import chrome_opener
-from registry import Bridge, MonitorRegistry, memory_capacity
+from registry import MonitorRegistry
 from settings import Settings
 from sign_in_check import TRIAL, SignInCheck
 from storage import Storage, Student

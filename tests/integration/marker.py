@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from pydantic import SecretStr
 
+from bridge import Bridge
 from clock import Clock
 from encryption import Cipher
 from handlers.marker import Marker
@@ -20,7 +21,7 @@ from monitor import AttendanceMonitor, profile_name
 from monitor_events import Event, State, Status, StatusEvent
 from portal.browser import Chromes
 from portal.lessons import Lesson
-from registry import Bridge, MonitorRegistry
+from registry import MonitorRegistry
 from settings import Settings
 from sign_in_check import Outcome, SignInCheck, Verdict
 from storage import Storage, Student
