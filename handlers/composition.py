@@ -20,7 +20,7 @@ from encryption import Cipher, open_cipher
 from handlers import health_report
 from handlers.commands import publish_commands
 from handlers.marker import Marker
-from handlers.registration import STEPS
+from handlers.questions import STEPS
 from handlers.services import Services
 from ledger import Attempts, Database, Lessons, Moves, People, Told, Watches
 from monitor import AttendanceMonitor, profile_name

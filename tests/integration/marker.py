@@ -14,7 +14,7 @@ from bridge import Bridge
 from clock import Clock
 from encryption import Cipher
 from handlers.marker import Marker
-from handlers.registration import STEPS
+from handlers.questions import STEPS
 from handlers.services import Services
 from ledger import Attempts, Database, Lessons, Moves, People, Told, Watches
 from monitor import AttendanceMonitor, profile_name

@@ -20,7 +20,7 @@ from telegram.request import BaseRequest, RequestData
 from bridge import Bridge
 from encryption import Cipher
 from handlers.marker import Marker
-from handlers.registration import STEPS
+from handlers.questions import STEPS
 from handlers.services import Services
 from ledger import Attempts, Database, Lessons, Moves, People, Told, Watches
 from monitor import AttendanceMonitor
