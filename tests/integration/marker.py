@@ -30,7 +30,7 @@ from telegram_app.files import files_in
 from telegram_app.outgoing import Outbox
 from telegram_app.persistence import StepsFromLedger
 from telegram_app.qr import qr_picture
-from tests.e2e.people import ADMIN, TOKEN
+from tests.e2e.people import ADMIN, TOKEN, Person, labels
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
 
@@ -271,3 +271,9 @@ async def marker(
         await conversations.resume()
         started(held[0])
         yield telegram_url
+
+
+def to_the_panel(admin: Person) -> None:
+    """Bring an admin to a new panel; on one from before, a tap could come just when its buttons go."""
+    admin.says("/admin")
+    admin.waits("the panel", lambda ms: "View All Students" in labels(ms[-1]))

@@ -17,7 +17,7 @@ from monitor_events import Event
 from portal.lessons import Lesson
 from sign_in_check import Outcome, Verdict
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, eventually, labels
-from tests.integration.marker import Run, RunningMarker, SteppedClock
+from tests.integration.marker import Run, RunningMarker, SteppedClock, to_the_panel
 
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 ALGEBRA = Lesson("Algebra", "Ivanov I. I.", "Л1 (09:00 - 10:00)", minutes_left=9, key="0123456789abcdef")
@@ -297,6 +297,7 @@ class TestDeletion:
         student.waits("the question", last("delete your message at once"))
         student.says("New-Horse-8")
         trying = student.sees("Trying the password on the portal...")
+        eventually("the trial", lambda: (USERNAME, "New-Horse-8") in bot.check.tried)
         telegram.call("/tap", bot=BOT, person=2001, message_id=trying["message_id"], button="del:yes", forged=True)
         student.sees("Your data is deleted.")
         eventually("the trial's end", lambda: bot.check.ended == 1)
@@ -326,7 +327,7 @@ class TestDeletion:
             assert goes_on.wait(30)
 
         bot.services.forget_profile = half_way
-        admin.says("/admin")
+        to_the_panel(admin)
         admin.taps("View All Students")
         admin.taps(USERNAME)
         admin.taps("Remove")
@@ -354,7 +355,7 @@ class TestDeletion:
 def move_code(admin: Person, telegram: Telegram) -> str:
     """Have the admin make a move code for the only student, and return it."""
     before = admin.counts("Move code for a_student")
-    admin.says("/admin")
+    to_the_panel(admin)
     admin.taps("View All Students")
     admin.taps(USERNAME)
     admin.taps("Move to Another Account")
@@ -459,7 +460,7 @@ class TestMove:
         code = move_code(admin, telegram)
         new.says(f"/start {code}")
         new.sees("Move the registration of a_student")
-        admin.says("/admin")
+        to_the_panel(admin)
         admin.taps("View All Students")
         admin.taps(USERNAME)
         admin.taps("Move to Another Account")
@@ -469,15 +470,20 @@ class TestMove:
             telegram.call(
                 "/tap", bot=BOT, person=ADMIN, message_id=screen["message_id"], button="mov:revoke:2001:0", forged=True
             )
-        admin.waits("the screen without a code", lambda ms: "Revoke Move Code" not in labels(ms[-1]))
-        assert "A move code is waiting" not in admin.sees("Move a_student to another Telegram account?")["text"]
+        eventually("the taps' answers", lambda: not telegram.unanswered_taps())
+        without = admin.waits(
+            "the screen without a code",
+            lambda ms: [
+                m for m in ms if m["message_id"] == screen["message_id"] and "Revoke Move Code" not in labels(m)
+            ],
+        )
+        assert "A move code is waiting" not in without[0]["text"]
         new.taps("Move Here")
         new.sees("This move code can't be used any more.")
         new.says(f"/start {code}")
         new.sees("There is no such invitation code.")
         assert [each.telegram_id for each in bot.storage.students()] == [2001]
         assert bot.storage.invitation(bot.storage.students()[0].invitation_code).used_by == 2001  # type: ignore[union-attr]
-        eventually("the taps' answers", lambda: not telegram.unanswered_taps())
 
     @pytest.mark.parametrize("record_moved", [False, True])
     def test_a_crash_half_way(
