@@ -20,6 +20,7 @@ from telegram import Bot
 from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
+from capacity import BYTES_PER_MONITOR, memory_capacity
 from clock import SystemClock
 from encryption import Cipher, EncryptionKeyError, open_cipher
 from json_file import DataDamaged, SchemaTooNew
@@ -28,7 +29,6 @@ from portal.browser import Chromes, find_programs, sandbox_possible
 from portal.errors import PortalError
 from portal.session import chrome_opener
 from portal.views import View
-from registry import BYTES_PER_MONITOR, memory_capacity
 from settings import Settings
 from storage import Storage, StorageUnavailable
 
