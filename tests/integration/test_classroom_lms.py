@@ -134,7 +134,7 @@ def test_restart_before_the_address(run: Callable[..., None], telegram: Telegram
 
 
 def test_a_class(run: Callable[..., None], telegram: Telegram, lms: Lms, clock: RunningClock) -> None:
-    """With the LMS down in the middle and a restart it has exactly our record in the end; then the final report comes."""
+    """Down in the middle of a class, with a restart of ours, the LMS has exactly our record in the end."""
     run()
     teacher = signed_in(telegram)
     code = teacher.opens("CS-1")
