@@ -16,7 +16,7 @@ from classroom.checkin import Answer, CheckIns, Told
 from classroom.evidence import evidence_of
 from classroom.lines import short
 from classroom.services import Classroom, Context, sender, tapped, typed
-from classroom.sessions import Binding, Mark, Session, Sheet, Status, attendance_percentage
+from classroom.sessions import Binding, Mark, Session, Sheet, Status, Step, attendance_percentage
 from classroom.student_texts import answer_text, refusal_text, status_word
 from telegram_app.i18n import LANGUAGES, Texts
 from telegram_app.outgoing import NOTICE, Ask, Button, Item, Keyboard
@@ -218,6 +218,23 @@ class StudentBot:
         said = text.format(subject=short(session.subject, 300))
         await self._side.outbox.put(Item(person, "send", said, lane=NOTICE))
         log.info("session %s: student %s, to be told of the rejection", session.id, student_id)
+
+    async def tell_cancelled(self, session: Session) -> None:
+        """Tell the students who checked in that it is cancelled: by an edit where they were marked.
+
+        What the LMS has already stays there; of that nobody hears anything.
+        """
+        sheets = await self._room.store.sheets(session.id)
+        marked = {student_id: sheet.in_lms for sheet in sheets for student_id in sheet.marks}
+        for check_in in await self._room.store.check_ins(session.id):
+            if marked.get(check_in.student_id) or check_in.step is Step.REJECTED:
+                continue
+            _, person = self._side.texts(check_in.telegram_id), check_in.telegram_id
+            said = _("Your teacher has cancelled the check-in for {subject}.").format(
+                subject=short(session.subject, 300)
+            )
+            slot = f"mark:{session.id}" if check_in.student_id in marked else None
+            await self._side.outbox.put(Item(person, "amend" if slot else "send", said, slot=slot, lane=NOTICE))
 
     # a student's own
 

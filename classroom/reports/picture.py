@@ -17,7 +17,9 @@ from telegram_app.i18n import Texts
 
 WIDTH, HEIGHT = 1200, 620  # pixels
 _SMOOTH = 2  # drawn so many times larger, and made smaller at the end: Pillow's edges have steps
-_FONT = Path(__file__).with_name("DejaVuSans.ttf")  # on every machine the same, with Cyrillic; see the licence beside it
+_FONT = Path(__file__).with_name(
+    "DejaVuSans.ttf"
+)  # on every machine the same, with Cyrillic; see the licence beside it
 _INK, _PALE, _LINE, _PAPER = "#1f2933", "#5f6b7a", "#d5dbe3", "#ffffff"
 _COLOURS = {
     Status.PRESENT: "#2f855a",

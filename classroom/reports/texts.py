@@ -14,16 +14,16 @@ LOW_ATTENDANCE = 75.0  # percent
 LONGEST_LIST = 40  # sessions in the history's messages
 
 
-def heading(_: Texts, session: Session, *, final: bool) -> str:
-    """Return a report's first line."""
-    kind = _("final") if final else _("provisional")
-    return f"<b>{_('Report')}: {short(session.subject, 300)}</b>, {_day(session)} ({kind})"
+def caption(session: Session) -> str:
+    """Return what stands below a report's picture."""
+    return f"{short(session.subject, 300)}, {_day(session)}"
 
 
 def report_texts(_: Texts, found: Counted, *, final: bool, zone: ZoneInfo) -> list[str]:
     """Return the report as messages."""
+    kind = _("final") if final else _("provisional")
     lines = [
-        heading(_, found.session, final=final),
+        f"<b>{_('Report')}: {short(found.session.subject, 300)}</b>, {_day(found.session)} ({kind})",
         short(", ".join(found.session.batches), 1500),
         *(
             f"{status_word(_, status).capitalize()}: {len(found.marked.get(status, []))}"
