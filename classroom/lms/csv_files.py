@@ -111,7 +111,7 @@ class CsvLms:
         """Return the teacher's batches and subjects, sorted. Raises FileWrong, SignInNeeded, LmsUnavailable."""
 
         def read() -> list[Course]:
-            listed = self._listed(teacher.phone)
+            listed = self._listed(f"+{teacher.phone}")
             if listed is None:
                 raise SignInNeeded(f"{TEACHERS} has nobody with this phone number any more")
             batches = {batch.casefold() for batch in listed.batches}
