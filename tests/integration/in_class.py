@@ -145,6 +145,23 @@ class Teacher(Person):
         self.sees(f"{', '.join(sorted(batches))}\nCode: ")  # not the board of a session before
         return self.code()
 
+    def saves_room(self, name: str) -> None:
+        """Save the place of the newest session under a name."""
+        self.taps("Save This Place")
+        self.sees("What is this place called?")
+        self.says(name)
+        self.sees("Saved: ")
+
+    def opens_in(self, room: str, *batches: str) -> None:
+        """Open a session in a saved room: no location is sent, whose time Telegram would set."""
+        self.says("/start")
+        self.taps("Take Attendance")
+        for batch in batches:
+            self.taps(batch)
+            self.sees(f"Next.\n{batch}" if batch == batches[0] else batch)
+        self.taps("Next")
+        self.taps(room)
+
     def shares_place(self) -> None:
         """Share the place of the class, once it is asked for."""
         self.sees("Share your location")

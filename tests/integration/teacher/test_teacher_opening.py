@@ -301,19 +301,16 @@ class TestCode:
         assert teacher.counts(" s left") == 2
 
 
-def test_first_of_another_day(teacher: Teacher, clock: RunningClock) -> None:
-    """The same batch and subject can be opened on the next day, and in any order of batches only then."""
+def test_another_day(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:
+    """A lesson is refused a second time on its day, in any order of batches, and opened on the next one."""
     teacher.opens("CS-2", "CS-1")
-    teacher.says("/start")
-    teacher.taps("Take Attendance")
-    for batch in ("CS-1", "CS-2"):
-        teacher.taps(batch)
-    teacher.taps("Next")
-    teacher.shares_place()
+    teacher.saves_room("Hall")
+    teacher.opens_in("Hall", "CS-1", "CS-2")
     teacher.sees("was opened today already")
+    assert len(sessions(tmp_path)) == 1
     clock.forward(24 * 3600)
-    teacher.says("/start")
-    teacher.opens("CS-1", "CS-2")
+    teacher.opens_in("Hall", "CS-1", "CS-2")
+    eventually("the second session", lambda: len(sessions(tmp_path)) == 2)
 
 
 def test_killed_before_the_board(run: Run, teacher: Teacher, tmp_path: Path, clock: RunningClock) -> None:
