@@ -83,7 +83,6 @@ class CheckIns:
         told = await self._enter(person, claimed, code, binding, at, tries.on_student_id)
         if told is None:
             await store.add_wrong_try(person, claimed, now)
-            noted(log, Code.OTP, f"person {person}: ID and code do not fit together")
             return Told(Answer.WRONG)
         return told
 
@@ -92,16 +91,21 @@ class CheckIns:
     ) -> Told | None:
         store, now = self._room.store, self._room.clock.now()
         session = await store.session_by_code(code, at)
-        sheet = await store.sheet_of(session.id, claimed) if session is not None and claimed else None
-        if session is None or sheet is None:
+        if session is None:
+            noted(log, Code.OTP, f"person {person}: no session has this code")
             return None
-        if binding is not None and binding.student_id.casefold() != claimed.casefold():
+        sheet = await store.sheet_of(session.id, claimed) if claimed else None
+        own = binding is None or binding.student_id.casefold() == claimed.casefold()
+        if sheet is None or not own:
+            why = "is not their own" if sheet is not None else "is on no roster"
+            noted(log, Code.STUDENT_ID, f"session {session.id}: person {person}, the student ID {why}")
             return None
         student_id = next(e.student_id for e in sheet.roster if e.student_id.casefold() == claimed.casefold())
         try:
             await store.bind(Binding(person, student_id, now))
         except BoundOtherwise:
-            noted(log, Code.STUDENT_ID, f"person {person}: student ID {student_id} is bound otherwise", logging.WARNING)
+            what = f"session {session.id}: person {person}, the student ID {student_id} is bound otherwise"
+            noted(log, Code.STUDENT_ID, what, logging.WARNING)
             return None
         if (mark := sheet.marks.get(student_id)) is not None:
             return Told(Answer.MARKED, session, mark=mark)
