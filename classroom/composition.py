@@ -118,7 +118,7 @@ def assemble(
     )
     _add(teacher_application, room.teacher, teachers.handlers())
     _add(student_application, room.student, students.handlers())
-    return Keeper(room, boards, files)
+    return Keeper(room, boards, files, students.catch_up)
 
 
 def _add(application: AnyApplication, side: Side, handlers: list[BaseHandler[Any, Any, Any]]) -> None:

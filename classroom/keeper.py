@@ -5,6 +5,7 @@ All of it is read from the store at each look, so that a restart changes nothing
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -57,8 +58,16 @@ class Files:
 class Keeper:
     """Looks at every unfinished session, once a second."""
 
-    def __init__(self, room: Classroom, boards: Boards, files: Files) -> None:
-        """Take what the bots work with, the boards, and where files go."""
+    def __init__(
+        self, room: Classroom, boards: Boards, files: Files, catch_up: Callable[[Session], Awaitable[None]]
+    ) -> None:
+        """Take what the bots work with, the boards, where files go, and what tells students what they have not heard.
+
+        Students are told as soon as something is decided; ``catch_up`` is for what was cut short, by a crash or by a
+        failing ledger: at the first look at a session, and before each report.
+        """
+        self._catch_up = catch_up
+        self._caught_up: set[str] = set()
         self._room = room
         self._boards = boards
         self._files = files
@@ -84,6 +93,9 @@ class Keeper:
             await self._clean(now)
 
     async def _look_at(self, session: Session, now: datetime) -> None:
+        if session.id not in self._caught_up:
+            await self._catch_up(session)
+            self._caught_up.add(session.id)
         if session.ended_at is None and now > session.closes_at:
             ended = await self._room.store.end_session(session.id, session.closes_at)
             if ended is not None:
@@ -114,12 +126,15 @@ class Keeper:
     async def _report(self, session: Session, now: datetime) -> None:
         found = await counted(self._room, session)
         final = not self._is_open(found, now)
+        if final or session.reported_at is None:
+            await self._catch_up(session)
         if final:
             await self._send(found, now, final=True)
             await self._room.store.set_reported(session.id, now, final=False)
             await self._room.store.set_reported(session.id, now, final=True)
             self._boards.forget(session.id)
             self._rotated.pop(session.id, None)
+            self._caught_up.discard(session.id)
         elif session.reported_at is None:
             await self._send(found, now, final=False)
             await self._room.store.set_reported(session.id, now, final=False)

@@ -123,7 +123,7 @@ class Store(Protocol):
         """Return the sessions whose final report has not gone out, cancelled ones apart; oldest first."""
 
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
-        """Return the session that this code is good for now."""
+        """Return the session that this code was good for at that moment, also where it has ended since."""
 
     async def code(self, session_id: str, now: datetime) -> str | None:
         """Return the newest code of a session that is good now."""
@@ -218,7 +218,9 @@ class Store(Protocol):
         """Undo a binding, on record (by whom, when, why); False where there was none."""
 
     async def forget_student(self, telegram_id: int) -> None:
-        """Delete what is kept of a Telegram account: tries, check-ins, its number (what is marked stays marked).
+        """Delete what is kept of a Telegram account: check-ins, its number (what is marked stays marked).
+
+        Its wrong tries stay for the hour that they are kept: else deleting would be a way to guess on and on.
 
         That the student ID and this account are taken is still known (the account as a hash): else one could lend
         the other to somebody by deleting the data in between. A teacher's ``unbind`` frees both.
@@ -231,6 +233,9 @@ class Store(Protocol):
 
     async def wrong_tries(self, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
         """Count the wrong tries since then."""
+
+    async def wrong_tries_in_session(self, session_id: str, since: datetime) -> int:
+        """Count the wrong tries since then on the IDs of a session's rosters, by accounts without a check-in there."""
 
     # history and cleaning
 

@@ -156,11 +156,14 @@ class SqliteStore:
         return [_session(row) for row in rows]
 
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
-        """Return the session that this code is good for now."""
+        """Return the session that this code was good for at that moment. See ``Store.session_by_code``."""
         row = await self._one(
             "SELECT sessions.* FROM codes JOIN sessions ON sessions.id = codes.session"
-            " WHERE codes.code = ? AND codes.valid_until >= ? AND sessions.ended_at IS NULL",
+            " WHERE codes.code = ? AND codes.valid_until >= ? AND sessions.opened_at <= ? AND sessions.cancelled = 0"
+            " AND (sessions.ended_at IS NULL OR sessions.ended_at >= ?) ORDER BY codes.valid_until LIMIT 1",
             code,
+            _text(now),
+            _text(now),
             _text(now),
         )
         return _session(row) if row is not None else None
@@ -434,7 +437,6 @@ class SqliteStore:
         def forget(db: sqlite3.Connection) -> None:
             db.execute("UPDATE bindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
             db.execute("DELETE FROM check_ins WHERE telegram_id = ?", (telegram_id,))
-            db.execute("DELETE FROM attempts WHERE telegram_id = ?", (telegram_id,))
             db.execute("UPDATE unbindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
 
         await self._do(forget)
@@ -457,6 +459,18 @@ class SqliteStore:
             _text(since),
         )
         return WrongTries(row["by_account"], row["on_student_id"]) if row is not None else WrongTries(0, 0)
+
+    async def wrong_tries_in_session(self, session_id: str, since: datetime) -> int:
+        """Count the wrong tries on a session's IDs, by accounts without a check-in there."""
+        row = await self._one(
+            "SELECT count(*) AS found FROM attempts WHERE at > ?"
+            " AND folded IN (SELECT folded FROM enrolled WHERE session = ?)"
+            " AND telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)",
+            _text(since),
+            session_id,
+            session_id,
+        )
+        return row["found"] if row is not None else 0
 
     # history and cleaning
 

@@ -132,11 +132,18 @@ class StoreContract:
         session = await opened(store)
         assert await store.session_by_code(CODE, after(120)) == session
         assert await store.session_by_code(CODE, after(120.001)) is None
+        assert await store.session_by_code(CODE, after(-1)) is None
         assert await store.session_by_code("000000", NOW) is None
         assert await store.code(session.id, NOW) == CODE
         assert await store.code(session.id, after(121)) is None
         await store.end_session(session.id, after(50))
         assert await store.session_by_code(CODE, after(51)) is None
+        then = await store.session_by_code(CODE, after(50))  # typed in time, the ID came later
+        assert then is not None
+        assert then.id == session.id
+        cancelled = await opened(store, a_session("c" * 12, ["CS-9"]), code="333333")
+        await store.end_session(cancelled.id, after(50), cancelled=True)
+        assert await store.session_by_code("333333", after(40)) is None
 
     async def test_codes_are_unique_while_they_live(self, store: Store) -> None:
         """No two live sessions have one code; after the first has ended it may come again."""
@@ -383,7 +390,7 @@ class StoreContract:
         assert await store.binding_of(2001) is None
         assert await store.binding_for("CS-1-b00") is None
         assert await store.check_ins(session.id) == []
-        assert await store.wrong_tries(2001, "other", after(-60)) == WrongTries(0, 0)
+        assert await store.wrong_tries(2001, "other", after(-60)) == WrongTries(1, 0)  # else one could guess on and on
         assert (await store.sheets(session.id))[0].status_of("CS-1-b00") is Status.PRESENT
         for lent in (Binding(2002, "CS-1-b00", NOW), Binding(2001, "CS-1-b01", NOW), Binding(2001, "CS-1-b00", NOW)):
             with pytest.raises(BoundOtherwise):
@@ -400,6 +407,17 @@ class StoreContract:
         assert await store.wrong_tries(2001, "S-1", after(-1)) == WrongTries(2, 2)
         assert await store.wrong_tries(2001, "S-1", after(5)) == WrongTries(1, 1)
         assert await store.wrong_tries(2003, "S-9", after(-1)) == WrongTries(0, 0)
+
+    async def test_tries_in_a_session(self, store: Store) -> None:
+        """Tries on all IDs of a session's rosters count together, but those of accounts that are in it by now."""
+        session = await opened(store)
+        tries = ((2001, "cs-1-B00", 0), (2002, "CS-1-b01", 10), (2002, "CS-1-b00", 20), (2003, "no such", 30))
+        for person, student_id, seconds in tries:
+            await store.add_wrong_try(person, student_id, after(seconds))
+        assert await store.wrong_tries_in_session(session.id, after(-1)) == 3
+        assert await store.wrong_tries_in_session(session.id, after(15)) == 1
+        await store.begin_check_in(check_in(session, "CS-1-b00", person=2001))
+        assert await store.wrong_tries_in_session(session.id, after(-1)) == 2
 
     # history and cleaning
 
