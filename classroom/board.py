@@ -1,13 +1,12 @@
 """The living message of a session: who is in, who is being checked, who failed and why, how long it goes on."""
 
 import logging
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from classroom import checkin_policy as policy
+from classroom.counted import Counted, counted, note_text
 from classroom.lines import short, split
 from classroom.services import Classroom
-from classroom.sessions import CheckIn, Session, Sheet, State, Status, Step, end_of, state_of
+from classroom.sessions import Session, State, Status, Step, end_of, state_of
 from classroom.student_texts import status_word
 from ledger import Action
 from telegram_app.i18n import Texts
@@ -20,61 +19,6 @@ FAILED_SHOWN = 10
 ROUNDED = 5  # seconds left are shown in steps of so many
 
 
-@dataclass
-class Counted:
-    """A session with what stands in its sheets and check-ins."""
-
-    session: Session
-    sheets: list[Sheet]
-    check_ins: list[CheckIn]
-    marked: dict[Status, list[str]] = field(default_factory=dict)  # names by status; absent ones apart
-    missing: list[str] = field(default_factory=list)
-
-    @property
-    def students(self) -> int:
-        """How many are on the rosters."""
-        return sum(len(sheet.roster) for sheet in self.sheets)
-
-    def waiting(self, *steps: Step) -> list[CheckIn]:
-        """Return the check-ins that are at one of these steps, of students without a mark."""
-        marked = {student_id for sheet in self.sheets for student_id in sheet.marks}
-        return [each for each in self.check_ins if each.step in steps and each.student_id not in marked]
-
-    def name(self, student_id: str) -> str:
-        """Return a student's name, or the ID where the roster has none."""
-        names = {each.student_id: each.name for sheet in self.sheets for each in sheet.roster}
-        return names.get(student_id) or student_id
-
-
-async def counted(room: Classroom, session: Session) -> Counted:
-    """Read what there is of a session."""
-    sheets = await room.store.sheets(session.id)
-    found = Counted(session, sheets, await room.store.check_ins(session.id))
-    for sheet in sheets:
-        for student in sheet.roster:
-            status = sheet.status_of(student.student_id)
-            name = student.name or student.student_id
-            if status is Status.ABSENT:
-                found.missing.append(name)
-            else:
-                found.marked.setdefault(status, []).append(name)
-    return found
-
-
-def note_text(_: Texts, check_in: CheckIn) -> str:
-    """Return why a check-in is not simply in."""
-    distance = f" ({round(check_in.distance)} m)" if check_in.distance is not None else ""
-    notes = {
-        policy.JUST_OUTSIDE: _("just outside"),
-        policy.TOO_FAR: _("too far away"),
-        policy.MANY_TRIES: _("many wrong codes on this ID"),
-        policy.MANY_IN_SESSION: _("many wrong codes in this session"),
-    }
-    if check_in.step is Step.REJECTED:
-        return _("not accepted")
-    return notes.get(check_in.note, _("no location yet")) + distance
-
-
 class Boards:
     """The boards of the live sessions, each in its teacher's chat."""
 
@@ -84,21 +28,41 @@ class Boards:
         self._side = room.teacher
         self._shown: dict[str, tuple[str, datetime]] = {}  # by session: what stands there, since when
 
-    async def begin(self, session: Session) -> None:
-        """Show a new session: its code with the link, and the board below, which stays alive."""
-        person = session.teacher
+    async def begin(self, session: Session, *, again: bool = False) -> None:
+        """Show a session: its code with the link, and the board below, which stays alive.
+
+        It is done once, whoever asks for it first; ``again``: it was reopened, and is shown below what came since.
+        """
+        person, now = session.teacher, self._room.clock.now()
         _ = self._side.texts(person)
-        code = await self._room.store.code(session.id, self._room.clock.now()) or ""
-        link = self.link(code)
-        text = _("Code: <b>{code}</b>\nStudents open {link} or send the code to @{bot}.").format(
-            code=f"{code[:3]} {code[3:]}", link=link, bot=self._room.student.username
-        )
+        code = await self._room.store.code(session.id, now) or ""
+        text, keyboard = await self._drawn(session)
+        slots = _code_slot(session.id), _board_slot(session.id)
+        strips = [Item(person, "strip", slot=slot, lane=NOTICE) for slot in slots] if again else []
         save = [[Button(_("Save This Place"), f"save:{session.id}")]]
-        items = [Item(person, "send", _("The session is open."), ask="nothing")]
-        if session.rotate_seconds == 0:  # a picture of a code that changes would be wrong in a moment
-            items.append(Item(person, "photo", text, save, slot=f"code:{session.id}", qr=link))
-        await self._side.outbox.put(*items)
-        await self.show(session, anew=True)
+        claim = None if again else (lambda: self._side.told.claim(f"opened:{session.id}", now))
+        if await self._side.outbox.put(
+            Item(person, "send", _("The session is open."), ask="nothing", lane=NOTICE),
+            *strips,
+            Item(person, "photo", self._code_text(session, code), save, slots[0], NOTICE, qr=self.link(code)),
+            Item(person, "send", text, keyboard, slots[1], NOTICE),
+            when=claim,
+        ):
+            self._shown[session.id] = (text, now)
+
+    async def show_code(self, session: Session, code: str) -> None:
+        """Show a session's next code in the place of the one before."""
+        _ = self._side.texts(session.teacher)
+        save = [[Button(_("Save This Place"), f"save:{session.id}")]]
+        text, slot = self._code_text(session, code), _code_slot(session.id)
+        await self._side.outbox.put(
+            Item(session.teacher, "amend", text, save, slot, NOTICE, qr=self.link(code)),
+        )
+
+    def _code_text(self, session: Session, code: str) -> str:
+        _ = self._side.texts(session.teacher)
+        text = _("Code: <b>{code}</b>\nStudents open {link} or send the code to @{bot}.")
+        return text.format(code=_spaced(code), link=self.link(code), bot=self._room.student.username)
 
     def link(self, code: str) -> str:
         """Return the link that opens the student's bot with a code."""
@@ -108,7 +72,7 @@ class Boards:
         """Show a session as it is now; ``anew``: as a new message below."""
         text, keyboard = await self._drawn(session)
         self._shown[session.id] = (text, self._room.clock.now())
-        slot = f"board:{session.id}"
+        slot = _board_slot(session.id)
         items = [Item(session.teacher, "strip", slot=slot)] if anew else []
         action: Action = "send" if anew else "amend"
         await self._side.outbox.put(*items, Item(session.teacher, action, text, keyboard, slot=slot, lane=NOTICE))
@@ -121,6 +85,8 @@ class Boards:
         drawn, _keyboard = await self._drawn(session)
         if drawn != text:
             await self.show(session)
+        else:
+            self._shown[session.id] = (text, self._room.clock.now())
 
     def forget(self, session_id: str) -> None:
         """Refresh a session no more."""
@@ -145,25 +111,37 @@ class Boards:
         left = max(0, int((session.closes_at - now).total_seconds()))
         left = -(-left // ROUNDED) * ROUNDED
         code = await self._room.store.code(session.id, now) or ""
-        lines = [_("Code: <b>{code}</b>, {seconds} s left").format(code=f"{code[:3]} {code[3:]}", seconds=left)]
-        if session.rotate_seconds:
-            lines.append(self.link(code))
-        return lines
+        return [_("Code: <b>{code}</b>, {seconds} s left").format(code=_spaced(code), seconds=left)]
+
+
+def _board_slot(session_id: str) -> str:
+    return f"board:{session_id}"
+
+
+def _code_slot(session_id: str) -> str:
+    return f"code:{session_id}"
+
+
+def _spaced(code: str) -> str:
+    """Return a code in two halves, as people read it out."""
+    return f"{code[:3]} {code[3:]}"
 
 
 def _counts(_: Texts, found: Counted) -> list[str]:
-    lines = [_("In: {number} of {all}").format(number=found.students - len(found.missing), all=found.students)]
+    present = [len(found.marked.get(status, [])) for status in (Status.PRESENT, Status.LATE)]
+    lines = [_("In: {number} of {all}").format(number=sum(present), all=found.students)]
     lines += [
         f"{status_word(_, status)}: {len(found.marked[status])}"
         for status in (Status.LATE, Status.EXCUSED)
         if status in found.marked
     ]
+    on_the_way = [each for each in found.waiting(Step.PLACE) if each.distance is None]
+    if on_the_way:
+        lines.append(_("Being checked: {number}").format(number=len(on_the_way)))
     if waiting := len(found.waiting(Step.CONFIRM)):
         lines.append(_("Wait for your word: {number}").format(number=waiting))
-    for title, each in (
-        (_("Look at these:"), found.waiting(Step.REVIEW)),
-        (_("Not through:"), found.waiting(Step.PLACE, Step.REJECTED)),
-    ):
+    failed = [each for each in found.waiting(Step.PLACE, Step.REJECTED) if each not in on_the_way]
+    for title, each in ((_("Look at these:"), found.waiting(Step.REVIEW)), (_("Not through:"), failed)):
         if each:
             named = [f"- {short(found.name(one.student_id), 80)}: {note_text(_, one)}" for one in each[:FAILED_SHOWN]]
             more = [_("and {number} more").format(number=len(each) - FAILED_SHOWN)] if len(each) > FAILED_SHOWN else []
@@ -190,8 +168,11 @@ def _keyboard(_: Texts, found: Counted, state: State) -> Keyboard:
         keyboard.append([Button(_("Try Again"), f"again:{key}")])
     hand = Button(_("Mark by Hand"), f"hands:{key}")
     if state is State.OPEN:
-        keyboard.append([Button(_("Extend"), f"extend:{key}"), Button(_("Close Now"), f"close:{key}")])
+        # by the end that it was drawn with, a second tap is known for what it is
+        extend = Button(_("Extend"), f"extend:{key}:{int(found.session.closes_at.timestamp())}")
+        keyboard.append([extend, Button(_("Close Now"), f"close:{key}")])
         keyboard.append([hand, Button(_("Cancel Session"), f"cancel:{key}")])
     else:
         keyboard.append([hand, Button(_("Reopen"), f"reopen:{key}")])
+        keyboard.append([Button(_("Send Report"), f"report:{key}")])
     return keyboard

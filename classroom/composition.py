@@ -20,12 +20,17 @@ from telegram.ext import BaseHandler
 
 from classroom.board import Boards
 from classroom.checkin import CheckIns
-from classroom.keeper import Files, Keeper
+from classroom.commands import publish
+from classroom.hand_marks import HandMarks
+from classroom.keeper import Keeper
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
 from classroom.lms.rest import RestLms
 from classroom.lms_sync import LmsSync
+from classroom.reports.sending import Files
+from classroom.reports.sending import Reports as SessionReports
 from classroom.services import Classroom, Side
+from classroom.session_buttons import SessionButtons
 from classroom.sessions import Mark, Session, Sheet
 from classroom.store import Store, StoreError
 from classroom.store.sqlite import SqliteStore
@@ -107,7 +112,9 @@ def assemble(
     check_ins = CheckIns(room, on_mark)
     boards = Boards(room)
     students = StudentBot(room, check_ins)
-    teachers = TeacherBot(room, check_ins, boards, students)
+    hand, sent = HandMarks(room, check_ins), SessionReports(room, files)
+    buttons = SessionButtons(room, boards, hand, students, sent)
+    teachers = TeacherBot(room, boards, hand, buttons)
     room.sync = LmsSync(
         room.store,
         room.lms,
@@ -118,7 +125,7 @@ def assemble(
     )
     _add(teacher_application, room.teacher, teachers.handlers())
     _add(student_application, room.student, students.handlers())
-    return Keeper(room, boards, files, students.catch_up)
+    return Keeper(room, boards, sent, files, buttons.give_up, students.catch_up)
 
 
 def _add(application: AnyApplication, side: Side, handlers: list[BaseHandler[Any, Any, Any]]) -> None:
@@ -161,6 +168,7 @@ async def _run(bot: BotParts) -> None:
             stack.push_async_callback(bot.side.outbox.close)
             await bot.side.outbox.start()
             await stack.enter_async_context(polling(bot.application))
+            await publish(bot.application.bot, bot.setting)
             log.info("@%s is ready", bot.side.username)
             await bot.poll.refused.wait()
     except InvalidToken:

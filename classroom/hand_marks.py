@@ -2,8 +2,8 @@
 
 import logging
 
-from classroom.board import Counted, counted, note_text
 from classroom.checkin import CheckIns
+from classroom.counted import Counted, counted, note_text
 from classroom.lines import short
 from classroom.services import Classroom
 from classroom.sessions import CheckIn, Enrolled, Session, Status, Step
@@ -12,16 +12,11 @@ from telegram_app.outgoing import Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
-REASON = "reason"  # the step's name
+LIST, REASON = "hand list", "reason"  # steps' names
 SCREEN = "hand"  # the slot of the lists
 ON_A_PAGE, CHECKS_ON_A_PAGE = 10, 4
-LONGEST_REASON = 200
+LONGEST_REASON, LONGEST_QUERY = 200, 60
 LETTERS = {"p": Status.PRESENT, "l": Status.LATE, "e": Status.EXCUSED, "a": Status.ABSENT}
-
-
-def roster(found: Counted) -> list[Enrolled]:
-    """Return all students of a session in one order, by which buttons name them; rosters don't change."""
-    return [student for sheet in found.sheets for student in sheet.roster]
 
 
 class HandMarks:
@@ -33,27 +28,50 @@ class HandMarks:
         self._side = room.teacher
         self._check_ins = check_ins
 
-    async def show_list(self, session: Session, page: int, *, anew: bool = False) -> None:
-        """Show the students of a session, with what each is."""
+    async def show_list(self, session: Session, page: int, *, query: str | None = None, anew: bool = False) -> None:
+        """Show the students of a session, with what each is; ``query``: those whose name or ID has this in it.
+
+        Without one it is the query of before, which the step keeps.
+        """
         _, found = self._side.texts(session.teacher), await counted(self._room, session)
-        students = list(enumerate(roster(found)))
+        query = await self._query(session) if query is None else " ".join(query.split())[:LONGEST_QUERY]
+        await self._room.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
+        wanted = query.casefold()
+        students = [
+            (at, each)
+            for at, each in enumerate(found.roster)
+            if wanted in each.name.casefold() or wanted in each.student_id.casefold()
+        ]
         page = max(0, min(page, (len(students) - 1) // ON_A_PAGE))
-        keyboard: Keyboard = []
-        for at, student in students[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]:
-            status = self._status(found, student)
-            name = student.name or student.student_id
-            keyboard.append([Button(f"{name[:40]}: {status_word(_, status)}", f"st:{session.id}:{at}")])
+        shown = students[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
+        labels = _labels([student for _at, student in shown], 40)
+        keyboard: Keyboard = [
+            [Button(f"{label}: {status_word(_, self._status(found, student))}", f"st:{session.id}:{at}")]
+            for (at, student), label in zip(shown, labels, strict=True)
+        ]
         keyboard += _turns(_("Previous"), _("More"), f"hand:{session.id}", page, len(students), ON_A_PAGE)
-        keyboard.append([Button(_("Done"), f"done:{session.id}")])
-        await self._show(session.teacher, _("Whom do you mark by hand?"), keyboard, anew=anew)
+        text = _("Whom do you mark by hand? Tap a name, or send a part of it, or the student ID.")
+        every = []
+        if query:
+            text = _("{number} students with \u201c{query}\u201d:").format(number=len(students), query=short(query, 60))
+            every = [Button(_("All Students"), f"hands:{session.id}")]
+        keyboard.append([*every, Button(_("Done"), f"done:{session.id}")])
+        await self._show(session.teacher, text, keyboard, anew=anew)
+
+    async def _query(self, session: Session) -> str:
+        step = await self._side.step(session.teacher)
+        if step is None or step.name not in (LIST, REASON) or step.data.get("session") != session.id:
+            return ""
+        return str(step.data.get("query", ""))
 
     async def show_student(self, session: Session, at: int) -> None:
         """Show one student, and what can be done."""
         _, found = self._side.texts(session.teacher), await counted(self._room, session)
-        students = roster(found)
-        if at >= len(students):
+        if at >= len(found.roster):
             return
-        student = students[at]
+        query = await self._query(session)
+        await self._room.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
+        student = found.roster[at]
         status = self._status(found, student)
         lines = [f"<b>{short(student.name, 200)}</b> {short(student.student_id, 64)}", short(student.batch, 500)]
         mark = next((s.marks[student.student_id] for s in found.sheets if student.student_id in s.marks), None)
@@ -75,9 +93,8 @@ class HandMarks:
     async def ask_reason(self, session: Session, at: int, letter: str) -> None:
         """Ask why; "No Reason" is one, too."""
         _ = self._side.texts(session.teacher)
-        await self._room.set_step(
-            self._side, session.teacher, REASON, {"session": session.id, "student": at, "status": letter}
-        )
+        data = {"session": session.id, "student": at, "status": letter, "query": await self._query(session)}
+        await self._room.set_step(self._side, session.teacher, REASON, data)
         text = _("{status}: send the reason in one line, it is kept on record.").format(
             status=status_word(_, LETTERS[letter]).capitalize()
         )
@@ -86,20 +103,26 @@ class HandMarks:
         ]
         await self._show(session.teacher, text, keyboard)
 
-    async def mark(self, session: Session, at: int, letter: str, reason: str) -> None:
-        """Write the teacher's mark, and go back to the list."""
-        found = await counted(self._room, session)
-        students = roster(found)
+    async def mark(self, session: Session, at: int, letter: str, reason: str, *, typed: bool = False) -> None:
+        """Write the teacher's mark, and go back to the list; below, where the reason was typed."""
+        students = (await counted(self._room, session)).roster
         if at < len(students) and letter in LETTERS:
             student = students[at]
             reason = " ".join(reason.split())[:LONGEST_REASON]
             await self._check_ins.mark_by_hand(session, student.student_id, LETTERS[letter], reason, session.teacher)
-        await self._room.set_step(self._side, session.teacher, "")
-        await self.show_list(session, at // ON_A_PAGE)
+        page = 0 if await self._query(session) else at // ON_A_PAGE
+        await self.show_list(session, page, anew=typed)
+
+    async def ask_free(self, session: Session, at: int) -> None:
+        """Ask once more: it lets another account take the student's ID."""
+        _ = self._side.texts(session.teacher)
+        text = _("Free the student's ID from the Telegram account that it belongs to? The next check-in binds it anew.")
+        keyboard = [[Button(_("Yes, Free It"), f"freed:{session.id}:{at}"), Button(_("Back"), f"st:{session.id}:{at}")]]
+        await self._show(session.teacher, text, keyboard)
 
     async def free(self, session: Session, at: int) -> None:
         """Undo the binding of a student's ID to a Telegram account, on record."""
-        students = roster(await counted(self._room, session))
+        students = (await counted(self._room, session)).roster
         if at < len(students):
             student_id, now = students[at].student_id, self._room.clock.now()
             if await self._room.store.unbind(student_id, session.teacher, now, f"session {session.id}"):
@@ -114,17 +137,18 @@ class HandMarks:
         waiting = sorted(found.waiting(Step.CONFIRM, Step.REVIEW), key=lambda each: each.step is not Step.REVIEW)
         page = max(0, min(page, (len(waiting) - 1) // CHECKS_ON_A_PAGE))
         shown = waiting[page * CHECKS_ON_A_PAGE : (page + 1) * CHECKS_ON_A_PAGE]
-        order = {student.student_id: at for at, student in enumerate(roster(found))}
+        order = {student.student_id: at for at, student in enumerate(found.roster)}
         lines = [_("Are they in class?") if shown else _("Nobody waits for your word.")]
         keyboard: Keyboard = []
-        for check_in in shown:
+        labels = _labels([found.roster[order[each.student_id]] for each in shown], 25)
+        for check_in, label in zip(shown, labels, strict=True):
             name = found.name(check_in.student_id)
             lines.append(f"<b>{short(name, 100)}</b> {short(check_in.student_id, 64)}: {self._why(session, check_in)}")
             key = f"{session.id}:{order[check_in.student_id]}"
             keyboard.append(
                 [
-                    Button(_("Accept {name}").format(name=name[:25]), f"ok:{key}"),
-                    Button(_("Reject {name}").format(name=name[:25]), f"no:{key}"),
+                    Button(_("Accept {name}").format(name=label), f"ok:{key}"),
+                    Button(_("Reject {name}").format(name=label), f"no:{key}"),
                 ]
             )
         keyboard += _turns(_("Previous"), _("More"), f"check:{session.id}", page, len(waiting), CHECKS_ON_A_PAGE)
@@ -139,7 +163,7 @@ class HandMarks:
 
     async def decide(self, session: Session, at: int, *, accept: bool) -> list[CheckIn]:
         """Carry out the word on one check-in; return it where there was something to decide."""
-        students = roster(await counted(self._room, session))
+        students = (await counted(self._room, session)).roster
         if at >= len(students):
             return []
         return await self._check_ins.decide(session, {students[at].student_id}, accept=accept)
@@ -150,10 +174,23 @@ class HandMarks:
         waiting = {each.student_id for each in found.waiting(Step.CONFIRM)}
         return await self._check_ins.decide(session, waiting, accept=True)
 
+    async def reject_rest(self, session: Session) -> list[CheckIn]:
+        """Reject everybody who still waits; return them."""
+        waiting = (await counted(self._room, session)).waiting(Step.CONFIRM, Step.REVIEW)
+        return await self._check_ins.decide(session, {each.student_id for each in waiting}, accept=False)
+
     async def done(self, session: Session) -> None:
         """Put the list away."""
-        _ = self._side.texts(session.teacher)
-        await self._side.outbox.put(Item(session.teacher, "amend", _("Done."), slot=SCREEN))
+        await self.put_away(session, self._side.texts(session.teacher)("Done."))
+
+    async def put_away(self, session: Session, text: str) -> None:
+        """Leave one line of the list, or of a question that stands in its place."""
+        await self._room.set_step(self._side, session.teacher, "")
+        await self._side.outbox.put(Item(session.teacher, "amend", text, slot=SCREEN))
+
+    async def ask(self, session: Session, text: str, keyboard: Keyboard) -> None:
+        """Ask below what stands there."""
+        await self._show(session.teacher, text, keyboard, anew=True)
 
     def _status(self, found: Counted, student: Enrolled) -> Status:
         return next((sheet for sheet in found.sheets if sheet.batch == student.batch), found.sheets[0]).status_of(
@@ -167,6 +204,15 @@ class HandMarks:
             )
         else:
             await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
+
+
+def _labels(students: list[Enrolled], longest: int) -> list[str]:
+    """Return names for buttons that stand together; where two are alike, the IDs."""
+    names = [(each.name or each.student_id)[:longest] for each in students]
+    return [
+        name if names.count(name) == 1 else f"{each.student_id} {name}"[:longest]
+        for name, each in zip(names, students, strict=True)
+    ]
 
 
 def _turns(previous: str, more: str, data: str, page: int, count: int, on_a_page: int) -> Keyboard:

@@ -6,62 +6,44 @@ All of it is read from the store at each look, so that a restart changes nothing
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from classroom.board import Boards, Counted, counted
-from classroom.reports import csv_text, report_texts, rows, xlsx_file
+from classroom.board import Boards
+from classroom.counted import Counted, counted
+from classroom.reports.sending import Files, Reports
 from classroom.services import Classroom
-from classroom.sessions import OVERLAP, Session, Step, code_ends, new_code, report_due
+from classroom.sessions import OVERLAP, Session, Step, code_ends, end_of, new_code, report_due
 from classroom.store import StoreError
 from ledger import LedgerError
-from telegram_app.outgoing import NOTICE, Item
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds
+BETWEEN_LATE_LOOKS = timedelta(seconds=5)  # at a session that has ended and had its first report
 CLEAN_EVERY = timedelta(minutes=5)
+FILES_KEPT = timedelta(days=7)
 FINAL_ANYWAY = timedelta(hours=12)  # after a session's end; who has not been confirmed by then is absent
 CODES_TRIED = 20
 
-
-@dataclass(frozen=True)
-class Files:
-    """Where the reports' files lie until they are sent, and a while longer."""
-
-    folder: Path
-
-    async def write(self, name: str, content: bytes) -> str:
-        """Write a file (0600); return the name by which it is sent."""
-
-        def write() -> None:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = self.folder / name
-            file.touch(mode=0o600)
-            file.chmod(0o600)
-            file.write_bytes(content)
-
-        await asyncio.to_thread(write)
-        return name
-
-    def clean(self, before: datetime) -> int:
-        """Delete files from before a moment; return how many."""
-        if not self.folder.is_dir():
-            return 0
-        old = [file for file in self.folder.iterdir() if file.stat().st_mtime < before.timestamp()]
-        for file in old:
-            file.unlink(missing_ok=True)
-        return len(old)
+# Hear of a session whose check-ins nobody has decided on.
+GiveUp = Callable[[Session], Awaitable[None]]
 
 
 class Keeper:
     """Looks at every unfinished session, once a second."""
 
     def __init__(
-        self, room: Classroom, boards: Boards, files: Files, catch_up: Callable[[Session], Awaitable[None]]
+        self,
+        room: Classroom,
+        boards: Boards,
+        reports: Reports,
+        files: Files,
+        give_up: GiveUp,
+        catch_up: Callable[[Session], Awaitable[None]],
     ) -> None:
-        """Take what the bots work with, the boards, where files go, and what tells students what they have not heard.
+        """Take what the bots work with, the boards, the reports, where their files lie, who rejects the check-ins on
+        which the teacher has said nothing in all the time that there was, and what tells students what they have not
+        heard.
 
         Students are told as soon as something is decided; ``catch_up`` is for what was cut short, by a crash or by a
         failing ledger: at the first look at a session, and before each report.
@@ -70,8 +52,12 @@ class Keeper:
         self._caught_up: set[str] = set()
         self._room = room
         self._boards = boards
+        self._reports = reports
         self._files = files
+        self._give_up = give_up
         self._rotated: dict[str, datetime] = {}  # by session: when its newest code was made
+        self._begun: set[str] = set()  # live sessions whose boards are known to be shown
+        self._looked: dict[str, datetime] = {}  # by session
         self._cleaned: datetime | None = None
 
     async def run(self) -> None:
@@ -84,10 +70,15 @@ class Keeper:
             await asyncio.sleep(LOOK_EVERY)
 
     async def look(self) -> None:
-        """Do what is due now."""
+        """Do what is due now. What fails for one session is tried again at the next look, and holds no other up."""
         now = self._room.clock.now()
         for session in await self._room.store.unfinished():
-            await self._look_at(session, now)
+            try:
+                await self._look_at(session, now)
+            except (StoreError, LedgerError, OSError) as error:
+                log.warning("session %s: %s; looking again", session.id, error)
+            except Exception:  # a bug of ours must not end all other classes
+                log.exception("session %s: looking at it failed", session.id)
         if self._cleaned is None or now - self._cleaned >= CLEAN_EVERY:
             self._cleaned = now
             await self._clean(now)
@@ -105,8 +96,17 @@ class Keeper:
             return
         if session.ended_at is None:
             await self._rotate(session, now)
+            if session.id not in self._begun:  # the last process may have ended before it could
+                await self._boards.begin(session)
+                self._begun.add(session.id)
             await self._boards.refresh(session)
             return
+        self._begun.discard(session.id)
+        if session.reported_at is not None and now - self._looked.get(session.id, session.reported_at) < (
+            BETWEEN_LATE_LOOKS
+        ):
+            return
+        self._looked[session.id] = now
         await self._boards.refresh(session)
         if now >= report_due(session):
             await self._report(session, now)
@@ -115,61 +115,51 @@ class Keeper:
         if session.rotate_seconds == 0:
             return
         since = self._rotated.setdefault(session.id, session.opened_at)
-        if now - since < timedelta(seconds=session.rotate_seconds):
+        is_due = now - since >= timedelta(seconds=session.rotate_seconds)
+        if not is_due and await self._room.store.code(session.id, now) is not None:
             return
         for _ in range(CODES_TRIED):
             code = new_code(self._room.below)
             if await self._room.store.add_code(session.id, code, code_ends(session, now), now + OVERLAP, now):
                 self._rotated[session.id] = now
+                await self._boards.show_code(session, code)
                 return
 
     async def _report(self, session: Session, now: datetime) -> None:
         found = await counted(self._room, session)
-        final = not self._is_open(found, now)
-        if final or session.reported_at is None:
-            await self._catch_up(session)
-        if final:
-            await self._send(found, now, final=True)
-            await self._room.store.set_reported(session.id, now, final=False)
-            await self._room.store.set_reported(session.id, now, final=True)
-            self._boards.forget(session.id)
-            self._rotated.pop(session.id, None)
-            self._caught_up.discard(session.id)
-        elif session.reported_at is None:
-            await self._send(found, now, final=False)
-            await self._room.store.set_reported(session.id, now, final=False)
+        if self._is_open(found, now):
+            if session.reported_at is None:
+                await self._catch_up(session)
+                await self._reports.send(found, final=False)
+                await self._room.store.set_reported(session.id, now, final=False)
+            return
+        await self._catch_up(session)
+        if found.waiting(Step.CONFIRM, Step.REVIEW):
+            await self._give_up(session)
+            found = await counted(self._room, session)
+        await self._reports.send(found, final=True)
+        await self._room.store.set_reported(session.id, now, final=False)
+        await self._room.store.set_reported(session.id, now, final=True)
+        await self._boards.show(session)
+        self._boards.forget(session.id)
+        for kept in (self._rotated, self._looked):
+            kept.pop(session.id, None)
+        self._caught_up.discard(session.id)
 
     def _is_open(self, found: Counted, now: datetime) -> bool:
         """Say whether something may still change by itself: checks, reviews, or the LMS."""
-        ended = found.session.ended_at or found.session.closes_at
+        ended = end_of(found.session)
         if now - ended > FINAL_ANYWAY:
             return False
         grace = timedelta(seconds=self._room.settings.checkin_grace_seconds)
         in_time = any(now <= max(ended, each.code_at + grace) for each in found.waiting(Step.PLACE))
         waits = bool(found.waiting(Step.CONFIRM, Step.REVIEW))
-        unsent = any(sheet.acked_version < sheet.version or sheet.acked_version < 0 for sheet in found.sheets)
-        return in_time or waits or unsent
-
-    async def _send(self, found: Counted, now: datetime, *, final: bool) -> None:
-        """Queue a report, once for each end of a session: the claim and the messages are one transaction."""
-        session, zone = found.session, self._room.settings.zone
-        _ = self._room.teacher.texts(session.teacher)
-        person, kind = session.teacher, "final" if final else "provisional"
-        name = f"attendance-{session.date}-{session.id}-{kind}"
-        lines = rows(found)
-        csv_file = await self._files.write(f"{name}.csv", csv_text(lines, zone).encode())
-        xlsx = await self._files.write(f"{name}.xlsx", await asyncio.to_thread(xlsx_file, lines, zone))
-        items = [Item(person, "send", text, lane=NOTICE) for text in report_texts(_, found, final=final, zone=zone)] + [
-            Item(person, "document", file=file, lane=NOTICE) for file in (csv_file, xlsx)
-        ]
-        key = f"report:{session.id}:{kind}:{(session.ended_at or session.closes_at).isoformat()}"
-        if await self._room.teacher.outbox.put(*items, when=lambda: self._room.teacher.told.claim(key, now)):
-            log.info("session %s: the %s report goes out", session.id, kind)
+        return in_time or waits or not found.is_in_lms
 
     async def _clean(self, now: datetime) -> None:
         before = now - timedelta(days=self._room.settings.retention_days)
         gone = await self._room.store.clean(now, before)
-        files = await asyncio.to_thread(self._files.clean, now - timedelta(days=7))
+        files = await asyncio.to_thread(self._files.clean, now - FILES_KEPT)
         told = 0
         for side in (self._room.teacher, self._room.student):
             told += await asyncio.to_thread(side.told.clean, before)

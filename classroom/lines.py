@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-LONGEST_MESSAGE = 3800  # characters; Telegram takes 4096 after its own reading of the marks
+LONGEST_MESSAGE = 3800  # UTF-16 units; Telegram takes 4096 after its own reading of the marks
 
 
 def short(text: str, longest: int) -> str:
@@ -17,11 +17,15 @@ def bold(text: str) -> str:
 
 
 def split(lines: Iterable[str], longest: int = LONGEST_MESSAGE) -> list[str]:
-    """Return lines as messages of at most so many characters. No line of ours is longer than a message."""
-    messages, current = [], ""
+    """Return lines as messages of at most so many UTF-16 units, as Telegram counts.
+
+    A line that is longer alone is a message alone; none of ours is longer than a message once its marks are read.
+    """
+    messages, current, size = [], "", 0
     for line in lines:
-        if current and len(current) + 1 + len(line) > longest:
+        length = len(line.encode("utf-16-le", "surrogatepass")) // 2
+        if current and size + 1 + length > longest:
             messages.append(current)
-            current = ""
-        current = f"{current}\n{line}" if current else line
+            current, size = "", 0
+        current, size = (f"{current}\n{line}", size + 1 + length) if current else (line, length)
     return [*messages, current] if current else messages

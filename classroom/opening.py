@@ -10,7 +10,7 @@ from telegram import Update
 
 from classroom import checkin_policy as policy
 from classroom.evidence import evidence_of
-from classroom.lines import short, split
+from classroom.lines import bold, short
 from classroom.lms import LmsUnavailable
 from classroom.services import Classroom, sender
 from classroom.sessions import Course, Place, Session, Sheet, Teacher, code_ends, new_code
@@ -21,10 +21,12 @@ from telegram_app.outgoing import Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
-CHOOSING, PLACE = "choosing", "place"  # steps' names
+CHOOSING, PLACE, ROOM_NAME = "choosing", "place", "room name"  # steps' names
 SCREEN = "menu"  # the slot of the screen that is tapped on
 ON_A_PAGE = 8
-LONGEST_LABEL = 60  # characters of a name on a button
+LONGEST_LABEL = 40  # characters of a name on a button; longer ones stand in the text above, by number
+LONGEST_NAME, CHOSEN_SHOWN = 150, 5  # so that a screen is one message, also of letters that count twice
+LONGEST_ROOM, MOST_ROOMS = 40, 12
 CODES_TRIED = 20
 
 
@@ -47,13 +49,16 @@ class Opening:
             return
         subjects = sorted({course.subject for course in courses})
         data = {"courses": [[each.batch, each.subject] for each in courses], "subjects": subjects, "chosen": []}
+        data["fresh"] = reload
         if len(subjects) == 1:
             data["subject"] = subjects[0]
         await self._room.set_step(self._side, person, CHOOSING, data)
         await self._show_choice(person, data, 0)
 
     async def tapped(self, teacher: Teacher, what: str) -> None:
-        """Take a tap on the choice: "s:N" a subject, "b:N" a batch, "p:N" a page, "all", "next", "reload"."""
+        """Take a tap on the choice: "s:N" a subject, "b:N" a batch, "u:N" not this batch, "p:N" a page, "subjects",
+        "next", "reload". A second tap of the same button changes nothing.
+        """
         person = teacher.telegram_id
         step = await self._side.step(person)
         if what == "reload" or step is None or step.name != CHOOSING:
@@ -61,12 +66,15 @@ class Opening:
             return
         data, (kind, _colon, number) = step.data, what.partition(":")
         at = int(number) if number.isdecimal() else 0
-        if kind == "s" and at < len(data["subjects"]):
+        batches = self._batches(data)
+        if kind == "subjects":
+            data = {name: data[name] for name in ("courses", "subjects", "fresh")} | {"chosen": []}
+        elif kind == "s" and at < len(data["subjects"]):
             data |= {"subject": data["subjects"][at], "chosen": []}
-        elif kind == "b" and at < len(self._batches(data)):
-            batch = self._batches(data)[at]
-            chosen = set(data["chosen"]) ^ {batch}
-            data["chosen"] = [each for each in self._batches(data) if each in chosen]
+            at = 0
+        elif kind in ("b", "u") and at < len(batches):
+            chosen = set(data["chosen"]) - {batches[at]} | ({batches[at]} if kind == "b" else set())
+            data["chosen"] = [each for each in batches if each in chosen]
         elif kind == "next" and data["chosen"]:
             await self._ask_place(person, data)
             return
@@ -74,7 +82,7 @@ class Opening:
         await self._show_choice(person, data, at if kind == "p" else at // ON_A_PAGE)
 
     def _batches(self, data: dict[str, Any]) -> list[str]:
-        return sorted(batch for batch, subject in data["courses"] if subject == data.get("subject"))
+        return sorted({batch for batch, subject in data["courses"] if subject == data.get("subject")})
 
     async def _show_choice(self, person: int, data: dict[str, Any], page: int) -> None:
         _ = self._side.texts(person)
@@ -82,40 +90,49 @@ class Opening:
         names = self._batches(data) if has_subject else data["subjects"]
         page = min(page, (len(names) - 1) // ON_A_PAGE)
         shown = list(enumerate(names))[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
-        kind = "b" if has_subject else "s"
-        keyboard: Keyboard = [
-            [Button(("\u2713 " if name in data["chosen"] else "") + name[:LONGEST_LABEL], f"open:{kind}:{at}")]
-            for at, name in shown
-        ]
+        is_long = any(len(name) > LONGEST_LABEL for _at, name in shown)  # cut names may look alike
+        keyboard: Keyboard = []
+        for at, name in shown:
+            label = f"{at + 1}. {name}"[:LONGEST_LABEL] if is_long else name
+            kind = "s" if not has_subject else "u" if name in data["chosen"] else "b"
+            keyboard.append([Button(("\u2713 " if kind == "u" else "") + label, f"open:{kind}:{at}")])
         turns = [Button(_("Previous"), f"open:p:{page - 1}")] if page else []
         turns += [Button(_("More"), f"open:p:{page + 1}")] if (page + 1) * ON_A_PAGE < len(names) else []
         keyboard += [turns] if turns else []
-        if not has_subject:
-            text = _("Which subject?")
-            keyboard.append([Button(_("Reload"), "open:reload"), Button(_("Back"), "menu")])
+        named = [f"{at + 1}. {short(name, LONGEST_NAME)}" for at, name in shown] if is_long else []
+        if has_subject:
+            lines = [
+                bold(short(data["subject"], LONGEST_NAME)),
+                *named,
+                _("Which batches? Tap one or several, then Next."),
+            ]
+            lines += [short(batch, LONGEST_NAME) for batch in data["chosen"][:CHOSEN_SHOWN]]
+            if len(data["chosen"]) > CHOSEN_SHOWN:
+                lines.append(_("and {number} more").format(number=len(data["chosen"]) - CHOSEN_SHOWN))
         else:
-            lines = [f"<b>{short(data['subject'], 300)}</b>", _("Which batches? Tap one or several, then Next.")]
-            lines += [short(batch, 300) for batch in data["chosen"]]
-            text = split(lines)[0]
-            last = [Button(_("Next"), "open:next")] if data["chosen"] else [Button(_("Reload"), "open:reload")]
-            keyboard.append([*last, Button(_("Back"), "menu")])
-        await self._show(person, text, keyboard)
+            lines = [*named, _("Which subject?")]
+        last = [Button(_("Next"), "open:next")] if data["chosen"] else [Button(_("Reload"), "open:reload")]
+        back = "open:subjects" if has_subject and len(data["subjects"]) > 1 else "menu"
+        keyboard.append([*last, Button(_("Back"), back)])
+        await self._show(person, "\n".join(lines), keyboard)
 
     async def _ask_place(self, person: int, data: dict[str, Any]) -> None:
         _ = self._side.texts(person)
-        chosen = {"subject": data["subject"], "chosen": data["chosen"]}
+        rooms = [room.name for room in await asyncio.to_thread(self._room.rooms.of, person)]
+        chosen = {name: data[name] for name in ("subject", "chosen", "fresh")} | {"rooms": rooms}
         await self._room.set_step(self._side, person, PLACE, chosen)
-        rooms = await asyncio.to_thread(self._room.rooms.of, person)
-        keyboard: Keyboard = [
-            [Button(room.name[:LONGEST_LABEL], f"room:{at}")] for at, room in enumerate(rooms[:ON_A_PAGE])
-        ]
-        text = _("Where is the class?")
+        keyboard: Keyboard = [[Button(name[:LONGEST_LABEL], f"room:{at}")] for at, name in enumerate(rooms)]
+        await self._show(person, _("Where is the class?"), [*keyboard, [Button(_("Back"), "menu")]])
+        await self.ask_location(person)
+
+    async def ask_location(self, person: int, headline: str = "") -> None:
+        """Ask for the place of the class; only a phone can answer."""
+        _ = self._side.texts(person)
+        text = _("Share your location with the button below, from your phone, in class.")
         if self._room.settings.location_policy == "strict":
-            share = refusal_text(_, policy.Refusal.NOT_LIVE)
-        else:
-            share = _("Share your location with the button below, from your phone, in class.")
-        await self._show(person, text, [*keyboard, [Button(_("Back"), "menu")]])
-        await self._side.outbox.put(Item(person, "send", share, ask="location", ask_label=_("Share Location")))
+            text = refusal_text(_, policy.Refusal.NOT_LIVE)
+        text = f"{headline}\n{text}".strip()
+        await self._side.outbox.put(Item(person, "send", text, ask="location", ask_label=_("Share Location")))
 
     async def located(self, teacher: Teacher, update: Update, step: Step) -> Session | None:
         """Take the place of a class and open the session; None where it does not count, or can't be opened."""
@@ -127,16 +144,19 @@ class Opening:
         refusal = policy.refusal(evidence, self._room.clock.now(), self._room.settings.location_policy)
         if refusal is not None:
             if update.edited_message is None:
-                await self._side.outbox.put(Item(person, "send", refusal_text(_, refusal)))
+                await self._side.outbox.put(
+                    Item(person, "send", refusal_text(_, refusal), ask="location", ask_label=_("Share Location"))
+                )
             return None
         return await self._open(teacher, step, Place(evidence.latitude, evidence.longitude, evidence.accuracy))
 
     async def in_room(self, teacher: Teacher, number: int, step: Step) -> Session | None:
         """Open the session in a saved room."""
-        rooms = await asyncio.to_thread(self._room.rooms.of, teacher.telegram_id)
-        if number >= len(rooms):
+        rooms = {room.name: room for room in await asyncio.to_thread(self._room.rooms.of, teacher.telegram_id)}
+        names = step.data.get("rooms", [])
+        room = rooms.get(names[number]) if number < len(names) else None
+        if room is None:
             return None
-        room = rooms[number]
         return await self._open(teacher, step, Place(room.latitude, room.longitude, room.accuracy))
 
     async def _open(self, teacher: Teacher, step: Step, place: Place) -> Session | None:
@@ -154,9 +174,10 @@ class Opening:
             closes_at=now + timedelta(seconds=settings.otp_expiry_seconds),
             rotate_seconds=settings.otp_rotate_seconds,
         )
-        sheets = await self._sheets(teacher, session)
+        sheets = await self._sheets(teacher, session, fresh=step.data.get("fresh", False))
         if not any(sheet.roster for sheet in sheets):
             text = _("There is no student in these batches. Speak to whoever keeps the rosters.")
+            await self._room.set_step(self._side, person, "")
             await self._side.outbox.put(Item(person, "send", text, ask="nothing"))
             return None
         try:
@@ -171,9 +192,9 @@ class Opening:
             return None
         raise LmsUnavailable("no free code")  # a million codes, all live: nothing that a teacher meets
 
-    async def _sheets(self, teacher: Teacher, session: Session) -> list[Sheet]:
+    async def _sheets(self, teacher: Teacher, session: Session, *, fresh: bool) -> list[Sheet]:
         rosters = await asyncio.gather(
-            *(self._room.lms.roster(teacher, Course(batch, session.subject)) for batch in session.batches)
+            *(self._room.lms.roster(teacher, Course(each, session.subject), reload=fresh) for each in session.batches)
         )
         return [
             Sheet(session.id, session.campus, batch, session.subject, session.date, session.teacher, tuple(roster))
@@ -190,20 +211,23 @@ class Opening:
         if first is not None and first.teacher == person:
             keyboard.append([Button(_("Show It"), f"board:{first.id}")])
         else:
+            other = await self._room.store.teacher(first.teacher) if first is not None else None
             text += " " + _("Another teacher has opened it.")
+            text += f" {short(other.name, 100)}" if other is not None else ""
         await self._room.set_step(self._side, person, "")
         await self._side.outbox.put(
             Item(person, "send", _("Nothing was opened."), ask="nothing"),
             Item(person, "send", text, [*keyboard, [Button(_("Back"), "menu")]], slot=SCREEN),
         )
 
-    async def save_room(self, teacher: Teacher, session_id: str, name: str) -> bool:
-        """Keep the place of a session under a name, for the next ones."""
-        session = await self._room.store.session(session_id)
-        if session is None or session.teacher != teacher.telegram_id:
+    async def save_room(self, session: Session, name: str) -> bool:
+        """Keep the place of a session under a name, for the next ones; False where the teacher has too many."""
+        person, name = session.teacher, " ".join(name.split())[:LONGEST_ROOM]
+        rooms = await asyncio.to_thread(self._room.rooms.of, person)
+        if len(rooms) >= MOST_ROOMS and name not in [room.name for room in rooms]:
             return False
         room = Room(name, session.place.latitude, session.place.longitude, session.place.accuracy)
-        await asyncio.to_thread(self._room.rooms.save, teacher.telegram_id, room)
+        await asyncio.to_thread(self._room.rooms.save, person, room)
         return True
 
     async def _show(self, person: int, text: str, keyboard: Keyboard) -> None:

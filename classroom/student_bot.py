@@ -260,6 +260,23 @@ class StudentBot:
             if check_in.step is Step.REJECTED and check_in.student_id not in marked:
                 await self.tell_rejected(session, check_in.student_id, check_in.telegram_id)
 
+    async def tell_cancelled(self, session: Session) -> None:
+        """Tell the students who checked in that it is cancelled: by an edit where they were marked.
+
+        What the LMS has already stays there; of that nobody hears anything.
+        """
+        sheets = await self._room.store.sheets(session.id)
+        marked = {student_id: sheet.in_lms for sheet in sheets for student_id in sheet.marks}
+        for check_in in await self._room.store.check_ins(session.id):
+            if marked.get(check_in.student_id) or check_in.step is Step.REJECTED:
+                continue
+            _, person = self._side.texts(check_in.telegram_id), check_in.telegram_id
+            said = _("Your teacher has cancelled the check-in for {subject}.").format(
+                subject=short(session.subject, 300)
+            )
+            slot = f"mark:{session.id}" if check_in.student_id in marked else None
+            await self._side.outbox.put(Item(person, "amend" if slot else "send", said, slot=slot, lane=NOTICE))
+
     # a student's own
 
     async def _me(self, update: Update, context: Context) -> None:

@@ -10,15 +10,14 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, Mess
 from classroom import hand_marks, opening
 from classroom import teacher_sign_in as way_in
 from classroom.board import Boards
-from classroom.checkin import CheckIns
 from classroom.error_codes import Code, code_of, noted
 from classroom.hand_marks import HandMarks
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.opening import Opening
-from classroom.reports import history_texts
+from classroom.reports.texts import history_texts
 from classroom.services import Classroom, Context, sender, tapped, typed
-from classroom.sessions import CheckIn, Session, Sheet, Step, Teacher, new_code
-from classroom.student_bot import StudentBot
+from classroom.session_buttons import SessionButtons
+from classroom.sessions import Sheet, Teacher
 from classroom.teacher_sign_in import SignIn
 from ledger import Step as Place
 from telegram_app.i18n import LANGUAGES
@@ -27,27 +26,22 @@ from telegram_app.outgoing import NOTICE, Button, Item, Keyboard
 log = logging.getLogger(__name__)
 
 MENU = opening.SCREEN
-ROOM_NAME = "room name"  # a step's name
-LONGEST_ROOM = 40
-CODES_TRIED = 20
 _PRIVATE = filters.ChatType.PRIVATE
 _TYPED = filters.UpdateType.MESSAGE & _PRIVATE
-_KEY = r"[0-9a-f]{12}"
-_OF_A_SESSION = "save|board|hands|checks|all|again|extend|close|cancel|cancelled|reopen|done"
 
 
 class TeacherBot:
     """The handlers of the teacher's bot. Each asks first who it is, and whose the session."""
 
-    def __init__(self, room: Classroom, check_ins: CheckIns, boards: Boards, students: StudentBot) -> None:
-        """Take what the bots share, and who tells the students."""
+    def __init__(self, room: Classroom, boards: Boards, hand: HandMarks, buttons: SessionButtons) -> None:
+        """Take what the bots share, the boards, the lists of students, and the sessions' buttons."""
         self._room = room
         self._side = room.teacher
         self._boards = boards
-        self._students = students
+        self._hand = hand
+        self._buttons = buttons
         self._sign_in = SignIn(room)
         self._opening = Opening(room)
-        self._hand = HandMarks(room, check_ins)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the handlers, in the order in which they look at an update."""
@@ -67,13 +61,11 @@ class TeacherBot:
             r"^lang:(en|ru|kk)$": self._language,
             r"^open:.+$": self._choose,
             r"^room:\d{1,3}$": self._in_room,
-            rf"^({_OF_A_SESSION}):{_KEY}$": self._session_tap,
-            rf"^(hand|check|st|ok|no|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
-            rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[plea]$": self._mark_tap,
         }
         return [
             *(CommandHandler(name, handler, filters=_TYPED) for name, handler in commands.items()),
             *(CallbackQueryHandler(handler, pattern=pattern) for pattern, handler in taps.items()),
+            *self._buttons.handlers(),
             MessageHandler(_TYPED & filters.CONTACT, self._contact),
             MessageHandler(located, self._located),
             MessageHandler(_TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
@@ -90,15 +82,6 @@ class TeacherBot:
             await self._sign_in.ask_phone(sender(update))
         return teacher
 
-    async def _own(self, update: Update, session_id: str) -> Session | None:
-        """Return a session where it is the sender's own; buttons outlive rights, and others' ids can be made up."""
-        session = await self._room.store.session(session_id)
-        teacher = await self._room.store.teacher(sender(update))
-        if session is None or teacher is None or session.teacher != teacher.telegram_id:
-            log.warning("person %d tapped a button of session %s that is not theirs", sender(update), session_id)
-            return None
-        return session
-
     # the menu
 
     async def _start(self, update: Update, context: Context) -> None:
@@ -108,9 +91,19 @@ class TeacherBot:
 
     async def _menu(self, update: Update, context: Context) -> None:
         await tapped(update)
-        if await self._teacher(update) is not None:
-            await self._room.set_step(self._side, sender(update), "")
-            await self._show_menu(sender(update), edit=True)
+        person = sender(update)
+        if await self._teacher(update) is None:
+            return
+        step = await self._side.step(person)
+        await self._room.set_step(self._side, person, "")
+        if step is not None and step.name == opening.PLACE:  # the button that asks for a location goes with a message
+            await self._say(person, self._side.texts(person)("Nothing was opened."), hide=True)
+            await self._show_menu(person)
+        else:
+            await self._show_menu(person, edit=True)
+
+    async def _say(self, person: int, text: str, *, hide: bool = False) -> None:
+        await self._side.outbox.put(Item(person, "send", text, ask="nothing" if hide else None))
 
     async def _show_menu(self, person: int, headline: str = "", *, edit: bool = False) -> None:
         _ = self._side.texts(person)
@@ -206,15 +199,26 @@ class TeacherBot:
         """Say what the LMS's answer means for a teacher, and what to do."""
         person = teacher.telegram_id
         _ = self._side.texts(person)
+        if isinstance(error, LmsUnavailable):
+            await self._show_menu(person, self._unavailable(teacher, error))
+            return
         reference = noted(log, code_of(error), f"teacher {person}: {type(error).__name__}: {error}", logging.WARNING)
+        await self._room.set_step(self._side, person, "")
         if isinstance(error, SignInNeeded):
             await self._room.store.remove_teacher(person)
             await self._sign_in.ask_phone(person, _("The LMS wants you to sign in again."))
             return
-        text = _("The LMS does not answer now. Try again in a minute. (reference {reference})")
-        if isinstance(error, LmsRefused):
-            text = _("The LMS refuses this. Speak to whoever runs it. (reference {reference})")
-        await self._show_menu(person, text.format(reference=reference))
+        text = _("The LMS refuses this. Speak to whoever runs it. (reference {reference})")
+        await self._say(person, text.format(reference=reference), hide=True)
+        await self._show_menu(person)
+
+    def _unavailable(self, teacher: Teacher, error: LmsUnavailable) -> str:
+        said = f"teacher {teacher.telegram_id}: {type(error).__name__}: {error}"
+        reference = noted(log, code_of(error), said, logging.WARNING)
+        text = self._side.texts(teacher.telegram_id)
+        return text("The LMS does not answer now. Try again in a minute. (reference {reference})").format(
+            reference=reference
+        )
 
     async def _located(self, update: Update, context: Context) -> None:
         step = await self._side.step(sender(update))
@@ -237,129 +241,21 @@ class TeacherBot:
                 session = await self._opening.located(teacher, update, step)
             else:
                 session = await self._opening.in_room(teacher, number, step)
-        except (LmsUnavailable, LmsRefused, SignInNeeded) as error:
+        except LmsUnavailable as error:
+            await self._opening.ask_location(teacher.telegram_id, self._unavailable(teacher, error))
+            return
+        except (LmsRefused, SignInNeeded) as error:
             await self._say_lms(teacher, error)
             return
         if session is not None:
             await self._boards.begin(session)
 
-    # a session's buttons
-
-    async def _session_tap(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        what, _colon, session_id = (query.data or "").partition(":")
-        session = await self._own(update, session_id)
-        if session is None:
-            return
-        if what == "save":
-            await self._ask_room_name(session)
-        elif what == "board":
-            await self._boards.show(session, anew=True)
-        elif what == "hands":
-            await self._hand.show_list(session, 0, anew=True)
-        elif what == "checks":
-            await self._hand.show_checks(session, 0, anew=True)
-        elif what == "all":
-            await self._told(session, await self._hand.confirm_all(session))
-        elif what == "done":
-            await self._hand.done(session)
-        elif what == "cancel":
-            await self._ask_cancel(session)
-        else:
-            await self._change(session, what)
-
-    async def _change(self, session: Session, what: str) -> None:
-        """Carry out what changes the session itself; a second tap finds it done and only shows it."""
-        now, store, settings = self._room.clock.now(), self._room.store, self._room.settings
-        changed: Session | None = None
-        match what:
-            case "extend":
-                closes_at = max(now, session.closes_at) + timedelta(seconds=settings.otp_expiry_seconds)
-                changed = await store.extend(session.id, closes_at)
-            case "close":
-                changed = await store.end_session(session.id, min(now, session.closes_at))
-            case "cancelled":
-                changed = await store.end_session(session.id, min(now, session.closes_at), cancelled=True)
-            case "again":
-                for sheet in await store.sheets(session.id):
-                    if sheet.refused:
-                        await store.set_refused(session.id, sheet.batch, "")
-            case "reopen":
-                closes_at = now + timedelta(seconds=settings.otp_expiry_seconds)
-                for _attempt in range(CODES_TRIED):
-                    changed = await store.reopen(session.id, new_code(self._room.below), closes_at, now)
-                    if changed is not None:
-                        break
-        log.info("session %s: %s, %s", session.id, what, "done" if changed is not None else "nothing to change")
-        self._room.wake_sync(session.id, at_once=True)
-        fresh = await store.session(session.id)
-        if fresh is not None:
-            await self._boards.show(fresh)
-
-    async def _ask_cancel(self, session: Session) -> None:
-        _ = self._side.texts(session.teacher)
-        text = _("Cancel the session? Its marks are not recorded, and the lesson can be opened anew.")
-        keyboard = [[Button(_("Yes, Cancel It"), f"cancelled:{session.id}"), Button(_("Back"), f"done:{session.id}")]]
-        await self._side.outbox.put(
-            Item(session.teacher, "strip", slot=hand_marks.SCREEN),
-            Item(session.teacher, "send", text, keyboard, slot=hand_marks.SCREEN),
-        )
-
-    async def _ask_room_name(self, session: Session) -> None:
-        _ = self._side.texts(session.teacher)
-        await self._room.set_step(self._side, session.teacher, ROOM_NAME, {"session": session.id})
-        await self._side.outbox.put(Item(session.teacher, "send", _("What is this place called? Send its name.")))
-
-    async def _student_tap(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        what, session_id, number = (query.data or "::").split(":")
-        session, at = await self._own(update, session_id), int(number)
-        if session is None:
-            return
-        match what:
-            case "hand" | "check":
-                await (self._hand.show_list if what == "hand" else self._hand.show_checks)(session, at)
-            case "st":
-                await self._room.set_step(self._side, session.teacher, "")
-                await self._hand.show_student(session, at)
-            case "ok" | "no":
-                await self._told(session, await self._hand.decide(session, at, accept=what == "ok"))
-                await self._hand.show_checks(session, 0)
-            case "free":
-                await self._ask_free(session, at)
-            case "freed":
-                await self._hand.free(session, at)
-
-    async def _ask_free(self, session: Session, at: int) -> None:
-        _ = self._side.texts(session.teacher)
-        text = _("Free the student's ID from the Telegram account that it belongs to? The next check-in binds it anew.")
-        keyboard = [[Button(_("Yes, Free It"), f"freed:{session.id}:{at}"), Button(_("Back"), f"st:{session.id}:{at}")]]
-        await self._side.outbox.put(Item(session.teacher, "edit", text, keyboard, slot=hand_marks.SCREEN))
-
-    async def _mark_tap(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        what, session_id, number, letter = (query.data or ":::").split(":")
-        session = await self._own(update, session_id)
-        if session is None:
-            return
-        if what == "mk":
-            await self._hand.ask_reason(session, int(number), letter)
-        else:
-            await self._hand.mark(session, int(number), letter, "")
-            await self._boards.show(session)
-
-    async def _told(self, session: Session, decided: list[CheckIn]) -> None:
-        """Tell the students what was decided, and show it."""
-        for check_in in decided:
-            if check_in.step is Step.REJECTED:
-                await self._students.tell_rejected(session, check_in.student_id, check_in.telegram_id)
-        await self._boards.show(session)
-
     # what is typed or sent
 
     async def _contact(self, update: Update, context: Context) -> None:
-        if await self._room.store.teacher(sender(update)) is None and await self._sign_in.phone(update):
-            await self._show_menu(sender(update))
+        person = sender(update)
+        if await self._room.store.teacher(person) is not None or await self._sign_in.phone(update):
+            await self._show_menu(person)
 
     async def _typed(self, update: Update, context: Context) -> None:
         person, text = sender(update), typed(update)
@@ -372,26 +268,39 @@ class TeacherBot:
                 await self._show_menu(person)
         elif await self._teacher(update) is None:
             return
-        elif name == hand_marks.REASON:
-            session = await self._own(update, data["session"])
-            if session is not None:
-                await self._hand.mark(session, data["student"], data["status"], text)
-                await self._boards.show(session)
-        elif name == ROOM_NAME:
-            await self._save_room(person, data["session"], " ".join(text.split())[:LONGEST_ROOM])
+        elif name == opening.PLACE:
+            # a computer sends the button's own text; a typed location is no evidence
+            await self._opening.ask_location(person, self._side.texts(person)("A text is no location."))
+        elif name in (hand_marks.REASON, hand_marks.LIST, opening.ROOM_NAME):
+            await self._typed_for_session(update, name, data, text)
         else:
             await self._show_menu(person)
 
-    async def _save_room(self, person: int, session_id: str, name: str) -> None:
-        _ = self._side.texts(person)
-        teacher = await self._room.store.teacher(person)
-        await self._room.set_step(self._side, person, "")
-        if teacher is not None and await self._opening.save_room(teacher, session_id, name):
-            await self._side.outbox.put(Item(person, "send", _("Saved: next time one tap is enough.")))
+    async def _typed_for_session(self, update: Update, name: str, data: dict[str, Any], text: str) -> None:
+        session = await self._buttons.own(update, data["session"])
+        if session is None or session.cancelled:
+            await self._room.set_step(self._side, sender(update), "")
+            return
+        if name == hand_marks.LIST:
+            await self._hand.show_list(session, 0, query=text, anew=True)
+        elif name == hand_marks.REASON:
+            await self._hand.mark(session, data["student"], data["status"], text, typed=True)
+            await self._boards.show(session)
+        else:
+            _ = self._side.texts(session.teacher)
+            await self._room.set_step(self._side, session.teacher, "")
+            saved = await self._opening.save_room(session, text)
+            said = _("Saved: next time one tap is enough.") if saved else _("You have saved too many places already.")
+            await self._say(session.teacher, said)
 
     async def _other(self, update: Update, context: Context) -> None:
-        if await self._teacher(update) is not None:
-            await self._show_menu(sender(update))
+        """A picture, a sticker, an unknown command; or a password that begins with a slash, which has to go, too."""
+        person = sender(update)
+        step = await self._side.step(person)
+        if step is not None and step.name == way_in.PASSWORD and typed(update):
+            await self._sign_in.password(update, step.data["phone"])
+        elif await self._teacher(update) is not None:
+            await self._show_menu(person)
 
     async def _old_button(self, update: Update, context: Context) -> None:
         await tapped(update, self._side.texts(sender(update))("This button is no longer in use."))

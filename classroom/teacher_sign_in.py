@@ -88,7 +88,7 @@ class SignIn:
     async def _sign_in(self, person: int, phone: str, email: str, password: str) -> bool:
         _ = self._side.texts(person)
         try:
-            signed_in = await self._room.lms.sign_in(person, phone, email, password)
+            signed_in = await self._room.lms.sign_in(person, f"+{phone}", email, password)
         except LmsError as error:
             await self._refused(person, phone, error)
             return False

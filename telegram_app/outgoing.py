@@ -16,6 +16,7 @@ from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     InputFile,
+    InputMediaPhoto,
     KeyboardButton,
     LinkPreviewOptions,
     ReplyKeyboardMarkup,
@@ -66,7 +67,8 @@ class Item:
     with the QR picture of the link ``qr``, or the picture that ``file`` names, above the text. "document" sends the
     file that ``file`` names. The queue keeps link and name; what they stand for is made when its turn comes.
     "edit" changes the message in the slot, or sends where there is none; "amend" changes it, or does nothing where
-    there is none. "strip" takes the buttons off the message in the slot. "delete" deletes ``message_id``.
+    there is none; with ``qr`` they change its picture, too. "strip" takes the buttons off the message in the slot.
+    "delete" deletes ``message_id``.
     ``ask`` puts a reply keyboard below the message (its one button has the text ``ask_label``), or with "nothing"
     takes it away; such a message has no inline buttons.
     """
@@ -289,9 +291,12 @@ class Outbox:
                 return None
             if message_id is not None:
                 try:
-                    await self._bot.edit_message_text(
-                        text, row.chat_id, message_id, parse_mode=ParseMode.HTML, reply_markup=markup
-                    )
+                    if row.payload.get("qr") is not None:
+                        await self._change_picture(row, message_id, markup)
+                    else:
+                        await self._bot.edit_message_text(
+                            text, row.chat_id, message_id, parse_mode=ParseMode.HTML, reply_markup=markup
+                        )
                     return message_id
                 except BadRequest as error:
                     if "not modified" in error.message:
@@ -330,6 +335,11 @@ class Outbox:
             return await self._send(row)
         self._last_sent[row.chat_id] = self._clock.monotonic()
         return message.message_id
+
+    async def _change_picture(self, row: OutgoingRow, message_id: int, markup: InlineKeyboardMarkup | None) -> None:
+        picture = await asyncio.to_thread(qr_picture, row.payload["qr"])
+        media = InputMediaPhoto(picture, caption=row.payload["text"], parse_mode=ParseMode.HTML)
+        await self._bot.edit_message_media(media, row.chat_id, message_id, reply_markup=markup)
 
     async def _picture(self, row: OutgoingRow) -> bytes | None:
         if row.payload.get("qr") is not None:

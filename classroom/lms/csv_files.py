@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from classroom.cells import harmless
 from classroom.lms import (
     Duplicate,
     LmsRefused,
@@ -43,7 +44,6 @@ _TEACHERS_WANTED = {"phone"}
 _ROSTER_WANTED = {"batch", "subject", "studentid"}
 _NUMBER_SPOILED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 _HEADER = ("date", "campus", "batch", "subject", "student_id", "name", "status", "attended", "remark")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # Excel takes these, too
 
 Result = TypeVar("Result")
 
@@ -111,7 +111,7 @@ class CsvLms:
         """Return the teacher's batches and subjects, sorted. Raises FileWrong, SignInNeeded, LmsUnavailable."""
 
         def read() -> list[Course]:
-            listed = self._listed(teacher.phone)
+            listed = self._listed(f"+{teacher.phone}")
             if listed is None:
                 raise SignInNeeded(f"{TEACHERS} has nobody with this phone number any more")
             batches = {batch.casefold() for batch in listed.batches}
@@ -296,12 +296,6 @@ def _write(path: Path, record: Record) -> None:
     for line in record.lines:
         cells = (record.date, record.campus, record.batch, record.subject, line.student_id, line.name)
         marks = (line.status.value, str(int(line.status.counts)), line.remark)
-        writer.writerow([_harmless(cell) for cell in (*cells, *marks)])
+        writer.writerow([harmless(cell) for cell in (*cells, *marks)])
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     replace_file(path, "\ufeff" + text.getvalue())  # by the mark at the beginning Excel knows UTF-8
-
-
-def _harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula, and without what a file can't hold."""
-    cell = cell.replace("\0", "")
-    return "'" + cell if cell.lstrip(" ").startswith(_FORMULA) else cell

@@ -107,7 +107,9 @@ class RestLms:
             await self._store.save_tokens(telegram_id, tokens)
         self._forget(telegram_id)
         self._signed_out.discard(telegram_id)
-        return SignedIn(Teacher(telegram_id, phone, email, said.name or email, said.id, said.campus), others_ended)
+        return SignedIn(
+            Teacher(telegram_id, phone.removeprefix("+"), email, said.name or email, said.id, said.campus), others_ended
+        )
 
     async def sign_out(self, teacher: Teacher) -> None:
         """End the teacher's sign-in in the LMS, as well as that can be done; never raises."""

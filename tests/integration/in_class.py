@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 
 from classroom.composition import serve
@@ -20,6 +21,23 @@ TEACHERS, STUDENTS = "teachers_test_bot", "students_test_bot"
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
 ROOM = (43.25, 76.95)
 METRE = 1 / 111_110  # degrees of latitude
+
+
+class Lms:
+    """The LMS's simulator, by its control API."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.login = url, ""
+        self.http = httpx.Client(base_url=f"{url}/control", trust_env=False, timeout=30)
+
+    def tells(self, path: str, **body: Any) -> None:
+        """Change something."""
+        answer = self.http.post(f"/{path}", json=body)
+        assert answer.is_success, answer.text
+
+    def records(self) -> Any:
+        """Return what it holds."""
+        return self.http.get("/records").raise_for_status().json()
 
 
 class RunningClock:

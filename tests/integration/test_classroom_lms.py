@@ -3,14 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from sandbox.lms import LmsSimulator
 from tests.e2e.people import Telegram, eventually
-from tests.integration.in_class import RunningClock, Student, Teacher, classroom, its_telegram
+from tests.integration.in_class import Lms, RunningClock, Student, Teacher, classroom, its_telegram
 from tests.servers import in_thread
 
 EMAIL, PASSWORD = "teacher@example.org", "correct horse"
@@ -28,23 +26,6 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 def clock() -> RunningClock:
     """Give the clock."""
     return RunningClock()
-
-
-class Lms:
-    """The LMS's simulator, by its control API."""
-
-    def __init__(self, url: str) -> None:
-        self.url, self.login = url, ""
-        self.http = httpx.Client(base_url=f"{url}/control", trust_env=False, timeout=30)
-
-    def tells(self, path: str, **body: Any) -> None:
-        """Change something."""
-        answer = self.http.post(f"/{path}", json=body)
-        assert answer.is_success, answer.text
-
-    def records(self) -> Any:
-        """Return what it holds."""
-        return self.http.get("/records").raise_for_status().json()
 
 
 @pytest.fixture(params=["older", "newer"])

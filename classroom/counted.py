@@ -1,0 +1,75 @@
+"""A session with all that stands in its sheets and check-ins: what board, lists and reports are drawn from."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from classroom import checkin_policy as policy
+from classroom.services import Classroom
+from classroom.sessions import CheckIn, Enrolled, Session, Sheet, Status, Step
+from telegram_app.i18n import Texts
+
+
+@dataclass
+class Counted:
+    """A session with what stands in its sheets and check-ins."""
+
+    session: Session
+    sheets: list[Sheet]
+    check_ins: list[CheckIn]
+    marked: dict[Status, list[str]] = field(default_factory=dict)  # names by status; absent ones apart
+    missing: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Sort the students by what they are."""
+        for sheet in self.sheets:
+            for student in sheet.roster:
+                status = sheet.status_of(student.student_id)
+                names = self.missing if status is Status.ABSENT else self.marked.setdefault(status, [])
+                names.append(student.name or student.student_id)
+
+    @property
+    def students(self) -> int:
+        """How many are on the rosters."""
+        return sum(len(sheet.roster) for sheet in self.sheets)
+
+    @property
+    def roster(self) -> list[Enrolled]:
+        """All students in one order, by which buttons name them; rosters don't change."""
+        return [student for sheet in self.sheets for student in sheet.roster]
+
+    @property
+    def is_in_lms(self) -> bool:
+        """Whether the LMS has confirmed every sheet as it stands."""
+        return all(sheet.acked_version >= sheet.version for sheet in self.sheets)
+
+    def waiting(self, *steps: Step) -> list[CheckIn]:
+        """Return the check-ins that are at one of these steps, of students without a mark."""
+        marked = {student_id for sheet in self.sheets for student_id in sheet.marks}
+        return [each for each in self.check_ins if each.step in steps and each.student_id not in marked]
+
+    def name(self, student_id: str) -> str:
+        """Return a student's name, or the ID where the roster has none."""
+        return self._names.get(student_id) or student_id
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return {each.student_id: each.name for each in self.roster}
+
+
+async def counted(room: Classroom, session: Session) -> Counted:
+    """Read what there is of a session."""
+    return Counted(session, await room.store.sheets(session.id), await room.store.check_ins(session.id))
+
+
+def note_text(_: Texts, check_in: CheckIn) -> str:
+    """Return why a check-in is not simply in."""
+    distance = f" ({round(check_in.distance)} m)" if check_in.distance is not None else ""
+    notes = {
+        policy.JUST_OUTSIDE: _("just outside"),
+        policy.TOO_FAR: _("too far away"),
+        policy.MANY_TRIES: _("many wrong codes on this ID"),
+        policy.MANY_IN_SESSION: _("many wrong codes in this session"),
+    }
+    if check_in.step is Step.REJECTED:
+        return _("not accepted")
+    return notes.get(check_in.note, _("no location yet")) + distance

@@ -1,0 +1,93 @@
+"""A report's files: every student as a line of CSV, and of a workbook."""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import xlsxwriter  # type: ignore[import-untyped]  # no types there
+
+from classroom.cells import harmless, is_formula
+from classroom.counted import Counted
+from classroom.sessions import Status
+
+HEADER = ("batch", "student_id", "name", "status", "time", "by", "reason", "distance_m")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One student's line in a report's file."""
+
+    batch: str
+    student_id: str
+    name: str
+    status: Status
+    at: datetime | None
+    by_teacher: bool
+    reason: str
+    distance: float | None  # metres
+
+    def cells(self, zone: ZoneInfo) -> list[str]:
+        """Return the line as texts."""
+        return [
+            self.batch,
+            self.student_id,
+            self.name,
+            self.status.value,
+            f"{self.at.astimezone(zone):%Y-%m-%d %H:%M:%S}" if self.at is not None else "",
+            "teacher" if self.by_teacher else "",
+            self.reason,
+            f"{self.distance:.0f}" if self.distance is not None else "",
+        ]
+
+
+def rows(found: Counted) -> list[Row]:
+    """Return a line for each student on the rosters."""
+    check_ins = {each.student_id: each for each in found.check_ins}
+    lines = []
+    for sheet in found.sheets:
+        for student in sheet.roster:
+            mark, check_in = sheet.marks.get(student.student_id), check_ins.get(student.student_id)
+            lines.append(
+                Row(
+                    sheet.batch,
+                    student.student_id,
+                    student.name,
+                    sheet.status_of(student.student_id),
+                    mark.at if mark is not None else None,
+                    mark is not None and mark.by != 0,
+                    mark.reason if mark is not None else "",
+                    check_in.distance if check_in is not None else None,
+                )
+            )
+    return lines
+
+
+def csv_file(lines: Iterable[Row], zone: ZoneInfo) -> bytes:
+    """Return the lines as CSV, with a mark by which Excel knows UTF-8; no cell is taken for a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(HEADER)
+    for line in lines:
+        writer.writerow([harmless(cell) for cell in line.cells(zone)])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def xlsx_file(lines: Iterable[Row], zone: ZoneInfo) -> bytes:
+    """Return the lines as a workbook in which every cell is a text, also after somebody has edited it there."""
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
+        sheet = book.add_worksheet("attendance")
+        bold, quoted = book.add_format({"bold": True}), book.add_format({"quote_prefix": True})
+        for column, title in enumerate(HEADER):
+            sheet.write_string(0, column, title, bold)
+        number = 0
+        for number, line in enumerate(lines, start=1):
+            for column, cell in enumerate(line.cells(zone)):
+                sheet.write_string(number, column, cell, quoted if is_formula(cell) else None)
+        sheet.autofit()
+        sheet.freeze_panes(1, 0)
+        sheet.autofilter(0, 0, max(number, 1), len(HEADER) - 1)
+    return content.getvalue()

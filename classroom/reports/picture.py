@@ -1,0 +1,128 @@
+"""A report as a picture: how many are what, and when the check-ins came."""
+
+import io
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from PIL import Image, ImageDraw, ImageFont
+
+from classroom.counted import Counted
+from classroom.sessions import Status, end_of
+from classroom.student_texts import status_word
+from telegram_app.i18n import Texts
+
+WIDTH, HEIGHT = 1200, 620  # pixels
+_SMOOTH = 2  # drawn so many times larger, and made smaller at the end: Pillow's edges have steps
+_FONT = Path(__file__).with_name(
+    "DejaVuSans.ttf"
+)  # on every machine the same, with Cyrillic; see the licence beside it
+_INK, _PALE, _LINE, _PAPER = "#1f2933", "#5f6b7a", "#d5dbe3", "#ffffff"
+_COLOURS = {
+    Status.PRESENT: "#2f855a",
+    Status.LATE: "#d69e2e",
+    Status.EXCUSED: "#3b6fb6",
+    Status.ABSENT: "#b4433c",
+}
+_MOST_BARS = 24
+_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)  # seconds that a bar may stand for
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """How many check-ins came in each span of time."""
+
+    begin: datetime
+    step: timedelta
+    counts: tuple[int, ...]
+
+
+def arrivals(times: list[datetime], begin: datetime, end: datetime) -> Arrivals:
+    """Count check-ins in spans of the same length, as short as a picture has room for, from a round time on."""
+    last = max([end, *times])
+    seconds = max((last - begin).total_seconds(), 1.0)
+    step = next((each for each in _STEPS if seconds / each < _MOST_BARS), int(seconds / _MOST_BARS) + 1)
+    first = begin.timestamp() // step * step
+    counts = [0] * max(1, math.ceil((last.timestamp() - first) / step))
+    for at in times:
+        counts[min(max(0, int((at.timestamp() - first) // step)), len(counts) - 1)] += 1
+    return Arrivals(datetime.fromtimestamp(first, UTC), timedelta(seconds=step), tuple(counts))
+
+
+def picture(_: Texts, found: Counted, zone: ZoneInfo) -> bytes:
+    """Return the picture as a PNG."""
+    image = Image.new("RGB", (WIDTH * _SMOOTH, HEIGHT * _SMOOTH), _PAPER)
+    pen = _Pen(ImageDraw.Draw(image))
+    counts = {status: len(found.marked.get(status, [])) for status in Status} | {Status.ABSENT: len(found.missing)}
+    _draw_statuses(pen, _, counts, found.students)
+    times = [each.code_at for each in found.check_ins]
+    _draw_arrivals(pen, _, arrivals(times, found.session.opened_at, end_of(found.session)), zone)
+    content = io.BytesIO()
+    image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS).save(content, "PNG", optimize=True)
+    return content.getvalue()
+
+
+def _draw_statuses(pen: "_Pen", _: Texts, counts: dict[Status, int], students: int) -> None:
+    """Draw a bar for each status, as long as its part of all students."""
+    pen.text(40, 40, _("Students: {number}").format(number=students), 26)
+    words = {status: status_word(_, status).capitalize() for status in counts}
+    left, right = 60 + max(pen.width(word, 22) for word in words.values()), WIDTH - 170
+    for at, (status, number) in enumerate(counts.items()):
+        top = 92 + at * 48
+        pen.text(40, top + 16, words[status], 22, anchor="lm")
+        pen.box(left, top, right, top + 32, "#f0f2f5")
+        if number:
+            pen.box(left, top, left + max(3, (right - left) * number / students), top + 32, _COLOURS[status])
+        share = f" ({100 * number / students:.0f} %)" if students else ""
+        pen.text(right + 14, top + 16, f"{number}{share}", 22, anchor="lm")
+
+
+def _draw_arrivals(pen: "_Pen", _: Texts, came: Arrivals, zone: ZoneInfo) -> None:
+    """Draw a bar for each span of time, with the clock's times below and the highest number beside."""
+    pen.text(40, 316, _("Check-ins over time"), 26)
+    left, right, top, floor = 90, WIDTH - 40, 366, HEIGHT - 66
+    highest = max(*came.counts, 1)
+    for number in sorted({0, highest // 2, highest}):
+        level = floor - (floor - top) * number / highest
+        pen.line(left, level, right, level, _LINE)
+        pen.text(left - 12, level, str(number), 20, anchor="rm", colour=_PALE)
+    room = (right - left) / len(came.counts)
+    for at, number in enumerate(came.counts):
+        if number:
+            begin = left + at * room
+            high = floor - (floor - top) * number / highest
+            pen.box(begin + room * 0.1, high, begin + room * 0.9, floor, _COLOURS[Status.PRESENT])
+    pen.line(left, floor, right, floor, _PALE)
+    every = -(-len(came.counts) // 8)  # times, so that they don't run into each other
+    for at in range(0, len(came.counts), every):
+        moment = came.begin + at * came.step
+        text = moment.astimezone(zone).strftime("%H:%M:%S" if came.step < timedelta(minutes=1) else "%H:%M")
+        pen.line(left + at * room, floor, left + at * room, floor + 8, _PALE)
+        pen.text(left + at * room, floor + 28, text, 20, anchor="mm", colour=_PALE)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(_FONT, size)
+
+
+class _Pen:
+    """Draws in the picture's own pixels."""
+
+    def __init__(self, draw: ImageDraw.ImageDraw) -> None:
+        self._draw = draw
+
+    def text(self, x: float, y: float, text: str, size: int, anchor: str = "la", colour: str = _INK) -> None:
+        self._draw.text((x * _SMOOTH, y * _SMOOTH), text, colour, _font(size * _SMOOTH), anchor=anchor)
+
+    def width(self, text: str, size: int) -> float:
+        return _font(size * _SMOOTH).getlength(text) / _SMOOTH
+
+    def box(self, left: float, top: float, right: float, bottom: float, colour: str) -> None:
+        self._draw.rectangle([each * _SMOOTH for each in (left, top, right, bottom)], colour)
+
+    def line(self, left: float, top: float, right: float, bottom: float, colour: str) -> None:
+        self._draw.line([each * _SMOOTH for each in (left, top, right, bottom)], colour, _SMOOTH)

@@ -1,0 +1,138 @@
+"""A report's messages, and the history's: HTML, split between lines."""
+
+from collections import Counter
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from classroom.counted import Counted, note_text
+from classroom.lines import bold, short, split
+from classroom.sessions import CheckIn, Session, Sheet, Status, Step, attendance_percentage
+from classroom.student_texts import status_word
+from telegram_app.i18n import Texts
+
+LOW_ATTENDANCE = 75.0  # percent
+LONGEST_LIST = 40  # sessions in the history's messages
+
+
+def caption(session: Session) -> str:
+    """Return what stands below a report's picture."""
+    return f"{short(session.subject, 300)}, {_day(session)}"
+
+
+def report_texts(_: Texts, found: Counted, *, final: bool, zone: ZoneInfo) -> list[str]:
+    """Return the report as messages."""
+    kind = _("final") if final else _("provisional")
+    lines = [
+        f"<b>{_('Report')}: {short(found.session.subject, 300)}</b>, {_day(found.session)} ({kind})",
+        short(", ".join(found.session.batches), 1500),
+        *(
+            f"{status_word(_, status).capitalize()}: {len(found.marked.get(status, []))}"
+            for status in (Status.PRESENT, Status.LATE, Status.EXCUSED)
+        ),
+        _("Absent: {number} of {all}").format(number=len(found.missing), all=found.students),
+        *_lms_lines(_, found),
+        *_names(_("Present"), found.marked.get(Status.PRESENT, [])),
+        *_names(_("Late"), found.marked.get(Status.LATE, [])),
+        *_names(_("Excused"), found.marked.get(Status.EXCUSED, [])),
+        *_names(_("Absent"), found.missing),
+        *_failures(_, found),
+        *_by_hand(_, found, zone),
+    ]
+    return split(lines)
+
+
+def _day(session: Session) -> str:
+    return datetime.fromisoformat(session.date).strftime("%d.%m.%Y")
+
+
+def _names(title: str, names: list[str]) -> list[str]:
+    return [bold(title), *(f"- {short(name, 200)}" for name in sorted(names))] if names else []
+
+
+def _lms_lines(_: Texts, found: Counted) -> list[str]:
+    lines = [
+        _("The LMS refuses {batch}: {why}").format(batch=short(sheet.batch, 300), why=short(sheet.refused, 300))
+        for sheet in found.sheets
+        if sheet.refused
+    ]
+    waiting = [each.batch for each in found.sheets if not each.refused and each.acked_version < each.version]
+    if waiting:
+        lines.append(_("Still on the way to the LMS: {batches}").format(batches=short(", ".join(waiting), 1500)))
+    return lines or [_("The LMS has everything.")]
+
+
+def _failures(_: Texts, found: Counted) -> list[str]:
+    failed = found.waiting(Step.PLACE, Step.CONFIRM, Step.REVIEW, Step.REJECTED)
+    if not failed:
+        return []
+    return [
+        bold(_("Not through")),
+        *(f"- {short(found.name(each.student_id), 200)}: {_reason(_, each)}" for each in failed),
+    ]
+
+
+def _reason(_: Texts, check_in: CheckIn) -> str:
+    return _("not confirmed") if check_in.step is Step.CONFIRM else note_text(_, check_in)
+
+
+def _by_hand(_: Texts, found: Counted, zone: ZoneInfo) -> list[str]:
+    marks = [mark for sheet in found.sheets for mark in sheet.marks.values() if mark.by]
+    if not marks:
+        return []
+    return [
+        bold(_("Marked by hand")),
+        *(
+            f"- {short(found.name(mark.student_id), 200)}: {status_word(_, mark.status)}, "
+            f"{mark.at.astimezone(zone):%H:%M}{', ' + short(mark.reason, 300) if mark.reason else ''}"
+            for mark in marks
+        ),
+    ]
+
+
+def history_texts(_: Texts, history: list[tuple[Session, list[Sheet]]]) -> list[str]:
+    """Return a teacher's sessions with percentages, and the students below ``LOW_ATTENDANCE``."""
+    if not history:
+        return [_("No sessions yet.")]
+    lines = [bold(_("Sessions")), *(_line(session, sheets) for session, sheets in history[:LONGEST_LIST])]
+    if len(history) > LONGEST_LIST:
+        lines.append(_("and {number} more").format(number=len(history) - LONGEST_LIST))
+    low = _low(history)
+    if low:
+        lines.append(bold(_("Below {percentage} %").format(percentage=round(LOW_ATTENDANCE))))
+        lines += low
+    else:
+        lines.append(_("Nobody is below {percentage} %.").format(percentage=round(LOW_ATTENDANCE)))
+    return split(lines)
+
+
+def _line(session: Session, sheets: list[Sheet]) -> str:
+    counts: Counter[bool] = Counter()
+    for sheet in sheets:
+        for student in sheet.roster:
+            status = sheet.status_of(student.student_id)
+            counts[status.counts] += status is not Status.EXCUSED
+    total = counts[True] + counts[False]
+    percent = f"{100 * counts[True] / total:.0f} %" if total else "-"
+    batches = short(", ".join(session.batches), 200)
+    return f"{_day(session)} {short(session.subject, 100)}, {batches}: {percent} ({counts[True]}/{total})"
+
+
+def _low(history: list[tuple[Session, list[Sheet]]]) -> list[str]:
+    """Return a line for each student who was rarely there, the lowest first: by subject and batch."""
+    statuses: dict[tuple[str, str, str], list[Status]] = {}
+    names: dict[str, str] = {}
+    for session, sheets in history:
+        for sheet in sheets:
+            for student in sheet.roster:
+                key = session.subject, sheet.batch, student.student_id
+                statuses.setdefault(key, []).append(sheet.status_of(student.student_id))
+                names.setdefault(student.student_id, student.name or student.student_id)
+    low = []
+    for (subject, batch, student_id), each in statuses.items():
+        percentage = attendance_percentage(each)
+        if percentage is not None and percentage < LOW_ATTENDANCE:
+            low.append((percentage, names[student_id], student_id, subject, batch))
+    return [
+        f"- {short(name, 80)} {short(student_id, 40)}, {short(subject, 80)}, {short(batch, 80)}: {percentage:.0f} %"
+        for percentage, name, student_id, subject, batch in sorted(low)
+    ]
