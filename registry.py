@@ -1,81 +1,31 @@
-"""Which student has a monitor: start, stop, resume, capacity; and the one bridge from their threads to the loop."""
+"""Which student has a monitor: start, stop, resume, and who finds a place."""
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import replace
-from datetime import datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from enum import Enum
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import psutil
-
 from active_hours import ActiveHours
+from bridge import Bridge
 from clock import Clock, SystemClock
-from ledger import Database, LedgerUnavailable, Watch, Watches
+from kept_watches import KeptWatches
+from ledger import Database, Watches
 from monitor import AttendanceMonitor
-from monitor_events import Event, State, Status, StatusEvent, Trouble
+from monitor_events import Event, Status, StatusEvent, Trouble
 from portal.lessons import Lesson
 from storage import Mode, NotRegistered, Storage, StorageUnavailable, Student
 
 log = logging.getLogger(__name__)
 
-# Measured with the headless shell: 121 to 140 MB a student after ten loads, and chromedriver's 12 MB within it.
-BYTES_PER_MONITOR = 160 * 1024 * 1024
 # A monitor serves commands within a second; after this long (seconds) its Chrome is taken for hung and killed.
 STOP_WITHIN = 4.0
 WAITERS = 64  # threads that wait for monitors to end
 _PERMANENT = (Event.REFUSED, Event.BLOCKED, Event.NO_BROWSER, Event.FAILED)
 _TROUBLES = (*_PERMANENT, Event.TROUBLE, Event.UNKNOWN_VIEW)
-
-
-class Bridge:
-    """The only way from a monitor's thread to the loop; logs what fails there, refuses after closing."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Lead to this loop."""
-        self._loop = loop
-        self._lock = threading.Lock()
-        self._closed = False
-        self._pending: set[Future[Any]] = set()
-
-    def send(self, coroutine: Coroutine[Any, Any, None]) -> bool:
-        """Schedule a coroutine on the loop, from any thread; False (and nothing happens) after closing."""
-        with self._lock:
-            if self._closed:
-                coroutine.close()
-                log.info("bridge: closed, %s dropped", getattr(coroutine, "__qualname__", "a coroutine"))
-                return False
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-            self._pending.add(future)
-        future.add_done_callback(self._finished)
-        return True
-
-    async def close(self) -> None:
-        """Refuse new coroutines and wait for those under way."""
-        with self._lock:
-            self._closed = True
-        await self.settled()
-
-    async def settled(self) -> None:
-        """Wait for the coroutines that are under way."""
-        with self._lock:
-            pending = list(self._pending)
-        await asyncio.gather(*(asyncio.wrap_future(each) for each in pending), return_exceptions=True)
-
-    def _finished(self, future: "Future[Any]") -> None:
-        with self._lock:
-            self._pending.discard(future)
-        try:
-            error = future.exception()
-        except CancelledError:
-            return
-        if error is not None:
-            log.error("bridge: a coroutine failed", exc_info=error)
 
 
 class StillRunning(Exception):
@@ -116,11 +66,9 @@ class MonitorRegistry:
         """Take the store, what makes a monitor, the bridge, how many monitors the machine holds, what keeps
         their last words over restarts, and the hours in which they work.
         """
-        self._clock = clock or SystemClock()
-        self._watches = watches or Watches(Database(":memory:"))
-        self._kept = self._watches.all()
-        self._hours = hours or ActiveHours()
-        self._zone = zone
+        self._kept = KeptWatches(
+            watches or Watches(Database(":memory:")), clock or SystemClock(), hours or ActiveHours(), zone
+        )
         self._storage = storage
         self._make_monitor = make_monitor
         self._bridge = bridge
@@ -128,7 +76,6 @@ class MonitorRegistry:
         self._monitors: dict[int, AttendanceMonitor] = {}
         self._locks: dict[int, asyncio.Lock] = {}
         self._hearing: dict[int, asyncio.Lock] = {}  # one event of a student's at a time, in the order they came
-        self._keeping = threading.Lock()  # `_kept` changes on the loop and on the monitors' threads
         self._waiting: set[int] = set()  # who is wanted and found no place
         self._newly_waiting: set[int] = set()
         self._given_up: set[int] = set()  # ended for good, whatever the store could be told of it
@@ -220,7 +167,7 @@ class MonitorRegistry:
             student = before
             try:
                 student = await asyncio.to_thread(write)
-                self._kept = await asyncio.to_thread(self._watches.all)  # what is kept has moved, too
+                await asyncio.to_thread(self._kept.read_anew)  # what is kept has moved, too
             finally:
                 if watched and student is not None and self._reserve(student.telegram_id):
                     self._start(student)
@@ -255,7 +202,7 @@ class MonitorRegistry:
                     self._start(student)
                     self._starting.discard(telegram_id)
                 raise
-            self._kept.pop(telegram_id, None)
+            self._kept.forget(telegram_id)
             self._given_up.discard(telegram_id)
             return student
 
@@ -291,36 +238,20 @@ class MonitorRegistry:
 
     def last_trouble(self, telegram_id: int) -> Trouble | None:
         """Return what last went wrong for a student, also where it has passed."""
-        watch = self._kept.get(telegram_id)
-        if watch is None or watch.trouble_at is None:
-            return None
-        try:
-            return Trouble(Event(watch.trouble), watch.trouble_text, watch.trouble_at)
-        except ValueError:  # a kind of a later version's
-            return Trouble(Event.TROUBLE, watch.trouble_text, watch.trouble_at)
+        return self._kept.last_trouble(telegram_id)
 
     def last_check(self, telegram_id: int) -> datetime | None:
         """Return when a student's page was read last, by this process or one before."""
-        status, watch = self.status(telegram_id), self._kept.get(telegram_id)
-        return (status.last_check if status else None) or (watch.last_check if watch else None)
+        status = self.status(telegram_id)
+        return (status.last_check if status else None) or self._kept.last_check(telegram_id)
 
     def checked(self, telegram_id: int, at: datetime) -> None:
         """Keep when a page was read last; from the monitor's thread. A failure is logged: nothing depends on it."""
-        self._keep(telegram_id, last_check=at)
-        try:
-            self._watches.checked(telegram_id, at)
-        except LedgerUnavailable as error:
-            log.warning("monitor %d: last check not kept (%s)", telegram_id, error)
-
-    def _keep(self, telegram_id: int, **changes: Any) -> None:
-        with self._keeping:
-            self._kept[telegram_id] = replace(self._kept.get(telegram_id, Watch()), **changes)
+        self._kept.checked(telegram_id, at)
 
     async def skip_today(self, telegram_id: int, skip: bool) -> None:
         """Leave the rest of the local day out, or don't any more. Raises LedgerUnavailable."""
-        day = self._local_date(self._clock.now()) if skip else ""
-        await asyncio.to_thread(self._watches.skip, telegram_id, day or None)
-        self._keep(telegram_id, skip_date=day)
+        await asyncio.to_thread(self._kept.skip_today, telegram_id, skip)
         log.info("monitor %d: %s", telegram_id, "today is skipped" if skip else "today is not skipped any more")
         monitor = self._monitors.get(telegram_id)
         if monitor is not None:
@@ -328,20 +259,11 @@ class MonitorRegistry:
 
     def skips_today(self, telegram_id: int) -> bool:
         """Say whether a student skips the current local day."""
-        watch = self._kept.get(telegram_id)
-        return watch is not None and watch.skip_date == self._local_date(self._clock.now())
+        return self._kept.skips_today(telegram_id)
 
     def rests_until(self, telegram_id: int, now: datetime) -> datetime | None:
         """Say until when nothing is watched for a student: a skipped day, or outside of the active hours."""
-        watch = self._kept.get(telegram_id)
-        begin = now
-        if watch is not None and watch.skip_date == self._local_date(now):
-            tomorrow = now.astimezone(self._zone).date() + timedelta(days=1)
-            begin = datetime.combine(tomorrow, datetime.min.time(), self._zone)
-        return self._hours.closed_until(begin, self._zone) or (begin if begin != now else None)
-
-    def _local_date(self, at: datetime) -> str:
-        return at.astimezone(self._zone).date().isoformat()
+        return self._kept.rests_until(telegram_id, now)
 
     async def resume(self) -> int:
         """Start the monitors that are wanted and don't run, as many as there are places; return how many.
@@ -448,7 +370,7 @@ class MonitorRegistry:
         if self._closing and event.event is Event.STOPPED:
             return  # it goes on with the next process, and so does what people were told of it
         if event.event in _TROUBLES:
-            await self._note_trouble(telegram_id, event)
+            await asyncio.to_thread(self._kept.troubled, telegram_id, event)
         if event.event in _PERMANENT:
             async with self._lock(telegram_id):
                 if self._monitors.get(telegram_id) is monitor:  # else a new one was started meanwhile, and is wanted
@@ -457,14 +379,6 @@ class MonitorRegistry:
                     await self._forget_wish(telegram_id)
         if self._on_status is not None:
             await self._on_status(telegram_id, username, event)
-
-    async def _note_trouble(self, telegram_id: int, event: StatusEvent) -> None:
-        now = self._clock.now()
-        self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=now)
-        try:
-            await asyncio.to_thread(self._watches.troubled, telegram_id, event.event.value, event.text, now)
-        except LedgerUnavailable as error:
-            log.warning("monitor %d: trouble not kept (%s)", telegram_id, error)
 
     async def _forget_wish(self, telegram_id: int) -> None:
         try:
@@ -481,52 +395,3 @@ def _join_all(monitors: list[AttendanceMonitor]) -> None:
         for ended in threads.map(lambda monitor: monitor.join(STOP_WITHIN), monitors):
             if not ended:
                 log.error("a monitor does not end")
-
-
-def memory_capacity(root: Path = Path("/")) -> int:
-    """Return how many monitors the memory holds that this process may still use: its cgroups' where they limit it.
-
-    File cache that the kernel gives back when it is asked counts as free: in a long-running container it would look
-    like memory in use. ``root`` is where /proc and /sys are found.
-    """
-    free = psutil.virtual_memory().available
-    for group, limit_file, used_file, cache in _cgroups(root):
-        try:
-            limit, used = int((group / limit_file).read_text()), int((group / used_file).read_text())
-        except (OSError, ValueError):  # no such file at the root, or "max": no limit
-            continue
-        free = min(free, limit - used + _statistic(group / "memory.stat", cache))
-    return max(1, free // BYTES_PER_MONITOR)
-
-
-def _cgroups(root: Path) -> list[tuple[Path, str, str, str]]:
-    """Return this process's cgroup and those above it, which limit it as well, with the names of their files."""
-    try:
-        lines = [line.split(":", 2) for line in (root / "proc/self/cgroup").read_text().splitlines()]
-    except OSError:  # not Linux
-        return []
-    found = []
-    for _number, controllers, path in lines:
-        if not controllers:  # version 2
-            top, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            top = root / "sys/fs/cgroup/memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        else:
-            continue
-        own = top / path.lstrip("/")
-        if not own.is_dir():  # seen from within a container the path is the host's
-            own = top
-        found += [(group, *names) for group in (own, *own.parents) if group.is_relative_to(top)]
-    return found
-
-
-def _statistic(file: Path, name: str) -> int:
-    try:
-        lines = [line.split() for line in file.read_text().splitlines()]
-    except OSError:
-        return 0
-    return next((int(value) for found, value in lines if found == name), 0)
-
-
-__all__ = ["Bridge", "MonitorRegistry", "Started", "State", "StillRunning", "memory_capacity"]

@@ -20,6 +20,7 @@ from telegram import Bot
 from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
+from capacity import BYTES_PER_MONITOR, memory_capacity
 from clock import SystemClock
 from encryption import Cipher, EncryptionKeyError, open_cipher
 from json_file import DataDamaged, SchemaTooNew
@@ -28,8 +29,7 @@ from portal.browser import Chromes, find_programs, sandbox_possible
 from portal.errors import PortalError
 from portal.session import chrome_opener
 from portal.views import View
-from registry import BYTES_PER_MONITOR, memory_capacity
-from settings import Settings
+from settings import BOT_TOKENS, Settings
 from storage import Storage, StorageUnavailable
 
 OK, WARNING, FAILED = "ok", "warning", "FAILED"
@@ -49,16 +49,14 @@ class Result:
 def check(settings: Settings) -> list[Result]:
     """Try everything, one after the other; a failure of one does not keep the others from being tried."""
     results = [Result("settings", OK, f"DATA_DIR {settings.data_dir}, time zone {settings.timezone}")]
+    bots = [name for name in BOT_TOKENS if getattr(settings, name) is not None]
     steps: list[tuple[str, Callable[[Settings], Result]]] = [
-        ("storage", _storage),
-        ("ledger", _ledger),
-        ("key", _key),
-        ("machine", _machine),
-        ("Telegram", lambda given: asyncio.run(_telegram(given))),
-        ("admin", lambda given: asyncio.run(_admin(given))),
-        ("Chrome", _chrome),
-        ("portal", _portal),
+        (_bot_name(name), lambda given, name=name: asyncio.run(_telegram(given, name)))  # type: ignore[misc]
+        for name in bots
     ]
+    if "telegram_bot_token" in bots:
+        steps = [("storage", _storage), ("ledger", _ledger), ("key", _key), ("machine", _machine), *steps]
+        steps += [("admin", lambda given: asyncio.run(_admin(given))), ("Chrome", _chrome), ("portal", _portal)]
     for what, step in steps:
         try:
             results.append(step(settings))
@@ -150,14 +148,20 @@ def _machine(settings: Settings) -> Result:
     return Result("machine", OK if free > LITTLE_DISK else WARNING, detail)
 
 
-async def _telegram(settings: Settings) -> Result:
+def _bot_name(setting: str) -> str:
+    """Return what a bot's line is called: "Telegram" for the marker's."""
+    return "Telegram" if setting == "telegram_bot_token" else setting.removesuffix("_bot_token")
+
+
+async def _telegram(settings: Settings, setting: str) -> Result:
+    what = _bot_name(setting)
     try:
-        me = await _asked(settings, lambda bot: bot.get_me())
+        me = await _asked(settings, lambda bot: bot.get_me(), setting)
     except InvalidToken:
-        return Result("Telegram", FAILED, "TELEGRAM_BOT_TOKEN: Telegram does not know it; take it from @BotFather")
+        return Result(what, FAILED, f"{setting.upper()}: Telegram does not know it; take it from @BotFather")
     except TelegramError as error:
-        return Result("Telegram", FAILED, f"{settings.telegram_api_url} does not answer ({type(error).__name__})")
-    return Result("Telegram", OK, f"@{me.username}")
+        return Result(what, FAILED, f"{settings.telegram_api_url} does not answer ({type(error).__name__})")
+    return Result(what, OK, f"@{me.username}")
 
 
 async def _admin(settings: Settings) -> Result:
@@ -174,8 +178,10 @@ async def _admin(settings: Settings) -> Result:
     return Result("admin", OK, ", ".join(map(str, settings.admin_telegram_id)))
 
 
-async def _asked(settings: Settings, question: Callable[[Bot], Coroutine[Any, Any, Any]]) -> Any:
-    token = settings.telegram_bot_token
+async def _asked(
+    settings: Settings, question: Callable[[Bot], Coroutine[Any, Any, Any]], setting: str = "telegram_bot_token"
+) -> Any:
+    token = getattr(settings, setting)
     proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
     request = HTTPXRequest(connect_timeout=TELEGRAM_WITHIN, read_timeout=TELEGRAM_WITHIN, proxy=proxy)
     bot = Bot(token.get_secret_value() if token else "", base_url=f"{settings.telegram_api_url}/bot", request=request)

@@ -159,7 +159,7 @@ async def _run(bot: BotParts) -> None:
             log.info("@%s is ready", bot.side.username)
             await bot.poll.refused.wait()
     except InvalidToken:
-        log.debug("%s: refused at the start", bot.setting)
+        bot.poll.refused.set()  # the health report leaves it out: it has a line of its own
     raise TokenRefused(bot.setting)
 
 

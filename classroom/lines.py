@@ -11,6 +11,11 @@ def short(text: str, longest: int) -> str:
     return escape(text if len(text) <= longest else text[: longest - 1] + "\u2026")
 
 
+def bold(text: str) -> str:
+    """Return a text of ours in bold."""
+    return f"<b>{text}</b>"
+
+
 def split(lines: Iterable[str], longest: int = LONGEST_MESSAGE) -> list[str]:
     """Return lines as messages of at most so many characters. No line of ours is longer than a message."""
     messages, current = [], ""

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import xlsxwriter  # type: ignore[import-untyped]  # no types there
 
 from classroom.board import Counted, note_text
-from classroom.lines import short, split
+from classroom.lines import bold, short, split
 from classroom.sessions import CheckIn, Session, Sheet, Status, Step, attendance_percentage
 from classroom.student_texts import status_word
 from telegram_app.i18n import Texts
@@ -101,9 +101,9 @@ def report_texts(_: Texts, found: Counted, *, final: bool, zone: ZoneInfo) -> li
     """Return the report as messages, split between lines; HTML."""
     session = found.session
     day = datetime.fromisoformat(session.date).strftime("%d.%m.%Y")
-    kind = _("final") if final else _("provisional")
+    title, kind = _("Report"), _("final") if final else _("provisional")
     lines = [
-        f"<b>{_('Report')}: {short(session.subject, 300)}</b>, {day} ({kind})",
+        f"<b>{title}: {short(session.subject, 300)}</b>, {day} ({kind})",
         short(", ".join(session.batches), 1500),
         *(
             f"{status_word(_, status).capitalize()}: {len(found.marked.get(status, []))}"
@@ -121,7 +121,7 @@ def report_texts(_: Texts, found: Counted, *, final: bool, zone: ZoneInfo) -> li
 
 
 def _names(title: str, names: list[str]) -> list[str]:
-    return [f"<b>{title}</b>", *(f"- {short(name, 200)}" for name in sorted(names))] if names else []
+    return [bold(title), *(f"- {short(name, 200)}" for name in sorted(names))] if names else []
 
 
 def _lms_lines(_: Texts, sheets: list[Sheet]) -> list[str]:
@@ -141,7 +141,7 @@ def _failures(_: Texts, found: Counted) -> list[str]:
     if not failed:
         return []
     return [
-        f"<b>{_('Not through')}</b>",
+        bold(_("Not through")),
         *(f"- {short(found.name(each.student_id), 200)}: {_reason(_, each)}" for each in failed),
     ]
 
@@ -155,7 +155,7 @@ def _by_hand(_: Texts, found: Counted, zone: ZoneInfo) -> list[str]:
     if not marks:
         return []
     return [
-        f"<b>{_('Marked by hand')}</b>",
+        bold(_("Marked by hand")),
         *(
             f"- {short(found.name(mark.student_id), 200)}: {status_word(_, mark.status)}, "
             f"{mark.at.astimezone(zone):%H:%M}{', ' + short(mark.reason, 300) if mark.reason else ''}"
@@ -168,7 +168,7 @@ def history_texts(_: Texts, history: list[tuple[Session, list[Sheet]]]) -> list[
     """Return a teacher's sessions with percentages, and the students below ``LOW_ATTENDANCE``; HTML messages."""
     if not history:
         return [_("No sessions yet.")]
-    lines, of_student = [f"<b>{_('Sessions')}</b>"], dict[tuple[str, str, str], list[Status]]()
+    lines, of_student = [bold(_("Sessions"))], dict[tuple[str, str, str], list[Status]]()
     names: dict[str, str] = {}
     for session, sheets in history:
         counts: Counter[bool] = Counter()
@@ -189,7 +189,7 @@ def history_texts(_: Texts, history: list[tuple[Session, list[Sheet]]]) -> list[
         if percentage is not None and percentage < LOW_ATTENDANCE:
             low.append((percentage, names[student_id], student_id, subject, batch))
     if low:
-        lines.append(f"<b>{_('Below {percentage} %').format(percentage=round(LOW_ATTENDANCE))}</b>")
+        lines.append(bold(_("Below {percentage} %").format(percentage=round(LOW_ATTENDANCE))))
         lines += [
             f"- {short(name, 80)} {short(student_id, 40)}, {short(subject, 80)}, {short(batch, 80)}: {percent:.0f} %"
             for percent, name, student_id, subject, batch in sorted(low)

@@ -114,7 +114,8 @@ class TeacherBot:
 
     async def _show_menu(self, person: int, headline: str = "", *, edit: bool = False) -> None:
         _ = self._side.texts(person)
-        text = f"{headline}\n\n{_('Take attendance: open a session, show the code, see who is in.')}".strip()
+        what = _("Take attendance: open a session, show the code, see who is in.")
+        text = f"{headline}\n\n{what}".strip()
         keyboard: Keyboard = [
             [Button(_("Take Attendance"), "take")],
             [Button(_("History"), "history"), Button(_("Sign Out"), "out")],

@@ -111,7 +111,7 @@ class SignIn:
         """Say why the sign-in failed, and ask for what would help."""
         _ = self._side.texts(person)
         reference = noted(log, code_of(error), f"teacher {person}: {type(error).__name__}: {error}", logging.WARNING)
-        known = f" ({_('reference')} {reference})"
+        known = " " + _("(reference {reference})").format(reference=reference)
         if isinstance(error, WrongPassword):
             self._passwords.pop(person, None)
             await self._room.set_step(self._side, person, PASSWORD, {"phone": phone})

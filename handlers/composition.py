@@ -13,20 +13,22 @@ from typing import Any
 from telegram.error import InvalidToken
 
 import health
+from bridge import Bridge
+from capacity import memory_capacity
 from clock import Clock
 from encryption import Cipher, open_cipher
 from handlers import health_report
 from handlers.commands import publish_commands
 from handlers.marker import Marker
-from handlers.registration import STEPS
+from handlers.questions import STEPS
 from handlers.services import Services
 from ledger import Attempts, Database, Lessons, Moves, People, Told, Watches
 from monitor import AttendanceMonitor, profile_name
 from portal import kept_session
-from portal.browser import Chromes
+from portal.browser import Chromes, find_programs
 from portal.limits import PortalLimits
 from portal.session import chrome_opener
-from registry import Bridge, MonitorRegistry, memory_capacity
+from registry import MonitorRegistry
 from settings import Settings
 from sign_in_check import TRIAL, SignInCheck
 from storage import Storage, Student
@@ -36,6 +38,8 @@ from telegram_app.outgoing import Outbox
 from telegram_app.persistence import StepsFromLedger
 
 log = logging.getLogger(__name__)
+
+CHROME, CHROMEDRIVER = "Chrome", "chromedriver"
 
 
 async def serve(settings: Settings, clock: Clock, reports: health.Reports) -> None:
@@ -61,10 +65,11 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
         database = Database(settings.data_dir / "ledger.sqlite3")
         stack.callback(database.close)
         lessons, people = Lessons(database), People(database)
+        programs = await asyncio.to_thread(_find_programs, settings)
         chromes = Chromes(
             settings.data_dir / "profiles",
-            settings.chrome_bin,
-            settings.chromedriver_path,
+            programs.get(CHROME),
+            programs.get(CHROMEDRIVER),
             settings.selenium_remote_url,
         )
         await asyncio.to_thread(chromes.check)
@@ -140,7 +145,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
         marker = Marker(services, people.unreachable())
         marker.add_to(application)
 
-        stack.enter_context(reports.part(partial(health_report.report, services, marker, poll)))
+        stack.enter_context(reports.part(partial(health_report.report, services, marker, poll, programs)))
         await stack.enter_async_context(running(application))
         poll.answered()
         stack.push_async_callback(outbox.close)
@@ -170,6 +175,14 @@ async def _run_until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> N
     finally:
         working.cancel()
         waiting.cancel()
+
+
+def _find_programs(settings: Settings) -> dict[str, str]:
+    """Return the programs that have to be on this machine, by name: none where a Selenium Grid has them."""
+    if settings.selenium_remote_url is not None:
+        return {}
+    chrome, driver = find_programs(settings.chrome_bin, settings.chromedriver_path)
+    return {CHROME: chrome, CHROMEDRIVER: driver}
 
 
 def _open_cipher(settings: Settings) -> Cipher:

@@ -1,6 +1,7 @@
 """Delete My Data: asked once more, then everything that is kept of a student goes."""
 
 import logging
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -23,10 +24,11 @@ Context = ContextTypes.DEFAULT_TYPE
 class Deletion:
     """Handles the student's wish to be forgotten. The record goes last: after a crash half way they can ask again."""
 
-    def __init__(self, services: Services, offers: Offers) -> None:
-        """Take what the handlers work with, and the offers, whose buttons go."""
+    def __init__(self, services: Services, offers: Offers, end_trial: Callable[[int], object]) -> None:
+        """Take what the handlers work with, the offers, whose buttons go, and what ends a password's trial."""
         self._services = services
         self._offers = offers
+        self._end_trial = end_trial
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the handlers."""
@@ -56,6 +58,7 @@ class Deletion:
             await self._services.outbox.put(await changed_menu(self._services, person))
             return
         _ = self._services.texts(person)
+        self._end_trial(person)
         try:
             # before the ledger's rows: the offers on the screen are found by them
             await self._offers.end_all(person, student.username, _("Monitoring is off."))

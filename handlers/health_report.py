@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Mapping
 from datetime import timedelta
 
 from handlers.marker import Marker
@@ -15,8 +16,10 @@ STUCK_AFTER = timedelta(minutes=10)  # of a message that waits
 LAGGING = 1.0  # seconds by which the loop is late
 
 
-async def report(services: Services, marker: Marker, poll: PollingRequest) -> Part:
-    """Return the marker's part of the report.
+async def report(
+    services: Services, marker: Marker, poll: PollingRequest, programs: Mapping[str, str] | None = None
+) -> Part:
+    """Return the marker's part of the report; ``programs`` are by name those that it needs on this machine.
 
     The portal being down is not our illness: the container must not be restarted for it.
     """
@@ -38,12 +41,18 @@ async def report(services: Services, marker: Marker, poll: PollingRequest) -> Pa
         degraded.append("the disk of DATA_DIR is nearly full")
     if marker.lag > LAGGING:
         degraded.append(f"the loop is {marker.lag:.1f} s late")
+    degraded += await asyncio.to_thread(gone, programs or {})
     registry = services.registry
     if troubled := marker.notices.troubles.long_troubled():
         degraded.append(f"{troubled} monitors can't watch the portal for 5 minutes or longer")
     if waiting := registry.waiting():
         degraded.append(f"{waiting} monitors wait for a place: MAX_ACTIVE_MONITORS or memory")
     return Part(failing, degraded, {"monitors": len(registry.active()), "capacity": registry.capacity})
+
+
+def gone(programs: Mapping[str, str]) -> list[str]:
+    """Say of each program that is not there any more that it has to be installed: no restart brings it back."""
+    return [f"{name} is not there any more: install it" for name, path in programs.items() if not shutil.which(path)]
 
 
 def free_little(services: Services) -> bool:

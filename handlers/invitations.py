@@ -156,9 +156,11 @@ class Invitations(AdminScreens):
         person, asked = sender(update), asked_for(context)
         code = asked["code"]
         _ = self._services.texts(person)
+        before = self._services.storage.invitation(code)
         try:
             await asyncio.to_thread(self._services.storage.revoke, code)
-            log.info("admin %d: invitation code revoked", person)
+            if before is not None and before.revoked_at is None:  # else a second tap
+                log.info("admin %d: invitation code revoked", person)
             headline = _("The code {code} is revoked.").format(code=code)
         except CodeUsed:
             headline = _("The code {code} has been used meanwhile.").format(code=code)

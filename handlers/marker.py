@@ -16,9 +16,12 @@ from handlers.lockouts import Lockouts
 from handlers.moves import Moves
 from handlers.notices import Notices
 from handlers.offers import Offers
+from handlers.password_steps import PasswordSteps
 from handlers.presence import Presence
-from handlers.registration import Registration, StrayTexts
+from handlers.questions import Questions
+from handlers.registration import Registration
 from handlers.services import Services
+from handlers.stray_texts import StrayTexts
 from handlers.student import StudentHandlers
 from handlers.student_cards import StudentCards
 from ledger import LedgerUnavailable
@@ -44,8 +47,10 @@ class Marker:
         self.presence = Presence(services, unreachable)
         self._invitations = Invitations(services)
         self._moves = Moves(services, self.offers)
-        self._registration = Registration(services, self._invitations, self._moves)
         self._lockouts = Lockouts(services)
+        self._questions = Questions(services)
+        self._passwords = PasswordSteps(services, self._questions, self._lockouts, self._invitations)
+        self._registration = Registration(services, self._questions, self._passwords, self._invitations, self._moves)
         services.registry.listen(self.notices.on_lesson, self._on_status)
 
     def add_to(self, application: AnyApplication) -> None:
@@ -58,8 +63,8 @@ class Marker:
         application.add_handlers(StudentCards(self._services, self.offers).handlers())
         application.add_handlers(StudentHandlers(self._services, self.notices, self.offers).handlers())
         application.add_handlers(self._moves.handlers())
-        application.add_handlers(Deletion(self._services, self.offers).handlers())
-        application.add_handlers(StrayTexts(self._services, self._registration).handlers())
+        application.add_handlers(Deletion(self._services, self.offers, self._passwords.end_trial).handlers())
+        application.add_handlers(StrayTexts(self._services, self._questions).handlers())
         application.add_handler(self.presence.catch_all())
         application.add_error_handler(self._apologise)
 
@@ -68,7 +73,7 @@ class Marker:
         await self._moves.finish_interrupted()  # first: the marks below are told to the new account
         await self.notices.tell_what_was_left()
         await self.notices.troubles.take_up()
-        await self._registration.ask_passwords_again()
+        await self._questions.ask_passwords_again()
         return await self._resume_monitors()
 
     async def run(self) -> None:

@@ -115,8 +115,9 @@ class Moves(AdminScreens):
         )
 
     async def _revoke(self, update: Update, context: Context) -> None:
-        await asyncio.to_thread(self._services.moves.revoke, int(asked_for(context)["student"]))
-        log.info("admin %d: move code revoked", sender(update))
+        who = int(asked_for(context)["student"])
+        if await asyncio.to_thread(self._services.moves.revoke, who):
+            log.info("admin %d: move code for student %d revoked", sender(update), who)
         await self._ask(update, context)
 
     # the new account's side

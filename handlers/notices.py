@@ -98,11 +98,12 @@ class Notices:
         }.get(why, "")
         text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{reason}"
         now = self._services.clock.now()
-        await self._services.outbox.put(
+        if await self._services.outbox.put(
             on_offer,
             Item(student, "send", text, lane=NOTICE),
             when=lambda: self._services.lessons.claim_closing(lesson.key, now),
-        )
+        ):
+            log.info("person %d: lesson %s, to be told as closed", student, lesson.key)
 
     async def _tell_end(self, student: int, username: str, event: StatusEvent) -> None:
         """Tell that monitoring has ended by itself, why, and what to do; below it a fresh menu."""

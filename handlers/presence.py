@@ -9,7 +9,7 @@ from telegram.ext import ApplicationHandlerStop, CallbackQueryHandler, ContextTy
 
 from handlers.commands import publish_admin_commands
 from handlers.menu import SLOT, changed_menu
-from handlers.registration import AFTER_PASSWORD, PASSWORDS
+from handlers.questions import AFTER_PASSWORD, PASSWORDS
 from handlers.services import Services, sender, shown_in, tapped
 from telegram_app.i18n import closest
 

@@ -130,17 +130,19 @@ class Troubles:
             "The portal can't be watched since {time}: {words}\nI go on trying and tell you when it works again."
             " If a lesson is on, mark it on the portal yourself."
         ).format(time=since, words=escape(lasting.words[:LONGEST_WORDS]))
-        await self._services.outbox.put(
+        if await self._services.outbox.put(
             Item(student, "send", f"<b>[{escape(lasting.username)}]</b> {text}", lane=NOTICE),
             when=lambda: self._services.watches.claim_trouble(student, lasting.since),
-        )
+        ):
+            log.info("person %d: trouble since %s, to be told", student, lasting.since.isoformat(timespec="seconds"))
 
     async def _tell_over(self, student: int) -> None:
         _ = self._services.texts(student)
         text = _("The portal works again, and I am watching.")
-        await self._services.outbox.put(
+        if await self._services.outbox.put(
             Item(student, "send", text, lane=NOTICE), when=lambda: self._services.watches.claim_relief(student)
-        )
+        ):
+            log.info("person %d: trouble is over, to be told", student)
 
     # to the admin
 

@@ -23,7 +23,8 @@ from tests.servers import ROOT, in_thread, missing
 BUILT_WITHIN = 1800  # seconds; a build may fetch a whole distribution the first time
 HEALTHY_WITHIN = 90
 STOPS_WITHIN = 10.0
-NAME = "kbtu-attendance"  # of the container, in docker-compose.yml
+GIVEN_NAME = "kbtu-attendance"  # of the container, in docker-compose.yml
+NAME = "attendance-under-test"  # instead of it: a bot that runs on this machine is not touched
 SERVICE = "autoscraper"
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 MEMORY, PROCESSES = 4 * 2**30, 8192  # the limits in docker-compose.yml
@@ -40,12 +41,14 @@ class Installation:
         self._engine, self._compose = str(engine), compose
 
     def clone(self) -> None:
-        """Copy what is committed. One change: the container shares this machine's network."""
+        """Copy what is committed. Two changes: the container shares this machine's network, and has another name."""
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(self.folder)], check=True)
         file = self.folder / "docker-compose.yml"
         given = "    restart: unless-stopped\n"
-        assert given in file.read_text()
-        file.write_text(file.read_text().replace(given, given + "    network_mode: host\n"))
+        text = file.read_text()
+        assert given in text
+        assert text.count(GIVEN_NAME) == 1
+        file.write_text(text.replace(given, given + "    network_mode: host\n").replace(GIVEN_NAME, NAME))
 
     def compose(self, *command: str, within: float = 120) -> str:
         """Type a `docker compose` command; return what it says."""
@@ -145,7 +148,7 @@ def test_an_operator_s_day(installation: Installation, outside: tuple[Telegram, 
     installation.compose("stop")
     took = time.monotonic() - begun
     assert took < STOPS_WITHIN
-    assert inside() == []
+    assert inside(installation.folder) == []
     assert installation.engine("inspect", "--format", "{{.State.ExitCode}}", NAME).strip() == "0"
     shown("stopped", f"{took:.1f} s, exit code 0, no process left")
 
@@ -159,7 +162,7 @@ def test_an_operator_s_day(installation: Installation, outside: tuple[Telegram, 
     shown("watched again from the data on the host, each mark told once")
 
     installation.compose("down")
-    assert inside() == []
+    assert inside(installation.folder) == []
 
 
 def registered(telegram: Telegram) -> Person:
@@ -180,7 +183,7 @@ def registered(telegram: Telegram) -> Person:
 
 def looked_at(installation: Installation) -> None:
     """Look at users, files and limits from outside."""
-    processes = inside()
+    processes = inside(installation.folder)
     assert any("/app/data/profiles" in " ".join(process.cmdline()) for process in processes), "no Chrome to be seen"
     users = {process.uids().effective for process in processes}
     assert len(users) == 1
@@ -225,18 +228,20 @@ def layers(installation: Installation) -> list[str]:
     return [f"{size / 1e6:.0f} MB in all", *parts]
 
 
-def inside() -> list[psutil.Process]:
-    """Return the processes of the bot in the container, its Chromes among them."""
+def inside(folder: Path) -> list[psutil.Process]:
+    """Return the processes of the bot in the container, its Chromes among them: those that see its data."""
     found = []
     for process in psutil.process_iter():
         try:
             command = " ".join(process.cmdline())
-            if process.status() != psutil.STATUS_ZOMBIE and (
-                command == "python bot.py" or "/app/data/profiles" in command
-            ):
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if command != "python bot.py" and "/app/data/profiles" not in command:
+                continue
+            if Path(f"/proc/{process.pid}/root/app/data/lock").samefile(folder / "data" / "lock"):
                 found.append(process)
-        except psutil.Error:
-            continue
+        except (psutil.Error, OSError):
+            continue  # gone meanwhile, or another container's
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from portal.browser import find_programs
 from tests.e2e.people import ADMIN, BotProcess, Person, Portal, Telegram, eventually
 from tests.servers import ROOT, need_browser
 
@@ -71,14 +72,20 @@ def test_check_before_the_first_start(telegram: Telegram, portal: Portal, bot: B
 
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
-def test_health_says_what_is_wrong(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:
+def test_health_says_what_is_wrong(telegram: Telegram, portal: Portal, bot: BotProcess, tmp_path: Path) -> None:
     """/healthz is 200 while the bot can serve, says in words what is degraded, and is 503 when it can't write."""
+    for name in ("a_student", "b_student"):
+        portal.has_student(name, "Correct-Horse-7")
     bot.seed(2001, "a_student", "Correct-Horse-7", monitoring=True)
     bot.seed(2002, "b_student", "Correct-Horse-7", monitoring=True)
     bot.seed(2003, "c_student", "Correct-Horse-7")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    bot.environment |= {"HEALTH_PORT": str(port), "MAX_ACTIVE_MONITORS": "1"}
+    # by a name of its own, so that it can go
+    installed = find_programs()[0]
+    chrome = tmp_path / Path(installed).name
+    chrome.symlink_to(installed)
+    bot.environment |= {"HEALTH_PORT": str(port), "MAX_ACTIVE_MONITORS": "1", "CHROME_BIN": str(chrome)}
     bot.start()
 
     def health() -> Any:
@@ -92,6 +99,12 @@ def test_health_says_what_is_wrong(telegram: Telegram, portal: Portal, bot: BotP
     assert answer.json()["status"] == "degraded"
     assert any("1 monitors wait for a place" in problem for problem in answer.json()["problems"])
     assert "a_student" not in answer.text
+    assert "Chrome" not in answer.text
+    eventually("the monitor's Chrome", lambda: "monitor 2001: watching" in bot.log())
+    chrome.unlink()
+    answer = health()
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert "Chrome is not there any more: install it" in answer.json()["problems"]
     file = bot.data / "data" / "students.json"
     kept = file.read_bytes()
     file.unlink()

@@ -101,7 +101,7 @@ def test_watches_again(watched: Watched, portal: Portal, tmp_path: Path) -> None
         for part, deed in ORDEALS:
             lesson = portal.opens(f"Lesson {part} {deed}", time="Л27 (15:00 - 16:00)")
             _until(lambda number=lesson: (number, USERNAME) in portal.marks(), 45)  # type: ignore[misc]
-            victim = _found(part)
+            victim = _found(part, tmp_path / profile_name(USERNAME))
             begun = time.monotonic()
             victim.send_signal(deed)
             error_after = watched.waits_for(Event.TROUBLE, begun, AFTER_FREEZE)
@@ -118,8 +118,8 @@ def test_watches_again(watched: Watched, portal: Portal, tmp_path: Path) -> None
         stranger.end()
 
 
-def _found(part: str) -> psutil.Process:
-    own = profile_name(USERNAME)
+def _found(part: str, profile: Path) -> psutil.Process:
+    """Return a part of the Chrome on this very profile: other tests on this machine have students of that name, too."""
 
     def ours() -> psutil.Process | None:
         for process in psutil.process_iter():
@@ -128,7 +128,7 @@ def _found(part: str) -> psutil.Process:
                 if process.status() == psutil.STATUS_ZOMBIE or not line:
                     continue
                 leader = psutil.Process(os.getsid(process.pid))
-                if not leader.environ().get("ATTENDANCE_PROFILE", "").endswith(own):
+                if leader.environ().get("ATTENDANCE_PROFILE") != str(profile):
                     continue
             except (psutil.Error, ProcessLookupError):
                 continue

@@ -1,8 +1,10 @@
 """The end of the process with monitors in every state: within ten seconds, and nothing of it is left."""
 
+import json
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -61,13 +63,15 @@ def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[BotProce
 
 
 def ends(bot: BotProcess) -> None:
-    """End the bot as Docker does: in time, with 0, and without a Chrome left."""
+    """End the bot as Docker does: in time, with 0, without a Chrome left, and with everybody still to be watched."""
     begun = time.monotonic()
     assert bot.stop(patience=30) == 0
     took = time.monotonic() - begun
     print(f"{STUDENTS} students: ended after {took:.1f} s")
     assert took < STOPS_WITHIN
     assert bot.browsers() == []
+    students = json.loads((bot.data / "data" / "students.json").read_text(encoding="utf-8"))
+    assert [each["monitoring"] for each in students.values()] == [True] * STUDENTS
 
 
 def frozen(bot: BotProcess, username: str) -> list[psutil.Process]:
@@ -82,7 +86,7 @@ def frozen(bot: BotProcess, username: str) -> list[psutil.Process]:
 
 
 def test_in_every_state(bot: BotProcess, portal: Portal, telegram: Telegram) -> None:
-    """Watching, asking, skipping, waiting for a place, signing in anew, frozen, in a pause, just starting: all end.
+    """Watching, asking, resting, waiting for a place, signing in anew, frozen, in a pause, just starting: all end.
 
     Who was watched is watched again by the next process.
     """
@@ -113,4 +117,11 @@ def test_in_every_state(bot: BotProcess, portal: Portal, telegram: Telegram) -> 
     signed_in = len(portal.events("signed_in"))
     bot.start()
     eventually("who was watched", lambda: len(portal.events("signed_in")) >= signed_in + STUDENTS - 2, 120)
+    ends(bot)
+
+    days = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    bot.environment["ACTIVE_HOURS"] = f"{days[(datetime.now(UTC).weekday() + 3) % 7]} 08:00-21:00"
+    rested = bot.log().count(": resting")
+    bot.start()
+    eventually("all resting", lambda: bot.log().count(": resting") >= rested + STUDENTS - 1, 60)
     ends(bot)

@@ -1,16 +1,19 @@
-"""The world of the page objects' tests: a portal (each of the two) and Chromes that several tests share."""
+"""What several files share: a portal (each of the two) with Chromes; a Telegram with the marker in this process."""
 
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from clock import SystemClock
 from portal.browser import Browser
 from portal.session import ChromePortal
-from tests.e2e.people import Portal
+from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram
 from tests.integration.browsers import LESSON, PASSWORD, USERNAME, OpenBrowser, chromes
+from tests.integration.marker import Run, RunningMarker, SteppedClock, marker
+from tests.servers import in_thread
 
 
 @pytest.fixture(params=["simulated", pytest.param("vaadin", marks=pytest.mark.vaadin)])
@@ -77,3 +80,60 @@ def at_the_card(number: int, signed_in: ChromePortal) -> ChromePortal:
     """Give the page objects of a student who has the open lesson on the page."""
     assert signed_in.settle().card(LESSON) is not None
     return signed_in
+
+
+@pytest.fixture
+def telegram(telegram_url: str) -> Iterator[Telegram]:
+    """Give a Telegram with our bot in it, without its limits on speed."""
+    telegram = Telegram(telegram_url)
+    telegram.call("/reset")
+    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
+    telegram.call("/limits", per_second=None, per_chat_per_second=None)
+    yield telegram
+    telegram.http.close()
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    """Give a clock that the test moves."""
+    return SteppedClock()
+
+
+@pytest.fixture
+def admins() -> tuple[int, ...]:
+    """Give who the marker's admins are."""
+    return (ADMIN,)
+
+
+@pytest.fixture
+def capacity() -> int:
+    """Give how many monitors the marker has room for."""
+    return 2
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, telegram: Telegram, clock: SteppedClock, admins: tuple[int, ...], capacity: int
+) -> Iterator[Run]:
+    """Give what starts the marker; a second call starts it anew on the same data, perhaps with other admins."""
+    with ExitStack() as stack:
+
+        def start(admins: tuple[int, ...] = admins) -> RunningMarker:
+            stack.close()
+            held: list[RunningMarker] = []
+            stack.enter_context(in_thread(marker(tmp_path, telegram.url, clock, held.append, admins, capacity)))
+            return held[0]
+
+        yield start
+
+
+@pytest.fixture
+def bot(run: Run) -> RunningMarker:
+    """Give the running marker."""
+    return run()
+
+
+@pytest.fixture
+def student(telegram: Telegram, bot: RunningMarker) -> Person:
+    """Give a student, who has not written yet."""
+    return Person(telegram, 2001, "Aruzhan")

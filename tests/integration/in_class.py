@@ -75,6 +75,16 @@ async def classroom(folder: Path, telegram_url: str, clock: RunningClock, **chan
             await serving
 
 
+def its_telegram(url: str) -> Telegram:
+    """Return a Telegram with both bots in it and nobody who has written, without its limits on speed."""
+    telegram = Telegram(url)
+    telegram.call("/reset")
+    telegram.call("/bots", token=TEACHER_TOKEN, username=TEACHERS, name="Teachers")
+    telegram.call("/bots", token=STUDENT_TOKEN, username=STUDENTS, name="Students")
+    telegram.call("/limits", per_second=None, per_chat_per_second=None)
+    return telegram
+
+
 class Student(Person):
     """A student with the student's bot open."""
 
@@ -84,6 +94,11 @@ class Student(Person):
     def shares(self, metres: float = 0.0, **more: Any) -> int:
         """Share a location so far north of the class."""
         return self.sends(location={"latitude": ROOM[0] + metres * METRE, "longitude": ROOM[1], **more})
+
+    def moves(self, message: int, latitude: float, longitude: float) -> None:
+        """Have a live location move."""
+        location = {"latitude": latitude, "longitude": longitude}
+        self._telegram.call("/edit", bot=STUDENTS, person=self.number, message_id=message, location=location)
 
 
 class Teacher(Person):
@@ -108,9 +123,21 @@ class Teacher(Person):
             self.taps(batch)
             self.sees(f"Next.\n{batch}" if batch == batches[0] else batch)
         self.taps("Next")
+        self.shares_place()
+        self.sees(f"{', '.join(sorted(batches))}\nCode: ")  # not the board of a session before
+        return self.code()
+
+    def shares_place(self) -> None:
+        """Share the place of the class, once it is asked for."""
         self.sees("Share your location")
         self.sends(location={"latitude": ROOM[0], "longitude": ROOM[1], "horizontal_accuracy": 5})
-        return self.code()
+
+    def forges(self, data: str) -> None:
+        """Send a tap of a button that this person was never shown, as a client of bad intent can."""
+        message = next(each for each in reversed(self.screen()) if each["from"] == "bot")
+        self._telegram.call(
+            "/tap", bot=TEACHERS, person=self.number, message_id=message["message_id"], button=data, forged=True
+        )
 
     def code(self) -> str:
         """Read the code on the board."""

@@ -10,17 +10,18 @@ from typing import Any, cast
 
 from pydantic import SecretStr
 
+from bridge import Bridge
 from clock import Clock
 from encryption import Cipher
 from handlers.marker import Marker
-from handlers.registration import STEPS
+from handlers.questions import STEPS
 from handlers.services import Services
 from ledger import Attempts, Database, Lessons, Moves, People, Told, Watches
 from monitor import AttendanceMonitor, profile_name
 from monitor_events import Event, State, Status, StatusEvent
 from portal.browser import Chromes
 from portal.lessons import Lesson
-from registry import Bridge, MonitorRegistry
+from registry import MonitorRegistry
 from settings import Settings
 from sign_in_check import Outcome, SignInCheck, Verdict
 from storage import Storage, Student
@@ -29,7 +30,7 @@ from telegram_app.files import files_in
 from telegram_app.outgoing import Outbox
 from telegram_app.persistence import StepsFromLedger
 from telegram_app.qr import qr_picture
-from tests.e2e.people import ADMIN, TOKEN
+from tests.e2e.people import ADMIN, TOKEN, Person, labels
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
 
@@ -198,6 +199,9 @@ class RunningMarker:
         asyncio.run_coroutine_threadsafe(self._marker.offers.end_timed_out(), self._loop).result(timeout=30)
 
 
+Run = Callable[..., RunningMarker]  # starts the marker, perhaps with other admins
+
+
 @asynccontextmanager
 async def marker(
     folder: Path,
@@ -267,3 +271,9 @@ async def marker(
         await conversations.resume()
         started(held[0])
         yield telegram_url
+
+
+def to_the_panel(admin: Person) -> None:
+    """Bring an admin to a new panel; on one from before, a tap could come just when its buttons go."""
+    admin.says("/admin")
+    admin.waits("the panel", lambda ms: "View All Students" in labels(ms[-1]))

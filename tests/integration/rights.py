@@ -17,13 +17,14 @@ from telegram import Update
 from telegram.ext import ApplicationBuilder, BaseHandler, ContextTypes, ConversationHandler
 from telegram.request import BaseRequest, RequestData
 
+from bridge import Bridge
 from encryption import Cipher
 from handlers.marker import Marker
-from handlers.registration import STEPS
+from handlers.questions import STEPS
 from handlers.services import Services
 from ledger import Attempts, Database, Lessons, Moves, People, Told, Watches
 from monitor import AttendanceMonitor
-from registry import Bridge, MonitorRegistry
+from registry import MonitorRegistry
 from settings import Settings
 from sign_in_check import SignInCheck
 from storage import Storage, Student

@@ -2,8 +2,9 @@
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+import threading
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -15,59 +16,13 @@ from monitor import profile_name
 from monitor_events import Event
 from portal.lessons import Lesson
 from sign_in_check import Outcome, Verdict
-from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, eventually, labels
-from tests.integration.marker import RunningMarker, SteppedClock, marker
-from tests.servers import in_thread
+from tests.e2e.people import ADMIN, BOT, Person, Telegram, eventually, labels
+from tests.integration.marker import Run, RunningMarker, SteppedClock, to_the_panel
 
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 ALGEBRA = Lesson("Algebra", "Ivanov I. I.", "Л1 (09:00 - 10:00)", minutes_left=9, key="0123456789abcdef")
 PHYSICS = Lesson("Physics", "B. Teacher", "П3 (15:00 - 16:00)", key="00000000000000bb")
 REFUSED = Verdict(Outcome.REFUSED, "Неверный <логин> или пароль")
-
-Run = Callable[[], RunningMarker]
-
-
-@pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with our bot in it, without its limits on speed."""
-    telegram = Telegram(telegram_url)
-    telegram.call("/reset")
-    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    telegram.call("/limits", per_second=None, per_chat_per_second=None)
-    yield telegram
-    telegram.http.close()
-
-
-@pytest.fixture
-def clock() -> SteppedClock:
-    """Give a clock that the test moves."""
-    return SteppedClock()
-
-
-@pytest.fixture
-def run(tmp_path: Path, telegram: Telegram, clock: SteppedClock) -> Iterator[Run]:
-    """Give what starts the marker; a second call starts it anew on the same data."""
-    with ExitStack() as stack:
-
-        def start() -> RunningMarker:
-            stack.close()
-            held: list[RunningMarker] = []
-            stack.enter_context(in_thread(marker(tmp_path, telegram.url, clock, held.append)))
-            return held[0]
-
-        yield start
-
-
-@pytest.fixture
-def bot(run: Run) -> RunningMarker:
-    """Give the running marker."""
-    return run()
-
-
-@pytest.fixture
-def student(telegram: Telegram, bot: RunningMarker) -> Person:
-    """Give a student."""
-    return Person(telegram, 2001, "Aruzhan")
 
 
 def at_the_password(bot: RunningMarker, person: Person, username: str = USERNAME, code: str | None = None) -> None:
@@ -333,6 +288,60 @@ class TestDeletion:
         assert b"2001" not in names
         assert USERNAME.encode() not in names
 
+    def test_during_a_password_s_trial(self, bot: RunningMarker, student: Person, telegram: Telegram) -> None:
+        """Yes while a new password is tried ends the trial; nothing of it is kept, nor is what is typed afterwards."""
+        register(bot, student)
+        bot.check.answers.clear()
+        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-2")
+        student.taps("Update Password")
+        student.waits("the question", last("delete your message at once"))
+        student.says("New-Horse-8")
+        trying = student.sees("Trying the password on the portal...")
+        eventually("the trial", lambda: (USERNAME, "New-Horse-8") in bot.check.tried)
+        telegram.call("/tap", bot=BOT, person=2001, message_id=trying["message_id"], button="del:yes", forged=True)
+        student.sees("Your data is deleted.")
+        eventually("the trial's end", lambda: bot.check.ended == 1)
+        bot.check.answers.set()
+        assert bot.storage.students() == []
+        late = student.says("New-Horse-8")
+        student.waits("the late password's deletion", lambda ms: late not in [m["message_id"] for m in ms])
+        student.waits("the start text", last("To begin you need an invitation code"))
+        assert bot.check.adopted == []
+        assert student.counts("The new password is saved.") == 0
+
+    def test_in_the_moment_of_the_outcome(self, bot: RunningMarker, student: Person, telegram: Telegram) -> None:
+        """A password that is accepted while the admin's removal is under way leaves no session for nobody."""
+        admin = Person(telegram, ADMIN, "Admin")
+        admin.says("/start")
+        register(bot, student)
+        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-2")
+        bot.check.answers.clear()
+        student.taps("Update Password")
+        student.waits("the question", last("delete your message at once"))
+        student.says("New-Horse-8")
+        student.sees("Trying the password on the portal...")
+        begun, goes_on = threading.Event(), threading.Event()
+
+        def half_way(_username: str) -> None:
+            begun.set()
+            assert goes_on.wait(30)
+
+        bot.services.forget_profile = half_way
+        to_the_panel(admin)
+        admin.taps("View All Students")
+        admin.taps(USERNAME)
+        admin.taps("Remove")
+        admin.taps("Remove for good")
+        assert begun.wait(30)
+        bot.check.answers.set()
+        eventually("the password's storing", lambda: bot.storage.password(2001) == "New-Horse-8")
+        goes_on.set()
+        admin.sees("a_student is removed.")
+        eventually("the session's end", lambda: bot.check.forgotten == ["trial-2"])
+        assert bot.check.adopted == []
+        assert bot.storage.students() == []
+        assert student.counts("The new password is saved.") == 0
+
     def test_an_old_yes_of_another_person_deletes_nothing(self, bot: RunningMarker, student: Person) -> None:
         """Yes from somebody who is registered no more shows the start text and deletes nobody."""
         register(bot, student)
@@ -346,7 +355,7 @@ class TestDeletion:
 def move_code(admin: Person, telegram: Telegram) -> str:
     """Have the admin make a move code for the only student, and return it."""
     before = admin.counts("Move code for a_student")
-    admin.says("/admin")
+    to_the_panel(admin)
     admin.taps("View All Students")
     admin.taps(USERNAME)
     admin.taps("Move to Another Account")
@@ -442,6 +451,39 @@ class TestMove:
         student.says(f"/start {move_code(admin, telegram)}")
         student.sees("You are registered already.")
         assert [each.telegram_id for each in bot.storage.students()] == [2001]
+
+    def test_a_revoked_code(
+        self, bot: RunningMarker, student: Person, new: Person, admin: Person, telegram: Telegram
+    ) -> None:
+        """A revoked move code moves nobody, also where it was opened before; revoking twice is harmless."""
+        register(bot, student)
+        code = move_code(admin, telegram)
+        new.says(f"/start {code}")
+        new.sees("Move the registration of a_student")
+        to_the_panel(admin)
+        admin.taps("View All Students")
+        admin.taps(USERNAME)
+        admin.taps("Move to Another Account")
+        screen = admin.sees("A move code is waiting to be used")
+        assert "Revoke Move Code" in labels(screen)
+        for _ in range(2):
+            telegram.call(
+                "/tap", bot=BOT, person=ADMIN, message_id=screen["message_id"], button="mov:revoke:2001:0", forged=True
+            )
+        eventually("the taps' answers", lambda: not telegram.unanswered_taps())
+        without = admin.waits(
+            "the screen without a code",
+            lambda ms: [
+                m for m in ms if m["message_id"] == screen["message_id"] and "Revoke Move Code" not in labels(m)
+            ],
+        )
+        assert "A move code is waiting" not in without[0]["text"]
+        new.taps("Move Here")
+        new.sees("This move code can't be used any more.")
+        new.says(f"/start {code}")
+        new.sees("There is no such invitation code.")
+        assert [each.telegram_id for each in bot.storage.students()] == [2001]
+        assert bot.storage.invitation(bot.storage.students()[0].invitation_code).used_by == 2001  # type: ignore[union-attr]
 
     @pytest.mark.parametrize("record_moved", [False, True])
     def test_a_crash_half_way(

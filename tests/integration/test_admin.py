@@ -1,8 +1,6 @@
 """The admin's side over a strict Telegram: codes with link and picture, their list, students' cards, rights."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,8 @@ from monitor import profile_name
 from monitor_events import Event
 from portal.lessons import Lesson
 from storage import CodeRevoked
-from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, code_in, eventually, labels
-from tests.integration.marker import RunningMarker, SteppedClock, marker
-from tests.servers import in_thread
+from tests.e2e.people import ADMIN, BOT, Person, Telegram, code_in, eventually, labels
+from tests.integration.marker import Run, RunningMarker, SteppedClock
 
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 STUDENT, OTHER_ADMIN = 2001, 1002
@@ -26,55 +23,15 @@ PHYSICS = Lesson("Physics", "B. Teacher", "П3 (15:00 - 16:00)", key="0000000000
 
 
 @pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with our bot in it, without its limits on speed."""
-    telegram = Telegram(telegram_url)
-    telegram.call("/reset")
-    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    telegram.call("/limits", per_second=None, per_chat_per_second=None)
-    yield telegram
-    telegram.http.close()
-
-
-@pytest.fixture
-def clock() -> SteppedClock:
-    """Give a clock that the test moves."""
-    return SteppedClock()
-
-
-Run = Callable[..., RunningMarker]
-
-
-@pytest.fixture
-def run(tmp_path: Path, telegram: Telegram, clock: SteppedClock) -> Iterator[Run]:
-    """Give what starts the marker; a second call starts it anew on the same data, perhaps with other admins."""
-    with ExitStack() as stack:
-
-        def start(admins: tuple[int, ...] = (ADMIN, OTHER_ADMIN)) -> RunningMarker:
-            stack.close()
-            held: list[RunningMarker] = []
-            stack.enter_context(in_thread(marker(tmp_path, telegram.url, clock, held.append, admins)))
-            return held[0]
-
-        yield start
-
-
-@pytest.fixture
-def bot(run: Run) -> RunningMarker:
-    """Give the running marker."""
-    return run()
+def admins() -> tuple[int, ...]:
+    """Give two admins."""
+    return (ADMIN, OTHER_ADMIN)
 
 
 @pytest.fixture
 def admin(telegram: Telegram, bot: RunningMarker) -> Person:
     """Give the admin, with the panel on the screen."""
     return at_the_panel(telegram)
-
-
-@pytest.fixture
-def student(telegram: Telegram, bot: RunningMarker) -> Person:
-    """Give a student."""
-    return Person(telegram, STUDENT, "Aruzhan")
 
 
 def at_the_panel(telegram: Telegram, number: int = ADMIN, language: str = "en") -> Person:

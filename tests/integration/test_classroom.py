@@ -10,14 +10,11 @@ import pytest
 
 from tests.e2e.people import Telegram, eventually
 from tests.integration.in_class import (
-    STUDENT_TOKEN,
-    STUDENTS,
-    TEACHER_TOKEN,
-    TEACHERS,
     RunningClock,
     Student,
     Teacher,
     classroom,
+    its_telegram,
     rosters,
 )
 from tests.servers import in_thread
@@ -31,11 +28,7 @@ ROSTER = {
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
     """Give a Telegram with both bots in it, without its limits on speed."""
-    telegram = Telegram(telegram_url)
-    telegram.call("/reset")
-    telegram.call("/bots", token=TEACHER_TOKEN, username=TEACHERS, name="Teachers")
-    telegram.call("/bots", token=STUDENT_TOKEN, username=STUDENTS, name="Students")
-    telegram.call("/limits", per_second=None, per_chat_per_second=None)
+    telegram = its_telegram(telegram_url)
     yield telegram
     telegram.http.close()
 
@@ -77,6 +70,11 @@ def marks(folder: Path) -> dict[str, str]:
     return found
 
 
+def seconds_left(teacher: Teacher) -> int:
+    """Read on the board how long the session goes on."""
+    return int(teacher.sees(" s left")["text"].split(" s left")[0].split()[-1])
+
+
 def test_a_class(teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
     """From the code to the report: who proves code and place and is confirmed is present, everybody else absent."""
     code = teacher.opens("CS-1", "CS-2")
@@ -114,3 +112,208 @@ def test_a_class(teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_
     eventually("the marks", lambda: len(marks(tmp_path)) == 4)
     assert marks(tmp_path) == {"S001": "present", "S002": "absent", "S003": "absent", "S101": "present"}
     assert sum(message["from"] == "bot" for message in first.screen()) <= 4
+
+
+class TestSession:
+    """What a teacher does with an open session."""
+
+    def test_same_lesson_twice(self, teacher: Teacher, telegram: Telegram) -> None:
+        """A second session of a batch on that day is refused, with a way to the first; another teacher's has none."""
+        teacher.opens("CS-1", "CS-2")
+        teacher.says("/start")
+        teacher.taps("Take Attendance")
+        teacher.taps("CS-2")
+        teacher.taps("Next")
+        teacher.shares_place()
+        teacher.sees("was opened today already")
+        teacher.taps("Show It")
+        teacher.sees("In: 0 of 4")
+        other = Teacher(telegram, 7002, "+77010000002")
+        other.signs_in()
+        other.taps("Take Attendance")
+        other.taps("CS-1")
+        other.taps("Next")
+        other.shares_place()
+        other.sees("Another teacher has opened it.")
+
+    def test_extend_close_reopen(self, teacher: Teacher, telegram: Telegram, clock: RunningClock) -> None:
+        """Extending gives more time, closing ends at once, reopening gives a new code; who is in stays in."""
+        code = teacher.opens("CS-1")
+        teacher.taps("Extend")
+        eventually("more time", lambda: seconds_left(teacher) > 120)
+        student = Student(telegram, 2001)
+        student.says(f"/start {code}")
+        student.says("S001")
+        student.sees("The code is right")
+        student.shares()
+        student.sees("has to confirm")
+        teacher.taps("Confirm All (1)")
+        student.sees("Attendance marked")
+        teacher.taps("Close Now")
+        teacher.sees("Closed at")
+        late = Student(telegram, 2002)
+        late.says(f"/start {code}")
+        late.says("S002")
+        late.sees("do not fit together")
+        teacher.taps("Reopen")
+        teacher.sees(" s left")
+        again = teacher.code()
+        assert again != code
+        late.says(f"S002 {again}")
+        late.sees("The code is right")
+        teacher.sees("In: 1 of 3")
+
+    def test_cancel(self, teacher: Teacher, tmp_path: Path) -> None:
+        """Cancelled after a second question, a session leaves nothing in the LMS, and the lesson can be opened anew."""
+        teacher.opens("CS-1")
+        teacher.taps("Cancel Session")
+        teacher.taps("Yes, Cancel It")
+        teacher.sees("Cancelled: nothing is recorded.")
+        assert marks(tmp_path) == {}
+        teacher.says("/start")
+        teacher.opens("CS-1")
+
+    def test_mark_by_hand(self, teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
+        """A mark by hand with its reason counts for more than a check-in, and stands in the report and in the LMS."""
+        teacher.opens("CS-1")
+        teacher.taps("Mark by Hand")
+        teacher.taps("B_*Student: absent")
+        teacher.taps("Excused")
+        teacher.says("ill, <note> from the doctor")
+        teacher.taps("C. Student: absent")
+        teacher.taps("Present")
+        teacher.taps("No Reason")
+        eventually("both marks", lambda: marks(tmp_path).get("S003") == "present")
+        assert marks(tmp_path)["S002"] == "excused"
+        clock.forward(140)
+        report = teacher.sees("Report: Algebra")["text"]
+        assert "B_*Student: excused" in report
+        assert "ill, <note> from the doctor" in report
+
+    def test_rejected(self, teacher: Teacher, telegram: Telegram) -> None:
+        """Who is rejected hears it and is not marked; the teacher's hand can still mark them."""
+        code = teacher.opens("CS-1")
+        student = Student(telegram, 2001)
+        student.says(f"/start {code}")
+        student.says("S001")
+        student.sees("The code is right")
+        student.shares(80)
+        student.sees("has to look")
+        teacher.taps("Check One by One")
+        teacher.taps("Reject A. <b>Student</b> & Co.")
+        student.sees("did not accept")
+        teacher.sees("not accepted")
+
+    def test_saved_room(self, teacher: Teacher, telegram: Telegram) -> None:
+        """A place that was saved under a name opens the next session with one tap."""
+        teacher.opens("CS-1")
+        teacher.taps("Save This Place")
+        teacher.says("Room 404 & <co>")
+        teacher.sees("Saved")
+        teacher.says("/start")
+        teacher.taps("Take Attendance")
+        teacher.taps("CS-2")
+        teacher.taps("Next")
+        teacher.taps("Room 404 & <co>")
+        teacher.sees("In: 0 of 1")
+
+    def test_rotating_code(self, run: Callable[..., None], telegram: Telegram, clock: RunningClock) -> None:
+        """A rotating code changes on the board; the old one is good for a moment longer, then no more."""
+        run(otp_rotate_seconds=20)
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        first = teacher.opens("CS-1")
+        clock.forward(21)
+        eventually("another code", lambda: teacher.code() != first)
+        second = teacher.code()
+        clock.forward(11)
+        student = Student(telegram, 2001)
+        student.says(f"/start {first}")
+        student.says("S001")
+        student.sees("do not fit together")
+        student.says(f"S001 {second}")
+        student.sees("The code is right")
+
+    def test_history(self, teacher: Teacher, telegram: Telegram, clock: RunningClock) -> None:
+        """History has each session with its percentage, and the students who are rarely there."""
+        teacher.opens("CS-2")
+        teacher.taps("Mark by Hand")
+        teacher.taps("D. Student: absent")
+        teacher.taps("Late")
+        teacher.taps("No Reason")
+        teacher.says("/start")
+        teacher.opens("CS-1")
+        clock.forward(140)
+        eventually("both reports", lambda: teacher.counts("Report: Algebra") >= 2)
+        teacher.says("/history")
+        history = teacher.sees("Sessions")["text"]
+        assert "CS-2: 100 % (1/1)" in history
+        assert "CS-1: 0 % (0/3)" in history
+        assert "A. <b>Student</b> & Co. S001" in history
+
+
+class TestStrangers:
+    """Other people's numbers and buttons."""
+
+    def test_unknown_number(self, run: Callable[..., None], telegram: Telegram) -> None:
+        """Who is not on the list is told so; somebody else's contact is not taken."""
+        run()
+        stranger = Teacher(telegram, 7009, "+77019999999")
+        stranger.says("/start")
+        stranger.sends(contact={"phone_number": "+77010000001", "user_id": 7001})
+        stranger.sees("That is not your own number.")
+        stranger.sends(contact={"phone_number": "+77010000001", "user_id": None})
+        eventually("the second refusal", lambda: stranger.counts("That is not your own number.") == 2)
+        stranger.sends(contact={"phone_number": stranger.phone})
+        stranger.sees("Nobody is listed")
+        stranger.says("hello")
+        eventually("the question again", lambda: stranger.counts("Share your phone number") >= 2)
+
+    def test_another_teacher_s_session(self, teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
+        """No button of one teacher's session does anything for another teacher, or for a student."""
+        teacher.opens("CS-1")
+        board = teacher.sees("In: 0 of 3")
+        datas = [button["data"] for row in board["buttons"] for button in row]
+        session_id = datas[0].split(":")[1]
+        wanted = ["hand:{}:0", "check:{}:0", "ok:{}:0", "no:{}:0", "st:{}:0", "free:{}:0", "freed:{}:0", "mkn:{}:0:p"]
+        datas += [each.format(session_id) for each in wanted]
+        datas += [f"{each}:{session_id}" for each in ("all", "again", "cancelled", "reopen", "save", "board")]
+        other = Teacher(telegram, 7002, "+77010000002")
+        other.signs_in()
+        stranger = Teacher(telegram, 2001, "")
+        stranger.says("/start")
+        stranger.sees("Share your phone number")
+        for person in (other, stranger):
+            before = len(person.screen())
+            for data in datas:
+                person.forges(data)
+            person.says("/help")
+            person.sees("15 seconds after the end")  # updates of one person are dealt with in their order
+            assert len(person.screen()) == before + 2
+        teacher.sees("In: 0 of 3")
+        assert marks(tmp_path) == {}
+
+
+def test_over_a_restart(
+    run: Callable[..., None], teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path
+) -> None:
+    """Ended in the middle of a class, the next process goes on: check-ins, board, reports, each told once."""
+    code = teacher.opens("CS-1")
+    student = Student(telegram, 2001)
+    student.says(f"/start {code}")
+    student.says("S001")
+    student.sees("The code is right")
+    run()
+    student.shares()
+    student.sees("has to confirm")
+    run()
+    teacher.taps("Confirm All (1)")
+    student.sees("Attendance marked")
+    clock.forward(140)
+    teacher.sees("Report: Algebra")
+    run()
+    eventually("the marks", lambda: len(marks(tmp_path)) == 3)
+    teacher.says("/start")
+    teacher.sees("Take attendance:")
+    assert student.counts("Attendance marked") == 1
+    assert teacher.counts("(final)") == 1

@@ -1,7 +1,5 @@
 """Conversations with the marker over a strict Telegram: registration, menus, offers, rights, passwords."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from monitor_events import Event
 from portal.lessons import Lesson
 from sandbox.telegram import TelegramSimulator
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, code_in, eventually, labels
-from tests.integration.marker import RunningMarker, SteppedClock, marker
+from tests.integration.marker import Run, RunningMarker, SteppedClock, marker
 from tests.servers import in_thread
 
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
@@ -19,55 +17,9 @@ ALGEBRA = Lesson("Algebra <b>", "Ivanov I. I.", "Л1 (09:00 - 10:00)", minutes_l
 
 
 @pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with our bot in it, without its limits on speed."""
-    telegram = Telegram(telegram_url)
-    telegram.call("/reset")
-    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    telegram.call("/limits", per_second=None, per_chat_per_second=None)
-    yield telegram
-    telegram.http.close()
-
-
-@pytest.fixture
-def clock() -> SteppedClock:
-    """Give a clock that the test moves."""
-    return SteppedClock()
-
-
-Run = Callable[[], RunningMarker]
-
-
-@pytest.fixture
-def run(tmp_path: Path, telegram: Telegram, clock: SteppedClock) -> Iterator[Run]:
-    """Give what starts the marker; a second call starts it anew on the same data."""
-    with ExitStack() as stack:
-
-        def start() -> RunningMarker:
-            stack.close()
-            held: list[RunningMarker] = []
-            stack.enter_context(in_thread(marker(tmp_path, telegram.url, clock, held.append)))
-            return held[0]
-
-        yield start
-
-
-@pytest.fixture
-def bot(run: Run) -> RunningMarker:
-    """Give the running marker."""
-    return run()
-
-
-@pytest.fixture
 def admin(telegram: Telegram, bot: RunningMarker) -> Person:
     """Give the admin."""
     return Person(telegram, ADMIN, "Admin")
-
-
-@pytest.fixture
-def student(telegram: Telegram, bot: RunningMarker) -> Person:
-    """Give a student."""
-    return Person(telegram, 2001, "Aruzhan")
 
 
 def register(bot: RunningMarker, student: Person, username: str = USERNAME, password: str = PASSWORD) -> None:

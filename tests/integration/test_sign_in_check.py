@@ -1,6 +1,7 @@
 """The trial of a password with a real Chrome at the simulated portal."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,13 +9,16 @@ import psutil
 import pytest
 
 from clock import SystemClock
+from encryption import Cipher
 from monitor import profile_name
 from portal.browser import Chromes
 from portal.limits import PortalLimits
 from portal.session import chrome_opener
+from portal.views import View
 from sign_in_check import Outcome, SignInCheck
 from tests.e2e.people import Portal
 from tests.integration.browsers import PASSWORD, USERNAME, chromes
+from tests.integration.marker import KEY
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +49,7 @@ class Places:
 
 def check(browsers: Chromes, portal: Portal, places: Places, within: float = 45.0) -> SignInCheck:
     """Give the trial over real Chromes."""
-    opener = chrome_opener(browsers, portal.address, SystemClock())
+    opener = chrome_opener(browsers, portal.address, SystemClock(), Cipher(KEY))
     return SignInCheck(opener, browsers, PortalLimits(), portal.address, places.take, places.give_back, within)
 
 
@@ -79,6 +83,33 @@ def test_right_and_refused(portal: Portal, tmp_path: Path) -> None:
     asyncio.run(both())
     assert [path.name for path in tmp_path.iterdir()] == [profile_name(USERNAME)]
     assert places.taken == 0
+    assert left_over(tmp_path) == []
+
+
+def test_a_session_adopted_after_a_trial(portal: Portal, tmp_path: Path) -> None:
+    """The student's first Chrome after an accepted trial is signed in already: the portal sees one sign-in, not two."""
+    browsers, places = chromes(tmp_path), Places()
+    before = browsers.folder(profile_name(USERNAME))
+    before.mkdir()
+    (before / "of an earlier account").touch()
+
+    async def accepted() -> None:
+        trials = check(browsers, portal, places)
+        verdict = await trials.attempt(USERNAME, PASSWORD)
+        assert verdict.profile is not None
+        await asyncio.to_thread(trials.adopt, verdict.profile, USERNAME)
+        await trials.close()
+
+    asyncio.run(accepted())
+    assert not (before / "of an earlier account").exists()
+    opener = chrome_opener(browsers, portal.address, SystemClock(), Cipher(KEY))
+    page = opener(profile_name(USERNAME), time.sleep)
+    try:
+        page.load(portal.address)
+        assert page.settle().view is View.NOTHING
+    finally:
+        page.end()
+    assert len(portal.events("signed_in")) == 1
     assert left_over(tmp_path) == []
 
 

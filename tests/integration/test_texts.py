@@ -19,7 +19,7 @@ OTHERS = [language for language in LANGUAGES if language != "en"]
 def in_the_code() -> set[str]:
     """Return the texts that the code asks for; of plurals the singular."""
     found = set()
-    for folder in ("handlers", "telegram_app"):
+    for folder in ("handlers", "telegram_app", "classroom"):
         for _file, _line, message, _comments, _context in extract_from_dir(str(ROOT / folder)):
             found.add(message[0] if isinstance(message, tuple) else message)
     return found

@@ -1,7 +1,5 @@
 """Trouble that lasts, over a strict Telegram: who is told what, and how often."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,9 +7,8 @@ import pytest
 
 from monitor_events import Event, Why
 from portal.lessons import Lesson
-from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, eventually
-from tests.integration.marker import RunningMarker, SteppedClock, marker
-from tests.servers import in_thread
+from tests.e2e.people import ADMIN, Person, Telegram, eventually
+from tests.integration.marker import Run, RunningMarker, SteppedClock
 
 ALGEBRA = Lesson("Algebra", "Ivanov I. I.", "Л1 (09:00 - 10:00)", key="0123456789abcdef")
 FIRST, SECOND, THIRD = 2001, 2002, 2003
@@ -19,37 +16,9 @@ DOWN = "the portal answered 503"
 
 
 @pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with our bot in it, without its limits on speed."""
-    telegram = Telegram(telegram_url)
-    telegram.call("/reset")
-    telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
-    telegram.call("/limits", per_second=None, per_chat_per_second=None)
-    yield telegram
-    telegram.http.close()
-
-
-@pytest.fixture
-def clock() -> SteppedClock:
-    """Give a clock that the test moves."""
-    return SteppedClock()
-
-
-Run = Callable[[], RunningMarker]
-
-
-@pytest.fixture
-def run(tmp_path: Path, telegram: Telegram, clock: SteppedClock) -> Iterator[Run]:
-    """Give what starts the marker; a second call starts it anew on the same data."""
-    with ExitStack() as stack:
-
-        def start() -> RunningMarker:
-            stack.close()
-            held: list[RunningMarker] = []
-            stack.enter_context(in_thread(marker(tmp_path, telegram.url, clock, held.append, capacity=5)))
-            return held[0]
-
-        yield start
+def capacity() -> int:
+    """Give room for everybody."""
+    return 5
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from registry import Bridge
+from bridge import Bridge
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from registry import BYTES_PER_MONITOR, memory_capacity
+from capacity import BYTES_PER_MONITOR, memory_capacity
 
 SIXTEEN = 16 * BYTES_PER_MONITOR
 

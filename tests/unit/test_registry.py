@@ -9,12 +9,13 @@ from typing import Any, cast
 import pytest
 from cryptography.fernet import Fernet
 
+from bridge import Bridge
 from encryption import Cipher
 from monitor import AttendanceMonitor
 from monitor_events import Event, State, Status, StatusEvent
 from portal.errors import SignInRefused
 from portal.lessons import Lesson
-from registry import Bridge, MonitorRegistry, Started, StillRunning
+from registry import MonitorRegistry, Started, StillRunning
 from storage import Mode, NotRegistered, Storage, StorageUnavailable, Student
 from tests.fakes import ALGORITHMS, LOGIN, Disk, FakeClock, FakePortal, shows
 

@@ -129,6 +129,30 @@ class TestReading:
         with pytest.raises(SettingsError, match=r"^ADMIN_TELEGRAM_ID: got nothing, wants .*numeric.*$"):
             settings.load_for_bot()
 
+    def test_classroom_alone(self, environment: pytest.MonkeyPatch) -> None:
+        """The classroom's two tokens are enough; one of them alone is refused, and so is one token used twice."""
+        environment.setenv("TEACHER_BOT_TOKEN", TOKEN)
+        with pytest.raises(SettingsError, match=r"^STUDENT_BOT_TOKEN: got nothing, wants .*@BotFather.*together$"):
+            settings.load_for_bot()
+        environment.setenv("STUDENT_BOT_TOKEN", TOKEN)
+        with pytest.raises(SettingsError, match=r"^STUDENT_BOT_TOKEN: got the token of TEACHER_BOT_TOKEN, wants"):
+            settings.load_for_bot()
+        environment.setenv("STUDENT_BOT_TOKEN", f"9{TOKEN}")
+        loaded = settings.load_for_bot()
+        assert loaded.telegram_bot_token is None
+        assert (loaded.otp_expiry_seconds, loaded.otp_rotate_seconds, loaded.checkin_grace_seconds) == (120, 0, 90)
+        assert (loaded.location_distance_limit_meters, loaded.location_policy) == (50, "basic")
+
+    @pytest.mark.parametrize(("value", "is_right"), [("0", True), ("14", False), ("15", True), ("601", False)])
+    def test_rotation(self, environment: pytest.MonkeyPatch, value: str, is_right: bool) -> None:
+        """Codes rotate not at all, or slowly enough to be typed."""
+        environment.setenv("OTP_ROTATE_SECONDS", value)
+        if is_right:
+            assert settings.load().otp_rotate_seconds == int(value)
+        else:
+            with pytest.raises(SettingsError, match=f"^OTP_ROTATE_SECONDS: got '{value}', wants 0: one code"):
+                settings.load()
+
 
 class TestWrongValues:
     @pytest.mark.parametrize(
@@ -393,7 +417,9 @@ class TestBotIsConfigured:
         environment.setenv("TELEGRAM_BOT_TOKEN", "")
         assert not settings.bot_is_configured()
 
-    @pytest.mark.parametrize("name", ["TELEGRAM_BOT_TOKEN", "TELEGRAM_BOT_TOKEN_FILE", "telegram_bot_token"])
+    @pytest.mark.parametrize(
+        "name", ["TELEGRAM_BOT_TOKEN", "TELEGRAM_BOT_TOKEN_FILE", "telegram_bot_token", "STUDENT_BOT_TOKEN"]
+    )
     @pytest.mark.parametrize("value", [TOKEN, "mistyped"], ids=["right", "wrong"])
     def test_given_right_or_wrong(self, environment: pytest.MonkeyPatch, name: str, value: str) -> None:
         """A token counts under each name under which it would be read, also a mistyped one."""

@@ -329,6 +329,7 @@ CHANGES: dict[str, Callable[[Storage], object]] = {
     "note": lambda storage: storage.set_note("FREE2345", "for Ben"),
     "revoke": lambda storage: storage.revoke("FREE2345"),
     "remove": lambda storage: storage.remove(AIDA),
+    "move": lambda storage: storage.move(AIDA, BEN),
 }
 
 
