@@ -32,7 +32,8 @@ from classroom.reports.sending import Reports as SessionReports
 from classroom.services import Classroom, Side
 from classroom.session_buttons import SessionButtons
 from classroom.sessions import Mark, Session, Sheet
-from classroom.store import Store, StoreError
+from classroom.store import Store, StoreError, StoreUnavailable
+from classroom.store.mongo import MongoStore
 from classroom.store.sqlite import SqliteStore
 from classroom.student_bot import StudentBot
 from classroom.teacher_bot import TeacherBot
@@ -49,6 +50,7 @@ from telegram_app.side_by_side import run_side_by_side
 
 log = logging.getLogger(__name__)
 
+STORE_TRIED_EVERY = 5.0  # seconds
 KEY_FILE = "classroom.key"  # beside ENCRYPTION_KEY_FILE
 LOOK_EVERY, LOOKS_KEPT = 0.1, 600  # seconds between looks at how late the loop is, and how many are kept
 
@@ -69,12 +71,12 @@ async def serve(settings: Settings, clock: Clock, reports: Reports, *, between_s
 
     Raises:
         TokenRefused: Telegram knows neither of the two tokens.
-        EncryptionKeyError, StoreDamaged, LedgerError: see there.
+        EncryptionKeyError, StoreDamaged, StoreRefused, LedgerError: see there.
     """
     folder = settings.data_dir / "classroom"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(_store(folder, _cipher(settings, folder)))
+        store = await stack.enter_async_context(_store(settings, folder, reports))
         lms = _lms(settings, store, clock)
         stack.push_async_callback(lms.close)
         files = Files(folder / "reports")
@@ -190,13 +192,36 @@ async def _until_first(task: "asyncio.Task[None]", work: Coroutine[Any, Any, Non
 
 
 @asynccontextmanager
-async def _store(folder: Path, cipher: Cipher) -> AsyncIterator[Store]:
-    store = SqliteStore(folder / "store.sqlite3", cipher)
-    await store.open()
+async def _store(settings: Settings, folder: Path, reports: Reports) -> AsyncIterator[Store]:
+    cipher = _cipher(settings, folder)
+    store: Store
+    if settings.mongodb_uri is not None:
+        store = MongoStore(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, cipher)
+    else:
+        store = SqliteStore(folder / "store.sqlite3", cipher)
     try:
+        await open_when_there(store, reports)
         yield store
     finally:
         await store.close()
+
+
+async def open_when_there(store: Store, reports: Reports, *, every: float = STORE_TRIED_EVERY) -> None:
+    """Open a store; one that can't be reached is waited for: after a power cut a database may be up later than we.
+
+    Raises StoreDamaged, StoreRefused, EncryptionKeyError.
+    """
+    with reports.part(_waiting_for_store):
+        while True:
+            try:
+                return await store.open()
+            except StoreUnavailable as error:
+                log.warning("the classroom waits for its store: %s", error)
+            await asyncio.sleep(every)
+
+
+async def _waiting_for_store() -> Part:
+    return Part([], ["the classroom waits for its store: see the log"], {})
 
 
 def _cipher(settings: Settings, folder: Path) -> Cipher:

@@ -19,10 +19,12 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
+from classroom.composition import open_when_there
 from classroom.store import Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
 from encryption import Cipher, EncryptionKeyError
+from health import Reports
 from tests.integration.store_contract import CODE, NOW, StoreContract, a_session, after, mark, opened, sheets_of
 from tests.servers import mongo_server
 
@@ -228,6 +230,24 @@ async def test_gone_at_the_start(database: str) -> None:
             await store.open()
     assert not re.search(r"secret|127", str(gone.value))
     await store.close()
+    gc.collect()
+
+
+@may_leave_a_socket
+async def test_waited_for(database: str) -> None:
+    """A MongoDB that is up later than the classroom is waited for, and named in the health report meanwhile."""
+    reports = Reports()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+    store = MongoStore(f"mongodb://127.0.0.1:{port}", database, Cipher(KEY), patience=0.3)
+    opening = asyncio.create_task(open_when_there(store, reports, every=0.1))
+    assert not (await asyncio.wait({opening}, timeout=0.6))[0]
+    assert (await reports.report())["problems"] == ["the classroom waits for its store: see the log"]
+    with mongo_server("--port", str(port)):
+        await asyncio.wait_for(opening, 60)
+        assert await store.unfinished() == []
+        await store.close()
     gc.collect()
 
 
