@@ -7,20 +7,18 @@ the other way round.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from telegram import BotCommand
 from telegram.error import InvalidToken
 from telegram.ext import BaseHandler
 
 from classroom.board import Boards
 from classroom.checkin import CheckIns
-from classroom.commands import student_commands, teacher_commands
 from classroom.keeper import Files, Keeper
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
@@ -37,10 +35,8 @@ from encryption import Cipher, open_cipher
 from health import Part, Reports, polling_state
 from ledger import Database, LedgerError, People, Rooms, Told
 from settings import Settings
-from telegram_app.commands import publish
 from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
 from telegram_app.files import files_in
-from telegram_app.i18n import Texts
 from telegram_app.outgoing import BETWEEN_SENDS, Outbox
 from telegram_app.persistence import StepsFromLedger
 from telegram_app.side_by_side import run_side_by_side
@@ -55,7 +51,6 @@ class BotParts:
     """One of the two bots, put together and not yet running."""
 
     setting: str  # that its token comes from
-    commands: Callable[[Texts], list[BotCommand]]
     application: AnyApplication
     poll: PollingRequest
     side: Side
@@ -149,8 +144,7 @@ async def _bot(
 
     outbox = Outbox(application.bot, database, name, lost, clock, between_sends, files_in(files.folder))
     side = Side(people, outbox, Told(database), languages=await asyncio.to_thread(people.languages))
-    commands = teacher_commands if name == "teacher" else student_commands
-    return BotParts(setting, commands, application, poll, side, database)
+    return BotParts(setting, application, poll, side, database)
 
 
 async def _run(bot: BotParts) -> None:
@@ -163,7 +157,6 @@ async def _run(bot: BotParts) -> None:
             await bot.side.outbox.start()
             await stack.enter_async_context(polling(bot.application))
             log.info("@%s is ready", bot.side.username)
-            await publish(bot.application.bot, bot.commands)
             await bot.poll.refused.wait()
     except InvalidToken:
         bot.poll.refused.set()  # the health report leaves it out: it has a line of its own
