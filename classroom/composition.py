@@ -7,6 +7,7 @@ the other way round.
 import asyncio
 import logging
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ from telegram_app.side_by_side import run_side_by_side
 log = logging.getLogger(__name__)
 
 KEY_FILE = "classroom.key"  # beside ENCRYPTION_KEY_FILE
+LOOK_EVERY, LOOKS_KEPT = 0.1, 600  # seconds between looks at how late the loop is, and how many are kept
 
 
 @dataclass
@@ -76,7 +78,10 @@ async def serve(settings: Settings, clock: Clock, reports: Reports, *, between_s
         rooms = Rooms(teacher.database)
         room = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
         keeper = assemble(room, teacher.application, student.application, files)
-        stack.enter_context(reports.part(lambda: _report([teacher, student], store)))
+        lateness = Lateness()
+        measuring = asyncio.create_task(lateness.measure(), name="loop-lateness")
+        stack.callback(measuring.cancel)
+        stack.enter_context(reports.part(lambda: _report([teacher, student], store, lateness)))
         bots = [_run(teacher), _run(student)]
         if room.sync is not None:
             room.sync.start()
@@ -198,7 +203,28 @@ def _lms(settings: Settings, store: Store, clock: Clock) -> Lms:
     return RestLms(settings.base_url, settings.jwt_login_endpoint, store, clock)
 
 
-async def _report(bots: list[BotParts], store: Store) -> Part:
+class Lateness:
+    """By how much the loop is late, looked at ten times a second; a health report has what came since the last."""
+
+    def __init__(self) -> None:
+        self._late: deque[float] = deque(maxlen=LOOKS_KEPT)  # seconds
+
+    async def measure(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LOOK_EVERY
+            await asyncio.sleep(LOOK_EVERY)
+            self._late.append(loop.time() - due)
+
+    def taken(self) -> list[int]:
+        """Return, in milliseconds, what was measured since the last call."""
+        taken = [round(1000 * late) for late in self._late]
+        self._late.clear()
+        return taken
+
+
+async def _report(bots: list[BotParts], store: Store, lateness: Lateness) -> Part:
     """Return the classroom's part of /healthz."""
     failing, degraded = [], []
     for bot in bots:
@@ -216,4 +242,5 @@ async def _report(bots: list[BotParts], store: Store) -> Part:
         unfinished, unsent = len(await store.unfinished()), len(await store.unacked())
     except StoreError:
         return Part([*failing, "the classroom's store can't be read: see the log"], degraded, {})
-    return Part(failing, degraded, {"sessions": unfinished, "sheets_not_in_lms": unsent})
+    counts = {"sessions": unfinished, "sheets_not_in_lms": unsent, "loop_lags_ms": lateness.taken()}
+    return Part(failing, degraded, counts)

@@ -4,12 +4,15 @@ Conditional updates decide races: of two who do the same at once, one gets the r
 says so. Whatever was acknowledged is there after a crash. Secrets (tokens, passwords) are encrypted by the store.
 """
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from classroom.sessions import Binding, CheckIn, Enrolled, Mark, Session, Sheet, Step, Teacher
+
+TRIES_KEPT = timedelta(hours=1)
 
 
 class StoreError(Exception):
@@ -22,6 +25,10 @@ class StoreUnavailable(StoreError):
 
 class StoreDamaged(StoreError):
     """The data can't be read, or is newer than this program (permanent: the operator has to look)."""
+
+
+class StoreRefused(StoreError):
+    """The database does not let us in, or is too old (permanent: the operator has to change it)."""
 
 
 class SessionExists(StoreError):
@@ -63,11 +70,16 @@ class WrongTries:
     on_student_id: int
 
 
+def account_hash(telegram_id: int) -> str:
+    """Return what is kept of a Telegram account whose data were deleted: enough to know it again, no more."""
+    return hashlib.blake2b(f"telegram account {telegram_id}".encode(), digest_size=16).hexdigest()
+
+
 class Store(Protocol):
     """What a store can do. Every method may raise StoreUnavailable."""
 
     async def open(self) -> None:
-        """Connect; make or migrate the schema and its indexes. Raises StoreDamaged."""
+        """Connect; make or migrate the schema and its indexes. Raises StoreDamaged, StoreRefused."""
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -240,6 +252,7 @@ class Store(Protocol):
 
 
 __all__ = [
+    "TRIES_KEPT",
     "Binding",
     "BoundOtherwise",
     "CheckIn",
@@ -249,7 +262,9 @@ __all__ = [
     "Store",
     "StoreDamaged",
     "StoreError",
+    "StoreRefused",
     "StoreUnavailable",
     "Tokens",
     "WrongTries",
+    "account_hash",
 ]

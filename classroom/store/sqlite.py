@@ -4,18 +4,18 @@ Every method is one transaction in the store's one thread, so that what is read 
 """
 
 import asyncio
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from classroom.sessions import Binding, CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step, Teacher, code_ends
 from classroom.store import (
+    TRIES_KEPT,
     BoundOtherwise,
     NoSuchSession,
     SessionExists,
@@ -23,19 +23,13 @@ from classroom.store import (
     StoreUnavailable,
     Tokens,
     WrongTries,
+    account_hash,
 )
 from classroom.store.schema import MIGRATIONS
 from encryption import Cipher
 from ledger import Database, LedgerError, LedgerUnavailable
 
 Result = TypeVar("Result")
-
-TRIES_KEPT = timedelta(hours=1)
-
-
-def account_hash(telegram_id: int) -> str:
-    """Return what is kept of a Telegram account whose data were deleted: enough to know it again, no more."""
-    return hashlib.blake2b(f"telegram account {telegram_id}".encode(), digest_size=16).hexdigest()
 
 
 class SqliteStore:
