@@ -20,6 +20,7 @@ from telegram.ext import BaseHandler
 
 from classroom.board import Boards
 from classroom.checkin import CheckIns
+from classroom.commands import publish
 from classroom.keeper import Files, Keeper
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
@@ -161,6 +162,7 @@ async def _run(bot: BotParts) -> None:
             stack.push_async_callback(bot.side.outbox.close)
             await bot.side.outbox.start()
             await stack.enter_async_context(polling(bot.application))
+            await publish(bot.application.bot, bot.setting)
             log.info("@%s is ready", bot.side.username)
             await bot.poll.refused.wait()
     except InvalidToken:
