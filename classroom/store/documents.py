@@ -24,6 +24,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "sessions": [
         IndexModel("lessons", unique=True, sparse=True),
         IndexModel("live_codes", unique=True, sparse=True),
+        IndexModel("past_codes.code", sparse=True),
         IndexModel([("teacher", ASCENDING), ("opened_at", DESCENDING)]),
         IndexModel("final_at"),
     ],
@@ -108,8 +109,12 @@ def session_document(session: Session, lessons: list[str], code: str, valid_unti
 
 
 def with_codes(document: Document, codes: list[Document]) -> Document:
-    """Return a session's document with these codes, the newest last."""
+    """Return a session's document with these codes, the newest last; those before them are remembered as past."""
     changed = {name: value for name, value in document.items() if name not in ("codes", "live_codes")}
+    kept = {each["code"] for each in codes}
+    gone = [each for each in document.get("codes", []) if each["code"] not in kept]
+    if gone:
+        changed["past_codes"] = [*document.get("past_codes", []), *gone]
     if codes:
         changed |= {"codes": codes, "live_codes": [each["code"] for each in codes]}
     return changed

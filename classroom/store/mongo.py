@@ -337,11 +337,15 @@ class MongoStore:
 
     @_asks
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
-        """Return the session that this code is good for now."""
-        document = await self._collection("sessions").find_one({"live_codes": code, "ended_at": None})
-        if document is None or all(each["code"] != code for each in _good(document, now)):
-            return None
-        return session_from(document)
+        """Return the session that this code was good for at that moment. See ``Store.session_by_code``."""
+        either = {"$or": [{"live_codes": code}, {"past_codes.code": code}], "cancelled": False}
+        async for document in self._collection("sessions").find(either):
+            ended, at = document["ended_at"], text_of(now)
+            known = [*document.get("codes", []), *document.get("past_codes", [])]
+            good = any(each["code"] == code and each["valid_until"] >= at for each in known)
+            if good and document["opened_at"] <= at and (ended is None or ended >= at):
+                return session_from(document)
+        return None
 
     @_asks
     async def code(self, session_id: str, now: datetime) -> str | None:
@@ -592,7 +596,6 @@ class MongoStore:
     async def forget_student(self, telegram_id: int) -> None:
         """Delete what is kept of a Telegram account. See ``Store.forget_student``."""
         await self._collection("check_ins").delete_many({"telegram_id": telegram_id})
-        await self._collection("attempts").delete_many({"telegram_id": telegram_id})
         await self._collection("bindings").update_many({"telegram_id": telegram_id}, {"$unset": {"telegram_id": ""}})
 
     # tries
@@ -609,6 +612,16 @@ class MongoStore:
         tries, later = self._collection("attempts"), {"$gt": since}
         by_account = await tries.count_documents({"telegram_id": telegram_id, "at": later})
         return WrongTries(by_account, await tries.count_documents({"folded": student_id.casefold(), "at": later}))
+
+    @_asks
+    async def wrong_tries_in_session(self, session_id: str, since: datetime) -> int:
+        """Count the wrong tries on a session's IDs, by accounts without a check-in there."""
+        sheets = self._collection("marks").find({"session": session_id}, ["students"])
+        folded = [student async for sheet in sheets for student in sheet["students"]]
+        there = self._collection("check_ins").find({"session": session_id}, ["telegram_id"])
+        accounts = [each["telegram_id"] async for each in there]
+        which = {"folded": {"$in": folded}, "telegram_id": {"$nin": accounts}, "at": {"$gt": since}}
+        return await self._collection("attempts").count_documents(which)
 
     # history and cleaning
 
