@@ -218,10 +218,12 @@ class CheckIns:
         """Write the mark; before the check-in's step, so that a crash in between repeats and loses nothing."""
         proven = check_in.updated_at or check_in.code_at
         mark = Mark(check_in.student_id, status_at(session, proven), now)
-        await self._room.store.mark(session.id, mark, overwrite=False)
-        sheet = await self._room.store.sheet_of(session.id, check_in.student_id)
-        if sheet is not None and (there := sheet.marks.get(check_in.student_id)) is not None:
-            await self._on_mark(session, check_in.student_id, there)  # what the record says: a hand may have been first
+        if not await self._room.store.mark(session.id, mark, overwrite=False):
+            sheet = await self._room.store.sheet_of(session.id, check_in.student_id)
+            mark = (
+                sheet.marks.get(check_in.student_id, mark) if sheet is not None else mark
+            )  # a hand may have been first
+        await self._on_mark(session, check_in.student_id, mark)
 
     async def settle(self, session: Session, sheets: Collection[Sheet]) -> None:
         """Finish what a process that ended half way left: check-ins that have their mark are done."""

@@ -92,9 +92,9 @@ class StudentBot:
             else _("Send your student ID and the 6-digit code that your teacher shows, such as: S1234567 482913")
         )
         await self._room.set_step(self._side, person, CODE)
-        await self._ask(person, _joined(headline, question), in_place)
+        await self._ask(person, _joined(headline, question), in_place=in_place)
 
-    async def _ask(self, person: int, question: str, in_place: bool) -> None:
+    async def _ask(self, person: int, question: str, *, in_place: bool) -> None:
         """Put a question: in the place of the one before, or below."""
         _ = self._side.texts(person)
         keyboard: Keyboard = [[Button(_("Back"), "menu")]]
@@ -132,12 +132,19 @@ class StudentBot:
             await self._ask_code(person, _("That is no code. A code has 6 digits."))
 
     async def _ask_student_id(self, person: int, code: str) -> None:
-        """Ask for the missing part: in the place of the menu or the question where that is in sight."""
+        """Ask for the missing part: in the place of the menu or the question where that is in sight.
+
+        Else, as after a link, without buttons: taking them away again is a call for each student of a large class.
+        """
         _, now = self._side.texts(person), self._room.clock.now()
         before = await self._side.step(person)
         in_sight = before is not None and before.name == CODE and now - before.at < ON_SCREEN
         await self._room.set_step(self._side, person, STUDENT_ID, {"code": code, "at": now.isoformat()})
-        await self._ask(person, _("Now send me your student ID."), in_sight)
+        question = _("Now send me your student ID.")
+        if in_sight:
+            await self._ask(person, question, in_place=True)
+        else:
+            await self._side.outbox.put(Item(person, "strip", slot=MENU), Item(person, "send", question))
 
     async def _enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> None:
         told = await self._check_ins.enter(person, student_id and student_id[:LONGEST_ID], code, typed_at)

@@ -298,7 +298,7 @@ class TestHalfWay:
         assert await room.enters() is Answer.PLACE
         assert await room.step(session) is Step.PLACE
 
-    @pytest.mark.parametrize("fails", ["mark", "sheet_of", "move_check_in"])
+    @pytest.mark.parametrize("fails", ["mark", "move_check_in"])
     async def test_deciding_again(self, room: Class, fails: str) -> None:
         """Whatever call of the store fails, the teacher's second word does the rest, and the record has one mark."""
         session = await room.opens()

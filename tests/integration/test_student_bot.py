@@ -19,6 +19,7 @@ from tests.integration.in_class import (
     KEY,
     ROOM,
     STUDENTS,
+    TEACHERS,
     RunningClock,
     Student,
     Teacher,
@@ -441,3 +442,10 @@ class TestOwn:
         student.says(f"S004 {code}")
         eventually("an answer", lambda: SUBJECT in str(student.screen()[-1]["text"]))
         assert student.counts("The code is right") == 0
+
+    @pytest.mark.parametrize(("bot", "own"), [(STUDENTS, {"me", "delete_me"}), (TEACHERS, {"history"})])
+    def test_commands(self, bot: str, own: set[str], code: str, telegram: Telegram) -> None:
+        """Telegram offers each bot's commands, in three languages."""
+        eventually("the commands", lambda: len(telegram.get("/commands", bot=bot)) == 3)
+        for listed in telegram.get("/commands", bot=bot):
+            assert {each["command"] for each in listed["commands"]} == own | {"start", "language", "cancel", "help"}
