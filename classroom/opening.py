@@ -185,6 +185,7 @@ class Opening:
                 code = new_code(self._room.below)
                 if await self._room.store.create_session(session, sheets, code, code_ends(session, now)):
                     await self._room.set_step(self._side, person, "")
+                    await self._side.outbox.put(Item(person, "strip", slot=SCREEN))
                     log.info("session %s: opened by teacher %d, %d batches", session.id, person, len(sheets))
                     return session
         except SessionExists as there:
