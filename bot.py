@@ -19,7 +19,7 @@ import logs
 import self_check
 import settings as settings_module
 from classroom import composition as classroom
-from classroom.store import StoreDamaged, StoreUnavailable
+from classroom.store import StoreError, StoreRefused
 from clock import SystemClock
 from encryption import EncryptionKeyError
 from handlers import composition as marker
@@ -63,9 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
             return asyncio.run(_until_signal(settings))
     except Timeout:
         return _refuse(f"DATA_DIR: '{settings.data_dir}' is in use by another process of this bot", EX_TEMPFAIL)
-    except (EncryptionKeyError, SchemaTooNew, SettingsError, TokenRefused) as error:
+    except (EncryptionKeyError, SchemaTooNew, SettingsError, StoreRefused, TokenRefused) as error:
         return _refuse(error, EX_CONFIG)
-    except (StorageUnavailable, DataDamaged, LedgerError, StoreDamaged, StoreUnavailable, OSError) as error:
+    except (StorageUnavailable, DataDamaged, LedgerError, StoreError, OSError) as error:
         return _refuse(error, EX_IOERR)
     except BrowserMissing as error:
         return _refuse(error, EX_UNAVAILABLE)

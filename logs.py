@@ -37,3 +37,5 @@ def set_up(level: str, form: str) -> None:
     logging.getLogger("telegram.ext.AIORateLimiter").setLevel(logging.CRITICAL)
     # python-telegram-bot logs whole answers at DEBUG, and with them what people typed
     logging.getLogger("telegram").setLevel(max(logging.INFO, logging.getLevelName(level)))
+    # pymongo logs whole commands at DEBUG, and with them the documents
+    logging.getLogger("pymongo").setLevel(max(logging.INFO, logging.getLevelName(level)))

@@ -344,9 +344,12 @@ class AttendanceMonitor:
         """
         self._limits.wait_for_load(self._pause)
         self._checked_at = self._clock.monotonic()
-        if portal.unchanged():
-            self._note_check()
-            return
+        match portal.unchanged():
+            case True:
+                self._note_check()
+                return
+            case False:
+                self._limits.wait_for_load(self._pause)  # the load is another request
         portal.load(self._portal_url)
         reading = portal.settle()
         if reading.view is View.LOGIN:

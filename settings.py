@@ -130,6 +130,13 @@ class Settings(BaseSettings):
         description="the https address of the LMS's sign-in, ending in /login; BASE_URL and this one go together",
     )
 
+    mongodb_uri: SecretStr | None = Field(
+        None, description="the address of a MongoDB, mongodb:// or mongodb+srv://, or nothing: SQLite in DATA_DIR"
+    )
+    mongodb_database: str = Field(
+        "lms_database", description="a MongoDB database's name: letters, digits, - and _, at most 63"
+    )
+
     otp_expiry_seconds: int = Field(120, ge=30, le=3600, description="seconds, 30 to 3600")
     otp_rotate_seconds: int = Field(
         0, ge=0, le=600, description="0: one code for the whole session; else seconds between codes, 15 to 600"
@@ -224,6 +231,20 @@ class Settings(BaseSettings):
             parts = urlsplit(value.get_secret_value())
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError("no proxy's address")
+        return value
+
+    @field_validator("mongodb_uri")
+    @classmethod
+    def _check_mongodb(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"mongodb(\+srv)?://[^/?]", value.get_secret_value()):
+            raise ValueError("no MongoDB's address")
+        return value
+
+    @field_validator("mongodb_database")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,63}", value):
+            raise ValueError("no database's name")
         return value
 
     @field_validator("otp_rotate_seconds")

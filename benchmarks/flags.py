@@ -103,12 +103,13 @@ def measure(
 def flat(portal: Portal, arguments: argparse.Namespace) -> str:
     """Load many times, a second apart, and look at the memory on the way."""
     samples: list[tuple[int, float]] = []
+    # what is its own alone: of what Chromes share one has more or less, as others run beside it or not
     with Pages(portal, ARGUMENTS, 1, collects=True) as pages:
         for number in range(1, arguments.flat + 1):
             begun = time.monotonic()
             pages.load()
             if number % 10 == 0:
-                samples.append((number, pages.memory()))
+                samples.append((number, pages.own_memory()))
             time.sleep(max(0.0, begun + 1 - time.monotonic()))
     half = len(samples) // 2
     first, second = ([memory for _, memory in part] for part in (samples[1:half], samples[half:]))
@@ -118,7 +119,7 @@ def flat(portal: Portal, arguments: argparse.Namespace) -> str:
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}; Vaadin 7.7.13. "
         f"`python -m benchmarks.flags --flat {arguments.flat}`",
         "",
-        "| loads | MB (PSS) |",
+        "| loads | MB (USS, nobody else's) |",
         "|---|---|",
         *(f"| {number} | {memory:.0f} |" for number, memory in samples if number % 50 == 0),
         "",
@@ -173,6 +174,11 @@ class Pages:
         for cost in self._costs:
             cost.sample(memory=False)
         return sum(cost.cpu_seconds for cost in self._costs)
+
+    def own_memory(self) -> float:
+        """Return the memory that is nobody else's (USS), in MB."""
+        self.memory()
+        return sum(cost.uss[-1] for cost in self._costs) / 2**20
 
     def memory(self) -> float:
         """Return the memory (PSS) of all browsers and drivers now, in MB."""

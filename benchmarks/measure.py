@@ -16,6 +16,7 @@ class Cost:
     begun_with: float = 0.0
     cpu_of: dict[tuple[int, float], float] = field(default_factory=dict)
     pss: list[int] = field(default_factory=list)
+    uss: list[int] = field(default_factory=list)  # what is nobody else's: not changed by what else runs
     processes: list[int] = field(default_factory=list)
 
     def begin(self) -> None:
@@ -30,17 +31,19 @@ class Cost:
             tree = [root, *root.children(recursive=True)]
         except psutil.NoSuchProcess:
             return
-        total = 0
+        total = own = 0
         for process in tree:
             try:
                 times = process.cpu_times()
                 self.cpu_of[process.pid, process.create_time()] = times.user + times.system
                 if memory:
-                    total += process.memory_full_info().pss
+                    memory_of = process.memory_full_info()
+                    total, own = total + memory_of.pss, own + memory_of.uss
             except psutil.Error:
                 continue
         if memory:
             self.pss.append(total)
+            self.uss.append(own)
             self.processes.append(len(tree))
 
     @property

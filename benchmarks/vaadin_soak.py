@@ -91,7 +91,8 @@ def server(stack: ExitStack, command: list[str]) -> tuple["subprocess.Popen[str]
     stack.callback(process.wait)
     stack.callback(process.terminate)
     assert process.stdout is not None
-    return process, next(word for word in process.stdout.readline().split() if word.startswith("http"))
+    line = process.stdout.readline()
+    return process, line[line.index("http") :].split()[0]
 
 
 def _soak(

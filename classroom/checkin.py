@@ -12,10 +12,12 @@ from enum import Enum
 from classroom import checkin_policy as policy
 from classroom.error_codes import Code, noted
 from classroom.services import Classroom
-from classroom.sessions import Binding, CheckIn, Mark, Session, Status, Step, finish_by, status_at
+from classroom.sessions import Binding, CheckIn, Mark, Session, Sheet, Status, Step, end_of, finish_by, status_at
 from classroom.store import BoundOtherwise
 
 log = logging.getLogger(__name__)
+
+RECENT = timedelta(hours=1)  # for which a location is taken for one to the last check-in
 
 
 class Answer(Enum):
@@ -42,7 +44,7 @@ class Told:
     session: Session | None = None
     check_in: CheckIn | None = None
     refusal: policy.Refusal | None = None
-    until: datetime | None = None  # of a lock
+    mark: Mark | None = None  # that the record has
     is_new: bool = False  # this very location has moved the check-in on
 
 
@@ -66,46 +68,64 @@ class CheckIns:
         self._room = room
         self._on_mark = on_mark
 
-    async def enter(self, person: int, student_id: str | None, code: str) -> Told:
-        """Begin a check-in with a code; ``student_id`` None: the one that this account is bound to."""
+    async def enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> Told:
+        """Begin a check-in with a code; ``student_id`` None: the one that this account is bound to.
+
+        ``typed_at`` is when the code came, where the ID came after it: in time is in time.
+        """
         store, now = self._room.store, self._room.clock.now()
+        at = typed_at if typed_at is not None and now - typed_at <= self._grace else now
         binding = await store.binding_of(person)
         claimed = student_id or (binding.student_id if binding else "")
         tries = await store.wrong_tries(person, claimed, now - policy.TRIES_WINDOW)
         if policy.locked(tries.by_account):
-            return Told(Answer.LOCKED, until=now + policy.TRIES_WINDOW)
-        told = await self._enter(person, claimed, code, binding, now, policy.suspicious(tries.on_student_id))
+            return Told(Answer.LOCKED)
+        told = await self._enter(person, claimed, code, binding, at, tries.on_student_id)
         if told is None:
             await store.add_wrong_try(person, claimed, now)
-            noted(log, Code.OTP, f"person {person}: ID and code do not fit together")
             return Told(Answer.WRONG)
         return told
 
     async def _enter(
-        self, person: int, claimed: str, code: str, binding: Binding | None, now: datetime, suspicious: bool
+        self, person: int, claimed: str, code: str, binding: Binding | None, at: datetime, tries_on_id: int
     ) -> Told | None:
-        store = self._room.store
-        session = await store.session_by_code(code, now)
-        sheet = await store.sheet_of(session.id, claimed) if session is not None and claimed else None
-        if session is None or sheet is None:
+        store, now = self._room.store, self._room.clock.now()
+        session = await store.session_by_code(code, at)
+        if session is None:
+            noted(log, Code.OTP, f"person {person}: no session has this code")
             return None
-        if binding is not None and binding.student_id.casefold() != claimed.casefold():
+        sheet = await store.sheet_of(session.id, claimed) if claimed else None
+        own = binding is None or binding.student_id.casefold() == claimed.casefold()
+        if sheet is None or not own:
+            why = "is not their own" if sheet is not None else "is on no roster"
+            noted(log, Code.STUDENT_ID, f"session {session.id}: person {person}, the student ID {why}")
             return None
         student_id = next(e.student_id for e in sheet.roster if e.student_id.casefold() == claimed.casefold())
         try:
             await store.bind(Binding(person, student_id, now))
         except BoundOtherwise:
-            noted(log, Code.STUDENT_ID, f"person {person}: student ID {student_id} is bound otherwise", logging.WARNING)
+            what = f"session {session.id}: person {person}, the student ID {student_id} is bound otherwise"
+            noted(log, Code.STUDENT_ID, what, logging.WARNING)
             return None
-        note = policy.MANY_TRIES if suspicious and binding is None else ""
+        if (mark := sheet.marks.get(student_id)) is not None:
+            return Told(Answer.MARKED, session, mark=mark)
+        in_session = await store.wrong_tries_in_session(session.id, session.opened_at)
+        note = policy.suspicion(tries_on_id, in_session, bound=binding is not None)
         check_in = await store.begin_check_in(
-            CheckIn(session.id, student_id, person, Step.PLACE, code_at=now, note=note, updated_at=now)
+            CheckIn(session.id, student_id, person, Step.PLACE, code_at=at, note=note, updated_at=now)
         )
         if check_in.telegram_id != person:  # unbound by a teacher meanwhile, and bound anew
-            moved = replace(check_in, telegram_id=person, step=Step.PLACE, code_at=now, updated_at=now)
+            moved = replace(check_in, telegram_id=person, step=Step.PLACE, code_at=at, note=note, updated_at=now)
             check_in = moved if await store.move_check_in(moved, {Step.PLACE, Step.REJECTED}) else check_in
+        elif check_in.step is Step.PLACE and check_in.code_at < at:  # entered once more: the newest is looked for
+            moved = replace(check_in, code_at=at, updated_at=now)
+            check_in = moved if await store.move_check_in(moved, {Step.PLACE}) else check_in
         log.info("session %s: student %s, the code is right", session.id, student_id)
         return Told(_ANSWERS[check_in.step], session, check_in)
+
+    @property
+    def _grace(self) -> timedelta:
+        return timedelta(seconds=self._room.settings.checkin_grace_seconds)
 
     async def place(self, person: int, evidence: policy.Evidence) -> Told:
         """Take a location for the check-in that waits for one."""
@@ -114,20 +134,42 @@ class CheckIns:
         session = await store.session(check_in.session) if check_in is not None else None
         if check_in is None or session is None or session.cancelled:
             return Told(Answer.NOTHING)
-        if check_in.step is not Step.PLACE:
-            recent = now - check_in.code_at < timedelta(hours=1)
-            return Told(_ANSWERS[check_in.step] if recent else Answer.NOTHING, session, check_in)
-        if now > finish_by(session, check_in.code_at, timedelta(seconds=self._room.settings.checkin_grace_seconds)):
+        in_review = check_in.step is Step.REVIEW and check_in.note == policy.JUST_OUTSIDE and now <= end_of(session)
+        if check_in.step is not Step.PLACE and not in_review:
+            return await self._where(session, check_in, now)
+        sheet = await store.sheet_of(session.id, check_in.student_id)
+        if sheet is not None and check_in.student_id in sheet.marks:  # by the teacher's hand meanwhile
+            return await self._where(session, replace(check_in, step=Step.DONE), now)
+        finish = finish_by(session, check_in.code_at, self._grace)
+        if now > finish:
             noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id} came too late")
-            return Told(Answer.OVER, session, check_in)
+            return Told(Answer.OVER if now - finish < RECENT else Answer.NOTHING, session, check_in)
         refusal = policy.refusal(evidence, now, self._room.settings.location_policy)
         if refusal is not None:
             log.info("session %s: student %s, location refused: %s", session.id, check_in.student_id, refusal.value)
             return Told(Answer.REFUSED, session, check_in, refusal)
-        limit = self._room.settings.location_distance_limit_meters
+        moved, answer = self._judged(session, check_in, evidence, now)
+        if in_review and answer is not Answer.WAITING:
+            return Told(Answer.REVIEW, session, check_in)
+        if not await store.move_check_in(moved, {check_in.step}):
+            return await self.place(person, evidence)  # somebody was faster: what it is now
+        return Told(answer, session, moved, is_new=answer is not Answer.OUTSIDE and not in_review)
+
+    async def _where(self, session: Session, check_in: CheckIn, now: datetime) -> Told:
+        """Answer a location that is no longer needed."""
+        if now - check_in.code_at > RECENT:
+            return Told(Answer.NOTHING, session, check_in)
+        sheet = await self._room.store.sheet_of(session.id, check_in.student_id)
+        mark = sheet.marks.get(check_in.student_id) if sheet is not None else None
+        return Told(_ANSWERS[check_in.step], session, check_in, mark=mark)
+
+    def _judged(
+        self, session: Session, check_in: CheckIn, evidence: policy.Evidence, now: datetime
+    ) -> tuple[CheckIn, Answer]:
+        """Judge a location; return the check-in with it, and what is said."""
         here = policy.Point(evidence.latitude, evidence.longitude, evidence.accuracy)
         there = policy.Point(session.place.latitude, session.place.longitude, session.place.accuracy)
-        judged = policy.judge(here, there, limit)
+        judged = policy.judge(here, there, self._room.settings.location_distance_limit_meters)
         log.info(
             "session %s: student %s, %.0f m away (accuracy %s m): %s",
             session.id,
@@ -136,23 +178,19 @@ class CheckIns:
             evidence.accuracy,
             judged.zone.value,
         )
-        step, note = Step.PLACE, check_in.note
-        if judged.zone is policy.Zone.INSIDE:
-            step = Step.REVIEW if check_in.note == policy.MANY_TRIES else Step.CONFIRM
-        elif judged.zone is policy.Zone.NEAR:
-            step, note = Step.REVIEW, check_in.note or policy.JUST_OUTSIDE
-        else:
-            note = note or policy.TOO_FAR
-            noted(log, Code.OUT_OF_RANGE, f"session {session.id}: student {check_in.student_id}")
-        if step is Step.CONFIRM:
-            note = ""
+        doubted = check_in.note if check_in.note in policy.DOUBTS else ""
+        match judged.zone:
+            case policy.Zone.INSIDE:
+                step, note = Step.REVIEW if doubted else Step.CONFIRM, doubted
+            case policy.Zone.NEAR:
+                step, note = Step.REVIEW, doubted or policy.JUST_OUTSIDE
+            case policy.Zone.OUTSIDE:
+                step, note = Step.PLACE, doubted or policy.TOO_FAR
+                noted(log, Code.OUT_OF_RANGE, f"session {session.id}: student {check_in.student_id}")
         moved = replace(
             check_in, step=step, note=note, distance=judged.distance, accuracy=evidence.accuracy, updated_at=now
         )
-        if not await store.move_check_in(moved, {Step.PLACE}):
-            return await self.place(person, evidence)  # a second location was faster: its answer
-        answer = Answer.OUTSIDE if step is Step.PLACE else _ANSWERS[step]
-        return Told(answer, session, moved, is_new=step is not Step.PLACE)
+        return moved, Answer.OUTSIDE if step is Step.PLACE else _ANSWERS[step]
 
     async def decide(self, session: Session, student_ids: Collection[str], *, accept: bool) -> list[CheckIn]:
         """Carry out the teacher's word on check-ins that wait for it; return those that it was for, as they are now."""
@@ -180,8 +218,19 @@ class CheckIns:
         """Write the mark; before the check-in's step, so that a crash in between repeats and loses nothing."""
         proven = check_in.updated_at or check_in.code_at
         mark = Mark(check_in.student_id, status_at(session, proven), now)
-        await self._room.store.mark(session.id, mark, overwrite=False)
+        if not await self._room.store.mark(session.id, mark, overwrite=False):
+            sheet = await self._room.store.sheet_of(session.id, check_in.student_id)
+            mark = (
+                sheet.marks.get(check_in.student_id, mark) if sheet is not None else mark
+            )  # a hand may have been first
         await self._on_mark(session, check_in.student_id, mark)
+
+    async def settle(self, session: Session, sheets: Collection[Sheet]) -> None:
+        """Finish what a process that ended half way left: check-ins that have their mark are done."""
+        marked = {student_id for sheet in sheets for student_id in sheet.marks}
+        for check_in in await self._room.store.check_ins(session.id):
+            if check_in.student_id in marked and check_in.step in (Step.CONFIRM, Step.REVIEW):
+                await self._room.store.move_check_in(replace(check_in, step=Step.DONE), {check_in.step})
 
     async def mark_by_hand(self, session: Session, student_id: str, status: Status, reason: str, teacher: int) -> bool:
         """Write the teacher's own mark, which counts for more than any check-in; on record with the reason."""

@@ -1,9 +1,11 @@
 """What counts as evidence at a check-in: tries of codes, and places. Pure: no I/O, nothing of ours imported.
 
-Guessing: five wrong tries lock a Telegram account for the rest of 15 minutes, and after twenty on one student ID a
-right code from an account that is not bound to it goes to the teacher. Of a million codes at most two are good at a
-time, so one account guesses one at most 10 times in a million, and many accounts together at most 50 times for one
-student before a person looks: under 1 in 10,000. Nobody's own tries are touched by another's.
+Guessing: five wrong tries lock a Telegram account for 15 minutes; after twenty on one student ID a right code from
+an account that is not bound to it goes to the teacher; and after forty in one session, on whatever IDs of its rosters,
+every code that comes later does. Without the last, many accounts could each try a few IDs until one says "right", and
+hand the code to all. Tries of accounts that are in the session by now do not count there: they knew the code. Of a
+million codes at most two are good at a time, so one account guesses one at most 10 times in a million, and all together
+at most 80 times before a person looks: under 1 in 10,000. Nobody is locked out by another's tries.
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from geopy.distance import geodesic  # type: ignore[import-untyped]  # no types 
 TRIES = 5  # wrong ones of an account
 TRIES_WINDOW = timedelta(minutes=15)
 TRIES_ON_ID = 20  # wrong ones on a student ID, by whomever, after which a new account is the teacher's to accept
+TRIES_IN_SESSION = 40  # wrong ones on all its IDs, after which everybody who comes is the teacher's to accept
 
 ACCURACY_CAP = 30.0  # metres: a phone may say up to 1500, which would let anybody in
 NEAR = 2.0  # times the limit: up to there the teacher decides
@@ -23,7 +26,8 @@ FRESH = timedelta(seconds=60)  # a location older than this is of another moment
 AHEAD = timedelta(seconds=60)  # Telegram's clock and ours may differ
 
 # Why a check-in is with the teacher, or was not let in (kept in the check-in's note).
-MANY_TRIES, JUST_OUTSIDE, TOO_FAR = "many tries", "just outside", "too far"
+MANY_TRIES, MANY_IN_SESSION, JUST_OUTSIDE, TOO_FAR = "many tries", "many in session", "just outside", "too far"
+DOUBTS = (MANY_TRIES, MANY_IN_SESSION)  # for which a person looks wherever the student is
 
 LocationPolicy = Literal["basic", "strict"]
 
@@ -85,9 +89,14 @@ def locked(wrong_tries: int) -> bool:
     return wrong_tries >= TRIES
 
 
-def suspicious(wrong_tries_on_id: int) -> bool:
-    """Say whether so many wrong tries on a student ID ask for a person to look at the next right one."""
-    return wrong_tries_on_id >= TRIES_ON_ID
+def suspicion(wrong_tries_on_id: int, wrong_tries_in_session: int, *, bound: bool) -> str:
+    """Return why a person has to look at a right code after so many wrong ones (a note); empty: nobody has to.
+
+    ``bound``: the account is bound to the ID already, so that others' tries on that ID are none of its business.
+    """
+    if wrong_tries_in_session >= TRIES_IN_SESSION:
+        return MANY_IN_SESSION
+    return MANY_TRIES if wrong_tries_on_id >= TRIES_ON_ID and not bound else ""
 
 
 def refusal(evidence: Evidence, now: datetime, policy: LocationPolicy) -> Refusal | None:
@@ -128,12 +137,15 @@ def judge(here: Point, there: Point, limit: float) -> Judged:
 __all__ = [
     "ACCURACY_CAP",
     "AHEAD",
+    "DOUBTS",
     "FRESH",
     "JUST_OUTSIDE",
+    "MANY_IN_SESSION",
     "MANY_TRIES",
     "NEAR",
     "TOO_FAR",
     "TRIES",
+    "TRIES_IN_SESSION",
     "TRIES_ON_ID",
     "TRIES_WINDOW",
     "Evidence",
@@ -145,5 +157,5 @@ __all__ = [
     "judge",
     "locked",
     "refusal",
-    "suspicious",
+    "suspicion",
 ]

@@ -7,6 +7,7 @@ the other way round.
 import asyncio
 import logging
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ from classroom.reports.sending import Reports as SessionReports
 from classroom.services import Classroom, Side
 from classroom.session_buttons import SessionButtons
 from classroom.sessions import Mark, Session, Sheet
-from classroom.store import Store, StoreError
+from classroom.store import Store, StoreError, StoreUnavailable
+from classroom.store.mongo import MongoStore
 from classroom.store.sqlite import SqliteStore
 from classroom.student_bot import StudentBot
 from classroom.teacher_bot import TeacherBot
@@ -48,7 +50,9 @@ from telegram_app.side_by_side import run_side_by_side
 
 log = logging.getLogger(__name__)
 
+STORE_TRIED_EVERY = 5.0  # seconds
 KEY_FILE = "classroom.key"  # beside ENCRYPTION_KEY_FILE
+LOOK_EVERY, LOOKS_KEPT = 0.1, 600  # seconds between looks at how late the loop is, and how many are kept
 
 
 @dataclass
@@ -67,12 +71,12 @@ async def serve(settings: Settings, clock: Clock, reports: Reports, *, between_s
 
     Raises:
         TokenRefused: Telegram knows neither of the two tokens.
-        EncryptionKeyError, StoreDamaged, LedgerError: see there.
+        EncryptionKeyError, StoreDamaged, StoreRefused, LedgerError: see there.
     """
     folder = settings.data_dir / "classroom"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(_store(folder, _cipher(settings, folder)))
+        store = await stack.enter_async_context(_store(settings, folder, reports))
         lms = _lms(settings, store, clock)
         stack.push_async_callback(lms.close)
         files = Files(folder / "reports")
@@ -81,7 +85,10 @@ async def serve(settings: Settings, clock: Clock, reports: Reports, *, between_s
         rooms = Rooms(teacher.database)
         room = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
         keeper = assemble(room, teacher.application, student.application, files)
-        stack.enter_context(reports.part(lambda: _report([teacher, student], store)))
+        lateness = Lateness()
+        measuring = asyncio.create_task(lateness.measure(), name="loop-lateness")
+        stack.callback(measuring.cancel)
+        stack.enter_context(reports.part(lambda: _report([teacher, student], store, lateness)))
         bots = [_run(teacher), _run(student)]
         if room.sync is not None:
             room.sync.start()
@@ -120,7 +127,7 @@ def assemble(
     )
     _add(teacher_application, room.teacher, teachers.handlers())
     _add(student_application, room.student, students.handlers())
-    return Keeper(room, boards, sent, files, buttons.give_up)
+    return Keeper(room, boards, sent, files, buttons.give_up, students.catch_up)
 
 
 def _add(application: AnyApplication, side: Side, handlers: list[BaseHandler[Any, Any, Any]]) -> None:
@@ -185,13 +192,36 @@ async def _until_first(task: "asyncio.Task[None]", work: Coroutine[Any, Any, Non
 
 
 @asynccontextmanager
-async def _store(folder: Path, cipher: Cipher) -> AsyncIterator[Store]:
-    store = SqliteStore(folder / "store.sqlite3", cipher)
-    await store.open()
+async def _store(settings: Settings, folder: Path, reports: Reports) -> AsyncIterator[Store]:
+    cipher = _cipher(settings, folder)
+    store: Store
+    if settings.mongodb_uri is not None:
+        store = MongoStore(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, cipher)
+    else:
+        store = SqliteStore(folder / "store.sqlite3", cipher)
     try:
+        await open_when_there(store, reports)
         yield store
     finally:
         await store.close()
+
+
+async def open_when_there(store: Store, reports: Reports, *, every: float = STORE_TRIED_EVERY) -> None:
+    """Open a store; one that can't be reached is waited for: after a power cut a database may be up later than we.
+
+    Raises StoreDamaged, StoreRefused, EncryptionKeyError.
+    """
+    with reports.part(_waiting_for_store):
+        while True:
+            try:
+                return await store.open()
+            except StoreUnavailable as error:
+                log.warning("the classroom waits for its store: %s", error)
+            await asyncio.sleep(every)
+
+
+async def _waiting_for_store() -> Part:
+    return Part([], ["the classroom waits for its store: see the log"], {})
 
 
 def _cipher(settings: Settings, folder: Path) -> Cipher:
@@ -206,7 +236,28 @@ def _lms(settings: Settings, store: Store, clock: Clock) -> Lms:
     return RestLms(settings.base_url, settings.jwt_login_endpoint, store, clock)
 
 
-async def _report(bots: list[BotParts], store: Store) -> Part:
+class Lateness:
+    """By how much the loop is late, looked at ten times a second; a health report has what came since the last."""
+
+    def __init__(self) -> None:
+        self._late: deque[float] = deque(maxlen=LOOKS_KEPT)  # seconds
+
+    async def measure(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LOOK_EVERY
+            await asyncio.sleep(LOOK_EVERY)
+            self._late.append(loop.time() - due)
+
+    def taken(self) -> list[int]:
+        """Return, in milliseconds, what was measured since the last call."""
+        taken = [round(1000 * late) for late in self._late]
+        self._late.clear()
+        return taken
+
+
+async def _report(bots: list[BotParts], store: Store, lateness: Lateness) -> Part:
     """Return the classroom's part of /healthz."""
     failing, degraded = [], []
     for bot in bots:
@@ -224,4 +275,5 @@ async def _report(bots: list[BotParts], store: Store) -> Part:
         unfinished, unsent = len(await store.unfinished()), len(await store.unacked())
     except StoreError:
         return Part([*failing, "the classroom's store can't be read: see the log"], degraded, {})
-    return Part(failing, degraded, {"sessions": unfinished, "sheets_not_in_lms": unsent})
+    counts = {"sessions": unfinished, "sheets_not_in_lms": unsent, "loop_lags_ms": lateness.taken()}
+    return Part(failing, degraded, counts)

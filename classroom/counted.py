@@ -68,6 +68,7 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         policy.JUST_OUTSIDE: _("just outside"),
         policy.TOO_FAR: _("too far away"),
         policy.MANY_TRIES: _("many wrong codes on this ID"),
+        policy.MANY_IN_SESSION: _("many wrong codes in this session"),
     }
     if check_in.step is Step.REJECTED:
         return _("not accepted")

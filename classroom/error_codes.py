@@ -7,7 +7,7 @@ import logging
 import secrets
 from enum import IntEnum
 
-from classroom.lms import LmsError, LmsRefused, LmsUnavailable, SignInNeeded, UnknownTeacher, WrongPassword
+from classroom.lms import LmsError, LmsRefused, LmsTimedOut, SignInNeeded, UnknownTeacher, WrongPassword
 from classroom.store import StoreError
 from ledger import LedgerError
 
@@ -40,7 +40,7 @@ def code_of(error: BaseException) -> Code:
         ((WrongPassword, UnknownTeacher), Code.INVALID_CREDENTIALS),
         (SignInNeeded, Code.TOKEN_EXPIRED),
         (LmsRefused, Code.ATTENDANCE_FAILED),
-        (LmsUnavailable, Code.TIMED_OUT if isinstance(error.__cause__, TimeoutError) else Code.REQUEST_FAILED),
+        (LmsTimedOut, Code.TIMED_OUT),
         (LmsError, Code.REQUEST_FAILED),
         ((StoreError, LedgerError), Code.DATABASE),
     ]

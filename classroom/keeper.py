@@ -32,10 +32,24 @@ GiveUp = Callable[[Session], Awaitable[None]]
 class Keeper:
     """Looks at every unfinished session, once a second."""
 
-    def __init__(self, room: Classroom, boards: Boards, reports: Reports, files: Files, give_up: GiveUp) -> None:
-        """Take what the bots work with, the boards, the reports, where their files lie, and who rejects the check-ins
-        on which the teacher has said nothing in all the time that there was.
+    def __init__(
+        self,
+        room: Classroom,
+        boards: Boards,
+        reports: Reports,
+        files: Files,
+        give_up: GiveUp,
+        catch_up: Callable[[Session], Awaitable[None]],
+    ) -> None:
+        """Take what the bots work with, the boards, the reports, where their files lie, who rejects the check-ins on
+        which the teacher has said nothing in all the time that there was, and what tells students what they have not
+        heard.
+
+        Students are told as soon as something is decided; ``catch_up`` is for what was cut short, by a crash or by a
+        failing ledger: at the first look at a session, and before each report.
         """
+        self._catch_up = catch_up
+        self._caught_up: set[str] = set()
         self._room = room
         self._boards = boards
         self._reports = reports
@@ -70,6 +84,9 @@ class Keeper:
             await self._clean(now)
 
     async def _look_at(self, session: Session, now: datetime) -> None:
+        if session.id not in self._caught_up:
+            await self._catch_up(session)
+            self._caught_up.add(session.id)
         if session.ended_at is None and now > session.closes_at:
             ended = await self._room.store.end_session(session.id, session.closes_at)
             if ended is not None:
@@ -112,9 +129,11 @@ class Keeper:
         found = await counted(self._room, session)
         if self._is_open(found, now):
             if session.reported_at is None:
+                await self._catch_up(session)
                 await self._reports.send(found, final=False)
                 await self._room.store.set_reported(session.id, now, final=False)
             return
+        await self._catch_up(session)
         if found.waiting(Step.CONFIRM, Step.REVIEW):
             await self._give_up(session)
             found = await counted(self._room, session)
@@ -125,6 +144,7 @@ class Keeper:
         self._boards.forget(session.id)
         for kept in (self._rotated, self._looked):
             kept.pop(session.id, None)
+        self._caught_up.discard(session.id)
 
     def _is_open(self, found: Counted, now: datetime) -> bool:
         """Say whether something may still change by itself: checks, reviews, or the LMS."""

@@ -49,6 +49,11 @@ class Side:
         self.languages[person] = language
         await asyncio.to_thread(self.people.set_language, person, language)
 
+    async def forget(self, person: int) -> None:
+        """Delete what the ledger keeps of a person."""
+        self.languages.pop(person, None)
+        await asyncio.to_thread(self.people.forget, person)
+
     def seeing(self) -> TypeHandler[Any, Any, Any]:
         """Return the handler that sees each update first: private chats alone, and each person's language."""
         return TypeHandler(Update, self._see)

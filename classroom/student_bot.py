@@ -5,7 +5,8 @@ At most four messages a check-in: the questions for the code and for the locatio
 
 import logging
 import re
-from datetime import datetime
+import unicodedata
+from datetime import datetime, timedelta
 from typing import Any
 
 from telegram import Update
@@ -18,8 +19,8 @@ from classroom.lines import short
 from classroom.services import Classroom, Context, sender, tapped, typed
 from classroom.sessions import Binding, Mark, Session, Sheet, Status, Step, attendance_percentage
 from classroom.student_texts import answer_text, refusal_text, status_word
-from telegram_app.i18n import LANGUAGES, Texts
-from telegram_app.outgoing import NOTICE, Ask, Button, Item, Keyboard
+from telegram_app.i18n import LANGUAGES, Texts, texts
+from telegram_app.outgoing import NOTICE, Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,10 @@ _PRIVATE = filters.ChatType.PRIVATE
 _TYPED = filters.UpdateType.MESSAGE & _PRIVATE
 _CODE = re.compile(r"\d{3}[ -]?\d{3}")
 _BOTH = re.compile(r"(?P<id>\S.*?)[\s,;]+(?P<code>\d{3}[ -]?\d{3})")
+_TURNED = re.compile(r"(?P<code>\d{3}[ -]?\d{3})[\s,;]+(?P<id>\S.*)")
+_COORDINATES = re.compile(r"-?\d+[.,]\d+\s*[,; ]\s*-?\d+[.,]\d+")
 LONGEST_ID = 64
+ON_SCREEN = timedelta(minutes=10)  # for which a question is taken to be in sight, and is changed in its place
 
 
 class StudentBot:
@@ -72,14 +76,14 @@ class StudentBot:
         if context.args:
             await self._take(person, " ".join(context.args))
             return
-        await self._room.set_step(self._side, person, "")
+        await self._room.set_step(self._side, person, CODE)
         await self._side.outbox.put(*await self._menu_below(person))
 
     async def _check_in(self, update: Update, context: Context) -> None:
         await tapped(update)
-        await self._ask_code(sender(update))
+        await self._ask_code(sender(update), in_place=True)
 
-    async def _ask_code(self, person: int, headline: str = "") -> None:
+    async def _ask_code(self, person: int, headline: str = "", *, in_place: bool = False) -> None:
         _ = self._side.texts(person)
         binding = await self._room.store.binding_of(person)
         question = (
@@ -88,40 +92,62 @@ class StudentBot:
             else _("Send your student ID and the 6-digit code that your teacher shows, such as: S1234567 482913")
         )
         await self._room.set_step(self._side, person, CODE)
-        await self._side.outbox.put(*self._below(person, _joined(headline, question), [[Button(_("Back"), "menu")]]))
+        await self._ask(person, _joined(headline, question), in_place=in_place)
+
+    async def _ask(self, person: int, question: str, *, in_place: bool) -> None:
+        """Put a question: in the place of the one before, or below."""
+        _ = self._side.texts(person)
+        keyboard: Keyboard = [[Button(_("Back"), "menu")]]
+        in_it = [Item(person, "edit", question, keyboard, slot=MENU)]
+        await self._side.outbox.put(*(in_it if in_place else self._below(person, question, keyboard)))
 
     async def _typed(self, update: Update, context: Context) -> None:
         person = sender(update)
         text = typed(update)
         step = await self._side.step(person)
-        if step is not None and step.name == STUDENT_ID and not _CODE.search(text):
-            await self._enter(person, text.strip(), step.data["code"])
-            return
-        await self._take(person, text)
+        # A computer sends the button's own text, in the language in which it was shown.
+        if text in {texts(language)("Share Location") for language in LANGUAGES}:
+            _ = self._side.texts(person)
+            await self._say(person, _("A computer can't share its location: open this chat on your phone, in class."))
+        elif step is not None and step.name == STUDENT_ID and not _BOTH.fullmatch(text):  # six digits may be an ID
+            await self._enter(person, text, step.data["code"], datetime.fromisoformat(step.data["at"]))
+        else:
+            await self._take(person, text)
 
     async def _take(self, person: int, text: str) -> None:
         """Take a code, or a student ID with a code; ask for the part that is missing."""
         _ = self._side.texts(person)
         text = text.strip()
-        both = _BOTH.fullmatch(text)
+        both = _BOTH.fullmatch(text) or _TURNED.fullmatch(text)
         if _CODE.fullmatch(text):
             if await self._room.store.binding_of(person) is None:
-                await self._room.set_step(self._side, person, STUDENT_ID, {"code": _digits(text)})
-                question = _("Now send me your student ID.")
-                await self._side.outbox.put(*self._below(person, question, [[Button(_("Back"), "menu")]]))
+                await self._ask_student_id(person, _digits(text))
                 return
             await self._enter(person, None, _digits(text))
+        elif _COORDINATES.fullmatch(text):
+            await self._say(person, refusal_text(_, policy.Refusal.TYPED))
         elif both is not None:
             await self._enter(person, both["id"].strip(), _digits(both["code"]))
-        elif re.fullmatch(r"-?\d+[.,]\d+\s*[,; ]\s*-?\d+[.,]\d+", text):
-            await self._say(person, refusal_text(_, policy.Refusal.TYPED))
         else:
             await self._ask_code(person, _("That is no code. A code has 6 digits."))
 
-    async def _enter(self, person: int, student_id: str | None, code: str) -> None:
-        if student_id is not None and len(student_id) > LONGEST_ID:
-            student_id = student_id[:LONGEST_ID]
-        told = await self._check_ins.enter(person, student_id, code)
+    async def _ask_student_id(self, person: int, code: str) -> None:
+        """Ask for the missing part: in the place of the menu or the question where that is in sight.
+
+        Else, as after a link, without buttons: taking them away again is a call for each student of a large class.
+        """
+        _, now = self._side.texts(person), self._room.clock.now()
+        before = await self._side.step(person)
+        in_sight = before is not None and before.name == CODE and now - before.at < ON_SCREEN
+        await self._room.set_step(self._side, person, STUDENT_ID, {"code": code, "at": now.isoformat()})
+        question = _("Now send me your student ID.")
+        if in_sight:
+            await self._ask(person, question, in_place=True)
+        else:
+            await self._side.outbox.put(Item(person, "strip", slot=MENU), Item(person, "send", question))
+
+    async def _enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> None:
+        told = await self._check_ins.enter(person, student_id and student_id[:LONGEST_ID], code, typed_at)
         await self._room.set_step(self._side, person, CODE if told.answer is Answer.WRONG else "")
         await self._tell(person, told)
 
@@ -159,16 +185,23 @@ class StudentBot:
         _ = self._side.texts(person)
         await self._room.set_step(self._side, person, PRACTICE)
         text = _("A practice check-in: nothing is marked. Share your location with the button below, from your phone.")
-        await self._side.outbox.put(Item(person, "send", text, ask="location", ask_label=_("Share Location")))
+        if self._room.settings.location_policy == "strict":
+            text = _("A practice check-in: nothing is marked.") + " " + refusal_text(_, policy.Refusal.NOT_LIVE)
+        await self._side.outbox.put(self._asking(person, text))
+
+    def _asking(self, person: int, text: str) -> Item:
+        """Ask for a location: with a button, except where only a live one counts, which no button can send."""
+        _ = self._side.texts(person)
+        if self._room.settings.location_policy == "strict":
+            return Item(person, "send", text, ask="nothing")
+        return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
 
     async def _tell(self, person: int, told: Told, located: bool = False) -> None:
         """Say what became of a code or a location."""
         _ = self._side.texts(person)
-        text = answer_text(_, told, self._room.settings.location_policy, self._room.settings.zone)
-        if told.answer is Answer.PLACE or (told.answer in (Answer.OUTSIDE, Answer.REFUSED)):
-            ask: Ask = "location"
-            item = Item(person, "send", text, ask=ask, ask_label=_("Share Location"))
-            await self._side.outbox.put(Item(person, "strip", slot=MENU), item)
+        text = answer_text(_, told, self._room.settings.location_policy)
+        if told.answer in (Answer.PLACE, Answer.OUTSIDE, Answer.REFUSED):
+            await self._side.outbox.put(Item(person, "strip", slot=MENU), self._asking(person, text))
         elif told.answer is Answer.WRONG:
             await self._side.outbox.put(*self._below(person, text, [[Button(_("Back"), "menu")]]))
         else:
@@ -215,9 +248,24 @@ class StudentBot:
         """Tell a student that the teacher did not accept the check-in."""
         _ = self._side.texts(person)
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
-        said = text.format(subject=short(session.subject, 300))
-        await self._side.outbox.put(Item(person, "send", said, lane=NOTICE))
-        log.info("session %s: student %s, to be told of the rejection", session.id, student_id)
+        item = Item(person, "send", text.format(subject=short(session.subject, 300)), lane=NOTICE)
+        key, now = f"rejected:{session.id}:{student_id}:{person}", self._room.clock.now()
+        if await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now)):
+            log.info("session %s: student %s, to be told of the rejection", session.id, student_id)
+
+    async def catch_up(self, session: Session) -> None:
+        """Tell what a process that ended half way has not told; who was told hears nothing."""
+        sheets = await self._room.store.sheets(session.id)
+        await self._check_ins.settle(session, sheets)
+        for sheet in sheets:
+            for student_id, mark in sheet.marks.items():
+                await self.tell_mark(session, student_id, mark)
+            if sheet.acked_version >= sheet.version:
+                await self.tell_acked(session, sheet)
+        marked = {student_id for sheet in sheets for student_id in sheet.marks}
+        for check_in in await self._room.store.check_ins(session.id):
+            if check_in.step is Step.REJECTED and check_in.student_id not in marked:
+                await self.tell_rejected(session, check_in.student_id, check_in.telegram_id)
 
     async def tell_cancelled(self, session: Session) -> None:
         """Tell the students who checked in that it is cancelled: by an edit where they were marked.
@@ -273,19 +321,21 @@ class StudentBot:
         _ = self._side.texts(person)
         text = _(
             "Delete what this bot keeps of you: the link between this Telegram account and your student ID, your"
-            " locations and your messages? Marks stay with the university. Binding the ID again takes your teacher."
+            " check-ins, your language? Marks stay with the university. Binding the ID again takes your teacher."
         )
         keyboard: Keyboard = [[Button(_("Yes, Delete"), "del:yes")], [Button(_("Back"), "menu")]]
         await self._side.outbox.put(*self._below(person, text, keyboard))
 
     async def _deleted(self, update: Update, context: Context) -> None:
-        await tapped(update)
+        query = await tapped(update)
         person = sender(update)
         _ = self._side.texts(person)
         await self._room.store.forget_student(person)
-        await self._room.set_step(self._side, person, "")
+        await self._side.forget(person)
         log.info("person %d: data deleted at their wish", person)
-        await self._side.outbox.put(Item(person, "edit", _("Your data is deleted."), slot=MENU))
+        question = [Item(person, "delete", message_id=query.message.message_id)] if query.message else []
+        # in the language of the question, and without a slot: nothing of this is kept once it is sent
+        await self._side.outbox.put(*question, Item(person, "send", _("Your data is deleted."), ask="nothing"))
 
     # screens
 
@@ -365,7 +415,8 @@ class StudentBot:
 
 
 def _digits(text: str) -> str:
-    return "".join(character for character in text if character.isdigit())
+    """Return a code's digits, in whatever script they were typed."""
+    return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
 
 
 def _joined(*parts: str) -> str:

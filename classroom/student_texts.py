@@ -1,11 +1,9 @@
 """What the student's bot says of a check-in."""
 
-from zoneinfo import ZoneInfo
-
 from classroom import checkin_policy as policy
 from classroom.checkin import Answer, Told
 from classroom.lines import short
-from classroom.sessions import Status
+from classroom.sessions import Mark, Status
 from telegram_app.i18n import Texts
 
 
@@ -39,7 +37,13 @@ def refusal_text(_: Texts, refusal: policy.Refusal) -> str:
     return f"{why} {share}"
 
 
-def answer_text(_: Texts, told: Told, location_policy: policy.LocationPolicy, zone: ZoneInfo) -> str:
+def _status_line(_: Texts, mark: Mark | None) -> str:
+    if mark is None or mark.status is Status.PRESENT:
+        return ""
+    return "\n" + _("Status: {status}").format(status=status_word(_, mark.status))
+
+
+def answer_text(_: Texts, told: Told, location_policy: policy.LocationPolicy) -> str:
     """Return what became of a code or a location."""
     subject = f"<b>{short(told.session.subject, 300)}</b>" if told.session is not None else ""
     live = " " + refusal_text(_, policy.Refusal.NOT_LIVE) if location_policy == "strict" else ""
@@ -47,9 +51,7 @@ def answer_text(_: Texts, told: Told, location_policy: policy.LocationPolicy, zo
         case Answer.WRONG:
             return _("Student ID and code do not fit together. Look at both, and send them again.")
         case Answer.LOCKED:
-            until = told.until.astimezone(zone).strftime("%H:%M") if told.until is not None else ""
-            text = _("Too many wrong codes. You can try again at {time}; your teacher can mark you by hand.")
-            return text.format(time=until)
+            return _("Too many wrong codes. Wait 15 minutes, then try again; your teacher can mark you by hand.")
         case Answer.PLACE:
             return f"{subject}\n" + _("The code is right. Now share your location, from your phone.") + live
         case Answer.WAITING:
@@ -57,7 +59,7 @@ def answer_text(_: Texts, told: Told, location_policy: policy.LocationPolicy, zo
         case Answer.REVIEW:
             return f"{subject}\n" + _("Your teacher has to look at your check-in; you hear from me.")
         case Answer.MARKED:
-            return f"{subject}\n" + _("You are marked already.")
+            return f"{subject}\n" + _("You are marked already.") + _status_line(_, told.mark)
         case Answer.REJECTED:
             return f"{subject}\n" + _("Your teacher did not accept the check-in. Speak to your teacher.")
         case Answer.OUTSIDE:

@@ -10,7 +10,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, Mess
 from classroom import hand_marks, opening
 from classroom import teacher_sign_in as way_in
 from classroom.board import Boards
-from classroom.error_codes import code_of, noted
+from classroom.error_codes import Code, code_of, noted
 from classroom.hand_marks import HandMarks
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.opening import Opening
@@ -309,12 +309,20 @@ class TeacherBot:
 
     async def on_refused(self, sheet: Sheet, why: str) -> None:
         """The LMS refuses a sheet for good: its teacher hears, and finds Try Again on the board."""
+        what = f"session {sheet.session}: the LMS refuses sheet {sheet.batch}: {why}"
+        noted(log, Code.ATTENDANCE_FAILED, what, logging.WARNING)
         session = await self._room.store.session(sheet.session)
         if session is not None:
             await self._boards.show(session, anew=True)
 
     async def on_sign_in_needed(self, sheet: Sheet) -> None:
         """Marks wait for the teacher's sign-in."""
+        noted(
+            log,
+            Code.TOKEN_EXPIRED,
+            f"session {sheet.session}: sheet {sheet.batch} waits for a sign-in",
+            logging.WARNING,
+        )
         _ = self._side.texts(sheet.teacher)
         text = _("Marks wait to be written to the LMS, which wants you to sign in again: press /start.")
         await self._room.store.remove_teacher(sheet.teacher)

@@ -103,14 +103,14 @@ class InitialState:
         if self._same:
             self._trust.bad("harm", "the page loses its session after the question")
 
-    def same(self) -> bool:
-        """Say whether a load would show what the last one did; False too where that can't be known.
+    def same(self) -> bool | None:
+        """Say whether a load would show what the last one did; None where the portal was not asked.
 
         Raises:
             BrowserFailed: Chrome is gone.
         """
         if self._drawn is None or self._trust.lost:
-            return False
+            return None
         if self._ask("same") is not True:
             self._said = False
             return False

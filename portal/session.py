@@ -22,8 +22,8 @@ COLLECT_EVERY = 5  # loads; each costs 20 to 100 ms of CPU and saves the memory 
 class Portal(Protocol):
     """What a monitor asks of the portal; tests hand in a plain class of their own."""
 
-    def unchanged(self) -> bool:
-        """Say whether a load would show what the last one did, asked without it; False too where it can't be known."""
+    def unchanged(self) -> bool | None:
+        """Say whether a load would show what the last one did, asked without it; None where that was not asked."""
 
     def load(self, address: str) -> None:
         """Load the address anew."""

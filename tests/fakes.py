@@ -170,7 +170,9 @@ class FakePortal:
         self.sign_ins: deque[Reading | Exception] = deque()
         self.clicks: deque[bool | Exception | Taken] = deque()
         self.looks: deque[Exception] = deque()  # what the cheap looks between reloads come to
-        self.same: deque[bool] = deque()  # what the next checks hear to "would a load show the same?"; then "no"
+        # what the next checks hear to "would a load show the same?"; after them nothing is asked
+        self.same: deque[bool | None] = deque()
+        self.asks_for = 0.0  # seconds that the question takes, through the monitor's own pause
         self.waits: list[float] = []  # how long the page was asked to wait for a change
         self.loaded_at: list[float] = []
         self.opened_at: list[float] = []
@@ -202,10 +204,12 @@ class FakePortal:
     def count(self, note: str) -> int:
         return self.notes.count(note)
 
-    def unchanged(self) -> bool:
+    def unchanged(self) -> bool | None:
         if not self.same:
-            return False
+            return None
         self._note("ask")
+        if self._pause is not None and self.asks_for:
+            self._pause(self.asks_for)
         return self.same.popleft()
 
     def load(self, address: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 VAADIN = ROOT / "tests" / "vaadin_portal" / "run"
+MONGO = ROOT / "tests" / "mongo_server" / "run"
 
 
 @contextmanager
@@ -47,8 +48,25 @@ def vaadin_portal(*options: str) -> Iterator[str]:
 
     Skips the test where Java 17 or Maven's repository is missing.
     """
+    with _java_server(VAADIN, "the portal on Vaadin", "--port", "0", *options) as line:
+        yield line.removesuffix("/").removesuffix("/RegistrationOnline")
+
+
+@contextmanager
+def mongo_server(*options: str) -> Iterator[str]:
+    """Start a server of MongoDB's wire protocol, with more options for its `run`; yield its URI.
+
+    Skips the test where Java 17 or Maven's repository is missing.
+    """
+    with _java_server(MONGO, "the server of MongoDB's protocol", *options) as line:
+        yield line
+
+
+@contextmanager
+def _java_server(run: Path, what: str, *options: str) -> Iterator[str]:
+    """Start a server and yield the line with which it says that it listens."""
     process = subprocess.Popen(
-        [VAADIN, "--port", "0", "--exit-with-stdin", *options],
+        [run, "--exit-with-stdin", *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -58,9 +76,9 @@ def vaadin_portal(*options: str) -> Iterator[str]:
         assert process.stdout is not None
         assert process.stderr is not None
         line = process.stdout.readline().strip()
-        if not line.startswith("http"):
-            missing(f"the portal on Vaadin does not start: {process.stderr.read().strip()}")
-        yield line.removesuffix("/").removesuffix("/RegistrationOnline")
+        if not line.startswith(("http:", "mongodb:")):
+            missing(f"{what} does not start: {process.stderr.read().strip()}")
+        yield line
     finally:
         process.terminate()
         process.communicate(timeout=30)

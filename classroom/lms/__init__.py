@@ -18,6 +18,10 @@ class LmsUnavailable(LmsError):
     """No answer in time, 5xx, or an answer that can't be read (try again)."""
 
 
+class LmsTimedOut(LmsUnavailable):
+    """No answer in time (try again)."""
+
+
 class SignedInElsewhere(LmsUnavailable):
     """Another session of the teacher holds the one place, and can't be ended from here (end it there, try again)."""
 

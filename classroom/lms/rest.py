@@ -20,6 +20,7 @@ from classroom.lms import (
     Duplicate,
     Line,
     LmsRefused,
+    LmsTimedOut,
     LmsUnavailable,
     NotThere,
     Record,
@@ -305,8 +306,8 @@ class RestLms:
         try:
             async with asyncio.timeout(limit or self._timeout):
                 return await self._http.request(method, url, headers={**_JSON, **(headers or {})}, **sent)
-        except TimeoutError:
-            raise LmsUnavailable("the LMS did not answer in time") from None
+        except (TimeoutError, httpx.TimeoutException):
+            raise LmsTimedOut("the LMS did not answer in time") from None
         except httpx.HTTPError as error:  # its request holds the body: only its name is let through
             raise LmsUnavailable(f"the LMS can't be reached ({type(error).__name__})") from None
 

@@ -4,12 +4,15 @@ Conditional updates decide races: of two who do the same at once, one gets the r
 says so. Whatever was acknowledged is there after a crash. Secrets (tokens, passwords) are encrypted by the store.
 """
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from classroom.sessions import Binding, CheckIn, Enrolled, Mark, Session, Sheet, Step, Teacher
+
+TRIES_KEPT = timedelta(hours=1)
 
 
 class StoreError(Exception):
@@ -22,6 +25,10 @@ class StoreUnavailable(StoreError):
 
 class StoreDamaged(StoreError):
     """The data can't be read, or is newer than this program (permanent: the operator has to look)."""
+
+
+class StoreRefused(StoreError):
+    """The database does not let us in, or is too old (permanent: the operator has to change it)."""
 
 
 class SessionExists(StoreError):
@@ -63,11 +70,16 @@ class WrongTries:
     on_student_id: int
 
 
+def account_hash(telegram_id: int) -> str:
+    """Return what is kept of a Telegram account whose data were deleted: enough to know it again, no more."""
+    return hashlib.blake2b(f"telegram account {telegram_id}".encode(), digest_size=16).hexdigest()
+
+
 class Store(Protocol):
     """What a store can do. Every method may raise StoreUnavailable."""
 
     async def open(self) -> None:
-        """Connect; make or migrate the schema and its indexes. Raises StoreDamaged."""
+        """Connect; make or migrate the schema and its indexes. Raises StoreDamaged, StoreRefused."""
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -111,7 +123,7 @@ class Store(Protocol):
         """Return the sessions whose final report has not gone out, cancelled ones apart; oldest first."""
 
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
-        """Return the session that this code is good for now."""
+        """Return the session that this code was good for at that moment, also where it has ended since."""
 
     async def code(self, session_id: str, now: datetime) -> str | None:
         """Return the newest code of a session that is good now."""
@@ -206,7 +218,9 @@ class Store(Protocol):
         """Undo a binding, on record (by whom, when, why); False where there was none."""
 
     async def forget_student(self, telegram_id: int) -> None:
-        """Delete what is kept of a Telegram account: tries, check-ins, its number (what is marked stays marked).
+        """Delete what is kept of a Telegram account: check-ins, its number (what is marked stays marked).
+
+        Its wrong tries stay for the hour that they are kept: else deleting would be a way to guess on and on.
 
         That the student ID and this account are taken is still known (the account as a hash): else one could lend
         the other to somebody by deleting the data in between. A teacher's ``unbind`` frees both.
@@ -219,6 +233,9 @@ class Store(Protocol):
 
     async def wrong_tries(self, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
         """Count the wrong tries since then."""
+
+    async def wrong_tries_in_session(self, session_id: str, since: datetime) -> int:
+        """Count the wrong tries since then on the IDs of a session's rosters, by accounts without a check-in there."""
 
     # history and cleaning
 
@@ -235,6 +252,7 @@ class Store(Protocol):
 
 
 __all__ = [
+    "TRIES_KEPT",
     "Binding",
     "BoundOtherwise",
     "CheckIn",
@@ -244,7 +262,9 @@ __all__ = [
     "Store",
     "StoreDamaged",
     "StoreError",
+    "StoreRefused",
     "StoreUnavailable",
     "Tokens",
     "WrongTries",
+    "account_hash",
 ]

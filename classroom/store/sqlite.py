@@ -4,18 +4,18 @@ Every method is one transaction in the store's one thread, so that what is read 
 """
 
 import asyncio
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from classroom.sessions import Binding, CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step, Teacher, code_ends
 from classroom.store import (
+    TRIES_KEPT,
     BoundOtherwise,
     NoSuchSession,
     SessionExists,
@@ -23,19 +23,13 @@ from classroom.store import (
     StoreUnavailable,
     Tokens,
     WrongTries,
+    account_hash,
 )
 from classroom.store.schema import MIGRATIONS
 from encryption import Cipher
 from ledger import Database, LedgerError, LedgerUnavailable
 
 Result = TypeVar("Result")
-
-TRIES_KEPT = timedelta(hours=1)
-
-
-def account_hash(telegram_id: int) -> str:
-    """Return what is kept of a Telegram account whose data were deleted: enough to know it again, no more."""
-    return hashlib.blake2b(f"telegram account {telegram_id}".encode(), digest_size=16).hexdigest()
 
 
 class SqliteStore:
@@ -162,11 +156,14 @@ class SqliteStore:
         return [_session(row) for row in rows]
 
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
-        """Return the session that this code is good for now."""
+        """Return the session that this code was good for at that moment. See ``Store.session_by_code``."""
         row = await self._one(
             "SELECT sessions.* FROM codes JOIN sessions ON sessions.id = codes.session"
-            " WHERE codes.code = ? AND codes.valid_until >= ? AND sessions.ended_at IS NULL",
+            " WHERE codes.code = ? AND codes.valid_until >= ? AND sessions.opened_at <= ? AND sessions.cancelled = 0"
+            " AND (sessions.ended_at IS NULL OR sessions.ended_at >= ?) ORDER BY codes.valid_until LIMIT 1",
             code,
+            _text(now),
+            _text(now),
             _text(now),
         )
         return _session(row) if row is not None else None
@@ -440,7 +437,6 @@ class SqliteStore:
         def forget(db: sqlite3.Connection) -> None:
             db.execute("UPDATE bindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
             db.execute("DELETE FROM check_ins WHERE telegram_id = ?", (telegram_id,))
-            db.execute("DELETE FROM attempts WHERE telegram_id = ?", (telegram_id,))
             db.execute("UPDATE unbindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
 
         await self._do(forget)
@@ -463,6 +459,18 @@ class SqliteStore:
             _text(since),
         )
         return WrongTries(row["by_account"], row["on_student_id"]) if row is not None else WrongTries(0, 0)
+
+    async def wrong_tries_in_session(self, session_id: str, since: datetime) -> int:
+        """Count the wrong tries on a session's IDs, by accounts without a check-in there."""
+        row = await self._one(
+            "SELECT count(*) AS found FROM attempts WHERE at > ?"
+            " AND folded IN (SELECT folded FROM enrolled WHERE session = ?)"
+            " AND telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)",
+            _text(since),
+            session_id,
+            session_id,
+        )
+        return row["found"] if row is not None else 0
 
     # history and cleaning
 

@@ -132,11 +132,18 @@ class StoreContract:
         session = await opened(store)
         assert await store.session_by_code(CODE, after(120)) == session
         assert await store.session_by_code(CODE, after(120.001)) is None
+        assert await store.session_by_code(CODE, after(-1)) is None
         assert await store.session_by_code("000000", NOW) is None
         assert await store.code(session.id, NOW) == CODE
         assert await store.code(session.id, after(121)) is None
         await store.end_session(session.id, after(50))
         assert await store.session_by_code(CODE, after(51)) is None
+        then = await store.session_by_code(CODE, after(50))  # typed in time, the ID came later
+        assert then is not None
+        assert then.id == session.id
+        cancelled = await opened(store, a_session("c" * 12, ["CS-9"]), code="333333")
+        await store.end_session(cancelled.id, after(50), cancelled=True)
+        assert await store.session_by_code("333333", after(40)) is None
 
     async def test_codes_are_unique_while_they_live(self, store: Store) -> None:
         """No two live sessions have one code; after the first has ended it may come again."""
@@ -147,6 +154,24 @@ class StoreContract:
         await store.end_session(session.id, after(59))
         assert await store.create_session(other, sheets_of(other), CODE, other.closes_at)
         assert await store.session_by_code(CODE, after(61)) == other
+
+    async def test_one_code_at_once(self, store: Store) -> None:
+        """Of many lessons that are opened, or get their next code, with the same code at once, one has it."""
+        tries = [a_session(f"{number:012}", [f"B{number}"]) for number in range(6)]
+        kept = await asyncio.gather(
+            *(store.create_session(each, sheets_of(each), CODE, each.closes_at) for each in tries)
+        )
+        assert sorted(kept) == [False] * 5 + [True]
+        for session, was_kept in zip(tries, kept, strict=True):
+            if not was_kept:
+                await opened(store, session, code=session.id[-6:])
+        given = await asyncio.gather(
+            *(store.add_code(each.id, "777777", after(120), after(30), after(20)) for each in tries)
+        )
+        assert sorted(given) == [False] * 5 + [True]
+        winner = await store.session_by_code("777777", after(21))
+        assert winner is not None
+        assert given[tries.index(winner)]
 
     async def test_rotating(self, store: Store) -> None:
         """A next code is good beside the old one for the overlap; the newest is shown; a taken one is refused."""
@@ -231,6 +256,40 @@ class StoreContract:
         assert [each.id for each in await store.sessions_of(7, 10)] == [f"{2:012}", f"{0:012}"]
         assert [each.id for each in await store.sessions_of(7, 1)] == [f"{2:012}"]
 
+    async def test_changed_at_once(self, store: Store) -> None:
+        """Changes of one session at once are all there after it."""
+        session = await opened(store, a_session(rotate_seconds=20))
+        extended, *given, reported = await asyncio.gather(
+            store.extend(session.id, after(300)),
+            *(store.add_code(session.id, f"77777{number}", after(120), after(30), after(20)) for number in range(4)),
+            store.set_reported(session.id, after(135), final=False),
+        )
+        assert extended is not None
+        assert given == [True] * 4
+        assert reported
+        assert await store.session(session.id) == replace(session, closes_at=after(300), reported_at=after(135))
+        for number in range(4):
+            assert await store.session_by_code(f"77777{number}", after(25)) is not None
+
+    async def test_exact(self, store: Store) -> None:
+        """Times come back to the microsecond, and names as they are, whatever stands in them."""
+        odd = a_session(
+            batches=["B/. $x\\\u0000" + "б" * 200],
+            opened_at=NOW + timedelta(microseconds=1),
+            closes_at=after(120.000001),
+            place=Place(-43.123456789012345, 0.0, None),
+        )
+        sheet = sheets_of(odd)[0]
+        sheet = replace(sheet, roster=(Enrolled("a.b$c/ 1", "N. <i>*_&'", odd.batches[0], "e@example.org"),))
+        assert await store.create_session(odd, [sheet], CODE, odd.closes_at)
+        assert await store.session(odd.id) == odd
+        said = Mark("a.b$c/ 1", Status.LATE, after(60.000003), 7, "why.$")
+        assert await store.mark(odd.id, said, overwrite=True)
+        assert (await store.sheets(odd.id)) == [replace(sheet, marks={said.student_id: said}, version=1)]
+        walk = replace(check_in(odd, "a.b$c/ 1"), code_at=after(10.000001), note="n.$")
+        await store.begin_check_in(walk)
+        assert await store.check_in(odd.id, "a.b$c/ 1") == walk
+
     # sheets and marks
 
     async def test_sheet_of(self, store: Store) -> None:
@@ -264,6 +323,15 @@ class StoreContract:
         assert sum(changed) == 30
         (sheet,) = await store.sheets(session.id)
         assert (len(sheet.marks), sheet.version) == (30, 30)
+
+    async def test_in_two_batches(self, store: Store) -> None:
+        """A student of two of a session's batches is marked in the first, and twice is harmless there, too."""
+        session = a_session()
+        both = [replace(sheet, roster=(Enrolled("S-1", "Both", sheet.batch),)) for sheet in sheets_of(session)]
+        assert await store.create_session(session, both, CODE, session.closes_at)
+        assert await store.mark(session.id, mark("s-1"), overwrite=False)
+        assert not await store.mark(session.id, mark("S-1", Status.LATE), overwrite=False)
+        assert [len(sheet.marks) for sheet in await store.sheets(session.id)] == [1, 0]
 
     async def test_acked(self, store: Store) -> None:
         """A sheet is unacked until the LMS has its newest version; an older word never takes back a newer one."""
@@ -383,7 +451,7 @@ class StoreContract:
         assert await store.binding_of(2001) is None
         assert await store.binding_for("CS-1-b00") is None
         assert await store.check_ins(session.id) == []
-        assert await store.wrong_tries(2001, "other", after(-60)) == WrongTries(0, 0)
+        assert await store.wrong_tries(2001, "other", after(-60)) == WrongTries(1, 0)  # else one could guess on and on
         assert (await store.sheets(session.id))[0].status_of("CS-1-b00") is Status.PRESENT
         for lent in (Binding(2002, "CS-1-b00", NOW), Binding(2001, "CS-1-b01", NOW), Binding(2001, "CS-1-b00", NOW)):
             with pytest.raises(BoundOtherwise):
@@ -400,6 +468,17 @@ class StoreContract:
         assert await store.wrong_tries(2001, "S-1", after(-1)) == WrongTries(2, 2)
         assert await store.wrong_tries(2001, "S-1", after(5)) == WrongTries(1, 1)
         assert await store.wrong_tries(2003, "S-9", after(-1)) == WrongTries(0, 0)
+
+    async def test_tries_in_a_session(self, store: Store) -> None:
+        """Tries on all IDs of a session's rosters count together, but those of accounts that are in it by now."""
+        session = await opened(store)
+        tries = ((2001, "cs-1-B00", 0), (2002, "CS-1-b01", 10), (2002, "CS-1-b00", 20), (2003, "no such", 30))
+        for person, student_id, seconds in tries:
+            await store.add_wrong_try(person, student_id, after(seconds))
+        assert await store.wrong_tries_in_session(session.id, after(-1)) == 3
+        assert await store.wrong_tries_in_session(session.id, after(15)) == 1
+        await store.begin_check_in(check_in(session, "CS-1-b00", person=2001))
+        assert await store.wrong_tries_in_session(session.id, after(-1)) == 2
 
     # history and cleaning
 

@@ -1,5 +1,6 @@
 """What counts as evidence at a check-in: every edge of places, freshness and tries."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from classroom import checkin_policy as policy
 from classroom.checkin_policy import Evidence, Point, Refusal, Zone
+from classroom.sessions import OVERLAP
+from settings import SHORTEST_CODE
 
 NOW = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 ROOM = Point(43.25, 76.95)
@@ -121,12 +124,26 @@ class TestEvidence:
 
 class TestTries:
     def test_lock(self) -> None:
-        """The fifth wrong try locks an account, the twentieth on an ID asks for a person."""
+        """The fifth wrong try locks an account."""
         assert [policy.locked(tries) for tries in (0, 4, 5, 6)] == [False, False, True, True]
-        assert [policy.suspicious(tries) for tries in (0, 19, 20)] == [False, False, True]
+
+    @pytest.mark.parametrize(
+        ("on_id", "in_session", "bound", "note"),
+        [
+            (0, 0, False, ""),
+            (19, 39, False, ""),
+            (20, 39, False, policy.MANY_TRIES),
+            (20, 39, True, ""),
+            (0, 40, False, policy.MANY_IN_SESSION),
+            (20, 40, True, policy.MANY_IN_SESSION),
+        ],
+    )
+    def test_suspicion(self, on_id: int, in_session: int, bound: bool, note: str) -> None:
+        """Many tries on an ID are looked at unless the account has it already; many in a session, with everybody."""
+        assert policy.suspicion(on_id, in_session, bound=bound) == note
 
     def test_chance_of_guessing(self) -> None:
-        """One account, and all accounts together on one ID, guess a code at less than 1 in 10,000; two are good."""
-        codes, good_at_a_time = 10**6, 2
+        """One account, and all together in one session, guess a code at less than 1 in 10,000: at most two are good."""
+        codes, good_at_a_time = 10**6, 1 + math.ceil(OVERLAP / timedelta(seconds=SHORTEST_CODE))
         assert policy.TRIES * good_at_a_time / codes < 1 / 10_000
-        assert (policy.TRIES_ON_ID + policy.TRIES) * good_at_a_time / codes < 1 / 10_000
+        assert policy.TRIES_IN_SESSION * good_at_a_time / codes < 1 / 10_000

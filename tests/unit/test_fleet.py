@@ -81,8 +81,8 @@ class SlowPortal:
             raise PortalUnavailable("down")
         return NOTHING if self._profile in self._server.signed_in else LOGIN
 
-    def unchanged(self) -> bool:
-        return False
+    def unchanged(self) -> None:
+        return None
 
     def changed(self, within: float = 0.0) -> bool:
         self._pause(within)

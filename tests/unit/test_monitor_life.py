@@ -56,18 +56,18 @@ class TestPace:
 
     def test_nothing_new(self, scene: Scene) -> None:
         """Where a load would show nothing new there is none, and the check counts all the same: pace and status."""
-        scene.portal.same.extend([False, True, True, False])
+        scene.portal.same.extend([None, True, True, False])
         seen = []
         scene.commands.at(45, lambda: seen.append(scene.monitor.status))
         scene.run(70)
-        assert scene.portal.loaded_at == pytest.approx([0, 60], abs=0.1)
+        assert scene.portal.loaded_at == pytest.approx([0, 60], abs=0.2)
         (status,) = seen
         assert status.last_check is not None
         assert status.last_check - MONDAY_MORNING == pytest.approx(timedelta(seconds=40), abs=timedelta(seconds=0.1))
 
     def test_question_counts_as_a_load(self, scene: Scene) -> None:
         """The question to the portal waits for its turn in the installation's bound, as a load does."""
-        scene.portal.same.extend([False, True])
+        scene.portal.same.extend([None, True])
 
         def others_load() -> None:
             for _ in range(30):
@@ -80,6 +80,19 @@ class TestPace:
         (last_check,) = seen
         assert last_check is not None
         assert last_check - MONDAY_MORNING == pytest.approx(timedelta(seconds=22), abs=timedelta(seconds=0.2))
+
+    def test_load_after_the_question(self, scene: Scene) -> None:
+        """A question that tells of something new and the load after it take two turns."""
+        scene.portal.same.extend([None, False])
+
+        def others_load() -> None:
+            for _ in range(30):
+                scene.limits.wait_for_load(lambda _seconds: None)
+
+        scene.commands.at(22, others_load)
+        scene.portal.asks_for = 2.5
+        scene.run(30)
+        assert scene.portal.loaded_at == pytest.approx([2.5, 25], abs=0.2)
 
 
 class TestStatus:

@@ -330,6 +330,33 @@ class TestLms:
         assert refusal().startswith(line)
 
 
+class TestMongo:
+    """The classroom's MongoDB."""
+
+    def test_given(self, environment: pytest.MonkeyPatch) -> None:
+        """Without an address there is none; the address may hold a password and is shown nowhere."""
+        assert (settings.load().mongodb_uri, settings.load().mongodb_database) == (None, "lms_database")
+        environment.setenv("MONGODB_URI", f"mongodb+srv://person:{SECRET}@mongo.example/?appName=x")
+        environment.setenv("MONGODB_DATABASE", "attendance-2")
+        loaded = settings.load()
+        assert loaded.mongodb_uri is not None
+        assert loaded.mongodb_uri.get_secret_value().endswith("@mongo.example/?appName=x")
+        assert loaded.mongodb_database == "attendance-2"
+        assert SECRET not in repr(loaded)
+
+    @pytest.mark.parametrize("address", [f"http://person:{SECRET}@mongo.example", f"{SECRET}.example", "mongodb://"])
+    def test_wrong_address(self, environment: pytest.MonkeyPatch, address: str) -> None:
+        """What is no MongoDB's address is refused without being shown."""
+        environment.setenv("MONGODB_URI", address)
+        assert refusal().startswith("MONGODB_URI: got a value that is not shown here, wants the address of a MongoDB")
+
+    @pytest.mark.parametrize("name", ["two words", "a.b", "x" * 64, "$x"])
+    def test_wrong_database(self, environment: pytest.MonkeyPatch, name: str) -> None:
+        """What can't be a database's name is refused."""
+        environment.setenv("MONGODB_DATABASE", name)
+        assert refusal().startswith(f"MONGODB_DATABASE: got '{name}', wants ")
+
+
 class TestSecretFiles:
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -337,6 +364,7 @@ class TestSecretFiles:
             ("TELEGRAM_BOT_TOKEN", TOKEN),
             ("KBTU_PASSWORD", SECRET),
             ("HTTPS_PROXY_TELEGRAM", "http://me:secret@proxy.example:3128"),
+            ("MONGODB_URI", "mongodb://me:secret@mongo.example"),
         ],
     )
     def test_file_stands_in(self, environment: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:

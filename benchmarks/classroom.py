@@ -1,0 +1,226 @@
+"""A class of 500 over HTTP: how long until everybody is recorded, told, and in the LMS, and at what cost.
+
+`python -m benchmarks.classroom [--students 500] [--over 60] [--batches 5] [--out FILE]`
+
+The real bot.py with the classroom alone, SQLite, Telegram's simulator with its limit of 30 messages a second a bot, the
+LMS's simulator; each in a process of its own, and their CPU apart. The teacher confirms everybody every few seconds.
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.measure import Cost, machine, spread
+from benchmarks.vaadin_soak import server
+from sandbox.classroom import ClassPlay, Way
+from tests.e2e.people import Telegram, eventually, labels
+from tests.integration.in_class import ROOM, STUDENT_TOKEN, STUDENTS, TEACHER_TOKEN, TEACHERS, Teacher
+from tests.servers import ROOT
+
+EMAIL, PASSWORD = "teacher@example.org", "correct horse"
+CONFIRM_EVERY = 4.0  # seconds
+
+
+def main() -> int:
+    """Run and write the report; 1 where somebody is missing anywhere."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--students", type=int, default=500)
+    parser.add_argument("--over", type=float, default=60)
+    parser.add_argument("--batches", type=int, default=5)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        telegram_process, telegram_url = server(stack, [sys.executable, "-m", "sandbox.telegram", "--port", "0"])
+        lms_process, lms_url = server(stack, [sys.executable, "-m", "sandbox.lms", "--port", "0"])
+        lms_url = lms_url.removesuffix("/api/v1").rstrip("/")
+        telegram = Telegram(telegram_url)
+        telegram.call("/bots", token=TEACHER_TOKEN, username=TEACHERS, name="Teachers")
+        telegram.call("/bots", token=STUDENT_TOKEN, username=STUDENTS, name="Students")
+        lms = httpx.Client(base_url=f"{lms_url}/control", trust_env=False, timeout=30)
+        batches = _enrol(lms, arguments.students, arguments.batches)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        bot = _bot(folder, telegram_url, lms_url, port)
+        stack.callback(_end, bot)
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        code = _opened(teacher, batches)
+        costs = {"bot": Cost(bot.pid), "Telegram": Cost(telegram_process.pid), "LMS": Cost(lms_process.pid)}
+        for cost in costs.values():
+            cost.begin()
+        done = threading.Event()
+        lags: list[float] = []
+        watching = [
+            threading.Thread(target=_confirms, args=(telegram_url, done)),
+            threading.Thread(target=_watches, args=(port, costs, lags, done)),
+        ]
+        for each in watching:
+            each.start()
+        play = ClassPlay(telegram_url, STUDENTS, arguments.students, arguments.over, *ROOM)
+        begun = time.monotonic()
+        ways = asyncio.run(play.play(code))
+        in_lms_at = _wait_for_lms(lms, arguments.students)
+        done.set()
+        for each in watching:
+            each.join()
+        calls = lms.get("/stats").raise_for_status().json()["by_call"]
+        report = _report(arguments, ways, in_lms_at, begun, costs, lags, calls)
+        print(report)
+        if arguments.out is not None:
+            arguments.out.write_text(report, encoding="utf-8")
+        return 0 if in_lms_at is not None and all(way.marked for way in ways) else 1
+
+
+def _enrol(lms: httpx.Client, students: int, batches: int) -> list[str]:
+    """Give the LMS a teacher and the students, in batches; return their names."""
+    account = {"id": "m1", "name": "A. Teacher", "email": EMAIL, "location": "Main", "password": PASSWORD}
+    lms.post("/teachers", json=account).raise_for_status()
+    names = [f"CS-{number + 1}" for number in range(batches)]
+    for at, name in enumerate(names):
+        enrolled = [
+            {"id": f"S{number + 1:04}", "name": f"Student {number + 1}", "email": ""}
+            for number in range(students)
+            if number % batches == at
+        ]
+        lms.post("/batches", json={"batch": name, "students": enrolled}).raise_for_status()
+        lms.post("/courses", json={"email": EMAIL, "batch": name, "subject": "Algebra"}).raise_for_status()
+    return names
+
+
+def _bot(folder: Path, telegram_url: str, lms_url: str, port: int) -> "subprocess.Popen[bytes]":
+    environment = {
+        "PATH": os.environ["PATH"],
+        "ENV_FILE": "",
+        "TEACHER_BOT_TOKEN": TEACHER_TOKEN,
+        "STUDENT_BOT_TOKEN": STUDENT_TOKEN,
+        "TELEGRAM_API_URL": telegram_url,
+        "BASE_URL": f"{lms_url}/api/v1",
+        "JWT_LOGIN_ENDPOINT": f"{lms_url}/auth/login",
+        "DATA_DIR": str(folder / "data"),
+        "ENCRYPTION_KEY_FILE": str(folder / "secrets" / "encryption.key"),
+        "OTP_EXPIRY_SECONDS": "900",
+        "HEALTH_PORT": str(port),
+    }
+    with (folder / "bot.log").open("wb") as log:
+        return subprocess.Popen([sys.executable, "bot.py"], cwd=ROOT, env=environment, stderr=log, stdout=log)
+
+
+def _end(bot: "subprocess.Popen[bytes]") -> None:
+    bot.terminate()
+    try:
+        bot.wait(20)
+    except subprocess.TimeoutExpired:
+        bot.kill()
+        bot.wait()
+
+
+def _opened(teacher: Teacher, batches: list[str]) -> str:
+    """Sign the teacher in and open a session of all batches; return its code."""
+    teacher.says("/start")
+    teacher.sees("Share your phone number")
+    teacher.sends(contact={"phone_number": teacher.phone})
+    teacher.sees("LMS password")
+    teacher.says(PASSWORD)
+    teacher.sees("e-mail address")
+    teacher.says(EMAIL)
+    teacher.sees("Take attendance:")
+    return teacher.opens(*batches)
+
+
+def _confirms(telegram_url: str, done: threading.Event) -> None:
+    """Play the teacher's thumb."""
+    telegram = Telegram(telegram_url)
+    while not done.wait(CONFIRM_EVERY):
+        chat = telegram.get("/chat", bot=TEACHERS, person=7001)
+        for message in reversed(chat["messages"]):
+            button = next((each for each in labels(message) if each.startswith("Confirm All")), None)
+            if button is not None:
+                body = {"bot": TEACHERS, "person": 7001, "message_id": message["message_id"], "button": button}
+                telegram.http.post("/tap", json=body)  # refused where the board has just changed: the next one does it
+                break
+
+
+def _watches(port: int, costs: dict[str, Cost], lags: list[float], done: threading.Event) -> None:
+    """Sample the CPU, and how late the bot's loop is, by its own measure."""
+    with httpx.Client(trust_env=False, timeout=30) as http:
+        while not done.wait(1.0):
+            for cost in costs.values():
+                cost.sample(memory=True)
+            lags.extend(http.get(f"http://127.0.0.1:{port}/healthz").json().get("loop_lags_ms", []))
+
+
+def _wait_for_lms(lms: httpx.Client, students: int) -> float | None:
+    """Wait until the LMS has everybody as present; return when that was."""
+
+    def present() -> bool:
+        records: Any = lms.get("/records").raise_for_status().json()
+        return sum(sum(record["students"].values()) for record in records) == students
+
+    try:
+        eventually("the LMS to have everybody", present, 120)
+    except AssertionError:
+        return None
+    return time.monotonic()
+
+
+def _report(
+    arguments: argparse.Namespace,
+    ways: list[Way],
+    in_lms_at: float | None,
+    begun: float,
+    costs: dict[str, Cost],
+    lags: list[float],
+    calls: dict[str, int],
+) -> str:
+    done = [way for way in ways if way.marked]
+    last = max((way.arrived for way in ways), default=begun)
+    writes = calls.get("create", 0) + calls.get("update", 0)
+    late = sorted(lags)
+    lag = "none"
+    if late:
+        lag = f"{statistics.median(late):.0f}, 95 % {late[int(len(late) * 0.95)]:.0f}, most {late[-1]:.0f}"
+    told_after = max((way.marked for way in done), default=0) - last
+    in_lms_after = "never" if in_lms_at is None else f"{in_lms_at - last:.1f}"
+    lines = [
+        f"# A class of {arguments.students} in {arguments.batches} batches, arriving over {arguments.over:g} s",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}; SQLite; at most 30 messages a second a bot. "
+        "`python -m benchmarks.classroom`",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| marked and told | {len(done)} of {arguments.students} |",
+        f"| from the last arrival until everybody was told, s | {told_after:.1f} |",
+        f"| from the last arrival until the LMS had everybody, s | {in_lms_after} |",
+        f"| link -> asked for the place, s | {spread([w.asked_place - w.arrived for w in done])} |",
+        f"| place -> waiting for the teacher, s | {spread([w.waiting - w.asked_place for w in done])} |",
+        f"| link -> marked, s | {spread([w.marked - w.arrived for w in done])} |",
+        f"| messages to a student, most | {max((w.messages for w in done), default=0)} |",
+        f"| LMS: writes, students a write | {writes}, {arguments.students / max(writes, 1):.0f} |",
+        f"| LMS: all calls | {sum(calls.values())} |",
+        f"| the loop is late by, ms: median | {lag} |",
+        *(
+            f"| {name}: CPU-seconds, MB at most | {cost.cpu_seconds:.1f}, {max(cost.pss, default=0) / 2**20:.0f} |"
+            for name, cost in costs.items()
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

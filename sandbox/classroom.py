@@ -1,0 +1,128 @@
+"""Plays a class of students over HTTP: each opens the student's bot by the code's link and checks in.
+
+`python -m sandbox.classroom --telegram URL --bot NAME --code 482913 --students 30 --over 60` plays against a running
+Telegram simulator. Students are S0001, S0002, ...; they come at random moments within so many seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+PATIENCE = 300.0
+"""Seconds that a student waits for an answer."""
+_CONNECTIONS = 1100
+
+
+@dataclass
+class Way:
+    """What one student met. Times are monotonic seconds."""
+
+    arrived: float = 0.0
+    asked_place: float = 0.0
+    waiting: float = 0.0
+    marked: float = 0.0
+    messages: int = 0
+    error: str = ""
+
+
+@dataclass
+class ClassPlay:
+    """A class of students, and where they sit."""
+
+    telegram: str
+    bot: str
+    students: int
+    over: float
+    latitude: float = 43.25
+    longitude: float = 76.95
+    first_person: int = 100_000
+    seed: int = 7
+    ways: list[Way] = field(default_factory=list)
+
+    async def play(self, code: str) -> list[Way]:
+        """Let everybody come and check in; return what each met."""
+        chance = random.Random(self.seed)
+        self.ways = [Way() for _ in range(self.students)]
+        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+        async with httpx.AsyncClient(
+            base_url=f"{self.telegram}/control", trust_env=False, timeout=PATIENCE, limits=limits
+        ) as http:
+            moments = sorted(chance.uniform(0, self.over) for _ in range(self.students))
+            await asyncio.gather(
+                *(self._student(http, number, moments[number], code) for number in range(self.students))
+            )
+        return self.ways
+
+    async def _student(self, http: httpx.AsyncClient, number: int, after: float, code: str) -> None:
+        way, person = self.ways[number], self.first_person + number
+        try:
+            await self._call(http, "/people", id=person, first_name=f"Student {number + 1}", language_code="en")
+            await asyncio.sleep(after)
+            way.arrived = time.monotonic()
+            await self._says(http, person, text=f"/start {code}")
+            await self._sees(http, person, "student ID")
+            await self._says(http, person, text=f"S{number + 1:04}")
+            await self._sees(http, person, "The code is right")
+            way.asked_place = time.monotonic()
+            near = self.latitude + (number % 20) / 111_110
+            await self._says(http, person, location={"latitude": near, "longitude": self.longitude})
+            await self._sees(http, person, "has to confirm")
+            way.waiting = time.monotonic()
+            way.messages = await self._sees(http, person, "Attendance marked")
+            way.marked = time.monotonic()
+        except (httpx.HTTPError, RuntimeError) as error:
+            way.error = f"{type(error).__name__}: {error}"
+
+    async def _says(self, http: httpx.AsyncClient, person: int, **content: Any) -> None:
+        await self._call(http, "/send", bot=self.bot, person=person, **content)
+
+    async def _sees(self, http: httpx.AsyncClient, person: int, words: str) -> int:
+        """Wait until a message of the bot's has these words; return how many messages the bot has sent by then."""
+        deadline, version = time.monotonic() + PATIENCE, None
+        while time.monotonic() < deadline:
+            params: dict[str, str | int] = {"bot": self.bot, "person": person, "timeout": 20}
+            if version is not None:
+                params["since"] = version
+            answer = await http.get("/chat", params=params)
+            chat = answer.raise_for_status().json()
+            version = chat["version"]
+            said = [each["text"] or "" for each in chat["messages"] if each["from"] == "bot"]
+            if any(words in text for text in said):
+                return len(said)
+        raise RuntimeError(f"waited in vain for '{words}'")
+
+    async def _call(self, http: httpx.AsyncClient, path: str, **body: Any) -> None:
+        answer = await http.post(path, json=body)
+        if answer.is_error:
+            raise RuntimeError(answer.text)
+
+
+def main() -> int:
+    """Play a class; 1 where somebody was not marked."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.classroom", description=main.__doc__)
+    parser.add_argument("--telegram", required=True, help="the simulator's address")
+    parser.add_argument("--bot", required=True, help="the student's bot, without the @")
+    parser.add_argument("--code", required=True)
+    parser.add_argument("--students", type=int, default=30)
+    parser.add_argument("--over", type=float, default=60, help="seconds within which they come")
+    arguments = parser.parse_args()
+    play = ClassPlay(arguments.telegram, arguments.bot, arguments.students, arguments.over)
+    ways = asyncio.run(play.play(arguments.code))
+    marked = sum(bool(way.marked) for way in ways)
+    print(f"{marked} of {len(ways)} marked")
+    for way in ways:
+        if way.error:
+            print(way.error, file=sys.stderr)
+    return 0 if marked == len(ways) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

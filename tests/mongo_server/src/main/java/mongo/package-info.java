@@ -1,0 +1,2 @@
+/** A server of MongoDB's wire protocol for tests. */
+package mongo;
