@@ -158,7 +158,6 @@ class MongoStore:
                     self._uri,
                     appname="attendance",
                     tz_aware=True,
-                    serverSelectionTimeoutMS=milliseconds,
                     connectTimeoutMS=milliseconds,
                     timeoutMS=milliseconds,
                 )
@@ -338,7 +337,7 @@ class MongoStore:
     @_asks
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
         """Return the session that this code is good for now."""
-        document = await self._collection("sessions").find_one({"live_codes": code, "ended_at": None})
+        document = await self._collection("sessions").find_one({"live_codes": code})
         if document is None or all(each["code"] != code for each in _good(document, now)):
             return None
         return session_from(document)
