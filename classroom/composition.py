@@ -33,7 +33,6 @@ from classroom.services import Classroom, Side
 from classroom.session_buttons import SessionButtons
 from classroom.sessions import Mark, Session, Sheet
 from classroom.store import Store, StoreError, StoreUnavailable
-from classroom.store.mongo import MongoStore
 from classroom.store.sqlite import SqliteStore
 from classroom.student_bot import StudentBot
 from classroom.teacher_bot import TeacherBot
@@ -196,6 +195,8 @@ async def _store(settings: Settings, folder: Path, reports: Reports) -> AsyncIte
     cipher = _cipher(settings, folder)
     store: Store
     if settings.mongodb_uri is not None:
+        from classroom.store.mongo import MongoStore  # here: its driver takes 13 MB
+
         store = MongoStore(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, cipher)
     else:
         store = SqliteStore(folder / "store.sqlite3", cipher)

@@ -6,12 +6,14 @@ its versions. Where several documents belong to one change, the one that makes i
 end in between left over is harmless and cleaned later.
 """
 
+import asyncio
 import json
+import time
 import warnings
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from datetime import datetime
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, ReadPreference, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
@@ -72,6 +74,7 @@ Migration = Callable[[AsyncDatabase[Document]], Awaitable[None]]
 # One that was released never changes; tests keep documents of every version.
 MIGRATIONS: list[Migration] = []
 
+TURNS = 10  # how many ask at a time: more make a small MongoDB slower, not faster
 PATIENCE = 5.0  # seconds for one answer of MongoDB; a person waits for it
 RACES = 100  # how often a change is tried anew that others were faster with: one of them gets on each time
 
@@ -80,15 +83,28 @@ REFUSED = {13, 18, 33, 8000}  # Unauthorized, AuthenticationFailed, UnsupportedF
 PASSING = {14031, 64, 91, 100, 112, 133, 189, 262, 10107, 11600, 11602, 13435, 13436}  # full, stepping down, ending
 
 
-def _asks(method: Callable[P, Awaitable[Result]]) -> Callable[P, Coroutine[Any, Any, Result]]:
-    """Say what goes wrong with MongoDB in the store's own words."""
+def _asks(
+    method: Callable[Concatenate["MongoStore", P], Awaitable[Result]],
+) -> Callable[Concatenate["MongoStore", P], Coroutine[Any, Any, Result]]:
+    """Ask MongoDB when it is one's turn, and say what goes wrong in the store's own words.
+
+    A class that comes at once waits here for as long as it takes, and not against MongoDB's own time limit. Where
+    MongoDB turns out to be gone meanwhile, those who wait are told so together, not one time limit after the other.
+    """
 
     @wraps(method)
-    async def ask(*arguments: P.args, **options: P.kwargs) -> Result:
-        try:
-            return await method(*arguments, **options)
-        except PyMongoError as error:
-            raise _typed(error) from error
+    async def ask(store: "MongoStore", /, *arguments: P.args, **options: P.kwargs) -> Result:
+        came = time.monotonic()
+        async with store._turns:
+            if store._gone_at is not None and store._gone_at >= came:
+                raise StoreUnavailable("MongoDB did not answer those who asked before")
+            try:
+                return await method(store, *arguments, **options)
+            except PyMongoError as error:
+                typed = _typed(error)
+                if isinstance(typed, StoreUnavailable):
+                    store._gone_at = time.monotonic()
+                raise typed from error
 
     return ask
 
@@ -128,6 +144,8 @@ class MongoStore:
         self._patience = patience
         self._migrations = migrations
         self._client: AsyncMongoClient[Document] | None = None
+        self._turns = asyncio.Semaphore(TURNS)
+        self._gone_at: float | None = None  # when it last did not answer; monotonic
 
     @_asks
     async def open(self) -> None:
@@ -158,7 +176,7 @@ class MongoStore:
                     self._uri,
                     appname="attendance",
                     tz_aware=True,
-                    serverSelectionTimeoutMS=milliseconds,
+                    maxPoolSize=TURNS,
                     connectTimeoutMS=milliseconds,
                     timeoutMS=milliseconds,
                 )
@@ -510,7 +528,7 @@ class MongoStore:
             try:
                 await self._collection("check_ins").insert_one(check_in_document(check_in))
             except DuplicateKeyError:
-                there = await self.check_in(check_in.session, check_in.student_id)
+                there = await self._check_in(check_in.session, check_in.student_id)
                 if there is not None:  # else it was deleted meanwhile
                     return there
             else:
@@ -520,6 +538,9 @@ class MongoStore:
     @_asks
     async def check_in(self, session_id: str, student_id: str) -> CheckIn | None:
         """Return a student's check-in."""
+        return await self._check_in(session_id, student_id)
+
+    async def _check_in(self, session_id: str, student_id: str) -> CheckIn | None:
         document = await self._collection("check_ins").find_one({"_id": check_in_id(session_id, student_id)})
         return check_in_from(document) if document is not None else None
 

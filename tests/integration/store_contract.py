@@ -111,6 +111,7 @@ class StoreContract:
             await store.create_session(again, sheets_of(again), "111111", again.closes_at)
         assert (refused.value.session, refused.value.batch) == (session.id, "CS-2")
         assert await store.session(again.id) is None
+        assert await store.sheets(again.id) == []
         assert await store.code(again.id, NOW) is None
         for other in ({"subject": "Physics"}, {"date": "2026-09-02"}, {"campus": "North"}):
             name = f"{sorted(other.values())[0]:-<12}"[:12]
@@ -181,6 +182,7 @@ class StoreContract:
         assert await store.session_by_code(CODE, after(30)) == session
         assert await store.session_by_code(CODE, after(30.001)) is None
         assert await store.session_by_code("222222", after(31)) == session
+        assert not await store.add_code(session.id, "222222", after(120), after(30), after(31))
         other = await opened(store, a_session("b" * 12, ["CS-9"]), code="333333")
         assert not await store.add_code(other.id, "222222", after(120), after(30), after(21))
         assert await store.code(other.id, after(22)) == "333333"
@@ -346,6 +348,8 @@ class StoreContract:
         assert (one.acked_version, one.in_lms, other.acked_version) == (1, True, 0)
         await store.mark(session.id, mark("CS-1-b01"), overwrite=False)
         assert [sheet.version for sheet in await store.unacked()] == [2]
+        await store.acked(session.id, "CS-1", 1)  # the answer came after the next mark
+        assert [sheet.version for sheet in await store.unacked()] == [2]
 
     async def test_refused(self, store: Store) -> None:
         """A refused sheet is not tried until somebody asks for it."""
@@ -437,6 +441,8 @@ class StoreContract:
         await store.bind(Binding(2001, "S-001", NOW))
         assert await store.unbind("s-001", 7, after(10), "new phone")
         assert not await store.unbind("s-001", 7, after(11), "again")
+        assert await store.binding_of(2001) is None
+        assert await store.binding_for("S-001") is None
         await store.bind(Binding(2002, "S-001", after(12)))
         await store.bind(Binding(2001, "S-002", after(12)))
 

@@ -219,6 +219,26 @@ async def test_gone_and_back(tmp_path: Path, database: str) -> None:
         await store.close()
 
 
+async def test_a_class_at_once(store: Store) -> None:
+    """Hundreds who ask at the same moment wait for their turns; none is sent away."""
+    session = await opened(store, a_session(batches=["CS-1"]), students=300)
+    marks = [store.mark(session.id, mark(f"CS-1-b{number:02}"), overwrite=False) for number in range(300)]
+    assert all(await asyncio.gather(*marks))
+
+
+@may_leave_a_socket
+async def test_gone_for_a_class(database: str) -> None:
+    """Where MongoDB is gone, hundreds who ask are told so together, not one time limit after the other."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=0.5)
+        since = time.monotonic()
+        answers = await asyncio.gather(*(store.open() for _ in range(200)), return_exceptions=True)
+        assert {type(answer) for answer in answers} == {StoreUnavailable}
+        assert time.monotonic() - since < 8  # 200 by tens would be 10 s
+        await store.close()
+        gc.collect()
+
+
 @may_leave_a_socket
 async def test_gone_at_the_start(database: str) -> None:
     """Where nothing listens the store says to try again; neither address nor password is in the text."""
