@@ -411,7 +411,9 @@ class MongoStore:
         def end(document: Document) -> Document | None:
             if document["ended_at"] is not None:
                 return None
-            ended = with_codes(document | {"ended_at": text_of(at), "cancelled": cancelled}, [])
+            until = text_of(at)
+            over = [each | {"valid_until": min(each["valid_until"], until)} for each in document.get("codes", [])]
+            ended = with_codes(document | {"ended_at": until, "cancelled": cancelled, "codes": over}, [])
             if cancelled:
                 ended["lessons"] = [each for each in document.get("lessons", []) if each in lessons]
             if not ended.get("lessons"):

@@ -235,6 +235,18 @@ class StoreContract:
         assert {each.id for each in await store.unfinished()} == {session.id, other.id}
         assert (await store.sheets(session.id))[0].status_of("CS-1-b00") is Status.PRESENT
 
+    async def test_reopened_early(self, store: Store) -> None:
+        """The code of a session that was closed before its time does not come back to life with it."""
+        session = await opened(store)
+        await store.end_session(session.id, after(50))
+        reopened = await store.reopen(session.id, "222222", after(300), after(60))
+        assert reopened == replace(session, closes_at=after(300))
+        assert await store.session_by_code(CODE, after(70)) is None
+        assert await store.session_by_code(CODE, after(40)) == reopened  # typed in time, the ID came later
+        other = a_session("b" * 12, ["CS-9"], opened_at=after(65), closes_at=after(180))
+        assert await store.create_session(other, sheets_of(other), CODE, other.closes_at)
+        assert await store.session_by_code(CODE, after(70)) == other
+
     async def test_reports_go_out_once(self, store: Store) -> None:
         """Of many who say that a report goes out one is first; the final one is apart, and ends the session's work."""
         session = await opened(store)
