@@ -1,0 +1,123 @@
+"""A class during which the process is killed again and again: students and teacher do again what was not answered."""
+
+import asyncio
+import csv
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from classroom.sessions import Sheet
+from classroom.store.sqlite import SqliteStore
+from encryption import open_cipher
+from tests.e2e.people import Telegram, eventually, labels
+from tests.e2e.test_classroom_process import Process
+from tests.faults.counts import FULL
+from tests.integration.in_class import Student, Teacher, its_telegram, rosters
+
+STUDENTS, KILLS = 12, 3
+LONGEST_LIFE = 4.0  # seconds from a start to the kill; the first answers come after about two
+PATIENT = 2.0  # seconds after which somebody without an answer does it again
+MINUTES = 5
+
+
+@pytest.fixture
+def telegram(telegram_url: str) -> Iterator[Telegram]:
+    """Give a Telegram with both bots in it."""
+    telegram = its_telegram(telegram_url)
+    yield telegram
+    telegram.http.close()
+
+
+class Persistent(Student):
+    """A student who does what the screen asks for, and does it again where no answer comes."""
+
+    def __init__(self, telegram: Telegram, number: int, student_id: str) -> None:
+        super().__init__(telegram, number)
+        self.student_id, self.told = student_id, False
+        self._done, self._at = "", 0.0
+
+    def goes_on(self, code: str) -> None:
+        """Look at the screen, and do the next thing."""
+        said = [message["text"] or "" for message in self.screen() if message["from"] == "bot"]
+        self.told = any("Attendance marked" in text for text in said)
+        last = said[-1] if said else ""
+        if self.told or (last == self._done and time.monotonic() - self._at < PATIENT):
+            return
+        self._done, self._at = last, time.monotonic()
+        if "has to confirm" in last:
+            return
+        if "The code is right" in last:
+            self.shares(5)
+        elif "send me your student ID" in last:
+            self.says(self.student_id)
+        else:
+            self.says(f"/start {code}")
+
+
+def confirms(teacher: Teacher) -> None:
+    """Tap Confirm All where it is on the screen, also where it goes away in that moment."""
+    board = next((m for m in reversed(teacher.screen()) if any("Confirm All" in label for label in labels(m))), None)
+    if board is not None:
+        data = next(button["data"] for row in board["buttons"] for button in row if "Confirm All" in button["text"])
+        teacher.forges(data)
+
+
+@pytest.mark.parametrize("seed", range(12 if FULL else 1))
+def test_killed_in_class(tmp_path: Path, telegram: Telegram, seed: int) -> None:
+    """After `kill -9` at random moments of a class everybody is marked and told, and the LMS has exactly our record."""
+    chance = random.Random(seed)
+    roster = [(f"S{number:03}", f"Student {number}") for number in range(1, STUDENTS + 2)]
+    settings = {"OTP_EXPIRY_SECONDS": str(MINUTES * 60)}
+    bot = Process(tmp_path, telegram, **settings)
+    rosters(tmp_path / "data", {"CS-1": roster})
+    kills = 0
+    try:
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        code = teacher.opens("CS-1")
+        students = [Persistent(telegram, 2001 + at, student_id) for at, (student_id, _) in enumerate(roster[:-1])]
+        until = time.monotonic() + chance.uniform(0, LONGEST_LIFE / 2)
+        deadline = time.monotonic() + MINUTES * 60 - 30
+        while kills < KILLS or not all(student.told for student in students):
+            assert time.monotonic() < deadline, bot.log_file.read_text()[-3000:]
+            for student in students:
+                student.goes_on(code)
+            confirms(teacher)
+            if kills < KILLS and time.monotonic() > until:
+                bot.end()
+                kills += 1
+                bot = Process(tmp_path, telegram, **settings)
+                rosters(tmp_path / "data", {"CS-1": roster})
+                until = time.monotonic() + chance.uniform(0.5, LONGEST_LIFE)
+        for student in students:
+            eventually("the LMS's word", lambda: student.counts("The LMS has it."))  # noqa: B023
+        eventually("the last one to be up", lambda: bot.health()[0] == 200)
+        assert bot.stop() == 0
+    finally:
+        bot.end()
+    sheet = asyncio.run(_sheet(tmp_path))
+    record = {student_id: sheet.status_of(student_id).value for student_id, _ in roster}
+    assert record == {student_id: "present" for student_id, _ in roster[:-1]} | {roster[-1][0]: "absent"}
+    assert _marks(tmp_path) == record
+    # a message is doubled only where the kill fell between Telegram's doing it and our hearing of it
+    assert sum(student.counts("Attendance marked") for student in students) <= STUDENTS + kills
+
+
+async def _sheet(folder: Path) -> Sheet:
+    """Return the one sheet of our record."""
+    cipher = open_cipher(None, folder / "secrets" / "classroom.key", may_create=False)
+    store = SqliteStore(folder / "data" / "classroom" / "store.sqlite3", cipher)
+    await store.open()
+    session = (await store.sessions_of(7001, 2))[0]
+    sheet = (await store.sheets(session.id))[0]
+    await store.close()
+    return sheet
+
+
+def _marks(folder: Path) -> dict[str, str]:
+    """Return what the LMS's file says."""
+    (file,) = (folder / "data" / "rosters" / "marks").glob("*.csv")
+    return {row["student_id"]: row["status"] for row in csv.DictReader(file.read_text("utf-8-sig").splitlines())}
