@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,12 +78,16 @@ def ends(bot: BotProcess) -> None:
 def frozen(bot: BotProcess, username: str) -> list[psutil.Process]:
     """Freeze a student's Chrome with all its processes, and its driver."""
     own = profile_name(username)
-    drivers = [process for process in bot.browsers() if process.environ()["ATTENDANCE_PROFILE"].endswith(own)]
-    tree = {process for driver in drivers for process in [driver, *driver.children(recursive=True)]}
+    tree: list[psutil.Process] = []
+    for process in bot.browsers():
+        with suppress(psutil.NoSuchProcess):  # another student's Chrome may be ending in this moment
+            if process.environ().get("ATTENDANCE_PROFILE", "").endswith(own):
+                tree += [process, *process.children(recursive=True)]
     assert tree
     for process in tree:
-        process.send_signal(signal.SIGSTOP)
-    return list(tree)
+        with suppress(psutil.NoSuchProcess):  # a part of Chrome that comes and goes
+            process.send_signal(signal.SIGSTOP)
+    return tree
 
 
 def test_in_every_state(bot: BotProcess, portal: Portal, telegram: Telegram) -> None:
