@@ -6,6 +6,7 @@ and Kubernetes hand secrets over. The environment wins over ``.env``.
 
 import os
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -147,6 +148,23 @@ class Settings(BaseSettings):
         "basic", description="basic (a pin counts) or strict (live location alone)"
     )
 
+    face_engine: Literal["local", "rekognition", "none"] = Field(
+        "local", description="local, rekognition, or none (the teacher confirms)"
+    )
+    face_match_threshold: float = Field(70.0, ge=1, le=100, description="percent, 1 to 100")
+    face_verification_max_retries: int = Field(1, ge=0, le=5, description="tries after the first one, 0 to 5")
+    term_ends: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("01-31", "07-31"), description="days MM-DD on which terms end and face templates go, comma-separated"
+    )
+    aws_access_key_id: SecretStr | None = Field(
+        None, description="an AWS access key's ID, or nothing: as the machine is set up"
+    )
+    aws_secret_access_key: SecretStr | None = Field(None, description="the AWS access key's secret")
+    aws_region: str = Field("ap-south-1", description="an AWS region's name, like ap-south-1")
+    aws_endpoint_url: str | None = Field(None, description="an https address, where it is not AWS's own")
+    aws_s3_bucket: str | None = Field(None, description="the S3 bucket with the ID photos, or nothing: DATA_DIR/photos")
+    aws_s3_prefix: str = Field("profile_pics/", description="what the photos' keys begin with")
+
     invitation_days: int = Field(
         14, ge=1, le=365, description="days after which an unused invitation code expires, 1 to 365"
     )
@@ -200,7 +218,9 @@ class Settings(BaseSettings):
             raise ValueError("not a token's shape")
         return value
 
-    @field_validator("telegram_api_url", "portal_url", "selenium_remote_url", "base_url", "jwt_login_endpoint")
+    @field_validator(
+        "telegram_api_url", "portal_url", "selenium_remote_url", "base_url", "jwt_login_endpoint", "aws_endpoint_url"
+    )
     @classmethod
     def _check_address(cls, value: str | None, info: ValidationInfo) -> str | None:
         """Passwords and tokens travel here, so only TLS, this machine, or a host the operator vouches for."""
@@ -254,6 +274,19 @@ class Settings(BaseSettings):
         if 0 < value < SHORTEST_CODE:
             raise ValueError("too short to type a code")
         return value
+
+    @field_validator("term_ends", mode="before")
+    @classmethod
+    def _read_term_ends(cls, value: Any) -> Any:
+        """Days of any year: 29 February would be none of most."""
+        days = tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+        for day in days:
+            if not re.fullmatch(r"\d\d-\d\d", day):
+                raise ValueError("no MM-DD")
+            date.fromisoformat(f"2001-{day}")
+        if not days:
+            raise ValueError("no day at all")
+        return days
 
     @field_validator("active_hours")
     @classmethod

@@ -42,6 +42,8 @@ class Step(StrEnum):
     """How far a student's check-in is."""
 
     PLACE = "place"  # the code was right; the location is waited for
+    FACE = "face"  # code and place are proven; the video note is waited for
+    CHECKING = "checking"  # the video note is in the queue
     REVIEW = "review"  # just outside, or too many tries on this ID: the teacher decides on this one
     CONFIRM = "confirm"  # code and place are proven; the teacher confirms where no face engine does
     REJECTED = "rejected"  # the teacher said no
@@ -134,6 +136,18 @@ class Sheet:
 
 
 @dataclass(frozen=True)
+class FaceCheck:
+    """How far the face's part of a check-in is. The note itself is never kept: ``file`` is Telegram's name for it."""
+
+    motions: tuple[str, ...] = ()  # the challenge
+    given_at: datetime | None = None
+    failed: int = 0  # tries that counted
+    file: str = ""
+    message: int = 0  # the note's message, which is deleted after the decision
+    sent_at: datetime | None = None  # when Telegram had the note
+
+
+@dataclass(frozen=True)
 class CheckIn:
     """One student's way from code to mark in one session."""
 
@@ -146,6 +160,28 @@ class CheckIn:
     distance: float | None = None  # metres
     accuracy: float | None = None  # metres, as the student's phone said
     updated_at: datetime | None = None
+    face: FaceCheck | None = None  # None: no face has been asked for
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What a person has said to the use of their face: whether, when, and to which wording."""
+
+    telegram_id: int
+    given: bool
+    at: datetime
+    wording: int = 1
+
+
+@dataclass(frozen=True)
+class Template:
+    """What notes are compared with, made of an ID photo once; sealed with a key of the person's own."""
+
+    student_id: str
+    engine: str
+    photo_tag: str  # of the photo that it was made of
+    sealed: bytes
+    made_at: datetime
 
 
 @dataclass(frozen=True)

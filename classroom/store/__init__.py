@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from classroom.sessions import Binding, CheckIn, Enrolled, Mark, Session, Sheet, Step, Teacher
+from classroom.sessions import (
+    Binding,
+    CheckIn,
+    Consent,
+    Enrolled,
+    Mark,
+    Session,
+    Sheet,
+    Step,
+    Teacher,
+    Template,
+)
 
 TRIES_KEPT = timedelta(hours=1)
 
@@ -199,6 +210,33 @@ class Store(Protocol):
     async def latest_check_in(self, telegram_id: int) -> CheckIn | None:
         """Return the newest check-in of a Telegram account."""
 
+    async def checking(self) -> list[CheckIn]:
+        """Return the check-ins of all sessions whose video note is in the queue, the note that came first first."""
+
+    # faces
+
+    async def consent(self, telegram_id: int) -> Consent | None:
+        """Return what a person has said to the use of their face."""
+
+    async def set_consent(self, consent: Consent) -> None:
+        """Keep what a person says now."""
+
+    async def template(self, student_id: str) -> Template | None:
+        """Return a student's template."""
+
+    async def save_template(self, template: Template) -> None:
+        """Keep a student's template, in the place of the one before."""
+
+    async def remove_templates(self, made_before: datetime) -> list[str]:
+        """Delete the templates and the consents from before then (the term's end); return whose templates, by ID."""
+
+    async def claim_note(self, fingerprint: str, owner: str, at: datetime) -> bool:
+        """Record that a recording was used (its file_unique_id, or a hash of it) and for which check.
+
+        Returns:
+            False where another check has used it.
+        """
+
     # who is who
 
     async def binding_of(self, telegram_id: int) -> Binding | None:
@@ -218,7 +256,7 @@ class Store(Protocol):
         """Undo a binding, on record (by whom, when, why); False where there was none."""
 
     async def forget_student(self, telegram_id: int) -> None:
-        """Delete what is kept of a Telegram account: check-ins, its number (what is marked stays marked).
+        """Delete what is kept of a Telegram account: check-ins, its number, consent and template (marks stay).
 
         Its wrong tries stay for the hour that they are kept: else deleting would be a way to guess on and on.
 
