@@ -1,0 +1,90 @@
+"""ID photos in a folder: ``STUDENT_ID.jpg``, ``.jpeg`` or ``.png``, in whatever case."""
+
+import asyncio
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
+from classroom.photos.names import ENDINGS, checked
+
+
+class FolderPhotos:
+    """``Photos`` of a folder. The folder is looked at anew each time, so a photo counts from when it is put there."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder; it may be made later."""
+        self._folder = folder
+
+    async def tag(self, student_id: str) -> str:
+        """Return when a student's photo was changed, and its size."""
+        return await asyncio.to_thread(self._tag, student_id)
+
+    async def photo(self, student_id: str) -> IdPhoto:
+        """Return a student's photo."""
+        return await asyncio.to_thread(self._photo, student_id)
+
+    async def close(self) -> None:
+        """Do nothing: no file stays open."""
+
+    def _tag(self, student_id: str) -> str:
+        try:
+            return _tag(self._find(student_id).stat())
+        except OSError as error:
+            raise self._trouble(student_id, error) from error
+
+    def _photo(self, student_id: str) -> IdPhoto:
+        try:
+            with self._find(student_id).open("rb") as file:
+                return _read(file, student_id)
+        except OSError as error:
+            raise self._trouble(student_id, error) from error
+
+    def _find(self, student_id: str) -> Path:
+        """Return the path of a student's photo. Raises OSError as well."""
+        student_id = checked(student_id)
+        for ending in ENDINGS:  # as photos are mostly called; spares reading a large folder
+            if _is_file(path := self._folder / f"{student_id}.{ending}"):
+                return path
+        wanted = [f"{student_id}.{ending}".casefold() for ending in ENDINGS]
+        with os.scandir(self._folder) as entries:
+            alike = [entry.name for entry in entries if entry.name.casefold() in wanted and entry.is_file()]
+        if not alike:
+            raise PhotoMissing(f"the folder has no photo of {student_id}")
+        return self._folder / min(alike, key=lambda name: (wanted.index(name.casefold()), name))
+
+    def _trouble(self, student_id: str, error: OSError) -> PhotoMissing | PhotosRefused | PhotosUnavailable:
+        cause = error.strerror or type(error).__name__
+        if isinstance(error, NotADirectoryError) or not os.access(self._folder, os.R_OK | os.X_OK):
+            return PhotosRefused(f"the folder of the ID photos can't be opened: {cause}")
+        if isinstance(error, FileNotFoundError):  # taken away between two looks
+            return PhotoMissing(f"the folder has no photo of {student_id}")
+        if isinstance(error, PermissionError):
+            return PhotosRefused(f"the photo of {student_id} may not be read: {cause}")
+        return PhotosUnavailable(f"the photo of {student_id} can't be read: {cause}")
+
+
+def _read(file: BinaryIO, student_id: str) -> IdPhoto:
+    before = os.fstat(file.fileno())
+    if before.st_size > LARGEST_PHOTO:
+        raise PhotoTooLarge(f"the photo of {student_id} has {before.st_size} bytes; at most {LARGEST_PHOTO} are read")
+    content = file.read(LARGEST_PHOTO + 1)
+    if _tag(os.fstat(file.fileno())) != _tag(before) or len(content) != before.st_size:
+        raise PhotosUnavailable(f"the photo of {student_id} is being changed")
+    return IdPhoto(content, _tag(before))
+
+
+def _is_file(path: Path) -> bool:
+    """Say whether a path leads to a file; a pipe, which would be waited for without end, is none."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _tag(facts: os.stat_result) -> str:
+    return f"{facts.st_mtime_ns}-{facts.st_size}"
+
+
+__all__ = ["FolderPhotos"]
