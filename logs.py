@@ -39,3 +39,5 @@ def set_up(level: str, form: str) -> None:
     logging.getLogger("telegram").setLevel(max(logging.INFO, logging.getLevelName(level)))
     # pymongo logs whole commands at DEBUG, and with them the documents
     logging.getLogger("pymongo").setLevel(max(logging.INFO, logging.getLevelName(level)))
+    # botocore logs signed requests with their bodies at DEBUG: pictures, and tokens of a role
+    logging.getLogger("botocore").setLevel(max(logging.INFO, logging.getLevelName(level)))

@@ -14,7 +14,7 @@ QUIET = ("httpx", "httpcore", "selenium", "urllib3")
 @pytest.fixture(autouse=True)
 def _own_loggers() -> Iterator[None]:
     """Give the loggers back as they were."""
-    names = (None, "telegram", "WDM", "hpack", "asyncio", *QUIET)
+    names = (None, "telegram", "botocore", "WDM", "hpack", "asyncio", *QUIET)
     loggers = [logging.getLogger(name) for name in names]
     before = [(each, each.level, each.handlers[:]) for each in loggers]
     yield
@@ -85,9 +85,10 @@ def test_addresses_and_payloads_stay_out(capsys: pytest.CaptureFixture[str], lev
 
 
 def test_what_people_typed_stays_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """At DEBUG our own lines are there, and not the library's, which quote whole updates."""
+    """At DEBUG our own lines are there, and not the libraries', which quote whole updates and requests."""
     logs.set_up("DEBUG", "text")
     logging.getLogger("telegram.ext.Application").debug("Processing update: my password")
+    logging.getLogger("botocore.auth").debug("CanonicalRequest: X-Amz-Security-Token")
     logging.getLogger("monitor").debug("a look")
     (line,) = lines(capsys)
     assert line.endswith("DEBUG monitor: a look")

@@ -1,0 +1,240 @@
+"""One AWS service's client: made once, called in threads, with every failure told as one of three.
+
+boto3 blocks, so each call has a thread. It is a daemon: one that hangs in a dead connection must not hold up the
+program's end. Nothing is repeated here; who calls knows best when to try again. The texts of errors are made of the
+service's name, the error's code and the HTTP status alone: AWS's own messages may carry keys and whole requests.
+"""
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+import boto3  # type: ignore[import-untyped,unused-ignore]
+from botocore import exceptions as aws  # type: ignore[import-untyped,unused-ignore]
+from botocore.config import Config  # type: ignore[import-untyped,unused-ignore]
+from botocore.parsers import ResponseParserError  # type: ignore[import-untyped,unused-ignore]
+from pydantic import SecretStr
+from urllib3.exceptions import HTTPError
+
+TIMEOUT = 10.0  # seconds, to connect and for each part of an answer
+WHOLE_TIMEOUT = 30.0  # seconds, for a whole call
+AT_ONCE = 16  # calls
+
+_MAKING = threading.Lock()  # clients may be used by several threads, but made by one
+
+T = TypeVar("T")
+
+_AGAIN = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
+        "Throttling",
+        "ThrottledException",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+_NOT_LET_IN = frozenset(  # besides HTTP 401 and 403; services with the JSON protocol answer these with 400
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationHeaderMalformed",
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "OptInRequired",
+        "PermanentRedirect",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "SubscriptionRequiredException",
+        "UnrecognizedClientException",
+    }
+)
+_NO_ANSWER = (
+    aws.HTTPClientError,
+    aws.ConnectionError,
+    aws.IncompleteReadError,
+    aws.ChecksumError,
+    aws.FlexibleChecksumError,
+    aws.CredentialRetrievalError,
+    aws.MetadataRetrievalError,
+    HTTPError,
+    OSError,
+    ResponseParserError,
+)
+
+
+class AwsError(Exception):
+    """A call failed. ``code`` is AWS's name of the error or botocore's, ``status`` the HTTP status; 0: no answer."""
+
+    def __init__(self, text: str, code: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.code = code
+        self.status = status
+
+
+class AwsUnavailable(AwsError):
+    """No answer, a fault of the service, or throttling (try again)."""
+
+
+class AwsRefused(AwsError):
+    """We are not let in, or our settings are wrong (permanent: the operator has to change something)."""
+
+
+class AwsRejected(AwsError):
+    """The service can't do this very request (permanent); ``code`` says why."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where AWS is, and as whom. Without a key boto3 looks for one: an instance's role, a profile."""
+
+    region: str
+    endpoint: str | None = None
+    key_id: SecretStr | None = None
+    secret: SecretStr | None = None
+
+
+class AwsService:
+    """A service of AWS."""
+
+    def __init__(
+        self,
+        service: str,
+        access: Access,
+        *,
+        timeout: float = TIMEOUT,
+        whole_timeout: float = WHOLE_TIMEOUT,
+    ) -> None:
+        """Take the service's name as boto3 has it, and time-outs in seconds."""
+        self._service = service
+        self._access = access
+        self._timeout = timeout
+        self._whole_timeout = whole_timeout
+        self._client: Any = None
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def call(self, work: Callable[[Any], T]) -> T:
+        """Return what ``work`` makes of the client, in a thread.
+
+        Raises:
+            AwsUnavailable, AwsRefused, AwsRejected
+        """
+        try:
+            async with asyncio.timeout(self._whole_timeout), self._slots:
+                return await _in_thread(lambda: work(self._made()))
+        except TimeoutError:  # of ours: a socket's was told apart in the thread
+            raise AwsUnavailable(f"{self._service} took too long", "TimeoutError") from None
+        except _Failed as failed:
+            raise told(self._service, failed.cause) from None
+
+    async def close(self) -> None:
+        """Close the connections that nobody uses; calls under way end by themselves."""
+        if self._client is not None:
+            self._client.close()
+
+    def _made(self) -> Any:
+        """Return the client, made when first asked for: looking for credentials may wait for a network."""
+        with _MAKING:
+            if self._client is None:
+                self._client = self._make()
+            return self._client
+
+    def _make(self) -> Any:
+        access = self._access
+        config = Config(
+            connect_timeout=self._timeout,
+            read_timeout=self._timeout,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=AT_ONCE,
+            s3={"addressing_style": "path" if access.endpoint else "auto"},
+        )
+        return _session().client(
+            self._service,
+            region_name=access.region,
+            endpoint_url=access.endpoint,
+            aws_access_key_id=access.key_id and access.key_id.get_secret_value(),
+            aws_secret_access_key=access.secret and access.secret.get_secret_value(),
+            config=config,
+        )
+
+
+@cache
+def _session() -> Any:
+    """Return the session that every client is made of: it reads the services' descriptions once."""
+    return boto3.session.Session()
+
+
+class _Failed(Exception):
+    """Carries what a call raised out of its thread, so that its time-outs are not taken for ours."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001  # handed to whoever waits
+            future.set_exception(_Failed(error))
+
+    threading.Thread(target=run, name="aws-call", daemon=True).start()
+    return await asyncio.wrap_future(future)
+
+
+def told(service: str, error: Exception) -> Exception:
+    """Return what a call raised as one of ours; what is no failure of AWS or of the network comes back as it is."""
+    if isinstance(error, AwsError):
+        return error
+    if isinstance(error, aws.ClientError):
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        code = code if re.fullmatch(r"[\w.-]{1,64}", code, re.ASCII) else "without a code"
+        text = f"{service} answers {code} (HTTP {status})"
+        if status >= 500 or status in (408, 429) or code in _AGAIN:
+            return AwsUnavailable(text, code, status)
+        if status in (401, 403) or code in _NOT_LET_IN:
+            return AwsRefused(text, code, status)
+        return AwsRejected(text, code, status)
+    name = type(error).__name__
+    if isinstance(error, _NO_ANSWER):
+        return AwsUnavailable(f"{service} gives no answer: {name}", name)
+    if isinstance(error, aws.BotoCoreError | ValueError):  # no credentials, an address or a name that can't be one
+        return AwsRefused(f"{service} can't be called with these settings: {name}", name)
+    return error
+
+
+__all__ = ["Access", "AwsError", "AwsRefused", "AwsRejected", "AwsService", "AwsUnavailable", "told"]
