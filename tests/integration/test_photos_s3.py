@@ -377,8 +377,13 @@ class TestRunning:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        async with asyncio.timeout(60):
-            while not server.asked:  # noqa: ASYNC110  # the server's record has no event
-                await asyncio.sleep(0.01)
-            output, _ = await process.communicate(b"\n")
+        try:
+            async with asyncio.timeout(60):
+                while not server.asked:  # noqa: ASYNC110  # the server's record has no event
+                    await asyncio.sleep(0.01)
+                output, _ = await process.communicate(b"\n")
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         assert (output.split(), process.returncode) == ([b"asking", b"ended"], 0)

@@ -1,0 +1,270 @@
+"""Faces compared by AWS Rekognition. Whether a note answers its challenge is judged on this machine all the same.
+
+A check costs one CompareFaces, and an ID photo one DetectFaces the first time that it is seen. CompareFaces tells of
+each face in the note's frame where it is, how sharp, and how alike, so nothing more has to be asked about the frame.
+It is asked with the lowest threshold, so that a face unlike the photo's is told from no face. Its complaints do not
+say which of the two pictures they are about: the photo has been looked at before, so DetectFaces on the frame shows.
+"""
+
+import asyncio
+import hashlib
+import io
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from aiolimiter import AsyncLimiter
+from PIL import Image, UnidentifiedImageError
+
+from classroom.aws import TIMEOUT, WHOLE_TIMEOUT, Access, AwsError, AwsRejected, AwsService, AwsUnavailable
+from classroom.face_policy import Examined, Motion, Problem
+from classroom.faces import FaceError, FaceRefused, FaceUnavailable, PhotoUnusable
+from clock import Clock
+
+CALLS_PER_SECOND = 5.0  # of each operation: AWS's lowest quota, that of the smaller regions
+LARGEST_PICTURE = 5 * 1024 * 1024  # bytes, by AWS's guidelines
+SMALLEST_PICTURE = 80  # pixels, each side, likewise
+SMALLEST_FACE = 40  # pixels, each side, likewise
+SIMILARITY_ASKED = 1.0  # percent: below, a face counts as unlike
+BESIDE = 1 / 3  # of the largest face's area, from which another one is no passer-by in the background
+PHOTOS_KNOWN = 10_000  # whose digest is remembered
+
+_PICTURE_CODES = frozenset({"ImageTooLargeException", "InvalidImageFormatException", "InvalidParameterException"})
+_ALWAYS = {"detect_faces": {"FaceDetails"}, "compare_faces": {"SourceImageFace", "FaceMatches", "UnmatchedFaces"}}
+_EXIF_ORIENTATION = 0x0112
+
+
+class Judge(Protocol):
+    """What looks whether a note answers its challenge, here and not at AWS."""
+
+    async def judge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
+        """Return the problem, or None and in ``frame`` the best frontal frame; ``percent`` stays None.
+
+        Raises FaceUnavailable, FaceRefused.
+        """
+
+
+@dataclass(frozen=True)
+class _Face:
+    """A face in a picture: its sides in pixels, and what Rekognition says of it."""
+
+    width: float
+    height: float
+    similarity: float
+    quality: str
+
+
+class RekognitionEngine:
+    """A ``FaceEngine``."""
+
+    name = "rekognition"
+    keeps_templates = False
+
+    def __init__(
+        self,
+        access: Access,
+        judge: Judge,
+        clock: Clock,
+        *,
+        calls_per_second: float = CALLS_PER_SECOND,
+        timeout: float = TIMEOUT,
+        whole_timeout: float = WHOLE_TIMEOUT,
+    ) -> None:
+        """Take the judge, which whoever made it closes, the quota of each operation, and time-outs in seconds."""
+        self._judge = judge
+        self._clock = clock
+        self._rekognition = AwsService("rekognition", access, timeout=timeout, whole_timeout=whole_timeout)
+        # one call after the other at even distances: a burst on top would be over the quota
+        self._pace = {each: AsyncLimiter(1, 1 / calls_per_second) for each in ("detect_faces", "compare_faces")}
+        self._photos: OrderedDict[bytes, str] = OrderedDict()  # by digest, why they can't be used; "": they can
+
+    async def template(self, photo: bytes) -> bytes:
+        """Return the photo itself, once it is known that there is one face on it."""
+        await self._check(photo)
+        return photo
+
+    async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
+        """Judge the challenge here, then have the best frame compared with the ID photo."""
+        judged = await self._judge.judge(note, motions)
+        if judged.problem is not None:
+            return judged
+        await self._check(template)
+        examined = await self._compare(template, judged.frame)
+        return replace(
+            examined,
+            frame=judged.frame,
+            seconds={**(judged.seconds or {}), **(examined.seconds or {})},
+            details="; ".join(filter(None, (judged.details, examined.details))),
+        )
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._rekognition.close()
+
+    async def _compare(self, photo: bytes, frame: bytes) -> Examined:
+        try:
+            width, height = _size(frame)
+        except _BadPicture as error:
+            return Examined(Problem.BROKEN, details=f"the frame {error}")
+        begun = self._clock.monotonic()
+        await self._turn("compare_faces")
+        called = self._clock.monotonic()
+        try:
+            answer = await self._call(
+                "compare_faces",
+                SourceImage={"Bytes": photo},
+                TargetImage={"Bytes": frame},
+                SimilarityThreshold=SIMILARITY_ASKED,
+                QualityFilter="NONE",
+            )
+        except AwsRejected as error:
+            return await self._whose(error, frame)
+        seconds = {"turn": called - begun, "compare": self._clock.monotonic() - called}
+        return replace(_examined(_faces_compared(answer, width, height)), seconds=seconds)
+
+    async def _whose(self, error: AwsRejected, frame: bytes) -> Examined:
+        """Say what a complaint about one of two pictures means, of which the photo was good when it was looked at."""
+        await self._turn("detect_faces")
+        try:
+            answer = await self._call("detect_faces", Image={"Bytes": frame}, Attributes=["DEFAULT"])
+        except AwsRejected as about_frame:
+            return Examined(Problem.BROKEN, details=f"the frame: {about_frame.code}")
+        if not answer.get("FaceDetails"):
+            return Examined(Problem.NO_FACE, details=f"the frame: {error.code}, no face")
+        raise PhotoUnusable(f"Rekognition can't compare with the ID photo ({error.code})")
+
+    async def _check(self, photo: bytes) -> None:
+        """Raise PhotoUnusable unless there is exactly one face on the photo; each photo is asked about once."""
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(photo).digest())
+        if digest not in self._photos:
+            self._photos[digest] = await self._fault(photo)
+            if len(self._photos) > PHOTOS_KNOWN:
+                self._photos.popitem(last=False)
+        if fault := self._photos[digest]:
+            raise PhotoUnusable(fault)
+
+    async def _fault(self, photo: bytes) -> str:
+        try:
+            width, height = _size(photo)
+        except _BadPicture as error:
+            return f"the ID photo {error}"
+        await self._turn("detect_faces")
+        try:
+            answer = await self._call("detect_faces", Image={"Bytes": photo}, Attributes=["DEFAULT"])
+        except AwsRejected as error:
+            return f"Rekognition can't read the ID photo ({error.code})"
+        faces = _faces(answer.get("FaceDetails"), width, height)
+        problem = _examined(faces).problem
+        if problem is Problem.TWO_FACES:
+            return "there is more than one face on the ID photo"
+        if problem is not None:
+            return f"no face of {SMALLEST_FACE}x{SMALLEST_FACE} pixels is found on the ID photo"
+        return ""
+
+    async def _turn(self, operation: str) -> None:
+        """Wait until another call of an operation is within its quota."""
+        async with self._pace[operation]:
+            pass
+
+    async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Call an operation.
+
+        Raises:
+            AwsRejected: it complains about a picture.
+            FaceUnavailable, FaceRefused
+        """
+        try:
+            answer: dict[str, Any] = await self._rekognition.call(
+                lambda client: getattr(client, operation)(**parameters)
+            )
+        except AwsRejected as error:
+            if error.code in _PICTURE_CODES:
+                raise
+            raise _told(error) from error
+        except AwsError as error:
+            raise _told(error) from error
+        if not _ALWAYS[operation] & set(answer):  # botocore takes any server's page for an empty answer
+            raise FaceUnavailable("rekognition answers what can't be read: is it Rekognition?")
+        return answer
+
+
+class _BadPicture(Exception):
+    """A picture that Rekognition would not take; the text goes on from its name."""
+
+
+def _told(error: AwsError) -> FaceError:
+    # a complaint about an object in S3 can't be meant for us, who send the pictures themselves: it may pass
+    if isinstance(error, AwsUnavailable) or error.code == "InvalidS3ObjectException":
+        return FaceUnavailable(str(error))
+    return FaceRefused(str(error))
+
+
+def _size(picture: bytes) -> tuple[int, int]:
+    """Return a picture's width and height in pixels as it is looked at, from its header alone. Raises _BadPicture."""
+    if len(picture) > LARGEST_PICTURE:
+        raise _BadPicture(f"has {len(picture)} bytes, over {LARGEST_PICTURE}")
+    try:
+        with Image.open(io.BytesIO(picture), formats=("JPEG", "PNG")) as image:
+            width, height = image.size
+            turned = image.format != "PNG" and image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+    except UnidentifiedImageError:
+        raise _BadPicture("is no JPEG or PNG") from None
+    except Image.DecompressionBombError:
+        raise _BadPicture("has too many pixels") from None
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's, for damaged headers
+        raise _BadPicture(f"can't be read ({type(error).__name__})") from None
+    if min(width, height) < SMALLEST_PICTURE:
+        raise _BadPicture(f"has {width}x{height} pixels, under {SMALLEST_PICTURE}")
+    return (height, width) if turned else (width, height)
+
+
+def _faces_compared(answer: dict[str, Any], width: int, height: int) -> list[_Face]:
+    """Return all faces of the frame, those unlike the photo's among them."""
+    matches = answer.get("FaceMatches") or []
+    try:
+        alike = [(match["Face"], float(match["Similarity"])) for match in matches]
+    except (KeyError, TypeError, ValueError):
+        raise FaceUnavailable("rekognition answers what can't be read: FaceMatches") from None
+    faces = _faces([face for face, _ in alike], width, height)
+    return [
+        *(replace(face, similarity=similarity) for face, (_, similarity) in zip(faces, alike, strict=True)),
+        *_faces(answer.get("UnmatchedFaces"), width, height),
+    ]
+
+
+def _faces(details: Any, width: int, height: int) -> list[_Face]:
+    try:
+        return [
+            _Face(each["BoundingBox"]["Width"] * width, each["BoundingBox"]["Height"] * height, 0.0, _quality(each))
+            for each in details or []
+        ]
+    except (AttributeError, KeyError, TypeError):
+        raise FaceUnavailable("rekognition answers what can't be read: a face without a place") from None
+
+
+def _quality(face: dict[str, Any]) -> str:
+    figures = {**face.get("Quality", {}), **face.get("Pose", {})}
+    names = ("Sharpness", "Brightness", "Yaw", "Pitch", "Roll")
+    return ", ".join(f"{name.lower()} {figures[name]:.0f}" for name in names if name in figures)
+
+
+def _examined(faces: list[_Face]) -> Examined:
+    """Return what a picture's faces come to. The largest one counts, not the one that is most alike."""
+    if not faces:
+        return Examined(Problem.NO_FACE, details="no face")
+    face, *others = sorted(faces, key=lambda each: each.width * each.height, reverse=True)
+    sizes = f"face {face.width:.0f}x{face.height:.0f} of {len(faces)}"
+    if min(face.width, face.height) < SMALLEST_FACE:
+        return Examined(Problem.NO_FACE, details=f"{sizes}: too small")
+    if others and others[0].width * others[0].height >= BESIDE * face.width * face.height:
+        return Examined(Problem.TWO_FACES, details=sizes)
+    if not math.isfinite(face.similarity):
+        raise FaceUnavailable("rekognition answers what can't be read: Similarity")
+    percent = min(max(face.similarity, 0.0), 100.0)
+    details = ", ".join(filter(None, (sizes, f"similarity {percent:.2f}", face.quality)))
+    return Examined(percent=percent, details=details)
+
+
+__all__ = ["CALLS_PER_SECOND", "Judge", "RekognitionEngine"]
