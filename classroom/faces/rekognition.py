@@ -23,7 +23,7 @@ from classroom.face_policy import Examined, Motion, Problem
 from classroom.faces import FaceError, FaceRefused, FaceUnavailable, PhotoUnusable
 from clock import Clock
 
-CALLS_PER_SECOND = 5.0  # of each operation: AWS's lowest quota, that of the smaller regions
+CALLS_PER_SECOND = 5.0  # of each operation; quotas are by region and operation, and this is a low one
 LARGEST_PICTURE = 5 * 1024 * 1024  # bytes, by AWS's guidelines
 SMALLEST_PICTURE = 80  # pixels, each side, likewise
 SMALLEST_FACE = 40  # pixels, each side, likewise
