@@ -232,6 +232,8 @@ def told(service: str, error: Exception) -> Exception:
     name = type(error).__name__
     if isinstance(error, _NO_ANSWER):
         return AwsUnavailable(f"{service} gives no answer: {name}", name)
+    if isinstance(error, AttributeError | KeyError | TypeError):  # botocore's parsers, of JSON in another form
+        return AwsUnavailable(f"{service} answers what can't be read: {name}", name)
     if isinstance(error, aws.BotoCoreError | ValueError):  # no credentials, an address or a name that can't be one
         return AwsRefused(f"{service} can't be called with these settings: {name}", name)
     return error

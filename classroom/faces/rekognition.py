@@ -155,8 +155,7 @@ class RekognitionEngine:
             answer = await self._call("detect_faces", Image={"Bytes": photo}, Attributes=["DEFAULT"])
         except AwsRejected as error:
             return f"Rekognition can't read the ID photo ({error.code})"
-        faces = _faces(answer.get("FaceDetails"), width, height)
-        problem = _examined(faces).problem
+        problem = _examined(_faces_detected(answer, width, height)).problem
         if problem is Problem.TWO_FACES:
             return "there is more than one face on the ID photo"
         if problem is not None:
@@ -186,7 +185,7 @@ class RekognitionEngine:
         except AwsError as error:
             raise _told(error) from error
         if not _ALWAYS[operation] & set(answer):  # botocore takes any server's page for an empty answer
-            raise FaceUnavailable("rekognition answers what can't be read: is it Rekognition?")
+            raise _unreadable("is it Rekognition?")
         return answer
 
 
@@ -222,32 +221,45 @@ def _size(picture: bytes) -> tuple[int, int]:
 
 def _faces_compared(answer: dict[str, Any], width: int, height: int) -> list[_Face]:
     """Return all faces of the frame, those unlike the photo's among them."""
-    matches = answer.get("FaceMatches") or []
     try:
-        alike = [(match["Face"], float(match["Similarity"])) for match in matches]
-    except (KeyError, TypeError, ValueError):
-        raise FaceUnavailable("rekognition answers what can't be read: FaceMatches") from None
-    faces = _faces([face for face, _ in alike], width, height)
-    return [
-        *(replace(face, similarity=similarity) for face, (_, similarity) in zip(faces, alike, strict=True)),
-        *_faces(answer.get("UnmatchedFaces"), width, height),
-    ]
+        alike = [(match["Face"], match["Similarity"]) for match in answer.get("FaceMatches") or []]
+    except (KeyError, TypeError):
+        raise _unreadable("FaceMatches") from None
+    unlike = [(face, 0.0) for face in answer.get("UnmatchedFaces") or []]
+    return _faces([*alike, *unlike], width, height)
 
 
-def _faces(details: Any, width: int, height: int) -> list[_Face]:
+def _faces_detected(answer: dict[str, Any], width: int, height: int) -> list[_Face]:
+    return _faces([(face, 0.0) for face in answer["FaceDetails"] or []], width, height)
+
+
+def _faces(found: list[tuple[Any, Any]], width: int, height: int) -> list[_Face]:
+    """Return faces, given with their similarity in percent, with their sides in pixels instead of parts."""
     try:
-        return [
-            _Face(each["BoundingBox"]["Width"] * width, each["BoundingBox"]["Height"] * height, 0.0, _quality(each))
-            for each in details or []
+        faces = [
+            _Face(
+                float(face["BoundingBox"]["Width"]) * width,
+                float(face["BoundingBox"]["Height"]) * height,
+                float(similarity),
+                _quality(face),
+            )
+            for face, similarity in found
         ]
-    except (AttributeError, KeyError, TypeError):
-        raise FaceUnavailable("rekognition answers what can't be read: a face without a place") from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise _unreadable("a face") from None
+    if not all(math.isfinite(face.width * face.height * face.similarity) for face in faces):
+        raise _unreadable("a face's figures")
+    return faces
+
+
+def _unreadable(what: str) -> FaceUnavailable:
+    return FaceUnavailable(f"rekognition answers what can't be read: {what}")
 
 
 def _quality(face: dict[str, Any]) -> str:
     figures = {**face.get("Quality", {}), **face.get("Pose", {})}
     names = ("Sharpness", "Brightness", "Yaw", "Pitch", "Roll")
-    return ", ".join(f"{name.lower()} {figures[name]:.0f}" for name in names if name in figures)
+    return ", ".join(f"{name.lower()} {float(figures[name]):.0f}" for name in names if name in figures)
 
 
 def _examined(faces: list[_Face]) -> Examined:
@@ -260,8 +272,6 @@ def _examined(faces: list[_Face]) -> Examined:
         return Examined(Problem.NO_FACE, details=f"{sizes}: too small")
     if others and others[0].width * others[0].height >= BESIDE * face.width * face.height:
         return Examined(Problem.TWO_FACES, details=sizes)
-    if not math.isfinite(face.similarity):
-        raise FaceUnavailable("rekognition answers what can't be read: Similarity")
     percent = min(max(face.similarity, 0.0), 100.0)
     details = ", ".join(filter(None, (sizes, f"similarity {percent:.2f}", face.quality)))
     return Examined(percent=percent, details=details)

@@ -144,6 +144,15 @@ class Source:
 
 
 class TestCache:
+    async def test_in_front_of_a_folder(self, folder: Path, photos: FolderPhotos) -> None:
+        """A photo that is put over a kept one is given with the next request."""
+        cache = CachedPhotos(photos)
+        (folder / "S1.jpg").write_bytes(b"first")
+        assert (await cache.photo("S1")).content == b"first"
+        (folder / "S1.jpg").write_bytes(b"a newer one")
+        assert (await cache.photo("S1")).content == b"a newer one"
+        await cache.close()
+
     async def test_loaded_once(self) -> None:
         """A photo is loaded when first asked for, and again only when the source has another."""
         source = Source()

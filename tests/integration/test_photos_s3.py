@@ -22,6 +22,7 @@ from classroom.photos import (
     IdPhoto,
     PhotoError,
     PhotoMissing,
+    Photos,
     PhotosRefused,
     PhotosUnavailable,
     PhotoTooLarge,
@@ -99,7 +100,7 @@ def found(content: bytes = b"picture") -> web.Response:
     return web.Response(body=content, headers={"ETag": '"1"'})
 
 
-async def both(photos: S3Photos, student_id: str, expected: type[PhotoError]) -> str:
+async def both(photos: Photos, student_id: str, expected: type[PhotoError]) -> str:
     """Ask for tag and photo, which have to fail alike; return the photo's text."""
     with pytest.raises(expected):
         await photos.tag(student_id)
@@ -216,7 +217,7 @@ class TestTroubles:
         server.answer = lambda asked: found() if asked.method == "GET" else web.Response(status=404)
         assert await told.tag("S1") == '"1"'
 
-    async def test_too_large_is_not_loaded(self, server: AwsServer, impatient: S3Photos) -> None:
+    async def test_too_large_is_not_loaded(self, server: AwsServer, told: S3Photos) -> None:
         """The announced size decides before anything of the body is read: this one never comes."""
 
         async def announce(request: web.Request) -> web.StreamResponse:
@@ -227,7 +228,7 @@ class TestTroubles:
 
         server.raw = announce
         with pytest.raises(PhotoTooLarge):
-            await impatient.photo("S1")
+            await told.photo("S1")
 
     async def test_too_large_unannounced(self, server: AwsServer, told: S3Photos) -> None:
         """A body without an announced size is read up to the limit and no further."""
