@@ -13,8 +13,22 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from classroom.sessions import Binding, CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step, Teacher
+from classroom.sessions import (
+    Binding,
+    CheckIn,
+    Consent,
+    Enrolled,
+    Mark,
+    Place,
+    Session,
+    Sheet,
+    Status,
+    Step,
+    Teacher,
+    Template,
+)
 from classroom.store import TRIES_KEPT, StoreDamaged, account_hash
+from classroom.store.face_checks import face_from, plain_face
 
 Document = dict[str, Any]
 
@@ -37,7 +51,11 @@ INDEXES: dict[str, list[IndexModel]] = {
     "check_ins": [
         IndexModel([("session", ASCENDING), ("code_at", ASCENDING)]),
         IndexModel([("telegram_id", ASCENDING), ("code_at", DESCENDING)]),
+        IndexModel([("step", ASCENDING), ("face.sent_at", ASCENDING)]),
     ],
+    "consents": [IndexModel("at")],
+    "templates": [IndexModel("made_at")],
+    "used_notes": [IndexModel("at")],
     "bindings": [
         IndexModel("folded", unique=True, sparse=True),
         IndexModel("account", unique=True, sparse=True),
@@ -223,7 +241,7 @@ def check_in_document(check_in: CheckIn) -> Document:
     """Return a check-in's document."""
     times = {"code_at": text_of(check_in.code_at), "updated_at": _maybe_text(check_in.updated_at)}
     key = check_in_id(check_in.session, check_in.student_id)
-    return {"_id": key, **asdict(check_in), **times, "step": check_in.step.value}
+    return {"_id": key, **asdict(check_in), **times, "step": check_in.step.value, "face": plain_face(check_in.face)}
 
 
 @_reading("check_ins")
@@ -239,6 +257,38 @@ def check_in_from(document: Document) -> CheckIn:
         distance=document["distance"],
         accuracy=document["accuracy"],
         updated_at=_maybe_time(document["updated_at"]),
+        face=face_from(document["face"]),
+    )
+
+
+# faces
+
+
+def consent_document(consent: Consent) -> Document:
+    """Return a consent's document."""
+    return {"_id": consent.telegram_id, "given": consent.given, "at": text_of(consent.at), "wording": consent.wording}
+
+
+@_reading("consents")
+def consent_from(document: Document) -> Consent:
+    """Return the consent of a document."""
+    return Consent(document["_id"], document["given"], datetime.fromisoformat(document["at"]), document["wording"])
+
+
+def template_document(template: Template) -> Document:
+    """Return a template's document. Its key is the student ID without case."""
+    return {"_id": template.student_id.casefold(), **asdict(template), "made_at": text_of(template.made_at)}
+
+
+@_reading("templates")
+def template_from(document: Document) -> Template:
+    """Return the template of a document."""
+    return Template(
+        document["student_id"],
+        document["engine"],
+        document["photo_tag"],
+        bytes(document["sealed"]),
+        datetime.fromisoformat(document["made_at"]),
     )
 
 

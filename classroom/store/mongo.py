@@ -6,50 +6,33 @@ its versions. Where several documents belong to one change, the one that makes i
 end in between left over is harmless and cleaned later.
 """
 
-import asyncio
 import json
-import time
-import warnings
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, ReadPreference, WriteConcern
-from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.asynchronous.database import AsyncDatabase
+from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import (
-    ConfigurationError,
-    ConnectionFailure,
-    CursorNotFound,
     DuplicateKeyError,
-    InvalidOperation,
-    OperationFailure,
-    PyMongoError,
-    WriteConcernError,
 )
 
-from classroom.sessions import Binding, CheckIn, Mark, Session, Sheet, Step, Teacher, code_ends
+from classroom.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Step, Teacher, Template, code_ends
 from classroom.store import (
     TRIES_KEPT,
     BoundOtherwise,
     NoSuchSession,
     SessionExists,
-    StoreDamaged,
-    StoreError,
-    StoreRefused,
-    StoreUnavailable,
     Tokens,
     WrongTries,
 )
 from classroom.store.documents import (
-    INDEXES,
     Document,
     binding_document,
     binding_from,
     check_in_document,
     check_in_from,
     check_in_id,
+    consent_document,
+    consent_from,
     lesson_of,
     mark_document,
     mark_in,
@@ -61,187 +44,44 @@ from classroom.store.documents import (
     sheet_id,
     teacher_document,
     teacher_from,
+    template_document,
+    template_from,
     text_of,
     with_codes,
 )
-from encryption import Cipher
-
-P = ParamSpec("P")
-Result = TypeVar("Result")
-Migration = Callable[[AsyncDatabase[Document]], Awaitable[None]]
-
-# What brings the documents one version forward, the first first; each may be done twice. The first version is 1.
-# One that was released never changes; tests keep documents of every version.
-MIGRATIONS: list[Migration] = []
-
-TURNS = 10  # how many ask at a time: more make a small MongoDB slower, not faster
-PATIENCE = 5.0  # seconds for one answer of MongoDB; a person waits for it
-RACES = 100  # how often a change is tried anew that others were faster with: one of them gets on each time
-
-# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
-REFUSED = {13, 18, 33, 8000}  # Unauthorized, AuthenticationFailed, UnsupportedFormat, a hosted service's own refusal
-PASSING = {14031, 64, 91, 100, 112, 133, 189, 262, 10107, 11600, 11602, 13435, 13436}  # full, stepping down, ending
+from classroom.store.face_checks import owner_hash
+from classroom.store.mongo_connection import RACES, MongoConnection, asks, too_many_races
 
 
-def _asks(
-    method: Callable[Concatenate["MongoStore", P], Awaitable[Result]],
-) -> Callable[Concatenate["MongoStore", P], Coroutine[Any, Any, Result]]:
-    """Ask MongoDB when it is one's turn, and say what goes wrong in the store's own words.
-
-    A class that comes at once waits here for as long as it takes, and not against MongoDB's own time limit. Where
-    MongoDB turns out to be gone meanwhile, those who wait are told so together, not one time limit after the other.
-    """
-
-    @wraps(method)
-    async def ask(store: "MongoStore", /, *arguments: P.args, **options: P.kwargs) -> Result:
-        came = time.monotonic()
-        async with store._turns:
-            if store._gone_at is not None and store._gone_at >= came:
-                raise StoreUnavailable("MongoDB did not answer those who asked before")
-            try:
-                return await method(store, *arguments, **options)
-            except PyMongoError as error:
-                typed = _typed(error)
-                if isinstance(typed, StoreUnavailable):
-                    store._gone_at = time.monotonic()
-                raise typed from error
-
-    return ask
-
-
-def _typed(error: PyMongoError) -> StoreError:
-    """Return an error as the store's. Addresses, and what the documents hold, stay out of the text."""
-    name = type(error).__name__
-    if error.timeout or isinstance(error, ConnectionFailure | CursorNotFound | InvalidOperation | WriteConcernError):
-        return StoreUnavailable(f"MongoDB does not answer, or can't say that it has kept something ({name})")
-    code = error.code if isinstance(error, OperationFailure) else None
-    if code in REFUSED or isinstance(error, ConfigurationError):
-        return StoreRefused(f"MongoDB does not let us in, or is too old (MONGODB_URI; {name}, code {code})")
-    if code in PASSING or error.has_error_label("RetryableWriteError"):
-        return StoreUnavailable(f"MongoDB can't do it now ({name}, code {code})")
-    return StoreDamaged(f"MongoDB can't do what this program needs ({name}, code {code})")
-
-
-class MongoStore:
+class MongoStore(MongoConnection):
     """A ``Store`` in a database of MongoDB, 4.4 or later."""
-
-    def __init__(
-        self,
-        uri: str,
-        database: str,
-        cipher: Cipher,
-        *,
-        patience: float = PATIENCE,
-        migrations: Sequence[Migration] = MIGRATIONS,
-    ) -> None:
-        """Take the address (it may hold a password), the database's name, and what encrypts passwords and tokens.
-
-        ``patience`` is in seconds: each method has found MongoDB, or says StoreUnavailable, after about so long.
-        """
-        self._uri = uri
-        self._name = database
-        self._cipher = cipher
-        self._patience = patience
-        self._migrations = migrations
-        self._client: AsyncMongoClient[Document] | None = None
-        self._turns = asyncio.Semaphore(TURNS)
-        self._gone_at: float | None = None  # when it last did not answer; monotonic
-
-    @_asks
-    async def open(self) -> None:
-        """Connect, make the indexes, bring the documents forward.
-
-        Raises:
-            StoreRefused, StoreDamaged: see there.
-            EncryptionKeyError: there are tokens that none of the keys fits.
-        """
-        if self._client is None:
-            self._client = self._connect()
-        version = await self._version()
-        for name, indexes in INDEXES.items():
-            await self._collection(name).create_indexes(indexes)
-        schema = self._collection("schema")
-        for number, migrate in enumerate(self._migrations[version - 1 :], version):
-            await migrate(self._database)
-            await schema.update_one({"_id": "classroom", "version": number}, {"$set": {"version": number + 1}})
-        async for document in self._collection("jwt_tokens").find():
-            self._cipher.decrypt(document["secrets"])
-
-    def _connect(self) -> AsyncMongoClient[Document]:
-        milliseconds = int(self._patience * 1000)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", UserWarning)  # a mistyped option, "tls" among them, is no detail
-                return AsyncMongoClient(
-                    self._uri,
-                    appname="attendance",
-                    tz_aware=True,
-                    maxPoolSize=TURNS,
-                    connectTimeoutMS=milliseconds,
-                    timeoutMS=milliseconds,
-                )
-        except (PyMongoError, ValueError, TypeError, UserWarning):  # the cause would carry the password
-            raise StoreRefused("MONGODB_URI: got a value that is not shown here, wants mongodb://...") from None
-
-    async def _version(self) -> int:
-        """Return the schema's version; a new database gets the newest."""
-        newest, schema = 1 + len(self._migrations), self._collection("schema")
-        try:
-            await schema.insert_one({"_id": "classroom", "version": newest})
-        except DuplicateKeyError:
-            document = await schema.find_one({"_id": "classroom"})
-            version = document.get("version") if document is not None else None
-            if not isinstance(version, int) or not 1 <= version <= newest:
-                raise StoreDamaged(
-                    f"the classroom's MongoDB has schema version {version}; this program knows 1 to {newest}"
-                ) from None
-            return version
-        return newest
-
-    async def close(self) -> None:
-        """Let go of the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
-
-    @property
-    def _database(self) -> AsyncDatabase[Document]:
-        if self._client is None:
-            raise StoreUnavailable("the classroom's store is closed")
-        # What is acknowledged is on disk, and a new primary has it; what decides is read where it is written.
-        return self._client.get_database(
-            self._name, read_preference=ReadPreference.PRIMARY, write_concern=WriteConcern("majority", j=True)
-        )
-
-    def _collection(self, name: str) -> AsyncCollection[Document]:
-        return self._database[name]
 
     # teachers
 
-    @_asks
+    @asks
     async def teacher(self, telegram_id: int) -> Teacher | None:
         """Return a teacher who has signed in."""
         document = await self._collection("teachers").find_one({"_id": telegram_id})
         return teacher_from(document) if document is not None else None
 
-    @_asks
+    @asks
     async def save_teacher(self, teacher: Teacher) -> None:
         """Keep a teacher, new or changed."""
         await self._put("teachers", teacher_document(teacher))
 
-    @_asks
+    @asks
     async def remove_teacher(self, telegram_id: int) -> None:
         """Forget a teacher and the tokens. Sessions stay."""
         await self._collection("jwt_tokens").delete_one({"_id": telegram_id})
         await self._collection("teachers").delete_one({"_id": telegram_id})
 
-    @_asks
+    @asks
     async def tokens(self, telegram_id: int) -> Tokens | None:
         """Return a teacher's tokens, decrypted."""
         document = await self._collection("jwt_tokens").find_one({"_id": telegram_id})
         return Tokens(*json.loads(self._cipher.decrypt(document["secrets"]))) if document is not None else None
 
-    @_asks
+    @asks
     async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None:
         """Keep a teacher's tokens, encrypted."""
         hidden = self._cipher.encrypt(json.dumps([tokens.access, tokens.refresh, tokens.password]))
@@ -255,11 +95,11 @@ class MongoStore:
             except DuplicateKeyError:
                 continue  # another has inserted it at the same moment
             return
-        raise _too_many_races()
+        raise too_many_races()
 
     # sessions
 
-    @_asks
+    @asks
     async def create_session(self, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime) -> bool:
         """Keep a new session with its sheets and its first code; False where the code is another live one's.
 
@@ -295,7 +135,7 @@ class MongoStore:
                     return False
             else:
                 return True
-        raise _too_many_races()
+        raise too_many_races()
 
     async def _release(self, code: str, now: datetime) -> bool:
         """Take a code from the session that has it where it is over; False: it is a live one."""
@@ -321,7 +161,7 @@ class MongoStore:
             written = await self._collection("sessions").replace_one(key, {**changed, "revision": revision + 1})
             if written.matched_count:
                 return changed
-        raise _too_many_races()
+        raise too_many_races()
 
     async def _change_code(
         self, session_id: str, change: Callable[[Document], Document | None], code: str, now: datetime
@@ -333,27 +173,27 @@ class MongoStore:
             except DuplicateKeyError:
                 if not await self._release(code, now):
                     return None
-        raise _too_many_races()
+        raise too_many_races()
 
-    @_asks
+    @asks
     async def session(self, session_id: str) -> Session | None:
         """Return a session."""
         document = await self._collection("sessions").find_one({"_id": session_id})
         return session_from(document) if document is not None else None
 
-    @_asks
+    @asks
     async def sessions_of(self, teacher: int, limit: int) -> list[Session]:
         """Return a teacher's sessions, newest first."""
         found = self._collection("sessions").find({"teacher": teacher})
         return [session_from(each) async for each in found.sort(NEWEST_FIRST).limit(limit)]
 
-    @_asks
+    @asks
     async def unfinished(self) -> list[Session]:
         """Return the sessions whose final report has not gone out, cancelled ones apart; oldest first."""
         found = self._collection("sessions").find({"final_at": None, "cancelled": False})
         return [session_from(each) async for each in found.sort([("opened_at", ASCENDING), ("_id", ASCENDING)])]
 
-    @_asks
+    @asks
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
         """Return the session that this code was good for at that moment. See ``Store.session_by_code``."""
         either = {"$or": [{"live_codes": code}, {"past_codes.code": code}], "cancelled": False}
@@ -365,14 +205,14 @@ class MongoStore:
                 return session_from(document)
         return None
 
-    @_asks
+    @asks
     async def code(self, session_id: str, now: datetime) -> str | None:
         """Return the newest code of a session that is good now."""
         document = await self._collection("sessions").find_one({"_id": session_id})
         good = _good(document, now) if document is not None else []
         return good[-1]["code"] if good else None
 
-    @_asks
+    @asks
     async def add_code(
         self, session_id: str, code: str, valid_until: datetime, old_until: datetime, now: datetime
     ) -> bool:
@@ -387,7 +227,7 @@ class MongoStore:
 
         return await self._change_code(session_id, add, code, now) is not None
 
-    @_asks
+    @asks
     async def extend(self, session_id: str, closes_at: datetime) -> Session | None:
         """Move the end of an open session, and of its newest code where codes don't rotate; None: it has ended."""
 
@@ -402,7 +242,7 @@ class MongoStore:
         changed = await self._change(session_id, extend)
         return session_from(changed) if changed is not None else None
 
-    @_asks
+    @asks
     async def end_session(self, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
         """End a session and its codes; None where it had ended before. See ``Store.end_session``."""
         kept = self._collection("marks").find({"session": session_id, "in_lms": True}) if cancelled else None
@@ -423,7 +263,7 @@ class MongoStore:
         ended = await self._change(session_id, end)
         return session_from(ended) if ended is not None else None
 
-    @_asks
+    @asks
     async def reopen(self, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
         """Open an ended session again, with a new code and reports to come; None: cancelled, or the code is taken."""
 
@@ -437,7 +277,7 @@ class MongoStore:
         changed = await self._change_code(session_id, reopen, code, now)
         return session_from(changed) if changed is not None else None
 
-    @_asks
+    @asks
     async def set_reported(self, session_id: str, at: datetime, final: bool) -> bool:
         """Record that a report goes out; True for the first who says so of this kind since the last reopening."""
         field = "final_at" if final else "reported_at"
@@ -449,13 +289,13 @@ class MongoStore:
 
     # sheets
 
-    @_asks
+    @asks
     async def sheets(self, session_id: str) -> list[Sheet]:
         """Return a session's sheets, by batch."""
         found = self._collection("marks").find({"session": session_id})
         return [sheet_from(each) async for each in found.sort("batch", ASCENDING)]
 
-    @_asks
+    @asks
     async def sheet_of(self, session_id: str, student_id: str) -> Sheet | None:
         """Return the sheet of a session whose roster has this student ID (compared without case)."""
         document = await self._sheet_with(session_id, student_id)
@@ -465,7 +305,7 @@ class MongoStore:
         key = {"session": session_id, "students": student_id.casefold()}
         return await self._collection("marks").find_one(key, list(fields) or None, sort=[("batch", ASCENDING)])
 
-    @_asks
+    @asks
     async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
         """Put a mark into the sheet that has the student, and raise its version, in one step.
 
@@ -484,7 +324,7 @@ class MongoStore:
         changed = await self._collection("marks").update_one({"_id": sheet["_id"], **when}, change)
         return changed.matched_count == 1
 
-    @_asks
+    @asks
     async def unacked(self) -> list[Sheet]:
         """Return the sheets that the LMS has not confirmed in their newest version; refused ones apart."""
         found = self._collection("marks").find({"owed": True, "refused": ""})
@@ -499,7 +339,7 @@ class MongoStore:
         found = self._collection("sessions").find({"_id": {"$in": list(session_ids)}}, ["_id"])
         return {each["_id"] async for each in found}
 
-    @_asks
+    @asks
     async def acked(self, session_id: str, batch: str, version: int) -> None:
         """Record that the LMS has this version (never backwards) and so the record itself."""
         key, sheets = sheet_id(session_id, batch), self._collection("marks")
@@ -508,12 +348,12 @@ class MongoStore:
         if not (await sheets.update_one(newest, change | {"$unset": {"owed": ""}})).matched_count:
             await sheets.update_one({"_id": key}, change)  # there are marks since; it stays owed
 
-    @_asks
+    @asks
     async def set_in_lms(self, session_id: str, batch: str) -> None:
         """Record that the LMS has a record with this key, of whatever version: from now on it is updated."""
         await self._set_in_sheet(session_id, batch, {"in_lms": True})
 
-    @_asks
+    @asks
     async def set_refused(self, session_id: str, batch: str, why: str) -> None:
         """Record the LMS's permanent refusal; an empty text lets the sheet be tried again."""
         await self._set_in_sheet(session_id, batch, {"refused": why})
@@ -523,7 +363,7 @@ class MongoStore:
 
     # check-ins
 
-    @_asks
+    @asks
     async def begin_check_in(self, check_in: CheckIn) -> CheckIn:
         """Keep a check-in, or return the one that this student has in this session already."""
         for _ in range(RACES):
@@ -535,9 +375,9 @@ class MongoStore:
                     return there
             else:
                 return check_in
-        raise _too_many_races()
+        raise too_many_races()
 
-    @_asks
+    @asks
     async def check_in(self, session_id: str, student_id: str) -> CheckIn | None:
         """Return a student's check-in."""
         return await self._check_in(session_id, student_id)
@@ -546,34 +386,95 @@ class MongoStore:
         document = await self._collection("check_ins").find_one({"_id": check_in_id(session_id, student_id)})
         return check_in_from(document) if document is not None else None
 
-    @_asks
+    @asks
     async def check_ins(self, session_id: str) -> list[CheckIn]:
         """Return a session's check-ins, oldest first."""
         found = self._collection("check_ins").find({"session": session_id})
         return [check_in_from(each) async for each in found.sort([("code_at", ASCENDING), ("student_id", ASCENDING)])]
 
-    @_asks
+    @asks
     async def move_check_in(self, check_in: CheckIn, when: Collection[Step]) -> bool:
         """Write a check-in where it is at one of these steps now; False where it is elsewhere: somebody was first."""
         document = check_in_document(check_in)
         key = {"_id": document["_id"], "step": {"$in": [step.value for step in when]}}
         return (await self._collection("check_ins").replace_one(key, document)).matched_count == 1
 
-    @_asks
+    @asks
     async def latest_check_in(self, telegram_id: int) -> CheckIn | None:
         """Return the newest check-in of a Telegram account."""
         newest = [("code_at", DESCENDING)]
         document = await self._collection("check_ins").find_one({"telegram_id": telegram_id}, sort=newest)
         return check_in_from(document) if document is not None else None
 
+    @asks
+    async def checking(self) -> list[CheckIn]:
+        """Return the check-ins of all sessions whose video note is in the queue, the note that came first first."""
+        found = self._collection("check_ins").find({"step": Step.CHECKING.value})
+        return [check_in_from(each) async for each in found.sort([("face.sent_at", ASCENDING), ("_id", ASCENDING)])]
+
+    # faces
+
+    @asks
+    async def consent(self, telegram_id: int) -> Consent | None:
+        """Return what a person has said to the use of their face."""
+        document = await self._collection("consents").find_one({"_id": telegram_id})
+        return consent_from(document) if document is not None else None
+
+    @asks
+    async def set_consent(self, consent: Consent) -> None:
+        """Keep what a person says now."""
+        await self._put("consents", consent_document(consent))
+
+    @asks
+    async def template(self, student_id: str) -> Template | None:
+        """Return a student's template."""
+        document = await self._collection("templates").find_one({"_id": student_id.casefold()})
+        return template_from(document) if document is not None else None
+
+    @asks
+    async def save_template(self, template: Template) -> None:
+        """Keep a student's template, in the place of the one before."""
+        await self._put("templates", template_document(template))
+
+    @asks
+    async def remove_templates(self, made_before: datetime) -> list[str]:
+        """Delete the templates and the consents from before then; return whose templates, by ID.
+
+        One by one, so that each that was deleted is named.
+        """
+        before, templates = text_of(made_before), self._collection("templates")
+        old = [each["_id"] async for each in templates.find({"made_at": {"$lt": before}}, ["_id"])]
+        gone = []
+        for key in sorted(old):
+            document = await templates.find_one_and_delete({"_id": key, "made_at": {"$lt": before}})
+            if document is not None:
+                gone.append(document["student_id"])
+        await self._collection("consents").delete_many({"at": {"$lt": before}})
+        return gone
+
+    @asks
+    async def claim_note(self, fingerprint: str, owner: str, at: datetime) -> bool:
+        """Record that a recording was used, and for which check; False where another check has used it."""
+        notes, hashed = self._collection("used_notes"), owner_hash(owner)
+        for _ in range(RACES):
+            try:
+                await notes.insert_one({"_id": fingerprint, "owner": hashed, "at": text_of(at)})
+            except DuplicateKeyError:
+                there = await notes.find_one({"_id": fingerprint})
+                if there is not None:  # else it was cleaned away meanwhile
+                    return bool(there["owner"] == hashed)
+            else:
+                return True
+        raise too_many_races()
+
     # who is who
 
-    @_asks
+    @asks
     async def binding_of(self, telegram_id: int) -> Binding | None:
         """Return the student ID of a Telegram account."""
         return await self._binding({"telegram_id": telegram_id, "folded": {"$exists": True}})
 
-    @_asks
+    @asks
     async def binding_for(self, student_id: str) -> Binding | None:
         """Return the Telegram account of a student ID (compared without case)."""
         return await self._binding({"folded": student_id.casefold(), "telegram_id": {"$exists": True}})
@@ -582,7 +483,7 @@ class MongoStore:
         document = await self._collection("bindings").find_one(which)
         return binding_from(document) if document is not None else None
 
-    @_asks
+    @asks
     async def bind(self, binding: Binding) -> Binding:
         """Bind an account and a student ID, one to one; harmless where they are bound to each other.
 
@@ -604,9 +505,9 @@ class MongoStore:
                 raise BoundOtherwise("the student ID or the account is bound otherwise")
             if there:  # else it was undone meanwhile
                 return binding_from(there[0])
-        raise _too_many_races()
+        raise too_many_races()
 
-    @_asks
+    @asks
     async def unbind(self, student_id: str, by: int, at: datetime, reason: str) -> bool:
         """Undo a binding, on record (by whom, when, why); False where there was none."""
         undone = {"by": by, "at": text_of(at), "reason": reason}
@@ -615,28 +516,38 @@ class MongoStore:
             await self._collection("bindings").find_one_and_update({"folded": student_id.casefold()}, change)
         ) is not None
 
-    @_asks
+    @asks
     async def forget_student(self, telegram_id: int) -> None:
-        """Delete what is kept of a Telegram account. See ``Store.forget_student``."""
+        """Delete what is kept of a Telegram account. See ``Store.forget_student``.
+
+        What says which student ID is the account's goes last, so that an end in between can be repeated.
+        """
+        ids: set[str] = set()
+        for name in ("bindings", "check_ins"):
+            found = self._collection(name).find({"telegram_id": telegram_id}, ["student_id"])
+            ids |= {each["student_id"].casefold() async for each in found}
+        # a template that somebody else needs is made anew
+        await self._collection("templates").delete_many({"_id": {"$in": sorted(ids)}})
+        await self._collection("consents").delete_one({"_id": telegram_id})
         await self._collection("check_ins").delete_many({"telegram_id": telegram_id})
         await self._collection("bindings").update_many({"telegram_id": telegram_id}, {"$unset": {"telegram_id": ""}})
 
     # tries
 
-    @_asks
+    @asks
     async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime) -> None:
         """Keep a wrong code, or a wrong ID."""
         document = {"telegram_id": telegram_id, "folded": student_id.casefold(), "at": at}
         await self._collection("attempts").insert_one(document)
 
-    @_asks
+    @asks
     async def wrong_tries(self, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
         """Count the wrong tries since then."""
         tries, later = self._collection("attempts"), {"$gt": since}
         by_account = await tries.count_documents({"telegram_id": telegram_id, "at": later})
         return WrongTries(by_account, await tries.count_documents({"folded": student_id.casefold(), "at": later}))
 
-    @_asks
+    @asks
     async def wrong_tries_in_session(self, session_id: str, since: datetime) -> int:
         """Count the wrong tries on a session's IDs, by accounts without a check-in there."""
         sheets = self._collection("marks").find({"session": session_id}, ["students"])
@@ -648,7 +559,7 @@ class MongoStore:
 
     # history and cleaning
 
-    @_asks
+    @asks
     async def history(self, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
         """Return a teacher's ended sessions since a date (YYYY-MM-DD), cancelled ones apart, newest first."""
         which = {"teacher": teacher, "date": {"$gte": since}, **ENDED}
@@ -659,7 +570,7 @@ class MongoStore:
             sheets[each["session"]].append(sheet_from(each))
         return [(session, sheets[session.id]) for session in sessions]
 
-    @_asks
+    @asks
     async def attended(self, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
         """Return the ended sessions whose rosters have a student, newest first, with the mark."""
         student = {"students": student_id.casefold()}
@@ -672,13 +583,14 @@ class MongoStore:
             marks[each["session"]] = mark_in(each, student_id)  # of two batches the first, as for marking
         return [(session, marks.get(session.id)) for session in sessions]
 
-    @_asks
+    @asks
     async def clean(self, now: datetime, keep_since: datetime) -> int:
         """Delete what is over. See ``Store.clean``."""
         hour_ago, old = now - TRIES_KEPT, text_of(keep_since)
         sessions, sheets = self._collection("sessions"), self._collection("marks")
         count = (await self._collection("attempts").delete_many({"at": {"$lt": hour_ago}})).deleted_count
         count += (await self._collection("bindings").delete_many({"undone.at": {"$lt": old}})).deleted_count
+        count += (await self._collection("used_notes").delete_many({"at": {"$lt": old}})).deleted_count
         over = {"opened_at": {"$lt": old}, "$or": [{"final_at": {"$ne": None}}, {"cancelled": True}]}
         ids = [each["_id"] async for each in sessions.find(over, ["_id"])]
         if ids:  # what belongs to a session goes before it, so that an end in between leaves nothing behind
@@ -705,7 +617,3 @@ ENDED: Document = {"ended_at": {"$ne": None}, "cancelled": False}
 def _good(document: Document, now: datetime) -> list[Document]:
     """Return a session's codes that are good now, the newest last."""
     return [each for each in document.get("codes", []) if each["valid_until"] >= text_of(now)]
-
-
-def _too_many_races() -> StoreUnavailable:
-    return StoreUnavailable("too many changes at once in MongoDB")

@@ -112,4 +112,28 @@ MIGRATIONS = [
     CREATE INDEX attempts_of ON attempts (telegram_id, at);
     CREATE INDEX attempts_on ON attempts (folded, at);
     """,
+    """
+    ALTER TABLE check_ins ADD COLUMN face TEXT; -- JSON: the challenge and the note that answers it
+    CREATE INDEX check_ins_checking ON check_ins (json_extract(face, '$.sent_at')) WHERE step = 'checking';
+    CREATE TABLE consents (
+        telegram_id    INTEGER PRIMARY KEY,
+        given          INTEGER NOT NULL,
+        at             TEXT NOT NULL,
+        wording        INTEGER NOT NULL
+    );
+    CREATE TABLE templates (
+        folded         TEXT PRIMARY KEY,        -- the student ID without case
+        student_id     TEXT NOT NULL,
+        engine         TEXT NOT NULL,
+        photo_tag      TEXT NOT NULL,
+        sealed         BLOB NOT NULL,           -- with a key of the person's own, which is not in this file
+        made_at        TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE used_notes (                   -- recordings that were used once
+        fingerprint    TEXT PRIMARY KEY,
+        owner          TEXT NOT NULL,           -- the check, hashed
+        at             TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX used_notes_by_time ON used_notes (at);
+    """,
 ]

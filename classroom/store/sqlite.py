@@ -6,14 +6,14 @@ Every method is one transaction in the store's one thread, so that what is read 
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from classroom.sessions import Binding, CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step, Teacher, code_ends
+from classroom.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Step, Teacher, Template, code_ends
 from classroom.store import (
     TRIES_KEPT,
     BoundOtherwise,
@@ -24,6 +24,25 @@ from classroom.store import (
     Tokens,
     WrongTries,
     account_hash,
+)
+from classroom.store.face_checks import owner_hash
+from classroom.store.rows import (
+    add_code,
+    binding_from,
+    check_in_from,
+    check_in_row,
+    consent_from,
+    consent_row,
+    enrolled_in,
+    is_taken,
+    mark_from,
+    put,
+    session_from,
+    session_row,
+    sheets_where,
+    template_from,
+    template_row,
+    text_of,
 )
 from classroom.store.schema import MIGRATIONS
 from encryption import Cipher
@@ -85,7 +104,7 @@ class SqliteStore:
 
     async def save_teacher(self, teacher: Teacher) -> None:
         """Keep a teacher, new or changed."""
-        await self._do(lambda db: _put(db, "teachers", asdict(teacher)))
+        await self._do(lambda db: put(db, "teachers", asdict(teacher)))
 
     async def remove_teacher(self, telegram_id: int) -> None:
         """Forget a teacher and the tokens. Sessions stay."""
@@ -104,7 +123,7 @@ class SqliteStore:
     async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None:
         """Keep a teacher's tokens, encrypted."""
         hidden = self._cipher.encrypt(json.dumps([tokens.access, tokens.refresh, tokens.password]))
-        await self._do(lambda db: _put(db, "jwt_tokens", {"telegram_id": telegram_id, "secrets": hidden}))
+        await self._do(lambda db: put(db, "jwt_tokens", {"telegram_id": telegram_id, "secrets": hidden}))
 
     # sessions
 
@@ -122,17 +141,17 @@ class SqliteStore:
                 first = db.execute(f"SELECT session FROM sheets WHERE {where}", key).fetchone()  # noqa: S608
                 if first is not None:
                     raise SessionExists(first["session"], sheet.batch)
-            if _is_taken(db, code, session.opened_at):
+            if is_taken(db, code, session.opened_at):
                 return False
-            _put(db, "sessions", _session_row(session))
-            _add_code(db, session.id, code, valid_until)
+            put(db, "sessions", session_row(session))
+            add_code(db, session.id, code, valid_until)
             position = 0
             for sheet in sheets:
                 fields = ("session", "batch", "campus", "subject", "date", "teacher", "version", "acked_version")
-                _put(db, "sheets", {name: getattr(sheet, name) for name in fields})
+                put(db, "sheets", {name: getattr(sheet, name) for name in fields})
                 for student in sheet.roster:
                     row = asdict(student) | {"session": session.id, "position": position, "batch": sheet.batch}
-                    _put(db, "enrolled", row | {"folded": student.student_id.casefold()})
+                    put(db, "enrolled", row | {"folded": student.student_id.casefold()})
                     position += 1
             return True
 
@@ -141,19 +160,19 @@ class SqliteStore:
     async def session(self, session_id: str) -> Session | None:
         """Return a session."""
         row = await self._one("SELECT * FROM sessions WHERE id = ?", session_id)
-        return _session(row) if row is not None else None
+        return session_from(row) if row is not None else None
 
     async def sessions_of(self, teacher: int, limit: int) -> list[Session]:
         """Return a teacher's sessions, newest first."""
         rows = await self._all(
             "SELECT * FROM sessions WHERE teacher = ? ORDER BY opened_at DESC, id LIMIT ?", teacher, limit
         )
-        return [_session(row) for row in rows]
+        return [session_from(row) for row in rows]
 
     async def unfinished(self) -> list[Session]:
         """Return the sessions whose final report has not gone out, cancelled ones apart; oldest first."""
         rows = await self._all("SELECT * FROM sessions WHERE final_at IS NULL AND cancelled = 0 ORDER BY opened_at, id")
-        return [_session(row) for row in rows]
+        return [session_from(row) for row in rows]
 
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
         """Return the session that this code was good for at that moment. See ``Store.session_by_code``."""
@@ -162,18 +181,18 @@ class SqliteStore:
             " WHERE codes.code = ? AND codes.valid_until >= ? AND sessions.opened_at <= ? AND sessions.cancelled = 0"
             " AND (sessions.ended_at IS NULL OR sessions.ended_at >= ?) ORDER BY codes.valid_until LIMIT 1",
             code,
-            _text(now),
-            _text(now),
-            _text(now),
+            text_of(now),
+            text_of(now),
+            text_of(now),
         )
-        return _session(row) if row is not None else None
+        return session_from(row) if row is not None else None
 
     async def code(self, session_id: str, now: datetime) -> str | None:
         """Return the newest code of a session that is good now."""
         row = await self._one(
             "SELECT code FROM codes WHERE session = ? AND valid_until >= ? ORDER BY number DESC LIMIT 1",
             session_id,
-            _text(now),
+            text_of(now),
         )
         return row["code"] if row is not None else None
 
@@ -183,12 +202,12 @@ class SqliteStore:
         """Give a session its next code; see ``Store.add_code``."""
 
         def add(db: sqlite3.Connection) -> bool:
-            if _is_taken(db, code, now):
+            if is_taken(db, code, now):
                 return False
             db.execute(
-                "UPDATE codes SET valid_until = min(valid_until, ?) WHERE session = ?", (_text(old_until), session_id)
+                "UPDATE codes SET valid_until = min(valid_until, ?) WHERE session = ?", (text_of(old_until), session_id)
             )
-            _add_code(db, session_id, code, valid_until)
+            add_code(db, session_id, code, valid_until)
             return True
 
         return await self._do(add)
@@ -198,16 +217,16 @@ class SqliteStore:
 
         def extend(db: sqlite3.Connection) -> Session | None:
             moved = db.execute(
-                "UPDATE sessions SET closes_at = ? WHERE id = ? AND ended_at IS NULL", (_text(closes_at), session_id)
+                "UPDATE sessions SET closes_at = ? WHERE id = ? AND ended_at IS NULL", (text_of(closes_at), session_id)
             )
             if not moved.rowcount:
                 return None
-            session = _session(db.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone())
+            session = session_from(db.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone())
             if session.rotate_seconds == 0:
                 db.execute(
                     "UPDATE codes SET valid_until = ? WHERE session = ?"
                     " AND number = (SELECT max(number) FROM codes WHERE session = ?)",
-                    (_text(closes_at), session_id, session_id),
+                    (text_of(closes_at), session_id, session_id),
                 )
             return session
 
@@ -219,14 +238,16 @@ class SqliteStore:
         def end(db: sqlite3.Connection) -> Session | None:
             ended = db.execute(
                 "UPDATE sessions SET ended_at = ?, cancelled = ? WHERE id = ? AND ended_at IS NULL",
-                (_text(at), int(cancelled), session_id),
+                (text_of(at), int(cancelled), session_id),
             )
             if not ended.rowcount:
                 return None
-            db.execute("UPDATE codes SET valid_until = min(valid_until, ?) WHERE session = ?", (_text(at), session_id))
+            db.execute(
+                "UPDATE codes SET valid_until = min(valid_until, ?) WHERE session = ?", (text_of(at), session_id)
+            )
             if cancelled:
                 db.execute("UPDATE sheets SET freed = 1 WHERE session = ? AND in_lms = 0", (session_id,))
-            return _session(db.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone())
+            return session_from(db.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone())
 
         return await self._do(end)
 
@@ -234,17 +255,17 @@ class SqliteStore:
         """Open an ended session again, with a new code and reports to come; None: cancelled, or the code is taken."""
 
         def reopen(db: sqlite3.Connection) -> Session | None:
-            if _is_taken(db, code, now):
+            if is_taken(db, code, now):
                 return None
             opened = db.execute(
                 "UPDATE sessions SET ended_at = NULL, reported_at = NULL, final_at = NULL, closes_at = ?"
                 " WHERE id = ? AND ended_at IS NOT NULL AND cancelled = 0",
-                (_text(closes_at), session_id),
+                (text_of(closes_at), session_id),
             )
             if not opened.rowcount:
                 return None
-            session = _session(db.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone())
-            _add_code(db, session_id, code, code_ends(session, now))
+            session = session_from(db.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone())
+            add_code(db, session_id, code, code_ends(session, now))
             return session
 
         return await self._do(reopen)
@@ -253,22 +274,22 @@ class SqliteStore:
         """Record that a report goes out; True for the first who says so of this kind since the last reopening."""
         column = "final_at" if final else "reported_at"
         query = f"UPDATE sessions SET {column} = ? WHERE id = ? AND {column} IS NULL"  # noqa: S608  # a constant
-        return await self._do(lambda db: db.execute(query, (_text(at), session_id)).rowcount == 1)
+        return await self._do(lambda db: db.execute(query, (text_of(at), session_id)).rowcount == 1)
 
     # sheets
 
     async def sheets(self, session_id: str) -> list[Sheet]:
         """Return a session's sheets, by batch."""
-        return await self._do(lambda db: _sheets(db, "session = ?", session_id), writes=False)
+        return await self._do(lambda db: sheets_where(db, "session = ?", session_id), writes=False)
 
     async def sheet_of(self, session_id: str, student_id: str) -> Sheet | None:
         """Return the sheet of a session whose roster has this student ID (compared without case)."""
 
         def find(db: sqlite3.Connection) -> Sheet | None:
-            found = _enrolled(db, session_id, student_id)
+            found = enrolled_in(db, session_id, student_id)
             if found is None:
                 return None
-            return _sheets(db, "session = ? AND batch = ?", session_id, found["batch"])[0]
+            return sheets_where(db, "session = ? AND batch = ?", session_id, found["batch"])[0]
 
         return await self._do(find, writes=False)
 
@@ -279,8 +300,8 @@ class SqliteStore:
             NoSuchSession: no roster of the session has the student.
         """
 
-        def put(db: sqlite3.Connection) -> bool:
-            student = _enrolled(db, session_id, mark.student_id)
+        def write(db: sqlite3.Connection) -> bool:
+            student = enrolled_in(db, session_id, mark.student_id)
             if student is None:
                 raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
             key = (session_id, student["student_id"])
@@ -290,7 +311,7 @@ class SqliteStore:
             said = (mark.status.value, mark.by, mark.reason)
             if before is not None and (before["status"], before["by_teacher"], before["reason"]) == said:
                 return False
-            _put(
+            put(
                 db,
                 "marks",
                 {
@@ -298,7 +319,7 @@ class SqliteStore:
                     "student_id": student["student_id"],
                     "batch": student["batch"],
                     "status": mark.status.value,
-                    "at": _text(mark.at),
+                    "at": text_of(mark.at),
                     "by_teacher": mark.by,
                     "reason": mark.reason,
                 },
@@ -309,11 +330,11 @@ class SqliteStore:
             )
             return True
 
-        return await self._do(put)
+        return await self._do(write)
 
     async def unacked(self) -> list[Sheet]:
         """Return the sheets that the LMS has not confirmed in their newest version; refused ones apart."""
-        return await self._do(lambda db: _sheets(db, "acked_version < version AND refused = ''"), writes=False)
+        return await self._do(lambda db: sheets_where(db, "acked_version < version AND refused = ''"), writes=False)
 
     async def acked(self, session_id: str, batch: str, version: int) -> None:
         """Record that the LMS has this version (never backwards) and so the record itself."""
@@ -347,8 +368,8 @@ class SqliteStore:
             key = (check_in.session, check_in.student_id)
             there = db.execute("SELECT * FROM check_ins WHERE session = ? AND student_id = ?", key).fetchone()
             if there is not None:
-                return _check_in(there)
-            _put(db, "check_ins", _check_in_row(check_in))
+                return check_in_from(there)
+            put(db, "check_ins", check_in_row(check_in))
             return check_in
 
         return await self._do(begin)
@@ -356,12 +377,12 @@ class SqliteStore:
     async def check_in(self, session_id: str, student_id: str) -> CheckIn | None:
         """Return a student's check-in."""
         row = await self._one("SELECT * FROM check_ins WHERE session = ? AND student_id = ?", session_id, student_id)
-        return _check_in(row) if row is not None else None
+        return check_in_from(row) if row is not None else None
 
     async def check_ins(self, session_id: str) -> list[CheckIn]:
         """Return a session's check-ins, oldest first."""
         rows = await self._all("SELECT * FROM check_ins WHERE session = ? ORDER BY code_at, student_id", session_id)
-        return [_check_in(row) for row in rows]
+        return [check_in_from(row) for row in rows]
 
     async def move_check_in(self, check_in: CheckIn, when: Collection[Step]) -> bool:
         """Write a check-in where it is at one of these steps now; False where it is elsewhere: somebody was first."""
@@ -371,7 +392,7 @@ class SqliteStore:
             there = db.execute("SELECT step FROM check_ins WHERE session = ? AND student_id = ?", key).fetchone()
             if there is None or there["step"] not in {step.value for step in when}:
                 return False
-            _put(db, "check_ins", _check_in_row(check_in))
+            put(db, "check_ins", check_in_row(check_in))
             return True
 
         return await self._do(move)
@@ -381,21 +402,73 @@ class SqliteStore:
         row = await self._one(
             "SELECT * FROM check_ins WHERE telegram_id = ? ORDER BY code_at DESC LIMIT 1", telegram_id
         )
-        return _check_in(row) if row is not None else None
+        return check_in_from(row) if row is not None else None
+
+    async def checking(self) -> list[CheckIn]:
+        """Return the check-ins of all sessions whose video note is in the queue, the note that came first first."""
+        rows = await self._all(
+            "SELECT * FROM check_ins WHERE step = 'checking'"
+            " ORDER BY json_extract(face, '$.sent_at'), session, student_id"
+        )
+        return [check_in_from(row) for row in rows]
+
+    # faces
+
+    async def consent(self, telegram_id: int) -> Consent | None:
+        """Return what a person has said to the use of their face."""
+        row = await self._one("SELECT * FROM consents WHERE telegram_id = ?", telegram_id)
+        return consent_from(row) if row is not None else None
+
+    async def set_consent(self, consent: Consent) -> None:
+        """Keep what a person says now."""
+        await self._do(lambda db: put(db, "consents", consent_row(consent)))
+
+    async def template(self, student_id: str) -> Template | None:
+        """Return a student's template."""
+        row = await self._one("SELECT * FROM templates WHERE folded = ?", student_id.casefold())
+        return template_from(row) if row is not None else None
+
+    async def save_template(self, template: Template) -> None:
+        """Keep a student's template, in the place of the one before."""
+        await self._do(lambda db: put(db, "templates", template_row(template)))
+
+    async def remove_templates(self, made_before: datetime) -> list[str]:
+        """Delete the templates and the consents from before then; return whose templates, by ID."""
+
+        def remove(db: sqlite3.Connection) -> list[str]:
+            before = (text_of(made_before),)
+            rows = db.execute("SELECT student_id FROM templates WHERE made_at < ? ORDER BY folded", before).fetchall()
+            db.execute("DELETE FROM templates WHERE made_at < ?", before)
+            db.execute("DELETE FROM consents WHERE at < ?", before)
+            return [row["student_id"] for row in rows]
+
+        return await self._do(remove)
+
+    async def claim_note(self, fingerprint: str, owner: str, at: datetime) -> bool:
+        """Record that a recording was used, and for which check; False where another check has used it."""
+
+        def claim(db: sqlite3.Connection) -> bool:
+            hashed = owner_hash(owner)
+            row = db.execute("SELECT owner FROM used_notes WHERE fingerprint = ?", (fingerprint,)).fetchone()
+            if row is None:
+                put(db, "used_notes", {"fingerprint": fingerprint, "owner": hashed, "at": text_of(at)})
+            return row is None or row["owner"] == hashed
+
+        return await self._do(claim)
 
     # who is who
 
     async def binding_of(self, telegram_id: int) -> Binding | None:
         """Return the student ID of a Telegram account."""
         row = await self._one("SELECT * FROM bindings WHERE telegram_id = ?", telegram_id)
-        return _binding(row) if row is not None else None
+        return binding_from(row) if row is not None else None
 
     async def binding_for(self, student_id: str) -> Binding | None:
         """Return the Telegram account of a student ID (compared without case)."""
         row = await self._one(
             "SELECT * FROM bindings WHERE folded = ? AND telegram_id IS NOT NULL", student_id.casefold()
         )
-        return _binding(row) if row is not None else None
+        return binding_from(row) if row is not None else None
 
     async def bind(self, binding: Binding) -> Binding:
         """Bind an account and a student ID, one to one; harmless where they are bound to each other.
@@ -408,11 +481,11 @@ class SqliteStore:
             folded, account = binding.student_id.casefold(), account_hash(binding.telegram_id)
             rows = db.execute("SELECT * FROM bindings WHERE folded = ? OR account = ?", (folded, account)).fetchall()
             if len(rows) == 1 and (rows[0]["folded"], rows[0]["telegram_id"]) == (folded, binding.telegram_id):
-                return _binding(rows[0])
+                return binding_from(rows[0])
             if rows:
                 raise BoundOtherwise("the student ID or the account is bound otherwise")
-            row = asdict(binding) | {"folded": folded, "account": account, "bound_at": _text(binding.bound_at)}
-            _put(db, "bindings", row)
+            row = asdict(binding) | {"folded": folded, "account": account, "bound_at": text_of(binding.bound_at)}
+            put(db, "bindings", row)
             return binding
 
         return await self._do(bind)
@@ -426,7 +499,7 @@ class SqliteStore:
                 return False
             db.execute("DELETE FROM bindings WHERE folded = ?", (student_id.casefold(),))
             record = {"student_id": row["student_id"], "telegram_id": row["telegram_id"], "by_teacher": by}
-            _put(db, "unbindings", record | {"at": _text(at), "reason": reason})
+            put(db, "unbindings", record | {"at": text_of(at), "reason": reason})
             return True
 
         return await self._do(unbind)
@@ -435,6 +508,14 @@ class SqliteStore:
         """Delete what is kept of a Telegram account. See ``Store.forget_student``."""
 
         def forget(db: sqlite3.Connection) -> None:
+            ids = db.execute(
+                "SELECT student_id FROM bindings WHERE telegram_id = ?"
+                " UNION SELECT student_id FROM check_ins WHERE telegram_id = ?",
+                (telegram_id, telegram_id),
+            ).fetchall()
+            for row in ids:  # a template that somebody else needs is made anew
+                db.execute("DELETE FROM templates WHERE folded = ?", (row["student_id"].casefold(),))
+            db.execute("DELETE FROM consents WHERE telegram_id = ?", (telegram_id,))
             db.execute("UPDATE bindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
             db.execute("DELETE FROM check_ins WHERE telegram_id = ?", (telegram_id,))
             db.execute("UPDATE unbindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
@@ -445,8 +526,8 @@ class SqliteStore:
 
     async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime) -> None:
         """Keep a wrong code, or a wrong ID."""
-        row = {"telegram_id": telegram_id, "folded": student_id.casefold(), "at": _text(at)}
-        await self._do(lambda db: _put(db, "attempts", row))
+        row = {"telegram_id": telegram_id, "folded": student_id.casefold(), "at": text_of(at)}
+        await self._do(lambda db: put(db, "attempts", row))
 
     async def wrong_tries(self, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
         """Count the wrong tries since then."""
@@ -454,9 +535,9 @@ class SqliteStore:
             "SELECT (SELECT count(*) FROM attempts WHERE telegram_id = ? AND at > ?) AS by_account,"
             " (SELECT count(*) FROM attempts WHERE folded = ? AND at > ?) AS on_student_id",
             telegram_id,
-            _text(since),
+            text_of(since),
             student_id.casefold(),
-            _text(since),
+            text_of(since),
         )
         return WrongTries(row["by_account"], row["on_student_id"]) if row is not None else WrongTries(0, 0)
 
@@ -466,7 +547,7 @@ class SqliteStore:
             "SELECT count(*) AS found FROM attempts WHERE at > ?"
             " AND folded IN (SELECT folded FROM enrolled WHERE session = ?)"
             " AND telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)",
-            _text(since),
+            text_of(since),
             session_id,
             session_id,
         )
@@ -483,7 +564,7 @@ class SqliteStore:
                 " ORDER BY opened_at DESC, id",
                 (teacher, since),
             ).fetchall()
-            return [(_session(row), _sheets(db, "session = ?", row["id"])) for row in rows]
+            return [(session_from(row), sheets_where(db, "session = ?", row["id"])) for row in rows]
 
         return await self._do(read, writes=False)
 
@@ -502,7 +583,7 @@ class SqliteStore:
             for row in rows:
                 key = (row["id"], row["student"])
                 mark = db.execute("SELECT * FROM marks WHERE session = ? AND student_id = ?", key).fetchone()
-                found.append((_session(row), _mark(mark) if mark is not None else None))
+                found.append((session_from(row), mark_from(mark) if mark is not None else None))
             return found
 
         return await self._do(read, writes=False)
@@ -512,13 +593,14 @@ class SqliteStore:
 
         def clean(db: sqlite3.Connection) -> int:
             over = [
-                db.execute("DELETE FROM codes WHERE valid_until < ?", (_text(now - TRIES_KEPT),)),
-                db.execute("DELETE FROM attempts WHERE at < ?", (_text(now - TRIES_KEPT),)),
+                db.execute("DELETE FROM codes WHERE valid_until < ?", (text_of(now - TRIES_KEPT),)),
+                db.execute("DELETE FROM attempts WHERE at < ?", (text_of(now - TRIES_KEPT),)),
                 db.execute(
                     "DELETE FROM sessions WHERE opened_at < ? AND (final_at IS NOT NULL OR cancelled = 1)",
-                    (_text(keep_since),),
+                    (text_of(keep_since),),
                 ),
-                db.execute("DELETE FROM unbindings WHERE at < ?", (_text(keep_since),)),
+                db.execute("DELETE FROM unbindings WHERE at < ?", (text_of(keep_since),)),
+                db.execute("DELETE FROM used_notes WHERE at < ?", (text_of(keep_since),)),
             ]
             return sum(cursor.rowcount for cursor in over)
 
@@ -530,134 +612,3 @@ class SqliteStore:
 
     async def _all(self, query: str, *parameters: object) -> list[sqlite3.Row]:
         return await self._do(lambda db: db.execute(query, parameters).fetchall(), writes=False)
-
-
-# rows
-
-
-def _put(db: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
-    """Insert a row, or put it in the place of the one with its key. Names are constants of ours, never input."""
-    names, marks = ", ".join(row), ", ".join("?" * len(row))
-    keys = [each["name"] for each in db.execute(f"PRAGMA table_info({table})") if each["pk"]]
-    update = ", ".join(f"{name} = excluded.{name}" for name in row if name not in keys)
-    conflict = f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {update}" if keys and update else ""
-    db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks}){conflict}", tuple(row.values()))  # noqa: S608
-
-
-def _is_taken(db: sqlite3.Connection, code: str, now: datetime) -> bool:
-    return (
-        db.execute("SELECT 1 FROM codes WHERE code = ? AND valid_until >= ?", (code, _text(now))).fetchone() is not None
-    )
-
-
-def _add_code(db: sqlite3.Connection, session_id: str, code: str, valid_until: datetime) -> None:
-    db.execute(
-        "INSERT INTO codes SELECT ?, ?, ?, 1 + coalesce(max(number), 0) FROM codes WHERE session = ?",
-        (session_id, code, _text(valid_until), session_id),
-    )
-
-
-def _enrolled(db: sqlite3.Connection, session_id: str, student_id: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM enrolled WHERE folded = ? AND session = ?", (student_id.casefold(), session_id)
-    ).fetchone()
-    return row
-
-
-def _session_row(session: Session) -> dict[str, Any]:
-    row = asdict(session)
-    del row["place"]
-    place = {
-        "latitude": session.place.latitude,
-        "longitude": session.place.longitude,
-        "accuracy": session.place.accuracy,
-    }
-    times = {name: _text(getattr(session, name)) for name in ("opened_at", "closes_at")}
-    maybe = {name: _maybe_text(getattr(session, name)) for name in ("ended_at", "reported_at", "final_at")}
-    batches = json.dumps(session.batches, ensure_ascii=False)
-    return {**row, **place, **times, **maybe, "batches": batches, "cancelled": int(session.cancelled)}
-
-
-def _session(row: sqlite3.Row) -> Session:
-    return Session(
-        id=row["id"],
-        teacher=row["teacher"],
-        campus=row["campus"],
-        subject=row["subject"],
-        batches=tuple(json.loads(row["batches"])),
-        date=row["date"],
-        place=Place(row["latitude"], row["longitude"], row["accuracy"]),
-        opened_at=datetime.fromisoformat(row["opened_at"]),
-        closes_at=datetime.fromisoformat(row["closes_at"]),
-        rotate_seconds=row["rotate_seconds"],
-        ended_at=_maybe_time(row["ended_at"]),
-        cancelled=bool(row["cancelled"]),
-        reported_at=_maybe_time(row["reported_at"]),
-        final_at=_maybe_time(row["final_at"]),
-    )
-
-
-def _sheets(db: sqlite3.Connection, where: str, *parameters: object) -> list[Sheet]:
-    rows = db.execute(f"SELECT * FROM sheets WHERE {where} ORDER BY session, batch", parameters).fetchall()  # noqa: S608
-    return [_sheet(db, row) for row in rows]
-
-
-def _sheet(db: sqlite3.Connection, row: sqlite3.Row) -> Sheet:
-    key = (row["session"], row["batch"])
-    roster = db.execute("SELECT * FROM enrolled WHERE session = ? AND batch = ? ORDER BY position", key)
-    marks: Iterable[sqlite3.Row] = db.execute("SELECT * FROM marks WHERE session = ? AND batch = ?", key)
-    return Sheet(
-        session=row["session"],
-        campus=row["campus"],
-        batch=row["batch"],
-        subject=row["subject"],
-        date=row["date"],
-        teacher=row["teacher"],
-        roster=tuple(Enrolled(each["student_id"], each["name"], each["batch"], each["email"]) for each in roster),
-        marks={each["student_id"]: _mark(each) for each in marks},
-        version=row["version"],
-        acked_version=row["acked_version"],
-        in_lms=bool(row["in_lms"]),
-        refused=row["refused"],
-    )
-
-
-def _mark(row: sqlite3.Row) -> Mark:
-    at = datetime.fromisoformat(row["at"])
-    return Mark(row["student_id"], Status(row["status"]), at, row["by_teacher"], row["reason"])
-
-
-def _check_in_row(check_in: CheckIn) -> dict[str, Any]:
-    times = {"code_at": _text(check_in.code_at), "updated_at": _maybe_text(check_in.updated_at)}
-    return asdict(check_in) | times | {"step": check_in.step.value}
-
-
-def _check_in(row: sqlite3.Row) -> CheckIn:
-    return CheckIn(
-        session=row["session"],
-        student_id=row["student_id"],
-        telegram_id=row["telegram_id"],
-        step=Step(row["step"]),
-        code_at=datetime.fromisoformat(row["code_at"]),
-        note=row["note"],
-        distance=row["distance"],
-        accuracy=row["accuracy"],
-        updated_at=_maybe_time(row["updated_at"]),
-    )
-
-
-def _binding(row: sqlite3.Row) -> Binding:
-    return Binding(row["telegram_id"], row["student_id"], datetime.fromisoformat(row["bound_at"]))
-
-
-def _text(at: datetime) -> str:
-    """Return a time as text of one length, so that texts compare as times do; all of ours are UTC."""
-    return at.isoformat(timespec="microseconds")
-
-
-def _maybe_text(at: datetime | None) -> str | None:
-    return _text(at) if at is not None else None
-
-
-def _maybe_time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text is not None else None

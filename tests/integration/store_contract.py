@@ -3,11 +3,25 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from classroom.sessions import Binding, CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step, Teacher
+from classroom.sessions import (
+    Binding,
+    CheckIn,
+    Consent,
+    Enrolled,
+    FaceCheck,
+    Mark,
+    Place,
+    Session,
+    Sheet,
+    Status,
+    Step,
+    Teacher,
+    Template,
+)
 from classroom.store import BoundOtherwise, NoSuchSession, SessionExists, Store, Tokens, WrongTries
 
 NOW = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
@@ -68,6 +82,12 @@ def mark(student_id: str, status: Status = Status.PRESENT, by: int = 0, reason: 
 def check_in(session: Session, student_id: str = "CS-1-b00", person: int = 2001, step: Step = Step.PLACE) -> CheckIn:
     """Return a check-in."""
     return CheckIn(session.id, student_id, person, step, code_at=after(10), updated_at=after(10))
+
+
+def in_queue(session: Session, student_id: str, person: int, sent_at: datetime) -> CheckIn:
+    """Return a check-in whose note is in the queue."""
+    face = FaceCheck(("left", "up"), after(20), failed=1, file=f"file of {person}", message=55, sent_at=sent_at)
+    return replace(check_in(session, student_id, person), step=Step.CHECKING, face=face)
 
 
 class StoreContract:
@@ -420,6 +440,93 @@ class StoreContract:
         assert latest is not None
         assert latest.session == other.id
 
+    # faces
+
+    async def test_face_of_a_check_in(self, store: Store) -> None:
+        """A face's check comes back as it was given, to the microsecond and in any time zone, and None as None."""
+        session = await opened(store)
+        none = await store.begin_check_in(check_in(session, "CS-1-b01", 2002))
+        first = await store.begin_check_in(check_in(session))
+        asked = replace(first, step=Step.FACE, face=FaceCheck(("up", "right"), after(20)))
+        assert await store.move_check_in(asked, {Step.PLACE})
+        assert await store.check_in(session.id, "CS-1-b00") == asked
+        east = timezone(timedelta(hours=5))
+        sent = in_queue(session, "CS-1-b00", 2001, after(30.000001).astimezone(east))
+        assert await store.move_check_in(sent, {Step.FACE})
+        assert await store.check_in(session.id, "CS-1-b00") == sent
+        assert await store.check_in(session.id, "CS-1-b01") == none
+        assert none.face is None
+
+    async def test_checking(self, store: Store) -> None:
+        """The notes in the queue are found over all sessions by when Telegram had them, in whatever time zone."""
+        assert await store.checking() == []
+        one, other = await opened(store), await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
+        west = timezone(timedelta(hours=-7))
+        third = in_queue(one, "CS-1-b00", 2001, after(50))
+        first = in_queue(other, "CS-9-b00", 2002, after(30))
+        second = in_queue(one, "CS-1-b01", 2003, after(40.5).astimezone(west))
+        for each in (third, first, second, check_in(one, "CS-1-b02", 2004)):
+            await store.begin_check_in(each)
+        assert await store.checking() == [first, second, third]
+        await store.move_check_in(replace(second, step=Step.DONE), {Step.CHECKING})
+        assert await store.checking() == [first, third]
+
+    async def test_consent(self, store: Store) -> None:
+        """What a person said last is kept: to which wording, when, and also that they declined."""
+        assert await store.consent(2001) is None
+        await store.set_consent(Consent(2001, True, after(1)))
+        await store.set_consent(Consent(2002, True, after(1)))
+        await store.set_consent(Consent(2001, False, after(2), wording=3))
+        assert await store.consent(2001) == Consent(2001, False, after(2), wording=3)
+        assert await store.consent(2002) == Consent(2002, True, after(1))
+
+    async def test_template(self, store: Store) -> None:
+        """A template comes back byte by byte for the ID in any case; a new one takes its place."""
+        assert await store.template("S-1") is None
+        sealed = bytes(range(256)) * 8
+        await store.save_template(Template("S-1", "local", '"etag"', b"", after(1)))
+        await store.save_template(Template("s-1", "rekognition", "t2", sealed, after(2)))
+        assert await store.template("S-1") == Template("s-1", "rekognition", "t2", sealed, after(2))
+        assert await store.template("S-2") is None
+
+    async def test_end_of_term(self, store: Store) -> None:
+        """Templates and consents from before the term's end go, by name; those from after it stay."""
+        for name, person, seconds in (("S-2", 2002, 1), ("S-1", 2001, 2), ("S-3", 2003, 60)):
+            await store.save_template(Template(name, "local", "t", b"sealed", after(seconds)))
+            await store.set_consent(Consent(person, True, after(seconds)))
+        assert await store.remove_templates(after(60)) == ["S-1", "S-2"]
+        assert await store.remove_templates(after(60)) == []
+        assert [await store.template(name) is None for name in ("S-1", "S-2", "S-3")] == [True, True, False]
+        assert [await store.consent(person) is None for person in (2001, 2002, 2003)] == [True, True, False]
+
+    async def test_note(self, store: Store) -> None:
+        """A recording belongs to the check that used it first, which may use it again; to no other."""
+        assert await store.claim_note("hash-1", "session/S-1/55", NOW)
+        assert await store.claim_note("hash-1", "session/S-1/55", after(60))
+        assert not await store.claim_note("hash-1", "session/S-2/56", after(60))
+        assert await store.claim_note("hash-2", "session/S-2/56", after(60))
+
+    async def test_note_at_once(self, store: Store) -> None:
+        """Of many checks that use one recording at once, one gets it."""
+        claims = await asyncio.gather(*(store.claim_note("hash-1", f"check {number}", NOW) for number in range(8)))
+        assert sorted(claims) == [False] * 7 + [True]
+
+    async def test_face_forgotten(self, store: Store) -> None:
+        """Who deletes their data takes consent and template along, but not those of others."""
+        session = await opened(store)
+        await store.bind(Binding(2001, "S-1", NOW))
+        await store.begin_check_in(check_in(session, "CS-1-b00", 2001))  # an ID of theirs before a teacher undid it
+        await store.claim_note("hash-1", "session/S-1/55", NOW)
+        for name in ("s-1", "CS-1-b00", "S-2"):
+            await store.save_template(Template(name, "local", "t", b"sealed", NOW))
+        for person in (2001, 2002):
+            await store.set_consent(Consent(person, True, NOW))
+        await store.forget_student(2001)
+        assert [await store.template(name) is None for name in ("S-1", "CS-1-b00", "S-2")] == [True, True, False]
+        assert await store.consent(2001) is None
+        assert await store.consent(2002) is not None
+        assert not await store.claim_note("hash-1", "session/S-2/56", after(60))  # else it could be lent by deleting
+
     # who is who
 
     async def test_binding(self, store: Store) -> None:
@@ -539,6 +646,8 @@ class StoreContract:
         await store.set_reported(old.id, after(140), final=True)
         await store.add_wrong_try(2001, "S-1", NOW)
         await store.add_wrong_try(2001, "S-1", after(7200))
+        await store.claim_note("old", "check 1", NOW)
+        await store.claim_note("young", "check 1", after(60))
         assert await store.clean(after(7300), after(60)) > 0
         assert await store.session(old.id) is None
         assert await store.sheets(old.id) == []
@@ -547,3 +656,5 @@ class StoreContract:
         assert await store.session(young.id) is not None  # its final report is still to come
         assert await store.wrong_tries(2001, "S-1", after(-60)) == WrongTries(1, 1)
         await opened(store, a_session("d" * 12, ["CS-1"]), code="555555")  # its place is free again
+        assert await store.claim_note("old", "check 2", after(7300))
+        assert not await store.claim_note("young", "check 2", after(7300))

@@ -6,12 +6,14 @@ here it is shown that those indexes are made, and refusals are answered by a ser
 
 import asyncio
 import gc
+import json
 import re
 import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,13 +22,14 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from classroom.composition import open_when_there
+from classroom.sessions import FaceCheck, Step
 from classroom.store import Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
 from encryption import Cipher, EncryptionKeyError
 from health import Reports
 from tests.integration.store_contract import CODE, NOW, StoreContract, a_session, after, mark, opened, sheets_of
-from tests.servers import mongo_server
+from tests.servers import ROOT, mongo_server
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
 # Closed at the moment when it connects anew, pymongo leaves that socket to the garbage collector.
@@ -140,7 +143,7 @@ async def test_ended_while_opening(store: Store, documents: AsyncDatabase[Docume
 
 async def test_migrations(mongo_uri: str, database: str, documents: AsyncDatabase[Document]) -> None:
     """Documents of an old version are brought forward once; those of a newer program are refused."""
-    old = MongoStore(mongo_uri, database, Cipher(KEY))
+    old = MongoStore(mongo_uri, database, Cipher(KEY), migrations=[])
     await old.open()
     await old.close()
     done = []
@@ -156,6 +159,21 @@ async def test_migrations(mongo_uri: str, database: str, documents: AsyncDatabas
     with pytest.raises(StoreDamaged, match="schema version 2"):
         await old.open()
     await old.close()
+
+
+async def test_version_1(mongo_uri: str, database: str, documents: AsyncDatabase[Document]) -> None:
+    """Check-ins of version 1, from before faces, are read with no face, and take one from then on."""
+    fixture = json.loads((ROOT / "tests" / "fixtures" / "classroom_mongo_v1.json").read_text(encoding="utf-8"))
+    for name, kept in fixture.items():
+        await documents[name].insert_many(kept)
+    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    await store.open()
+    one, other = await store.check_ins("a" * 12)
+    assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", Step.DONE, 12.25, None)
+    asked = replace(other, step=Step.FACE, face=FaceCheck(("left", "up"), after(30)))
+    assert await store.move_check_in(asked, {Step.REVIEW})
+    assert await store.check_in("a" * 12, "CS-1-b01") == asked
+    await store.close()
 
 
 async def test_strange_document(store: Store, documents: AsyncDatabase[Document]) -> None:

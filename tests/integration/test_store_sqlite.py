@@ -7,16 +7,18 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from classroom.sessions import Sheet
+from classroom.sessions import FaceCheck, Sheet, Step
 from classroom.store import Store, StoreDamaged, StoreUnavailable, Tokens
 from classroom.store.schema import MIGRATIONS
 from classroom.store.sqlite import SqliteStore
 from encryption import Cipher
-from tests.integration.store_contract import TEACHER, StoreContract, opened
+from tests.integration.store_contract import TEACHER, StoreContract, after, opened
 from tests.servers import ROOT
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
@@ -79,6 +81,37 @@ async def test_newer(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(StoreDamaged, match="knows"):
         await SqliteStore(file, Cipher(KEY)).open()
+
+
+async def test_version_1(tmp_path: Path) -> None:
+    """A store of version 1, from before faces, comes forward with all that it kept, and takes faces from then on."""
+    file = tmp_path / "store.sqlite3"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v1.sql").read_text(encoding="utf-8"))
+    store = SqliteStore(file, Cipher(KEY))
+    await store.open()
+    assert await store.teacher(7) == TEACHER
+    assert await store.tokens(7) == Tokens("a1", "r1", "p1")
+    one, other = await store.check_ins("a" * 12)
+    assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", Step.DONE, 12.25, None)
+    assert (other.student_id, other.step, other.face) == ("CS-1-b01", Step.REVIEW, None)
+    sheet = (await store.sheets("a" * 12))[0]
+    assert (sheet.version, list(sheet.marks), len(sheet.roster)) == (1, ["CS-1-b00"], 2)
+    assert await store.checking() == []
+    asked = replace(other, step=Step.FACE, face=FaceCheck(("left", "up"), after(30)))
+    assert await store.move_check_in(asked, {Step.REVIEW})
+    assert await store.check_in("a" * 12, "CS-1-b01") == asked
+    await store.close()
+    again = SqliteStore(tmp_path / "new.sqlite3", Cipher(KEY))
+    await again.open()
+    await again.close()
+    assert schema(file) == schema(tmp_path / "new.sqlite3")
+
+
+def schema(file: Path) -> set[tuple[str, str]]:
+    """Return a database's tables and indexes."""
+    with closing(sqlite3.connect(file)) as connection:
+        return {(kind, name) for kind, name in connection.execute("SELECT type, name FROM sqlite_master")}
 
 
 async def test_another_writer(tmp_path: Path) -> None:

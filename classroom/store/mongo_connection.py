@@ -1,0 +1,188 @@
+"""How MongoDB is reached, asked and understood; no word of what the classroom keeps there."""
+
+import asyncio
+import time
+import warnings
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    CursorNotFound,
+    DuplicateKeyError,
+    InvalidOperation,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
+
+from classroom.store import StoreDamaged, StoreError, StoreRefused, StoreUnavailable
+from classroom.store.documents import INDEXES, Document
+from encryption import Cipher
+
+P = ParamSpec("P")
+Here = TypeVar("Here", bound="MongoConnection")
+Result = TypeVar("Result")
+Migration = Callable[[AsyncDatabase[Document]], Awaitable[None]]
+
+
+async def _with_faces(database: AsyncDatabase[Document]) -> None:
+    """Bring documents from before faces to version 2."""
+    await database["check_ins"].update_many({"face": {"$exists": False}}, {"$set": {"face": None}})
+
+
+# What brings the documents one version forward, the first first; each may be done twice. The first version is 1.
+# One that was released never changes; tests keep documents of every version.
+MIGRATIONS: list[Migration] = [_with_faces]
+
+TURNS = 10  # how many ask at a time: more make a small MongoDB slower, not faster
+PATIENCE = 5.0  # seconds for one answer of MongoDB; a person waits for it
+RACES = 100  # how often a change is tried anew that others were faster with: one of them gets on each time
+
+# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
+REFUSED = {13, 18, 33, 8000}  # Unauthorized, AuthenticationFailed, UnsupportedFormat, a hosted service's own refusal
+PASSING = {14031, 64, 91, 100, 112, 133, 189, 262, 10107, 11600, 11602, 13435, 13436}  # full, stepping down, ending
+
+
+def asks(
+    method: Callable[Concatenate[Here, P], Awaitable[Result]],
+) -> Callable[Concatenate[Here, P], Coroutine[Any, Any, Result]]:
+    """Ask MongoDB when it is one's turn, and say what goes wrong in the store's own words.
+
+    A class that comes at once waits here for as long as it takes, and not against MongoDB's own time limit. Where
+    MongoDB turns out to be gone meanwhile, those who wait are told so together, not one time limit after the other.
+    """
+
+    @wraps(method)
+    async def ask(store: Here, /, *arguments: P.args, **options: P.kwargs) -> Result:
+        came = time.monotonic()
+        async with store._turns:
+            if store._gone_at is not None and store._gone_at >= came:
+                raise StoreUnavailable("MongoDB did not answer those who asked before")
+            try:
+                return await method(store, *arguments, **options)
+            except PyMongoError as error:
+                typed = _typed(error)
+                if isinstance(typed, StoreUnavailable):
+                    store._gone_at = time.monotonic()
+                raise typed from error
+
+    return ask
+
+
+def _typed(error: PyMongoError) -> StoreError:
+    """Return an error as the store's. Addresses, and what the documents hold, stay out of the text."""
+    name = type(error).__name__
+    if error.timeout or isinstance(error, ConnectionFailure | CursorNotFound | InvalidOperation | WriteConcernError):
+        return StoreUnavailable(f"MongoDB does not answer, or can't say that it has kept something ({name})")
+    code = error.code if isinstance(error, OperationFailure) else None
+    if code in REFUSED or isinstance(error, ConfigurationError):
+        return StoreRefused(f"MongoDB does not let us in, or is too old (MONGODB_URI; {name}, code {code})")
+    if code in PASSING or error.has_error_label("RetryableWriteError"):
+        return StoreUnavailable(f"MongoDB can't do it now ({name}, code {code})")
+    return StoreDamaged(f"MongoDB can't do what this program needs ({name}, code {code})")
+
+
+class MongoConnection:
+    """A database of MongoDB, 4.4 or later, with the classroom's schema."""
+
+    def __init__(
+        self,
+        uri: str,
+        database: str,
+        cipher: Cipher,
+        *,
+        patience: float = PATIENCE,
+        migrations: Sequence[Migration] = MIGRATIONS,
+    ) -> None:
+        """Take the address (it may hold a password), the database's name, and what encrypts passwords and tokens.
+
+        ``patience`` is in seconds: each method has found MongoDB, or says StoreUnavailable, after about so long.
+        """
+        self._uri = uri
+        self._name = database
+        self._cipher = cipher
+        self._patience = patience
+        self._migrations = migrations
+        self._client: AsyncMongoClient[Document] | None = None
+        self._turns = asyncio.Semaphore(TURNS)
+        self._gone_at: float | None = None  # when it last did not answer; monotonic
+
+    @asks
+    async def open(self) -> None:
+        """Connect, make the indexes, bring the documents forward.
+
+        Raises:
+            StoreRefused, StoreDamaged: see there.
+            EncryptionKeyError: there are tokens that none of the keys fits.
+        """
+        if self._client is None:
+            self._client = self._connect()
+        version = await self._version()
+        for name, indexes in INDEXES.items():
+            await self._collection(name).create_indexes(indexes)
+        schema = self._collection("schema")
+        for number, migrate in enumerate(self._migrations[version - 1 :], version):
+            await migrate(self._database)
+            await schema.update_one({"_id": "classroom", "version": number}, {"$set": {"version": number + 1}})
+        async for document in self._collection("jwt_tokens").find():
+            self._cipher.decrypt(document["secrets"])
+
+    def _connect(self) -> AsyncMongoClient[Document]:
+        milliseconds = int(self._patience * 1000)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # a mistyped option, "tls" among them, is no detail
+                return AsyncMongoClient(
+                    self._uri,
+                    appname="attendance",
+                    tz_aware=True,
+                    maxPoolSize=TURNS,
+                    connectTimeoutMS=milliseconds,
+                    timeoutMS=milliseconds,
+                )
+        except (PyMongoError, ValueError, TypeError, UserWarning):  # the cause would carry the password
+            raise StoreRefused("MONGODB_URI: got a value that is not shown here, wants mongodb://...") from None
+
+    async def _version(self) -> int:
+        """Return the schema's version; a new database gets the newest."""
+        newest, schema = 1 + len(self._migrations), self._collection("schema")
+        try:
+            await schema.insert_one({"_id": "classroom", "version": newest})
+        except DuplicateKeyError:
+            document = await schema.find_one({"_id": "classroom"})
+            version = document.get("version") if document is not None else None
+            if not isinstance(version, int) or not 1 <= version <= newest:
+                raise StoreDamaged(
+                    f"the classroom's MongoDB has schema version {version}; this program knows 1 to {newest}"
+                ) from None
+            return version
+        return newest
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    @property
+    def _database(self) -> AsyncDatabase[Document]:
+        if self._client is None:
+            raise StoreUnavailable("the classroom's store is closed")
+        # What is acknowledged is on disk, and a new primary has it; what decides is read where it is written.
+        return self._client.get_database(
+            self._name, read_preference=ReadPreference.PRIMARY, write_concern=WriteConcern("majority", j=True)
+        )
+
+    def _collection(self, name: str) -> AsyncCollection[Document]:
+        return self._database[name]
+
+
+def too_many_races() -> StoreUnavailable:
+    """Return what is said where others were faster each time."""
+    return StoreUnavailable("too many changes at once in MongoDB")
