@@ -35,6 +35,9 @@ Undecided = Callable[[CheckIn, Unusable | NoteRefusal], Awaitable[None]]
 # to the teacher either.
 TRIES: dict[type[Exception], int] = {FaceUnavailable: 3, NoteUnavailable: 8, PhotosUnavailable: 8}
 TRIES_OF_A_BUG = 3
+# Where the engine fails for so many and has judged nobody in between, it is the engine and not the notes.
+ENGINE_AWAY_FOR = 3
+TRIES_WITHOUT_ENGINE = 8
 FOR_GOOD: dict[type[Exception], Unusable | NoteRefusal] = {
     PhotoMissing: Unusable.NO_PHOTO,
     PhotoTooLarge: Unusable.PHOTO,
@@ -92,6 +95,7 @@ class Verification:
         self._tasks: dict[asyncio.Task[None], Check | None] = {}
         self._looking: asyncio.Task[None] | None = None
         self._refused: dict[type[Exception], str] = {}
+        self._no_engine_for: set[tuple[str, str, int]] = set()  # since it last judged a note
         self._is_closing = False
         self.metrics = Metrics()
 
@@ -145,7 +149,12 @@ class Verification:
             "tasks": len(self._tasks),
             **self.metrics.report(),
         }
-        return Part([], [f"{what}: see the log" for what in self._refused.values()], {"faces": counts})
+        degraded = list(self._refused.values())
+        degraded += ["the face engine does not answer"] if self._is_engine_away() else []
+        return Part([], [f"{what}: see the log" for what in degraded], {"faces": counts})
+
+    def _is_engine_away(self) -> bool:
+        return len(self._no_engine_for) >= ENGINE_AWAY_FOR
 
     # the queue
 
@@ -261,6 +270,7 @@ class Verification:
             return None
         examined = await self._checks.examine(check)
         self._refused.clear()
+        self._no_engine_for.clear()
         settings = self._room.settings
         limits = settings.face_match_threshold, settings.face_verification_max_retries
         return examined, verdict(examined, now.face.failed, *limits)
@@ -268,6 +278,8 @@ class Verification:
     def _failed(self, check: Check, error: Exception) -> Unusable | NoteRefusal | None:
         """Say what becomes of a check that can't be done; None: it is tried again after a pause."""
         kind = self._count(check, error)
+        if kind is FaceUnavailable:
+            self._no_engine_for.add(check.key)
         if isinstance(error, FaceRefused | PhotosRefused):
             what = "the face engine" if isinstance(error, FaceRefused) else "the source of the ID photos"
             self._refused[kind] = f"{what} does not let us in, or is set up wrongly"
@@ -281,7 +293,10 @@ class Verification:
             return None
         if kind not in TRIES:
             log.error("%s, checking the face failed", check.label, exc_info=error)
-        if check.failures[kind.__name__] < TRIES.get(kind, TRIES_OF_A_BUG):
+        tries = TRIES.get(kind, TRIES_OF_A_BUG)
+        if kind is FaceUnavailable and self._is_engine_away():
+            tries = TRIES_WITHOUT_ENGINE
+        if check.failures[kind.__name__] < tries:
             if kind in TRIES:
                 log.warning("%s, %s: %s; trying again", check.label, kind.__name__, error)
             return None
