@@ -1,0 +1,155 @@
+"""Looks at a note, and at an ID photo: what a worker process does. Plain values in, plain values out.
+
+Where a note's face is described at several of its pictures, the median of their distances decides. Two pictures that
+agree decide it alone: whatever the third one said, the median would be on the same side.
+"""
+
+import time
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from classroom.face_policy import GREY, Examined, Motion, Problem, percent
+from classroom.faces import challenge, models
+from classroom.faces.following import Followed, View, follow
+from classroom.faces.video import NoVideo
+
+PICTURES = 3  # of a note that are described, at most
+ONE_PERSON = 0.6  # the distance between a note's own pictures beyond which they show two people
+TEMPLATE_BYTES = 128 * 8
+_FRONTAL = 0.06  # a relief's shift beyond which a picture is worth less for comparing
+_APART = 0.4  # seconds between pictures that are described
+_PHOTO_SIDE = 800  # pixels to which ID photos are brought
+_LARGEST_PHOTO = 40_000_000  # pixels: more is no ID photo, and would fill the memory
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
+
+Descriptor = npt.NDArray[np.float64]
+
+
+class Unusable(Exception):
+    """A picture that can't be compared with (permanent); the text says why."""
+
+
+def prepare() -> None:
+    """Make this process ready: the models loaded, and one thread, since each core has a process of its own."""
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    models.load()
+
+
+def template_of(photo: bytes) -> bytes:
+    """Return an ID photo's descriptor, 128 numbers of 8 bytes. Raises Unusable."""
+    rgb = _photo(photo)
+    found = models.detect(rgb) or models.detect(rgb, doubled=1)
+    if not found:
+        raise Unusable("no face in it")
+    if len(found) > 1 and found[1].width > found[0].width / 2:
+        raise Unusable("two faces in it")
+    return models.describe(models.chip(rgb, found[0])).tobytes()
+
+
+def judged(note: bytes, motions: Sequence[Motion]) -> Examined:
+    """Judge a note as the answer to a challenge, without comparing its face; with its best frontal picture."""
+    examined, _views = _watched(note, motions)
+    return examined
+
+
+def examined(note: bytes, motions: Sequence[Motion], template: bytes, threshold: float) -> Examined:
+    """Judge a note, and compare its face with a template; ``threshold`` is in percent.
+
+    Raises:
+        Unusable: the template is none of ``template_of``.
+    """
+    if len(template) != TEMPLATE_BYTES:
+        raise Unusable("the template is not of this engine")
+    watched, views = _watched(note, motions)
+    if watched.problem is not None:
+        return watched
+    started = time.perf_counter()
+    wanted = np.frombuffer(template, dtype=np.float64)
+    described: list[Descriptor] = []
+    for view in views[:PICTURES]:
+        described.append(_described(view))
+        if len(described) > 1 and _agree([_distance(each, wanted) for each in described], threshold):
+            break
+    distances = sorted(_distance(each, wanted) for each in described)
+    among = max((_distance(one, other) for one in described for other in described), default=0.0)
+    distance = float(np.median(distances))
+    return Examined(
+        problem=Problem.CUT if among > ONE_PERSON else None,
+        distance=distance,
+        percent=percent(distance),
+        frame=watched.frame,
+        seconds={**(watched.seconds or {}), "encode": time.perf_counter() - started},
+        details=f"{watched.details}, distances {' '.join(f'{each:.3f}' for each in distances)}, among {among:.3f}",
+    )
+
+
+def _watched(note: bytes, motions: Sequence[Motion]) -> tuple[Examined, list[View]]:
+    """Follow the face, and judge the motions; return with it the views that are best for comparing, the best first."""
+    try:
+        seen = follow(note)
+    except NoVideo as error:
+        return Examined(problem=Problem.BROKEN, details=str(error), seconds={}), []
+    views = _best(seen)
+    problem = challenge.problem(seen, motions)
+    made = " ".join(motion.value for motion in challenge.motions(seen.moments)) or "nothing"
+    followed = sum(moment.shift is not None for moment in seen.moments)
+    details = (
+        f"asked {' '.join(motions)}, seen {made}, followed {followed} of {len(seen.moments)},"
+        f" detected {len(seen.views)} of {seen.looked}"
+    )
+    frame = _jpeg(views[0]) if views else b""
+    return Examined(problem=problem, frame=frame, seconds=dict(seen.seconds), details=details), views
+
+
+def _best(seen: Followed) -> list[View]:
+    """Return views that are frontal and sharp, from different moments; the others only where there is nothing else."""
+    most = max((view.sharp for view in seen.views), default=1.0) or 1.0
+    ranked = sorted(seen.views, key=lambda view: (view.frontal > _FRONTAL, -view.sharp / most + 4 * view.frontal))
+    apart: list[View] = []
+    for view in ranked:
+        if all(abs(view.at - other.at) >= _APART for other in apart):
+            apart.append(view)
+    return apart
+
+
+def _agree(distances: Sequence[float], threshold: float) -> bool:
+    """Say whether all distances are on one side: match, a person looks, or no match."""
+    sides = {(percent(each) >= threshold) + (percent(each) >= threshold - GREY) for each in distances}
+    return len(sides) == 1
+
+
+def _described(view: View) -> Descriptor:
+    rgb = np.ascontiguousarray(view.picture[:, :, ::-1])
+    return models.describe(models.chip(rgb, view.box))
+
+
+def _distance(one: Descriptor, other: Descriptor) -> float:
+    return float(np.linalg.norm(one - other))
+
+
+def _photo(photo: bytes) -> npt.NDArray[np.uint8]:
+    """Return an ID photo in RGB, upright as its EXIF says, of moderate size. Raises Unusable."""
+    try:
+        picture = cv2.imdecode(np.frombuffer(photo, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise Unusable(f"no picture that can be read ({error.code})") from error
+    if picture is None or picture.size > 3 * _LARGEST_PHOTO:
+        raise Unusable("no picture that can be read")
+    side = max(picture.shape[:2])
+    if side > _PHOTO_SIDE:
+        factor = _PHOTO_SIDE / side
+        picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(picture[:, :, ::-1])
+
+
+def _jpeg(view: View) -> bytes:
+    """Return the face of a view with what is around it, as a JPEG for a teacher's eyes."""
+    around = view.box.width // 3
+    top, left = max(view.box.top - around, 0), max(view.box.left - around, 0)
+    face = view.picture[top : view.box.bottom + around, left : view.box.right + around]
+    made, jpeg = cv2.imencode(".jpg", face, _JPEG)
+    return jpeg.tobytes() if made else b""

@@ -1,0 +1,216 @@
+"""Follows a face through a note: detected at a few pictures, its points followed between them by optical flow.
+
+Runs in a worker process. Everything is brought to one scale first, so that a face far away, or in a large picture, is
+followed as well as any other.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from classroom.faces import models, relief
+from classroom.faces.video import Frame, Gray, Picture, frames
+
+KEY_EVERY = 5  # pictures between detections: half a second
+_EYES = 64.0  # pixels between the eyes, to which pictures are scaled for following
+_NOSE_POINTS, _OTHER_POINTS = 40, 80
+_FLOW = {"winSize": (13, 13), "maxLevel": 3, "criteria": (3, 10, 0.03)}  # 3: by error or by rounds
+_MOST_ERROR = 0.05  # of a fit: beyond, points are on no face any more
+_FRONTAL = 0.03  # a relief's shift up to which a picture is frontal
+_STRAIGHT = 0.05  # how much an anchor's asymmetry may differ from the first one's
+_ANCHOR_LASTS = 30  # pictures: three seconds, then points have drifted
+_FIRST_ANCHOR_WITHIN = 1.0  # seconds, in which the straightest look is taken for frontal
+_SECOND_FACE = 0.5  # of the larger one's width
+_NEAR = 170  # pixels of a face's box from which on half the resolution is enough for the detector (80 pixels)
+_AWAY = 0.06  # a relief's shift from which on the detector would look in vain
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One picture's shift of the nose against the face; None where the face could not be followed to it."""
+
+    at: float
+    shift: relief.Shift | None
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture with a face that was detected: the whole of it and the face's box."""
+
+    at: float
+    picture: Picture
+    box: models.Found
+    frontal: float  # how far from frontal: a relief's shift, 0 is straight
+    sharp: float  # variance of the Laplacian in the face, as brought to one scale
+
+
+@dataclass
+class Followed:
+    """What was seen in a note."""
+
+    moments: list[Moment] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
+    looked: int = 0  # detections
+    two_faces: int = 0  # of them, with a second face of size
+    seconds: dict[str, float] = field(default_factory=dict)  # decode, detect, track
+
+
+class _Anchor:
+    """A frontal picture, and the points that are followed from it."""
+
+    def __init__(self, gray: Gray, frame: relief.Frame) -> None:
+        self.frame = frame
+        points = _points(gray, frame)
+        self.own = frame.own(points)
+        self.now = points
+        self.asymmetry = 0.0
+        self.age = 0
+
+    def follow(self, before: Gray, gray: Gray) -> relief.Shift | None:
+        """Follow the points one picture on; None where too few are left, or they no longer move like a face."""
+        self.age += 1
+        if len(self.own) < relief.LEAST_POINTS:
+            return None
+        moved, status, _error = cv2.calcOpticalFlowPyrLK(before, gray, self.now[:, None], None, **_FLOW)  # type: ignore[call-overload]
+        kept = status[:, 0] == 1
+        self.own, self.now = self.own[kept], moved[kept, 0]
+        if len(self.own) < relief.LEAST_POINTS:
+            return None
+        shift = relief.shift(self.own, self.frame.own(self.now))
+        return shift if shift.error <= _MOST_ERROR else None
+
+
+class _Follower:
+    def __init__(self) -> None:
+        self.seen = Followed(seconds={"decode": 0.0, "detect": 0.0, "track": 0.0})
+        self._scale = 1.0
+        self._anchor: _Anchor | None = None
+        self._first_asymmetry = 0.0
+        self._before: Gray | None = None
+        self._near = False
+        self._since_key = KEY_EVERY
+
+    def take(self, frame: Frame) -> None:
+        """Take the next picture."""
+        started = time.perf_counter()
+        shift = None
+        gray = _scaled(frame.gray, self._scale)
+        if self._anchor is not None and self._before is not None:
+            shift = self._anchor.follow(self._before, gray)
+            self.seen.moments.append(Moment(frame.at, shift))
+        self._before = gray
+        self._count("track", started)
+        self._since_key += 1
+        if shift is not None and shift.size >= _AWAY:
+            return
+        if self._since_key >= KEY_EVERY or (self._anchor is None and self._since_key >= 2):
+            self._since_key = 0
+            self._look(frame, shift)
+
+    def _count(self, step: str, started: float) -> None:
+        self.seen.seconds[step] += time.perf_counter() - started
+
+    def _look(self, frame: Frame, shift: relief.Shift | None) -> None:
+        """Detect; keep the view, and anchor anew where the face is seen from the front."""
+        started = time.perf_counter()
+        found = self._detect(frame.gray)
+        self.seen.looked += 1
+        if not found:
+            self._count("detect", started)
+            return
+        if len(found) > 1 and found[1].width >= _SECOND_FACE * found[0].width:
+            self.seen.two_faces += 1
+        five = models.landmarks(frame.gray, found[0])
+        face = relief.frame_of(five)
+        asymmetry = relief.asymmetry(five)
+        self._count("detect", started)
+        started = time.perf_counter()
+        straight = self._is_straight(frame.at, asymmetry, shift)
+        if straight:
+            self._anchor_at(frame, face, asymmetry)
+        factor = frame.picture.shape[0] / frame.gray.shape[0]
+        away = shift.size if shift is not None else (0.0 if straight else abs(asymmetry - self._first_asymmetry))
+        view = View(frame.at, frame.picture, found[0].scaled(factor), away, _sharpness(frame.gray, found[0]))
+        self.seen.views.append(view)
+        self._count("track", started)
+
+    def _detect(self, gray: Gray) -> list[models.Found]:
+        """Detect, at half the resolution where the face was large before; at times at twice, until one is found."""
+        if self._near:
+            return [box.scaled(2) for box in models.detect(_scaled(gray, 0.5))]
+        found = models.detect(gray)
+        if not found and self._anchor is None and self.seen.looked % 4 == 0:
+            found = models.detect(gray, doubled=1)
+        self._near = bool(found) and found[0].width >= _NEAR
+        return found
+
+    def _is_straight(self, at: float, asymmetry: float, shift: relief.Shift | None) -> bool:
+        """Say whether a face may be taken for frontal, so that points are followed from here on.
+
+        At first the straightest look within a second is; later what is as straight as that one by its landmarks, and
+        by the points where these can still be followed. Measured against the first one each time: else somebody could
+        creep round.
+        """
+        anchor = self._anchor
+        if anchor is None:
+            return True
+        if at <= _FIRST_ANCHOR_WITHIN and (shift is None or shift.size <= _FRONTAL):
+            return abs(asymmetry) < abs(self._first_asymmetry) - 0.01
+        lost = shift is None
+        straight = abs(asymmetry - self._first_asymmetry) <= _STRAIGHT
+        if shift is not None:
+            return straight and anchor.age >= _ANCHOR_LASTS and shift.size <= _FRONTAL
+        return lost and straight
+
+    def _anchor_at(self, frame: Frame, face: relief.Frame, asymmetry: float) -> None:
+        if self._anchor is None:
+            self._scale = _EYES / face.eyes
+        if self._anchor is None or frame.at <= _FIRST_ANCHOR_WITHIN:
+            self._first_asymmetry = asymmetry
+        gray = _scaled(frame.gray, self._scale)
+        scaled = relief.Frame(face.origin * self._scale, face.axes, face.eyes * self._scale)
+        self._anchor, self._before = _Anchor(gray, scaled), gray
+
+
+def follow(note: bytes) -> Followed:
+    """Follow the face through a note. Raises video.NoVideo, models.NoModels."""
+    follower, started = _Follower(), time.perf_counter()
+    for frame in frames(note):
+        follower.seen.seconds["decode"] += time.perf_counter() - started
+        follower.take(frame)
+        started = time.perf_counter()
+    return follower.seen
+
+
+def _scaled(gray: Gray, factor: float) -> Gray:
+    if abs(factor - 1) < 0.02:
+        return gray
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=how), dtype=np.uint8)
+
+
+def _points(gray: Gray, frame: relief.Frame) -> npt.NDArray[np.float32]:
+    """Return points worth following: on the nose, and on the rest of the face."""
+    height, width = gray.shape
+    right, down = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    own = frame.own(np.stack([right.ravel(), down.ravel()], axis=1)).reshape(height, width, 2)
+    u, v = own[..., 0], own[..., 1]
+    nose = (np.abs(u) < 0.32) & (v > 0.15) & (v < 0.95)
+    rest = (u**2 + ((v - 0.4) / 1.1) ** 2 < 1) & ~nose
+    found = [_good(gray, nose, _NOSE_POINTS, frame.eyes), _good(gray, rest, _OTHER_POINTS, frame.eyes)]
+    return np.concatenate(found)
+
+
+def _good(gray: Gray, where: npt.NDArray[np.bool_], most: int, eyes: float) -> npt.NDArray[np.float32]:
+    found = cv2.goodFeaturesToTrack(gray, most, 0.005, max(2.0, eyes * 0.05), mask=where.astype(np.uint8))
+    return np.zeros((0, 2), np.float32) if found is None else np.asarray(found[:, 0], dtype=np.float32)
+
+
+def _sharpness(gray: Gray, box: models.Found) -> float:
+    face = gray[max(box.top, 0) : box.bottom, max(box.left, 0) : box.right]
+    if not face.size:
+        return 0.0
+    return float(cv2.Laplacian(_scaled(face, 100 / max(face.shape)), cv2.CV_32F).var())

@@ -1,0 +1,219 @@
+"""Video notes of made-up people: a head with a face's relief, drawn from a photograph, that turns as it is asked to.
+
+No recordings of people are at hand, and none would be committed. So a photograph is laid over a relief of an average
+head (below) and looked at by a camera: turned by the neck, with the parallax of nose, eyes and cheeks. The same camera
+looks at what somebody would hold up instead: the photograph itself, moved, tilted, bent, or on a screen. What a test
+proves with these is how the program tells relief from its absence, not how well it knows real people.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Picture = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.floating[Any]]
+Surface = Callable[[Numbers, Numbers], Numbers]
+"""Height towards the camera over (right, down), all in distances between the eyes, from the point between them."""
+
+SIZE = 384
+"""Pixels: the side of a note as Telegram's apps record it (core.telegram.org: up to 640)."""
+RATE = 30
+_DISTANCE = 6.5  # between the camera and the eyes, in distances between the eyes (63 mm): 41 cm
+_GRID = 96  # the surface is followed on so many points a side; between them it is smooth
+_ROUNDS = 12
+
+
+@dataclass(frozen=True)
+class Face:
+    """A photograph and where its eyes are: the person's right and left one, in pixels (x, y)."""
+
+    picture: Picture
+    right_eye: tuple[float, float]
+    left_eye: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How something is held: angles in degrees (yaw: to the person's left; pitch: up; roll: clockwise as seen), shift
+    in distances between the eyes, scale."""
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    right: float = 0.0
+    down: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What differs from one recording to the next: light, noise, sharpness, the size of the face in the picture."""
+
+    brightness: float = 1.0
+    contrast: float = 1.0
+    noise: float = 2.0  # standard deviation, of 255
+    blur: float = 0.0  # standard deviation, pixels
+    eyes: float = 0.21  # distance between the eyes, of the picture's side
+    crf: int = 26  # x264's quality: 23 is good, 40 is bad
+    mirrored: bool = False
+    seed: int = 0
+
+
+def head(u: Numbers, v: Numbers) -> Numbers:
+    """Return the height of an average head: an ellipsoid with sockets, a nose of 21 mm, lips and a chin.
+
+    Measures from the averages of physical anthropometry, in distances between the pupils (63 mm): half a head's width
+    1.2, nose tip 40 mm below the eyes, its base 50 mm, the lips 68 mm, the chin 100 mm.
+    """
+    inside = 1 - (u / 1.3) ** 2 - ((v - 0.35) / 1.95) ** 2
+    ball = 1.35 * np.sqrt(np.clip(inside, 0.08, None)) - 1.35
+    ridge = np.interp(v, [-0.15, 0.05, 0.63, 0.80, 0.95], [0.0, 0.08, 0.34, 0.16, 0.0])
+    width = np.interp(v, [-0.1, 0.3, 0.63, 0.9], [0.10, 0.12, 0.19, 0.20])
+    nose = ridge * np.exp(-((u / width) ** 2) / 2)
+    sockets = -0.10 * (_bump(u - 0.5, v, 0.22, 0.14) + _bump(u + 0.5, v, 0.22, 0.14))
+    mouth = 0.07 * _bump(u, v - 1.08, 0.33, 0.13) + 0.10 * _bump(u, v - 1.55, 0.28, 0.16)
+    return np.asarray(ball + nose + sockets + mouth, dtype=np.float32)
+
+
+def flat(u: Numbers, v: Numbers) -> Numbers:
+    """Return the height of a sheet of paper, or of a screen."""
+    return np.zeros_like(u)
+
+
+def bent(depth: float, angle: float = 0.0) -> Surface:
+    """Return a sheet that is bent about an axis (degrees from upright): so deep at one distance between the eyes."""
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+
+    def surface(u: Numbers, v: Numbers) -> Numbers:
+        return np.asarray(-depth * (cos * u + sin * (v - 0.4)) ** 2, dtype=np.float32)
+
+    return surface
+
+
+def _bump(u: Numbers, v: Numbers, wide: float, high: float) -> Numbers:
+    return np.asarray(np.exp(-((u / wide) ** 2 + (v / high) ** 2) / 2), dtype=np.float32)
+
+
+def turned(motions: Sequence[str], *, degrees: float = 25.0, seconds: float = 1.0, rest: float = 0.45) -> list[Pose]:
+    """Return a head's way, picture by picture: rest, then each motion there and back, with a hand's tremble."""
+    chance = random.Random(",".join(motions) + str(degrees))
+    towards = {"left": (1.0, 0.0), "right": (-1.0, 0.0), "up": (0.0, 0.85)}
+    way = [(0.0, 0.0)] * round(rest * RATE)
+    for motion in motions:
+        yaw, pitch = towards[motion]
+        frames = round(seconds * RATE)
+        there = [math.sin(math.pi * at / frames) ** 0.8 for at in range(frames)]
+        way += [(yaw * degrees * part, pitch * degrees * part) for part in there]
+        way += [(0.0, 0.0)] * round(rest * RATE / 2)
+    way += [(0.0, 0.0)] * round(rest * RATE / 2)
+    return [_trembling(Pose(yaw, pitch), at, chance) for at, (yaw, pitch) in enumerate(way)]
+
+
+def _trembling(pose: Pose, at: int, chance: random.Random) -> Pose:
+    slow = at / RATE
+    return replace(
+        pose,
+        yaw=pose.yaw + 1.2 * math.sin(2.1 * slow),
+        pitch=pose.pitch + 1.0 * math.sin(1.7 * slow + 1),
+        roll=1.5 * math.sin(1.3 * slow + 2),
+        right=0.03 * math.sin(2.9 * slow) + chance.gauss(0, 0.002),
+        down=0.03 * math.sin(2.3 * slow + 1) + chance.gauss(0, 0.002),
+        scale=1 + 0.01 * math.sin(1.1 * slow),
+    )
+
+
+def drawn(face: Face, poses: Sequence[Pose], surface: Surface = head, look: Look | None = None) -> list[Picture]:
+    """Draw pictures of a surface that carries the photograph, one for each pose; in BGR, square."""
+    look = look or Look()
+    return [_look(_picture(face, pose, surface, look), look, at) for at, pose in enumerate(poses)]
+
+
+def _picture(face: Face, pose: Pose, surface: Surface, look: Look) -> Picture:
+    """Draw one picture: for each of its points, find the point of the surface that the camera sees there."""
+    eyes = look.eyes * SIZE * pose.scale
+    at = (np.arange(_GRID, dtype=np.float32) + 0.5) * SIZE / _GRID
+    x, y = np.meshgrid((at - SIZE / 2) / eyes - pose.right, (at - SIZE * 0.42) / eyes - pose.down)
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    turn = _rotation(pose)
+    neck = np.array([0.0, 1.2, -1.4], dtype=np.float32) if surface is head else np.array([0.0, 0.4, 0.0], np.float32)
+    u, v = x.copy(), y.copy()
+    for _round in range(_ROUNDS):
+        seen_x, seen_y = _seen(u, v, surface(u, v), turn, neck)
+        u, v = u + 0.8 * (x - seen_x), v + 0.8 * (y - seen_y)
+    right, left = np.array(face.right_eye), np.array(face.left_eye)
+    middle, across = (right + left) / 2, left - right
+    source_x = middle[0] + u * across[0] - v * across[1]
+    source_y = middle[1] + u * across[1] + v * across[0]
+    if surface is head:
+        # what is not the head stays where it is: the room behind it
+        still_x = middle[0] + x * across[0] - y * across[1]
+        still_y = middle[1] + x * across[1] + y * across[0]
+        near = np.clip(2.5 - 2.2 * np.sqrt((u / 1.5) ** 2 + ((v - 0.2) / 2.2) ** 2), 0, 1)
+        source_x = near * source_x + (1 - near) * still_x
+        source_y = near * source_y + (1 - near) * still_y
+    size = (SIZE, SIZE)
+    map_x, map_y = (
+        cv2.resize(each.astype(np.float32), size, interpolation=cv2.INTER_CUBIC) for each in (source_x, source_y)
+    )
+    seen = cv2.remap(face.picture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(seen, dtype=np.uint8)
+
+
+def _rotation(pose: Pose) -> Numbers:
+    """Return the rotation matrix of a pose; axes: right in the picture, down, towards the camera."""
+    # The person's left is right in the picture.
+    yaw, pitch, roll = (math.radians(angle) for angle in (pose.yaw, pose.pitch, pose.roll))
+    about_down = np.array([[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]])
+    about_right = np.array([[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]])
+    in_picture = np.array([[math.cos(roll), -math.sin(roll), 0], [math.sin(roll), math.cos(roll), 0], [0, 0, 1]])
+    return np.asarray(in_picture @ about_right @ about_down, dtype=np.float32)
+
+
+def _seen(u: Numbers, v: Numbers, height: Numbers, turn: Numbers, neck: Numbers) -> tuple[Numbers, Numbers]:
+    """Return where the camera sees points of a surface that is turned about the neck."""
+    points = np.stack([u - neck[0], v - neck[1], height - neck[2]])
+    right, down, near = np.tensordot(turn, points, axes=1) + neck[:, None, None]
+    grown = _DISTANCE / (_DISTANCE - near)
+    return right * grown, down * grown
+
+
+def _look(picture: Picture, look: Look, at: int) -> Picture:
+    chance = np.random.default_rng((look.seed, at))
+    values: Numbers = picture.astype(np.float32)
+    if look.blur:
+        values = np.asarray(cv2.GaussianBlur(values, (0, 0), look.blur), dtype=np.float32)
+    values = (values - 128) * look.contrast + 128
+    values = values * look.brightness
+    if look.noise:
+        values = values + chance.normal(0, look.noise, values.shape)
+    result = np.clip(values, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(result[:, ::-1]) if look.mirrored else result
+
+
+def encoded(pictures: Sequence[Picture], crf: int = 26) -> bytes:
+    """Return pictures as Telegram has a note: H.264 in mp4, square, without sound."""
+    return _encoded(pictures, crf, {})
+
+
+def _encoded(pictures: Sequence[Picture], crf: int, more: dict[str, Any]) -> bytes:
+    height, width = pictures[0].shape[:2]
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"crf": str(crf), "preset": "veryfast", **more})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.time_base = Fraction(1, RATE)
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode())
+    return file.getvalue()
