@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import av
@@ -30,8 +31,8 @@ SIZE = 384
 """Pixels: the side of a note as Telegram's apps record it (core.telegram.org: up to 640)."""
 RATE = 30
 _DISTANCE = 6.5  # between the camera and the eyes, in distances between the eyes (63 mm): 41 cm
-_GRID = 96  # the surface is followed on so many points a side; between them it is smooth
-_ROUNDS = 12
+_GRID = 64  # the surface is followed on so many points a side; between them it is smooth
+_ROUNDS = 9
 
 
 @dataclass(frozen=True)
@@ -189,16 +190,22 @@ def _seen(u: Numbers, v: Numbers, height: Numbers, turn: Numbers, neck: Numbers)
 
 
 def _look(picture: Picture, look: Look, at: int) -> Picture:
-    chance = np.random.default_rng((look.seed, at))
+    """Return a picture as a camera takes it: softer, darker, noisy."""
     values: Numbers = picture.astype(np.float32)
     if look.blur:
         values = np.asarray(cv2.GaussianBlur(values, (0, 0), look.blur), dtype=np.float32)
-    values = (values - 128) * look.contrast + 128
-    values = values * look.brightness
+    values = ((values - 128) * look.contrast + 128) * look.brightness
     if look.noise:
-        values = values + chance.normal(0, look.noise, values.shape)
+        right, down = np.random.default_rng((look.seed, at)).integers(0, SIZE, 2)
+        values = values + look.noise * np.roll(_grain(), (right, down), (0, 1))
     result = np.clip(values, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(result[:, ::-1]) if look.mirrored else result
+
+
+@cache
+def _grain() -> Numbers:
+    """Return noise of standard deviation 1, which is shifted about from picture to picture."""
+    return np.random.default_rng(7).normal(0, 1, (SIZE, SIZE, 3)).astype(np.float32)
 
 
 def encoded(pictures: Sequence[Picture], crf: int = 26) -> bytes:

@@ -42,10 +42,10 @@ def prepare() -> None:
 def template_of(photo: bytes) -> bytes:
     """Return an ID photo's descriptor, 128 numbers of 8 bytes. Raises Unusable."""
     rgb = _photo(photo)
-    found = models.detect(rgb) or models.detect(rgb, doubled=1)
+    found = models.faces(models.detect(rgb) or models.detect(rgb, doubled=1))
     if not found:
         raise Unusable("no face in it")
-    if len(found) > 1 and found[1].width > found[0].width / 2:
+    if len(found) > 1:
         raise Unusable("two faces in it")
     return models.describe(models.chip(rgb, found[0])).tobytes()
 

@@ -23,7 +23,6 @@ _FRONTAL = 0.03  # a relief's shift up to which a picture is frontal
 _STRAIGHT = 0.05  # how much an anchor's asymmetry may differ from the first one's
 _ANCHOR_LASTS = 30  # pictures: three seconds, then points have drifted
 _FIRST_ANCHOR_WITHIN = 1.0  # seconds, in which the straightest look is taken for frontal
-_SECOND_FACE = 0.5  # of the larger one's width
 _NEAR = 170  # pixels of a face's box from which on half the resolution is enough for the detector (80 pixels)
 _AWAY = 0.06  # a relief's shift from which on the detector would look in vain
 
@@ -116,12 +115,12 @@ class _Follower:
     def _look(self, frame: Frame, shift: relief.Shift | None) -> None:
         """Detect; keep the view, and anchor anew where the face is seen from the front."""
         started = time.perf_counter()
-        found = self._detect(frame.gray)
+        found = models.faces(self._detect(frame.gray))
         self.seen.looked += 1
         if not found:
             self._count("detect", started)
             return
-        if len(found) > 1 and found[1].width >= _SECOND_FACE * found[0].width:
+        if len(found) > 1:
             self.seen.two_faces += 1
         five = models.landmarks(frame.gray, found[0])
         face = relief.frame_of(five)

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 SHARE = 0.8  # of the cores
 LONGEST = 20.0  # seconds for one note; the slowest measured here took under one
+STUCK_AFTER = 10.0  # seconds more, for the pool to end a worker itself
 END_WITHIN = 3.0  # seconds, for the worker in the middle of a note
 
 
@@ -37,11 +38,19 @@ class LocalEngine:
     name = "local"
     keeps_templates = True
 
-    def __init__(self, threshold: float, processes: int | None = None, longest: float = LONGEST) -> None:
+    def __init__(
+        self,
+        threshold: float,
+        processes: int | None = None,
+        longest: float = LONGEST,
+        stuck_after: float = STUCK_AFTER,
+    ) -> None:
         """Take the threshold in percent, how many processes, and for how many seconds one may work on a note."""
         self._threshold = threshold
         self._longest = longest
+        self._stuck_after = stuck_after
         self._processes = processes or workers()
+        self._free = asyncio.Semaphore(self._processes)
         self._lock = threading.Lock()
         self._pool = self._new_pool()
         self._closed = False
@@ -68,11 +77,15 @@ class LocalEngine:
     async def _do(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Let a worker do something: the first call starts them, which takes a moment."""
         try:
-            future = await asyncio.to_thread(self._schedule, work, arguments)
-            kind, value = await asyncio.wrap_future(future)
+            async with self._free:
+                future = await asyncio.to_thread(self._schedule, work, arguments)
+                async with asyncio.timeout(self._longest + self._stuck_after):
+                    kind, value = await asyncio.wrap_future(future)
         except ProcessExpired as error:
             raise FaceUnavailable(f"a face worker died (exit {error.exitcode})") from error
         except TimeoutError as error:
+            if future.cancelled():  # the pool's own time-out has not come: it waits for a worker that is frozen
+                await asyncio.to_thread(self._replace)
             raise FaceUnavailable(f"a face worker took longer than {self._longest:.0f} seconds") from error
         except RuntimeError as error:  # the pool is closed, or can't start a process
             raise FaceUnavailable(f"no face worker ({type(error).__name__})") from error
@@ -88,11 +101,19 @@ class LocalEngine:
         """Hand work to the pool; one whose workers all died while they had nothing to do is of no more use."""
         with self._lock:
             if not self._closed and not self._pool.active:
-                log.warning("the face workers are gone: starting new ones")
-                self._pool.stop()  # type: ignore[no-untyped-call]
                 self._pool = self._new_pool()
             scheduled: Future[Any] = self._pool.schedule(work, arguments, timeout=self._longest)
             return scheduled
+
+    def _replace(self) -> None:
+        """End a pool that does nothing any more, and its workers; put a new one in its place."""
+        with self._lock:
+            if self._closed:
+                return
+            log.warning("the face workers do not answer: starting new ones")
+            old, self._pool = self._pool, self._new_pool()
+        old.stop()  # type: ignore[no-untyped-call]
+        old.join()
 
     async def close(self) -> None:
         """End every worker: those in the middle of a note within ``END_WITHIN`` seconds."""

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 Points = npt.NDArray[np.float32]
 
+SURE = 0.3  # a detector's score
+SECOND = 0.5  # of the first face's width, from which a second one counts
 _CHIP = 150  # pixels: what the descriptor's network takes
 _PADDING = 0.25
 
@@ -32,6 +34,7 @@ class Found:
     top: int
     right: int
     bottom: int
+    score: float = 1.0  # how sure the detector is: from 0 on; patterns that are no face seldom reach 0.5
 
     @property
     def width(self) -> int:
@@ -40,7 +43,8 @@ class Found:
 
     def scaled(self, factor: float) -> "Found":
         """Return the box in a picture that is larger by this factor."""
-        return Found(*(round(factor * each) for each in (self.left, self.top, self.right, self.bottom)))
+        left, top, right, bottom = (round(factor * each) for each in (self.left, self.top, self.right, self.bottom))
+        return Found(left, top, right, bottom, self.score)
 
 
 @cache
@@ -81,8 +85,17 @@ def load() -> None:
 
 def detect(picture: npt.NDArray[np.uint8], doubled: int = 0) -> list[Found]:
     """Return the frontal faces of a picture (grey or RGB), the largest first; from 80 pixels on (40 where doubled)."""
-    found = [Found(box.left(), box.top(), box.right(), box.bottom()) for box in _detector()(picture, doubled)]
+    boxes, scores, _kinds = _detector().run(picture, doubled, 0.0)
+    found = [
+        Found(box.left(), box.top(), box.right(), box.bottom(), score) for box, score in zip(boxes, scores, strict=True)
+    ]
     return sorted(found, key=lambda box: -box.width)
+
+
+def faces(found: list[Found]) -> list[Found]:
+    """Return the face that counts, the largest that is surely one, and each other of half its size that surely is."""
+    sure = [box for box in found if box.score >= SURE] or found[:1]
+    return [box for box in sure if box.width >= SECOND * sure[0].width]
 
 
 def landmarks(picture: npt.NDArray[np.uint8], box: Found) -> Points:

@@ -1,0 +1,66 @@
+"""Faces to record, and what was recorded of them: kept for a whole run of the tests, since drawing takes a second."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+import pytest
+import skimage.data
+
+from classroom.faces import models
+from sandbox.video_notes import Face, Look, Picture, Surface, drawn, encoded, flat, head, turned
+
+ASTRONAUT, ADMIRAL = "astronaut", "admiral"  # portraits inside scikit-image and matplotlib
+
+
+@cache
+def portrait(name: str) -> Picture:
+    """Return a portrait, in BGR: one of the two above, or a file of the folder FACES."""
+    if name == ASTRONAUT:
+        return np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])  # type: ignore[no-untyped-call]
+    if name == ADMIRAL:
+        path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+        return np.asarray(cv2.imread(str(path)), dtype=np.uint8)
+    return np.asarray(cv2.imread(str(more_faces() / name)), dtype=np.uint8)
+
+
+def more_faces() -> Path:
+    """Return the folder with two photographs each of the same people; skips where there is none."""
+    folder = os.environ.get("FACES", "")
+    if not folder:
+        if os.environ.get("REQUIRE_ALL") == "1":
+            pytest.fail("FACES names no folder with photographs")
+        pytest.skip("FACES names no folder with photographs")
+    return Path(folder)
+
+
+def jpeg(picture: Picture, quality: int = 92) -> bytes:
+    """Return a picture as a JPEG."""
+    made, content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert made
+    return content.tobytes()
+
+
+@cache
+def face(name: str) -> Face:
+    """Return a portrait and where its eyes are."""
+    picture = portrait(name)
+    rgb = np.ascontiguousarray(picture[:, :, ::-1])
+    five = models.landmarks(rgb, models.detect(rgb)[0])
+    left, right = (five[0] + five[1]) / 2, (five[2] + five[3]) / 2
+    return Face(picture, (float(right[0]), float(right[1])), (float(left[0]), float(left[1])))
+
+
+@cache
+def recorded(
+    name: str, motions: tuple[str, ...], surface: Surface = head, look: Look | None = None, degrees: float = 25.0
+) -> bytes:
+    """Return a note of somebody, or of their photograph, who turns as asked."""
+    look = look or Look()
+    return encoded(drawn(face(name), turned(motions, degrees=degrees, seconds=0.8, rest=0.35), surface, look), look.crf)
+
+
+__all__ = ["ADMIRAL", "ASTRONAUT", "Look", "face", "flat", "head", "jpeg", "more_faces", "portrait", "recorded"]
