@@ -111,7 +111,7 @@ def row(name: str, values: list[float]) -> str:
 
 
 def plain_check(note: bytes, template: bytes) -> float | None:
-    """Check a note without following, the frozen baseline: each fifth picture, detected at twice its size, described."""
+    """Check a note without following, the frozen baseline: every fifth picture, detected at twice its size."""
     capture = cv2.VideoCapture(io.BytesIO(note), cv2.CAP_FFMPEG, [])  # type: ignore[call-overload]
     wanted, distances, number = np.frombuffer(template, dtype=np.float64), [], 0
     while True:
