@@ -106,6 +106,7 @@ class CheckIns:
         except BoundOtherwise:
             what = f"session {session.id}: person {person}, the student ID {student_id} is bound otherwise"
             noted(log, Code.STUDENT_ID, what, logging.WARNING)
+            await self._doubt(session, student_id)
             return None
         if (mark := sheet.marks.get(student_id)) is not None:
             return Told(Answer.MARKED, session, mark=mark)
@@ -116,12 +117,23 @@ class CheckIns:
         )
         if check_in.telegram_id != person:  # unbound by a teacher meanwhile, and bound anew
             moved = replace(check_in, telegram_id=person, step=Step.PLACE, code_at=at, note=note, updated_at=now)
-            check_in = moved if await store.move_check_in(moved, {Step.PLACE, Step.REJECTED}) else check_in
+            check_in = moved if await store.move_check_in(moved, set(Step) - {Step.DONE}) else check_in
         elif check_in.step is Step.PLACE and check_in.code_at < at:  # entered once more: the newest is looked for
             moved = replace(check_in, code_at=at, updated_at=now)
             check_in = moved if await store.move_check_in(moved, {Step.PLACE}) else check_in
         log.info("session %s: student %s, the code is right", session.id, student_id)
         return Told(_ANSWERS[check_in.step], session, check_in)
+
+    async def _doubt(self, session: Session, student_id: str) -> None:
+        """Let the teacher look at a check-in whose ID another account has claimed, too: one of them is not the student.
+
+        The other one is told nothing but that ID and code do not fit.
+        """
+        there = await self._room.store.check_in(session.id, student_id)
+        if there is not None and there.step in (Step.PLACE, Step.CONFIRM, Step.REVIEW):
+            step = Step.PLACE if there.step is Step.PLACE else Step.REVIEW
+            doubted = replace(there, step=step, note=policy.CLAIMED_TWICE)
+            await self._room.store.move_check_in(doubted, {there.step})
 
     @property
     def _grace(self) -> timedelta:
@@ -133,6 +145,9 @@ class CheckIns:
         check_in = await store.latest_check_in(person)
         session = await store.session(check_in.session) if check_in is not None else None
         if check_in is None or session is None or session.cancelled:
+            return Told(Answer.NOTHING)
+        binding = await store.binding_of(person)
+        if binding is None or binding.student_id != check_in.student_id:  # a teacher has undone it meanwhile
             return Told(Answer.NOTHING)
         in_review = check_in.step is Step.REVIEW and check_in.note == policy.JUST_OUTSIDE and now <= end_of(session)
         if check_in.step is not Step.PLACE and not in_review:
@@ -224,6 +239,17 @@ class CheckIns:
                 sheet.marks.get(check_in.student_id, mark) if sheet is not None else mark
             )  # a hand may have been first
         await self._on_mark(session, check_in.student_id, mark)
+
+    async def set_free(self, session: Session, student_id: str) -> bool:
+        """Undo the binding of an ID, on record; what was proven with it in this session is to be proven anew."""
+        store, now = self._room.store, self._room.clock.now()
+        if not await store.unbind(student_id, session.teacher, now, f"session {session.id}"):
+            return False
+        log.info("student %s: Telegram account set free by teacher %d", student_id, session.teacher)
+        there = await store.check_in(session.id, student_id)
+        if there is not None and there.step in (Step.CONFIRM, Step.REVIEW):
+            await store.move_check_in(replace(there, step=Step.PLACE, note="", distance=None), {there.step})
+        return True
 
     async def settle(self, session: Session, sheets: Collection[Sheet]) -> None:
         """Finish what a process that ended half way left: check-ins that have their mark are done."""

@@ -27,7 +27,8 @@ AHEAD = timedelta(seconds=60)  # Telegram's clock and ours may differ
 
 # Why a check-in is with the teacher, or was not let in (kept in the check-in's note).
 MANY_TRIES, MANY_IN_SESSION, JUST_OUTSIDE, TOO_FAR = "many tries", "many in session", "just outside", "too far"
-DOUBTS = (MANY_TRIES, MANY_IN_SESSION)  # for which a person looks wherever the student is
+CLAIMED_TWICE = "claimed twice"  # another account came with the same ID and the right code
+DOUBTS = (MANY_TRIES, MANY_IN_SESSION, CLAIMED_TWICE)  # for which a person looks wherever the student is
 
 LocationPolicy = Literal["basic", "strict"]
 
@@ -137,6 +138,7 @@ def judge(here: Point, there: Point, limit: float) -> Judged:
 __all__ = [
     "ACCURACY_CAP",
     "AHEAD",
+    "CLAIMED_TWICE",
     "DOUBTS",
     "FRESH",
     "JUST_OUTSIDE",

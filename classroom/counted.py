@@ -69,6 +69,7 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         policy.TOO_FAR: _("too far away"),
         policy.MANY_TRIES: _("many wrong codes on this ID"),
         policy.MANY_IN_SESSION: _("many wrong codes in this session"),
+        policy.CLAIMED_TWICE: _("claimed by two Telegram accounts"),
     }
     if check_in.step is Step.REJECTED:
         return _("not accepted")

@@ -124,9 +124,7 @@ class HandMarks:
         """Undo the binding of a student's ID to a Telegram account, on record."""
         students = (await counted(self._room, session)).roster
         if at < len(students):
-            student_id, now = students[at].student_id, self._room.clock.now()
-            if await self._room.store.unbind(student_id, session.teacher, now, f"session {session.id}"):
-                log.info("student %s: Telegram account set free by teacher %d", student_id, session.teacher)
+            await self._check_ins.set_free(session, students[at].student_id)
         await self.show_student(session, at)
 
     # check-ins that wait for a word

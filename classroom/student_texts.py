@@ -49,7 +49,10 @@ def answer_text(_: Texts, told: Told, location_policy: policy.LocationPolicy) ->
     live = " " + refusal_text(_, policy.Refusal.NOT_LIVE) if location_policy == "strict" else ""
     match told.answer:
         case Answer.WRONG:
-            return _("Student ID and code do not fit together. Look at both, and send them again.")
+            return _(
+                "Student ID and code do not fit together. Look at both, and send them again. Where both are right,"
+                " speak to your teacher."
+            )
         case Answer.LOCKED:
             return _("Too many wrong codes. Wait 15 minutes, then try again; your teacher can mark you by hand.")
         case Answer.PLACE:

@@ -350,6 +350,37 @@ class TestBinding:
         assert check_in is not None
         assert check_in.telegram_id == 2002
 
+    @pytest.mark.parametrize("shared", [False, True], ids=["before the place", "after it"])
+    async def test_claimed_twice(self, room: Class, shared: bool) -> None:
+        """A second account with an ID that is taken gets nothing, and the teacher looks at the first one's check-in."""
+        session = await room.opens()
+        await room.enters()
+        if shared:
+            assert (await room.shares()).answer is Answer.WAITING
+        assert await room.enters("S001", CODE, 2002) is Answer.WRONG
+        assert (await room.shares()).answer is Answer.REVIEW
+        found = await room.store.check_in(session.id, "S001")
+        assert found is not None
+        assert (found.telegram_id, found.note) == (STUDENT, policy.CLAIMED_TWICE)
+        await room.check_ins.decide(session, {"S001"}, accept=True)
+        assert await room.enters("S001", CODE, 2002) is Answer.WRONG
+        assert await room.step(session) is Step.DONE
+
+    @pytest.mark.parametrize("shared", [False, True], ids=["before the place", "after it"])
+    async def test_freed_in_the_middle(self, room: Class, shared: bool) -> None:
+        """An account whose ID a teacher frees goes no further with it; who has it next proves the place anew."""
+        session = await room.opens()
+        await room.enters()
+        if shared:
+            await room.shares()
+        assert await room.check_ins.set_free(session, "S001")
+        assert not await room.check_ins.set_free(session, "S001")
+        assert await room.check_ins.decide(session, {"S001"}, accept=True) == []
+        assert (await room.shares()).answer is Answer.NOTHING
+        assert await room.enters("S001", CODE, 2002) is Answer.PLACE
+        assert await room.step(session) is Step.PLACE
+        assert (await room.shares(person=2002)).answer is Answer.WAITING
+
     async def test_a_race_for_an_id(self, room: Class) -> None:
         """Of many accounts that take one ID at once, one gets it, and the others the answer of a wrong code."""
         await room.opens()
