@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from bson.errors import BSONError
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -47,6 +48,7 @@ RACES = 100  # how often a change is tried anew that others were faster with: on
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 REFUSED = {13, 18, 33, 8000}  # Unauthorized, AuthenticationFailed, UnsupportedFormat, a hosted service's own refusal
 PASSING = {14031, 64, 91, 100, 112, 133, 189, 262, 10107, 11600, 11602, 13435, 13436}  # full, stepping down, ending
+DNS_IS_DOWN = {"LifetimeTimeout", "NoNameservers"}  # dnspython\'s, behind mongodb+srv://
 
 
 def asks(
@@ -66,8 +68,8 @@ def asks(
                 raise StoreUnavailable("MongoDB did not answer those who asked before")
             try:
                 return await method(store, *arguments, **options)
-            except PyMongoError as error:
-                typed = _typed(error)
+            except (PyMongoError, BSONError) as error:
+                typed = as_store_error(error)
                 if isinstance(typed, StoreUnavailable):
                     store._gone_at = time.monotonic()
                 raise typed from error
@@ -75,11 +77,15 @@ def asks(
     return ask
 
 
-def _typed(error: PyMongoError) -> StoreError:
+def as_store_error(error: PyMongoError | BSONError) -> StoreError:
     """Return an error as the store's. Addresses, and what the documents hold, stay out of the text."""
     name = type(error).__name__
+    if isinstance(error, BSONError):  # a document that can't be written, or read
+        return StoreDamaged(f"such a document can't be kept in MongoDB, or read ({name})")
     if error.timeout or isinstance(error, ConnectionFailure | CursorNotFound | InvalidOperation | WriteConcernError):
         return StoreUnavailable(f"MongoDB does not answer, or can't say that it has kept something ({name})")
+    if type(error.__context__).__name__ in DNS_IS_DOWN:
+        return StoreUnavailable(f"MongoDB's name can't be looked up now ({type(error.__context__).__name__})")
     code = error.code if isinstance(error, OperationFailure) else None
     if code in REFUSED or isinstance(error, ConfigurationError):
         return StoreRefused(f"MongoDB does not let us in, or is too old (MONGODB_URI; {name}, code {code})")
