@@ -50,6 +50,7 @@ from telegram_app.side_by_side import run_side_by_side
 log = logging.getLogger(__name__)
 
 STORE_TRIED_EVERY = 5.0  # seconds
+STORE_HEALTHY_WITHIN = 2.0  # seconds; who asks for /healthz waits for 4
 KEY_FILE = "classroom.key"  # beside ENCRYPTION_KEY_FILE
 LOOK_EVERY, LOOKS_KEPT = 0.1, 600  # seconds between looks at how late the loop is, and how many are kept
 
@@ -87,7 +88,7 @@ async def serve(settings: Settings, clock: Clock, reports: Reports, *, between_s
         lateness = Lateness()
         measuring = asyncio.create_task(lateness.measure(), name="loop-lateness")
         stack.callback(measuring.cancel)
-        stack.enter_context(reports.part(lambda: _report([teacher, student], store, lateness)))
+        stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lateness)))
         bots = [_run(teacher), _run(student)]
         if room.sync is not None:
             room.sync.start()
@@ -258,7 +259,7 @@ class Lateness:
         return taken
 
 
-async def _report(bots: list[BotParts], store: Store, lateness: Lateness) -> Part:
+async def health_part(bots: list[BotParts], store: Store, lateness: Lateness) -> Part:
     """Return the classroom's part of /healthz."""
     failing, degraded = [], []
     for bot in bots:
@@ -273,7 +274,10 @@ async def _report(bots: list[BotParts], store: Store, lateness: Lateness) -> Par
         except LedgerError:
             failing.append("a ledger of the classroom can't be read: see the log")
     try:
-        unfinished, unsent = len(await store.unfinished()), len(await store.unacked())
+        async with asyncio.timeout(STORE_HEALTHY_WITHIN):
+            unfinished, unsent = len(await store.unfinished()), len(await store.unacked())
+    except (StoreUnavailable, TimeoutError):  # a restart would not bring it back, and would end the marker's Chromes
+        return Part(failing, [*degraded, "the classroom's store does not answer: see the log"], {})
     except StoreError:
         return Part([*failing, "the classroom's store can't be read: see the log"], degraded, {})
     counts = {"sessions": unfinished, "sheets_not_in_lms": unsent, "loop_lags_ms": lateness.taken()}

@@ -21,7 +21,7 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
-from classroom.composition import open_when_there
+from classroom.composition import Lateness, health_part, open_when_there
 from classroom.sessions import FaceCheck, Step
 from classroom.store import Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
@@ -253,6 +253,23 @@ async def test_gone_for_a_class(database: str) -> None:
         answers = await asyncio.gather(*(store.open() for _ in range(200)), return_exceptions=True)
         assert {type(answer) for answer in answers} == {StoreUnavailable}
         assert time.monotonic() - since < 8  # 200 by tens would be 10 s
+        await store.close()
+        gc.collect()
+
+
+@may_leave_a_socket
+async def test_health(database: str) -> None:
+    """A store that does not answer is named in the health report in time, and asks for no restart."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=2.5)
+        opening = asyncio.create_task(store.open())
+        await asyncio.wait({opening}, timeout=0.1)  # it is connecting
+        since = time.monotonic()
+        part = await health_part([], store, Lateness())
+        assert time.monotonic() - since < 4
+        assert (part.failing, part.degraded) == ([], ["the classroom's store does not answer: see the log"])
+        opening.cancel()
+        await asyncio.wait({opening})
         await store.close()
         gc.collect()
 
