@@ -14,7 +14,7 @@ from telegram_app.outgoing import NOTICE, Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
-BETWEEN_EDITS = timedelta(seconds=3)  # Telegram counts an edit like a message
+BETWEEN_EDITS = 3.0  # seconds; Telegram counts an edit like a message
 FAILED_SHOWN = 10
 ROUNDED = 5  # seconds left are shown in steps of so many
 
@@ -22,8 +22,9 @@ ROUNDED = 5  # seconds left are shown in steps of so many
 class Boards:
     """The boards of the live sessions, each in its teacher's chat."""
 
-    def __init__(self, room: Classroom) -> None:
-        """Take what the bots work with."""
+    def __init__(self, room: Classroom, between_edits: float = BETWEEN_EDITS) -> None:
+        """Take what the bots work with, and the pace in seconds."""
+        self._between_edits = timedelta(seconds=between_edits)
         self._room = room
         self._side = room.teacher
         self._shown: dict[str, tuple[str, datetime]] = {}  # by session: what stands there, since when
@@ -80,7 +81,7 @@ class Boards:
     async def refresh(self, session: Session) -> None:
         """Show what has changed, unless the last change was only just shown."""
         text, since = self._shown.get(session.id, ("", datetime.min.replace(tzinfo=session.opened_at.tzinfo)))
-        if self._room.clock.now() - since < BETWEEN_EDITS:
+        if self._room.clock.now() - since < self._between_edits:
             return
         drawn, _keyboard = await self._drawn(session)
         if drawn != text:

@@ -18,11 +18,11 @@ from pydantic import SecretStr
 from telegram.error import InvalidToken
 from telegram.ext import BaseHandler
 
-from classroom.board import Boards
+from classroom.board import BETWEEN_EDITS, Boards
 from classroom.checkin import CheckIns
 from classroom.commands import publish
 from classroom.hand_marks import HandMarks
-from classroom.keeper import Keeper
+from classroom.keeper import BETWEEN_LOOKS, Keeper
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
 from classroom.lms.rest import RestLms
@@ -55,6 +55,15 @@ KEY_FILE = "classroom.key"  # beside ENCRYPTION_KEY_FILE
 LOOK_EVERY, LOOKS_KEPT = 0.1, 600  # seconds between looks at how late the loop is, and how many are kept
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How fast things go, in seconds."""
+
+    between_sends: float = BETWEEN_SENDS  # in one chat
+    between_edits: float = BETWEEN_EDITS  # of a board
+    between_looks: float = BETWEEN_LOOKS  # of the keeper
+
+
 @dataclass
 class BotParts:
     """One of the two bots, put together and not yet running."""
@@ -66,8 +75,8 @@ class BotParts:
     database: Database
 
 
-async def serve(settings: Settings, clock: Clock, reports: Reports, *, between_sends: float = BETWEEN_SENDS) -> None:
-    """Run the classroom until cancelled. ``between_sends`` is the pace in one chat, in seconds.
+async def serve(settings: Settings, clock: Clock, reports: Reports, *, pace: Pace = Pace()) -> None:  # frozen
+    """Run the classroom until cancelled.
 
     Raises:
         TokenRefused: Telegram knows neither of the two tokens.
@@ -80,11 +89,11 @@ async def serve(settings: Settings, clock: Clock, reports: Reports, *, between_s
         lms = _lms(settings, store, clock)
         stack.push_async_callback(lms.close)
         files = Files(folder / "reports")
-        teacher = await _bot(stack, settings, clock, "teacher", files, between_sends)
-        student = await _bot(stack, settings, clock, "student", files, between_sends)
+        teacher = await _bot(stack, settings, clock, "teacher", files, pace.between_sends)
+        student = await _bot(stack, settings, clock, "student", files, pace.between_sends)
         rooms = Rooms(teacher.database)
         room = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
-        keeper = assemble(room, teacher.application, student.application, files)
+        keeper = assemble(room, teacher.application, student.application, files, pace)
         lateness = Lateness()
         measuring = asyncio.create_task(lateness.measure(), name="loop-lateness")
         stack.callback(measuring.cancel)
@@ -99,7 +108,7 @@ async def serve(settings: Settings, clock: Clock, reports: Reports, *, between_s
 
 
 def assemble(
-    room: Classroom, teacher_application: AnyApplication, student_application: AnyApplication, files: Files
+    room: Classroom, teacher_application: AnyApplication, student_application: AnyApplication, files: Files, pace: Pace
 ) -> Keeper:
     """Put the handlers into the two applications, let the LMS's answers reach people, and return the keeper."""
 
@@ -112,7 +121,7 @@ def assemble(
             await students.tell_acked(session, sheet)
 
     check_ins = CheckIns(room, on_mark)
-    boards = Boards(room)
+    boards = Boards(room, pace.between_edits)
     students = StudentBot(room, check_ins)
     hand, sent = HandMarks(room, check_ins), SessionReports(room, files)
     buttons = SessionButtons(room, boards, hand, students, sent)
@@ -127,7 +136,7 @@ def assemble(
     )
     _add(teacher_application, room.teacher, teachers.handlers())
     _add(student_application, room.student, students.handlers())
-    return Keeper(room, boards, sent, files, buttons.give_up, students.catch_up)
+    return Keeper(room, boards, sent, files, buttons.give_up, students.catch_up, pace.between_looks)
 
 
 def _add(application: AnyApplication, side: Side, handlers: list[BaseHandler[Any, Any, Any]]) -> None:

@@ -18,7 +18,7 @@ from ledger import LedgerError
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0  # seconds
+BETWEEN_LOOKS = 1.0  # seconds
 BETWEEN_LATE_LOOKS = timedelta(seconds=5)  # at a session that has ended and had its first report
 CLEAN_EVERY = timedelta(minutes=5)
 FILES_KEPT = timedelta(days=7)
@@ -40,6 +40,7 @@ class Keeper:
         files: Files,
         give_up: GiveUp,
         catch_up: Callable[[Session], Awaitable[None]],
+        between_looks: float = BETWEEN_LOOKS,
     ) -> None:
         """Take what the bots work with, the boards, the reports, where their files lie, who rejects the check-ins on
         which the teacher has said nothing in all the time that there was, and what tells students what they have not
@@ -48,6 +49,7 @@ class Keeper:
         Students are told as soon as something is decided; ``catch_up`` is for what was cut short, by a crash or by a
         failing ledger: at the first look at a session, and before each report.
         """
+        self._between_looks = between_looks
         self._catch_up = catch_up
         self._caught_up: set[str] = set()
         self._room = room
@@ -67,7 +69,7 @@ class Keeper:
                 await self.look()
             except (StoreError, LedgerError) as error:
                 log.warning("the classroom's keeper: %s; looking again", error)
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(self._between_looks)
 
     async def look(self) -> None:
         """Do what is due now. What fails for one session is tried again at the next look, and holds no other up."""

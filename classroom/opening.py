@@ -61,10 +61,13 @@ class Opening:
         """
         person = teacher.telegram_id
         step = await self._side.step(person)
-        if what == "reload" or step is None or step.name != CHOOSING:
-            await self.begin(teacher, reload=what == "reload")
+        kind, _colon, number = what.partition(":")
+        if step is not None and step.name == PLACE and kind != "reload":
+            return  # a second tap on Next: the place is asked for already
+        if kind == "reload" or step is None or step.name != CHOOSING:
+            await self.begin(teacher, reload=kind == "reload")
             return
-        data, (kind, _colon, number) = step.data, what.partition(":")
+        data = step.data
         at = int(number) if number.isdecimal() else 0
         batches = self._batches(data)
         if kind == "subjects":
@@ -121,9 +124,28 @@ class Opening:
         rooms = [room.name for room in await asyncio.to_thread(self._room.rooms.of, person)]
         chosen = {name: data[name] for name in ("subject", "chosen", "fresh")} | {"rooms": rooms}
         await self._room.set_step(self._side, person, PLACE, chosen)
-        keyboard: Keyboard = [[Button(name[:LONGEST_LABEL], f"room:{at}")] for at, name in enumerate(rooms)]
-        await self._show(person, _("Where is the class?"), [*keyboard, [Button(_("Back"), "menu")]])
+        await self.show_rooms(person, rooms)
         await self.ask_location(person)
+
+    async def show_rooms(self, person: int, rooms: list[str], *, forget: bool = False) -> None:
+        """Show the saved rooms, to be taken or (``forget``) to be forgotten."""
+        _ = self._side.texts(person)
+        what = "gone" if forget else "room"
+        keyboard: Keyboard = [[Button(name, f"{what}:{at}")] for at, name in enumerate(rooms)]
+        if forget:
+            await self._show(person, _("Which place do I forget?"), [*keyboard, [Button(_("Back"), "rooms")]])
+            return
+        last = [Button(_("Forget a Place"), "forget")] if rooms else []
+        await self._show(person, _("Where is the class?"), [*keyboard, [*last, Button(_("Back"), "menu")]])
+
+    async def forget_room(self, person: int, number: int, step: Step) -> None:
+        """Forget a saved room."""
+        rooms: list[str] = step.data["rooms"]
+        if number < len(rooms):
+            await asyncio.to_thread(self._room.rooms.remove, person, rooms[number])
+            rooms = [each for each in rooms if each != rooms[number]]
+            await self._room.set_step(self._side, person, PLACE, step.data | {"rooms": rooms})
+        await self.show_rooms(person, rooms)
 
     async def ask_location(self, person: int, headline: str = "") -> None:
         """Ask for the place of the class; only a phone can answer."""
@@ -131,8 +153,13 @@ class Opening:
         text = _("Share your location with the button below, from your phone, in class.")
         if self._room.settings.location_policy == "strict":
             text = refusal_text(_, policy.Refusal.NOT_LIVE)
-        text = f"{headline}\n{text}".strip()
-        await self._side.outbox.put(Item(person, "send", text, ask="location", ask_label=_("Share Location")))
+        await self._side.outbox.put(self._asking(person, f"{headline}\n{text}".strip()))
+
+    def _asking(self, person: int, text: str) -> Item:
+        """Ask for a location: with a button, except where only a live one counts, which no button can send."""
+        if self._room.settings.location_policy == "strict":
+            return Item(person, "send", text, ask="nothing")
+        return Item(person, "send", text, ask="location", ask_label=self._side.texts(person)("Share Location"))
 
     async def located(self, teacher: Teacher, update: Update, step: Step) -> Session | None:
         """Take the place of a class and open the session; None where it does not count, or can't be opened."""
@@ -144,9 +171,7 @@ class Opening:
         refusal = policy.refusal(evidence, self._room.clock.now(), self._room.settings.location_policy)
         if refusal is not None:
             if update.edited_message is None:
-                await self._side.outbox.put(
-                    Item(person, "send", refusal_text(_, refusal), ask="location", ask_label=_("Share Location"))
-                )
+                await self._side.outbox.put(self._asking(person, refusal_text(_, refusal)))
             return None
         return await self._open(teacher, step, Place(evidence.latitude, evidence.longitude, evidence.accuracy))
 

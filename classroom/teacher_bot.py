@@ -60,7 +60,8 @@ class TeacherBot:
             r"^out$": self._sign_out,
             r"^lang:(en|ru|kk)$": self._language,
             r"^open:.+$": self._choose,
-            r"^room:\d{1,3}$": self._in_room,
+            r"^(room|gone):\d{1,3}$": self._in_room,
+            r"^(rooms|forget)$": self._rooms,
         }
         return [
             *(CommandHandler(name, handler, filters=_TYPED) for name, handler in commands.items()),
@@ -229,11 +230,22 @@ class TeacherBot:
             await self._opened(teacher, step, update)
 
     async def _in_room(self, update: Update, context: Context) -> None:
-        await tapped(update)
+        query = await tapped(update)
+        what, _colon, number = (query.data or "").partition(":")
         step = await self._side.step(sender(update))
         teacher = await self._teacher(update)
-        if teacher is not None and step is not None and step.name == opening.PLACE:
-            await self._opened(teacher, step, None, int((update.callback_query.data or ":0").split(":")[1]))  # type: ignore[union-attr]
+        if teacher is None or step is None or step.name != opening.PLACE:
+            return
+        if what == "room":
+            await self._opened(teacher, step, None, int(number))
+        else:
+            await self._opening.forget_room(teacher.telegram_id, int(number), step)
+
+    async def _rooms(self, update: Update, context: Context) -> None:
+        query = await tapped(update)
+        step = await self._side.step(sender(update))
+        if await self._teacher(update) is not None and step is not None and step.name == opening.PLACE:
+            await self._opening.show_rooms(sender(update), step.data["rooms"], forget=query.data == "forget")
 
     async def _opened(self, teacher: Teacher, step: Place, update: Update | None, number: int = 0) -> None:
         try:

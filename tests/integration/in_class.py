@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from classroom.composition import serve
+from classroom.composition import Pace, serve
 from health import Reports
 from settings import Settings
 from tests.e2e.people import Person, Telegram
@@ -19,6 +19,7 @@ TEACHER_TOKEN = "1111111111:AAEhBOweik6ad6PsWZRcXjYZ0123456789t"
 STUDENT_TOKEN = "2222222222:AAEhBOweik6ad6PsWZRcXjYZ0123456789s"
 TEACHERS, STUDENTS = "teachers_test_bot", "students_test_bot"
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
+FAST = Pace(between_sends=0, between_edits=0.2, between_looks=0.2)
 ROOM = (43.25, 76.95)
 METRE = 1 / 111_110  # degrees of latitude
 
@@ -84,7 +85,7 @@ async def classroom(folder: Path, telegram_url: str, clock: RunningClock, **chan
         encryption_key=SecretStr(KEY),
         **changes,
     )
-    serving = asyncio.create_task(serve(settings, clock, Reports(), between_sends=0))
+    serving = asyncio.create_task(serve(settings, clock, Reports(), pace=FAST))
     try:
         yield telegram_url
     finally:
@@ -166,6 +167,12 @@ class Teacher(Person):
         """Share the place of the class, once it is asked for."""
         self.sees("Share your location")
         self.sends(location={"latitude": ROOM[0], "longitude": ROOM[1], "horizontal_accuracy": 5})
+
+    def settles(self) -> None:
+        """Wait until all that was said and tapped so far is dealt with: one person's updates keep their order."""
+        before = self.counts("15 seconds after the end")
+        self.says("/help")
+        self.waits("the help", lambda _messages: self.counts("15 seconds after the end") > before)
 
     def forges(self, data: str) -> None:
         """Send a tap of a button that this person was never shown, as a client of bad intent can."""

@@ -183,10 +183,10 @@ class TestSession:
         teacher.taps("C. Student: absent")
         teacher.taps("Present")
         teacher.taps("No Reason")
-        eventually("both marks", lambda: marks(tmp_path).get("S003") == "present")
-        assert marks(tmp_path)["S002"] == "excused"
+        teacher.sees("excused: 1")
         clock.forward(140)
-        report = teacher.sees("Report: Algebra")["text"]
+        report = teacher.sees("(final)")["text"]
+        assert marks(tmp_path) == {"S001": "absent", "S002": "excused", "S003": "present"}
         assert "B_*Student: excused" in report
         assert "ill, <note> from the doctor" in report
 
@@ -276,6 +276,7 @@ class TestStrangers:
         datas = [button["data"] for row in board["buttons"] for button in row]
         session_id = datas[0].split(":")[1]
         wanted = ["hand:{}:0", "check:{}:0", "ok:{}:0", "no:{}:0", "st:{}:0", "free:{}:0", "freed:{}:0", "mkn:{}:0:p"]
+        wanted += ["mk:{}:0:p", "extend:{}:0", "report:{}", "hands:{}", "checks:{}"]
         datas += [each.format(session_id) for each in wanted]
         datas += [f"{each}:{session_id}" for each in ("all", "again", "cancelled", "reopen", "save", "board")]
         other = Teacher(telegram, 7002, "+77010000002")
@@ -285,11 +286,12 @@ class TestStrangers:
         stranger.sees("Share your phone number")
         for person in (other, stranger):
             before = len(person.screen())
-            for data in datas:
+            for number, data in enumerate(datas, start=1):
                 person.forges(data)
-            person.says("/help")
-            person.sees("15 seconds after the end")  # updates of one person are dealt with in their order
-            assert len(person.screen()) == before + 2
+                if number % 10 == 0 or number == len(datas):  # a flood of taps would be dropped
+                    person.settles()
+                    before += 2
+            assert len(person.screen()) == before
         teacher.sees("In: 0 of 3")
         assert marks(tmp_path) == {}
 

@@ -46,13 +46,6 @@ def data_of(teacher: Teacher, label: str) -> str:
     return data
 
 
-def handled(teacher: Teacher) -> None:
-    """Wait until all that this person has done so far is dealt with: one person's updates keep their order."""
-    before = teacher.counts("15 seconds after the end")
-    teacher.says("/help")
-    eventually("the help", lambda: teacher.counts("15 seconds after the end") > before)
-
-
 def rows(folder: Path, query: str) -> list[Any]:
     """Return what the store has."""
     with sqlite3.connect(f"file:{folder / 'classroom' / 'store.sqlite3'}?mode=ro", uri=True) as database:
@@ -90,7 +83,7 @@ class TestTwice:
         teacher.taps("Extend")
         teacher.forges(again)
         teacher.forges(again)
-        handled(teacher)
+        teacher.settles()
         left = int(teacher.sees(" s left")["text"].split(" s left")[0].split()[-1])
         assert 120 < left <= 240
         eventually("the new button", lambda: data_of(teacher, "Extend") != again)
@@ -106,7 +99,7 @@ class TestTwice:
         ended = rows(tmp_path, "SELECT ended_at FROM sessions")
         for _twice in range(2):
             teacher.forges(f"reopen:{key}")
-        handled(teacher)
+        teacher.settles()
         assert rows(tmp_path, "SELECT ended_at FROM sessions") != ended
         assert len(rows(tmp_path, "SELECT * FROM codes")) == 2
         again = teacher.code()
@@ -123,7 +116,7 @@ class TestTwice:
         key = key_of(teacher)
         for data in (f"all:{key}", f"all:{key}", f"ok:{key}:0", f"no:{key}:0"):
             teacher.forges(data)
-        handled(teacher)
+        teacher.settles()
         student.sees("Attendance marked")
         assert [row["status"] for row in rows(tmp_path, "SELECT * FROM marks")] == ["present"]
         assert [row["version"] for row in rows(tmp_path, "SELECT version FROM sheets")] == [1]
@@ -135,7 +128,7 @@ class TestTwice:
         key = key_of(teacher)
         for _twice in range(2):
             teacher.forges(f"mkn:{key}:1:l")
-        handled(teacher)
+        teacher.settles()
         assert [row["version"] for row in rows(tmp_path, "SELECT version FROM sheets")] == [1]
         teacher.sees("late: 1")
 
@@ -145,7 +138,7 @@ class TestTwice:
         teacher.forges(f"cancelled:{key}")
         for data in ("cancelled:{}", "reopen:{}", "all:{}", "hands:{}", "mkn:{}:0:p", "free:{}:0", "report:{}"):
             teacher.forges(data.format(key))
-        handled(teacher)
+        teacher.settles()
         teacher.sees("Cancelled: nothing is recorded.")
         assert rows(tmp_path, "SELECT * FROM marks") == []
         assert teacher.counts("Whom do you mark by hand?") == 0
@@ -312,7 +305,7 @@ class TestFree:
         key = key_of(teacher)
         for _twice in range(2):
             teacher.forges(f"freed:{key}:0")
-        handled(teacher)
+        teacher.settles()
         (row,) = rows(tmp_path, "SELECT * FROM unbindings")
         assert (row["student_id"], row["by_teacher"]) == ("S001", 7001)
         assert rows(tmp_path, "SELECT * FROM bindings") == []

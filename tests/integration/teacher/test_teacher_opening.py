@@ -121,6 +121,7 @@ class TestBatches:
             lms_teacher.says("/start")
             lms_teacher.taps("Take Attendance")
             lms_teacher.sees("Which batches?")
+            lms_teacher.settles()
             assert calls(lms, "courses") == asked
         lms_teacher.taps("Reload")
         eventually("another call", lambda: calls(lms, "courses") == 3)
@@ -199,8 +200,7 @@ class TestPlace:
         at_the_place.sends(location={"latitude": ROOM[0], "longitude": ROOM[1]})
         place = {"latitude": ROOM[0] + 0.001, "longitude": ROOM[1]}
         at_the_place._telegram.call("/edit", bot=TEACHERS, person=7001, message_id=live, location=place)
-        at_the_place.says("/help")
-        at_the_place.sees("15 seconds after the end")  # updates of one person are dealt with in their order
+        at_the_place.settles()
         assert len(sessions(tmp_path)) == 1
         eventually("the board", lambda: at_the_place.counts("In: 0 of 3") == 1)
 
@@ -210,8 +210,7 @@ class TestPlace:
         at_the_place.sees("Nothing was opened.")
         at_the_place.sees("Take attendance:")
         at_the_place.sends(location={"latitude": ROOM[0], "longitude": ROOM[1]})
-        at_the_place.says("/help")
-        at_the_place.sees("15 seconds after the end")
+        at_the_place.settles()
         assert not sessions(tmp_path)
 
     def test_over_a_restart(self, at_the_place: Teacher, run: Run) -> None:
@@ -335,6 +334,52 @@ def test_killed_before_the_board(run: Run, teacher: Teacher, tmp_path: Path, clo
     teacher.sees("In: 0 of 1")
     teacher.sees("Code: 123 456")
     run()
-    teacher.says("/help")
-    teacher.sees("15 seconds after the end")
+    teacher.settles()
     assert teacher.counts("The session is open.") == 1
+
+
+def test_next_twice(teacher: Teacher, tmp_path: Path) -> None:
+    """A second tap on Next, or on a batch that is no more shown, changes nothing of the choice."""
+    teacher.taps("Take Attendance")
+    teacher.sees("Which batches?")
+    for data in ("open:b:0", "open:next", "open:next", "open:b:1", "open:subjects"):
+        teacher.forges(data)
+    teacher.shares_place()
+    teacher.sees("In: 0 of 3")
+    assert teacher.counts("Share your location") == 1
+    assert [session["batches"] for session in sessions(tmp_path)] == ['["CS-1"]']
+
+
+def test_made_up_buttons(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
+    """Numbers that stand for nothing, and unknown sessions, open and change nothing, and are answered."""
+    key = "0" * 12
+    plain = ("save", "board", "hands", "checks", "all", "again", "close", "cancelled", "reopen", "report")
+    for datas in (
+        ["open:s:99", "open:b:99", "open:b:x", "open:next", "open:", "room:9", "gone:9", "forget", "rooms", "lang:xx"],
+        [f"{each}:{key}" for each in plain],
+        [f"extend:{key}:1", f"st:{key}:1", f"ok:{key}:1", f"mk:{key}:1:p", f"mkn:{key}:1:x", "x" * 64],
+    ):
+        for data in datas:
+            teacher.forges(data)
+        teacher.settles()
+    assert not sessions(tmp_path)
+    assert [tap["data"] for tap in telegram.unanswered_taps()] == []
+    assert teacher.counts("That did not work.") == 0
+
+
+def test_forget_a_room(teacher: Teacher) -> None:
+    """A saved place can be forgotten; the others stay, and open a session."""
+    teacher.opens("CS-1")
+    for name in ("Room A", "Room B"):
+        teacher.saves_room(name)
+    teacher.says("/start")
+    teacher.taps("Take Attendance")
+    teacher.taps("CS-2")
+    teacher.sees("Next.\nCS-2")
+    teacher.taps("Next")
+    teacher.taps("Forget a Place")
+    teacher.sees("Which place do I forget?")
+    teacher.taps("Room A")
+    eventually("one room", lambda: labels(teacher.sees("Where is the class?")) == ["Room B", "Forget a Place", "Back"])
+    teacher.taps("Room B")
+    teacher.sees("In: 0 of 1")
