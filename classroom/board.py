@@ -36,19 +36,21 @@ class Boards:
         """
         person, now = session.teacher, self._room.clock.now()
         _ = self._side.texts(person)
-        code = await self._room.store.code(session.id, now) or ""
+        code = await self._room.store.code(session.id, now)
         text, keyboard = await self._drawn(session)
         slots = _code_slot(session.id), _board_slot(session.id)
         strips = [Item(person, "strip", slot=slot, lane=NOTICE) for slot in slots] if again else []
         save = [[Button(_("Save This Place"), f"save:{session.id}")]]
         claim = None if again else (lambda: self._side.told.claim(f"opened:{session.id}", now))
-        if await self._side.outbox.put(
-            Item(person, "send", _("The session is open."), ask="nothing", lane=NOTICE),
-            *strips,
-            Item(person, "photo", self._code_text(session, code), save, slots[0], NOTICE, qr=self.link(code)),
-            Item(person, "send", text, keyboard, slots[1], NOTICE),
-            when=claim,
-        ):
+        coded = []
+        if code is not None:  # else it has ended before anybody could show it
+            said, link = self._code_text(session, code), self.link(code)
+            coded = [
+                Item(person, "send", _("The session is open."), ask="nothing", lane=NOTICE),
+                Item(person, "photo", said, save, slots[0], NOTICE, qr=link),
+            ]
+        board = Item(person, "send", text, keyboard, slots[1], NOTICE)
+        if await self._side.outbox.put(*strips, *coded, board, when=claim):
             self._shown[session.id] = (text, now)
 
     async def show_code(self, session: Session, code: str) -> None:

@@ -53,7 +53,7 @@ class HandMarks:
         text = _("Whom do you mark by hand? Tap a name, or send a part of it, or the student ID.")
         every = []
         if query:
-            text = _("{number} students with \u201c{query}\u201d:").format(number=len(students), query=short(query, 60))
+            text = _("Students with \u201c{query}\u201d: {number}").format(number=len(students), query=short(query, 60))
             every = [Button(_("All Students"), f"hands:{session.id}")]
         keyboard.append([*every, Button(_("Done"), f"done:{session.id}")])
         await self._show(session.teacher, text, keyboard, anew=anew)

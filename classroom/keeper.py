@@ -89,6 +89,10 @@ class Keeper:
         if session.id not in self._caught_up:
             await self._catch_up(session)
             self._caught_up.add(session.id)
+        await self._rotate(session, now)
+        if session.id not in self._begun:  # the last process may have ended before it could
+            await self._boards.begin(session)
+            self._begun.add(session.id)
         if session.ended_at is None and now > session.closes_at:
             ended = await self._room.store.end_session(session.id, session.closes_at)
             if ended is not None:
@@ -97,13 +101,8 @@ class Keeper:
                 await self._boards.show(ended)
             return
         if session.ended_at is None:
-            await self._rotate(session, now)
-            if session.id not in self._begun:  # the last process may have ended before it could
-                await self._boards.begin(session)
-                self._begun.add(session.id)
             await self._boards.refresh(session)
             return
-        self._begun.discard(session.id)
         if session.reported_at is not None and now - self._looked.get(session.id, session.reported_at) < (
             BETWEEN_LATE_LOOKS
         ):
@@ -114,8 +113,9 @@ class Keeper:
             await self._report(session, now)
 
     async def _rotate(self, session: Session, now: datetime) -> None:
-        if session.rotate_seconds == 0:
+        if session.rotate_seconds == 0 or session.ended_at is not None or now > session.closes_at:
             return
+        # not known after a restart or a reopening: then one code is short
         since = self._rotated.setdefault(session.id, session.opened_at)
         is_due = now - since >= timedelta(seconds=session.rotate_seconds)
         if not is_due and await self._room.store.code(session.id, now) is not None:
@@ -134,6 +134,8 @@ class Keeper:
                 await self._catch_up(session)
                 await self._reports.send(found, final=False)
                 await self._room.store.set_reported(session.id, now, final=False)
+                if found.waiting(Step.CONFIRM, Step.REVIEW):  # what is to be done, below the report that asks for it
+                    await self._boards.show(session, anew=True)
             return
         await self._catch_up(session)
         if found.waiting(Step.CONFIRM, Step.REVIEW):
@@ -146,7 +148,8 @@ class Keeper:
         self._boards.forget(session.id)
         for kept in (self._rotated, self._looked):
             kept.pop(session.id, None)
-        self._caught_up.discard(session.id)
+        for known in (self._caught_up, self._begun):
+            known.discard(session.id)
 
     def _is_open(self, found: Counted, now: datetime) -> bool:
         """Say whether something may still change by itself: checks, reviews, or the LMS."""

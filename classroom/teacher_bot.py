@@ -1,5 +1,6 @@
 """The teacher's bot: the menu, and which handler takes what."""
 
+import asyncio
 import logging
 from datetime import timedelta
 from typing import Any
@@ -159,7 +160,7 @@ class TeacherBot:
         _ = self._side.texts(teacher.telegram_id)
         since = (self._room.clock.now() - timedelta(days=self._room.settings.retention_days)).date().isoformat()
         history = await self._room.store.history(teacher.telegram_id, since)
-        for text in history_texts(_, history):
+        for text in await asyncio.to_thread(history_texts, _, history):
             await self._side.outbox.put(Item(teacher.telegram_id, "send", text))
         await self._show_menu(teacher.telegram_id)
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from classroom.counted import Counted
@@ -15,6 +15,8 @@ from classroom.sessions import end_of
 from telegram_app.outgoing import NOTICE, Item
 
 log = logging.getLogger(__name__)
+
+ASKED_TWICE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,22 @@ class Reports:
         """Take what the bots work with, and where files go."""
         self._room = room
         self._files = files
+        self._asked: dict[str, datetime] = {}  # by session: when its report was asked for last
 
     async def send(self, found: Counted, *, final: bool, asked: bool = False) -> None:
         """Queue a report, once for each end of a session (the claim and the messages are one transaction).
 
-        ``asked``: the teacher wants it again. Raises OSError where the files can't be written; nothing is queued then.
+        ``asked``: the teacher wants it again; two taps are one wish. Raises OSError where the files can't be written;
+        nothing is queued then.
         """
         session, now = found.session, self._room.clock.now()
         kind = "final" if final else "provisional"
         key = f"report:{session.id}:{kind}:{end_of(session).isoformat()}"
         claim = None if asked else (lambda: self._room.teacher.told.claim(key, now))
+        if asked:
+            self._asked = {key: at for key, at in self._asked.items() if now - at < ASKED_TWICE}
+            if self._asked.setdefault(session.id, now) != now:
+                return
         items = await self._items(found, final=final, at=now)
         if await self._room.teacher.outbox.put(*items, when=claim):
             log.info("session %s: the %s report goes out", session.id, kind)
@@ -84,7 +92,7 @@ class Reports:
         names = {}
         for ending, content in await asyncio.to_thread(draw):
             names[ending] = await self._files.write(f"{name}.{ending}", content)
-        texts = report_texts(_, found, final=final, zone=zone)
+        texts = await asyncio.to_thread(report_texts, _, found, final=final, zone=zone)
         return [
             *(Item(session.teacher, "send", text, lane=NOTICE) for text in texts),
             Item(session.teacher, "photo", caption(session), file=names["png"], lane=NOTICE),

@@ -230,10 +230,10 @@ class TestByHand:
         teacher.taps("Mark by Hand")
         teacher.sees("Whom do you mark by hand?")
         teacher.says("dent 25")
-        shown = labels(teacher.sees("10 students with"))
+        shown = labels(teacher.sees("Students with \u201cdent 25\u201d: 10"))
         assert shown[0].startswith("Student 250 _*<&\U0001f600")
         teacher.says("s217")
-        teacher.sees("1 students with")
+        teacher.sees("\u201d: 1")
         teacher.taps("Student 217 _*<&\U0001f600: absent")
         teacher.taps("Late")
         teacher.says("<b>traffic")
@@ -279,7 +279,7 @@ class TestByHand:
         teacher.taps("Back")
         teacher.sees("Status: absent")
         teacher.says("C. St")
-        teacher.sees("1 students with")
+        teacher.sees("\u201d: 1")
         assert rows(tmp_path, "SELECT * FROM marks") == []
 
     def test_after_the_report(self, teacher: Teacher, code: str, clock: RunningClock, tmp_path: Path) -> None:

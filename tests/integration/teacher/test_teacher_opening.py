@@ -10,7 +10,7 @@ import pytest
 
 from classroom.sessions import Enrolled, Place, Session, Sheet
 from classroom.store.sqlite import SqliteStore
-from encryption import Cipher, open_cipher
+from encryption import open_cipher
 from telegram_app.qr import qr_picture
 from tests.e2e.people import Telegram, eventually, labels
 from tests.integration.in_class import KEY, ROOM, STUDENTS, TEACHERS, Lms, RunningClock, Student, Teacher, rosters
@@ -312,30 +312,38 @@ def test_another_day(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> N
     eventually("the second session", lambda: len(sessions(tmp_path)) == 2)
 
 
-def test_killed_before_the_board(run: Run, teacher: Teacher, tmp_path: Path, clock: RunningClock) -> None:
-    """A session that the last process opened and could not show any more is shown by the next one, once."""
+@pytest.mark.parametrize("seconds", [1, 300], ids=["in time", "too late"])
+def test_killed_before_the_board(
+    run: Run, teacher: Teacher, tmp_path: Path, clock: RunningClock, seconds: float
+) -> None:
+    """A session that the last process opened and could not show is shown by the next one, once, also after its end."""
     run(stop=True)
     now = clock.now()
-    session = Session(
-        "0123456789ab", 7001, "Main", "Algebra", ("CS-1",), f"{now.date()}", Place(*ROOM), now,
-        now + timedelta(seconds=110), 0,
-    )  # fmt: skip
-    sheet = Sheet(session.id, "Main", "CS-1", "Algebra", session.date, 7001, (Enrolled("S001", "A. Student", "CS-1"),))
-    cipher: Cipher = open_cipher(KEY, tmp_path / "unused.key", may_create=False)
+    place, closes_at = Place(*ROOM), now + timedelta(seconds=110)
+    session = Session("0123456789ab", 7001, "Main", "Algebra", ("CS-1",), f"{now.date()}", place, now, closes_at, 0)
+    roster = (Enrolled("S001", "A. Student", "CS-1"),)
+    sheet = Sheet(session.id, "Main", "CS-1", "Algebra", session.date, 7001, roster)
+    store = SqliteStore(
+        tmp_path / "classroom" / "store.sqlite3", open_cipher(KEY, tmp_path / "unused", may_create=False)
+    )
 
     async def open_session() -> None:
-        store = SqliteStore(tmp_path / "classroom" / "store.sqlite3", cipher)
         await store.open()
-        assert await store.create_session(session, [sheet], "123456", session.closes_at)
+        assert await store.create_session(session, [sheet], "123456", closes_at)
         await store.close()
 
     asyncio.run(open_session())
+    clock.forward(seconds)
     run()
     teacher.sees("In: 0 of 1")
-    teacher.sees("Code: 123 456")
+    if seconds < 110:
+        teacher.sees("Code: 123 456\nStudents open")
+    else:
+        teacher.sees("(final)")
     run()
     teacher.settles()
-    assert teacher.counts("The session is open.") == 1
+    assert teacher.counts("In: 0 of 1") == 1
+    assert teacher.counts("The session is open.") == (seconds < 110)
 
 
 def test_next_twice(teacher: Teacher, tmp_path: Path) -> None:

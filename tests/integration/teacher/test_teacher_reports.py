@@ -123,7 +123,7 @@ class TestReport:
         teacher.taps("Reopen")
         teacher.sees(" s left")
         clock.forward(140)
-        eventually("the second", lambda: kinds(teacher) == ["final", "final"])
+        eventually("the second", lambda: kinds(teacher).count("final") == 2)
 
     def test_never_decided(self, teacher: Teacher, clock: RunningClock, student: Student) -> None:
         """After twelve hours without a word of the teacher it is final: who waited is absent, and hears it."""
@@ -286,3 +286,36 @@ def test_help_and_cancel(teacher: Teacher) -> None:
     teacher.sees("Cancelled.")
     teacher.says("hello")
     eventually("the menu", lambda: teacher.counts("Take attendance:") >= 2)
+
+
+def test_asked_twice(teacher: Teacher, clock: RunningClock) -> None:
+    """Two taps on Send Report are one report; a later tap is another one."""
+    teacher.opens("CS-1")
+    clock.forward(140)
+    teacher.sees("(final)")
+    data = next(b["data"] for row in teacher.sees("Missing: ")["buttons"] for b in row if b["text"] == "Send Report")
+    for _twice in range(2):
+        teacher.forges(data)
+    teacher.settles()
+    eventually("one more", lambda: kinds(teacher) == ["final", "final"])
+    clock.forward(11)
+    teacher.forges(data)
+    eventually("another", lambda: kinds(teacher) == ["final", "final", "final"])
+
+
+def test_board_below_the_report(teacher: Teacher, clock: RunningClock, student: Student) -> None:
+    """Where somebody waits for the teacher's word after the end, the board stands below the report that says so."""
+    code = teacher.opens("CS-1")
+    comes(student, code, "S001", 80)
+    clock.forward(140)
+    board = teacher.sees("Closed at")
+    teacher.sees("(provisional)")
+    eventually("the board below", lambda: teacher.sees("Closed at")["message_id"] > board["message_id"])
+    report = teacher.sees("(provisional)")
+    assert teacher.sees("Closed at")["message_id"] > report["message_id"]
+    teacher.taps("Check One by One")
+    teacher.taps("Reject A. Student")
+    student.sees("did not accept")
+    clock.forward(6)
+    teacher.sees("(final)")
+    assert kinds(teacher) == ["provisional", "final"]
