@@ -339,7 +339,7 @@ def test_killed_before_the_board(
     if seconds < 110:
         teacher.sees("Code: 123 456\nStudents open")
     else:
-        teacher.sees("(final)")
+        teacher.sees("Report: ")
     run()
     teacher.settles()
     assert teacher.counts("In: 0 of 1") == 1
