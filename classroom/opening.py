@@ -200,10 +200,12 @@ class Opening:
             rotate_seconds=settings.otp_rotate_seconds,
         )
         sheets = await self._sheets(teacher, session, fresh=step.data.get("fresh", False))
-        if not any(sheet.roster for sheet in sheets):
-            text = _("There is no student in these batches. Speak to whoever keeps the rosters.")
+        empty = [short(sheet.batch, 200) for sheet in sheets if not sheet.roster]
+        if empty:  # an LMS takes no record of nobody
+            text = _("There is no student in {batches}. Choose without that, or speak to whoever keeps the rosters.")
             await self._room.set_step(self._side, person, "")
-            await self._side.outbox.put(Item(person, "send", text, ask="nothing"))
+            said = text.format(batches=", ".join(empty[:CHOSEN_SHOWN]))
+            await self._side.outbox.put(Item(person, "send", said, ask="nothing"))
             return None
         try:
             for _attempt in range(CODES_TRIED):

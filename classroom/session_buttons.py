@@ -65,9 +65,13 @@ class SessionButtons:
         return session
 
     async def _mine(self, update: Update, session_id: str) -> Session | None:
-        """Return the sender's own session, unless it is cancelled: then only its board is shown as it is."""
+        """Return the sender's own session, unless it is cancelled: then only its board is shown as it is.
+
+        And the students are told, where the cancelling was cut short before that.
+        """
         session = await self.own(update, session_id)
         if session is not None and session.cancelled:
+            await self._students.tell_cancelled(session)
             await self._boards.show(session)
             return None
         return session

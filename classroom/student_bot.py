@@ -3,6 +3,7 @@
 At most four messages a check-in: the questions for the code and for the location, what became of it, and the mark.
 """
 
+import functools
 import logging
 import re
 import unicodedata
@@ -268,7 +269,7 @@ class StudentBot:
                 await self.tell_rejected(session, check_in.student_id, check_in.telegram_id)
 
     async def tell_cancelled(self, session: Session) -> None:
-        """Tell the students who checked in that it is cancelled: by an edit where they were marked.
+        """Tell the students who checked in that it is cancelled, once: by an edit where they were marked.
 
         What the LMS has already stays there; of that nobody hears anything.
         """
@@ -282,7 +283,9 @@ class StudentBot:
                 subject=short(session.subject, 300)
             )
             slot = f"mark:{session.id}" if check_in.student_id in marked else None
-            await self._side.outbox.put(Item(person, "amend" if slot else "send", said, slot=slot, lane=NOTICE))
+            item = Item(person, "amend" if slot else "send", said, slot=slot, lane=NOTICE)
+            key, now = f"cancelled:{session.id}:{check_in.student_id}:{person}", self._room.clock.now()
+            await self._side.outbox.put(item, when=functools.partial(self._side.told.claim, key, now))
 
     # a student's own
 

@@ -158,6 +158,23 @@ class TestCancel:
         teacher.sees("Cancelled.")
         assert "Yes, Cancel It" not in str(teacher.screen())
 
+    def test_killed_before_they_hear(
+        self, teacher: Teacher, code: str, student: Student, run: Run, tmp_path: Path
+    ) -> None:
+        """Where the process ended between cancelling and telling, the next tap tells the students, once."""
+        comes(student, code, "S001", 5)
+        key = key_of(teacher)
+        run(stop=True)
+        with sqlite3.connect(tmp_path / "classroom" / "store.sqlite3") as database:
+            database.execute("UPDATE sessions SET cancelled = 1, ended_at = closes_at")
+        run()
+        for _twice in range(2):
+            teacher.forges(f"cancelled:{key}")
+        teacher.settles()
+        student.sees("Your teacher has cancelled the check-in for Algebra.")
+        teacher.sees("Cancelled: nothing is recorded.")
+        assert student.counts("has cancelled") == 1
+
     def test_what_the_lms_has(self, lms_teacher: Teacher, lms: Lms, student: Student) -> None:
         """Where the LMS has marks already the question says that they stay, and so they do."""
         code = lms_teacher.opens("CS-1")

@@ -391,3 +391,40 @@ def test_forget_a_room(teacher: Teacher) -> None:
     eventually("one room", lambda: labels(teacher.sees("Where is the class?")) == ["Room B", "Forget a Place", "Back"])
     teacher.taps("Room B")
     teacher.sees("In: 0 of 1")
+
+
+def test_batch_without_students(lms_teacher: Teacher, lms: Lms) -> None:
+    """A batch in which nobody is opens nothing, alone or beside others; the teacher hears which it was."""
+    lms.tells("batches", batch="CS-0", students=[])
+    lms.tells("courses", email="teacher@example.org", batch="CS-0", subject="Algebra")
+    lms_teacher.taps("Take Attendance")
+    for batch in ("CS-0", "CS-1"):
+        lms_teacher.taps(batch)
+        lms_teacher.sees(batch if batch == "CS-1" else f"Next.\n{batch}")
+    lms_teacher.taps("Next")
+    lms_teacher.shares_place()
+    lms_teacher.sees("There is no student in CS-0.")
+    lms_teacher.says("/start")
+    lms_teacher.opens("CS-1")
+
+
+def test_two_teachers_at_once(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
+    """Of two teachers who open one batch at the same moment one gets it, and the other hears who that was."""
+    other = Teacher(telegram, 7002, "+77010000002")
+    other.signs_in()
+    for each in (teacher, other):
+        each.taps("Take Attendance")
+        each.taps("CS-1")
+        each.sees("Next.\nCS-1")
+        each.taps("Next")
+        each.sees("Share your location")
+    for each in (teacher, other):
+        each.sends(location={"latitude": ROOM[0], "longitude": ROOM[1]})
+    for each in (teacher, other):
+        each.settles()
+    (session,) = sessions(tmp_path)
+    first, second = (teacher, other) if session["teacher"] == 7001 else (other, teacher)
+    first.sees("In: 0 of 3")
+    second.sees(f"Another teacher has opened it. {'A' if first is teacher else 'B'}. Teacher")
+    assert second.counts("In: 0 of 3") == 0
+    assert "Show It" not in str(second.screen())
