@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from telegram import Bot, InlineKeyboardMarkup
+from telegram import Bot, InlineKeyboardMarkup, InputFile, InputMediaPhoto
 from telegram.error import BadRequest
 
 from ledger import Database, LessonRow, Lessons
@@ -412,6 +412,23 @@ class FakeBot:
         if (message.text, message.buttons) == (text, _buttons(reply_markup)):
             raise BadRequest("Message is not modified: specified new message content and reply markup are the same")
         message.text, message.buttons = text, _buttons(reply_markup)
+        self._maybe_lose()
+        return message
+
+    async def edit_message_media(
+        self,
+        media: InputMediaPhoto,
+        chat_id: int,
+        message_id: int,
+        *,
+        reply_markup: InlineKeyboardMarkup | None = None,
+    ) -> Message:
+        assert isinstance(media.media, InputFile)
+        content, text = media.media.input_file_content, media.caption or ""
+        assert isinstance(content, bytes)
+        await self._answer("edit", chat_id, text)
+        message = self._find(chat_id, message_id, "Message to edit not found")
+        message.text, message.buttons, message.photo = text, _buttons(reply_markup), content
         self._maybe_lose()
         return message
 

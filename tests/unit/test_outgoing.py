@@ -167,6 +167,21 @@ class TestPhotos:
         assert message.photo.startswith(b"\x89PNG")
         await later.outbox.close()
 
+    async def test_changed_in_its_place(self, post: Post) -> None:
+        """An amended picture is another one with another text in the same message; a text there becomes a picture."""
+        other = "https://t.me/a_bot?start=OTHER234"
+        for first in (Item(AIDA, "photo", "first", slot="code", qr=self.LINK), Item(AIDA, "send", "text", slot="code")):
+            await post.put(first, Item(AIDA, "amend", "second", [[Button("Keep", "k")]], "code", NOTICE, qr=other))
+            message = post.bot.chats[AIDA][-1]
+            assert (message.text, message.photo) == ("second", qr_picture(other))
+            assert message.buttons == (("Keep",),)
+        assert len(post.bot.chats[AIDA]) == 2
+
+    async def test_nothing_to_change(self, post: Post) -> None:
+        """Where no message is in the slot an amended picture is none."""
+        await post.put(Item(AIDA, "amend", "second", slot="code", qr=self.LINK))
+        assert post.bot.chats.get(AIDA, []) == []
+
     async def test_tried_until_it_arrives(self, post: Post) -> None:
         """A picture is sent again after trouble, once in all, and keeps its place among the messages."""
         post.bot.refuse(NetworkError("down"), TimedOut())
