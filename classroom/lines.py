@@ -11,6 +11,14 @@ def short(text: str, longest: int) -> str:
     return escape(text if len(text) <= longest else text[: longest - 1] + "\u2026")
 
 
+def ends(text: str, longest: int) -> str:
+    """Return a text of somebody's as HTML; a long one by its beginning and its end, where names often differ."""
+    if len(text) <= longest:
+        return escape(text)
+    tail = longest // 3
+    return escape(f"{text[: longest - tail - 1]}\u2026{text[-tail:]}")
+
+
 def bold(text: str) -> str:
     """Return a text of ours in bold."""
     return f"<b>{text}</b>"

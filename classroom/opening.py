@@ -10,7 +10,7 @@ from telegram import Update
 
 from classroom import checkin_policy as policy
 from classroom.evidence import evidence_of
-from classroom.lines import bold, short
+from classroom.lines import bold, ends, short
 from classroom.lms import LmsUnavailable
 from classroom.services import Classroom, sender
 from classroom.sessions import Course, Place, Session, Sheet, Teacher, code_ends, new_code
@@ -102,14 +102,14 @@ class Opening:
         turns = [Button(_("Previous"), f"open:p:{page - 1}")] if page else []
         turns += [Button(_("More"), f"open:p:{page + 1}")] if (page + 1) * ON_A_PAGE < len(names) else []
         keyboard += [turns] if turns else []
-        named = [f"{at + 1}. {short(name, LONGEST_NAME)}" for at, name in shown] if is_long else []
+        named = [f"{at + 1}. {ends(name, LONGEST_NAME)}" for at, name in shown] if is_long else []
         if has_subject:
             lines = [
-                bold(short(data["subject"], LONGEST_NAME)),
+                bold(ends(data["subject"], LONGEST_NAME)),
                 *named,
                 _("Which batches? Tap one or several, then Next."),
             ]
-            lines += [short(batch, LONGEST_NAME) for batch in data["chosen"][:CHOSEN_SHOWN]]
+            lines += [ends(batch, LONGEST_NAME) for batch in data["chosen"][:CHOSEN_SHOWN]]
             if len(data["chosen"]) > CHOSEN_SHOWN:
                 lines.append(_("and {number} more").format(number=len(data["chosen"]) - CHOSEN_SHOWN))
         else:
@@ -232,9 +232,7 @@ class Opening:
     async def _tell_of_first(self, person: int, there: SessionExists) -> None:
         _ = self._side.texts(person)
         first = await self._room.store.session(there.session)
-        text = _("Attendance of {batch} in this subject was opened today already.").format(
-            batch=short(there.batch, 300)
-        )
+        text = _("Attendance of {batch} in this subject was opened today already.").format(batch=ends(there.batch, 300))
         keyboard: Keyboard = []
         if first is not None and first.teacher == person:
             keyboard.append([Button(_("Show It"), f"board:{first.id}")])

@@ -57,6 +57,8 @@ class TestBatches:
             teacher.taps(next(each for each in shown if each.startswith(f"{number}. ")))
             chosen = f"\u2713 {number}. "
             eventually("the choice", lambda: any(each.startswith(chosen) for each in screen_of(teacher, "Which")))  # noqa: B023
+        text = teacher.sees("Which batches?")["text"]
+        assert [line[-1] for line in text.splitlines() if line.startswith(("1. ", "2. ", "3. "))] == ["a", "b", "c"]
         teacher.taps("Next")
         teacher.shares_place()
         teacher.sees("In: 0 of 2")
