@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime, timedelta
 
-from classroom.counted import Counted, counted, note_text
+from classroom.counted import Counted, counted, note_text, title
 from classroom.lines import short, split
 from classroom.services import Classroom
 from classroom.sessions import Session, State, Status, Step, end_of, state_of
@@ -100,7 +100,7 @@ class Boards:
         found = await counted(self._room, session)
         _ = self._side.texts(session.teacher)
         state = state_of(session, now, timedelta(seconds=self._room.settings.checkin_grace_seconds))
-        lines = [f"<b>{short(session.subject, 200)}</b>: {short(', '.join(session.batches), 600)}"]
+        lines = [title(session)]
         lines += await self._state_lines(_, session, state, now)
         if state is not State.CANCELLED:
             lines += _counts(_, found)
@@ -144,11 +144,11 @@ def _counts(_: Texts, found: Counted) -> list[str]:
     if waiting := len(found.waiting(Step.CONFIRM)):
         lines.append(_("Wait for your word: {number}").format(number=waiting))
     failed = [each for each in found.waiting(Step.PLACE, Step.REJECTED) if each not in on_the_way]
-    for title, each in ((_("Look at these:"), found.waiting(Step.REVIEW)), (_("Not through:"), failed)):
+    for heading, each in ((_("Look at these:"), found.waiting(Step.REVIEW)), (_("Not through:"), failed)):
         if each:
             named = [f"- {short(found.name(one.student_id), 80)}: {note_text(_, one)}" for one in each[:FAILED_SHOWN]]
             more = [_("and {number} more").format(number=len(each) - FAILED_SHOWN)] if len(each) > FAILED_SHOWN else []
-            lines += [title, *named, *more]
+            lines += [heading, *named, *more]
     lines.append(_("Missing: {number}").format(number=len(found.missing)))
     lines += [
         _("The LMS refuses {batch}: {why}").format(batch=short(sheet.batch, 200), why=short(sheet.refused, 200))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from classroom import checkin_policy as policy
+from classroom.lines import bold, short
 from classroom.services import Classroom
 from classroom.sessions import CheckIn, Enrolled, Session, Sheet, Status, Step
 from telegram_app.i18n import Texts
@@ -54,6 +55,11 @@ class Counted:
     @cached_property
     def _names(self) -> dict[str, str]:
         return {each.student_id: each.name for each in self.roster}
+
+
+def title(session: Session) -> str:
+    """Return which session a screen is about; HTML."""
+    return f"{bold(short(session.subject, 200))}: {short(', '.join(session.batches), 600)}"
 
 
 async def counted(room: Classroom, session: Session) -> Counted:

@@ -3,7 +3,7 @@
 import logging
 
 from classroom.checkin import CheckIns
-from classroom.counted import Counted, counted, note_text
+from classroom.counted import Counted, counted, note_text, title
 from classroom.lines import short
 from classroom.services import Classroom
 from classroom.sessions import CheckIn, Enrolled, Session, Status, Step
@@ -56,7 +56,7 @@ class HandMarks:
             text = _("Students with \u201c{query}\u201d: {number}").format(number=len(students), query=short(query, 60))
             every = [Button(_("All Students"), f"hands:{session.id}")]
         keyboard.append([*every, Button(_("Done"), f"done:{session.id}")])
-        await self._show(session.teacher, text, keyboard, anew=anew)
+        await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=anew)
 
     async def _query(self, session: Session) -> str:
         step = await self._side.step(session.teacher)
@@ -136,7 +136,7 @@ class HandMarks:
         page = max(0, min(page, (len(waiting) - 1) // CHECKS_ON_A_PAGE))
         shown = waiting[page * CHECKS_ON_A_PAGE : (page + 1) * CHECKS_ON_A_PAGE]
         order = {student.student_id: at for at, student in enumerate(found.roster)}
-        lines = [_("Are they in class?") if shown else _("Nobody waits for your word.")]
+        lines = [title(session), _("Are they in class?") if shown else _("Nobody waits for your word.")]
         keyboard: Keyboard = []
         labels = _labels([found.roster[order[each.student_id]] for each in shown], 25)
         for check_in, label in zip(shown, labels, strict=True):
@@ -188,7 +188,7 @@ class HandMarks:
 
     async def ask(self, session: Session, text: str, keyboard: Keyboard) -> None:
         """Ask below what stands there."""
-        await self._show(session.teacher, text, keyboard, anew=True)
+        await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=True)
 
     def _status(self, found: Counted, student: Enrolled) -> Status:
         return next((sheet for sheet in found.sheets if sheet.batch == student.batch), found.sheets[0]).status_of(

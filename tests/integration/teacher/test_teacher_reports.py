@@ -31,6 +31,12 @@ def kinds(teacher: Teacher) -> list[str]:
     return [text.splitlines()[0].rpartition("(")[2].rstrip(")") for text in reports(teacher)]
 
 
+def in_lms(folder: Path, batches: int) -> None:
+    """Wait until the LMS's files have so many batches; then nothing is open but what people have to do."""
+    query = "SELECT * FROM sheets WHERE acked_version = version"
+    eventually("the LMS's word", lambda: len(rows(folder, query)) == batches)
+
+
 def finishes(teacher: Teacher, clock: RunningClock) -> None:
     """Let time pass until the final report is there: an ended session is looked at every five seconds."""
 
@@ -44,7 +50,7 @@ def finishes(teacher: Teacher, clock: RunningClock) -> None:
 class TestReport:
     """The reports of a session."""
 
-    def test_everything(self, teacher: Teacher, telegram: Telegram, clock: RunningClock) -> None:
+    def test_everything(self, teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
         """15 seconds after the end it comes, not before: counts and lists, a picture, CSV and XLSX of everybody."""
         code = teacher.opens("CS-1", "CS-2")
         people = [Student(telegram, 2001 + number) for number in range(2)]
@@ -56,6 +62,7 @@ class TestReport:
         teacher.sees("Closed at")
         teacher.settles()
         assert not reports(teacher)
+        in_lms(tmp_path, 2)
         clock.forward(95)  # also who has entered the code has no more time
         teacher.sees("(final)")
         text = reports(teacher)[0]
@@ -106,7 +113,7 @@ class TestReport:
         teacher.sees("(provisional)")
         clock.forward(90)
         teacher.sees("(final)")
-        assert "A. Student: no location yet" in reports(teacher)[1]
+        assert "A. Student: no location yet" in reports(teacher)[-1]
 
     def test_300_students(self, run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
         """With 300 students of difficult names every name arrives, in messages that Telegram takes."""
@@ -118,6 +125,7 @@ class TestReport:
         teacher.opens("CS <1> & _*")
         teacher.taps("Close Now")
         teacher.sees("Closed at")
+        in_lms(tmp_path, 1)
         clock.forward(16)
         eventually("the files", lambda: len(files(teacher, telegram)) == 2)
         text = "\n".join(each["text"] or "" for each in teacher.screen() if each["from"] == "bot")
@@ -143,7 +151,7 @@ class TestReport:
         clock.forward(12 * 3600)
         teacher.sees("(final)")
         student.sees("did not accept the check-in for Algebra")
-        assert "Absent: 3 of 3" in reports(teacher)[1]
+        assert "Absent: 3 of 3" in reports(teacher)[-1]
 
     def test_language(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
         """The report is in the teacher's language."""
@@ -218,6 +226,7 @@ def test_files_that_cannot_be_written(
     teacher.opens("CS-1")
     teacher.taps("Close Now")
     teacher.sees("Closed at")
+    in_lms(tmp_path, 1)
     clock.forward(16)
     teacher.says("/start")
     code = teacher.opens("CS-2")
@@ -253,7 +262,9 @@ def test_history(run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Pa
     teacher.taps("Close Now")
     eventually("both have ended", lambda: " s left" not in str(teacher.screen()))
     teacher.opens_in("Hall", "CS-2")
+    teacher.sees("In: 0 of 1")
     teacher.taps("Cancel Session")
+    teacher.sees("Algebra: CS-2\nCancel the session?")
     teacher.taps("Yes, Cancel It")
     teacher.sees("Cancelled: nothing is recorded.")
     teacher.says("/history")
