@@ -179,7 +179,8 @@ class HandMarks:
 
     async def done(self, session: Session) -> None:
         """Put the list away."""
-        await self.put_away(session, self._side.texts(session.teacher)("Done."))
+        _ = self._side.texts(session.teacher)
+        await self.put_away(session, _("Done."))
 
     async def put_away(self, session: Session, text: str) -> None:
         """Leave one line of the list, or of a question that stands in its place."""

@@ -159,7 +159,8 @@ class Opening:
         """Ask for a location: with a button, except where only a live one counts, which no button can send."""
         if self._room.settings.location_policy == "strict":
             return Item(person, "send", text, ask="nothing")
-        return Item(person, "send", text, ask="location", ask_label=self._side.texts(person)("Share Location"))
+        _ = self._side.texts(person)
+        return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
 
     async def located(self, teacher: Teacher, update: Update, step: Step) -> Session | None:
         """Take the place of a class and open the session; None where it does not count, or can't be opened."""

@@ -99,7 +99,8 @@ class TeacherBot:
         step = await self._side.step(person)
         await self._room.set_step(self._side, person, "")
         if step is not None and step.name == opening.PLACE:  # the button that asks for a location goes with a message
-            await self._say(person, self._side.texts(person)("Nothing was opened."), hide=True)
+            _ = self._side.texts(person)
+            await self._say(person, _("Nothing was opened."), hide=True)
             await self._show_menu(person)
         else:
             await self._show_menu(person, edit=True)
@@ -167,8 +168,9 @@ class TeacherBot:
     async def _choose_language(self, update: Update, context: Context) -> None:
         person = sender(update)
         keyboard: Keyboard = [[Button(name, f"lang:{code}")] for code, name in LANGUAGES.items()]
-        text = self._side.texts(person)("Choose your language.")
-        await self._side.outbox.put(Item(person, "strip", slot=MENU), Item(person, "send", text, keyboard, slot=MENU))
+        _ = self._side.texts(person)
+        question = Item(person, "send", _("Choose your language."), keyboard, slot=MENU)
+        await self._side.outbox.put(Item(person, "strip", slot=MENU), question)
 
     async def _language(self, update: Update, context: Context) -> None:
         query = await tapped(update)
@@ -217,10 +219,9 @@ class TeacherBot:
     def _unavailable(self, teacher: Teacher, error: LmsUnavailable) -> str:
         said = f"teacher {teacher.telegram_id}: {type(error).__name__}: {error}"
         reference = noted(log, code_of(error), said, logging.WARNING)
-        text = self._side.texts(teacher.telegram_id)
-        return text("The LMS does not answer now. Try again in a minute. (reference {reference})").format(
-            reference=reference
-        )
+        _ = self._side.texts(teacher.telegram_id)
+        text = _("The LMS does not answer now. Try again in a minute. (reference {reference})")
+        return text.format(reference=reference)
 
     async def _located(self, update: Update, context: Context) -> None:
         step = await self._side.step(sender(update))
@@ -283,7 +284,8 @@ class TeacherBot:
             return
         elif name == opening.PLACE:
             # a computer sends the button's own text; a typed location is no evidence
-            await self._opening.ask_location(person, self._side.texts(person)("A text is no location."))
+            _ = self._side.texts(person)
+            await self._opening.ask_location(person, _("A text is no location."))
         elif name in (hand_marks.REASON, hand_marks.LIST, opening.ROOM_NAME):
             await self._typed_for_session(update, name, data, text)
         else:
@@ -316,7 +318,8 @@ class TeacherBot:
             await self._show_menu(person)
 
     async def _old_button(self, update: Update, context: Context) -> None:
-        await tapped(update, self._side.texts(sender(update))("This button is no longer in use."))
+        _ = self._side.texts(sender(update))
+        await tapped(update, _("This button is no longer in use."))
 
     # what the LMS says
 

@@ -172,7 +172,8 @@ class Moves(AdminScreens):
         self._services.languages[person] = self._services.languages.get(move.student, "en")
         log.info("student %d: moved to %d", move.student, person)
         await self._tell(move, moved)
-        return self._services.texts(person)("The registration is now this Telegram account's.")
+        _ = self._services.texts(person)  # in the language that has moved along
+        return _("The registration is now this Telegram account's.")
 
     def _write(self, move: Move, person: int) -> Student:
         moved = self._services.storage.move(move.student, person)

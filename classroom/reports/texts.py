@@ -21,9 +21,9 @@ def caption(session: Session) -> str:
 
 def report_texts(_: Texts, found: Counted, *, final: bool, zone: ZoneInfo) -> list[str]:
     """Return the report as messages."""
-    kind = _("final") if final else _("provisional")
+    title, kind = _("Report"), _("final") if final else _("provisional")
     lines = [
-        f"<b>{_('Report')}: {short(found.session.subject, 300)}</b>, {_day(found.session)} ({kind})",
+        f"<b>{title}: {short(found.session.subject, 300)}</b>, {_day(found.session)} ({kind})",
         short(", ".join(found.session.batches), 1500),
         *(
             f"{status_word(_, status).capitalize()}: {len(found.marked.get(status, []))}"

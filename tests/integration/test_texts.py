@@ -1,5 +1,6 @@
 """The catalogues against the code: every text is there in every language, and fits."""
 
+import ast
 import io
 import re
 import string
@@ -31,6 +32,24 @@ def catalogue(language: str) -> Catalog:
     return read_po(io.BytesIO(Path(path).read_bytes()), locale=language, abort_invalid=True)
 
 
+def overlooked(source: str) -> list[str]:
+    """Return the texts that are asked for without the name _, or within an f-string: the extraction misses those."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        calls = (
+            [each for each in ast.walk(node) if isinstance(each, ast.Call)] if isinstance(node, ast.JoinedStr) else []
+        )
+        asking = [each for each in calls if getattr(each.func, "id", "") == "_"]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Call):
+            asked = node.func.func
+            if (asked.attr if isinstance(asked, ast.Attribute) else getattr(asked, "id", "")) == "texts":
+                asking.append(node)
+        for call in asking:
+            if call.args and isinstance(call.args[0], ast.Constant):
+                found.append(str(call.args[0].value))
+    return found
+
+
 def fields(text: str) -> set[str]:
     """Return the names in braces."""
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
@@ -57,6 +76,27 @@ def test_translations_are_real_and_take_the_same_values(language: str) -> None:
             assert form, message.id
             assert form not in english
             assert fields(form) == fields(english[0]), form
+
+
+@pytest.mark.parametrize(
+    ("source", "texts_"),
+    [
+        ('texts(1)("A")', ["A"]),
+        ('self.side.texts(1)("A")', ["A"]),
+        ("f'{_(\"A\")}'", ["A"]),
+        ('_ = texts(1); _("A")', []),
+    ],
+)
+def test_what_is_not_extracted(source: str, texts_: list[str]) -> None:
+    """The ways to ask for a text that the extraction misses are recognised."""
+    assert overlooked(source) == texts_
+
+
+def test_no_text_is_overlooked() -> None:
+    """A text that is asked for in a way that the extraction misses is asked for in another way, too."""
+    files = [file for folder in ("handlers", "telegram_app", "classroom") for file in (ROOT / folder).rglob("*.py")]
+    found = {text for file in files for text in overlooked(file.read_text(encoding="utf-8"))}
+    assert found - in_the_code() == set()
 
 
 @pytest.mark.parametrize("language", [*LANGUAGES])

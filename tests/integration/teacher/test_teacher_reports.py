@@ -166,7 +166,7 @@ class TestReport:
         teacher.sends(location={"latitude": 43.25, "longitude": 76.95})
         teacher.sees("Код: ")
         clock.forward(140)
-        teacher.sees("Отсутствуют: 3 из 3")
+        assert "Отсутствуют: 3 из 3" in teacher.sees("Отчёт: Algebra")["text"]
 
 
 class TestRestarts:
