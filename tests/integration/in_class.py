@@ -1,8 +1,9 @@
 """The classroom in this process: both bots, the store and CSV rosters for real, Telegram over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,20 @@ import httpx
 from pydantic import SecretStr
 
 from classroom.composition import Pace, serve
+from classroom.store import Store
+from classroom.store.sqlite import SqliteStore
+from encryption import Cipher
 from health import Reports
 from settings import Settings
 from tests.e2e.people import Person, Telegram
+from tests.servers import in_thread
 
 TEACHER_TOKEN = "1111111111:AAEhBOweik6ad6PsWZRcXjYZ0123456789t"
 STUDENT_TOKEN = "2222222222:AAEhBOweik6ad6PsWZRcXjYZ0123456789s"
 TEACHERS, STUDENTS = "teachers_test_bot", "students_test_bot"
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
 FAST = Pace(between_sends=0, between_edits=0.2, between_looks=0.2)
+EMAIL, PASSWORD = "teacher@example.org", "correct horse"  # a teacher's, in the LMS
 ROOM = (43.25, 76.95)
 METRE = 1 / 111_110  # degrees of latitude
 
@@ -94,6 +100,53 @@ async def classroom(folder: Path, telegram_url: str, clock: RunningClock, **chan
             await serving
 
 
+class Run:
+    """The classroom in a thread, which can be stopped and started on the same data."""
+
+    def __init__(self, folder: Path, url: str, clock: RunningClock, **settings: Any) -> None:
+        """Take where the data lie, Telegram's address, the clock, and settings for each start."""
+        self.folder, self._url, self._clock, self._settings = folder, url, clock, settings
+        self._stack = ExitStack()
+
+    def starts(self, **changes: Any) -> None:
+        """Start it, or end it and start it anew; ``changes`` are settings for this start."""
+        self.stops()
+        serving = classroom(self.folder, self._url, self._clock, **self._settings, **changes)
+        self._stack.enter_context(in_thread(serving))
+
+    def stops(self) -> None:
+        """End it."""
+        self._stack.close()
+
+    def changes_store(self, change: Callable[[Store], Coroutine[Any, Any, None]]) -> None:
+        """Change the record while it is stopped, as a process that ended half way leaves it."""
+
+        async def open_and_change() -> None:
+            store = SqliteStore(self.folder / "classroom" / "store.sqlite3", Cipher(KEY))
+            await store.open()
+            await change(store)
+            await store.close()
+
+        self.stops()
+        asyncio.run(open_and_change())
+
+    def kept_of(self, person: int) -> list[str]:
+        """Return the tables that have a person's Telegram number."""
+        found = []
+        for file in ("student.sqlite3", "store.sqlite3"):
+            with closing(sqlite3.connect(self.folder / "classroom" / file)) as database:
+                tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+                for table in tables:
+                    columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+                    where = [column for column in columns if column in ("telegram_id", "chat_id", "student")]
+                    found += [
+                        table
+                        for column in where
+                        if database.execute(f"SELECT 1 FROM {table} WHERE {column} = ?", (person,)).fetchone()
+                    ]
+        return found
+
+
 def its_telegram(url: str) -> Telegram:
     """Return a Telegram with both bots in it and nobody who has written, without its limits on speed."""
     telegram = Telegram(url)
@@ -109,6 +162,13 @@ class Student(Person):
 
     def __init__(self, telegram: Telegram, number: int, name: str = "Student") -> None:
         super().__init__(telegram, number, name, bot=STUDENTS)
+
+    def enters(self, student_id: str, code: str) -> None:
+        """Come by the link, and name the student ID that fits."""
+        self.says(f"/start {code}")
+        self.sees("student ID")
+        self.says(student_id)
+        self.sees("The code is right")
 
     def shares(self, metres: float = 0.0, **more: Any) -> int:
         """Share a location so far north of the class."""

@@ -13,9 +13,8 @@ from classroom.store.sqlite import SqliteStore
 from encryption import open_cipher
 from telegram_app.qr import qr_picture
 from tests.e2e.people import Telegram, eventually, labels
-from tests.integration.in_class import KEY, ROOM, STUDENTS, TEACHERS, Lms, RunningClock, Student, Teacher, rosters
-from tests.integration.teacher.conftest import Run
-from tests.integration.teacher.test_teacher_sign_in import calls
+from tests.integration.classroom.test_teacher_sign_in import calls
+from tests.integration.in_class import KEY, ROOM, STUDENTS, TEACHERS, Lms, Run, RunningClock, Student, Teacher, rosters
 
 LONG = "Group of the second year, faculty of everything & <nothing>_*' " * 3  # 189 characters, alike at the beginning
 
@@ -48,7 +47,7 @@ class TestBatches:
         """Names of any length that begin alike are told apart, and the chosen ones alone are opened."""
         batches = [f"{LONG}{letter}" for letter in "abc"]
         rosters(tmp_path, {batch: [(f"S{at}", f"Student {at}")] for at, batch in enumerate(batches)})
-        run()
+        run.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         teacher.taps("Take Attendance")
@@ -82,7 +81,7 @@ class TestBatches:
         """With several subjects one is chosen first; Back leads to the subjects, and then to the menu."""
         lines = ["batch,subject,student_id,name", "CS-1,Algebra|Physics,S001,A", "CS-2,Physics,S002,B"]
         (tmp_path / "rosters" / "students.csv").write_text("\n".join(lines), encoding="utf-8")
-        run()
+        run.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         teacher.taps("Take Attendance")
@@ -101,7 +100,7 @@ class TestBatches:
     def test_fifty_batches(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
         """What does not fit on one screen stands on further ones, and a choice stays when pages are turned."""
         rosters(tmp_path, {f"G-{at:02}": [(f"S{at}", f"Student {at}")] for at in range(50)})
-        run()
+        run.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         teacher.taps("Take Attendance")
@@ -217,7 +216,7 @@ class TestPlace:
 
     def test_over_a_restart(self, at_the_place: Teacher, run: Run) -> None:
         """What was chosen is still known to the next process."""
-        run()
+        run.starts()
         at_the_place.shares_place()
         at_the_place.sees("In: 0 of 3")
 
@@ -268,7 +267,7 @@ class TestCode:
 
     def test_rotating_picture(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
         """Where codes rotate the picture changes with them, in its place."""
-        run(otp_rotate_seconds=30)
+        run.starts(otp_rotate_seconds=30)
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         teacher.opens("CS-1")
@@ -282,7 +281,7 @@ class TestCode:
 
     def test_extended_between_codes(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
         """A session that is extended while its last code runs out has a code at any time."""
-        run(otp_rotate_seconds=50)
+        run.starts(otp_rotate_seconds=50)
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         teacher.opens("CS-1")
@@ -319,7 +318,7 @@ def test_killed_before_the_board(
     run: Run, teacher: Teacher, tmp_path: Path, clock: RunningClock, seconds: float
 ) -> None:
     """A session that the last process opened and could not show is shown by the next one, once, also after its end."""
-    run(stop=True)
+    run.stops()
     now = clock.now()
     place, closes_at = Place(*ROOM), now + timedelta(seconds=110)
     session = Session("0123456789ab", 7001, "Main", "Algebra", ("CS-1",), f"{now.date()}", place, now, closes_at, 0)
@@ -336,13 +335,13 @@ def test_killed_before_the_board(
 
     asyncio.run(open_session())
     clock.forward(seconds)
-    run()
+    run.starts()
     teacher.sees("In: 0 of 1")
     if seconds < 110:
         teacher.sees("Code: 123 456\nStudents open")
     else:
         teacher.sees("Report: ")
-    run()
+    run.starts()
     teacher.settles()
     assert teacher.counts("In: 0 of 1") == 1
     assert teacher.counts("The session is open.") == (seconds < 110)

@@ -1,64 +1,26 @@
 """A class by hand: a teacher opens a session, students check in, marks reach the LMS's files, the report comes."""
 
 import csv
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.people import Telegram, eventually
 from tests.integration.in_class import (
+    Run,
     RunningClock,
     Student,
     Teacher,
-    classroom,
-    its_telegram,
-    rosters,
 )
-from tests.servers import in_thread
-
-ROSTER = {
-    "CS-1": [("S001", "A. <b>Student</b> & Co."), ("S002", "B_*Student"), ("S003", "C. Student")],
-    "CS-2": [("S101", "D. Student")],
-}
 
 
 @pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it, without its limits on speed."""
-    telegram = its_telegram(telegram_url)
-    yield telegram
-    telegram.http.close()
-
-
-@pytest.fixture
-def clock() -> RunningClock:
-    """Give the clock."""
-    return RunningClock()
-
-
-@pytest.fixture
-def run(tmp_path: Path, telegram: Telegram, clock: RunningClock) -> Iterator[Callable[..., None]]:
-    """Give what starts the classroom; a second call ends it and starts it anew on the same data."""
-    rosters(tmp_path, ROSTER)
-    with ExitStack() as stack:
-
-        def start(**changes: Any) -> None:
-            stack.close()
-            stack.enter_context(in_thread(classroom(tmp_path, telegram.url, clock, **changes)))
-
-        yield start
-
-
-@pytest.fixture
-def teacher(run: Callable[..., None], telegram: Telegram) -> Teacher:
-    """Give a teacher who is signed in."""
-    run()
-    teacher = Teacher(telegram, 7001, "+77010000001")
-    teacher.signs_in()
-    return teacher
+def roster() -> dict[str, list[tuple[str, str]]]:
+    """Give names with letters that HTML and Markdown take for their own."""
+    return {
+        "CS-1": [("S001", "A. <b>Student</b> & Co."), ("S002", "B_*Student"), ("S003", "C. Student")],
+        "CS-2": [("S101", "D. Student")],
+    }
 
 
 def marks(folder: Path) -> dict[str, str]:
@@ -217,9 +179,9 @@ class TestSession:
         teacher.taps("Room 404 & <co>")
         teacher.sees("In: 0 of 1")
 
-    def test_rotating_code(self, run: Callable[..., None], telegram: Telegram, clock: RunningClock) -> None:
+    def test_rotating_code(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
         """A rotating code changes on the board; the old one is good for a moment longer, then no more."""
-        run(otp_rotate_seconds=20)
+        run.starts(otp_rotate_seconds=20)
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         first = teacher.opens("CS-1")
@@ -255,9 +217,9 @@ class TestSession:
 class TestStrangers:
     """Other people's numbers and buttons."""
 
-    def test_unknown_number(self, run: Callable[..., None], telegram: Telegram) -> None:
+    def test_unknown_number(self, run: Run, telegram: Telegram) -> None:
         """Who is not on the list is told so; somebody else's contact is not taken."""
-        run()
+        run.starts()
         stranger = Teacher(telegram, 7009, "+77019999999")
         stranger.says("/start")
         stranger.sends(contact={"phone_number": "+77010000001", "user_id": 7001})
@@ -296,24 +258,22 @@ class TestStrangers:
         assert marks(tmp_path) == {}
 
 
-def test_over_a_restart(
-    run: Callable[..., None], teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path
-) -> None:
+def test_over_a_restart(run: Run, teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
     """Ended in the middle of a class, the next process goes on: check-ins, board, reports, each told once."""
     code = teacher.opens("CS-1")
     student = Student(telegram, 2001)
     student.says(f"/start {code}")
     student.says("S001")
     student.sees("The code is right")
-    run()
+    run.starts()
     student.shares()
     student.sees("has to confirm")
-    run()
+    run.starts()
     teacher.taps("Confirm All (1)")
     student.sees("Attendance marked")
     clock.forward(140)
     teacher.sees("Report: Algebra")
-    run()
+    run.starts()
     eventually("the marks", lambda: len(marks(tmp_path)) == 3)
     teacher.says("/start")
     teacher.sees("Take attendance:")

@@ -3,8 +3,7 @@
 import pytest
 
 from tests.e2e.people import Telegram, eventually
-from tests.integration.in_class import TEACHERS, Lms, RunningClock, Teacher
-from tests.integration.teacher.conftest import EMAIL, PASSWORD, Run
+from tests.integration.in_class import EMAIL, PASSWORD, TEACHERS, Lms, Run, RunningClock, Teacher
 
 BOTH = pytest.mark.parametrize("lms", ["older", "newer"], indirect=True)
 
@@ -73,7 +72,7 @@ def test_session_that_stays(at_the_password: Teacher, lms: Lms) -> None:
 @BOTH
 def test_returning(lms_teacher: Teacher, run_with_lms: Run, lms: Lms, clock: RunningClock) -> None:
     """After a restart, and after the access token's end, a teacher goes straight on."""
-    run_with_lms()
+    run_with_lms.starts()
     lms.tells("clock", advance=3700)
     clock.forward(3700)
     lms_teacher.says("/start")
@@ -125,7 +124,7 @@ class TestNumber:
 
     def test_forwarded(self, run_with_lms: Run, telegram: Telegram) -> None:
         """A forwarded card is refused, even of the own number."""
-        run_with_lms()
+        run_with_lms.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.says("/start")
         teacher.sends(contact={"phone_number": teacher.phone}, forwarded=True)
@@ -139,7 +138,7 @@ class TestNumber:
 
     def test_begins_with_eight(self, run: Run, telegram: Telegram) -> None:
         """A foreign number of eleven digits that begins with 8 is not taken for a local one."""
-        run()
+        run.starts()
         teacher = Teacher(telegram, 7001, "87010000001")
         teacher.says("/start")
         teacher.sends(contact={"phone_number": teacher.phone})

@@ -1,8 +1,5 @@
 """The student's bot: what counts, what does not, what is said, and who belongs to whom."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,68 +8,18 @@ from tests.e2e.people import Telegram, eventually
 from tests.integration.in_class import (
     METRE,
     ROOM,
+    Run,
     RunningClock,
     Student,
     Teacher,
-    classroom,
-    its_telegram,
-    rosters,
 )
-from tests.servers import in_thread
-
-ROSTER = {"CS-1": [("S001", "A. Student"), ("S002", "B. Student"), ("S003", "C. Student")]}
-
-
-@pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it."""
-    telegram = its_telegram(telegram_url)
-    yield telegram
-    telegram.http.close()
-
-
-@pytest.fixture
-def clock() -> RunningClock:
-    """Give the clock."""
-    return RunningClock()
-
-
-@pytest.fixture
-def run(tmp_path: Path, telegram: Telegram, clock: RunningClock) -> Iterator[Callable[..., None]]:
-    """Give what starts the classroom."""
-    rosters(tmp_path, ROSTER)
-    with ExitStack() as stack:
-
-        def start(**changes: Any) -> None:
-            stack.close()
-            stack.enter_context(in_thread(classroom(tmp_path, telegram.url, clock, **changes)))
-
-        yield start
-
-
-@pytest.fixture
-def teacher(run: Callable[..., None], telegram: Telegram) -> Teacher:
-    """Give a teacher who is signed in."""
-    run()
-    teacher = Teacher(telegram, 7001, "+77010000001")
-    teacher.signs_in()
-    return teacher
-
-
-@pytest.fixture
-def code(teacher: Teacher) -> str:
-    """Give the code of an open session."""
-    return teacher.opens("CS-1")
 
 
 @pytest.fixture
 def student(code: str, telegram: Telegram) -> Student:
     """Give a student who has proven the code and is asked for the location."""
     student = Student(telegram, 2001)
-    student.says(f"/start {code}")
-    student.sees("student ID")
-    student.says("S001")
-    student.sees("The code is right")
+    student.enters("S001", code)
     return student
 
 
@@ -198,9 +145,9 @@ class TestPlace:
         student.shares()
         student.sees("from another moment")
 
-    def test_strict(self, run: Callable[..., None], telegram: Telegram) -> None:
+    def test_strict(self, run: Run, telegram: Telegram) -> None:
         """By the strict policy a pin does not count and a live location does, also for the teacher's own place."""
-        run(location_policy="strict")
+        run.starts(location_policy="strict")
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         teacher.taps("Take Attendance")

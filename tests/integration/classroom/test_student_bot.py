@@ -1,43 +1,18 @@
 """The student's bot in a chat: few messages, other ways of typing, strange clients, crashes, a store that fails."""
 
-import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from classroom.sessions import Mark, Status, Step
 from classroom.store import Store
-from classroom.store.sqlite import SqliteStore
-from encryption import Cipher
 from tests.e2e.people import Telegram, eventually, labels
-from tests.integration.in_class import (
-    KEY,
-    ROOM,
-    STUDENTS,
-    TEACHERS,
-    RunningClock,
-    Student,
-    Teacher,
-    classroom,
-    its_telegram,
-    rosters,
-)
-from tests.servers import in_thread
+from tests.integration.in_class import ROOM, STUDENTS, TEACHERS, Run, Student, Teacher
 
 SUBJECT = "Al_ge*bra <1> & 'sets' \N{GRADUATION CAP}"
-ROSTER = {
-    "CS-1": [
-        ("S1234567", "A_*Student <b>&'x'</b> \N{PILE OF POO}"),
-        ("230145", "B. Student"),
-        ("S_*<3>&'", "C. Student"),
-        *((f"S00{number}", f"Student {number}") for number in range(4, 8)),
-    ]
-}
 ALL = 7  # on the roster
 WAYS = [
     ["/start {code}", "S1234567"],
@@ -51,90 +26,29 @@ PLACE = {"latitude": ROOM[0], "longitude": ROOM[1]}
 
 
 @pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it."""
-    telegram = its_telegram(telegram_url)
-    yield telegram
-    telegram.http.close()
-
-
-class Run:
-    """The classroom, which can be stopped and started on the same data."""
-
-    def __init__(self, folder: Path, url: str, clock: RunningClock) -> None:
-        self.folder, self._url, self._clock = folder, url, clock
-        self._stack = ExitStack()
-
-    def starts(self, **changes: Any) -> None:
-        """Start it, or end it and start it anew."""
-        self.stops()
-        self._stack.enter_context(in_thread(classroom(self.folder, self._url, self._clock, **changes)))
-
-    def stops(self) -> None:
-        """End it."""
-        self._stack.close()
-
-    def changes_store(self, change: Callable[[Store], Coroutine[Any, Any, None]]) -> None:
-        """Change the record while it is stopped, as a process that ended half way leaves it."""
-
-        async def open_and_change() -> None:
-            store = SqliteStore(self.folder / "classroom" / "store.sqlite3", Cipher(KEY))
-            await store.open()
-            await change(store)
-            await store.close()
-
-        self.stops()
-        asyncio.run(open_and_change())
-
-    def kept_of(self, person: int) -> list[str]:
-        """Return the tables that have a person's Telegram number."""
-        found = []
-        for file in ("student.sqlite3", "store.sqlite3"):
-            with closing(sqlite3.connect(self.folder / "classroom" / file)) as database:
-                tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-                for table in tables:
-                    columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-                    where = [column for column in columns if column in ("telegram_id", "chat_id", "student")]
-                    found += [
-                        table
-                        for column in where
-                        if database.execute(f"SELECT 1 FROM {table} WHERE {column} = ?", (person,)).fetchone()
-                    ]
-        return found
+def subject() -> str:
+    """Give a subject of letters that HTML and Markdown take for their own."""
+    return SUBJECT
 
 
 @pytest.fixture
-def run(tmp_path: Path, telegram: Telegram) -> Iterator[Run]:
-    """Give the classroom, not yet started."""
-    rosters(tmp_path, ROSTER, SUBJECT)
-    run = Run(tmp_path, telegram.url, RunningClock())
-    yield run
-    run.stops()
-
-
-@pytest.fixture
-def teacher(run: Run, telegram: Telegram) -> Teacher:
-    """Give a teacher who is signed in."""
-    run.starts()
-    teacher = Teacher(telegram, 7001, "+77010000001")
-    teacher.signs_in()
-    return teacher
-
-
-@pytest.fixture
-def code(teacher: Teacher) -> str:
-    """Give the code of an open session."""
-    return teacher.opens("CS-1")
+def roster() -> dict[str, list[tuple[str, str]]]:
+    """Give students with names and IDs of all kinds."""
+    return {
+        "CS-1": [
+            ("S1234567", "A_*Student <b>&'x'</b> \N{PILE OF POO}"),
+            ("230145", "B. Student"),
+            ("S_*<3>&'", "C. Student"),
+            *((f"S00{number}", f"Student {number}") for number in range(4, 8)),
+        ]
+    }
 
 
 @pytest.fixture
 def student(code: str, telegram: Telegram) -> Student:
     """Give a student who is asked for the location."""
     student = Student(telegram, 2001)
-    student.says(f"/start {code}")
-    student.sees("student ID")
-    student.says("S1234567")
-    student.sees("The code is right")
+    student.enters("S1234567", code)
     return student
 
 

@@ -4,21 +4,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from telegram_app.qr import qr_picture
 from tests.e2e.people import Telegram, eventually, labels
-from tests.integration.in_class import STUDENTS, Lms, RunningClock, Student, Teacher, rosters
-from tests.integration.teacher.conftest import Run
-from tests.integration.teacher.test_teacher_opening import pictures
+from tests.integration.classroom.test_teacher_opening import pictures
+from tests.integration.in_class import STUDENTS, Lms, Run, RunningClock, Student, Teacher, rosters
 
 WAIT = "Wait for your word: 1"
-
-
-@pytest.fixture
-def code(teacher: Teacher) -> str:
-    """Give the code of an open session."""
-    return teacher.opens("CS-1")
 
 
 def comes(student: Student, code: str, student_id: str, metres: float | None = None) -> None:
@@ -164,10 +155,10 @@ class TestCancel:
         """Where the process ended between cancelling and telling, the next tap tells the students, once."""
         comes(student, code, "S001", 5)
         key = key_of(teacher)
-        run(stop=True)
+        run.stops()
         with sqlite3.connect(tmp_path / "classroom" / "store.sqlite3") as database:
             database.execute("UPDATE sessions SET cancelled = 1, ended_at = closes_at")
-        run()
+        run.starts()
         for _twice in range(2):
             teacher.forges(f"cancelled:{key}")
         teacher.settles()
@@ -240,7 +231,7 @@ class TestByHand:
     def test_search(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
         """Among 300 students one is found by a part of the name or of the ID, and marked from there."""
         rosters(tmp_path, {"CS-1": [(f"S{at:03}", f"Student {at:03} _*<&" + "\U0001f600") for at in range(300)]})
-        run()
+        run.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         teacher.opens("CS-1")
@@ -264,7 +255,7 @@ class TestByHand:
     def test_same_names(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
         """Two students of one name are told apart by their IDs."""
         rosters(tmp_path, {"CS-1": [("S1", "A. Student"), ("S2", "A. Student")]})
-        run()
+        run.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         teacher.opens("CS-1")
@@ -281,7 +272,7 @@ class TestByHand:
         teacher.taps("B. Student: absent")
         teacher.taps("Excused")
         teacher.sees("send the reason")
-        run()
+        run.starts()
         teacher.says("a letter")
         teacher.sees("excused: 1")
         assert [(row["student_id"], row["reason"]) for row in rows(tmp_path, "SELECT * FROM marks")] == [

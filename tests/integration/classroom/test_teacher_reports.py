@@ -6,9 +6,8 @@ import zipfile
 from pathlib import Path
 
 from tests.e2e.people import Telegram, eventually
-from tests.integration.in_class import TEACHERS, RunningClock, Student, Teacher, rosters
-from tests.integration.teacher.conftest import Run
-from tests.integration.teacher.test_teacher_board import comes, rows
+from tests.integration.classroom.test_teacher_board import comes, rows
+from tests.integration.in_class import TEACHERS, Run, RunningClock, Student, Teacher, rosters
 
 
 def files(teacher: Teacher, telegram: Telegram) -> dict[str, bytes]:
@@ -119,7 +118,7 @@ class TestReport:
         """With 300 students of difficult names every name arrives, in messages that Telegram takes."""
         names = [f"{at:03} _*<b>&'`\U0001f600 " + "W" * 60 for at in range(300)]
         rosters(tmp_path, {"CS <1> & _*": [(f"S{at:03}", name) for at, name in enumerate(names)]}, "Algebra <&>")
-        run()
+        run.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         teacher.opens("CS <1> & _*")
@@ -155,7 +154,7 @@ class TestReport:
 
     def test_language(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
         """The report is in the teacher's language."""
-        run()
+        run.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         teacher.says("/language")
@@ -175,11 +174,11 @@ class TestRestarts:
     def test_between_end_and_report(self, teacher: Teacher, run: Run, clock: RunningClock) -> None:
         """A report that was due while nothing ran comes with the next start, once."""
         teacher.opens("CS-1")
-        run(stop=True)
+        run.stops()
         clock.forward(200)
-        run()
+        run.starts()
         finishes(teacher, clock)
-        run()
+        run.starts()
         teacher.settles()
         assert kinds(teacher) in (["final"], ["provisional", "final"])  # by whether the LMS has it at the first look
 
@@ -192,7 +191,7 @@ class TestRestarts:
         clock.forward(140)
         teacher.sees("(provisional)")
         for _restart in range(2):
-            run()
+            run.starts()
             teacher.settles()
         assert kinds(teacher) == ["provisional"]
         teacher.taps("Confirm All (1)")
@@ -210,7 +209,7 @@ class TestRestarts:
             telegram.call("/faults", method=method, kind="502", bot=TEACHERS, times=None)
         clock.forward(140)
         eventually("it is queued", lambda: list((tmp_path / "classroom" / "reports").glob("*.xlsx")))
-        run()
+        run.starts()
         telegram.http.delete("/faults").raise_for_status()
         finishes(teacher, clock)
         eventually("the files", lambda: len(files(teacher, telegram)) == 2 * len(kinds(teacher)))
@@ -240,7 +239,7 @@ def test_files_that_cannot_be_written(
 
 def test_history(run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
     """/history has the lessons' percentages and who is below the threshold; a cancelled lesson is not in it."""
-    run()
+    run.starts()
     teacher = Teacher(telegram, 7001, "+77010000001")
     teacher.signs_in()
     teacher.opens("CS-1")

@@ -1,29 +1,19 @@
-"""The teacher's bot in this process, on CSV rosters or on an LMS, with a clock that can be moved ahead."""
+"""The classroom in this process, on CSV rosters or on an LMS, with a clock that can be moved ahead."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sandbox.lms import LmsSimulator
 from tests.e2e.people import Telegram
-from tests.integration.in_class import Lms, RunningClock, Student, Teacher, classroom, its_telegram, rosters
+from tests.integration.in_class import EMAIL, PASSWORD, Lms, Run, RunningClock, Student, Teacher, its_telegram, rosters
 from tests.servers import in_thread
-
-EMAIL, PASSWORD = "teacher@example.org", "correct horse"
-ROSTER = {
-    "CS-1": [("S001", "A. Student"), ("S002", "B. Student"), ("S003", "C. Student")],
-    "CS-2": [("S101", "D. Student")],
-}
-# Ends the classroom and starts it anew on the same data, with these settings.
-Run = Callable[..., None]
 
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it."""
+    """Give a Telegram with both bots in it, without its limits on speed."""
     telegram = its_telegram(telegram_url)
     yield telegram
     telegram.http.close()
@@ -36,26 +26,50 @@ def clock() -> RunningClock:
 
 
 @pytest.fixture
-def run(tmp_path: Path, telegram: Telegram, clock: RunningClock) -> Iterator[Run]:
-    """Give what starts the classroom on CSV rosters; ``stop`` alone ends it."""
-    rosters(tmp_path, ROSTER)
-    with ExitStack() as stack:
+def roster() -> dict[str, list[tuple[str, str]]]:
+    """Give the students of each batch, by ID and name."""
+    return {
+        "CS-1": [("S001", "A. Student"), ("S002", "B. Student"), ("S003", "C. Student")],
+        "CS-2": [("S101", "D. Student")],
+    }
 
-        def start(*, stop: bool = False, **changes: Any) -> None:
-            stack.close()
-            if not stop:
-                stack.enter_context(in_thread(classroom(tmp_path, telegram.url, clock, **changes)))
 
-        yield start
+@pytest.fixture
+def subject() -> str:
+    """Give the one subject."""
+    return "Algebra"
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, telegram: Telegram, clock: RunningClock, roster: dict[str, list[tuple[str, str]]], subject: str
+) -> Iterator[Run]:
+    """Give the classroom on CSV rosters, not yet started."""
+    rosters(tmp_path, roster, subject)
+    run = Run(tmp_path, telegram.url, clock)
+    yield run
+    run.stops()
 
 
 @pytest.fixture
 def teacher(run: Run, telegram: Telegram) -> Teacher:
     """Give a teacher who is signed in."""
-    run()
+    run.starts()
     teacher = Teacher(telegram, 7001, "+77010000001")
     teacher.signs_in()
     return teacher
+
+
+@pytest.fixture
+def code(teacher: Teacher) -> str:
+    """Give the code of an open session of the first batch."""
+    return teacher.opens("CS-1")
+
+
+@pytest.fixture
+def student(telegram: Telegram) -> Student:
+    """Give a student, who has not written yet."""
+    return Student(telegram, 2001)
 
 
 @pytest.fixture
@@ -76,22 +90,16 @@ def lms(request: pytest.FixtureRequest) -> Iterator[Lms]:
 
 @pytest.fixture
 def run_with_lms(tmp_path: Path, telegram: Telegram, clock: RunningClock, lms: Lms) -> Iterator[Run]:
-    """Give what starts the classroom with the LMS."""
-    with ExitStack() as stack:
-
-        def start(*, stop: bool = False, **changes: Any) -> None:
-            stack.close()
-            addresses = {"base_url": f"{lms.url}/api/v1", "jwt_login_endpoint": lms.login}
-            if not stop:
-                stack.enter_context(in_thread(classroom(tmp_path, telegram.url, clock, **addresses, **changes)))
-
-        yield start
+    """Give the classroom with the LMS, not yet started."""
+    run = Run(tmp_path, telegram.url, clock, base_url=f"{lms.url}/api/v1", jwt_login_endpoint=lms.login)
+    yield run
+    run.stops()
 
 
 @pytest.fixture
 def at_the_password(run_with_lms: Run, telegram: Telegram) -> Teacher:
     """Give a teacher who has shared the number, and is asked for the password."""
-    run_with_lms()
+    run_with_lms.starts()
     teacher = Teacher(telegram, 7001, "+77010000001")
     teacher.says("/start")
     teacher.sends(contact={"phone_number": teacher.phone})
@@ -107,9 +115,3 @@ def lms_teacher(at_the_password: Teacher) -> Teacher:
     at_the_password.says(EMAIL)
     at_the_password.sees("Take attendance:")
     return at_the_password
-
-
-@pytest.fixture
-def student(telegram: Telegram) -> Student:
-    """Give a student."""
-    return Student(telegram, 2001)
