@@ -1,7 +1,9 @@
 """The whole sandbox: `python -m sandbox`, then http://127.0.0.1:8080 in a browser.
 
 It starts the simulators of Telegram and of the portal, the unchanged bot.py against them, and a page on which
-one plays the admin and two students. Nothing leaves this machine; no account and no token is needed.
+one plays the admin and two students. `python -m sandbox --classroom` plays the classroom instead: a teacher and two
+students with the classroom's bots, and rosters as CSV files. Nothing leaves this machine; no account and no token is
+needed.
 """
 
 import argparse
@@ -17,7 +19,16 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from sandbox.bot_process import BotProcess
-from sandbox.cast import ADMIN, BOT_TOKEN, BOT_USERNAME, introduce
+from sandbox.cast import (
+    ADMIN,
+    BOT_TOKEN,
+    CLASS,
+    PEOPLE,
+    STUDENTS_TOKEN,
+    TEACHERS_TOKEN,
+    introduce,
+    introduce_class,
+)
 from sandbox.portal import PortalSimulator
 from sandbox.portal_files import PAGE_PATH
 from sandbox.telegram import TelegramSimulator
@@ -59,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder in which the bot's data is kept; the chats begin empty each time (default: deleted at the end)",
     )
+    parser.add_argument("--classroom", action="store_true", help="the teacher's and the student's bot instead")
     parser.add_argument("--telegram-port", type=int, default=0, help="port of the simulated Telegram (default: free)")
     parser.add_argument("--portal-port", type=int, default=0, help="port of the simulated portal (default: free)")
     return parser
@@ -70,22 +82,29 @@ async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     telegram, portal = TelegramSimulator(), PortalSimulator()
-    introduce(telegram, portal)
+    if arguments.classroom:
+        introduce_class(telegram, data / "data")
+    else:
+        introduce(telegram, portal)
     # The page offers lessons that show by themselves; they need a line that is open when the student's page is loaded.
     portal.behaviour.change({"push": True})
     # Telegram never gives a number twice in a chat; with a kept folder the bot still knows those of the last time.
-    telegram.world.by_username[BOT_USERNAME].message_ids = itertools.count(int(time.time()) % 2**30)
+    for each in telegram.world.by_username.values():
+        each.message_ids = itertools.count(int(time.time()) % 2**30)
     async with AsyncExitStack() as stack:
         telegram_url = await stack.enter_async_context(telegram.serving(port=arguments.telegram_port))
         portal_url = await stack.enter_async_context(portal.serving(port=arguments.portal_port)) + PAGE_PATH
         bot = BotProcess(
             [sys.executable, str(ROOT / "bot.py")],
-            _environment(telegram_url, portal_url, data),
+            _environment(telegram_url, portal_url, data, classroom=arguments.classroom),
             scratch,
             _print,
             folder=ROOT,
         )
-        page = Page(telegram, portal, portal_url, bot, REFRESH_INTERVAL, TIME_ZONE)
+        people = CLASS if arguments.classroom else PEOPLE
+        page = Page(
+            telegram, portal, None if arguments.classroom else portal_url, bot, people, REFRESH_INTERVAL, TIME_ZONE
+        )
         url = await stack.enter_async_context(page.serving(arguments.host, arguments.port))
         # Last in, first out: the bot says goodbye while all it talks to is still there.
         stack.push_async_callback(bot.stop)
@@ -96,17 +115,22 @@ async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path
     return 0
 
 
-def _environment(telegram_url: str, portal_url: str, data: Path) -> dict[str, str]:
+def _environment(telegram_url: str, portal_url: str, data: Path, *, classroom: bool) -> dict[str, str]:
     """The settings of bot.py."""
+    own = {
+        "TELEGRAM_BOT_TOKEN": BOT_TOKEN,
+        "ADMIN_TELEGRAM_ID": str(ADMIN.id),
+        "PORTAL_URL": portal_url,
+        "REFRESH_INTERVAL": str(REFRESH_INTERVAL),
+    }
+    if classroom:
+        own = {"TEACHER_BOT_TOKEN": TEACHERS_TOKEN, "STUDENT_BOT_TOKEN": STUDENTS_TOKEN}
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return {
         **passed,
         "ENV_FILE": "",  # a developer's .env is not for the sandbox
-        "TELEGRAM_BOT_TOKEN": BOT_TOKEN,
-        "ADMIN_TELEGRAM_ID": str(ADMIN.id),
+        **own,
         "TELEGRAM_API_URL": telegram_url,
-        "PORTAL_URL": portal_url,
-        "REFRESH_INTERVAL": str(REFRESH_INTERVAL),
         "TIMEZONE": TIME_ZONE,
         "DATA_DIR": str(data / "data"),
         "ENCRYPTION_KEY_FILE": str(data / "secrets" / "encryption.key"),

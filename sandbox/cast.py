@@ -1,6 +1,7 @@
-"""Who plays in the sandbox: the bot, its people, and the students that the portal knows."""
+"""Who plays in the sandbox: the bots, their people, the students that the portal knows, and those on the rosters."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sandbox.portal import PortalSimulator
@@ -11,10 +12,14 @@ BOT_USERNAME = "attendance_sandbox_bot"
 # The shape of a token that @BotFather gives out; it opens nothing but the simulator.
 BOT_TOKEN = f"1234567890:{'SANDBOX' * 5}"
 
+TEACHERS_USERNAME, STUDENTS_USERNAME = "teachers_sandbox_bot", "students_sandbox_bot"
+TEACHERS_TOKEN, STUDENTS_TOKEN = f"1234567891:{'SANDBOX' * 5}", f"1234567892:{'SANDBOX' * 5}"
+METRE = 1 / 111_110  # degrees of latitude
+
 
 @dataclass(frozen=True)
 class Role:
-    """One person with a phone; a student has an account on the portal, too."""
+    """One person with a phone; a marker's student has an account on the portal, a classroom's sits somewhere."""
 
     id: int
     name: str
@@ -22,11 +27,19 @@ class Role:
     username: str
     login: str | None = None
     password: str | None = None
+    bot: str = BOT_USERNAME
+    phone: str = ""
+    metres: int = 0
+    """How far north of the class this person is when the location is shared."""
 
     def shown(self) -> dict[str, Any]:
         """What the page shows in the head of this person's column."""
         login = None if self.login is None else {"username": self.login, "password": self.password}
-        return {"id": self.id, "name": self.name, "role": self.role, "username": self.username, "login": login}
+        return {"id": self.id, "name": self.name, "role": self.role, "username": self.username, "login": login} | {
+            "bot": self.bot,
+            "phone": self.phone,
+            "place": {"latitude": 43.25 + self.metres * METRE, "longitude": 76.95, "horizontal_accuracy": 5},
+        }
 
 
 ADMIN = Role(1001, "Admin", "administrator", "sandbox_admin")
@@ -35,6 +48,29 @@ PEOPLE = (
     Role(2001, "Aruzhan", "student", "aruzhan", "a_student", "portal-1"),
     Role(2002, "Daniyar", "student", "daniyar", "d_student", "portal-2"),
 )
+
+CLASS = (
+    Role(3001, "Teacher", "teacher", "sandbox_teacher", bot=TEACHERS_USERNAME, phone="+77010000001"),
+    Role(3101, "Aruzhan", "student S001, in class", "aruzhan", bot=STUDENTS_USERNAME, metres=12),
+    Role(3102, "Daniyar", "student S002, 70 m away", "daniyar", bot=STUDENTS_USERNAME, metres=70),
+)
+
+
+def introduce_class(telegram: TelegramSimulator, data: Path) -> None:
+    """Make the classroom's bots and people known to Telegram, and write the rosters into the bot's data folder."""
+    telegram.world.add_bot(TEACHERS_TOKEN, TEACHERS_USERNAME, "Teachers (sandbox)")
+    telegram.world.add_bot(STUDENTS_TOKEN, STUDENTS_USERNAME, "Students (sandbox)")
+    for person in CLASS:
+        known = Person(person.id, person.name, username=person.username, language_code="en")
+        telegram.world.people[person.id] = known
+    rosters = data / "rosters"
+    rosters.mkdir(parents=True, exist_ok=True)
+    teachers = f"phone,name,email,campus,batches\n{CLASS[0].phone},A. Teacher,,Main,\n"
+    (rosters / "teachers.csv").write_text(teachers, encoding="utf-8")
+    names = ("Aruzhan", "Daniyar", "Madina", "Timur")
+    students = [f"CS-101,Algorithms,S{number:03},{name}\n" for number, name in enumerate(names, 1)]
+    students += [f"CS-102,Algorithms,S{number:03},Student {number}\n" for number in (101, 102)]
+    (rosters / "students.csv").write_text("batch,subject,student_id,name\n" + "".join(students), encoding="utf-8")
 
 
 def introduce(telegram: TelegramSimulator, portal: PortalSimulator) -> None:

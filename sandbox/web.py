@@ -8,7 +8,7 @@ POST /api/bot/start        start the bot that has ended
 """
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.bot_process import BotProcess
-from sandbox.cast import BOT_USERNAME, PEOPLE
+from sandbox.cast import Role
 from sandbox.portal import PortalSimulator
 from sandbox.telegram import TelegramSimulator
 
@@ -36,19 +36,21 @@ class Page:
         self,
         telegram: TelegramSimulator,
         portal: PortalSimulator,
-        portal_url: str,
+        portal_url: str | None,
         bot: BotProcess,
+        people: Sequence[Role],
         refresh_interval: int,
         time_zone: str,
     ) -> None:
+        """Take what is shown: the people's phones, and the portal with its log unless ``portal_url`` is None."""
         self._telegram = telegram
+        self._bots = {person.bot for person in people}
         self._portal = portal
         self._bot = bot
         self._about: dict[str, Any] = {
             # A page that was open before the sandbox was started anew sees by this that it shows the past.
             "run": secrets.token_hex(8),
-            "bot": BOT_USERNAME,
-            "people": [person.shown() for person in PEOPLE],
+            "people": [person.shown() for person in people],
             "portal_url": portal_url,
             "refresh_interval": refresh_interval,
             "time_zone": time_zone,
@@ -105,10 +107,10 @@ class Page:
         )
 
     def _state_name(self) -> str:
-        """The process's state; a bot that runs is `starting` until it has first asked Telegram for updates."""
+        """The process's state; it is `starting` until each bot has first asked Telegram for updates."""
         if self._bot.state != "running":
             return self._bot.state
-        if self._telegram.world.by_username[BOT_USERNAME].poll is not None:
+        if all(self._telegram.world.by_username[each].poll is not None for each in self._bots):
             self._listening_start = self._bot.starts
         return "running" if self._listening_start == self._bot.starts else "starting"
 

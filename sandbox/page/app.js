@@ -1,4 +1,4 @@
-// Puts the page together: three phones, the portal's controls, the bot's state.
+// Puts the page together: three phones, the portal's controls (or none: the classroom), the bot's state.
 
 import { get, make, pause, setTimeZone } from "./api.js";
 import { followBot } from "./bot.js";
@@ -13,22 +13,26 @@ async function begin() {
   setTimeZone(sandbox.time_zone);
   document.getElementById("interval").textContent = sandbox.refresh_interval;
   document.getElementById("zone").textContent = sandbox.time_zone;
+  const isClass = !sandbox.portal_url;
+  for (const each of document.querySelectorAll("[data-of]")) each.hidden = (each.dataset.of === "class") !== isClass;
+  const bots = sandbox.people.map((person) => person.bot.toLowerCase());
   for (const person of sandbox.people) {
     const language = known.find((each) => each.id === person.id)?.language_code;
-    const chat = new Chat(sandbox.bot, person, language, offerPeople);
+    const chat = new Chat(bots, person, language, offerPeople);
     chats.push(chat);
     document.getElementById("phones").append(chat.node);
     chat.follow();
   }
-  startPortal(sandbox.portal_url);
+  if (isClass) document.getElementById("bot-log").hidden = false;
+  else startPortal(sandbox.portal_url);
   followBot(sandbox.run);
 }
 
-// A link to the bot is opened on somebody's phone: ask on whose.
-function offerPeople(code, button) {
+// A link to a bot is opened on somebody's phone: ask on whose.
+function offerPeople(bot, code, button) {
   document.querySelector(".open-as")?.remove();
   const menu = make("div", { className: "open-as" }, make("span", { textContent: "Open as" }));
-  for (const chat of chats.filter((each) => each.person.login)) {
+  for (const chat of chats.filter((each) => each.bot.toLowerCase() === bot && each.person.role.startsWith("student"))) {
     const choice = make("button", { type: "button", textContent: chat.person.name });
     choice.addEventListener("click", () => {
       menu.remove();

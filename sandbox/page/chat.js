@@ -1,4 +1,4 @@
-// One column: one person's chat with the bot, as it is on that person's phone.
+// One column: one person's chat with a bot, as it is on that person's phone.
 
 import { get, keepAsking, make, post, stayAtEnd, timeOf } from "./api.js";
 import { formatted } from "./formatting.js";
@@ -7,9 +7,10 @@ import { formatted } from "./formatting.js";
 const ANSWER_WITHIN = 30_000;
 
 export class Chat {
-  // `openAs(code, button)` is asked to open a link to the bot; it offers the people to open it as.
-  constructor(bot, person, language, openAs) {
-    this.bot = bot;
+  // `openAs(bot, code, button)` is asked to open a link to one of the bots; it offers the people to open it as.
+  constructor(bots, person, language, openAs) {
+    this.bots = bots;
+    this.bot = person.bot;
     this.person = person;
     this.version = -1;
     this.shown = new Map(); // message id -> { node, content }
@@ -31,6 +32,7 @@ export class Chat {
     this.toastLine = find(".toast");
     this.startButton = find(".start");
     this.form = find(".write");
+    this.shares = find(".shares");
     this.startButton.addEventListener("click", () => this.say("/start"));
     this.toastLine.addEventListener("click", () => (this.toastLine.hidden = true));
     this.form.addEventListener("submit", (event) => {
@@ -64,9 +66,13 @@ export class Chat {
   }
 
   // Sends a text; false where Telegram's app would not.
-  async say(text) {
+  say(text) {
+    return this.send({ text });
+  }
+
+  async send(content) {
     try {
-      await post("/telegram/send", { bot: this.bot, person: this.person.id, text });
+      await post("/telegram/send", { bot: this.bot, person: this.person.id, ...content });
       this.toEnd();
       return true;
     } catch (error) {
@@ -160,9 +166,28 @@ export class Chat {
     const begun = screen.messages.length > 0;
     this.form.hidden = !begun;
     this.startButton.hidden = begun;
+    this.showShares(begun ? screen.reply_keyboard : null);
     this.lastAnswer = screen.last_answer;
     this.settle(screen.last_answer);
     if (isNew) this.toEnd();
+  }
+
+  // The buttons below the text box, with which a phone shares its number or where it is.
+  showShares(keyboard) {
+    const content = JSON.stringify(keyboard);
+    if (this.sharesShown === content) return;
+    this.sharesShown = content;
+    const buttons = (keyboard?.keyboard ?? []).flat().map((asked) => {
+      const button = make("button", { type: "button", textContent: asked.text });
+      button.addEventListener("click", () => {
+        if (asked.request_contact) this.send({ contact: { phone_number: this.person.phone } });
+        else if (asked.request_location) this.send({ location: this.person.place });
+        else this.say(asked.text);
+      });
+      return button;
+    });
+    this.shares.replaceChildren(...buttons);
+    this.shares.hidden = !buttons.length;
   }
 
   put(message) {
@@ -177,12 +202,13 @@ export class Chat {
 
   bubble(message) {
     const words = make("div", { className: "words" });
-    if (message.html) words.append(formatted(message.html, this.bot, this.actions));
-    else words.append(make("i", { textContent: "(not a text: this page can't show it)" }));
+    if (message.html) words.append(formatted(message.html, this.bots, this.actions));
+    else if (!message.photo && !message.document) words.append(make("i", { textContent: inWords(message) }));
     const sent = timeOf(new Date(message.date * 1000));
     const time = make("time", { textContent: message.edited ? `edited ${sent}` : sent });
     const body = make("div", { className: "body" }, words, time);
     if (message.photo) body.prepend(this.picture(message.photo));
+    if (message.document) body.prepend(this.file(message.document));
     const node = make("article", { className: `bubble ${message.from}` }, body);
     for (const row of message.buttons) {
       node.append(make("div", { className: "row" }, ...row.map((button) => this.button(message.message_id, button))));
@@ -197,10 +223,22 @@ export class Chat {
     return make("img", { src: `/telegram/file?${query}`, alt: "", width: 180 });
   }
 
+  file({ file_id: id, file_name: name }) {
+    const query = new URLSearchParams({ bot: this.bot, file_id: id });
+    return make("a", { href: `/telegram/file?${query}`, download: name, className: "file", textContent: name });
+  }
+
   button(messageId, { text, data, url }) {
     if (url) return make("a", { className: "inline", href: url, target: "_blank", rel: "noopener", textContent: text });
     const button = make("button", { type: "button", className: "inline", textContent: text });
     button.addEventListener("click", () => this.tap(messageId, data ?? text, button));
     return button;
   }
+}
+
+// What an app draws as a map or as a card.
+function inWords({ location, contact }) {
+  if (location) return `Location: ${location.latitude.toFixed(5)}, ${location.longitude.toFixed(5)}`;
+  if (contact) return `Phone number: ${contact.phone_number}`;
+  return "(not a text: this page can't show it)";
 }

@@ -7,7 +7,8 @@ const TAGS = new Set(["B", "STRONG", "I", "EM", "U", "INS", "S", "STRIKE", "DEL"
 // What an app makes clickable in plain text: addresses, and commands for the bot.
 const CLICKABLE = /https?:\/\/[^\s<>"]+|(?<![\w/@<>.])\/[A-Za-z0-9_]{1,64}(?![\w/])/g;
 
-// `actions`: openBot(code, anchor), command(text), copy(text); `bot` is the username whose links are opened here.
+// `actions`: openBot(bot, code, anchor), command(text), copy(text); `bot` is the username, or the list of usernames in
+// lower case, whose links are opened here.
 export function formatted(html, bot, actions) {
   const parsed = new DOMParser().parseFromString(html, "text/html");
   const result = document.createDocumentFragment();
@@ -57,9 +58,10 @@ function link(address, words, bot, actions) {
   }
   if (!["http:", "https:"].includes(url.protocol)) return words;
   const code = url.searchParams.get("start");
-  if (url.hostname === "t.me" && url.pathname.slice(1).toLowerCase() === bot.toLowerCase() && code !== null) {
+  const name = url.pathname.slice(1).toLowerCase();
+  if (url.hostname === "t.me" && [bot].flat().includes(name) && code !== null) {
     const button = make("button", { type: "button", className: "inline-link", textContent: words });
-    button.addEventListener("click", () => actions.openBot(code, button));
+    button.addEventListener("click", () => actions.openBot(name, code, button));
     return button;
   }
   return make("a", { href: url.href, target: "_blank", rel: "noopener noreferrer", textContent: words });

@@ -83,6 +83,7 @@ class Page:
     def __init__(self, driver: webdriver.Chrome, url: str) -> None:
         self._driver = driver
         driver.get(url)
+        self.complaints()  # those of the page before, whose sandbox has ended
 
     def _until(self, what: str, look: Callable[[], WebElement | bool | None]) -> WebElement:
         wait = WebDriverWait(self._driver, PATIENCE, 0.1, [StaleElementReferenceException])
@@ -129,6 +130,15 @@ class Page:
     def chat(self, person: str) -> str:
         """Everything in a chat now."""
         return self._driver.find_element(By.CSS_SELECTOR, f".phone[data-person={person}] .messages").text
+
+    def shares(self, person: str) -> None:
+        """Press the button that shares the phone's number or place."""
+        self._press(f".phone[data-person={person}] .shares button", "Share")
+
+    def types(self, person: str, text: str) -> None:
+        """Type a text and send it."""
+        self._one(f".phone[data-person={person}] .write input").send_keys(text)
+        self._press(f".phone[data-person={person}] .write button", "Send")
 
     def opens_lesson(self) -> None:
         """Open the lesson that the form proposes."""
@@ -267,6 +277,27 @@ def test_a_newcomer_is_marked_through_the_page_alone(driver: webdriver.Chrome, s
     assert sandbox.process.wait(timeout=PATIENCE) == 0
     assert eventually_gone(family)
     assert [entry for entry in sandbox.folder.iterdir() if entry.name.startswith("attendance-sandbox-")] == []
+
+
+@pytest.mark.browser
+def test_a_class_through_the_page_alone(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    """With --classroom one opens a session, checks in by the link and is marked, with nothing but the page."""
+    with started(tmp_path, "--classroom") as sandbox:
+        page = Page(driver, sandbox.url)
+        page.starts("Teacher")
+        page.shares("Teacher")
+        page.taps("Teacher", "Take Attendance")
+        page.taps("Teacher", "CS-101")
+        page.sees("Teacher", "Next.\nCS-101")
+        page.taps("Teacher", "Next")
+        page.shares("Teacher")
+        page.opens_link_as("Teacher", "Aruzhan")
+        page.sees("Aruzhan", "student ID")
+        page.types("Aruzhan", "S001")
+        page.shares("Aruzhan")
+        page.taps("Teacher", "Confirm All (1)")
+        page.sees("Aruzhan", "Attendance marked")
+        assert page.complaints() == []
 
 
 @pytest.mark.browser
