@@ -24,6 +24,7 @@ from handlers.offers import Offers
 from handlers.services import Services, sender
 from ledger import LedgerUnavailable
 from monitor_events import State
+from registry import StillRunning
 from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.i18n import Texts
 from telegram_app.outgoing import Button
@@ -185,6 +186,11 @@ class StudentCards(AdminScreens):
         except (StorageUnavailable, LedgerUnavailable):
             log.exception("person %d: removal not written", who)
             headline = _("That could not be saved. Please try again later.")
+            await self._show_card(person, student, page, headline)
+            return
+        except StillRunning:
+            log.exception("person %d: not removed, the monitor does not end", who)
+            headline = _("The student's Chrome does not end, so nothing was removed. Press Remove again in a minute.")
             await self._show_card(person, student, page, headline)
             return
         log.info("admin %d: removed student %d", person, who)

@@ -64,6 +64,7 @@ class FakeMonitor:
         self.password = password
         self.mode = student.mode
         self.left_portal = False
+        self.hangs = False
         self.marked_now: list[str] = []
         at = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
         self.status = Status(State.WATCHING, since=at, started=at)
@@ -84,8 +85,8 @@ class FakeMonitor:
             self._on_status(self.student.username, StatusEvent(Event.STOPPED))
 
     def join(self, timeout: float) -> bool:
-        """Say that it has ended."""
-        return True
+        """Say whether it has ended."""
+        return not self.hangs
 
     def is_running(self) -> bool:
         """Say whether it runs."""

@@ -412,6 +412,29 @@ def test_a_student_is_removed_while_monitored(
     assert telegram.refused_calls() == []
 
 
+def test_a_student_whose_monitor_hangs_is_not_removed(
+    bot: RunningMarker, admin: Person, student: Person, telegram: Telegram
+) -> None:
+    """Where the monitor does not end the admin is told so, nothing is removed, and the next try removes the student."""
+    register(student, bot.storage.create_invitation(ADMIN))
+    student.taps("Start Monitoring")
+    student.sees("on since")
+    monitor = bot.monitors[STUDENT]
+    monitor.hangs = True
+    opens_card(admin)
+    admin.taps("Remove")
+    admin.taps("Remove for good")
+    admin.sees("The student's Chrome does not end, so nothing was removed.")
+    assert bot.storage.student(STUDENT) is not None
+    assert student.counts("The administrator has removed you.") == 0
+    monitor.hangs = False
+    admin.taps("Remove")
+    admin.taps("Remove for good")
+    student.sees("The administrator has removed you.")
+    assert bot.storage.students() == []
+    all_answered(telegram)
+
+
 def test_a_removed_student_s_buttons_and_password_do_no_harm(
     bot: RunningMarker, admin: Person, student: Person, telegram: Telegram
 ) -> None:
