@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime, timedelta
 
-from classroom.counted import Counted, counted, note_text, title
+from classroom.counted import Counted, counted, note_text, refused_lines, title
 from classroom.lines import short, split
 from classroom.services import Classroom
 from classroom.sessions import Session, State, Status, Step, end_of, state_of
@@ -150,12 +150,7 @@ def _counts(_: Texts, found: Counted) -> list[str]:
             more = [_("and {number} more").format(number=len(each) - FAILED_SHOWN)] if len(each) > FAILED_SHOWN else []
             lines += [heading, *named, *more]
     lines.append(_("Missing: {number}").format(number=len(found.missing)))
-    lines += [
-        _("The LMS refuses {batch}: {why}").format(batch=short(sheet.batch, 200), why=short(sheet.refused, 200))
-        for sheet in found.sheets
-        if sheet.refused
-    ]
-    return lines
+    return lines + refused_lines(_, found)
 
 
 def _keyboard(_: Texts, found: Counted, state: State) -> Keyboard:

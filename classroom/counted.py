@@ -62,6 +62,20 @@ def title(session: Session) -> str:
     return f"{bold(short(session.subject, 200))}: {short(', '.join(session.batches), 600)}"
 
 
+def refused_lines(_: Texts, found: Counted) -> list[str]:
+    """Return which batches the LMS does not take, in its own words, and what to do; HTML."""
+    lines = [
+        _("The LMS does not take {batch}; it says: \u201c{why}\u201d").format(
+            batch=short(sheet.batch, 200), why=short(sheet.refused, 200)
+        )
+        for sheet in found.sheets
+        if sheet.refused
+    ]
+    if lines:
+        lines.append(_("The marks are kept here. Speak to whoever runs the LMS, then press Try Again."))
+    return lines
+
+
 async def counted(room: Classroom, session: Session) -> Counted:
     """Read what there is of a session."""
     return Counted(session, await room.store.sheets(session.id), await room.store.check_ins(session.id))

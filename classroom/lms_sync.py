@@ -281,9 +281,9 @@ class LmsSync:
             return
         except LmsRefused as error:
             log.warning("the LMS refuses sheet %s of session %s: %s", sheet.batch, sheet.session, error)
-            await self._store.set_refused(sheet.session, sheet.batch, str(error))
+            await self._store.set_refused(sheet.session, sheet.batch, error.words)
             state.failures = 0
-            await self._tell(self._on_refused(replace(sheet, refused=str(error)), str(error)))
+            await self._tell(self._on_refused(replace(sheet, refused=error.words), str(error)))
             return
         await self._store.acked(sheet.session, sheet.batch, sheet.version)
         state.failures, state.missing = 0, False

@@ -39,7 +39,16 @@ class SignInNeeded(LmsError):
 
 
 class LmsRefused(LmsError):
-    """The LMS refuses this for good, such as a lack of rights (permanent: people have to look)."""
+    """The LMS refuses this for good, such as a lack of rights (permanent: people have to look).
+
+    ``words`` are the LMS's own, to be quoted to the teacher: a status and perhaps a code, such as ``403
+    INSUFFICIENT_PERMISSIONS``.
+    """
+
+    def __init__(self, text: str, words: str = "") -> None:
+        """Take the whole for the log, and the LMS's own words; without these the whole is quoted."""
+        super().__init__(text)
+        self.words = words or text
 
 
 class Duplicate(LmsError):

@@ -328,7 +328,8 @@ def _check(answer: httpx.Response) -> None:
     if answer.content and _is_json(answer):
         answers.read_json(answer.content)  # cut off, it may have been a duplicate: that is not known
     code = answers.error_code(answer.content)
-    raise LmsRefused(f"the LMS refuses this ({status}{' ' if code else ''}{code})")
+    words = f"{status} {code}".strip()
+    raise LmsRefused(f"the LMS refuses this ({words})", words)
 
 
 def _check_written(answer: httpx.Response) -> None:

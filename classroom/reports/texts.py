@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from classroom.counted import Counted, note_text
+from classroom.counted import Counted, note_text, refused_lines
 from classroom.lines import bold, short, split
 from classroom.sessions import CheckIn, Session, Sheet, Status, Step, attendance_percentage
 from classroom.student_texts import status_word
@@ -50,11 +50,7 @@ def _names(title: str, names: list[str]) -> list[str]:
 
 
 def _lms_lines(_: Texts, found: Counted) -> list[str]:
-    lines = [
-        _("The LMS refuses {batch}: {why}").format(batch=short(sheet.batch, 300), why=short(sheet.refused, 300))
-        for sheet in found.sheets
-        if sheet.refused
-    ]
+    lines = refused_lines(_, found)
     waiting = [each.batch for each in found.sheets if not each.refused and each.acked_version < each.version]
     if waiting:
         lines.append(_("Still on the way to the LMS: {batches}").format(batches=short(", ".join(waiting), 1500)))

@@ -263,14 +263,14 @@ async def test_answer_lost_after_the_work(scene: Scene) -> None:
 
 async def test_refused(scene: Scene) -> None:
     """A permanent refusal is kept and told once, and tried again only when somebody asks for it."""
-    scene.lms.always = LmsRefused("the LMS refuses this (403)")
+    scene.lms.always = LmsRefused("the LMS refuses this (403)", "403")
     async with scene.running():
         scene.marks(1)
         await asyncio.sleep(300)
         scene.marks(2)
         await asyncio.sleep(300)
         assert scene.what() == ["create"]
-        assert scene.refused == [scene.store.sheet("A").refused] == ["the LMS refuses this (403)"]
+        assert (scene.refused, scene.store.sheet("A").refused) == (["the LMS refuses this (403)"], "403")
         scene.lms.always = None
         await scene.store.set_refused("a1", "A", "")
         scene.sync.wake("a1", at_once=True)

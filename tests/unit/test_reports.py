@@ -129,7 +129,7 @@ class TestMessages:
         sheet.marks["S001"] = Mark("S001", Status.EXCUSED, BEGIN, by=TEACHER, reason="ill & well")
         text = plain(report_texts(_, Counted(a_session(), [sheet], []), final=False, zone=ZONE))
         assert "- B: excused, 09:00, ill & well" in text
-        assert "The LMS refuses CS-1: 403 <no rights>" in text
+        assert "The LMS does not take CS-1; it says: \u201c403 <no rights>\u201d" in text
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_languages(self, language: str) -> None:

@@ -339,11 +339,11 @@ def test_lms_refuses(lms_teacher: Teacher, lms: Lms, student: Student) -> None:
     comes(student, code, "S001", 5)
     lms.tells("behaviour", calls=["create", "update"], status=403)
     lms_teacher.taps("Confirm All (1)")
-    lms_teacher.sees("The LMS refuses CS-1: the LMS refuses this (403")
+    lms_teacher.sees("The LMS does not take CS-1; it says: \u201c403")
     assert student.counts("The LMS has it.") == 0
     lms.tells("behaviour", status=None)
     lms_teacher.taps("Try Again")
     student.sees("The LMS has it.")
     (record,) = lms.records()
     assert record["students"] == {"S001": 1, "S002": 0}
-    eventually("the board", lambda: "The LMS refuses" not in lms_teacher.sees("Missing: ")["text"])
+    eventually("the board", lambda: "The LMS does not take" not in lms_teacher.sees("Missing: ")["text"])
