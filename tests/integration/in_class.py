@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import ExitStack, asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from classroom.store import Store
 from classroom.store.sqlite import SqliteStore
 from encryption import Cipher
 from health import Reports
+from sandbox.lms import LmsSimulator
 from settings import Settings
 from tests.e2e.people import Person, Telegram
 from tests.servers import in_thread
@@ -45,6 +46,22 @@ class Lms:
     def records(self) -> Any:
         """Return what it holds."""
         return self.http.get("/records").raise_for_status().json()
+
+
+@contextmanager
+def an_lms(generation: str, students: Sequence[tuple[str, str]]) -> Iterator[Lms]:
+    """Serve an LMS with one teacher, and one batch of (ID, name)."""
+    simulator = LmsSimulator(generation)
+    with in_thread(simulator.serving()) as url:
+        lms = Lms(url)
+        lms.login = url + simulator.login_path()
+        account = {"id": "m1", "name": "A. Teacher", "email": EMAIL, "location": "Main"}
+        lms.tells("teachers", **account, password=PASSWORD)
+        enrolled = [{"id": student_id, "name": name, "email": ""} for student_id, name in students]
+        lms.tells("batches", batch="CS-1", students=enrolled)
+        lms.tells("courses", email=EMAIL, batch="CS-1", subject="Algebra")
+        yield lms
+        lms.http.close()
 
 
 class RunningClock:
@@ -192,6 +209,19 @@ class Teacher(Person):
         self.says("/start")
         self.sees("Share your phone number")
         self.sends(contact={"phone_number": self.phone})
+        self.sees("Take attendance:")
+
+    def starts_sign_in(self) -> None:
+        """Share the own number with a bot that has an LMS; it asks for the password then."""
+        self.says("/start")
+        self.sends(contact={"phone_number": self.phone})
+        self.sees("Now send your LMS password")
+
+    def gives_password(self) -> None:
+        """Send password and e-mail address, as the LMS knows them."""
+        self.says(PASSWORD)
+        self.sees("e-mail address")
+        self.says(EMAIL)
         self.sees("Take attendance:")
 
     def opens(self, *batches: str) -> str:

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.lms import LmsSimulator
 from tests.e2e.people import Telegram
-from tests.integration.in_class import EMAIL, PASSWORD, Lms, Run, RunningClock, Student, Teacher, its_telegram, rosters
-from tests.servers import in_thread
+from tests.integration.in_class import Lms, Run, RunningClock, Student, Teacher, an_lms, its_telegram, rosters
 
 
 @pytest.fixture
@@ -75,17 +73,8 @@ def student(telegram: Telegram) -> Student:
 @pytest.fixture
 def lms(request: pytest.FixtureRequest) -> Iterator[Lms]:
     """Give an LMS with one teacher and one batch: the newer one, or the one that the test is parametrized with."""
-    simulator = LmsSimulator(getattr(request, "param", "newer"))
-    with in_thread(simulator.serving()) as url:
-        lms = Lms(url)
-        lms.login = url + simulator.login_path()
-        account = {"id": "m1", "name": "A. Teacher", "email": EMAIL, "location": "Main"}
-        lms.tells("teachers", **account, password=PASSWORD)
-        students = [{"id": f"S00{number}", "name": f"Student {number}", "email": ""} for number in (1, 2)]
-        lms.tells("batches", batch="CS-1", students=students)
-        lms.tells("courses", email=EMAIL, batch="CS-1", subject="Algebra")
+    with an_lms(getattr(request, "param", "newer"), [("S001", "Student 1"), ("S002", "Student 2")]) as lms:
         yield lms
-        lms.http.close()
 
 
 @pytest.fixture
@@ -101,17 +90,12 @@ def at_the_password(run_with_lms: Run, telegram: Telegram) -> Teacher:
     """Give a teacher who has shared the number, and is asked for the password."""
     run_with_lms.starts()
     teacher = Teacher(telegram, 7001, "+77010000001")
-    teacher.says("/start")
-    teacher.sends(contact={"phone_number": teacher.phone})
-    teacher.sees("Now send your LMS password")
+    teacher.starts_sign_in()
     return teacher
 
 
 @pytest.fixture
 def lms_teacher(at_the_password: Teacher) -> Teacher:
     """Give a teacher who is signed in to the LMS."""
-    at_the_password.says(PASSWORD)
-    at_the_password.sees("e-mail address")
-    at_the_password.says(EMAIL)
-    at_the_password.sees("Take attendance:")
+    at_the_password.gives_password()
     return at_the_password
