@@ -1,8 +1,10 @@
 """Brings the sheets to the LMS: one writer for each (campus, batch, subject, date), until it holds exactly our record.
 
 A write is always the whole sheet as the store has it, never built from a read. What was not confirmed is written again:
-after a failure, after a restart, after hours of an outage. Changes of a sheet are gathered, so that many check-ins are
-few calls. One task watches the store and owns all state here; a task for each write brings back its outcome.
+after a failure, after a restart, after hours of an outage. A write that timed out may be done late, over a newer one:
+until that is past, what was written since counts as unconfirmed, and is written once more. Changes of a sheet are
+gathered, so that many check-ins are few calls. One task watches the store and owns all state here; a task for each
+write brings back its outcome.
 """
 
 import asyncio
@@ -20,6 +22,7 @@ from classroom.lms import (
     Lms,
     LmsError,
     LmsRefused,
+    LmsTimedOut,
     LmsUnavailable,
     NotThere,
     Record,
@@ -46,6 +49,7 @@ class Pace:
     first_pause: float = 2.0  # after a failure, doubled with each further one
     longest_pause_live: float = 60.0
     longest_pause: float = 600.0
+    settling: float = 30.0  # after a time-out: so long the LMS may still do what it has not answered
     closing: float = 3.0  # for writes that are on their way
 
     def spacing(self, students: int, *, live: bool) -> float:
@@ -104,10 +108,13 @@ class _State:
     writing: bool = False
     signed_out: bool = False  # waits for the teacher; is tried rarely, without asking again
     missing: bool = False  # the LMS said that it has no such record, whatever the store remembers
+    settled_at: float = 0.0  # until then a write that timed out may still be done, over a newer one
+    written: int | None = None  # the version that was written before that
 
-    def due(self, spacing: float) -> float:
-        """Return from when on the sheet may be written."""
-        return 0.0 if self.tried_at is None else self.tried_at + (self.pause if self.failures else spacing)
+    def due(self, spacing: float, version: int | None = None) -> float:
+        """Return from when on the sheet may be written; ``version`` is what is to be written."""
+        due = 0.0 if self.tried_at is None else self.tried_at + (self.pause if self.failures else spacing)
+        return max(due, self.settled_at) if version is not None and version == self.written else due
 
 
 class LmsSync:
@@ -237,7 +244,7 @@ class LmsSync:
                 continue
             if state.signed_out and now < state.due(self._pace.longest_pause):
                 continue
-            due = state.due(self._pace.spacing(len(sheet.roster), live=session.ended_at is None))
+            due = state.due(self._pace.spacing(len(sheet.roster), live=session.ended_at is None), sheet.version)
             if due > now:
                 wait = min(wait, due - now)
             elif len(self._writes) < self._parallel:  # else the end of a write wakes us
@@ -264,6 +271,8 @@ class LmsSync:
         except (LmsError, StoreError) as error:
             if isinstance(error, SignedInElsewhere):
                 await self._ask(sheet)
+            if isinstance(error, LmsTimedOut):
+                state.settled_at, state.written = _loop_time() + self._pace.settling, None
             level = logging.WARNING if state.failures in (1, 10, 100) else logging.INFO
             log.log(level, "sheet %s of session %s: again in %.0f s: %s", sheet.batch, sheet.session, pause, error)
         finally:
@@ -285,8 +294,13 @@ class LmsSync:
             state.failures = 0
             await self._tell(self._on_refused(replace(sheet, refused=error.words), str(error)))
             return
+        if _loop_time() < state.settled_at:
+            await self._store.set_in_lms(sheet.session, sheet.batch)
+            log.info("sheet %s of session %s: written once more, for one that timed out", sheet.batch, sheet.session)
+            state.failures, state.missing, state.written = 0, False, sheet.version
+            return
         await self._store.acked(sheet.session, sheet.batch, sheet.version)
-        state.failures, state.missing = 0, False
+        state.failures, state.missing, state.written = 0, False, None
         self._asked.discard(sheet.teacher)
         await self._tell(self._on_acked(replace(sheet, acked_version=sheet.version, in_lms=True)))
 

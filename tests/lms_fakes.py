@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from classroom.lms import Duplicate, LmsError, NotThere, Record, SignedIn
+from classroom.lms import Duplicate, LmsError, LmsTimedOut, NotThere, Record, SignedIn
 from classroom.sessions import Course, Enrolled, Mark, Place, Session, Sheet, Status, Teacher
 from classroom.store import StoreUnavailable, Tokens
 
@@ -114,6 +114,7 @@ class FakeLms:
         self.calls: list[tuple[float, str, str]] = []  # when, what, batch
         self.outcomes: deque[LmsError | None] = deque()
         self.lost_answers: deque[LmsError] = deque()
+        self.late: deque[float] = deque()  # the next writes time out, and are done so many seconds later
         self.always: LmsError | None = None
         self.takes = 0.0
         self.most_at_once = 0
@@ -139,7 +140,13 @@ class FakeLms:
                 raise Duplicate("there already")
             if what == "update" and record.batch not in self.records:
                 raise NotThere("not there")
-            self.records[record.batch] = {line.student_id: line.status for line in record.lines}
+            marks = {line.student_id: line.status for line in record.lines}
+            if self.late:
+                asyncio.get_running_loop().call_later(
+                    self.late.popleft(), self.records.__setitem__, record.batch, marks
+                )
+                raise LmsTimedOut("the LMS did not answer in time")
+            self.records[record.batch] = marks
             if self.lost_answers:
                 raise self.lost_answers.popleft()
         finally:

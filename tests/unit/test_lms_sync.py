@@ -261,6 +261,24 @@ async def test_answer_lost_after_the_work(scene: Scene) -> None:
     assert scene.is_exact()
 
 
+@pytest.mark.parametrize("late", [0.5, 5.0, 20.0])
+async def test_done_late(scene: Scene, late: float) -> None:
+    """A write that timed out and is done after a newer one is overwritten again before the LMS is said to have it."""
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(31)
+        scene.lms.late.append(late)
+        scene.marks(2)
+        await asyncio.sleep(0.3)
+        scene.marks(3)
+        await asyncio.sleep(25)
+        assert [sheet.acked_version for sheet in scene.acked] == [1]
+        await asyncio.sleep(10)
+        assert scene.what() == ["create", "update", "update", "update"]
+        assert [sheet.acked_version for sheet in scene.acked] == [1, 3]
+    assert scene.is_exact()
+
+
 async def test_refused(scene: Scene) -> None:
     """A permanent refusal is kept and told once, and tried again only when somebody asks for it."""
     scene.lms.always = LmsRefused("the LMS refuses this (403)", "403")
