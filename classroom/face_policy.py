@@ -5,9 +5,9 @@ the same person, by the model's authors, dlib.net) and a *percentage* as AWS Rek
 FACE_MATCH_THRESHOLD names. ``percent`` defines how they meet: 0 is 100, 0.6 is 70, 1.0 and more is 0, linear between.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 MOTIONS_ASKED = 2
@@ -40,6 +40,7 @@ class NoteRefusal(StrEnum):
     EARLY = "early"  # from before the challenge was given
     LATE = "late"  # after the challenge's time
     SHORT = "short"
+    LONG = "long"  # longer than Telegram's apps record
     LARGE = "large"
 
 
@@ -118,6 +119,8 @@ def note_refusal(note: Note, given_at: datetime) -> NoteRefusal | None:
         return NoteRefusal.LATE
     if note.seconds < SHORTEST_NOTE:
         return NoteRefusal.SHORT
+    if note.seconds > LONGEST_NOTE:
+        return NoteRefusal.LONG
     if note.size > LARGEST_NOTE:
         return NoteRefusal.LARGE
     return None
@@ -138,3 +141,9 @@ def verdict(examined: Examined, failed_before: int, threshold: float, retries: i
         if examined.percent >= threshold - GREY:
             return Verdict.GREY
     return Verdict.RETRY if failed_before < retries else Verdict.FAILED
+
+
+def next_term_end(today: date, ends: Iterable[str]) -> date:
+    """Return the day on which the term ends that runs today; ``ends`` are days MM-DD, as TERM_ENDS names them."""
+    days = (date.fromisoformat(f"{year}-{end}") for end in ends for year in (today.year, today.year + 1))
+    return min(day for day in days if day >= today)

@@ -99,6 +99,7 @@ def rosters(folder: Path, batches: dict[str, list[tuple[str, str]]], subject: st
 @asynccontextmanager
 async def classroom(folder: Path, telegram_url: str, clock: RunningClock, **changes: Any) -> AsyncIterator[str]:
     """Run the classroom against a Telegram."""
+    changes = {"face_engine": "none"} | changes
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
         teacher_bot_token=SecretStr(TEACHER_TOKEN),

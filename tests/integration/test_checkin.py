@@ -106,7 +106,9 @@ async def room(tmp_path: Path) -> AsyncIterator[Class]:
     """Give a class without a session."""
     store, clock = FailingStore(tmp_path / "store.sqlite3", Cipher(KEY)), SetClock()
     await store.open()
-    settings = Settings(_env_file=None, student_bot_token=SecretStr(STUDENT_TOKEN))  # type: ignore[call-arg]  # its own
+    settings = Settings(  # type: ignore[call-arg]  # pydantic-settings' own keyword
+        _env_file=None, student_bot_token=SecretStr(STUDENT_TOKEN), face_engine="none"
+    )
     side = cast("Side", None)  # people and messages are the bot's
     classroom = Classroom(settings, clock, store, cast("Any", None), side, side, cast("Any", None), lambda n: n - 1)
     yield Class(classroom, store, clock)
