@@ -55,6 +55,11 @@ Ask = Literal["contact", "location", "nothing"]
 MakeFile = Callable[[str], Awaitable[tuple[str, bytes] | None]]
 
 
+# Hears of a reference whose file Telegram has now.
+OnSent = Callable[[str], Awaitable[None]]
+SHIPPED = "shipped:"  # what references to pictures begin with that never change: Telegram gets each once a process
+
+
 async def _no_files(_reference: str) -> None:
     return None
 
@@ -67,8 +72,8 @@ class Item:
     with the QR picture of the link ``qr``, or the picture that ``file`` names, above the text. "document" sends the
     file that ``file`` names. The queue keeps link and name; what they stand for is made when its turn comes.
     "edit" changes the message in the slot, or sends where there is none; "amend" changes it, or does nothing where
-    there is none; with ``qr`` they change its picture, too. "strip" takes the buttons off the message in the slot.
-    "delete" deletes ``message_id``.
+    there is none; with ``qr`` they change its picture, too, with ``file`` the text of a message that has a picture.
+    "strip" takes the buttons off the message in the slot. "delete" deletes ``message_id``, or what is in the slot.
     ``ask`` puts a reply keyboard below the message (its one button has the text ``ask_label``), or with "nothing"
     takes it away; such a message has no inline buttons.
     """
@@ -105,11 +110,14 @@ class Outbox:
         clock: Clock | None = None,
         between_sends: float = BETWEEN_SENDS,
         make_file: MakeFile = _no_files,
+        on_sent: OnSent | None = None,
     ) -> None:
-        """Take the bot, the ledger, the bot's name in it, who hears that a person has blocked the bot, and what makes
-        the files that items name.
+        """Take the bot, the ledger, the bot's name in it, who hears that a person has blocked the bot, what makes the
+        files that items name, and who hears that one of them was sent.
         """
         self._make_file = make_file
+        self._on_sent = on_sent
+        self._sent_before: dict[str, str] = {}  # Telegram's file_id of each picture that is shipped
         self._between_sends = between_sends
         self._bot = bot
         self._database = database
@@ -266,7 +274,7 @@ class Outbox:
         message_id: int | None = None
         try:
             if row.action == "delete":
-                await self._bot.delete_message(row.chat_id, row.payload["message_id"])
+                await self._delete(row)
             elif row.action == "strip":
                 await self._strip(row)
             elif row.action == "photo":
@@ -283,8 +291,17 @@ class Outbox:
         await asyncio.to_thread(self._queue.done, row, message_id)
         return True
 
+    async def _delete(self, row: OutgoingRow) -> None:
+        message_id = row.payload["message_id"]
+        if message_id is None and row.slot is not None:
+            message_id = await asyncio.to_thread(self._queue.message, row.chat_id, row.slot)
+        if message_id is not None:
+            await self._bot.delete_message(row.chat_id, message_id)
+        if row.slot is not None:
+            await asyncio.to_thread(self._queue.clear, row.chat_id, row.slot)
+
     async def _show(self, row: OutgoingRow) -> int | None:
-        text, markup = row.payload["text"], _markup(row.payload["buttons"])
+        markup = _markup(row.payload["buttons"])
         if row.action in ("edit", "amend") and row.slot is not None:
             message_id = await asyncio.to_thread(self._queue.message, row.chat_id, row.slot)
             if message_id is None and row.action == "amend":
@@ -294,9 +311,7 @@ class Outbox:
                     if row.payload.get("qr") is not None:
                         await self._change_picture(row, message_id, markup)
                     else:
-                        await self._bot.edit_message_text(
-                            text, row.chat_id, message_id, parse_mode=ParseMode.HTML, reply_markup=markup
-                        )
+                        await self._change_text(row, message_id, markup)
                     return message_id
                 except BadRequest as error:
                     if "not modified" in error.message:
@@ -305,7 +320,27 @@ class Outbox:
                         raise
                     log.info("outgoing: chat %d, edit refused (%s), sent anew", row.chat_id, error.message)
                     await self._wait(self._early(row.chat_id, "send"))
-        return await self._send(row)
+        return await (self._photo(row) if row.payload.get("file") is not None else self._send(row))
+
+    async def _change_text(self, row: OutgoingRow, message_id: int, markup: InlineKeyboardMarkup | None) -> None:
+        """Change a message's text; where it has a picture, that is a caption, which is another call."""
+        text, mode = row.payload["text"], ParseMode.HTML
+        captioned = row.payload.get("file") is not None
+        for is_last in (False, True):
+            try:
+                if captioned:
+                    await self._bot.edit_message_caption(
+                        row.chat_id, message_id, caption=text, parse_mode=mode, reply_markup=markup
+                    )
+                else:
+                    await self._bot.edit_message_text(
+                        text, row.chat_id, message_id, parse_mode=mode, reply_markup=markup
+                    )
+                return
+            except BadRequest as error:
+                if is_last or "in the message to edit" not in error.message:
+                    raise
+                captioned = not captioned  # the slot has been filled by a message of the other kind
 
     async def _send(self, row: OutgoingRow) -> int:
         message = await self._bot.send_message(
@@ -319,7 +354,8 @@ class Outbox:
         return message.message_id
 
     async def _photo(self, row: OutgoingRow) -> int:
-        picture = await self._picture(row)
+        reference = row.payload.get("file") or ""
+        picture = self._sent_before.get(reference) or await self._picture(row)
         if picture is None:
             return await self._send(row)
         try:
@@ -331,9 +367,16 @@ class Outbox:
                 reply_markup=_markup(row.payload["buttons"]),
             )
         except BadRequest as error:  # the picture is an extra: without it the text still has to arrive
+            if isinstance(picture, str):  # Telegram has forgotten what it had: once more, from the file
+                self._sent_before.pop(reference, None)
+                return await self._photo(row)
             log.warning("outgoing: chat %d, picture refused (%s), sent without", row.chat_id, error.message)
             return await self._send(row)
         self._last_sent[row.chat_id] = self._clock.monotonic()
+        if reference.startswith(SHIPPED) and message.photo:
+            self._sent_before[reference] = message.photo[-1].file_id
+        elif reference and self._on_sent is not None:
+            await self._on_sent(reference)
         return message.message_id
 
     async def _change_picture(self, row: OutgoingRow, message_id: int, markup: InlineKeyboardMarkup | None) -> None:

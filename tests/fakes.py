@@ -329,6 +329,21 @@ class Message:
 
 
 @dataclass(frozen=True)
+class PhotoSize:
+    """What Telegram knows a picture by."""
+
+    file_id: str
+
+
+@dataclass(frozen=True)
+class SentPhoto:
+    """Telegram's answer to a picture."""
+
+    message_id: int
+    photo: tuple[PhotoSize, ...]
+
+
+@dataclass(frozen=True)
 class Call:
     """One call of the Bot API and the second in which it came."""
 
@@ -346,6 +361,8 @@ class FakeBot:
         self.calls: list[Call] = []
         self.chats: dict[int, list[Message]] = {}
         self.undeletable: set[int] = set()
+        self.pictures: dict[str, bytes] = {}  # that Telegram has, by file_id
+        self.uploads = 0
         self.takes = 0.0  # seconds that a call is under way
         self._refusals: deque[Exception] = deque()
         self._lost_answers: deque[Exception] = deque()
@@ -386,17 +403,40 @@ class FakeBot:
     async def send_photo(
         self,
         chat_id: int,
-        photo: bytes,
+        photo: bytes | str,
+        *,
+        caption: str,
+        reply_markup: InlineKeyboardMarkup | None = None,
+        **_style: Any,
+    ) -> SentPhoto:
+        await self._answer("photo", chat_id, caption)
+        if isinstance(photo, str):
+            if photo not in self.pictures:
+                raise BadRequest("Wrong file identifier/http url specified")
+            file_id, content = photo, self.pictures[photo]
+        else:
+            self.uploads += 1
+            file_id, content = f"file {self.uploads}", photo
+            self.pictures[file_id] = content
+        message = Message(next(self._numbers), caption, _buttons(reply_markup), content)
+        self.chats.setdefault(chat_id, []).append(message)
+        self._maybe_lose()
+        return SentPhoto(message.message_id, (PhotoSize("small"), PhotoSize(file_id)))
+
+    async def edit_message_caption(
+        self,
+        chat_id: int,
+        message_id: int,
         *,
         caption: str,
         reply_markup: InlineKeyboardMarkup | None = None,
         **_style: Any,
     ) -> Message:
-        await self._answer("photo", chat_id, caption)
-        message = Message(next(self._numbers), caption, _buttons(reply_markup), photo)
-        self.chats.setdefault(chat_id, []).append(message)
-        self._maybe_lose()
-        return message
+        await self._answer("caption", chat_id, caption)
+        message = self._find(chat_id, message_id, "Message to edit not found")
+        if message.photo is None:
+            raise BadRequest("There is no caption in the message to edit")
+        return self._change(message, caption, reply_markup)
 
     async def edit_message_text(
         self,
@@ -409,6 +449,11 @@ class FakeBot:
     ) -> Message:
         await self._answer("edit", chat_id, text)
         message = self._find(chat_id, message_id, "Message to edit not found")
+        if message.photo is not None:
+            raise BadRequest("There is no text in the message to edit")
+        return self._change(message, text, reply_markup)
+
+    def _change(self, message: Message, text: str, reply_markup: InlineKeyboardMarkup | None) -> Message:
         if (message.text, message.buttons) == (text, _buttons(reply_markup)):
             raise BadRequest("Message is not modified: specified new message content and reply markup are the same")
         message.text, message.buttons = text, _buttons(reply_markup)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TimedOut
 
-from ledger import Database, Outgoing, People
-from telegram_app.outgoing import ANSWER, BETWEEN_SENDS, NOTICE, Button, Item, Outbox
+from ledger import Action, Database, Outgoing, People
+from telegram_app.outgoing import ANSWER, BETWEEN_SENDS, NOTICE, SHIPPED, Button, Item, Outbox
 from telegram_app.qr import qr_picture
 from tests.fakes import FakeBot, FakeClock, MovedTimeLoop, moved_time
 
@@ -31,7 +32,17 @@ class Post:
         self.database = database or Database(":memory:")
         self.queue = Outgoing(self.database, "marker")
         self.lost: list[int] = []
-        self.outbox = Outbox(self.bot.as_bot, self.database, "marker", self._lose, clock)
+        self.sent: list[str] = []
+        self.outbox = Outbox(
+            self.bot.as_bot, self.database, "marker", self._lose, clock, make_file=self._make, on_sent=self._on_sent
+        )
+
+    async def _make(self, reference: str) -> tuple[str, bytes]:
+        name = reference.removeprefix(SHIPPED)
+        return name, name.encode()
+
+    async def _on_sent(self, reference: str) -> None:
+        self.sent.append(reference)
 
     async def _lose(self, person: int) -> None:
         self.lost.append(person)
@@ -208,6 +219,56 @@ class TestPhotos:
         assert post.bot.chats == {}
 
 
+class TestShipped:
+    """Pictures that come with the program, and the captions of messages that have one."""
+
+    ASK = Item(AIDA, "photo", "how", GO, slot="ask", file=f"{SHIPPED}how.png")
+
+    async def test_uploaded_once(self, post: Post) -> None:
+        """Telegram gets such a picture once, whoever it is sent to, and by its number from then on."""
+        for chat in (AIDA, BEN, AIDA):
+            await post.put(replace(self.ASK, chat_id=chat))
+        assert post.bot.uploads == 1
+        assert [message.photo for chat in (AIDA, BEN) for message in post.bot.chats[chat]] == [b"how.png"] * 3
+
+    async def test_forgotten_by_telegram(self, post: Post) -> None:
+        """Where Telegram does not know the number any more, the picture is uploaded again."""
+        await post.put(self.ASK)
+        post.bot.pictures.clear()
+        await post.put(replace(self.ASK, chat_id=BEN))
+        assert post.bot.uploads == 2
+        assert post.bot.chats[BEN][0].photo == b"how.png"
+
+    async def test_caption(self, post: Post) -> None:
+        """An edit that names the file changes the caption in one call, and leaves the picture."""
+        await post.put(self.ASK, replace(self.ASK, action="edit", text="now", buttons=None))
+        (message,) = post.bot.chats[AIDA]
+        assert (message.text, message.buttons, message.photo) == ("now", (), b"how.png")
+        assert [call.method for call in post.bot.calls] == ["photo", "caption"]
+
+    @pytest.mark.parametrize("action", ["edit", "amend"])
+    async def test_the_other_kind(self, post: Post, action: Action) -> None:
+        """Where a text stands in the place of the picture, or a picture in that of a text, it is changed as well."""
+        await post.put(send("text", slot="ask"), replace(self.ASK, action=action, text="new"))
+        assert post.bot.texts(AIDA) == ["new"]
+        await post.put(replace(self.ASK, chat_id=BEN), Item(BEN, action, "new", slot="ask"))
+        assert post.bot.texts(BEN) == ["new"]
+
+    async def test_nothing_there(self, post: Post) -> None:
+        """Where there is nothing to edit, the picture is sent with the text."""
+        await post.put(replace(self.ASK, action="edit"))
+        assert [(m.text, m.photo) for m in post.bot.chats[AIDA]] == [("how", b"how.png")]
+
+    async def test_sent(self, post: Post) -> None:
+        """Of a file that is not shipped it is said that Telegram has it, once it has, and not before."""
+        post.bot.refuse(NetworkError("down"))
+        await post.outbox.put(replace(self.ASK, file="once.jpg"))
+        await asyncio.sleep(0.5)
+        assert post.sent == []
+        await post.quiet()
+        assert post.sent == ["once.jpg"]
+
+
 class TestFailures:
     async def test_network(self, post: Post) -> None:
         """While Telegram does not answer, the pauses grow up to a minute; then the message arrives, once."""
@@ -378,6 +439,15 @@ class TestStripping:
 
 class TestDeleting:
     """Typed passwords are deleted this way, so the outcome has to be known."""
+
+    async def test_what_is_in_a_place(self, post: Post) -> None:
+        """A place on the screen is emptied, after what was to fill it has come, also over trouble; then it is free."""
+        await post.put(send("before"))
+        post.bot.refuse(NetworkError("down"), TimedOut())
+        await post.put(send("shown", slot="place"), Item(AIDA, "delete", slot="place", lane=NOTICE))
+        assert post.bot.texts(AIDA) == ["before"]
+        await post.put(Item(AIDA, "delete", slot="place"), Item(AIDA, "amend", "nothing there", slot="place"))
+        assert post.bot.texts(AIDA) == ["before"]
 
     async def test_gone(self, post: Post) -> None:
         """A deleted message is gone, and so is one that was not there any more."""
