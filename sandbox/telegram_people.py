@@ -11,7 +11,7 @@ from sandbox.telegram_world import Bot, Chat, Json, Message, Person, World
 
 # What is shared by its values, and which of the Bot API's fields it can't do without.
 _SHARED = {"contact": {"phone_number"}, "location": {"latitude", "longitude"}, "venue": {"location", "title"}}
-CONTENTS = ("text", *_SHARED, *files.KINDS)
+CONTENTS = ("text", "forward", *_SHARED, *files.KINDS)
 
 
 def open_chat(bot: Bot, person: Person) -> Chat:
@@ -37,15 +37,19 @@ def send(world: World, bot: Bot, person: Person, given: Json) -> Message:
     if chat.blocked:
         raise Refused("this person blocked the bot; unblock it first")
     body = _written(text, MAX_TEXT if kind == "text" else MAX_CAPTION)
+    if kind == "video_note" and text:
+        raise Refused("a video note has no caption in Telegram's apps", 400)
     message = Message(message_id=0, by_bot=False, date=world.now(), body=body)
-    if kind == "text":
+    if kind == "forward":
+        _forward(bot, chat, message, given["forward"])
+    elif kind == "text":
         if not message.body.text:
             raise Refused("there is no empty message in Telegram", 400)
     elif kind in _SHARED:
         message.media = _shared(person, kind, given[kind])
     else:
         message.media = _file(bot, kind, given[kind])
-    message.extra = _circumstances(world, bot, chat, given)
+    message.extra |= _circumstances(world, bot, chat, given)
     message.message_id = next(bot.message_ids)
     chat.messages[message.message_id] = message
     _put_away_keyboard(chat, kind, message.body.text)
@@ -82,6 +86,17 @@ def _file(bot: Bot, kind: str, value: Any) -> Json:
     except (TypeError, binascii.Error) as error:
         raise Refused(f"{kind}: {error}", 400) from None
     return files.keep(bot, kind, content, name, about)
+
+
+def _forward(bot: Bot, chat: Chat, message: Message, number: Any) -> None:
+    """Make a message the forward of another one on the screen: its file is the same, as `file_unique_id` says."""
+    original = chat.messages.get(number) if isinstance(number, int) else None
+    if original is None:
+        raise Refused("the message to forward is not on the screen")
+    message.body, message.media = original.body, original.media
+    sender = bot.user() if original.by_bot else chat.person.user()
+    origin = {"type": "user", "sender_user": sender, "date": original.date}
+    message.extra = {"forward_origin": original.extra.get("forward_origin", origin)}
 
 
 def _circumstances(world: World, bot: Bot, chat: Chat, given: Json) -> Json:
@@ -124,7 +139,7 @@ def edit(world: World, bot: Bot, person: Person, given: Json) -> None:
     if "location" in given:
         message.media = {"location": _moved(world, message, given["location"])}
     elif isinstance(given.get("text"), str):
-        if "location" in message.media or "contact" in message.media:
+        if not message.media.keys().isdisjoint(("location", "contact", "video_note", "sticker")):
             raise Refused("there is no text in this message")
         body = _written(given["text"], MAX_TEXT if message.is_text else MAX_CAPTION)
         if body == message.body:

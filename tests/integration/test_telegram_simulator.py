@@ -821,6 +821,20 @@ class TestPeople:
         assert await (await photo.photo[-1].get_file()).download_as_bytearray() == JPEG
         assert inline is not None and inline.via_bot is not None and inline.via_bot.username == "inline_bot"  # noqa: PT018
 
+    async def test_forwarded_note(self, bot: Bot, chat: Driver) -> None:
+        """A forwarded video note carries where it is from and the unique number of the one before; none has a text."""
+        note = {"base64": base64.b64encode(b"note").decode(), "duration": 4}
+        there: dict[str, Any] = {"bot": "marker", "person": AIDA}
+        sent = await chat.control("send", **there, video_note=note)
+        await chat.control("send", **there, forward=sent["message_id"])
+        await chat.control("send", **there, expect=400, video_note=note, caption="me")
+        await chat.control("edit", **there, expect=409, message_id=sent["message_id"], text="me")
+        await chat.control("send", **there, expect=409, forward=999)
+        first, again = [update.message for update in await bot.get_updates()]
+        assert first is not None and first.video_note is not None and first.forward_origin is None  # noqa: PT018
+        assert again is not None and again.video_note is not None and again.forward_origin is not None  # noqa: PT018
+        assert again.video_note.file_unique_id == first.video_note.file_unique_id
+
     async def test_live_location(self, chat: Driver) -> None:
         """A live location moves by edited messages until it is stopped or its time is over."""
         place = {"latitude": 43.25, "longitude": 76.94, "live_period": 900}
