@@ -1,4 +1,4 @@
-"""One student's way from code to mark: code, place, then the teacher's word where no face engine gives one.
+"""One student's way from code to mark: code, place, then the face (face_steps.py), or the teacher's word without one.
 
 Truth before talk: the store has each step before anybody hears of it, and who asks twice gets the answer of before.
 """
@@ -10,9 +10,22 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from classroom import checkin_policy as policy
+from classroom import face_policy as faces
 from classroom.error_codes import Code, noted
 from classroom.services import Classroom
-from classroom.sessions import Binding, CheckIn, Mark, Session, Sheet, Status, Step, end_of, finish_by, status_at
+from classroom.sessions import (
+    Binding,
+    CheckIn,
+    FaceCheck,
+    Mark,
+    Session,
+    Sheet,
+    Status,
+    Step,
+    end_of,
+    finish_by,
+    status_at,
+)
 from classroom.store import BoundOtherwise
 
 log = logging.getLogger(__name__)
@@ -26,12 +39,15 @@ class Answer(Enum):
     WRONG = "wrong"  # ID and code do not fit together: which of them is not said
     LOCKED = "locked"  # too many wrong codes of this account
     PLACE = "place"  # the code is right, the location is wanted
+    CONSENT = "consent"  # the place is right, too; before the face is used it is asked for
+    CHALLENGE = "challenge"  # the video note is wanted
+    CHECKING = "checking"  # it is being looked at
     WAITING = "waiting"  # the teacher's word is waited for
     REVIEW = "review"  # the same, and the teacher looks at this one alone
     MARKED = "marked"  # the record has it already
     REJECTED = "rejected"  # the teacher said no
     OUTSIDE = "outside"  # too far from the teacher's place
-    REFUSED = "refused"  # the location is no evidence
+    REFUSED = "refused"  # the location, or the video note, is no evidence
     OVER = "over"  # too late for this session
     NOTHING = "nothing"  # no check-in waits for a location
 
@@ -44,6 +60,7 @@ class Told:
     session: Session | None = None
     check_in: CheckIn | None = None
     refusal: policy.Refusal | None = None
+    note_refusal: faces.NoteRefusal | None = None
     mark: Mark | None = None  # that the record has
     is_new: bool = False  # this very location has moved the check-in on
 
@@ -53,11 +70,20 @@ OnMark = Callable[[Session, str, Mark], Awaitable[None]]
 
 _ANSWERS = {
     Step.PLACE: Answer.PLACE,
+    Step.FACE: Answer.CHALLENGE,
+    Step.CHECKING: Answer.CHECKING,
     Step.CONFIRM: Answer.WAITING,
     Step.REVIEW: Answer.REVIEW,
     Step.REJECTED: Answer.REJECTED,
     Step.DONE: Answer.MARKED,
 }
+
+
+def answer_for(check_in: CheckIn) -> Answer:
+    """Return how far a check-in is, as it is said."""
+    if check_in.step is Step.FACE and (check_in.face is None or check_in.face.given_at is None):
+        return Answer.CONSENT
+    return _ANSWERS[check_in.step]
 
 
 class CheckIns:
@@ -116,18 +142,20 @@ class CheckIns:
             CheckIn(session.id, student_id, person, Step.PLACE, code_at=at, note=note, updated_at=now)
         )
         if check_in.telegram_id != person:  # unbound by a teacher meanwhile, and bound anew
-            moved = replace(check_in, telegram_id=person, step=Step.PLACE, code_at=at, note=note, updated_at=now)
+            moved = replace(
+                check_in, telegram_id=person, step=Step.PLACE, code_at=at, note=note, face=None, updated_at=now
+            )
             check_in = moved if await store.move_check_in(moved, set(Step) - {Step.DONE}) else check_in
         elif check_in.step is Step.PLACE and check_in.code_at < at:  # entered once more: the newest is looked for
             moved = replace(check_in, code_at=at, updated_at=now)
             check_in = moved if await store.move_check_in(moved, {Step.PLACE}) else check_in
         log.info("session %s: student %s, the code is right", session.id, student_id)
-        return Told(_ANSWERS[check_in.step], session, check_in)
+        return Told(answer_for(check_in), session, check_in)
 
     async def _doubt(self, session: Session, student_id: str) -> None:
         """Let the teacher look at a check-in whose ID another account has claimed, too: one of them is not the student.
 
-        The other one is told nothing but that ID and code do not fit.
+        The other one is told nothing but that ID and code do not fit. Where a face is asked for, the face decides.
         """
         there = await self._room.store.check_in(session.id, student_id)
         if there is not None and there.step in (Step.PLACE, Step.CONFIRM, Step.REVIEW):
@@ -151,10 +179,10 @@ class CheckIns:
             return Told(Answer.NOTHING)
         in_review = check_in.step is Step.REVIEW and check_in.note == policy.JUST_OUTSIDE and now <= end_of(session)
         if check_in.step is not Step.PLACE and not in_review:
-            return await self._where(session, check_in, now)
+            return await self.where(session, check_in, now)
         sheet = await store.sheet_of(session.id, check_in.student_id)
         if sheet is not None and check_in.student_id in sheet.marks:  # by the teacher's hand meanwhile
-            return await self._where(session, replace(check_in, step=Step.DONE), now)
+            return await self.where(session, replace(check_in, step=Step.DONE), now)
         finish = finish_by(session, check_in.code_at, self._grace)
         if now > finish:
             noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id} came too late")
@@ -164,19 +192,31 @@ class CheckIns:
             log.info("session %s: student %s, location refused: %s", session.id, check_in.student_id, refusal.value)
             return Told(Answer.REFUSED, session, check_in, refusal)
         moved, answer = self._judged(session, check_in, evidence, now)
-        if in_review and answer is not Answer.WAITING:
+        if moved.step is Step.CONFIRM and self._room.settings.face_engine != "none":
+            moved = replace(moved, step=Step.FACE, face=await self._first_challenge(person, now))
+            answer = answer_for(moved)
+        if in_review and moved.step not in (Step.CONFIRM, Step.FACE):
             return Told(Answer.REVIEW, session, check_in)
         if not await store.move_check_in(moved, {check_in.step}):
             return await self.place(person, evidence)  # somebody was faster: what it is now
-        return Told(answer, session, moved, is_new=answer is not Answer.OUTSIDE and not in_review)
+        is_new = answer is not Answer.OUTSIDE and (not in_review or moved.step is Step.FACE)
+        return Told(answer, session, moved, is_new=is_new)
 
-    async def _where(self, session: Session, check_in: CheckIn, now: datetime) -> Told:
-        """Answer a location that is no longer needed."""
+    async def _first_challenge(self, person: int, now: datetime) -> FaceCheck:
+        """Return the face's part of a check-in: with a challenge, or without one where consent has to come first."""
+        consent = await self._room.store.consent(person)
+        wording = faces.wording(self._room.settings.face_engine)
+        if consent is None or not consent.given or consent.wording != wording:
+            return FaceCheck()
+        return FaceCheck(faces.new_challenge(self._room.below), given_at=now, challenges=1)
+
+    async def where(self, session: Session, check_in: CheckIn, now: datetime) -> Told:
+        """Answer a location or a video that is not needed at this step."""
         if now - check_in.code_at > RECENT:
             return Told(Answer.NOTHING, session, check_in)
         sheet = await self._room.store.sheet_of(session.id, check_in.student_id)
         mark = sheet.marks.get(check_in.student_id) if sheet is not None else None
-        return Told(_ANSWERS[check_in.step], session, check_in, mark=mark)
+        return Told(answer_for(check_in), session, check_in, mark=mark)
 
     def _judged(
         self, session: Session, check_in: CheckIn, evidence: policy.Evidence, now: datetime
@@ -205,11 +245,11 @@ class CheckIns:
         moved = replace(
             check_in, step=step, note=note, distance=judged.distance, accuracy=evidence.accuracy, updated_at=now
         )
-        return moved, Answer.OUTSIDE if step is Step.PLACE else _ANSWERS[step]
+        return moved, Answer.OUTSIDE if step is Step.PLACE else answer_for(moved)
 
     async def decide(self, session: Session, student_ids: Collection[str], *, accept: bool) -> list[CheckIn]:
         """Carry out the teacher's word on check-ins that wait for it; return those that it was for, as they are now."""
-        store, now = self._room.store, self._room.clock.now()
+        store = self._room.store
         if session.cancelled:
             return []
         decided = []
@@ -217,7 +257,7 @@ class CheckIns:
             if check_in.student_id not in student_ids or check_in.step not in (Step.CONFIRM, Step.REVIEW):
                 continue
             if accept:
-                await self._mark(session, check_in, now)
+                await self.mark(session, check_in, check_in.updated_at or check_in.code_at)
             moved = replace(check_in, step=Step.DONE if accept else Step.REJECTED)
             if await store.move_check_in(moved, {Step.CONFIRM, Step.REVIEW}):
                 decided.append(moved)
@@ -229,10 +269,12 @@ class CheckIns:
             self._room.wake_sync(session.id)
         return decided
 
-    async def _mark(self, session: Session, check_in: CheckIn, now: datetime) -> None:
-        """Write the mark; before the check-in's step, so that a crash in between repeats and loses nothing."""
-        proven = check_in.updated_at or check_in.code_at
-        mark = Mark(check_in.student_id, status_at(session, proven), now)
+    async def mark(self, session: Session, check_in: CheckIn, proven: datetime) -> None:
+        """Write the mark of a check-in whose last proof came then, unless there is one already, and let it be told.
+
+        It is for who moves the check-in's step afterwards: a crash in between repeats this and loses nothing.
+        """
+        mark = Mark(check_in.student_id, status_at(session, proven), self._room.clock.now())
         if not await self._room.store.mark(session.id, mark, overwrite=False):
             sheet = await self._room.store.sheet_of(session.id, check_in.student_id)
             mark = (
@@ -255,7 +297,7 @@ class CheckIns:
         """Finish what a process that ended half way left: check-ins that have their mark are done."""
         marked = {student_id for sheet in sheets for student_id in sheet.marks}
         for check_in in await self._room.store.check_ins(session.id):
-            if check_in.student_id in marked and check_in.step in (Step.CONFIRM, Step.REVIEW):
+            if check_in.student_id in marked and check_in.step in (Step.CHECKING, Step.CONFIRM, Step.REVIEW):
                 await self._room.store.move_check_in(replace(check_in, step=Step.DONE), {check_in.step})
 
     async def mark_by_hand(self, session: Session, student_id: str, status: Status, reason: str, teacher: int) -> bool:

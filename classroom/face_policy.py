@@ -17,8 +17,14 @@ SHORTEST_NOTE = 2  # seconds: two motions take longer
 LONGEST_NOTE = 60  # seconds: Telegram's own limit
 LARGEST_NOTE = 20 * 1024 * 1024  # bytes: what a bot may download
 GREY = 5.0  # percentage points below the threshold in which a person looks at both pictures
+CHALLENGES = 3  # given for one try; whoever lets them all run out is the teacher's
 SAME_PERSON = 0.6  # a distance
 AT_SAME_PERSON = 70.0  # percent, by definition
+
+# Why a check-in with a face's part is with the teacher, or was not let in (kept in the check-in's note).
+FACE, NO_FACE, NO_PHOTO, TECHNICAL = "face", "no face", "no photo", "technical"
+NOTES = (FACE, NO_FACE, NO_PHOTO, TECHNICAL)
+_WORDINGS = {"local": 1, "rekognition": 2}  # of what is agreed to: whoever agreed to another one is asked anew
 
 
 class Motion(StrEnum):
@@ -126,6 +132,11 @@ def note_refusal(note: Note, given_at: datetime) -> NoteRefusal | None:
     return None
 
 
+def wording(engine: str) -> int:
+    """Return the number of what a person agrees to where this engine compares."""
+    return _WORDINGS[engine]
+
+
 def percent(distance: float) -> float:
     """Return a distance of face descriptors as a percentage: 100 at 0, 70 at 0.6, 0 at 1.0 and beyond."""
     if distance <= SAME_PERSON:
@@ -147,3 +158,9 @@ def next_term_end(today: date, ends: Iterable[str]) -> date:
     """Return the day on which the term ends that runs today; ``ends`` are days MM-DD, as TERM_ENDS names them."""
     days = (date.fromisoformat(f"{year}-{end}") for end in ends for year in (today.year, today.year + 1))
     return min(day for day in days if day >= today)
+
+
+def last_term_end(today: date, ends: Iterable[str]) -> date:
+    """Return the day on which the term before the one that runs today has ended."""
+    days = (date.fromisoformat(f"{year}-{end}") for end in ends for year in (today.year - 1, today.year))
+    return max(day for day in days if day < today)

@@ -141,6 +141,7 @@ class FaceCheck:
 
     motions: tuple[str, ...] = ()  # the challenge
     given_at: datetime | None = None
+    challenges: int = 0  # how many were given
     failed: int = 0  # tries that counted
     file: str = ""
     message: int = 0  # the note's message, which is deleted after the decision

@@ -23,6 +23,7 @@ def face_from(plain: dict[str, Any] | None) -> FaceCheck | None:
     return FaceCheck(
         motions=tuple(plain["motions"]),
         given_at=_time_of(plain["given_at"]),
+        challenges=plain["challenges"],
         failed=plain["failed"],
         file=plain["file"],
         message=plain["message"],
