@@ -131,6 +131,7 @@ def _bot(folder: Path, telegram_url: str, lms_url: str, port: int) -> "subproces
         "OTP_EXPIRY_SECONDS": "900",
         "HEALTH_PORT": str(port),
         "TIMEZONE": ZONE,
+        "FACE_ENGINE": "none",
     }
     with (folder / "bot.log").open("wb") as log:
         return subprocess.Popen([sys.executable, "bot.py"], cwd=ROOT, env=environment, stderr=log, stdout=log)

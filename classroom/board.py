@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime, timedelta
 
+from classroom import face_policy as faces
 from classroom.counted import Counted, counted, note_text, refused_lines, title
 from classroom.lines import short, split
 from classroom.services import Classroom
@@ -103,7 +104,7 @@ class Boards:
         lines = [title(session)]
         lines += await self._state_lines(_, session, state, now)
         if state is not State.CANCELLED:
-            lines += _counts(_, found)
+            lines += _counts(_, found, state)
         return split(lines)[0], _keyboard(_, found, state)
 
     async def _state_lines(self, _: Texts, session: Session, state: State, now: datetime) -> list[str]:
@@ -130,7 +131,7 @@ def _spaced(code: str) -> str:
     return f"{code[:3]} {code[3:]}"
 
 
-def _counts(_: Texts, found: Counted) -> list[str]:
+def _counts(_: Texts, found: Counted, state: State) -> list[str]:
     present = [len(found.marked.get(status, [])) for status in (Status.PRESENT, Status.LATE)]
     lines = [_("In: {number} of {all}").format(number=sum(present), all=found.students)]
     lines += [
@@ -138,13 +139,17 @@ def _counts(_: Texts, found: Counted) -> list[str]:
         for status in (Status.LATE, Status.EXCUSED)
         if status in found.marked
     ]
-    on_the_way = [each for each in found.waiting(Step.PLACE) if each.distance is None]
+    on_the_way = [each for each in found.waiting(Step.PLACE) if each.distance is None] + found.waiting(Step.CHECKING)
+    if state is not State.CLOSED:  # else nobody waits for their video any more
+        on_the_way += found.waiting(Step.FACE)
     if on_the_way:
         lines.append(_("Being checked: {number}").format(number=len(on_the_way)))
     if waiting := len(found.waiting(Step.CONFIRM)):
         lines.append(_("Wait for your word: {number}").format(number=waiting))
-    failed = [each for each in found.waiting(Step.PLACE, Step.REJECTED) if each not in on_the_way]
-    for heading, each in ((_("Look at these:"), found.waiting(Step.REVIEW)), (_("Not through:"), failed)):
+    failed = [each for each in found.waiting(Step.PLACE, Step.FACE, Step.REJECTED) if each not in on_the_way]
+    closer = found.waiting(Step.REVIEW)
+    closer += [each for each in found.waiting(Step.CONFIRM) if each.note == faces.NO_FACE]  # their own choice: by name
+    for heading, each in ((_("Look at these:"), closer), (_("Not through:"), failed)):
         if each:
             named = [f"- {short(found.name(one.student_id), 80)}: {note_text(_, one)}" for one in each[:FAILED_SHOWN]]
             more = [_("and {number} more").format(number=len(each) - FAILED_SHOWN)] if len(each) > FAILED_SHOWN else []

@@ -10,7 +10,7 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,16 @@ from telegram.ext import BaseHandler
 from classroom.board import BETWEEN_EDITS, Boards
 from classroom.checkin import CheckIns
 from classroom.commands import publish
+from classroom.face_composition import FaceParts, Faces, assemble_faces, face_parts
+from classroom.face_reviews import ReviewFiles
+from classroom.faces import FaceEngine
 from classroom.hand_marks import HandMarks
 from classroom.keeper import BETWEEN_LOOKS, Keeper
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
 from classroom.lms.rest import RestLms
 from classroom.lms_sync import LmsSync
+from classroom.photos import Photos
 from classroom.reports.sending import Files
 from classroom.reports.sending import Reports as SessionReports
 from classroom.services import Classroom, Side
@@ -36,6 +40,7 @@ from classroom.store import Store, StoreError, StoreUnavailable
 from classroom.store.sqlite import SqliteStore
 from classroom.student_bot import StudentBot
 from classroom.teacher_bot import TeacherBot
+from classroom.verification import Verification
 from clock import Clock
 from encryption import Cipher, open_cipher
 from health import Part, Reports, polling_state
@@ -43,7 +48,7 @@ from ledger import Database, LedgerError, People, Rooms, Told
 from settings import Settings
 from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
 from telegram_app.files import files_in
-from telegram_app.outgoing import BETWEEN_SENDS, Outbox
+from telegram_app.outgoing import BETWEEN_SENDS, MakeFile, OnSent, Outbox
 from telegram_app.persistence import StepsFromLedger
 from telegram_app.side_by_side import run_side_by_side
 
@@ -51,6 +56,7 @@ log = logging.getLogger(__name__)
 
 STORE_TRIED_EVERY = 5.0  # seconds
 STORE_HEALTHY_WITHIN = 2.0  # seconds; who asks for /healthz waits for 4
+PICTURES = Path(__file__).resolve().parent / "pictures"  # that come with the program
 KEY_FILE = "classroom.key"  # beside ENCRYPTION_KEY_FILE
 LOOK_EVERY, LOOKS_KEPT = 0.1, 600  # seconds between looks at how late the loop is, and how many are kept
 
@@ -73,10 +79,21 @@ class BotParts:
     poll: PollingRequest
     side: Side
     database: Database
+    is_running: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def serve(settings: Settings, clock: Clock, reports: Reports, *, pace: Pace = Pace()) -> None:  # frozen
+async def serve(
+    settings: Settings,
+    clock: Clock,
+    reports: Reports,
+    *,
+    pace: Pace = Pace(),  # frozen
+    engine: FaceEngine | None = None,
+    photos: Photos | None = None,
+) -> None:
     """Run the classroom until cancelled.
+
+    ``engine`` and ``photos`` take the place of what the settings name; both are closed at the end.
 
     Raises:
         TokenRefused: Telegram knows neither of the two tokens.
@@ -85,35 +102,56 @@ async def serve(settings: Settings, clock: Clock, reports: Reports, *, pace: Pac
     folder = settings.data_dir / "classroom"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(_store(settings, folder, reports))
+        cipher = _cipher(settings, folder)
+        store = await stack.enter_async_context(_store(settings, folder, cipher, reports))
         lms = _lms(settings, store, clock)
         stack.push_async_callback(lms.close)
         files = Files(folder / "reports")
-        teacher = await _bot(stack, settings, clock, "teacher", files, pace.between_sends)
-        student = await _bot(stack, settings, clock, "student", files, pace.between_sends)
+        reviews, plain = ReviewFiles(folder / "reviews", cipher), files_in(files.folder, PICTURES)
+        pictures = reviews.among(plain)
+        teacher = await _bot(stack, settings, clock, "teacher", pictures, reviews.on_sent, pace.between_sends)
+        student = await _bot(stack, settings, clock, "student", plain, None, pace.between_sends)
         rooms = Rooms(teacher.database)
         room = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
-        keeper = assemble(room, teacher.application, student.application, files, pace)
+        parts = None
+        if settings.face_engine != "none":
+            parts = face_parts(settings, clock, cipher, student.application.bot, engine, photos)
+            stack.push_async_callback(parts.photos.close)
+            stack.push_async_callback(parts.engine.close)
+        keeper, faces = assemble(room, teacher.application, student.application, files, pace, parts)
         lateness = Lateness()
         measuring = asyncio.create_task(lateness.measure(), name="loop-lateness")
         stack.callback(measuring.cancel)
         stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lateness)))
         bots = [_run(teacher), _run(student)]
+        besides = []
+        if faces is not None:
+            stack.enter_context(reports.part(faces.verification.report))
+            besides.append(asyncio.create_task(_verify(faces.verification, student), name="faces-verification"))
         if room.sync is not None:
             room.sync.start()
             stack.push_async_callback(room.sync.close)
         keeping = asyncio.create_task(keeper.run(), name="classroom-keeper")
         stack.callback(keeping.cancel)
-        await _until_first(keeping, run_side_by_side(bots, reports))
+        await _until_first(keeping, run_side_by_side(bots, reports), besides)
 
 
 def assemble(
-    room: Classroom, teacher_application: AnyApplication, student_application: AnyApplication, files: Files, pace: Pace
-) -> Keeper:
-    """Put the handlers into the two applications, let the LMS's answers reach people, and return the keeper."""
+    room: Classroom,
+    teacher_application: AnyApplication,
+    student_application: AnyApplication,
+    files: Files,
+    pace: Pace,
+    parts: FaceParts | None,
+) -> tuple[Keeper, Faces | None]:
+    """Put the handlers into the two applications, let the LMS's answers reach people, and return the keeper, and what
+    checks faces (None: ``parts`` is, and the teacher confirms).
+    """
 
     async def on_mark(session: Session, student_id: str, mark: Mark) -> None:
         await students.tell_mark(session, student_id, mark)
+        if faces is not None:
+            await faces.reviews.decided(session, student_id)
 
     async def on_acked(sheet: Sheet) -> None:
         session = await room.store.session(sheet.session)
@@ -121,10 +159,11 @@ def assemble(
             await students.tell_acked(session, sheet)
 
     check_ins = CheckIns(room, on_mark)
+    faces = assemble_faces(room, check_ins, parts) if parts is not None else None
     boards = Boards(room, pace.between_edits)
-    students = StudentBot(room, check_ins)
+    students = StudentBot(room, check_ins, faces.talk if faces is not None else None)
     hand, sent = HandMarks(room, check_ins), SessionReports(room, files)
-    buttons = SessionButtons(room, boards, hand, students, sent)
+    buttons = SessionButtons(room, boards, hand, students, sent, faces.reviews if faces is not None else None)
     teachers = TeacherBot(room, boards, hand, buttons)
     room.sync = LmsSync(
         room.store,
@@ -136,7 +175,9 @@ def assemble(
     )
     _add(teacher_application, room.teacher, teachers.handlers())
     _add(student_application, room.student, students.handlers())
-    return Keeper(room, boards, sent, files, buttons.give_up, students.catch_up, pace.between_looks)
+    clean = faces.clean if faces is not None else None
+    keeper = Keeper(room, boards, sent, files, buttons.give_up, students.catch_up, pace.between_looks, clean)
+    return keeper, faces
 
 
 def _add(application: AnyApplication, side: Side, handlers: list[BaseHandler[Any, Any, Any]]) -> None:
@@ -146,7 +187,13 @@ def _add(application: AnyApplication, side: Side, handlers: list[BaseHandler[Any
 
 
 async def _bot(
-    stack: AsyncExitStack, settings: Settings, clock: Clock, name: str, files: Files, between_sends: float
+    stack: AsyncExitStack,
+    settings: Settings,
+    clock: Clock,
+    name: str,
+    make_file: MakeFile,
+    on_sent: OnSent | None,
+    between_sends: float,
 ) -> BotParts:
     """Put one bot together; its messages go on from where the last process ended."""
     setting = f"{name.upper()}_BOT_TOKEN"
@@ -165,7 +212,7 @@ async def _bot(
     async def lost(person: int) -> None:
         log.info("person %d has blocked the %s's bot", person, name)
 
-    outbox = Outbox(application.bot, database, name, lost, clock, between_sends, files_in(files.folder))
+    outbox = Outbox(application.bot, database, name, lost, clock, between_sends, make_file, on_sent)
     side = Side(people, outbox, Told(database), languages=await asyncio.to_thread(people.languages))
     return BotParts(setting, application, poll, side, database)
 
@@ -181,28 +228,41 @@ async def _run(bot: BotParts) -> None:
             await stack.enter_async_context(polling(bot.application))
             await publish(bot.application.bot, bot.setting)
             log.info("@%s is ready", bot.side.username)
+            bot.is_running.set()
             await bot.poll.refused.wait()
     except InvalidToken:
         bot.poll.refused.set()  # the health report leaves it out: it has a line of its own
     raise TokenRefused(bot.setting)
 
 
-async def _until_first(task: "asyncio.Task[None]", work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, and end with the task's error where it fails meanwhile."""
+async def _verify(verification: Verification, student: BotParts) -> None:
+    """Check faces from when notes can be loaded until cancelled; then what is under way gets its five seconds."""
+    try:
+        await student.is_running.wait()
+        verification.start()
+        await asyncio.Event().wait()
+    finally:
+        await verification.close()
+
+
+async def _until_first(
+    task: "asyncio.Task[None]", work: Coroutine[Any, Any, None], besides: "list[asyncio.Task[None]]"
+) -> None:
+    """Do the work, and end with the task's error where it fails meanwhile; ``besides`` end at the same time as it."""
     working = asyncio.create_task(work)
     try:
-        await asyncio.wait({task, working}, return_when=asyncio.FIRST_COMPLETED)
-        for each in (task, working):
+        await asyncio.wait({task, working, *besides}, return_when=asyncio.FIRST_COMPLETED)
+        for each in (task, working, *besides):
             if each.done():
                 each.result()
     finally:
-        working.cancel()
-        await asyncio.wait({working})
+        for each in (working, *besides):
+            each.cancel()
+        await asyncio.wait({working, *besides})
 
 
 @asynccontextmanager
-async def _store(settings: Settings, folder: Path, reports: Reports) -> AsyncIterator[Store]:
-    cipher = _cipher(settings, folder)
+async def _store(settings: Settings, folder: Path, cipher: Cipher, reports: Reports) -> AsyncIterator[Store]:
     store: Store
     if settings.mongodb_uri is not None:
         from classroom.store.mongo import MongoStore  # here: its driver takes 13 MB

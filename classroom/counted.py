@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from classroom import checkin_policy as policy
+from classroom import face_policy as faces
 from classroom.lines import bold, short
 from classroom.services import Classroom
 from classroom.sessions import CheckIn, Enrolled, Session, Sheet, Status, Step
@@ -91,6 +92,19 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         policy.MANY_IN_SESSION: _("many wrong codes in this session"),
         policy.CLAIMED_TWICE: _("claimed by two Telegram accounts"),
     }
+    in_person = {
+        faces.NO_FACE: _("without a face"),
+        faces.NO_PHOTO: _("no usable ID photo"),
+        faces.TECHNICAL: _("the face could not be checked"),
+    }
+    if check_in.note == faces.FACE:
+        return _("face not matched") if check_in.step is Step.REJECTED else _("the face is not surely the same")
     if check_in.step is Step.REJECTED:
         return _("not accepted")
+    if check_in.step is Step.CONFIRM and check_in.note in in_person:
+        return in_person[check_in.note] + distance
+    if check_in.step is Step.FACE:
+        return _("no video of the face")
+    if check_in.step is Step.CHECKING:
+        return _("being checked")
     return notes.get(check_in.note, _("no location yet")) + distance

@@ -7,6 +7,7 @@ import logging
 import secrets
 from enum import IntEnum
 
+from classroom.faces.person_keys import PersonKeyError
 from classroom.lms import LmsError, LmsRefused, LmsTimedOut, SignInNeeded, UnknownTeacher, WrongPassword
 from classroom.store import StoreError
 from ledger import LedgerError
@@ -42,7 +43,7 @@ def code_of(error: BaseException) -> Code:
         (LmsRefused, Code.ATTENDANCE_FAILED),
         (LmsTimedOut, Code.TIMED_OUT),
         (LmsError, Code.REQUEST_FAILED),
-        ((StoreError, LedgerError), Code.DATABASE),
+        ((StoreError, LedgerError, PersonKeyError), Code.DATABASE),
     ]
     return next((code for kind, code in kinds if isinstance(error, kind)), Code.UNAVAILABLE)
 

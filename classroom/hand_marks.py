@@ -4,6 +4,7 @@ import logging
 
 from classroom.checkin import CheckIns
 from classroom.counted import Counted, counted, note_text, title
+from classroom.face_policy import NOTES
 from classroom.lines import short
 from classroom.services import Classroom
 from classroom.sessions import CheckIn, Enrolled, Session, Status, Step
@@ -155,7 +156,7 @@ class HandMarks:
 
     def _why(self, session: Session, check_in: CheckIn) -> str:
         _ = self._side.texts(session.teacher)
-        if check_in.step is Step.CONFIRM:
+        if check_in.step is Step.CONFIRM and check_in.note not in NOTES:
             return _("in place ({distance} m)").format(distance=round(check_in.distance or 0))
         return note_text(_, check_in)
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from classroom.board import Boards
 from classroom.counted import Counted, counted
+from classroom.face_steps import may_go_on
 from classroom.reports.sending import Files, Reports
 from classroom.services import Classroom
 from classroom.sessions import OVERLAP, Session, Step, code_ends, end_of, new_code, report_due
@@ -41,15 +42,18 @@ class Keeper:
         give_up: GiveUp,
         catch_up: Callable[[Session], Awaitable[None]],
         between_looks: float = BETWEEN_LOOKS,
+        clean_faces: Callable[[datetime], Awaitable[None]] | None = None,
     ) -> None:
         """Take what the bots work with, the boards, the reports, where their files lie, who rejects the check-ins on
         which the teacher has said nothing in all the time that there was, and what tells students what they have not
         heard.
 
         Students are told as soon as something is decided; ``catch_up`` is for what was cut short, by a crash or by a
-        failing ledger: at the first look at a session, and before each report.
+        failing ledger: at the first look at a session, and before each report. ``clean_faces`` deletes what is kept
+        of faces for no longer than a term.
         """
         self._between_looks = between_looks
+        self._clean_faces = clean_faces
         self._catch_up = catch_up
         self._caught_up: set[str] = set()
         self._room = room
@@ -158,12 +162,15 @@ class Keeper:
             return False
         grace = timedelta(seconds=self._room.settings.checkin_grace_seconds)
         in_time = any(now <= max(ended, each.code_at + grace) for each in found.waiting(Step.PLACE))
-        waits = bool(found.waiting(Step.CONFIRM, Step.REVIEW))
+        in_time = in_time or any(may_go_on(found.session, each, now, grace) for each in found.waiting(Step.FACE))
+        waits = bool(found.waiting(Step.CHECKING, Step.CONFIRM, Step.REVIEW))
         return in_time or waits or not found.is_in_lms
 
     async def _clean(self, now: datetime) -> None:
         before = now - timedelta(days=self._room.settings.retention_days)
         gone = await self._room.store.clean(now, before)
+        if self._clean_faces is not None:
+            await self._clean_faces(now)
         files = await asyncio.to_thread(self._files.clean, now - FILES_KEPT)
         told = 0
         for side in (self._room.teacher, self._room.student):

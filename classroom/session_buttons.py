@@ -12,6 +12,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler
 
 from classroom.board import Boards
 from classroom.counted import counted
+from classroom.face_reviews import FaceReviews
 from classroom.hand_marks import LETTERS, HandMarks
 from classroom.opening import ROOM_NAME
 from classroom.reports.sending import Reports
@@ -31,9 +32,18 @@ class SessionButtons:
     """The handlers of the taps on sessions."""
 
     def __init__(
-        self, room: Classroom, boards: Boards, hand: HandMarks, students: StudentBot, reports: Reports
+        self,
+        room: Classroom,
+        boards: Boards,
+        hand: HandMarks,
+        students: StudentBot,
+        reports: Reports,
+        reviews: FaceReviews | None = None,
     ) -> None:
-        """Take what the bots work with, the board, the lists, who tells the students, and the reports."""
+        """Take what the bots work with, the board, the lists, who tells the students, the reports, and the pictures
+        of faces (None: no faces are checked).
+        """
+        self._reviews = reviews
         self._room = room
         self._side = room.teacher
         self._boards = boards
@@ -46,7 +56,7 @@ class SessionButtons:
         taps = {
             rf"^({_PLAIN}):{_KEY}$": self._session_tap,
             rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
-            rf"^(hand|check|st|ok|no|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
+            rf"^(hand|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
             rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
         }
         return [CallbackQueryHandler(handler, pattern=pattern) for pattern, handler in taps.items()]
@@ -167,6 +177,7 @@ class SessionButtons:
         ended = await self._room.store.end_session(session.id, at, cancelled=True)
         if ended is not None:
             await self._students.tell_cancelled(ended)
+            await self._settle_pictures(ended)
         said = _("Cancelled.") if ended is not None else _("The session has ended already: it can't be cancelled.")
         await self._hand.put_away(session, said)
         await self._show(session, "cancelled", ended is not None)
@@ -194,6 +205,8 @@ class SessionButtons:
             case "ok" | "no":
                 await self._told(session, await self._hand.decide(session, at, accept=what == "ok"))
                 await self._hand.show_checks(session, 0)
+            case "fok" | "fno":  # below the two pictures of a face, which go with the decision
+                await self._told(session, await self._hand.decide(session, at, accept=what == "fok"))
             case "free":
                 await self._hand.ask_free(session, at)
             case _:
@@ -216,9 +229,16 @@ class SessionButtons:
         for check_in in decided:
             if check_in.step is Step.REJECTED:
                 await self._students.tell_rejected(session, check_in.student_id, check_in.telegram_id)
+        await self._settle_pictures(session)
         await self._boards.show(session)
+
+    async def _settle_pictures(self, session: Session) -> None:
+        """Take the pictures of faces that are decided on out of the teacher's chat."""
+        if self._reviews is not None:
+            await self._reviews.settle(session)
 
     async def give_up(self, session: Session) -> None:
         """Reject the check-ins that the teacher has said nothing on in all the time that there was."""
         for check_in in await self._hand.reject_rest(session):
             await self._students.tell_rejected(session, check_in.student_id, check_in.telegram_id)
+        await self._settle_pictures(session)

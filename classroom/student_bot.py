@@ -1,4 +1,4 @@
-"""The student's bot: a student ID and a code, a location, then "Attendance marked".
+"""The student's bot: a student ID and a code, a location, the face (face_talk.py), then "Attendance marked".
 
 At most four messages a check-in: the questions for the code and for the location, what became of it, and the mark.
 """
@@ -16,10 +16,12 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, Mess
 from classroom import checkin_policy as policy
 from classroom.checkin import Answer, CheckIns, Told
 from classroom.evidence import evidence_of
+from classroom.face_talk import FaceTalk
 from classroom.lines import short
 from classroom.services import Classroom, Context, sender, tapped, typed
 from classroom.sessions import Binding, Mark, Session, Sheet, Status, Step, attendance_percentage
 from classroom.student_texts import answer_text, refusal_text, status_word
+from ledger import Action
 from telegram_app.i18n import LANGUAGES, Texts, texts
 from telegram_app.outgoing import NOTICE, Button, Item, Keyboard
 
@@ -41,8 +43,9 @@ ON_SCREEN = timedelta(minutes=10)  # for which a question is taken to be in sigh
 class StudentBot:
     """The handlers of the student's bot."""
 
-    def __init__(self, room: Classroom, check_ins: CheckIns) -> None:
-        """Take what the bots share, and the check-ins."""
+    def __init__(self, room: Classroom, check_ins: CheckIns, faces: FaceTalk | None = None) -> None:
+        """Take what the bots share, the check-ins, and who talks about faces (None: none are checked)."""
+        self._faces = faces
         self._room = room
         self._side = room.student
         self._check_ins = check_ins
@@ -64,6 +67,7 @@ class StudentBot:
             CallbackQueryHandler(self._delete_me, pattern=r"^del$"),
             CallbackQueryHandler(self._deleted, pattern=r"^del:yes$"),
             CallbackQueryHandler(self._language, pattern=r"^lang:(en|ru|kk)$"),
+            *(self._faces.handlers() if self._faces is not None else []),
             MessageHandler(located, self._located),
             MessageHandler(_TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
             MessageHandler(_TYPED & ~filters.StatusUpdate.ALL, self._other),
@@ -176,7 +180,8 @@ class StudentBot:
             await self._say(person, said, hide=True)
             return
         told = await self._check_ins.place(person, evidence)
-        if moved and (told.answer not in (Answer.WAITING, Answer.REVIEW) or not told.is_new):
+        telling = (Answer.WAITING, Answer.REVIEW, Answer.CONSENT, Answer.CHALLENGE)
+        if moved and (told.answer not in telling or not told.is_new):
             return  # a live location moves every few seconds: only what is new is worth a message
         await self._tell(person, told, located=True)
 
@@ -205,6 +210,8 @@ class StudentBot:
             await self._side.outbox.put(Item(person, "strip", slot=MENU), self._asking(person, text))
         elif told.answer is Answer.WRONG:
             await self._side.outbox.put(*self._below(person, text, [[Button(_("Back"), "menu")]]))
+        elif told.answer in (Answer.CONSENT, Answer.CHALLENGE) and self._faces is not None:
+            await self._faces.show(person, told)
         else:
             await self._say(person, text, hide=located)
 
@@ -215,7 +222,9 @@ class StudentBot:
             return
         person, now = binding.telegram_id, self._room.clock.now()
         key = f"mark:{session.id}:{student_id}:{mark.status.value}:{mark.by}:{mark.at.isoformat() if mark.by else ''}"
-        item = Item(person, "send", self._marked(person, session, mark), slot=f"mark:{session.id}", lane=NOTICE)
+        in_place = self._faces is not None and await self._faces.waits_for_mark(session, student_id, mark)
+        action: Action = "edit" if in_place else "send"  # in the place of the acknowledgement, or ringing
+        item = Item(person, action, self._marked(person, session, mark), slot=f"mark:{session.id}", lane=NOTICE)
         if await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now)):
             log.info("session %s: student %s, to be told of the mark", session.id, student_id)
 
@@ -264,6 +273,8 @@ class StudentBot:
             if sheet.acked_version >= sheet.version:
                 await self.tell_acked(session, sheet)
         marked = {student_id for sheet in sheets for student_id in sheet.marks}
+        if self._faces is not None:
+            await self._faces.catch_up(session)
         for check_in in await self._room.store.check_ins(session.id):
             if check_in.step is Step.REJECTED and check_in.student_id not in marked:
                 await self.tell_rejected(session, check_in.student_id, check_in.telegram_id)
@@ -282,10 +293,15 @@ class StudentBot:
             said = _("Your teacher has cancelled the check-in for {subject}.").format(
                 subject=short(session.subject, 300)
             )
-            slot = f"mark:{session.id}" if check_in.student_id in marked else None
-            item = Item(person, "amend" if slot else "send", said, slot=slot, lane=NOTICE)
+            action: Action = "amend" if check_in.student_id in marked else "send"
+            if action == "send" and check_in.step is Step.CHECKING:
+                action = "edit"  # the acknowledgement of the video
+            slot = f"mark:{session.id}" if action != "send" else None
+            item = Item(person, action, said, slot=slot, lane=NOTICE)
             key, now = f"cancelled:{session.id}:{check_in.student_id}:{person}", self._room.clock.now()
             await self._side.outbox.put(item, when=functools.partial(self._side.told.claim, key, now))
+        if self._faces is not None:
+            await self._faces.cancelled(session)
 
     # a student's own
 
@@ -326,6 +342,8 @@ class StudentBot:
             "Delete what this bot keeps of you: the link between this Telegram account and your student ID, your"
             " check-ins, your language? Marks stay with the university. Binding the ID again takes your teacher."
         )
+        if self._faces is not None:
+            text += " " + _("What is kept of your face goes, too, and nothing can bring it back.")
         keyboard: Keyboard = [[Button(_("Yes, Delete"), "del:yes")], [Button(_("Back"), "menu")]]
         await self._side.outbox.put(*self._below(person, text, keyboard))
 
@@ -333,6 +351,8 @@ class StudentBot:
         query = await tapped(update)
         person = sender(update)
         _ = self._side.texts(person)
+        if self._faces is not None:
+            await self._faces.forget(person)  # first: while it is known whose face it is
         await self._room.store.forget_student(person)
         await self._side.forget(person)
         log.info("person %d: data deleted at their wish", person)
@@ -362,12 +382,21 @@ class StudentBot:
             "In class your teacher shows a 6-digit code. Send it here, then share your location from your phone"
             " (a computer can't). Your teacher confirms, and you hear from me: Attendance marked."
         )
+        if self._faces is not None:
+            text = _(
+                "In class your teacher shows a 6-digit code. Send it here, then share your location from your phone"
+                " (a computer can't). Then I ask for a round video of your face with two motions, which is compared"
+                " with your ID photo; you may also go on without your face, and your teacher confirms. You hear from"
+                " me: Attendance marked. /delete_me deletes what is kept of your face."
+            )
         await self._side.outbox.put(*await self._menu_below(person, text))
 
     async def _home(self, person: int, headline: str = "") -> tuple[str, Keyboard]:
         _ = self._side.texts(person)
         binding = await self._room.store.binding_of(person)
         text = _("This bot takes your attendance in class.")
+        if self._faces is not None:
+            text = _("This bot takes your attendance in class: by a code, your place, and your face where you agree.")
         if binding is not None:
             text = f"<b>{short(binding.student_id, 64)}</b>\n" + text
         keyboard: Keyboard = [

@@ -57,6 +57,10 @@ def answer_text(_: Texts, told: Told, location_policy: policy.LocationPolicy) ->
             return _("Too many wrong codes. Wait 15 minutes, then try again; your teacher can mark you by hand.")
         case Answer.PLACE:
             return f"{subject}\n" + _("The code is right. Now share your location, from your phone.") + live
+        case Answer.CONSENT | Answer.CHALLENGE:
+            return f"{subject}\n" + _("Your place is right. Now the round video.")
+        case Answer.CHECKING:
+            return f"{subject}\n" + _("Your video is being checked; you hear from me.")
         case Answer.WAITING:
             return f"{subject}\n" + _("Your place is right. Your teacher has to confirm; you hear from me.")
         case Answer.REVIEW:

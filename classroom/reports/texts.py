@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from classroom.counted import Counted, note_text, refused_lines
+from classroom.face_policy import NOTES
 from classroom.lines import bold, short, split
 from classroom.sessions import CheckIn, Session, Sheet, Status, Step, attendance_percentage
 from classroom.student_texts import status_word
@@ -58,7 +59,7 @@ def _lms_lines(_: Texts, found: Counted) -> list[str]:
 
 
 def _failures(_: Texts, found: Counted) -> list[str]:
-    failed = found.waiting(Step.PLACE, Step.CONFIRM, Step.REVIEW, Step.REJECTED)
+    failed = found.waiting(Step.PLACE, Step.FACE, Step.CHECKING, Step.CONFIRM, Step.REVIEW, Step.REJECTED)
     if not failed:
         return []
     return [
@@ -68,7 +69,9 @@ def _failures(_: Texts, found: Counted) -> list[str]:
 
 
 def _reason(_: Texts, check_in: CheckIn) -> str:
-    return _("not confirmed") if check_in.step is Step.CONFIRM else note_text(_, check_in)
+    if check_in.step is Step.CONFIRM and check_in.note not in NOTES:
+        return _("not confirmed")
+    return note_text(_, check_in)
 
 
 def _by_hand(_: Texts, found: Counted, zone: ZoneInfo) -> list[str]:

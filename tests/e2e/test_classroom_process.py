@@ -42,6 +42,7 @@ class Process:
             "DATA_DIR": str(folder / "data"),
             "ENCRYPTION_KEY_FILE": str(folder / "secrets" / "encryption.key"),
             "HEALTH_PORT": str(self.port),
+            "FACE_ENGINE": "none",
             **settings,
         }
         with self.log_file.open("ab") as log:

@@ -12,6 +12,8 @@ import httpx
 from pydantic import SecretStr
 
 from classroom.composition import Pace, serve
+from classroom.faces import FaceEngine
+from classroom.photos import Photos
 from classroom.store import Store
 from classroom.store.sqlite import SqliteStore
 from encryption import Cipher
@@ -68,7 +70,7 @@ class RunningClock:
     """The real clock, which a test can move ahead."""
 
     def __init__(self) -> None:
-        self._ahead = timedelta()
+        self._ahead = self._run = timedelta()
         self._begun = datetime.now(UTC)
 
     def now(self) -> datetime:
@@ -77,11 +79,12 @@ class RunningClock:
 
     def monotonic(self) -> float:
         """Return seconds that never run backwards."""
-        return (self.now() - self._begun).total_seconds()
+        return (datetime.now(UTC) - self._begun + self._run).total_seconds()
 
     def forward(self, seconds: float) -> None:
-        """Move ahead."""
+        """Move ahead; below zero the wall clock is set back, as a clock that was wrong is."""
         self._ahead += timedelta(seconds=seconds)
+        self._run += timedelta(seconds=max(0.0, seconds))
 
 
 def rosters(folder: Path, batches: dict[str, list[tuple[str, str]]], subject: str = "Algebra") -> None:
@@ -97,8 +100,17 @@ def rosters(folder: Path, batches: dict[str, list[tuple[str, str]]], subject: st
 
 
 @asynccontextmanager
-async def classroom(folder: Path, telegram_url: str, clock: RunningClock, **changes: Any) -> AsyncIterator[str]:
-    """Run the classroom against a Telegram."""
+async def classroom(
+    folder: Path,
+    telegram_url: str,
+    clock: RunningClock,
+    *,
+    engine: FaceEngine | None = None,
+    photos: Photos | None = None,
+    reports: Reports | None = None,
+    **changes: Any,
+) -> AsyncIterator[str]:
+    """Run the classroom against a Telegram; without other settings no face is asked for."""
     changes = {"face_engine": "none"} | changes
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
@@ -107,9 +119,11 @@ async def classroom(folder: Path, telegram_url: str, clock: RunningClock, **chan
         telegram_api_url=telegram_url,
         data_dir=folder,
         encryption_key=SecretStr(KEY),
+        encryption_key_file=folder.parent / f"{folder.name}-secrets" / "encryption.key",
         **changes,
     )
-    serving = asyncio.create_task(serve(settings, clock, Reports(), pace=FAST))
+    reports = reports or Reports()
+    serving = asyncio.create_task(serve(settings, clock, reports, pace=FAST, engine=engine, photos=photos))
     try:
         yield telegram_url
     finally:

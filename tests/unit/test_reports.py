@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
+from classroom import face_policy as faces
 from classroom.checkin_policy import JUST_OUTSIDE, TOO_FAR
 from classroom.counted import Counted
 from classroom.lines import split
@@ -121,6 +122,32 @@ class TestMessages:
             "- C: just outside (71 m)",
             "- D: not confirmed",
             "- E: not accepted",
+        ]
+
+    def test_failures_of_faces(self) -> None:
+        """Whose face was not matched, or not shown, stands there with that."""
+        found = Counted(
+            a_session(),
+            [a_sheet(["A", "B", "C", "D", "E", "F", "G"], {})],
+            [
+                CheckIn("", "S000", 1, Step.FACE, BEGIN, "", 3),
+                CheckIn("", "S001", 2, Step.CHECKING, BEGIN, "", 3),
+                CheckIn("", "S002", 3, Step.REVIEW, BEGIN, faces.FACE, 3),
+                CheckIn("", "S003", 4, Step.REJECTED, BEGIN, faces.FACE, 3),
+                CheckIn("", "S004", 5, Step.CONFIRM, BEGIN, faces.NO_FACE, 3),
+                CheckIn("", "S005", 6, Step.CONFIRM, BEGIN, faces.NO_PHOTO, 3),
+                CheckIn("", "S006", 7, Step.REJECTED, BEGIN, faces.TECHNICAL, 3),
+            ],
+        )
+        text = plain(report_texts(_, found, final=False, zone=ZONE))
+        assert text.split("Not through\n")[1].splitlines() == [
+            "- A: no video of the face",
+            "- B: being checked",
+            "- C: the face is not surely the same",
+            "- D: face not matched",
+            "- E: without a face (3 m)",
+            "- F: no usable ID photo (3 m)",
+            "- G: not accepted",
         ]
 
     def test_hand_and_lms(self) -> None:
