@@ -78,7 +78,7 @@ def note_refusal_text(_: Texts, refusal: NoteRefusal) -> str:
         NoteRefusal.LONG: _("That video is too long: at most {seconds} seconds.").format(seconds=LONGEST_NOTE),
         NoteRefusal.LARGE: _("That video is too large: at most 20 MB."),
     }[refusal]
-    return f"{why} {_('Tap New Challenge.') if refusal is NoteRefusal.LATE else anew}"
+    return why + " " + (_("Tap New Challenge.") if refusal is NoteRefusal.LATE else anew)
 
 
 def problem_text(_: Texts, problem: Problem | None) -> str:
