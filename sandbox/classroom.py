@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import random
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +21,8 @@ import httpx
 PATIENCE = 300.0
 """Seconds that a student waits for an answer."""
 _CONNECTIONS = 1100
+CHALLENGE = "Record a round video"
+MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up"}
 
 
 @dataclass
@@ -28,9 +32,15 @@ class Way:
     arrived: float = 0.0
     asked_place: float = 0.0
     waiting: float = 0.0
+    recorded: float = 0.0  # the video note was sent
+    acknowledged: float = 0.0
     marked: float = 0.0
     messages: int = 0
     error: str = ""
+
+
+Notes = Callable[[int, tuple[str, ...]], bytes]
+"""A student's video note, by the student's number and the motions that are asked for."""
 
 
 @dataclass
@@ -45,6 +55,9 @@ class ClassPlay:
     longitude: float = 76.95
     first_person: int = 100_000
     seed: int = 7
+    notes: Notes | None = None
+    recording: float = 5.0  # seconds that a student takes for a note
+    known: bool = False  # the bot knows everybody's ID and consent from a lesson before
     ways: list[Way] = field(default_factory=list)
 
     async def play(self, code: str) -> list[Way]:
@@ -68,25 +81,63 @@ class ClassPlay:
             await asyncio.sleep(after)
             way.arrived = time.monotonic()
             await self._says(http, person, text=f"/start {code}")
-            await self._sees(http, person, "student ID")
-            await self._says(http, person, text=f"S{number + 1:04}")
+            if not self.known:
+                await self._sees(http, person, "student ID")
+                await self._says(http, person, text=f"S{number + 1:04}")
             await self._sees(http, person, "The code is right")
             way.asked_place = time.monotonic()
             near = self.latitude + (number % 20) / 111_110
             await self._says(http, person, location={"latitude": near, "longitude": self.longitude})
-            await self._sees(http, person, "has to confirm")
+            if self.notes is None:
+                await self._sees(http, person, "has to confirm")
+            else:
+                await self._shows_face(http, number, way, self.notes)
             way.waiting = time.monotonic()
             way.messages = await self._sees(http, person, "Attendance marked")
             way.marked = time.monotonic()
         except (httpx.HTTPError, RuntimeError) as error:
             way.error = f"{type(error).__name__}: {error}"
 
+    async def _shows_face(self, http: httpx.AsyncClient, number: int, way: Way, notes: Notes) -> None:
+        """Agree where that is asked, record what the challenge asks for, and wait for the acknowledgement."""
+        person = self.first_person + number
+        if not self.known:
+            await self._sees(http, person, "Now your face")
+            await self._taps(http, person, "I Agree")
+        await self._sees(http, person, CHALLENGE)
+        note = await asyncio.to_thread(notes, number, await self._asked(http, person))
+        await asyncio.sleep(self.recording)
+        content = {"base64": base64.b64encode(note).decode("ascii"), "duration": max(2, round(self.recording))}
+        await self._says(http, person, video_note=content)
+        way.recorded = time.monotonic()
+        await self._sees(http, person, "Received", "Attendance marked")
+        way.acknowledged = time.monotonic()
+
+    async def _asked(self, http: httpx.AsyncClient, person: int) -> tuple[str, ...]:
+        """Read the motions from the challenge, in their order."""
+        answer = await http.get("/chat", params={"bot": self.bot, "person": person})
+        said = [each["text"] or "" for each in answer.raise_for_status().json()["messages"]]
+        text = next(each for each in reversed(said) if CHALLENGE in each)
+        return tuple(MOTIONS[words] for words in sorted((words for words in MOTIONS if words in text), key=text.index))
+
+    async def _taps(self, http: httpx.AsyncClient, person: int, label: str) -> None:
+        """Tap the newest button with this label."""
+        answer = await http.get("/chat", params={"bot": self.bot, "person": person})
+        messages = answer.raise_for_status().json()["messages"]
+        message = next(
+            each["message_id"]
+            for each in reversed(messages)
+            if any(button["text"] == label for row in each["buttons"] or [] for button in row)
+        )
+        await self._call(http, "/tap", bot=self.bot, person=person, message_id=message, button=label)
+
     async def _says(self, http: httpx.AsyncClient, person: int, **content: Any) -> None:
         await self._call(http, "/send", bot=self.bot, person=person, **content)
 
-    async def _sees(self, http: httpx.AsyncClient, person: int, words: str) -> int:
-        """Wait until a message of the bot's has these words; return how many messages the bot has sent by then."""
+    async def _sees(self, http: httpx.AsyncClient, person: int, *words: str) -> int:
+        """Wait until a message of the bot's has one of these; return how many messages the bot has sent by then."""
         deadline, version = time.monotonic() + PATIENCE, None
+        said: list[str] = []
         while time.monotonic() < deadline:
             params: dict[str, str | int] = {"bot": self.bot, "person": person, "timeout": 20}
             if version is not None:
@@ -95,9 +146,9 @@ class ClassPlay:
             chat = answer.raise_for_status().json()
             version = chat["version"]
             said = [each["text"] or "" for each in chat["messages"] if each["from"] == "bot"]
-            if any(words in text for text in said):
+            if any(each in text for text in said for each in words):
                 return len(said)
-        raise RuntimeError(f"waited in vain for '{words}'")
+        raise RuntimeError(f"waited in vain for '{words[0]}', the last was '{said[-1] if said else ''}'")
 
     async def _call(self, http: httpx.AsyncClient, path: str, **body: Any) -> None:
         answer = await http.post(path, json=body)
