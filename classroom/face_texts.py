@@ -18,7 +18,7 @@ def consent_text(_: Texts, engine: str, region: str, until: date) -> str:
         "Kept: a sealed template of the face on your ID photo, until the term's end ({day}) or until you send"
         " /delete_me."
     )
-    where = _("It is compared here, on the university's own server.")
+    where = _("It is compared on this bot's own server.")
     if engine == "rekognition":
         kept = _("Kept: no template of your face. That you agreed is kept until the term's end ({day}).")
         where = _("Amazon (AWS Rekognition, {region}) compares pictures from it with your ID photo.")
