@@ -64,6 +64,7 @@ def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
     from classroom.faces.local import LocalEngine
 
     local = LocalEngine(settings.face_match_threshold)
+    local.warm_up()
     if settings.face_engine == "local":
         return local
     from classroom.faces.rekognition import RekognitionEngine
@@ -88,7 +89,9 @@ class _WithJudge:
 def photos_of(settings: Settings) -> Photos:
     """Return where the settings say that ID photos are, with a bounded cache before it."""
     if settings.aws_s3_bucket is None:
-        return CachedPhotos(FolderPhotos(settings.data_dir / "photos"))
+        folder = settings.data_dir / "photos"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return CachedPhotos(FolderPhotos(folder))
     from classroom.photos.s3 import S3Photos
 
     return CachedPhotos(S3Photos(settings.aws_s3_bucket, settings.aws_s3_prefix, _access(settings)))

@@ -4,6 +4,7 @@ Runs in a worker process. Everything is brought to one scale first, so that a fa
 followed as well as any other.
 """
 
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -14,17 +15,19 @@ import numpy.typing as npt
 from classroom.faces import models, relief
 from classroom.faces.video import Frame, Gray, Picture, frames
 
-KEY_EVERY = 5  # pictures between detections: half a second
+KEY_EVERY = 6  # pictures between detections: three quarters of a second
 _EYES = 64.0  # pixels between the eyes, to which pictures are scaled for following
+_ENOUGH = 0.28  # how far from that scale a picture may be without being scaled
 _NOSE_POINTS, _OTHER_POINTS = 40, 80
 _FLOW = {"winSize": (13, 13), "maxLevel": 3, "criteria": (3, 10, 0.03)}  # 3: by error or by rounds
 _MOST_ERROR = 0.05  # of a fit: beyond, points are on no face any more
 _FRONTAL = 0.03  # a relief's shift up to which a picture is frontal
+_AT_REST = 0.012  # how much a shift may differ from the picture before it
 _STRAIGHT = 0.05  # how much an anchor's asymmetry may differ from the first one's
-_ANCHOR_LASTS = 30  # pictures: three seconds, then points have drifted
+_ANCHOR_LASTS = 24  # pictures: three seconds, then points have drifted
 _FIRST_ANCHOR_WITHIN = 1.0  # seconds, in which the straightest look is taken for frontal
 _NEAR = 170  # pixels of a face's box from which on half the resolution is enough for the detector (80 pixels)
-_AWAY = 0.06  # a relief's shift from which on the detector would look in vain
+_AWAY = 0.07  # a relief's shift from which on the head is turned, and the detector would look in vain
 
 
 @dataclass(frozen=True)
@@ -65,21 +68,29 @@ class _Anchor:
         points = _points(gray, frame)
         self.own = frame.own(points)
         self.now = points
-        self.asymmetry = 0.0
         self.age = 0
+        self.is_back = False  # the head has turned since, and rests near where it was
+        self._was_away = False
+        self._last = relief.Shift(0.0, 0.0, 0.0, 0.0)
 
     def follow(self, before: Gray, gray: Gray) -> relief.Shift | None:
         """Follow the points one picture on; None where too few are left, or they no longer move like a face."""
         self.age += 1
         if len(self.own) < relief.LEAST_POINTS:
             return None
-        moved, status, _error = cv2.calcOpticalFlowPyrLK(before, gray, self.now[:, None], None, **_FLOW)  # type: ignore[call-overload]
+        after, status, _error = cv2.calcOpticalFlowPyrLK(before, gray, self.now[:, None], None, **_FLOW)  # type: ignore[call-overload]
         kept = status[:, 0] == 1
-        self.own, self.now = self.own[kept], moved[kept, 0]
+        self.own, self.now = self.own[kept], after[kept, 0]
         if len(self.own) < relief.LEAST_POINTS:
             return None
         shift = relief.shift(self.own, self.frame.own(self.now))
-        return shift if shift.error <= _MOST_ERROR else None
+        if shift.error > _MOST_ERROR:
+            return None
+        self._was_away = self._was_away or shift.size >= _AWAY
+        moved = math.hypot(shift.right - self._last.right, shift.down - self._last.down)
+        self.is_back = self._was_away and shift.size < _AWAY and moved <= _AT_REST
+        self._last = shift
+        return shift
 
 
 class _Follower:
@@ -105,6 +116,8 @@ class _Follower:
         self._since_key += 1
         if shift is not None and shift.size >= _AWAY:
             return
+        if shift is not None and self._anchor is not None and self._anchor.is_back:
+            self._since_key = KEY_EVERY  # the head is back
         if self._since_key >= KEY_EVERY or (self._anchor is None and self._since_key >= 2):
             self._since_key = 0
             self._look(frame, shift)
@@ -149,24 +162,25 @@ class _Follower:
     def _is_straight(self, at: float, asymmetry: float, shift: relief.Shift | None) -> bool:
         """Say whether a face may be taken for frontal, so that points are followed from here on.
 
-        At first the straightest look within a second is; later what is as straight as that one by its landmarks, and
-        by the points where these can still be followed. Measured against the first one each time: else somebody could
-        creep round.
+        At first the straightest look within a second is; later what is as straight as that one by its landmarks: when
+        the head is back from a motion (what the points have drifted by then is forgotten), when the points are old and
+        say the same, or are lost. Measured against the first one each time: else somebody could creep round.
         """
         anchor = self._anchor
         if anchor is None:
             return True
         if at <= _FIRST_ANCHOR_WITHIN and (shift is None or shift.size <= _FRONTAL):
             return abs(asymmetry) < abs(self._first_asymmetry) - 0.01
-        lost = shift is None
         straight = abs(asymmetry - self._first_asymmetry) <= _STRAIGHT
         if shift is not None:
-            return straight and anchor.age >= _ANCHOR_LASTS and shift.size <= _FRONTAL
-        return lost and straight
+            is_old = anchor.age >= _ANCHOR_LASTS and shift.size <= _FRONTAL
+            return straight and (is_old or anchor.is_back)
+        return straight
 
     def _anchor_at(self, frame: Frame, face: relief.Frame, asymmetry: float) -> None:
         if self._anchor is None:
-            self._scale = _EYES / face.eyes
+            factor = _EYES / face.eyes
+            self._scale = factor if abs(factor - 1) > _ENOUGH else 1.0
         if self._anchor is None or frame.at <= _FIRST_ANCHOR_WITHIN:
             self._first_asymmetry = asymmetry
         gray = _scaled(frame.gray, self._scale)
@@ -185,7 +199,7 @@ def follow(note: bytes) -> Followed:
 
 
 def _scaled(gray: Gray, factor: float) -> Gray:
-    if abs(factor - 1) < 0.02:
+    if factor == 1:
         return gray
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=how), dtype=np.uint8)

@@ -59,6 +59,11 @@ class LocalEngine:
         context = multiprocessing.get_context("spawn")
         return ProcessPool(max_workers=self._processes, initializer=_prepare, context=context)
 
+    def warm_up(self) -> None:
+        """Start the workers before the first note comes: each needs about a second for its models."""
+        for _worker in range(self._processes):
+            self._schedule(_ready, ())
+
     async def template(self, photo: bytes) -> bytes:
         """Return an ID photo's descriptor. Raises PhotoUnusable, FaceUnavailable, FaceRefused."""
         made: bytes = await self._do(_template, photo)
@@ -152,6 +157,10 @@ def _guarded(name: str, *arguments: Any) -> tuple[str, Any]:
         return "unusable", str(error)
     except Exception as error:  # noqa: BLE001  # whatever else: the worker goes on, and the log has the kind
         return "failed", type(error).__name__
+
+
+def _ready() -> None:
+    """Do nothing: the models are there before any work."""
 
 
 def _template(photo: bytes) -> tuple[str, Any]:

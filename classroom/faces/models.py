@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 Points = npt.NDArray[np.float32]
 
-SURE = 0.3  # a detector's score
+SURE = 0.6  # a detector's score; what is no face has seldom more than 0.5
 SECOND = 0.5  # of the first face's width, from which a second one counts
 _CHIP = 150  # pixels: what the descriptor's network takes
 _PADDING = 0.25
@@ -34,7 +34,7 @@ class Found:
     top: int
     right: int
     bottom: int
-    score: float = 1.0  # how sure the detector is: from 0 on; patterns that are no face seldom reach 0.5
+    score: float = 1.0  # how sure the detector is, from 0 on
 
     @property
     def width(self) -> int:
@@ -93,8 +93,13 @@ def detect(picture: npt.NDArray[np.uint8], doubled: int = 0) -> list[Found]:
 
 
 def faces(found: list[Found]) -> list[Found]:
-    """Return the face that counts, the largest that is surely one, and each other of half its size that surely is."""
-    sure = [box for box in found if box.score >= SURE] or found[:1]
+    """Return the face that counts, the largest that is surely one, and each other of half its size that surely is.
+
+    Where none is sure, the surest is: a head that is turned away, or in the dark.
+    """
+    sure = [box for box in found if box.score >= SURE]
+    if not sure:
+        return sorted(found, key=lambda box: -box.score)[:1]
     return [box for box in sure if box.width >= SECOND * sure[0].width]
 
 

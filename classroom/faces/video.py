@@ -12,8 +12,8 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]
 Gray = npt.NDArray[np.uint8]
 
-PER_SECOND = 10  # pictures looked at: a head turns within about half a second
-MOST = 200  # pictures of one note, however long it is
+PER_SECOND = 8  # pictures looked at: a head turns within about half a second
+MOST = 160  # pictures of one note, however long it is
 SIDE = 400  # pixels to which larger notes are brought for following
 _MOST_GRABBED = 4000  # a minute at 60 a second, and a margin
 _LARGEST_SIDE = 1280  # pixels; Telegram's notes have at most 640

@@ -32,7 +32,11 @@ class Walker:
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
         clock, store = SetClock(), FailingStore(Path(self.folder.name) / "store.sqlite3", Cipher(KEY))
-        given = Settings(_env_file=None, student_bot_token=SecretStr(STUDENT_TOKEN))  # type: ignore[call-arg]  # its own
+        given = Settings(
+            _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
+            student_bot_token=SecretStr(STUDENT_TOKEN),
+            face_engine="none",
+        )
         nothing = cast("Any", None)
         room = Classroom(given, clock, store, nothing, cast("Side", None), cast("Side", None), nothing, lambda n: n - 1)
         self.room = Class(room, store, clock)
