@@ -295,6 +295,7 @@ def test_a_class_through_the_page_alone(driver: webdriver.Chrome, tmp_path: Path
         page.sees("Aruzhan", "student ID")
         page.types("Aruzhan", "S001")
         page.shares("Aruzhan")
+        page.taps("Aruzhan", "Without My Face")
         page.taps("Teacher", "Confirm All (1)")
         page.sees("Aruzhan", "Attendance marked")
         assert page.complaints() == []
