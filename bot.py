@@ -45,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python bot.py", description="The attendance bot. Settings: see .env.example."
     )
     parser.add_argument(
-        "--check", action="store_true", help="try token, portal, Chrome, storage and key; change nothing"
+        "--check",
+        action="store_true",
+        help="try tokens, portal, Chrome, storage, key, rosters and ID photos; change nothing",
     )
     chosen = parser.parse_args(arguments)
     try:

@@ -21,6 +21,10 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
 from capacity import BYTES_PER_MONITOR, memory_capacity
+from classroom.face_composition import photos_of
+from classroom.lms import LmsError
+from classroom.lms.csv_files import CsvLms
+from classroom.photos import PhotoError, PhotoMissing
 from clock import SystemClock
 from encryption import Cipher, EncryptionKeyError, open_cipher
 from json_file import DataDamaged, SchemaTooNew
@@ -57,10 +61,12 @@ def check(settings: Settings) -> list[Result]:
     if "telegram_bot_token" in bots:
         steps = [("storage", _storage), ("ledger", _ledger), ("key", _key), ("machine", _machine), *steps]
         steps += [("admin", lambda given: asyncio.run(_admin(given))), ("Chrome", _chrome), ("portal", _portal)]
+    if "teacher_bot_token" in bots:
+        steps += [("rosters", _rosters), ("faces", lambda given: asyncio.run(_faces(given)))]
     for what, step in steps:
         try:
             results.append(step(settings))
-        except (OSError, sqlite3.Error, PortalError, StorageUnavailable, DataDamaged, SchemaTooNew) as error:
+        except (OSError, sqlite3.Error, PortalError, StorageUnavailable, DataDamaged, SchemaTooNew, LmsError) as error:
             results.append(Result(what, FAILED, " ".join(str(error).split())))
     return results
 
@@ -176,6 +182,43 @@ async def _admin(settings: Settings) -> Result:
     if strange:
         return Result("admin", WARNING, f"{', '.join(strange)}: has not pressed Start in the bot, or is no person's ID")
     return Result("admin", OK, ", ".join(map(str, settings.admin_telegram_id)))
+
+
+def _rosters(settings: Settings) -> Result:
+    if settings.base_url is not None:
+        return Result("rosters", OK, f"from the LMS {settings.base_url}; a teacher's sign-in tries it")
+    teachers, batches, students = CsvLms(settings.data_dir / "rosters").counted()
+    return Result("rosters", OK, f"{teachers} teachers, {batches} batches, {len(students)} students")
+
+
+async def _faces(settings: Settings) -> Result:
+    """Say who compares, and how many of the students on CSV rosters have an ID photo in the folder."""
+    engine = settings.face_engine
+    if engine == "none":
+        return Result("faces", OK, "FACE_ENGINE is none: the teacher confirms everybody")
+    if settings.aws_s3_bucket is not None:
+        return Result("faces", OK, f"{engine}; photos in the bucket {settings.aws_s3_bucket}, which is not tried here")
+    folder = settings.data_dir / "photos"
+    if not folder.is_dir():
+        return Result(
+            "faces", WARNING, f"{engine}, but no folder {folder} with ID photos: add it, or set FACE_ENGINE=none"
+        )
+    if settings.base_url is not None:
+        return Result("faces", OK, f"{engine}; photos in {folder}")
+    students = CsvLms(settings.data_dir / "rosters").counted()[2]
+    photos, missing = photos_of(settings), 0
+    try:
+        for student in students:
+            try:
+                await photos.tag(student)
+            except PhotoMissing:
+                missing += 1
+    except PhotoError as error:
+        return Result("faces", FAILED, str(error))
+    finally:
+        await photos.close()
+    detail = f"{engine}; {len(students) - missing} of {len(students)} students have a photo in {folder}"
+    return Result("faces", WARNING if missing else OK, detail)
 
 
 async def _asked(

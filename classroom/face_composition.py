@@ -90,6 +90,8 @@ def photos_of(settings: Settings) -> Photos:
     """Return where the settings say that ID photos are, with a bounded cache before it."""
     if settings.aws_s3_bucket is None:
         folder = settings.data_dir / "photos"
+        if not folder.is_dir():
+            log.warning("faces can't be compared: there is no folder %s with ID photos (see FACE_ENGINE)", folder)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return CachedPhotos(FolderPhotos(folder))
     from classroom.photos.s3 import S3Photos

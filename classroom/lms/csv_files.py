@@ -143,6 +143,17 @@ class CsvLms:
                 raise NotThere(f"{path.name} is not there")
             await _in_thread(lambda: _write(path, record))
 
+    def counted(self) -> tuple[int, int, set[str]]:
+        """Read everything; return how many teachers and batches there are, and the students' IDs.
+
+        Raises FileWrong, OSError.
+        """
+        self._listed("")
+        teachers = sum(1 for _row in _rows(self._folder / TEACHERS, _TEACHERS_WANTED))
+        rosters = self._rosters()
+        students = {student.student_id for enrolled in rosters.values() for student in enrolled}
+        return teachers, len({course.batch for course in rosters}), students
+
     # within a thread
 
     def _listed(self, phone: str) -> _Listed | None:

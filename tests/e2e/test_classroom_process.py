@@ -158,9 +158,34 @@ def test_second_poller(tmp_path: Path, telegram: Telegram) -> None:
 
 
 def test_check(tmp_path: Path, telegram: Telegram) -> None:
-    """`bot.py --check` tries the classroom's two tokens, and nothing of the marker where that is not configured."""
+    """`bot.py --check` tries the classroom's parts, and nothing of the marker where that is not configured."""
     bot = Process(tmp_path, telegram, "--check")
     said, _ = bot.process.communicate(timeout=60)
     assert bot.process.returncode == 0, said
     lines = [line.split()[:2] for line in said.splitlines()]
-    assert lines == [["settings", "ok"], ["teacher", "ok"], ["student", "ok"]]
+    assert lines == [[each, "ok"] for each in ("settings", "teacher", "student", "rosters", "faces")]
+    assert "1 batches, 1 students" in said
+
+
+@pytest.mark.parametrize("photos", [None, [], ["s001.JPG"]])
+def test_check_of_the_id_photos(tmp_path: Path, telegram: Telegram, photos: list[str] | None) -> None:
+    """`bot.py --check` warns where faces are compared and nobody, or not everybody, has an ID photo."""
+    if photos is not None:
+        (tmp_path / "data" / "photos").mkdir(parents=True)
+        for name in photos:
+            (tmp_path / "data" / "photos" / name).touch()
+    bot = Process(tmp_path, telegram, "--check", FACE_ENGINE="local")
+    said, _ = bot.process.communicate(timeout=60)
+    assert bot.process.returncode == 0, said
+    assert said.splitlines()[-1].split()[:2] == ["faces", "ok" if photos else "warning"]
+
+
+def test_check_of_a_wrong_roster(tmp_path: Path, telegram: Telegram) -> None:
+    """`bot.py --check` names file and line of a roster that can't be used."""
+    rosters = tmp_path / "data" / "rosters"
+    rosters.mkdir(parents=True)
+    (rosters / "other.csv").write_text("batch,subject,student_id\nCS-2,,S002\n", encoding="utf-8")
+    bot = Process(tmp_path, telegram, "--check")
+    said, _ = bot.process.communicate(timeout=60)
+    assert bot.process.returncode == 69, said
+    assert "other.csv, line 2: subject is empty" in said
