@@ -246,8 +246,10 @@ class FaceTalk:
                 key = f"rejected:{session.id}:{check_in.student_id}:{person}"  # as where the teacher rejects
             case _:
                 return  # the mark is told of by itself
-        item = Item(person, "edit", text, keyboard, f"mark:{session.id}", NOTICE)
-        await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
+        items = [Item(person, "edit", text, keyboard, f"mark:{session.id}", NOTICE)]
+        if check_in.step is Step.FACE:  # the challenge before is still on the screen, with other motions
+            items.insert(0, Item(person, "strip", slot=f"face:{session.id}", lane=NOTICE))
+        await self._side.outbox.put(*items, when=lambda: self._side.told.claim(key, now))
         if check_in.step is Step.REVIEW:
             await self._reviews.show(session, check_in)
 

@@ -333,6 +333,8 @@ class TestTries:
         challenged.records(shows)
         again = challenged.sees(said)
         assert "Record a round video" in again["text"]
+        challenges = [each for each in challenged.screen() if "Record a round video" in (each["text"] or "")]
+        assert [bool(each["buttons"]) for each in challenges] == [False, True]  # the one before can't be taken for it
         challenged.records()
         assert challenged.sees("Attendance marked")["message_id"] == again["message_id"]
         assert len(of_the_bot(challenged)) == 4
