@@ -22,6 +22,7 @@ from classroom.services import Classroom, Context, sender, tapped, typed
 from classroom.sessions import Binding, Mark, Session, Sheet, Status, Step, attendance_percentage
 from classroom.student_texts import answer_text, refusal_text, status_word
 from ledger import Action
+from ledger import Step as Asked
 from telegram_app.i18n import LANGUAGES, Texts, texts
 from telegram_app.outgoing import NOTICE, Button, Item, Keyboard
 
@@ -35,6 +36,7 @@ _TYPED = filters.UpdateType.MESSAGE & _PRIVATE
 _CODE = re.compile(r"\d{3}[ -]?\d{3}")
 _BOTH = re.compile(r"(?P<id>\S.*?)[\s,;]+(?P<code>\d{3}[ -]?\d{3})")
 _TURNED = re.compile(r"(?P<code>\d{3}[ -]?\d{3})[\s,;]+(?P<id>\S.*)")
+_ID = re.compile(r"(?=\S*\d)(?=\S*[^\W\d])\S+|\d{8,}")  # alone: letters and digits, or more digits than a mistyped code
 _COORDINATES = re.compile(r"-?\d+[.,]\d+\s*[,; ]\s*-?\d+[.,]\d+")
 LONGEST_ID = 64
 ON_SCREEN = timedelta(minutes=10)  # for which a question is taken to be in sight, and is changed in its place
@@ -125,14 +127,20 @@ class StudentBot:
         text = text.strip()
         both = _BOTH.fullmatch(text) or _TURNED.fullmatch(text)
         if _CODE.fullmatch(text):
-            if await self._room.store.binding_of(person) is None:
+            step = await self._side.step(person)
+            student_id = step.data.get("student_id") if step is not None and step.name == CODE else None
+            if student_id is None and await self._room.store.binding_of(person) is None:
                 await self._ask_student_id(person, _digits(text))
                 return
-            await self._enter(person, None, _digits(text))
+            await self._enter(person, student_id, _digits(text))
         elif _COORDINATES.fullmatch(text):
             await self._say(person, refusal_text(_, policy.Refusal.TYPED))
         elif both is not None:
             await self._enter(person, both["id"].strip(), _digits(both["code"]))
+        elif _ID.fullmatch(text) and await self._room.store.binding_of(person) is None:
+            in_sight = self._in_sight(await self._side.step(person))
+            await self._room.set_step(self._side, person, CODE, {"student_id": text[:LONGEST_ID]})
+            await self._ask(person, _("Send the 6-digit code that your teacher shows."), in_place=in_sight)
         else:
             await self._ask_code(person, _("That is no code. A code has 6 digits."))
 
@@ -142,14 +150,16 @@ class StudentBot:
         Else, as after a link, without buttons: taking them away again is a call for each student of a large class.
         """
         _, now = self._side.texts(person), self._room.clock.now()
-        before = await self._side.step(person)
-        in_sight = before is not None and before.name == CODE and now - before.at < ON_SCREEN
+        in_sight = self._in_sight(await self._side.step(person))
         await self._room.set_step(self._side, person, STUDENT_ID, {"code": code, "at": now.isoformat()})
         question = _("Now send me your student ID.")
         if in_sight:
             await self._ask(person, question, in_place=True)
         else:
             await self._side.outbox.put(Item(person, "strip", slot=MENU), Item(person, "send", question))
+
+    def _in_sight(self, before: Asked | None) -> bool:
+        return before is not None and before.name == CODE and self._room.clock.now() - before.at < ON_SCREEN
 
     async def _enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> None:
         told = await self._check_ins.enter(person, student_id and student_id[:LONGEST_ID], code, typed_at)

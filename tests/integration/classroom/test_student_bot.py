@@ -13,7 +13,7 @@ from tests.e2e.people import Telegram, eventually, labels
 from tests.integration.in_class import ROOM, STUDENTS, TEACHERS, Run, Student, Teacher
 
 SUBJECT = "Al_ge*bra <1> & 'sets' \N{GRADUATION CAP}"
-ALL = 7  # on the roster
+ALL = 8  # on the roster
 WAYS = [
     ["/start {code}", "S1234567"],
     ["/start", "230145 {code}"],
@@ -21,6 +21,7 @@ WAYS = [
     ["/start", "[Check In]", "{code}", "S005"],
     ["/start", "{code}", "S006"],
     ["/start", "/start {code}", "S007"],
+    ["/start", "S008", "{code}"],
 ]
 PLACE = {"latitude": ROOM[0], "longitude": ROOM[1]}
 
@@ -39,7 +40,7 @@ def roster() -> dict[str, list[tuple[str, str]]]:
             ("S1234567", "A_*Student <b>&'x'</b> \N{PILE OF POO}"),
             ("230145", "B. Student"),
             ("S_*<3>&'", "C. Student"),
-            *((f"S00{number}", f"Student {number}") for number in range(4, 8)),
+            *((f"S00{number}", f"Student {number}") for number in range(4, 9)),
         ]
     }
 
