@@ -101,6 +101,7 @@ async def serve(
     """
     folder = settings.data_dir / "classroom"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.data_dir.chmod(0o700)  # rosters and ID photos are put there with whatever rights
     async with AsyncExitStack() as stack:
         cipher = _cipher(settings, folder)
         store = await stack.enter_async_context(_store(settings, folder, cipher, reports))
