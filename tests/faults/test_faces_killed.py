@@ -1,0 +1,164 @@
+"""Video notes in the queue when the process is killed or ended: whoever comes next judges them, each once."""
+
+import base64
+import random
+import sqlite3
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.people import Telegram, eventually
+from tests.e2e.test_classroom_process import Process
+from tests.faults.counts import FULL
+from tests.integration.faces import Recording
+from tests.integration.in_class import STUDENTS as STUDENTS_BOT
+from tests.integration.in_class import Teacher, its_telegram, rosters
+from tests.media.notes import ADMIRAL, ASTRONAUT, jpeg, portrait, recorded
+
+STUDENTS = 50 if FULL else 5
+ENDS = 8 if FULL else 1  # in the middle, every other one by a kill
+STOPS_WITHIN = 10.0  # seconds; Docker kills after as many
+MINUTES = 15
+MARKED, NO_FIT, NO_PHOTO = "Attendance marked", "does not fit your ID photo", "There is no ID photo of you"
+
+
+@pytest.fixture
+def telegram(telegram_url: str) -> Iterator[Telegram]:
+    """Give a Telegram with both bots in it."""
+    telegram = its_telegram(telegram_url)
+    yield telegram
+    telegram.http.close()
+
+
+class Faced(Recording):
+    """A student with an ID photo of themself, of somebody else, or with none; ``hears`` is what comes of the note."""
+
+    def __init__(self, telegram: Telegram, at: int, photos: Path) -> None:
+        super().__init__(telegram, 2001 + at)
+        self.student_id = f"S{at + 1:03}"
+        self.hears = {1: NO_FIT, 2: NO_PHOTO}.get(at, MARKED)
+        if self.hears != NO_PHOTO:
+            shown = portrait(ADMIRAL if self.hears == NO_FIT else ASTRONAUT)
+            (photos / f"{self.student_id}.jpg").write_bytes(jpeg(shown))
+
+    def answers(self) -> None:
+        """Record what the challenge asks for; no two recordings are the same."""
+        text = self.sees("Record a round video")["text"]
+        words = {"to your left": "left", "to your right": "right", "look up": "up"}
+        motions = tuple(words[word] for word in sorted((word for word in words if word in text), key=text.index))
+        own = self.student_id.encode()
+        content = recorded(ASTRONAUT, motions) + struct.pack(">I4s", 8 + len(own), b"free") + own
+        self.sends(video_note={"base64": base64.b64encode(content).decode("ascii"), "duration": 5})
+
+
+class Class:
+    """A class whose notes are all in the queue: none of them loads until the first process has ended.
+
+    Who has no ID photo hears that at once: it takes no note.
+    """
+
+    def __init__(self, folder: Path, telegram: Telegram) -> None:
+        self._folder, self._telegram = folder, telegram
+        photos = folder / "data" / "photos"
+        photos.mkdir(parents=True)
+        self.students = [Faced(telegram, at, photos) for at in range(STUDENTS)]
+        self.bot = self._process()
+        telegram.call("/faults", kind="500", method="getFile", bot=STUDENTS_BOT, times=None)
+        self.teacher = Teacher(telegram, 7001, "+77010000001")
+
+    def _process(self) -> Process:
+        bot = Process(self._folder, self._telegram, FACE_ENGINE="local", OTP_EXPIRY_SECONDS=str(MINUTES * 60))
+        roster = [(student.student_id, f"Student {student.number}") for student in self.students]
+        rosters(self._folder / "data", {"CS-1": roster})
+        return bot
+
+    def gathers(self) -> None:
+        """Bring everybody to the queue."""
+        self.teacher.signs_in()
+        code = self.teacher.opens("CS-1")
+        for student in self.students:
+            student.says(f"/start {code}")
+        for student in self.students:
+            student.sees("student ID")
+            student.says(student.student_id)
+        for student in self.students:
+            student.sees("The code is right")
+            student.shares()
+        for student in self.students:
+            student.taps("I Agree")
+        for student in self.students:
+            student.answers()
+        for student in self.students:
+            student.sees(NO_PHOTO if student.hears == NO_PHOTO else "Received.")
+
+    def again(self) -> None:
+        """Start the next process, for which notes load."""
+        self._telegram.http.delete("/faults").raise_for_status()
+        self.bot = self._process()
+
+    def stops(self) -> None:
+        """End the process as Docker does."""
+        began = time.monotonic()
+        assert self.bot.stop() == 0
+        took = time.monotonic() - began
+        print(f"ended after {took:.1f} s")
+        assert took < STOPS_WITHIN
+
+    def in_queue(self) -> int:
+        """Return how many notes the store has in the queue, once nobody works with it any more."""
+        store = self._folder / "data" / "classroom" / "store.sqlite3"
+        with closing(sqlite3.connect(store)) as database:
+            return int(database.execute("SELECT count(*) FROM check_ins WHERE step = 'checking'").fetchone()[0])
+
+    def told(self) -> int:
+        """Return how many have heard what came of their notes."""
+        return sum(bool(student.counts(student.hears)) for student in self.students)
+
+    def ends_well(self, kills: int) -> None:
+        """See that everybody hears what is right, once, and that no video stays in any chat."""
+        for student in self.students:
+            student.sees(student.hears, MINUTES * 60 if FULL else 45)
+        eventually("no video stays", lambda: not any("video_note" in m for s in self.students for m in s.screen()))
+        for student in self.students:
+            # a message is doubled only where a kill fell between Telegram's doing it and our having noted that
+            assert all(student.counts(text) <= 1 + kills for text in ("Received.", student.hears))
+            assert [text for text in (MARKED, NO_FIT, NO_PHOTO) if student.counts(text)] == [student.hears]
+        assert self.bot.stop() == 0
+        assert self.in_queue() == 0
+        with closing(sqlite3.connect(self._folder / "data" / "classroom" / "store.sqlite3")) as database:
+            marks = database.execute("SELECT student_id, status FROM marks ORDER BY student_id").fetchall()
+        assert marks == [(s.student_id, "present") for s in self.students if s.hears == MARKED]
+
+
+@pytest.fixture
+def at_school(tmp_path: Path, telegram: Telegram) -> Iterator[Class]:
+    """Give a class with all notes in the queue."""
+    at_school = Class(tmp_path, telegram)
+    try:
+        at_school.gathers()
+        yield at_school
+    finally:
+        at_school.bot.end()
+
+
+def test_killed_and_ended(at_school: Class) -> None:
+    """Notes in the queue at a SIGTERM, which is obeyed in time, and at `kill -9` are all judged by who comes next."""
+    chance = random.Random(1)
+    at_school.stops()
+    assert at_school.in_queue() == STUDENTS - 1
+    at_school.again()
+    for number in range(ENDS):
+        before = at_school.told()
+        eventually("some more have heard", lambda: at_school.told() > before or not at_school.in_queue())  # noqa: B023
+        time.sleep(chance.uniform(0, 0.5))  # the end falls into whichever step
+        if number % 2:
+            at_school.stops()
+        else:
+            at_school.bot.end()
+        print(f"{at_school.in_queue()} of {STUDENTS} notes left to the next process")
+        at_school.again()
+    at_school.ends_well(kills=ENDS)
