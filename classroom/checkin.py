@@ -63,6 +63,7 @@ class Told:
     note_refusal: faces.NoteRefusal | None = None
     mark: Mark | None = None  # that the record has
     is_new: bool = False  # this very location has moved the check-in on
+    is_known: bool = False  # this very video was taken before, and its answer is given or on its way
 
 
 # Hear of a mark that the record has now: the session, the student ID, and the mark.
@@ -158,7 +159,8 @@ class CheckIns:
         The other one is told nothing but that ID and code do not fit. Where a face is asked for, the face decides.
         """
         there = await self._room.store.check_in(session.id, student_id)
-        if there is not None and there.step in (Step.PLACE, Step.CONFIRM, Step.REVIEW):
+        is_unclear = there is not None and there.step is Step.REVIEW and there.note == faces.FACE
+        if there is not None and not is_unclear and there.step in (Step.PLACE, Step.CONFIRM, Step.REVIEW):
             step = Step.PLACE if there.step is Step.PLACE else Step.REVIEW
             doubted = replace(there, step=step, note=policy.CLAIMED_TWICE)
             await self._room.store.move_check_in(doubted, {there.step})
@@ -282,6 +284,10 @@ class CheckIns:
             )  # a hand may have been first
         await self._on_mark(session, check_in.student_id, mark)
 
+    async def tell_again(self, session: Session, mark: Mark) -> None:
+        """Let a mark be told that the record has, where a failure came in between; who has heard hears nothing."""
+        await self._on_mark(session, mark.student_id, mark)
+
     async def set_free(self, session: Session, student_id: str) -> bool:
         """Undo the binding of an ID, on record; what was proven with it in this session is to be proven anew."""
         store, now = self._room.store, self._room.clock.now()
@@ -289,8 +295,9 @@ class CheckIns:
             return False
         log.info("student %s: Telegram account set free by teacher %d", student_id, session.teacher)
         there = await store.check_in(session.id, student_id)
-        if there is not None and there.step in (Step.CONFIRM, Step.REVIEW):
-            await store.move_check_in(replace(there, step=Step.PLACE, note="", distance=None), {there.step})
+        proven = {Step.FACE, Step.CHECKING, Step.CONFIRM, Step.REVIEW}
+        if there is not None and there.step in proven:
+            await store.move_check_in(replace(there, step=Step.PLACE, note="", distance=None, face=None), proven)
         return True
 
     async def settle(self, session: Session, sheets: Collection[Sheet]) -> None:

@@ -21,8 +21,9 @@ from telegram.ext import BaseHandler
 from classroom.board import BETWEEN_EDITS, Boards
 from classroom.checkin import CheckIns
 from classroom.commands import publish
-from classroom.face_composition import FaceParts, Faces, assemble_faces, face_parts
-from classroom.face_reviews import ReviewFiles
+from classroom.face_composition import FaceKept, FaceParts, Faces, assemble_faces, face_kept, face_parts
+from classroom.face_reviews import FaceReviews
+from classroom.face_traces import FaceTraces
 from classroom.faces import FaceEngine
 from classroom.hand_marks import HandMarks
 from classroom.keeper import BETWEEN_LOOKS, Keeper
@@ -108,18 +109,18 @@ async def serve(
         lms = _lms(settings, store, clock)
         stack.push_async_callback(lms.close)
         files = Files(folder / "reports")
-        reviews, plain = ReviewFiles(folder / "reviews", cipher), files_in(files.folder, PICTURES)
-        pictures = reviews.among(plain)
-        teacher = await _bot(stack, settings, clock, "teacher", pictures, reviews.on_sent, pace.between_sends)
+        kept, plain = face_kept(settings, cipher), files_in(files.folder, PICTURES)
+        pictures, on_sent = kept.files.among(plain), kept.files.on_sent
+        teacher = await _bot(stack, settings, clock, "teacher", pictures, on_sent, pace.between_sends)
         student = await _bot(stack, settings, clock, "student", plain, None, pace.between_sends)
         rooms = Rooms(teacher.database)
         room = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
         parts = None
         if settings.face_engine != "none":
-            parts = face_parts(settings, clock, cipher, student.application.bot, engine, photos)
+            parts = face_parts(settings, clock, student.application.bot, engine, photos)
             stack.push_async_callback(parts.photos.close)
             stack.push_async_callback(parts.engine.close)
-        keeper, faces = assemble(room, teacher.application, student.application, files, pace, parts)
+        keeper, faces = assemble(room, teacher.application, student.application, files, pace, kept, parts)
         lateness = Lateness()
         measuring = asyncio.create_task(lateness.measure(), name="loop-lateness")
         stack.callback(measuring.cancel)
@@ -143,6 +144,7 @@ def assemble(
     student_application: AnyApplication,
     files: Files,
     pace: Pace,
+    kept: FaceKept,
     parts: FaceParts | None,
 ) -> tuple[Keeper, Faces | None]:
     """Put the handlers into the two applications, let the LMS's answers reach people, and return the keeper, and what
@@ -151,8 +153,7 @@ def assemble(
 
     async def on_mark(session: Session, student_id: str, mark: Mark) -> None:
         await students.tell_mark(session, student_id, mark)
-        if faces is not None:
-            await faces.reviews.decided(session, student_id)
+        await reviews.decided(session, student_id)
 
     async def on_acked(sheet: Sheet) -> None:
         session = await room.store.session(sheet.session)
@@ -160,11 +161,13 @@ def assemble(
             await students.tell_acked(session, sheet)
 
     check_ins = CheckIns(room, on_mark)
-    faces = assemble_faces(room, check_ins, parts) if parts is not None else None
+    reviews = FaceReviews(room, kept.files, parts.photos if parts is not None else None)
+    traces = FaceTraces(room, reviews, kept.files, kept.keys)
+    faces = assemble_faces(room, check_ins, parts, kept, reviews, traces) if parts is not None else None
     boards = Boards(room, pace.between_edits)
-    students = StudentBot(room, check_ins, faces.talk if faces is not None else None)
+    students = StudentBot(room, check_ins, traces, faces.talk if faces is not None else None)
     hand, sent = HandMarks(room, check_ins), SessionReports(room, files)
-    buttons = SessionButtons(room, boards, hand, students, sent, faces.reviews if faces is not None else None)
+    buttons = SessionButtons(room, boards, hand, students, sent, reviews, traces)
     teachers = TeacherBot(room, boards, hand, buttons)
     room.sync = LmsSync(
         room.store,
@@ -176,8 +179,7 @@ def assemble(
     )
     _add(teacher_application, room.teacher, teachers.handlers())
     _add(student_application, room.student, students.handlers())
-    clean = faces.clean if faces is not None else None
-    keeper = Keeper(room, boards, sent, files, buttons.give_up, students.catch_up, pace.between_looks, clean)
+    keeper = Keeper(room, boards, sent, files, buttons.give_up, students.catch_up, traces.clean, pace.between_looks)
     return keeper, faces
 
 

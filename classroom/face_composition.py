@@ -2,21 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from telegram import Bot
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from classroom.checkin import CheckIns
-from classroom.face_policy import LARGEST_NOTE, last_term_end
+from classroom.face_policy import LARGEST_NOTE
 from classroom.face_reviews import FaceReviews, ReviewFiles
 from classroom.face_steps import FaceSteps
 from classroom.face_talk import FaceTalk
+from classroom.face_traces import FaceTraces
 from classroom.faces import FaceEngine
-from classroom.faces.person_keys import PersonKeys, PersonKeysUnavailable
+from classroom.faces.person_keys import PersonKeys
 from classroom.photos import Photos
 from classroom.photos.cache import CachedPhotos
 from classroom.photos.folder import FolderPhotos
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_ONCE_ELSEWHERE = 8  # notes that the engine gets at a time where most of the work is done by AWS
-PICTURES_KEPT = timedelta(days=1)  # for a teacher's review, where they could not be sent
 
 
 @dataclass
@@ -43,10 +41,16 @@ class FaceParts:
 
     engine: FaceEngine
     photos: Photos
-    keys: PersonKeys
-    files: ReviewFiles
     download: Download
     at_once: int  # notes that the engine gets at a time
+
+
+@dataclass
+class FaceKept:
+    """Where what is kept of faces is, also of a time in which they were checked."""
+
+    keys: PersonKeys
+    files: ReviewFiles
 
 
 @dataclass
@@ -54,9 +58,7 @@ class Faces:
     """What checks faces, and talks of it."""
 
     talk: FaceTalk
-    reviews: FaceReviews
     verification: Verification
-    clean: Callable[[datetime], Awaitable[None]]
 
 
 def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
@@ -107,7 +109,7 @@ def _access(settings: Settings) -> "Access":
 
 
 def face_parts(
-    settings: Settings, clock: Clock, cipher: Cipher, bot: Bot, engine: FaceEngine | None, photos: Photos | None
+    settings: Settings, clock: Clock, bot: Bot, engine: FaceEngine | None, photos: Photos | None
 ) -> FaceParts:
     """Return what faces are checked with; engine and photos are those given, else those that the settings name."""
     from classroom.faces.local import workers
@@ -116,11 +118,17 @@ def face_parts(
     return FaceParts(
         engine or engine_of(settings, clock),
         photos or photos_of(settings),
+        downloads(bot),
+        at_once,
+    )
+
+
+def face_kept(settings: Settings, cipher: Cipher) -> FaceKept:
+    """Return where the settings say that things of faces are kept."""
+    return FaceKept(
         # beside the keys, and so not among the data: a backup of the data opens no template
         PersonKeys(settings.encryption_key_file.with_name("faces"), cipher),
         ReviewFiles(settings.data_dir / "classroom" / "reviews", cipher),
-        downloads(bot),
-        at_once,
     )
 
 
@@ -152,44 +160,36 @@ def _refused(error: TelegramError) -> NoteGone | NoteUnavailable:
     return NoteGone(f"Telegram does not give the note ({type(error).__name__})")
 
 
-def assemble_faces(room: Classroom, check_ins: CheckIns, parts: FaceParts) -> Faces:
+def assemble_faces(
+    room: Classroom, check_ins: CheckIns, parts: FaceParts, kept: FaceKept, reviews: FaceReviews, traces: FaceTraces
+) -> Faces:
     """Put together what checks faces, and what talks of it."""
 
     def submit(check_in: CheckIn) -> int:
         return verification.submit(check_in)
 
-    async def clean(now: datetime) -> None:
-        await _end_of_term(room, parts.keys, now)
-        await asyncio.to_thread(parts.files.clean, now - PICTURES_KEPT)
-
-    reviews = FaceReviews(room, parts.photos, parts.files)
-    talk = FaceTalk(room, FaceSteps(room, check_ins), reviews, parts.keys, submit)
+    talk = FaceTalk(room, FaceSteps(room, check_ins), reviews, traces, submit)
     verification = Verification(
         room,
         parts.photos,
         parts.engine,
-        parts.keys,
+        kept.keys,
         parts.download,
         talk.decided,
         talk.unusable,
         at_once=parts.at_once,
     )
-    return Faces(talk, reviews, verification, clean)
+    return Faces(talk, verification)
 
 
-async def _end_of_term(room: Classroom, keys: PersonKeys, now: datetime) -> None:
-    """Delete what is kept of faces from the terms before this one: templates, and the keys of their copies."""
-    zone = room.settings.zone
-    last = last_term_end(now.astimezone(zone).date(), room.settings.term_ends)
-    over = datetime.combine(last + timedelta(days=1), time(), zone)
-    gone = await room.store.remove_templates(over)
-    try:
-        for student_id in gone:
-            await asyncio.to_thread(keys.forget, student_id)
-    except PersonKeysUnavailable as error:
-        log.warning("faces: %s; keys of templates that are gone are still there", error)
-    if gone:
-        log.info("faces: the term is over, %d templates deleted", len(gone))
-
-
-__all__ = ["FaceParts", "Faces", "assemble_faces", "downloads", "engine_of", "face_parts", "photos_of"]
+__all__ = [
+    "FaceKept",
+    "FaceParts",
+    "Faces",
+    "assemble_faces",
+    "downloads",
+    "engine_of",
+    "face_kept",
+    "face_parts",
+    "photos_of",
+]

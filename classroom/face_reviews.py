@@ -57,18 +57,23 @@ class ReviewFiles:
             return None
 
     def remove(self, name: str) -> None:
-        """Delete a picture, where there is one. Not for the loop."""
-        with suppress(FileNotFoundError):
-            (self.folder / name).unlink()
+        """Delete a picture, where there is one; one that stays is tried again by ``clean``. Not for the loop."""
+        try:
+            (self.folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("the pictures for review %s can't be deleted: %s", name, error.strerror)
 
     def clean(self, before: datetime) -> int:
-        """Delete what was never sent, from before a moment; return how many. Not for the loop."""
+        """Delete what was never sent, from before a moment; return how many. Raises OSError. Not for the loop."""
         if not self.folder.is_dir():
             return 0
-        old = [file for file in self.folder.iterdir() if file.stat().st_mtime < before.timestamp()]
-        for file in old:
-            file.unlink(missing_ok=True)
-        return len(old)
+        count = 0
+        for file in self.folder.iterdir():
+            with suppress(FileNotFoundError):  # sent, and so deleted, in this very moment
+                if file.stat().st_mtime < before.timestamp():
+                    file.unlink()
+                    count += 1
+        return count
 
     def among(self, others: MakeFile) -> MakeFile:
         """Return what makes these files, and all others as ``others`` does."""
@@ -124,8 +129,8 @@ def _drawn(picture: bytes) -> Image.Image:
 class FaceReviews:
     """The pictures in the teachers' chats."""
 
-    def __init__(self, room: Classroom, photos: Photos, files: ReviewFiles) -> None:
-        """Take what the bots work with, where ID photos come from, and where pictures lie."""
+    def __init__(self, room: Classroom, files: ReviewFiles, photos: Photos | None = None) -> None:
+        """Take what the bots work with, where pictures lie, and where ID photos come from (None: none are made)."""
         self._room = room
         self._side = room.teacher
         self._photos = photos
@@ -136,7 +141,7 @@ class FaceReviews:
 
         What can't be made is left out: the check-in is on the teacher's list in any case.
         """
-        if not frame:
+        if not frame or self._photos is None:
             return
         pictures = [frame]
         try:

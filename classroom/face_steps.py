@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from classroom import face_policy as policy
 from classroom.checkin import RECENT, Answer, CheckIns, Told
 from classroom.error_codes import Code, noted
-from classroom.face_policy import Examined, Note, NoteRefusal, Problem, Verdict
+from classroom.face_policy import Examined, Note, NoteRefusal, Verdict
 from classroom.services import Classroom
 from classroom.sessions import CheckIn, Consent, FaceCheck, Session, Step, finish_by
 from classroom.video_notes import Unusable
@@ -22,11 +22,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Decided:
-    """What an examination has come to: the check-in as it is now, and what was wrong with the note."""
+    """What an examination has come to: the check-in as it is now."""
 
     session: Session
     check_in: CheckIn
-    problem: Problem | None = None
 
 
 def may_go_on(session: Session, check_in: CheckIn, at: datetime, grace: timedelta) -> bool:
@@ -110,8 +109,8 @@ class FaceSteps:
         if check_in is None or session is None or session.cancelled:
             return Told(Answer.NOTHING)
         face = check_in.face
-        if check_in.step is Step.CHECKING and face is not None and face.message == message:
-            return Told(Answer.CHECKING, session, check_in, is_new=True)  # Telegram gave it twice, as after a crash
+        if face is not None and face.message == message:  # Telegram gave it twice, as after a crash
+            return Told(Answer.CHECKING, session, check_in, is_new=check_in.step is Step.CHECKING, is_known=True)
         found = await self._waiting(person, session.id, note.at)  # in time is in time, whenever we look
         if isinstance(found, Told):
             return found
@@ -144,6 +143,8 @@ class FaceSteps:
         session = await store.session(session_id)
         if check_in is None or check_in.session != session_id or session is None or session.cancelled:
             return Told(Answer.NOTHING)
+        if await self._is_set_free(check_in):
+            return Told(Answer.NOTHING)
         sheet = await store.sheet_of(session.id, check_in.student_id)
         if sheet is not None and check_in.student_id in sheet.marks:  # by the teacher's hand meanwhile
             return await self._check_ins.where(session, replace(check_in, step=Step.DONE), now)
@@ -153,6 +154,11 @@ class FaceSteps:
         if not running and not may_go_on(session, check_in, at, self._grace):
             return self._over(session, check_in)
         return session, check_in, check_in.face
+
+    async def _is_set_free(self, check_in: CheckIn) -> bool:
+        """Say whether a teacher has undone meanwhile that this account is the student's."""
+        binding = await self._room.store.binding_of(check_in.telegram_id)
+        return binding is None or binding.student_id != check_in.student_id
 
     def _over(self, session: Session, check_in: CheckIn) -> Told:
         noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, the face came too late")
@@ -216,7 +222,7 @@ class FaceSteps:
             return None
         if verdict is Verdict.MATCH:
             self._room.wake_sync(session.id)
-        return Decided(session, moved, examined.problem)
+        return Decided(session, moved)
 
     async def unusable(self, check_in: CheckIn, why: Unusable | NoteRefusal) -> Decided | None:
         """Carry out that a note can't be judged, which is no try: a new challenge where that helps, else the teacher.
@@ -233,7 +239,10 @@ class FaceSteps:
             return None
         now = self._room.clock.now()
         anew = why is Unusable.NOTE or isinstance(why, NoteRefusal)
-        if (
+        if why is Unusable.NO_CONSENT and may_go_on(session, check_in, now, self._grace):
+            asked = FaceCheck(challenges=face.challenges, failed=face.failed, message=face.message)
+            moved = replace(check_in, step=Step.FACE, face=asked)
+        elif (
             anew
             and face.challenges < policy.CHALLENGES + face.failed
             and may_go_on(session, check_in, now, self._grace)
@@ -242,7 +251,11 @@ class FaceSteps:
             again = replace(face, challenges=face.challenges + 1, **given)  # type: ignore[arg-type]  # of several types
             moved = replace(check_in, step=Step.FACE, face=again)
         else:
-            notes = {Unusable.NO_PHOTO: policy.NO_PHOTO, Unusable.PHOTO: policy.NO_PHOTO}
+            notes = {
+                Unusable.NO_PHOTO: policy.NO_PHOTO,
+                Unusable.PHOTO: policy.NO_PHOTO,
+                Unusable.NO_CONSENT: policy.NO_FACE,
+            }
             note = policy.NO_FACE if isinstance(why, NoteRefusal) else notes.get(why, policy.TECHNICAL)
             moved = replace(check_in, step=Step.CONFIRM, note=note, updated_at=face.sent_at)
         if not await self._room.store.move_check_in(moved, {Step.CHECKING}):
@@ -261,14 +274,20 @@ class FaceSteps:
         return session, now, now.face
 
     async def _is_settled(self, session: Session, check_in: CheckIn) -> bool:
-        """Say whether the class went on without the examination: cancelled, or marked by hand."""
+        """Say whether the class went on without the examination: cancelled, marked by hand, the ID set free."""
         sheet = await self._room.store.sheet_of(session.id, check_in.student_id)
         if sheet is not None and check_in.student_id in sheet.marks:
+            await self._check_ins.tell_again(session, sheet.marks[check_in.student_id])
             await self._room.store.move_check_in(replace(check_in, step=Step.DONE), {Step.CHECKING})
             return True
         if session.cancelled:
             await self._room.store.move_check_in(replace(check_in, step=Step.REJECTED), {Step.CHECKING})
-        return session.cancelled
+            return True
+        if await self._is_set_free(check_in):  # in another session: who has the ID next begins anew
+            anew = replace(check_in, step=Step.PLACE, note="", distance=None, face=None)
+            await self._room.store.move_check_in(anew, {Step.CHECKING})
+            return True
+        return False
 
     def _note_in_log(self, check_in: CheckIn, examined: Examined, verdict: Verdict) -> None:
         """Write down the figures: distance and percentage have no common scale, so both are there."""

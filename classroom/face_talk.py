@@ -19,7 +19,7 @@ from classroom import face_policy as policy
 from classroom.checkin import Answer, Told
 from classroom.face_policy import Examined, Note, NoteRefusal, Verdict
 from classroom.face_reviews import FaceReviews
-from classroom.face_steps import FaceSteps, seconds_left
+from classroom.face_steps import Decided, FaceSteps, seconds_left
 from classroom.face_texts import (
     challenge_text,
     consent_text,
@@ -28,7 +28,7 @@ from classroom.face_texts import (
     run_out_text,
     unusable_text,
 )
-from classroom.faces.person_keys import PersonKeys
+from classroom.face_traces import ROUND_VIDEO, FaceTraces, key_of, question_slot
 from classroom.lines import short
 from classroom.services import Classroom, Context, sender, tapped
 from classroom.sessions import CheckIn, Mark, Session, Step
@@ -36,11 +36,10 @@ from classroom.store import StoreError
 from classroom.student_texts import answer_text
 from classroom.video_notes import Unusable
 from telegram_app.i18n import Texts
-from telegram_app.outgoing import NOTICE, SHIPPED, Button, Item, Keyboard
+from telegram_app.outgoing import NOTICE, Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
-ROUND_VIDEO = f"{SHIPPED}round_video.png"  # how one is recorded
 _VIDEOS = filters.VIDEO_NOTE | filters.VIDEO | filters.PHOTO | filters.ANIMATION | filters.Document.VIDEO
 _SHOWN_IN_PLACE = (Answer.CONSENT, Answer.CHALLENGE, Answer.WAITING, Answer.OVER)
 
@@ -52,12 +51,12 @@ class FaceTalk:
     """The handlers of the student's bot for faces, and what tells students of decisions."""
 
     def __init__(
-        self, room: Classroom, steps: FaceSteps, reviews: FaceReviews, keys: PersonKeys, submit: Submit
+        self, room: Classroom, steps: FaceSteps, reviews: FaceReviews, traces: FaceTraces, submit: Submit
     ) -> None:
-        """Take what the bots share, the steps, the teacher's pictures, what templates are sealed with, and what puts a
-        note into the queue.
+        """Take what the bots share, the steps, the teacher's pictures, what takes videos away, and what puts a note
+        into the queue.
         """
-        self._keys = keys
+        self._traces = traces
         self._room = room
         self._side = room.student
         self._steps = steps
@@ -80,7 +79,7 @@ class FaceTalk:
         """Ask, below, for consent or for the video."""
         if told.session is None or told.check_in is None:
             return
-        slot = _slot(told.check_in)
+        slot = question_slot(told.check_in)
         text, keyboard = self._asked(person, told.session, told.check_in)
         await self._side.outbox.put(
             Item(person, "strip", slot=slot), Item(person, "photo", text, keyboard, slot, file=ROUND_VIDEO)
@@ -135,7 +134,7 @@ class FaceTalk:
         text, keyboard = self._asked(person, told.session, told.check_in)
         if told.answer in (Answer.WAITING, Answer.OVER):
             text, keyboard = answer_text(_, told, self._room.settings.location_policy), []
-        slot = _slot(told.check_in)
+        slot = question_slot(told.check_in)
         if message is not None and slot.startswith("face:"):
             await self._side.outbox.fill(person, slot, message.message_id)
         pictured = isinstance(message, Message) and bool(message.photo)
@@ -148,13 +147,15 @@ class FaceTalk:
         message, person = update.effective_message, sender(update)
         if message is None:
             return
-        async with self._turn(person):
+        async with self.turn(person):
             told = await self._steps.note(person, note_of(message), message.message_id)
             if told.answer is Answer.CHECKING and told.is_new and told.check_in is not None:
                 await self._acknowledge(person, told.check_in, self._submit(told.check_in) - 1)
                 return
+        if told.is_known:
+            return
         await self._answer(person, told)
-        if told.note_refusal is not None and message.video_note is not None:  # as promised: no video stays here
+        if message.video_note is not None:  # as promised: no video stays here
             await self._side.outbox.put(Item(person, "delete", message_id=message.message_id))
 
     async def _acknowledge(self, person: int, check_in: CheckIn, before: int) -> None:
@@ -166,7 +167,7 @@ class FaceTalk:
             text = text.format(number=before)
         failed = check_in.face.failed if check_in.face is not None else 0
         item = Item(person, "edit" if failed else "send", text, slot=f"mark:{check_in.session}")
-        key = f"ack:{_key(check_in)}"
+        key = f"ack:{key_of(check_in)}"
         await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
 
     async def _answer(self, person: int, told: Told) -> None:
@@ -180,7 +181,7 @@ class FaceTalk:
             text = note_refusal_text(_, told.note_refusal)
             seconds = self._left(told.session, told.check_in)
             if told.note_refusal is NoteRefusal.LATE or not seconds:
-                slot, keyboard = _slot(told.check_in), self._below_challenge(_, told.session.id)
+                slot, keyboard = question_slot(told.check_in), self._below_challenge(_, told.session.id)
                 await self._side.outbox.put(
                     Item(person, "strip", slot=slot), Item(person, "send", text, keyboard, slot)
                 )
@@ -196,42 +197,48 @@ class FaceTalk:
 
     async def decided(self, check_in: CheckIn, examined: Examined, verdict: Verdict) -> None:
         """Carry out what an examination has come to, and tell of it. Raises StoreUnavailable: it can be repeated."""
-        async with self._turn(check_in.telegram_id):
+        async with self.turn(check_in.telegram_id):
             if verdict is Verdict.GREY:
                 await self._reviews.keep(check_in, examined.frame, examined.percent)
             decided = await self._steps.decided(check_in, examined, verdict)
-            await self._take_away(check_in)
-            if decided is None:
+            await self._traces.take_away(check_in)
+            decided = decided or await self._carried_out(check_in)
+            if decided is None or decided.check_in.step is not Step.REVIEW:
                 await self._reviews.leave_out(check_in)
-            else:
-                why = problem_text(self._side.texts(check_in.telegram_id), decided.problem)
+            if decided is not None:
+                why = problem_text(self._side.texts(check_in.telegram_id), examined.problem)
                 await self._say_step(decided.session, decided.check_in, why)
 
     async def unusable(self, check_in: CheckIn, why: Unusable | NoteRefusal) -> None:
         """Carry out that a note can't be judged, and tell of it."""
-        async with self._turn(check_in.telegram_id):
-            decided = await self._steps.unusable(check_in, why)
-            await self._take_away(check_in)
+        async with self.turn(check_in.telegram_id):
+            decided = await self._steps.unusable(check_in, why) or await self._carried_out(check_in)
+            await self._traces.take_away(check_in)
             if decided is not None:
                 await self._say_step(decided.session, decided.check_in, self._because(check_in.telegram_id, why))
+
+    async def _carried_out(self, check_in: CheckIn) -> Decided | None:
+        """Return what was decided on this very video already, and could not be told then; None: nothing."""
+        store = self._room.store
+        session, now = (
+            await store.session(check_in.session),
+            await store.check_in(check_in.session, check_in.student_id),
+        )
+        if session is None or session.cancelled or now is None or now.telegram_id != check_in.telegram_id:
+            return None
+        if key_of(now) != key_of(check_in) or (now.step is not Step.FACE and now.note not in policy.NOTES):
+            return None
+        return Decided(session, now)
 
     def _because(self, person: int, why: Unusable | NoteRefusal) -> str:
         _ = self._side.texts(person)
         return note_refusal_text(_, why) if isinstance(why, NoteRefusal) else unusable_text(_, why)
 
-    async def _take_away(self, check_in: CheckIn) -> None:
-        """Delete the video from the chat, once."""
-        if check_in.face is None or not check_in.face.message:
-            return
-        now, key = self._room.clock.now(), f"video:{_key(check_in)}"
-        item = Item(check_in.telegram_id, "delete", message_id=check_in.face.message)
-        await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
-
     async def _say_step(self, session: Session, check_in: CheckIn, why: str = "") -> None:
         """Say where a check-in is after its video was looked at, in the acknowledgement's place; once."""
         person, now = check_in.telegram_id, self._room.clock.now()
         _ = self._side.texts(person)
-        subject, keyboard, key = f"<b>{short(session.subject, 300)}</b>\n", None, f"face:{_key(check_in)}"
+        subject, keyboard, key = f"<b>{short(session.subject, 300)}</b>\n", None, f"face:{key_of(check_in)}"
         match check_in.step:
             case Step.FACE:
                 text, keyboard = self._asked(person, session, check_in, why)
@@ -258,7 +265,7 @@ class FaceTalk:
         for check_in in await self._room.store.check_ins(session.id):
             if check_in.face is None or not check_in.face.message or check_in.step is Step.CHECKING:
                 continue
-            await self._take_away(check_in)
+            await self._traces.take_away(check_in)
             if check_in.step is Step.FACE or check_in.note in policy.NOTES:
                 await self._say_step(session, check_in)
         await self._reviews.settle(session)
@@ -274,22 +281,11 @@ class FaceTalk:
         """Take everything out of the queue that a cancelled session has in it, and the videos out of the chats."""
         for check_in in await self._room.store.check_ins(session.id):
             if check_in.step is Step.CHECKING:
-                await self._take_away(check_in)
+                await self._traces.take_away(check_in)
                 await self._room.store.move_check_in(replace(check_in, step=Step.REJECTED), {Step.CHECKING})
 
-    async def forget(self, person: int) -> None:
-        """Delete the key of a person's face: no copy of a template can be opened any more. A video goes from the chat.
-
-        Raises PersonKeysUnavailable, StoreUnavailable.
-        """
-        check_in = await self._room.store.latest_check_in(person)
-        if check_in is not None:
-            await self._take_away(check_in)
-        binding = await self._room.store.binding_of(person)
-        if binding is not None:
-            await asyncio.to_thread(self._keys.forget, binding.student_id)
-
-    def _turn(self, person: int) -> asyncio.Lock:
+    def turn(self, person: int) -> asyncio.Lock:
+        """Return what holds up all that is told to a person of videos."""
         return self._turns.setdefault(person, asyncio.Lock())
 
 
@@ -310,15 +306,4 @@ def _note(kind: str, file: str, unique: str, duration: Any, size: int | None, ci
     return Note(kind, file=file, unique=unique, seconds=int(seconds), size=size or 0, **circumstances)
 
 
-def _slot(check_in: CheckIn) -> str:
-    """Return the place of the question: first a message of its own, after a try the acknowledgement's."""
-    return f"{'mark' if check_in.face is not None and check_in.face.failed else 'face'}:{check_in.session}"
-
-
-def _key(check_in: CheckIn) -> str:
-    """Return what names one video of one check-in, also where the next challenge is given already."""
-    message = check_in.face.message if check_in.face is not None else 0
-    return f"{check_in.session}:{check_in.student_id}:{message}"
-
-
-__all__ = ["ROUND_VIDEO", "FaceTalk", "Submit", "note_of"]
+__all__ = ["FaceTalk", "Submit", "note_of"]

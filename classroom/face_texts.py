@@ -102,6 +102,7 @@ def unusable_text(_: Texts, why: Unusable) -> str:
         Unusable.NO_PHOTO: _("There is no ID photo of you to compare with: ask your university to add one."),
         Unusable.PHOTO: _("Your ID photo can't be compared with: ask your university for a better one."),
         Unusable.NOTE: _("Telegram has lost your video."),
+        Unusable.NO_CONSENT: "",  # what follows is the question
         Unusable.TECHNICAL: _("The check does not work at the moment."),
     }
     return texts[why]

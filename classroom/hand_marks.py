@@ -121,12 +121,15 @@ class HandMarks:
         keyboard = [[Button(_("Yes, Free It"), f"freed:{session.id}:{at}"), Button(_("Back"), f"st:{session.id}:{at}")]]
         await self._show(session.teacher, text, keyboard)
 
-    async def free(self, session: Session, at: int) -> None:
-        """Undo the binding of a student's ID to a Telegram account, on record."""
-        students = (await counted(self._room, session)).roster
+    async def free(self, session: Session, at: int) -> CheckIn | None:
+        """Undo the binding of a student's ID to a Telegram account, on record; return the check-in as it was."""
+        students, undone = (await counted(self._room, session)).roster, None
         if at < len(students):
-            await self._check_ins.set_free(session, students[at].student_id)
+            undone = await self._room.store.check_in(session.id, students[at].student_id)
+            if not await self._check_ins.set_free(session, students[at].student_id):
+                undone = None
         await self.show_student(session, at)
+        return undone if undone is not None and undone.step is not Step.DONE else None
 
     # check-ins that wait for a word
 

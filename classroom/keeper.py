@@ -41,8 +41,8 @@ class Keeper:
         files: Files,
         give_up: GiveUp,
         catch_up: Callable[[Session], Awaitable[None]],
+        clean_faces: Callable[[datetime], Awaitable[None]],
         between_looks: float = BETWEEN_LOOKS,
-        clean_faces: Callable[[datetime], Awaitable[None]] | None = None,
     ) -> None:
         """Take what the bots work with, the boards, the reports, where their files lie, who rejects the check-ins on
         which the teacher has said nothing in all the time that there was, and what tells students what they have not
@@ -87,7 +87,10 @@ class Keeper:
                 log.exception("session %s: looking at it failed", session.id)
         if self._cleaned is None or now - self._cleaned >= CLEAN_EVERY:
             self._cleaned = now
-            await self._clean(now)
+            try:
+                await self._clean(now)
+            except OSError as error:  # of a file; the classes go on
+                log.warning("the classroom's keeper can't clean: %s", error)
 
     async def _look_at(self, session: Session, now: datetime) -> None:
         if session.id not in self._caught_up:
@@ -169,8 +172,7 @@ class Keeper:
     async def _clean(self, now: datetime) -> None:
         before = now - timedelta(days=self._room.settings.retention_days)
         gone = await self._room.store.clean(now, before)
-        if self._clean_faces is not None:
-            await self._clean_faces(now)
+        await self._clean_faces(now)
         files = await asyncio.to_thread(self._files.clean, now - FILES_KEPT)
         told = 0
         for side in (self._room.teacher, self._room.student):

@@ -13,6 +13,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler
 from classroom.board import Boards
 from classroom.counted import counted
 from classroom.face_reviews import FaceReviews
+from classroom.face_traces import FaceTraces
 from classroom.hand_marks import LETTERS, HandMarks
 from classroom.opening import ROOM_NAME
 from classroom.reports.sending import Reports
@@ -38,12 +39,14 @@ class SessionButtons:
         hand: HandMarks,
         students: StudentBot,
         reports: Reports,
-        reviews: FaceReviews | None = None,
+        reviews: FaceReviews,
+        traces: FaceTraces,
     ) -> None:
-        """Take what the bots work with, the board, the lists, who tells the students, the reports, and the pictures
-        of faces (None: no faces are checked).
+        """Take what the bots work with, the board, the lists, who tells the students, the reports, the pictures of
+        faces, and what else a face's check leaves in chats.
         """
         self._reviews = reviews
+        self._traces = traces
         self._room = room
         self._side = room.teacher
         self._boards = boards
@@ -210,7 +213,9 @@ class SessionButtons:
             case "free":
                 await self._hand.ask_free(session, at)
             case _:
-                await self._hand.free(session, at)
+                undone = await self._hand.free(session, at)
+                if undone is not None:
+                    await self._traces.drop(session, undone)
 
     async def _mark_tap(self, update: Update, context: Context) -> None:
         query = await tapped(update)
@@ -234,8 +239,7 @@ class SessionButtons:
 
     async def _settle_pictures(self, session: Session) -> None:
         """Take the pictures of faces that are decided on out of the teacher's chat."""
-        if self._reviews is not None:
-            await self._reviews.settle(session)
+        await self._reviews.settle(session)
 
     async def give_up(self, session: Session) -> None:
         """Reject the check-ins that the teacher has said nothing on in all the time that there was."""

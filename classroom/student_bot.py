@@ -7,6 +7,7 @@ import functools
 import logging
 import re
 import unicodedata
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from classroom import checkin_policy as policy
 from classroom.checkin import Answer, CheckIns, Told
 from classroom.evidence import evidence_of
 from classroom.face_talk import FaceTalk
+from classroom.face_traces import FaceTraces
 from classroom.lines import short
 from classroom.services import Classroom, Context, sender, tapped, typed
 from classroom.sessions import Binding, Mark, Session, Sheet, Status, Step, attendance_percentage
@@ -45,8 +47,11 @@ ON_SCREEN = timedelta(minutes=10)  # for which a question is taken to be in sigh
 class StudentBot:
     """The handlers of the student's bot."""
 
-    def __init__(self, room: Classroom, check_ins: CheckIns, faces: FaceTalk | None = None) -> None:
-        """Take what the bots share, the check-ins, and who talks about faces (None: none are checked)."""
+    def __init__(self, room: Classroom, check_ins: CheckIns, traces: FaceTraces, faces: FaceTalk | None = None) -> None:
+        """Take what the bots share, the check-ins, what takes away traces of faces, and who talks about faces (None:
+        none are checked).
+        """
+        self._traces = traces
         self._faces = faces
         self._room = room
         self._side = room.student
@@ -285,6 +290,8 @@ class StudentBot:
         marked = {student_id for sheet in sheets for student_id in sheet.marks}
         if self._faces is not None:
             await self._faces.catch_up(session)
+        else:
+            await self._traces.hand_over(session, marked)
         for check_in in await self._room.store.check_ins(session.id):
             if check_in.step is Step.REJECTED and check_in.student_id not in marked:
                 await self.tell_rejected(session, check_in.student_id, check_in.telegram_id)
@@ -361,9 +368,9 @@ class StudentBot:
         query = await tapped(update)
         person = sender(update)
         _ = self._side.texts(person)
-        if self._faces is not None:
-            await self._faces.forget(person)  # first: while it is known whose face it is
-        await self._room.store.forget_student(person)
+        async with self._faces.turn(person) if self._faces is not None else nullcontext():
+            await self._traces.forget(person)  # first: while it is known whose face it is
+            await self._room.store.forget_student(person)
         await self._side.forget(person)
         log.info("person %d: data deleted at their wish", person)
         question = [Item(person, "delete", message_id=query.message.message_id)] if query.message else []

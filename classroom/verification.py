@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from classroom.error_codes import Code, noted
-from classroom.face_policy import Examined, NoteRefusal, Verdict, verdict
+from classroom.face_policy import Examined, NoteRefusal, Verdict, verdict, wording
 from classroom.faces import FaceEngine, FaceRefused, FaceUnavailable, PhotoUnusable
 from classroom.faces.person_keys import PersonKeys
 from classroom.note_check import Check, Limits, NoteChecks, Repeated
@@ -218,8 +218,12 @@ class Verification:
                 await self._do(check)
             except Exception:  # a bug of ours must not end the task that others wait for
                 log.exception("%s, what became of the note could not be told", check.label)
-                self._end(check)
-                self._let_go.add(check.key)
+                if check.outcome is not Unusable.TECHNICAL:  # nobody is to wait for ever
+                    check.outcome = Unusable.TECHNICAL
+                    self._put_later(check)
+                else:
+                    self._end(check)
+                    self._let_go.add(check.key)
             finally:
                 self._tasks[task] = None
 
@@ -258,7 +262,7 @@ class Verification:
         self._end(check)
         self._note_down(check)
 
-    async def _outcome(self, check: Check) -> tuple[Examined, Verdict] | None:
+    async def _outcome(self, check: Check) -> tuple[Examined, Verdict] | Unusable | None:
         """Return what the note's examination comes to; None where it is not waited for any more."""
         store = self._room.store
         session = await store.session(check.check_in.session)
@@ -268,6 +272,9 @@ class Verification:
         now = await store.check_in(check.check_in.session, check.check_in.student_id)
         if now is None or now.step is not Step.CHECKING or now.face is None or now.face.message != check.face.message:
             return None
+        consent = await store.consent(now.telegram_id)
+        if consent is None or not consent.given or consent.wording != wording(self._room.settings.face_engine):
+            return Unusable.NO_CONSENT
         examined = await self._checks.examine(check)
         self._refused.clear()
         self._no_engine_for.clear()

@@ -22,6 +22,7 @@ class Unusable(StrEnum):
     NO_PHOTO = "no photo"  # nobody has put this student's ID photo there
     PHOTO = "photo unusable"  # it shows no face, or two, or can't be read
     NOTE = "note gone"  # a new one is needed
+    NO_CONSENT = "no consent"  # to the engine that is set up now: another one was when the note came
     TECHNICAL = "technical"  # what is needed did not work, again and again, or is set up wrongly
 
 

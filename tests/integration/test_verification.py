@@ -18,7 +18,7 @@ from classroom.faces.person_keys import PersonKeyGone, PersonKeys
 from classroom.note_check import Limits
 from classroom.photos import IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
 from classroom.services import Classroom, Side
-from classroom.sessions import Binding, CheckIn, Enrolled, FaceCheck, Place, Session, Sheet, Step
+from classroom.sessions import Binding, CheckIn, Consent, Enrolled, FaceCheck, Place, Session, Sheet, Step
 from classroom.store import StoreUnavailable
 from classroom.store.sqlite import SqliteStore
 from classroom.verification import Pace, Verification
@@ -251,6 +251,7 @@ class Scene:
             sent_at=OPENED + timedelta(seconds=number if at is None else at),
         )
         check_in = CheckIn(self.session.id, student_id, 2000 + number, Step.CHECKING, OPENED, face=face)
+        await self.store.set_consent(Consent(check_in.telegram_id, given=True, at=OPENED))
         if await self.store.begin_check_in(check_in) != check_in:
             assert await self.store.move_check_in(check_in, {Step.FACE, Step.DONE, Step.CONFIRM})
         return check_in
@@ -594,15 +595,36 @@ class TestTroubles:
         await scene.hears(("S001", "technical"), *matches(2, 3))
         assert scene.engine.calls["note 1"] == 3
 
-    async def test_bug_in_the_telling(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-        """Where telling fails by a bug of ours it is logged and left for the next start; no task ends of it."""
-        queue = scene.verification(replace(QUICK, look_every=0.01))
+    async def test_bug_in_telling_a_verdict(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+        """Where telling a verdict fails by a bug of ours the teacher decides, and nobody waits for ever."""
+        queue = scene.verification()
         scene.telling.fail("S001", ZeroDivisionError("ours"), times=1)
-        scene.telling.fail("S002", ZeroDivisionError("ours"), times=1)
+        queue.start()
+        for number in (1, 2):
+            queue.submit(await scene.sends(number))
+        await scene.hears(("S001", "technical"), *matches(2))
+        assert "S001, what became of the note could not be told" in caplog.text
+
+    async def test_no_consent_to_this_engine(self, scene: Scene) -> None:
+        """A note whose sender has agreed to another wording, or to none any more, is not even loaded."""
+        queue = scene.verification()
+        for number, consent in ((1, Consent(2001, True, OPENED, wording=2)), (2, Consent(2002, False, OPENED))):
+            await scene.sends(number)
+            await scene.store.set_consent(consent)
+        queue.start()
+        await scene.hears(("S001", "no consent"), ("S002", "no consent"))
+        assert (scene.notes.calls, scene.engine.made, scene.engine.seen) == ({}, [], [])
+
+    async def test_bug_in_the_telling(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+        """Where all telling fails by a bug of ours it is logged and left for the next start; no task ends of it."""
+        queue = scene.verification(replace(QUICK, look_every=0.01))
+        scene.telling.fail("S001", ZeroDivisionError("ours"), times=2)
+        scene.telling.fail("S002", ZeroDivisionError("ours"), times=2)
         queue.start()
         for number in range(1, 8):
             queue.submit(await scene.sends(number))
         await scene.hears(*matches(*range(3, 8)))
+        await eventually(lambda: caplog.text.count("what became of the note could not be told") == 4)
         assert "S001, what became of the note could not be told" in caplog.text
         assert [each.student_id for each in await scene.store.checking()] == ["S001", "S002"]
         await queue.close()

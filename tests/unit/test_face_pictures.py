@@ -15,7 +15,7 @@ from classroom.composition import PICTURES
 from classroom.face_composition import downloads
 from classroom.face_policy import LARGEST_NOTE
 from classroom.face_reviews import GAP, HEIGHT, REVIEW, ReviewFiles, side_by_side
-from classroom.face_talk import ROUND_VIDEO
+from classroom.face_traces import ROUND_VIDEO
 from classroom.video_notes import NoteError, NoteGone, NoteUnavailable
 from encryption import Cipher
 from telegram_app.files import files_in
