@@ -86,7 +86,7 @@ class HandMarks:
             if each is not status
         ]
         keyboard: Keyboard = [buttons[:2], buttons[2:]]
-        if await self._room.store.binding_for(student.student_id) is not None:
+        if await self._room.store.is_taken(student.student_id):
             keyboard.append([Button(_("Free Telegram Account"), f"free:{key}")])
         keyboard.append([Button(_("Back"), f"hand:{session.id}:{at // ON_A_PAGE}")])
         await self._show(session.teacher, "\n".join(lines), keyboard)

@@ -245,6 +245,9 @@ class Store(Protocol):
     async def binding_for(self, student_id: str) -> Binding | None:
         """Return the Telegram account of a student ID (compared without case)."""
 
+    async def is_taken(self, student_id: str) -> bool:
+        """Say whether a student ID is some account's, or was until its data were deleted: ``unbind`` frees it."""
+
     async def bind(self, binding: Binding) -> Binding:
         """Bind an account and a student ID, one to one; harmless where they are bound to each other.
 

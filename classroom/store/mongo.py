@@ -479,6 +479,11 @@ class MongoStore(MongoConnection):
         """Return the Telegram account of a student ID (compared without case)."""
         return await self._binding({"folded": student_id.casefold(), "telegram_id": {"$exists": True}})
 
+    @asks
+    async def is_taken(self, student_id: str) -> bool:
+        """Say whether a student ID is some account's. See ``Store.is_taken``."""
+        return await self._collection("bindings").find_one({"folded": student_id.casefold()}) is not None
+
     async def _binding(self, which: Document) -> Binding | None:
         document = await self._collection("bindings").find_one(which)
         return binding_from(document) if document is not None else None

@@ -470,6 +470,10 @@ class SqliteStore:
         )
         return binding_from(row) if row is not None else None
 
+    async def is_taken(self, student_id: str) -> bool:
+        """Say whether a student ID is some account's. See ``Store.is_taken``."""
+        return await self._one("SELECT 1 FROM bindings WHERE folded = ?", student_id.casefold()) is not None
+
     async def bind(self, binding: Binding) -> Binding:
         """Bind an account and a student ID, one to one; harmless where they are bound to each other.
 

@@ -15,8 +15,8 @@ from tests.e2e.people import Telegram, eventually
 from tests.e2e.test_classroom_process import Process
 from tests.faults.counts import FULL
 from tests.integration.faces import Recording
+from tests.integration.in_class import STUDENT_TOKEN, TEACHER_TOKEN, Teacher, its_telegram, rosters
 from tests.integration.in_class import STUDENTS as STUDENTS_BOT
-from tests.integration.in_class import Teacher, its_telegram, rosters
 from tests.media.notes import ADMIRAL, ASTRONAUT, jpeg, portrait, recorded
 
 STUDENTS = 50 if FULL else 5
@@ -131,6 +131,10 @@ class Class:
         assert self.in_queue() == 0
         with closing(sqlite3.connect(self._folder / "data" / "classroom" / "store.sqlite3")) as database:
             marks = database.execute("SELECT student_id, status FROM marks ORDER BY student_id").fetchall()
+        kept = [*(self._folder / "data" / "classroom").rglob("*"), *(self._folder / "secrets").rglob("*")]
+        assert {oct(file.stat().st_mode & 0o777) for file in kept if file.is_file()} == {"0o600"}
+        said = self.bot.log_file.read_text()
+        assert not any(token in said for token in (STUDENT_TOKEN, TEACHER_TOKEN))
         assert marks == [(s.student_id, "present") for s in self.students if s.hears == MARKED]
 
 

@@ -575,6 +575,7 @@ class StoreContract:
         await store.forget_student(2001)
         assert await store.binding_of(2001) is None
         assert await store.binding_for("CS-1-b00") is None
+        assert await store.is_taken("cs-1-b00")
         assert await store.check_ins(session.id) == []
         assert await store.wrong_tries(2001, "other", after(-60)) == WrongTries(1, 0)  # else one could guess on and on
         assert (await store.sheets(session.id))[0].status_of("CS-1-b00") is Status.PRESENT
@@ -582,6 +583,7 @@ class StoreContract:
             with pytest.raises(BoundOtherwise):
                 await store.bind(lent)
         assert await store.unbind("CS-1-b00", 7, after(60), "came back")
+        assert not await store.is_taken("CS-1-b00")
         await store.bind(Binding(2001, "CS-1-b00", after(61)))
 
     # tries
