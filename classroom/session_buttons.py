@@ -85,6 +85,7 @@ class SessionButtons:
         session = await self.own(update, session_id)
         if session is not None and session.cancelled:
             await self._students.tell_cancelled(session)
+            await self._settle_pictures(session)
             await self._boards.show(session)
             return None
         return session

@@ -304,14 +304,16 @@ class StudentBot:
         sheets = await self._room.store.sheets(session.id)
         marked = {student_id: sheet.in_lms for sheet in sheets for student_id in sheet.marks}
         for check_in in await self._room.store.check_ins(session.id):
-            if marked.get(check_in.student_id) or check_in.step is Step.REJECTED:
+            # a check that came to its end in this moment found the session cancelled, and has told nothing
+            dropped = check_in.step is Step.REJECTED and check_in.face is not None and not check_in.note
+            if marked.get(check_in.student_id) or (check_in.step is Step.REJECTED and not dropped):
                 continue
             _, person = self._side.texts(check_in.telegram_id), check_in.telegram_id
             said = _("Your teacher has cancelled the check-in for {subject}.").format(
                 subject=short(session.subject, 300)
             )
             action: Action = "amend" if check_in.student_id in marked else "send"
-            if action == "send" and check_in.step is Step.CHECKING:
+            if action == "send" and (dropped or check_in.step is Step.CHECKING):
                 action = "edit"  # the acknowledgement of the video
             slot = f"mark:{session.id}" if action != "send" else None
             item = Item(person, action, said, slot=slot, lane=NOTICE)

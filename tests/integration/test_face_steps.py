@@ -233,6 +233,17 @@ class TestNotes:
             False,
         )
 
+    @pytest.mark.parametrize("verdict", Verdict)
+    async def test_given_twice(self, room: FaceClass, session: Session, verdict: Verdict) -> None:
+        """Telegram's second word of a message whose check is over, as after a crash, changes and says nothing."""
+        told = await room.sends(101)
+        assert told.check_in is not None
+        await room.steps.decided(told.check_in, OTHER, verdict)
+        before = await room.found(session)
+        again = await room.sends(101)
+        assert (again.is_known, again.is_new) == (True, False)
+        assert await room.found(session) == before
+
     async def test_repeated(self, room: FaceClass, session: Session) -> None:
         """A recording counts for one challenge: at the second try, and for a classmate, it is refused."""
         told = await room.sends(101, unique="same")

@@ -277,6 +277,44 @@ class TestInBetween:
         student.sees("Attendance marked")
         scene.no_pictures()
 
+    def test_cancelled_as_the_check_ends(self, scene: Scene) -> None:
+        """Where a check's end comes between the cancelling and the word of it, the student hears of it all the same."""
+        student = scene.in_queue()
+        received = student.sees("Received.")["message_id"]
+        store = scene.run.folder / "classroom" / "store.sqlite3"
+        with closing(sqlite3.connect(store)) as database, database:
+            database.execute("UPDATE sessions SET cancelled = 1, ended_at = opened_at")
+        scene.run.engine.goes_on.set()
+        eventually("the check is over", lambda: scene.steps() == {"S001": "rejected"})
+        scene.teacher.taps("Mark by Hand")  # as the teacher's next tap does where the first was cut short
+        assert student.sees("Your teacher has cancelled")["message_id"] == received
+        scene.no_video(student)
+
+    def test_long_names(self, scene: Scene) -> None:
+        """Names and subjects of 300 characters that look like HTML fit everywhere, in the text of pictures, too."""
+        scene.run.stop()
+        rosters(scene.run.folder, {"CS-1": [("S001", "<b>&'" + "N" * 300)]}, subject="<i>&_*" + "S" * 300)
+        scene.teacher.taps("Cancel Session")
+        scene.run.start()
+        scene.teacher.taps("Yes, Cancel It")
+        scene.teacher.sees("Cancelled")
+        scene.teacher.says("/start")
+        scene.teacher.taps("Take Attendance")
+        scene.teacher.taps("CS-1")
+        scene.teacher.taps("Next")
+        scene.teacher.shares_place()
+        eventually("a new code", lambda: scene.teacher.code() != scene.code)
+        scene.code = scene.teacher.code()
+        student = scene.challenged()
+        student.records("30")
+        student.sees("does not fit your ID photo")
+        student.records("67")
+        student.sees("Your teacher has to look")
+        scene.teacher.sees("Alike by 67 %.")
+        scene.teacher.taps("Accept")
+        student.sees("Attendance marked")
+        assert scene.telegram.refused_calls() == []
+
     def test_reopened_while_it_is_checked(self, scene: Scene) -> None:
         """A session that is closed and reopened during a check takes its outcome, once."""
         student = scene.in_queue()
