@@ -71,8 +71,12 @@ class PersonKeys:
             raise PersonKeyGone("sealed with another key of the person's than the one that is there") from None
 
     def forget(self, student_id: str) -> bool:
-        """Delete a student's key; False where there was none."""
-        with self._held():
+        """Delete a student's key; False where there was none. Where no face was ever checked no folder is made."""
+        with self._held(make=False):
+            try:
+                self._folder.stat()
+            except FileNotFoundError:
+                return False
             return self._delete([self._file_of(student_id)]) == 1
 
     def forget_all_but(self, student_ids: Collection[str]) -> int:
@@ -83,10 +87,11 @@ class PersonKeys:
             return self._delete([file for file in self._keys() if file not in kept])
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
+    def _held(self, *, make: bool = True) -> Iterator[None]:
         with self._lock:
             try:
-                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                if make:
+                    self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 yield
             except OSError as error:
                 raise PersonKeysUnavailable(f"the folder of the faces' keys: {error.strerror}") from error

@@ -88,6 +88,11 @@ class TestGone:
         assert keys.open("S-001", again) == TEMPLATE
         assert keys.open("S-002", other) == TEMPLATE
 
+    def test_never_checked(self, keys: PersonKeys, folder: Path) -> None:
+        """Where no face was ever checked there is nothing to forget, and no folder is made for it."""
+        assert not keys.forget("S-001")
+        assert not folder.parent.exists()
+
     def test_another_person(self, keys: PersonKeys) -> None:
         """One person's key does not open what another's has sealed."""
         keys.seal("S-002", TEMPLATE)
