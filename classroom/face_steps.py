@@ -206,6 +206,7 @@ class FaceSteps:
         match verdict:
             case Verdict.MATCH:
                 await self._check_ins.mark(session, check_in, sent_at)
+                self._room.wake_sync(session.id)
                 moved = replace(check_in, step=Step.DONE, updated_at=sent_at)
             case Verdict.GREY:
                 moved = replace(check_in, step=Step.REVIEW, note=policy.FACE, updated_at=sent_at)
@@ -220,8 +221,6 @@ class FaceSteps:
                 moved = replace(check_in, step=Step.REJECTED, note=policy.FACE, face=failed)
         if not await self._room.store.move_check_in(moved, {Step.CHECKING}):
             return None
-        if verdict is Verdict.MATCH:
-            self._room.wake_sync(session.id)
         return Decided(session, moved)
 
     async def unusable(self, check_in: CheckIn, why: Unusable | NoteRefusal) -> Decided | None:
