@@ -165,8 +165,8 @@ class FaceTalk:
         if before > 0:
             text = _.ngettext("Received. {number} before you.", "Received. {number} before you.", before)
             text = text.format(number=before)
-        failed = check_in.face.failed if check_in.face is not None else 0
-        item = Item(person, "edit" if failed else "send", text, slot=f"mark:{check_in.session}")
+        again = check_in.face is not None and check_in.face.challenges > 1  # what came of the one before may be there
+        item = Item(person, "edit" if again else "send", text, slot=f"mark:{check_in.session}")
         key = f"ack:{key_of(check_in)}"
         await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
 

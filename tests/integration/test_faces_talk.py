@@ -527,6 +527,7 @@ class TestTroubles:
         assert "Record a round video" in challenged.sees("Telegram has lost your video.")["text"]
         challenged.records()
         challenged.sees("Attendance marked")
+        assert len(of_the_bot(challenged)) == 4
 
     def test_end_of_term(self, challenged: Recording, run: Run, clock: RunningClock) -> None:
         """When the term has ended templates, consents and keys go, and nothing else."""
