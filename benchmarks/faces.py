@@ -20,6 +20,7 @@ from benchmarks.measure import machine, spread
 from classroom.face_policy import Motion, percent
 from classroom.faces import examining, models
 from classroom.faces.calibrate import RATES_AT, rates
+from classroom.faces.following import follow
 from sandbox.video_notes import Look, bent, drawn, encoded, flat, head, turned
 from tests.media.notes import ADMIRAL, ASTRONAUT, face, jpeg, portrait
 
@@ -157,9 +158,10 @@ def accuracy() -> list[str]:
         for person, (shown, _photo) in known.items():
             for asked in CHALLENGES[:3]:
                 note = encoded(drawn(face(shown), turned(asked), head, look), look.crf)
-                seen, views = examining._watched(note, [Motion(each) for each in asked])
-                total, done = total + 1, done + (seen.problem is None)
-                described = [examining._described(view) for view in views[: examining.PICTURES]]
+                done += examining.judged(note, [Motion(each) for each in asked]).problem is None
+                total += 1
+                views = examining._best(follow(note).views)[: examining.PICTURES]
+                described = [examining._described(view) for view in views]
                 for whose, template in templates.items():
                     wanted = np.frombuffer(template, dtype=np.float64)
                     if described:

@@ -36,7 +36,7 @@ from classroom.store import StoreError
 from classroom.student_texts import answer_text
 from classroom.video_notes import Unusable
 from telegram_app.i18n import Texts
-from telegram_app.outgoing import NOTICE, Button, Item, Keyboard
+from telegram_app.outgoing import NOTICE, URGENT, Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,8 @@ class FaceTalk:
             text = _.ngettext("Received. {number} before you.", "Received. {number} before you.", before)
             text = text.format(number=before)
         again = check_in.face is not None and check_in.face.challenges > 1  # what came of the one before may be there
-        item = Item(person, "edit" if again else "send", text, slot=f"mark:{check_in.session}")
+        # ahead of the questions to others: who has just sent a video looks whether it arrived
+        item = Item(person, "edit" if again else "send", text, slot=f"mark:{check_in.session}", lane=URGENT)
         key = f"ack:{key_of(check_in)}"
         await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
 

@@ -28,11 +28,14 @@ from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 from clock import Clock, SystemClock
 from ledger import Action, Database, LedgerUnavailable, Outgoing, OutgoingRow, People
 from telegram_app.qr import qr_picture
+from telegram_app.turns import Turns
 
 log = logging.getLogger(__name__)
 
 # A typed password leaves the screen ahead of everything; answers to taps come before notices.
 URGENT, ANSWER, NOTICE = -1, 0, 1
+# In each of these, what makes a new message comes before what tidies the screen: strips and deletions.
+_TIDYING = ("strip", "delete")
 # Telegram allows a bot one message a second in a chat; a little more keeps clear of its clock.
 BETWEEN_SENDS = 1.05
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds, after Telegram did not answer or failed
@@ -132,6 +135,7 @@ class Outbox:
         self._outcomes: dict[tuple[int, int], asyncio.Future[bool]] = {}  # by chat and message
         self._running = False
         self._closing = asyncio.Event()
+        self._turns = Turns()
 
     async def start(self) -> None:
         """Begin to send, with what an earlier process left."""
@@ -251,6 +255,7 @@ class Outbox:
         if early > 0:
             await self._wait(early, kick)  # and look again: an answer may have come ahead of a notice
             return True
+        await self._turns.take(_urgency(row))
         self._tell(row, await self._do(row))
         return True
 
@@ -447,3 +452,8 @@ def _markup(rows: list[list[list[str | None]]] | None) -> InlineKeyboardMarkup |
     return InlineKeyboardMarkup(
         [[InlineKeyboardButton(text or "", callback_data=data, url=url) for text, data, url in row] for row in rows]
     )
+
+
+def _urgency(row: OutgoingRow) -> int:
+    """Return how urgent a row is among those of all chats: a typed password first, tidying last."""
+    return 2 * row.lane + (row.lane > URGENT and row.action in _TIDYING)

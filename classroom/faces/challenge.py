@@ -6,7 +6,7 @@ can be told apart by somebody who has recordings ready. That is one of the reaso
 not a proof of life.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from classroom.face_policy import Motion, Problem
@@ -46,17 +46,29 @@ def motions(moments: Sequence[Moment]) -> list[Motion]:
     A motion begins where the shift passes ``TURNED`` and lasts until it is below ``RETURNED``; looking down is none of
     those that are asked for, and the head comes down after looking up.
     """
-    made: list[Motion | None] = []
-    current: list[Shift] = []
+    found = (_motion(max((moment.shift for moment in each if moment.shift), key=_size)) for each in _away(moments))
+    return [motion for motion, _same in groupby(motion for motion in found if motion is not None)]
+
+
+def stretches(moments: Sequence[Moment]) -> set[int]:
+    """Return in which stretches motions were made: pictures of each have to be compared."""
+    return {moment.stretch for each in _away(moments) for moment in each}
+
+
+def _away(moments: Sequence[Moment]) -> Iterator[list[Moment]]:
+    """Yield the pictures of each time that the head was turned."""
+    current: list[Moment] = []
     for moment in [*moments, Moment(0.0, None)]:
-        shift = moment.shift
-        if shift is not None and shift.size >= (RETURNED if current else TURNED):
-            current.append(shift)
+        if moment.shift is not None and moment.shift.size >= (RETURNED if current else TURNED):
+            current.append(moment)
             continue
         if len(current) >= _BRIEF:
-            made.append(_motion(max(current, key=lambda each: each.size)))
+            yield current
         current = []
-    return [motion for motion, _same in groupby(motion for motion in made if motion is not None)]
+
+
+def _size(shift: Shift) -> float:
+    return shift.size
 
 
 def _motion(shift: Shift) -> Motion | None:

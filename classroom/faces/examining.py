@@ -1,7 +1,10 @@
 """Looks at a note, and at an ID photo: what a worker process does. Plain values in, plain values out.
 
-Where a note's face is described at several of its pictures, the median of their distances decides. Two pictures that
-agree decide it alone: whatever the third one said, the median would be on the same side.
+The median of the distances of several pictures decides, of up to three. Two that agree decide it alone: whatever the
+third one said, the median would be on the same side. So does one that is surely like the ID photo: the pictures of one
+face, followed without a break, are at most 0.17 apart (benchmarks/faces.py), and it is further than that inside. Where
+the following broke between the motions, the worst of pictures from each part counts: nobody can show one face and move
+another.
 """
 
 import time
@@ -13,12 +16,13 @@ import numpy.typing as npt
 
 from classroom.face_policy import GREY, Examined, Motion, Problem, percent
 from classroom.faces import challenge, models
-from classroom.faces.following import Followed, View, follow
+from classroom.faces.following import View, follow
 from classroom.faces.video import NoVideo
 
 PICTURES = 3  # of a note that are described, at most
 ONE_PERSON = 0.6  # the distance between a note's own pictures beyond which they show two people
 TEMPLATE_BYTES = 128 * 8
+_SURELY = 0.18  # of distance inside the threshold, where one picture decides
 _FRONTAL = 0.06  # a relief's shift beyond which a picture is worth less for comparing
 _APART = 0.4  # seconds between pictures that are described
 _PHOTO_SIDE = 800  # pixels to which ID photos are brought
@@ -64,51 +68,60 @@ def examined(note: bytes, motions: Sequence[Motion], template: bytes, threshold:
     """
     if len(template) != TEMPLATE_BYTES:
         raise Unusable("the template is not of this engine")
-    watched, views = _watched(note, motions)
+    watched, parts = _watched(note, motions)
     if watched.problem is not None:
         return watched
     started = time.perf_counter()
     wanted = np.frombuffer(template, dtype=np.float64)
     described: list[Descriptor] = []
-    for view in views[:PICTURES]:
-        described.append(_described(view))
-        if len(described) > 1 and _agree([_distance(each, wanted) for each in described], threshold):
-            break
-    distances = sorted(_distance(each, wanted) for each in described)
+    if len(parts) > 1:
+        described = [_described(views[0]) for views in parts]
+        distance = max(_distance(each, wanted) for each in described)
+    else:
+        for view in parts[0][:PICTURES]:
+            described.append(_described(view))
+            if _is_decided([_distance(each, wanted) for each in described], threshold):
+                break
+        distance = float(np.median([_distance(each, wanted) for each in described]))
     among = max((_distance(one, other) for one in described for other in described), default=0.0)
-    distance = float(np.median(distances))
+    figures = " ".join(f"{_distance(each, wanted):.3f}" for each in described)
     return Examined(
         problem=Problem.CUT if among > ONE_PERSON else None,
         distance=distance,
         percent=percent(distance),
         frame=watched.frame,
         seconds={**(watched.seconds or {}), "encode": time.perf_counter() - started},
-        details=f"{watched.details}, distances {' '.join(f'{each:.3f}' for each in distances)}, among {among:.3f}",
+        details=f"{watched.details}, distances {figures}, among {among:.3f}",
     )
 
 
-def _watched(note: bytes, motions: Sequence[Motion]) -> tuple[Examined, list[View]]:
-    """Follow the face, and judge the motions; return with it the views that are best for comparing, the best first."""
+def _watched(note: bytes, motions: Sequence[Motion]) -> tuple[Examined, list[list[View]]]:
+    """Follow the face, and judge the motions; return with it, for each part of the note in which motions were made and
+    that was followed without a break, the views that are best for comparing, the best first.
+    """
     try:
         seen = follow(note)
     except NoVideo as error:
         return Examined(problem=Problem.BROKEN, details=str(error), seconds={}), []
-    views = _best(seen)
     problem = challenge.problem(seen, motions)
+    parts = [_best([view for view in seen.views if view.stretch == at]) for at in challenge.stretches(seen.moments)]
+    if problem is None and not all(parts):
+        problem = Problem.CUT
+    best = _best(seen.views if problem is not None else [view for views in parts for view in views])
     made = " ".join(motion.value for motion in challenge.motions(seen.moments)) or "nothing"
     followed = sum(moment.shift is not None for moment in seen.moments)
     details = (
         f"asked {' '.join(motions)}, seen {made}, followed {followed} of {len(seen.moments)},"
         f" detected {len(seen.views)} of {seen.looked}"
     )
-    frame = _jpeg(views[0]) if views else b""
-    return Examined(problem=problem, frame=frame, seconds=dict(seen.seconds), details=details), views
+    frame = _jpeg(best[0]) if best else b""
+    return Examined(problem=problem, frame=frame, seconds=dict(seen.seconds), details=details), parts
 
 
-def _best(seen: Followed) -> list[View]:
+def _best(views: Sequence[View]) -> list[View]:
     """Return views that are frontal and sharp, from different moments; the others only where there is nothing else."""
-    most = max((view.sharp for view in seen.views), default=1.0) or 1.0
-    ranked = sorted(seen.views, key=lambda view: (view.frontal > _FRONTAL, -view.sharp / most + 4 * view.frontal))
+    most = max((view.sharp for view in views), default=1.0) or 1.0
+    ranked = sorted(views, key=lambda view: (view.frontal > _FRONTAL, -view.sharp / most + 4 * view.frontal))
     apart: list[View] = []
     for view in ranked:
         if all(abs(view.at - other.at) >= _APART for other in apart):
@@ -116,8 +129,13 @@ def _best(seen: Followed) -> list[View]:
     return apart
 
 
-def _agree(distances: Sequence[float], threshold: float) -> bool:
-    """Say whether all distances are on one side: match, a person looks, or no match."""
+def _is_decided(distances: Sequence[float], threshold: float) -> bool:
+    """Say whether further pictures could change nothing: one surely matches, or two are on one side.
+
+    The sides are match, a person looks, and no match.
+    """
+    if len(distances) == 1:
+        return percent(distances[0] + _SURELY) >= threshold
     sides = {(percent(each) >= threshold) + (percent(each) >= threshold - GREY) for each in distances}
     return len(sides) == 1
 

@@ -22,11 +22,12 @@ _NOSE_POINTS, _OTHER_POINTS = 40, 80
 _FLOW = {"winSize": (13, 13), "maxLevel": 3, "criteria": (3, 10, 0.03)}  # 3: by error or by rounds
 _MOST_ERROR = 0.05  # of a fit: beyond, points are on no face any more
 _FRONTAL = 0.03  # a relief's shift up to which a picture is frontal
+_BACK_AGAIN = 3  # pictures between looks at a head that is back from a motion
 _AT_REST = 0.012  # how much a shift may differ from the picture before it
 _STRAIGHT = 0.05  # how much an anchor's asymmetry may differ from the first one's
 _ANCHOR_LASTS = 24  # pictures: three seconds, then points have drifted
 _FIRST_ANCHOR_WITHIN = 1.0  # seconds, in which the straightest look is taken for frontal
-_NEAR = 170  # pixels of a face's box from which on half the resolution is enough for the detector (80 pixels)
+_ENOUGH_FOR_DETECTING = 100.0  # pixels of a face's box: the detector needs 80, and people move
 _AWAY = 0.07  # a relief's shift from which on the head is turned, and the detector would look in vain
 
 
@@ -36,6 +37,7 @@ class Moment:
 
     at: float
     shift: relief.Shift | None
+    stretch: int = 0  # pictures of one stretch were followed without a break: they show one and the same face
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class View:
     box: models.Found
     frontal: float  # how far from frontal: a relief's shift, 0 is straight
     sharp: float  # variance of the Laplacian in the face, as brought to one scale
+    stretch: int = 0
 
 
 @dataclass
@@ -100,7 +103,8 @@ class _Follower:
         self._anchor: _Anchor | None = None
         self._first_asymmetry = 0.0
         self._before: Gray | None = None
-        self._near = False
+        self._half = 1.0  # to which share of its resolution a picture is brought for the detector
+        self._stretch = 0
         self._since_key = KEY_EVERY
 
     def take(self, frame: Frame) -> None:
@@ -110,14 +114,14 @@ class _Follower:
         gray = _scaled(frame.gray, self._scale)
         if self._anchor is not None and self._before is not None:
             shift = self._anchor.follow(self._before, gray)
-            self.seen.moments.append(Moment(frame.at, shift))
+            self.seen.moments.append(Moment(frame.at, shift, self._stretch))
         self._before = gray
         self._count("track", started)
         self._since_key += 1
         if shift is not None and shift.size >= _AWAY:
             return
-        if shift is not None and self._anchor is not None and self._anchor.is_back:
-            self._since_key = KEY_EVERY  # the head is back
+        if shift is not None and self._anchor is not None and self._anchor.is_back and self._since_key >= _BACK_AGAIN:
+            self._since_key = KEY_EVERY
         if self._since_key >= KEY_EVERY or (self._anchor is None and self._since_key >= 2):
             self._since_key = 0
             self._look(frame, shift)
@@ -142,21 +146,25 @@ class _Follower:
         started = time.perf_counter()
         straight = self._is_straight(frame.at, asymmetry, shift)
         if straight:
+            self._stretch += shift is None and bool(self.seen.moments)
             self._anchor_at(frame, face, asymmetry)
         factor = frame.picture.shape[0] / frame.gray.shape[0]
         away = shift.size if shift is not None else (0.0 if straight else abs(asymmetry - self._first_asymmetry))
-        view = View(frame.at, frame.picture, found[0].scaled(factor), away, _sharpness(frame.gray, found[0]))
-        self.seen.views.append(view)
+        if straight or shift is not None:  # a face that could not be followed to belongs to nothing
+            sharp = _sharpness(frame.gray, found[0])
+            box = found[0].scaled(factor)
+            self.seen.views.append(View(frame.at, frame.picture, box, away, sharp, self._stretch))
         self._count("track", started)
 
     def _detect(self, gray: Gray) -> list[models.Found]:
-        """Detect, at half the resolution where the face was large before; at times at twice, until one is found."""
-        if self._near:
-            return [box.scaled(2) for box in models.detect(_scaled(gray, 0.5))]
+        """Detect, at a lower resolution where the face was large before, at a higher one at times where none was."""
+        if self._half < 1:
+            return [box.scaled(1 / self._half) for box in models.detect(_scaled(gray, self._half))]
         found = models.detect(gray)
         if not found and self._anchor is None and self.seen.looked % 4 == 0:
             found = models.detect(gray, doubled=1)
-        self._near = bool(found) and found[0].width >= _NEAR
+        if found and found[0].width > _ENOUGH_FOR_DETECTING:
+            self._half = max(0.5, _ENOUGH_FOR_DETECTING / found[0].width)
         return found
 
     def _is_straight(self, at: float, asymmetry: float, shift: relief.Shift | None) -> bool:

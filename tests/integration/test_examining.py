@@ -175,11 +175,25 @@ def test_unusable_photos() -> None:
         examined(b"", motions("left", "up"), b"\x00" * 10, THRESHOLD)
 
 
-def test_two_pictures_that_agree_decide() -> None:
-    """The third picture is described only where the first two lie on different sides of the threshold."""
-    assert examining._agree([0.3, 0.4], THRESHOLD)
-    assert examining._agree([0.8, 0.9], THRESHOLD)
-    assert not examining._agree([0.55, 0.75], THRESHOLD)
+def test_when_pictures_decide() -> None:
+    """One picture decides where it surely matches, two where they are on one side; nothing else does."""
+    assert examining._is_decided([0.4], THRESHOLD)
+    assert not examining._is_decided([0.45], THRESHOLD)
+    assert not examining._is_decided([0.95], THRESHOLD)
+    assert examining._is_decided([0.5, 0.55], THRESHOLD)
+    assert examining._is_decided([0.8, 0.9], THRESHOLD)
+    assert not examining._is_decided([0.55, 0.75], THRESHOLD)
+
+
+def test_one_face_shown_and_another_moved() -> None:
+    """A photograph of somebody held up before one's own head makes the motions is not taken for this somebody."""
+    face_alone = cv2.resize(portrait(ASTRONAUT)[30:260, 110:340], (384, 384))
+    shown = [np.asarray(face_alone, dtype=np.uint8)] * 45
+    moved = pictures(recorded(ADMIRAL, ("left", "up")))
+    template = template_of(jpeg(portrait(ASTRONAUT)))
+    for note in ([*shown, *moved], [*moved, *shown], [*shown[:15], *moved, *shown]):
+        found = examined(encoded(note), motions("left", "up"), template, THRESHOLD)
+        assert found.problem is not None or (found.percent or 0) < THRESHOLD
 
 
 def test_eyes() -> None:
