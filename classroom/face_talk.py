@@ -36,7 +36,7 @@ from classroom.store import StoreError
 from classroom.student_texts import answer_text
 from classroom.video_notes import Unusable
 from telegram_app.i18n import Texts
-from telegram_app.outgoing import NOTICE, URGENT, Button, Item, Keyboard
+from telegram_app.outgoing import URGENT, Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
@@ -254,9 +254,9 @@ class FaceTalk:
                 key = f"rejected:{session.id}:{check_in.student_id}:{person}"  # as where the teacher rejects
             case _:
                 return  # the mark is told of by itself
-        items = [Item(person, "edit", text, keyboard, f"mark:{session.id}", NOTICE)]
+        items = [Item(person, "edit", text, keyboard, f"mark:{session.id}")]
         if check_in.step is Step.FACE:  # the challenge before is still on the screen, with other motions
-            items.insert(0, Item(person, "strip", slot=f"face:{session.id}", lane=NOTICE))
+            items.insert(0, Item(person, "strip", slot=f"face:{session.id}"))
         await self._side.outbox.put(*items, when=lambda: self._side.told.claim(key, now))
         if check_in.step is Step.REVIEW:
             await self._reviews.show(session, check_in)

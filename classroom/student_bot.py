@@ -26,7 +26,7 @@ from classroom.student_texts import answer_text, refusal_text, status_word
 from ledger import Action
 from ledger import Step as Asked
 from telegram_app.i18n import LANGUAGES, Texts, texts
-from telegram_app.outgoing import NOTICE, Button, Item, Keyboard
+from telegram_app.outgoing import ANSWER, NOTICE, Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +239,8 @@ class StudentBot:
         key = f"mark:{session.id}:{student_id}:{mark.status.value}:{mark.by}:{mark.at.isoformat() if mark.by else ''}"
         in_place = self._faces is not None and await self._faces.waits_for_mark(session, student_id, mark)
         action: Action = "edit" if in_place else "send"  # in the place of the acknowledgement, or ringing
-        item = Item(person, action, self._marked(person, session, mark), slot=f"mark:{session.id}", lane=NOTICE)
+        lane = ANSWER if in_place else NOTICE  # who has sent a video waits for this
+        item = Item(person, action, self._marked(person, session, mark), slot=f"mark:{session.id}", lane=lane)
         if await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now)):
             log.info("session %s: student %s, to be told of the mark", session.id, student_id)
 

@@ -22,6 +22,11 @@ PATIENCE = 300.0
 """Seconds that a student waits for an answer."""
 _CONNECTIONS = 1100
 CHALLENGE = "Record a round video"
+AGAIN = (
+    "Do both, slowly",
+    "Keep it in the circle",
+    "Come closer",
+)  # a note did not count, and another one is asked for
 MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up"}
 
 
@@ -34,6 +39,7 @@ class Way:
     waiting: float = 0.0
     recorded: float = 0.0  # the video note was sent
     acknowledged: float = 0.0
+    answered: float = 0.0  # marked, or asked for another video
     marked: float = 0.0
     messages: int = 0
     error: str = ""
@@ -93,8 +99,10 @@ class ClassPlay:
             else:
                 await self._shows_face(http, number, way, self.notes)
             way.waiting = time.monotonic()
-            way.messages = await self._sees(http, person, "Attendance marked")
-            way.marked = time.monotonic()
+            way.messages = await self._sees(http, person, "Attendance marked", *AGAIN)
+            way.answered = time.monotonic()
+            if not await self._is_there(http, person, *AGAIN):
+                way.marked = way.answered
         except (httpx.HTTPError, RuntimeError) as error:
             way.error = f"{type(error).__name__}: {error}"
 
@@ -112,6 +120,12 @@ class ClassPlay:
         way.recorded = time.monotonic()
         await self._sees(http, person, "Received", "Attendance marked")
         way.acknowledged = time.monotonic()
+
+    async def _is_there(self, http: httpx.AsyncClient, person: int, *words: str) -> bool:
+        """Say whether one of these is on the screen."""
+        answer = await http.get("/chat", params={"bot": self.bot, "person": person})
+        said = [each["text"] or "" for each in answer.raise_for_status().json()["messages"]]
+        return any(each in text for text in said for each in words)
 
     async def _asked(self, http: httpx.AsyncClient, person: int) -> tuple[str, ...]:
         """Read the motions from the challenge, in their order."""
