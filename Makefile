@@ -11,7 +11,7 @@ run:
 
 test:
 	@tools/set-up
-	@$(PYTHON) -m pytest -n 2 --dist worksteal
+	@$(PYTHON) -m pytest -n 3 --dist worksteal
 
 sandbox:
 	@tools/set-up

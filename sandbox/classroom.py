@@ -22,11 +22,8 @@ PATIENCE = 300.0
 """Seconds that a student waits for an answer."""
 _CONNECTIONS = 1100
 CHALLENGE = "Record a round video"
-AGAIN = (
-    "Do both, slowly",
-    "Keep it in the circle",
-    "Come closer",
-)  # a note did not count, and another one is asked for
+# What is said where a note did not count, and another one is asked for.
+AGAIN = ("Do both, slowly", "Keep it in the circle", "Come closer")
 MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up"}
 
 
