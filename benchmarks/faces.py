@@ -11,6 +11,7 @@ import itertools
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -33,6 +34,8 @@ LOOKS = {
     "compressed (crf 38)": Look(crf=38),
     "blurred": Look(blur=1.8),
 }
+LOOKS["held aslant by 15 degrees"] = Look()
+ASLANT = {"held aslant by 15 degrees": 15.0}
 PHOTOGRAPHS = {"flat": flat, "bent": bent(0.4), "bent the other way": bent(0.4, 90), "bent aslant": bent(0.4, 45)}
 
 
@@ -157,7 +160,8 @@ def accuracy() -> list[str]:
         other: list[float] = []
         for person, (shown, _photo) in known.items():
             for asked in CHALLENGES[:3]:
-                note = encoded(drawn(face(shown), turned(asked), head, look), look.crf)
+                poses = [replace(pose, roll=pose.roll + ASLANT.get(name, 0)) for pose in turned(asked)]
+                note = encoded(drawn(face(shown), poses, head, look), look.crf)
                 done += examining.judged(note, [Motion(each) for each in asked]).problem is None
                 total += 1
                 views = examining._best(follow(note).views)[: examining.PICTURES]

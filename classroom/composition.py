@@ -42,6 +42,7 @@ from classroom.store.sqlite import SqliteStore
 from classroom.student_bot import StudentBot
 from classroom.teacher_bot import TeacherBot
 from classroom.verification import Verification
+from classroom.verification_metrics import spread
 from clock import Clock
 from encryption import Cipher, open_cipher
 from health import Part, Reports, polling_state
@@ -124,7 +125,7 @@ async def serve(
         lateness = Lateness()
         measuring = asyncio.create_task(lateness.measure(), name="loop-lateness")
         stack.callback(measuring.cancel)
-        stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lateness)))
+        stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lateness, room.sync)))
         bots = [_run(teacher), _run(student)]
         besides = []
         if faces is not None:
@@ -331,7 +332,7 @@ class Lateness:
         return taken
 
 
-async def health_part(bots: list[BotParts], store: Store, lateness: Lateness) -> Part:
+async def health_part(bots: list[BotParts], store: Store, lateness: Lateness, sync: LmsSync | None = None) -> Part:
     """Return the classroom's part of /healthz."""
     failing, degraded = [], []
     for bot in bots:
@@ -352,5 +353,11 @@ async def health_part(bots: list[BotParts], store: Store, lateness: Lateness) ->
         return Part(failing, [*degraded, "the classroom's store does not answer: see the log"], {})
     except StoreError:
         return Part([*failing, "the classroom's store can't be read: see the log"], degraded, {})
-    counts = {"sessions": unfinished, "sheets_not_in_lms": unsent, "loop_lags_ms": lateness.taken()}
+    counts = {
+        "sessions": unfinished,
+        "sheets_not_in_lms": unsent,
+        "loop_lags_ms": lateness.taken(),
+        "lms_seconds": spread(sync.seconds) if sync is not None else {},
+        "reply_seconds": {bot.setting: spread(bot.side.outbox.seconds) for bot in bots},
+    }
     return Part(failing, degraded, counts)

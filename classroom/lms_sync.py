@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -35,6 +36,7 @@ from clock import Clock
 
 log = logging.getLogger(__name__)
 
+TIMES_KEPT = 500
 LIVE_AFTER_END = timedelta(hours=1)  # so long a failing write is tried as often as in the session
 
 
@@ -154,6 +156,7 @@ class LmsSync:
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._writes: set[asyncio.Task[None]] = set()
+        self.seconds: deque[float] = deque(maxlen=TIMES_KEPT)  # that the newest writes took, refused ones too
 
     def start(self) -> None:
         """Begin, on the running loop; returns at once."""
@@ -312,6 +315,7 @@ class LmsSync:
         record = record_of(sheet)
         create = not sheet.in_lms or state.missing
         for _ in range(2):
+            begun = self._clock.monotonic()
             try:
                 if create:
                     await self._lms.create(teacher, record)
@@ -324,6 +328,8 @@ class LmsSync:
                 await self._store.set_in_lms(sheet.session, sheet.batch)
             except NotThere:
                 create, state.missing = True, True
+            finally:
+                self.seconds.append(self._clock.monotonic() - begun)
         raise LmsUnavailable("the LMS contradicts itself about whether it has the record")
 
     async def _ask(self, sheet: Sheet) -> None:

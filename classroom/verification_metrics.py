@@ -1,7 +1,7 @@
 """How long the steps of checking faces take, and what comes of it: for /healthz and for one line of the log a check."""
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
@@ -25,7 +25,7 @@ class Metrics:
     def report(self) -> dict[str, Any]:
         """Return median and 95th percentile of each step, in seconds, and counts since the start."""
         return {
-            "seconds": {step: _spread(kept) for step, kept in self._seconds.items()},
+            "seconds": {step: spread(kept) for step, kept in self._seconds.items()},
             "verdicts": dict(self.verdicts),
             "errors": dict(self.errors),
         }
@@ -36,10 +36,13 @@ def in_words(seconds: Mapping[str, float]) -> str:
     return ", ".join(f"{step} {took:.2f} s" for step, took in seconds.items())
 
 
-def _spread(kept: deque[float]) -> dict[str, float]:
+def spread(kept: Iterable[float]) -> dict[str, float]:
+    """Return median and 95th percentile of times in seconds; nothing where nothing was measured."""
     ordered = sorted(kept)
+    if not ordered:
+        return {}
     at_95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
     return {"median": round(median(ordered), 3), "p95": round(at_95, 3)}
 
 
-__all__ = ["KEPT", "Metrics", "in_words"]
+__all__ = ["KEPT", "Metrics", "in_words", "spread"]

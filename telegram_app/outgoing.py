@@ -6,6 +6,7 @@ its answer was lost may something arrive twice, since ``sendMessage`` has no key
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,6 +41,7 @@ _TIDYING = ("strip", "delete")
 BETWEEN_SENDS = 1.05
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds, after Telegram did not answer or failed
 CLOSE_WITHIN = 5.0
+TIMES_KEPT = 500
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ class Outbox:
         self._running = False
         self._closing = asyncio.Event()
         self._turns = Turns()
+        self.seconds: deque[float] = deque(maxlen=TIMES_KEPT)  # until Telegram had done the newest, waiting included
 
     async def start(self) -> None:
         """Begin to send, with what an earlier process left."""
@@ -255,8 +258,10 @@ class Outbox:
         if early > 0:
             await self._wait(early, kick)  # and look again: an answer may have come ahead of a notice
             return True
+        begun = self._clock.monotonic()
         await self._turns.take(_urgency(row))
         self._tell(row, await self._do(row))
+        self.seconds.append(self._clock.monotonic() - begun)
         return True
 
     def _early(self, chat_id: int, action: Action) -> float:

@@ -544,11 +544,17 @@ class TestTroubles:
         eventually("the key is gone", lambda: list(keys.glob("*.key")) == [])
 
     def test_health(self, challenged: Recording, run: Run) -> None:
-        """The health report has the queue."""
+        """The health report has the queue, and how long checks, the writes to the LMS and answers take."""
         run.engine.goes_on.clear()
         challenged.records()
         challenged.sees("Received.")
         assert asyncio.run(run.reports.report())["faces"]["queue"] == 1
+        run.engine.goes_on.set()
+        challenged.sees("The LMS has it.")
+        report = asyncio.run(run.reports.report())
+        assert {"waited", "download", "decide"} <= set(report["faces"]["seconds"])
+        assert report["lms_seconds"]["p95"] >= report["lms_seconds"]["median"] > 0
+        assert report["reply_seconds"]["STUDENT_BOT_TOKEN"]["median"] > 0
 
     def test_closed(self, challenged: Recording, run: Run) -> None:
         """At the end engine and photos are closed."""

@@ -83,6 +83,12 @@ class TestSending:
         (message,) = post.bot.chats[AIDA]
         assert (message.text, message.buttons) == ("<b>Hello</b>", (("Go", "Site"),))
 
+    async def test_seconds(self, post: Post) -> None:
+        """How long each call took is kept, of the newest ones."""
+        await post.put(send("one"), send("two"))
+        assert len(post.outbox.seconds) == 2
+        assert post.outbox.seconds.maxlen == 500
+
     async def test_order(self, post: Post) -> None:
         """Messages arrive in the order in which they were queued."""
         await post.put(*(send(str(number)) for number in range(5)))
