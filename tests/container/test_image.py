@@ -143,6 +143,10 @@ def test_an_operator_s_day(installation: Installation, outside: tuple[Telegram, 
     table = installation.compose("exec", "-T", SERVICE, "gosu", "attendance", "python", "bot.py", "--check")
     assert "FAILED" not in table
     shown("python bot.py --check", *table.strip().splitlines())
+    ready = "from classroom.faces import examining; examining.prepare(); print('loaded')"
+    models = installation.compose("exec", "-T", SERVICE, "gosu", "attendance", "python", "-c", ready)
+    assert models.strip() == "loaded"
+    shown("the face models: loaded")
 
     begun = time.monotonic()
     installation.compose("stop")
