@@ -2,9 +2,9 @@
 
 The median of the distances of several pictures decides, of up to three. Two that agree decide it alone: whatever the
 third one said, the median would be on the same side. So does one that is surely like the ID photo: the pictures of one
-face, followed without a break, are at most 0.17 apart (benchmarks/faces.py), and it is further than that inside. Where
-the following broke between the motions, the worst of pictures from each part counts: nobody can show one face and move
-another.
+face, followed without a break, were at most 0.17 apart in the tests' notes (each check logs it as "among"), and it is
+further than that inside. Where the following broke between the motions, the worst of pictures from each part counts:
+nobody can show one face and move another.
 """
 
 import time
@@ -74,17 +74,16 @@ def examined(note: bytes, motions: Sequence[Motion], template: bytes, threshold:
     started = time.perf_counter()
     wanted = np.frombuffer(template, dtype=np.float64)
     described: list[Descriptor] = []
-    if len(parts) > 1:
-        described = [_described(views[0]) for views in parts]
-        distance = max(_distance(each, wanted) for each in described)
-    else:
-        for view in parts[0][:PICTURES]:
-            described.append(_described(view))
-            if _is_decided([_distance(each, wanted) for each in described], threshold):
-                break
-        distance = float(np.median([_distance(each, wanted) for each in described]))
-    among = max((_distance(one, other) for one in described for other in described), default=0.0)
-    figures = " ".join(f"{_distance(each, wanted):.3f}" for each in described)
+    distances: list[float] = []
+    is_whole = len(parts) == 1
+    for view in parts[0][:PICTURES] if is_whole else [views[0] for views in parts]:
+        described.append(_described(view))
+        distances.append(_distance(described[-1], wanted))
+        if is_whole and _is_decided(distances, threshold):
+            break
+    distance = float(np.median(distances)) if is_whole else max(distances)
+    among = max(_distance(one, other) for one in described for other in described)
+    figures = " ".join(f"{each:.3f}" for each in distances)
     return Examined(
         problem=Problem.CUT if among > ONE_PERSON else None,
         distance=distance,

@@ -141,18 +141,16 @@ class _Follower:
             self.seen.two_faces += 1
         five = models.landmarks(frame.gray, found[0])
         face = relief.frame_of(five)
-        asymmetry = relief.asymmetry(five)
+        asymmetry = relief.asymmetry(face, five)
         self._count("detect", started)
         started = time.perf_counter()
         straight = self._is_straight(frame.at, asymmetry, shift)
         if straight:
             self._stretch += shift is None and bool(self.seen.moments)
             self._anchor_at(frame, face, asymmetry)
-        factor = frame.picture.shape[0] / frame.gray.shape[0]
-        away = shift.size if shift is not None else (0.0 if straight else abs(asymmetry - self._first_asymmetry))
         if straight or shift is not None:  # a face that could not be followed to belongs to nothing
-            sharp = _sharpness(frame.gray, found[0])
-            box = found[0].scaled(factor)
+            box = found[0].scaled(frame.picture.shape[0] / frame.gray.shape[0])
+            away, sharp = shift.size if shift is not None else 0.0, _sharpness(frame.gray, found[0])
             self.seen.views.append(View(frame.at, frame.picture, box, away, sharp, self._stretch))
         self._count("track", started)
 
@@ -179,11 +177,9 @@ class _Follower:
             return True
         if at <= _FIRST_ANCHOR_WITHIN and (shift is None or shift.size <= _FRONTAL):
             return abs(asymmetry) < abs(self._first_asymmetry) - 0.01
-        straight = abs(asymmetry - self._first_asymmetry) <= _STRAIGHT
-        if shift is not None:
-            is_old = anchor.age >= _ANCHOR_LASTS and shift.size <= _FRONTAL
-            return straight and (is_old or anchor.is_back)
-        return straight
+        if abs(asymmetry - self._first_asymmetry) > _STRAIGHT:
+            return False
+        return shift is None or anchor.is_back or (anchor.age >= _ANCHOR_LASTS and shift.size <= _FRONTAL)
 
     def _anchor_at(self, frame: Frame, face: relief.Frame, asymmetry: float) -> None:
         if self._anchor is None:

@@ -68,9 +68,9 @@ def frame_of(five: Numbers) -> Frame:
     return Frame((right + left) / 2, np.array([[to_right[0], -to_right[1]], [to_right[1], to_right[0]]]), eyes)
 
 
-def asymmetry(five: Numbers) -> float:
+def asymmetry(frame: Frame, five: Numbers) -> float:
     """Return how far the nose's base is from the middle of the eyes: 0 from the front, by the landmarks alone."""
-    return float(frame_of(five).own(five[4:5])[0, 0])
+    return float(frame.own(five[4:5])[0, 0])
 
 
 def shift(own: Numbers, moved: Numbers) -> Shift:
