@@ -8,9 +8,6 @@ with --first nothing is, and the templates are made on the way.
 
 import argparse
 import asyncio
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -22,6 +19,7 @@ from typing import Any
 import httpx
 import psutil
 
+from benchmarks.class_bot import class_bot
 from benchmarks.class_media import PEOPLE, Media
 from benchmarks.measure import Cost, machine, spread
 from benchmarks.vaadin_soak import server
@@ -64,11 +62,7 @@ def main() -> int:
         media.photos(data / "photos")
         if not arguments.first:
             asyncio.run(_known(folder, arguments.students))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        bot = _bot(folder, telegram_url, port)
-        stack.callback(_end, bot)
+        bot, port = stack.enter_context(class_bot(folder, telegram_url))
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         code = teacher.opens("CS-1")
@@ -106,31 +100,6 @@ async def _known(folder: Path, students: int) -> None:
         sealed = keys.seal(student_id, made[number % len(PEOPLE)])
         await store.save_template(Template(student_id, "local", await photos.tag(student_id), sealed, now))
     await store.close()
-
-
-def _bot(folder: Path, telegram_url: str, port: int) -> "subprocess.Popen[bytes]":
-    environment = {
-        "PATH": os.environ["PATH"],
-        "ENV_FILE": "",
-        "TEACHER_BOT_TOKEN": TEACHER_TOKEN,
-        "STUDENT_BOT_TOKEN": STUDENT_TOKEN,
-        "TELEGRAM_API_URL": telegram_url,
-        "DATA_DIR": str(folder / "data"),
-        "ENCRYPTION_KEY_FILE": str(folder / "secrets" / "encryption.key"),
-        "OTP_EXPIRY_SECONDS": "900",
-        "HEALTH_PORT": str(port),
-    }
-    with (folder / "bot.log").open("wb") as log:
-        return subprocess.Popen([sys.executable, "bot.py"], cwd=ROOT, env=environment, stderr=log, stdout=log)
-
-
-def _end(bot: "subprocess.Popen[bytes]") -> None:
-    bot.terminate()
-    try:
-        bot.wait(20)
-    except subprocess.TimeoutExpired:
-        bot.kill()
-        bot.wait()
 
 
 class Watch:

@@ -10,10 +10,7 @@ so that there is something to be wrong about, and the teacher taps Try Again whe
 
 import argparse
 import asyncio
-import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -25,12 +22,12 @@ from pathlib import Path
 import httpx
 
 from benchmarks import lms_faults
+from benchmarks.class_bot import class_bot
 from benchmarks.measure import Cost, machine, spread
 from benchmarks.vaadin_soak import server
 from sandbox.classroom import ClassPlay, Way
 from tests.e2e.people import Telegram, eventually, labels
 from tests.integration.in_class import ROOM, STUDENT_TOKEN, STUDENTS, TEACHER_TOKEN, TEACHERS, Teacher
-from tests.servers import ROOT
 
 EMAIL, PASSWORD = "teacher@example.org", "correct horse"
 ZONE = "Asia/Almaty"
@@ -60,12 +57,11 @@ def main() -> int:
         batches = _enrol(lms, arguments.students + (ABSENT if arguments.lms_faults else 0), arguments.batches)
         if arguments.lms_faults:
             lms_faults.there_already(lms, batches[0], ZONE, present=["S0001", f"S{arguments.students + 1:04}"])
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        bot = _bot(folder, telegram_url, lms_url, port)
-        stack.callback(_end, bot)
+        lms_settings = {"BASE_URL": f"{lms_url}/api/v1", "JWT_LOGIN_ENDPOINT": f"{lms_url}/auth/login"}
+        bot, port = stack.enter_context(
+            class_bot(folder, telegram_url, TIMEZONE=ZONE, FACE_ENGINE="none", **lms_settings)
+        )
         teacher = Teacher(telegram, 7001, "+77010000001")
         code = _opened(teacher, batches)
         costs = {"bot": Cost(bot.pid), "Telegram": Cost(telegram_process.pid), "LMS": Cost(lms_process.pid)}
@@ -115,35 +111,6 @@ def _enrol(lms: httpx.Client, students: int, batches: int) -> list[str]:
         lms.post("/batches", json={"batch": name, "students": enrolled}).raise_for_status()
         lms.post("/courses", json={"email": EMAIL, "batch": name, "subject": "Algebra"}).raise_for_status()
     return names
-
-
-def _bot(folder: Path, telegram_url: str, lms_url: str, port: int) -> "subprocess.Popen[bytes]":
-    environment = {
-        "PATH": os.environ["PATH"],
-        "ENV_FILE": "",
-        "TEACHER_BOT_TOKEN": TEACHER_TOKEN,
-        "STUDENT_BOT_TOKEN": STUDENT_TOKEN,
-        "TELEGRAM_API_URL": telegram_url,
-        "BASE_URL": f"{lms_url}/api/v1",
-        "JWT_LOGIN_ENDPOINT": f"{lms_url}/auth/login",
-        "DATA_DIR": str(folder / "data"),
-        "ENCRYPTION_KEY_FILE": str(folder / "secrets" / "encryption.key"),
-        "OTP_EXPIRY_SECONDS": "900",
-        "HEALTH_PORT": str(port),
-        "TIMEZONE": ZONE,
-        "FACE_ENGINE": "none",
-    }
-    with (folder / "bot.log").open("wb") as log:
-        return subprocess.Popen([sys.executable, "bot.py"], cwd=ROOT, env=environment, stderr=log, stdout=log)
-
-
-def _end(bot: "subprocess.Popen[bytes]") -> None:
-    bot.terminate()
-    try:
-        bot.wait(20)
-    except subprocess.TimeoutExpired:
-        bot.kill()
-        bot.wait()
 
 
 def _opened(teacher: Teacher, batches: list[str]) -> str:
