@@ -30,7 +30,7 @@ ENV PYTHONUNBUFFERED=1 \
 
 VOLUME ["/app/data", "/app/secrets"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-m", "health"]
+    CMD ["python", "-m", "core.health"]
 
 # The entry point starts as root only to make the mounted folders the bot's own, then drops to the user for good.
 ENTRYPOINT ["tini", "-g", "--", "/app/entrypoint.sh"]

@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 
 run:
 	@tools/set-up
-	@$(PYTHON) -c 'import settings, sys; sys.exit(0 if settings.bot_is_configured() else 3)' 2>/dev/null; \
+	@$(PYTHON) -c 'import sys; from core import settings; sys.exit(0 if settings.bot_is_configured() else 3)' 2>/dev/null; \
 	if [ $$? != 3 ]; then exec $(PYTHON) bot.py; \
 	else echo "No token is configured (see .env.example): starting the sandbox instead."; exec $(PYTHON) -m sandbox; fi
 

@@ -18,17 +18,18 @@ from typing import TextIO
 
 from filelock import FileLock, Timeout
 
-import logs
-import settings as settings_module
-from clock import SystemClock
-from ledger import Database, LedgerError, Lessons
+from core import logs
+from core import settings as settings_module
+from core.clock import SystemClock
+from core.settings import Settings, SettingsError
+from core.sqlite import Database, LedgerError
+from lessons.events import Event, State, StatusEvent
+from lessons.journal import Lessons
 from monitor import AttendanceMonitor
-from monitor_events import Event, State, StatusEvent
 from portal.browser import Chromes
 from portal.errors import BrowserMissing
 from portal.lessons import Lesson
 from portal.session import chrome_opener
-from settings import Settings, SettingsError
 from storage import Mode
 
 STOPPED, USAGE, REFUSED, PORTAL = 0, 2, 3, 4

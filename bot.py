@@ -14,19 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 from filelock import FileLock, Timeout
 
-import health
-import logs
-import self_check
-import settings as settings_module
 from classroom import composition as classroom
 from classroom.store import StoreError, StoreRefused
-from clock import SystemClock
-from encryption import EncryptionKeyError
-from handlers import composition as marker
-from json_file import DataDamaged, SchemaTooNew
-from ledger import LedgerError
+from core import health, logs
+from core import settings as settings_module
+from core.clock import SystemClock
+from core.encryption import EncryptionKeyError
+from core.json_file import DataDamaged, SchemaTooNew
+from core.settings import Settings, SettingsError
+from core.sqlite import LedgerError
+from marker import composition as marker
 from portal.errors import BrowserMissing
-from settings import Settings, SettingsError
+from self_check import run as self_check
 from storage import StorageUnavailable
 from telegram_app.factory import TokenRefused
 from telegram_app.side_by_side import run_side_by_side

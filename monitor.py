@@ -14,10 +14,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from clock import Clock, SystemClock
-from ledger import Database, LedgerUnavailable, Lessons
-from marking import Journal, Marking
-from monitor_events import Event, State, Status, StatusEvent
+from core.clock import Clock, SystemClock
+from core.settings import ROOT
+from core.sqlite import Database, LedgerUnavailable
+from lessons.events import Event, State, Status, StatusEvent
+from lessons.journal import Lessons
+from lessons.marking import Journal, Marking
 from portal.browser import Chromes
 from portal.errors import (
     AccountBlocked,
@@ -34,7 +36,6 @@ from portal.lessons import Lesson
 from portal.limits import PortalLimits
 from portal.session import OpenPortal, Portal, chrome_opener
 from portal.views import Reading, View
-from settings import ROOT
 from storage import Mode, account_key
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from clock import Clock, SystemClock
-from encryption import Cipher
-from json_file import SCHEMA, JsonFile
+from core.clock import Clock, SystemClock
+from core.encryption import Cipher
+from core.json_file import SCHEMA, JsonFile
 
 log = logging.getLogger(__name__)
 

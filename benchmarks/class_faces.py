@@ -23,14 +23,14 @@ from benchmarks.class_bot import class_bot
 from benchmarks.class_media import PEOPLE, Media
 from benchmarks.measure import Cost, machine, spread
 from benchmarks.vaadin_soak import server
-from classroom.face_policy import wording
+from classroom.domain.face_policy import wording
+from classroom.domain.sessions import Binding, Consent, Template
 from classroom.faces import examining
 from classroom.faces.person_keys import PersonKeys
 from classroom.photos.folder import FolderPhotos
-from classroom.sessions import Binding, Consent, Template
 from classroom.store.sqlite import SqliteStore
-from encryption import open_cipher
-from sandbox.classroom import ClassPlay, Way
+from core.encryption import open_cipher
+from sandbox.class_play import ClassPlay, Way
 from tests.e2e.people import Telegram
 from tests.integration.in_class import ROOM, STUDENT_TOKEN, STUDENTS, TEACHER_TOKEN, TEACHERS, Teacher, rosters
 from tests.media.notes import jpeg, portrait

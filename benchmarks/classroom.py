@@ -25,7 +25,7 @@ from benchmarks import lms_faults
 from benchmarks.class_bot import class_bot
 from benchmarks.measure import Cost, machine, spread
 from benchmarks.vaadin_soak import server
-from sandbox.classroom import ClassPlay, Way
+from sandbox.class_play import ClassPlay, Way
 from tests.e2e.people import Telegram, eventually, labels
 from tests.integration.in_class import ROOM, STUDENT_TOKEN, STUDENTS, TEACHER_TOKEN, TEACHERS, Teacher
 

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from benchmarks.measure import machine, spread
-from classroom.face_policy import Motion, percent
+from classroom.domain.face_policy import Motion, percent
 from classroom.faces import examining, models
 from classroom.faces.calibrate import RATES_AT, rates
 from classroom.faces.following import follow

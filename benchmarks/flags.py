@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.measure import Cost, machine
 from benchmarks.vaadin_soak import server
-from clock import SystemClock
+from core.clock import SystemClock
 from portal.browser import ARGUMENTS, Chromes
 from portal.session import ChromePortal, chrome_opener
 from tests.e2e.people import Portal

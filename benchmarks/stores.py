@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.measure import machine, spread
-from encryption import Cipher
-from json_file import replace_file
-from ledger import Database, Lessons
+from core.encryption import Cipher
+from core.json_file import replace_file
+from core.sqlite import Database
+from lessons.journal import Lessons
 from storage import Storage
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="

@@ -9,7 +9,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from clock import SystemClock
+from core.clock import SystemClock
 from monitor import AttendanceMonitor
 from portal.browser import Chromes
 from portal.limits import PortalLimits

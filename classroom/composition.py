@@ -18,39 +18,42 @@ from pydantic import SecretStr
 from telegram.error import InvalidToken
 from telegram.ext import BaseHandler
 
-from classroom.board import BETWEEN_EDITS, Boards
-from classroom.checkin import CheckIns
+from classroom.check_in.check_ins import CheckIns
 from classroom.commands import publish
+from classroom.domain.sessions import Mark, Session, Sheet
 from classroom.face_composition import FaceKept, FaceParts, Faces, assemble_faces, face_kept, face_parts
-from classroom.face_reviews import FaceReviews
-from classroom.face_traces import FaceTraces
 from classroom.faces import FaceEngine
-from classroom.hand_marks import HandMarks
 from classroom.keeper import BETWEEN_LOOKS, Keeper
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
 from classroom.lms.rest import RestLms
-from classroom.lms_sync import LmsSync
+from classroom.lms.sync import LmsSync
 from classroom.photos import Photos
 from classroom.reports.sending import Files
 from classroom.reports.sending import Reports as SessionReports
+from classroom.rooms import Rooms
 from classroom.services import Classroom, Side
-from classroom.session_buttons import SessionButtons
-from classroom.sessions import Mark, Session, Sheet
 from classroom.store import Store, StoreError, StoreUnavailable
 from classroom.store.sqlite import SqliteStore
-from classroom.student_bot import StudentBot
-from classroom.teacher_bot import TeacherBot
-from classroom.verification import Verification
-from classroom.verification_metrics import spread
-from clock import Clock
-from encryption import Cipher, open_cipher
-from health import Part, Reports, polling_state
-from ledger import Database, LedgerError, People, Rooms, Told
-from settings import Settings
+from classroom.student.bot import StudentBot
+from classroom.student.face_traces import FaceTraces
+from classroom.teacher.board import BETWEEN_EDITS, Boards
+from classroom.teacher.bot import TeacherBot
+from classroom.teacher.hand_marks import HandMarks
+from classroom.teacher.session_buttons import SessionButtons
+from classroom.verification.metrics import spread
+from classroom.verification.queue import Verification
+from classroom.verification.reviews import FaceReviews
+from core.clock import Clock
+from core.encryption import Cipher, open_cipher
+from core.health import Part, Reports, polling_state
+from core.settings import Settings
+from core.sqlite import Database, LedgerError
+from telegram_app.claims import Told
 from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
 from telegram_app.files import files_in
-from telegram_app.outgoing import BETWEEN_SENDS, MakeFile, OnSent, Outbox
+from telegram_app.outbox import BETWEEN_SENDS, MakeFile, OnSent, Outbox
+from telegram_app.people import People
 from telegram_app.persistence import StepsFromLedger
 from telegram_app.side_by_side import run_side_by_side
 

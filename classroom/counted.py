@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from classroom import checkin_policy as policy
-from classroom import face_policy as faces
-from classroom.lines import bold, short
+from classroom.domain import face_policy as faces
+from classroom.domain import location_policy as policy
+from classroom.domain.sessions import CheckIn, Enrolled, Session, Sheet, Status, Step
 from classroom.services import Classroom
-from classroom.sessions import CheckIn, Enrolled, Session, Sheet, Status, Step
 from telegram_app.i18n import Texts
+from telegram_app.lines import bold, short
 
 
 @dataclass

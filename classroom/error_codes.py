@@ -10,7 +10,7 @@ from enum import IntEnum
 from classroom.faces.person_keys import PersonKeyError
 from classroom.lms import LmsError, LmsRefused, LmsTimedOut, SignInNeeded, UnknownTeacher, WrongPassword
 from classroom.store import StoreError
-from ledger import LedgerError
+from core.sqlite import LedgerError
 
 
 class Code(IntEnum):

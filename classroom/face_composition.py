@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING
 from telegram import Bot
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
-from classroom.checkin import CheckIns
-from classroom.face_policy import LARGEST_NOTE
-from classroom.face_reviews import FaceReviews, ReviewFiles
-from classroom.face_steps import FaceSteps
-from classroom.face_talk import FaceTalk
-from classroom.face_traces import FaceTraces
+from classroom.check_in.check_ins import CheckIns
+from classroom.check_in.face_steps import FaceSteps
+from classroom.domain.face_policy import LARGEST_NOTE
+from classroom.domain.sessions import CheckIn
+from classroom.domain.video_notes import Download, NoteGone, NoteUnavailable
 from classroom.faces import FaceEngine
 from classroom.faces.person_keys import PersonKeys
 from classroom.photos import Photos
 from classroom.photos.cache import CachedPhotos
 from classroom.photos.folder import FolderPhotos
 from classroom.services import Classroom
-from classroom.sessions import CheckIn
-from classroom.verification import Verification
-from classroom.video_notes import Download, NoteGone, NoteUnavailable
-from clock import Clock
-from encryption import Cipher
-from settings import Settings
+from classroom.student.face_check import FaceTalk
+from classroom.student.face_traces import FaceTraces
+from classroom.verification.queue import Verification
+from classroom.verification.reviews import FaceReviews, ReviewFiles
+from core.clock import Clock
+from core.encryption import Cipher
+from core.settings import Settings
 
 if TYPE_CHECKING:
     from classroom.aws import Access

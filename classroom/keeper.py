@@ -8,14 +8,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from classroom.board import Boards
+from classroom.check_in.face_steps import may_go_on
 from classroom.counted import Counted, counted
-from classroom.face_steps import may_go_on
+from classroom.domain.sessions import OVERLAP, Session, Step, code_ends, end_of, new_code, report_due
 from classroom.reports.sending import Files, Reports
 from classroom.services import Classroom
-from classroom.sessions import OVERLAP, Session, Step, code_ends, end_of, new_code, report_due
 from classroom.store import StoreError
-from ledger import LedgerError
+from classroom.teacher.board import Boards
+from core.sqlite import LedgerError
 
 log = logging.getLogger(__name__)
 

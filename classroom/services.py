@@ -12,13 +12,16 @@ from telegram.ext import ApplicationHandlerStop, ContextTypes, TypeHandler
 
 from classroom.error_codes import code_of, noted
 from classroom.lms import Lms
-from classroom.lms_sync import LmsSync
+from classroom.lms.sync import LmsSync
+from classroom.rooms import Rooms
 from classroom.store import Store
-from clock import Clock
-from ledger import LedgerError, People, Rooms, Step, Told
-from settings import Settings
+from core.clock import Clock
+from core.settings import Settings
+from core.sqlite import LedgerError
+from telegram_app.claims import Told
 from telegram_app.i18n import Texts, closest, texts
-from telegram_app.outgoing import Item, Outbox
+from telegram_app.outbox import Item, Outbox
+from telegram_app.people import People, Step
 
 log = logging.getLogger(__name__)
 

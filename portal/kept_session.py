@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from selenium.common.exceptions import WebDriverException
 from urllib3.exceptions import HTTPError
 
-from encryption import EncryptionKeyError
-from json_file import replace_file
+from core.encryption import EncryptionKeyError
+from core.json_file import replace_file
 from portal.browser import Browser
 from portal.errors import BrowserFailed
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from clock import Clock, SystemClock
+from core.clock import Clock, SystemClock
 
 # Waits for so many seconds, or raises what interrupts the caller.
 Pause = Callable[[float], None]

@@ -32,7 +32,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from urllib3.exceptions import HTTPError
 
-from clock import Clock, SystemClock
+from core.clock import Clock, SystemClock
 from portal.errors import (
     AccountBlocked,
     BrowserFailed,

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from clock import Clock
+from core.clock import Clock
 from portal.browser import Browser, Chromes, set_language
 from portal.errors import BrowserFailed, PortalError
 from portal.initial_state import InitialState, Trust

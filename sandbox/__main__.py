@@ -29,9 +29,9 @@ from sandbox.cast import (
     introduce,
     introduce_class,
 )
-from sandbox.portal import PortalSimulator
-from sandbox.portal_files import PAGE_PATH
-from sandbox.telegram import TelegramSimulator
+from sandbox.portal.files import PAGE_PATH
+from sandbox.portal.server import PortalSimulator
+from sandbox.telegram.server import TelegramSimulator
 from sandbox.web import Page
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.portal import PortalSimulator
-from sandbox.telegram import TelegramSimulator
-from sandbox.telegram_world import Person
+from sandbox.portal.server import PortalSimulator
+from sandbox.telegram.server import TelegramSimulator
+from sandbox.telegram.world import Person
 
 BOT_USERNAME = "attendance_sandbox_bot"
 # The shape of a token that @BotFather gives out; it opens nothing but the simulator.

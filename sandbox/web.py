@@ -17,8 +17,8 @@ from aiohttp import web
 
 from sandbox.bot_process import BotProcess
 from sandbox.cast import Role
-from sandbox.portal import PortalSimulator
-from sandbox.telegram import TelegramSimulator
+from sandbox.portal.server import PortalSimulator
+from sandbox.telegram.server import TelegramSimulator
 
 _FOLDER = Path(__file__).parent / "page"
 _HEADERS = {

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from telegram_app.outgoing import SHIPPED, MakeFile
+from telegram_app.outbox import SHIPPED, MakeFile
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from telegram.ext import BasePersistence, PersistenceInput
 
-from ledger import People
+from telegram_app.people import People
 
 Data = dict[Any, Any]
 

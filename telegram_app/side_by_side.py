@@ -6,7 +6,7 @@ import logging
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-from health import Reports
+from core.health import Reports
 from telegram_app.factory import TokenRefused
 
 log = logging.getLogger(__name__)

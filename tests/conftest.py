@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.portal import PortalSimulator
-from sandbox.telegram import TelegramSimulator
+from sandbox.portal.server import PortalSimulator
+from sandbox.telegram.server import TelegramSimulator
 from tests.servers import in_thread, vaadin_portal
 
 

@@ -18,7 +18,8 @@ import pytest
 from telegram import Bot, InlineKeyboardMarkup, InputFile, InputMediaPhoto
 from telegram.error import BadRequest
 
-from ledger import Database, LessonRow, Lessons
+from core.sqlite import Database
+from lessons.journal import LessonRow, Lessons
 from monitor import Commands
 from portal.errors import PageChanged
 from portal.lessons import Lesson

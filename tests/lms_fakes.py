@@ -5,8 +5,8 @@ from collections import deque
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from classroom.domain.sessions import Course, Enrolled, Mark, Place, Session, Sheet, Status, Teacher
 from classroom.lms import Duplicate, LmsError, LmsTimedOut, NotThere, Record, SignedIn
-from classroom.sessions import Course, Enrolled, Mark, Place, Session, Sheet, Status, Teacher
 from classroom.store import StoreUnavailable, Tokens
 
 DATE = "2026-09-07"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from classroom.face_policy import Examined, Motion
+from classroom.domain.face_policy import Examined, Motion
 
 
 class FaceError(Exception):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from classroom.face_policy import percent
+from classroom.domain.face_policy import percent
 from classroom.faces import examining
 from classroom.faces.examining import Descriptor
 

@@ -9,7 +9,7 @@ not a proof of life.
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from classroom.face_policy import Motion, Problem
+from classroom.domain.face_policy import Motion, Problem
 from classroom.faces.following import Followed, Moment
 from classroom.faces.relief import Shift
 

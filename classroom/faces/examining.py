@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from classroom.face_policy import GREY, Examined, Motion, Problem, percent
+from classroom.domain.face_policy import GREY, Examined, Motion, Problem, percent
 from classroom.faces import challenge, models
 from classroom.faces.following import View, follow
 from classroom.faces.video import NoVideo

@@ -15,7 +15,7 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from classroom.face_policy import Examined, Motion
+from classroom.domain.face_policy import Examined, Motion
 from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from encryption import Cipher, EncryptionKeyError
-from json_file import sync_folder
+from core.encryption import Cipher, EncryptionKeyError
+from core.json_file import sync_folder
 
 log = logging.getLogger(__name__)
 

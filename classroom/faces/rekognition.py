@@ -19,9 +19,9 @@ from aiolimiter import AsyncLimiter
 from PIL import Image, UnidentifiedImageError
 
 from classroom.aws import TIMEOUT, WHOLE_TIMEOUT, Access, AwsError, AwsRejected, AwsService, AwsUnavailable
-from classroom.face_policy import Examined, Motion, Problem
+from classroom.domain.face_policy import Examined, Motion, Problem
 from classroom.faces import FaceError, FaceRefused, FaceUnavailable, PhotoUnusable
-from clock import Clock
+from core.clock import Clock
 
 CALLS_PER_SECOND = 5.0  # of each operation; quotas are by region and operation, and this is a low one
 LARGEST_PICTURE = 5 * 1024 * 1024  # bytes, by AWS's guidelines

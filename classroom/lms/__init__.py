@@ -7,7 +7,7 @@ CSV: the default with nothing configured.
 from dataclasses import dataclass
 from typing import Protocol
 
-from classroom.sessions import Course, Enrolled, Status, Teacher
+from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 
 
 class LmsError(Exception):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from classroom.domain.sessions import Course, Enrolled, Status
 from classroom.lms import Line, LmsUnavailable
-from classroom.sessions import Course, Enrolled, Status
 
 USE_UNTIL = 60.0  # seconds before its end from which a token is not used any more
 

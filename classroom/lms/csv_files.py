@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from classroom.cells import harmless
+from classroom.domain.sessions import Course, Enrolled, Teacher
 from classroom.lms import (
     Duplicate,
     LmsRefused,
@@ -36,8 +37,7 @@ from classroom.lms import (
     SignInNeeded,
     UnknownTeacher,
 )
-from classroom.sessions import Course, Enrolled, Teacher
-from json_file import replace_file
+from core.json_file import replace_file
 
 TEACHERS = "teachers.csv"
 _TEACHERS_WANTED = {"phone"}

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from classroom.domain.sessions import Course, Enrolled, Teacher
 from classroom.lms import (
     Duplicate,
     Line,
@@ -30,9 +31,8 @@ from classroom.lms import (
     WrongPassword,
     answers,
 )
-from classroom.sessions import Course, Enrolled, Teacher
 from classroom.store import StoreUnavailable, Tokens
-from clock import Clock
+from core.clock import Clock
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import xlsxwriter  # type: ignore[import-untyped]  # no types there
 
 from classroom.cells import harmless, is_formula
 from classroom.counted import Counted
-from classroom.sessions import Status
+from classroom.domain.sessions import Status
 
 HEADER = ("batch", "student_id", "name", "status", "time", "by", "reason", "distance_m")
 

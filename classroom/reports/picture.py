@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from PIL import Image, ImageDraw, ImageFont
 
 from classroom.counted import Counted
-from classroom.sessions import Status, end_of
-from classroom.student_texts import status_word
+from classroom.domain.sessions import Status, end_of
+from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 
 WIDTH, HEIGHT = 1200, 620  # pixels

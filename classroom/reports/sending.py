@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from classroom.counted import Counted
+from classroom.domain.sessions import end_of
 from classroom.reports.files import csv_file, rows, xlsx_file
 from classroom.reports.picture import picture
 from classroom.reports.texts import caption, report_texts
 from classroom.services import Classroom
-from classroom.sessions import end_of
-from telegram_app.outgoing import NOTICE, Item
+from telegram_app.outbox import NOTICE, Item
 
 log = logging.getLogger(__name__)
 

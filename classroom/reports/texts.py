@@ -5,11 +5,11 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from classroom.counted import Counted, note_text, refused_lines
-from classroom.face_policy import NOTES
-from classroom.lines import bold, short, split
-from classroom.sessions import CheckIn, Session, Sheet, Status, Step, attendance_percentage
-from classroom.student_texts import status_word
+from classroom.domain.face_policy import NOTES
+from classroom.domain.sessions import CheckIn, Session, Sheet, Status, Step, attendance_percentage
+from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
+from telegram_app.lines import bold, short, split
 
 LOW_ATTENDANCE = 75.0  # percent
 LONGEST_LIST = 40  # sessions in the history's messages

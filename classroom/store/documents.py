@@ -13,7 +13,7 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from classroom.sessions import (
+from classroom.domain.sessions import (
     Binding,
     CheckIn,
     Consent,

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from classroom.sessions import FaceCheck
+from classroom.domain.sessions import FaceCheck
 
 
 def plain_face(face: FaceCheck | None) -> dict[str, Any] | None:

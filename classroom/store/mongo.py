@@ -15,7 +15,18 @@ from pymongo.errors import (
     DuplicateKeyError,
 )
 
-from classroom.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Step, Teacher, Template, code_ends
+from classroom.domain.sessions import (
+    Binding,
+    CheckIn,
+    Consent,
+    Mark,
+    Session,
+    Sheet,
+    Step,
+    Teacher,
+    Template,
+    code_ends,
+)
 from classroom.store import (
     TRIES_KEPT,
     BoundOtherwise,

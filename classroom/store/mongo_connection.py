@@ -24,7 +24,7 @@ from pymongo.errors import (
 
 from classroom.store import StoreDamaged, StoreError, StoreRefused, StoreUnavailable
 from classroom.store.documents import INDEXES, Document
-from encryption import Cipher
+from core.encryption import Cipher
 
 P = ParamSpec("P")
 Here = TypeVar("Here", bound="MongoConnection")

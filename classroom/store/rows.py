@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from classroom.sessions import (
+from classroom.domain.sessions import (
     Binding,
     CheckIn,
     Consent,

@@ -13,7 +13,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from classroom.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Step, Teacher, Template, code_ends
+from classroom.domain.sessions import (
+    Binding,
+    CheckIn,
+    Consent,
+    Mark,
+    Session,
+    Sheet,
+    Step,
+    Teacher,
+    Template,
+    code_ends,
+)
 from classroom.store import (
     TRIES_KEPT,
     BoundOtherwise,
@@ -45,8 +56,8 @@ from classroom.store.rows import (
     text_of,
 )
 from classroom.store.schema import MIGRATIONS
-from encryption import Cipher
-from ledger import Database, LedgerError, LedgerUnavailable
+from core.encryption import Cipher
+from core.sqlite import Database, LedgerError, LedgerUnavailable
 
 Result = TypeVar("Result")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox.portal import PortalSimulator
-from sandbox.telegram import TelegramSimulator
+from sandbox.portal.server import PortalSimulator
+from sandbox.telegram.server import TelegramSimulator
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram, code_in, eventually
 from tests.servers import ROOT, in_thread, missing
 

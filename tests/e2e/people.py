@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import psutil
 
-from encryption import open_cipher
+from core.encryption import open_cipher
 from storage import Mode, Storage
 from tests.servers import ROOT
 

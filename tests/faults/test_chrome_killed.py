@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from clock import SystemClock
+from core.clock import SystemClock
+from lessons.events import Event, State, StatusEvent
 from monitor import AttendanceMonitor, profile_name
-from monitor_events import Event, State, StatusEvent
 from portal.browser import Chromes
 from portal.session import chrome_opener
 from tests.e2e.people import Portal

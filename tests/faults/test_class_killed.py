@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from classroom.sessions import Sheet
+from classroom.domain.sessions import Sheet
 from classroom.store.sqlite import SqliteStore
-from encryption import open_cipher
+from core.encryption import open_cipher
 from tests.e2e.people import Telegram, eventually, labels
 from tests.e2e.test_classroom_process import Process
 from tests.faults.counts import FULL

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from clock import SystemClock
-from ledger import Database, Lessons
+from core.clock import SystemClock
+from core.sqlite import Database
+from lessons.events import Event, StatusEvent
+from lessons.journal import Lessons
 from monitor import AttendanceMonitor
-from monitor_events import Event, StatusEvent
 from portal.lessons import Lesson
 from portal.session import chrome_opener
 from tests.e2e.people import Portal, eventually

@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 
-from classroom.face_policy import Motion
+from classroom.domain.face_policy import Motion
 from classroom.faces import FaceUnavailable
 from classroom.faces.local import LocalEngine
 from tests.faults.counts import FULL

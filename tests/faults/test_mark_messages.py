@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clock import SystemClock
+from core.clock import SystemClock
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, eventually
 from tests.faults.counts import FULL, times

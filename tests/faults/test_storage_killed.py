@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from encryption import Cipher
-from ledger import Database, Lessons
+from core.encryption import Cipher
+from core.sqlite import Database
+from lessons.journal import Lessons
 from storage import Storage
 from tests.faults.counts import times
 from tests.integration.marker import KEY

@@ -7,8 +7,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from encryption import Cipher
-from ledger import Database, Lessons
+from core.encryption import Cipher
+from core.sqlite import Database
+from lessons.journal import Lessons
 from storage import Storage
 from tests.integration.marker import KEY
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clock import SystemClock
+from core.clock import SystemClock
 from portal.browser import Browser
 from portal.session import ChromePortal
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from classroom.face_policy import Examined, Motion, Problem
+from classroom.domain.face_policy import Examined, Motion, Problem
 from classroom.faces import PhotoUnusable
 from classroom.photos import IdPhoto, PhotoMissing
 from tests.integration.in_class import Student

@@ -16,10 +16,10 @@ from classroom.faces import FaceEngine
 from classroom.photos import Photos
 from classroom.store import Store
 from classroom.store.sqlite import SqliteStore
-from encryption import Cipher
-from health import Reports
-from sandbox.lms import LmsSimulator
-from settings import Settings
+from core.encryption import Cipher
+from core.health import Reports
+from core.settings import Settings
+from sandbox.lms.server import LmsSimulator
 from tests.e2e.people import Person, Telegram
 from tests.servers import in_thread
 

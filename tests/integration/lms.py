@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
+from classroom.domain.sessions import Course, Status, Teacher
 from classroom.lms import Line, Record
 from classroom.lms.rest import RestLms
-from classroom.sessions import Course, Status, Teacher
-from sandbox.lms import LmsSimulator
+from sandbox.lms.server import LmsSimulator
 from tests.lms_fakes import DATE, TEACHER, MemoryStore, students
 
 PASSWORD = "correct horse"

@@ -10,24 +10,30 @@ from typing import Any, cast
 
 from pydantic import SecretStr
 
-from bridge import Bridge
-from clock import Clock
-from encryption import Cipher
-from handlers.marker import Marker
-from handlers.questions import STEPS
-from handlers.services import Services
-from ledger import Attempts, Database, Lessons, Moves, People, Told, Watches
+from core.clock import Clock
+from core.encryption import Cipher
+from core.settings import Settings
+from core.sqlite import Database
+from lessons.events import Event, State, Status, StatusEvent
+from lessons.journal import Lessons
+from marker.application import Marker
+from marker.monitors.bridge import Bridge
+from marker.monitors.password_check import Outcome, SignInCheck, Verdict
+from marker.monitors.registry import MonitorRegistry
+from marker.questions import STEPS
+from marker.services import Services
+from marker.tables.attempts import Attempts
+from marker.tables.moves import Moves
+from marker.tables.watches import Watches
 from monitor import AttendanceMonitor, profile_name
-from monitor_events import Event, State, Status, StatusEvent
 from portal.browser import Chromes
 from portal.lessons import Lesson
-from registry import MonitorRegistry
-from settings import Settings
-from sign_in_check import Outcome, SignInCheck, Verdict
 from storage import Storage, Student
+from telegram_app.claims import Told
 from telegram_app.factory import PollingRequest, build_application, polling, running
 from telegram_app.files import files_in
-from telegram_app.outgoing import Outbox
+from telegram_app.outbox import Outbox
+from telegram_app.people import People
 from telegram_app.persistence import StepsFromLedger
 from telegram_app.qr import qr_picture
 from tests.e2e.people import ADMIN, TOKEN, Person, labels

@@ -17,18 +17,24 @@ from telegram import Update
 from telegram.ext import ApplicationBuilder, BaseHandler, ContextTypes, ConversationHandler
 from telegram.request import BaseRequest, RequestData
 
-from bridge import Bridge
-from encryption import Cipher
-from handlers.marker import Marker
-from handlers.questions import STEPS
-from handlers.services import Services
-from ledger import Attempts, Database, Lessons, Moves, People, Told, Watches
+from core.encryption import Cipher
+from core.settings import Settings
+from core.sqlite import Database
+from lessons.journal import Lessons
+from marker.application import Marker
+from marker.monitors.bridge import Bridge
+from marker.monitors.password_check import SignInCheck
+from marker.monitors.registry import MonitorRegistry
+from marker.questions import STEPS
+from marker.services import Services
+from marker.tables.attempts import Attempts
+from marker.tables.moves import Moves
+from marker.tables.watches import Watches
 from monitor import AttendanceMonitor
-from registry import MonitorRegistry
-from settings import Settings
-from sign_in_check import SignInCheck
 from storage import Storage, Student
-from telegram_app.outgoing import Button, Item, Outbox
+from telegram_app.claims import Told
+from telegram_app.outbox import Button, Item, Outbox
+from telegram_app.people import People
 from telegram_app.persistence import StepsFromLedger
 from tests.e2e.people import TOKEN
 from tests.integration.marker import KEY, FakeMonitor, FakeSignInCheck, SteppedClock

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from classroom.sessions import (
+from classroom.domain.sessions import (
     Binding,
     CheckIn,
     Consent,

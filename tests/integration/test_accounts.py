@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from lessons.events import Event
+from marker.monitors.password_check import Outcome, Verdict
 from monitor import profile_name
-from monitor_events import Event
 from portal.lessons import Lesson
-from sign_in_check import Outcome, Verdict
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, eventually, labels
 from tests.integration.marker import Run, RunningMarker, SteppedClock, to_the_panel
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import segno
 
-from json_file import replace_file
+from core.json_file import replace_file
+from lessons.events import Event
 from monitor import profile_name
-from monitor_events import Event
 from portal.lessons import Lesson
 from storage import CodeRevoked
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, code_in, eventually, labels

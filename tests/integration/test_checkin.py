@@ -10,14 +10,14 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from classroom import checkin_policy as policy
-from classroom.checkin import Answer, CheckIns, Told
+from classroom.check_in.check_ins import Answer, CheckIns, Told
+from classroom.domain import location_policy as policy
+from classroom.domain.sessions import CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step
 from classroom.services import Classroom, Side
-from classroom.sessions import CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step
 from classroom.store import StoreUnavailable
 from classroom.store.sqlite import SqliteStore
-from encryption import Cipher
-from settings import Settings
+from core.encryption import Cipher
+from core.settings import Settings
 from tests.integration.in_class import KEY, METRE, STUDENT_TOKEN
 
 OPENED = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)

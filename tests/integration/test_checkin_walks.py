@@ -9,12 +9,12 @@ from typing import Any, TypeVar, cast
 
 from pydantic import SecretStr
 
-from classroom import checkin_policy as policy
-from classroom.checkin import Answer
+from classroom.check_in.check_ins import Answer
+from classroom.domain import location_policy as policy
+from classroom.domain.sessions import Mark, Session, Status, Step
 from classroom.services import Classroom, Side
-from classroom.sessions import Mark, Session, Status, Step
-from encryption import Cipher
-from settings import Settings
+from core.encryption import Cipher
+from core.settings import Settings
 from tests.integration.in_class import KEY, STUDENT_TOKEN
 from tests.integration.test_checkin import CODE, TEACHER, WRONG, Class, FailingStore, SetClock
 

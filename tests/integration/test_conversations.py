@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor_events import Event
+from lessons.events import Event
 from portal.lessons import Lesson
-from sandbox.telegram import TelegramSimulator
+from sandbox.telegram.server import TelegramSimulator
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, code_in, eventually, labels
 from tests.integration.marker import Run, RunningMarker, SteppedClock, marker
 from tests.servers import in_thread

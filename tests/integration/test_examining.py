@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from classroom.face_policy import Motion, Problem
+from classroom.domain.face_policy import Motion, Problem
 from classroom.faces import challenge, examining
 from classroom.faces.examining import Unusable, examined, judged, template_of
 from classroom.faces.following import follow

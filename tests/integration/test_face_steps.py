@@ -9,16 +9,16 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from classroom import face_policy as faces
-from classroom.checkin import Answer, Told
-from classroom.face_policy import Examined, Motion, Note, NoteRefusal, Problem, Verdict
-from classroom.face_steps import FaceSteps, seconds_left
+from classroom.check_in.check_ins import Answer, Told
+from classroom.check_in.face_steps import FaceSteps, seconds_left
+from classroom.domain import face_policy as faces
+from classroom.domain.face_policy import Examined, Motion, Note, NoteRefusal, Problem, Verdict
+from classroom.domain.sessions import CheckIn, Consent, FaceCheck, Session, Status, Step
+from classroom.domain.video_notes import Unusable
 from classroom.services import Classroom, Side
-from classroom.sessions import CheckIn, Consent, FaceCheck, Session, Status, Step
 from classroom.store import StoreUnavailable
-from classroom.video_notes import Unusable
-from encryption import Cipher
-from settings import Settings
+from core.encryption import Cipher
+from core.settings import Settings
 from tests.integration.in_class import KEY, STUDENT_TOKEN
 from tests.integration.test_checkin import OPENED, STUDENT, Class, FailingStore, SetClock
 

@@ -7,21 +7,21 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from classroom.checkin import CheckIns
-from classroom.face_policy import Examined, Verdict
-from classroom.face_reviews import FaceReviews, ReviewFiles
-from classroom.face_steps import FaceSteps
-from classroom.face_talk import FaceTalk
-from classroom.face_traces import FaceTraces
+from classroom.check_in.check_ins import CheckIns
+from classroom.check_in.face_steps import FaceSteps
+from classroom.domain.face_policy import Examined, Verdict
+from classroom.domain.sessions import CheckIn, Mark, Session
+from classroom.domain.video_notes import Unusable
 from classroom.faces.person_keys import PersonKeys
 from classroom.services import Classroom, Side
-from classroom.sessions import CheckIn, Mark, Session
 from classroom.store import StoreUnavailable
-from classroom.video_notes import Unusable
-from encryption import Cipher
-from ledger import LedgerUnavailable
-from settings import Settings
-from telegram_app.outgoing import Item
+from classroom.student.face_check import FaceTalk
+from classroom.student.face_traces import FaceTraces
+from classroom.verification.reviews import FaceReviews, ReviewFiles
+from core.encryption import Cipher
+from core.settings import Settings
+from core.sqlite import LedgerUnavailable
+from telegram_app.outbox import Item
 from tests.integration.faces import FRAME, FakePhotos
 from tests.integration.in_class import KEY, STUDENT_TOKEN
 from tests.integration.test_checkin import FailingStore, SetClock

@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from classroom.face_composition import engine_of, photos_of
-from clock import SystemClock
-from settings import Settings
+from core.clock import SystemClock
+from core.settings import Settings
 from tests.e2e.people import Telegram, eventually
 from tests.integration.faces import Recording
 from tests.integration.faces import jpeg as one_colour

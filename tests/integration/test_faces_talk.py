@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from health import Reports
+from core.health import Reports
 from tests.e2e.people import Telegram, eventually, labels
 from tests.integration.faces import FakeEngine, FakePhotos, Recording, note
 from tests.integration.in_class import STUDENTS, TEACHERS, RunningClock, Teacher, classroom, its_telegram, rosters

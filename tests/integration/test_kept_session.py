@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clock import SystemClock
-from encryption import Cipher
+from core.clock import SystemClock
+from core.encryption import Cipher
 from portal.kept_session import FILE, forget
 from portal.session import OpenPortal, chrome_opener
 from portal.session import Portal as PortalFace

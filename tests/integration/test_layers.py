@@ -14,7 +14,7 @@ def project(tmp_path: Path) -> Path:
     """Copy the project's own code into a folder."""
     for source in (*ROOT.glob("*.py"), ROOT / "pyproject.toml"):
         shutil.copy(source, tmp_path)
-    for folder in ("handlers", "classroom", "telegram_app", "portal", "ledger", "sandbox"):
+    for folder in ("core", "marker", "classroom", "telegram_app", "lessons", "portal", "self_check", "sandbox"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     return tmp_path
 
@@ -27,12 +27,19 @@ def test_the_project_keeps_its_layers(project: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("portal/views.py", "from storage import Storage"),
-        ("storage.py", "import registry"),
-        ("telegram_app/outgoing.py", "from registry import Bridge"),
-        ("handlers/menu.py", "from bot import main"),
-        ("bot.py", "from sandbox.telegram import TelegramSimulator"),
-        ("sandbox/portal.py", "from portal.views import decide"),
+        ("portal/views.py", "from monitor import AttendanceMonitor"),
+        ("core/clock.py", "from storage import Storage"),
+        ("marker/menu.py", "from classroom.services import Classroom"),
+        ("marker/menu.py", "from marker.admin.panel import AdminHandlers"),
+        ("classroom/store/rows.py", "from classroom.teacher.board import Boards"),
+        ("classroom/domain/sessions.py", "from telegram_app.lines import short"),
+        ("sandbox/lms/server.py", "from sandbox.portal.world import World"),
+        ("telegram_app/lines.py", "from telegram_app.outbox import Outbox"),
+        ("storage.py", "from marker.monitors import registry"),
+        ("telegram_app/outbox.py", "from marker.monitors.bridge import Bridge"),
+        ("marker/menu.py", "from bot import main"),
+        ("bot.py", "from sandbox.telegram.server import TelegramSimulator"),
+        ("sandbox/portal/server.py", "from portal.views import decide"),
     ],
 )
 def test_a_forbidden_import_is_caught(project: Path, module: str, line: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from classroom.domain.sessions import Course, Status
 from classroom.lms import (
     Duplicate,
     LmsError,
@@ -18,9 +19,8 @@ from classroom.lms import (
     WrongPassword,
 )
 from classroom.lms.rest import RestLms
-from classroom.sessions import Course, Status
 from classroom.store import StoreUnavailable, Tokens
-from sandbox.lms_world import NEWER, OLDER
+from sandbox.lms.world import NEWER, OLDER
 from tests.integration.lms import COURSE, PASSWORD, Scene
 from tests.lms_fakes import DATE, TEACHER
 

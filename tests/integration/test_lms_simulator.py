@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.lms_world import NEWER, OLDER
+from sandbox.lms.world import NEWER, OLDER
 from tests.integration.lms import PASSWORD, Scene
 from tests.lms_fakes import DATE, TEACHER
 from tests.servers import ROOT

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from classroom.domain.sessions import Sheet, Status
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
-from classroom.lms_sync import LmsSync, Pace
-from classroom.sessions import Sheet, Status
-from sandbox.lms_world import NEWER, OLDER
+from classroom.lms.sync import LmsSync, Pace
+from sandbox.lms.world import NEWER, OLDER
 from tests.integration.lms import Clock, Scene
 from tests.lms_fakes import DATE, TEACHER, MemoryStore
 

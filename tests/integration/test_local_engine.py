@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from classroom.face_policy import Motion, Problem
+from classroom.domain.face_policy import Motion, Problem
 from classroom.faces import FaceUnavailable, PhotoUnusable
 from classroom.faces.local import LocalEngine, workers
 from tests.media.notes import ASTRONAUT, jpeg, portrait, recorded

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from monitor_events import Event, Why
+from lessons.events import Event, Why
+from marker.monitors.password_check import Outcome, Verdict
 from portal.lessons import Lesson
-from sign_in_check import Outcome, Verdict
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, code_in, eventually
 from tests.integration.marker import RunningMarker, SteppedClock, to_the_panel
 

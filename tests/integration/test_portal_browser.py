@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from clock import SystemClock
+from core.clock import SystemClock
 from portal.browser import Browser, Chromes
 from portal.errors import BrowserFailed, BrowserMissing
 from portal.session import ChromePortal

@@ -11,7 +11,7 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from clock import SystemClock
+from core.clock import SystemClock
 from portal.browser import Browser, set_language
 from portal.errors import AccountBlocked, PageChanged, SignInRefused
 from portal.lessons import Lesson

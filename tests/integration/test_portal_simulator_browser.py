@@ -18,8 +18,8 @@ from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.ui import WebDriverWait
 
 from portal.browser import find_programs
-from sandbox.portal import PortalSimulator
-from sandbox.portal_files import PAGE_PATH
+from sandbox.portal.files import PAGE_PATH
+from sandbox.portal.server import PortalSimulator
 from tests.servers import in_thread, need_browser
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from aiohttp import ClientSession, web
 
-from sandbox.portal import PortalSimulator
-from sandbox.portal_files import PAGE_PATH
+from sandbox.portal.files import PAGE_PATH
+from sandbox.portal.server import PortalSimulator
 from tests.servers import ROOT
 
 PASSWORD = "correct horse"

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 from selenium.webdriver.common.by import By
 
-from clock import SystemClock
+from core.clock import SystemClock
 from portal.browser import Browser
 from portal.errors import PortalUnavailable, SessionLost
 from portal.pages import AttendancePage
 from portal.session import ChromePortal
 from portal.views import Reading, View
-from sandbox.portal import PortalSimulator
+from sandbox.portal.server import PortalSimulator
 from tests.e2e.people import Portal
 from tests.integration.browsers import LESSON, PASSWORD, USERNAME, until
 from tests.servers import in_thread, vaadin_portal

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from selenium.webdriver.common.by import By
 
-from clock import SystemClock
+from core.clock import SystemClock
 from portal.browser import Browser
 from portal.errors import SessionLost, SignInRefused
 from portal.lessons import Lesson

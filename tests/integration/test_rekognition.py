@@ -15,10 +15,10 @@ from aiohttp import web
 from moto.server import ThreadedMotoServer
 from PIL import Image
 
-from classroom.face_policy import Examined, Motion, Problem
+from classroom.domain.face_policy import Examined, Motion, Problem
 from classroom.faces import FaceEngine, FaceError, FaceRefused, FaceUnavailable, PhotoUnusable
 from classroom.faces.rekognition import RekognitionEngine
-from clock import SystemClock
+from core.clock import SystemClock
 from tests.integration.aws import KEY_ID, SECRET, Asked, AwsServer, access, never
 
 MOTIONS = (Motion.LEFT, Motion.UP)

@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from handlers.marker import Marker
-from ledger import People
-from monitor_events import Event
+from lessons.events import Event
+from marker.application import Marker
+from marker.monitors.password_check import Outcome, Verdict
 from portal.lessons import Lesson
-from sign_in_check import Outcome, Verdict
 from storage import Student
-from telegram_app.outgoing import Item
+from telegram_app.outbox import Item
+from telegram_app.people import People
 from tests.integration.rights import House
 
 ADMINS = (11, 12)

@@ -8,14 +8,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from clock import SystemClock
-from encryption import Cipher
+from core.clock import SystemClock
+from core.encryption import Cipher
+from marker.monitors.password_check import Outcome, SignInCheck
 from monitor import profile_name
 from portal.browser import Chromes
 from portal.limits import PortalLimits
 from portal.session import chrome_opener
 from portal.views import View
-from sign_in_check import Outcome, SignInCheck
 from tests.e2e.people import Portal
 from tests.integration.browsers import PASSWORD, USERNAME, chromes
 from tests.integration.marker import KEY

@@ -22,12 +22,12 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from classroom.composition import Lateness, health_part, open_when_there
-from classroom.sessions import FaceCheck, Step
+from classroom.domain.sessions import FaceCheck, Step
 from classroom.store import Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
-from encryption import Cipher, EncryptionKeyError
-from health import Reports
+from core.encryption import Cipher, EncryptionKeyError
+from core.health import Reports
 from tests.integration.store_contract import CODE, NOW, StoreContract, a_session, after, mark, opened, sheets_of
 from tests.servers import ROOT, mongo_server
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from classroom.sessions import FaceCheck, Sheet, Step
+from classroom.domain.sessions import FaceCheck, Sheet, Step
 from classroom.store import Store, StoreDamaged, StoreUnavailable, Tokens
 from classroom.store.schema import MIGRATIONS
 from classroom.store.sqlite import SqliteStore
-from encryption import Cipher
+from core.encryption import Cipher
 from tests.integration.store_contract import TEACHER, StoreContract, after, opened
 from tests.servers import ROOT
 

@@ -30,8 +30,8 @@ from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, Networ
 from telegram.ext import Application, CallbackQueryHandler, CommandHandler, ContextTypes
 from telegram.request import HTTPXRequest
 
-from sandbox.telegram import TelegramSimulator
-from sandbox.telegram_signal import Clock, Signal
+from sandbox.telegram.server import TelegramSimulator
+from sandbox.telegram.signal import Clock, Signal
 
 MARKER = "111111:" + "A" * 35
 STUDENT = "222222:" + "B" * 35

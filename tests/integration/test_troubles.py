@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor_events import Event, Why
+from lessons.events import Event, Why
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, Person, Telegram, eventually
 from tests.integration.marker import Run, RunningMarker, SteppedClock

@@ -12,20 +12,20 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from classroom.face_policy import Examined, Motion, NoteRefusal, Problem, Verdict
+from classroom.domain.face_policy import Examined, Motion, NoteRefusal, Problem, Verdict
+from classroom.domain.sessions import Binding, CheckIn, Consent, Enrolled, FaceCheck, Place, Session, Sheet, Step
+from classroom.domain.video_notes import Download, NoteGone, NoteUnavailable, Unusable
 from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
 from classroom.faces.person_keys import PersonKeyGone, PersonKeys
-from classroom.note_check import Limits
 from classroom.photos import IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
 from classroom.services import Classroom, Side
-from classroom.sessions import Binding, CheckIn, Consent, Enrolled, FaceCheck, Place, Session, Sheet, Step
 from classroom.store import StoreUnavailable
 from classroom.store.sqlite import SqliteStore
-from classroom.verification import Pace, Verification
-from classroom.video_notes import Download, NoteGone, NoteUnavailable, Unusable
-from clock import SystemClock
-from encryption import Cipher
-from settings import Settings
+from classroom.verification.note_check import Limits
+from classroom.verification.queue import Pace, Verification
+from core.clock import SystemClock
+from core.encryption import Cipher
+from core.settings import Settings
 from tests.integration.in_class import KEY, STUDENT_TOKEN
 
 OPENED = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)

@@ -4,9 +4,10 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from ledger import Database, Lessons
+from core.sqlite import Database
+from lessons.events import Event, Status, StatusEvent
+from lessons.journal import Lessons
 from monitor import AttendanceMonitor
-from monitor_events import Event, Status, StatusEvent
 from portal.lessons import Lesson
 from portal.limits import PortalLimits
 from storage import Mode

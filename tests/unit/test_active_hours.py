@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from active_hours import ActiveHours, parse_hours
+from core.active_hours import ActiveHours, parse_hours
 
 ALMATY = ZoneInfo("Asia/Almaty")
 

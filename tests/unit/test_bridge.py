@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from bridge import Bridge
+from marker.monitors.bridge import Bridge
 
 
 @pytest.fixture

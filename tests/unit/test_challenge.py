@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from classroom.face_policy import Motion, Problem
+from classroom.domain.face_policy import Motion, Problem
 from classroom.faces import challenge
 from classroom.faces.following import Followed, Moment, View
 from classroom.faces.models import Found

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classroom import checkin_policy as policy
-from classroom.checkin_policy import Evidence, Point, Refusal, Zone
-from classroom.sessions import OVERLAP
-from settings import SHORTEST_CODE
+from classroom.domain import location_policy as policy
+from classroom.domain.location_policy import Evidence, Point, Refusal, Zone
+from classroom.domain.sessions import OVERLAP
+from core.settings import SHORTEST_CODE
 
 NOW = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 ROOM = Point(43.25, 76.95)

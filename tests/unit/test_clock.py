@@ -3,7 +3,7 @@
 from datetime import timedelta
 from itertools import pairwise
 
-from clock import SystemClock
+from core.clock import SystemClock
 
 
 def test_wall_clock() -> None:

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encryption import Cipher, EncryptionKeyError, open_cipher
+from core.encryption import Cipher, EncryptionKeyError, open_cipher
 from tests.fakes import Disk, PowerCut
 
 # The same in each process, so that several can share the tests.

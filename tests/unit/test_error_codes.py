@@ -16,7 +16,7 @@ from classroom.lms import (
     WrongPassword,
 )
 from classroom.store import StoreDamaged, StoreUnavailable
-from ledger import LedgerUnavailable
+from core.sqlite import LedgerUnavailable
 
 
 def test_numbers() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from telegram import Bot, Message
 
-from classroom.evidence import evidence_of
+from classroom.check_in.evidence import evidence_of
 
 SENT = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 MOVED = SENT + timedelta(minutes=10)

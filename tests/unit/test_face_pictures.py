@@ -12,12 +12,12 @@ from telegram import Bot
 from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter, TelegramError, TimedOut
 
 from classroom.composition import PICTURES
+from classroom.domain.face_policy import LARGEST_NOTE
+from classroom.domain.video_notes import NoteError, NoteGone, NoteUnavailable
 from classroom.face_composition import downloads
-from classroom.face_policy import LARGEST_NOTE
-from classroom.face_reviews import GAP, HEIGHT, REVIEW, ReviewFiles, side_by_side
-from classroom.face_traces import ROUND_VIDEO
-from classroom.video_notes import NoteError, NoteGone, NoteUnavailable
-from encryption import Cipher
+from classroom.student.face_traces import ROUND_VIDEO
+from classroom.verification.reviews import GAP, HEIGHT, REVIEW, ReviewFiles, side_by_side
+from core.encryption import Cipher
 from telegram_app.files import files_in
 from tests.integration.faces import jpeg
 from tests.integration.in_class import KEY

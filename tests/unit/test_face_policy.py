@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classroom import face_policy as policy
-from classroom.face_policy import Examined, Motion, Note, NoteRefusal, Problem, Verdict
+from classroom.domain import face_policy as policy
+from classroom.domain.face_policy import Examined, Motion, Note, NoteRefusal, Problem, Verdict
 
 GIVEN = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 NOTE = Note("video note", GIVEN + timedelta(seconds=20), "file", "unique", seconds=5, size=400_000)

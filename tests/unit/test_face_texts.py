@@ -5,9 +5,9 @@ from itertools import permutations
 
 import pytest
 
-from classroom.face_policy import Motion, NoteRefusal, Problem
-from classroom.face_texts import challenge_text, consent_text, note_refusal_text, problem_text, unusable_text
-from classroom.video_notes import Unusable
+from classroom.domain.face_policy import Motion, NoteRefusal, Problem
+from classroom.domain.video_notes import Unusable
+from classroom.student.face_texts import challenge_text, consent_text, note_refusal_text, problem_text, unusable_text
 from telegram_app.i18n import LANGUAGES, texts
 
 CAPTION, SUBJECT = 1024, 110  # Telegram's limit for the text of a picture, and what is above the question in it

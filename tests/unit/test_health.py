@@ -2,7 +2,7 @@
 
 import pytest
 
-from health import SILENCE, Part, Reports, polling_state, serving
+from core.health import SILENCE, Part, Reports, polling_state, serving
 
 
 def test_before_the_first_answer() -> None:

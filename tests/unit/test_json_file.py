@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from json_file import SCHEMA, DataDamaged, JsonFile, SchemaTooNew, migrate, replace_file
+from core.json_file import SCHEMA, DataDamaged, JsonFile, SchemaTooNew, migrate, replace_file
 from tests.fakes import Disk, PowerCut
 
 ONE_WRITE = ["write", "sync file", "rename to people.json", "sync folder"]

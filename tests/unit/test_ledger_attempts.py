@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger import Attempts, Database, Rule
+from core.sqlite import Database
+from marker.tables.attempts import Attempts, Rule
 
 NOW = datetime(2026, 9, 7, 4, 0, tzinfo=UTC)
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger import Database, LedgerError, LedgerUnavailable, Lessons, Outgoing, OutgoingRow, People, Step
-from ledger.database import MIGRATIONS
-from settings import ROOT
+from core.settings import ROOT
+from core.sqlite import MIGRATIONS, Database, LedgerError, LedgerUnavailable
+from lessons.journal import Lessons
+from telegram_app.outbox_table import Outgoing, OutgoingRow
+from telegram_app.people import People, Step
 
 FIXTURES = sorted((ROOT / "tests" / "fixtures").glob("ledger_v*.sql"))
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger import Database, LessonRow, Lessons
+from core.sqlite import Database
+from lessons.journal import LessonRow, Lessons
 from tests.fakes import FakeClock
 
 KEY, OTHER = "00000000000000aa", "00000000000000bb"

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import Database, Outgoing, OutgoingRow
+from core.sqlite import Database
+from telegram_app.outbox_table import Outgoing, OutgoingRow
 from tests.fakes import FakeClock
 
 ANSWER, NOTICE = 0, 1

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import Database, People, Step
+from core.sqlite import Database
+from telegram_app.people import People, Step
 from tests.fakes import FakeClock
 
 AIDA, BEN = 501, 502

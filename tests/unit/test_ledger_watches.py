@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ledger import Database, Told, Watch, Watches
+from core.sqlite import Database
+from marker.tables.watches import Watch, Watches
+from telegram_app.claims import Told
 
 NOW = datetime(2026, 9, 7, 4, 0, tzinfo=UTC)
 

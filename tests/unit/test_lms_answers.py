@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classroom.domain.sessions import Course, Enrolled, Status
 from classroom.lms import Line, LmsUnavailable, answers
 from classroom.lms.answers import Claims
-from classroom.sessions import Course, Enrolled, Status
 
 COURSE, DATE = Course("A", "Algorithms"), "2026-09-07"
 JSON = st.recursive(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 from classroom.lms import Duplicate, Line, LmsUnavailable, NotThere, Record, SignInNeeded, UnknownTeacher
 from classroom.lms.csv_files import CsvLms, FileWrong, _write, file_name, phone_digits
-from classroom.sessions import Course, Enrolled, Status, Teacher
 
 TEACHER = Teacher(7, "77010000001", "a.teacher@example.org", "A. Teacher", "77010000001", "Main")
 TEACHERS = "phone,name,email,campus,batches\n+7 701 000 00 01,A. Teacher,A.Teacher@example.org,Main,\n"

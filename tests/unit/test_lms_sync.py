@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classroom.domain.sessions import Mark, Sheet, Status
 from classroom.lms import Duplicate, LmsRefused, LmsUnavailable, NotThere, SignedInElsewhere, SignInNeeded
-from classroom.lms_sync import LmsSync, Pace, record_of
-from classroom.sessions import Mark, Sheet, Status
+from classroom.lms.sync import LmsSync, Pace, record_of
 from tests.fakes import FakeClock, MovedTimeLoop, moved_time
 from tests.lms_fakes import DATE, TEACHER, FakeLms, MemoryStore, students
 

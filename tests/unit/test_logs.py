@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-import logs
+from core import logs
 
 QUIET = ("httpx", "httpcore", "selenium", "urllib3")
 

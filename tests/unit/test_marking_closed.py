@@ -2,8 +2,9 @@
 
 import pytest
 
-from ledger import Database, Lessons
-from monitor_events import Event, Why
+from core.sqlite import Database
+from lessons.events import Event, Why
+from lessons.journal import Lessons
 from portal.errors import PortalUnavailable
 from tests.fakes import ALGORITHMS, NOTHING, PHYSICS, shows
 from tests.unit.scene import Scene

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from capacity import BYTES_PER_MONITOR, memory_capacity
+from marker.monitors.capacity import BYTES_PER_MONITOR, memory_capacity
 
 SIXTEEN = 16 * BYTES_PER_MONITOR
 

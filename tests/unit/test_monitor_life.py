@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from lessons.events import Event, State
 from monitor import AttendanceMonitor, Commands
-from monitor_events import Event, State
 from portal.errors import BrowserFailed, PortalUnavailable
 from portal.limits import Pause
 from portal.views import Reading

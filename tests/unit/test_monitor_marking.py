@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger import Database, Lessons
-from monitor_events import Event
+from core.sqlite import Database
+from lessons.events import Event
+from lessons.journal import Lessons
 from portal.errors import BrowserFailed, PageChanged, PortalUnavailable, SessionLost
 from tests.fakes import ALGORITHMS, NOTHING, PHYSICS, Taken, shows
 from tests.unit.scene import MONDAY_MORNING, Scene

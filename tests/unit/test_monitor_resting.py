@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from lessons.events import Event, State
 from monitor import WAKE_AHEAD
-from monitor_events import Event, State
 from portal.errors import PortalUnavailable, SessionLost
 from tests.fakes import ALGORITHMS, LOGIN, shows
 from tests.unit.scene import MONDAY_MORNING, Scene

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from monitor_events import Event, State, StatusEvent
+from lessons.events import Event, State, StatusEvent
 from portal.errors import (
     AccountBlocked,
     BrowserFailed,

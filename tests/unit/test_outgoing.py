@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TimedOut
 
-from ledger import Action, Database, Outgoing, People
-from telegram_app.outgoing import ANSWER, BETWEEN_SENDS, NOTICE, SHIPPED, Button, Item, Outbox
+from core.sqlite import Database
+from telegram_app.outbox import ANSWER, BETWEEN_SENDS, NOTICE, SHIPPED, Button, Item, Outbox
+from telegram_app.outbox_table import Action, Outgoing
+from telegram_app.people import People
 from telegram_app.qr import qr_picture
 from tests.fakes import FakeBot, FakeClock, MovedTimeLoop, moved_time
 

@@ -1,6 +1,7 @@
 """Conversations come back from the ledger after a restart."""
 
-from ledger import Database, People
+from core.sqlite import Database
+from telegram_app.people import People
 from telegram_app.persistence import StepsFromLedger
 from tests.fakes import FakeClock
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from classroom.faces.person_keys import PersonKeyGone, PersonKeys, PersonKeysUnavailable
-from encryption import Cipher
+from core.encryption import Cipher
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
 OTHER_KEY = "YW5vdGhlci1rZXktb2YtMzItYnl0ZXMtZm9yLXRlc3Q="

@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 from cryptography.fernet import Fernet
 
-from bridge import Bridge
-from encryption import Cipher
+from core.encryption import Cipher
+from lessons.events import Event, State, Status, StatusEvent
+from marker.monitors.bridge import Bridge
+from marker.monitors.registry import MonitorRegistry, Started, StillRunning
 from monitor import AttendanceMonitor
-from monitor_events import Event, State, Status, StatusEvent
 from portal.errors import SignInRefused
 from portal.lessons import Lesson
-from registry import MonitorRegistry, Started, StillRunning
 from storage import Mode, NotRegistered, Storage, StorageUnavailable, Student
 from tests.fakes import ALGORITHMS, LOGIN, Disk, FakeClock, FakePortal, shows
 

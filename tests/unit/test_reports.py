@@ -14,18 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from classroom import face_policy as faces
-from classroom.checkin_policy import JUST_OUTSIDE, TOO_FAR
 from classroom.counted import Counted
-from classroom.lines import split
+from classroom.domain import face_policy as faces
+from classroom.domain.location_policy import JUST_OUTSIDE, TOO_FAR
+from classroom.domain.sessions import CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step
 from classroom.reports import picture as picture_module
 from classroom.reports.files import HEADER, csv_file, rows, xlsx_file
 from classroom.reports.picture import arrivals, picture
 from classroom.reports.texts import history_texts, report_texts
-from classroom.sessions import CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step
-from classroom.student_texts import status_word
-from sandbox.telegram_html import parse_html
+from classroom.student.texts import status_word
+from sandbox.telegram.html import parse_html
 from telegram_app.i18n import LANGUAGES, texts
+from telegram_app.lines import split
 
 ZONE = ZoneInfo("Asia/Almaty")
 BEGIN = datetime(2026, 11, 21, 4, 0, 3, tzinfo=UTC)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classroom import sessions
-from classroom.sessions import Place, Session, State, Status
+from classroom.domain import sessions
+from classroom.domain.sessions import Place, Session, State, Status
 
 OPENED = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 GRACE = timedelta(seconds=90)

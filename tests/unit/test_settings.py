@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import settings
-from settings import Settings, SettingsError
+from core import settings
+from core.settings import Settings, SettingsError
 
 TOKEN = "1234567890:" + "A" * 35
 SECRET = "this-is-nobodys-business"

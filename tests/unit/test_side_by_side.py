@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from health import Reports
+from core.health import Reports
 from telegram_app.factory import TokenRefused
 from telegram_app.side_by_side import run_side_by_side
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from encryption import Cipher, EncryptionKeyError
-from json_file import SCHEMA, SchemaTooNew
-from settings import ROOT
+from core.encryption import Cipher, EncryptionKeyError
+from core.json_file import SCHEMA, SchemaTooNew
+from core.settings import ROOT
 from storage import (
     CODE_ALPHABET,
     INVITATION_DAYS,
@@ -452,7 +452,7 @@ class TestCrash:
         register(storage)
         codes = [storage.create_invitation(ADMIN) for _ in range(30)]
         program = (
-            "import sys; from pathlib import Path; from encryption import Cipher; from storage import Storage\n"
+            "import sys; from pathlib import Path; from core.encryption import Cipher; from storage import Storage\n"
             f"storage = Storage(Path({str(folder)!r}), Cipher({FIXTURE_KEY!r}), invitation_days=10**5)\n"
             "for number, code in enumerate(sys.argv[1:], start=1000):\n"
             "    storage.redeem(code, number, f'student_{number}', 'x')\n"

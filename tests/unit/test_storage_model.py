@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from encryption import Cipher
+from core.encryption import Cipher
 from storage import (
     AlreadyRegistered,
     CodeRevoked,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from classroom.sessions import Mark, Status, Step
+from classroom.domain.sessions import Mark, Status, Step
 from classroom.store import Store
 from tests.e2e.people import Telegram, eventually, labels
 from tests.integration.in_class import ROOM, STUDENTS, TEACHERS, Run, Student, Teacher

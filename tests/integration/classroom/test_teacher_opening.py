@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from classroom.sessions import Enrolled, Place, Session, Sheet
+from classroom.domain.sessions import Enrolled, Place, Session, Sheet
 from classroom.store.sqlite import SqliteStore
-from encryption import open_cipher
+from core.encryption import open_cipher
 from telegram_app.qr import qr_picture
 from tests.e2e.people import Telegram, eventually, labels
 from tests.integration.classroom.test_teacher_sign_in import calls

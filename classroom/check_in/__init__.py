@@ -1,0 +1,1 @@
+"""A student's check-in, step by step: code, place, face, mark."""

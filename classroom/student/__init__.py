@@ -1,0 +1,1 @@
+"""The student's bot: check-in dialogue and its texts."""

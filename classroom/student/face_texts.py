@@ -1,0 +1,108 @@
+"""What the student's bot says of faces: what is agreed to, the challenge, and why a video does not count."""
+
+from datetime import date
+
+from classroom.domain.face_policy import LONGEST_NOTE, SHORTEST_NOTE, Motion, NoteRefusal, Problem
+from classroom.domain.video_notes import Unusable
+from telegram_app.i18n import Texts
+
+
+def consent_text(_: Texts, engine: str, region: str, until: date) -> str:
+    """Return what a person agrees to, whole: what is kept, how long, who sees it, and what else there is.
+
+    ``until`` is the term's end; ``region`` is AWS's, for the engine that compares there. As the text of a picture it
+    has at most 1024 characters. Who has agreed to another wording is asked anew: raise it in ``face_policy`` then.
+    """
+    day = until.strftime("%d.%m.%Y")
+    kept = _(
+        "Kept: a sealed template of the face on your ID photo, until the term's end ({day}) or until you send"
+        " /delete_me."
+    )
+    where = _("It is compared on this bot's own server.")
+    if engine == "rekognition":
+        kept = _("Kept: no template of your face. That you agreed is kept until the term's end ({day}).")
+        where = _("Amazon (AWS Rekognition, {region}) compares pictures from it with your ID photo.")
+    lines = [
+        _("Now your face: a round video of a few seconds, which is compared with your ID photo."),
+        where.format(region=region),
+        kept.format(day=day),
+        _("Videos are never kept: each is deleted from this chat after the check."),
+        _(
+            "Nobody sees any of it. Only where it is unclear, your teacher sees two pictures, which are deleted after"
+            " the decision."
+        ),
+        _("You may also go on without your face: then your teacher confirms."),
+    ]
+    return "\n".join(lines)
+
+
+def motion_text(_: Texts, motion: str) -> str:
+    """Return what is to be done with the head."""
+    words = {
+        Motion.LEFT: _("turn your head to your left"),
+        Motion.RIGHT: _("turn your head to your right"),
+        Motion.UP: _("look up"),
+    }
+    return words[Motion(motion)]
+
+
+def challenge_text(_: Texts, motions: tuple[str, ...], seconds: int) -> str:
+    """Return what is to be recorded, and how long there is for it."""
+    first, second = (motion_text(_, motion) for motion in motions)
+    ask = _(
+        "Record a round video, with your face in it all the time. Look straight ahead, <b>{first}</b>, look straight"
+        " ahead again, <b>{second}</b>, and send it."
+    )
+    how = _("Hold the camera beside the message field; where there is a microphone, tap it first.")
+    left = _("You have {seconds} s.")
+    return "\n".join([ask.format(first=first, second=second), how, left.format(seconds=seconds)])
+
+
+def run_out_text(_: Texts) -> str:
+    """Return what is said of a challenge whose time is over."""
+    return _("The time for this video is over. Tap New Challenge, and record a new one.")
+
+
+def note_refusal_text(_: Texts, refusal: NoteRefusal) -> str:
+    """Return why a message is no answer to the challenge, and what to do."""
+    anew = _("Record a new round video for the question above.")
+    why = {
+        NoteRefusal.VIDEO: _("An ordinary video does not count."),
+        NoteRefusal.PHOTO: _("A photo does not count."),
+        NoteRefusal.FORWARDED: _("A forwarded video does not count."),
+        NoteRefusal.VIA_BOT: _("A video by way of another bot does not count."),
+        NoteRefusal.REPEATED: _("This video was sent before: each counts once."),
+        NoteRefusal.EARLY: _("That video is from before the question."),
+        NoteRefusal.LATE: _("That video came too late."),
+        NoteRefusal.SHORT: _("That video is too short: at least {seconds} seconds.").format(seconds=SHORTEST_NOTE),
+        NoteRefusal.LONG: _("That video is too long: at most {seconds} seconds.").format(seconds=LONGEST_NOTE),
+        NoteRefusal.LARGE: _("That video is too large: at most 20 MB."),
+    }[refusal]
+    return why + " " + (_("Tap New Challenge.") if refusal is NoteRefusal.LATE else anew)
+
+
+def problem_text(_: Texts, problem: Problem | None) -> str:
+    """Return what was wrong with a video, and what to do; None: the face is not like the one on the ID photo."""
+    if problem is None:
+        return _("The face does not fit your ID photo. Come closer, with light on your face and nothing before it.")
+    texts = {
+        Problem.BROKEN: _("The video can't be read. Record it anew."),
+        Problem.NO_FACE: _("No face was found. Turn to the light, and hold the phone before your face."),
+        Problem.TWO_FACES: _("There are two faces in it. Stand so that yours is the only one."),
+        Problem.CUT: _("Your face was not in view all the time. Keep it in the circle from the beginning to the end."),
+        Problem.NOT_FOLLOWED: _("The motions were not those that were asked for. Do both, slowly, in their order."),
+        Problem.FLAT: _("It looks like a picture of a face. Record your own face, not a photo or a screen."),
+    }
+    return texts[problem]
+
+
+def unusable_text(_: Texts, why: Unusable) -> str:
+    """Return why a video could not be judged, for no fault of the person's."""
+    texts = {
+        Unusable.NO_PHOTO: _("There is no ID photo of you to compare with: ask your university to add one."),
+        Unusable.PHOTO: _("Your ID photo can't be compared with: ask your university for a better one."),
+        Unusable.NOTE: _("Telegram has lost your video."),
+        Unusable.NO_CONSENT: "",  # what follows is the question
+        Unusable.TECHNICAL: _("The check does not work at the moment."),
+    }
+    return texts[why]

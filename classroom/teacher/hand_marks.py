@@ -1,0 +1,224 @@
+"""The teacher's own hand: marks with a reason, the word on check-ins that wait for it, accounts set free."""
+
+import logging
+
+from classroom.check_in.check_ins import CheckIns
+from classroom.counted import Counted, counted, note_text, title
+from classroom.domain.face_policy import NOTES
+from classroom.domain.sessions import CheckIn, Enrolled, Session, Status, Step
+from classroom.services import Classroom
+from classroom.student.texts import status_word
+from telegram_app.lines import short
+from telegram_app.outbox import Button, Item, Keyboard
+
+log = logging.getLogger(__name__)
+
+LIST, REASON = "hand list", "reason"  # steps' names
+SCREEN = "hand"  # the slot of the lists
+ON_A_PAGE, CHECKS_ON_A_PAGE = 10, 4
+LONGEST_REASON, LONGEST_QUERY = 200, 60
+LETTERS = {"p": Status.PRESENT, "l": Status.LATE, "e": Status.EXCUSED, "a": Status.ABSENT}
+
+
+class HandMarks:
+    """Lists of students, one card each, and what a teacher does there."""
+
+    def __init__(self, room: Classroom, check_ins: CheckIns) -> None:
+        """Take what the bots work with, and the check-ins."""
+        self._room = room
+        self._side = room.teacher
+        self._check_ins = check_ins
+
+    async def show_list(self, session: Session, page: int, *, query: str | None = None, anew: bool = False) -> None:
+        """Show the students of a session, with what each is; ``query``: those whose name or ID has this in it.
+
+        Without one it is the query of before, which the step keeps.
+        """
+        _, found = self._side.texts(session.teacher), await counted(self._room, session)
+        query = await self._query(session) if query is None else " ".join(query.split())[:LONGEST_QUERY]
+        await self._room.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
+        wanted = query.casefold()
+        students = [
+            (at, each)
+            for at, each in enumerate(found.roster)
+            if wanted in each.name.casefold() or wanted in each.student_id.casefold()
+        ]
+        page = max(0, min(page, (len(students) - 1) // ON_A_PAGE))
+        shown = students[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
+        labels = _labels([student for _at, student in shown], 40)
+        keyboard: Keyboard = [
+            [Button(f"{label}: {status_word(_, self._status(found, student))}", f"st:{session.id}:{at}")]
+            for (at, student), label in zip(shown, labels, strict=True)
+        ]
+        keyboard += _turns(_("Previous"), _("More"), f"hand:{session.id}", page, len(students), ON_A_PAGE)
+        text = _("Whom do you mark by hand? Tap a name, or send a part of it, or the student ID.")
+        every = []
+        if query:
+            text = _("Students with \u201c{query}\u201d: {number}").format(number=len(students), query=short(query, 60))
+            every = [Button(_("All Students"), f"hands:{session.id}")]
+        keyboard.append([*every, Button(_("Done"), f"done:{session.id}")])
+        await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=anew)
+
+    async def _query(self, session: Session) -> str:
+        step = await self._side.step(session.teacher)
+        if step is None or step.name not in (LIST, REASON) or step.data.get("session") != session.id:
+            return ""
+        return str(step.data.get("query", ""))
+
+    async def show_student(self, session: Session, at: int) -> None:
+        """Show one student, and what can be done."""
+        _, found = self._side.texts(session.teacher), await counted(self._room, session)
+        if at >= len(found.roster):
+            return
+        query = await self._query(session)
+        await self._room.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
+        student = found.roster[at]
+        status = self._status(found, student)
+        lines = [f"<b>{short(student.name, 200)}</b> {short(student.student_id, 64)}", short(student.batch, 500)]
+        mark = next((s.marks[student.student_id] for s in found.sheets if student.student_id in s.marks), None)
+        lines.append(_("Status: {status}").format(status=status_word(_, status)))
+        if mark is not None and mark.reason:
+            lines.append(short(mark.reason, 300))
+        key = f"{session.id}:{at}"
+        buttons = [
+            Button(status_word(_, each).capitalize(), f"mk:{key}:{letter}")
+            for letter, each in LETTERS.items()
+            if each is not status
+        ]
+        keyboard: Keyboard = [buttons[:2], buttons[2:]]
+        if await self._room.store.is_taken(student.student_id):
+            keyboard.append([Button(_("Free Telegram Account"), f"free:{key}")])
+        keyboard.append([Button(_("Back"), f"hand:{session.id}:{at // ON_A_PAGE}")])
+        await self._show(session.teacher, "\n".join(lines), keyboard)
+
+    async def ask_reason(self, session: Session, at: int, letter: str) -> None:
+        """Ask why; "No Reason" is one, too."""
+        _ = self._side.texts(session.teacher)
+        data = {"session": session.id, "student": at, "status": letter, "query": await self._query(session)}
+        await self._room.set_step(self._side, session.teacher, REASON, data)
+        text = _("{status}: send the reason in one line, it is kept on record.").format(
+            status=status_word(_, LETTERS[letter]).capitalize()
+        )
+        keyboard = [
+            [Button(_("No Reason"), f"mkn:{session.id}:{at}:{letter}"), Button(_("Back"), f"st:{session.id}:{at}")]
+        ]
+        await self._show(session.teacher, text, keyboard)
+
+    async def mark(self, session: Session, at: int, letter: str, reason: str, *, typed: bool = False) -> None:
+        """Write the teacher's mark, and go back to the list; below, where the reason was typed."""
+        students = (await counted(self._room, session)).roster
+        if at < len(students) and letter in LETTERS:
+            student = students[at]
+            reason = " ".join(reason.split())[:LONGEST_REASON]
+            await self._check_ins.mark_by_hand(session, student.student_id, LETTERS[letter], reason, session.teacher)
+        page = 0 if await self._query(session) else at // ON_A_PAGE
+        await self.show_list(session, page, anew=typed)
+
+    async def ask_free(self, session: Session, at: int) -> None:
+        """Ask once more: it lets another account take the student's ID."""
+        _ = self._side.texts(session.teacher)
+        text = _("Free the student's ID from the Telegram account that it belongs to? The next check-in binds it anew.")
+        keyboard = [[Button(_("Yes, Free It"), f"freed:{session.id}:{at}"), Button(_("Back"), f"st:{session.id}:{at}")]]
+        await self._show(session.teacher, text, keyboard)
+
+    async def free(self, session: Session, at: int) -> CheckIn | None:
+        """Undo the binding of a student's ID to a Telegram account, on record; return the check-in as it was."""
+        students, undone = (await counted(self._room, session)).roster, None
+        if at < len(students):
+            undone = await self._room.store.check_in(session.id, students[at].student_id)
+            if not await self._check_ins.set_free(session, students[at].student_id):
+                undone = None
+        await self.show_student(session, at)
+        return undone if undone is not None and undone.step is not Step.DONE else None
+
+    # check-ins that wait for a word
+
+    async def show_checks(self, session: Session, page: int, *, anew: bool = False) -> None:
+        """Show the check-ins that wait for the teacher, each with Accept and Reject."""
+        _, found = self._side.texts(session.teacher), await counted(self._room, session)
+        waiting = sorted(found.waiting(Step.CONFIRM, Step.REVIEW), key=lambda each: each.step is not Step.REVIEW)
+        page = max(0, min(page, (len(waiting) - 1) // CHECKS_ON_A_PAGE))
+        shown = waiting[page * CHECKS_ON_A_PAGE : (page + 1) * CHECKS_ON_A_PAGE]
+        order = {student.student_id: at for at, student in enumerate(found.roster)}
+        lines = [title(session), _("Are they in class?") if shown else _("Nobody waits for your word.")]
+        keyboard: Keyboard = []
+        labels = _labels([found.roster[order[each.student_id]] for each in shown], 25)
+        for check_in, label in zip(shown, labels, strict=True):
+            name = found.name(check_in.student_id)
+            lines.append(f"<b>{short(name, 100)}</b> {short(check_in.student_id, 64)}: {self._why(session, check_in)}")
+            key = f"{session.id}:{order[check_in.student_id]}"
+            keyboard.append(
+                [
+                    Button(_("Accept {name}").format(name=label), f"ok:{key}"),
+                    Button(_("Reject {name}").format(name=label), f"no:{key}"),
+                ]
+            )
+        keyboard += _turns(_("Previous"), _("More"), f"check:{session.id}", page, len(waiting), CHECKS_ON_A_PAGE)
+        keyboard.append([Button(_("Done"), f"done:{session.id}")])
+        await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
+
+    def _why(self, session: Session, check_in: CheckIn) -> str:
+        _ = self._side.texts(session.teacher)
+        if check_in.step is Step.CONFIRM and check_in.note not in NOTES:
+            return _("in place ({distance} m)").format(distance=round(check_in.distance or 0))
+        return note_text(_, check_in)
+
+    async def decide(self, session: Session, at: int, *, accept: bool) -> list[CheckIn]:
+        """Carry out the word on one check-in; return it where there was something to decide."""
+        students = (await counted(self._room, session)).roster
+        if at >= len(students):
+            return []
+        return await self._check_ins.decide(session, {students[at].student_id}, accept=accept)
+
+    async def confirm_all(self, session: Session) -> list[CheckIn]:
+        """Accept everybody who waits and needs no closer look."""
+        found = await counted(self._room, session)
+        waiting = {each.student_id for each in found.waiting(Step.CONFIRM)}
+        return await self._check_ins.decide(session, waiting, accept=True)
+
+    async def reject_rest(self, session: Session) -> list[CheckIn]:
+        """Reject everybody who still waits; return them."""
+        waiting = (await counted(self._room, session)).waiting(Step.CONFIRM, Step.REVIEW)
+        return await self._check_ins.decide(session, {each.student_id for each in waiting}, accept=False)
+
+    async def done(self, session: Session) -> None:
+        """Put the list away."""
+        _ = self._side.texts(session.teacher)
+        await self.put_away(session, _("Done."))
+
+    async def put_away(self, session: Session, text: str) -> None:
+        """Leave one line of the list, or of a question that stands in its place."""
+        await self._room.set_step(self._side, session.teacher, "")
+        await self._side.outbox.put(Item(session.teacher, "amend", text, slot=SCREEN))
+
+    async def ask(self, session: Session, text: str, keyboard: Keyboard) -> None:
+        """Ask below what stands there."""
+        await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=True)
+
+    def _status(self, found: Counted, student: Enrolled) -> Status:
+        return next((sheet for sheet in found.sheets if sheet.batch == student.batch), found.sheets[0]).status_of(
+            student.student_id
+        )
+
+    async def _show(self, person: int, text: str, keyboard: Keyboard, *, anew: bool = False) -> None:
+        if anew:
+            await self._side.outbox.put(
+                Item(person, "strip", slot=SCREEN), Item(person, "send", text, keyboard, slot=SCREEN)
+            )
+        else:
+            await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
+
+
+def _labels(students: list[Enrolled], longest: int) -> list[str]:
+    """Return names for buttons that stand together; where two are alike, the IDs."""
+    names = [(each.name or each.student_id)[:longest] for each in students]
+    return [
+        name if names.count(name) == 1 else f"{each.student_id} {name}"[:longest]
+        for name, each in zip(names, students, strict=True)
+    ]
+
+
+def _turns(previous: str, more: str, data: str, page: int, count: int, on_a_page: int) -> Keyboard:
+    row = [Button(previous, f"{data}:{page - 1}")] if page else []
+    row += [Button(more, f"{data}:{page + 1}")] if (page + 1) * on_a_page < count else []
+    return [row] if row else []

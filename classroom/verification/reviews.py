@@ -1,0 +1,217 @@
+"""The two pictures that a teacher sees where a match is unclear: made, kept sealed until they are sent, and deleted.
+
+In a teacher's chat they stay until the decision on the check-in, whoever makes it and wherever.
+"""
+
+import asyncio
+import base64
+import io
+import json
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from classroom.counted import counted
+from classroom.domain import face_policy as policy
+from classroom.domain.sessions import CheckIn, Session, Step
+from classroom.photos import PhotoError, Photos
+from classroom.services import Classroom
+from core.encryption import Cipher, EncryptionKeyError
+from core.json_file import replace_file
+from telegram_app.lines import short
+from telegram_app.outbox import NOTICE, Button, Item, MakeFile, OnSent
+
+log = logging.getLogger(__name__)
+
+REVIEW = "review:"  # what references to these pictures begin with
+HEIGHT, GAP = 320, 8  # pixels: small, and enough to compare two faces
+MOST_PIXELS = 40_000_000  # of a picture that is opened at all
+
+
+@dataclass(frozen=True)
+class ReviewFiles:
+    """Where the pictures lie until they are sent: each sealed with the classroom's key, 0600, in a folder (0700)."""
+
+    folder: Path
+    cipher: Cipher
+
+    def write(self, name: str, picture: bytes, percent: float | None) -> None:
+        """Keep a picture. Raises OSError. Not for the loop."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        content = json.dumps({"percent": percent, "jpeg": base64.b64encode(picture).decode("ascii")})
+        replace_file(self.folder / name, self.cipher.encrypt(content))
+
+    def read(self, name: str) -> tuple[bytes, float | None] | None:
+        """Return a picture with its percentage; None: there is none that can be read. Not for the loop."""
+        try:
+            kept = json.loads(self.cipher.decrypt((self.folder / name).read_text(encoding="ascii")))
+            return base64.b64decode(kept["jpeg"]), kept["percent"]
+        except FileNotFoundError:
+            return None
+        except (OSError, EncryptionKeyError, ValueError) as error:
+            log.warning("the pictures for review %s can't be read: %s", name, type(error).__name__)
+            return None
+
+    def remove(self, name: str) -> None:
+        """Delete a picture, where there is one; one that stays is tried again by ``clean``. Not for the loop."""
+        try:
+            (self.folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("the pictures for review %s can't be deleted: %s", name, error.strerror)
+
+    def clean(self, before: datetime) -> int:
+        """Delete what was never sent, from before a moment; return how many. Raises OSError. Not for the loop."""
+        if not self.folder.is_dir():
+            return 0
+        count = 0
+        for file in self.folder.iterdir():
+            with suppress(FileNotFoundError):  # sent, and so deleted, in this very moment
+                if file.stat().st_mtime < before.timestamp():
+                    file.unlink()
+                    count += 1
+        return count
+
+    def among(self, others: MakeFile) -> MakeFile:
+        """Return what makes these files, and all others as ``others`` does."""
+
+        async def make(reference: str) -> tuple[str, bytes] | None:
+            if not reference.startswith(REVIEW):
+                return await others(reference)
+            found = await asyncio.to_thread(self.read, reference.removeprefix(REVIEW))
+            return ("review.jpg", found[0]) if found is not None else None
+
+        return make
+
+    @property
+    def on_sent(self) -> OnSent:
+        """What deletes a picture that Telegram has now."""
+
+        async def sent(reference: str) -> None:
+            if reference.startswith(REVIEW):
+                await asyncio.to_thread(self.remove, reference.removeprefix(REVIEW))
+
+        return sent
+
+
+def side_by_side(*pictures: bytes) -> bytes:
+    """Return pictures beside each other as one small JPEG, without what cameras write into theirs.
+
+    Raises:
+        ValueError: one of them can't be read. Not for the loop.
+    """
+    drawn = [_drawn(picture) for picture in pictures]
+    width = sum(each.width for each in drawn) + GAP * (len(drawn) - 1)
+    whole, left = Image.new("RGB", (width, HEIGHT), "white"), 0
+    for each in drawn:
+        whole.paste(each, (left, 0))
+        left += each.width + GAP
+    stream = io.BytesIO()
+    whole.save(stream, "JPEG", quality=80)
+    return stream.getvalue()
+
+
+def _drawn(picture: bytes) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(picture)) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise ValueError("a picture that is too large")
+            upright = ImageOps.exif_transpose(opened).convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError("a picture that can't be read") from error
+    width = min(max(1, round(upright.width * HEIGHT / upright.height)), 2 * HEIGHT)
+    return ImageOps.fit(upright, (width, HEIGHT))
+
+
+class FaceReviews:
+    """The pictures in the teachers' chats."""
+
+    def __init__(self, room: Classroom, files: ReviewFiles, photos: Photos | None = None) -> None:
+        """Take what the bots work with, where pictures lie, and where ID photos come from (None: none are made)."""
+        self._room = room
+        self._side = room.teacher
+        self._photos = photos
+        self._files = files
+
+    async def keep(self, check_in: CheckIn, frame: bytes, percent: float | None) -> None:
+        """Make the pictures of an unclear match, before it is known that somebody has to look.
+
+        What can't be made is left out: the check-in is on the teacher's list in any case.
+        """
+        if not frame or self._photos is None:
+            return
+        pictures = [frame]
+        try:
+            pictures.insert(0, (await self._photos.photo(check_in.student_id)).content)
+        except PhotoError as error:
+            log.warning("session %s: student %s, no ID photo to show: %s", check_in.session, check_in.student_id, error)
+
+        def write() -> None:
+            self._files.write(_name(check_in), side_by_side(*pictures), percent)
+
+        try:
+            await asyncio.to_thread(write)
+        except (OSError, ValueError) as error:
+            log.warning("session %s: student %s, no pictures: %s", check_in.session, check_in.student_id, error)
+
+    async def show(self, session: Session, check_in: CheckIn) -> None:
+        """Show the pictures to the teacher, once."""
+        name = _name(check_in)
+        kept = await asyncio.to_thread(self._files.read, name)
+        found = await counted(self._room, session)
+        at = next((at for at, each in enumerate(found.roster) if each.student_id == check_in.student_id), None)
+        if kept is None or at is None:
+            return
+        _, now, person = self._side.texts(session.teacher), self._room.clock.now(), session.teacher
+        lines = [f"<b>{short(found.name(check_in.student_id), 200)}</b> {short(check_in.student_id, 64)}"]
+        if kept[1] is not None:
+            lines.append(_("Alike by {percent} %.").format(percent=round(kept[1])))
+        lines.append(_("Left the ID photo, right the video: is it the same person?"))
+        key = f"{session.id}:{at}"
+        keyboard = [[Button(_("Accept"), f"fok:{key}"), Button(_("Reject"), f"fno:{key}")]]
+        item = Item(person, "photo", "\n".join(lines), keyboard, _slot(check_in), NOTICE, file=f"{REVIEW}{name}")
+        await self._side.outbox.put(item, when=lambda: self._side.told.claim(_claim(check_in), now))
+
+    async def leave_out(self, check_in: CheckIn) -> None:
+        """Delete pictures that were made and that nobody has to look at."""
+        await asyncio.to_thread(self._files.remove, _name(check_in))
+
+    async def put_away(self, session: Session, check_in: CheckIn) -> None:
+        """Delete the pictures of a check-in that is decided on, from chat and disk; once more is harmless."""
+        await asyncio.to_thread(self._files.remove, _name(check_in))
+        item = Item(session.teacher, "delete", slot=_slot(check_in), lane=NOTICE)
+        await self._side.outbox.put(item, when=lambda: self._side.told.take_back(_claim(check_in)))
+
+    async def decided(self, session: Session, student_id: str) -> None:
+        """Put away a student's pictures where there are any: there is a mark now, whoever made it."""
+        check_in = await self._room.store.check_in(session.id, student_id)
+        if check_in is not None and check_in.note == policy.FACE:
+            await self.put_away(session, check_in)
+
+    async def settle(self, session: Session) -> None:
+        """Put away the pictures of every check-in of a session that needs no decision any more."""
+        found = await counted(self._room, session)
+        waiting = {each.student_id for each in found.waiting(Step.REVIEW)} if not session.cancelled else set()
+        for check_in in found.check_ins:
+            if check_in.note == policy.FACE and check_in.student_id not in waiting:
+                await self.put_away(session, check_in)
+
+
+def _name(check_in: CheckIn) -> str:
+    """Return the file's name: no student's ID, which may hold anything."""
+    message = check_in.face.message if check_in.face is not None else 0
+    return f"{check_in.session}-{check_in.telegram_id}-{message}"
+
+
+def _slot(check_in: CheckIn) -> str:
+    return f"face:{_name(check_in)}"
+
+
+def _claim(check_in: CheckIn) -> str:
+    return f"pictures:{_name(check_in)}"
+
+
+__all__ = ["FaceReviews", "ReviewFiles", "side_by_side"]

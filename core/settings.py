@@ -1,0 +1,380 @@
+"""Every setting, read once from the environment and .env, and checked before anything starts.
+
+A name that ends in ``_FILE`` may stand in for any secret: it names a file that holds the value, as Docker
+and Kubernetes hand secrets over. The environment wins over ``.env``.
+"""
+
+import os
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.active_hours import ActiveHours, parse_hours
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A bot's token as @BotFather gives it: the bot's number, a colon, 35 characters.
+_TOKEN = re.compile(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")
+# Seconds in which a person can read a code from the wall and type it.
+SHORTEST_CODE = 15
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+BOT_TOKENS = ("telegram_bot_token", "teacher_bot_token", "student_bot_token")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong (permanent: the operator has to change it). Its text is one line."""
+
+
+def environment_file() -> Path | None:
+    """Return the .env file to read: ENV_FILE where that is set (empty: none at all), else the project's."""
+    named = os.environ.get("ENV_FILE")
+    if named is None:
+        return ROOT / ".env"
+    return Path(named) if named else None
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads NAME_FILE for every secret NAME that is not given directly."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # pydantic-settings asks for it; __call__ does the work
+
+    def __call__(self) -> dict[str, Any]:
+        given = _given()
+        found: dict[str, Any] = {}
+        for name, field in self.settings_cls.model_fields.items():
+            variable = f"{name}_file".upper()
+            path = given.get(variable)
+            if field.annotation not in (SecretStr, SecretStr | None) or not path or name == "encryption_key":
+                continue
+            if given.get(name.upper()) and name.upper() in _environment():
+                continue  # given directly, where that counts for more
+            try:
+                found[name] = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingsError(f"{variable}: got '{path}', wants a readable file ({error.strerror})") from error
+            except UnicodeDecodeError:  # the cause would carry the secret's bytes
+                raise SettingsError(f"{variable}: got '{path}', wants a file of text") from None
+        return found
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment's variables that are not empty, by their names in capitals."""
+    return {name.upper(): value for name, value in os.environ.items() if value}
+
+
+def _given() -> dict[str, str]:
+    """Return all that is given, by names in capitals: .env, and the environment above it; empty means not given."""
+    path = environment_file()
+    try:
+        in_file = dotenv_values(path) if path else {}
+    except (OSError, UnicodeDecodeError):  # the cause would carry the file's bytes
+        raise SettingsError(f"'{path}': got a file that can't be read, wants text in UTF-8") from None
+    return {**{name.upper(): value for name, value in in_file.items() if value}, **_environment()}
+
+
+class Settings(BaseSettings):
+    """The settings of one process. ``description`` says what a value must be; it ends the error's line."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    # first, because the addresses below are checked against it
+    allow_http_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="comma-separated host names that may be spoken to without TLS"
+    )
+    telegram_bot_token: SecretStr | None = Field(
+        None, description="the marker bot's token, from @BotFather, like 1234567890:AA..."
+    )
+    admin_telegram_id: Annotated[tuple[int, ...], NoDecode] = Field(
+        (), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
+    )
+    teacher_bot_token: SecretStr | None = Field(
+        None, description="the token of the classroom's bot for teachers, from @BotFather"
+    )
+    student_bot_token: SecretStr | None = Field(
+        None, description="the token of the classroom's bot for students, from @BotFather"
+    )
+    telegram_api_url: str = Field("https://api.telegram.org", description="an https address")
+    https_proxy_telegram: SecretStr | None = Field(
+        None, description="a proxy's address, http:// or https://, for Telegram alone"
+    )
+
+    portal_url: str = Field("https://wsp.kbtu.kz/RegistrationOnline", description="an https address")
+    refresh_interval: float = Field(20, ge=1, le=600, description="seconds between reloads, 1 to 600")
+    portal_max_loads_per_second: float = Field(10, gt=0, le=1000, description="a number above 0, up to 1000")
+    portal_max_parallel_sign_ins: int = Field(3, ge=1, le=100, description="a whole number, 1 to 100")
+    active_hours: str = Field(
+        "", description="hours such as Mon-Sat 08:00-21:00, several comma-separated; nothing: always"
+    )
+    timezone: str = Field("Asia/Almaty", description="a time zone's name, like Asia/Almaty")
+    max_active_monitors: int | None = Field(
+        None, ge=1, le=10_000, description="a whole number, 1 to 10000, or nothing: as many as the memory holds"
+    )
+
+    chrome_bin: str | None = Field(None, description="the path of a Chrome or Chromium")
+    chromedriver_path: str | None = Field(None, description="the path of the chromedriver that fits it")
+    selenium_remote_url: str | None = Field(None, description="the https address of a Selenium Grid")
+
+    base_url: str | None = Field(None, description="the https address of the LMS's data, like https://lms/api/v1")
+    jwt_login_endpoint: str | None = Field(
+        None,
+        validate_default=True,
+        description="the https address of the LMS's sign-in, ending in /login; BASE_URL and this one go together",
+    )
+
+    mongodb_uri: SecretStr | None = Field(
+        None, description="the address of a MongoDB, mongodb:// or mongodb+srv://, or nothing: SQLite in DATA_DIR"
+    )
+    mongodb_database: str = Field(
+        "lms_database", description="a MongoDB database's name: letters, digits, - and _, at most 63"
+    )
+
+    otp_expiry_seconds: int = Field(120, ge=30, le=3600, description="seconds, 30 to 3600")
+    otp_rotate_seconds: int = Field(
+        0, ge=0, le=600, description="0: one code for the whole session; else seconds between codes, 15 to 600"
+    )
+    checkin_grace_seconds: int = Field(90, ge=0, le=900, description="seconds, 0 to 900")
+    location_distance_limit_meters: float = Field(50, ge=5, le=5000, description="metres, 5 to 5000")
+    location_policy: Literal["basic", "strict"] = Field(
+        "basic", description="basic (a pin counts) or strict (live location alone)"
+    )
+
+    face_engine: Literal["local", "rekognition", "none"] = Field(
+        "local", description="local, rekognition, or none (the teacher confirms)"
+    )
+    face_match_threshold: float = Field(70.0, ge=1, le=100, description="percent, 1 to 100")
+    face_verification_max_retries: int = Field(1, ge=0, le=5, description="tries after the first one, 0 to 5")
+    term_ends: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("01-31", "07-31"), description="days MM-DD on which terms end and face templates go, comma-separated"
+    )
+    aws_access_key_id: SecretStr | None = Field(
+        None, description="an AWS access key's ID, or nothing: as the machine is set up"
+    )
+    aws_secret_access_key: SecretStr | None = Field(None, description="the AWS access key's secret")
+    aws_region: str = Field("ap-south-1", description="an AWS region's name, like ap-south-1")
+    aws_endpoint_url: str | None = Field(None, description="an https address, where it is not AWS's own")
+    aws_s3_bucket: str | None = Field(None, description="the S3 bucket with the ID photos, or nothing: DATA_DIR/photos")
+    aws_s3_prefix: str = Field("profile_pics/", description="what the photos' keys begin with")
+
+    invitation_days: int = Field(
+        14, ge=1, le=365, description="days after which an unused invitation code expires, 1 to 365"
+    )
+
+    data_dir: Path = Field(Path("data"), description="a folder that this process may write")
+    encryption_key: SecretStr | None = Field(None, description="Fernet keys, comma-separated; the first one writes")
+    encryption_key_file: Path = Field(
+        Path("secrets/encryption.key"), description="a file outside DATA_DIR that holds the key"
+    )
+
+    retention_days: int = Field(180, ge=1, le=3650, description="days for which history is kept, 1 to 3650")
+
+    health_port: int | None = Field(None, ge=1, le=65535, description="a port, 1 to 65535, or nothing: off")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_format: Literal["text", "json"] = Field("text", description="text or json")
+
+    kbtu_username: str | None = Field(None, description="attendance.py: the portal's username")
+    kbtu_password: SecretStr | None = Field(None, description="attendance.py: the portal's password")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put NAME_FILE between the environment and .env."""
+        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+
+    @field_validator("admin_telegram_id", mode="before")
+    @classmethod
+    def _read_ids(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        ids = tuple(int(part) for part in value.split(",") if part.strip())
+        if not ids or any(each <= 0 for each in ids):
+            raise ValueError("no positive number")
+        return ids
+
+    @field_validator("allow_http_hosts", mode="before")
+    @classmethod
+    def _read_hosts(cls, value: Any) -> Any:
+        return tuple(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+
+    @field_validator("telegram_bot_token", "teacher_bot_token", "student_bot_token")
+    @classmethod
+    def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("not a token's shape")
+        return value
+
+    @field_validator(
+        "telegram_api_url", "portal_url", "selenium_remote_url", "base_url", "jwt_login_endpoint", "aws_endpoint_url"
+    )
+    @classmethod
+    def _check_address(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Passwords and tokens travel here, so only TLS, this machine, or a host the operator vouches for."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        allowed = _LOOPBACK | set(info.data.get("allow_http_hosts", ()))
+        if not parts.hostname or parts.scheme not in ("http", "https"):
+            raise ValueError("no address")
+        if parts.scheme == "http" and parts.hostname.lower() not in allowed:
+            raise ValueError("http to a host that is not in ALLOW_HTTP_HOSTS")
+        return value.rstrip("/")
+
+    @field_validator("jwt_login_endpoint")
+    @classmethod
+    def _check_sign_in(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Half an LMS is none; and the addresses beside the sign-in are made from this one."""
+        if (value is None) != (info.data.get("base_url") is None):
+            raise ValueError("BASE_URL and JWT_LOGIN_ENDPOINT go together")
+        if value is not None and not urlsplit(value).path.endswith("/login"):
+            raise ValueError("no address of a sign-in")
+        return value
+
+    @field_validator("https_proxy_telegram")
+    @classmethod
+    def _check_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("no proxy's address")
+        return value
+
+    @field_validator("mongodb_uri")
+    @classmethod
+    def _check_mongodb(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"mongodb(\+srv)?://[^/?]", value.get_secret_value()):
+            raise ValueError("no MongoDB's address")
+        return value
+
+    @field_validator("mongodb_database")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,63}", value):
+            raise ValueError("no database's name")
+        return value
+
+    @field_validator("otp_rotate_seconds")
+    @classmethod
+    def _check_rotation(cls, value: int) -> int:
+        """A code must live long enough to be typed."""
+        if 0 < value < SHORTEST_CODE:
+            raise ValueError("too short to type a code")
+        return value
+
+    @field_validator("term_ends", mode="before")
+    @classmethod
+    def _read_term_ends(cls, value: Any) -> Any:
+        """Days of any year: 29 February would be none of most."""
+        days = tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+        for day in days:
+            if not re.fullmatch(r"\d\d-\d\d", day):
+                raise ValueError("no MM-DD")
+            date.fromisoformat(f"2001-{day}")
+        if not days:
+            raise ValueError("no day at all")
+        return days
+
+    @field_validator("active_hours")
+    @classmethod
+    def _check_hours(cls, value: str) -> str:
+        parse_hours(value)
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("no such time zone") from error
+        return value
+
+    @field_validator("data_dir", "encryption_key_file")
+    @classmethod
+    def _under_the_project(cls, value: Path) -> Path:
+        """Relative paths mean the project's folder, wherever the process was started."""
+        return value if value.is_absolute() else ROOT / value
+
+    @property
+    def hours(self) -> ActiveHours:
+        """The hours in which monitors work."""
+        return parse_hours(self.active_hours)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which lessons have their date."""
+        return ZoneInfo(self.timezone)
+
+
+def load() -> Settings:
+    """Read and check the settings.
+
+    Raises:
+        SettingsError: one line that names the setting, what it got and what it wants. A secret is not shown.
+    """
+    _given()  # says what is wrong with a file that can't be read
+    try:
+        return Settings(_env_file=environment_file())  # type: ignore[call-arg]  # pydantic-settings' own keyword
+    except ValidationError as error:
+        raise SettingsError(_line(error)) from None  # the cause would carry the values, secrets among them
+
+
+def load_for_bot() -> Settings:
+    """Read the settings and insist on what the bots can't do without: the marker, the classroom, or both.
+
+    Raises:
+        SettingsError: as ``load``, where no bot has a token, or a token lacks what belongs to it.
+    """
+    settings = load()
+    if not (settings.telegram_bot_token or settings.teacher_bot_token or settings.student_bot_token):
+        raise SettingsError(_missing("telegram_bot_token"))
+    if settings.telegram_bot_token is not None and not settings.admin_telegram_id:
+        raise SettingsError(_missing("admin_telegram_id"))
+    for name, other in (("teacher", "student"), ("student", "teacher")):
+        if getattr(settings, f"{name}_bot_token") is not None and getattr(settings, f"{other}_bot_token") is None:
+            raise SettingsError(f"{_missing(f'{other}_bot_token')}: the classroom's two bots go together")
+    _insist_on_different_tokens(settings)
+    return settings
+
+
+def _insist_on_different_tokens(settings: Settings) -> None:
+    """Two of our bots with one token would take each other's updates."""
+    seen: dict[str, str] = {}
+    for name in BOT_TOKENS:
+        token = getattr(settings, name)
+        if token is not None and (first := seen.setdefault(token.get_secret_value(), name)) != name:
+            raise SettingsError(f"{name.upper()}: got the token of {first.upper()}, wants one of its own")
+
+
+def bot_is_configured() -> bool:
+    """Say whether any bot token is given, right or wrong: a mistyped token must never start the sandbox."""
+    given = _given()
+    return any(given.get(f"{name.upper()}{suffix}") for name in BOT_TOKENS for suffix in ("", "_FILE"))
+
+
+def _missing(field: str) -> str:
+    return f"{field.upper()}: got nothing, wants {Settings.model_fields[field].description}"
+
+
+def _line(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    name = str(problem["loc"][0]).lower()
+    field = Settings.model_fields[name]
+    secret = field.annotation in (SecretStr, SecretStr | None)
+    given = " ".join((_given().get(name.upper()) or "").split())
+    got = "a value that is not shown here" if secret else f"'{given}'"
+    return f"{name.upper()}: got {got}, wants {field.description}"

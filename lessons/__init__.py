@@ -1,0 +1,1 @@
+"""What becomes of an open lesson: marking, its journal, the events a monitor reports."""

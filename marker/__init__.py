@@ -1,0 +1,1 @@
+"""The marker: the bot through which students have their attendance marked on the registration portal."""

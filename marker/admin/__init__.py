@@ -1,0 +1,1 @@
+"""What the marker shows the admin: panel, students' cards, invitations, account moves."""

@@ -1,0 +1,51 @@
+"""How a code reads in the admin's list: for whom, how old, how long it lasts, or what became of it."""
+
+import math
+from datetime import datetime, timedelta
+from html import escape
+
+from marker.admin.screens import LINE, shortened
+from marker.services import Services
+from storage import NOBODY, Invitation
+from telegram_app.i18n import Texts
+
+
+def is_unused(services: Services, invitation: Invitation) -> bool:
+    """Say whether a code can be redeemed now."""
+    over = invitation.used_by is not None or invitation.revoked_at is not None
+    return not over and services.storage.expires_at(invitation) > services.clock.now()
+
+
+def order(services: Services, entry: tuple[str, Invitation]) -> tuple[int, str]:
+    """Return what sorts codes, the greatest first: unused, then used, then the rest; in each the newest first."""
+    _code, invitation = entry
+    if is_unused(services, invitation):
+        return 2, invitation.created_at
+    return (1, invitation.used_at or "") if invitation.used_by is not None else (0, invitation.created_at)
+
+
+def line(services: Services, _: Texts, code: str, invitation: Invitation) -> str:
+    """Return a code's line."""
+    parts = [f"<code>{code}</code>"]
+    if invitation.note:
+        parts.append(escape(invitation.note))
+    if invitation.used_by == NOBODY:
+        parts.append(_("used"))
+    elif invitation.used_by is not None:
+        student = services.storage.student(invitation.used_by)
+        # who was removed, or came again with another code, is known by the number alone
+        ours = student is not None and student.invitation_code == code
+        who = student.username if student is not None and ours else str(invitation.used_by)
+        parts.append(_("used by {who}").format(who=escape(shortened(who, LINE))))
+    elif invitation.revoked_at is not None:
+        parts.append(_("revoked"))
+    elif not is_unused(services, invitation):
+        parts.append(_("expired"))
+    else:
+        now = services.clock.now()
+        days = (now - datetime.fromisoformat(invitation.created_at)).days
+        made = _.ngettext("made {n} day ago", "made {n} days ago", days).format(n=days)
+        parts.append(made if days > 0 else _("made today"))
+        left = math.ceil((services.storage.expires_at(invitation) - now) / timedelta(days=1))
+        parts.append(_.ngettext("{n} day left", "{n} days left", left).format(n=left))
+    return ", ".join(parts)

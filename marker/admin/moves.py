@@ -1,0 +1,197 @@
+"""Moving a student to another Telegram account: a one-time code from the admin, opened in the new account."""
+
+import asyncio
+import logging
+import secrets
+from datetime import timedelta
+from html import escape
+from typing import Any
+
+from telegram import Update
+from telegram.ext import BaseHandler, CallbackQueryHandler
+from telegram.helpers import create_deep_linked_url
+
+from core.sqlite import LedgerUnavailable
+from marker.admin.screens import AdminScreens, Context, Handler, asked_for
+from marker.lockouts import Lockouts, too_many_codes
+from marker.menu import SLOT, below, changed_menu, fresh_menu
+from marker.monitors.registry import StillRunning
+from marker.services import Services, sender, shown_in, tapped
+from marker.student.offers import Offers
+from marker.tables.moves import Move
+from storage import CODE_ALPHABET, AlreadyRegistered, NotRegistered, StorageUnavailable, Student
+from telegram_app.outbox import NOTICE, Button, Item, Keyboard
+
+log = logging.getLogger(__name__)
+
+MOVE_CODE_LENGTH = 12  # longer than an invitation's, by which the two are told apart
+LASTS = timedelta(hours=24)
+_STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"
+
+
+class Moves(AdminScreens):
+    """Handles the admin's side on a student's card, and the new account's side."""
+
+    def __init__(self, services: Services, offers: Offers) -> None:
+        """Take what the handlers work with, and the offers on the old account's screen."""
+        super().__init__(services)
+        self._offers = offers
+        self._lockouts = Lockouts(services)
+
+    def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
+        """Return the handlers."""
+        taps: dict[str, Handler] = {
+            f"^mov:ask:{_STUDENT}": self._ask,
+            f"^mov:code:{_STUDENT}": self._make,
+            f"^mov:revoke:{_STUDENT}": self._revoke,
+        }
+        admins = [CallbackQueryHandler(self._guarded(each), pattern=pattern) for pattern, each in taps.items()]
+        code = f"^mov:here:(?P<code>[A-Z0-9]{{{MOVE_CODE_LENGTH}}})$"
+        return [*admins, CallbackQueryHandler(self._move_here, pattern=code)]
+
+    async def finish_interrupted(self) -> None:
+        """Finish the moves whose record has moved, and give back the codes of those whose record has not."""
+        for move in await asyncio.to_thread(self._services.moves.begun):
+            moved_to = move.moved_to
+            there = self._services.storage.student(moved_to) if moved_to is not None else None
+            if there is not None and self._services.storage.student(move.student) is None:
+                await asyncio.to_thread(self._services.moves.finish, move)
+                await self._tell(move, there)
+            else:
+                await asyncio.to_thread(self._services.moves.give_back, move.code)
+
+    # the admin's side
+
+    async def _ask(self, update: Update, context: Context) -> None:
+        person, asked = sender(update), asked_for(context)
+        _ = self._services.texts(person)
+        who, page = int(asked["student"]), asked["page"]
+        student = self._services.storage.student(who)
+        if student is None:
+            await self._show(
+                person,
+                _("This student is not registered any more."),
+                [[Button(_("Back"), f"adm:students:{page}")]],
+            )
+            return
+        waiting = await asyncio.to_thread(self._services.moves.waiting, who, self._services.clock.now())
+        text = _(
+            "Move {username} to another Telegram account? You get a code that works once, within 24 hours. Give it to "
+            "nobody but the student: who opens it gets the registration with the portal password, and the account "
+            "now registered loses it."
+        ).format(username=f"<b>{escape(student.username)}</b>")
+        keyboard = [[Button(_("Make Move Code"), f"mov:code:{who}:{page}")]]
+        if waiting is not None:
+            text += "\n\n" + _("A move code is waiting to be used; a new one takes its place.")
+            keyboard[0].append(Button(_("Revoke Move Code"), f"mov:revoke:{who}:{page}"))
+        await self._show(person, text, [*keyboard, [Button(_("Back"), f"stu:card:{who}:{page}")]])
+
+    async def _make(self, update: Update, context: Context) -> None:
+        person, asked = sender(update), asked_for(context)
+        _ = self._services.texts(person)
+        who = int(asked["student"])
+        student = self._services.storage.student(who)
+        if student is None:
+            await self._ask(update, context)
+            return
+        code = "".join(secrets.choice(CODE_ALPHABET) for _each in range(MOVE_CODE_LENGTH))
+        expires = self._services.clock.now() + LASTS
+        await asyncio.to_thread(self._services.moves.make, code, who, person, expires)
+        log.info("admin %d: move code for student %d", person, who)
+        link = create_deep_linked_url(context.bot.username, code)
+        text = "\n".join(
+            (
+                _("Move code for {username}: {code}").format(
+                    username=escape(student.username), code=f"<code>{code}</code>"
+                ),
+                _("It works once, within 24 hours, in the new Telegram account:"),
+                escape(link),
+            )
+        )
+        panel, keyboard = self._panel_screen(person)
+        await self._services.outbox.put(
+            Item(person, "strip", slot=SLOT),
+            Item(person, "photo", text, qr=link),
+            Item(person, "send", panel, keyboard, slot=SLOT),
+        )
+
+    async def _revoke(self, update: Update, context: Context) -> None:
+        who = int(asked_for(context)["student"])
+        if await asyncio.to_thread(self._services.moves.revoke, who):
+            log.info("admin %d: move code for student %d revoked", sender(update), who)
+        await self._ask(update, context)
+
+    # the new account's side
+
+    async def offer(self, person: int, code: str) -> bool:
+        """Ask the new account whether to move here; False where the code can't be used."""
+        move = await asyncio.to_thread(self._services.moves.get, code, self._services.clock.now())
+        student = self._services.storage.student(move.student) if move is not None else None
+        if student is None:
+            return False
+        _ = self._services.texts(person)
+        text = _("Move the registration of {username} to this Telegram account? The other account loses it.").format(
+            username=f"<b>{escape(student.username)}</b>"
+        )
+        keyboard: Keyboard = [[Button(_("Move Here"), f"mov:here:{code}")], [Button(_("Back"), "menu")]]
+        await self._services.outbox.put(*below(person, text, keyboard))
+        return True
+
+    async def _move_here(self, update: Update, context: Context) -> None:
+        query = await tapped(update)
+        person, code = sender(update), asked_for(context)["code"]
+        message_id = shown_in(query)
+        if message_id is not None:
+            await self._services.outbox.fill(person, SLOT, message_id)
+        _, now = self._services.texts(person), self._services.clock.now()
+        headline = ""
+        until = await asyncio.to_thread(self._lockouts.codes_until, person)
+        if until is not None:
+            headline = too_many_codes(_, until, now)
+        elif self._services.storage.student(person) is None:
+            headline = await self._move(person, code)
+        await self._services.outbox.put(await changed_menu(self._services, person, headline))
+
+    async def _move(self, person: int, code: str) -> str:
+        """Move, and return what stands above the new account's menu."""
+        _ = self._services.texts(person)
+        move = await asyncio.to_thread(self._services.moves.begin, code, person, self._services.clock.now())
+        if move is None:
+            await asyncio.to_thread(self._lockouts.wrong_code, person)
+            return _("This move code can't be used any more. Ask the administrator for a new one.")
+        student = self._services.storage.student(move.student)
+        theirs = self._services.texts(move.student)
+        try:
+            if student is not None:
+                await self._offers.end_all(move.student, student.username, theirs("Monitoring is off."))
+            moved = await self._services.registry.move(move.student, person, lambda: self._write(move, person))
+        except (NotRegistered, AlreadyRegistered, StorageUnavailable, LedgerUnavailable, StillRunning) as error:
+            log.warning("student %d: not moved, %s", move.student, type(error).__name__)
+            if self._services.storage.student(move.student) is not None:
+                await asyncio.to_thread(self._services.moves.give_back, code)
+            return _("That could not be saved. Please try again later.")
+        self._services.languages[person] = self._services.languages.get(move.student, "en")
+        log.info("student %d: moved to %d", move.student, person)
+        await self._tell(move, moved)
+        _ = self._services.texts(person)  # in the language that has moved along
+        return _("The registration is now this Telegram account's.")
+
+    def _write(self, move: Move, person: int) -> Student:
+        moved = self._services.storage.move(move.student, person)
+        self._services.moves.finish(move)
+        return moved
+
+    async def _tell(self, move: Move, student: Student) -> None:
+        """Tell the old account, and the admin who made the code."""
+        _ = self._services.texts(move.student)
+        text = _(
+            "Your registration was moved to another Telegram account. If that was not you, tell the administrator."
+        )
+        items = await fresh_menu(self._services, move.student, text)
+        if self._services.is_admin(move.created_by):
+            _ = self._services.texts(move.created_by)
+            done = _("{username} has moved to the Telegram account {number}.").format(
+                username=escape(student.username), number=f"<code>{student.telegram_id}</code>"
+            )
+            items.append(Item(move.created_by, "send", done, lane=NOTICE))
+        await self._services.outbox.put(*items)

@@ -1,0 +1,212 @@
+"""The admin's list of students, and each one's card: what is known of them, stop, remove."""
+
+import logging
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+
+from telegram import Update
+from telegram.ext import BaseHandler, CallbackQueryHandler
+
+from core.sqlite import LedgerUnavailable
+from lessons.events import State
+from marker.admin.screens import LABEL, LINE, AdminScreens, Context, Handler, asked_for, in_pairs, page_of, shortened
+from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
+from marker.monitors.registry import StillRunning
+from marker.services import Services, sender
+from marker.student.offers import Offers
+from storage import NotRegistered, StorageUnavailable, Student
+from telegram_app.i18n import Texts
+from telegram_app.outbox import Button
+
+log = logging.getLogger(__name__)
+
+_STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"
+
+
+class StudentCards(AdminScreens):
+    """Handles the taps that are about students."""
+
+    def __init__(self, services: Services, offers: Offers) -> None:
+        """Take what the handlers work with, and the offers, which end with a monitor."""
+        super().__init__(services)
+        self._offers = offers
+
+    def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
+        """Return the handlers."""
+        taps: dict[str, Handler] = {
+            r"^adm:students:(?P<page>\d{1,6})$": self._list,
+            f"^stu:card:{_STUDENT}": self._card,
+            f"^stu:stop:{_STUDENT}": self._stop,
+            f"^stu:ask:{_STUDENT}": self._ask_remove,
+            f"^stu:remove:{_STUDENT}": self._remove,
+        }
+        return [CallbackQueryHandler(self._guarded(handler), pattern=pattern) for pattern, handler in taps.items()]
+
+    # the list
+
+    async def _list(self, update: Update, context: Context) -> None:
+        await self._show_list(sender(update), int(asked_for(context)["page"]))
+
+    async def _show_list(self, person: int, asked: int, headline: str = "") -> None:
+        _ = self._services.texts(person)
+        page = page_of(self._services.storage.students(), asked)
+        lines, buttons = [], []
+        for student in page.shown:
+            mode = _("automatic") if student.mode == "automatic" else _("manual")
+            state = _("ACTIVE") if self._services.registry.running(student.telegram_id) else _("inactive")
+            lines.append(f"{escape(shortened(student.username, LINE))}, {mode}, {state}")
+            data = f"stu:card:{student.telegram_id}:{page.number}"
+            buttons.append(Button(shortened(student.username, LABEL), data))
+        text = f"{page.heading(_('View All Students'))}\n" + ("\n".join(lines) or _("No students yet."))
+        keyboard = [*in_pairs(buttons), *page.ways(_, "adm:students")]
+        await self._show(person, f"{headline}\n\n{text}" if headline else text, keyboard)
+
+    # the card
+
+    async def _card(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        student, page = self._asked_for(context)
+        if student is None:
+            await self._show_gone(person, page)
+        else:
+            await self._show_card(person, student, page)
+
+    async def _show_card(self, person: int, student: Student, page: int, headline: str = "") -> None:
+        _ = self._services.texts(person)
+        who = student.telegram_id
+        text = await self._text(_, student)
+        keyboard = [
+            [Button(_("Remove"), f"stu:ask:{who}:{page}")],
+            [Button(_("Move to Another Account"), f"mov:ask:{who}:{page}")],
+            [Button(_("Back"), f"adm:students:{page}")],
+        ]
+        if self._services.registry.running(who) or student.monitoring:
+            keyboard[0].insert(0, Button(_("Stop"), f"stu:stop:{who}:{page}"))
+        await self._show(person, f"{headline}\n\n{text}" if headline else text, keyboard)
+
+    async def _text(self, _: Texts, student: Student) -> str:
+        services, who = self._services, student.telegram_id
+        now = services.clock.now()
+        mode = _("automatic") if student.mode == "automatic" else _("manual")
+        lines = [
+            f"<b>{escape(student.username)}</b>",
+            _("Telegram ID: {number}").format(number=f"<code>{who}</code>"),
+            _("Mode: {mode}").format(mode=mode),
+            *monitoring_lines(services, who, _),
+        ]
+        status = services.registry.status(who)
+        if status is not None and status.state is not State.WATCHING:  # watching says since when by itself
+            lines.append(_("In this state since: {time}").format(time=clock_time(services, status.since, now)))
+        lines += await last_mark_lines(services, who, _)
+        lines += trouble_lines(services, who, _)
+        invitation = services.storage.invitation(student.invitation_code)
+        if invitation is not None and invitation.note:
+            lines.append(_("Note: {note}").format(note=escape(invitation.note)))
+        lines.append(_("Registered: {time}").format(time=self._registered(student, now)))
+        return "\n".join(lines)
+
+    def _registered(self, student: Student, now: datetime) -> str:
+        try:
+            return clock_time(self._services, datetime.fromisoformat(student.registered_at), now)
+        except ValueError:  # a hand has edited it
+            return escape(student.registered_at)
+
+    # stop and remove
+
+    async def _stop(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        student, page = self._asked_for(context)
+        if student is None:
+            await self._show_gone(person, page)
+            return
+        _ = self._services.texts(person)
+        was_wanted = student.monitoring or self._services.registry.running(student.telegram_id)
+        headline = ""
+        try:
+            await self._services.registry.stop(student.telegram_id)
+        except NotRegistered:
+            await self._show_gone(person, page)
+            return
+        except StorageUnavailable:
+            log.exception("person %d: stop by an admin not written", student.telegram_id)
+            headline = _("That could not be saved. Please try again later.")
+        if was_wanted:  # a second tap tells nothing twice
+            log.info("admin %d: stopped the monitor of %d", person, student.telegram_id)
+            await self._tell_stopped(student)
+        await self._show_card(person, self._services.storage.student(student.telegram_id) or student, page, headline)
+
+    async def _tell_stopped(self, student: Student) -> None:
+        who = student.telegram_id
+        _ = self._services.texts(who)
+        await self._offers.end_all(who, student.username, _("Monitoring is off."))
+        text = _("The administrator has stopped your monitoring. Nothing is marked until you start it again.")
+        await self._services.outbox.put(*await fresh_menu(self._services, who, text))
+
+    async def _ask_remove(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        student, page = self._asked_for(context)
+        if student is None:
+            await self._show_gone(person, page)
+            return
+        _ = self._services.texts(person)
+        who = student.telegram_id
+        question = _(
+            "Remove {username}? Monitoring stops, and the portal password and the browser profile are deleted. "
+            "The student is told, and can register again with a new code."
+        ).format(username=f"<b>{escape(student.username)}</b>")
+        yes, no = Button(_("Remove for good"), f"stu:remove:{who}:{page}"), Button(_("Back"), f"stu:card:{who}:{page}")
+        await self._show(person, question, [[yes], [no]])
+
+    async def _remove(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        student, page = self._asked_for(context)
+        if student is None:
+            await self._show_gone(person, page)
+            return
+        _, who = self._services.texts(person), student.telegram_id
+        theirs = self._services.texts(who)
+        try:
+            # before the ledger's rows: the offers on the student's screen are found by them
+            await self._offers.end_all(who, student.username, theirs("Monitoring is off."))
+            await self._services.registry.remove(who, self._forget)
+        except NotRegistered:
+            await self._show_gone(person, page)
+            return
+        except (StorageUnavailable, LedgerUnavailable):
+            log.exception("person %d: removal not written", who)
+            headline = _("That could not be saved. Please try again later.")
+            await self._show_card(person, student, page, headline)
+            return
+        except StillRunning:
+            log.exception("person %d: not removed, the monitor does not end", who)
+            headline = _("The student's Chrome does not end, so nothing was removed. Press Remove again in a minute.")
+            await self._show_card(person, student, page, headline)
+            return
+        log.info("admin %d: removed student %d", person, who)
+        text = theirs(
+            "The administrator has removed you. Your portal password is deleted, and nothing is marked for you any "
+            "more. To register again you need a new invitation code."
+        )
+        await self._services.outbox.put(*await fresh_menu(self._services, who, text))
+        headline = _("{username} is removed.").format(username=escape(student.username))
+        await self._show_list(person, page, headline)
+
+    def _forget(self, student: Student) -> None:
+        """Delete what is kept of a student beside the record; in a thread. What the chat needs stays: its language,
+        a question that waits for a password, so that its message is deleted, and messages on their way."""
+        self._services.forget_profile(student.username)
+        today = self._services.clock.now().astimezone(self._services.settings.zone).date()
+        # a day to spare: a lesson of yesterday's may still be on the page
+        self._services.lessons.forget(student.telegram_id, (today - timedelta(days=1)).isoformat())
+        self._services.watches.forget(student.telegram_id)
+
+    # within
+
+    def _asked_for(self, context: Context) -> tuple[Student | None, int]:
+        asked = asked_for(context)
+        return self._services.storage.student(int(asked["student"])), int(asked["page"])
+
+    async def _show_gone(self, person: int, page: int) -> None:
+        _ = self._services.texts(person)
+        await self._show_list(person, page, _("This student is not registered any more."))

@@ -1,0 +1,138 @@
+"""Puts the marker's handlers together, in the order in which they look at an update, and what goes on beside them."""
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+
+from telegram import Update
+from telegram.error import TelegramError
+from telegram.ext import ContextTypes
+
+from core.sqlite import LedgerUnavailable
+from lessons.events import Event, StatusEvent
+from marker.admin.invitations import Invitations
+from marker.admin.moves import Moves
+from marker.admin.panel import AdminHandlers
+from marker.admin.student_cards import StudentCards
+from marker.lockouts import Lockouts
+from marker.presence import Presence
+from marker.questions import Questions
+from marker.registration.conversation import Registration
+from marker.registration.password_steps import PasswordSteps
+from marker.services import Services
+from marker.stray_texts import StrayTexts
+from marker.student.buttons import StudentHandlers
+from marker.student.deletion import Deletion
+from marker.student.notices import Notices
+from marker.student.offers import Offers
+from telegram_app.factory import AnyApplication
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds between looks for offers that have timed out
+CLEAN_EVERY = 86_400  # looks: once a day, and soon after the start
+CATCH_UP_EVERY = 10  # looks, after which what was left undone is tried again
+
+
+class Marker:
+    """The marker bot's conversations over one application."""
+
+    def __init__(self, services: Services, unreachable: set[int]) -> None:
+        """Build the handlers and let them listen to the registry."""
+        self._services = services
+        self.lag = 0.0  # seconds by which the loop was late lately
+        self.offers = Offers(services)
+        self.notices = Notices(services, self.offers)
+        self.presence = Presence(services, unreachable)
+        self._invitations = Invitations(services)
+        self._moves = Moves(services, self.offers)
+        self._lockouts = Lockouts(services)
+        self._questions = Questions(services)
+        self._passwords = PasswordSteps(services, self._questions, self._lockouts, self._invitations)
+        self._registration = Registration(services, self._questions, self._passwords, self._invitations, self._moves)
+        services.registry.listen(self.notices.on_lesson, self._on_status)
+
+    def add_to(self, application: AnyApplication) -> None:
+        """Add the handlers. Within a group the first that fits takes the update: the order is part of the rules."""
+        application.add_handler(self.presence.handler(), group=-1)
+        application.add_handler(self._registration.handler())
+        application.add_handler(self.offers.handler())
+        application.add_handlers(AdminHandlers(self._services).handlers())
+        application.add_handlers(self._invitations.handlers())
+        application.add_handlers(StudentCards(self._services, self.offers).handlers())
+        application.add_handlers(StudentHandlers(self._services, self.notices, self.offers).handlers())
+        application.add_handlers(self._moves.handlers())
+        application.add_handlers(Deletion(self._services, self.offers, self._passwords.end_trial).handlers())
+        application.add_handlers(StrayTexts(self._services, self._questions).handlers())
+        application.add_handler(self.presence.catch_all())
+        application.add_error_handler(self._apologise)
+
+    async def resume(self) -> int:
+        """Take up what an earlier process left: marks to tell, questions to ask again, monitors; return how many."""
+        await self._moves.finish_interrupted()  # first: the marks below are told to the new account
+        await self.notices.tell_what_was_left()
+        await self.notices.troubles.take_up()
+        await self._questions.ask_passwords_again()
+        return await self._resume_monitors()
+
+    async def run(self) -> None:
+        """Look after what time changes, until cancelled: offers that time out, and what could not be done before."""
+        looks = 0
+        while True:
+            due = time.monotonic() + LOOK_EVERY
+            await asyncio.sleep(LOOK_EVERY)
+            self.lag = time.monotonic() - due
+            looks += 1
+            try:
+                await self.offers.end_timed_out()
+                await self.notices.troubles.look()
+                if looks % CLEAN_EVERY == 1:
+                    await self.clean()
+                if looks % CATCH_UP_EVERY == 0:
+                    await self.catch_up()
+            except LedgerUnavailable as error:
+                log.warning("%s; looked at again in %.0f s", error, LOOK_EVERY)
+
+    async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
+        """Count a refusal that a monitor met, so that Start Monitoring is no way around the limit; then tell it."""
+        if event.event is Event.REFUSED:
+            await asyncio.to_thread(self._lockouts.refused, student, username)
+        await self.notices.on_status(student, username, event)
+
+    async def catch_up(self) -> None:
+        """Try again what could not be done before: telling marks, starting monitors that wait for a place."""
+        await self.notices.tell_what_was_left()
+        await self._resume_monitors()
+
+    async def clean(self) -> None:
+        """Forget what is older than RETENTION_DAYS."""
+        services = self._services
+        before = services.clock.now() - timedelta(days=services.settings.retention_days)
+        lessons = await asyncio.to_thread(services.lessons.clean, before.date().isoformat())
+        others = await asyncio.to_thread(services.told.clean, before)
+        others += await asyncio.to_thread(services.people.clean, before)
+        slots = await asyncio.to_thread(services.outbox.forget_offers)
+        log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
+
+    async def end(self) -> None:
+        """Tell what was gathered to be told together; after the monitors have ended."""
+        await self.notices.troubles.tell_gathered()
+
+    async def _resume_monitors(self) -> int:
+        """Start the monitors that are wanted and have a place; tell the others once that they wait."""
+        resumed = await self._services.registry.resume()
+        for student in self._services.registry.newly_waiting():
+            await self.notices.tell_waiting(student)
+        return resumed
+
+    async def _apologise(self, update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
+        """Answer a person whose tap or text failed on our side; straight, since the outgoing table may be the fault."""
+        chat = update.effective_chat if isinstance(update, Update) else None
+        if chat is None or chat.type != chat.PRIVATE or isinstance(context.error, TelegramError):
+            return
+        _ = self._services.texts(chat.id)
+        try:
+            await context.bot.send_message(chat.id, _("Something went wrong on our side. Please try again."))
+        except TelegramError as error:
+            log.info("person %d: not told of the failure (%s)", chat.id, type(error).__name__)

@@ -1,0 +1,201 @@
+"""Puts the marker's half together: stores, monitors, bot and handlers; runs it until it is cancelled.
+
+The end goes the other way: monitors, bridge, updates, messages, stores.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from telegram.error import InvalidToken
+
+from core import health
+from core.clock import Clock
+from core.encryption import Cipher, open_cipher
+from core.settings import Settings
+from core.sqlite import Database
+from lessons.journal import Lessons
+from marker import health_report
+from marker.application import Marker
+from marker.commands import publish_commands
+from marker.monitors.bridge import Bridge
+from marker.monitors.capacity import memory_capacity
+from marker.monitors.password_check import TRIAL, SignInCheck
+from marker.monitors.registry import MonitorRegistry
+from marker.questions import STEPS
+from marker.services import Services
+from marker.tables.attempts import Attempts
+from marker.tables.moves import Moves
+from marker.tables.watches import Watches
+from monitor import AttendanceMonitor, profile_name
+from portal import kept_session
+from portal.browser import Chromes, find_programs
+from portal.limits import PortalLimits
+from portal.session import chrome_opener
+from storage import Storage, Student
+from telegram_app.claims import Told
+from telegram_app.factory import PollingRequest, TokenRefused, build_application, polling, running
+from telegram_app.files import files_in
+from telegram_app.outbox import Outbox
+from telegram_app.people import People
+from telegram_app.persistence import StepsFromLedger
+
+log = logging.getLogger(__name__)
+
+CHROME, CHROMEDRIVER = "Chrome", "chromedriver"
+
+
+async def serve(settings: Settings, clock: Clock, reports: health.Reports) -> None:
+    """Run the marker until cancelled.
+
+    Raises:
+        TokenRefused: Telegram does not know the token, or not any more.
+        EncryptionKeyError, SchemaTooNew, StorageUnavailable, DataDamaged, LedgerError, BrowserMissing: see there.
+    """
+    try:
+        await _serve(settings, clock, reports)
+    except InvalidToken:
+        raise TokenRefused("TELEGRAM_BOT_TOKEN") from None
+
+
+async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> None:
+    token = settings.telegram_bot_token
+    if token is None:
+        raise InvalidToken
+    async with AsyncExitStack() as stack:
+        cipher = _open_cipher(settings)
+        storage = Storage(settings.data_dir, cipher, clock, invitation_days=settings.invitation_days)
+        database = Database(settings.data_dir / "ledger.sqlite3")
+        stack.callback(database.close)
+        lessons, people = Lessons(database), People(database)
+        programs = await asyncio.to_thread(_find_programs, settings)
+        chromes = Chromes(
+            settings.data_dir / "profiles",
+            programs.get(CHROME),
+            programs.get(CHROMEDRIVER),
+            settings.selenium_remote_url,
+        )
+        await asyncio.to_thread(chromes.check)
+        await asyncio.to_thread(chromes.sweep)
+        await asyncio.to_thread(chromes.forget_all, TRIAL)
+        # and at the very end: what a monitor was just starting, or could not end in time
+        stack.push_async_callback(asyncio.to_thread, chromes.sweep)
+
+        proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
+        poll = PollingRequest(proxy)
+        application = build_application(
+            token.get_secret_value(), settings.telegram_api_url, proxy, StepsFromLedger(people, STEPS), poll
+        )
+        bridge = Bridge(asyncio.get_running_loop())
+        limits = _limits(settings, clock)
+        opener = chrome_opener(chromes, settings.portal_url, clock, cipher)
+
+        def make_monitor(student: Student, password: str, on_lesson: Any, on_status: Any) -> AttendanceMonitor:
+            return AttendanceMonitor(
+                student.username,
+                password,
+                student.mode,
+                on_lesson,
+                on_status,
+                student=student.telegram_id,
+                portal_url=settings.portal_url,
+                refresh_interval=settings.refresh_interval,
+                zone=settings.zone,
+                journal=lessons,
+                open_portal=opener,
+                kill_browser=chromes.kill,
+                forget_session=lambda profile: kept_session.forget(chromes.folder(profile)),
+                limits=limits,
+                clock=clock,
+                rests_until=partial(registry.rests_until, student.telegram_id),
+                on_check=partial(registry.checked, student.telegram_id),
+            )
+
+        watches = Watches(database)
+        capacity = settings.max_active_monitors or memory_capacity()
+        registry = MonitorRegistry(
+            storage, make_monitor, bridge, capacity, clock, watches, settings.hours, settings.zone
+        )
+        sign_in_check = SignInCheck(
+            opener,
+            chromes,
+            limits,
+            settings.portal_url,
+            registry.take_place,
+            registry.give_place_back,
+        )
+
+        async def lost(person: int) -> None:
+            await marker.presence.lost(person)
+
+        outbox = Outbox(application.bot, database, "marker", lost, clock, make_file=files_in(settings.data_dir))
+        services = Services(
+            settings,
+            clock,
+            storage,
+            lessons,
+            people,
+            registry,
+            outbox,
+            watches,
+            Told(database),
+            Attempts(database),
+            Moves(database),
+            sign_in_check,
+            languages=people.languages(),
+            forget_profile=lambda username: chromes.forget(profile_name(username)),
+        )
+        marker = Marker(services, people.unreachable())
+        marker.add_to(application)
+
+        stack.enter_context(reports.part(partial(health_report.report, services, marker, poll, programs)))
+        await stack.enter_async_context(running(application))
+        poll.answered()
+        stack.push_async_callback(outbox.close)
+        await outbox.start()
+        fetching = await stack.enter_async_context(AsyncExitStack())  # ended after the monitors
+        stack.push_async_callback(marker.end)
+        stack.push_async_callback(bridge.close)
+        stack.push_async_callback(registry.close)
+        stack.push_async_callback(sign_in_check.close)
+        resumed = await marker.resume()
+        # only now: who writes meanwhile would be told that nothing is watched
+        await fetching.enter_async_context(polling(application))
+        log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
+        await publish_commands(application.bot)
+        await _run_until(poll.refused, marker.run())
+        raise InvalidToken("revoked")
+
+
+async def _run_until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work until the event is set; what the work raises is raised."""
+    working = asyncio.create_task(work)
+    waiting = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        working.cancel()
+        waiting.cancel()
+
+
+def _find_programs(settings: Settings) -> dict[str, str]:
+    """Return the programs that have to be on this machine, by name: none where a Selenium Grid has them."""
+    if settings.selenium_remote_url is not None:
+        return {}
+    chrome, driver = find_programs(settings.chrome_bin, settings.chromedriver_path)
+    return {CHROME: chrome, CHROMEDRIVER: driver}
+
+
+def _open_cipher(settings: Settings) -> Cipher:
+    keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
+    may_create = not Storage.holds_students(settings.data_dir)
+    return open_cipher(keys, settings.encryption_key_file, may_create=may_create)
+
+
+def _limits(settings: Settings, clock: Clock) -> PortalLimits:
+    return PortalLimits(settings.portal_max_loads_per_second, settings.portal_max_parallel_sign_ins, clock)

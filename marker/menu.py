@@ -1,0 +1,148 @@
+"""The student's menu: one living message that shows the state, with the buttons that change it."""
+
+import asyncio
+from datetime import datetime
+from html import escape
+
+from lessons.events import State
+from marker.services import Services
+from storage import Student
+from telegram_app.i18n import LANGUAGES, Texts
+from telegram_app.outbox import Button, Item, Keyboard
+
+SLOT = "menu"
+LONGEST_TROUBLE = 300  # characters of the portal's words
+
+
+async def main_menu(services: Services, person: int, headline: str = "") -> tuple[str, Keyboard]:
+    """Return text and buttons of what a person sees first; ``headline`` (HTML) goes above."""
+    _ = services.texts(person)
+    student = services.storage.student(person)
+    keyboard: Keyboard = []
+    if student is None:
+        text = _(
+            "This bot marks your attendance on the university's portal. "
+            "To begin you need an invitation code from the administrator."
+        )
+        keyboard.append([Button(_("Enter Invitation Code"), "reg:enter")])
+    else:
+        text = await _status(services, student, _)
+        if services.registry.running(person):
+            keyboard.append([Button(_("Stop Monitoring"), "mon:stop")])
+            skip = (
+                Button(_("Don't Skip Today"), "skip:no")
+                if services.registry.skips_today(person)
+                else Button(_("Skip Today"), "skip:yes")
+            )
+            keyboard.append([skip])
+        else:
+            keyboard.append([Button(_("Start Monitoring"), "mon:start")])
+        other = (
+            Button(_("Switch to Manual"), "mode:manual")
+            if student.mode == "automatic"
+            else Button(_("Switch to Automatic"), "mode:automatic")
+        )
+        keyboard.append([other, Button(_("Status"), "mon:status")])
+        keyboard.append([Button(_("Update Password"), "reg:password"), Button(_("Delete My Data"), "del:ask")])
+    if services.is_admin(person):
+        keyboard.append([Button(_("Admin Panel"), "adm:panel")])
+    return "\n\n".join(part for part in (headline, text) if part), keyboard
+
+
+async def fresh_menu(services: Services, person: int, headline: str = "") -> list[Item]:
+    """Return what puts the menu below everything: the old keyboard goes, a new message comes."""
+    text, keyboard = await main_menu(services, person, headline)
+    return below(person, text, keyboard)
+
+
+async def changed_menu(services: Services, person: int, headline: str = "") -> Item:
+    """Return what brings the living menu up to date where it stands."""
+    text, keyboard = await main_menu(services, person, headline)
+    return Item(person, "edit", text, keyboard, slot=SLOT)
+
+
+def below(person: int, text: str, keyboard: Keyboard | None) -> list[Item]:
+    """Return what shows a screen below what the person typed, and takes the buttons off the one before."""
+    return [Item(person, "strip", slot=SLOT), Item(person, "send", text, keyboard, slot=SLOT)]
+
+
+def language_menu(services: Services, person: int) -> tuple[str, Keyboard]:
+    """Return the choice of languages."""
+    _ = services.texts(person)
+    keyboard: Keyboard = [[Button(name, f"lang:{code}")] for code, name in LANGUAGES.items()]
+    return _("Choose your language."), [*keyboard, [Button(_("Back"), "menu")]]
+
+
+def state_word(_: Texts, state: State) -> str:
+    """Return a monitor's state in a person's language."""
+    return {
+        State.STARTING: _("starting"),
+        State.SIGNING_IN: _("Signing in to the portal..."),
+        State.WATCHING: _("watching"),
+        State.WAITING: _("the portal can't be reached, trying again"),
+        State.RESTING: _("resting"),
+        State.STOPPED: _("off"),
+    }[state]
+
+
+async def _status(services: Services, student: Student, _: Texts) -> str:
+    automatic = student.mode == "automatic"
+    lines = [
+        f"<b>{escape(student.username)}</b>",
+        _("Mode: automatic, open lessons are marked for you")
+        if automatic
+        else _("Mode: manual, you press a button for each lesson"),
+        *monitoring_lines(services, student.telegram_id, _),
+        *await last_mark_lines(services, student.telegram_id, _),
+        *trouble_lines(services, student.telegram_id, _),
+    ]
+    return "\n".join(lines)
+
+
+def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
+    """Return what a student's monitor is doing, and when it checks."""
+    status, now = services.registry.status(student), services.clock.now()
+    lines = [_("Monitoring: off")]
+    if status is not None:
+        state = state_word(_, status.state)
+        if status.state is State.WATCHING:
+            state = _("on since {time}").format(time=clock_time(services, status.started, now))
+        elif status.state is State.RESTING and services.registry.skips_today(student):
+            state = _("today is skipped, nothing is marked")
+        elif status.state is State.RESTING:
+            state = _("resting outside of the active hours")
+        lines = [_("Monitoring: {state}").format(state=state)]
+    last_check = services.registry.last_check(student)
+    if last_check is not None:
+        lines.append(_("Last check: {time}").format(time=clock_time(services, last_check, now)))
+    if status is not None and status.next_check is not None:
+        lines.append(_("Next check: {time}").format(time=clock_time(services, status.next_check, now)))
+    return lines
+
+
+def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
+    """Return what went wrong last, where something did."""
+    trouble = services.registry.last_trouble(student)
+    if trouble is None:
+        return []
+    words = trouble.text or _("a fault on our side")
+    words = words if len(words) <= LONGEST_TROUBLE else words[: LONGEST_TROUBLE - 1] + "…"
+    at = clock_time(services, trouble.at, services.clock.now())
+    return [_("Last trouble: {words}, {time}").format(words=escape(words), time=at)]
+
+
+async def last_mark_lines(services: Services, student: int, _: Texts) -> list[str]:
+    """Return which lesson was marked last, where there was one."""
+    last = await asyncio.to_thread(services.lessons.last_mark, student)
+    if last is None or last.marked_at is None:
+        return []
+    at = clock_time(services, datetime.fromisoformat(last.marked_at), services.clock.now())
+    return [_("Last mark: {lesson}, {time}").format(lesson=escape(last.subject), time=at)]
+
+
+def clock_time(services: Services, at: datetime, now: datetime) -> str:
+    """Return a time as a person says it: the hour today, with the date on another day."""
+    zone = services.settings.zone
+    local = at.astimezone(zone)
+    today = local.date() == now.astimezone(zone).date()
+    return local.strftime("%H:%M:%S" if today else "%d.%m.%Y %H:%M")

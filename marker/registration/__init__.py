@@ -1,0 +1,1 @@
+"""Registration: invitation code, portal username, password; and a new password later."""

@@ -1,0 +1,100 @@
+"""Delete My Data: asked once more, then everything that is kept of a student goes."""
+
+import logging
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from telegram import Update
+from telegram.ext import BaseHandler, CallbackQueryHandler, ContextTypes
+
+from core.sqlite import LedgerUnavailable
+from marker.menu import SLOT, changed_menu, main_menu
+from marker.monitors.registry import StillRunning
+from marker.services import Services, sender, shown_in, tapped
+from marker.student.offers import Offers
+from storage import NotRegistered, StorageUnavailable, Student
+from telegram_app.outbox import NOTICE, Button, Item
+
+log = logging.getLogger(__name__)
+
+Context = ContextTypes.DEFAULT_TYPE
+
+
+class Deletion:
+    """Handles the student's wish to be forgotten. The record goes last: after a crash half way they can ask again."""
+
+    def __init__(self, services: Services, offers: Offers, end_trial: Callable[[int], object]) -> None:
+        """Take what the handlers work with, the offers, whose buttons go, and what ends a password's trial."""
+        self._services = services
+        self._offers = offers
+        self._end_trial = end_trial
+
+    def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
+        """Return the handlers."""
+        return [
+            CallbackQueryHandler(self._ask, pattern=r"^del:ask$"),
+            CallbackQueryHandler(self._delete, pattern=r"^del:yes$"),
+        ]
+
+    async def _ask(self, update: Update, context: Context) -> None:
+        person = await self._tapped(update)
+        if self._services.storage.student(person) is None:
+            await self._services.outbox.put(await changed_menu(self._services, person))
+            return
+        _ = self._services.texts(person)
+        question = _(
+            "Delete everything that is kept of you? Monitoring stops. Your portal username and password, the browser "
+            "profile and the history of your lessons are deleted. This can't be undone: to register again you need a "
+            "new invitation code."
+        )
+        keyboard = [[Button(_("Yes, Delete Everything"), "del:yes")], [Button(_("Back"), "menu")]]
+        await self._services.outbox.put(Item(person, "edit", question, keyboard, slot=SLOT))
+
+    async def _delete(self, update: Update, context: Context) -> None:
+        person = await self._tapped(update)
+        student = self._services.storage.student(person)
+        if student is None:  # a second tap
+            await self._services.outbox.put(await changed_menu(self._services, person))
+            return
+        _ = self._services.texts(person)
+        self._end_trial(person)
+        try:
+            # before the ledger's rows: the offers on the screen are found by them
+            await self._offers.end_all(person, student.username, _("Monitoring is off."))
+            await self._services.registry.remove(person, self._forget, erase=True)
+        except NotRegistered:
+            await self._services.outbox.put(await changed_menu(self._services, person))
+            return
+        except (StorageUnavailable, LedgerUnavailable, StillRunning):
+            log.exception("person %d: data not deleted", person)
+            words = _("Not everything could be deleted now. Please try again in a few minutes.")
+            await self._services.outbox.put(await changed_menu(self._services, person, words))
+            return
+        log.info("person %d: data deleted on their own wish", person)
+        # in the language of the question, and without a slot: nothing of this is kept once it is sent
+        text, keyboard = await main_menu(self._services, person, _("Your data is deleted."))
+        self._services.languages.pop(person, None)
+        await self._services.outbox.put(Item(person, "send", text, keyboard), *self._told(student))
+
+    def _forget(self, student: Student) -> None:
+        """Delete what is kept beside the record; in a thread."""
+        self._services.forget_profile(student.username)
+        self._services.people.forget(student.telegram_id)
+
+    def _told(self, student: Student) -> list[Item]:
+        items = []
+        for admin in self._services.settings.admin_telegram_id:
+            if admin != student.telegram_id:
+                _ = self._services.texts(admin)
+                text = _("{username} has deleted their data.").format(username=escape(student.username))
+                items.append(Item(admin, "send", text, lane=NOTICE))
+        return items
+
+    async def _tapped(self, update: Update) -> int:
+        query = await tapped(update)
+        person = sender(update)
+        message_id = shown_in(query)
+        if message_id is not None:
+            await self._services.outbox.fill(person, SLOT, message_id)
+        return person

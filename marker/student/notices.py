@@ -1,0 +1,128 @@
+"""What the monitors have to tell, as messages to the student."""
+
+import asyncio
+import logging
+from html import escape
+
+from lessons.events import Event, StatusEvent, Why
+from marker.menu import changed_menu, fresh_menu
+from marker.services import Services
+from marker.student.offers import Offers
+from marker.student.troubles import Troubles
+from portal.lessons import Lesson
+from telegram_app.outbox import NOTICE, Button, Item
+
+log = logging.getLogger(__name__)
+
+
+class Notices:
+    """Listens to the registry; runs on the loop."""
+
+    def __init__(self, services: Services, offers: Offers) -> None:
+        """Take what the handlers work with, and the offers of manual mode."""
+        self._services = services
+        self._offers = offers
+        self.troubles = Troubles(services)
+        self._starting: set[int] = set()  # whose menu still shows a step of starting
+
+    def expect_start(self, student: int) -> None:
+        """Say that a student has just pressed Start: the menu follows the steps until the outcome."""
+        self._starting.add(student)
+
+    async def on_lesson(self, student: int, username: str, status: str, lesson: Lesson) -> None:
+        """Offer a lesson that was found, tell a mark."""
+        if status == "found":
+            await self._offers.offer(student, username, lesson)
+        else:
+            await self.tell_mark(student, username, lesson)
+
+    async def tell_mark(self, student: int, username: str, lesson: Lesson) -> None:
+        """Tell a mark, once: claiming and queueing are one transaction."""
+        _ = self._services.texts(student)
+        outcome = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("Marked."))
+        line = _("[{username}] Attendance Marked.").format(username=username)
+        item = Item(student, "send", f"<b>{escape(line)}</b>\n{escape(lesson.describe())}", lane=NOTICE)
+        now = self._services.clock.now()
+        if await self._services.outbox.put(
+            item, outcome, when=lambda: self._services.lessons.claim_telling(lesson.key, now)
+        ):
+            log.info("person %d: lesson %s, to be told as marked", student, lesson.key)
+
+    async def tell_what_was_left(self) -> None:
+        """Tell the marks that an earlier process confirmed and had no time to tell."""
+        for row in await asyncio.to_thread(self._services.lessons.untold):
+            student = self._services.storage.student(row.student)
+            if student is not None:
+                lesson = Lesson(row.subject, row.teacher, row.time, key=row.key)
+                await self.tell_mark(row.student, student.username, lesson)
+
+    async def tell_waiting(self, student: int) -> None:
+        """Tell a student whose monitor should run that there is no place for it yet."""
+        _ = self._services.texts(student)
+        text = _("All places for monitoring are taken at the moment. Yours starts by itself as soon as one is free.")
+        await self._services.outbox.put(Item(student, "send", text, lane=NOTICE))
+
+    async def on_status(self, student: int, username: str, event: StatusEvent) -> None:
+        """Tell what a student has to know; the rest is on the Status screen and in the log."""
+        await self.troubles.hear(student, username, event)
+        match event.event:
+            case Event.SIGNING_IN | Event.TROUBLE | Event.UNKNOWN_VIEW if student in self._starting:
+                await self._services.outbox.put(await changed_menu(self._services, student))
+            case Event.WATCHING | Event.RESTING if student in self._starting:
+                self._starting.discard(student)
+                await self._services.outbox.put(await changed_menu(self._services, student))
+            case Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
+                self._starting.discard(student)
+                await self._tell_end(student, username, event)
+            case Event.LESSON_CLOSED if event.lesson is not None:
+                await self._tell_closed(student, username, event.lesson, event.text)
+            case Event.LESSON_MARKED_ELSEWHERE if event.lesson is not None:
+                _ = self._services.texts(student)
+                reason = _("It is marked on the portal already.")
+                await self._offers.close(student, username, event.lesson.key, event.lesson.describe(), reason)
+            case Event.STOPPED:
+                self._starting.discard(student)
+
+    async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
+        """Tell, once, that a lesson closed unmarked, and why; on its offer and as a message that rings."""
+        _ = self._services.texts(student)
+        on_offer = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("The lesson has closed."))
+        line = _("[{username}] Not marked: the lesson has closed.").format(username=username)
+        reason = {
+            Why.NOT_PRESSED.value: _("Nobody pressed Mark Now in time. In automatic mode I mark by myself."),
+            Why.NOT_CONFIRMED.value: _(
+                "I pressed the button, but the portal did not confirm it. Check on the portal, and tell your teacher."
+            ),
+            Why.TROUBLE.value: _("The page could not be read while it was open, or monitoring was off."),
+            Why.TOO_SHORT.value: _("It was open for too short a time."),
+        }.get(why, "")
+        text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{reason}"
+        now = self._services.clock.now()
+        if await self._services.outbox.put(
+            on_offer,
+            Item(student, "send", text, lane=NOTICE),
+            when=lambda: self._services.lessons.claim_closing(lesson.key, now),
+        ):
+            log.info("person %d: lesson %s, to be told as closed", student, lesson.key)
+
+    async def _tell_end(self, student: int, username: str, event: StatusEvent) -> None:
+        """Tell that monitoring has ended by itself, why, and what to do; below it a fresh menu."""
+        _ = self._services.texts(student)
+        words = f"«{escape(event.text)}»"
+        buttons = None
+        if event.event is Event.REFUSED:
+            reason = _("The portal refused the sign-in: {words}").format(words=words)
+            todo = _("Monitoring is off, so that the account is not locked. Check the password on the portal.")
+            buttons = [[Button(_("Update Password"), "reg:password")]]
+        elif event.event is Event.BLOCKED:
+            reason = _("The portal has blocked this account: {words}").format(words=words)
+            todo = _("Monitoring is off. Ask your university's registrar's office.")
+        else:
+            reason = _("Monitoring has stopped because of a fault on our side.")
+            todo = _("The administrator has been told.")
+            self.troubles.failed(username, event)
+        await self._offers.end_all(student, username, _("Monitoring is off."))
+        line = f"<b>[{escape(username)}]</b> {reason}\n{todo}"
+        notice = Item(student, "send", line, buttons, lane=NOTICE)
+        menu = [] if buttons else await fresh_menu(self._services, student)
+        await self._services.outbox.put(await changed_menu(self._services, student), notice, *menu)

@@ -1,0 +1,124 @@
+"""Offers in manual mode: a lesson with a "Mark Now" button, live for a while, one at a time for each lesson."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+
+from telegram import Update
+from telegram.ext import CallbackQueryHandler, ContextTypes
+
+from lessons.journal import LessonRow
+from marker.services import Services, sender, tapped
+from portal.lessons import Lesson
+from telegram_app.i18n import Texts
+from telegram_app.outbox import NOTICE, Button, Item
+
+log = logging.getLogger(__name__)
+
+OFFER_LASTS = timedelta(minutes=5)
+
+
+class Offers:
+    """Shows offers, takes the taps on them, and takes them off the screen when their time is over."""
+
+    def __init__(self, services: Services) -> None:
+        """Take what the handlers work with."""
+        self._services = services
+
+    def handler(self) -> CallbackQueryHandler[Any, Any]:
+        """Return what handles a tap on Mark Now."""
+        return CallbackQueryHandler(self._mark_now, pattern=r"^mark:[0-9a-f]{16}$")
+
+    async def offer(self, student: int, username: str, lesson: Lesson) -> None:
+        """Offer an open lesson, unless an offer for it is on the screen already."""
+        _ = self._services.texts(student)
+        lasts = OFFER_LASTS
+        if lesson.minutes_left == 0:
+            return  # gone before anybody can press
+        if lesson.minutes_left is not None:
+            lasts = min(lasts, timedelta(minutes=lesson.minutes_left))
+        until = self._services.clock.now() + lasts
+        text = _headline(_, username, lesson.describe())
+        if lesson.minutes_left is not None:
+            left = _.ngettext("{n} minute left", "{n} minutes left", lesson.minutes_left)
+            text += "\n" + left.format(n=lesson.minutes_left)
+        item = Item(
+            student,
+            "send",
+            text,
+            [[Button(_("Mark Now"), f"mark:{lesson.key}")]],
+            slot=_slot(lesson.key),
+            lane=NOTICE,
+        )
+        await self._services.outbox.put(item, when=lambda: self._services.lessons.claim_offer(lesson.key, until))
+
+    async def end(self, student: int, username: str, key: str, described: str, reason: str) -> None:
+        """Take a live offer's button away and say why on the same message."""
+        await self._services.outbox.put(
+            self.outcome(student, username, key, described, reason),
+            when=lambda: self._services.lessons.end_offer(key),
+        )
+
+    async def close(self, student: int, username: str, key: str, described: str, reason: str) -> None:
+        """Say on an offer, also on one that was tapped, that nothing comes of it any more."""
+
+        def over() -> bool:
+            self._services.lessons.end_offer(key)
+            return True
+
+        await self._services.outbox.put(self.outcome(student, username, key, described, reason), when=over)
+
+    async def end_all(self, student: int, username: str, reason: str) -> None:
+        """End every live offer of one student."""
+        for row in await asyncio.to_thread(self._services.lessons.offers, student):
+            await self.end(student, username, row.key, _described(row), reason)
+
+    async def end_timed_out(self) -> None:
+        """End the offers whose time is over."""
+        now = self._services.clock.now()
+        for row in await asyncio.to_thread(self._services.lessons.offers):
+            if row.offered_until is not None and datetime.fromisoformat(row.offered_until) <= now:
+                student = self._services.storage.student(row.student)
+                _ = self._services.texts(row.student)
+                reason = _("The time for this button is over. If the lesson is still open, I will ask again.")
+                await self.end(row.student, student.username if student else "", row.key, _described(row), reason)
+
+    async def _mark_now(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
+        query = update.callback_query
+        key = (query.data or "").removeprefix("mark:") if query is not None else ""
+        person = sender(update)
+        _ = self._services.texts(person)
+        row = await asyncio.to_thread(self._services.lessons.get, key)
+        student = self._services.storage.student(person)
+        if row is None or student is None or row.student != person:
+            log.warning("person %d tapped an offer that is not theirs", person)
+            await tapped(update, _("This button is not yours."))
+            return
+        if row.offered_until is None:
+            await tapped(update, _("This offer is over."))
+            return
+        marking = self._services.registry.mark_now(person, key)
+        reason = _("Marking...") if marking else _("Monitoring is off, so nothing can be marked. Start it in the menu.")
+        await tapped(update, reason)
+        await self.end(person, student.username, key, _described(row), reason)
+
+    def outcome(self, student: int, username: str, key: str, described: str, reason: str) -> Item:
+        """Return what says on an offer, live or over, what became of it; it shows nothing where there was none."""
+        _ = self._services.texts(student)
+        text = f"{_headline(_, username, described)}\n\n<i>{escape(reason)}</i>"
+        return Item(student, "amend", text, slot=_slot(key))
+
+
+def _headline(_: Texts, username: str, described: str) -> str:
+    line = _("[{username}] Attendance available! Press the button to mark.").format(username=username)
+    return f"<b>{escape(line)}</b>\n{escape(described)}"
+
+
+def _described(row: LessonRow) -> str:
+    return Lesson(row.subject, row.teacher, row.time).describe()
+
+
+def _slot(key: str) -> str:
+    return f"offer:{key}"

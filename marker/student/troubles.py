@@ -1,0 +1,235 @@
+"""What goes wrong for longer: one message to the student after five minutes and one when it is over; one to the admin
+for all of them together, and one with a picture for a page that nobody knows.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from html import escape
+from pathlib import Path
+
+from lessons.events import Event, StatusEvent
+from marker.menu import clock_time
+from marker.services import Services
+from telegram_app.outbox import NOTICE, Item
+
+log = logging.getLogger(__name__)
+
+TOLD_AFTER = timedelta(minutes=5)
+# What fails within so long of the first is one message to the admin.
+GATHERED_FOR = timedelta(seconds=30)
+MANY = 3  # students in lasting trouble at once: no more one student's own
+FEW = 1  # or none: then the outage is over, and what is left is that student's own
+OUTAGE = "outage"  # the claim under which the admin was told of one that is not over
+NAMED = 5  # usernames in the admin's message
+KEPT_PAGES = 10  # pictures and sources of unknown pages on disk
+LONGEST_WORDS = 300  # characters of the portal's own words
+
+
+@dataclass
+class _Lasting:
+    """A trouble that goes on: since when, and the last words about it."""
+
+    username: str
+    since: datetime
+    words: str
+    told: bool = False  # to the student
+    resting: bool = False  # nothing is looked at now; whether it is over is seen at the next look
+
+
+class Troubles:
+    """Hears every status event; ``look`` is called each second."""
+
+    def __init__(self, services: Services) -> None:
+        """Take what the handlers work with."""
+        self._services = services
+        self._lasting: dict[int, _Lasting] = {}
+        self._failed: list[tuple[str, str]] = []  # who ended by a fault of ours, and its words
+        self._gathering_since: datetime | None = None
+        self._outage_since: datetime | None = None
+        self._one_at_a_time = asyncio.Lock()  # an end that is heard while its trouble is being told comes after it
+
+    async def take_up(self) -> None:
+        """Take up what an earlier process has told of and has not seen the end of; once, before the monitors start."""
+        kept = await asyncio.to_thread(self._services.watches.all)
+        for student in self._services.storage.students():
+            watch = kept.get(student.telegram_id)
+            if student.monitoring and watch is not None and watch.told_since is not None:
+                self._lasting[student.telegram_id] = _Lasting(
+                    student.username, watch.told_since, watch.trouble_text, told=True
+                )
+        self._outage_since = await asyncio.to_thread(self._services.told.at, OUTAGE)
+
+    async def hear(self, student: int, username: str, event: StatusEvent) -> None:
+        """Take note of trouble and of its end."""
+        async with self._one_at_a_time:
+            await self._hear(student, username, event)
+
+    async def _hear(self, student: int, username: str, event: StatusEvent) -> None:
+        lasting = self._lasting.get(student)
+        match event.event:
+            case Event.TROUBLE | Event.UNKNOWN_VIEW:
+                if lasting is None:
+                    lasting = self._lasting[student] = _Lasting(username, self._services.clock.now(), event.text)
+                lasting.words, lasting.resting = event.text, False
+                if event.event is Event.UNKNOWN_VIEW and event.picture is not None:
+                    await self._tell_unknown(username, event)
+            case Event.WATCHING if lasting is not None:
+                if lasting.told:
+                    await self._tell_over(student)
+                self._lasting.pop(student, None)
+            case Event.RESTING if lasting is not None:
+                lasting.resting = True  # not seen to be over
+                if not lasting.told:
+                    del self._lasting[student]
+            case Event.STOPPED | Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
+                self._lasting.pop(student, None)  # what ends says so itself
+                await asyncio.to_thread(self._services.watches.claim_relief, student)
+
+    def failed(self, username: str, event: StatusEvent) -> None:
+        """Take note of a monitor that ended by a fault of ours; the admin is told of all of them together."""
+        self._failed.append((username, event.text or event.event.value))
+        self._gathering_since = self._gathering_since or self._services.clock.now()
+
+    async def look(self) -> None:
+        """Tell what has lasted long enough."""
+        async with self._one_at_a_time:
+            await self._look()
+
+    async def _look(self) -> None:
+        now = self._services.clock.now()
+        for student, lasting in list(self._lasting.items()):
+            if not lasting.told and now - lasting.since >= TOLD_AFTER:
+                await self._tell_lasting(student, lasting)
+                lasting.told = True
+        if self._gathering_since is not None and now - self._gathering_since >= GATHERED_FOR:
+            await self.tell_gathered()
+        await self._look_at_outage(now)
+
+    async def tell_gathered(self) -> None:
+        """Tell the admin of what has failed, without waiting for more: also at the end of the process."""
+        failed = list(self._failed)
+        if failed:
+            await self._tell_failed(failed)
+        self._failed = self._failed[len(failed) :]
+        self._gathering_since = self._services.clock.now() if self._failed else None
+
+    def long_troubled(self) -> int:
+        """Return how many monitors have been in trouble for so long that it was told."""
+        now = self._services.clock.now()
+        return sum(now - each.since >= TOLD_AFTER and not each.resting for each in self._lasting.values())
+
+    # to the student
+
+    async def _tell_lasting(self, student: int, lasting: _Lasting) -> None:
+        _ = self._services.texts(student)
+        since = clock_time(self._services, lasting.since, self._services.clock.now())
+        text = _(
+            "The portal can't be watched since {time}: {words}\nI go on trying and tell you when it works again."
+            " If a lesson is on, mark it on the portal yourself."
+        ).format(time=since, words=escape(lasting.words[:LONGEST_WORDS]))
+        if await self._services.outbox.put(
+            Item(student, "send", f"<b>[{escape(lasting.username)}]</b> {text}", lane=NOTICE),
+            when=lambda: self._services.watches.claim_trouble(student, lasting.since),
+        ):
+            log.info("person %d: trouble since %s, to be told", student, lasting.since.isoformat(timespec="seconds"))
+
+    async def _tell_over(self, student: int) -> None:
+        _ = self._services.texts(student)
+        text = _("The portal works again, and I am watching.")
+        if await self._services.outbox.put(
+            Item(student, "send", text, lane=NOTICE), when=lambda: self._services.watches.claim_relief(student)
+        ):
+            log.info("person %d: trouble is over, to be told", student)
+
+    # to the admin
+
+    async def _tell_failed(self, failed: list[tuple[str, str]]) -> None:
+        items = []
+        for admin in self._services.settings.admin_telegram_id:
+            _ = self._services.texts(admin)
+            if len(failed) == 1:
+                username, reason = failed[0]
+                text = _("The monitor of {username} has stopped: {reason}").format(
+                    username=escape(username), reason=escape(reason[:LONGEST_WORDS])
+                )
+            else:
+                counted = Counter(reason for _name, reason in failed).most_common(3)
+                head = _.ngettext("{n} monitor has stopped: {names}", "{n} monitors have stopped: {names}", len(failed))
+                text = head.format(n=len(failed), names=_names([name for name, _reason in failed]))
+                text += "".join(f"\n{count} x {escape(reason[:LONGEST_WORDS])}" for reason, count in counted)
+            items.append(Item(admin, "send", text, lane=NOTICE))
+        await self._services.outbox.put(*items)
+
+    async def _look_at_outage(self, now: datetime) -> None:
+        """Tell the admin once that many are in trouble, and once that it is over; a restart of ours is no end."""
+        lasting = [each for each in self._lasting.values() if now - each.since >= TOLD_AFTER]
+        if self._outage_since is None and len(lasting) >= MANY:
+            since = min(each.since for each in lasting)
+            log.warning("trouble: %d monitors can't watch the portal since %s", len(lasting), since)
+            items = []
+            for admin in self._services.settings.admin_telegram_id:
+                _ = self._services.texts(admin)
+                head = _.ngettext(
+                    "{n} monitor can't watch the portal since {time}: {names}",
+                    "{n} monitors can't watch the portal since {time}: {names}",
+                    len(lasting),
+                ).format(
+                    n=len(lasting),
+                    time=clock_time(self._services, since, now),
+                    names=_names([each.username for each in lasting]),
+                )
+                words = Counter(each.words for each in lasting).most_common(1)[0][0]
+                items.append(Item(admin, "send", f"{head}\n{escape(words[:LONGEST_WORDS])}", lane=NOTICE))
+            await self._services.outbox.put(*items, when=lambda: self._services.told.claim(OUTAGE, since))
+            self._outage_since = since
+        elif self._outage_since is not None and len(lasting) <= FEW:
+            log.info("trouble: over, %d monitors still can't watch the portal", len(lasting))
+            items = []
+            for admin in self._services.settings.admin_telegram_id:
+                _ = self._services.texts(admin)
+                text = _("All monitors watch again.")
+                if lasting:
+                    text = _("The portal works again. Still in trouble: {names}").format(
+                        names=_names([each.username for each in lasting])
+                    )
+                items.append(Item(admin, "send", text, lane=NOTICE))
+            await self._services.outbox.put(*items, when=lambda: self._services.told.take_back(OUTAGE))
+            self._outage_since = None
+
+    async def _tell_unknown(self, username: str, event: StatusEvent) -> None:
+        """Show each admin, once for each kind of page, what the portal shows that nobody knows."""
+        now, admins = self._services.clock.now(), self._services.settings.admin_telegram_id
+        folder = self._services.settings.data_dir / "unknown-pages"
+        await asyncio.to_thread(_keep_page, folder, event)
+        items = []
+        for admin in admins:
+            _ = self._services.texts(admin)
+            text = _(
+                "The portal shows {username} a page that I don't know. Nothing is pressed on it; I look again"
+                " every few minutes. Its source is in DATA_DIR, {name}."
+            ).format(username=escape(username), name=f"unknown-pages/{event.kind}.html")
+            items.append(Item(admin, "photo", text, file=f"unknown-pages/{event.kind}.png", lane=NOTICE))
+        await self._services.outbox.put(*items, when=lambda: self._services.told.claim(f"page:{event.kind}", now))
+
+
+def _names(usernames: list[str]) -> str:
+    shown = ", ".join(escape(name[:40]) for name in usernames[:NAMED])
+    return shown + (", …" if len(usernames) > NAMED else "")
+
+
+def _keep_page(folder: Path, event: StatusEvent) -> None:
+    """Write a page's picture and source (0600); the oldest ones go."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for suffix, content in ((".png", event.picture or b""), (".html", event.source.encode())):
+            file = folder / f"{event.kind}{suffix}"
+            file.touch(mode=0o600)
+            file.write_bytes(content)
+        pages = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+        for old in pages[2 * KEPT_PAGES :]:
+            old.unlink()
+    except OSError:
+        log.exception("an unknown page is not kept")

@@ -1,0 +1,1 @@
+"""The marker's SQLite tables: watches, attempts, moves."""

@@ -1,0 +1,160 @@
+"""The control API of the simulated LMS: what a test, a benchmark or a demo tells it to do.
+
+POST /reset {generation}                     forget everything; "newer" or "older"
+POST /teachers {id, email, password, name, location}
+POST /batches {batch, students: [{id, name, email}]}
+POST /courses {email, batch, subject, pending}   what a teacher teaches; pending false: not in the list
+POST /clock {advance}                        move the LMS's clock by seconds: tokens end
+POST /elsewhere {email}                      the teacher signs in elsewhere: our session ends, ours next gets 409
+POST /records {location, batch, subject, date, present: [id]}   a record that somebody else has made
+DELETE /records                              all records are gone
+POST, GET /behaviour                         see Behaviour
+GET  /records, /log?since=N, /stats
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.lms.world import NEWER, OLDER, Course, Mark, Record, Student, Teacher, UnknownEntry, World, Write
+
+
+def control_routes(world: World) -> list[web.RouteDef]:
+    """All routes, to be mounted below /control."""
+    control = _Control(world)
+    return [
+        web.post("/reset", _answering(control.reset)),
+        web.post("/teachers", _answering(control.teacher)),
+        web.post("/batches", _answering(control.batch)),
+        web.post("/courses", _answering(control.course)),
+        web.post("/clock", _answering(control.clock)),
+        web.post("/elsewhere", _answering(control.elsewhere)),
+        web.post("/records", _answering(control.put_record)),
+        web.delete("/records", _answering(control.delete_records)),
+        web.get("/records", _answering(control.records)),
+        web.post("/behaviour", _answering(control.change_behaviour)),
+        web.get("/behaviour", _answering(control.behaviour)),
+        web.get("/log", _answering(control.log)),
+        web.get("/stats", _answering(control.stats)),
+    ]
+
+
+def _answering(
+    handler: Callable[[web.Request], Awaitable[Any]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response(await handler(request))
+
+    return answer
+
+
+@web.middleware
+async def errors_as_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Say what was wrong as {"error": ...} with the fitting status."""
+    try:
+        return await handler(request)
+    except UnknownEntry as error:
+        return web.json_response({"error": str(error)}, status=404)
+    except (KeyError, TypeError, ValueError) as error:
+        return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
+
+
+class _Control:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def reset(self, request: web.Request) -> dict[str, Any]:
+        generation = (await _body(request)).get("generation", NEWER)
+        if generation not in (NEWER, OLDER):
+            raise ValueError(f"generation must be {NEWER} or {OLDER}")
+        self._world.reset(generation)
+        return {}
+
+    async def teacher(self, request: web.Request) -> dict[str, Any]:
+        teacher = Teacher(**await _body(request))
+        teacher.email = teacher.email.lower()
+        self._world.teachers[teacher.email] = teacher
+        return {}
+
+    async def batch(self, request: web.Request) -> dict[str, Any]:
+        body = await _body(request)
+        students = [Student(**each) for each in body["students"]]
+        self._world.batches[str(body["batch"])] = {each.id: each for each in students}
+        return {}
+
+    async def course(self, request: web.Request) -> dict[str, Any]:
+        body = await _body(request)
+        self._known(body["email"])
+        if body["batch"] not in self._world.batches:
+            raise UnknownEntry(f"no such batch: {body['batch']}")
+        courses = self._world.courses.setdefault(body["email"].lower(), {})
+        courses[Course(body["batch"], body["subject"])] = bool(body.get("pending", True))
+        return {}
+
+    async def clock(self, request: web.Request) -> dict[str, Any]:
+        self._world.offset += float((await _body(request))["advance"])
+        return {"now": self._world.now()}
+
+    async def elsewhere(self, request: web.Request) -> dict[str, Any]:
+        self._world.open_sign_in(self._known((await _body(request))["email"]))
+        return {}
+
+    async def put_record(self, request: web.Request) -> dict[str, Any]:
+        body = await _body(request)
+        present = set(body["present"])
+        students = self._world.batches[body["batch"]]
+        record = Record({each: Mark(int(each in present)) for each in students})
+        record.writes.append(Write("somebody else", self._world.now(), "create", len(present)))
+        self._world.records[body["location"], body["batch"], body["subject"], body["date"]] = record
+        return {}
+
+    async def delete_records(self, request: web.Request) -> dict[str, Any]:
+        self._world.records.clear()
+        return {}
+
+    async def records(self, request: web.Request) -> list[dict[str, Any]]:
+        return [
+            {
+                "location": location,
+                "batch": batch,
+                "subject": subject,
+                "date": day,
+                "students": {student: mark.status for student, mark in record.marks.items()},
+                "remarks": {student: mark.remarks for student, mark in record.marks.items() if mark.remarks},
+                "writes": [vars(write) for write in record.writes],
+            }
+            for (location, batch, subject, day), record in self._world.records.items()
+        ]
+
+    async def change_behaviour(self, request: web.Request) -> dict[str, Any]:
+        self._world.behaviour.change(await _body(request))
+        return vars(self._world.behaviour)
+
+    async def behaviour(self, request: web.Request) -> dict[str, Any]:
+        return vars(self._world.behaviour)
+
+    async def log(self, request: web.Request) -> list[dict[str, Any]]:
+        return self._world.calls[max(0, int(request.query.get("since", "0"))) :]
+
+    async def stats(self, request: web.Request) -> dict[str, Any]:
+        return {"calls": len(self._world.calls), "by_call": Counter(each["call"] for each in self._world.calls)}
+
+    def _known(self, email: str) -> Teacher:
+        teacher = self._world.teachers.get(email.lower())
+        if teacher is None:
+            raise UnknownEntry(f"no such teacher: {email}")
+        return teacher
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    """The JSON object of a request; no body is an empty one."""
+    body = await request.json() if await request.read() else {}
+    if not isinstance(body, dict):
+        raise TypeError("the body must be a JSON object")
+    return body

@@ -1,0 +1,248 @@
+"""What the simulated LMS knows: teachers and their sign-ins, batches with students, records and who wrote them when."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.lms.tokens import BadToken, read_signed, sign, verify
+
+ACCESS_SECONDS = 3600.0
+REFRESH_SECONDS = 7 * 24 * 3600.0
+
+NEWER, OLDER = "newer", "older"
+CALLS = ("login", "logout", "refresh", "courses", "roster", "read", "create", "update")
+Key = tuple[str, str, str, str]  # location, batch, subject, date
+
+
+class UnknownEntry(Exception):
+    """The control API named something that is not there."""
+
+
+@dataclass
+class Teacher:
+    """One teacher's account."""
+
+    id: str
+    email: str
+    password: str
+    name: str
+    location: str
+
+
+@dataclass(frozen=True)
+class Student:
+    """One student of a batch."""
+
+    id: str
+    name: str
+    email: str = ""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a teacher teaches."""
+
+    batch: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A student's line of a record."""
+
+    status: int
+    remarks: str = ""
+
+
+@dataclass
+class Write:
+    """One write that was done: who, when, how."""
+
+    by: str
+    at: float
+    call: str
+    present: int
+
+
+@dataclass
+class Record:
+    """A batch's attendance on a date, always the whole roster."""
+
+    marks: dict[str, Mark]
+    writes: list[Write] = field(default_factory=list)
+
+
+@dataclass
+class SignIn:
+    """A teacher's live session; a token is good while its number is among the live ones."""
+
+    id: str
+    email: str
+    access: set[str] = field(default_factory=set)
+    refresh: str = ""
+    ends: float = 0.0
+
+
+@dataclass
+class Behaviour:
+    """What goes differently from a quiet day. Numbers count down as they are used up."""
+
+    calls: list[str] = field(default_factory=lambda: list(CALLS))
+    """The calls that are concerned by what follows."""
+    down: bool = False
+    """Connections are cut, nothing is done."""
+    slow_ms: int = 0
+    """Every answer takes that much longer, and comes before the work is done."""
+    status: int | None = None
+    """Nothing is done, this HTTP status is answered; 403 is a refusal without "duplicate"."""
+    broken_json: int = 0
+    """The next answers are done and end in the middle."""
+    html: int = 0
+    """The next calls meet a proxy's page with status 200; nothing is done."""
+    drop_answers: int = 0
+    """The next calls are done, and the connection is cut instead of an answer."""
+    expire_in_call: int = 0
+    """The next data calls find that their token has just ended, while they were on their way."""
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Take over what the control API sent; ValueError, and no change, where any of it is wrong."""
+        for name, value in changes.items():
+            if name not in {each.name for each in dataclasses.fields(self)}:
+                raise ValueError(f"unknown behaviour: {name}")
+            if name == "calls":
+                if not isinstance(value, list) or not set(value) <= set(CALLS):
+                    raise ValueError(f"calls must be a list of {', '.join(CALLS)}")
+            elif name == "status":
+                if value is not None and (not _is_count(value) or not 400 <= value <= 599):
+                    raise ValueError("status must be an HTTP error status such as 503, or null")
+            elif name == "down":
+                if not isinstance(value, bool):
+                    raise ValueError("down must be true or false")
+            elif not _is_count(value):
+                raise ValueError(f"{name} must be a whole number, zero or more")
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def use(self, counter: str) -> bool:
+        """Take one from a counter; False where it was used up already."""
+        left: int = getattr(self, counter)
+        setattr(self, counter, max(0, left - 1))
+        return left > 0
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+class World:
+    """Everything, in memory. To be used from one thread only."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """Take a clock of epoch seconds; the control API moves what the LMS sees of it."""
+        self._clock = clock
+        self.reset()
+
+    def reset(self, generation: str = NEWER) -> None:
+        """Forget everything; earlier tokens are forgeries then."""
+        self.generation = generation
+        self.offset = 0.0
+        self.behaviour = Behaviour()
+        self.teachers: dict[str, Teacher] = {}
+        self.batches: dict[str, dict[str, Student]] = {}
+        self.courses: dict[str, dict[Course, bool]] = {}
+        self.records: dict[Key, Record] = {}
+        self.sign_ins: dict[str, SignIn] = {}
+        self.calls: list[dict[str, Any]] = []
+        self._key = secrets.token_bytes(32)
+
+    def now(self) -> float:
+        """Return epoch seconds by the LMS's own clock."""
+        return self._clock() + self.offset
+
+    def log(self, call: str, email: str | None, status: int, detail: str = "") -> None:
+        """Add a call to the log. ``detail`` never holds a password or a token."""
+        self.calls.append(
+            {
+                "n": len(self.calls) + 1,
+                "at": datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds"),
+                "call": call,
+                "email": email,
+                "status": status,
+                "detail": detail,
+            }
+        )
+
+    # sign-ins
+
+    def live_sign_in(self, email: str) -> SignIn | None:
+        """Return the teacher's live session; there is one at most."""
+        found = self.sign_ins.get(email)
+        return found if found is not None and self.now() < found.ends else None
+
+    def open_sign_in(self, teacher: Teacher) -> tuple[str, str]:
+        """Start a session; return its access and refresh token."""
+        sign_in = SignIn(secrets.token_hex(8), teacher.email)
+        self.sign_ins[teacher.email] = sign_in
+        return self.new_access(sign_in, teacher), self.new_refresh(sign_in, teacher)
+
+    def new_access(self, sign_in: SignIn, teacher: Teacher) -> str:
+        """Return one more access token of a session; those before it stay good until they end."""
+        number = secrets.token_hex(8)
+        sign_in.access.add(number)
+        return self._token(sign_in, teacher, "access", number, ACCESS_SECONDS)
+
+    def new_refresh(self, sign_in: SignIn, teacher: Teacher) -> str:
+        """Return a session's next refresh token; the one before it is worth nothing any more."""
+        sign_in.refresh = secrets.token_hex(8)
+        sign_in.ends = self.now() + REFRESH_SECONDS
+        return self._token(sign_in, teacher, "refresh", sign_in.refresh, REFRESH_SECONDS)
+
+    def check_token(self, token: str, kind: str, *, even_if_over: bool = False) -> tuple[SignIn, Teacher]:
+        """Return whose token this is. Raises BadToken."""
+        if not token:
+            raise BadToken("NO_AUTH_HEADER")
+        claims = read_signed(token, self._key) if even_if_over else verify(token, self._key, self.now())
+        if claims["kind"] != kind:
+            raise BadToken("INVALID_TOKEN")
+        sign_in = self.sign_ins.get(claims["email"])
+        if sign_in is None or sign_in.id != claims["sid"]:
+            raise BadToken("TOKEN_BLACKLISTED")
+        if kind == "refresh" and claims["jti"] != sign_in.refresh:
+            raise BadToken("TOKEN_BLACKLISTED")
+        if kind == "access" and claims["jti"] not in sign_in.access and not even_if_over:
+            raise BadToken("TOKEN_EXPIRED")
+        return sign_in, self.teachers[sign_in.email]
+
+    def end_sign_in(self, email: str) -> None:
+        """End a teacher's session; its tokens are blacklisted."""
+        self.sign_ins.pop(email, None)
+
+    def _token(self, sign_in: SignIn, teacher: Teacher, kind: str, number: str, seconds: float) -> str:
+        own = {"id": teacher.id} if self.generation == NEWER else {"sub": teacher.id}
+        now = self.now()
+        claims = own | {
+            "email": teacher.email,
+            "name": teacher.name,
+            "userType": "Mentor",
+            "location": teacher.location,
+            "kind": kind,
+            "sid": sign_in.id,
+            "jti": number,
+            "iat": int(now),
+            "exp": now + seconds,
+        }
+        return sign(claims, self._key)
+
+    # records
+
+    def write(self, call: str, teacher: Teacher, key: Key, marks: dict[str, Mark]) -> None:
+        """Put a record, and on record who did it."""
+        record = self.records.setdefault(key, Record({}))
+        record.marks = marks
+        record.writes.append(Write(teacher.email, self.now(), call, sum(mark.status for mark in marks.values())))

@@ -1,0 +1,147 @@
+"""What a page of the simulated portal shows: the component tree that the server sends and the client draws.
+
+Class names and nesting follow the portal as it was seen; the layouts, labels and buttons stand where public
+scripts found them. The client (page/widgets.js) makes of each component its Vaadin 7 widget's DOM.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from sandbox.portal.sessions import Session, Ui
+from sandbox.portal.words import WORDS
+from sandbox.portal.world import World
+
+Component = dict[str, Any]
+CARD = "card"
+_HOME = "\uf015"
+
+
+def page_state(session: Session, ui: Ui, world: World) -> dict[str, Any]:
+    """The whole state of a page; new where a re-draw was asked for, else with the same connector ids."""
+    if not ui.drawn:
+        return {"ui": None, "windows": []}
+    body = {"login": _login, "blocked": _blocked, "unknown": _unknown, "attendance": _attendance}[ui.view]
+    # The page's root has the card class too: a trap for whoever takes any card for a lesson.
+    root = _layout(ui, "root", [_header(ui), body(session, ui, world)], styles=[CARD], expand=True)
+    return {"ui": root, "windows": _windows(ui)}
+
+
+def _component(ui: Ui, key: str, kind: str, styles: list[str] | None = None, **state: Any) -> Component:
+    return {"id": ui.connector(key), "type": kind, "styles": styles or [], **state}
+
+
+def _layout(ui: Ui, key: str, children: list[Component], kind: str = "VerticalLayout", **state: Any) -> Component:
+    return _component(ui, key, kind, children=children, **state)
+
+
+def _label(ui: Ui, key: str, text: str, styles: list[str] | None = None) -> Component:
+    return _component(ui, key, "Label", styles, html=escape(text))
+
+
+def _header(ui: Ui) -> Component:
+    """Home and the three flags: buttons that mark nothing."""
+    words = WORDS[ui.locale]
+    flags = [
+        _component(ui, f"locale:{locale}", "Button", ["link", "icon-only"], image=f"flags/{flag}.png", caption="")
+        for locale, flag in (("kk", "kz"), ("ru", "ru"), ("en", "gb"))
+    ]
+    home = _component(ui, "home", "Button", ["borderless"], glyph=_HOME, caption=words.home)
+    if ui.sign_out:
+        flags.append(_component(ui, "sign_out", "Button", ["borderless"], caption=words.sign_out))
+    return _layout(ui, "header", [home, *flags], kind="HorizontalLayout", styles=["header"], spacing=True)
+
+
+def _login(session: Session, ui: Ui, world: World) -> Component:
+    words = WORDS[ui.locale]
+    rows = [
+        _component(
+            ui,
+            "username",
+            "ComboBox",
+            caption=words.username,
+            value=ui.username,
+            suggestions=[each for each in ui.usernames if each.lower().startswith(ui.filter)],
+            filter=ui.filter,
+            painted=ui.username_painted,
+        ),
+        # Enter in this field signs in: a public script for the portal does so and works.
+        _component(ui, "password", "PasswordField", caption=words.password, enterClicks=ui.connector("sign_in")),
+        _component(ui, "remember_me", "CheckBox", caption=words.remember_me, checked=ui.remember_me),
+        _component(ui, "sign_in", "Button", ["primary"], caption=words.sign_in),
+    ]
+    form = _component(ui, "form", "FormLayout", children=rows)
+    return _layout(
+        ui, "login", [_label(ui, "title", words.sign_in_title, ["h2"]), form], styles=["login"], spacing=True
+    )
+
+
+def _blocked(session: Session, ui: Ui, world: World) -> Component:
+    student = world.students.get(session.student or "")
+    reason = (student.blocked if student else None) or ""
+    text = WORDS[ui.locale].blocked.format(reason=reason)
+    return _layout(
+        ui,
+        "information",
+        [_label(ui, "information.text", text)],
+        kind="InformationComponent",
+        styles=["error"],
+    )
+
+
+def _unknown(session: Session, ui: Ui, world: World) -> Component:
+    return _content(ui, _label(ui, "survey", WORDS[ui.locale].unknown))
+
+
+def _attendance(session: Session, ui: Ui, world: World) -> Component:
+    words = WORDS[ui.locale]
+    if not ui.shown:
+        return _content(ui, _label(ui, "nothing", words.nothing_open))
+    now = world.clock.monotonic()
+    cards = []
+    for lesson_id in ui.shown:
+        lesson = world.lessons[lesson_id]
+        marked = world.is_marked(lesson_id, session.student or "")
+        countdown = words.minutes_left.format(n=lesson.minutes_left(now))
+        lines = [lesson.subject, lesson.teacher, lesson.time, countdown]
+        text = _component(ui, f"text:{lesson_id}", "Label", ["bold"], html="<br>".join(escape(line) for line in lines))
+        button = _component(
+            ui,
+            f"mark:{lesson_id}",
+            "Button",
+            ["primary"],
+            caption=words.marked if marked else words.mark,
+            disabled=marked,
+        )
+        cards.append(_layout(ui, f"card:{lesson_id}", [text, button], styles=[CARD], margin=True, spacing=True))
+        if lesson_id not in ui.seen:
+            ui.seen.add(lesson_id)
+            world.log("seen", world.username(session.student), lesson_id)
+    return _content(ui, _layout(ui, "lessons", cards, spacing=True))
+
+
+def _content(ui: Ui, inner: Component) -> Component:
+    """The frame around what a signed-in student sees."""
+    title = _label(ui, "title", WORDS[ui.locale].attendance, ["h2"])
+    view = _layout(ui, "view", [title, inner], spacing=True)
+    return _layout(ui, "content", [view], kind="CssLayout", styles=["content"])
+
+
+def _windows(ui: Ui) -> list[Component]:
+    words = WORDS[ui.locale]
+    if ui.window is None:
+        return []
+    if ui.window == "refused":
+        return [_window(ui, words.error, [_label(ui, "window.text", words.refused)], ["global-error"])]
+    buttons = [
+        _component(ui, "confirm.yes", "Button", caption=words.yes),
+        _component(ui, "confirm.no", "Button", caption=words.no),
+    ]
+    row = _layout(ui, "confirm.buttons", buttons, kind="HorizontalLayout")
+    return [_window(ui, words.attendance, [_label(ui, "window.text", words.confirm), row], [])]
+
+
+def _window(ui: Ui, caption: str, children: list[Component], styles: list[str]) -> Component:
+    content = _layout(ui, "window.content", children, margin=True, spacing=True)
+    return _component(ui, "window", "Window", styles, caption=caption, content=content)

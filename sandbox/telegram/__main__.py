@@ -1,0 +1,5 @@
+"""`python -m sandbox.telegram` runs it alone."""
+
+from sandbox.telegram.server import main
+
+main()

@@ -1,0 +1,284 @@
+"""The control API: what a test or the sandbox's page does as a person, and what it may look at.
+
+Its routes are relative: mount them with `add_subapp("/control", ...)`. Bodies and answers are JSON; an error
+is {"error": reason}: 400 for a wrong request, 404 for an unknown bot or person, 409 for what a phone would
+not do.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable
+from types import UnionType
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.telegram import people
+from sandbox.telegram.errors import Refused
+from sandbox.telegram.faults import KINDS, Fault
+from sandbox.telegram.world import Bot, Chat, Json, Message, Person, World
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# The shape of a token that BotFather gives out.
+TOKEN = re.compile(r"[1-9]\d{0,15}:[A-Za-z0-9_-]{35}")
+_LONGEST_WAIT = 60.0
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return web.json_response({"error": refused.reason}, status=refused.status)
+    except web.HTTPException as error:
+        return web.json_response({"error": error.reason}, status=error.status)
+
+
+async def _body(request: web.Request) -> Json:
+    try:
+        body = await request.json()
+    except ValueError:
+        raise Refused("the body is not JSON", 400) from None
+    if not isinstance(body, dict):
+        raise Refused("the body is not a JSON object", 400)
+    return body
+
+
+def _field(body: Json, name: str, kind: type | UnionType) -> Any:
+    value = body.get(name)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise Refused(f"{name} is missing or is no {getattr(kind, '__name__', kind)}", 400)
+    return value
+
+
+def _optional(body: Json, name: str, kind: type | UnionType) -> Any:
+    return None if body.get(name) is None else _field(body, name, kind)
+
+
+def _number(request: web.Request, name: str, default: float) -> float:
+    try:
+        return float(request.query.get(name, default))
+    except ValueError:
+        raise Refused(f"{name} is no number", 400) from None
+
+
+def seen(message: Message) -> Json:
+    """One message as the person sees it."""
+    buttons = [
+        [{"data" if name == "callback_data" else name: value for name, value in button.items()} for button in row]
+        for row in message.inline_keyboard
+    ]
+    return {
+        "message_id": message.message_id,
+        "from": "bot" if message.by_bot else "person",
+        "text": message.body.text,
+        "html": message.body.html,
+        "buttons": buttons,
+        "date": message.date,
+        "edited": message.edit_date is not None,
+        "rang": message.by_bot and not message.silent,
+        **message.media,
+        **({"forwarded": True} if "forward_origin" in message.extra else {}),
+    }
+
+
+def screen(world: World, chat: Chat) -> Json:
+    """What the person sees now in the chat with a bot."""
+    action = chat.action[0] if chat.action and chat.action[1] > world.clock.monotonic() else None
+    return {
+        "version": chat.changed.version,
+        "messages": [seen(message) for message in chat.messages.values()],
+        "reply_keyboard": chat.reply_keyboard,
+        "blocked": chat.blocked,
+        "action": action,
+        "last_answer": chat.last_answer,
+        "menu_button": chat.menu_button,
+    }
+
+
+class Control:
+    """The handlers of the control routes."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def application(self) -> web.Application:
+        """The routes, to be mounted under any prefix."""
+        app = web.Application(middlewares=[_errors_as_json], client_max_size=100 * 1024 * 1024)
+        app.router.add_post("/reset", self.reset)
+        app.router.add_post("/bots", self.add_bot)
+        app.router.add_post("/people", self.add_person)
+        app.router.add_post("/send", self.send)
+        app.router.add_post("/edit", self.edit)
+        app.router.add_post("/tap", self.tap)
+        app.router.add_post("/block", self.block)
+        app.router.add_post("/faults", self.order_fault)
+        app.router.add_delete("/faults", self.lift_faults)
+        app.router.add_post("/limits", self.set_limits)
+        app.router.add_get("/bots", self.bots)
+        app.router.add_get("/people", self.people)
+        app.router.add_get("/chat", self.chat)
+        app.router.add_get("/calls", self.calls)
+        app.router.add_get("/taps", self.taps)
+        app.router.add_get("/pending", self.pending)
+        app.router.add_get("/commands", self.commands)
+        app.router.add_get("/file", self.file)
+        return app
+
+    def _bot(self, username: object) -> Bot:
+        bot = self.world.by_username.get(str(username or "").removeprefix("@"))
+        if bot is None:
+            raise Refused(f"unknown bot {username!r}", 404)
+        return bot
+
+    def _person(self, identifier: object) -> Person:
+        person = self.world.people.get(int(str(identifier))) if str(identifier).isdecimal() else None
+        if person is None:
+            raise Refused(f"unknown person {identifier!r}", 404)
+        return person
+
+    async def reset(self, _request: web.Request) -> web.Response:
+        """POST /reset: forget everything."""
+        self.world.reset()
+        return web.json_response({})
+
+    async def add_bot(self, request: web.Request) -> web.Response:
+        """POST /bots {token, username, name}: register a bot."""
+        body = await _body(request)
+        token, username = _field(body, "token", str), _field(body, "username", str).removeprefix("@")
+        if not TOKEN.fullmatch(token):
+            raise Refused("a token looks like 123456789: and 35 letters, digits, - or _", 400)
+        other = self.world.by_username.get(username)
+        if other is not None and other.token != token:
+            raise Refused("another bot has this username")
+        bot = self.world.add_bot(token, username, str(body.get("name") or username))
+        return web.json_response({"id": bot.id, "username": bot.username, "name": bot.name})
+
+    async def add_person(self, request: web.Request) -> web.Response:
+        """POST /people {id, first_name, last_name?, username?, language_code?}: register or change one."""
+        body = await _body(request)
+        identifier, first_name = _field(body, "id", int), _field(body, "first_name", str)
+        optional = {name: str(body.get(name) or "") for name in ("last_name", "username", "language_code")}
+        known = self.world.people.get(identifier)
+        if known is None:
+            self.world.people[identifier] = Person(identifier, first_name, **optional)
+        else:
+            known.first_name, known.last_name = first_name, optional["last_name"]
+            known.username, known.language_code = optional["username"], optional["language_code"]
+        return web.json_response(self.world.people[identifier].user())
+
+    async def send(self, request: web.Request) -> web.Response:
+        """POST /send {bot, person, text | contact | ...}: the person sends a message."""
+        body = await _body(request)
+        message = people.send(self.world, self._bot(body.get("bot")), self._person(body.get("person")), body)
+        return web.json_response({"message_id": message.message_id})
+
+    async def edit(self, request: web.Request) -> web.Response:
+        """POST /edit {bot, person, message_id, text | location}: the person edits an own message."""
+        body = await _body(request)
+        people.edit(self.world, self._bot(body.get("bot")), self._person(body.get("person")), body)
+        return web.json_response({})
+
+    async def tap(self, request: web.Request) -> web.Response:
+        """POST /tap {bot, person, message_id, button, forged?}: the person taps an inline button.
+
+        With ``forged`` it is a client of bad intent, which may send any data from any message of the chat.
+        """
+        body = await _body(request)
+        bot, person = self._bot(body.get("bot")), self._person(body.get("person"))
+        message_id, button = _field(body, "message_id", int), _field(body, "button", str)
+        forged = body.get("forged") is True
+        return web.json_response(people.tap(self.world, bot, person, message_id, button, forged))
+
+    async def block(self, request: web.Request) -> web.Response:
+        """POST /block {bot, person, blocked}: the person blocks or unblocks the bot."""
+        body = await _body(request)
+        bot, person = self._bot(body.get("bot")), self._person(body.get("person"))
+        people.block(self.world, bot, person, _field(body, "blocked", bool))
+        return web.json_response({})
+
+    async def order_fault(self, request: web.Request) -> web.Response:
+        """POST /faults {kind, method, bot?, chat_id?, times?, retry_after?, seconds?}: make calls fail."""
+        body = await _body(request)
+        kind = str(body.get("kind"))
+        if kind not in KINDS:
+            raise Refused(f"kind is one of {', '.join(sorted(KINDS))}", 400)
+        fault = Fault(
+            fault_id=0,
+            kind=kind,
+            method=_field(body, "method", str),
+            bot=self._bot(body["bot"]).username if body.get("bot") else None,
+            chat_id=_optional(body, "chat_id", int),
+            times=_optional({"times": 1, **body}, "times", int),
+            retry_after=_optional(body, "retry_after", int) or 1,
+            seconds=_optional(body, "seconds", int | float),
+        )
+        return web.json_response({"fault_id": self.world.faults.order(fault)})
+
+    async def lift_faults(self, _request: web.Request) -> web.Response:
+        """DELETE /faults: no call fails any more, and held connections are cut."""
+        self.world.faults.lift()
+        return web.json_response({})
+
+    async def set_limits(self, request: web.Request) -> web.Response:
+        """POST /limits {per_second?, per_chat_per_second?}: change the rate limits; null switches one off."""
+        body = await _body(request)
+        for name in ("per_second", "per_chat_per_second"):
+            rate = body.get(name, getattr(self.world.limits, name))
+            if rate is not None and (not isinstance(rate, int | float) or rate <= 0):
+                raise Refused(f"{name} is a number above zero, or null", 400)
+            setattr(self.world.limits, name, rate)
+        limits = self.world.limits
+        return web.json_response({"per_second": limits.per_second, "per_chat_per_second": limits.per_chat_per_second})
+
+    async def bots(self, _request: web.Request) -> web.Response:
+        """GET /bots: who is there to talk to, without tokens."""
+        return web.json_response([bot.user() for bot in self.world.bots.values()])
+
+    async def people(self, _request: web.Request) -> web.Response:
+        """GET /people: everybody registered."""
+        return web.json_response([person.user() for person in self.world.people.values()])
+
+    async def chat(self, request: web.Request) -> web.Response:
+        """GET /chat?bot=&person=[&since=&timeout=]: what the person sees; with `since`, once it changed."""
+        chat = self._bot(request.query.get("bot")).screen(self._person(request.query.get("person")))
+        if "since" in request.query:
+            seconds = min(_LONGEST_WAIT, _number(request, "timeout", 20))
+            await chat.changed.beyond(int(_number(request, "since", 0)), seconds)
+        return web.json_response(screen(self.world, chat))
+
+    async def calls(self, request: web.Request) -> web.Response:
+        """GET /calls?since=N[&timeout=]: the calls after the Nth; with `timeout`, once there is one."""
+        journal, number = self.world.journal, int(_number(request, "since", 0))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(_LONGEST_WAIT, _number(request, "timeout", 0))):
+                while not journal.since(number) and not self.world.stopping:
+                    await journal.changed.beyond(journal.changed.version, None)
+        return web.json_response(journal.since(number))
+
+    async def taps(self, request: web.Request) -> web.Response:
+        """GET /taps[?unanswered=1]: every tap, or those that no bot answered."""
+        return web.json_response(self.world.taps.listed(unanswered=request.query.get("unanswered") == "1"))
+
+    async def pending(self, request: web.Request) -> web.Response:
+        """GET /pending?bot=: the updates that no offset has confirmed."""
+        return web.json_response(self._bot(request.query.get("bot")).waiting(0, 1_000_000))
+
+    async def commands(self, request: web.Request) -> web.Response:
+        """GET /commands?bot=: the commands by scope ("default", "chat:ID"...) and language."""
+        bot = self._bot(request.query.get("bot"))
+        listed = [
+            {"scope": scope, "language_code": language, "commands": commands}
+            for (scope, language), commands in bot.commands.items()
+        ]
+        return web.json_response(listed)
+
+    async def file(self, request: web.Request) -> web.Response:
+        """GET /file?bot=&file_id=: the bytes of a file in a chat, for a page that shows it."""
+        stored = self._bot(request.query.get("bot")).files.get(request.query.get("file_id", ""))
+        if stored is None:
+            raise Refused("unknown file_id", 404)
+        mime = stored.shown.get("mime_type") if isinstance(stored.shown, dict) else None
+        return web.Response(body=stored.content, content_type=mime or "application/octet-stream")

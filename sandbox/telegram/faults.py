@@ -1,0 +1,117 @@
+"""What makes a call fail although it is right: faults that a test ordered, and Telegram's rate limits."""
+
+import itertools
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+from sandbox.telegram.errors import ApiError, too_many_requests
+from sandbox.telegram.signal import Signal
+
+# silence: no answer and no work; drop_answer: the work, then no answer; refuse_connection: cut at once.
+KINDS = frozenset({"429", "500", "502", "400", "403", "silence", "drop_answer", "refuse_connection"})
+_DESCRIPTIONS = {
+    "400": "Bad Request: simulated fault",
+    "403": "Forbidden: bot was blocked by the user",
+    "500": "Internal Server Error",
+    "502": "Bad Gateway",
+}
+
+
+@dataclass(slots=True)
+class Fault:
+    """One ordered failure. `seconds`: when a silence ends, or how long another kind is held back first."""
+
+    fault_id: int
+    kind: str
+    method: str = "*"
+    bot: str | None = None
+    chat_id: int | None = None
+    times: int | None = 1  # None: until lifted
+    retry_after: int = 1
+    seconds: float | None = None
+    lifted: Signal = field(default_factory=Signal)
+
+    def concerns(self, bot: str, method: str, chat_id: int | None) -> bool:
+        """Whether this call is the one to fail."""
+        return (
+            self.method.lower() in ("*", method)
+            and self.bot in (None, bot)
+            and (self.chat_id is None or self.chat_id == chat_id)
+        )
+
+    def error(self) -> ApiError | None:
+        """The answer of the kinds that do answer."""
+        if self.kind == "429":
+            return too_many_requests(self.retry_after)
+        if self.kind in _DESCRIPTIONS:
+            return ApiError(int(self.kind), _DESCRIPTIONS[self.kind])
+        return None
+
+
+class Faults:
+    """The failures ordered and not yet used up, oldest first."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(1)
+        self._ordered: list[Fault] = []
+        self._held: list[Fault] = []
+
+    def order(self, fault: Fault) -> int:
+        """Add a fault and number it."""
+        fault.fault_id = next(self._ids)
+        self._ordered.append(fault)
+        return fault.fault_id
+
+    def take(self, bot: str, method: str, chat_id: int | None) -> Fault | None:
+        """The fault that this call meets, used up by one."""
+        for fault in self._ordered:
+            if fault.concerns(bot, method, chat_id):
+                if fault.times is not None:
+                    fault.times -= 1
+                    if fault.times <= 0:
+                        self._ordered.remove(fault)
+                if fault not in self._held:
+                    self._held.append(fault)
+                return fault
+        return None
+
+    def lift(self) -> None:
+        """Forget them all; the connections that a silence holds are cut."""
+        for fault in self._held + self._ordered:
+            fault.lifted.bump()
+        self._held.clear()
+        self._ordered.clear()
+
+
+class Limits:
+    """30 messages a second for a bot and 1 a second for a chat (core.telegram.org/bots/faq, on broadcasting).
+
+    Telegram lets short bursts in one chat pass; here each is refused: a test shows who relies on that.
+    Only messages count: not edits, deletions, answers to taps or chat actions.
+    """
+
+    def __init__(self) -> None:
+        self.per_second: float | None = 30
+        self.per_chat_per_second: float | None = 1
+        self._sent: dict[tuple[int, int | None], deque[float]] = {}
+
+    def spend(self, bot: int, chat: int, now: float) -> None:
+        """Count one message, or raise 429 with the whole seconds to wait."""
+        rates = [((bot, None), self.per_second), ((bot, chat), self.per_chat_per_second)]
+        for key, rate in rates:
+            if rate is not None and (wait := self._wait(key, rate, now)) > 0:
+                raise too_many_requests(max(1, math.ceil(wait)))
+        for key, rate in rates:
+            if rate is not None:
+                self._sent.setdefault(key, deque()).append(now)
+
+    def _wait(self, key: tuple[int, int | None], rate: float, now: float) -> float:
+        sent = self._sent.get(key)
+        if not sent:
+            return 0.0
+        # A rate below one, such as 0.5, means one message in two seconds.
+        window, most = (1.0, int(rate)) if rate >= 1 else (1.0 / rate, 1)
+        while sent and sent[0] <= now - window:
+            sent.popleft()
+        return 0.0 if len(sent) < most else sent[-most] + window - now

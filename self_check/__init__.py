@@ -1,0 +1,1 @@
+"""`python bot.py --check`: tries everything that the bot needs."""

@@ -1,0 +1,127 @@
+"""Messages on their way to people: a durable queue, first in first out for each person, answers before notices."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from core.sqlite import Database
+
+Action = Literal["send", "photo", "document", "edit", "amend", "strip", "delete"]
+
+
+@dataclass(frozen=True)
+class OutgoingRow:
+    """One thing to do in one chat.
+
+    ``slot`` names a place on the person's screen, such as "menu": what is sent with a slot fills it, what edits
+    or strips one works on the message that fills it when its turn comes. ``lane``: -1 deletions, 0 answers, 1 notices.
+    """
+
+    id: int
+    chat_id: int
+    lane: int
+    action: Action
+    slot: str | None
+    payload: dict[str, Any]
+
+
+class Outgoing:
+    """One bot's queue and slots. Every method is one transaction."""
+
+    def __init__(self, database: Database, bot: str) -> None:
+        """Work on the shared connection; ``bot`` tells several bots' rows apart."""
+        self._database = database
+        self._bot = bot
+
+    def add(
+        self, chat_id: int, lane: int, action: Action, slot: str | None, payload: dict[str, Any], at: datetime
+    ) -> int:
+        """Queue one action and return its number."""
+        with self._database.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO outgoing (bot, chat_id, lane, action, slot, payload, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (self._bot, chat_id, lane, action, slot, json.dumps(payload, ensure_ascii=False), at.isoformat()),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def next(self, chat_id: int) -> OutgoingRow | None:
+        """Return what this chat's turn is: answers first, and within one slot always the oldest."""
+        rows = self._database.read(
+            "SELECT * FROM outgoing WHERE bot = ? AND chat_id = ? ORDER BY lane, id LIMIT 1", self._bot, chat_id
+        )
+        if rows and rows[0]["slot"] is not None:
+            rows = self._database.read(
+                "SELECT * FROM outgoing WHERE bot = ? AND chat_id = ? AND slot = ? ORDER BY id LIMIT 1",
+                self._bot,
+                chat_id,
+                rows[0]["slot"],
+            )
+        if not rows:
+            return None
+        row = rows[0]
+        return OutgoingRow(
+            row["id"],
+            row["chat_id"],
+            row["lane"],
+            row["action"],
+            row["slot"],
+            json.loads(row["payload"]),
+        )
+
+    def done(self, row: OutgoingRow, message_id: int | None = None) -> None:
+        """Take a row out of the queue; where it filled its slot, remember by which message."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM outgoing WHERE id = ?", (row.id,))
+            if row.slot is not None and message_id is not None:
+                self.fill(row.chat_id, row.slot, message_id)
+
+    def drop(self, chat_id: int) -> int:
+        """Forget what waits for a person who can't be reached, but for deletions; return how many rows that were."""
+        with self._database.transaction() as connection:
+            return connection.execute(
+                "DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND action != 'delete'", (self._bot, chat_id)
+            ).rowcount
+
+    def chats(self) -> list[int]:
+        """Return the chats for which something waits."""
+        return [
+            r["chat_id"] for r in self._database.read("SELECT DISTINCT chat_id FROM outgoing WHERE bot = ?", self._bot)
+        ]
+
+    def fill(self, chat_id: int, slot: str, message_id: int) -> None:
+        """Say which message fills a slot now."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO slots VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET message_id = excluded.message_id",
+                (self._bot, chat_id, slot, message_id),
+            )
+
+    def clear(self, chat_id: int, slot: str) -> None:
+        """Say that no message fills a slot."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM slots WHERE bot = ? AND chat_id = ? AND slot = ?", (self._bot, chat_id, slot)
+            )
+
+    def oldest(self) -> datetime | None:
+        """Return since when the oldest row waits."""
+        rows = self._database.read("SELECT min(created_at) AS at FROM outgoing WHERE bot = ?", self._bot)
+        return datetime.fromisoformat(rows[0]["at"]) if rows[0]["at"] else None
+
+    def forget_offers(self) -> int:
+        """Forget the slots of offers whose lessons are no more in the ledger; return how many."""
+        with self._database.transaction() as connection:
+            return connection.execute(
+                "DELETE FROM slots WHERE bot = ? AND slot LIKE 'offer:%'"
+                " AND substr(slot, 7) NOT IN (SELECT key FROM lessons)",
+                (self._bot,),
+            ).rowcount
+
+    def message(self, chat_id: int, slot: str) -> int | None:
+        """Return the message that fills a slot."""
+        rows = self._database.read(
+            "SELECT message_id FROM slots WHERE bot = ? AND chat_id = ? AND slot = ?", self._bot, chat_id, slot
+        )
+        return rows[0]["message_id"] if rows else None

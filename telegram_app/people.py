@@ -1,0 +1,105 @@
+"""What is kept of a person beside the student's record: language, reachability, the step of a conversation."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.sqlite import Database
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a person is in a conversation, since when, with what was learnt on the way (never a password)."""
+
+    name: str
+    data: dict[str, Any]
+    at: datetime
+
+
+class People:
+    """The people's part of the ledger. Every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on the shared connection."""
+        self._database = database
+
+    def languages(self) -> dict[int, str]:
+        """Return each person's language."""
+        rows = self._database.read("SELECT telegram_id, language FROM people WHERE language IS NOT NULL")
+        return {row["telegram_id"]: row["language"] for row in rows}
+
+    def set_language(self, telegram_id: int, language: str) -> None:
+        """Keep a person's language."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO people (telegram_id, language) VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET language = excluded.language",
+                (telegram_id, language),
+            )
+
+    def set_unreachable(self, telegram_id: int, since: datetime | None) -> None:
+        """Record that Telegram refuses messages to this person (blocked, gone), or (None) no more."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO people (telegram_id, unreachable_at) VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET unreachable_at = excluded.unreachable_at",
+                (telegram_id, since.isoformat() if since else None),
+            )
+
+    def unreachable(self) -> set[int]:
+        """Return the people whom Telegram does not let us reach."""
+        return {r["telegram_id"] for r in self._database.read("SELECT * FROM people WHERE unreachable_at IS NOT NULL")}
+
+    def set_step(self, telegram_id: int, step: str, data: dict[str, Any], at: datetime) -> None:
+        """Keep the step that a person is at now."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO steps VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET step = excluded.step, data = excluded.data, at = excluded.at",
+                (telegram_id, step, json.dumps(data, ensure_ascii=False), at.isoformat()),
+            )
+
+    def change_step(self, telegram_id: int, when: Collection[str], step: str, at: datetime) -> None:
+        """Put a person who is at one of some steps to another one; others stay where they are."""
+        with self._database.transaction() as connection:
+            marks = ", ".join("?" * len(when))
+            connection.execute(
+                f"UPDATE steps SET step = ?, at = ?, data = '{{}}' WHERE telegram_id = ? AND step IN ({marks})",  # noqa: S608  # question marks alone
+                (step, at.isoformat(), telegram_id, *when),
+            )
+
+    def step(self, telegram_id: int) -> Step | None:
+        """Return the step that a person is at."""
+        rows = self._database.read("SELECT * FROM steps WHERE telegram_id = ?", telegram_id)
+        return _step(rows[0]) if rows else None
+
+    def steps(self) -> dict[int, Step]:
+        """Return everybody's step."""
+        return {row["telegram_id"]: _step(row) for row in self._database.read("SELECT * FROM steps")}
+
+    def clear_step(self, telegram_id: int) -> None:
+        """Forget a person's step."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM steps WHERE telegram_id = ?", (telegram_id,))
+
+    def clean(self, before: datetime) -> int:
+        """Forget steps at which people stopped before a moment; return how many."""
+        with self._database.transaction() as connection:
+            return connection.execute("DELETE FROM steps WHERE at < ?", (before.isoformat(),)).rowcount
+
+    def forget(self, telegram_id: int) -> None:
+        """Delete all that is kept of a person, but for deletions under way: a typed password must leave the screen."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM people WHERE telegram_id = ?", (telegram_id,))
+            connection.execute("DELETE FROM steps WHERE telegram_id = ?", (telegram_id,))
+            connection.execute("DELETE FROM lessons WHERE student = ?", (telegram_id,))
+            connection.execute("DELETE FROM watches WHERE student = ?", (telegram_id,))
+            connection.execute("DELETE FROM moves WHERE student = ?", (telegram_id,))
+            connection.execute("DELETE FROM slots WHERE chat_id = ?", (telegram_id,))
+            connection.execute("DELETE FROM outgoing WHERE chat_id = ? AND action != 'delete'", (telegram_id,))
+
+
+def _step(row: Any) -> Step:
+    return Step(row["step"], json.loads(row["data"]), datetime.fromisoformat(row["at"]))
