@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.integration.in_class import STUDENT_TOKEN, TEACHER_TOKEN
+from tests.classroom.running import STUDENT_TOKEN, TEACHER_TOKEN
 from tests.servers import ROOT
 
 

@@ -31,8 +31,8 @@ from classroom.photos.folder import FolderPhotos
 from classroom.store.sqlite import SqliteStore
 from core.encryption import open_cipher
 from sandbox.class_play import ClassPlay, Way
+from tests.classroom.running import ROOM, STUDENT_TOKEN, STUDENTS, TEACHER_TOKEN, TEACHERS, Teacher, rosters
 from tests.e2e.people import Telegram
-from tests.integration.in_class import ROOM, STUDENT_TOKEN, STUDENTS, TEACHER_TOKEN, TEACHERS, Teacher, rosters
 from tests.media.notes import jpeg, portrait
 from tests.servers import ROOT
 

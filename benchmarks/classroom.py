@@ -26,8 +26,8 @@ from benchmarks.class_bot import class_bot
 from benchmarks.measure import Cost, machine, spread
 from benchmarks.vaadin_soak import server
 from sandbox.class_play import ClassPlay, Way
+from tests.classroom.running import ROOM, STUDENT_TOKEN, STUDENTS, TEACHER_TOKEN, TEACHERS, Teacher
 from tests.e2e.people import Telegram, eventually, labels
-from tests.integration.in_class import ROOM, STUDENT_TOKEN, STUDENTS, TEACHER_TOKEN, TEACHERS, Teacher
 
 EMAIL, PASSWORD = "teacher@example.org", "correct horse"
 ZONE = "Asia/Almaty"

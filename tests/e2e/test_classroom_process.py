@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.classroom.running import STUDENT_TOKEN, TEACHER_TOKEN, Student, Teacher, its_telegram, rosters
 from tests.e2e.people import Telegram, eventually
-from tests.integration.in_class import STUDENT_TOKEN, TEACHER_TOKEN, Student, Teacher, its_telegram, rosters
 from tests.servers import ROOT
 
 

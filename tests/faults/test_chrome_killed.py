@@ -19,7 +19,7 @@ from portal.browser import Chromes
 from portal.session import chrome_opener
 from tests.e2e.people import Portal
 from tests.faults.counts import FULL
-from tests.integration.browsers import PASSWORD, USERNAME, chromes
+from tests.portal.browsers import PASSWORD, USERNAME, chromes
 
 PARTS = ("browser", "renderer", "chromedriver")
 # Seconds until the monitor watches again: after the driver's error, and after a freeze, which takes a time-out to see.

@@ -13,10 +13,10 @@ import pytest
 from classroom.domain.sessions import Sheet
 from classroom.store.sqlite import SqliteStore
 from core.encryption import open_cipher
+from tests.classroom.running import Lms, Student, Teacher, an_lms, its_telegram, rosters
 from tests.e2e.people import Telegram, eventually, labels
 from tests.e2e.test_classroom_process import Process
 from tests.faults.counts import FULL
-from tests.integration.in_class import Lms, Student, Teacher, an_lms, its_telegram, rosters
 
 STUDENTS, KILLS = 12, 3
 LONGEST_LIFE = 4.0  # seconds from a start to the kill; the first answers come after about two

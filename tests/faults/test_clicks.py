@@ -18,7 +18,7 @@ from portal.lessons import Lesson
 from portal.session import chrome_opener
 from tests.e2e.people import Portal, eventually
 from tests.faults.counts import times
-from tests.integration.browsers import PASSWORD, USERNAME, chromes
+from tests.portal.browsers import PASSWORD, USERNAME, chromes
 
 pytestmark = pytest.mark.browser
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.classroom.face_fakes import Recording
+from tests.classroom.running import STUDENT_TOKEN, TEACHER_TOKEN, Teacher, its_telegram, rosters
+from tests.classroom.running import STUDENTS as STUDENTS_BOT
 from tests.e2e.people import Telegram, eventually
 from tests.e2e.test_classroom_process import Process
 from tests.faults.counts import FULL
-from tests.integration.faces import Recording
-from tests.integration.in_class import STUDENT_TOKEN, TEACHER_TOKEN, Teacher, its_telegram, rosters
-from tests.integration.in_class import STUDENTS as STUDENTS_BOT
 from tests.media.notes import ADMIRAL, ASTRONAUT, jpeg, portrait, recorded
 
 STUDENTS = 50 if FULL else 5

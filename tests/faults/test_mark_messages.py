@@ -13,7 +13,7 @@ from core.clock import SystemClock
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Telegram, eventually
 from tests.faults.counts import FULL, times
-from tests.integration.marker import RunningMarker, marker
+from tests.marker.running import RunningMarker, marker
 from tests.servers import in_thread
 
 STUDENT = 2001

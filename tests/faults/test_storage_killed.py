@@ -10,7 +10,7 @@ from core.sqlite import Database
 from lessons.journal import Lessons
 from storage import Storage
 from tests.faults.counts import times
-from tests.integration.marker import KEY
+from tests.marker.running import KEY
 from tests.servers import ROOT
 
 

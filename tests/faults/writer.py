@@ -11,7 +11,7 @@ from core.encryption import Cipher
 from core.sqlite import Database
 from lessons.journal import Lessons
 from storage import Storage
-from tests.integration.marker import KEY
+from tests.marker.running import KEY
 
 NOW = datetime(2026, 9, 7, 4, 0, tzinfo=UTC)
 

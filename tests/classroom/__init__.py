@@ -1,0 +1,1 @@
+"""The classroom: its two bots in this process, and its packages."""

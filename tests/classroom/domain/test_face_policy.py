@@ -1,0 +1,173 @@
+"""The face's rules: challenges, what a note must be, percentages, and verdicts."""
+
+import secrets
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import permutations, product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classroom.domain import face_policy as policy
+from classroom.domain.face_policy import Examined, Motion, Note, NoteRefusal, Problem, Verdict
+
+pytestmark = pytest.mark.unit
+
+
+GIVEN = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
+NOTE = Note("video note", GIVEN + timedelta(seconds=20), "file", "unique", seconds=5, size=400_000)
+SECOND = timedelta(seconds=1)
+
+
+class TestChallenge:
+    """What is asked of the head."""
+
+    def test_every_pair(self) -> None:
+        """Every ordered pair of different motions comes from exactly one pair of random numbers."""
+        made = []
+        for first, second in product(range(3), range(2)):
+            numbers = iter((first, second))
+            made.append(policy.new_challenge(lambda _below, numbers=numbers: next(numbers)))  # type: ignore[misc]
+        assert sorted(made) == sorted(permutations(Motion, policy.MOTIONS_ASKED))
+
+    def test_bounds(self) -> None:
+        """The random source is asked for a number below what is left, so that none is likelier than another."""
+        asked: list[int] = []
+
+        def below(limit: int) -> int:
+            asked.append(limit)
+            return secrets.randbelow(limit)
+
+        policy.new_challenge(below)
+        assert asked == [3, 2]
+
+
+class TestNote:
+    """Which messages answer a challenge."""
+
+    def test_good(self) -> None:
+        """A fresh video note of a few seconds answers it."""
+        assert policy.note_refusal(NOTE, GIVEN) is None
+
+    @pytest.mark.parametrize(
+        ("change", "refusal"),
+        [
+            ({"kind": "video"}, NoteRefusal.VIDEO),
+            ({"kind": "photo"}, NoteRefusal.PHOTO),
+            ({"kind": "document"}, NoteRefusal.VIDEO),
+            ({"forwarded": True}, NoteRefusal.FORWARDED),
+            ({"via_bot": True}, NoteRefusal.VIA_BOT),
+            ({"at": GIVEN - policy.AHEAD - SECOND}, NoteRefusal.EARLY),
+            ({"at": GIVEN - policy.AHEAD}, None),
+            ({"at": GIVEN + policy.CHALLENGE_LASTS}, None),
+            ({"at": GIVEN + policy.CHALLENGE_LASTS + SECOND}, NoteRefusal.LATE),
+            ({"seconds": 0}, NoteRefusal.SHORT),
+            ({"seconds": policy.SHORTEST_NOTE - 1}, NoteRefusal.SHORT),
+            ({"seconds": policy.SHORTEST_NOTE}, None),
+            ({"seconds": policy.LONGEST_NOTE}, None),
+            ({"seconds": policy.LONGEST_NOTE + 1}, NoteRefusal.LONG),
+            ({"size": policy.LARGEST_NOTE}, None),
+            ({"size": policy.LARGEST_NOTE + 1}, NoteRefusal.LARGE),
+            ({"size": 0}, None),
+        ],
+    )
+    def test_edges(self, change: dict[str, object], refusal: NoteRefusal | None) -> None:
+        """Each thing that may be wrong with a message has its own refusal, exactly from its edge on."""
+        assert policy.note_refusal(replace(NOTE, **change), GIVEN) is refusal  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("kind", ["video note", "video", "photo"])
+    @pytest.mark.parametrize(("forwarded", "via_bot"), [(True, False), (False, True), (True, True)])
+    def test_never_from_elsewhere(self, kind: str, forwarded: bool, via_bot: bool) -> None:
+        """What is forwarded or comes by way of a bot never counts, whatever it is."""
+        note = replace(NOTE, kind=kind, forwarded=forwarded, via_bot=via_bot)
+        assert policy.note_refusal(note, GIVEN) is not None
+
+    def test_first_what_it_is(self) -> None:
+        """A late gallery video is told that it is no round video: being faster would not help."""
+        note = replace(NOTE, kind="video", at=GIVEN + timedelta(hours=1))
+        assert policy.note_refusal(note, GIVEN) is NoteRefusal.VIDEO
+
+    @given(st.integers(-100_000, 100_000))
+    def test_time(self, seconds: int) -> None:
+        """A note counts exactly where it came within the challenge's time, by Telegram's clock."""
+        found = policy.note_refusal(replace(NOTE, at=GIVEN + timedelta(seconds=seconds)), GIVEN)
+        assert (found is None) == (-policy.AHEAD.total_seconds() <= seconds <= policy.CHALLENGE_LASTS.total_seconds())
+
+
+class TestPercent:
+    """Distances as percentages."""
+
+    @pytest.mark.parametrize(
+        ("distance", "percent"),
+        [(-1, 100), (0, 100), (0.3, 85), (0.6, 70), (0.8, 35), (1, 0), (1.5, 0), (float("inf"), 0)],
+    )
+    def test_points(self, distance: float, percent: float) -> None:
+        """The points that define the scale, what lies half way between, and what lies beyond."""
+        assert policy.percent(distance) == pytest.approx(percent)
+
+    @given(st.floats(-1, 3), st.floats(-1, 3))
+    def test_falls(self, first: float, second: float) -> None:
+        """A greater distance is never a higher percentage, and all lie from 0 to 100."""
+        near, far = sorted((first, second))
+        assert 100 >= policy.percent(near) >= policy.percent(far) >= 0
+
+    def test_no_number(self) -> None:
+        """A distance that is no number is no likeness at all."""
+        assert policy.percent(float("nan")) == 0
+
+
+class TestVerdict:
+    """What becomes of a check."""
+
+    @pytest.mark.parametrize(
+        ("percent", "verdict"),
+        [
+            (100, Verdict.MATCH),
+            (70, Verdict.MATCH),
+            (69.99, Verdict.GREY),
+            (65, Verdict.GREY),
+            (64.99, Verdict.RETRY),
+            (0, Verdict.RETRY),
+            (float("nan"), Verdict.RETRY),
+            (None, Verdict.RETRY),
+        ],
+    )
+    def test_edges(self, percent: float | None, verdict: Verdict) -> None:
+        """At the threshold it is a match, up to five points below a person looks, below that it is tried again."""
+        assert policy.verdict(Examined(percent=percent), 0, 70, 1) is verdict
+
+    @pytest.mark.parametrize("problem", list(Problem))
+    def test_problem(self, problem: Problem) -> None:
+        """With a problem even the best likeness counts for nothing: a photograph is like itself."""
+        assert policy.verdict(Examined(problem, 0.0, 100.0), 0, 70, 1) is Verdict.RETRY
+        assert policy.verdict(Examined(problem, 0.0, 100.0), 1, 70, 1) is Verdict.FAILED
+
+    @pytest.mark.parametrize("retries", range(6))
+    def test_retries(self, retries: int) -> None:
+        """A person has exactly one try more than there are retries."""
+        verdicts = [policy.verdict(Examined(percent=10.0), failed, 70, retries) for failed in range(retries + 1)]
+        assert verdicts == [Verdict.RETRY] * retries + [Verdict.FAILED]
+
+    @given(st.floats(0, 100), st.floats(1, 100), st.integers(0, 6), st.integers(0, 5))
+    def test_tries_never_matter_to_a_match(self, percent: float, threshold: float, failed: int, retries: int) -> None:
+        """What is like enough is a match at the last try as at the first, and nothing else ever is."""
+        found = policy.verdict(Examined(percent=percent), failed, threshold, retries)
+        assert (found is Verdict.MATCH) == (percent >= threshold)
+
+
+class TestTerm:
+    """When terms end."""
+
+    @pytest.mark.parametrize(
+        ("today", "ends"),
+        [
+            (date(2026, 11, 21), date(2027, 1, 31)),
+            (date(2026, 1, 31), date(2026, 1, 31)),
+            (date(2026, 2, 1), date(2026, 7, 31)),
+            (date(2026, 12, 31), date(2027, 1, 31)),
+        ],
+    )
+    def test_next(self, today: date, ends: date) -> None:
+        """The next end counts, that of today included, also over the turn of the year."""
+        assert policy.next_term_end(today, ("01-31", "07-31")) == ends

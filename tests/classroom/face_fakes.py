@@ -1,0 +1,113 @@
+"""Faces for the classroom's tests: an engine that reads the outcome from the note, and photos of one colour each."""
+
+import asyncio
+import base64
+import io
+import itertools
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from classroom.domain.face_policy import Examined, Motion, Problem
+from classroom.faces import PhotoUnusable
+from classroom.photos import IdPhoto, PhotoMissing
+from tests.classroom.running import Student
+
+_NUMBERS = itertools.count()
+
+
+def jpeg(colour: str) -> bytes:
+    """Return a small picture of one colour."""
+    stream = io.BytesIO()
+    Image.new("RGB", (60, 80), colour).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+FRAME = jpeg("navy")
+
+
+class FakeEngine:
+    """An engine for notes that say what they show: a percentage, or a problem's name, then anything."""
+
+    name = "local"
+    keeps_templates = True
+
+    def __init__(self) -> None:
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.examined: list[tuple[bytes, tuple[Motion, ...], bytes]] = []
+        self.templates = 0
+        self.is_closed = False
+
+    async def template(self, photo: bytes) -> bytes:
+        """Return the photo with a mark."""
+        if photo == b"unusable":
+            raise PhotoUnusable("two faces")
+        self.templates += 1
+        return b"template of " + photo
+
+    async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
+        """Return what the note says, once the test lets it go on."""
+        while not self.goes_on.is_set():  # noqa: ASYNC110  # the test's thread sets it
+            await asyncio.sleep(0.01)
+        self.examined.append((note, tuple(motions), template))
+        word = note.decode().partition("|")[0]
+        if word.isdecimal():
+            return Examined(percent=float(word), distance=0.5, frame=FRAME)
+        return Examined(Problem(word))
+
+    async def close(self) -> None:
+        """Note that it was closed."""
+        self.is_closed = True
+
+
+class FakePhotos:
+    """A photo for everybody, but for those whose photos a test has taken away or changed."""
+
+    def __init__(self) -> None:
+        self.photos: dict[str, bytes | None] = {}
+        self.is_closed = False
+
+    async def tag(self, student_id: str) -> str:
+        """Return something that changes with the photo."""
+        return str(hash((await self.photo(student_id)).content))
+
+    async def photo(self, student_id: str) -> IdPhoto:
+        """Return a student's photo."""
+        content = self.photos.get(student_id, jpeg("green"))
+        if content is None:
+            raise PhotoMissing(f"no photo of {student_id}")
+        return IdPhoto(content, "1")
+
+    async def close(self) -> None:
+        """Note that it was closed."""
+        self.is_closed = True
+
+
+def note(shows: str, duration: int = 5, **more: Any) -> dict[str, Any]:
+    """Return a video note that no other is like."""
+    content = f"{shows}|{next(_NUMBERS)}".encode()
+    return {"base64": base64.b64encode(content).decode("ascii"), "duration": duration, **more}
+
+
+class Recording(Student):
+    """A student who records round videos."""
+
+    def comes(self, code: str, student_id: str = "S001") -> None:
+        """Enter code and ID, and share the place of the class."""
+        self.says(f"/start {code}")
+        self.sees("student ID")
+        self.says(student_id)
+        self.sees("The code is right")
+        self.shares()
+
+    def agrees(self) -> None:
+        """Agree to the use of the face, and see the challenge."""
+        self.taps("I Agree")
+        self.sees("Record a round video")
+
+    def records(self, shows: str = "90", **more: Any) -> int:
+        """Send a video note; return its number."""
+        return self.sends(video_note=note(shows, **more))

@@ -1,0 +1,84 @@
+"""Which motions are seen in shifts, and what is wrong with a note, on made-up ones."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from classroom.domain.face_policy import Motion, Problem
+from classroom.faces import challenge
+from classroom.faces.following import Followed, Moment, View
+from classroom.faces.models import Found
+from classroom.faces.relief import Shift
+
+pytestmark = pytest.mark.unit
+
+
+LEFT, RIGHT, UP, DOWN = (0.15, 0.0), (-0.15, 0.0), (0.0, -0.15), (0.0, 0.15)
+PICTURE = np.zeros((4, 4, 3), dtype=np.uint8)
+
+
+def moments(*shifts: tuple[float, float] | None, smooth: float = 0.0) -> list[Moment]:
+    """Return a way through shifts, four pictures each, with a look straight between."""
+    made: list[Moment] = []
+    for shift in shifts:
+        for each in [(0.0, 0.0)] * 3 + [shift] * 4:
+            made.append(Moment(len(made) / 10, None if each is None else Shift(*each, 0.01, smooth)))
+    return made
+
+
+def followed(way: list[Moment], views: int = 5, two: int = 0) -> Followed:
+    """Return what was seen on such a way."""
+    view = View(0, PICTURE, Found(0, 0, 4, 4), 0, 1)
+    return Followed(way, [view] * views, looked=max(views, 5), two_faces=two)
+
+
+@pytest.mark.parametrize(
+    ("shifts", "asked"),
+    [
+        ([LEFT, UP], [Motion.LEFT, Motion.UP]),
+        ([RIGHT, UP], [Motion.LEFT, Motion.UP]),  # a front camera's note is mirrored
+        ([UP, DOWN, RIGHT], [Motion.UP, Motion.RIGHT]),  # the head nods on its way back
+        ([LEFT, LEFT, RIGHT], [Motion.LEFT, Motion.RIGHT]),  # a turn with a stop in the middle
+        ([(0.12, 0.05), UP], [Motion.LEFT, Motion.UP]),
+    ],
+)
+def test_done(shifts: Sequence[tuple[float, float]], asked: list[Motion]) -> None:
+    """The motions that were asked for, in their order, are accepted, as a camera or as a mirror sees them."""
+    assert challenge.problem(followed(moments(*shifts)), asked) is None
+
+
+@pytest.mark.parametrize(
+    "shifts",
+    [[UP, LEFT], [LEFT], [LEFT, UP, RIGHT], [LEFT, RIGHT], [(0.05, 0.0), UP], [UP], [LEFT, DOWN]],
+)
+def test_not_done(shifts: Sequence[tuple[float, float]]) -> None:
+    """Another order, a motion too many or too few, or hardly any at all: not followed."""
+    asked = [Motion.LEFT, Motion.UP]
+    assert challenge.problem(followed(moments(*shifts)), asked) is Problem.NOT_FOLLOWED
+
+
+def test_flat() -> None:
+    """What was moved about without any relief is flat; what was held still has not followed."""
+    still = moments((0.0, 0.0), (0.01, 0.0))
+    moved = moments((0.0, 0.0), (0.01, 0.0), smooth=0.2)
+    assert challenge.problem(followed(still), [Motion.LEFT, Motion.UP]) is Problem.NOT_FOLLOWED
+    assert challenge.problem(followed(moved), [Motion.LEFT, Motion.UP]) is Problem.FLAT
+
+
+def test_faces() -> None:
+    """No face, two faces, and a face that was out of view for most of the time are told apart."""
+    way, asked = moments(LEFT, UP), [Motion.LEFT, Motion.UP]
+    assert challenge.problem(followed(way, views=0), asked) is Problem.NO_FACE
+    assert challenge.problem(followed(way, two=2), asked) is Problem.TWO_FACES
+    assert challenge.problem(followed(way, two=1), asked) is None  # somebody walked by
+    assert challenge.problem(followed([*way, *moments(*[None] * 3), *moments(*[None] * 3)]), asked) is None
+    mostly_lost = [Moment(each.at, None) for each in way * 2]
+    assert challenge.problem(followed([*way, *mostly_lost]), asked) is Problem.CUT
+
+
+def test_a_picture_is_no_motion() -> None:
+    """One picture that was measured wrongly is no motion."""
+    way = moments((0.0, 0.0))
+    way[3] = Moment(0.3, Shift(0.2, 0.0, 0.01, 0.0))
+    assert challenge.motions(way) == []

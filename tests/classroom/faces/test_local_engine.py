@@ -1,0 +1,135 @@
+"""The local engine's processes: that they work, die, hang and end without harm to anything else."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from classroom.domain.face_policy import Motion, Problem
+from classroom.faces import FaceUnavailable, PhotoUnusable
+from classroom.faces.local import LocalEngine, workers
+from tests.media.notes import ASTRONAUT, jpeg, portrait, recorded
+from tests.waiting import eventually_true
+
+pytestmark = pytest.mark.integration
+
+
+ASKED = [Motion.LEFT, Motion.UP]
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[LocalEngine]:
+    """Give an engine with one process."""
+    made = LocalEngine(70.0, processes=1)
+    yield made
+    await made.close()
+
+
+def its_workers() -> list[psutil.Process]:
+    """Return the worker processes of this one."""
+    return [each for each in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(each.cmdline())]
+
+
+async def test_check(engine: LocalEngine) -> None:
+    """A template and a check go through a worker and come back as plain values; what is wrong comes back typed."""
+    template = await engine.template(jpeg(portrait(ASTRONAUT)))
+    found = await engine.examine(recorded(ASTRONAUT, ("left", "up")), ASKED, template)
+    assert found.problem is None
+    assert (found.percent or 0) > 75
+    assert (await engine.judge(b"none", ASKED)).problem is Problem.BROKEN
+    with pytest.raises(PhotoUnusable, match="no picture"):
+        await engine.template(b"none")
+    with pytest.raises(PhotoUnusable, match="not of this engine"):
+        await engine.examine(b"none", ASKED, b"short")
+
+
+async def test_killed_worker(engine: LocalEngine) -> None:
+    """A worker that is killed in its work fails one check, and one that is killed without work fails none for good."""
+    template = await engine.template(jpeg(portrait(ASTRONAUT)))
+    note = recorded(ASTRONAUT, ("left", "up"))
+    checks = [asyncio.create_task(engine.examine(note, ASKED, template)) for _ in range(3)]
+    await eventually_true("the first check", lambda: its_workers()[0].cpu_percent(0.02) > 50)
+    its_workers()[0].kill()
+    done = await asyncio.gather(*checks, return_exceptions=True)
+    assert sum(isinstance(each, FaceUnavailable) for each in done) == 1
+    assert sum(not isinstance(each, BaseException) and each.problem is None for each in done) == 2
+    (idle,) = its_workers()
+    idle.kill()
+    await eventually_true("its end", lambda: not idle.is_running() or idle.status() == psutil.STATUS_ZOMBIE)
+    answers = [await _answer(engine, note, template) for _ in range(3)]
+    assert "answered" in answers
+
+
+async def _answer(engine: LocalEngine, note: bytes, template: bytes) -> str:
+    try:
+        await engine.examine(note, ASKED, template)
+    except FaceUnavailable:
+        return "again"
+    return "answered"
+
+
+async def test_hanging_worker() -> None:
+    """A worker that is frozen costs the check that it had, and the next one is answered by another worker."""
+    engine = LocalEngine(70.0, processes=1, longest=2.0, stuck_after=0.5)
+    try:
+        template = await engine.template(jpeg(portrait(ASTRONAUT)))
+        (worker,) = its_workers()
+        worker.suspend()
+        with pytest.raises(FaceUnavailable, match="longer"):
+            await engine.examine(recorded(ASTRONAUT, ("left", "up")), ASKED, template)
+        assert (await engine.judge(b"none", ASKED)).problem is Problem.BROKEN
+    finally:
+        await engine.close()
+
+
+async def test_close() -> None:
+    """Closing in the middle of work ends every worker within five seconds, and nothing more is taken."""
+    engine = LocalEngine(70.0, processes=1)
+    template = await engine.template(jpeg(portrait(ASTRONAUT)))
+    note = recorded(ASTRONAUT, ("left", "up"))
+    checks = [asyncio.create_task(engine.examine(note, ASKED, template)) for _ in range(40)]
+    await eventually_true("work", lambda: bool(its_workers()))
+    async with asyncio.timeout(8):  # five, and what a loaded machine adds
+        await engine.close()
+    assert its_workers() == []
+    await asyncio.gather(*checks, return_exceptions=True)
+    with pytest.raises(FaceUnavailable):
+        await engine.template(b"none")
+
+
+def test_no_worker_outlives_us(tmp_path: Path) -> None:
+    """After kill -9 of the process its workers end by themselves."""
+    script = tmp_path / "started.py"
+    script.write_text(
+        "import asyncio, psutil\n"
+        "from classroom.faces.local import LocalEngine\n"
+        "async def main():\n"
+        "    engine = LocalEngine(70.0, processes=2)\n"
+        "    await engine.judge(b'', [])\n"
+        "    print(*[each.pid for each in psutil.Process().children(recursive=True)], flush=True)\n"
+        "    await asyncio.sleep(600)\n"
+        "if __name__ == '__main__':\n"
+        "    asyncio.run(main())\n"
+    )
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(root)}, text=True
+    ) as process:
+        assert process.stdout is not None
+        started = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
+        process.send_signal(signal.SIGKILL)
+    assert started
+    gone, alive = psutil.wait_procs(started, timeout=20)
+    assert [each.pid for each in alive if each.status() != psutil.STATUS_ZOMBIE] == [], gone
+
+
+def test_how_many() -> None:
+    """There is a worker for four fifths of the cores, and at least one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    assert workers() == max(1, cores * 4 // 5)

@@ -1,0 +1,174 @@
+"""The keys with which faces' templates are sealed: one a person, outside the data, gone for good when deleted."""
+
+import logging
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from classroom.faces.person_keys import PersonKeyGone, PersonKeys, PersonKeysUnavailable
+from core.encryption import Cipher
+
+pytestmark = pytest.mark.unit
+
+
+KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
+OTHER_KEY = "YW5vdGhlci1rZXktb2YtMzItYnl0ZXMtZm9yLXRlc3Q="
+TEMPLATE = b"template-canary" * 100
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder that is not there yet."""
+    return tmp_path / "secrets" / "faces"
+
+
+@pytest.fixture
+def keys(folder: Path) -> PersonKeys:
+    """Return the keys of an empty folder."""
+    return PersonKeys(folder, Cipher(KEY))
+
+
+def key_files(folder: Path) -> list[Path]:
+    """Return the persons' keys."""
+    return sorted(folder.glob("*.key"))
+
+
+class TestSealing:
+    def test_sealed(self, keys: PersonKeys, folder: Path) -> None:
+        """What was sealed is not readable, and comes back over a restart and for the ID in any case."""
+        sealed = keys.seal("S-001", TEMPLATE)
+        assert b"canary" not in sealed
+        assert keys.open("S-001", sealed) == TEMPLATE
+        assert PersonKeys(folder, Cipher(KEY)).open("s-001", sealed) == TEMPLATE
+        assert keys.open("S-001", keys.seal("S-001", b"")) == b""
+
+    def test_files(self, keys: PersonKeys, folder: Path) -> None:
+        """Each person has one file, for its owner alone, whose name says nothing and whose key is encrypted."""
+        for _ in range(2):
+            for name in ("S-001", "S-002"):
+                keys.seal(name, TEMPLATE)
+        assert len(key_files(folder)) == 2
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+        assert not [file for file in folder.iterdir() if "S-00" in file.name or file.suffix == ".new"]
+        for file in key_files(folder):
+            Cipher(KEY).decrypt(file.read_text(encoding="ascii"))
+
+    def test_names_are_this_folders_own(self, tmp_path: Path) -> None:
+        """A known ID's file can't be named without the folder's own secret: two folders name it differently."""
+        for name in ("one", "two"):
+            PersonKeys(tmp_path / name, Cipher(KEY)).seal("S-001", b"")
+        (one,), (two,) = key_files(tmp_path / "one"), key_files(tmp_path / "two")
+        assert one.name != two.name
+
+    def test_at_once(self, folder: Path) -> None:
+        """Of many who make one person's key at once, over two openings of the folder, all get the same."""
+        both = [PersonKeys(folder, Cipher(KEY)) for _ in range(2)]
+        with ThreadPoolExecutor(8) as pool:
+            sealed = list(pool.map(lambda number: both[number % 2].seal("S-001", TEMPLATE), range(32)))
+        assert len(key_files(folder)) == 1
+        assert {both[0].open("S-001", each) for each in sealed} == {TEMPLATE}
+
+    def test_new_key_of_the_classroom(self, keys: PersonKeys, folder: Path) -> None:
+        """With the old key beside the new one all can still be opened."""
+        sealed = keys.seal("S-001", TEMPLATE)
+        assert PersonKeys(folder, Cipher(f"{OTHER_KEY},{KEY}")).open("S-001", sealed) == TEMPLATE
+
+
+class TestGone:
+    def test_forgotten(self, keys: PersonKeys, folder: Path) -> None:
+        """After a key's deletion no copy can be opened, also when the person has a new key; others' can."""
+        sealed, other = keys.seal("S-001", TEMPLATE), keys.seal("S-002", TEMPLATE)
+        assert keys.forget("s-001")
+        assert not keys.forget("S-001")
+        with pytest.raises(PersonKeyGone):
+            keys.open("S-001", sealed)
+        again = keys.seal("S-001", TEMPLATE)
+        with pytest.raises(PersonKeyGone):
+            keys.open("S-001", sealed)
+        assert keys.open("S-001", again) == TEMPLATE
+        assert keys.open("S-002", other) == TEMPLATE
+
+    def test_never_checked(self, keys: PersonKeys, folder: Path) -> None:
+        """Where no face was ever checked there is nothing to forget, and no folder is made for it."""
+        assert not keys.forget("S-001")
+        assert not folder.parent.exists()
+
+    def test_another_person(self, keys: PersonKeys) -> None:
+        """One person's key does not open what another's has sealed."""
+        keys.seal("S-002", TEMPLATE)
+        with pytest.raises(PersonKeyGone):
+            keys.open("S-002", keys.seal("S-001", TEMPLATE))
+
+    def test_all_but(self, keys: PersonKeys, folder: Path) -> None:
+        """All keys but those that are named go, and what a crash left half made."""
+        sealed = {name: keys.seal(name, TEMPLATE) for name in ("S-001", "S-002", "S-003")}
+        (folder / "0123456789abcdef.new").write_bytes(b"half")
+        assert keys.forget_all_but(["s-002"]) == 2
+        assert keys.forget_all_but(["S-002"]) == 0
+        assert keys.open("S-002", sealed["S-002"]) == TEMPLATE
+        assert not list(folder.glob("*.new"))
+        assert len(key_files(folder)) == 1
+
+    @pytest.mark.parametrize("content", [b"", b"\xff\x00nothing", b"gAAAAA"], ids=["empty", "binary", "cut"])
+    def test_damaged(self, keys: PersonKeys, folder: Path, content: bytes) -> None:
+        """A damaged key opens nothing, and the next sealing makes a new one in its place."""
+        sealed = keys.seal("S-001", TEMPLATE)
+        key_files(folder)[0].write_bytes(content)
+        with pytest.raises(PersonKeyGone):
+            keys.open("S-001", sealed)
+        assert keys.open("S-001", keys.seal("S-001", TEMPLATE)) == TEMPLATE
+        assert len(key_files(folder)) == 1
+
+    def test_another_key_of_the_classroom(self, keys: PersonKeys, folder: Path) -> None:
+        """Without the classroom's key nothing opens, but a person's key can still be deleted."""
+        sealed = keys.seal("S-001", TEMPLATE)
+        stranger = PersonKeys(folder, Cipher(OTHER_KEY))
+        with pytest.raises(PersonKeyGone):
+            stranger.open("S-001", sealed)
+        assert stranger.forget("S-001")
+        with pytest.raises(PersonKeyGone):
+            keys.open("S-001", sealed)
+
+    def test_what_names_them_is_lost(self, keys: PersonKeys, folder: Path) -> None:
+        """Keys that nobody can find again are deleted rather than kept for ever."""
+        sealed = keys.seal("S-001", TEMPLATE)
+        (folder / "names").unlink()
+        with pytest.raises(PersonKeyGone):
+            keys.open("S-001", sealed)
+        assert key_files(folder) == []
+        assert keys.open("S-001", keys.seal("S-001", TEMPLATE)) == TEMPLATE
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    """Where the folder can't be made or written, it is said that one may try again."""
+    (tmp_path / "file").write_bytes(b"")
+    keys = PersonKeys(tmp_path / "file" / "faces", Cipher(KEY))
+    with pytest.raises(PersonKeysUnavailable):
+        keys.seal("S-001", TEMPLATE)
+    with pytest.raises(PersonKeysUnavailable):
+        keys.forget("S-001")
+    with pytest.raises(PersonKeysUnavailable):
+        keys.forget_all_but([])
+
+
+def test_silence(keys: PersonKeys, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither errors nor the log name a person, a key or what was sealed."""
+    caplog.set_level(logging.DEBUG)
+    sealed = keys.seal("S-001", TEMPLATE)
+    plain = Cipher(KEY).decrypt(key_files(folder)[0].read_text(encoding="ascii"))
+    texts = []
+    for damaged in (True, False):
+        if damaged:
+            (folder / "names").write_bytes(b"short")
+        else:
+            keys.forget("S-001")
+        with pytest.raises(PersonKeyGone) as gone:
+            keys.open("S-001", sealed)
+        texts.append(str(gone.value))
+    said = "\n".join([*texts, caplog.text])
+    for secret in ("S-001", "canary", plain, sealed.decode("ascii")):
+        assert secret not in said
+    assert caplog.records

@@ -1,0 +1,409 @@
+"""The engine on Rekognition, against a server that speaks its protocol with answers in the form of AWS's documents."""
+
+import asyncio
+import base64
+import io
+import json
+import traceback
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp import web
+from moto.server import ThreadedMotoServer
+from PIL import Image
+
+from classroom.domain.face_policy import Examined, Motion, Problem
+from classroom.faces import FaceEngine, FaceError, FaceRefused, FaceUnavailable, PhotoUnusable
+from classroom.faces.rekognition import RekognitionEngine
+from core.clock import SystemClock
+from tests.classroom.aws import KEY_ID, SECRET, Asked, AwsServer, access, never
+
+pytestmark = pytest.mark.integration
+
+
+MOTIONS = (Motion.LEFT, Motion.UP)
+TYPE = "application/x-amz-json-1.1"
+
+
+def picture(width: int = 400, height: int = 200, form: str = "JPEG", orientation: int = 1) -> bytes:
+    file = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (width, height), (90, 80, 70)).save(file, form, exif=exif)
+    return file.getvalue()
+
+
+PHOTO, FRAME = picture(form="PNG"), picture()
+
+
+def face(width: float = 0.25, height: float = 0.5) -> dict[str, Any]:
+    """Give a face as in AWS's reference: sides as parts of the picture's, here 400 x 200."""
+    return {
+        "BoundingBox": {"Width": width, "Top": 0.14, "Left": 0.26, "Height": height},
+        "Confidence": 99.9989,
+        "Pose": {"Yaw": -1.72, "Roll": 3.99, "Pitch": -10.94},
+        "Quality": {"Sharpness": 95.51, "Brightness": 53.67},
+        "Landmarks": [{"Y": 0.41, "X": 0.51, "Type": "eyeLeft"}],
+    }
+
+
+def compared(*matches: tuple[float, dict[str, Any]], unmatched: Sequence[dict[str, Any]] = ()) -> web.Response:
+    return answered(
+        SourceImageFace={"BoundingBox": face()["BoundingBox"], "Confidence": 99.99},
+        FaceMatches=[{"Similarity": similarity, "Face": each} for similarity, each in matches],
+        UnmatchedFaces=list(unmatched),
+    )
+
+
+def detected(*faces: dict[str, Any]) -> web.Response:
+    return answered(FaceDetails=list(faces))
+
+
+def answered(**body: Any) -> web.Response:
+    return web.Response(text=json.dumps(body), content_type=TYPE)
+
+
+def error(code: str, status: int = 400) -> web.Response:
+    """Answer as AWS does; the message carries what must not get out of here."""
+    body = {"__type": code, "Message": f"{KEY_ID} {SECRET}", "Code": code}
+    return web.Response(status=status, text=json.dumps(body), content_type=TYPE)
+
+
+class Judge:
+    """A judge of challenges whose opinion is known beforehand."""
+
+    def __init__(self) -> None:
+        self.opinion = Examined(frame=FRAME, seconds={"decode": 0.1}, details="turned 25 degrees")
+        self.judged: list[tuple[bytes, Sequence[Motion]]] = []
+
+    async def judge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
+        self.judged.append((note, motions))
+        return self.opinion
+
+
+class Scene:
+    """An engine, its judge, and a server where each operation has an answer; photo and frame have one face each."""
+
+    def __init__(self, server: AwsServer) -> None:
+        self.server = server
+        self.judge = Judge()
+        self.compare: Callable[[], web.Response] = lambda: compared((98.5, face()))
+        self.detect: dict[bytes, Callable[[], web.Response]] = {}  # by picture
+        server.answer = self.answer
+        self.engine: FaceEngine = self.new_engine()
+
+    def new_engine(self, **options: Any) -> RekognitionEngine:
+        options = {"calls_per_second": 1000.0, **options}
+        return RekognitionEngine(access(self.server.url), self.judge, SystemClock(), **options)
+
+    async def examine(self, photo: bytes = PHOTO) -> Examined:
+        return await self.engine.examine(b"a note", MOTIONS, photo)
+
+    def calls(self) -> list[str]:
+        return [asked.what for asked in self.server.asked]
+
+    def answer(self, asked: Asked) -> web.Response:
+        if asked.what == "CompareFaces":
+            return self.compare()
+        sent = base64.b64decode(json.loads(asked.body)["Image"]["Bytes"])
+        return self.detect.get(sent, lambda: detected(face()))()
+
+
+@asynccontextmanager
+async def scenes() -> AsyncIterator[Scene]:
+    async with AwsServer().serving() as server:
+        scene = Scene(server)
+        yield scene
+        await scene.engine.close()
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    async with scenes() as scene:
+        yield scene
+
+
+class TestMatching:
+    async def test_alike(self, scene: Scene) -> None:
+        """The similarity is the percentage; frame, times and figures of both steps come with it."""
+        examined = await scene.examine()
+        assert (examined.problem, examined.percent, examined.distance) == (None, 98.5, None)
+        assert examined.frame == FRAME
+        assert set(examined.seconds or {}) == {"decode", "turn", "compare"}
+        assert examined.details == (
+            "turned 25 degrees; face 100x100 of 1, similarity 98.50, sharpness 96, brightness 54, yaw -2, pitch -11, "
+            "roll 4"
+        )
+        assert scene.judge.judged == [(b"a note", MOTIONS)]
+
+    async def test_what_is_asked(self, scene: Scene) -> None:
+        """The photo is the source, the frame the target; the threshold is low and nothing is filtered."""
+        await scene.examine()
+        asked = json.loads(scene.server.asked[-1].body)
+        assert asked == {
+            "SourceImage": {"Bytes": base64.b64encode(PHOTO).decode()},
+            "TargetImage": {"Bytes": base64.b64encode(FRAME).decode()},
+            "SimilarityThreshold": 1.0,
+            "QualityFilter": "NONE",
+        }
+
+    async def test_mismatch_is_not_no_face(self, scene: Scene) -> None:
+        """A face that is not alike is a match of 0 percent, and not taken for no face."""
+        scene.compare = lambda: compared(unmatched=[face()])
+        examined = await scene.examine()
+        assert (examined.problem, examined.percent) == (None, 0.0)
+
+    async def test_somebody_behind(self, scene: Scene) -> None:
+        """The largest face counts: the right one, small in the background, does not let its neighbour in."""
+        scene.compare = lambda: compared((99.0, face(0.125, 0.25)), unmatched=[face()])
+        examined = await scene.examine()
+        assert (examined.problem, examined.percent) == (None, 0.0)
+        scene.compare = lambda: compared((99.0, face()), unmatched=[face(0.125, 0.25)])
+        assert (await scene.examine()).percent == 99.0
+
+    async def test_two_faces(self, scene: Scene) -> None:
+        """Two faces of about the same size are told as that."""
+        scene.compare = lambda: compared((99.0, face()), unmatched=[face(0.2, 0.4)])
+        assert (await scene.examine()).problem is Problem.TWO_FACES
+
+    async def test_no_faces_at_all(self, scene: Scene) -> None:
+        """An answer without any face is no face, not a mismatch."""
+        scene.compare = compared
+        assert (await scene.examine()).problem is Problem.NO_FACE
+
+    @pytest.mark.parametrize(("width", "problem"), [(0.0999, Problem.NO_FACE), (0.1, None)])
+    async def test_small_face(self, scene: Scene, width: float, problem: Problem | None) -> None:
+        """A face under 40 pixels of the frame's 400 is none that could be compared."""
+        scene.compare = lambda: compared((99.0, face(width, 0.5)))
+        examined = await scene.examine()
+        assert examined.problem is problem
+
+    async def test_challenge_failed(self, scene: Scene) -> None:
+        """What the judge finds ends the examination; AWS is not asked."""
+        scene.judge.opinion = Examined(Problem.FLAT, details="no relief")
+        assert await scene.examine() is scene.judge.opinion
+        assert scene.calls() == []
+
+    @pytest.mark.parametrize("frame", [b"", b"no picture", picture(79, 200), bytes(5 * 1024 * 1024 + 1)])
+    async def test_bad_frame(self, scene: Scene, frame: bytes) -> None:
+        """A frame that Rekognition would not take is a broken note; it is not sent."""
+        scene.judge.opinion = Examined(frame=frame)
+        assert (await scene.examine()).problem is Problem.BROKEN
+        assert scene.calls() == ["DetectFaces"]
+
+    async def test_on_moto(self, scene: Scene) -> None:
+        """moto takes the request, and its answer is read: two faces of about the same size."""
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+
+        async def answer(asked: Asked) -> web.StreamResponse:
+            if asked.what != "CompareFaces":  # which is all that moto has
+                return scene.answer(asked)
+            credential = "AWS4-HMAC-SHA256 Credential=a/20261121/ap-south-1/rekognition/aws4_request"
+            headers = {"X-Amz-Target": f"RekognitionService.{asked.what}", "Authorization": credential}
+            async with httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as http:
+                moto = await http.post("/", content=asked.body, headers=headers)
+            return web.Response(status=moto.status_code, body=moto.content, content_type=TYPE)
+
+        scene.server.answer = answer
+        try:
+            examined = await scene.examine()
+        finally:
+            server.stop()
+        assert examined.problem is Problem.TWO_FACES
+        assert "of 2" in examined.details
+
+
+class TestPhotos:
+    async def test_looked_at_once(self, scene: Scene) -> None:
+        """A photo is its own template; it is looked at once however often it is compared."""
+        assert await scene.engine.template(PHOTO) == PHOTO
+        await scene.examine()
+        await scene.examine()
+        assert scene.calls() == ["DetectFaces", "CompareFaces", "CompareFaces"]
+        assert not scene.engine.keeps_templates
+
+    @pytest.mark.parametrize(
+        ("faces", "text"),
+        [
+            ([], "no face of 40x40"),
+            ([face(0.09, 0.5)], "no face of 40x40"),
+            ([face(), face()], "more than one face"),
+        ],
+    )
+    async def test_faces(self, scene: Scene, faces: list[dict[str, Any]], text: str) -> None:
+        """A photo without a face, with too small a one or with two is unusable, and asked about once."""
+        scene.detect[PHOTO] = lambda: detected(*faces)
+        for ask in (scene.engine.template, scene.examine):
+            with pytest.raises(PhotoUnusable, match=text):
+                await ask(PHOTO)
+        assert scene.calls() == ["DetectFaces"]
+
+    @pytest.mark.parametrize(
+        "photo",
+        [b"", b"no picture", picture(200, 79), picture(form="GIF"), PHOTO[:20], bytes(5 * 1024 * 1024 + 1)],
+        ids=["empty", "text", "small", "gif", "cut", "large"],
+    )
+    async def test_no_such_picture(self, scene: Scene, photo: bytes) -> None:
+        """A photo that Rekognition would not take is unusable; it is not sent."""
+        with pytest.raises(PhotoUnusable):
+            await scene.engine.template(photo)
+        assert scene.calls() == []
+
+    @pytest.mark.parametrize(
+        "code", ["InvalidImageFormatException", "ImageTooLargeException", "InvalidParameterException"]
+    )
+    async def test_rejected(self, scene: Scene, code: str) -> None:
+        """A photo of which Rekognition complains is unusable."""
+        scene.detect[PHOTO] = lambda: error(code)
+        with pytest.raises(PhotoUnusable, match=code):
+            await scene.engine.template(PHOTO)
+
+    async def test_turned_photo(self, scene: Scene) -> None:
+        """A photo that its header has turned upright is measured as it is looked at: 200 wide, 400 high."""
+        photo = picture(orientation=6)
+        scene.detect[photo] = lambda: detected(face(0.21, 0.11))
+        assert await scene.engine.template(photo) == photo
+        scene.detect[PHOTO] = lambda: detected(face(0.21, 0.11))
+        with pytest.raises(PhotoUnusable):
+            await scene.engine.template(PHOTO)
+
+    async def test_failure_is_not_kept(self, scene: Scene) -> None:
+        """A photo that could not be looked at is looked at again."""
+        scene.detect[PHOTO] = lambda: error("ThrottlingException")
+        with pytest.raises(FaceUnavailable):
+            await scene.engine.template(PHOTO)
+        scene.detect.clear()
+        assert await scene.engine.template(PHOTO) == PHOTO
+
+
+class TestComplaints:
+    """CompareFaces does not say which of its two pictures it complains about."""
+
+    CODES = ("InvalidParameterException", "InvalidImageFormatException", "ImageTooLargeException")
+
+    @pytest.mark.parametrize("code", CODES)
+    async def test_no_face_in_the_frame(self, scene: Scene, code: str) -> None:
+        """Where DetectFaces finds none in the frame, it was the frame: no face."""
+        scene.compare = lambda: error(code)
+        scene.detect[FRAME] = detected
+        examined = await scene.examine()
+        assert (examined.problem, examined.percent, examined.frame) == (Problem.NO_FACE, None, FRAME)
+        assert scene.calls() == ["DetectFaces", "CompareFaces", "DetectFaces"]
+
+    @pytest.mark.parametrize("code", CODES)
+    async def test_frame_unreadable(self, scene: Scene, code: str) -> None:
+        """Where DetectFaces can't read the frame either, the note is broken."""
+        scene.compare = lambda: error(code)
+        scene.detect[FRAME] = lambda: error(code)
+        assert (await scene.examine()).problem is Problem.BROKEN
+
+    @pytest.mark.parametrize("code", CODES)
+    async def test_photo(self, scene: Scene, code: str) -> None:
+        """Where there is a face in the frame, it was the photo: no fault of the student's."""
+        scene.compare = lambda: error(code)
+        with pytest.raises(PhotoUnusable, match=code):
+            await scene.examine()
+
+
+class TestTroubles:
+    ANSWERS: Sequence[tuple[str, int, type[FaceError]]] = [
+        ("ProvisionedThroughputExceededException", 400, FaceUnavailable),
+        ("ThrottlingException", 400, FaceUnavailable),
+        ("InternalServerError", 500, FaceUnavailable),
+        ("ServiceUnavailable", 503, FaceUnavailable),
+        ("LimitExceededException", 400, FaceUnavailable),
+        ("InvalidS3ObjectException", 400, FaceUnavailable),
+        ("com.amazonaws.rekognition#ThrottlingException", 400, FaceUnavailable),
+        ("AccessDeniedException", 400, FaceRefused),
+        ("UnrecognizedClientException", 400, FaceRefused),
+        ("InvalidSignatureException", 400, FaceRefused),
+        ("MissingAuthenticationTokenException", 400, FaceRefused),
+        ("ExpiredTokenException", 400, FaceRefused),
+        ("ValidationException", 400, FaceRefused),
+    ]
+
+    @pytest.mark.parametrize("operation", ["CompareFaces", "DetectFaces"])
+    @pytest.mark.parametrize(("code", "status", "expected"), ANSWERS)
+    async def test_answers(
+        self, scene: Scene, operation: str, code: str, status: int, expected: type[FaceError]
+    ) -> None:
+        """Each error is told as what it is, tried once, with its code but nothing of AWS's message."""
+        if operation == "CompareFaces":
+            scene.compare = lambda: error(code, status)
+        else:
+            scene.detect[PHOTO] = lambda: error(code, status)
+        with pytest.raises(expected, match=code.rpartition("#")[2]) as caught:
+            await scene.examine()
+        whole = "".join(traceback.format_exception(caught.value))
+        assert KEY_ID not in whole
+        assert SECRET not in whole
+        assert scene.calls().count(operation) == 1
+
+    async def test_hanging(self, scene: Scene) -> None:
+        """A server that never answers is given up."""
+        scene.server.raw = never
+        engine = scene.new_engine(timeout=0.2)
+        async with asyncio.timeout(20):
+            with pytest.raises(FaceUnavailable, match="Timeout"):
+                await engine.template(PHOTO)
+        await engine.close()
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "",
+            "<html>",
+            "[]",
+            "null",
+            '{"FaceMatches": "abc"}',
+            '{"FaceMatches": [5]}',
+            '{"FaceMatches": [null]}',
+            '{"FaceMatches": [{"Similarity": 99.0}]}',
+            '{"FaceMatches": [{"Face": {"BoundingBox": {"Width": 1, "Height": 1}}}]}',
+            '{"FaceMatches": [{"Similarity": NaN, "Face": {"BoundingBox": {"Width": 1, "Height": 1}}}]}',
+            '{"UnmatchedFaces": [{"Confidence": 99.0}]}',
+            '{"UnmatchedFaces": [{"BoundingBox": {"Width": "x", "Height": 1}}]}',
+            '{"UnmatchedFaces": [{"BoundingBox": {"Width": 1, "Height": 1}, "Pose": {"Yaw": "x"}}]}',
+        ],
+    )
+    async def test_unreadable_answers(self, scene: Scene, body: str) -> None:
+        """An answer that is not in Rekognition's form is no try of the student's."""
+        scene.compare = lambda: web.Response(text=body, content_type=TYPE)
+        with pytest.raises(FaceUnavailable):
+            await scene.examine()
+
+    async def test_judge_out_of_order(self, scene: Scene) -> None:
+        """A failure of the judge goes through as it is."""
+
+        class Broken(Judge):
+            async def judge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
+                raise FaceUnavailable("a worker died")
+
+        scene.judge = Broken()
+        engine = scene.new_engine()
+        with pytest.raises(FaceUnavailable, match="a worker died"):
+            await engine.examine(b"", MOTIONS, PHOTO)
+
+
+async def test_quota(scene: Scene) -> None:
+    """Calls of one operation keep their distance, so that no second has more than the quota allows."""
+    engine = scene.new_engine(calls_per_second=20.0)
+    loop = asyncio.get_running_loop()
+    times: list[float] = []
+
+    def compare() -> web.Response:
+        times.append(loop.time())
+        return compared((99.0, face()))
+
+    scene.compare = compare
+    await engine.template(PHOTO)
+    begun = loop.time()
+    await asyncio.gather(*(engine.examine(b"", MOTIONS, PHOTO) for _ in range(11)))
+    await engine.close()
+    assert len(times) == 11
+    assert max(times) - begun >= 0.49  # ten distances of a twentieth

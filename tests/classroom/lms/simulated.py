@@ -1,0 +1,112 @@
+"""What the LMS's tests share: the simulator with a class in it, and the adapter against it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from classroom.domain.sessions import Course, Status, Teacher
+from classroom.lms import Line, Record
+from classroom.lms.rest import RestLms
+from sandbox.lms.server import LmsSimulator
+from tests.classroom.lms.fakes import DATE, TEACHER, MemoryStore, students
+
+PASSWORD = "correct horse"
+COURSE = Course("A", "Algorithms")
+NAMES = ["_*<&'> 🙂", "Ә. Ученик", "C"]
+
+
+class Clock:
+    """The time that the adapter and the simulator share, moved by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_780_000_000.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class Scene:
+    """A teacher with one batch of three, in the LMS and at our side."""
+
+    def __init__(self, generation: str) -> None:
+        self.clock = Clock()
+        self.simulator = LmsSimulator(generation, lambda: self.clock.seconds)
+        self.world = self.simulator.world
+        self.store = MemoryStore()
+        self.teacher: Teacher = TEACHER
+        self.url = ""
+
+    @asynccontextmanager
+    async def playing(self, size: int = 3) -> AsyncIterator["Scene"]:
+        async with (
+            self.simulator.serving() as self.url,
+            httpx.AsyncClient(base_url=self.url, trust_env=False, verify=False) as http,
+        ):
+            self.http = http
+            await self.control("teachers", **{**_account(TEACHER), "password": PASSWORD})
+            rosters = {
+                "A": [
+                    {"id": each.student_id, "name": (NAMES + [each.name] * size)[number], "email": ""}
+                    for number, each in enumerate(students("A", size))
+                ]
+            }
+            for batch, roster in rosters.items():
+                await self.control("batches", batch=batch, students=roster)
+                await self.control("courses", email=TEACHER.email, batch=batch, subject=COURSE.subject)
+            self.lms = self.new_lms()
+            yield self
+            await self.lms.close()
+
+    def new_lms(self, timeout: float = 10.0) -> RestLms:
+        login = self.url + self.simulator.login_path()
+        return RestLms(self.url + "/api/v1", login, self.store, self.clock, timeout=timeout, logout_timeout=timeout)
+
+    async def restarts(self) -> RestLms:
+        """Give a new adapter, which knows only what the store has."""
+        await self.lms.close()
+        self.lms = self.new_lms()
+        return self.lms
+
+    async def signs_in(self) -> None:
+        self.teacher = (await self.lms.sign_in(TEACHER.telegram_id, TEACHER.phone, TEACHER.email, PASSWORD)).teacher
+        self.store.teachers[self.teacher.telegram_id] = self.teacher
+
+    async def control(self, path: str, **body: Any) -> Any:
+        return (await self.http.post(f"/control/{path}", json=body)).raise_for_status().json()
+
+    async def behave(self, **changes: Any) -> None:
+        await self.control("behaviour", **changes)
+
+    def record(self, *present: str) -> Record:
+        lines = tuple(
+            Line(each.id, each.name, Status.PRESENT if each.id in present else Status.ABSENT)
+            for each in self.world.batches["A"].values()
+        )
+        return Record("Main", "A", "Algorithms", DATE, lines)
+
+    def present(self) -> set[str]:
+        """Who is present by the LMS's own record."""
+        marks = self.world.records["Main", "A", "Algorithms", DATE].marks
+        return {student_id for student_id, mark in marks.items() if mark.status}
+
+    def calls(self, since: int = 0) -> list[tuple[str, int]]:
+        """The calls since then, with the statuses that they were answered with; 0: none."""
+        return [(each["call"], each["status"]) for each in self.world.calls[since:]]
+
+    def calls_made(self) -> int:
+        return len(self.world.calls)
+
+    def forgets_password(self) -> None:
+        tokens = self.store.all_tokens[TEACHER.telegram_id]
+        self.store.all_tokens[TEACHER.telegram_id] = replace(tokens, password="")
+
+
+def _account(teacher: Teacher) -> dict[str, str]:
+    return {"id": teacher.lms_id, "email": teacher.email, "name": teacher.name, "location": teacher.campus}

@@ -1,0 +1,153 @@
+"""The LMS's answers, read: tokens, courses, rosters and records of both generations."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classroom.domain.sessions import Course, Enrolled, Status
+from classroom.lms import Line, LmsUnavailable, answers
+from classroom.lms.answers import Claims
+
+pytestmark = pytest.mark.unit
+
+
+COURSE, DATE = Course("A", "Algorithms"), "2026-09-07"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["data", "dates", "students", "status", "access_token", "students_data", DATE, "Algorithms"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def jwt(content: Any) -> str:
+    part = base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
+    return f"e30.{part}.c2ln"
+
+
+class TestClaims:
+    def test_newer(self) -> None:
+        """The owner's number is `id`, else `sub`; campus, e-mail, name and end are there, too."""
+        content = {"id": "m1", "sub": "x", "email": "a@b.c", "name": "Ан", "location": "Main", "exp": 1000.5}
+        assert answers.claims(jwt(content)) == Claims("m1", "a@b.c", "Ан", "Main", 1000.5)
+        assert answers.claims(jwt({"sub": 5})) == Claims("5")
+
+    def test_use_until(self) -> None:
+        """A token is used until 60 s before its end; one that does not say is used until it is refused."""
+        ends = answers.claims(jwt({"exp": 1000}))
+        assert (ends.usable(939.9), ends.usable(940), ends.usable(2000)) == (True, False, False)
+        assert answers.claims(jwt({"exp": "soon"})).usable(1e10)
+
+    @pytest.mark.parametrize("token", ["", "opaque", "a.b.c", "a.é.c", "..", jwt([1]), jwt("x"), "a.bm8.c"])
+    def test_no_jwt(self, token: str) -> None:
+        """What is no JWT has no claims, and no end."""
+        assert answers.claims(token) == Claims()
+
+
+class TestTokens:
+    def test_both_generations(self) -> None:
+        """Tokens lie in `data`, or at the top as the older server puts them."""
+        inner = {"access_token": "a", "refresh_token": "r"}
+        assert answers.tokens({"data": inner}) == ("a", "r", False)
+        assert answers.tokens(inner | {"data": {"x": 1}}) == ("a", "r", True)
+        assert answers.tokens({"access_token": "a"}) == ("a", "", True)
+
+    @pytest.mark.parametrize("answer", [None, [], {}, {"data": {}}, {"access_token": ""}, {"access_token": "a\nb: c"}])
+    def test_none(self, answer: Any) -> None:
+        """An answer without a token that can be sent is no answer."""
+        with pytest.raises(LmsUnavailable):
+            answers.tokens(answer)
+
+
+class TestLists:
+    def test_courses(self) -> None:
+        """Courses come each once, numbers as texts; half ones are left out."""
+        rows = [{"batchNo": 5, "subject": " X "}, {"batchNo": "5", "subject": "X"}, {"batchNo": "6"}]
+        assert answers.courses({"attendancePending": rows}) == [Course("5", "X")]
+        assert answers.courses({"attendancePending": []}) == []
+
+    def test_roster(self) -> None:
+        """Students come each once, with their name or else their ID; half an emoji is no trouble later."""
+        rows = [{"studentId": 1, "name": "A\ud83d", "email": "e"}, {"studentId": "x", "name": None}, {"studentId": "X"}]
+        assert answers.roster({"students_data": rows}, "B") == [Enrolled("1", "A?", "B", "e"), Enrolled("x", "x", "B")]
+
+    @pytest.mark.parametrize("answer", [{}, [], None, {"students_data": None}, {"students_data": [{"name": "A"}]}])
+    def test_no_roster(self, answer: Any) -> None:
+        """An answer without the list is never an empty roster, nor is one with a student without ID a whole one."""
+        with pytest.raises(LmsUnavailable):
+            answers.roster(answer, "B")
+
+
+class TestRecord:
+    @pytest.mark.parametrize("statuses", [(1, 0), ("1", "0"), ("present", "absent"), ("Present", "ABSENT")])
+    def test_shapes_and_encodings(self, statuses: tuple[Any, Any]) -> None:
+        """Three shapes and both encodings of a status mean the same."""
+        students = [
+            {"studentId": "1", "name": "A", "status": statuses[0]},
+            {"studentId": "2", "name": "B", "status": statuses[1], "remarks": "bus"},
+        ]
+        flat = {"course": "Algorithms", "batchNo": "A", "students": students, "location": "Main"}
+        shapes: list[Any] = [
+            {"data": [{"dates": {"2026-01-01": {}, DATE: {"Algorithms": {"students": students}}}}]},
+            {"data": [{DATE: {"Physics": {"students": []}}}, {DATE: {"Algorithms": {"students": students}}}]},
+            [{**flat, "datetime": "2026-09-06", "students": []}, {**flat, "datetime": f"{DATE}T08:00:00Z"}],
+        ]
+        expected = (Line("1", "A", Status.PRESENT), Line("2", "B", Status.ABSENT, "bus"))
+        assert [answers.record(shape, COURSE, DATE) for shape in shapes] == [expected] * 3
+
+    @pytest.mark.parametrize(
+        "answer", [{"data": []}, [], {"data": [{"dates": {}}]}, {"data": [{DATE: {"Physics": {}}}]}]
+    )
+    def test_no_record(self, answer: Any) -> None:
+        """Without the date or the subject there is no record, which is not an empty one."""
+        assert answers.record(answer, COURSE, DATE) is None
+
+    @pytest.mark.parametrize("status", [None, "", 2, "late", True])
+    def test_unknown_status(self, status: Any) -> None:
+        """A status that is not known is never taken for absent."""
+        day = {"Algorithms": {"students": [{"studentId": "1", "status": status}]}}
+        with pytest.raises(LmsUnavailable):
+            answers.record({"data": [{DATE: day}]}, COURSE, DATE)
+
+
+@given(JSON)
+def test_anything(answer: Any) -> None:
+    """Whatever JSON comes, each reader returns something of its own kind or says that it can't be read."""
+    for read in (
+        answers.tokens,
+        answers.courses,
+        lambda each: answers.roster(each, "A"),
+        lambda each: answers.record(each, COURSE, DATE),
+    ):
+        try:
+            read(answer)
+        except LmsUnavailable as error:
+            assert "\n" not in str(error)  # noqa: PT017  # or it was read
+
+
+@pytest.mark.parametrize(
+    ("content", "is_duplicate", "code"),
+    [
+        (b'{"status": "duplicate"}', True, ""),
+        (b'{"status": "Duplicate", "error": "TOKEN_EXPIRED"}', True, "TOKEN_EXPIRED"),
+        (b'{"error": "correct horse"}', False, ""),
+        (b"duplicate", False, ""),
+        (b"[]", False, ""),
+        (b"\xff", False, ""),
+    ],
+)
+def test_errors(content: bytes, is_duplicate: bool, code: str) -> None:
+    """Only the known words of an error's body are understood, and nothing else of it is let through."""
+    assert (answers.is_duplicate(content), answers.error_code(content)) == (is_duplicate, code)

@@ -1,0 +1,405 @@
+"""The REST adapter against both generations of the simulated LMS, on quiet days and on others."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from classroom.domain.sessions import Course, Status
+from classroom.lms import (
+    Duplicate,
+    LmsError,
+    LmsRefused,
+    LmsUnavailable,
+    NotThere,
+    SignedInElsewhere,
+    SignInNeeded,
+    WrongPassword,
+)
+from classroom.lms.rest import RestLms
+from classroom.store import StoreUnavailable, Tokens
+from sandbox.lms.world import NEWER, OLDER
+from tests.classroom.lms.fakes import DATE, TEACHER
+from tests.classroom.lms.simulated import COURSE, PASSWORD, Scene
+
+pytestmark = pytest.mark.integration
+
+
+HOUR = 3600.0
+
+
+@pytest.fixture(params=[NEWER, OLDER])
+async def scene(request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
+    async with Scene(request.param).playing() as scene:
+        yield scene
+
+
+@pytest.fixture
+async def signed_in(scene: Scene) -> Scene:
+    await scene.signs_in()
+    return scene
+
+
+class TestSigningIn:
+    async def test_sign_in(self, scene: Scene) -> None:
+        """The token says who the teacher is, and is kept; the e-mail may be typed in capitals."""
+        signed = await scene.lms.sign_in(7, TEACHER.phone, " Teacher@Example.org ", PASSWORD)
+        assert (signed.teacher, signed.others_ended) == (TEACHER, False)
+        tokens = scene.store.all_tokens[7]
+        assert (tokens.access.count("."), tokens.password) == (2, PASSWORD)
+        assert scene.calls() == [("login", 200)]
+
+    async def test_wrong_password(self, scene: Scene) -> None:
+        """A wrong password is told as that, and nothing is kept."""
+        with pytest.raises(WrongPassword):
+            await scene.lms.sign_in(7, "", TEACHER.email, "wrong")
+        assert scene.store.all_tokens == {}
+
+    async def test_signed_in_elsewhere(self, signed_in: Scene) -> None:
+        """Where another session is open it is ended, the sign-in tried once more, and both are told."""
+        begin = signed_in.calls_made()
+        signed = await signed_in.lms.sign_in(7, "", TEACHER.email, PASSWORD)
+        assert signed.others_ended
+        assert signed_in.calls(begin) == [("login", 409), ("logout", 200), ("login", 200)]
+        assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
+
+    async def test_other_session_that_does_not_end(self, signed_in: Scene) -> None:
+        """Where the other session can't be ended, that is for later; nothing is tried over and over."""
+        await signed_in.behave(calls=["logout"], status=500)
+        begin = signed_in.calls_made()
+        with pytest.raises(LmsUnavailable, match="another session") as unavailable:
+            await signed_in.lms.sign_in(7, "", TEACHER.email, PASSWORD)
+        assert isinstance(unavailable.value, SignedInElsewhere)
+        assert signed_in.calls(begin) == [("login", 409), ("logout", 500), ("login", 409)]
+
+    async def test_sign_in_whose_answer_was_lost(self, scene: Scene) -> None:
+        """A session that was opened unheard of is ended by the password; the older server wants its token."""
+        await scene.behave(calls=["login"], drop_answers=1)
+        with pytest.raises(LmsUnavailable):
+            await scene.signs_in()
+        if scene.world.generation == OLDER:
+            with pytest.raises(SignedInElsewhere):
+                await scene.signs_in()
+            scene.world.end_sign_in(TEACHER.email)
+        await scene.signs_in()
+        assert await scene.lms.courses(scene.teacher) == [COURSE]
+
+    async def test_sign_out(self, signed_in: Scene) -> None:
+        """Signing out ends the session in the LMS: its tokens are worth nothing, the next sign-in ends nobody's."""
+        await signed_in.lms.sign_out(signed_in.teacher)
+        assert (await signed_in.lms.sign_in(7, "", TEACHER.email, PASSWORD)).others_ended is False
+
+    async def test_sign_out_while_down(self, signed_in: Scene) -> None:
+        """Signing out never fails, whatever the LMS and the store do."""
+        await signed_in.behave(down=True)
+        await signed_in.lms.sign_out(signed_in.teacher)
+        signed_in.store.fails["tokens"] = 1
+        await signed_in.lms.sign_out(signed_in.teacher)
+        assert signed_in.calls()[-1] == ("logout", 0)
+
+    async def test_tokens_that_can_not_be_kept(self, scene: Scene) -> None:
+        """A sign-in whose tokens the store did not take has not happened."""
+        scene.store.fails["save_tokens"] = 1
+        with pytest.raises(StoreUnavailable):
+            await scene.signs_in()
+
+
+class TestTokens:
+    async def test_used_until_a_minute_before_the_end(self, signed_in: Scene) -> None:
+        """The access token serves for 59 minutes, then it is refreshed before a call; in both ways of refreshing."""
+        begin = signed_in.calls_made()
+        signed_in.clock.seconds += HOUR - 61
+        await signed_in.lms.courses(signed_in.teacher)
+        signed_in.clock.seconds += 1
+        await signed_in.lms.courses(signed_in.teacher, reload=True)
+        assert signed_in.calls(begin) == [("courses", 200), ("refresh", 200), ("courses", 200)]
+
+    async def test_refreshed_again_and_again(self, signed_in: Scene) -> None:
+        """Rotating refresh tokens are followed, also over restarts that don't know the server's generation."""
+        for _ in range(4):
+            signed_in.clock.seconds += HOUR
+            lms = signed_in.new_lms()
+            assert await lms.courses(signed_in.teacher) == [COURSE]
+            signed_in.clock.seconds += HOUR
+            assert await lms.courses(signed_in.teacher, reload=True) == [COURSE]
+            await lms.close()
+        calls = [each for each in signed_in.calls() if each != ("refresh", 404)]
+        assert calls == [("login", 200), *[("refresh", 200), ("courses", 200)] * 8]
+
+    async def test_parallel_calls_refresh_once(self, signed_in: Scene) -> None:
+        """Many calls at once with a token at its end cost one refresh."""
+        signed_in.clock.seconds += HOUR
+        await asyncio.gather(*(signed_in.lms.courses(signed_in.teacher, reload=True) for _ in range(10)))
+        assert signed_in.calls()[1:] == [("refresh", 200), *[("courses", 200)] * 10]
+
+    async def test_parallel_calls_that_are_refused_refresh_once(self, signed_in: Scene) -> None:
+        """The same where the LMS refuses the token before its time."""
+        signed_in.world.sign_ins[TEACHER.email].access.clear()
+        await asyncio.gather(*(signed_in.lms.courses(signed_in.teacher, reload=True) for _ in range(5)))
+        assert signed_in.calls().count(("refresh", 200)) == 1
+        assert signed_in.calls().count(("courses", 200)) == 5
+
+    async def test_session_ended_by_another_sign_in(self, signed_in: Scene) -> None:
+        """Where the teacher signed in elsewhere, the stored password signs in anew, ending that."""
+        await signed_in.control("elsewhere", email=TEACHER.email)
+        begin = signed_in.calls_made()
+        expected = [("courses", 401), ("refresh", 401), ("login", 409)]
+        if signed_in.world.generation == NEWER:
+            assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
+            assert signed_in.calls(begin) == [*expected, ("logout", 200), ("login", 200), ("courses", 200)]
+        else:  # that server ends a session by its own token alone, which is not ours: the person has to
+            with pytest.raises(SignedInElsewhere):
+                await signed_in.lms.courses(signed_in.teacher)
+            assert signed_in.calls(begin) == [*expected, ("logout", 401), ("login", 409)]
+
+    async def test_sign_in_after_a_refusal(self, signed_in: Scene) -> None:
+        """Who has to sign in again can: the session that was ours is ended by what was kept of it."""
+        signed_in.forgets_password()
+        signed_in.world.sign_ins[TEACHER.email].refresh = "another"
+        signed_in.clock.seconds += HOUR
+        with pytest.raises(SignInNeeded):
+            await signed_in.lms.courses(signed_in.teacher)
+        await signed_in.signs_in()
+        assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
+
+    async def test_refresh_token_is_over(self, signed_in: Scene) -> None:
+        """After a week without a call the password signs in anew; an old refresh token is not even sent."""
+        begin = signed_in.calls_made()
+        signed_in.clock.seconds += 8 * 24 * HOUR
+        assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
+        assert signed_in.calls(begin) == [("login", 200), ("courses", 200)]
+
+    async def test_refresh_whose_answer_was_lost(self, signed_in: Scene) -> None:
+        """A refresh that was done and not heard of is got over, also where the refresh token rotates."""
+        signed_in.clock.seconds += HOUR
+        await signed_in.behave(calls=["refresh"], drop_answers=1)
+        with pytest.raises(LmsUnavailable):
+            await signed_in.lms.courses(signed_in.teacher)
+        assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
+
+    async def test_refreshed_token_that_could_not_be_kept(self, signed_in: Scene) -> None:
+        """New tokens that the store does not take serve this call; the next one gets others."""
+        signed_in.clock.seconds += HOUR
+        signed_in.store.fails["save_tokens"] = 1
+        assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
+        assert await signed_in.lms.courses(signed_in.teacher, reload=True) == [COURSE]
+
+    async def test_sign_in_needed(self, signed_in: Scene) -> None:
+        """Without a password kept, refused tokens ask for the teacher; after that nothing is asked of the LMS."""
+        signed_in.forgets_password()
+        signed_in.world.end_sign_in(TEACHER.email)
+        for _ in range(2):
+            with pytest.raises(SignInNeeded):
+                await signed_in.lms.courses(signed_in.teacher)
+        assert signed_in.calls()[1:] == [("courses", 401), ("refresh", 401)]
+
+    async def test_password_was_changed(self, signed_in: Scene) -> None:
+        """A stored password that is refused is forgotten: it is not tried again and again."""
+        signed_in.world.teachers[TEACHER.email].password = "another"
+        signed_in.world.end_sign_in(TEACHER.email)
+        for _ in range(3):
+            with pytest.raises(SignInNeeded):
+                await signed_in.lms.courses(signed_in.teacher)
+        assert signed_in.calls().count(("login", 401)) == 1
+        assert (signed_in.store.all_tokens[7].refresh, signed_in.store.all_tokens[7].password) == ("", "")
+
+    async def test_down_while_refreshing(self, signed_in: Scene) -> None:
+        """A refresh that fails because the LMS is down costs neither tokens nor password."""
+        signed_in.clock.seconds += HOUR
+        for fault in ({"down": True}, {"down": False, "status": 503}, {"status": None, "html": 1}):
+            await signed_in.behave(**fault)
+            with pytest.raises(LmsUnavailable):
+                await signed_in.lms.courses(signed_in.teacher)
+        assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
+        assert ("login", 200) not in signed_in.calls()[1:]
+
+    async def test_nobody(self, scene: Scene) -> None:
+        """A teacher without tokens is asked to sign in, and the LMS is asked nothing."""
+        with pytest.raises(SignInNeeded):
+            await scene.lms.courses(TEACHER)
+        assert scene.calls() == []
+
+
+class TestReading:
+    async def test_courses_and_roster(self, signed_in: Scene) -> None:
+        """Courses and roster arrive, names as they are."""
+        assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
+        roster = await signed_in.lms.roster(signed_in.teacher, COURSE)
+        assert [(each.student_id, each.name, each.batch) for each in roster] == [
+            ("A-001", "_*<&'> 🙂", "A"),
+            ("A-002", "Ә. Ученик", "A"),
+            ("A-003", "C", "A"),
+        ]
+
+    async def test_kept_for_five_minutes(self, signed_in: Scene) -> None:
+        """Answers are kept for 5 minutes, apart for each course, unless a new one is asked for."""
+        await signed_in.control("courses", email=TEACHER.email, batch="A", subject="Physics")
+        begin = signed_in.calls_made()
+        for _ in range(2):
+            await signed_in.lms.courses(signed_in.teacher)
+            await signed_in.lms.roster(signed_in.teacher, COURSE)
+            await signed_in.lms.roster(signed_in.teacher, Course("A", "Physics"))
+            signed_in.clock.seconds += 299
+        assert [call for call, _ in signed_in.calls(begin)] == ["courses", "roster", "roster"]
+        signed_in.clock.seconds += 1
+        await signed_in.lms.roster(signed_in.teacher, COURSE)
+        await signed_in.lms.roster(signed_in.teacher, COURSE, reload=True)
+        assert signed_in.calls_made() == begin + 5
+
+    async def test_nothing_pending(self, signed_in: Scene) -> None:
+        """A teacher with nothing pending has an empty list."""
+        await signed_in.control("courses", email=TEACHER.email, batch="A", subject="Algorithms", pending=False)
+        assert await signed_in.lms.courses(signed_in.teacher) == []
+
+    async def test_somebody_elses(self, signed_in: Scene) -> None:
+        """What the LMS does not let the teacher see is a refusal."""
+        with pytest.raises(LmsRefused, match="403"):
+            await signed_in.lms.roster(signed_in.teacher, Course("A", "Physics"))
+
+    async def test_failures_are_not_kept(self, signed_in: Scene) -> None:
+        """A failed read is no empty answer, and is not remembered."""
+        await signed_in.behave(status=500)
+        with pytest.raises(LmsUnavailable):
+            await signed_in.lms.courses(signed_in.teacher)
+        await signed_in.behave(status=None)
+        assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
+
+
+class TestWriting:
+    async def test_create_and_update(self, signed_in: Scene) -> None:
+        """A record is created, then replaced; what the LMS has reads as it was written, in both encodings."""
+        assert await signed_in.lms.recorded(signed_in.teacher, COURSE, DATE) is None
+        with pytest.raises(NotThere):
+            await signed_in.lms.update(signed_in.teacher, signed_in.record())
+        await signed_in.lms.create(signed_in.teacher, signed_in.record("A-002"))
+        with pytest.raises(Duplicate):
+            await signed_in.lms.create(signed_in.teacher, signed_in.record())
+        await signed_in.lms.update(signed_in.teacher, signed_in.record("A-001", "A-002"))
+        lines = await signed_in.lms.recorded(signed_in.teacher, COURSE, DATE)
+        assert lines is not None
+        assert [line.status.counts for line in lines] == [True, True, False]
+        assert signed_in.present() == {"A-001", "A-002"}
+
+    async def test_remarks(self, signed_in: Scene) -> None:
+        """Late and excused are 1 and 0 everywhere; the remark goes where there is a field, also after a restart."""
+        lines = signed_in.record("A-001").lines
+        lines = (lines[0], replace(lines[1], status=Status.EXCUSED, remark="excused: ill"), lines[2])
+        lms = signed_in.new_lms()
+        await lms.create(signed_in.teacher, replace(signed_in.record(), lines=lines))
+        await lms.close()
+        (record,) = (await signed_in.http.get("/control/records")).json()
+        assert record["students"] == {"A-001": 1, "A-002": 0, "A-003": 0}
+        assert record["remarks"] == ({"A-002": "excused: ill"} if signed_in.world.generation == OLDER else {})
+
+    async def test_refused_without_duplicate(self, signed_in: Scene) -> None:
+        """A 403 that does not speak of a duplicate is a refusal, never a success."""
+        await signed_in.behave(calls=["create", "update"], status=403)
+        for write in (signed_in.lms.create, signed_in.lms.update):
+            with pytest.raises(LmsRefused) as refused:
+                await write(signed_in.teacher, signed_in.record())
+            assert type(refused.value) is LmsRefused
+
+    async def test_refused_roster(self, signed_in: Scene) -> None:
+        """A record that is not the whole roster is refused for good."""
+        record = signed_in.record()
+        with pytest.raises(LmsRefused, match="400"):
+            await signed_in.lms.create(signed_in.teacher, replace(record, lines=record.lines[1:]))
+        assert signed_in.world.records == {}
+
+    @pytest.mark.parametrize("fault", [{"down": True}, {"status": 500}, {"status": 429}, {"html": 1}])
+    async def test_not_done(self, signed_in: Scene, fault: dict[str, object]) -> None:
+        """Down, an error, a proxy's page with status 200: to be tried again; nothing was written."""
+        await signed_in.behave(**fault)
+        with pytest.raises(LmsUnavailable):
+            await signed_in.lms.create(signed_in.teacher, signed_in.record("A-001"))
+        assert signed_in.world.records == {}
+
+    @pytest.mark.parametrize("fault", ["drop_answers", "broken_json"])
+    async def test_done_and_not_confirmed(self, signed_in: Scene, fault: str) -> None:
+        """Where the answer is cut off the write is not taken as done, and the next try finds the record."""
+        await signed_in.behave(**{fault: 1})
+        with pytest.raises(LmsUnavailable):
+            await signed_in.lms.create(signed_in.teacher, signed_in.record("A-001"))
+        with pytest.raises(Duplicate):
+            await signed_in.lms.create(signed_in.teacher, signed_in.record("A-001"))
+        assert signed_in.present() == {"A-001"}
+
+    async def test_refusal_that_is_cut_off(self, signed_in: Scene) -> None:
+        """A 403 whose words are cut off may have been a duplicate: it is neither that nor a refusal."""
+        await signed_in.lms.create(signed_in.teacher, signed_in.record())
+        await signed_in.behave(broken_json=1, calls=["create"])
+        with pytest.raises((LmsUnavailable, Duplicate)) as error:
+            await signed_in.lms.create(signed_in.teacher, signed_in.record())
+        older = signed_in.world.generation == OLDER  # its 409 says enough without words
+        assert type(error.value) is (Duplicate if older else LmsUnavailable)
+
+    async def test_slow(self, signed_in: Scene) -> None:
+        """An answer that takes longer than the limit is none."""
+        lms = signed_in.new_lms(timeout=0.1)
+        await signed_in.behave(slow_ms=300)
+        with pytest.raises(LmsUnavailable, match="in time"):
+            await lms.create(signed_in.teacher, signed_in.record())
+        await lms.close()
+
+    @pytest.mark.parametrize("times", [1, 2])
+    async def test_token_ends_in_mid_write(self, signed_in: Scene, times: int) -> None:
+        """A token that ends while a write is on its way is renewed, twice if need be, and the write is done."""
+        await signed_in.behave(expire_in_call=times)
+        await signed_in.lms.create(signed_in.teacher, signed_in.record("A-003"))
+        assert signed_in.present() == {"A-003"}
+        assert signed_in.calls().count(("create", 401)) == times
+
+    async def test_token_never_good_enough(self, signed_in: Scene) -> None:
+        """An LMS that refuses even the tokens it has just given is not asked for ever."""
+        await signed_in.behave(expire_in_call=100)
+        with pytest.raises(SignInNeeded):
+            await signed_in.lms.create(signed_in.teacher, signed_in.record())
+        assert signed_in.calls_made() < 12
+
+
+async def test_nothing_there() -> None:
+    """An address that nobody serves is an LMS that is down."""
+    scene = Scene(NEWER)
+    lms = RestLms("http://127.0.0.1:9/api/v1", "http://127.0.0.1:9/login", scene.store, scene.clock)
+    with pytest.raises(LmsUnavailable, match="ConnectError"):
+        await lms.sign_in(7, "", TEACHER.email, PASSWORD)
+    await lms.close()
+
+
+async def test_no_secret_in_logs_and_errors(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """Through every fault neither the password nor a token gets into a log of ours or an error."""
+    caplog.set_level(logging.DEBUG, "classroom")
+    faults: list[dict[str, object]] = [
+        {"down": True},
+        {"down": False, "status": 401},
+        {"status": 403},
+        {"status": 500},
+        {"status": None, "html": 1},
+        {"broken_json": 1},
+        {"drop_answers": 1},
+        {"expire_in_call": 3},
+    ]
+    said: list[str] = []
+    secrets = {PASSWORD}
+    for fault in faults:
+        await scene.behave(down=False, status=None, expire_in_call=0, calls=["login", "refresh", "courses", "create"])
+        await scene.signs_in()
+        tokens = scene.store.all_tokens[7]
+        secrets |= {tokens.access, tokens.refresh}
+        await scene.behave(**fault)
+        for call in (
+            scene.lms.create(scene.teacher, scene.record()),
+            scene.lms.courses(scene.teacher, reload=True),
+            scene.lms.sign_in(7, "", TEACHER.email, PASSWORD),
+        ):
+            try:
+                await call
+            except LmsError as error:
+                said.append(f"{error} {error.__cause__} {error!r}")
+    assert len(said) > 10
+    for secret in secrets:
+        assert secret not in caplog.text
+        assert not any(secret in each for each in said)
+    assert PASSWORD not in repr(Tokens("a", "r", PASSWORD))

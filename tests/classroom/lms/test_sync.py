@@ -1,0 +1,513 @@
+"""The writer to the LMS: everything arrives, nothing arrives twice at once, and few calls do it."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classroom.domain.sessions import Mark, Sheet, Status
+from classroom.lms import Duplicate, LmsRefused, LmsUnavailable, NotThere, SignedInElsewhere, SignInNeeded
+from classroom.lms.sync import LmsSync, Pace, record_of
+from tests.classroom.lms.fakes import DATE, TEACHER, FakeLms, MemoryStore, students
+from tests.fakes import FakeClock, MovedTimeLoop, moved_time
+
+pytestmark = [pytest.mark.unit, pytest.mark.moved_time]
+DOWN = LmsUnavailable("the LMS did not answer in time")
+
+
+class Scene:
+    """A store, an LMS, the writer between them, and what it told."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.store, self.lms = MemoryStore(), FakeLms()
+        self.acked: list[Sheet] = []
+        self.refused: list[str] = []
+        self.asked: list[int] = []
+        self.parallel = 8
+        self.sync = self.new_sync()
+
+    def new_sync(self) -> LmsSync:
+        async def on_acked(sheet: Sheet) -> None:
+            self.acked.append(sheet)
+
+        async def on_refused(sheet: Sheet, why: str) -> None:
+            self.refused.append(why)
+
+        async def on_sign_in_needed(sheet: Sheet) -> None:
+            self.asked.append(sheet.teacher)
+
+        return LmsSync(
+            self.store,
+            self.lms,
+            self.clock,
+            on_acked=on_acked,
+            on_refused=on_refused,
+            on_sign_in_needed=on_sign_in_needed,
+            jitter=lambda: 1.0,
+            parallel=self.parallel,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        self.sync = self.new_sync()
+        self.sync.start()
+        yield
+        await self.sync.close()
+
+    def marks(self, number: int, batch: str = "A", status: Status = Status.PRESENT) -> None:
+        self.store.marks(batch, number, self.clock.now(), status)
+        self.sync.wake("a1")
+
+    def ends(self) -> None:
+        self.store.ends(self.clock.now())
+        self.sync.wake("a1", at_once=True)
+
+    def present(self, batch: str = "A") -> set[str]:
+        return {student for student, status in self.lms.records[batch].items() if status.counts}
+
+    def is_exact(self) -> bool:
+        """Whether the LMS holds exactly our record, and the store knows."""
+        return all(
+            self.lms.records.get(sheet.batch)
+            == {each.student_id: sheet.status_of(each.student_id) for each in sheet.roster}
+            and sheet.acked_version == sheet.version
+            for sheet in self.store.all_sheets.values()
+        )
+
+    def what(self) -> list[str]:
+        return [what for _, what, _ in self.lms.calls]
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    """A session with one batch of 30."""
+    scene = Scene(moved_time())
+    scene.store.opens(scene.clock.now(), {"A": 30})
+    return scene
+
+
+async def test_first_mark_creates_and_further_ones_are_gathered(scene: Scene) -> None:
+    """The first check-in goes at once, with the whole roster; those after it go together."""
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(1)
+        assert (scene.what(), scene.present(), len(scene.lms.records["A"])) == (["create"], {"A-001"}, 30)
+        for number in (2, 3, 4):
+            scene.marks(number)
+            await asyncio.sleep(1)
+        assert scene.what() == ["create"]
+        await asyncio.sleep(30)
+        assert scene.what() == ["create", "update"]
+    assert scene.is_exact()
+    assert [sheet.acked_version for sheet in scene.acked] == [1, 4]
+
+
+async def test_nobody_came(scene: Scene) -> None:
+    """A session that nobody has come to is not written while it lasts, and is afterwards: all absent."""
+    async with scene.running():
+        await asyncio.sleep(120)
+        assert scene.what() == []
+        scene.ends()
+        await asyncio.sleep(1)
+    assert scene.what() == ["create"]
+    assert scene.is_exact()
+
+
+async def test_end_of_the_session_hurries(scene: Scene) -> None:
+    """With the session's end the rest is written within seconds, also without being woken."""
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(3)
+        scene.marks(2)
+        await asyncio.sleep(1)
+        scene.ends()
+        await asyncio.sleep(1)
+        assert scene.is_exact()
+        scene.store.marks("A", 3, scene.clock.now())
+        await asyncio.sleep(16)
+        assert scene.is_exact()
+
+
+async def test_change_during_a_write(scene: Scene) -> None:
+    """A mark that comes while a write is on its way is confirmed by a later write, not by that one."""
+    scene.lms.takes = 5
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(2)
+        scene.marks(2)
+        await asyncio.sleep(4)
+        assert (scene.store.sheet("A").acked_version, scene.store.sheet("A").version) == (1, 2)
+        await asyncio.sleep(60)
+    assert scene.is_exact()
+
+
+@pytest.mark.parametrize(("batches", "size"), [(1, 500), (5, 100), (10, 50)])
+async def test_calls_for_500_students(batches: int, size: int) -> None:
+    """500 check-ins within a minute cost at most a call for each 10 students, however they are spread."""
+    scene = Scene(moved_time())
+    names = [f"B{number}" for number in range(batches)]
+    scene.store.opens(scene.clock.now(), dict.fromkeys(names, size))
+    scene.lms.takes = 0.2
+    async with scene.running():
+        for number, name in itertools.product(range(1, size + 1), names):
+            scene.marks(number, name)
+            await asyncio.sleep(60 / 500)
+        await asyncio.sleep(10)
+        scene.ends()
+        await asyncio.sleep(5)
+    assert scene.is_exact()
+    assert len(scene.lms.calls) <= 50
+
+
+@pytest.mark.parametrize("students", [1, 10, 100, 10_000])
+def test_spacing(students: int) -> None:
+    """Writes of a live session are 2 to 30 s apart; after it always 2."""
+    assert 2 <= Pace().spacing(students, live=True) <= 30
+    assert Pace().spacing(students, live=False) == 2
+
+
+async def test_somebody_else_was_first(scene: Scene) -> None:
+    """Where the LMS has a record already, ours replaces it; the loser of two first writes is written, too."""
+    scene.lms.records["A"] = {"A-009": Status.PRESENT}
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(1)
+    assert scene.what() == ["create", "update"]
+    assert scene.is_exact()
+
+
+async def test_record_is_gone(scene: Scene) -> None:
+    """A record that has vanished from the LMS is created anew."""
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(1)
+        del scene.lms.records["A"]
+        scene.marks(2)
+        await asyncio.sleep(31)
+    assert scene.what() == ["create", "update", "create"]
+    assert scene.is_exact()
+
+
+async def test_lms_contradicts_itself(scene: Scene) -> None:
+    """An LMS that wants an update and then a create is left alone for a while, and asked again."""
+    scene.lms.outcomes += [Duplicate(""), NotThere("")]
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(1)
+        assert scene.what() == ["create", "update"]
+        await asyncio.sleep(3)
+    assert scene.is_exact()
+
+
+async def test_down_for_hours(scene: Scene) -> None:
+    """While the LMS is down it is asked at least each minute, after the lesson more rarely; then all is written."""
+    scene.lms.always = DOWN
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(300)
+        scene.ends()
+        await asyncio.sleep(5 * 3600)
+        gaps = [later - earlier for (earlier, *_), (later, *_) in itertools.pairwise(scene.lms.calls)]
+        assert max(gaps[:10]) <= 61
+        assert 600 <= max(gaps) <= 616
+        assert len(gaps) < 110
+        scene.lms.always = None
+        await asyncio.sleep(616)
+        assert scene.is_exact()
+    assert len(scene.acked) == 1
+
+
+async def test_check_ins_do_not_hurry_a_failing_lms(scene: Scene) -> None:
+    """Being woken by check-ins does not shorten the pauses; "Try again" does."""
+    scene.lms.always = DOWN
+    async with scene.running():
+        for number in range(1, 31):
+            scene.marks(number)
+            await asyncio.sleep(2)
+        assert len(scene.lms.calls) == 5
+        scene.lms.always = None
+        scene.sync.wake("a1", at_once=True)
+        await asyncio.sleep(1)
+    assert scene.is_exact()
+
+
+async def test_restarts_while_down(scene: Scene) -> None:
+    """Marks of a session that the LMS never heard of arrive after restarts in between."""
+    scene.lms.always = DOWN
+    for number in range(1, 6):
+        async with scene.running():
+            scene.marks(number)
+            await asyncio.sleep(100)
+    scene.store.ends(scene.clock.now())
+    scene.lms.always = None
+    async with scene.running():
+        await asyncio.sleep(1)
+    assert scene.is_exact()
+
+
+async def test_answer_lost_after_the_work(scene: Scene) -> None:
+    """Where the LMS did the work and its answer was lost, the next write is an update of the same."""
+    scene.lms.lost_answers.append(DOWN)
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(5)
+    assert scene.what() == ["create", "create", "update"]
+    assert scene.is_exact()
+
+
+@pytest.mark.parametrize("late", [0.5, 5.0, 20.0])
+async def test_done_late(scene: Scene, late: float) -> None:
+    """A write that timed out and is done after a newer one is overwritten again before the LMS is said to have it."""
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(31)
+        scene.lms.late.append(late)
+        scene.marks(2)
+        await asyncio.sleep(0.3)
+        scene.marks(3)
+        await asyncio.sleep(25)
+        assert [sheet.acked_version for sheet in scene.acked] == [1]
+        await asyncio.sleep(10)
+        assert scene.what() == ["create", "update", "update", "update"]
+        assert [sheet.acked_version for sheet in scene.acked] == [1, 3]
+    assert scene.is_exact()
+
+
+async def test_refused(scene: Scene) -> None:
+    """A permanent refusal is kept and told once, and tried again only when somebody asks for it."""
+    scene.lms.always = LmsRefused("the LMS refuses this (403)", "403")
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(300)
+        scene.marks(2)
+        await asyncio.sleep(300)
+        assert scene.what() == ["create"]
+        assert (scene.refused, scene.store.sheet("A").refused) == (["the LMS refuses this (403)"], "403")
+        scene.lms.always = None
+        await scene.store.set_refused("a1", "A", "")
+        scene.sync.wake("a1", at_once=True)
+        await asyncio.sleep(1)
+    assert scene.is_exact()
+
+
+async def test_teacher_has_to_sign_in(scene: Scene) -> None:
+    """The teacher is asked once, however many check-ins come; after the sign-in all is written."""
+    scene.lms.always = SignInNeeded("the tokens are refused")
+    async with scene.running():
+        for number in range(1, 11):
+            scene.marks(number)
+            await asyncio.sleep(5)
+        await asyncio.sleep(40)
+        before = len(scene.lms.calls)
+        await asyncio.sleep(3000)
+        assert scene.asked == [TEACHER.telegram_id]
+        assert len(scene.lms.calls) - before <= 5
+        scene.lms.always = None
+        scene.sync.signed_in(TEACHER.telegram_id)
+        await asyncio.sleep(1)
+    assert scene.is_exact()
+
+
+async def test_teacher_is_signed_in_elsewhere(scene: Scene) -> None:
+    """A session elsewhere that is in the way is told once, and the sheet tried until it has gone."""
+    scene.lms.always = SignedInElsewhere("the LMS has another session of this teacher")
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(300)
+        assert scene.asked == [TEACHER.telegram_id]
+        scene.lms.always = None
+        await asyncio.sleep(61)
+    assert scene.is_exact()
+
+
+async def test_teacher_is_signed_out(scene: Scene) -> None:
+    """Without a teacher in the store nothing is asked of the LMS until there is one again."""
+    teacher = scene.store.teachers.pop(TEACHER.telegram_id)
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(60)
+        assert (scene.asked, scene.what()) == ([TEACHER.telegram_id], [])
+        scene.store.teachers[TEACHER.telegram_id] = teacher
+        scene.sync.wake("a1")
+        await asyncio.sleep(31)
+    assert scene.is_exact()
+
+
+async def test_cancelled(scene: Scene) -> None:
+    """Nothing of a cancelled session is written that the LMS has not got."""
+    scene.lms.always = DOWN
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(1)
+        scene.store.ends(scene.clock.now(), cancelled=True)
+        scene.lms.always = None
+        await asyncio.sleep(3600)
+    assert scene.lms.records == {}
+
+
+@pytest.mark.parametrize("call", ["unacked", "teacher", "acked"])
+async def test_store_fails(scene: Scene, call: str) -> None:
+    """A store that does not answer for a while costs a delay and nothing else."""
+    scene.store.fails[call] = 4
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(200)
+    assert scene.is_exact()
+    assert len(scene.acked) == 1
+
+
+async def test_told_after_a_crash(scene: Scene) -> None:
+    """What was confirmed before a crash, and perhaps not told, is told at the start; what is newer only later."""
+    scene.store.marks("A", 1, scene.clock.now())
+    await scene.store.acked("a1", "A", 1)
+    async with scene.running():
+        await asyncio.sleep(1)
+        assert [sheet.version for sheet in scene.acked] == [1]
+    scene.lms.always = DOWN
+    scene.store.marks("A", 2, scene.clock.now())
+    async with scene.running():
+        await asyncio.sleep(60)
+    assert len(scene.acked) == 1
+
+
+async def test_telling_fails(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """An error of who is told is logged and stops nothing."""
+
+    async def fails(_sheet: Sheet) -> None:
+        raise RuntimeError("a bug elsewhere")
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    scene.sync = LmsSync(scene.store, scene.lms, scene.clock, on_acked=fails, on_refused=never, on_sign_in_needed=never)
+    scene.sync.start()
+    for number in (1, 2):
+        scene.marks(number)
+        await asyncio.sleep(31)
+    await scene.sync.close()
+    assert scene.is_exact()
+    assert "a bug elsewhere" in caplog.text
+
+
+async def test_error_of_ours(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """A bug in writing one sheet is logged, makes no busy loop, and the other sheets go on."""
+    scene.store.opens(scene.clock.now(), {"B": 3}, "b1")
+
+    async def broken(telegram_id: int) -> None:
+        if not scene.lms.records:
+            raise ZeroDivisionError
+
+    scene.store.teacher = broken  # type: ignore[method-assign]  # our own plain fake
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(60)
+    assert 3 <= caplog.text.count("ended by an error of ours") <= 8
+
+
+async def test_error_of_ours_while_looking(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """A bug in looking at the store is logged, and does not end the looking."""
+    right = scene.store.unacked
+
+    async def broken() -> list[Sheet]:
+        scene.store.unacked = right  # type: ignore[method-assign]  # our own plain fake
+        raise ZeroDivisionError
+
+    scene.store.unacked = broken  # type: ignore[method-assign]
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(10)
+    assert scene.is_exact()
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_closing_with_a_hung_lms(scene: Scene) -> None:
+    """Closing takes seconds even where the LMS hangs; the next start writes what was on its way."""
+    scene.lms.takes = 10_000
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(1)
+        before = scene.clock.passed
+    assert scene.clock.passed - before < 5
+    scene.lms.takes = 0
+    async with scene.running():
+        await asyncio.sleep(1)
+    assert scene.is_exact()
+
+
+async def test_bounded_parallelism() -> None:
+    """Many sheets wait for each other, each is written."""
+    scene = Scene(moved_time())
+    scene.parallel, scene.lms.takes = 3, 1
+    scene.store.opens(scene.clock.now(), {f"B{number}": 2 for number in range(10)})
+    scene.store.ends(scene.clock.now())
+    async with scene.running():
+        await asyncio.sleep(10)
+    assert scene.is_exact()
+    assert scene.lms.most_at_once == 3
+
+
+FAULTS = st.sampled_from([None, None, DOWN, Duplicate(""), NotThere(""), SignInNeeded("")])
+STEPS = st.lists(st.tuples(st.integers(1, 30), st.sampled_from(Status), st.integers(0, 40)), max_size=12)
+
+
+@given(steps=STEPS, faults=st.lists(FAULTS, max_size=10), lost=st.integers(0, 3), restart_at=st.integers(0, 12))
+def test_whatever_happens(
+    steps: list[tuple[int, Status, int]], faults: list[LmsUnavailable | None], lost: int, restart_at: int
+) -> None:
+    """Whatever the LMS does, and with a restart anywhere: in the end it holds exactly our record."""
+
+    async def play() -> None:
+        scene = Scene(moved_time())
+        scene.store.opens(scene.clock.now(), {"A": 30})
+        scene.lms.outcomes.extend(faults)
+        scene.lms.lost_answers.extend([DOWN] * lost)
+        for part in (steps[:restart_at], steps[restart_at:]):
+            async with scene.running():
+                for number, status, seconds in part:
+                    scene.marks(number, status=status)
+                    await asyncio.sleep(seconds)
+        async with scene.running():
+            scene.ends()
+            for _ in range(20):
+                scene.sync.signed_in(TEACHER.telegram_id)
+                await asyncio.sleep(60)
+        assert scene.is_exact()
+
+    _on_moved_time(play)
+
+
+def _on_moved_time(play: Callable[[], Awaitable[None]]) -> None:
+    loop = MovedTimeLoop()
+    try:
+        loop.run_until_complete(play())
+    finally:
+        loop.close()
+
+
+def test_record() -> None:
+    """A record has the whole roster: who has no mark is absent; late, excused and reasons are in the remark."""
+    clock = FakeClock()
+    marks = {
+        f"A-00{number}": Mark(f"A-00{number}", status, clock.now() + timedelta(seconds=number), 7, reason)
+        for number, status, reason in [
+            (1, Status.PRESENT, ""),
+            (2, Status.LATE, "bus"),
+            (3, Status.EXCUSED, ""),
+            (4, Status.ABSENT, "left"),
+        ]
+    }
+    record = record_of(Sheet("a1", "Main", "A", "Algorithms", DATE, 7, students("A", 5), marks, 4))
+    assert (record.campus, record.batch, record.subject, record.date) == ("Main", "A", "Algorithms", DATE)
+    assert [(line.student_id, line.status.counts, line.remark) for line in record.lines] == [
+        ("A-001", True, ""),
+        ("A-002", True, "late: bus"),
+        ("A-003", False, "excused"),
+        ("A-004", False, "left"),
+        ("A-005", False, ""),
+    ]

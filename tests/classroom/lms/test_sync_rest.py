@@ -1,0 +1,232 @@
+"""The writer and the REST adapter together against the simulated LMS: it ends up with exactly our record."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from classroom.domain.sessions import Sheet, Status
+from classroom.lms import Lms
+from classroom.lms.csv_files import CsvLms
+from classroom.lms.sync import LmsSync, Pace
+from sandbox.lms.world import NEWER, OLDER
+from tests.classroom.lms.fakes import DATE, TEACHER, MemoryStore
+from tests.classroom.lms.simulated import Clock, Scene
+
+pytestmark = pytest.mark.integration
+
+
+PACE = Pace(
+    scan=0.05,
+    gather=0.0,
+    shortest=0.01,
+    longest=0.02,
+    first_pause=0.01,
+    longest_pause_live=0.05,
+    longest_pause=0.05,
+    closing=0.5,
+)
+
+
+class Class:
+    """A session of one batch of ten at our side, and its writer."""
+
+    def __init__(self, store: MemoryStore, lms: Lms, clock: Clock) -> None:
+        self.store, self.lms, self.clock = store, lms, clock
+        self.told: list[Sheet] = []
+        self.refused: list[str] = []
+        self.asked: list[int] = []
+        self.sync: LmsSync | None = None
+        store.opens(clock.now(), {"A": 10})
+
+    def begin(self) -> LmsSync:
+        async def on_acked(sheet: Sheet) -> None:
+            self.told.append(sheet)
+
+        async def on_refused(_: Sheet, why: str) -> None:
+            self.refused.append(why)
+
+        async def on_sign_in_needed(sheet: Sheet) -> None:
+            self.asked.append(sheet.teacher)
+
+        self.sync = LmsSync(
+            self.store,
+            self.lms,
+            self.clock,
+            on_acked=on_acked,
+            on_refused=on_refused,
+            on_sign_in_needed=on_sign_in_needed,
+            pace=PACE,
+        )
+        self.sync.start()
+        return self.sync
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[LmsSync]:
+        sync = self.begin()
+        yield sync
+        await sync.close()
+
+    def marks(self, number: int, status: Status = Status.PRESENT) -> None:
+        self.store.marks("A", number, self.clock.now(), status)
+        if self.sync is not None:
+            self.sync.wake("a1")
+
+    @property
+    def ours(self) -> set[str]:
+        sheet = self.store.sheet("A")
+        return {each.student_id for each in sheet.roster if sheet.status_of(each.student_id).counts}
+
+    def is_written(self) -> bool:
+        return self.store.sheet("A").acked_version == self.store.sheet("A").version
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  # the simulator's state has no event
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture(params=[NEWER, OLDER])
+async def scene(request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
+    async with Scene(request.param).playing(10) as scene:
+        await scene.signs_in()
+        yield scene
+
+
+@pytest.fixture
+def lesson(scene: Scene) -> Class:
+    return Class(scene.store, scene.lms, scene.clock)
+
+
+@pytest.mark.parametrize("fault", [{"down": True}, {"status": 500}, {"html": 10**6}])
+async def test_down_for_the_whole_session_and_after(scene: Scene, lesson: Class, fault: dict[str, object]) -> None:
+    """A session that the LMS never heard of, restarts in between, tokens over meanwhile: it gets exactly our record."""
+    await scene.behave(**fault)
+    for number in range(1, 5):
+        async with lesson.running():
+            begin = scene.calls_made()
+            lesson.marks(number)
+            await eventually(lambda begin=begin: scene.calls_made() >= begin + 3)  # type: ignore[misc]
+        scene.clock.seconds += 3000
+        lesson.lms = await scene.restarts()
+    scene.store.ends(scene.clock.now())
+    assert (scene.world.records, lesson.told) == ({}, [])
+    await scene.behave(down=False, status=None, html=0)
+    async with lesson.running():
+        await eventually(lesson.is_written)
+    assert scene.present() == lesson.ours == {f"A-00{number}" for number in range(1, 5)}
+    assert [sheet.version for sheet in lesson.told] == [4]
+
+
+async def test_somebody_else_recorded_everybody_absent(scene: Scene, lesson: Class) -> None:
+    """A record that somebody else was first with is replaced by ours, whole."""
+    await scene.control("records", location="Main", batch="A", subject="Algorithms", date=DATE, present=["A-010"])
+    async with lesson.running():
+        lesson.marks(1)
+        await eventually(lesson.is_written)
+    assert scene.present() == {"A-001"}
+    assert [each for each in scene.calls() if each[0] in ("create", "update")] in (
+        [("create", 403), ("update", 200)],
+        [("create", 409), ("update", 200)],
+    )
+
+
+async def test_failed_reads_never_make_anybody_absent(scene: Scene, lesson: Class) -> None:
+    """While every read fails marks are written all the same, and no write has fewer present than the one before."""
+    await scene.behave(calls=["read", "roster", "courses"], status=500)
+    async with lesson.running():
+        for number in range(1, 11):
+            lesson.marks(number)
+            await asyncio.sleep(0.01)
+        await eventually(lesson.is_written)
+    (record,) = scene.world.records.values()
+    counts = [write.present for write in record.writes]
+    assert counts == sorted(counts)
+    assert (counts[-1], {write.by for write in record.writes}) == (10, {TEACHER.email})
+    assert not {"read", "roster", "courses"} & {call for call, _ in scene.calls()}
+
+
+async def test_refused_then_allowed(scene: Scene, lesson: Class) -> None:
+    """A 403 without a duplicate is told and waits; with "Try again" the record is written."""
+    await scene.behave(status=403, calls=["create"])
+    async with lesson.running() as sync:
+        lesson.marks(1)
+        await eventually(lambda: bool(lesson.refused))
+        assert ("403" in lesson.refused[0], "403" in scene.store.sheet("A").refused) == (True, True)
+        await scene.behave(status=None)
+        await scene.store.set_refused("a1", "A", "")
+        sync.wake("a1", at_once=True)
+        await eventually(lesson.is_written)
+    assert (scene.present(), len(lesson.refused)) == ({"A-001"}, 1)
+
+
+async def test_teacher_signs_in_again(scene: Scene, lesson: Class) -> None:
+    """Without a good token the teacher is asked, and after the sign-in the record is written."""
+    scene.forgets_password()
+    scene.world.sign_ins[TEACHER.email].refresh = "another"
+    scene.world.sign_ins[TEACHER.email].access.clear()
+    async with lesson.running() as sync:
+        lesson.marks(1)
+        await eventually(lambda: bool(lesson.asked))
+        lesson.marks(2)
+        await scene.signs_in()
+        sync.signed_in(TEACHER.telegram_id)
+        await eventually(lesson.is_written)
+    assert (scene.present(), lesson.asked) == ({"A-001", "A-002"}, [TEACHER.telegram_id])
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_any_faults_with_crashes(scene: Scene, lesson: Class, seed: int) -> None:
+    """A class full of faults, killed anywhere and started again: afterwards the LMS has exactly our record."""
+    chance = random.Random(seed)
+    faults: list[dict[str, object]] = [
+        {"drop_answers": 2},
+        {"broken_json": 2},
+        {"expire_in_call": 1},
+        {"html": 2},
+        {"status": 503},
+        {"down": True},
+        {"slow_ms": 20},
+    ]
+    calm: dict[str, object] = {"status": None, "down": False, "slow_ms": 0}
+    for number in range(1, 11):
+        sync = lesson.begin()
+        await scene.behave(**{**calm, **chance.choice(faults)})
+        lesson.marks(number, chance.choice([Status.PRESENT, Status.LATE, Status.EXCUSED]))
+        await asyncio.sleep(chance.random() * 0.06)
+        for task in [sync._watching, *sync._writes]:  # as kill -9 would: nothing is waited for, nothing is tidied up
+            assert task is not None
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if chance.random() < 0.3:
+            scene.clock.seconds += 3600
+            lesson.lms = await scene.restarts()
+    await scene.behave(**calm, drop_answers=0, broken_json=0, expire_in_call=0, html=0)
+    if scene.world.generation == OLDER:
+        # killed between a sign-in and its keeping, nothing of ours can end that session there: the teacher does
+        scene.world.end_sign_in(TEACHER.email)
+    async with lesson.running():
+        await eventually(lesson.is_written)
+        await eventually(lambda: lesson.told[-1].version == 10)
+    assert scene.present() == lesson.ours
+
+
+async def test_csv_files(tmp_path: Path) -> None:
+    """With CSV files for an LMS the same writer creates and replaces the file of marks."""
+    lesson = Class(MemoryStore(), CsvLms(tmp_path), Clock())
+    async with lesson.running():
+        lesson.marks(1)
+        await eventually(lesson.is_written)
+        lesson.marks(2, Status.EXCUSED)
+        await eventually(lesson.is_written)
+    (file,) = (tmp_path / "marks").iterdir()
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    assert lines[1].endswith("A-001,Student 1,present,1,")
+    assert lines[2].endswith("A-002,Student 2,excused,0,excused")
+    assert len(lines) == 11

@@ -1,0 +1,233 @@
+"""ID photos in a folder, and the cache in front of a source."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
+from classroom.photos.cache import CachedPhotos
+from classroom.photos.folder import FolderPhotos
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (tmp_path / "outside.jpg").write_bytes(b"not a student's")
+    return folder
+
+
+@pytest.fixture
+def photos(folder: Path) -> FolderPhotos:
+    return FolderPhotos(folder)
+
+
+class TestFolder:
+    @pytest.mark.parametrize("name", ["S1.jpg", "S1.jpeg", "S1.png", "s1.JPG", "S1.JpEg"])
+    async def test_names(self, folder: Path, photos: FolderPhotos, name: str) -> None:
+        """Each of the three endings is found, whatever the case of ID and ending."""
+        (folder / name).write_bytes(b"picture")
+        photo = await photos.photo("S1")
+        assert photo == IdPhoto(b"picture", await photos.tag("S1"))
+
+    async def test_first_of_several(self, folder: Path, photos: FolderPhotos) -> None:
+        """Where a student has several photos jpg comes first, and the ID as written before any other case."""
+        for name in ("s1.png", "s1.jpg", "S1.jpeg"):
+            (folder / name).write_bytes(name.encode())
+        assert (await photos.photo("S1")).content == b"S1.jpeg"
+        assert (await photos.photo("s1")).content == b"s1.jpg"
+
+    async def test_tag_tells_a_new_photo(self, folder: Path, photos: FolderPhotos) -> None:
+        """A photo of the same size, put there later, has another tag."""
+        (folder / "S1.jpg").write_bytes(b"first")
+        before = await photos.tag("S1")
+        (folder / "S1.jpg").write_bytes(b"other")
+        os.utime(folder / "S1.jpg", ns=(1, 1))
+        assert await photos.tag("S1") != before
+
+    @pytest.mark.parametrize(
+        "student_id",
+        ["../outside", "..\\outside", "/etc/passwd", "", "..", "a\0b", "x" * 300, "S\n1", "C:S1", "\ud800"],
+    )
+    async def test_strange_id(self, photos: FolderPhotos, student_id: str) -> None:
+        """An ID that would lead out of the folder, or can't be a file's name, has no photo."""
+        with pytest.raises(PhotoMissing):
+            await photos.photo(student_id)
+        with pytest.raises(PhotoMissing):
+            await photos.tag(student_id)
+
+    async def test_longest_id(self, photos: FolderPhotos) -> None:
+        """An ID of sixty letters of four bytes each is still one whose photo is looked for."""
+        with pytest.raises(PhotoMissing, match="the folder has no photo"):
+            await photos.photo("\U00020000" * 60)
+
+    async def test_missing(self, folder: Path, photos: FolderPhotos) -> None:
+        """A student without a photo is told from one whose ID begins alike; folders and pipes are no photos."""
+        (folder / "S10.jpg").write_bytes(b"another's")
+        (folder / "S1.jpg").mkdir()
+        os.mkfifo(folder / "S1.png")
+        os.mkfifo(folder / "s1.PNG")
+        with pytest.raises(PhotoMissing):
+            await photos.photo("S1")
+
+    async def test_dead_link(self, folder: Path, photos: FolderPhotos) -> None:
+        """A link that leads nowhere is a missing photo."""
+        (folder / "S1.jpg").symlink_to(folder / "gone.jpg")
+        with pytest.raises(PhotoMissing):
+            await photos.tag("S1")
+
+    async def test_too_large(self, folder: Path, photos: FolderPhotos) -> None:
+        """A photo of five megabytes is read, one of a byte more is not."""
+        (folder / "S1.jpg").write_bytes(bytes(LARGEST_PHOTO))
+        assert len((await photos.photo("S1")).content) == LARGEST_PHOTO
+        (folder / "S1.jpg").write_bytes(bytes(LARGEST_PHOTO + 1))
+        with pytest.raises(PhotoTooLarge):
+            await photos.photo("S1")
+
+    async def test_no_folder(self, tmp_path: Path) -> None:
+        """A folder that is not there, or is a file, is for the operator to mend."""
+        (tmp_path / "file").write_bytes(b"")
+        for path in (tmp_path / "none", tmp_path / "file"):
+            with pytest.raises(PhotosRefused):
+                await FolderPhotos(path).photo("S1")
+            with pytest.raises(PhotosRefused):
+                await FolderPhotos(path).tag("S1")
+
+    async def test_unreadable(self, folder: Path, photos: FolderPhotos) -> None:
+        """A link that leads to itself can't be read: typed, with the cause."""
+        (folder / "S1.jpg").symlink_to(folder / "S1.jpg")
+        with pytest.raises(PhotosUnavailable, match="symbolic links"):
+            await photos.photo("S1")
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+    async def test_not_allowed(self, folder: Path, photos: FolderPhotos) -> None:
+        """A photo that the bot may not read is for the operator to mend."""
+        (folder / "S1.jpg").touch(mode=0)
+        with pytest.raises(PhotosRefused):
+            await photos.photo("S1")
+
+
+class Source:
+    """Photos that are counted as they are loaded, and wait to be let go."""
+
+    def __init__(self) -> None:
+        self.photos = {each: IdPhoto(each.encode() * 10, "1") for each in "abcd"}
+        self.loads: list[str] = []
+        self.go = asyncio.Event()
+        self.go.set()
+        self.asked: asyncio.Queue[str] = asyncio.Queue()
+        self.closed = False
+        self.before_tag: Callable[[], None] = lambda: None
+
+    async def tag(self, student_id: str) -> str:
+        self.before_tag()
+        for _ in range(3):  # turns of the loop, in which others go on
+            await asyncio.sleep(0)
+        return self._get(student_id).tag
+
+    async def photo(self, student_id: str) -> IdPhoto:
+        self.loads.append(student_id)
+        self.asked.put_nowait(student_id)
+        await self.go.wait()
+        return self._get(student_id)
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def _get(self, student_id: str) -> IdPhoto:
+        if student_id not in self.photos:
+            raise PhotoMissing("none")
+        return self.photos[student_id]
+
+
+class TestCache:
+    async def test_in_front_of_a_folder(self, folder: Path, photos: FolderPhotos) -> None:
+        """A photo that is put over a kept one is given with the next request."""
+        cache = CachedPhotos(photos)
+        (folder / "S1.jpg").write_bytes(b"first")
+        assert (await cache.photo("S1")).content == b"first"
+        (folder / "S1.jpg").write_bytes(b"a newer one")
+        assert (await cache.photo("S1")).content == b"a newer one"
+        await cache.close()
+
+    async def test_loaded_once(self) -> None:
+        """A photo is loaded when first asked for, and again only when the source has another."""
+        source = Source()
+        cache = CachedPhotos(source)
+        for _ in range(3):
+            assert (await cache.photo("a")).content == b"a" * 10
+        assert source.loads == ["a"]
+        source.photos["a"] = IdPhoto(b"new", "2")
+        assert await cache.photo("a") == IdPhoto(b"new", await cache.tag("a"))
+        assert source.loads == ["a", "a"]
+
+    async def test_bounded(self) -> None:
+        """As many bytes are kept as are allowed; what was used longest ago goes first."""
+        source = Source()
+        cache = CachedPhotos(source, most_bytes=20)
+        for each in ("a", "b", "a", "c", "a", "c", "b"):
+            await cache.photo(each)
+        assert source.loads == ["a", "b", "c", "b"]
+
+    async def test_larger_than_the_cache(self) -> None:
+        """A photo that is larger than the whole cache is given all the same, and not kept."""
+        source = Source()
+        cache = CachedPhotos(source, most_bytes=5)
+        assert [len((await cache.photo("a")).content) for _ in range(2)] == [10, 10]
+        assert source.loads == ["a", "a"]
+
+    async def test_pushed_out_while_compared(self) -> None:
+        """A photo that others push out while its tag is asked for is given nevertheless."""
+        source = Source()
+        cache = CachedPhotos(source, most_bytes=10)
+        await cache.photo("a")
+        source.go.clear()
+        pushing = asyncio.create_task(cache.photo("b"))
+        assert [await source.asked.get() for _ in range(2)] == ["a", "b"]
+        source.before_tag = source.go.set
+        first, second = await asyncio.gather(cache.photo("a"), pushing)
+        assert (first.content[:1], second.content[:1]) == (b"a", b"b")
+        assert source.loads == ["a", "b"]
+
+    async def test_together(self) -> None:
+        """Ten requests for one student at once are one load; who gives up does not take it from the others."""
+        source = Source()
+        source.go.clear()
+        cache = CachedPhotos(source)
+        asking = [asyncio.create_task(cache.photo("a")) for _ in range(10)]
+        assert await source.asked.get() == "a"
+        asking[0].cancel()
+        source.go.set()
+        photos = await asyncio.gather(*asking[1:])
+        assert {photo.content for photo in photos} == {b"a" * 10}
+        assert (asking[0].cancelled(), source.loads) == (True, ["a"])
+
+    async def test_gone_from_the_source(self) -> None:
+        """A photo that was taken from the source is not given from the cache, and a failure is not kept."""
+        source = Source()
+        cache = CachedPhotos(source)
+        kept = await cache.photo("a")
+        del source.photos["a"]
+        for _ in range(2):
+            with pytest.raises(PhotoMissing):
+                await cache.photo("a")
+        source.photos["a"] = kept
+        assert await cache.photo("a") == kept
+        assert source.loads == ["a", "a", "a"]
+
+    async def test_close(self) -> None:
+        """Closing gives up what is being loaded and closes the source."""
+        source = Source()
+        source.go.clear()
+        cache = CachedPhotos(source)
+        asking = asyncio.create_task(cache.photo("a"))
+        assert await source.asked.get() == "a"
+        await cache.close()
+        assert source.closed
+        with pytest.raises(asyncio.CancelledError):
+            await asking

@@ -1,0 +1,393 @@
+"""ID photos in S3, against moto's server and against one that answers as it is told."""
+
+import asyncio
+import logging
+import socket
+import subprocess
+import sys
+import textwrap
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from typing import Any
+
+import boto3  # type: ignore[import-untyped,unused-ignore]
+import pytest
+from aiohttp import web
+from moto.server import ThreadedMotoServer
+
+from classroom.aws import Access
+from classroom.photos import (
+    LARGEST_PHOTO,
+    IdPhoto,
+    PhotoError,
+    PhotoMissing,
+    Photos,
+    PhotosRefused,
+    PhotosUnavailable,
+    PhotoTooLarge,
+)
+from classroom.photos.s3 import S3Photos
+from tests.classroom.aws import KEY_ID, SECRET, Asked, AwsServer, access, cut_short, never, trickling
+from tests.servers import ROOT
+
+pytestmark = pytest.mark.integration
+
+
+BUCKET, PREFIX = "id-photos", "profile_pics/"
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(moto: str) -> Iterator[Any]:
+    """Give a client of the bucket, which is empty and goes with the test."""
+    client: Any = boto3.client(
+        "s3", region_name="ap-south-1", endpoint_url=moto, aws_access_key_id="a", aws_secret_access_key="b"
+    )
+    with closing(client):
+        client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "ap-south-1"})
+        yield client
+        for each in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            client.delete_object(Bucket=BUCKET, Key=each["Key"])
+        client.delete_bucket(Bucket=BUCKET)
+
+
+@pytest.fixture
+async def photos(moto: str) -> AsyncIterator[S3Photos]:
+    photos = S3Photos(BUCKET, PREFIX, access(moto))
+    yield photos
+    await photos.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[AwsServer]:
+    async with AwsServer().serving() as server:
+        yield server
+
+
+@pytest.fixture
+async def told(server: AwsServer) -> AsyncIterator[S3Photos]:
+    """Give photos of the server that answers as it is told."""
+    photos = S3Photos(BUCKET, PREFIX, access(server.url))
+    yield photos
+    await photos.close()
+
+
+@pytest.fixture
+async def impatient(server: AwsServer) -> AsyncIterator[S3Photos]:
+    photos = S3Photos(BUCKET, PREFIX, access(server.url), timeout=0.3, whole_timeout=1)
+    yield photos
+    await photos.close()
+
+
+def put(bucket: Any, name: str, content: bytes = b"picture") -> str:
+    """Put a photo there; return its ETag."""
+    return str(bucket.put_object(Bucket=BUCKET, Key=PREFIX + name, Body=content)["ETag"])
+
+
+def error(status: int, code: str) -> web.Response:
+    """Answer as S3 does; the message carries what must not get out of here."""
+    text = f"<Error><Code>{code}</Code><Message>{KEY_ID} {SECRET}</Message><RequestId>1</RequestId></Error>"
+    return web.Response(status=status, text=text, content_type="application/xml")
+
+
+def found(content: bytes = b"picture") -> web.Response:
+    return web.Response(body=content, headers={"ETag": '"1"'})
+
+
+async def both(photos: Photos, student_id: str, expected: type[PhotoError]) -> str:
+    """Ask for tag and photo, which have to fail alike; return the photo's text."""
+    with pytest.raises(expected):
+        await photos.tag(student_id)
+    with pytest.raises(expected) as caught:
+        await photos.photo(student_id)
+    return str(caught.value)
+
+
+class TestOnMoto:
+    @pytest.mark.parametrize("ending", ["jpg", "jpeg", "png"])
+    async def test_endings(self, bucket: Any, photos: S3Photos, ending: str) -> None:
+        """A photo is found under each of the three endings; its tag is its ETag."""
+        tag = put(bucket, f"S1.{ending}")
+        assert await photos.photo("S1") == IdPhoto(b"picture", tag)
+        assert await photos.tag("S1") == tag
+
+    async def test_order(self, bucket: Any, photos: S3Photos) -> None:
+        """Where a student has several photos jpg comes first, for the tag as for the photo."""
+        put(bucket, "S1.png", b"png")
+        tag = put(bucket, "S1.jpg", b"jpg")
+        assert await photos.photo("S1") == IdPhoto(b"jpg", tag)
+        assert await photos.tag("S1") == tag
+
+    async def test_new_photo(self, bucket: Any, photos: S3Photos) -> None:
+        """Another photo has another tag."""
+        put(bucket, "S1.jpg")
+        before = await photos.tag("S1")
+        put(bucket, "S1.jpg", b"another")
+        assert await photos.tag("S1") != before
+
+    async def test_missing(self, bucket: Any, photos: S3Photos) -> None:
+        """A student without a photo is told as that."""
+        put(bucket, "S10.jpg")
+        await both(photos, "S1", PhotoMissing)
+
+    async def test_size(self, bucket: Any, photos: S3Photos) -> None:
+        """A photo of five megabytes is read, one of a byte more is not."""
+        put(bucket, "S1.jpg", bytes(LARGEST_PHOTO))
+        put(bucket, "S2.jpg", bytes(LARGEST_PHOTO + 1))
+        assert len((await photos.photo("S1")).content) == LARGEST_PHOTO
+        with pytest.raises(PhotoTooLarge):
+            await photos.photo("S2")
+
+    async def test_no_bucket(self, photos: S3Photos) -> None:
+        """A bucket that does not exist is for the operator to mend, by HEAD and by GET."""
+        assert "NoSuchBucket" in await both(photos, "S1", PhotosRefused)
+
+    async def test_impossible_bucket(self, moto: str) -> None:
+        """A name that no bucket can have is for the operator to mend."""
+        wrong = S3Photos("no bucket's name", PREFIX, access(moto))
+        await both(wrong, "S1", PhotosRefused)
+        await wrong.close()
+
+
+class TestTroubles:
+    @pytest.mark.parametrize(
+        ("status", "code", "expected"),
+        [
+            (404, "NoSuchKey", PhotoMissing),
+            (404, "NoSuchBucket", PhotosRefused),
+            (403, "AccessDenied", PhotosRefused),
+            (403, "InvalidAccessKeyId", PhotosRefused),
+            (403, "SignatureDoesNotMatch", PhotosRefused),
+            (403, "RequestTimeTooSkewed", PhotosRefused),
+            (403, "InvalidObjectState", PhotosRefused),
+            (400, "ExpiredToken", PhotosRefused),
+            (400, "AuthorizationHeaderMalformed", PhotosRefused),
+            (400, "RequestTimeout", PhotosUnavailable),
+            (503, "SlowDown", PhotosUnavailable),
+            (503, "ServiceUnavailable", PhotosUnavailable),
+            (500, "InternalError", PhotosUnavailable),
+            (429, "TooManyRequests", PhotosUnavailable),
+            (502, "<b>", PhotosUnavailable),
+        ],
+    )
+    async def test_answers(
+        self,
+        server: AwsServer,
+        told: S3Photos,
+        caplog: pytest.LogCaptureFixture,
+        status: int,
+        code: str,
+        expected: type[PhotoError],
+    ) -> None:
+        """Each answer of S3's is told as what it is, asked once, with code and status but nothing of its message."""
+        server.answer = lambda asked: error(status, code)
+        caplog.set_level(logging.INFO)
+        with pytest.raises(expected) as caught:
+            await told.photo("S1")
+        whole = "".join(traceback.format_exception(caught.value)) + caplog.text
+        assert KEY_ID not in whole
+        assert SECRET not in whole
+        assert expected is PhotoMissing or f"(HTTP {status})" in str(caught.value)
+        denied_each = (status, code) in {(404, "NoSuchKey"), (403, "AccessDenied")}
+        assert len(server.asked) == (3 if denied_each else 1)
+
+    @pytest.mark.parametrize(("status", "expected"), [(503, PhotosUnavailable), (400, PhotosRefused)])
+    async def test_answers_without_a_body(
+        self, server: AwsServer, told: S3Photos, status: int, expected: type[PhotoError]
+    ) -> None:
+        """An answer without a body is judged by its status."""
+        server.answer = lambda asked: web.Response(status=status)
+        await both(told, "S1", expected)
+
+    async def test_refusal_of_a_head(self, server: AwsServer, told: S3Photos) -> None:
+        """What a HEAD's 403 leaves open is asked for with a GET: a wrong key is named."""
+        server.answer = lambda asked: error(403, "InvalidAccessKeyId")
+        with pytest.raises(PhotosRefused, match="InvalidAccessKeyId"):
+            await told.tag("S1")
+        assert [asked.method for asked in server.asked] == ["HEAD"] * 3 + ["GET"]
+
+    async def test_put_there_between_head_and_get(self, server: AwsServer, told: S3Photos) -> None:
+        """A photo that is put there between the two looks has its tag."""
+        server.answer = lambda asked: found() if asked.method == "GET" else web.Response(status=404)
+        assert await told.tag("S1") == '"1"'
+
+    async def test_too_large_is_not_loaded(self, server: AwsServer, told: S3Photos) -> None:
+        """The announced size decides before anything of the body is read: this one never comes."""
+
+        async def announce(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse(headers={"Content-Length": str(10**9), "ETag": '"1"'})
+            await response.prepare(request)
+            await asyncio.Event().wait()
+            return response
+
+        server.raw = announce
+        with pytest.raises(PhotoTooLarge):
+            await told.photo("S1")
+
+    async def test_too_large_unannounced(self, server: AwsServer, told: S3Photos) -> None:
+        """A body without an announced size is read up to the limit and no further."""
+
+        async def endless(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse(headers={"ETag": '"1"'})
+            response.enable_chunked_encoding()
+            await response.prepare(request)
+            while True:
+                await response.write(bytes(1_000_000))
+
+        server.raw = endless
+        with pytest.raises(PhotoTooLarge):
+            await told.photo("S1")
+
+    @pytest.mark.parametrize("trouble", [never, cut_short, trickling])
+    async def test_no_whole_answer(self, server: AwsServer, impatient: S3Photos, trouble: Any) -> None:
+        """A server that hangs, hangs up or trickles does not hold anybody longer than the time-outs."""
+        server.raw = trouble
+        async with asyncio.timeout(20):
+            with pytest.raises(PhotosUnavailable):
+                await impatient.photo("S1")
+
+    async def test_nobody_there(self) -> None:
+        """An address at which nobody listens is a passing trouble."""
+        with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+            port = listening.getsockname()[1]
+        photos = S3Photos(BUCKET, PREFIX, access(f"http://127.0.0.1:{port}"))
+        assert "EndpointConnectionError" in await both(photos, "S1", PhotosUnavailable)
+
+    async def test_not_s3(self, server: AwsServer, told: S3Photos) -> None:
+        """A page of some other server is not taken for a photo."""
+        server.answer = lambda asked: web.Response(text="<html>Sign in</html>", content_type="text/html")
+        await both(told, "S1", PhotosUnavailable)
+
+    async def test_no_credentials(self, server: AwsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where boto3 finds no key anywhere the operator has to give one."""
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+            monkeypatch.setenv(name, "/nonexistent")
+        photos = S3Photos(BUCKET, PREFIX, Access("ap-south-1", server.url))
+        with pytest.raises(PhotosRefused, match="NoCredentialsError"):
+            await photos.photo("S1")
+        await photos.close()
+        assert server.asked == []
+
+    async def test_impossible_endpoint(self) -> None:
+        """An endpoint that is no address is for the operator to mend."""
+        with pytest.raises(PhotosRefused):
+            await S3Photos(BUCKET, PREFIX, access("http://")).photo("S1")
+
+    @pytest.mark.parametrize("student_id", ["../S1", "a/b", "", "S\n1"])
+    async def test_strange_id(self, server: AwsServer, told: S3Photos, student_id: str) -> None:
+        """An ID that would lead to another key has no photo; S3 is not even asked."""
+        await both(told, student_id, PhotoMissing)
+        assert server.asked == []
+
+
+class TestWithoutListing:
+    """A bucket whose objects may be read, but not listed: S3 answers 403 for what does not exist."""
+
+    @pytest.fixture
+    def readable(self, server: AwsServer) -> set[str]:
+        """Give the names that may be read; every other one is answered with 403."""
+        names = {"S1.jpg"}
+
+        def answer(asked: Asked) -> web.Response:
+            name = asked.what.removeprefix(f"/{BUCKET}/{PREFIX}")
+            return found() if name in names else error(403, "AccessDenied")
+
+        server.answer = answer
+        return names
+
+    async def test_one_denied(self, readable: set[str], told: S3Photos, caplog: pytest.LogCaptureFixture) -> None:
+        """A photo that is denied while others can be read is a missing one; the log says what was assumed."""
+        await told.photo("S1")
+        await both(told, "S2", PhotoMissing)
+        assert "S2 while another can be read: taken as missing" in caplog.text
+
+    async def test_png(self, readable: set[str], told: S3Photos) -> None:
+        """A photo with the last ending is found though the keys before it are denied."""
+        readable.add("S3.png")
+        assert (await told.photo("S3")).content == b"picture"
+        assert await told.tag("S3") == '"1"'
+
+    async def test_nothing_known_yet(self, readable: set[str], told: S3Photos) -> None:
+        """Before anything could be read a denial is one: the operator is told what has to be allowed."""
+        assert "s3:ListBucket" in await both(told, "S2", PhotosRefused)
+        await told.photo("S1")
+        await both(told, "S2", PhotoMissing)
+
+    async def test_access_taken(self, readable: set[str], told: S3Photos) -> None:
+        """Where what could be read no longer can, a denial is one."""
+        await told.photo("S1")
+        readable.clear()
+        await both(told, "S2", PhotosRefused)
+        await both(told, "S1", PhotosRefused)
+
+
+class TestRunning:
+    async def test_side_by_side(self, server: AwsServer, told: S3Photos) -> None:
+        """Eight photos are asked for at once, and the loop goes on meanwhile: no answer comes before the eighth."""
+        all_here = asyncio.Barrier(8)
+
+        async def answer(_: Asked) -> web.StreamResponse:
+            await all_here.wait()
+            return found()
+
+        server.answer = answer
+        async with asyncio.timeout(30):
+            photos = await asyncio.gather(*(told.photo(f"S{number}") for number in range(8)))
+        assert [photo.content for photo in photos] == [b"picture"] * 8
+
+    def test_secrets_have_no_repr(self) -> None:
+        """What holds the keys does not show them."""
+        assert SECRET not in repr(access("http://127.0.0.1"))
+        assert KEY_ID not in repr(access("http://127.0.0.1"))
+
+    async def test_end_is_not_held_up(self, server: AwsServer) -> None:
+        """A program ends though a call hangs in a connection that never answers."""
+        server.raw = never
+        program = f"""
+            import asyncio
+            from pydantic import SecretStr
+            from classroom.aws import Access
+            from classroom.photos.s3 import S3Photos
+
+            async def main():
+                access = Access("ap-south-1", {server.url!r}, SecretStr("a"), SecretStr("b"))
+                photos = S3Photos("b", "", access, timeout=300)
+                asking = asyncio.create_task(photos.photo("S1"))
+                print("asking", flush=True)
+                await asyncio.to_thread(input)
+                asking.cancel()
+                await photos.close()
+
+            asyncio.run(main())
+            print("ended")
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            textwrap.dedent(program),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(60):
+                while not server.asked:  # noqa: ASYNC110  # the server's record has no event
+                    await asyncio.sleep(0.01)
+                output, _ = await process.communicate(b"\n")
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert (output.split(), process.returncode) == ([b"asking", b"ended"], 0)

@@ -1,0 +1,301 @@
+"""Reports: messages, CSV, workbook, picture, history."""
+
+import csv
+import io
+import re
+import zipfile
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageFont
+
+from classroom.counted import Counted
+from classroom.domain import face_policy as faces
+from classroom.domain.location_policy import JUST_OUTSIDE, TOO_FAR
+from classroom.domain.sessions import CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step
+from classroom.reports import picture as picture_module
+from classroom.reports.files import HEADER, csv_file, rows, xlsx_file
+from classroom.reports.picture import arrivals, picture
+from classroom.reports.texts import history_texts, report_texts
+from classroom.student.texts import status_word
+from sandbox.telegram.html import parse_html
+from telegram_app.i18n import LANGUAGES, texts
+from telegram_app.lines import split
+
+pytestmark = pytest.mark.unit
+
+
+ZONE = ZoneInfo("Asia/Almaty")
+BEGIN = datetime(2026, 11, 21, 4, 0, 3, tzinfo=UTC)
+TEACHER = 7001
+_ = texts("en")
+
+
+def a_session(**changes: object) -> Session:
+    """Return a session that has ended after two minutes."""
+    given_: dict[str, object] = {
+        "id": "0123456789ab",
+        "teacher": TEACHER,
+        "campus": "Main",
+        "subject": "Algebra",
+        "batches": ("CS-1",),
+        "date": "2026-11-21",
+        "place": Place(43.25, 76.95),
+        "opened_at": BEGIN,
+        "closes_at": BEGIN + timedelta(seconds=120),
+        "rotate_seconds": 0,
+        "ended_at": BEGIN + timedelta(seconds=120),
+    }
+    return Session(**{**given_, **changes})  # type: ignore[arg-type]
+
+
+def a_sheet(names: list[str], marks: dict[int, Status], **changes: object) -> Sheet:
+    """Return a sheet of students S000, S001 and so on, some of them marked."""
+    roster = tuple(Enrolled(f"S{number:03}", name, "CS-1") for number, name in enumerate(names))
+    marked = {f"S{number:03}": Mark(f"S{number:03}", status, BEGIN) for number, status in marks.items()}
+    given_: dict[str, object] = {
+        "session": "0123456789ab",
+        "campus": "Main",
+        "batch": "CS-1",
+        "subject": "Algebra",
+        "date": "2026-11-21",
+        "teacher": TEACHER,
+        "roster": roster,
+        "marks": marked,
+        "version": 1,
+        "acked_version": 1,
+    }
+    return Sheet(**{**given_, **changes})  # type: ignore[arg-type]
+
+
+def plain(messages: list[str]) -> str:
+    """Return what people read in messages, as Telegram would show it; a broken mark fails."""
+    for message in messages:
+        formatted = parse_html(message)
+        assert 0 < formatted.length <= 4096
+    return "\n".join(parse_html(message).text for message in messages)
+
+
+class TestMessages:
+    """The report's messages."""
+
+    def test_everybody_of_300_stands_once(self) -> None:
+        """With 300 students of the worst names each is in one list, and no message is longer than Telegram takes."""
+        names = [f"{number} _*<b>&'\u201c\U0001f600" + "W" * 80 for number in range(300)]
+        every = [Status.PRESENT, Status.LATE, Status.EXCUSED, None]
+        marks = {number: status for number in range(300) if (status := every[number % 4]) is not None}
+        messages = report_texts(_, Counted(a_session(), [a_sheet(names, marks)], []), final=True, zone=ZONE)
+        text = plain(messages)
+        assert len(messages) > 1
+        assert [text.count(f"- {name}\n") + text.endswith(f"- {name}") for name in names] == [1] * 300
+        for word in ("Present: 75", "Late: 75", "Excused: 75", "Absent: 75 of 300", "(final)"):
+            assert word in text
+
+    def test_long_names_of_batches(self) -> None:
+        """Ten batches with names of 200 characters that all have to be escaped fit."""
+        batches = tuple(f"{number}" + "&" * 199 for number in range(10))
+        sheet = a_sheet(["A"], {}, acked_version=-1, batch=batches[0])
+        text = plain(report_texts(_, Counted(a_session(batches=batches), [sheet], []), final=False, zone=ZONE))
+        assert "(provisional)" in text
+        assert "Still on the way to the LMS: 0&&" in text
+
+    def test_failures_with_why(self) -> None:
+        """Who did not get through stands there with the reason and the distance; who is marked does not."""
+        found = Counted(
+            a_session(),
+            [a_sheet(["A", "B", "C", "D", "E", "F"], {5: Status.PRESENT})],
+            [
+                CheckIn("", "S000", 1, Step.PLACE, BEGIN),
+                CheckIn("", "S001", 2, Step.PLACE, BEGIN, TOO_FAR, 480.2),
+                CheckIn("", "S002", 3, Step.REVIEW, BEGIN, JUST_OUTSIDE, 71),
+                CheckIn("", "S003", 4, Step.CONFIRM, BEGIN, "", 3),
+                CheckIn("", "S004", 5, Step.REJECTED, BEGIN),
+                CheckIn("", "S005", 6, Step.DONE, BEGIN),
+            ],
+        )
+        text = plain(report_texts(_, found, final=False, zone=ZONE))
+        assert text.split("Not through\n")[1].splitlines() == [
+            "- A: no location yet",
+            "- B: too far away (480 m)",
+            "- C: just outside (71 m)",
+            "- D: not confirmed",
+            "- E: not accepted",
+        ]
+
+    def test_failures_of_faces(self) -> None:
+        """Whose face was not matched, or not shown, stands there with that."""
+        found = Counted(
+            a_session(),
+            [a_sheet(["A", "B", "C", "D", "E", "F", "G"], {})],
+            [
+                CheckIn("", "S000", 1, Step.FACE, BEGIN, "", 3),
+                CheckIn("", "S001", 2, Step.CHECKING, BEGIN, "", 3),
+                CheckIn("", "S002", 3, Step.REVIEW, BEGIN, faces.FACE, 3),
+                CheckIn("", "S003", 4, Step.REJECTED, BEGIN, faces.FACE, 3),
+                CheckIn("", "S004", 5, Step.CONFIRM, BEGIN, faces.NO_FACE, 3),
+                CheckIn("", "S005", 6, Step.CONFIRM, BEGIN, faces.NO_PHOTO, 3),
+                CheckIn("", "S006", 7, Step.REJECTED, BEGIN, faces.TECHNICAL, 3),
+            ],
+        )
+        text = plain(report_texts(_, found, final=False, zone=ZONE))
+        assert text.split("Not through\n")[1].splitlines() == [
+            "- A: no video of the face",
+            "- B: being checked",
+            "- C: the face is not surely the same",
+            "- D: face not matched",
+            "- E: without a face (3 m)",
+            "- F: no usable ID photo (3 m)",
+            "- G: not accepted",
+        ]
+
+    def test_hand_and_lms(self) -> None:
+        """A mark by hand stands there with its reason and the local time; a refusal of the LMS with its words."""
+        sheet = a_sheet(["A", "B"], {}, refused="403 <no rights>", acked_version=0)
+        sheet.marks["S001"] = Mark("S001", Status.EXCUSED, BEGIN, by=TEACHER, reason="ill & well")
+        text = plain(report_texts(_, Counted(a_session(), [sheet], []), final=False, zone=ZONE))
+        assert "- B: excused, 09:00, ill & well" in text
+        assert "The LMS does not take CS-1; it says: \u201c403 <no rights>\u201d" in text
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_languages(self, language: str) -> None:
+        """A report in each language holds the same names and numbers."""
+        found = Counted(a_session(), [a_sheet(["Ә. Student", "B"], {0: Status.LATE})], [])
+        text = plain(report_texts(texts(language), found, final=True, zone=ZONE))
+        assert "Ә. Student" in text
+        assert "21.11.2026" in text
+
+
+class TestSplit:
+    """Messages from lines."""
+
+    @given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1)))
+    def test_nothing_is_lost(self, lines: list[str]) -> None:
+        """Split messages joined again are the lines; only a line that is too long alone makes a message too long."""
+        messages = split(lines, 20)
+        assert "\n".join(messages) == "\n".join(lines)
+        for message in messages:
+            assert "\n" not in message or len(message.encode("utf-16-le")) // 2 <= 20
+
+
+class TestFiles:
+    """CSV and workbook."""
+
+    NAMES = ("=HYPERLINK(1)", " +7", "-1", "@SUM(A1)", "\tx", "＝1", 'Quote " and, comma; <&\U0001f600', "Ә")
+
+    def found(self) -> Counted:
+        """Return a session of students with dangerous names, the last one marked by hand."""
+        sheet = a_sheet(list(self.NAMES), {0: Status.PRESENT})
+        sheet.marks["S007"] = Mark("S007", Status.LATE, BEGIN, by=TEACHER, reason="=cmd|' /C calc'!A0")
+        return Counted(a_session(), [sheet], [CheckIn("", "S000", 1, Step.DONE, BEGIN, "", 12.4)])
+
+    def test_csv(self) -> None:
+        """Each student is a line, read back as written but for what would be a formula, which begins with a quote."""
+        content = csv_file(rows(self.found()), ZONE)
+        assert content.startswith(b"\xef\xbb\xbf")
+        lines = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+        assert [line["name"].removeprefix("'") for line in lines] == list(self.NAMES)
+        for line in lines:
+            for cell in line.values():
+                assert not cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "＝"))
+        assert lines[0]["status"] == "present"
+        assert lines[0]["time"] == "2026-11-21 09:00:03"
+        assert lines[0]["distance_m"] == "12"
+        assert (lines[7]["by"], lines[7]["reason"]) == ("teacher", "'=cmd|' /C calc'!A0")
+        assert lines[1]["status"] == "absent"
+
+    def test_xlsx(self) -> None:
+        """The workbook has each student as texts: no formula, and what looks like one is marked as a quoted text."""
+        content = xlsx_file(rows(self.found()), ZONE)
+        with zipfile.ZipFile(io.BytesIO(content)) as book:
+            sheet = book.read("xl/worksheets/sheet1.xml").decode()
+            strings = book.read("xl/sharedStrings.xml").decode()
+            styles = book.read("xl/styles.xml").decode()
+        assert "<f>" not in sheet
+        assert sheet.count("<row ") == 1 + len(self.NAMES)
+        shared = [unescape(each) for each in re.findall(r"<si><t[^>]*>([^<]*)</t></si>", strings)]
+        assert {*self.NAMES, *HEADER, "late", "=cmd|' /C calc'!A0"} <= set(shared)
+        quoted = [
+            at
+            for at, style in enumerate(re.findall(r"<xf [^>]*>", styles.split("<cellXfs")[1]))
+            if "quotePrefix" in style
+        ]
+        assert len(quoted) == 1
+        cells = re.findall(rf'<c r="\w+" s="{quoted[0]}" t="s"><v>(\d+)</v>', sheet)
+        assert {shared[int(each)] for each in cells} == {*self.NAMES[:6], "=cmd|' /C calc'!A0"}
+
+
+class TestPicture:
+    """The picture."""
+
+    @given(st.lists(st.integers(0, 20_000), max_size=50), st.integers(0, 20_000))
+    def test_arrivals(self, seconds: list[int], length: int) -> None:
+        """Every check-in is counted, in as few spans as there is room for, whenever it came."""
+        came = arrivals([BEGIN + timedelta(seconds=each) for each in seconds], BEGIN, BEGIN + timedelta(seconds=length))
+        assert sum(came.counts) == len(seconds)
+        assert 1 <= len(came.counts) <= 26
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_drawn(self, language: str) -> None:
+        """The bars are as long as their parts of the class, in every language."""
+        sheet = a_sheet(["A"] * 4, {0: Status.PRESENT, 1: Status.PRESENT, 2: Status.LATE})
+        check_ins = [CheckIn("", f"S00{number}", number, Step.DONE, BEGIN) for number in range(3)]
+        content = picture(texts(language), Counted(a_session(), [sheet], check_ins), ZONE)
+        image = Image.open(io.BytesIO(content)).convert("RGB")
+        rows_ = [[image.getpixel((x, 92 + 16 + at * 48)) for x in range(image.width)] for at in range(4)]
+        colours = [(47, 133, 90), (214, 158, 46), (59, 111, 182), (180, 67, 60)]
+        lengths = [row.count(colour) for row, colour in zip(rows_, colours, strict=True)]
+        assert lengths[0] == pytest.approx(2 * lengths[1], abs=6)
+        assert lengths[1] == pytest.approx(lengths[3], abs=3)
+        assert lengths[2] == 0
+        assert lengths[1] > 100
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_letters(self, language: str) -> None:
+        """The font that is shipped has every letter that stands on a picture."""
+        words = [status_word(texts(language), status).capitalize() for status in Status]
+        words += [texts(language)("Students: {number}"), texts(language)("Check-ins over time"), "0123456789:%()"]
+        font = ImageFont.truetype(Path(picture_module.__file__).with_name("DejaVuSans.ttf"), 40)
+        no_letter = bytes(font.getmask("\U0001f600"))
+        assert not [each for each in "".join(words) if each != " " and bytes(font.getmask(each)) == no_letter]
+
+    def test_empty_class(self) -> None:
+        """A session that nobody came to has a picture, too."""
+        content = picture(_, Counted(a_session(), [a_sheet([], {})], []), ZONE)
+        assert content.startswith(b"\x89PNG")
+
+
+class TestHistory:
+    """The history."""
+
+    def test_percentages(self) -> None:
+        """Each session has its percentage, excused ones apart; who is below 75 % stands below, lowest first."""
+        sheets = [
+            a_sheet(["A", "B", "C", "D"], {0: Status.PRESENT, 1: Status.LATE, 2: Status.EXCUSED}),
+            a_sheet(["A", "B", "C", "D"], {0: Status.PRESENT, 2: Status.PRESENT}),
+        ]
+        text = plain(history_texts(_, [(a_session(), [sheet]) for sheet in sheets]))
+        assert "Algebra, CS-1: 67 % (2/3)" in text
+        assert "Algebra, CS-1: 50 % (2/4)" in text
+        assert text.split("Below 75 %\n")[1].splitlines() == [
+            "- D S003, Algebra, CS-1: 0 %",
+            "- B S001, Algebra, CS-1: 50 %",
+        ]
+
+    def test_nobody_is_low(self) -> None:
+        """Where everybody was there it says so; before the first session, too."""
+        sheet = a_sheet(["A"], {0: Status.PRESENT})
+        assert "Nobody is below 75 %." in plain(history_texts(_, [(a_session(), [sheet])]))
+        assert plain(history_texts(_, [])) == "No sessions yet."
+
+    def test_a_year(self) -> None:
+        """A year of lessons is a few messages, and every lesson counts for the percentages."""
+        lessons = [(a_session(), [a_sheet(["A", "B"], {0: Status.PRESENT})]) for _lesson in range(400)]
+        messages = history_texts(_, lessons)
+        assert len(messages) <= 3
+        assert "and 360 more" in plain(messages)
+        assert "- B S001, Algebra, CS-1: 0 %" in plain(messages)

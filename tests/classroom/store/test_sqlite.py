@@ -1,0 +1,183 @@
+"""The store in a SQLite file: the contract, and what only a file can suffer."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from classroom.domain.sessions import FaceCheck, Sheet, Step
+from classroom.store import Store, StoreDamaged, StoreUnavailable, Tokens
+from classroom.store.schema import MIGRATIONS
+from classroom.store.sqlite import SqliteStore
+from core.encryption import Cipher
+from tests.classroom.store.contract import TEACHER, StoreContract, after, opened
+from tests.servers import ROOT
+
+pytestmark = pytest.mark.integration
+
+
+KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """Give an open, empty store."""
+    store = SqliteStore(tmp_path / "store.sqlite3", Cipher(KEY))
+    await store.open()
+    yield store
+    await store.close()
+
+
+class TestSqliteStore(StoreContract):
+    """The contract."""
+
+
+async def test_over_a_restart(tmp_path: Path) -> None:
+    """What was kept is there after closing and opening, in a file for its owner alone; no secret stands in it."""
+    file = tmp_path / "store.sqlite3"
+    store = SqliteStore(file, Cipher(KEY))
+    await store.open()
+    session = await opened(store)
+    await store.save_teacher(TEACHER)
+    await store.save_tokens(7, Tokens("access-canary", "refresh-canary", "password-canary"))
+    await store.close()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert b"canary" not in file.read_bytes()
+    again = SqliteStore(file, Cipher(KEY))
+    await again.open()
+    assert await again.session(session.id) == session
+    assert await again.tokens(7) == Tokens("access-canary", "refresh-canary", "password-canary")
+    await again.close()
+
+
+async def test_closed(tmp_path: Path) -> None:
+    """A store that is closed says so as one that can't be reached."""
+    store = SqliteStore(tmp_path / "store.sqlite3", Cipher(KEY))
+    await store.open()
+    await store.close()
+    with pytest.raises((StoreUnavailable, RuntimeError)):
+        await store.teacher(7)
+
+
+async def test_damaged(tmp_path: Path) -> None:
+    """A file that is no database is refused, and left as it is."""
+    file = tmp_path / "store.sqlite3"
+    file.write_bytes(b"no database at all" * 100)
+    with pytest.raises(StoreDamaged, match=r"store\.sqlite3"):
+        await SqliteStore(file, Cipher(KEY)).open()
+    assert file.read_bytes().startswith(b"no database")
+
+
+async def test_newer(tmp_path: Path) -> None:
+    """A schema from a newer program is refused."""
+    file = tmp_path / "store.sqlite3"
+    connection = sqlite3.connect(file)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+    with pytest.raises(StoreDamaged, match="knows"):
+        await SqliteStore(file, Cipher(KEY)).open()
+
+
+async def test_version_1(tmp_path: Path) -> None:
+    """A store of version 1, from before faces, comes forward with all that it kept, and takes faces from then on."""
+    file = tmp_path / "store.sqlite3"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v1.sql").read_text(encoding="utf-8"))
+    store = SqliteStore(file, Cipher(KEY))
+    await store.open()
+    assert await store.teacher(7) == TEACHER
+    assert await store.tokens(7) == Tokens("a1", "r1", "p1")
+    one, other = await store.check_ins("a" * 12)
+    assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", Step.DONE, 12.25, None)
+    assert (other.student_id, other.step, other.face) == ("CS-1-b01", Step.REVIEW, None)
+    sheet = (await store.sheets("a" * 12))[0]
+    assert (sheet.version, list(sheet.marks), len(sheet.roster)) == (1, ["CS-1-b00"], 2)
+    assert await store.checking() == []
+    asked = replace(other, step=Step.FACE, face=FaceCheck(("left", "up"), after(30)))
+    assert await store.move_check_in(asked, {Step.REVIEW})
+    assert await store.check_in("a" * 12, "CS-1-b01") == asked
+    await store.close()
+    again = SqliteStore(tmp_path / "new.sqlite3", Cipher(KEY))
+    await again.open()
+    await again.close()
+    assert schema(file) == schema(tmp_path / "new.sqlite3")
+
+
+def schema(file: Path) -> set[tuple[str, str]]:
+    """Return a database's tables and indexes."""
+    with closing(sqlite3.connect(file)) as connection:
+        return {(kind, name) for kind, name in connection.execute("SELECT type, name FROM sqlite_master")}
+
+
+async def test_another_writer(tmp_path: Path) -> None:
+    """Where nothing can be written now the store says to try again, and what was there can still be read."""
+    store = SqliteStore(tmp_path / "store.sqlite3", Cipher(KEY))
+    await store.open()
+    session = await opened(store)
+    limit = sqlite3.connect(tmp_path / "store.sqlite3")
+    limit.execute("BEGIN IMMEDIATE")  # another writer that does not let go, as a backup tool may be
+    with pytest.raises(StoreUnavailable):
+        await store.save_teacher(TEACHER)
+    assert await store.session(session.id) == session
+    limit.rollback()
+    limit.close()
+    await store.save_teacher(TEACHER)
+    await store.close()
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from classroom.store.sqlite import SqliteStore
+from encryption import Cipher
+from tests.classroom.store.contract import a_session, mark, opened
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]), Cipher(sys.argv[2]))
+    await store.open()
+    session = await opened(store, a_session(batches=["CS-1"]), students=100)
+    print("open", flush=True)
+    for number in range(100):
+        await store.mark(session.id, mark(f"CS-1-b{number:02}"), overwrite=False)
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_killed(tmp_path: Path) -> None:
+    """Of a writer that is killed every acknowledged mark is there, with a version that has counted it."""
+    file = tmp_path / "store.sqlite3"
+    acknowledged = []
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(file), KEY],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as writer:
+        assert writer.stdout is not None
+        for line in writer.stdout:
+            acknowledged += [int(line)] if line.strip().isdecimal() else []
+            if len(acknowledged) == 20:
+                writer.kill()
+    assert len(acknowledged) >= 20
+
+    async def kept() -> Sheet:
+        store = SqliteStore(file, Cipher(KEY))
+        await store.open()
+        (sheet,) = await store.sheets("a" * 12)
+        await store.close()
+        return sheet
+
+    sheet = asyncio.run(kept())
+    assert len(sheet.marks) >= len(acknowledged)
+    assert sheet.version == len(sheet.marks)

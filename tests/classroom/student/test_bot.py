@@ -1,0 +1,369 @@
+"""The student's bot in a chat: few messages, other ways of typing, strange clients, crashes, a store that fails."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from classroom.domain.sessions import Mark, Status, Step
+from classroom.store import Store
+from tests.classroom.running import ROOM, STUDENTS, TEACHERS, Run, Student, Teacher
+from tests.e2e.people import Telegram, eventually, labels
+
+pytestmark = pytest.mark.integration
+
+
+SUBJECT = "Al_ge*bra <1> & 'sets' \N{GRADUATION CAP}"
+ALL = 8  # on the roster
+WAYS = [
+    ["/start {code}", "S1234567"],
+    ["/start", "230145 {code}"],
+    ["/start", "[Check In]", "{code} S004"],
+    ["/start", "[Check In]", "{code}", "S005"],
+    ["/start", "{code}", "S006"],
+    ["/start", "/start {code}", "S007"],
+    ["/start", "S008", "{code}"],
+]
+PLACE = {"latitude": ROOM[0], "longitude": ROOM[1]}
+
+
+@pytest.fixture
+def subject() -> str:
+    """Give a subject of letters that HTML and Markdown take for their own."""
+    return SUBJECT
+
+
+@pytest.fixture
+def roster() -> dict[str, list[tuple[str, str]]]:
+    """Give students with names and IDs of all kinds."""
+    return {
+        "CS-1": [
+            ("S1234567", "A_*Student <b>&'x'</b> \N{PILE OF POO}"),
+            ("230145", "B. Student"),
+            ("S_*<3>&'", "C. Student"),
+            *((f"S00{number}", f"Student {number}") for number in range(4, 9)),
+        ]
+    }
+
+
+@pytest.fixture
+def student(code: str, telegram: Telegram) -> Student:
+    """Give a student who is asked for the location."""
+    student = Student(telegram, 2001)
+    student.enters("S1234567", code)
+    return student
+
+
+def sent(telegram: Telegram, person: int) -> int:
+    """Return how many new messages the student's bot has sent a person, whatever became of them."""
+    calls = [call for call in telegram.get("/calls") if call.get("bot") == STUDENTS and call["status"] == 200]
+    new = ("sendMessage", "sendPhoto", "sendDocument")
+    return sum(call["method"] in new and str(call["params"]["chat_id"]) == str(person) for call in calls)
+
+
+class TestFewMessages:
+    """Never more than four messages a check-in, from the first to the mark."""
+
+    def test_first_time(self, code: str, teacher: Teacher, telegram: Telegram) -> None:
+        """Whichever way code and ID come, the first check-in costs four messages at most, the LMS's word included."""
+        students = [Student(telegram, 2001 + number) for number in range(len(WAYS))]
+        for student, way in zip(students, WAYS, strict=True):
+            for step in way:
+                before = str(student.screen())
+                if step.startswith("["):
+                    student.taps(step.strip("[]"))
+                else:
+                    student.says(step.format(code=code))
+                eventually("an answer", lambda: str(student.screen()) != before)  # noqa: B023
+            student.sees("The code is right")
+            student.shares()
+            student.sees("has to confirm")
+        teacher.taps(f"Confirm All ({len(WAYS)})")
+        for student in students:
+            student.sees("Attendance marked")
+            student.sees("The LMS has it.")
+            assert sent(telegram, student.number) <= 4
+            assert sum(message["from"] == "bot" for message in student.screen()) <= 4
+
+    def test_second_time(self, student: Student, teacher: Teacher, telegram: Telegram, run: Run) -> None:
+        """An account that has its ID needs the code alone: three messages."""
+        teacher.taps("Cancel Session")
+        teacher.taps("Yes, Cancel It")
+        teacher.says("/start")
+        again = teacher.opens("CS-1")
+        before = sent(telegram, 2001)
+        student.says(again)
+        eventually("the question", lambda: student.counts("The code is right") == 2)
+        student.shares()
+        student.sees("has to confirm")
+        teacher.taps("Confirm All (1)")
+        student.sees("The LMS has it.")
+        assert sent(telegram, 2001) - before == 3
+
+
+class TestTyped:
+    """Ways of typing."""
+
+    @pytest.mark.parametrize(
+        ("student_id", "typed"),
+        [
+            ("S1234567", "S1234567 {a}{b}"),
+            ("S1234567", " s1234567,  {a} {b} "),
+            ("230145", "230145 {a}{b}"),
+            ("S_*<3>&'", "S_*<3>&' {a}-{b}"),
+            ("S004", "{a}{b} S004"),
+        ],
+    )
+    def test_both(self, student_id: str, typed: str, code: str, telegram: Telegram) -> None:
+        """ID and code are understood in either order, with any gap, with marks and digits in the ID."""
+        student = Student(telegram, 2001)
+        student.says("/start")
+        student.says(typed.format(a=code[:3], b=code[3:]))
+        assert SUBJECT in student.sees("The code is right")["text"]
+        student.says("/me")
+        student.sees(student_id)
+
+    def test_id_of_digits(self, code: str, telegram: Telegram) -> None:
+        """Where the ID is asked for, six digits are one."""
+        student = Student(telegram, 2001)
+        student.says(f"/start {code}")
+        student.sees("student ID")
+        student.says("230145")
+        student.sees("The code is right")
+
+    def test_other_digits(self, code: str, telegram: Telegram) -> None:
+        """A code in another script's digits is the same code."""
+        student = Student(telegram, 2001)
+        student.says("/start")
+        student.says("S004 " + "".join(chr(0x0660 + int(digit)) for digit in code))
+        student.sees("The code is right")
+
+    def test_edited(self, code: str, telegram: Telegram) -> None:
+        """What is typed counts as it was sent: an edit to the right code is no try."""
+        student = Student(telegram, 2001)
+        student.says("/start")
+        number = student.says("S004 12345")
+        student.sees("A code has 6 digits.")
+        student.edits(number, f"S004 {code}")
+        student.says("/help")
+        student.sees("In class your teacher shows")
+        assert student.counts("The code is right") == 0
+
+    def test_the_id_comes_late(self, code: str, teacher: Teacher, telegram: Telegram) -> None:
+        """A code in time, by link, is good for an ID that comes after the end; the check-in counts as late."""
+        student = Student(telegram, 2001)
+        student.says(f"/start {code}")
+        student.sees("student ID")
+        teacher.taps("Close Now")
+        teacher.sees("Closed at")
+        student.says("S004")
+        student.sees("The code is right")
+        student.shares()
+        student.sees("has to confirm")
+        teacher.taps("Confirm All (1)")
+        student.sees("Status: late")
+        late = Student(telegram, 2002)
+        late.says(f"/start {code}")
+        late.says("230145")
+        late.sees("do not fit together")
+
+
+class TestStrangers:
+    """What clients send that nobody asked for."""
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ({"text": "43.25, 76.95"}, "A typed location does not count."),
+            ({"location": PLACE, "via_bot": True}, "by way of another bot does not count."),
+            ({"location": PLACE | {"live_period": 900}, "forwarded": True}, "A forwarded location does not count."),
+            ({"venue": {"location": PLACE, "title": "Hall"}}, "from the map's list does not count."),
+            ({"text": "Share Location"}, "A computer can't share its location"),
+            ({"text": "Поделиться геопозицией"}, "A code has 6 digits."),
+        ],
+        ids=["typed", "inline", "forwarded live", "venue", "computer", "anything"],
+    )
+    def test_no_evidence(self, student: Student, teacher: Teacher, content: dict[str, Any], said: str) -> None:
+        """What is no evidence is refused with what to do, the check-in stays where it was, the right one counts."""
+        student.sends(**content)
+        student.sees(said)
+        student.shares()
+        student.sees("has to confirm")
+
+    def test_forged_buttons(self, student: Student, teacher: Teacher, telegram: Telegram, run: Run) -> None:
+        """A teacher's buttons, and none of ours, do nothing in the student's bot; each tap is answered."""
+        student.shares()
+        student.sees("has to confirm")
+        session = teacher.sees("Wait for your word")["buttons"][0][0]["data"].split(":")[1]
+        before = student.screen()
+        number = next(message["message_id"] for message in before if message["from"] == "bot")
+        for data in (f"all:{session}", f"ok:{session}:0", f"close:{session}", "lang:xx", "del:no", "in:1", "x" * 64):
+            telegram.call("/tap", bot=STUDENTS, person=2001, message_id=number, button=data, forged=True)
+        eventually("answers", lambda: not telegram.unanswered_taps())
+        assert student.screen() == before
+        teacher.sees("Wait for your word: 1")
+
+    def test_old_button(self, code: str, telegram: Telegram) -> None:
+        """A double tap on Check In, or one on a menu of before, is harmless and answered."""
+        student = Student(telegram, 2001)
+        student.says("/start")
+        for _ in range(3):
+            menu = student.sees("takes your attendance")
+            telegram.call("/tap", bot=STUDENTS, person=2001, message_id=menu["message_id"], button="in", forged=True)
+            student.sees("student ID and the 6-digit code")
+            student.taps("Back")
+        student.sees("takes your attendance")
+        assert sum(message["from"] == "bot" for message in student.screen()) == 1
+        assert not telegram.unanswered_taps()
+
+    def test_names_in_reports(self, student: Student, teacher: Teacher, telegram: Telegram, run: Run) -> None:
+        """Names full of marks come through whole wherever they are shown; Telegram refuses nothing."""
+        student.shares(70)
+        student.sees("has to look")
+        teacher.taps("Check One by One")
+        teacher.sees("A_*Student <b>&'x'</b> \N{PILE OF POO}")
+        teacher.taps("Reject A_*Student <b>&'x'</b> \N{PILE OF POO}")
+        assert SUBJECT in student.sees("did not accept")["text"]
+        assert telegram.refused_calls() == []
+
+
+class TestLive:
+    """Live locations."""
+
+    def test_shared_before_the_code(self, code: str, telegram: Telegram) -> None:
+        """A live location that was shared before the code counts with its next movement after it."""
+        student = Student(telegram, 2001)
+        student.says("/start")
+        number = student.shares(5, live_period=900)
+        student.sees("Send the code first.")
+        student.says(f"S004 {code}")
+        student.sees("The code is right")
+        student.moves(number, ROOM[0], ROOM[1] + 0.00001)
+        student.sees("has to confirm")
+
+    def test_strict_has_no_button(self, run: Run, telegram: Telegram) -> None:
+        """Where only a live location counts there is no button that would send a pin, in practice neither."""
+        run.starts(location_policy="strict")
+        student = Student(telegram, 2001)
+        student.says("/start")
+        student.taps("Practice")
+        student.sees("Share My Live Location")
+        assert telegram.get("/chat", bot=STUDENTS, person=2001)["reply_keyboard"] is None
+        student.shares()
+        student.sees("a live location is wanted")
+        student.taps("Practice")
+        eventually("the question again", lambda: student.counts("nothing is marked") == 2)
+        student.shares(live_period=900)
+        student.sees("would count")
+
+
+class TestTold:
+    """Every student is told, once, over crashes."""
+
+    def test_after_a_crash(self, student: Student, teacher: Teacher, run: Run, telegram: Telegram) -> None:
+        """A mark and a rejection that are on record, and of which nobody was told, are told at the next start, once."""
+        other = Student(telegram, 2002)
+        other.says(f"/start {teacher.code()}")
+        other.says("S004")
+        other.sees("The code is right")
+        for each in (student, other):
+            each.shares()
+            each.sees("has to confirm")
+
+        async def marks_and_rejects(store: Store) -> None:
+            session = (await store.unfinished())[0]
+            check_in = await store.check_in(session.id, "S1234567")
+            assert check_in is not None
+            assert check_in.updated_at is not None
+            await store.mark(session.id, Mark("S1234567", Status.PRESENT, check_in.updated_at), overwrite=False)
+            rejected = await store.check_in(session.id, "S004")
+            assert rejected is not None
+            assert await store.move_check_in(replace(rejected, step=Step.REJECTED), {Step.CONFIRM})
+
+        run.changes_store(marks_and_rejects)
+        run.starts()
+        student.sees("Attendance marked")
+        other.sees("did not accept")
+        student.sees("The LMS has it.")
+        run.starts()
+        teacher.says("/start")
+        teacher.sees("Take attendance:")
+        eventually("the board again", lambda: f"In: 1 of {ALL}" in str(teacher.screen()))
+        assert (student.counts("Attendance marked"), other.counts("did not accept")) == (1, 1)
+
+
+class TestStoreFails:
+    """The store can't be written."""
+
+    def test_said_in_one_line(self, code: str, telegram: Telegram, run: Run) -> None:
+        """A store that can't be written is said in one line with a reference; the same once more does all of it."""
+        student = Student(telegram, 2001)
+        student.says("/start")
+        student.sees("takes your attendance")
+        with closing(sqlite3.connect(run.folder / "classroom" / "store.sqlite3", isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            student.says(f"S004 {code}")
+            said = student.sees("That did not work.")["text"]
+            writer.execute("ROLLBACK")
+        assert "(reference " in said
+        assert "\n" not in said
+        student.says(f"S004 {code}")
+        student.sees("The code is right")
+        student.shares()
+        student.sees("has to confirm")
+
+
+class TestOwn:
+    """A student's own screens."""
+
+    def test_deleted(self, student: Student, teacher: Teacher, telegram: Telegram, run: Run) -> None:
+        """After deletion nothing has the Telegram number; the marks stay; a second tap and a new start are harmless."""
+        student.shares()
+        student.sees("has to confirm")
+        teacher.taps("Confirm All (1)")
+        student.sees("The LMS has it.")
+        assert "bindings" in run.kept_of(2001)
+        student.says("/delete_me")
+        question = student.sees("Delete what this bot keeps of you")
+        assert labels(question) == ["Yes, Delete", "Back"]
+        student.taps("Yes, Delete")
+        student.sees("Your data is deleted.")
+        eventually("nothing is kept", lambda: run.kept_of(2001) == [])
+        assert student.counts("Delete what this bot keeps of you") == 0
+        teacher.sees(f"In: 1 of {ALL}")
+        student.says("/me")
+        student.sees("This account has no student ID yet")
+
+    def test_guessing_after_deletion(self, code: str, telegram: Telegram, run: Run) -> None:
+        """Wrong tries outlive the deletion of one's data, by the hour that they are kept."""
+        wrong = "000000" if code != "000000" else "111111"
+        student = Student(telegram, 2001)
+        student.says("/start")
+        for tries in range(1, 6):
+            student.says(f"S004 {wrong}")
+            eventually("the answer", lambda: student.counts("do not fit together") == tries)  # noqa: B023
+        student.says("/delete_me")
+        student.taps("Yes, Delete")
+        student.sees("Your data is deleted.")
+        student.says(f"S004 {code}")
+        student.sees("Too many wrong codes")
+
+    def test_language(self, code: str, telegram: Telegram) -> None:
+        """The language of Telegram is taken first, another one is chosen by a tap and stays."""
+        student = Student(telegram, 2001)
+        student.says("/start")
+        student.says("/language")
+        student.taps("Русский")
+        eventually("another language", lambda: "Check In" not in str(student.screen()[-1]))
+        student.says(f"S004 {code}")
+        eventually("an answer", lambda: SUBJECT in str(student.screen()[-1]["text"]))
+        assert student.counts("The code is right") == 0
+
+    @pytest.mark.parametrize(("bot", "own"), [(STUDENTS, {"me", "delete_me"}), (TEACHERS, {"history"})])
+    def test_commands(self, bot: str, own: set[str], code: str, telegram: Telegram) -> None:
+        """Telegram offers each bot's commands, in three languages."""
+        eventually("the commands", lambda: len(telegram.get("/commands", bot=bot)) == 3)
+        for listed in telegram.get("/commands", bot=bot):
+            assert {each["command"] for each in listed["commands"]} == own | {"start", "language", "cancel", "help"}

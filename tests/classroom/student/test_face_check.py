@@ -1,0 +1,566 @@
+"""The face's part of a check-in, as students and teachers see it in their Telegram."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.health import Reports
+from tests.classroom.face_fakes import FakeEngine, FakePhotos, Recording, note
+from tests.classroom.running import STUDENTS, TEACHERS, RunningClock, Teacher, classroom, its_telegram, rosters
+from tests.e2e.people import Telegram, eventually, labels
+from tests.servers import in_thread
+
+pytestmark = pytest.mark.integration
+
+
+ROSTER = {
+    "CS-1": [("S001", "A. Student"), ("S002", "B. Student"), ("S003", "C. Student")],
+    "CS-2": [("S001", "A. Student")],
+}
+
+
+class Run:
+    """The classroom with a fake engine, which can be ended and started anew on the same data."""
+
+    def __init__(self, stack: ExitStack, folder: Path, url: str, clock: RunningClock) -> None:
+        self._stack, self.folder, self._url, self._clock = stack, folder, url, clock
+        self.engine, self.photos, self.reports = FakeEngine(), FakePhotos(), Reports()
+
+    def start(self, **changes: Any) -> None:
+        """Start it, after ending it."""
+        self._stack.close()
+        fakes = {"engine": self.engine, "photos": self.photos, "reports": self.reports}
+        settings = {"face_engine": "local"} | changes
+        self._stack.enter_context(in_thread(classroom(self.folder, self._url, self._clock, **fakes, **settings)))  # type: ignore[arg-type]  # each its own
+
+    def stop(self) -> None:
+        """End it."""
+        self._stack.close()
+
+    def kept(self, what: str) -> list[Any]:
+        """Return what the store has of something, by SQL."""
+        with closing(sqlite3.connect(self.folder / "classroom" / "store.sqlite3")) as connection:
+            return connection.execute(what).fetchall()
+
+
+@pytest.fixture
+def telegram(telegram_url: str) -> Iterator[Telegram]:
+    """Give a Telegram with both bots in it."""
+    telegram = its_telegram(telegram_url)
+    yield telegram
+    telegram.http.close()
+
+
+@pytest.fixture
+def clock() -> RunningClock:
+    """Give the clock."""
+    return RunningClock()
+
+
+@pytest.fixture
+def run(tmp_path: Path, telegram: Telegram, clock: RunningClock) -> Iterator[Run]:
+    """Give the classroom, running."""
+    rosters(tmp_path, ROSTER)
+    with ExitStack() as stack:
+        run = Run(stack, tmp_path, telegram.url, clock)
+        run.start()
+        yield run
+        run.engine.goes_on.set()
+
+
+@pytest.fixture
+def teacher(run: Run, telegram: Telegram) -> Teacher:
+    """Give a teacher who is signed in."""
+    teacher = Teacher(telegram, 7001, "+77010000001")
+    teacher.signs_in()
+    return teacher
+
+
+@pytest.fixture
+def code(teacher: Teacher) -> str:
+    """Give the code of an open session."""
+    return teacher.opens("CS-1")
+
+
+@pytest.fixture
+def student(code: str, telegram: Telegram) -> Recording:
+    """Give a student who is asked for consent."""
+    student = Recording(telegram, 2001)
+    student.comes(code)
+    student.sees("your teacher sees two pictures")
+    return student
+
+
+@pytest.fixture
+def challenged(student: Recording) -> Recording:
+    """Give a student who has agreed, and has the challenge."""
+    student.agrees()
+    return student
+
+
+def of_the_bot(student: Recording) -> list[str]:
+    """Return the texts of the bot's messages on the screen."""
+    return [message["text"] for message in student.screen() if message["from"] == "bot"]
+
+
+def rejected(run: Run) -> bool:
+    """Say whether the first student's check-in was let in no further."""
+    return bool(run.kept("SELECT 1 FROM check_ins WHERE student_id = 'S001' AND step = 'rejected'"))
+
+
+class TestWay:
+    """From the consent to the mark."""
+
+    def test_four_messages(self, student: Recording, telegram: Telegram, run: Run) -> None:
+        """Code, place, consent that becomes the challenge, acknowledgement that becomes the mark: four messages."""
+        question = student.sees("Now your face")
+        assert labels(question) == ["I Agree", "Without My Face"]
+        assert question["photo"]
+        student.taps("I Agree")
+        challenge = student.sees("Record a round video")
+        assert challenge["message_id"] == question["message_id"]
+        assert labels(challenge) == ["New Challenge", "I Can't Do This"]
+        run.engine.goes_on.clear()
+        video = student.records()
+        received = student.sees("Received. It is your turn.")
+        run.engine.goes_on.set()
+        marked = student.sees("Attendance marked")
+        assert marked["message_id"] == received["message_id"]
+        student.sees("The LMS has it.")
+        assert len(of_the_bot(student)) == 4
+        eventually("the video is gone", lambda: all(m["message_id"] != video for m in student.screen()))
+        assert telegram.unanswered_taps() == []
+        assert telegram.refused_calls() == []
+
+    def test_what_the_engine_gets(self, challenged: Recording, run: Run) -> None:
+        """The engine gets the note as it was sent, the two motions that were asked for, and the photo's template."""
+        asked = challenged.sees("Record a round video")["text"]
+        challenged.records()
+        challenged.sees("Attendance marked")
+        ((content, motions, template),) = run.engine.examined
+        words = {"left": "to your left", "right": "to your right", "up": "look up"}
+        places = [asked.index(words[motion]) for motion in motions]
+        assert content.startswith(b"90|")
+        assert places == sorted(places)
+        assert template.startswith(b"template of ")
+
+    def test_consent_is_asked_once(self, challenged: Recording, run: Run, teacher: Teacher) -> None:
+        """In the next lesson the challenge comes at once, with the picture that Telegram has already, and no upload."""
+        challenged.records()
+        challenged.sees("Attendance marked")
+        teacher.says("/start")
+        code = teacher.opens("CS-2")
+        challenged.says(code)
+        challenged.sees("The code is right")
+        challenged.shares()
+        eventually("the challenge", lambda: challenged.counts("Record a round video") == 2)
+        assert run.engine.templates == 1
+
+    def test_place_in_the_queue(self, challenged: Recording, code: str, telegram: Telegram, run: Run) -> None:
+        """Who comes while others are checked hears at once how many are before."""
+        run.engine.goes_on.clear()
+        challenged.records()
+        challenged.sees("Received.")
+        second = Recording(telegram, 2002)
+        second.comes(code, "S002")
+        second.agrees()
+        second.records()
+        second.sees("Received. 1 before you.")
+        run.engine.goes_on.set()
+        for each in (challenged, second):
+            each.sees("Attendance marked")
+
+    def test_late(self, student: Recording, teacher: Teacher, clock: RunningClock) -> None:
+        """A note from after the session's end makes late, however long before it the code and the place were."""
+        clock.forward(-3)  # Telegram's dates are whole seconds: the note's has to be after the end
+        teacher.taps("Close Now")
+        teacher.sees("Closed at")
+        student.agrees()
+        student.records()
+        assert "Status: late" in student.sees("Attendance marked")["text"]
+
+    def test_no_photo(self, challenged: Recording, run: Run, teacher: Teacher) -> None:
+        """Who has no ID photo is told so, and is the teacher's to confirm."""
+        run.photos.photos["S001"] = None
+        challenged.records()
+        challenged.sees("There is no ID photo of you to compare with")
+        teacher.taps("Check One by One")
+        teacher.sees("no usable ID photo")
+        teacher.taps("Accept A. Student")
+        challenged.sees("Attendance marked")
+
+    def test_photo_unusable(self, challenged: Recording, run: Run) -> None:
+        """Whose ID photo can't be compared with hears that, which is no failure of theirs."""
+        run.photos.photos["S001"] = b"unusable"
+        challenged.records()
+        challenged.sees("Your ID photo can't be compared with")
+
+
+class TestWithout:
+    """Those who give no face."""
+
+    @pytest.mark.parametrize("agreed", [False, True], ids=["declines", "can't"])
+    def test_teacher_confirms(self, student: Recording, teacher: Teacher, agreed: bool) -> None:
+        """Who declines, or can't make the motions, is the teacher's to confirm, by name, and in four messages too."""
+        if agreed:
+            student.agrees()
+        student.taps("I Can't Do This" if agreed else "Without My Face")
+        student.sees("Your teacher has to confirm")
+        teacher.sees("A. Student: without a face")
+        teacher.taps("Confirm All (1)")
+        student.sees("Attendance marked")
+        assert len(of_the_bot(student)) == 4
+
+    def test_declined_is_asked_anew(self, student: Recording, run: Run) -> None:
+        """That somebody declined is kept with its time, and nothing of a face is."""
+        student.taps("Without My Face")
+        student.sees("Your teacher has to confirm")
+        assert run.kept("SELECT telegram_id, given FROM consents") == [(2001, 0)]
+        assert run.kept("SELECT * FROM templates") == []
+
+
+class TestRefused:
+    """Messages that are no answer to the challenge."""
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ({"video_note": note("90"), "forwarded": True}, "A forwarded video does not count."),
+            ({"video_note": note("90"), "via_bot": True}, "by way of another bot"),
+            ({"video_note": note("90", duration=1)}, "too short: at least 2 seconds"),
+            ({"video_note": note("90", duration=61)}, "too long: at most 60 seconds"),
+            ({"video_note": note("90", file_size=20 * 1024 * 1024 + 1)}, "too large: at most 20 MB"),
+            ({"video": note("90")}, "An ordinary video does not count."),
+            ({"photo": note("90")}, "A photo does not count."),
+        ],
+        ids=["forwarded", "via bot", "short", "long", "large", "video", "photo"],
+    )
+    def test_each_its_own_answer(self, challenged: Recording, content: dict[str, Any], said: str, run: Run) -> None:
+        """Each is refused with its own reason and costs no try; the right one counts afterwards."""
+        video = challenged.sends(**content)
+        challenged.sees(said)
+        if "video_note" in content:
+            eventually("the video is gone", lambda: all(m["message_id"] != video for m in challenged.screen()))
+        challenged.records()
+        challenged.sees("Attendance marked")
+        assert len(run.engine.examined) == 1
+
+    def test_late(self, student: Recording, clock: RunningClock, run: Run, telegram: Telegram) -> None:
+        """After the minute a note is too late; a new challenge can be had in its place, and a note for that counts."""
+        clock.forward(-65)
+        student.agrees()
+        student.records()
+        student.sees("That video came too late. Tap New Challenge.")
+        clock.forward(65)
+        student.taps("New Challenge")
+        eventually("a new one", lambda: "You have" in student.screen()[-1]["text"])
+        student.records()
+        student.sees("Attendance marked")
+        assert len(run.engine.examined) == 1
+        assert telegram.unanswered_taps() == []
+
+    def test_run_out(self, challenged: Recording, clock: RunningClock, code: str) -> None:
+        """A challenge that has run out is said to have when the code is sent again, with the way to the next one."""
+        clock.forward(61)
+        challenged.says(code)
+        assert labels(challenged.sees("The time for this video is over.")) == ["New Challenge", "I Can't Do This"]
+
+    def test_repeated(self, challenged: Recording, code: str, telegram: Telegram) -> None:
+        """A recording that somebody sent before is refused, whoever sends it again."""
+        recording = note("90")
+        challenged.sends(video_note=recording)
+        challenged.sees("Attendance marked")
+        friend = Recording(telegram, 2002)
+        friend.comes(code, "S002")
+        friend.agrees()
+        friend.sends(video_note=recording)
+        friend.sees("This video was sent before")
+
+    def test_before_the_consent(self, student: Recording, run: Run) -> None:
+        """A note that comes before the consent is not looked at: the question is put again."""
+        student.records()
+        eventually("the question again", lambda: student.counts("Now your face") == 2)
+        assert (run.engine.examined, run.engine.templates) == ([], 0)
+
+    def test_without_a_check_in(self, code: str, telegram: Telegram) -> None:
+        """A video of somebody who has not sent a code is told what comes first."""
+        student = Recording(telegram, 2001)
+        student.says("/start")
+        student.records()
+        student.sees("No check-in waits for a video.")
+
+    def test_three_run_out(self, challenged: Recording, clock: RunningClock, run: Run, teacher: Teacher) -> None:
+        """Who lets three challenges run out is the teacher's to confirm."""
+        run.start(checkin_grace_seconds=900)
+        for given in (2, 3):
+            clock.forward(61)
+            challenged.taps("New Challenge")
+            eventually(
+                "the next one",
+                lambda: run.kept("SELECT json_extract(face, '$.challenges') FROM check_ins") == [(given,)],  # noqa: B023
+            )
+        clock.forward(61)
+        challenged.taps("New Challenge")
+        challenged.sees("Your teacher has to confirm")
+
+    def test_early_wish(self, challenged: Recording, run: Run, telegram: Telegram) -> None:
+        """While a challenge runs another one can't be had, so nobody picks theirs."""
+        before = run.kept("SELECT json_extract(face, '$.motions') FROM check_ins")
+        challenged.taps("New Challenge")
+        eventually("an answer", lambda: "still runs" in str(telegram.get("/taps")))
+        assert run.kept("SELECT json_extract(face, '$.motions') FROM check_ins") == before
+
+
+class TestTries:
+    """What is counted as a try."""
+
+    @pytest.mark.parametrize(
+        ("shows", "said"),
+        [
+            ("30", "does not fit your ID photo"),
+            ("broken", "can't be read"),
+            ("no face", "No face was found"),
+            ("two faces", "two faces in it"),
+            ("cut", "not in view all the time"),
+            ("not followed", "not those that were asked for"),
+            ("flat", "looks like a picture of a face"),
+        ],
+    )
+    def test_retry_then_pass(self, challenged: Recording, shows: str, said: str) -> None:
+        """A failed try is said with its reason and a new challenge, in the acknowledgement's place; then it passes."""
+        challenged.records(shows)
+        again = challenged.sees(said)
+        assert "Record a round video" in again["text"]
+        challenges = [each for each in challenged.screen() if "Record a round video" in (each["text"] or "")]
+        assert [bool(each["buttons"]) for each in challenges] == [False, True]  # the one before can't be taken for it
+        challenged.records()
+        assert challenged.sees("Attendance marked")["message_id"] == again["message_id"]
+        assert len(of_the_bot(challenged)) == 4
+
+    def test_retry_then_fail(self, challenged: Recording, run: Run, teacher: Teacher, code: str) -> None:
+        """After the one retry it is over: said with the reason, on the teacher's board, and for the code as well."""
+        challenged.records("30")
+        challenged.sees("does not fit your ID photo")
+        challenged.records("no face")
+        challenged.sees("That was the last try.")
+        teacher.sees("A. Student: face not matched")
+        challenged.says(code)
+        challenged.sees("Your teacher did not accept the check-in.")
+        challenged.records()
+        eventually("an answer", lambda: challenged.counts("Your teacher did not accept the check-in.") == 2)
+        assert len(run.engine.examined) == 2
+        assert rejected(run)
+
+
+class TestUnclear:
+    """A match that a person has to look at."""
+
+    @pytest.mark.parametrize(("button", "said"), [("Accept", "Attendance marked"), ("Reject", "did not accept")])
+    def test_teacher_decides(
+        self, challenged: Recording, teacher: Teacher, run: Run, button: str, said: str, telegram: Telegram
+    ) -> None:
+        """The teacher sees both pictures and decides; then they are gone from the chat and from the disk."""
+        challenged.records("67")
+        challenged.sees("Your teacher has to look at your check-in")
+        pictures = teacher.sees("Alike by 67 %.")
+        assert "<b>A. Student</b> S001" in pictures["html"]
+        assert labels(pictures) == ["Accept", "Reject"]
+        file = pictures["photo"][-1]["file_id"]
+        shown = telegram.http.get("/file", params={"bot": TEACHERS, "file_id": file}).content
+        assert shown.startswith(b"\xff\xd8")
+        assert len(shown) < 60_000
+        teacher.sees("the face is not surely the same")
+        teacher.taps(button)
+        challenged.sees(said)
+        eventually("the pictures are gone", lambda: teacher.counts("Alike by") == 0)
+        assert list((run.folder / "classroom" / "reviews").iterdir()) == []
+        assert telegram.unanswered_taps() == []
+
+    def test_decided_on_the_list(self, challenged: Recording, teacher: Teacher) -> None:
+        """Where the teacher decides on the list, the pictures go as well."""
+        challenged.records("67")
+        teacher.sees("Alike by 67 %.")
+        teacher.taps("Check One by One")
+        teacher.taps("Accept A. Student")
+        challenged.sees("Attendance marked")
+        eventually("the pictures are gone", lambda: teacher.counts("Alike by") == 0)
+
+    def test_marked_by_hand(self, challenged: Recording, teacher: Teacher) -> None:
+        """Where the teacher marks by hand instead, the pictures go as well."""
+        challenged.records("67")
+        teacher.sees("Alike by 67 %.")
+        teacher.taps("Mark by Hand")
+        teacher.taps("A. Student: absent")
+        teacher.taps("Present")
+        teacher.taps("No Reason")
+        challenged.sees("Your teacher has marked you: present")
+        eventually("the pictures are gone", lambda: teacher.counts("Alike by") == 0)
+
+
+class TestTroubles:
+    """What comes in between."""
+
+    def test_restart(self, challenged: Recording, run: Run, telegram: Telegram, code: str) -> None:
+        """Notes in the queue when the process ends are checked by the next one, and each is told once."""
+        second = Recording(telegram, 2002)
+        second.comes(code, "S002")
+        second.agrees()
+        run.engine.goes_on.clear()
+        for each in (challenged, second):
+            each.records()
+            each.sees("Received.")
+        run.stop()
+        run.engine.goes_on.set()
+        run.start()
+        for each in (challenged, second):
+            each.sees("Attendance marked")
+            assert len(of_the_bot(each)) == 4
+
+    def test_hand_mark_during_the_check(self, challenged: Recording, run: Run, teacher: Teacher) -> None:
+        """A hand mark during the check wins over what the check finds, and the video is deleted all the same."""
+        run.engine.goes_on.clear()
+        video = challenged.records("90")
+        challenged.sees("Received.")
+        teacher.sees("Being checked: 1")
+        teacher.taps("Mark by Hand")
+        teacher.taps("A. Student: absent")
+        teacher.taps("Excused")
+        teacher.taps("No Reason")
+        challenged.sees("Your teacher has marked you: excused")
+        run.engine.goes_on.set()
+        eventually("the video is gone", lambda: all(m["message_id"] != video for m in challenged.screen()))
+        eventually("the check is over", lambda: run.kept("SELECT step FROM check_ins") == [("done",)])
+        assert run.kept("SELECT status FROM marks") == [("excused",)]
+        assert challenged.counts("Attendance marked") == 0
+
+    def test_deleted(self, challenged: Recording, run: Run, telegram: Telegram) -> None:
+        """/delete_me names the face, and deletes template, consent and key; a note in the queue is dropped with it."""
+        challenged.records("30")
+        challenged.sees("does not fit your ID photo")
+        keys = run.folder.parent / f"{run.folder.name}-secrets" / "faces"
+        assert len(list(keys.glob("*.key"))) == 1
+        run.engine.goes_on.clear()
+        challenged.records()
+        challenged.sees("Received.")
+        challenged.says("/delete_me")
+        challenged.sees("What is kept of your face goes, too")
+        challenged.taps("Yes, Delete")
+        challenged.sees("Your data is deleted.")
+        eventually("no video stays", lambda: not any("video_note" in m for m in challenged.screen()))
+        assert list(keys.glob("*.key")) == []
+        run.engine.goes_on.set()
+        eventually("the check is over", lambda: len(run.engine.examined) == 2)
+        for table in ("templates", "consents", "check_ins"):
+            assert run.kept(f"SELECT * FROM {table}") == []  # names of ours
+        assert not any("video_note" in message for message in challenged.screen())
+
+    def test_cancelled(self, challenged: Recording, run: Run, teacher: Teacher) -> None:
+        """A session that is cancelled during the check leaves nothing in the queue and no video in the chat."""
+        run.engine.goes_on.clear()
+        video = challenged.records()
+        received = challenged.sees("Received.")["message_id"]
+        teacher.taps("Cancel Session")
+        teacher.taps("Yes, Cancel It")
+        assert challenged.sees("Your teacher has cancelled")["message_id"] == received
+        eventually("the video is gone", lambda: all(m["message_id"] != video for m in challenged.screen()))
+        run.engine.goes_on.set()
+        eventually("the queue is empty", lambda: run.kept("SELECT step FROM check_ins") == [("rejected",)])
+        assert run.kept("SELECT * FROM marks") == []
+
+    def test_old_buttons(self, challenged: Recording, telegram: Telegram) -> None:
+        """Buttons of a check-in that has gone on, and those of another person's, are answered and change nothing."""
+        challenged.records()
+        challenged.sees("Attendance marked")
+        challenged.taps("I Can't Do This")
+        eventually("the buttons are gone", lambda: not any(labels(m) for m in challenged.screen()))
+        assert telegram.unanswered_taps() == []
+        assert challenged.counts("Attendance marked") == 1
+
+    def test_another_ones_button(self, student: Recording, telegram: Telegram, run: Run, code: str) -> None:
+        """A forged tap for a session in which somebody has no check-in is answered, and consents to nothing."""
+        session = run.kept("SELECT session FROM check_ins")[0][0]
+        stranger = Recording(telegram, 2002)
+        stranger.says("/start")
+        message = stranger.sees("takes your attendance")["message_id"]
+        tap = {"bot": STUDENTS, "person": 2002, "message_id": message, "button": f"face:yes:{session}"}
+        telegram.call("/tap", forged=True, **tap)
+        eventually("it is answered", lambda: telegram.unanswered_taps() == [])
+        assert run.kept("SELECT * FROM consents") == []
+
+    def test_twice(self, student: Recording, telegram: Telegram, run: Run) -> None:
+        """A second tap on the consent leaves the challenge that was given."""
+        student.agrees()
+        motions = run.kept("SELECT face FROM check_ins")
+        session = run.kept("SELECT session FROM check_ins")[0][0]
+        message = student.sees("Record a round video")["message_id"]
+        tap = {"bot": STUDENTS, "person": 2001, "message_id": message, "button": f"face:yes:{session}"}
+        telegram.call("/tap", forged=True, **tap)
+        eventually("it is answered", lambda: telegram.unanswered_taps() == [])
+        assert run.kept("SELECT face FROM check_ins") == motions
+
+    def test_what_a_crash_left_out(self, challenged: Recording, run: Run, teacher: Teacher, code: str) -> None:
+        """What a process decided and could not say is said by the next one: the retry, the pictures, the deletion."""
+        video = challenged.records("67")
+        challenged.sees("Your teacher has to look")
+        teacher.sees("Alike by 67 %.")
+        run.stop()
+        for side in ("student", "teacher"):  # as where it ended right after the step
+            with closing(sqlite3.connect(run.folder / "classroom" / f"{side}.sqlite3")) as ledger:
+                ledger.execute(
+                    "DELETE FROM told WHERE key LIKE 'face:%' OR key LIKE 'video:%' OR key LIKE 'pictures:%'"
+                )
+                ledger.commit()
+        before = len(of_the_bot(challenged))
+        run.start()
+        teacher.taps("Check One by One")
+        teacher.taps("Reject A. Student")
+        challenged.sees("did not accept")
+        assert len(of_the_bot(challenged)) == before + 1
+        assert all(message["message_id"] != video for message in challenged.screen())
+
+    def test_lost_by_telegram(self, challenged: Recording, run: Run, telegram: Telegram) -> None:
+        """A note that Telegram has lost costs no try: a new challenge, and the next note counts."""
+        telegram.call("/faults", kind="400", method="getFile", bot=STUDENTS)
+        challenged.records()
+        assert "Record a round video" in challenged.sees("Telegram has lost your video.")["text"]
+        challenged.records()
+        challenged.sees("Attendance marked")
+        assert len(of_the_bot(challenged)) == 4
+
+    def test_end_of_term(self, challenged: Recording, run: Run, clock: RunningClock) -> None:
+        """When the term has ended templates, consents and keys go, and nothing else."""
+        challenged.records()
+        challenged.sees("Attendance marked")
+        assert len(run.kept("SELECT * FROM templates")) == 1
+        run.stop()
+        clock.forward(190 * 86_400)  # over an end in any case: there are two a year
+        run.start(retention_days=365)
+        eventually("they are gone", lambda: run.kept("SELECT * FROM templates") == [])
+        assert run.kept("SELECT * FROM consents") == []
+        assert len(run.kept("SELECT * FROM marks")) == 1
+        keys = run.folder.parent / f"{run.folder.name}-secrets" / "faces"
+        eventually("the key is gone", lambda: list(keys.glob("*.key")) == [])
+
+    def test_health(self, challenged: Recording, run: Run) -> None:
+        """The health report has the queue, and how long checks, the writes to the LMS and answers take."""
+        run.engine.goes_on.clear()
+        challenged.records()
+        challenged.sees("Received.")
+        assert asyncio.run(run.reports.report())["faces"]["queue"] == 1
+        run.engine.goes_on.set()
+        challenged.sees("The LMS has it.")
+        report = asyncio.run(run.reports.report())
+        assert {"waited", "download", "decide"} <= set(report["faces"]["seconds"])
+        assert report["lms_seconds"]["p95"] >= report["lms_seconds"]["median"] > 0
+        assert report["reply_seconds"]["STUDENT_BOT_TOKEN"]["median"] > 0
+
+    def test_closed(self, challenged: Recording, run: Run) -> None:
+        """At the end engine and photos are closed."""
+        run.stop()
+        assert run.engine.is_closed
+        assert run.photos.is_closed

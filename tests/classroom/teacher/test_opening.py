@@ -1,0 +1,434 @@
+"""Opening a session: batches and subjects, the place, the code, and what goes wrong on the way."""
+
+import asyncio
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from classroom.domain.sessions import Enrolled, Place, Session, Sheet
+from classroom.store.sqlite import SqliteStore
+from core.encryption import open_cipher
+from telegram_app.qr import qr_picture
+from tests.classroom.running import KEY, ROOM, STUDENTS, TEACHERS, Lms, Run, RunningClock, Student, Teacher, rosters
+from tests.classroom.teacher.test_sign_in import calls
+from tests.e2e.people import Telegram, eventually, labels
+
+pytestmark = pytest.mark.integration
+
+
+LONG = "Group of the second year, faculty of everything & <nothing>_*' " * 3  # 189 characters, alike at the beginning
+
+
+def sessions(folder: Path) -> list[Any]:
+    """Return the sessions in the store."""
+    with sqlite3.connect(f"file:{folder / 'classroom' / 'store.sqlite3'}?mode=ro", uri=True) as database:
+        database.row_factory = sqlite3.Row
+        return database.execute("SELECT * FROM sessions ORDER BY opened_at").fetchall()
+
+
+def screen_of(teacher: Teacher, text: str) -> list[str]:
+    """Wait for a message, and return its buttons' labels."""
+    return labels(teacher.sees(text))
+
+
+def pictures(teacher: Teacher, telegram: Telegram) -> list[bytes]:
+    """Return the pictures on the screen."""
+    return [
+        telegram.http.get("/file", params={"bot": TEACHERS, "file_id": message["photo"][-1]["file_id"]}).content
+        for message in teacher.screen()
+        if message.get("photo")
+    ]
+
+
+class TestBatches:
+    """The choice."""
+
+    def test_long_names(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
+        """Names of any length that begin alike are told apart, and the chosen ones alone are opened."""
+        batches = [f"{LONG}{letter}" for letter in "abc"]
+        rosters(tmp_path, {batch: [(f"S{at}", f"Student {at}")] for at, batch in enumerate(batches)})
+        run.starts()
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        teacher.taps("Take Attendance")
+        shown = screen_of(teacher, "Which batches?")
+        for number in (1, 3):
+            teacher.taps(next(each for each in shown if each.startswith(f"{number}. ")))
+            chosen = f"\u2713 {number}. "
+            eventually("the choice", lambda: any(each.startswith(chosen) for each in screen_of(teacher, "Which")))  # noqa: B023
+        text = teacher.sees("Which batches?")["text"]
+        assert [line[-1] for line in text.splitlines() if line.startswith(("1. ", "2. ", "3. "))] == ["a", "b", "c"]
+        teacher.taps("Next")
+        teacher.shares_place()
+        teacher.sees("In: 0 of 2")
+        (session,) = sessions(tmp_path)
+        assert batches[0] in session["batches"]
+        assert batches[1] not in session["batches"]
+        assert batches[2] in session["batches"]
+
+    def test_double_tap(self, teacher: Teacher) -> None:
+        """A batch that is tapped twice before the screen has changed is chosen once; another tap takes it back."""
+        teacher.taps("Take Attendance")
+        teacher.sees("Which batches?")
+        teacher.forges("open:b:0")
+        teacher.forges("open:b:0")
+        teacher.forges("open:b:1")
+        eventually("both", lambda: {"\u2713 CS-1", "\u2713 CS-2"} <= set(labels(teacher.sees("Which batches?"))))
+        teacher.taps("\u2713 CS-1")
+        eventually("one", lambda: {"CS-1", "\u2713 CS-2"} <= set(labels(teacher.sees("Which batches?"))))
+
+    def test_subjects(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
+        """With several subjects one is chosen first; Back leads to the subjects, and then to the menu."""
+        lines = ["batch,subject,student_id,name", "CS-1,Algebra|Physics,S001,A", "CS-2,Physics,S002,B"]
+        (tmp_path / "rosters" / "students.csv").write_text("\n".join(lines), encoding="utf-8")
+        run.starts()
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        teacher.taps("Take Attendance")
+        teacher.sees("Which subject?")
+        teacher.taps("Algebra")
+        assert screen_of(teacher, "Which batches?") == ["CS-1", "Reload", "Back"]
+        teacher.taps("Back")
+        teacher.sees("Which subject?")
+        teacher.taps("Physics")
+        assert screen_of(teacher, "Which batches?") == ["CS-1", "CS-2", "Reload", "Back"]
+        teacher.taps("Back")
+        teacher.sees("Which subject?")
+        teacher.taps("Back")
+        teacher.sees("Take attendance:")
+
+    def test_fifty_batches(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
+        """What does not fit on one screen stands on further ones, and a choice stays when pages are turned."""
+        rosters(tmp_path, {f"G-{at:02}": [(f"S{at}", f"Student {at}")] for at in range(50)})
+        run.starts()
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        teacher.taps("Take Attendance")
+        teacher.taps("G-01")
+        teacher.sees("Next.\nG-01")
+        teacher.taps("More")
+        teacher.taps("G-15")
+        teacher.sees("G-01\nG-15")
+        teacher.taps("Previous")
+        eventually("the first page", lambda: "\u2713 G-01" in labels(teacher.sees("G-01\nG-15")))
+        teacher.taps("Next")
+        teacher.shares_place()
+        teacher.sees("In: 0 of 2")
+
+    def test_kept_for_five_minutes(self, lms_teacher: Teacher, lms: Lms, clock: RunningClock) -> None:
+        """The LMS is asked for batches once in five minutes, and at Reload."""
+        for asked, seconds in ((1, 0), (1, 250), (2, 60)):
+            clock.forward(seconds)
+            lms_teacher.says("/start")
+            lms_teacher.taps("Take Attendance")
+            lms_teacher.sees("Which batches?")
+            lms_teacher.settles()
+            assert calls(lms, "courses") == asked
+        lms_teacher.taps("Reload")
+        eventually("another call", lambda: calls(lms, "courses") == 3)
+
+    def test_reload_reads_rosters(self, lms_teacher: Teacher, lms: Lms) -> None:
+        """A student who is new in the LMS is on the roster after Reload, and not before."""
+        lms_teacher.opens("CS-1")
+        lms_teacher.sees("In: 0 of 2")
+        students = [{"id": f"S00{number}", "name": f"Student {number}", "email": ""} for number in (1, 2, 3)]
+        lms.tells("batches", batch="CS-1", students=students)
+        for reload, number in ((False, 2), (True, 3)):
+            lms_teacher.taps("Cancel Session")
+            lms_teacher.taps("Yes, Cancel It")
+            lms_teacher.sees("Cancelled: nothing is recorded.")
+            lms_teacher.says("/start")
+            lms_teacher.taps("Take Attendance")
+            lms_teacher.sees("Which batches?")
+            if reload:
+                lms_teacher.taps("Reload")
+                eventually("another call", lambda: calls(lms, "courses") == 2)
+            lms_teacher.taps("CS-1")
+            lms_teacher.sees("Next.\nCS-1")
+            lms_teacher.taps("Next")
+            lms_teacher.shares_place()
+            eventually("the board", lambda: lms_teacher.counts(f"In: 0 of {number}") == 1)  # noqa: B023
+
+
+@pytest.fixture
+def at_the_place(teacher: Teacher) -> Teacher:
+    """Give a teacher who is asked for the place."""
+    teacher.taps("Take Attendance")
+    teacher.taps("CS-1")
+    teacher.sees("Next.\nCS-1")
+    teacher.taps("Next")
+    teacher.sees("Share your location with the button below")
+    return teacher
+
+
+class TestPlace:
+    """The place of the class."""
+
+    def test_accuracy(self, at_the_place: Teacher, tmp_path: Path) -> None:
+        """The place is kept with how exact it is."""
+        at_the_place.sends(location={"latitude": ROOM[0], "longitude": ROOM[1], "horizontal_accuracy": 12.5})
+        at_the_place.sees("In: 0 of 3")
+        (session,) = sessions(tmp_path)
+        assert (session["latitude"], session["longitude"], session["accuracy"]) == (*ROOM, 12.5)
+
+    def test_text(self, at_the_place: Teacher, tmp_path: Path) -> None:
+        """What a computer sends instead of a location, or what is typed, is answered with what to do."""
+        at_the_place.says("Share Location")
+        at_the_place.sees("A text is no location.\nShare your location with the button below, from your phone")
+        at_the_place.says("43.25, 76.95")
+        eventually("the second answer", lambda: at_the_place.counts("A text is no location.") == 2)
+        assert not sessions(tmp_path)
+        at_the_place.shares_place()
+        at_the_place.sees("In: 0 of 3")
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ({"venue": {"location": {"latitude": 43.25, "longitude": 76.95}, "title": "Hall"}}, "from the map"),
+            ({"location": {"latitude": 43.25, "longitude": 76.95}, "forwarded": True}, "A forwarded location"),
+        ],
+        ids=["venue", "forwarded"],
+    )
+    def test_no_evidence(self, at_the_place: Teacher, content: dict[str, Any], said: str, tmp_path: Path) -> None:
+        """What is no evidence of a student's place is none of the teacher's either."""
+        at_the_place.sends(**content)
+        at_the_place.sees(said)
+        assert not sessions(tmp_path)
+
+    def test_twice(self, at_the_place: Teacher, tmp_path: Path) -> None:
+        """A location that is sent twice, and a live one that moves, open one session."""
+        live = at_the_place.sends(location={"latitude": ROOM[0], "longitude": ROOM[1], "live_period": 900})
+        at_the_place.sends(location={"latitude": ROOM[0], "longitude": ROOM[1]})
+        place = {"latitude": ROOM[0] + 0.001, "longitude": ROOM[1]}
+        at_the_place._telegram.call("/edit", bot=TEACHERS, person=7001, message_id=live, location=place)
+        at_the_place.settles()
+        assert len(sessions(tmp_path)) == 1
+        eventually("the board", lambda: at_the_place.counts("In: 0 of 3") == 1)
+
+    def test_back(self, at_the_place: Teacher, tmp_path: Path) -> None:
+        """Back opens nothing, takes the location's button away, and a location after it is none."""
+        at_the_place.taps("Back")
+        at_the_place.sees("Nothing was opened.")
+        at_the_place.sees("Take attendance:")
+        at_the_place.sends(location={"latitude": ROOM[0], "longitude": ROOM[1]})
+        at_the_place.settles()
+        assert not sessions(tmp_path)
+
+    def test_over_a_restart(self, at_the_place: Teacher, run: Run) -> None:
+        """What was chosen is still known to the next process."""
+        run.starts()
+        at_the_place.shares_place()
+        at_the_place.sees("In: 0 of 3")
+
+    def test_rooms(self, teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:
+        """Of several saved rooms the tapped one counts, also when another came before it in the list meanwhile."""
+        teacher.opens("CS-1")
+        teacher.taps("Save This Place")
+        teacher.sees("What is this place called?")
+        teacher.says("Room B")
+        teacher.sees("Saved")
+        teacher.says("/start")
+        teacher.taps("Take Attendance")
+        teacher.taps("CS-2")
+        teacher.taps("Next")
+        eventually("the room", lambda: "Room B" in labels(teacher.sees("Where is the class?")))
+        with sqlite3.connect(tmp_path / "classroom" / "teacher.sqlite3") as database:
+            database.execute("INSERT INTO rooms VALUES (7001, 'Room A', 10, 10, 5)")
+        teacher.taps("Room B")
+        teacher.sees("In: 0 of 1")
+        assert [session["latitude"] for session in sessions(tmp_path)] == [ROOM[0], ROOM[0]]
+
+    def test_lms_down(self, lms_teacher: Teacher, lms: Lms) -> None:
+        """Where the roster can't be read the location is asked for once more, and nothing has to be chosen again."""
+        lms_teacher.taps("Take Attendance")
+        lms_teacher.taps("CS-1")
+        lms_teacher.taps("Next")
+        lms.tells("behaviour", calls=["roster"], down=True)
+        lms_teacher.shares_place()
+        lms_teacher.sees("The LMS does not answer now. Try again in a minute.")
+        lms.tells("behaviour", down=False)
+        lms_teacher.shares_place()
+        lms_teacher.sees("In: 0 of 2")
+
+
+class TestCode:
+    """The code and its picture."""
+
+    def test_picture_and_link(self, teacher: Teacher, telegram: Telegram, student: Student) -> None:
+        """The picture is that of the link, which opens the student's bot with the code."""
+        code = teacher.opens("CS-1")
+        assert len(code) == 6
+        link = f"https://t.me/{STUDENTS}?start={code}"
+        teacher.sees(link)
+        assert pictures(teacher, telegram) == [qr_picture(link)]
+        student.says(f"/start {code}")
+        student.says("S001")
+        student.sees("The code is right")
+
+    def test_rotating_picture(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
+        """Where codes rotate the picture changes with them, in its place."""
+        run.starts(otp_rotate_seconds=30)
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        teacher.opens("CS-1")
+        (first,) = pictures(teacher, telegram)
+        clock.forward(31)
+        eventually("another picture", lambda: pictures(teacher, telegram) != [first])
+        eventually(
+            "the board's code",
+            lambda: pictures(teacher, telegram) == [qr_picture(f"https://t.me/{STUDENTS}?start={teacher.code()}")],
+        )
+
+    def test_extended_between_codes(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
+        """A session that is extended while its last code runs out has a code at any time."""
+        run.starts(otp_rotate_seconds=50)
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        teacher.opens("CS-1")
+        clock.forward(101)
+        eventually("the third code's time", lambda: teacher.sees("Code: ")["text"].count("15 s left"))
+        teacher.taps("Extend")
+        eventually("more time", lambda: int(teacher.sees(" s left")["text"].split(" s left")[0].split()[-1]) > 100)
+        clock.forward(25)
+        eventually("a code", lambda: len(teacher.code()) == 6)
+
+    def test_another_live_code(self, teacher: Teacher) -> None:
+        """Two sessions of one teacher have two codes and two boards."""
+        first = teacher.opens("CS-1")
+        teacher.says("/start")
+        second = teacher.opens("CS-2")
+        assert first != second
+        assert teacher.counts(" s left") == 2
+
+
+def test_another_day(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:
+    """A lesson is refused a second time on its day, in any order of batches, and opened on the next one."""
+    teacher.opens("CS-2", "CS-1")
+    teacher.saves_room("Hall")
+    teacher.opens_in("Hall", "CS-1", "CS-2")
+    teacher.sees("was opened today already")
+    assert len(sessions(tmp_path)) == 1
+    clock.forward(24 * 3600)
+    teacher.opens_in("Hall", "CS-1", "CS-2")
+    eventually("the second session", lambda: len(sessions(tmp_path)) == 2)
+
+
+@pytest.mark.parametrize("seconds", [1, 300], ids=["in time", "too late"])
+def test_killed_before_the_board(
+    run: Run, teacher: Teacher, tmp_path: Path, clock: RunningClock, seconds: float
+) -> None:
+    """A session that the last process opened and could not show is shown by the next one, once, also after its end."""
+    run.stops()
+    now = clock.now()
+    place, closes_at = Place(*ROOM), now + timedelta(seconds=110)
+    session = Session("0123456789ab", 7001, "Main", "Algebra", ("CS-1",), f"{now.date()}", place, now, closes_at, 0)
+    roster = (Enrolled("S001", "A. Student", "CS-1"),)
+    sheet = Sheet(session.id, "Main", "CS-1", "Algebra", session.date, 7001, roster)
+    store = SqliteStore(
+        tmp_path / "classroom" / "store.sqlite3", open_cipher(KEY, tmp_path / "unused", may_create=False)
+    )
+
+    async def open_session() -> None:
+        await store.open()
+        assert await store.create_session(session, [sheet], "123456", closes_at)
+        await store.close()
+
+    asyncio.run(open_session())
+    clock.forward(seconds)
+    run.starts()
+    teacher.sees("In: 0 of 1")
+    if seconds < 110:
+        teacher.sees("Code: 123 456\nStudents open")
+    else:
+        teacher.sees("Report: ")
+    run.starts()
+    teacher.settles()
+    assert teacher.counts("In: 0 of 1") == 1
+    assert teacher.counts("The session is open.") == (seconds < 110)
+
+
+def test_next_twice(teacher: Teacher, tmp_path: Path) -> None:
+    """A second tap on Next, or on a batch that is no more shown, changes nothing of the choice."""
+    teacher.taps("Take Attendance")
+    teacher.sees("Which batches?")
+    for data in ("open:b:0", "open:next", "open:next", "open:b:1", "open:subjects"):
+        teacher.forges(data)
+    teacher.shares_place()
+    teacher.sees("In: 0 of 3")
+    assert teacher.counts("Share your location") == 1
+    assert [session["batches"] for session in sessions(tmp_path)] == ['["CS-1"]']
+
+
+def test_made_up_buttons(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
+    """Numbers that stand for nothing, and unknown sessions, open and change nothing, and are answered."""
+    key = "0" * 12
+    plain = ("save", "board", "hands", "checks", "all", "again", "close", "cancelled", "reopen", "report")
+    for datas in (
+        ["open:s:99", "open:b:99", "open:b:x", "open:next", "open:", "room:9", "gone:9", "forget", "rooms", "lang:xx"],
+        [f"{each}:{key}" for each in plain],
+        [f"extend:{key}:1", f"st:{key}:1", f"ok:{key}:1", f"mk:{key}:1:p", f"mkn:{key}:1:x", "x" * 64],
+    ):
+        for data in datas:
+            teacher.forges(data)
+        teacher.settles()
+    assert not sessions(tmp_path)
+    assert [tap["data"] for tap in telegram.unanswered_taps()] == []
+    assert teacher.counts("That did not work.") == 0
+
+
+def test_forget_a_room(teacher: Teacher) -> None:
+    """A saved place can be forgotten; the others stay, and open a session."""
+    teacher.opens("CS-1")
+    for name in ("Room A", "Room B"):
+        teacher.saves_room(name)
+    teacher.says("/start")
+    teacher.taps("Take Attendance")
+    teacher.taps("CS-2")
+    teacher.sees("Next.\nCS-2")
+    teacher.taps("Next")
+    teacher.taps("Forget a Place")
+    teacher.sees("Which place do I forget?")
+    teacher.taps("Room A")
+    eventually("one room", lambda: labels(teacher.sees("Where is the class?")) == ["Room B", "Forget a Place", "Back"])
+    teacher.taps("Room B")
+    teacher.sees("In: 0 of 1")
+
+
+def test_batch_without_students(lms_teacher: Teacher, lms: Lms) -> None:
+    """A batch in which nobody is opens nothing, alone or beside others; the teacher hears which it was."""
+    lms.tells("batches", batch="CS-0", students=[])
+    lms.tells("courses", email="teacher@example.org", batch="CS-0", subject="Algebra")
+    lms_teacher.taps("Take Attendance")
+    for batch in ("CS-0", "CS-1"):
+        lms_teacher.taps(batch)
+        lms_teacher.sees(batch if batch == "CS-1" else f"Next.\n{batch}")
+    lms_teacher.taps("Next")
+    lms_teacher.shares_place()
+    lms_teacher.sees("There is no student in CS-0.")
+    lms_teacher.says("/start")
+    lms_teacher.opens("CS-1")
+
+
+def test_two_teachers_at_once(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
+    """Of two teachers who open one batch at the same moment one gets it, and the other hears who that was."""
+    other = Teacher(telegram, 7002, "+77010000002")
+    other.signs_in()
+    for each in (teacher, other):
+        each.taps("Take Attendance")
+        each.taps("CS-1")
+        each.sees("Next.\nCS-1")
+        each.taps("Next")
+        each.sees("Share your location")
+    for each in (teacher, other):
+        each.sends(location={"latitude": ROOM[0], "longitude": ROOM[1]})
+    for each in (teacher, other):
+        each.settles()
+    (session,) = sessions(tmp_path)
+    first, second = (teacher, other) if session["teacher"] == 7001 else (other, teacher)
+    first.sees("In: 0 of 3")
+    second.sees(f"Another teacher has opened it. {'A' if first is teacher else 'B'}. Teacher")
+    assert second.counts("In: 0 of 3") == 0
+    assert "Show It" not in str(second.screen())

@@ -1,0 +1,343 @@
+"""What comes by time: the end, the provisional report and the final one, over restarts and failures; the history."""
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.classroom.running import TEACHERS, Run, RunningClock, Student, Teacher, rosters
+from tests.classroom.teacher.test_board import comes, rows
+from tests.e2e.people import Telegram, eventually
+
+pytestmark = pytest.mark.integration
+
+
+def files(teacher: Teacher, telegram: Telegram) -> dict[str, bytes]:
+    """Return the documents on the screen by their names."""
+    found = {}
+    for message in teacher.screen():
+        if document := message.get("document"):
+            parameters = {"bot": TEACHERS, "file_id": document["file_id"]}
+            found[document["file_name"]] = telegram.http.get("/file", params=parameters).content
+    return found
+
+
+def reports(teacher: Teacher) -> list[str]:
+    """Return the reports' first messages."""
+    return [each["text"] for each in teacher.screen() if (each["text"] or "").startswith("Report: ")]
+
+
+def kinds(teacher: Teacher) -> list[str]:
+    """Return which reports have come."""
+    return [text.splitlines()[0].rpartition("(")[2].rstrip(")") for text in reports(teacher)]
+
+
+def in_lms(folder: Path, batches: int) -> None:
+    """Wait until the LMS's files have so many batches; then nothing is open but what people have to do."""
+    query = "SELECT * FROM sheets WHERE acked_version = version"
+    eventually("the LMS's word", lambda: len(rows(folder, query)) == batches)
+
+
+def finishes(teacher: Teacher, clock: RunningClock) -> None:
+    """Let time pass until the final report is there: an ended session is looked at every five seconds."""
+
+    def is_final() -> bool:
+        clock.forward(6)
+        return "final" in kinds(teacher)
+
+    eventually("the final report", is_final)
+
+
+class TestReport:
+    """The reports of a session."""
+
+    def test_everything(self, teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
+        """15 seconds after the end it comes, not before: counts and lists, a picture, CSV and XLSX of everybody."""
+        code = teacher.opens("CS-1", "CS-2")
+        people = [Student(telegram, 2001 + number) for number in range(2)]
+        comes(people[0], code, "S001", 5)
+        comes(people[1], code, "S002", 700)
+        teacher.taps("Confirm All (1)")
+        people[0].sees("The LMS has it.")
+        clock.forward(122)
+        teacher.sees("Closed at")
+        teacher.settles()
+        assert not reports(teacher)
+        in_lms(tmp_path, 2)
+        clock.forward(95)  # also who has entered the code has no more time
+        teacher.sees("(final)")
+        text = reports(teacher)[0]
+        for line in ("Present: 1", "Late: 0", "Absent: 3 of 4", "The LMS has everything.", "- A. Student"):
+            assert line in text.splitlines()
+        assert "Not through\n- B. Student: too far away (700 m)" in text
+        found = eventually("the files", lambda: len(every := files(teacher, telegram)) == 2 and every)
+        (csv_name, content), (xlsx_name, book) = found.items()
+        assert csv_name.endswith("-final.csv")
+        assert xlsx_name.endswith("-final.xlsx")
+        lines = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+        assert [(line["student_id"], line["status"]) for line in lines] == [
+            ("S001", "present"),
+            ("S002", "absent"),
+            ("S003", "absent"),
+            ("S101", "absent"),
+        ]
+        assert zipfile.ZipFile(io.BytesIO(book)).testzip() is None
+        assert sum(bool(each.get("photo")) for each in teacher.screen()) == 2  # the code's and the report's
+        assert telegram.refused_calls() == []
+
+    def test_provisional_while_a_review_is_open(
+        self, teacher: Teacher, telegram: Telegram, clock: RunningClock, student: Student
+    ) -> None:
+        """While the teacher has still to look it is provisional; the final one comes with the decision."""
+        code = teacher.opens("CS-1")
+        comes(student, code, "S001", 80)
+        clock.forward(140)
+        teacher.sees("(provisional)")
+        assert "A. Student: just outside (80 m)" in reports(teacher)[0]
+        teacher.settles()
+        assert kinds(teacher) == ["provisional"]
+        teacher.taps("Check One by One")
+        teacher.taps("Accept A. Student")
+        student.sees("Attendance marked")
+        finishes(teacher, clock)
+        assert kinds(teacher) == ["provisional", "final"]
+        assert "Present: 1" in reports(teacher)[1]
+
+    def test_provisional_while_somebody_has_time(
+        self, teacher: Teacher, telegram: Telegram, clock: RunningClock, student: Student
+    ) -> None:
+        """Who has entered the code in time has time for the rest, and the final report waits for that."""
+        code = teacher.opens("CS-1")
+        clock.forward(110)
+        comes(student, code, "S001")
+        clock.forward(27)
+        teacher.sees("(provisional)")
+        clock.forward(90)
+        teacher.sees("(final)")
+        assert "A. Student: no location yet" in reports(teacher)[-1]
+
+    def test_300_students(self, run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
+        """With 300 students of difficult names every name arrives, in messages that Telegram takes."""
+        names = [f"{at:03} _*<b>&'`\U0001f600 " + "W" * 60 for at in range(300)]
+        rosters(tmp_path, {"CS <1> & _*": [(f"S{at:03}", name) for at, name in enumerate(names)]}, "Algebra <&>")
+        run.starts()
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        teacher.opens("CS <1> & _*")
+        teacher.taps("Close Now")
+        teacher.sees("Closed at")
+        in_lms(tmp_path, 1)
+        clock.forward(16)
+        eventually("the files", lambda: len(files(teacher, telegram)) == 2)
+        text = "\n".join(each["text"] or "" for each in teacher.screen() if each["from"] == "bot")
+        assert all(text.count(f"- {name.strip()}") == 1 for name in names)
+        assert telegram.refused_calls() == []
+
+    def test_again_after_reopening(self, teacher: Teacher, clock: RunningClock) -> None:
+        """A session that is reopened has its reports once more, after its new end."""
+        teacher.opens("CS-1")
+        clock.forward(140)
+        teacher.sees("(final)")
+        teacher.taps("Reopen")
+        teacher.sees(" s left")
+        clock.forward(140)
+        eventually("the second", lambda: kinds(teacher).count("final") == 2)
+
+    def test_never_decided(self, teacher: Teacher, clock: RunningClock, student: Student) -> None:
+        """After twelve hours without a word of the teacher it is final: who waited is absent, and hears it."""
+        code = teacher.opens("CS-1")
+        comes(student, code, "S001", 5)
+        clock.forward(140)
+        teacher.sees("(provisional)")
+        clock.forward(12 * 3600)
+        teacher.sees("(final)")
+        student.sees("did not accept the check-in for Algebra")
+        assert "Absent: 3 of 3" in reports(teacher)[-1]
+
+    def test_language(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
+        """The report is in the teacher's language."""
+        run.starts()
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        teacher.says("/language")
+        teacher.taps("Русский")
+        teacher.taps("Отметить посещаемость")
+        teacher.taps("CS-1")
+        teacher.taps("Вперёд")
+        teacher.sends(location={"latitude": 43.25, "longitude": 76.95})
+        teacher.sees("Код: ")
+        clock.forward(140)
+        assert "Отсутствуют: 3 из 3" in teacher.sees("Отчёт: Algebra")["text"]
+
+
+class TestRestarts:
+    """The process ends between the steps."""
+
+    def test_between_end_and_report(self, teacher: Teacher, run: Run, clock: RunningClock) -> None:
+        """A report that was due while nothing ran comes with the next start, once."""
+        teacher.opens("CS-1")
+        run.stops()
+        clock.forward(200)
+        run.starts()
+        finishes(teacher, clock)
+        run.starts()
+        teacher.settles()
+        assert kinds(teacher) in (["final"], ["provisional", "final"])  # by whether the LMS has it at the first look
+
+    def test_between_the_two(
+        self, teacher: Teacher, run: Run, clock: RunningClock, student: Student, telegram: Telegram
+    ) -> None:
+        """After the provisional report a restart repeats nothing, and the final one comes when all is decided."""
+        code = teacher.opens("CS-1")
+        comes(student, code, "S001", 5)
+        clock.forward(140)
+        teacher.sees("(provisional)")
+        for _restart in range(2):
+            run.starts()
+            teacher.settles()
+        assert kinds(teacher) == ["provisional"]
+        teacher.taps("Confirm All (1)")
+        student.sees("Attendance marked")
+        finishes(teacher, clock)
+        assert kinds(teacher) == ["provisional", "final"]
+        assert telegram.refused_calls() == []
+
+    def test_telegram_away(
+        self, teacher: Teacher, run: Run, clock: RunningClock, telegram: Telegram, tmp_path: Path
+    ) -> None:
+        """While Telegram does not take messages the report waits, also over a restart, and comes as a whole."""
+        teacher.opens("CS-1")
+        for method in ("sendMessage", "sendPhoto", "sendDocument"):
+            telegram.call("/faults", method=method, kind="502", bot=TEACHERS, times=None)
+        clock.forward(140)
+        eventually("it is queued", lambda: list((tmp_path / "classroom" / "reports").glob("*.xlsx")))
+        run.starts()
+        telegram.http.delete("/faults").raise_for_status()
+        finishes(teacher, clock)
+        eventually("the files", lambda: len(files(teacher, telegram)) == 2 * len(kinds(teacher)))
+        assert len(kinds(teacher)) == len(set(kinds(teacher)))
+
+
+def test_files_that_cannot_be_written(
+    teacher: Teacher, clock: RunningClock, telegram: Telegram, tmp_path: Path, student: Student
+) -> None:
+    """Where the disk refuses a report's files it is tried again; other classes go on meanwhile, and it comes once."""
+    folder = tmp_path / "classroom" / "reports"
+    folder.write_text("in the way")
+    teacher.opens("CS-1")
+    teacher.taps("Close Now")
+    teacher.sees("Closed at")
+    in_lms(tmp_path, 1)
+    clock.forward(16)
+    teacher.says("/start")
+    code = teacher.opens("CS-2")
+    comes(student, code, "S101", 5)
+    teacher.sees("Wait for your word: 1")
+    assert not reports(teacher)
+    folder.unlink()
+    eventually("the files", lambda: len(files(teacher, telegram)) == 2)
+    assert kinds(teacher) == ["final"]
+
+
+def test_history(run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
+    """/history has the lessons' percentages and who is below the threshold; a cancelled lesson is not in it."""
+    run.starts()
+    teacher = Teacher(telegram, 7001, "+77010000001")
+    teacher.signs_in()
+    teacher.opens("CS-1")
+    teacher.saves_room("Hall")
+    for day in range(2):
+        if day:
+            clock.forward(24 * 3600)
+            teacher.opens_in("Hall", "CS-1")
+            teacher.sees("In: 0 of 3")
+        teacher.taps("Mark by Hand")
+        teacher.taps("A. Student: absent")
+        teacher.taps("Present")
+        teacher.taps("No Reason")
+        eventually("the mark", lambda: len(rows(tmp_path, "SELECT * FROM marks")) == day + 1)  # noqa: B023
+    teacher.taps("B. Student: absent")
+    teacher.taps("Excused")
+    teacher.taps("No Reason")
+    teacher.sees("excused: 1")
+    teacher.taps("Close Now")
+    eventually("both have ended", lambda: " s left" not in str(teacher.screen()))
+    teacher.opens_in("Hall", "CS-2")
+    teacher.sees("In: 0 of 1")
+    teacher.taps("Cancel Session")
+    teacher.sees("Algebra: CS-2\nCancel the session?")
+    teacher.taps("Yes, Cancel It")
+    teacher.sees("Cancelled: nothing is recorded.")
+    teacher.says("/history")
+    text = teacher.sees("Sessions\n")["text"]
+    assert "Algebra, CS-1: 33 % (1/3)" in text
+    assert "Algebra, CS-1: 50 % (1/2)" in text
+    assert "CS-2" not in text
+    low = text.split("Below 75 %\n")[1].splitlines()
+    assert [line.split(",")[0] for line in low] == ["- B. Student S002", "- C. Student S003"]
+    assert len(rows(tmp_path, "SELECT * FROM sessions WHERE cancelled = 1")) == 1
+
+
+def test_cleaned(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:
+    """What is over its term is deleted, five minutes later at most: sessions with their rosters."""
+    teacher.opens("CS-1")
+    clock.forward(140)
+    finishes(teacher, clock)
+    clock.forward(181 * 24 * 3600)
+    eventually("no sessions", lambda: rows(tmp_path, "SELECT * FROM sessions") == [])
+    assert rows(tmp_path, "SELECT * FROM enrolled") == []
+
+
+def test_commands(teacher: Teacher, telegram: Telegram) -> None:
+    """The menu of commands is there in each language, for both bots."""
+    for bot, wanted in ((TEACHERS, "history"), ("students_test_bot", "me")):
+        shown = eventually("the commands", lambda: telegram.get("/commands", bot=bot))  # noqa: B023
+        assert wanted in str(shown)
+    assert "Меню" in str(telegram.get("/commands", bot=TEACHERS))
+
+
+def test_help_and_cancel(teacher: Teacher) -> None:
+    """/help says how a class goes, /cancel ends a conversation, and an unknown text leads to the menu."""
+    teacher.says("/help")
+    teacher.sees("Students send the code to @students_test_bot")
+    teacher.taps("Take Attendance")
+    teacher.sees("Which batches?")
+    teacher.says("/cancel")
+    teacher.sees("Cancelled.")
+    teacher.says("hello")
+    eventually("the menu", lambda: teacher.counts("Take attendance:") >= 2)
+
+
+def test_asked_twice(teacher: Teacher, clock: RunningClock) -> None:
+    """Two taps on Send Report are one report; a later tap is another one."""
+    teacher.opens("CS-1")
+    clock.forward(140)
+    finishes(teacher, clock)
+    before = len(kinds(teacher))
+    data = next(b["data"] for row in teacher.sees("Missing: ")["buttons"] for b in row if b["text"] == "Send Report")
+    for _twice in range(2):
+        teacher.forges(data)
+    teacher.settles()
+    eventually("one more", lambda: len(kinds(teacher)) == before + 1)
+    clock.forward(11)
+    teacher.forges(data)
+    eventually("another", lambda: len(kinds(teacher)) == before + 2)
+
+
+def test_board_below_the_report(teacher: Teacher, clock: RunningClock, student: Student) -> None:
+    """Where somebody waits for the teacher's word after the end, the board stands below the report that says so."""
+    code = teacher.opens("CS-1")
+    comes(student, code, "S001", 80)
+    clock.forward(140)
+    board = teacher.sees("Closed at")
+    teacher.sees("(provisional)")
+    eventually("the board below", lambda: teacher.sees("Closed at")["message_id"] > board["message_id"])
+    report = teacher.sees("(provisional)")
+    assert teacher.sees("Closed at")["message_id"] > report["message_id"]
+    teacher.taps("Check One by One")
+    teacher.taps("Reject A. Student")
+    student.sees("did not accept")
+    finishes(teacher, clock)
+    assert kinds(teacher) == ["provisional", "final"]

@@ -1,0 +1,283 @@
+"""A class by hand: a teacher opens a session, students check in, marks reach the LMS's files, the report comes."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.classroom.running import (
+    Run,
+    RunningClock,
+    Student,
+    Teacher,
+)
+from tests.e2e.people import Telegram, eventually
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def roster() -> dict[str, list[tuple[str, str]]]:
+    """Give names with letters that HTML and Markdown take for their own."""
+    return {
+        "CS-1": [("S001", "A. <b>Student</b> & Co."), ("S002", "B_*Student"), ("S003", "C. Student")],
+        "CS-2": [("S101", "D. Student")],
+    }
+
+
+def marks(folder: Path) -> dict[str, str]:
+    """Return what the LMS's files say of each student."""
+    found = {}
+    for file in (folder / "rosters" / "marks").glob("*.csv"):
+        for row in csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()):
+            found[row["student_id"]] = row["status"]
+    return found
+
+
+def seconds_left(teacher: Teacher) -> int:
+    """Read on the board how long the session goes on."""
+    return int(teacher.sees(" s left")["text"].split(" s left")[0].split()[-1])
+
+
+def test_a_class(teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
+    """From the code to the report: who proves code and place and is confirmed is present, everybody else absent."""
+    code = teacher.opens("CS-1", "CS-2")
+    first = Student(telegram, 2001)
+    first.says(f"/start {code}")
+    first.sees("student ID")
+    first.says("s001")
+    first.sees("The code is right")
+    first.shares(20)
+    first.sees("Your teacher has to confirm")
+    second = Student(telegram, 2002)
+    second.says("/start")
+    second.taps("Check In")
+    second.says(f"S101 {code[:3]} {code[3:]}")
+    second.sees("The code is right")
+    second.shares(70)
+    second.sees("Your teacher has to look")
+    third = Student(telegram, 2003)
+    third.says("/start")
+    third.says(f"S003 {code}")
+    third.sees("The code is right")
+    third.shares(500)
+    third.sees("You are 500 m from the class")
+    teacher.sees("Wait for your word: 1")
+    teacher.taps("Confirm All (1)")
+    first.sees("Attendance marked")
+    teacher.taps("Check One by One")
+    teacher.taps("Accept D. Student")
+    second.sees("Attendance marked")
+    eventually("the LMS's confirmation", lambda: first.counts("The LMS has it."))
+    teacher.sees("In: 2 of 4")
+    clock.forward(140)
+    report = teacher.sees("Report: Algebra")["text"]
+    assert "Absent: 2 of 4" in report
+    eventually("the marks", lambda: len(marks(tmp_path)) == 4)
+    assert marks(tmp_path) == {"S001": "present", "S002": "absent", "S003": "absent", "S101": "present"}
+    assert sum(message["from"] == "bot" for message in first.screen()) <= 4
+
+
+class TestSession:
+    """What a teacher does with an open session."""
+
+    def test_same_lesson_twice(self, teacher: Teacher, telegram: Telegram) -> None:
+        """A second session of a batch on that day is refused, with a way to the first; another teacher's has none."""
+        teacher.opens("CS-1", "CS-2")
+        teacher.says("/start")
+        teacher.taps("Take Attendance")
+        teacher.taps("CS-2")
+        teacher.taps("Next")
+        teacher.shares_place()
+        teacher.sees("was opened today already")
+        teacher.taps("Show It")
+        teacher.sees("In: 0 of 4")
+        other = Teacher(telegram, 7002, "+77010000002")
+        other.signs_in()
+        other.taps("Take Attendance")
+        other.taps("CS-1")
+        other.taps("Next")
+        other.shares_place()
+        other.sees("Another teacher has opened it.")
+
+    def test_extend_close_reopen(self, teacher: Teacher, telegram: Telegram, clock: RunningClock) -> None:
+        """Extending gives more time, closing ends at once, reopening gives a new code; who is in stays in."""
+        code = teacher.opens("CS-1")
+        teacher.taps("Extend")
+        eventually("more time", lambda: seconds_left(teacher) > 120)
+        student = Student(telegram, 2001)
+        student.says(f"/start {code}")
+        student.says("S001")
+        student.sees("The code is right")
+        student.shares()
+        student.sees("has to confirm")
+        teacher.taps("Confirm All (1)")
+        student.sees("Attendance marked")
+        teacher.taps("Close Now")
+        teacher.sees("Closed at")
+        late = Student(telegram, 2002)
+        late.says(f"/start {code}")
+        late.says("S002")
+        late.sees("do not fit together")
+        teacher.taps("Reopen")
+        teacher.sees(" s left")
+        again = teacher.code()
+        assert again != code
+        late.says(f"S002 {again}")
+        late.sees("The code is right")
+        teacher.sees("In: 1 of 3")
+
+    def test_cancel(self, teacher: Teacher, tmp_path: Path) -> None:
+        """Cancelled after a second question, a session leaves nothing in the LMS, and the lesson can be opened anew."""
+        teacher.opens("CS-1")
+        teacher.taps("Cancel Session")
+        teacher.taps("Yes, Cancel It")
+        teacher.sees("Cancelled: nothing is recorded.")
+        assert marks(tmp_path) == {}
+        teacher.says("/start")
+        teacher.opens("CS-1")
+
+    def test_mark_by_hand(self, teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
+        """A mark by hand with its reason counts for more than a check-in, and stands in the report and in the LMS."""
+        teacher.opens("CS-1")
+        teacher.taps("Mark by Hand")
+        teacher.taps("B_*Student: absent")
+        teacher.taps("Excused")
+        teacher.says("ill, <note> from the doctor")
+        teacher.taps("C. Student: absent")
+        teacher.taps("Present")
+        teacher.taps("No Reason")
+        teacher.sees("excused: 1")
+        clock.forward(140)
+        report = teacher.sees("(final)")["text"]
+        assert marks(tmp_path) == {"S001": "absent", "S002": "excused", "S003": "present"}
+        assert "B_*Student: excused" in report
+        assert "ill, <note> from the doctor" in report
+
+    def test_rejected(self, teacher: Teacher, telegram: Telegram) -> None:
+        """Who is rejected hears it and is not marked; the teacher's hand can still mark them."""
+        code = teacher.opens("CS-1")
+        student = Student(telegram, 2001)
+        student.says(f"/start {code}")
+        student.says("S001")
+        student.sees("The code is right")
+        student.shares(80)
+        student.sees("has to look")
+        teacher.taps("Check One by One")
+        teacher.taps("Reject A. <b>Student</b> & Co.")
+        student.sees("did not accept")
+        teacher.sees("not accepted")
+
+    def test_saved_room(self, teacher: Teacher, telegram: Telegram) -> None:
+        """A place that was saved under a name opens the next session with one tap."""
+        teacher.opens("CS-1")
+        teacher.taps("Save This Place")
+        teacher.says("Room 404 & <co>")
+        teacher.sees("Saved")
+        teacher.says("/start")
+        teacher.taps("Take Attendance")
+        teacher.taps("CS-2")
+        teacher.taps("Next")
+        teacher.taps("Room 404 & <co>")
+        teacher.sees("In: 0 of 1")
+
+    def test_rotating_code(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
+        """A rotating code changes on the board; the old one is good for a moment longer, then no more."""
+        run.starts(otp_rotate_seconds=20)
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        first = teacher.opens("CS-1")
+        clock.forward(21)
+        eventually("another code", lambda: teacher.code() != first)
+        second = teacher.code()
+        clock.forward(11)
+        student = Student(telegram, 2001)
+        student.says(f"/start {first}")
+        student.says("S001")
+        student.sees("do not fit together")
+        student.says(f"S001 {second}")
+        student.sees("The code is right")
+
+    def test_history(self, teacher: Teacher, telegram: Telegram, clock: RunningClock) -> None:
+        """History has each session with its percentage, and the students who are rarely there."""
+        teacher.opens("CS-2")
+        teacher.taps("Mark by Hand")
+        teacher.taps("D. Student: absent")
+        teacher.taps("Late")
+        teacher.taps("No Reason")
+        teacher.says("/start")
+        teacher.opens("CS-1")
+        clock.forward(140)
+        eventually("both reports", lambda: teacher.counts("Report: Algebra") >= 2)
+        teacher.says("/history")
+        history = teacher.sees("Sessions")["text"]
+        assert "CS-2: 100 % (1/1)" in history
+        assert "CS-1: 0 % (0/3)" in history
+        assert "A. <b>Student</b> & Co. S001" in history
+
+
+class TestStrangers:
+    """Other people's numbers and buttons."""
+
+    def test_unknown_number(self, run: Run, telegram: Telegram) -> None:
+        """Who is not on the list is told so; somebody else's contact is not taken."""
+        run.starts()
+        stranger = Teacher(telegram, 7009, "+77019999999")
+        stranger.says("/start")
+        stranger.sends(contact={"phone_number": "+77010000001", "user_id": 7001})
+        stranger.sees("That is not your own number.")
+        stranger.sends(contact={"phone_number": "+77010000001", "user_id": None})
+        eventually("the second refusal", lambda: stranger.counts("That is not your own number.") == 2)
+        stranger.sends(contact={"phone_number": stranger.phone})
+        stranger.sees("Nobody is listed")
+        stranger.says("hello")
+        eventually("the question again", lambda: stranger.counts("Share your phone number") >= 2)
+
+    def test_another_teacher_s_session(self, teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
+        """No button of one teacher's session does anything for another teacher, or for a student."""
+        teacher.opens("CS-1")
+        board = teacher.sees("In: 0 of 3")
+        datas = [button["data"] for row in board["buttons"] for button in row]
+        session_id = datas[0].split(":")[1]
+        wanted = ["hand:{}:0", "check:{}:0", "ok:{}:0", "no:{}:0", "st:{}:0", "free:{}:0", "freed:{}:0", "mkn:{}:0:p"]
+        wanted += ["mk:{}:0:p", "extend:{}:0", "report:{}", "hands:{}", "checks:{}"]
+        datas += [each.format(session_id) for each in wanted]
+        datas += [f"{each}:{session_id}" for each in ("all", "again", "cancelled", "reopen", "save", "board")]
+        other = Teacher(telegram, 7002, "+77010000002")
+        other.signs_in()
+        stranger = Teacher(telegram, 2001, "")
+        stranger.says("/start")
+        stranger.sees("Share your phone number")
+        for person in (other, stranger):
+            before = len(person.screen())
+            for number, data in enumerate(datas, start=1):
+                person.forges(data)
+                if number % 10 == 0 or number == len(datas):  # a flood of taps would be dropped
+                    person.settles()
+                    before += 2
+            assert len(person.screen()) == before
+        teacher.sees("In: 0 of 3")
+        assert marks(tmp_path) == {}
+
+
+def test_over_a_restart(run: Run, teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
+    """Ended in the middle of a class, the next process goes on: check-ins, board, reports, each told once."""
+    code = teacher.opens("CS-1")
+    student = Student(telegram, 2001)
+    student.says(f"/start {code}")
+    student.says("S001")
+    student.sees("The code is right")
+    run.starts()
+    student.shares()
+    student.sees("has to confirm")
+    run.starts()
+    teacher.taps("Confirm All (1)")
+    student.sees("Attendance marked")
+    clock.forward(140)
+    teacher.sees("Report: Algebra")
+    run.starts()
+    eventually("the marks", lambda: len(marks(tmp_path)) == 3)
+    teacher.says("/start")
+    teacher.sees("Take attendance:")
+    assert student.counts("Attendance marked") == 1
+    assert teacher.counts("(final)") == 1

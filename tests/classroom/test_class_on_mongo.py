@@ -1,0 +1,36 @@
+"""The classroom on MongoDB: a class through which the database is gone for a while."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from tests.classroom.running import Run, RunningClock, Student, Teacher
+from tests.e2e.people import Telegram, eventually
+from tests.servers import mongo_server
+
+pytestmark = pytest.mark.integration
+
+
+def test_gone_in_the_middle(
+    run: Run, telegram: Telegram, clock: RunningClock, student: Student, tmp_path: Path
+) -> None:
+    """Who tries while MongoDB is gone is told so; when it is back the class goes on, and the marks reach the LMS."""
+    file = str(tmp_path / "mongo")
+    with mongo_server("--file", file) as uri:
+        run.starts(mongodb_uri=SecretStr(uri))
+        teacher = Teacher(telegram, 7001, "+77010000001")
+        teacher.signs_in()
+        student.enters("S001", teacher.opens("CS-1"))
+    student.shares()
+    student.sees("That did not work. Try again in a minute.")
+    with mongo_server("--file", file, "--port", uri.rpartition(":")[2]):
+        student.shares()
+        student.sees("has to confirm")
+        teacher.taps("Confirm All (1)")
+        student.sees("Attendance marked")
+        eventually("the LMS's confirmation", lambda: student.counts("The LMS has it."))
+        clock.forward(140)
+        teacher.sees("(final)", patience=60)
+        run.stops()
+    assert not (tmp_path / "classroom" / "store.sqlite3").exists()

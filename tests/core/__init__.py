@@ -1,0 +1,1 @@
+"""core: settings, clock, logs, health, encryption, files, SQLite."""

@@ -1,0 +1,471 @@
+"""Settings: read once from three places, and refused in one line."""
+
+import traceback
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import settings
+from core.settings import Settings, SettingsError
+
+pytestmark = pytest.mark.unit
+
+
+TOKEN = "1234567890:" + "A" * 35
+SECRET = "this-is-nobodys-business"
+PLAIN = [name.upper() for name in Settings.model_fields if "token" not in name and "password" not in name]
+
+
+def clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        for variable in (name, name.upper(), f"{name.upper()}_FILE"):
+            monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("ENV_FILE", "")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without any setting of ours, and no .env."""
+    clear(monkeypatch)
+    return monkeypatch
+
+
+@pytest.fixture
+def dotenv(environment: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file that is read as .env."""
+    path = tmp_path / "named.env"
+    environment.setenv("ENV_FILE", str(path))
+    return path
+
+
+def refusal() -> str:
+    """Load the settings and return the line with which that is refused."""
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+    return str(refused.value)
+
+
+def refusal_if_any() -> str | None:
+    try:
+        settings.load()
+    except SettingsError as refused:
+        return str(refused)
+    return None
+
+
+class TestReading:
+    def test_nothing_set(self) -> None:
+        """Without any setting everything has its documented default."""
+        loaded = settings.load()
+        assert loaded.telegram_bot_token is None
+        assert loaded.admin_telegram_id == ()
+        assert loaded.telegram_api_url == "https://api.telegram.org"
+        assert loaded.portal_url == "https://wsp.kbtu.kz/RegistrationOnline"
+        assert (loaded.refresh_interval, loaded.portal_max_loads_per_second) == (20, 10)
+        assert (loaded.portal_max_parallel_sign_ins, loaded.max_active_monitors) == (3, None)
+        assert (loaded.log_level, loaded.log_format, loaded.health_port) == ("INFO", "text", None)
+        assert str(loaded.zone) == "Asia/Almaty"
+        assert loaded.data_dir == settings.ROOT / "data"
+        assert loaded.encryption_key_file == settings.ROOT / "secrets" / "encryption.key"
+
+    def test_environment(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Values of the environment arrive with their types."""
+        environment.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+        environment.setenv("ADMIN_TELEGRAM_ID", "11, 22 ,33")
+        environment.setenv("REFRESH_INTERVAL", "7.5")
+        environment.setenv("DATA_DIR", str(tmp_path))
+        environment.setenv("HEALTH_PORT", "8081")
+        loaded = settings.load_for_bot()
+        assert loaded.telegram_bot_token is not None
+        assert loaded.telegram_bot_token.get_secret_value() == TOKEN
+        assert loaded.admin_telegram_id == (11, 22, 33)
+        assert (loaded.refresh_interval, loaded.data_dir, loaded.health_port) == (7.5, tmp_path, 8081)
+
+    def test_empty_is_unset(self, environment: pytest.MonkeyPatch) -> None:
+        """Every setting may be there and empty, as compose files and .env.example leave it."""
+        expected = settings.load()
+        for name in Settings.model_fields:
+            environment.setenv(name.upper(), "")
+        assert settings.load() == expected
+
+    def test_env_file(self, dotenv: Path) -> None:
+        """ENV_FILE names the file to read; what is empty there is unset."""
+        dotenv.write_text("REFRESH_INTERVAL=30\nTIMEZONE=\n")
+        assert settings.load().refresh_interval == 30
+        assert settings.load().timezone == "Asia/Almaty"
+
+    def test_env_file_that_is_missing(self, dotenv: Path) -> None:
+        """Without the file there are the defaults."""
+        assert not dotenv.exists()
+        assert settings.load().refresh_interval == 20
+
+    def test_environment_file(self, environment: pytest.MonkeyPatch) -> None:
+        """The project's .env is read unless ENV_FILE names another, or none."""
+        environment.setenv("ENV_FILE", "")
+        assert settings.environment_file() is None
+        environment.setenv("ENV_FILE", "/etc/attendance.env")
+        assert settings.environment_file() == Path("/etc/attendance.env")
+        environment.delenv("ENV_FILE")
+        assert settings.environment_file() == settings.ROOT / ".env"
+
+    def test_environment_wins(self, environment: pytest.MonkeyPatch, dotenv: Path) -> None:
+        """What the environment says goes before .env, unless it says nothing."""
+        dotenv.write_text("REFRESH_INTERVAL=30\nHEALTH_PORT=9000\n")
+        environment.setenv("REFRESH_INTERVAL", "40")
+        environment.setenv("HEALTH_PORT", "")
+        assert (settings.load().refresh_interval, settings.load().health_port) == (40, 9000)
+
+    def test_project_folder(self, environment: pytest.MonkeyPatch) -> None:
+        """Relative paths mean the project's folder, wherever the process was started."""
+        environment.setenv("DATA_DIR", "elsewhere/data")
+        environment.setenv("ENCRYPTION_KEY_FILE", "elsewhere/key")
+        assert settings.load().data_dir == settings.ROOT / "elsewhere" / "data"
+        assert settings.load().encryption_key_file == settings.ROOT / "elsewhere" / "key"
+
+    def test_admin_and_token_are_required(self, environment: pytest.MonkeyPatch) -> None:
+        """The bot does not start without a token or an admin, and says in one line what it wants."""
+        with pytest.raises(SettingsError, match=r"^TELEGRAM_BOT_TOKEN: got nothing, wants .*@BotFather.*$"):
+            settings.load_for_bot()
+        environment.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+        with pytest.raises(SettingsError, match=r"^ADMIN_TELEGRAM_ID: got nothing, wants .*numeric.*$"):
+            settings.load_for_bot()
+
+    def test_classroom_alone(self, environment: pytest.MonkeyPatch) -> None:
+        """The classroom's two tokens are enough; one of them alone is refused, and so is one token used twice."""
+        environment.setenv("TEACHER_BOT_TOKEN", TOKEN)
+        with pytest.raises(SettingsError, match=r"^STUDENT_BOT_TOKEN: got nothing, wants .*@BotFather.*together$"):
+            settings.load_for_bot()
+        environment.setenv("STUDENT_BOT_TOKEN", TOKEN)
+        with pytest.raises(SettingsError, match=r"^STUDENT_BOT_TOKEN: got the token of TEACHER_BOT_TOKEN, wants"):
+            settings.load_for_bot()
+        environment.setenv("STUDENT_BOT_TOKEN", f"9{TOKEN}")
+        loaded = settings.load_for_bot()
+        assert loaded.telegram_bot_token is None
+        assert (loaded.otp_expiry_seconds, loaded.otp_rotate_seconds, loaded.checkin_grace_seconds) == (120, 0, 90)
+        assert (loaded.location_distance_limit_meters, loaded.location_policy) == (50, "basic")
+
+    @pytest.mark.parametrize(("value", "is_right"), [("0", True), ("14", False), ("15", True), ("601", False)])
+    def test_rotation(self, environment: pytest.MonkeyPatch, value: str, is_right: bool) -> None:
+        """Codes rotate not at all, or slowly enough to be typed."""
+        environment.setenv("OTP_ROTATE_SECONDS", value)
+        if is_right:
+            assert settings.load().otp_rotate_seconds == int(value)
+        else:
+            with pytest.raises(SettingsError, match=f"^OTP_ROTATE_SECONDS: got '{value}', wants 0: one code"):
+                settings.load()
+
+
+class TestWrongValues:
+    @pytest.mark.parametrize(
+        ("name", "value", "wants"),
+        [
+            ("ADMIN_TELEGRAM_ID", "@admin", "numeric Telegram ID"),
+            ("ADMIN_TELEGRAM_ID", "0", "numeric Telegram ID"),
+            ("ADMIN_TELEGRAM_ID", "-5", "numeric Telegram ID"),
+            ("ADMIN_TELEGRAM_ID", "5,-5", "numeric Telegram ID"),
+            ("ADMIN_TELEGRAM_ID", ",", "numeric Telegram ID"),
+            ("TELEGRAM_API_URL", "api.telegram.org", "an https address"),
+            ("TELEGRAM_API_URL", "ftp://api.telegram.org", "an https address"),
+            ("PORTAL_URL", "https://", "an https address"),
+            ("PORTAL_URL", "http://[", "an https address"),
+            ("REFRESH_INTERVAL", "often", "1 to 600"),
+            ("REFRESH_INTERVAL", "0.5", "1 to 600"),
+            ("REFRESH_INTERVAL", "601", "1 to 600"),
+            ("REFRESH_INTERVAL", "nan", "1 to 600"),
+            ("REFRESH_INTERVAL", "20s", "1 to 600"),
+            ("PORTAL_MAX_LOADS_PER_SECOND", "0", "above 0"),
+            ("PORTAL_MAX_LOADS_PER_SECOND", "-1", "above 0"),
+            ("PORTAL_MAX_LOADS_PER_SECOND", "nan", "above 0"),
+            ("PORTAL_MAX_LOADS_PER_SECOND", "inf", "above 0"),
+            ("PORTAL_MAX_PARALLEL_SIGN_INS", "0", "1 to 100"),
+            ("PORTAL_MAX_PARALLEL_SIGN_INS", "1.5", "1 to 100"),
+            ("TIMEZONE", "Almaty", "like Asia/Almaty"),
+            ("TIMEZONE", "Asia", "like Asia/Almaty"),
+            ("TIMEZONE", "/etc/localtime", "like Asia/Almaty"),
+            ("TIMEZONE", "../UTC", "like Asia/Almaty"),
+            ("MAX_ACTIVE_MONITORS", "0", "1 to 10000"),
+            ("MAX_ACTIVE_MONITORS", "many", "1 to 10000"),
+            ("INVITATION_DAYS", "0", "1 to 365"),
+            ("INVITATION_DAYS", "366", "1 to 365"),
+            ("INVITATION_DAYS", "1.5", "1 to 365"),
+            ("HEALTH_PORT", "0", "1 to 65535"),
+            ("HEALTH_PORT", "65536", "1 to 65535"),
+            ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
+            ("LOG_FORMAT", "xml", "text or json"),
+        ],
+    )
+    def test_one_line(self, environment: pytest.MonkeyPatch, name: str, value: str, wants: str) -> None:
+        """A wrong value stops the start with its name, what it got and what it wants."""
+        environment.setenv(name, value)
+        line = refusal()
+        assert line.startswith(f"{name}: got '{value}', wants ")
+        assert wants in line
+        assert "\n" not in line
+
+    def test_from_env_file(self, dotenv: Path) -> None:
+        """A wrong value in .env is named as well."""
+        dotenv.write_text("REFRESH_INTERVAL=soon\n")
+        assert refusal() == "REFRESH_INTERVAL: got 'soon', wants seconds between reloads, 1 to 600"
+
+    def test_name_in_small_letters(self, environment: pytest.MonkeyPatch) -> None:
+        """Names are read in small letters, too, and what they got is told all the same."""
+        environment.setenv("refresh_interval", "soon")
+        assert refusal() == "REFRESH_INTERVAL: got 'soon', wants seconds between reloads, 1 to 600"
+
+    def test_value_of_two_lines(self, environment: pytest.MonkeyPatch) -> None:
+        """A value with a line break in it is told in one line."""
+        environment.setenv("LOG_LEVEL", "INFO\nDEBUG")
+        assert refusal().startswith("LOG_LEVEL: got ")
+        assert len(refusal().splitlines()) == 1
+
+    @given(
+        name=st.sampled_from(PLAIN),
+        value=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20),
+    )
+    def test_any_text(self, name: str, value: str) -> None:
+        """Whatever stands in a setting, it is taken or refused in one line that begins with its name."""
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            clear(monkeypatch)
+            monkeypatch.setenv(name, value)
+            line = refusal_if_any()
+        assert line is None or line.startswith(f"{name}: got ")
+        assert line is None or len(line.splitlines()) == 1
+
+
+class TestAddresses:
+    @pytest.mark.parametrize("name", ["TELEGRAM_API_URL", "PORTAL_URL"])
+    @pytest.mark.parametrize(
+        "address", ["http://localhost:8081", "http://LOCALHOST", "http://127.0.0.1:1", "http://[::1]:8081/x"]
+    )
+    def test_plain_http_on_this_machine(self, environment: pytest.MonkeyPatch, name: str, address: str) -> None:
+        """Plain http may go to loopback."""
+        environment.setenv(name, address)
+        assert getattr(settings.load(), name.lower()) == address
+
+    @pytest.mark.parametrize("name", ["TELEGRAM_API_URL", "PORTAL_URL"])
+    @pytest.mark.parametrize(
+        "address",
+        ["http://api.telegram.org", "http://telegram:8081", "http://localhost.evil.com", "http://localhost@evil.com"],
+    )
+    def test_plain_http_elsewhere(self, environment: pytest.MonkeyPatch, name: str, address: str) -> None:
+        """Plain http may not leave this machine: tokens and passwords travel there."""
+        environment.setenv(name, address)
+        assert refusal() == f"{name}: got '{address}', wants an https address"
+
+    def test_allowed_hosts(self, environment: pytest.MonkeyPatch) -> None:
+        """Plain http may go to the hosts that ALLOW_HTTP_HOSTS names, and to no other."""
+        environment.setenv("ALLOW_HTTP_HOSTS", "Telegram, portal")
+        environment.setenv("TELEGRAM_API_URL", "http://telegram:8081/")
+        environment.setenv("PORTAL_URL", "http://portal/RegistrationOnline")
+        assert settings.load().telegram_api_url == "http://telegram:8081"
+        environment.setenv("PORTAL_URL", "http://wsp.kbtu.kz/RegistrationOnline")
+        assert refusal().startswith("PORTAL_URL: ")
+
+
+class TestSecrets:
+    def test_wrong_secret_is_not_shown(self, environment: pytest.MonkeyPatch) -> None:
+        """A mistyped token stands neither in the line nor in the traceback behind it."""
+        environment.setenv("TELEGRAM_BOT_TOKEN", SECRET)
+        with pytest.raises(SettingsError) as refused:
+            settings.load()
+        assert str(refused.value).startswith("TELEGRAM_BOT_TOKEN: got a value that is not shown here, wants ")
+        assert SECRET not in "".join(traceback.format_exception(refused.value))
+
+    def test_wrong_secret_in_env_file(self, dotenv: Path) -> None:
+        """A mistyped token in .env is not shown, either."""
+        dotenv.write_text(f"TELEGRAM_BOT_TOKEN={SECRET}\n")
+        assert SECRET not in refusal()
+
+    def test_wrong_secret_in_its_file(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A mistyped token in a file of its own is not shown, either."""
+        (tmp_path / "token").write_text(SECRET)
+        environment.setenv("TELEGRAM_BOT_TOKEN_FILE", str(tmp_path / "token"))
+        assert SECRET not in refusal()
+
+    def test_secrets_are_not_printed(self, environment: pytest.MonkeyPatch) -> None:
+        """Printed settings show no secret."""
+        environment.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+        environment.setenv("KBTU_PASSWORD", SECRET)
+        environment.setenv("ENCRYPTION_KEY", SECRET)
+        environment.setenv("HTTPS_PROXY_TELEGRAM", f"http://me:{SECRET}@proxy")
+        shown = f"{settings.load()!r} {settings.load()} {settings.load().model_dump()}"
+        assert TOKEN not in shown
+        assert SECRET not in shown
+
+
+class TestLms:
+    """The LMS's two addresses: data and sign-in."""
+
+    def test_both(self, environment: pytest.MonkeyPatch) -> None:
+        """Without any there is no LMS; with both there is one."""
+        assert (settings.load().base_url, settings.load().jwt_login_endpoint) == (None, None)
+        environment.setenv("BASE_URL", "https://lms.example/api/v1/")
+        environment.setenv("JWT_LOGIN_ENDPOINT", "https://sign-in.example/auth/login")
+        loaded = settings.load()
+        assert loaded.base_url == "https://lms.example/api/v1"
+        assert loaded.jwt_login_endpoint == "https://sign-in.example/auth/login"
+
+    @pytest.mark.parametrize(
+        ("given", "line"),
+        [
+            ({"BASE_URL": "https://lms.example/api/v1"}, "JWT_LOGIN_ENDPOINT: got ''"),
+            (
+                {"JWT_LOGIN_ENDPOINT": "https://lms.example/login"},
+                "JWT_LOGIN_ENDPOINT: got 'https://lms.example/login'",
+            ),
+            (
+                {"BASE_URL": "https://lms.example/api/v1", "JWT_LOGIN_ENDPOINT": "https://lms.example/auth"},
+                "JWT_LOGIN_ENDPOINT: got 'https://lms.example/auth'",
+            ),
+            ({"BASE_URL": "http://lms.example", "JWT_LOGIN_ENDPOINT": "https://a/login"}, "BASE_URL: got 'http://lms"),
+            (
+                {"BASE_URL": "https://lms.example", "JWT_LOGIN_ENDPOINT": "http://a/login"},
+                "JWT_LOGIN_ENDPOINT: got 'http",
+            ),
+        ],
+    )
+    def test_half_an_lms(self, environment: pytest.MonkeyPatch, given: dict[str, str], line: str) -> None:
+        """One without the other, no sign-in's address, or no TLS ends the start with one line."""
+        for name, value in given.items():
+            environment.setenv(name, value)
+        assert refusal().startswith(line)
+
+
+class TestMongo:
+    """The classroom's MongoDB."""
+
+    def test_given(self, environment: pytest.MonkeyPatch) -> None:
+        """Without an address there is none; the address may hold a password and is shown nowhere."""
+        assert (settings.load().mongodb_uri, settings.load().mongodb_database) == (None, "lms_database")
+        environment.setenv("MONGODB_URI", f"mongodb+srv://person:{SECRET}@mongo.example/?appName=x")
+        environment.setenv("MONGODB_DATABASE", "attendance-2")
+        loaded = settings.load()
+        assert loaded.mongodb_uri is not None
+        assert loaded.mongodb_uri.get_secret_value().endswith("@mongo.example/?appName=x")
+        assert loaded.mongodb_database == "attendance-2"
+        assert SECRET not in repr(loaded)
+
+    @pytest.mark.parametrize("address", [f"http://person:{SECRET}@mongo.example", f"{SECRET}.example", "mongodb://"])
+    def test_wrong_address(self, environment: pytest.MonkeyPatch, address: str) -> None:
+        """What is no MongoDB's address is refused without being shown."""
+        environment.setenv("MONGODB_URI", address)
+        assert refusal().startswith("MONGODB_URI: got a value that is not shown here, wants the address of a MongoDB")
+
+    @pytest.mark.parametrize("name", ["two words", "a.b", "x" * 64, "$x"])
+    def test_wrong_database(self, environment: pytest.MonkeyPatch, name: str) -> None:
+        """What can't be a database's name is refused."""
+        environment.setenv("MONGODB_DATABASE", name)
+        assert refusal().startswith(f"MONGODB_DATABASE: got '{name}', wants ")
+
+
+class TestSecretFiles:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("TELEGRAM_BOT_TOKEN", TOKEN),
+            ("KBTU_PASSWORD", SECRET),
+            ("HTTPS_PROXY_TELEGRAM", "http://me:secret@proxy.example:3128"),
+            ("MONGODB_URI", "mongodb://me:secret@mongo.example"),
+        ],
+    )
+    def test_file_stands_in(self, environment: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:
+        """NAME_FILE names a file with the value; the line's end does not belong to it."""
+        (tmp_path / "secret").write_text(f"{value}\n")
+        environment.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+        assert getattr(settings.load(), name.lower()).get_secret_value() == value
+
+    @pytest.mark.parametrize("value", ["proxy.example:3128", "socks5://proxy.example", "http//me:hunter2@proxy"])
+    def test_wrong_proxy(self, environment: pytest.MonkeyPatch, value: str) -> None:
+        """What is no proxy's address ends the start with one line that does not show it: it may hold a password."""
+        environment.setenv("HTTPS_PROXY_TELEGRAM", value)
+        with pytest.raises(SettingsError, match="HTTPS_PROXY_TELEGRAM: got a value that is not shown here") as refused:
+            settings.load()
+        assert value not in str(refused.value)
+
+    def test_env_file_of_another_encoding(self, dotenv: Path) -> None:
+        """An .env that is not UTF-8 is named in one line; nothing of it is shown, and no sandbox starts instead."""
+        dotenv.write_bytes(b"# caf\xe9\nTELEGRAM_BOT_TOKEN=secret")
+        with pytest.raises(SettingsError, match="wants text in UTF-8"):
+            settings.load()
+        with pytest.raises(SettingsError, match="wants text in UTF-8"):
+            settings.bot_is_configured()
+
+    def test_named_in_env_file(self, dotenv: Path, tmp_path: Path) -> None:
+        """NAME_FILE may stand in .env like every setting."""
+        (tmp_path / "secret").write_text(TOKEN)
+        dotenv.write_text(f"TELEGRAM_BOT_TOKEN_FILE={tmp_path / 'secret'}\n")
+        token = settings.load().telegram_bot_token
+        assert token is not None
+        assert token.get_secret_value() == TOKEN
+
+    def test_order(self, environment: pytest.MonkeyPatch, dotenv: Path, tmp_path: Path) -> None:
+        """The environment goes before the file, the file before .env; an empty variable does not count."""
+        (tmp_path / "secret").write_text("from the file")
+        dotenv.write_text("KBTU_PASSWORD=from .env\n")
+
+        def found() -> str:
+            password = settings.load().kbtu_password
+            return password.get_secret_value() if password else ""
+
+        assert found() == "from .env"
+        environment.setenv("KBTU_PASSWORD_FILE", str(tmp_path / "secret"))
+        assert found() == "from the file"
+        environment.setenv("KBTU_PASSWORD", "from the environment")
+        assert found() == "from the environment"
+        environment.setenv("KBTU_PASSWORD", "")
+        assert found() == "from the file"
+        environment.setenv("KBTU_PASSWORD_FILE", "")
+        assert found() == "from .env"
+
+    def test_missing_file(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A file that can't be read is named, with the reason."""
+        environment.setenv("TELEGRAM_BOT_TOKEN_FILE", str(tmp_path / "nowhere"))
+        assert refusal() == (
+            f"TELEGRAM_BOT_TOKEN_FILE: got '{tmp_path / 'nowhere'}', wants a readable file (No such file or directory)"
+        )
+        environment.setenv("TELEGRAM_BOT_TOKEN_FILE", str(tmp_path))
+        assert refusal().startswith(f"TELEGRAM_BOT_TOKEN_FILE: got '{tmp_path}', wants a readable file")
+
+    def test_file_that_is_no_text(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A file of other bytes is refused in one line as well, without showing them."""
+        (tmp_path / "secret").write_bytes(b"\xff\xfe" + SECRET.encode())
+        environment.setenv("TELEGRAM_BOT_TOKEN_FILE", str(tmp_path / "secret"))
+        line = refusal()
+        assert line.startswith("TELEGRAM_BOT_TOKEN_FILE: ")
+        assert SECRET not in line
+        assert "\n" not in line
+
+
+class TestBotIsConfigured:
+    """Whether a token is given decides whether the sandbox may start: a real one must never meet simulators."""
+
+    def test_nothing_given(self, environment: pytest.MonkeyPatch, dotenv: Path) -> None:
+        """No token anywhere, or an empty one, is none."""
+        assert not settings.bot_is_configured()
+        dotenv.write_text("TELEGRAM_BOT_TOKEN=\n")
+        environment.setenv("TELEGRAM_BOT_TOKEN", "")
+        assert not settings.bot_is_configured()
+
+    @pytest.mark.parametrize(
+        "name", ["TELEGRAM_BOT_TOKEN", "TELEGRAM_BOT_TOKEN_FILE", "telegram_bot_token", "STUDENT_BOT_TOKEN"]
+    )
+    @pytest.mark.parametrize("value", [TOKEN, "mistyped"], ids=["right", "wrong"])
+    def test_given_right_or_wrong(self, environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+        """A token counts under each name under which it would be read, also a mistyped one."""
+        environment.setenv(name, value)
+        assert settings.bot_is_configured()
+
+    @pytest.mark.parametrize("line", ["TELEGRAM_BOT_TOKEN=mistyped", "TELEGRAM_BOT_TOKEN_FILE=/run/secrets/token"])
+    def test_given_in_env_file(self, dotenv: Path, line: str) -> None:
+        """A token in .env counts."""
+        dotenv.write_text(line)
+        assert settings.bot_is_configured()
+
+    def test_empty_variable_hides_nothing(self, environment: pytest.MonkeyPatch, dotenv: Path) -> None:
+        """An empty variable is unset, so the token in .env is the bot's, and counts."""
+        dotenv.write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}")
+        environment.setenv("TELEGRAM_BOT_TOKEN", "")
+        assert settings.load().telegram_bot_token is not None
+        assert settings.bot_is_configured()

@@ -1,0 +1,1 @@
+"""The marker: its conversations in this process over a strict Telegram."""

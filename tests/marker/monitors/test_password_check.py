@@ -1,0 +1,133 @@
+"""The trial of a password with a real Chrome at the simulated portal."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.clock import SystemClock
+from core.encryption import Cipher
+from marker.monitors.password_check import Outcome, SignInCheck
+from monitor import profile_name
+from portal.browser import Chromes
+from portal.limits import PortalLimits
+from portal.session import chrome_opener
+from portal.views import View
+from tests.e2e.people import Portal
+from tests.marker.running import KEY
+from tests.portal.browsers import PASSWORD, USERNAME, chromes
+
+pytestmark = [pytest.mark.integration, pytest.mark.browser]
+
+
+@pytest.fixture
+def portal(simulated_portal_url: str) -> Iterator[Portal]:
+    """Give a portal with one student."""
+    portal = Portal(simulated_portal_url)
+    portal.reset()
+    portal.has_student(USERNAME, PASSWORD)
+    yield portal
+    portal.http.close()
+
+
+class Places:
+    """Counts the places that are taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def take(self) -> bool:
+        self.taken += 1
+        return True
+
+    def give_back(self) -> None:
+        self.taken -= 1
+
+
+def check(browsers: Chromes, portal: Portal, places: Places, within: float = 45.0) -> SignInCheck:
+    """Give the trial over real Chromes."""
+    opener = chrome_opener(browsers, portal.address, SystemClock(), Cipher(KEY))
+    return SignInCheck(opener, browsers, PortalLimits(), portal.address, places.take, places.give_back, within)
+
+
+def left_over(profiles: Path) -> list[int]:
+    """Return the processes that still work on one of these profiles."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            marked = process.environ().get("ATTENDANCE_PROFILE", "").startswith(str(profiles))
+            if marked and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_right_and_refused(portal: Portal, tmp_path: Path) -> None:
+    """The right password leaves its profile; a wrong one brings the portal's words and leaves none."""
+    browsers, places = chromes(tmp_path), Places()
+
+    async def both() -> None:
+        trials = check(browsers, portal, places)
+        refused = await trials.attempt(USERNAME, "wrong")
+        assert refused.outcome is Outcome.REFUSED
+        assert refused.words
+        accepted = await trials.attempt(USERNAME, PASSWORD)
+        assert accepted.outcome is Outcome.ACCEPTED
+        trials.adopt(accepted.profile or "", USERNAME)
+        await trials.close()
+
+    asyncio.run(both())
+    assert [path.name for path in tmp_path.iterdir()] == [profile_name(USERNAME)]
+    assert places.taken == 0
+    assert left_over(tmp_path) == []
+
+
+def test_a_session_adopted_after_a_trial(portal: Portal, tmp_path: Path) -> None:
+    """The student's first Chrome after an accepted trial is signed in already: the portal sees one sign-in, not two."""
+    browsers, places = chromes(tmp_path), Places()
+    before = browsers.folder(profile_name(USERNAME))
+    before.mkdir()
+    (before / "of an earlier account").touch()
+
+    async def accepted() -> None:
+        trials = check(browsers, portal, places)
+        verdict = await trials.attempt(USERNAME, PASSWORD)
+        assert verdict.profile is not None
+        await asyncio.to_thread(trials.adopt, verdict.profile, USERNAME)
+        await trials.close()
+
+    asyncio.run(accepted())
+    assert not (before / "of an earlier account").exists()
+    opener = chrome_opener(browsers, portal.address, SystemClock(), Cipher(KEY))
+    page = opener(profile_name(USERNAME), time.sleep)
+    try:
+        page.load(portal.address)
+        assert page.settle().view is View.NOTHING
+    finally:
+        page.end()
+    assert len(portal.events("signed_in")) == 1
+    assert left_over(tmp_path) == []
+
+
+def test_a_trial_that_is_given_up_leaves_nothing(portal: Portal, tmp_path: Path) -> None:
+    """A portal too slow to wait for is no verdict; the Chrome, its profile and its place are gone after the close."""
+    browsers, places = chromes(tmp_path), Places()
+
+    async def give_up() -> None:
+        trials = check(browsers, portal, places, within=0.5)
+        assert (await trials.attempt(USERNAME, PASSWORD)).outcome is Outcome.NOT_TRIED
+        trying = asyncio.create_task(trials.attempt(USERNAME, PASSWORD))
+        await asyncio.sleep(0)
+        trying.cancel()
+        await asyncio.gather(trying, return_exceptions=True)
+        await trials.close()
+        assert (await trials.attempt(USERNAME, PASSWORD)).outcome is Outcome.CLOSING
+
+    asyncio.run(give_up())
+    assert places.taken == 0
+    assert left_over(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,287 @@
+"""Trouble that lasts, over a strict Telegram: who is told what, and how often."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from lessons.events import Event, Why
+from portal.lessons import Lesson
+from tests.e2e.people import ADMIN, Person, Telegram, eventually
+from tests.marker.running import Run, RunningMarker, SteppedClock
+
+pytestmark = pytest.mark.integration
+
+
+ALGEBRA = Lesson("Algebra", "Ivanov I. I.", "Л1 (09:00 - 10:00)", key="0123456789abcdef")
+FIRST, SECOND, THIRD = 2001, 2002, 2003
+DOWN = "the portal answered 503"
+
+
+@pytest.fixture
+def capacity() -> int:
+    """Give room for everybody."""
+    return 5
+
+
+@pytest.fixture
+def admin(telegram: Telegram) -> Person:
+    """Give the admin, who has pressed Start."""
+    person = Person(telegram, ADMIN, "Admin")
+    person.says("/start")
+    return person
+
+
+def watched(bot: RunningMarker, telegram: Telegram, number: int) -> Person:
+    """Return a student whose monitor runs."""
+    bot.storage.redeem(bot.storage.create_invitation(ADMIN), number, f"student_{number}", "Correct-Horse-7")
+    person = Person(telegram, number, "Student")
+    person.says("/start")
+    person.taps("Start Monitoring")
+    eventually("the monitor", lambda: number in bot.monitors)
+    return person
+
+
+def passes(bot: RunningMarker, clock: SteppedClock, **time: float) -> None:
+    clock.forward(timedelta(**time))
+    bot.looks_at_troubles()
+
+
+def test_one_message_after_five_minutes_and_one_when_over(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """A student hears of trouble once it has lasted five minutes, and once that it is over."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    monitor = bot.monitors[FIRST]
+    monitor.tells(Event.TROUBLE, DOWN)
+    eventually("the trouble", lambda: bot.services.registry.last_trouble(FIRST))
+    passes(bot, clock, minutes=4)
+    assert student.counts("can't be watched") == 0
+    monitor.tells(Event.TROUBLE, DOWN)
+    passes(bot, clock, minutes=2)
+    student.sees(DOWN)
+    for _ in range(3):
+        monitor.tells(Event.TROUBLE, DOWN)
+        passes(bot, clock, minutes=5)
+    monitor.tells(Event.WATCHING)
+    student.sees("The portal works again")
+    monitor.tells(Event.WATCHING)
+    student.taps("Status")
+    student.sees("Last trouble")
+    assert student.counts("can't be watched since") == 1
+    assert student.counts("The portal works again") == 1
+
+
+def test_short_trouble_is_not_told(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """Trouble that passes within five minutes is on the Status screen and in no message."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    for _ in range(4):
+        bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
+        passes(bot, clock, minutes=3)
+        bot.monitors[FIRST].tells(Event.WATCHING)
+        bot.settles()
+    passes(bot, clock, minutes=3)
+    student.taps("Status")
+    student.sees(f"Last trouble: {DOWN}")
+    assert student.counts("can't be watched since") == 0
+    assert student.counts("The portal works again") == 0
+
+
+def test_over_a_restart(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """Who was told of trouble by one process is told of its end by the next one."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    student.sees("can't be watched since")
+    bot = run()
+    eventually("the monitor", lambda: FIRST in bot.monitors)
+    bot.monitors[FIRST].tells(Event.WATCHING)
+    student.sees("The portal works again")
+
+
+def test_admin_hears_once_of_an_outage(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """When many monitors are in trouble the admin gets one message with their number, and one when it is over."""
+    bot = run()
+    for number in (FIRST, SECOND, THIRD):
+        watched(bot, telegram, number)
+        bot.monitors[number].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    assert "student_2001, student_2002, student_2003" in admin.sees("3 monitors can't watch the portal")["text"]
+    passes(bot, clock, minutes=6)
+    for number in (FIRST, SECOND, THIRD):
+        bot.monitors[number].tells(Event.WATCHING)
+    bot.settles()
+    passes(bot, clock, seconds=1)
+    admin.sees("All monitors watch again.")
+    assert admin.counts("can't watch the portal") == 1
+
+
+def test_many_failures_are_one_message(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """Monitors that end by a fault of ours within half a minute are one message to the admin, not many."""
+    bot = run()
+    for number in (FIRST, SECOND, THIRD):
+        watched(bot, telegram, number)
+        bot.monitors[number].tells(Event.NO_BROWSER, "no Chrome here", ends=True)
+    bot.settles()
+    passes(bot, clock, seconds=31)
+    text = admin.sees("3 monitors have stopped")["text"]
+    assert "3 x no Chrome here" in text
+    assert admin.counts("stopped") == 1
+
+
+def test_unknown_page_goes_to_the_admin_once(
+    run: Run, telegram: Telegram, clock: SteppedClock, admin: Person, tmp_path: Path
+) -> None:
+    """A page that nobody knows reaches the admin once for its kind, with a picture; what is kept of it is 0600."""
+    bot = run()
+    for number in (FIRST, SECOND):
+        watched(bot, telegram, number)
+        bot.monitors[number].meets_unknown_page("00aa11bb22cc")
+    message = admin.sees("a page that I don't know")
+    bot.settles()
+    assert message["photo"]
+    assert admin.counts("a page that I don't know") == 1
+    kept = sorted((tmp_path / "data" / "unknown-pages").iterdir())
+    assert [file.name for file in kept] == ["00aa11bb22cc.html", "00aa11bb22cc.png"]
+    assert {file.stat().st_mode & 0o777 for file in kept} == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        (Why.NOT_PRESSED, "Nobody pressed Mark Now in time"),
+        (Why.NOT_CONFIRMED, "the portal did not confirm it"),
+        (Why.TROUBLE, "could not be read"),
+        (Why.TOO_SHORT, "too short a time"),
+    ],
+)
+def test_closed_unmarked(run: Run, telegram: Telegram, why: Why, words: str) -> None:
+    """A lesson that closed unmarked is told once, with why, also where it is reported twice."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].finds(ALGEBRA)
+    student.sees("Attendance available")
+    for _ in range(2):
+        bot.monitors[FIRST].tells(Event.LESSON_CLOSED, why.value, ALGEBRA)
+    student.sees(words)
+    bot.settles()
+    assert student.counts("Not marked: the lesson has closed.") == 1
+
+
+def test_skip_today(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """Skip Today rests until midnight of the university's zone, also over a restart, and can be taken back."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    registry = bot.services.registry
+    student.taps("Skip Today")
+    eventually("the skip", lambda: registry.skips_today(FIRST))
+    assert registry.rests_until(FIRST, clock.now()) is not None
+    bot = run()
+    registry = bot.services.registry
+    assert registry.skips_today(FIRST)
+    student.says("/start")
+    student.taps("Don't Skip Today")
+    eventually("no skip", lambda: not registry.skips_today(FIRST))
+    student.taps("Skip Today")
+    eventually("the skip", lambda: registry.skips_today(FIRST))
+    clock.forward(timedelta(hours=14))
+    assert not registry.skips_today(FIRST)
+    assert registry.rests_until(FIRST, clock.now()) is None
+
+
+def test_stop_lets_the_portal_go_and_a_restart_does_not(run: Run, telegram: Telegram) -> None:
+    """Stop Monitoring signs out of the portal; a restart of ours keeps the session."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    before = bot.monitors[FIRST]
+    bot = run()
+    assert before.left_portal is False
+    eventually("the monitor", lambda: FIRST in bot.monitors)
+    student.says("/start")
+    student.taps("Stop Monitoring")
+    eventually("the end", lambda: not bot.monitors[FIRST].is_running())
+    assert bot.monitors[FIRST].left_portal
+
+
+def test_resting_is_no_end_of_trouble(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """Hours that end during an outage are not told as its end; the next morning's first look at the page is."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    student.sees("can't be watched since")
+    bot.monitors[FIRST].tells(Event.RESTING)
+    passes(bot, clock, hours=10)
+    assert student.counts("The portal works again") == 0
+    bot.monitors[FIRST].tells(Event.WATCHING)
+    student.sees("The portal works again")
+    assert student.counts("can't be watched since") == 1
+
+
+def test_short_trouble_before_rest_is_not_told(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """Trouble of the last minutes before the hours end is not counted on while nothing is watched."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
+    bot.monitors[FIRST].tells(Event.RESTING)
+    bot.settles()
+    passes(bot, clock, hours=10)
+    assert student.counts("can't be watched since") == 0
+
+
+def test_outage_over_a_restart(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """An outage that goes on over a restart of ours is still one message to the admin, and its end another one."""
+    bot = run()
+    for number in (FIRST, SECOND, THIRD):
+        watched(bot, telegram, number)
+        bot.monitors[number].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    admin.sees("3 monitors can't watch the portal")
+    bot = run()
+    eventually("the monitors", lambda: len(bot.monitors) == 3)
+    passes(bot, clock, minutes=6)
+    assert admin.counts("All monitors watch again.") == 0
+    for number in (FIRST, SECOND, THIRD):
+        bot.monitors[number].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    for number in (FIRST, SECOND, THIRD):
+        bot.monitors[number].tells(Event.WATCHING)
+    passes(bot, clock, seconds=1)
+    admin.sees("All monitors watch again.")
+    assert admin.counts("can't watch the portal since") == 1
+
+
+def test_one_student_of_their_own_does_not_hide_the_next_outage(
+    run: Run, telegram: Telegram, clock: SteppedClock, admin: Person
+) -> None:
+    """An outage is over though one student's own trouble lasts, who is named; the next outage is told again."""
+    bot = run()
+    for number in (FIRST, SECOND, THIRD):
+        watched(bot, telegram, number)
+    for counted in (1, 2):
+        for number in (FIRST, SECOND, THIRD):
+            bot.monitors[number].tells(Event.TROUBLE, DOWN)
+        bot.settles()
+        passes(bot, clock, minutes=6)
+        for number in (SECOND, THIRD):
+            bot.monitors[number].tells(Event.WATCHING)
+        bot.settles()
+        passes(bot, clock, seconds=1)
+        admin.sees("Still in trouble: student_2001")
+        assert admin.counts("3 monitors can't watch the portal since") == counted
+
+
+def test_failures_are_told_at_the_end(run: Run, telegram: Telegram, admin: Person) -> None:
+    """A monitor that failed just before a restart of ours is told all the same."""
+    bot = run()
+    watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].tells(Event.FAILED, ends=True)
+    bot.settles()
+    run()
+    admin.sees("The monitor of student_2001 has stopped")

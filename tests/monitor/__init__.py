@@ -1,0 +1,1 @@
+"""monitor.py: one student's thread, with a fake portal."""

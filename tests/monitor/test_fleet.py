@@ -1,0 +1,254 @@
+"""Sixty monitors at once, in made-up time: the limits for the whole installation hold in every situation."""
+
+import heapq
+import itertools
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import pytest
+
+from monitor import AttendanceMonitor, Commands
+from portal.errors import PortalUnavailable
+from portal.limits import Pause, PortalLimits
+from portal.views import Reading
+from tests.fakes import LOGIN, NOTHING, FakeClock
+
+pytestmark = pytest.mark.unit
+
+
+STUDENTS = 60
+LOADS_PER_SECOND, SIGN_INS = 10, 3
+LOAD_TAKES, SIGN_IN_TAKES = 0.3, 4.0  # seconds
+
+
+class Turns(Commands):
+    """One monitor's queue within a fleet: its waits are the fleet's to end."""
+
+    def __init__(self, fleet: "Fleet") -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._waiting: deque[Callable[[], None]] = deque()
+        self.turn = threading.Event()
+
+    def put(self, command: Callable[[], None]) -> None:
+        self._waiting.append(command)
+
+    def next(self, within: float) -> Callable[[], None] | None:
+        if not self._waiting:
+            self._fleet.wait(self, within)
+        return self._waiting.popleft() if self._waiting else None
+
+
+class Server:
+    """The portal: its sessions and whether it is up; it writes down when it was asked for what."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.up = True
+        self.sign_in_takes = SIGN_IN_TAKES
+        self.signed_in: set[str] = set()
+        self.loaded_at: list[float] = []
+        self.reloaded_at: list[float] = []  # by the portal, after a sign-in
+        self.most_sign_ins = 0
+        self._signing_in = 0
+
+    @contextmanager
+    def sign_in(self) -> Iterator[None]:
+        self._signing_in += 1
+        self.most_sign_ins = max(self.most_sign_ins, self._signing_in)
+        try:
+            yield
+        finally:
+            self._signing_in -= 1
+
+    def load(self) -> None:
+        self.loaded_at.append(self._clock.passed)
+
+
+class SlowPortal:
+    """One student's browser, in which everything takes its time."""
+
+    def __init__(self, server: Server, clock: FakeClock, profile: str, pause: Pause) -> None:
+        self._server, self._clock, self._profile, self._pause = server, clock, profile, pause
+
+    def load(self, address: str) -> None:
+        self._server.load()
+
+    def settle(self) -> Reading:
+        self._pause(LOAD_TAKES)
+        if not self._server.up:
+            raise PortalUnavailable("down")
+        return NOTHING if self._profile in self._server.signed_in else LOGIN
+
+    def unchanged(self) -> None:
+        return None
+
+    def changed(self, within: float = 0.0) -> bool:
+        self._pause(within)
+        return False
+
+    def sign_in(self, username: str, password: str) -> Reading:
+        with self._server.sign_in():
+            self._pause(self._server.sign_in_takes)
+        self._server.signed_in.add(self._profile)
+        self._server.reloaded_at.append(self._clock.passed)
+        return self.settle()
+
+    def mark(self, lesson: object) -> bool:
+        raise AssertionError("there is no lesson")
+
+    def evidence(self) -> tuple[str, bytes | None, str]:
+        raise AssertionError("there is no unknown page")
+
+    def leave(self) -> None:
+        """Nothing to let go."""
+
+    def end(self) -> None:
+        """Nothing to end."""
+
+    def kill(self) -> None:
+        """Nothing to kill."""
+
+
+class Fleet:
+    """Many monitors whose threads take turns, one at a time, each when its wait is over: no second of it is real."""
+
+    def __init__(self, rests_until: Callable[[datetime], datetime | None] = lambda _now: None) -> None:
+        self.clock = FakeClock()
+        self.server = Server(self.clock)
+        self._order = itertools.count()
+        self._waits: list[tuple[float, int, Turns]] = []
+        self._idle = threading.Semaphore(0)
+        limits = PortalLimits(LOADS_PER_SECOND, SIGN_INS, self.clock)
+        chance = random.Random(7)
+        self.monitors = [
+            AttendanceMonitor(
+                f"student_{number}",
+                "correct horse",
+                "automatic",
+                lambda _username, _status, _lesson: None,
+                lambda _username, _event: None,
+                student=number,
+                open_portal=self._open,
+                limits=limits,
+                clock=self.clock,
+                jitter=chance.uniform,
+                commands=Turns(self),
+                rests_until=rests_until,
+            )
+            for number in range(STUDENTS)
+        ]
+
+    def _open(self, profile: str, pause: Pause) -> SlowPortal:
+        return SlowPortal(self.server, self.clock, profile, pause)
+
+    def wait(self, turns: Turns, within: float) -> None:
+        """Hand the turn on until the wait is over; on a monitor's thread."""
+        self._enter(turns, within)
+        self._idle.release()
+        assert turns.turn.wait(60)
+        turns.turn.clear()
+
+    def _enter(self, turns: Turns, within: float) -> None:
+        heapq.heappush(self._waits, (self.clock.passed + max(within, 0.0), next(self._order), turns))
+
+    def starts(self) -> None:
+        """Start all of them at the same moment."""
+        for monitor in self.monitors:
+            monitor.start()
+            assert self._idle.acquire(timeout=60)
+
+    def runs_until(self, second: float) -> None:
+        """Let the monitors take their turns until this second."""
+        while self._waits and self._waits[0][0] <= second:
+            until, _, turns = heapq.heappop(self._waits)
+            self.clock.advance(until - self.clock.passed)
+            turns.turn.set()
+            assert self._idle.acquire(timeout=60)
+        self.clock.advance(second - self.clock.passed)
+
+    def ends(self) -> None:
+        """Stop all of them."""
+        for monitor in self.monitors:
+            monitor.stop()
+        for _, _, turns in self._waits:
+            turns.turn.set()
+        assert all(monitor.join(60) for monitor in self.monitors)
+
+    def keeps_the_limits(self) -> None:
+        """Prove both limits for all that the portal has seen."""
+        assert self.server.most_sign_ins <= SIGN_INS
+        assert most_within(1.0, self.server.loaded_at) <= LOADS_PER_SECOND
+
+
+def most_within(span: float, times: list[float]) -> int:
+    """Return how many of the times (in order) at most lie within a span (seconds)."""
+    most, first = 0, 0
+    for last, time in enumerate(times):
+        while times[first] <= time - span + 1e-4:  # the made-up clock counts whole microseconds
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    fleet = Fleet()
+    yield fleet
+    fleet.ends()
+
+
+def test_start_of_all(fleet: Fleet) -> None:
+    """Sixty that start at once, as after a restart, are all signed in soon, with both limits kept."""
+    fleet.starts()
+    fleet.runs_until(120)
+    assert len(fleet.server.signed_in) == STUDENTS
+    assert fleet.server.most_sign_ins == SIGN_INS  # the limit was met, not just never reached
+    fleet.keeps_the_limits()
+
+
+def test_sign_ins_count_as_loads(fleet: Fleet) -> None:
+    """The reload that each sign-in ends in counts: it comes when the portal wants it, so over ten seconds."""
+    fleet.server.sign_in_takes = 0.05
+    fleet.starts()
+    fleet.runs_until(40)
+    assert len(fleet.server.signed_in) == STUDENTS
+    both = sorted(fleet.server.loaded_at + fleet.server.reloaded_at)
+    assert most_within(10.0, both) <= 10 * LOADS_PER_SECOND + SIGN_INS
+
+
+def test_after_an_outage(fleet: Fleet) -> None:
+    """Sixty whose portal comes back without their sessions come in again with both limits kept."""
+    fleet.starts()
+    fleet.runs_until(100)
+    fleet.server.up = False
+    fleet.server.signed_in.clear()
+    fleet.runs_until(300)
+    fleet.server.up = True
+    fleet.runs_until(700)
+    assert len(fleet.server.signed_in) == STUDENTS
+    fleet.keeps_the_limits()
+
+
+def test_wake_up_before_the_hours() -> None:
+    """Sixty that rested are all signed in when the hours begin, with both limits kept."""
+    opens_after = 3600.0
+
+    def rests_until(now: datetime) -> datetime | None:
+        opens = FakeClock().now() + timedelta(seconds=opens_after)
+        return opens if now < opens else None
+
+    fleet = Fleet(rests_until)
+    try:
+        fleet.starts()
+        fleet.runs_until(opens_after - 1)
+        assert len(fleet.server.signed_in) == STUDENTS
+        assert fleet.server.loaded_at[0] > opens_after - 300
+        fleet.runs_until(opens_after + 30)
+        fleet.keeps_the_limits()
+    finally:
+        fleet.ends()

@@ -1,0 +1,249 @@
+"""What a monitor does when something is wrong: sign in again, wait longer each time, open a new browser, or stop."""
+
+from itertools import pairwise
+
+import pytest
+
+from lessons.events import Event, State, StatusEvent
+from portal.errors import (
+    AccountBlocked,
+    BrowserFailed,
+    BrowserMissing,
+    PageChanged,
+    PortalUnavailable,
+    SessionLost,
+    SignInRefused,
+)
+from portal.views import Reading, View
+from tests.fakes import ALGORITHMS, LOGIN, NOTHING, shows
+from tests.monitor.scene import Scene
+
+pytestmark = pytest.mark.unit
+
+
+WORDS = "Неверный логин или пароль."
+EXPIRED = Reading(View.SESSION_LOST, "Время сеанса истекло")
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene("automatic")
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [after - before for before, after in pairwise(times)]
+
+
+class TestSigningIn:
+    def test_with_the_account(self, scene: Scene) -> None:
+        """Where the portal asks for it the monitor signs in with the student's account, once, and watches."""
+        scene.portal.page = LOGIN
+        scene.portal.sign_ins.append(shows(ALGORITHMS))
+        scene.run(60)
+        assert scene.portal.credentials == [("a_student", "correct horse")]
+        assert [event.event for event in scene.events] == [Event.SIGNING_IN, Event.WATCHING, Event.STOPPED]
+        assert scene.told == ["marked Algorithms"]
+
+    def test_session_is_still_there(self, scene: Scene) -> None:
+        """With a session from before nobody signs in."""
+        scene.run(60)
+        assert scene.portal.credentials == []
+
+    @pytest.mark.parametrize("gone", [EXPIRED, LOGIN, Reading(View.COMMUNICATION, "Проблема со связью")])
+    def test_session_ends_between_reloads(self, scene: Scene, gone: Reading) -> None:
+        """A session that ends is taken up again within seconds, without a word of trouble."""
+        scene.portal.loads.extend([NOTHING, LOGIN])
+        scene.portal.sign_ins.append(shows(ALGORITHMS))
+        scene.commands.at(5, lambda: scene.portal.show(gone))
+        scene.run(60)
+        assert scene.told == ["marked Algorithms"]
+        assert scene.told_at("marked Algorithms") < 8
+        assert len(scene.portal.credentials) == 1
+        assert scene.portal.count("open") == 1
+        assert not {Event.TROUBLE, Event.UNKNOWN_VIEW, Event.LESSON_CLOSED} & {each.event for each in scene.events}
+
+    def test_session_ends_with_a_reload(self, scene: Scene) -> None:
+        """A reload that shows the login view is a new sign-in, without a word of trouble."""
+        scene.portal.loads.extend([NOTHING, LOGIN])
+        scene.run(60)
+        assert len(scene.portal.credentials) == 1
+        assert scene.count(Event.TROUBLE) == 0
+
+    def test_sessions_that_never_hold(self, scene: Scene) -> None:
+        """A portal that loses every session at once is asked less and less often, not twice a second."""
+        scene.portal.loads.extend([LOGIN] * 10_000)
+        scene.portal.sign_ins.extend([SessionLost("Проблема со связью")] * 10_000)
+        scene.run(600)
+        assert len(scene.portal.credentials) < 60
+        assert gaps(scene.portal.loaded_at)[-1] > 20
+
+    @pytest.mark.parametrize(
+        "refused", [SignInRefused(WORDS), Reading(View.REFUSED, WORDS)], ids=["as error", "as reading"]
+    )
+    def test_wrong_password(self, scene: Scene, refused: SignInRefused | Reading) -> None:
+        """A wrong password is tried exactly once; the monitor ends with the portal's own words."""
+        scene.portal.page = LOGIN
+        scene.portal.sign_ins.append(refused)
+        scene.run(3600)
+        assert len(scene.portal.credentials) == 1
+        assert scene.events[-1] == StatusEvent(Event.REFUSED, WORDS)
+        assert scene.count(Event.REFUSED) == 1
+        assert scene.count(Event.STOPPED) == 0
+        assert scene.notes[-1] == "end"
+        assert (scene.monitor.status.state, scene.monitor.status.trouble) == (State.STOPPED, WORDS)
+        assert scene.clock.passed < 60
+
+    @pytest.mark.parametrize("where", ["load", "sign-in", "sign-in reading"])
+    def test_blocked_account(self, scene: Scene, where: str) -> None:
+        """A blocked account ends the monitor with the portal's words, wherever the portal says so."""
+        words = "Пайдаланушы бұғатталған. Себеп: төлем"
+        blocked = Reading(View.BLOCKED, words)
+        scene.portal.page = blocked if where == "load" else LOGIN
+        scene.portal.sign_ins.append(AccountBlocked(words) if where == "sign-in" else blocked)
+        scene.run(3600)
+        assert scene.events[-1] == StatusEvent(Event.BLOCKED, words)
+        assert scene.portal.count("load") == 1
+        assert scene.notes[-1] == "end"
+
+    def test_place_for_signing_in(self, scene: Scene) -> None:
+        """While others hold all places for signing in the monitor waits, and stops at once when told."""
+        scene.portal.page = LOGIN
+        places = [scene.limits.sign_in(lambda _seconds: None) for _ in range(3)]
+        for place in places:
+            place.__enter__()
+        scene.commands.at(10, lambda: places[0].__exit__(None, None, None))
+        scene.run(11)
+        assert len(scene.portal.credentials) == 1
+        assert scene.events[-1].event is Event.STOPPED
+        for place in places[1:]:
+            place.__exit__(None, None, None)
+
+
+class TestPauses:
+    def test_longer_each_time(self) -> None:
+        """After trouble the pause doubles each time up to five minutes, and every trouble is told with its words."""
+        scene = Scene(jitter=lambda _low, high: high)
+        scene.portal.page = PortalUnavailable("HTTP 503")
+        scene.run(1600)
+        assert gaps(scene.portal.loaded_at) == pytest.approx([2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300], abs=0.1)
+        troubles = [event for event in scene.events if event.event is Event.TROUBLE]
+        assert len(troubles) == len(scene.portal.loaded_at)
+        assert {event.text for event in troubles} == {"HTTP 503"}
+        assert scene.portal.count("open") == 1
+
+    def test_jitter(self) -> None:
+        """Pauses vary, so that many monitors do not come back in the same second; none is longer than five minutes."""
+        scene = Scene(jitter=lambda low, _high: low)
+        scene.portal.page = PortalUnavailable("HTTP 503")
+        scene.run(2000)
+        assert gaps(scene.portal.loaded_at)[:3] == pytest.approx([1.4, 2.8, 5.6], abs=0.1)
+        assert max(gaps(scene.portal.loaded_at)) == pytest.approx(210, abs=1)
+
+    def test_recovery(self, scene: Scene) -> None:
+        """When the portal is back the monitor watches again and says so; the next trouble begins with a short pause."""
+        down = PortalUnavailable("HTTP 503")
+        scene.portal.loads.extend([down, down, down, NOTHING, down, NOTHING])
+        scene.run(200)
+        assert gaps(scene.portal.loaded_at)[:5] == pytest.approx([1.7, 3.4, 6.8, 20, 1.7], abs=0.1)
+        assert [event.event for event in scene.events] == [
+            *[Event.TROUBLE] * 3,
+            Event.WATCHING,
+            Event.TROUBLE,
+            Event.WATCHING,
+            Event.STOPPED,
+        ]
+        assert scene.statuses[-2].trouble == ""
+
+    def test_days_of_trouble(self, scene: Scene) -> None:
+        """A portal that is down for a week is waited out: the monitor is there when it comes back."""
+        week = 7 * 24 * 3600
+        scene.portal.page = PortalUnavailable("HTTP 503")
+        scene.commands.at(week, lambda: scene.portal.show(shows(ALGORITHMS)))
+        scene.run(week + 600)
+        assert scene.count(Event.FAILED) == 0
+        assert scene.told == ["marked Algorithms"]
+
+    @pytest.mark.parametrize("view", [View.SESSION_LOST, View.COMMUNICATION])
+    def test_notification_on_a_fresh_page(self, scene: Scene, view: View) -> None:
+        """A page that has lost its session as soon as it is loaded is trouble, told with the portal's words."""
+        scene.portal.page = Reading(view, "Проблема со связью")
+        scene.run(100)
+        assert scene.events[0] == StatusEvent(Event.TROUBLE, "Проблема со связью")
+        assert scene.portal.count("load") < 8
+
+    def test_unknown_view(self, scene: Scene) -> None:
+        """A page that no rule knows is never taken for "nothing to do": it is told, and looked at again."""
+        scene.portal.loads.extend([Reading(View.UNKNOWN), Reading(View.UNKNOWN), shows(ALGORITHMS)])
+        scene.run(60)
+        assert scene.count(Event.UNKNOWN_VIEW) == 2
+        assert scene.count(Event.TROUBLE) == 0
+        assert scene.told == ["marked Algorithms"]
+
+    def test_page_moves(self, scene: Scene) -> None:
+        """A page that is re-drawn under the monitor's hands is loaded again at once, without a word."""
+        scene.portal.page = shows(ALGORITHMS)
+        scene.portal.clicks.append(PageChanged("the lesson's button is not there any more"))
+        scene.run(60)
+        assert scene.told == ["marked Algorithms"]
+        assert scene.told_at("marked Algorithms") < 2
+        assert scene.count(Event.TROUBLE) == 0
+
+    def test_status_while_waiting(self, scene: Scene) -> None:
+        """While the monitor waits its status says since when, why, and when it tries again."""
+        scene.portal.page = PortalUnavailable("HTTP 503")
+        scene.run(3)
+        waiting = scene.statuses[1]  # told with the second trouble
+        assert (waiting.state, waiting.trouble) == (State.WAITING, "HTTP 503")
+        assert waiting.next_check is not None
+        assert (waiting.next_check - waiting.since).total_seconds() == pytest.approx(1.7 + 3.4, abs=0.01)
+
+
+class TestBrowsers:
+    def test_fails_while_watching(self, scene: Scene) -> None:
+        """A browser that fails is let go, and a new one goes on with the same profile."""
+        scene.portal.looks.append(BrowserFailed("Chrome is gone"))
+        scene.commands.at(10, lambda: scene.portal.show(shows(ALGORITHMS)))
+        scene.run(60)
+        assert [note for note in scene.notes if note in ("open", "end")] == ["open", "end", "open", "end"]
+        assert len(set(scene.portal.profiles)) == 1
+        assert scene.only(Event.TROUBLE).text == "Chrome is gone"
+        assert scene.told == ["marked Algorithms"]
+
+    def test_can_not_be_opened(self, scene: Scene) -> None:
+        """Browsers that do not start are tried at growing pauses until one does."""
+        scene.portal.opens.extend([BrowserFailed("did not start")] * 4)
+        scene.run(100)
+        assert gaps(scene.portal.opened_at) == pytest.approx([1.7, 3.4, 6.8, 13.6], abs=0.1)
+        assert scene.count(Event.TROUBLE) == 4
+        assert scene.count(Event.WATCHING) == 1
+
+    def test_fails_with_every_load(self, scene: Scene) -> None:
+        """A browser that fails with each load costs growing pauses, and every one of them is let go."""
+        scene.portal.page = BrowserFailed("the page did not answer the driver in time")
+        scene.run(1000)
+        assert scene.portal.count("open") == scene.portal.count("end") < 15
+        assert gaps(scene.portal.opened_at)[-1] > 100
+
+    def test_is_let_go_before_the_pause(self, scene: Scene) -> None:
+        """A failed browser is ended at once; it does not hold its memory through five minutes of waiting."""
+        scene.portal.page = BrowserFailed("Chrome is gone")
+        ended = []
+        scene.commands.at(0.5, lambda: ended.append(scene.portal.count("end")))
+        scene.run(1)
+        assert ended == [1]
+
+    def test_none_on_this_machine(self, scene: Scene) -> None:
+        """Without any browser the monitor ends at once, with what to install."""
+        scene.portal.opens.append(BrowserMissing("there is no Chrome: install chromium"))
+        scene.run(100)
+        assert scene.events == [StatusEvent(Event.NO_BROWSER, "there is no Chrome: install chromium")]
+        assert scene.portal.count("open") == 1
+
+    def test_mistake_of_ours(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+        """An error that nobody foresaw ends the monitor with a word and its cause in the log, not in silence."""
+        scene.portal.page = ZeroDivisionError("a mistake")
+        scene.run(100)
+        assert [event.event for event in scene.events] == [Event.FAILED]
+        assert "ZeroDivisionError: a mistake" in caplog.text
+        assert scene.notes[-1] == "end"
+        assert "correct horse" not in caplog.text

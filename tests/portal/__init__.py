@@ -1,0 +1,1 @@
+"""portal: page objects and Chrome, on the simulator and on the real Vaadin."""

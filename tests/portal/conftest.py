@@ -1,0 +1,79 @@
+"""A portal (the simulator, then the one on the real toolkit) and Chromes at it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from core.clock import SystemClock
+from portal.browser import Browser
+from portal.session import ChromePortal
+from tests.e2e.people import Portal
+from tests.portal.browsers import LESSON, PASSWORD, USERNAME, OpenBrowser, chromes
+
+
+@pytest.fixture(params=["simulated", pytest.param("vaadin", marks=pytest.mark.vaadin)])
+def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
+    """Give a portal with one student and no lesson: the simulator, then the one on the real toolkit."""
+    portal = Portal(request.getfixturevalue(f"{request.param}_portal_url"))
+    portal.reset()
+    portal.has_student(USERNAME, PASSWORD)
+    yield portal
+    portal.http.close()
+
+
+@pytest.fixture(scope="module")
+def open_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBrowser]:
+    """Give the module's browser of a kind, opened by the first test that needs it."""
+    opened: dict[str, Browser] = {}
+    with ExitStack() as at_the_end:
+
+        def open_browser(kind: str) -> Browser:
+            if kind not in opened:
+                profiles = tmp_path_factory.mktemp("profiles")
+                opened[kind] = chromes(profiles, kind).open("shared", time.sleep)
+                at_the_end.callback(opened[kind].end)
+            return opened[kind]
+
+        yield open_browser
+
+
+@pytest.fixture
+def browser(request: pytest.FixtureRequest, open_browser: OpenBrowser) -> Browser:
+    """Give a browser without cookies: the headless shell, or the one that the test is parametrized with."""
+    browser = open_browser(getattr(request, "param", "headless-shell"))
+    command = {"cmd": "Network.clearBrowserCookies", "params": {}}
+    browser.driver.execute("executeCdpCommand", command)
+    return browser
+
+
+@pytest.fixture
+def page(browser: Browser, portal: Portal) -> Iterator[ChromePortal]:
+    """Give the page objects at the portal's login view, in Russian."""
+    page = ChromePortal(browser, portal.address, time.sleep, SystemClock())
+    page.load(portal.address)
+    yield page
+    browser.driver.get("about:blank")
+
+
+@pytest.fixture
+def signed_in(browser: Browser, portal: Portal, page: ChromePortal) -> ChromePortal:
+    """Give the page objects of a student who is in; only the way there is hurried."""
+    hurried = ChromePortal(browser, portal.address, lambda _: time.sleep(0.01), SystemClock())
+    hurried.settle()
+    hurried.sign_in(USERNAME, PASSWORD)
+    return page
+
+
+@pytest.fixture
+def number(portal: Portal) -> int:
+    """Open the lesson, and give its number on the server."""
+    return portal.opens(LESSON.subject, LESSON.time)
+
+
+@pytest.fixture
+def at_the_card(number: int, signed_in: ChromePortal) -> ChromePortal:
+    """Give the page objects of a student who has the open lesson on the page."""
+    assert signed_in.settle().card(LESSON) is not None
+    return signed_in

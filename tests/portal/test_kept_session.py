@@ -1,0 +1,97 @@
+"""The portal's session over the end of a Chrome: kept where we restart, let go where the student stops."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from core.clock import SystemClock
+from core.encryption import Cipher
+from portal.kept_session import FILE, forget
+from portal.session import OpenPortal, chrome_opener
+from portal.session import Portal as PortalFace
+from portal.views import View
+from tests.e2e.people import Portal
+from tests.marker.running import KEY
+from tests.portal.browsers import PASSWORD, USERNAME, chromes
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def opener(tmp_path: Path, portal: Portal) -> OpenPortal:
+    """Give what opens the portal with one profile, again and again."""
+    return chrome_opener(chromes(tmp_path), portal.address, SystemClock(), Cipher(KEY))
+
+
+def sees(page: PortalFace, portal: Portal) -> View:
+    page.load(portal.address)
+    return page.settle().view
+
+
+def test_kept_and_let_go(tmp_path: Path, portal: Portal, opener: OpenPortal) -> None:
+    """The next Chrome is signed in after an end and a kill, and is not after a stop; the file tells nobody a cookie."""
+    first = opener("profile", time.sleep)
+    assert sees(first, portal) is View.LOGIN
+    first.sign_in(USERNAME, PASSWORD)
+    first.end()
+    file = tmp_path / "profile" / FILE
+    assert file.stat().st_mode & 0o777 == 0o600
+    cookies = json.loads(Cipher(KEY).decrypt(file.read_text()))
+    secret = next(cookie["value"] for cookie in cookies if cookie["name"] == "JSESSIONID")
+    assert secret not in file.read_text()
+
+    second = opener("profile", time.sleep)
+    assert sees(second, portal) is View.NOTHING
+    second.kill()
+
+    third = opener("profile", time.sleep)
+    assert sees(third, portal) is View.NOTHING
+    third.leave()
+    third.end()
+    assert not file.exists()
+
+    fourth = opener("profile", time.sleep)
+    try:
+        assert sees(fourth, portal) is View.LOGIN
+    finally:
+        fourth.end()
+
+
+@pytest.mark.parametrize("portal", ["simulated"], indirect=True)
+def test_signs_out_where_the_portal_offers_it(portal: Portal, opener: OpenPortal) -> None:
+    """Where the page has a control to sign out, stopping presses it; the server's session ends at once."""
+    portal.behaves(sign_out_button=True)
+    page = opener("profile", time.sleep)
+    try:
+        page.load(portal.address)
+        page.settle()
+        page.sign_in(USERNAME, PASSWORD)
+        page.leave()
+        assert len(portal.events("signed_out")) == 1
+    finally:
+        page.end()
+
+
+@pytest.mark.parametrize("content", ["", "no cipher", pytest.param(Cipher(KEY).encrypt("no json"), id="no json")])
+@pytest.mark.parametrize("portal", ["simulated"], indirect=True)
+def test_damaged(tmp_path: Path, portal: Portal, opener: OpenPortal, content: str) -> None:
+    """A kept session that can't be read costs a sign-in, nothing else."""
+    (tmp_path / "profile").mkdir(parents=True)
+    (tmp_path / "profile" / FILE).write_text(content)
+    page = opener("profile", time.sleep)
+    try:
+        page.load(portal.address)
+        assert page.settle().view is View.LOGIN
+    finally:
+        page.end()
+
+
+def test_forgotten_without_a_browser(tmp_path: Path) -> None:
+    """A kept session is let go of also where no browser is open, and harmlessly where none is kept."""
+    (tmp_path / FILE).write_text("kept")
+    for _ in range(2):
+        forget(tmp_path)
+        assert not (tmp_path / FILE).exists()
+    forget(tmp_path / "no profile")

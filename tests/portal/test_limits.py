@@ -1,0 +1,131 @@
+"""Good manners towards the portal: who may load and sign in when."""
+
+import threading
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.limits import PortalLimits
+from tests.fakes import FakeClock
+
+pytestmark = pytest.mark.unit
+
+
+class Interrupted(Exception):
+    """What a monitor's stop command does to a wait."""
+
+
+def interrupt(_seconds: float) -> None:
+    raise Interrupted
+
+
+def never(_seconds: float) -> None:
+    raise AssertionError("there is nothing to wait for")
+
+
+class TestLoads:
+    def test_burst(self, clock: FakeClock) -> None:
+        """Of many who come at the same moment each waits for its own turn, evenly apart."""
+        limits, waits = PortalLimits(loads_per_second=10, clock=clock), list[float]()
+        limits.wait_for_load(never)
+        for _ in range(3):
+            limits.wait_for_load(waits.append)
+        assert waits == pytest.approx([0.1, 0.2, 0.3])
+
+    def test_turns_are_not_saved_up(self, clock: FakeClock) -> None:
+        """After a quiet hour the next ones still come one after the other."""
+        limits, waits = PortalLimits(loads_per_second=10, clock=clock), list[float]()
+        limits.wait_for_load(never)
+        clock.advance(3600)
+        limits.wait_for_load(never)
+        limits.wait_for_load(waits.append)
+        assert waits == pytest.approx([0.1])
+
+    @given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.floats(0.5, 50))
+    def test_never_more_than_allowed(self, gaps: list[float], rate: float) -> None:
+        """However the callers come, two loads are never closer than the rate allows."""
+        clock, loads = FakeClock(), list[float]()
+        limits = PortalLimits(loads_per_second=rate, clock=clock)
+        for gap in gaps:
+            clock.advance(gap)
+            limits.wait_for_load(clock.advance)
+            loads.append(clock.passed)
+        assert all(b - a >= 1 / rate - 1e-5 for a, b in pairwise(loads))
+
+    def test_interrupted_wait(self, clock: FakeClock) -> None:
+        """A stop command interrupts the wait, and nobody behind waits longer for it."""
+        limits, waits = PortalLimits(loads_per_second=10, clock=clock), list[float]()
+        limits.wait_for_load(never)
+        with pytest.raises(Interrupted):
+            limits.wait_for_load(interrupt)
+        limits.wait_for_load(waits.append)
+        assert waits == pytest.approx([0.2])
+
+
+class TestSignIns:
+    def test_places(self, clock: FakeClock) -> None:
+        """As many sign in at a time as there are places; the next one waits until one is free."""
+        limits, waits = PortalLimits(parallel_sign_ins=2, clock=clock), list[float]()
+        first, second = limits.sign_in(clock.advance), limits.sign_in(clock.advance)
+        first.__enter__()
+        second.__enter__()
+        clock.advance(1)
+
+        def leave_after_three(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 3:
+                first.__exit__(None, None, None)
+
+        with limits.sign_in(leave_after_three):
+            assert len(waits) == 3
+        second.__exit__(None, None, None)
+
+    def test_place_is_left_with_an_error(self) -> None:
+        """A sign-in that fails leaves its place."""
+        limits = PortalLimits(loads_per_second=1e9, parallel_sign_ins=1)
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError), limits.sign_in(never):
+                raise ZeroDivisionError
+
+    def test_loads_too(self, clock: FakeClock) -> None:
+        """A sign-in takes a turn to load as well, for the reload it ends in; interrupted there it leaves its place."""
+        limits, waits = PortalLimits(loads_per_second=10, parallel_sign_ins=1, clock=clock), list[float]()
+        limits.wait_for_load(never)
+        with pytest.raises(Interrupted), limits.sign_in(interrupt):
+            raise AssertionError("it was not its turn")
+        with limits.sign_in(waits.append):
+            pass
+        assert waits == pytest.approx([0.2])
+
+    def test_interrupted_wait_takes_no_place(self) -> None:
+        """Who is stopped while waiting leaves no place taken."""
+        limits = PortalLimits(loads_per_second=1e9, parallel_sign_ins=1)
+        with limits.sign_in(never), pytest.raises(Interrupted), limits.sign_in(interrupt):
+            raise AssertionError("there was no place")
+        with limits.sign_in(never):
+            pass
+
+    def test_threads(self) -> None:
+        """With many threads at once no more than the allowed number is inside, and all get in."""
+        limits, lock = PortalLimits(parallel_sign_ins=3), threading.Lock()
+        inside, most, done = 0, 0, 0
+
+        def sign_in() -> None:
+            nonlocal inside, most, done
+            with limits.sign_in(lambda _seconds: None):
+                with lock:
+                    inside += 1
+                    most = max(most, inside)
+                with lock:
+                    inside -= 1
+                    done += 1
+
+        threads = [threading.Thread(target=sign_in) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert done == 12
+        assert most <= 3

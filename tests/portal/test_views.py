@@ -1,0 +1,155 @@
+"""Which view the portal shows: the first fact that matches decides."""
+
+from itertools import combinations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.lessons import Lesson
+from portal.views import Reading, View, decide
+
+pytestmark = pytest.mark.unit
+
+
+LESSON = Lesson("Algorithms", "A. Teacher", "Л27 (15:00 - 16:00)", 12)
+LINES = ["Algorithms", "A. Teacher", "Л27 (15:00 - 16:00)", "12 minutes left"]
+Facts = dict[str, Any]
+
+
+def card(lines: list[str] = LINES, enabled: bool = True) -> Facts:
+    return {"lines": lines, "caption": "Отметиться" if enabled else "Отмечен", "enabled": enabled}
+
+
+def page(**facts: Any) -> Facts:
+    """Return what page.js reads of a page that is ready and shows nothing we know, but for these facts."""
+    return {
+        "left": False,
+        "status": 200,
+        "broken": False,
+        "system": None,
+        "reconnecting": False,
+        "ready": True,
+        "refusal": None,
+        "login": False,
+        "blocked": None,
+        "cards": [],
+        "labels": [],
+        **facts,
+    }
+
+
+# In the order in which they decide: the facts, the view, the page's own words.
+ROWS: list[tuple[Facts, View, str]] = [
+    ({"left": True}, View.LOADING, ""),  # a document that was told to go shows the past
+    ({"status": 503}, View.DOWN, "HTTP 503"),
+    ({"broken": True}, View.DOWN, "the address can't be loaded"),
+    ({"system": "Время сеанса истекло"}, View.SESSION_LOST, "Время сеанса истекло"),
+    ({"reconnecting": True}, View.COMMUNICATION, ""),
+    ({"ready": False}, View.LOADING, ""),
+    ({"refusal": "Неверный логин или пароль."}, View.REFUSED, "Неверный логин или пароль."),
+    ({"login": True}, View.LOGIN, ""),
+    ({"blocked": "Пайдаланушы бұғатталған."}, View.BLOCKED, "Пайдаланушы бұғатталған."),
+    ({"cards": [card()]}, View.OPEN, ""),
+    ({"labels": ["Нет доступных дисциплин"]}, View.NOTHING, ""),
+    ({}, View.UNKNOWN, ""),
+]
+NAMES = [f"{view.name}-{number}" for number, (_, view, _) in enumerate(ROWS)]
+
+
+class TestOrder:
+    @pytest.mark.parametrize(("facts", "view", "text"), ROWS, ids=NAMES)
+    def test_one_fact(self, facts: Facts, view: View, text: str) -> None:
+        """Each fact alone makes its view, with the page's own words."""
+        reading = decide(page(**facts))
+        assert (reading.view, reading.text) == (view, text)
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        list(combinations(ROWS, 2)),
+        ids=["-over-".join(pair) for pair in combinations(NAMES, 2)],
+    )
+    def test_two_facts(self, first: tuple[Facts, View, str], second: tuple[Facts, View, str]) -> None:
+        """Of two facts that stand against each other the one higher in the list decides."""
+        reading = decide(page(**{**second[0], **first[0]}))
+        assert (reading.view, reading.text) == (first[1], first[2])
+
+    @given(st.lists(st.booleans(), min_size=len(ROWS) - 1, max_size=len(ROWS) - 1))
+    def test_any_facts(self, there: list[bool]) -> None:
+        """However many facts come together, the first one decides, and there is always a view."""
+        chosen = [row for row, is_there in zip(ROWS, there, strict=False) if is_there] + ROWS[-1:]
+        facts: Facts = {}
+        for row in reversed(chosen):
+            facts |= row[0]
+        assert decide(page(**facts)).view is chosen[0][1]
+
+
+class TestWords:
+    @pytest.mark.parametrize("caption", ["Проблема со связью", "Проблема аутентификации", "something new", ""])
+    def test_other_notifications(self, caption: str) -> None:
+        """A system notification that does not speak of the session's time is a problem of communication."""
+        assert decide(page(system=caption)) == Reading(View.COMMUNICATION, caption)
+
+    def test_expired_session_in_other_letters(self) -> None:
+        """The words of an expired session are known in small letters and within other words."""
+        assert decide(page(system="ВНИМАНИЕ! время сеанса истекло.")).view is View.SESSION_LOST
+
+    @pytest.mark.parametrize(
+        "label",
+        [
+            "Нет доступных дисциплин",
+            "НЕТ ДОСТУПНЫХ ДИСЦИПЛИН",
+            "  Нет доступных дисциплин. ",
+            "Қолжетімді пәндер жоқ",
+            "No available disciplines",
+        ],
+    )
+    def test_nothing_open(self, label: str) -> None:
+        """That nothing is open is understood in the portal's three languages, beside other labels."""
+        assert decide(page(labels=["Attendance", label])).view is View.NOTHING
+
+    @pytest.mark.parametrize("labels", [[], [""], ["Attendance"], ["доступных дисциплин"]])
+    def test_no_button_is_not_nothing(self, labels: list[str]) -> None:
+        """A page without a card that does not say so is unknown, never "nothing open"."""
+        assert decide(page(labels=labels)) == Reading(View.UNKNOWN)
+
+    @pytest.mark.parametrize(("status", "view"), [(0, View.NOTHING), (200, View.NOTHING), (500, View.DOWN)])
+    def test_status(self, status: int, view: View) -> None:
+        """A server's error means down; a browser that does not tell the status says nothing."""
+        assert decide(page(status=status, labels=["Нет доступных дисциплин"])).view is view
+
+    def test_empty_words_count(self) -> None:
+        """An error window is one, also where it has no words."""
+        assert decide(page(refusal="")).view is View.REFUSED
+        assert decide(page(blocked="")).view is View.BLOCKED
+
+
+class TestCards:
+    def test_marked(self) -> None:
+        """With disabled buttons alone everything is marked, also where a label speaks of nothing open."""
+        reading = decide(page(cards=[card(enabled=False)], labels=["Нет доступных дисциплин"]))
+        assert (reading.view, [each.lesson for each in reading.cards]) == (View.MARKED, [LESSON])
+
+    def test_one_of_two_open(self) -> None:
+        """One button that can be pressed makes the view open, and each card says what it is."""
+        physics = ["Physics", "B. Teacher", "П3 (15:00 - 16:00)"]
+        reading = decide(page(cards=[card(enabled=False), card(physics)]))
+        assert reading.view is View.OPEN
+        assert [(each.lesson.subject, each.enabled, each.caption) for each in reading.cards] == [
+            ("Algorithms", False, "Отмечен"),
+            ("Physics", True, "Отметиться"),
+        ]
+
+    def test_lines_without_the_countdown(self) -> None:
+        """A card is found again by its own lines; the countdown is none of them."""
+        (found,) = decide(page(cards=[card()])).cards
+        assert found.lines == ("Algorithms", "A. Teacher", "Л27 (15:00 - 16:00)")
+
+    def test_card_of_a_lesson(self) -> None:
+        """A lesson's card is found whatever its countdown says now, and never another lesson's."""
+        reading = decide(page(cards=[card(["Physics", *LINES[1:]]), card([*LINES[:3], "Осталось 3 минуты"])]))
+        found = reading.card(LESSON)
+        assert found is not None
+        assert (found.lesson.subject, found.lesson.minutes_left) == ("Algorithms", 3)
+        assert reading.card(Lesson("Algorithms", "A. Teacher", "Л28 (16:00 - 17:00)")) is None

@@ -1,0 +1,406 @@
+"""`python -m sandbox` as a newcomer meets it: a page in a browser, and nothing else."""
+
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+pytestmark = pytest.mark.integration
+
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60  # seconds; a Chrome starts slowly on a busy machine
+
+
+class Sandbox:
+    """The sandbox as a child process, as somebody starts it in a terminal."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        # Its folders then lie in one that can be looked through afterwards.
+        environment = {**os.environ, "TMPDIR": str(folder)}
+        command = [sys.executable, "-m", "sandbox", "--port", "0", *arguments]
+        self.folder = folder
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        self._lines: queue.Queue[str] = queue.Queue()
+        self.said: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.url = self.says("Open http").split()[1]
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+
+    def says(self, words: str) -> str:
+        """Wait for a line with these words on the terminal."""
+        while True:
+            line = self._lines.get(timeout=PATIENCE)
+            self.said.append(line)
+            if words in line:
+                return line
+
+    def family(self) -> list[psutil.Process]:
+        """All processes below the sandbox: the bot, its drivers and Chromes."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def bot(self) -> psutil.Process:
+        """The bot's process."""
+        (bot,) = psutil.Process(self.process.pid).children()
+        return bot
+
+    def end(self) -> None:
+        """Leave nothing behind, whatever the test did."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.process.wait(timeout=PATIENCE)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self._reader.join(timeout=10)
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+
+
+class Page:
+    """The sandbox's page in a browser: methods are what a person does there."""
+
+    def __init__(self, driver: webdriver.Chrome, url: str) -> None:
+        self._driver = driver
+        driver.get(url)
+        self.complaints()  # those of the page before, whose sandbox has ended
+
+    def _until(self, what: str, look: Callable[[], WebElement | bool | None]) -> WebElement:
+        wait = WebDriverWait(self._driver, PATIENCE, 0.1, [StaleElementReferenceException])
+        found = wait.until(lambda _: look(), f"not on the page: {what}")
+        return found if isinstance(found, WebElement) else self._driver.find_element(By.TAG_NAME, "body")
+
+    def _one(self, css: str, words: str = "") -> WebElement:
+        def look() -> WebElement | None:
+            found = self._driver.find_elements(By.CSS_SELECTOR, css)
+            fitting = [each for each in found if words in each.text and each.is_displayed() and each.is_enabled()]
+            return fitting[-1] if fitting else None
+
+        return self._until(f"{css} {words!r}", look)
+
+    def _press(self, css: str, words: str) -> None:
+        def look() -> bool:
+            self._one(css, words).click()
+            return True
+
+        self._until(f"{css} {words!r}", look)
+
+    def starts(self, person: str) -> None:
+        """Press Start in an empty chat."""
+        self._press(f".phone[data-person={person}] .start", "Start")
+
+    def taps(self, person: str, label: str) -> None:
+        """Press an inline button."""
+        self._press(f".phone[data-person={person}] .inline", label)
+
+    def opens_link_as(self, person: str, student: str) -> None:
+        """Press the link in somebody's chat and open it in a student's."""
+        self._press(f".phone[data-person={person}] .inline-link", "https://t.me/")
+        self._press(".open-as button", student)
+
+    def types_login(self, person: str, part: str) -> None:
+        """Press the username or password at the top of a chat, and send what it typed."""
+        self._press(f".phone[data-person={person}] .login .{part}", "")
+        self._press(f".phone[data-person={person}] .write button", "Send")
+
+    def sees(self, person: str, words: str) -> str:
+        """Wait for a message with these words."""
+        return self._one(f".phone[data-person={person}] .bubble", words).text
+
+    def chat(self, person: str) -> str:
+        """Everything in a chat now."""
+        return self._driver.find_element(By.CSS_SELECTOR, f".phone[data-person={person}] .messages").text
+
+    def shares(self, person: str) -> None:
+        """Press the button that shares the phone's number or place."""
+        self._press(f".phone[data-person={person}] .shares button", "Share")
+
+    def types(self, person: str, text: str) -> None:
+        """Type a text and send it."""
+        self._one(f".phone[data-person={person}] .write input").send_keys(text)
+        self._press(f".phone[data-person={person}] .write button", "Send")
+
+    def opens_lesson(self) -> None:
+        """Open the lesson that the form proposes."""
+        self._press("#lesson button", "Open lesson")
+
+    def sees_lesson(self, words: str) -> None:
+        """Wait for words in the list of lessons."""
+        self._one("#lessons li", words)
+
+    def sees_bot(self, words: str) -> None:
+        """Wait for words about the bot's process."""
+        self._one("#bot-state", words)
+
+    def starts_bot_again(self) -> None:
+        """Press Start again."""
+        self._press("#bot-start", "Start again")
+
+    def formatted(self, html: str) -> str:
+        """What the page makes of a message's HTML, as HTML again."""
+        script = """
+            const done = arguments[1], box = document.createElement("div");
+            import("/page/formatting.js").then(({ formatted }) => {
+                box.append(formatted(arguments[0], "some_bot", {}));
+                done(box.innerHTML);
+            });
+        """
+        return str(self._driver.execute_async_script(script, html))
+
+    def complaints(self) -> list[str]:
+        """What the browser's console has to say."""
+        return [str(entry["message"]) for entry in self._driver.get_log("browser")]  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """A Chrome to look at the page with."""
+    chrome, chromedriver = _programs()
+    options = webdriver.ChromeOptions()
+    options.binary_location = chrome
+    profile = tmp_path_factory.mktemp("newcomer")
+    for argument in ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1440,900"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = Service(chromedriver, env={**os.environ, "TMPDIR": str(profile)})
+    browser = webdriver.Chrome(options=options, service=service)
+    try:
+        yield browser
+    finally:
+        browser.quit()
+        # Debian's start script stays between the driver and Chrome, so that quit() may leave Chrome running.
+        for process in psutil.process_iter():
+            if _environment(process).get("TMPDIR") == str(profile):
+                process.kill()
+
+
+def _programs() -> tuple[str, str]:
+    found = [shutil.which(name) for name in ("chromium-headless-shell", "chromium", "chromedriver")]
+    chrome, chromedriver = found[0] or found[1], found[2]
+    if chrome is None or chromedriver is None:
+        reason = "no Chromium with its driver on PATH"
+        if os.environ.get("REQUIRE_ALL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return chrome, chromedriver
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except (psutil.Error, OSError):
+        return {}
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[Sandbox]:
+    sandbox = Sandbox(folder, *arguments)
+    try:
+        yield sandbox
+    finally:
+        sandbox.end()
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """A sandbox of the test's own."""
+    with started(tmp_path) as running:
+        yield running
+
+
+def eventually_gone(processes: list[psutil.Process]) -> bool:
+    """Wait until all of them have ended; one that init has not reaped yet has ended, too."""
+    deadline = time.monotonic() + PATIENCE
+    while any(map(_alive, processes)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def register(page: Page) -> None:
+    """Bring the first student in, by what stands on the page."""
+    page.starts("Admin")
+    page.taps("Admin", "Admin Panel")
+    page.taps("Admin", "Generate Invitation Code")
+    page.opens_link_as("Admin", "Aruzhan")
+    page.sees("Aruzhan", "your username on the portal")
+    page.types_login("Aruzhan", "username")
+    page.sees("Aruzhan", "your portal password")
+    page.types_login("Aruzhan", "password")
+    page.sees("Aruzhan", "Registration complete!")
+
+
+@pytest.mark.browser
+def test_a_newcomer_is_marked_through_the_page_alone(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
+    """With nothing but the page one registers, starts monitoring, opens a lesson and is marked; SIGTERM ends it all."""
+    page = Page(driver, sandbox.url)
+    register(page)
+    assert "portal-1" not in page.chat("Aruzhan"), "the password is still on the screen"
+    page.taps("Aruzhan", "Start Monitoring")
+    page.sees("Aruzhan", "on since")
+    page.opens_lesson()
+    assert "a_student" in page.sees("Aruzhan", "Attendance Marked.")
+    page.sees_lesson("marked: a_student")
+    assert page.complaints() == []
+
+    family = sandbox.family()
+    assert any("chrom" in process.name() for process in family)
+    sandbox.process.terminate()
+    assert sandbox.process.wait(timeout=PATIENCE) == 0
+    assert eventually_gone(family)
+    assert [entry for entry in sandbox.folder.iterdir() if entry.name.startswith("attendance-sandbox-")] == []
+
+
+@pytest.mark.browser
+def test_a_class_through_the_page_alone(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    """With --classroom one opens a session, checks in by the link and is marked, with nothing but the page."""
+    with started(tmp_path, "--classroom") as sandbox:
+        page = Page(driver, sandbox.url)
+        page.starts("Teacher")
+        page.shares("Teacher")
+        page.taps("Teacher", "Take Attendance")
+        page.taps("Teacher", "CS-101")
+        page.sees("Teacher", "Next.\nCS-101")
+        page.taps("Teacher", "Next")
+        page.shares("Teacher")
+        page.opens_link_as("Teacher", "Aruzhan")
+        page.sees("Aruzhan", "student ID")
+        page.types("Aruzhan", "S001")
+        page.shares("Aruzhan")
+        page.taps("Aruzhan", "Without My Face")
+        page.taps("Teacher", "Confirm All (1)")
+        page.sees("Aruzhan", "Attendance marked")
+        assert page.complaints() == []
+
+
+@pytest.mark.browser
+def test_a_bot_that_ended_is_shown_and_started_again(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
+    """A bot that was killed is reported on terminal and page with its last line, and one press starts it again."""
+    page = Page(driver, sandbox.url)
+    register(page)
+    page.taps("Aruzhan", "Start Monitoring")
+    page.sees("Aruzhan", "on since")
+    bot, orphans = sandbox.bot(), sandbox.family()[1:]
+    bot.send_signal(signal.SIGKILL)
+    page.sees_bot("the bot has ended, killed by SIGKILL: 20")
+    assert "killed by SIGKILL. Its last line: 20" in sandbox.says("bot.py ended by itself")
+    assert eventually_gone(orphans), "the killed bot's Chrome is still there"
+    page.starts_bot_again()
+    page.sees_bot("the bot is running")
+    page.opens_lesson()
+    page.sees("Aruzhan", "Attendance Marked.")
+
+
+@pytest.mark.browser
+def test_a_killed_sandbox_leaves_no_bot_behind(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
+    """When the sandbox itself is killed, the bot and its Chromes end all the same."""
+    if sys.platform != "linux":
+        pytest.skip("the kernel ends a dead process's children on Linux only")
+    page = Page(driver, sandbox.url)
+    register(page)
+    page.taps("Aruzhan", "Start Monitoring")
+    page.sees("Aruzhan", "on since")
+    family = sandbox.family()
+    sandbox.process.kill()
+    assert eventually_gone(family)
+
+
+@pytest.mark.browser
+def test_what_a_bot_writes_cannot_script_the_page(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
+    """Of a message's HTML only Telegram's own tags and web links reach the page; the words of all others stay."""
+    page = Page(driver, sandbox.url)
+    hostile = (
+        '<b onclick="x()">bold</b><img src=x onerror="x()"><script>x()</script><u><iframe src="/"></iframe>under</u>'
+        '<a href="javascript:x()">bad</a> <a href="https://a.example/?b=1&amp;c">good</a> <code>/no http://n.example</code>'
+    )
+    assert page.formatted(hostile) == (
+        '<b>bold</b>x()<u>under</u>bad <a href="https://a.example/?b=1&amp;c" target="_blank" '
+        'rel="noopener noreferrer">good</a> <code title="Copy">/no http://n.example</code>'
+    )
+
+
+def test_a_bot_that_refuses_to_start_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one line with which bot.py refuses is on the terminal, and the page gets it with the exit code."""
+    monkeypatch.setenv("CHROME_BIN", "/no/such/chrome")
+    with started(tmp_path) as sandbox:
+        assert "exit code 69. Its last line: CHROME_BIN: there is no program" in sandbox.says("ended by itself")
+        bot = httpx.get(f"{sandbox.url}/api/bot").json()
+        assert (bot["state"], bot["outcome"]) == ("ended", "exit code 69")
+        assert "/no/such/chrome" in bot["last_line"]
+        assert httpx.get(f"{sandbox.url}/api/bot?since=x").status_code == 400
+
+
+def test_the_bot_gets_nothing_of_the_callers_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token, a proxy and a portal in the caller's environment do not reach the bot."""
+    _programs()
+    for name in ("TELEGRAM_BOT_TOKEN", "HTTPS_PROXY", "PORTAL_URL", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "https://the-callers-own.example")
+    with started(tmp_path) as sandbox:
+        sandbox.says("is ready")
+        given = sandbox.bot().environ()
+        assert [name for name, value in given.items() if "the-callers-own" in value] == []
+        assert given["PORTAL_URL"].startswith("http://127.0.0.1:")
+        assert given["ENV_FILE"] == ""
+
+
+def test_a_named_data_folder_is_kept(tmp_path: Path) -> None:
+    """With --data the bot's files stay, the key outside its data folder; without it nothing would."""
+    _programs()
+    kept = tmp_path / "kept"
+    with started(tmp_path, "--data", str(kept)) as sandbox:
+        sandbox.says("is ready")
+    assert sandbox.process.returncode == 0
+    assert (kept / "data" / "ledger.sqlite3").exists()
+    assert (kept / "secrets" / "encryption.key").exists()
+    assert {entry.name for entry in tmp_path.iterdir()} == {"kept"}
+
+
+def test_a_taken_port_is_said_in_one_line(sandbox: Sandbox) -> None:
+    """A second sandbox on the same port ends with one line that names the port, and starts no bot."""
+    port = str(httpx.URL(sandbox.url).port)
+    command = [sys.executable, "-m", "sandbox", "--port", port]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert second.returncode == 1
+    assert second.stdout == ""
+    (line,) = second.stderr.splitlines()
+    assert port in line
+
+
+def test_the_browser_may_load_nothing_from_elsewhere(sandbox: Sandbox) -> None:
+    """Every file of the page comes with a policy that lets a browser load and run only what we serve."""
+    files = [f"/page/{file.name}" for file in (ROOT / "sandbox" / "page").iterdir()]
+    for path in ("/", *files):
+        answer = httpx.get(f"{sandbox.url}{path}")
+        assert answer.status_code == 200
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")

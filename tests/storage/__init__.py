@@ -1,0 +1,1 @@
+"""storage.py: students and invitation codes."""

@@ -1,0 +1,154 @@
+"""A student's record goes to another Telegram account, or goes for good."""
+
+from pathlib import Path
+
+import pytest
+
+from storage import NOBODY, AlreadyRegistered, CodeUsed, NotRegistered, Storage, StorageUnavailable, UsernameTaken
+from tests.fakes import Disk, FakeClock, PowerCut
+from tests.storage.test_students_and_codes import ADMIN, AIDA, BEN, PASSWORD, open_storage, register
+
+pytestmark = pytest.mark.unit
+
+
+NEW = 777
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def storage(folder: Path, clock: FakeClock) -> Storage:
+    return open_storage(folder, clock)
+
+
+class TestMoving:
+    def test_whole(self, storage: Storage, folder: Path) -> None:
+        """Everything but the Telegram ID stays as it was, also on disk; the code is used by the new account."""
+        code = register(storage)
+        storage.set_mode(AIDA, "manual")
+        before = storage.set_monitoring(AIDA, True)
+        moved = storage.move(AIDA, NEW)
+        assert moved.telegram_id == NEW
+        for each in (storage, open_storage(folder)):
+            assert each.student(AIDA) is None
+            assert each.student(NEW) == moved
+            assert each.password(NEW) == PASSWORD
+            assert each.invitation(code).used_by == NEW  # type: ignore[union-attr]
+            with pytest.raises(CodeUsed):
+                each.check_code(code)
+        assert (moved.username, moved.mode, moved.monitoring, moved.password, moved.registered_at) == (
+            before.username,
+            before.mode,
+            before.monitoring,
+            before.password,
+            before.registered_at,
+        )
+
+    def test_refused(self, storage: Storage, folder: Path) -> None:
+        """Nobody is moved who is not there, nor onto one who is registered, themselves included; nothing changes."""
+        register(storage)
+        register(storage, BEN, "b_student")
+        before = storage.students()
+        for person, new, refusal in ((NEW, 778, NotRegistered), (AIDA, BEN, AlreadyRegistered)):
+            with pytest.raises(refusal):
+                storage.move(person, new)
+        with pytest.raises(AlreadyRegistered):
+            storage.move(AIDA, AIDA)
+        assert storage.students() == before
+        assert open_storage(folder).students() == before
+
+    def test_afterwards(self, storage: Storage) -> None:
+        """The portal account stays taken; the old Telegram account may register another one."""
+        register(storage)
+        storage.move(AIDA, NEW)
+        with pytest.raises(UsernameTaken):
+            register(storage)
+        register(storage, AIDA, "b_student")
+
+    def test_code_can_not_be_written(self, storage: Storage, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Once the students are on disk the move is done; the code follows at the next start."""
+        code = register(storage)
+        with monkeypatch.context() as patches:
+            Disk(patches).fail(OSError(28, "No space left on device"), 8)  # after the students' file and its copy
+            storage.move(AIDA, NEW)
+        assert storage.student(NEW) is not None
+        assert open_storage(folder).invitation(code).used_by == NEW  # type: ignore[union-attr]
+
+
+def everything(folder: Path) -> str:
+    """Return all that the files hold."""
+    return "\n".join(path.read_text() for path in folder.iterdir())
+
+
+class TestErasing:
+    def test_nothing_left(self, storage: Storage, folder: Path) -> None:
+        """No file holds the erased student's ID, name, password or the note; the code stays used, by nobody."""
+        code = register(storage)
+        other = register(storage, BEN, "b_student")
+        storage.set_note(code, "for Aida")
+        storage.set_note(other, "for Ben")
+        secret = storage.student(AIDA).password  # type: ignore[union-attr]
+        assert storage.erase(AIDA).username == "a_student"
+        for each in (storage, open_storage(folder)):
+            assert [student.telegram_id for student in each.students()] == [BEN]
+            left, kept = each.invitation(code), each.invitation(other)
+            assert left is not None
+            assert kept is not None
+            assert (left.created_by, left.used_by, left.note) == (ADMIN, NOBODY, "")
+            assert (kept.used_by, kept.note) == (BEN, "for Ben")
+            with pytest.raises(CodeUsed):
+                each.check_code(code)
+        for gone in (str(AIDA), "a_student", secret, "for Aida"):
+            assert gone not in everything(folder)
+        with pytest.raises(NotRegistered):
+            storage.erase(AIDA)
+
+    def test_codes_of_before(self, storage: Storage, folder: Path) -> None:
+        """Codes that the student used for earlier registrations name nobody any more either."""
+        register(storage)
+        storage.remove(AIDA)
+        register(storage)
+        storage.erase(AIDA)
+        assert [each.used_by for each in storage.invitations().values()] == [NOBODY, NOBODY]
+        assert str(AIDA) not in everything(folder)
+
+    def test_again(self, storage: Storage) -> None:
+        """Who was erased may register anew, with a new code."""
+        register(storage)
+        storage.erase(AIDA)
+        register(storage)
+
+    @pytest.mark.parametrize("failure", [PowerCut(), OSError(28, "No space left on device")])
+    def test_cut_off(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
+        """Stopped at any step, the student is whole or erased; a second try leaves nothing of a whole one."""
+        refused = 0
+        for at in range(100):
+            folder = tmp_path / f"cut-{at}"
+            storage = open_storage(folder)
+            code = register(storage)
+            with monkeypatch.context() as patches:
+                disk = Disk(patches)
+                disk.fail(failure, at)
+                try:
+                    storage.erase(AIDA)
+                except (PowerCut, StorageUnavailable):
+                    refused += 1
+                steps = len(disk.steps)
+            if isinstance(failure, PowerCut):
+                storage = open_storage(folder)
+            student = storage.student(AIDA)
+            if student is not None:
+                assert storage.password(AIDA) == PASSWORD
+                with pytest.raises(CodeUsed):
+                    storage.check_code(code)
+                storage.erase(AIDA)
+            assert open_storage(folder).students() == []
+            assert "a_student" not in everything(folder)
+            assert str(AIDA) not in everything(folder)
+            if steps <= at:
+                break
+        assert refused > 1
+        assert steps <= at, "every step was tried"

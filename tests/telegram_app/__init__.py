@@ -1,0 +1,1 @@
+"""telegram_app: outbox, people, languages, order of updates."""

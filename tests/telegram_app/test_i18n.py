@@ -1,0 +1,44 @@
+"""Languages: which one a person gets, and what stands in where a text is not translated."""
+
+import pytest
+
+from telegram_app.i18n import LANGUAGES, closest, texts
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [
+        ("ru", "ru"),
+        ("kk", "kk"),
+        ("en", "en"),
+        ("en-GB", "en"),
+        ("RU", "ru"),
+        ("kk-KZ", "kk"),
+        ("de", "en"),
+    ],
+)
+def test_closest(code: str, language: str) -> None:
+    """A person gets the language of their app where it is one of ours, else English."""
+    assert closest(code) == language
+
+
+def test_closest_to_nothing() -> None:
+    """Telegram may not tell the language: English."""
+    assert closest(None) == closest("") == "en"
+
+
+@pytest.mark.parametrize("language", [*LANGUAGES, "de", "", "../en"])
+def test_every_language_has_every_text(language: str) -> None:
+    """A text that is not translated is shown in English, never as nothing and never as an error."""
+    _ = texts(language)
+    assert _("a text that nobody has translated") == "a text that nobody has translated"
+    assert _.ngettext("{n} unheard of", "{n} unheard of them", 1) == "{n} unheard of"
+    assert _.ngettext("{n} unheard of", "{n} unheard of them", 2) == "{n} unheard of them"
+
+
+def test_english_is_the_source() -> None:
+    """English texts are those of the code, word for word."""
+    assert texts("en")("Start Monitoring") == "Start Monitoring"
+    assert texts("en").language == texts("de").language == "en"

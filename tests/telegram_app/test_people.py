@@ -1,0 +1,78 @@
+"""People in the ledger: language, reachability, the step of a conversation."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.sqlite import Database
+from telegram_app.people import People, Step
+from tests.fakes import FakeClock
+
+pytestmark = pytest.mark.unit
+
+
+AIDA, BEN = 501, 502
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.fixture
+def people() -> People:
+    return People(Database(":memory:"))
+
+
+def test_language(people: People) -> None:
+    """Each person has the language that was set last; who has none is not listed."""
+    people.set_language(AIDA, "en")
+    people.set_language(AIDA, "kk")
+    people.set_unreachable(BEN, FakeClock().now())
+    assert people.languages() == {AIDA: "kk"}
+
+
+def test_reachability(people: People, clock: FakeClock) -> None:
+    """Who has blocked the bot is known until they are back; their language stays."""
+    people.set_language(AIDA, "kk")
+    people.set_unreachable(AIDA, clock.now())
+    people.set_unreachable(BEN, None)
+    assert people.unreachable() == {AIDA}
+    people.set_unreachable(AIDA, None)
+    assert people.unreachable() == set()
+    assert people.languages() == {AIDA: "kk"}
+
+
+def test_step(people: People, clock: FakeClock) -> None:
+    """A person is at one step, the last one, until it is cleared."""
+    assert people.step(AIDA) is None
+    people.set_step(AIDA, "code", {}, clock.now())
+    clock.advance(5)
+    people.set_step(AIDA, "username", {"code": "ABCD2345"}, clock.now())
+    people.set_step(BEN, "code", {}, clock.now())
+    expected = Step("username", {"code": "ABCD2345"}, clock.now())
+    assert people.step(AIDA) == expected
+    assert people.steps() == {AIDA: expected, BEN: Step("code", {}, clock.now())}
+    people.clear_step(AIDA)
+    people.clear_step(AIDA)
+    assert people.step(AIDA) is None
+    assert set(people.steps()) == {BEN}
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_any_step(data: dict[str, object]) -> None:
+    """What was learnt on the way comes back as it was."""
+    people, clock = People(Database(":memory:")), FakeClock()
+    people.set_step(AIDA, "step", data, clock.now())
+    assert people.step(AIDA) == Step("step", data, clock.now())
+
+
+def test_old_steps_are_cleaned(people: People) -> None:
+    """A conversation that nobody went on with is forgotten after a time, a later one is not."""
+    clock = FakeClock()
+    people.set_step(AIDA, "username", {}, clock.now())
+    clock.advance(60)
+    people.set_step(BEN, "username", {}, clock.now())
+    assert people.clean(clock.now()) == 1
+    assert people.step(AIDA) is None
+    assert people.step(BEN) is not None

@@ -1,0 +1,51 @@
+"""The check of the layers: it accepts the project as it is, and catches what the rules forbid."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT
+from tools.check_layers import main
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Copy the project's own code into a folder."""
+    for source in (*ROOT.glob("*.py"), ROOT / "pyproject.toml"):
+        shutil.copy(source, tmp_path)
+    for folder in ("core", "marker", "classroom", "telegram_app", "lessons", "portal", "self_check", "sandbox"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def test_the_project_keeps_its_layers(project: Path) -> None:
+    """The code as it stands breaks no contract."""
+    assert main(project) == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("portal/views.py", "from monitor import AttendanceMonitor"),
+        ("core/clock.py", "from storage import Storage"),
+        ("marker/menu.py", "from classroom.services import Classroom"),
+        ("marker/menu.py", "from marker.admin.panel import AdminHandlers"),
+        ("classroom/store/rows.py", "from classroom.teacher.board import Boards"),
+        ("classroom/domain/sessions.py", "from telegram_app.lines import short"),
+        ("sandbox/lms/server.py", "from sandbox.portal.world import World"),
+        ("telegram_app/lines.py", "from telegram_app.outbox import Outbox"),
+        ("storage.py", "from marker.monitors import registry"),
+        ("telegram_app/outbox.py", "from marker.monitors.bridge import Bridge"),
+        ("marker/menu.py", "from bot import main"),
+        ("bot.py", "from sandbox.telegram.server import TelegramSimulator"),
+        ("sandbox/portal/server.py", "from portal.views import decide"),
+    ],
+)
+def test_a_forbidden_import_is_caught(project: Path, module: str, line: str) -> None:
+    """An import against the layers, or across the border of the sandbox, fails the check."""
+    path = project / module
+    path.write_text(path.read_text(encoding="utf-8") + f"\n{line}  # forbidden\n", encoding="utf-8")
+    assert main(project) != 0
