@@ -154,8 +154,10 @@ def test_many(tmp_path: Path, telegram: Telegram) -> None:
         (session,) = await store.unfinished()
         now = scene.clock.now()
         for number, (student_id, _name) in enumerate(ROSTER["CS-2"]):
-            waits = {"step": Step.CONFIRM, "note": faces.TECHNICAL, "distance": 3.0, "updated_at": now}
-            await store.begin_check_in(CheckIn(session.id, student_id, 3000 + number, code_at=now, **waits))
+            waits = CheckIn(
+                session.id, student_id, 3000 + number, Step.CONFIRM, now, note=faces.TECHNICAL, distance=3.0
+            )
+            await store.begin_check_in(waits)
 
     scene.run.changes_store(all_wait)
     scene.run.starts(face_engine="local")
