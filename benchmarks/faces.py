@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from benchmarks.measure import machine, spread
-from classroom.domain.face_policy import Motion, percent
+from classroom.domain.face_policy import SAME_PERSON, Motion, percent
 from classroom.faces import examining, models
 from classroom.faces.calibrate import RATES_AT, rates
 from classroom.faces.following import follow
@@ -186,7 +186,7 @@ def accuracy() -> list[str]:
         "",
         f"Photographs held up and turned by 35 degrees as asked, {tried} of each: "
         + ", ".join(f"{name} {passed} passed" for name, passed in held)
-        + f". (0.6 is {percent(0.6):.0f} %.)",
+        + f". ({SAME_PERSON} is {percent(SAME_PERSON):.0f} %.)",
     ]
 
 

@@ -103,6 +103,8 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         return _("not accepted")
     if check_in.step is Step.CONFIRM and check_in.note in in_person:
         return in_person[check_in.note] + distance
+    if check_in.step is Step.CONFIRM:
+        return _("in place ({distance} m)").format(distance=round(check_in.distance or 0))
     if check_in.step is Step.FACE:
         return _("no video of the face")
     if check_in.step is Step.CHECKING:

@@ -2,8 +2,9 @@
 
 FOLDER has a folder for each person with two pictures or more of them (JPEG or PNG). Every pair of one person is
 *genuine*, every pair of two people an *impostor*. Printed are both distributions of distances, and for thresholds of
-FACE_MATCH_THRESHOLD how many genuine pairs would be missed and how many impostors let in; drawn are the two
-distributions. Nothing is kept, and no picture leaves the machine.
+FACE_MATCH_THRESHOLD how many genuine pairs would be missed (not accepted at once: the teacher decides up to 18 points
+below) and how many impostors let in; drawn are the two distributions. Nothing is kept, and no picture leaves the
+machine.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from classroom.domain.face_policy import percent
+from classroom.domain.face_policy import AT_SAME_PERSON, SAME_PERSON, percent
 from classroom.faces import examining
 from classroom.faces.examining import Descriptor
 
@@ -118,9 +119,9 @@ def plot(genuine: Sequence[float], impostor: Sequence[float]) -> Image.Image:
         x = _EDGE + inside * at / 12
         draw.line((x, bottom, x, bottom + 5), fill="black")
         draw.text((x - 8, bottom + 8), f"{at / 10:.1f}", fill="black")
-    threshold = _EDGE + inside * 0.6 / _LONGEST
+    threshold = _EDGE + inside * SAME_PERSON / _LONGEST
     draw.line((threshold, _EDGE, threshold, bottom), fill="gray")
-    draw.text((threshold + 4, _EDGE), "0.6 = 70 %", fill="gray")
+    draw.text((threshold + 4, _EDGE), f"{SAME_PERSON} = {AT_SAME_PERSON:.0f} %", fill="gray")
     draw.text((_EDGE, 15), f"genuine, {len(genuine)} pairs", fill=_GENUINE)
     draw.text((_EDGE + 200, 15), f"impostor, {len(impostor)} pairs", fill=_IMPOSTOR)
     draw.text((_WIDE - 3 * _EDGE, _HIGH - 18), "distance", fill="black")

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from classroom.domain.face_policy import GREY, Examined, Motion, Problem, percent
+from classroom.domain.face_policy import REVIEW_ZONE, Examined, Motion, Problem, percent
 from classroom.faces import challenge, models
 from classroom.faces.following import View, follow
 from classroom.faces.video import NoVideo
@@ -135,7 +135,8 @@ def _is_decided(distances: Sequence[float], threshold: float) -> bool:
     """
     if len(distances) == 1:
         return percent(distances[0] + _SURELY) >= threshold
-    sides = {(percent(each) >= threshold) + (percent(each) >= threshold - GREY) for each in distances}
+    review = threshold - REVIEW_ZONE["local"]
+    sides = {(percent(each) >= threshold) + (percent(each) >= review) for each in distances}
     return len(sides) == 1
 
 

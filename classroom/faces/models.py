@@ -119,7 +119,7 @@ def chip(rgb: npt.NDArray[np.uint8], box: Found) -> npt.NDArray[np.uint8]:
 
 
 def describe(face: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Return the descriptor of a ``chip``: 128 numbers; below 0.6 apart (Euclidean) it is the same person."""
+    """Return the descriptor of a ``chip``: 128 numbers, compared by their Euclidean distance."""
     return np.array(_describer().compute_face_descriptor(face), dtype=np.float64)
 
 

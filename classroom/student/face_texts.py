@@ -84,14 +84,16 @@ def note_refusal_text(_: Texts, refusal: NoteRefusal) -> str:
 def problem_text(_: Texts, problem: Problem | None) -> str:
     """Return what was wrong with a video, and what to do; None: the face is not like the one on the ID photo."""
     if problem is None:
-        return _("The face does not fit your ID photo. Come closer, with light on your face and nothing before it.")
+        return _("I could not match your face with your ID photo. Come closer, with light on your face, uncovered.")
     texts = {
         Problem.BROKEN: _("The video can't be read. Record it anew."),
         Problem.NO_FACE: _("No face was found. Turn to the light, and hold the phone before your face."),
         Problem.TWO_FACES: _("There are two faces in it. Stand so that yours is the only one."),
         Problem.CUT: _("Your face was not in view all the time. Keep it in the circle from the beginning to the end."),
         Problem.NOT_FOLLOWED: _("The motions were not those that were asked for. Do both, slowly, in their order."),
-        Problem.FLAT: _("It looks like a picture of a face. Record your own face, not a photo or a screen."),
+        Problem.FLAT: _(
+            "I did not see the motions clearly. Turn to the light, keep your head in the picture, move slowly."
+        ),
     }
     return texts[problem]
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from classroom.counted import Counted, counted, note_text, refused_lines, title
 from classroom.domain import face_policy as faces
-from classroom.domain.sessions import Session, State, Status, Step, end_of, state_of
+from classroom.domain.sessions import CheckIn, Session, State, Status, Step, end_of, state_of
 from classroom.services import Classroom
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
@@ -104,7 +104,7 @@ class Boards:
         lines = [title(session)]
         lines += await self._state_lines(_, session, state, now)
         if state is not State.CANCELLED:
-            lines += _counts(_, found, state)
+            lines += _counts(_, found, state, checks_faces=self._room.settings.face_engine != "none")
         return split(lines)[0], _keyboard(_, found, state)
 
     async def _state_lines(self, _: Texts, session: Session, state: State, now: datetime) -> list[str]:
@@ -131,7 +131,8 @@ def _spaced(code: str) -> str:
     return f"{code[:3]} {code[3:]}"
 
 
-def _counts(_: Texts, found: Counted, state: State) -> list[str]:
+def _counts(_: Texts, found: Counted, state: State, *, checks_faces: bool) -> list[str]:
+    """Return the lines with numbers and names; where faces are checked, all who wait without one are named, with ID."""
     present = [len(found.marked.get(status, [])) for status in (Status.PRESENT, Status.LATE)]
     lines = [_("In: {number} of {all}").format(number=sum(present), all=found.students)]
     lines += [
@@ -148,14 +149,20 @@ def _counts(_: Texts, found: Counted, state: State) -> list[str]:
         lines.append(_("Wait for your word: {number}").format(number=waiting))
     failed = [each for each in found.waiting(Step.PLACE, Step.FACE, Step.REJECTED) if each not in on_the_way]
     closer = found.waiting(Step.REVIEW)
-    closer += [each for each in found.waiting(Step.CONFIRM) if each.note == faces.NO_FACE]  # their own choice: by name
+    closer += [each for each in found.waiting(Step.CONFIRM) if checks_faces or each.note == faces.NO_FACE]
     for heading, each in ((_("Look at these:"), closer), (_("Not through:"), failed)):
         if each:
-            named = [f"- {short(found.name(one.student_id), 80)}: {note_text(_, one)}" for one in each[:FAILED_SHOWN]]
+            ids = checks_faces and each is closer
+            named = [f"- {_who(found, one, with_id=ids)}: {note_text(_, one)}" for one in each[:FAILED_SHOWN]]
             more = [_("and {number} more").format(number=len(each) - FAILED_SHOWN)] if len(each) > FAILED_SHOWN else []
             lines += [heading, *named, *more]
     lines.append(_("Missing: {number}").format(number=len(found.missing)))
     return lines + refused_lines(_, found)
+
+
+def _who(found: Counted, check_in: CheckIn, *, with_id: bool) -> str:
+    name = short(found.name(check_in.student_id), 80)
+    return f"{name} {short(check_in.student_id, 64)}" if with_id else name
 
 
 def _keyboard(_: Texts, found: Counted, state: State) -> Keyboard:

@@ -1,10 +1,11 @@
 """The teacher's own hand: marks with a reason, the word on check-ins that wait for it, accounts set free."""
 
 import logging
+import zlib
+from collections.abc import Sequence
 
 from classroom.check_in.check_ins import CheckIns
 from classroom.counted import Counted, counted, note_text, title
-from classroom.domain.face_policy import NOTES
 from classroom.domain.sessions import CheckIn, Enrolled, Session, Status, Step
 from classroom.services import Classroom
 from classroom.student.texts import status_word
@@ -13,9 +14,10 @@ from telegram_app.outbox import Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
-LIST, REASON = "hand list", "reason"  # steps' names
+LIST, REASON, UNCHECKED = "hand list", "reason", "unchecked"  # steps' names
 SCREEN = "hand"  # the slot of the lists
 ON_A_PAGE, CHECKS_ON_A_PAGE = 10, 4
+UNCHECKED_AT_ONCE = 20  # named in one question, and confirmed by it: one message holds so many
 LONGEST_REASON, LONGEST_QUERY = 200, 60
 LETTERS = {"p": Status.PRESENT, "l": Status.LATE, "e": Status.EXCUSED, "a": Status.ABSENT}
 
@@ -145,7 +147,7 @@ class HandMarks:
         labels = _labels([found.roster[order[each.student_id]] for each in shown], 25)
         for check_in, label in zip(shown, labels, strict=True):
             name = found.name(check_in.student_id)
-            lines.append(f"<b>{short(name, 100)}</b> {short(check_in.student_id, 64)}: {self._why(session, check_in)}")
+            lines.append(f"<b>{short(name, 100)}</b> {short(check_in.student_id, 64)}: {note_text(_, check_in)}")
             key = f"{session.id}:{order[check_in.student_id]}"
             keyboard.append(
                 [
@@ -157,12 +159,6 @@ class HandMarks:
         keyboard.append([Button(_("Done"), f"done:{session.id}")])
         await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
 
-    def _why(self, session: Session, check_in: CheckIn) -> str:
-        _ = self._side.texts(session.teacher)
-        if check_in.step is Step.CONFIRM and check_in.note not in NOTES:
-            return _("in place ({distance} m)").format(distance=round(check_in.distance or 0))
-        return note_text(_, check_in)
-
     async def decide(self, session: Session, at: int, *, accept: bool) -> list[CheckIn]:
         """Carry out the word on one check-in; return it where there was something to decide."""
         students = (await counted(self._room, session)).roster
@@ -171,10 +167,56 @@ class HandMarks:
         return await self._check_ins.decide(session, {students[at].student_id}, accept=accept)
 
     async def confirm_all(self, session: Session) -> list[CheckIn]:
-        """Accept everybody who waits and needs no closer look."""
+        """Accept everybody who waits and needs no closer look; with a face engine, only ask.
+
+        An engine's match is marked at once, so whoever waits then has no checked face and is confirmed by name.
+        """
         found = await counted(self._room, session)
+        if self._room.settings.face_engine != "none":
+            await self._ask_unchecked(session, found, anew=True)
+            return []
         waiting = {each.student_id for each in found.waiting(Step.CONFIRM)}
         return await self._check_ins.decide(session, waiting, accept=True)
+
+    async def _ask_unchecked(self, session: Session, found: Counted, *, anew: bool = False) -> None:
+        """List those who wait without a checked face, by name and ID, and ask whether to confirm these."""
+        _ = self._side.texts(session.teacher)
+        order = {student.student_id: at for at, student in enumerate(found.roster)}
+        waiting = sorted(found.waiting(Step.CONFIRM), key=lambda each: order[each.student_id])
+        shown = waiting[:UNCHECKED_AT_ONCE]
+        if not shown:
+            if not anew:
+                await self.done(session)
+            return
+        named = [each.student_id for each in shown]
+        await self._room.set_step(self._side, session.teacher, UNCHECKED, {"session": session.id, "students": named})
+        lines = [title(session), _("Their faces were not checked. Confirm only those whom you see in class:")]
+        for each in shown:
+            name = short(found.name(each.student_id), 50)
+            lines.append(f"- <b>{name}</b> {short(each.student_id, 64)}: {note_text(_, each)}")
+        if len(waiting) > len(shown):
+            lines.append(_("Asked about next: {number} more.").format(number=len(waiting) - len(shown)))
+        yes = _("Yes, Confirm These ({number})").format(number=len(shown))
+        keyboard = [
+            [Button(yes, f"confirmed:{session.id}:{_fingerprint(named)}")],
+            [Button(_("Check One by One"), f"checks:{session.id}"), Button(_("Back"), f"done:{session.id}")],
+        ]
+        await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
+
+    async def confirm_unchecked(self, session: Session, fingerprint: int) -> list[CheckIn]:
+        """Accept those whom a question has named, and ask about the next ones.
+
+        A tap on any question but the newest (its ``fingerprint`` differs) accepts nobody and is asked again.
+        """
+        step, decided = await self._side.step(session.teacher), []
+        if step is not None and step.name == UNCHECKED and step.data.get("session") == session.id:
+            named = step.data["students"]
+            if _fingerprint(named) == fingerprint:
+                waiting = (await counted(self._room, session)).waiting(Step.CONFIRM)
+                accepted = {each.student_id for each in waiting} & set(named)
+                decided = await self._check_ins.decide(session, accepted, accept=True)
+        await self._ask_unchecked(session, await counted(self._room, session))
+        return decided
 
     async def reject_rest(self, session: Session) -> list[CheckIn]:
         """Reject everybody who still waits; return them."""
@@ -216,6 +258,11 @@ def _labels(students: list[Enrolled], longest: int) -> list[str]:
         name if names.count(name) == 1 else f"{each.student_id} {name}"[:longest]
         for name, each in zip(names, students, strict=True)
     ]
+
+
+def _fingerprint(student_ids: Sequence[str]) -> int:
+    """Return a number that fits into a button's data and tells one list of students from another."""
+    return zlib.crc32("\n".join(student_ids).encode())
 
 
 def _turns(previous: str, more: str, data: str, page: int, count: int, on_a_page: int) -> Keyboard:

@@ -59,6 +59,7 @@ class SessionButtons:
         taps = {
             rf"^({_PLAIN}):{_KEY}$": self._session_tap,
             rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
+            rf"^confirmed:{_KEY}:\d{{1,10}}$": self._confirmed,
             rf"^(hand|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
             rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
         }
@@ -158,6 +159,14 @@ class SessionButtons:
             closes_at = max(self._room.clock.now(), session.closes_at) + seconds
             changed = await self._room.store.extend(session.id, closes_at) is not None
         await self._show(session, "extend", changed)
+
+    async def _confirmed(self, update: Update, context: Context) -> None:
+        """Confirm the students whom the question has named."""
+        query = await tapped(update)
+        _what, session_id, fingerprint = (query.data or "::").split(":")
+        session = await self._mine(update, session_id)
+        if session is not None:
+            await self._told(session, await self._hand.confirm_unchecked(session, int(fingerprint)))
 
     async def _show(self, session: Session, what: str, changed: bool) -> None:
         log.info("session %s: %s, %s", session.id, what, "done" if changed else "nothing to change")

@@ -280,7 +280,7 @@ class Verification:
         self._no_engine_for.clear()
         settings = self._room.settings
         limits = settings.face_match_threshold, settings.face_verification_max_retries
-        return examined, verdict(examined, now.face.failed, *limits)
+        return examined, verdict(examined, now.face.failed, *limits, settings.face_engine)
 
     def _failed(self, check: Check, error: Exception) -> Unusable | NoteRefusal | None:
         """Say what becomes of a check that can't be done; None: it is tried again after a pause."""

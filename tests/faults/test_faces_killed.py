@@ -23,7 +23,7 @@ STUDENTS = 50 if FULL else 5
 ENDS = 8 if FULL else 1  # in the middle, every other one by a kill
 STOPS_WITHIN = 10.0  # seconds; Docker kills after as many
 MINUTES = 15
-MARKED, NO_FIT, NO_PHOTO = "Attendance marked", "does not fit your ID photo", "There is no ID photo of you"
+MARKED, NO_FIT, NO_PHOTO = "Attendance marked", "could not match your face", "There is no ID photo of you"
 
 
 @pytest.fixture

@@ -300,6 +300,7 @@ def test_a_class_through_the_page_alone(driver: webdriver.Chrome, tmp_path: Path
         page.shares("Aruzhan")
         page.taps("Aruzhan", "Without My Face")
         page.taps("Teacher", "Confirm All (1)")
+        page.taps("Teacher", "Yes, Confirm These (1)")
         page.sees("Aruzhan", "Attendance marked")
         assert page.complaints() == []
 

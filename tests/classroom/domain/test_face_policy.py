@@ -100,7 +100,7 @@ class TestPercent:
 
     @pytest.mark.parametrize(
         ("distance", "percent"),
-        [(-1, 100), (0, 100), (0.3, 85), (0.6, 70), (0.8, 35), (1, 0), (1.5, 0), (float("inf"), 0)],
+        [(-1, 100), (0, 100), (0.25, 85), (0.5, 70), (0.6, 56), (0.75, 35), (1, 0), (1.5, 0), (float("inf"), 0)],
     )
     def test_points(self, distance: float, percent: float) -> None:
         """The points that define the scale, what lies half way between, and what lies beyond."""
@@ -135,25 +135,53 @@ class TestVerdict:
     )
     def test_edges(self, percent: float | None, verdict: Verdict) -> None:
         """At the threshold it is a match, up to five points below a person looks, below that it is tried again."""
-        assert policy.verdict(Examined(percent=percent), 0, 70, 1) is verdict
+        assert policy.verdict(Examined(percent=percent), 0, 70, 1, "rekognition") is verdict
+
+    @pytest.mark.parametrize(
+        ("distance", "verdict"),
+        [
+            (0.3, Verdict.MATCH),
+            (0.5, Verdict.MATCH),
+            (0.501, Verdict.GREY),
+            (0.55, Verdict.GREY),
+            (0.6, Verdict.GREY),
+            (0.628, Verdict.GREY),
+            (0.629, Verdict.RETRY),
+            (0.9, Verdict.RETRY),
+        ],
+    )
+    def test_local_edges(self, distance: float, verdict: Verdict) -> None:
+        """With the default threshold a distance up to 0.5 is a match, and the teacher decides up to 0.628."""
+        examined = Examined(distance=distance, percent=policy.percent(distance))
+        assert policy.verdict(examined, 0, 70, 1, "local") is verdict
+
+    @given(st.floats(0, 1.5), st.floats(1, 100), st.integers(0, 6))
+    def test_what_passed_on_the_old_scale_is_reviewed(self, distance: float, threshold: float, failed: int) -> None:
+        """Whoever passed when 70 % was a distance of 0.6 is accepted now, or the teacher decides: never a refusal."""
+        old = 100 - 50 * distance if distance <= 0.6 else max(0.0, 70 - 175 * (distance - 0.6))
+        examined = Examined(distance=distance, percent=policy.percent(distance))
+        found = policy.verdict(examined, failed, threshold, 1, "local")
+        assert old < threshold or found in (Verdict.MATCH, Verdict.GREY)
 
     @pytest.mark.parametrize("problem", list(Problem))
     def test_problem(self, problem: Problem) -> None:
         """With a problem even the best likeness counts for nothing: a photograph is like itself."""
-        assert policy.verdict(Examined(problem, 0.0, 100.0), 0, 70, 1) is Verdict.RETRY
-        assert policy.verdict(Examined(problem, 0.0, 100.0), 1, 70, 1) is Verdict.FAILED
+        assert policy.verdict(Examined(problem, 0.0, 100.0), 0, 70, 1, "local") is Verdict.RETRY
+        assert policy.verdict(Examined(problem, 0.0, 100.0), 1, 70, 1, "local") is Verdict.FAILED
 
     @pytest.mark.parametrize("retries", range(6))
     def test_retries(self, retries: int) -> None:
         """A person has exactly one try more than there are retries."""
-        verdicts = [policy.verdict(Examined(percent=10.0), failed, 70, retries) for failed in range(retries + 1)]
+        examined = Examined(percent=10.0)
+        verdicts = [policy.verdict(examined, failed, 70, retries, "local") for failed in range(retries + 1)]
         assert verdicts == [Verdict.RETRY] * retries + [Verdict.FAILED]
 
     @given(st.floats(0, 100), st.floats(1, 100), st.integers(0, 6), st.integers(0, 5))
     def test_tries_never_matter_to_a_match(self, percent: float, threshold: float, failed: int, retries: int) -> None:
         """What is like enough is a match at the last try as at the first, and nothing else ever is."""
-        found = policy.verdict(Examined(percent=percent), failed, threshold, retries)
-        assert (found is Verdict.MATCH) == (percent >= threshold)
+        for engine in policy.REVIEW_ZONE:
+            found = policy.verdict(Examined(percent=percent), failed, threshold, retries, engine)
+            assert (found is Verdict.MATCH) == (percent >= threshold)
 
 
 class TestTerm:

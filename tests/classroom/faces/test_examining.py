@@ -180,10 +180,12 @@ def test_unusable_photos() -> None:
 
 def test_when_pictures_decide() -> None:
     """One picture decides where it surely matches, two where they are on one side; nothing else does."""
-    assert examining._is_decided([0.4], THRESHOLD)
-    assert not examining._is_decided([0.45], THRESHOLD)
+    assert examining._is_decided([0.3], THRESHOLD)
+    assert not examining._is_decided([0.35], THRESHOLD)
     assert not examining._is_decided([0.95], THRESHOLD)
-    assert examining._is_decided([0.5, 0.55], THRESHOLD)
+    assert examining._is_decided([0.4, 0.45], THRESHOLD)
+    assert examining._is_decided([0.52, 0.6], THRESHOLD)
+    assert not examining._is_decided([0.45, 0.55], THRESHOLD)
     assert examining._is_decided([0.8, 0.9], THRESHOLD)
     assert not examining._is_decided([0.55, 0.75], THRESHOLD)
 

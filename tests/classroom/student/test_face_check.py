@@ -211,8 +211,9 @@ class TestWithout:
             student.agrees()
         student.taps("I Can't Do This" if agreed else "Without My Face")
         student.sees("Your teacher has to confirm")
-        teacher.sees("A. Student: without a face")
+        teacher.sees("A. Student S001: without a face")
         teacher.taps("Confirm All (1)")
+        teacher.taps("Yes, Confirm These (1)")
         student.sees("Attendance marked")
         assert len(of_the_bot(student)) == 4
 
@@ -322,13 +323,13 @@ class TestTries:
     @pytest.mark.parametrize(
         ("shows", "said"),
         [
-            ("30", "does not fit your ID photo"),
+            ("30", "could not match your face"),
             ("broken", "can't be read"),
             ("no face", "No face was found"),
             ("two faces", "two faces in it"),
             ("cut", "not in view all the time"),
             ("not followed", "not those that were asked for"),
-            ("flat", "looks like a picture of a face"),
+            ("flat", "I did not see the motions clearly"),
         ],
     )
     def test_retry_then_pass(self, challenged: Recording, shows: str, said: str) -> None:
@@ -345,7 +346,7 @@ class TestTries:
     def test_retry_then_fail(self, challenged: Recording, run: Run, teacher: Teacher, code: str) -> None:
         """After the one retry it is over: said with the reason, on the teacher's board, and for the code as well."""
         challenged.records("30")
-        challenged.sees("does not fit your ID photo")
+        challenged.sees("could not match your face")
         challenged.records("no face")
         challenged.sees("That was the last try.")
         teacher.sees("A. Student: face not matched")
@@ -374,7 +375,7 @@ class TestUnclear:
         shown = telegram.http.get("/file", params={"bot": TEACHERS, "file_id": file}).content
         assert shown.startswith(b"\xff\xd8")
         assert len(shown) < 60_000
-        teacher.sees("the face is not surely the same")
+        teacher.sees("A. Student S001: the face is not surely the same")
         teacher.taps(button)
         challenged.sees(said)
         eventually("the pictures are gone", lambda: teacher.counts("Alike by") == 0)
@@ -441,7 +442,7 @@ class TestTroubles:
     def test_deleted(self, challenged: Recording, run: Run, telegram: Telegram) -> None:
         """/delete_me names the face, and deletes template, consent and key; a note in the queue is dropped with it."""
         challenged.records("30")
-        challenged.sees("does not fit your ID photo")
+        challenged.sees("could not match your face")
         keys = run.folder.parent / f"{run.folder.name}-secrets" / "faces"
         assert len(list(keys.glob("*.key"))) == 1
         run.engine.goes_on.clear()

@@ -139,7 +139,7 @@ async def telling(tmp_path: Path) -> AsyncIterator[Telling]:
     [
         (Verdict.MATCH, ["marked present"]),
         (Verdict.GREY, ["Your teacher has to look", "Alike by 67 %"]),
-        (Verdict.RETRY, ["does not fit your ID photo"]),
+        (Verdict.RETRY, ["could not match your face"]),
         (Verdict.FAILED, ["That was the last try"]),
         (Unusable.NO_PHOTO, ["There is no ID photo of you"]),
         (Unusable.NO_CONSENT, ["Now your face"]),

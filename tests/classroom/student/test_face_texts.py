@@ -15,6 +15,7 @@ pytestmark = pytest.mark.unit
 
 CAPTION, SUBJECT = 1024, 110  # Telegram's limit for the text of a picture, and what is above the question in it
 ENDS = date(2027, 1, 31)
+ACCUSING = ("photo", "picture of", "screen", "фото", "экран", "изображен", "сурет")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -26,6 +27,11 @@ class TestEveryLanguage:
         assert len(text.encode("utf-16-le")) // 2 <= CAPTION - SUBJECT
         assert "31.01.2027" in text
         assert ("ap-south-1" in text) == (engine == "rekognition")
+
+    def test_no_accusation(self, language: str) -> None:
+        """A video without a face's relief is answered with what to do: no student reads of a photograph or a screen."""
+        text = problem_text(texts(language), Problem.FLAT).casefold()
+        assert not any(word in text for word in ACCUSING)
 
     def test_challenge_fits(self, language: str) -> None:
         """Every challenge says its two motions in their order, and how long there is, below a picture."""

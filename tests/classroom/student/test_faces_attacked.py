@@ -309,7 +309,7 @@ class TestInBetween:
         scene.code = scene.teacher.code()
         student = scene.challenged()
         student.records("30")
-        student.sees("does not fit your ID photo")
+        student.sees("could not match your face")
         student.records("67")
         student.sees("Your teacher has to look")
         scene.teacher.sees("Alike by 67 %.")

@@ -1,0 +1,190 @@
+"""Confirm All where faces are checked: nobody without a checked face is confirmed without being named."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from classroom.domain import face_policy as faces
+from classroom.domain.sessions import CheckIn, Step
+from classroom.store import Store
+from core.health import Reports
+from tests.classroom.face_fakes import FakeEngine, FakePhotos, Recording
+from tests.classroom.running import Run, RunningClock, Teacher, its_telegram, rosters
+from tests.e2e.people import Telegram, eventually, labels
+
+pytestmark = pytest.mark.integration
+
+MANY = 25
+ROSTER = {
+    "CS-1": [("S001", "A. Student"), ("S002", "B. Student"), ("S003", "C. Student")],
+    "CS-2": [(f"T{number:03}", f"Student {number:03}") for number in range(MANY)],
+}
+ASKED = "Their faces were not checked."
+
+
+class Scene:
+    """A running class with a fake engine."""
+
+    def __init__(self, folder: Path, telegram: Telegram, *batches: str) -> None:
+        rosters(folder, ROSTER)
+        self.telegram, self.folder, self.clock = telegram, folder, RunningClock()
+        self.engine, self.photos = FakeEngine(), FakePhotos()
+        fakes = {"engine": self.engine, "photos": self.photos, "reports": Reports()}
+        self.run = Run(folder, telegram.url, self.clock, **fakes)
+        self.run.starts(face_engine="local")
+        self.teacher = Teacher(telegram, 7001, "+77010000001")
+        self.teacher.signs_in()
+        self.code = self.teacher.opens(*batches)
+
+    def comes(self, number: int, student_id: str) -> Recording:
+        """Return a student who is asked for consent."""
+        student = Recording(self.telegram, number)
+        student.comes(self.code, student_id)
+        student.sees("Now your face")
+        return student
+
+    def declines(self, number: int, student_id: str) -> Recording:
+        """Return a student who goes on without a face."""
+        student = self.comes(number, student_id)
+        student.taps("Without My Face")
+        student.sees("Your teacher has to confirm")
+        return student
+
+    def steps(self) -> dict[str, str]:
+        """Return how far each check-in is."""
+        with closing(sqlite3.connect(self.folder / "classroom" / "store.sqlite3")) as connection:
+            return dict(connection.execute("SELECT student_id, step FROM check_ins").fetchall())
+
+
+@pytest.fixture
+def telegram(telegram_url: str) -> Iterator[Telegram]:
+    """Give a Telegram with both bots in it."""
+    telegram = its_telegram(telegram_url)
+    yield telegram
+    telegram.http.close()
+
+
+@pytest.fixture
+def scene(tmp_path: Path, telegram: Telegram) -> Iterator[Scene]:
+    """Give a class with an open session."""
+    scene = Scene(tmp_path, telegram, "CS-1")
+    yield scene
+    scene.engine.goes_on.set()
+    scene.run.stops()
+
+
+def test_everybody_without_a_checked_face_is_named(scene: Scene) -> None:
+    """Who declined, has no ID photo, or met technical trouble: board and question name them all, with their IDs."""
+    declined = scene.declines(2001, "S001")
+    scene.photos.photos["S002"] = None
+    without_photo = scene.comes(2002, "S002")
+    without_photo.agrees()
+    without_photo.records()
+    without_photo.sees("There is no ID photo of you")
+    scene.engine.goes_on.clear()
+    troubled = scene.comes(2003, "S003")
+    troubled.agrees()
+    troubled.records()
+    troubled.sees("Received.")
+    scene.run.stops()
+    scene.engine.goes_on.set()
+    scene.run.starts(face_engine="none")
+    troubled.sees("The check does not work at the moment.")
+    scene.run.starts(face_engine="local")
+    lines = [
+        "A. Student S001: without a face",
+        "B. Student S002: no usable ID photo",
+        "C. Student S003: the face could not be checked",
+    ]
+    scene.teacher.waits(
+        "the board with all names",
+        lambda messages: next((m for m in messages if all(line in (m["text"] or "") for line in lines)), None),
+    )
+    scene.teacher.taps("Confirm All (3)")
+    asked = scene.teacher.sees(ASKED)
+    assert all(line in asked["text"] for line in lines)
+    assert labels(asked) == ["Yes, Confirm These (3)", "Check One by One", "Back"]
+    scene.teacher.settles()
+    assert scene.steps() == {"S001": "confirm", "S002": "confirm", "S003": "confirm"}
+    scene.teacher.taps("Yes, Confirm These (3)")
+    for student in (declined, without_photo, troubled):
+        student.sees("Attendance marked")
+    assert scene.teacher.sees("Done.")["message_id"] == asked["message_id"]
+    assert scene.telegram.unanswered_taps() == []
+
+
+def test_who_comes_after_the_question(scene: Scene) -> None:
+    """The question confirms those whom it names; whoever came since is asked about next, however often it is tapped."""
+    first = scene.declines(2001, "S001")
+    scene.teacher.taps("Confirm All (1)")
+    asked = scene.teacher.sees(ASKED)
+    yes = asked["buttons"][0][0]["data"]
+    scene.declines(2002, "S002")
+    scene.teacher.taps("Yes, Confirm These (1)")
+    first.sees("Attendance marked")
+    scene.teacher.waits(
+        "the next question",
+        lambda messages: next(
+            (m for m in messages if ASKED in (m["text"] or "") and "B. Student S002" in m["text"]), None
+        ),
+    )
+    scene.teacher.forges(yes)
+    scene.teacher.settles()
+    assert scene.steps() == {"S001": "done", "S002": "confirm"}
+
+
+def test_back_confirms_nobody(scene: Scene) -> None:
+    """Back leaves everybody waiting, and a late tap on the question's button asks again."""
+    scene.declines(2001, "S001")
+    scene.teacher.taps("Confirm All (1)")
+    yes = scene.teacher.sees(ASKED)["buttons"][0][0]["data"]
+    scene.teacher.taps("Back")
+    scene.teacher.sees("Done.")
+    scene.teacher.forges(yes)
+    scene.teacher.settles()
+    assert scene.steps() == {"S001": "confirm"}
+
+
+def test_many(tmp_path: Path, telegram: Telegram) -> None:
+    """Where more wait than one message can name, each question confirms its own part."""
+    scene = Scene(tmp_path, telegram, "CS-2")
+
+    async def all_wait(store: Store) -> None:
+        (session,) = await store.unfinished()
+        now = scene.clock.now()
+        for number, (student_id, _name) in enumerate(ROSTER["CS-2"]):
+            waits = CheckIn(
+                session.id, student_id, 3000 + number, Step.CONFIRM, now, note=faces.TECHNICAL, distance=3.0
+            )
+            await store.begin_check_in(waits)
+
+    scene.run.changes_store(all_wait)
+    scene.run.starts(face_engine="local")
+    scene.teacher.taps(f"Confirm All ({MANY})")
+    asked = scene.teacher.sees(ASKED)
+    assert "Student 019 T019" in asked["text"]
+    assert "Student 020" not in asked["text"]
+    assert "Asked about next: 5 more." in asked["text"]
+    scene.teacher.taps("Yes, Confirm These (20)")
+    scene.teacher.taps("Yes, Confirm These (5)")
+    eventually("all are marked", lambda: list(scene.steps().values()) == ["done"] * MANY)
+    scene.run.stops()
+
+
+def test_without_an_engine(tmp_path: Path, telegram: Telegram) -> None:
+    """With FACE_ENGINE=none Confirm All confirms at once: no face was ever asked for."""
+    rosters(tmp_path, ROSTER)
+    run = Run(tmp_path, telegram.url, RunningClock())
+    run.starts()
+    teacher = Teacher(telegram, 7001, "+77010000001")
+    teacher.signs_in()
+    student = Recording(telegram, 2001)
+    student.comes(teacher.opens("CS-1"))
+    student.sees("Your teacher has to confirm")
+    teacher.taps("Confirm All (1)")
+    student.sees("Attendance marked")
+    assert teacher.counts(ASKED) == 0
+    run.stops()
