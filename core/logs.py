@@ -33,8 +33,6 @@ def set_up(level: str, form: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-    # a 429 is waited out by the outgoing table; the limiter would log a traceback with each
-    logging.getLogger("telegram.ext.AIORateLimiter").setLevel(logging.CRITICAL)
     # python-telegram-bot logs whole answers at DEBUG, and with them what people typed
     logging.getLogger("telegram").setLevel(max(logging.INFO, logging.getLevelName(level)))
     # pymongo logs whole commands at DEBUG, and with them the documents

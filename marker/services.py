@@ -20,6 +20,7 @@ from telegram_app.claims import Told
 from telegram_app.i18n import Texts, closest, texts
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
+from telegram_app.rate_limiter import answer_tap
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ async def tapped(update: Update, answer: str | None = None) -> CallbackQuery:
     if query is None:
         raise ValueError("an update without a tap")
     try:
-        await query.answer(answer)
+        await answer_tap(query, answer)
     except TelegramError as error:
         log.info("tap of person %d not answered: %s", query.from_user.id, error.message)
     return query

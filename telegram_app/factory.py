@@ -10,11 +10,12 @@ from typing import Any
 
 from telegram import Update
 from telegram.error import NetworkError, RetryAfter
-from telegram.ext import AIORateLimiter, Application, ApplicationBuilder, BasePersistence
+from telegram.ext import Application, ApplicationBuilder, BasePersistence
 from telegram.request import HTTPXRequest
 
 from telegram_app.errors import log_error
 from telegram_app.per_person import PerPersonUpdateProcessor
+from telegram_app.rate_limiter import PriorityRateLimiter
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +80,7 @@ def build_application(
         .base_file_url(f"{api_url}/file/bot")
         .concurrent_updates(PerPersonUpdateProcessor())
         .persistence(persistence)
-        # 30 messages a second for the bot. A 429 is left to the outgoing queue: the limiter's own retry would halt
-        # everybody's messages for the sake of one chat.
-        .rate_limiter(AIORateLimiter(max_retries=0))
+        .rate_limiter(PriorityRateLimiter())
         .connect_timeout(HTTP_TIMEOUT)
         .read_timeout(HTTP_TIMEOUT)
         .write_timeout(HTTP_TIMEOUT)

@@ -9,11 +9,10 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from telegram import (
-    Bot,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     InputFile,
@@ -25,13 +24,14 @@ from telegram import (
 )
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
+from telegram.ext import ExtBot
 
 from core.clock import Clock, SystemClock
 from core.sqlite import Database, LedgerUnavailable
 from telegram_app.outbox_table import Action, Outgoing, OutgoingRow
 from telegram_app.people import People
 from telegram_app.qr import qr_picture
-from telegram_app.turns import Turns
+from telegram_app.rate_limiter import CallOptions, Priority, seconds_of
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Outbox:
 
     def __init__(
         self,
-        bot: Bot,
+        bot: ExtBot[Any],
         database: Database,
         name: str,
         on_unreachable: Callable[[int], Awaitable[None]],
@@ -135,11 +135,11 @@ class Outbox:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._kicks: dict[int, asyncio.Event] = {}
         self._last_sent: dict[int, float] = {}
-        self._held_until: dict[int, float] = {}  # by Telegram's "retry after"
+        # After a 429. The rate limiter would hold the call, too; waiting here, a more urgent row can still go ahead.
+        self._held_until: dict[int, float] = {}
         self._outcomes: dict[tuple[int, int], asyncio.Future[bool]] = {}  # by chat and message
         self._running = False
         self._closing = asyncio.Event()
-        self._turns = Turns()
         self.seconds: deque[float] = deque(maxlen=TIMES_KEPT)  # until Telegram had done the newest, waiting included
 
     async def start(self) -> None:
@@ -238,9 +238,7 @@ class Outbox:
                     return
                 failures = 0
             except RetryAfter as refused:
-                after = refused.retry_after
-                seconds = after.total_seconds() if isinstance(after, timedelta) else after
-                self._held_until[chat_id] = self._clock.monotonic() + seconds
+                self._held_until[chat_id] = self._clock.monotonic() + seconds_of(refused)
             except Forbidden:
                 await self._give_up(chat_id)
                 return
@@ -261,15 +259,12 @@ class Outbox:
             await self._wait(early, kick)  # and look again: an answer may have come ahead of a notice
             return True
         begun = self._clock.monotonic()
-        await self._turns.take(_urgency(row))
         self._tell(row, await self._do(row))
         self.seconds.append(self._clock.monotonic() - begun)
         return True
 
     def _early(self, chat_id: int, action: Action) -> float:
-        """Return how many seconds it is too early for this in a chat; never for deleting what may be a password."""
-        if action == "delete":
-            return 0.0
+        """Return how many seconds it is too early for this in a chat: a 429 holds everything, deletions too."""
         now = self._clock.monotonic()
         paced = self._last_sent.get(chat_id, now - self._between_sends) + self._between_sends
         new = action in ("send", "photo", "document")
@@ -308,7 +303,7 @@ class Outbox:
         if message_id is None and row.slot is not None:
             message_id = await asyncio.to_thread(self._queue.message, row.chat_id, row.slot)
         if message_id is not None:
-            await self._bot.delete_message(row.chat_id, message_id)
+            await self._bot.delete_message(row.chat_id, message_id, rate_limit_args=_options(row))
         if row.slot is not None:
             await asyncio.to_thread(self._queue.clear, row.chat_id, row.slot)
 
@@ -342,11 +337,21 @@ class Outbox:
             try:
                 if captioned:
                     await self._bot.edit_message_caption(
-                        row.chat_id, message_id, caption=text, parse_mode=mode, reply_markup=markup
+                        row.chat_id,
+                        message_id,
+                        caption=text,
+                        parse_mode=mode,
+                        reply_markup=markup,
+                        rate_limit_args=_options(row),
                     )
                 else:
                     await self._bot.edit_message_text(
-                        text, row.chat_id, message_id, parse_mode=mode, reply_markup=markup
+                        text,
+                        row.chat_id,
+                        message_id,
+                        parse_mode=mode,
+                        reply_markup=markup,
+                        rate_limit_args=_options(row),
                     )
                 return
             except BadRequest as error:
@@ -361,6 +366,7 @@ class Outbox:
             parse_mode=ParseMode.HTML,
             reply_markup=_asking(row.payload) or _markup(row.payload["buttons"]),
             link_preview_options=LinkPreviewOptions(is_disabled=True),
+            rate_limit_args=_options(row),
         )
         self._last_sent[row.chat_id] = self._clock.monotonic()
         return message.message_id
@@ -377,6 +383,7 @@ class Outbox:
                 caption=row.payload["text"],
                 parse_mode=ParseMode.HTML,
                 reply_markup=_markup(row.payload["buttons"]),
+                rate_limit_args=_options(row),
             )
         except BadRequest as error:  # the picture is an extra: without it the text still has to arrive
             if isinstance(picture, str):  # Telegram has forgotten what it had: once more, from the file
@@ -394,7 +401,9 @@ class Outbox:
     async def _change_picture(self, row: OutgoingRow, message_id: int, markup: InlineKeyboardMarkup | None) -> None:
         picture = await asyncio.to_thread(qr_picture, row.payload["qr"])
         media = InputMediaPhoto(picture, caption=row.payload["text"], parse_mode=ParseMode.HTML)
-        await self._bot.edit_message_media(media, row.chat_id, message_id, reply_markup=markup)
+        await self._bot.edit_message_media(
+            media, row.chat_id, message_id, reply_markup=markup, rate_limit_args=_options(row)
+        )
 
     async def _picture(self, row: OutgoingRow) -> bytes | None:
         if row.payload.get("qr") is not None:
@@ -413,6 +422,7 @@ class Outbox:
             InputFile(content, filename=name),
             caption=row.payload["text"] or None,
             parse_mode=ParseMode.HTML,
+            rate_limit_args=_options(row),
         )
         self._last_sent[row.chat_id] = self._clock.monotonic()
 
@@ -422,7 +432,9 @@ class Outbox:
         if message_id is None:
             return
         try:
-            await self._bot.edit_message_reply_markup(row.chat_id, message_id, reply_markup=None)
+            await self._bot.edit_message_reply_markup(
+                row.chat_id, message_id, reply_markup=None, rate_limit_args=_options(row)
+            )
         except BadRequest as error:  # stripped before, and the answer was lost; or the message is gone
             log.info("outgoing: chat %d, strip refused: %s", row.chat_id, error.message)
         await asyncio.to_thread(self._queue.clear, row.chat_id, slot)
@@ -461,6 +473,12 @@ def _markup(rows: list[list[list[str | None]]] | None) -> InlineKeyboardMarkup |
     )
 
 
-def _urgency(row: OutgoingRow) -> int:
-    """Return how urgent a row is among those of all chats: a typed password first, tidying last."""
-    return 2 * row.lane + (row.lane > URGENT and row.action in _TIDYING)
+def _options(row: OutgoingRow) -> CallOptions:
+    """Return a row's priority among those of all chats, and that this queue waits for the end of a pause by itself."""
+    if row.lane == URGENT:
+        priority = Priority.TAP
+    elif row.lane == ANSWER:
+        priority = Priority.CLEARING if row.action in _TIDYING else Priority.ANSWER
+    else:
+        priority = Priority.TIDYING if row.action in _TIDYING else Priority.RESULT
+    return CallOptions(priority, longest_pause=0.0)

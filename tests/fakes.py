@@ -15,8 +15,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from telegram import Bot, InlineKeyboardMarkup, InputFile, InputMediaPhoto
+from telegram import InlineKeyboardMarkup, InputFile, InputMediaPhoto
 from telegram.error import BadRequest
+from telegram.ext import ExtBot
 
 from core.sqlite import Database
 from lessons.journal import LessonRow, Lessons
@@ -370,8 +371,8 @@ class FakeBot:
         self._numbers = itertools.count(1)
 
     @property
-    def as_bot(self) -> Bot:
-        return cast(Bot, self)
+    def as_bot(self) -> ExtBot[Any]:
+        return cast(ExtBot[Any], self)
 
     def refuse(self, *errors: Exception) -> None:
         """Answer the next calls with these errors, one each; nothing happens then."""
@@ -468,6 +469,7 @@ class FakeBot:
         message_id: int,
         *,
         reply_markup: InlineKeyboardMarkup | None = None,
+        **_style: Any,
     ) -> Message:
         assert isinstance(media.media, InputFile)
         content, text = media.media.input_file_content, media.caption or ""
@@ -479,7 +481,7 @@ class FakeBot:
         return message
 
     async def edit_message_reply_markup(
-        self, chat_id: int, message_id: int, *, reply_markup: InlineKeyboardMarkup | None = None
+        self, chat_id: int, message_id: int, *, reply_markup: InlineKeyboardMarkup | None = None, **_style: Any
     ) -> Message:
         await self._answer("strip", chat_id, message_id)
         message = self._find(chat_id, message_id, "Message to edit not found")
@@ -489,7 +491,7 @@ class FakeBot:
         self._maybe_lose()
         return message
 
-    async def delete_message(self, chat_id: int, message_id: int) -> bool:
+    async def delete_message(self, chat_id: int, message_id: int, **_style: Any) -> bool:
         await self._answer("delete", chat_id, message_id)
         if message_id in self.undeletable:
             raise BadRequest("Message can't be deleted for everyone")

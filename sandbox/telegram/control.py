@@ -24,6 +24,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # The shape of a token that BotFather gives out.
 TOKEN = re.compile(r"[1-9]\d{0,15}:[A-Za-z0-9_-]{35}")
 _LONGEST_WAIT = 60.0
+_RATES = ("per_second", "per_chat_per_second")
 
 
 @web.middleware
@@ -223,15 +224,19 @@ class Control:
         return web.json_response({})
 
     async def set_limits(self, request: web.Request) -> web.Response:
-        """POST /limits {per_second?, per_chat_per_second?}: change the rate limits; null switches one off."""
+        """POST /limits {per_second?, per_chat_per_second?, every_call?}: change the rate limits; null: no limit."""
         body = await _body(request)
-        for name in ("per_second", "per_chat_per_second"):
+        for name in _RATES:
             rate = body.get(name, getattr(self.world.limits, name))
             if rate is not None and (not isinstance(rate, int | float) or rate <= 0):
                 raise Refused(f"{name} is a number above zero, or null", 400)
             setattr(self.world.limits, name, rate)
         limits = self.world.limits
-        return web.json_response({"per_second": limits.per_second, "per_chat_per_second": limits.per_chat_per_second})
+        every_call = body.get("every_call", limits.every_call)
+        if not isinstance(every_call, bool):
+            raise Refused("every_call is true or false", 400)
+        limits.every_call = every_call
+        return web.json_response({name: getattr(limits, name) for name in (*_RATES, "every_call")})
 
     async def bots(self, _request: web.Request) -> web.Response:
         """GET /bots: who is there to talk to, without tokens."""

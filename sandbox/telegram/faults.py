@@ -88,16 +88,18 @@ class Limits:
     """30 messages a second for a bot and 1 a second for a chat (core.telegram.org/bots/faq, on broadcasting).
 
     Telegram lets short bursts in one chat pass; here each is refused: a test shows who relies on that.
-    Only messages count: not edits, deletions, answers to taps or chat actions.
+    Only messages count, unless `every_call` is set: then each call with a `chat_id` does, edits and deletions too.
+    Telegram publishes no numbers for those, but refuses many at once.
     """
 
     def __init__(self) -> None:
         self.per_second: float | None = 30
         self.per_chat_per_second: float | None = 1
+        self.every_call = False
         self._sent: dict[tuple[int, int | None], deque[float]] = {}
 
     def spend(self, bot: int, chat: int, now: float) -> None:
-        """Count one message, or raise 429 with the whole seconds to wait."""
+        """Count one message or call, or raise 429 with the whole seconds to wait."""
         rates = [((bot, None), self.per_second), ((bot, chat), self.per_chat_per_second)]
         for key, rate in rates:
             if rate is not None and (wait := self._wait(key, rate, now)) > 0:

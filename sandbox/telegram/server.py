@@ -28,6 +28,20 @@ from sandbox.telegram.world import Bot, World
 _MAX_BODY = 51 * 1024 * 1024
 
 
+async def call_method(world: World, bot: Bot, method: str, arguments: Arguments) -> Any:
+    """Do what one call asks for, within the rate limits; the Bot API's result.
+
+    Raises:
+        ApiError: Telegram would refuse the call.
+    """
+    if method not in METHODS:
+        raise ApiError(404, "Not Found")
+    if world.limits.every_call and arguments.has("chat_id"):
+        world.limits.spend(bot.id, arguments.integer("chat_id"), world.clock.monotonic())
+    result = METHODS[method](world, bot, arguments)
+    return await result if asyncio.iscoroutine(result) else result
+
+
 class TelegramSimulator:
     """Telegram's server in one object.
 
@@ -114,12 +128,8 @@ class TelegramSimulator:
                 return _cut(request)
             if (error := fault.error()) is not None:
                 raise error
-        if method not in METHODS:
-            raise ApiError(404, "Not Found")
         try:
-            result = METHODS[method](self.world, bot, arguments)
-            if asyncio.iscoroutine(result):
-                result = await result
+            result = await call_method(self.world, bot, method, arguments)
         except ApiError as error:
             answer = self._refuse(call, error)
         else:

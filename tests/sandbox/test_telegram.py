@@ -620,6 +620,23 @@ class TestLimits:
         chat.time.passed += 1
         assert await bot.send_message(AIDA, "2")
 
+    async def test_every_call(self, chat: Driver) -> None:
+        """When told to, each call with a chat counts, also edits, deletions and chat actions; others do not."""
+        message = await chat.do("sendMessage", chat_id=AIDA, text="1")
+        answer = await chat.control("limits", per_second=30, per_chat_per_second=1, every_call=True)
+        assert answer == {"per_second": 30, "per_chat_per_second": 1, "every_call": True}
+        await chat.do("sendChatAction", chat_id=AIDA, action="typing")
+        there = {"chat_id": AIDA, "message_id": message["message_id"]}
+        assert (await chat.call("editMessageText", text="2", **there))["error_code"] == 429
+        assert (await chat.call("deleteMessage", **there))["error_code"] == 429
+        assert (await chat.call("sendMessage", chat_id=AIDA, text="2"))["error_code"] == 429
+        assert await chat.do("getMe")
+        chat.time.passed += 1
+        assert await chat.do("deleteMessage", **there)
+        chat.time.passed += 1
+        assert await chat.do("sendMessage", chat_id=AIDA, text="2")
+        await chat.control("limits", expect=400, every_call=1)
+
     async def test_thirty_messages_a_second_for_a_bot(self, telegram: Driver) -> None:
         """The 31st message of a second is refused, to whomever it goes."""
         for person in range(1, 32):

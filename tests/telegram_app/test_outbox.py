@@ -323,6 +323,14 @@ class TestFailures:
         assert post.bot.times(BEN) == pytest.approx([0], abs=0.05)
         assert (post.bot.texts(AIDA), post.bot.texts(BEN)) == (["to Aida"], ["to Ben"])
 
+    async def test_deletion_refused(self, post: Post) -> None:
+        """A deletion that got a 429 waits as long as Telegram says, a typed password's too."""
+        await post.put(send("a password"))
+        post.bot.refuse(RetryAfter(7))
+        assert await post.outbox.delete(AIDA, 1, within=60) is True
+        first, second = post.bot.times(AIDA, "delete")
+        assert second - first == pytest.approx(7, abs=0.05)
+
     async def test_blocked_bot(self, post: Post) -> None:
         """A person who has blocked the bot: the rest is dropped, they are noted and told of once; others get theirs."""
         post.bot.refuse(BLOCKED)

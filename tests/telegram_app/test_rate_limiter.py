@@ -1,0 +1,437 @@
+"""The rate limiter of outgoing Bot API calls: order, fairness, rate, and what a 429 holds."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from telegram import CallbackQuery, User
+from telegram.error import NetworkError, RetryAfter
+from telegram.ext import ExtBot
+from telegram.request import BaseRequest, RequestData
+
+from core.sqlite import Database
+from sandbox.telegram.arguments import Arguments
+from sandbox.telegram.errors import ApiError
+from sandbox.telegram.people import send
+from sandbox.telegram.server import call_method
+from sandbox.telegram.signal import Clock
+from sandbox.telegram.world import Person, World
+from telegram_app.outbox import ANSWER, NOTICE, Item, Outbox
+from telegram_app.rate_limiter import (
+    LONGEST_PAUSE,
+    PER_SECOND,
+    REPEATS,
+    CallOptions,
+    Priority,
+    PriorityRateLimiter,
+    answer_tap,
+)
+from tests.fakes import FakeClock, moved_time
+
+pytestmark = pytest.mark.moved_time
+
+AIDA, BEN, DANA = 501, 502, 503
+TOKEN = f"7000000001:{'A' * 35}"
+RESULT, PATIENT = CallOptions(Priority.RESULT), CallOptions(Priority.RESULT, longest_pause=1e6)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One call that reached Telegram."""
+
+    at: float
+    name: str
+
+
+class Calls:
+    """Makes calls through a limiter, and plays the Telegram behind it."""
+
+    def __init__(self, per_second: int = PER_SECOND) -> None:
+        self.clock = moved_time()
+        self.limiter = PriorityRateLimiter(per_second)
+        self.sent: list[Sent] = []
+        self.refusals: dict[str, list[Exception]] = {}  # what the next calls of this name are answered with
+
+    @property
+    def names(self) -> list[str]:
+        return [sent.name for sent in self.sent]
+
+    def times(self, name: str) -> list[float]:
+        return [sent.at for sent in self.sent if sent.name == name]
+
+    async def call(
+        self,
+        name: str,
+        chat_id: int | None = AIDA,
+        options: CallOptions | None = None,
+        endpoint: str = "sendMessage",
+    ) -> str:
+        data = {} if chat_id is None else {"chat_id": chat_id}
+        result: str = await self.limiter.process_request(self._do, (name,), {}, endpoint, data, options)
+        return result
+
+    async def _do(self, name: str) -> str:
+        self.sent.append(Sent(self.clock.passed, name))
+        await asyncio.sleep(0.01)  # in moved time
+        if self.refusals.get(name):
+            raise self.refusals[name].pop(0)
+        return f"{name} done"
+
+
+class TestOrder:
+    async def test_priorities(self) -> None:
+        """The most urgent call goes first, whenever it came."""
+        calls = Calls(per_second=1)
+        await calls.call("before")
+        order = [Priority.TIDYING, Priority.RESULT, Priority.TAP, Priority.CLEARING, Priority.ANSWER]
+        await asyncio.gather(*(calls.call(each.name, each.value, CallOptions(each)) for each in order))
+        assert calls.names == ["before", "TAP", "ANSWER", "CLEARING", "RESULT", "TIDYING"]
+
+    async def test_without_options(self) -> None:
+        """A call that says nothing of its priority has that of its method."""
+        calls = Calls(per_second=1)
+        await calls.call("before")
+        methods = ["deleteMessage", "getFile", "sendMessage", "answerCallbackQuery"]
+        await asyncio.gather(*(calls.call(each, endpoint=each) for each in methods))
+        assert calls.names == ["before", "answerCallbackQuery", "sendMessage", "getFile", "deleteMessage"]
+
+    async def test_fair_between_people(self) -> None:
+        """One person's many calls do not delay another's of the same priority; each person's keep their order."""
+        calls = Calls(per_second=1)
+        await calls.call("before")
+        crowd = [("a1", AIDA), ("a2", AIDA), ("a3", AIDA), ("b1", BEN), ("b2", BEN), ("d1", DANA)]
+        await asyncio.gather(*(calls.call(name, chat) for name, chat in crowd))
+        assert calls.names == ["before", "a1", "b1", "d1", "a2", "b2", "a3"]
+
+    async def test_calls_without_a_chat(self) -> None:
+        """Calls that belong to no chat do not share one turn: each stands in the row like a chat."""
+        calls = Calls(per_second=1)
+        await calls.call("before")
+        files = [calls.call(f"file {number}", None, RESULT, "getFile") for number in range(3)]
+        await asyncio.gather(*files, calls.call("a1", AIDA, RESULT), calls.call("a2", AIDA, RESULT))
+        assert calls.names == ["before", "file 0", "file 1", "file 2", "a1", "a2"]
+
+    async def test_cancelled(self) -> None:
+        """A call that was cancelled while it waited takes no turn from the others."""
+        calls = Calls(per_second=1)
+        await calls.call("before")
+        gone = asyncio.create_task(calls.call("gone"))
+        stays = asyncio.create_task(calls.call("stays"))
+        await asyncio.sleep(0.1)
+        gone.cancel()
+        await stays
+        assert gone.cancelled()
+        assert calls.names == ["before", "stays"]
+        assert calls.times("stays") == pytest.approx([1], abs=0.02)
+
+    async def test_cancelled_at_its_turn(self) -> None:
+        """A call that is cancelled in the moment of its turn does not break the limiter."""
+        calls = Calls(per_second=1)
+        await calls.call("before")
+        tasks = [asyncio.create_task(calls.call(name)) for name in ("gone", "stays")]
+        await asyncio.sleep(0.1)
+        asyncio.get_running_loop().call_at(1000.0 + 1.0, tasks[0].cancel)
+        await asyncio.wait(tasks)
+        assert calls.names[-1] == "stays"
+
+    async def test_shutdown(self) -> None:
+        """Calls that wait at the end are cancelled."""
+        calls = Calls(per_second=1)
+        await calls.limiter.initialize()
+        await calls.call("before")
+        waiting = asyncio.create_task(calls.call("waiting"))
+        await asyncio.sleep(0.1)
+        await calls.limiter.shutdown()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+        assert calls.names == ["before"]
+
+
+class TestRate:
+    async def test_in_any_second(self) -> None:
+        """There are never more than 29 calls in a second, and a long queue is worked off at that rate."""
+        calls = Calls()
+        await asyncio.gather(*(calls.call(str(number), number) for number in range(200)))
+        times = [sent.at for sent in calls.sent]
+        for first, thirtieth in zip(times, times[PER_SECOND:], strict=False):
+            assert thirtieth - first >= 1 - 1e-5
+        assert times[-1] == pytest.approx(200 / PER_SECOND, abs=0.5)
+
+    async def test_at_once(self) -> None:
+        """A few calls after a quiet time go at once."""
+        calls = Calls()
+        await asyncio.gather(*(calls.call(str(number), number) for number in range(5)))
+        assert calls.sent[-1].at == 0
+
+    async def test_not_limited(self) -> None:
+        """getMe is never held, not even while everything is paused."""
+        calls = Calls(per_second=1)
+        calls.refusals = {name: [RetryAfter(30)] for name in ("a", "b")}
+        refused = [asyncio.create_task(calls.call(name, chat)) for name, chat in (("a", AIDA), ("b", BEN))]
+        await asyncio.sleep(2)
+        assert await calls.call("me", None, endpoint="getMe") == "me done"
+        assert calls.times("me") == [2]
+        await asyncio.gather(*refused)
+
+
+class TestTooManyRequests:
+    async def test_chat(self) -> None:
+        """After a 429 nothing is sent to that chat, however urgent, until the time is over; other chats go on."""
+        calls = Calls()
+        calls.refusals["a1"] = [RetryAfter(7)]
+        refused = asyncio.create_task(calls.call("a1", AIDA, PATIENT))
+        await asyncio.sleep(0.1)
+        tap = CallOptions(Priority.TAP, AIDA, longest_pause=10)
+        held = asyncio.gather(
+            calls.call("tap", None, tap, "answerCallbackQuery"),
+            calls.call("deletion", AIDA, endpoint="deleteMessage"),
+            calls.call("typing", AIDA, endpoint="sendChatAction"),
+        )
+        assert await calls.call("b", BEN) == "b done"
+        assert calls.times("b") == pytest.approx([0.1], abs=0.01)
+        await asyncio.gather(refused, held)
+        assert refused.result() == "a1 done"
+        assert calls.times("a1") == pytest.approx([0, 7.01], abs=0.01)
+        assert [sent.name for sent in calls.sent if sent.at > 1] == ["tap", "typing", "a1", "deletion"]
+        assert min(sent.at for sent in calls.sent if sent.at > 1) >= 7
+
+    async def test_second_chat(self) -> None:
+        """When a second chat is refused meanwhile, all calls pause for the time that both answers cover."""
+        calls = Calls()
+        calls.refusals = {"a": [RetryAfter(30)], "b": [RetryAfter(5)]}
+        tasks = [asyncio.create_task(calls.call("a", AIDA)), asyncio.create_task(calls.call("b", BEN))]
+        await asyncio.sleep(1)
+        tasks.append(asyncio.create_task(calls.call("d", DANA)))
+        tasks.append(asyncio.create_task(calls.call("file", None, endpoint="getFile")))
+        await asyncio.gather(*tasks)
+        assert calls.times("b") == pytest.approx([0, 5.01], abs=0.02)
+        assert calls.times("d") == pytest.approx([5.01], abs=0.02)
+        assert calls.times("file") == pytest.approx([5.01], abs=0.05)
+        assert calls.times("a") == pytest.approx([0, 30.01], abs=0.02)
+
+    async def test_one_chat_twice(self) -> None:
+        """A chat that is refused again, and one that is refused later, stop nobody else."""
+        calls = Calls()
+        calls.refusals = {"a": [RetryAfter(2), RetryAfter(2)], "b": [RetryAfter(2)]}
+        await calls.call("a", AIDA)
+        refused = asyncio.create_task(calls.call("b", BEN))
+        await asyncio.sleep(0.1)
+        before = calls.clock.passed
+        await calls.call("d", DANA)
+        assert calls.times("d") == [before]
+        await refused
+
+    async def test_method_without_a_chat(self) -> None:
+        """A refused method without a chat pauses itself alone: such methods have limits of their own."""
+        calls = Calls()
+        calls.refusals = {"commands": [RetryAfter(30)], "a": [RetryAfter(2)]}
+        refused = asyncio.create_task(calls.call("commands", None, endpoint="setMyCommands"))
+        await asyncio.sleep(0.1)
+        await asyncio.gather(calls.call("a", AIDA), calls.call("b", BEN), calls.call("file", None, endpoint="getFile"))
+        assert calls.times("b") == calls.times("file") == [0.1]
+        await calls.call("more", None, endpoint="setMyCommands")
+        assert calls.times("more") == pytest.approx([30.01], abs=0.05)
+        await refused
+
+    async def test_repeats(self) -> None:
+        """A call that is refused over and over is given up in the end."""
+        calls = Calls()
+        calls.refusals["a"] = [RetryAfter(2)] * 10
+        with pytest.raises(RetryAfter):
+            await calls.call("a")
+        times = calls.times("a")
+        assert len(times) == 1 + REPEATS
+        assert [after - before for before, after in pairwise(times)] == pytest.approx([2.01] * REPEATS, abs=0.01)
+
+    async def test_no_seconds(self) -> None:
+        """A 429 without a time to wait pauses for a second."""
+        calls = Calls()
+        calls.refusals["a"] = [RetryAfter(0)]
+        await calls.call("a")
+        assert calls.times("a") == pytest.approx([0, 1.01], abs=0.01)
+
+    async def test_long_pause(self) -> None:
+        """A call that would wait longer than it may is given up at once, unsent, with the time that is left."""
+        calls = Calls(per_second=1)
+        calls.refusals["a"] = [RetryAfter(3600)]
+        refused = asyncio.create_task(calls.call("a"))
+        waiting = asyncio.create_task(calls.call("waiting"))
+        other = asyncio.create_task(calls.call("other", BEN))
+        await asyncio.wait([refused, waiting])
+        assert isinstance(refused.exception(), RetryAfter)
+        assert isinstance(waiting.exception(), RetryAfter)
+        assert calls.clock.passed < 1
+        with pytest.raises(RetryAfter) as caught:
+            await calls.call("late", options=CallOptions(Priority.TAP, longest_pause=LONGEST_PAUSE))
+        after = caught.value.retry_after
+        assert isinstance(after, timedelta)
+        assert after.total_seconds() == pytest.approx(3600, abs=0.1)
+        await other
+        assert calls.names == ["a", "other"]
+
+    async def test_other_errors(self) -> None:
+        """Other failures are handed on as they are, and pause nothing."""
+        calls = Calls()
+        calls.refusals["a"] = [NetworkError("down")]
+        with pytest.raises(NetworkError):
+            await calls.call("a")
+        await calls.call("next")
+        assert calls.times("next") == [0.01]
+
+
+class SimulatedTelegram(BaseRequest):
+    """A transport that calls the strict simulator in this process, where time can be moved."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.world = World(Clock(clock.now, clock.monotonic), callback_lifetime=30)
+        self.bot = self.world.add_bot(TOKEN, "marker", "Marker")
+        self.calls: list[tuple[float, str, int | None, int]] = []  # when, method, chat, answer's code
+        self._clock = clock
+
+    def join(self, person: int) -> None:
+        """Let somebody press Start."""
+        send(self.world, self.bot, Person(person, "Student"), {"text": "/start"})
+
+    @property
+    def read_timeout(self) -> float | None:
+        return 1.0
+
+    async def initialize(self) -> None:
+        """There is no connection."""
+
+    async def shutdown(self) -> None:
+        """There is no connection."""
+
+    async def do_request(
+        self, url: str, method: str, request_data: RequestData | None = None, *args: Any, **kwargs: Any
+    ) -> tuple[int, bytes]:
+        endpoint = url.rpartition("/")[2]
+        arguments = Arguments(request_data.json_parameters if request_data else {}, {})
+        answer: dict[str, Any]
+        try:
+            result = await call_method(self.world, self.bot, endpoint.lower(), arguments)
+            code, answer = 200, {"ok": True, "result": result}
+        except ApiError as error:
+            code, answer = error.code, {"ok": False, "error_code": error.code, "description": error.description}
+            if error.retry_after is not None:
+                answer["parameters"] = {"retry_after": error.retry_after}
+        chat = arguments.integer("chat_id") if arguments.has("chat_id") else None
+        self.calls.append((self._clock.passed, endpoint, chat, code))
+        return code, json.dumps(answer).encode()
+
+
+class Marker:
+    """A real bot object with its limiter and its outbox, at the simulator."""
+
+    def __init__(self, per_second: int = PER_SECOND) -> None:
+        self.clock = moved_time()
+        self.telegram = SimulatedTelegram(self.clock)
+        self.bot: ExtBot[CallOptions] = ExtBot(
+            TOKEN, request=self.telegram, rate_limiter=PriorityRateLimiter(per_second)
+        )
+        self.database = Database(":memory:")
+        self.outbox = Outbox(self.bot, self.database, "marker", self._lost, self.clock)
+
+    async def _lost(self, person: int) -> None:
+        raise AssertionError(f"person {person} has blocked nobody")
+
+    def waits_obeyed(self) -> bool:
+        """Say whether no call reached a chat within the second after a 429 in it."""
+        return all(
+            later[0] - earlier[0] >= 1 - 1e-5
+            for earlier, later in pairwise(call for call in self.telegram.calls if call[2] == AIDA)
+            if earlier[3] == 429
+        )
+
+
+@pytest.fixture
+async def marker() -> AsyncIterator[Marker]:
+    marker = Marker()
+    for person in (AIDA, BEN, DANA):
+        marker.telegram.join(person)
+    await marker.bot.initialize()
+    await marker.outbox.start()
+    yield marker
+    await marker.outbox.close()
+    await marker.bot.shutdown()
+
+
+class TestDeletions:
+    """200 deletions in one chat, where Telegram allows one call a second: none is sent while the chat is paused."""
+
+    async def _messages(self, marker: Marker) -> list[int]:
+        chat = marker.telegram.bot.chats[AIDA]
+        marker.telegram.world.limits.every_call = True
+        person = chat.person
+        return [send(marker.telegram.world, marker.telegram.bot, person, {"text": "a"}).message_id for _ in range(200)]
+
+    async def test_queued(self, marker: Marker) -> None:
+        """Deletions from the outbox, urgent ones as well, are all done in the end."""
+        numbers = await self._messages(marker)
+        items = [
+            Item(AIDA, "delete", message_id=number, lane=lane)
+            for number, lane in zip(numbers, [-1, ANSWER, NOTICE, NOTICE] * 50, strict=True)
+        ]
+        await marker.outbox.put(*items, Item(BEN, "send", "to Ben"))
+        await asyncio.sleep(600)
+        assert len(marker.telegram.bot.chats[AIDA].messages) == 1
+        assert marker.outbox.oldest_waiting() is None
+        assert marker.waits_obeyed()
+        assert [call[0] for call in marker.telegram.calls if call[2] == BEN] == pytest.approx([0], abs=0.1)
+
+    async def test_past_the_queue(self, marker: Marker) -> None:
+        """Direct deletions, all started together and each repeated by its caller, are done as well."""
+        numbers = await self._messages(marker)
+
+        async def delete(number: int) -> None:
+            while True:
+                try:
+                    await marker.bot.delete_message(AIDA, number)
+                    return
+                except RetryAfter:
+                    continue
+
+        await asyncio.gather(*(delete(number) for number in numbers))
+        assert marker.waits_obeyed()
+        assert len(marker.telegram.bot.chats[AIDA].messages) == 1
+
+
+class TestOutbox:
+    async def test_priorities(self) -> None:
+        """Typed passwords go first, then answers, what stands before an answer, results, and tidying."""
+        marker = Marker(per_second=1)
+        people = range(1, 7)
+        for person in people:
+            marker.telegram.join(person)
+            await marker.outbox.fill(person, "menu", 1)
+        items = [
+            Item(1, "send", "takes the first turn"),
+            Item(2, "delete", slot="menu", lane=NOTICE),
+            Item(3, "send", "result", lane=NOTICE),
+            Item(4, "strip", slot="menu"),
+            Item(5, "send", "answer"),
+            Item(6, "delete", message_id=6, lane=-1),
+        ]
+        await marker.outbox.put(*items)
+        await marker.outbox.start()
+        await asyncio.sleep(20)
+        assert [call[2] for call in marker.telegram.calls] == [1, 6, 5, 4, 3, 2]
+        await marker.outbox.close()
+
+    async def test_tap(self, marker: Marker) -> None:
+        """The answer to a tap is a call of the person who tapped: held while their chat is paused, but not for long."""
+        marker.telegram.world.limits.per_chat_per_second = 0.1
+        await marker.bot.send_message(AIDA, "one")
+        refused = asyncio.create_task(marker.bot.send_message(AIDA, "two"))
+        await asyncio.sleep(0.1)
+        query = CallbackQuery("1", User(AIDA, "Aida", is_bot=False), "x")
+        query.set_bot(marker.bot)
+        with pytest.raises(RetryAfter):
+            await answer_tap(query, None)
+        assert await refused
+        assert "answerCallbackQuery" not in [call[1] for call in marker.telegram.calls]
