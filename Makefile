@@ -1,37 +1,47 @@
 # `make run` starts the bot (or, without a token, the sandbox); `make test` runs the tests. Both set up what they need.
 PYTHON := .venv/bin/python
+# More options for pytest, such as --cov (the product's coverage) or the name of one test file.
+PYTEST_ARGS :=
 
 .PHONY: run test sandbox check pins texts
 
 run:
-	@tools/set-up
+	@tools/set-up run
 	@$(PYTHON) -c 'import sys; from core import settings; sys.exit(0 if settings.bot_is_configured() else 3)' 2>/dev/null; \
 	if [ $$? != 3 ]; then exec $(PYTHON) bot.py; \
 	else echo "No token is configured (see .env.example): starting the sandbox instead."; exec $(PYTHON) -m sandbox; fi
 
 test:
-	@tools/set-up
-	@$(PYTHON) -m pytest -n 3 --dist worksteal
+	@tools/set-up test
+	@$(PYTHON) -m pytest -n 3 --dist worksteal --durations=15 $(PYTEST_ARGS)
 
 sandbox:
-	@tools/set-up
+	@tools/set-up run
 	@exec $(PYTHON) -m sandbox
 
-# Lint, types and layers: what CI asks besides the tests.
+# Lint, types, layers, catalogues and spelling: what CI asks besides the tests.
 check:
-	@tools/set-up
+	@tools/set-up test
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 	@$(PYTHON) tools/check_layers.py
+	@$(PYTHON) -m codespell_lib
+	@if command -v msgfmt >/dev/null; then \
+		for catalogue in locales/*/LC_MESSAGES/*.po; do msgfmt -c -o /dev/null $$catalogue || exit 1; done; \
+	else echo "msgfmt is missing (package gettext): the catalogues are not checked"; [ -z "$$REQUIRE_ALL" ]; fi
 
-# Pin every package anew, for all platforms, after a change in requirements*.in.
+# Write requirements*.txt from the ranges in pyproject.toml, for all platforms. Pins that still fit are kept; to raise
+# them: make pins PINS_ARGS=--upgrade
+PINS_ARGS :=
+PIN := .venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-emit-index-url pyproject.toml
 pins:
-	uv pip compile -q --universal --python-version 3.11 --no-header --no-emit-index-url requirements.in -o requirements.txt
-	uv pip compile -q --universal --python-version 3.11 --no-header --no-emit-index-url requirements-dev.in -o requirements-dev.txt
+	@tools/set-up run
+	$(PIN) $(PINS_ARGS) -o requirements.txt
+	$(PIN) $(PINS_ARGS) --group dev -c requirements.txt -o requirements-dev.txt
 
 # Bring new texts from the code into the catalogues; then translate them in locales/*/LC_MESSAGES/attendance.po.
 texts:
 	@mkdir -p build
 	@.venv/bin/pybabel -q extract -F babel.cfg -k _ --no-location --sort-output -o build/attendance.pot .
-	@.venv/bin/pybabel -q update -i build/attendance.pot -d locales -D attendance --no-fuzzy-matching -w 120
+	@.venv/bin/pybabel -q update -i build/attendance.pot -d locales -D attendance --no-fuzzy-matching --ignore-obsolete -w 120

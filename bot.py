@@ -27,6 +27,7 @@ from marker import composition as marker
 from portal.errors import BrowserMissing
 from self_check import run as self_check
 from storage import StorageUnavailable
+from telegram_app import i18n
 from telegram_app.factory import TokenRefused
 from telegram_app.side_by_side import run_side_by_side
 
@@ -40,9 +41,7 @@ WORKERS = 32
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the bot, or with --check try all that it needs; return the process's exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python bot.py", description="The attendance bot. Settings: see .env.example."
-    )
+    parser = argparse.ArgumentParser(description="The attendance bot. Settings: see .env.example.")
     parser.add_argument(
         "--check",
         action="store_true",
@@ -58,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(self_check.table(results))
         return EX_UNAVAILABLE if any(each.state == self_check.FAILED for each in results) else 0
     logs.set_up(settings.log_level, settings.log_format)
+    i18n.load()
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(settings.data_dir / "lock", timeout=0, mode=0o600):

@@ -18,7 +18,17 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from core.active_hours import ActiveHours, parse_hours
 
-ROOT = Path(__file__).resolve().parent.parent
+
+def home(module: Path) -> Path:
+    """Return the folder of .env, data and secrets for a program that this module belongs to.
+
+    It is the project's folder for a checkout and in the image, the working directory where the program was installed.
+    """
+    folders = (folder for folder in module.parents[:2] if folder.name not in ("site-packages", "dist-packages"))
+    return next((folder for folder in folders if (folder / "pyproject.toml").is_file()), Path.cwd())
+
+
+ROOT = home(Path(__file__).resolve())
 
 # A bot's token as @BotFather gives it: the bot's number, a colon, 35 characters.
 _TOKEN = re.compile(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")
@@ -35,7 +45,7 @@ class SettingsError(Exception):
 
 
 def environment_file() -> Path | None:
-    """Return the .env file to read: ENV_FILE where that is set (empty: none at all), else the project's."""
+    """Return the .env file to read: ENV_FILE where that is set (empty: none at all), else ROOT's."""
     named = os.environ.get("ENV_FILE")
     if named is None:
         return ROOT / ".env"
@@ -306,7 +316,7 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "encryption_key_file")
     @classmethod
     def _under_the_project(cls, value: Path) -> Path:
-        """Relative paths mean the project's folder, wherever the process was started."""
+        """Relative paths start at ROOT: in a checkout the project's folder, wherever the process was started."""
         return value if value.is_absolute() else ROOT / value
 
     @property

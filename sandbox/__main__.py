@@ -34,6 +34,7 @@ from sandbox.portal.server import PortalSimulator
 from sandbox.telegram.server import TelegramSimulator
 from sandbox.web import Page
 
+# Where bot.py is: the project's folder, or the one that it was installed into.
 ROOT = Path(__file__).resolve().parent.parent
 # Seconds between the bot's looks at the portal: short, so that nobody waits for a mark.
 REFRESH_INTERVAL = 5
@@ -59,7 +60,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m sandbox",
+        prog="python -m sandbox" if Path(sys.argv[0]).name == "__main__.py" else None,
         description="Simulated Telegram and portal, the real bot.py against them, and a page to play the people.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address of the page (default: %(default)s)")
@@ -95,7 +96,7 @@ async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path
         telegram_url = await stack.enter_async_context(telegram.serving(port=arguments.telegram_port))
         portal_url = await stack.enter_async_context(portal.serving(port=arguments.portal_port)) + PAGE_PATH
         bot = BotProcess(
-            [sys.executable, str(ROOT / "bot.py")],
+            [sys.executable, "-m", "bot"],
             _environment(telegram_url, portal_url, data, classroom=arguments.classroom),
             scratch,
             _print,

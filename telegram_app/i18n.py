@@ -1,4 +1,4 @@
-"""Texts in a person's language: gettext catalogues, read from their .po files at start.
+"""Texts in a person's language: gettext catalogues, compiled from their .po files by `load` at start.
 
 English is the source: its texts stand in the code, word for word.
 """
@@ -30,6 +30,12 @@ class Texts:
     def ngettext(self, singular: str, plural: str, number: int) -> str:
         """Return the form that a number asks for in this language."""
         return self._translations.ngettext(singular, plural, number)
+
+
+def load() -> None:
+    """Load the texts of every language, so that later no text waits for a file."""
+    for language in LANGUAGES:
+        texts(language)
 
 
 @cache

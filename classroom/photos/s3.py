@@ -46,7 +46,7 @@ class S3Photos:
         """Return the ETag of a student's photo."""
         keys = self._keys(student_id)
         found, _ = await self._first(keys, _head)
-        if found is None:  # a GET's answer has a body, which says why
+        if found is None:  # the answer to a GET has a body, which says why
             found, denied = await self._first(keys[:1], _etag)
             if found is None:
                 raise await self._nothing(student_id, denied)

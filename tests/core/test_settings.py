@@ -469,3 +469,21 @@ class TestBotIsConfigured:
         environment.setenv("TELEGRAM_BOT_TOKEN", "")
         assert settings.load().telegram_bot_token is not None
         assert settings.bot_is_configured()
+
+
+class TestHome:
+    """Where .env, data and secrets are looked for."""
+
+    @pytest.mark.parametrize("module", ["settings.py", "core/settings.py"])
+    def test_checkout(self, tmp_path: Path, module: str) -> None:
+        """In a checkout it is the project's folder, wherever the process was started."""
+        (tmp_path / "pyproject.toml").touch()
+        assert settings.home(tmp_path / module) == tmp_path
+
+    @pytest.mark.parametrize("module", ["settings.py", "core/settings.py"])
+    def test_installed(self, tmp_path: Path, module: str) -> None:
+        """Where the program was installed it is the working directory, whatever other packages have left there."""
+        packages = tmp_path / "lib" / "site-packages"
+        packages.mkdir(parents=True)
+        (packages / "pyproject.toml").touch()
+        assert settings.home(packages / module) == Path.cwd()

@@ -873,7 +873,7 @@ class TestPeople:
 
     async def test_edited_text(self, chat: Driver) -> None:
         """A person edits an own message; not the bot's, and none that was deleted."""
-        own = await chat.says("passwrod")
+        own = await chat.says("passw0rd")
         await chat.control("edit", bot="marker", person=AIDA, message_id=own, text="password")
         assert (await chat.updates())[-1]["edited_message"]["text"] == "password"
         await chat.do("deleteMessage", chat_id=AIDA, message_id=own)

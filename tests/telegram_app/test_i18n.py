@@ -1,8 +1,12 @@
 """Languages: which one a person gets, and what stands in where a text is not translated."""
 
+import subprocess
+import sys
+
 import pytest
 
 from telegram_app.i18n import LANGUAGES, closest, texts
+from tests.servers import ROOT
 
 pytestmark = pytest.mark.unit
 
@@ -42,3 +46,26 @@ def test_english_is_the_source() -> None:
     """English texts are those of the code, word for word."""
     assert texts("en")("Start Monitoring") == "Start Monitoring"
     assert texts("en").language == texts("de").language == "en"
+
+
+# Prints the catalogues that loading opens, and then the files that the first text in each language opens.
+_FIRST_TEXTS = """
+import sys
+from telegram_app.i18n import LANGUAGES, load, texts
+
+opened = []
+sys.addaudithook(lambda event, values: opened.append(str(values[0])) if event == "open" else None)
+load()
+print(sorted(path.split("/")[-3] for path in opened if path.endswith(".po")))
+opened.clear()
+shown = [texts(language)("Status") for language in LANGUAGES]
+print(opened, len(set(shown)))
+"""
+
+
+def test_first_text_reads_no_file() -> None:
+    """After `load` the first text in a language opens no file: nobody waits for a catalogue."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _FIRST_TEXTS], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.splitlines() == ["['kk', 'ru']", f"[] {len(LANGUAGES)}"]
