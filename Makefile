@@ -1,7 +1,7 @@
 # `make run` starts the bot (or, without a token, the sandbox); `make test` runs the tests. Both set up what they need.
 PYTHON := .venv/bin/python
 
-.PHONY: run test sandbox check pins texts
+.PHONY: run test ordeals sandbox check pins texts
 
 run:
 	@tools/set-up
@@ -11,7 +11,12 @@ run:
 
 test:
 	@tools/set-up
-	@$(PYTHON) -m pytest -n 3 --dist worksteal
+	@$(PYTHON) -m pytest -n 3 --dist worksteal -m "not ordeal"
+
+# The tests that `make test` leaves out because they take long.
+ordeals:
+	@tools/set-up
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -m ordeal
 
 sandbox:
 	@tools/set-up

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clock import SystemClock
 from portal.browser import Browser
 from portal.session import ChromePortal
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram
-from tests.integration.browsers import LESSON, PASSWORD, USERNAME, OpenBrowser, chromes
+from tests.integration.browsers import LESSON, PASSWORD, USERNAME, OpenBrowser, chromes, page_of
 from tests.integration.marker import Run, RunningMarker, SteppedClock, marker
 from tests.servers import in_thread
 
@@ -54,7 +53,7 @@ def browser(request: pytest.FixtureRequest, open_browser: OpenBrowser) -> Browse
 @pytest.fixture
 def page(browser: Browser, portal: Portal) -> Iterator[ChromePortal]:
     """Give the page objects at the portal's login view, in Russian."""
-    page = ChromePortal(browser, portal.address, time.sleep, SystemClock())
+    page = page_of(browser, portal.address)
     page.load(portal.address)
     yield page
     browser.driver.get("about:blank")
@@ -63,7 +62,7 @@ def page(browser: Browser, portal: Portal) -> Iterator[ChromePortal]:
 @pytest.fixture
 def signed_in(browser: Browser, portal: Portal, page: ChromePortal) -> ChromePortal:
     """Give the page objects of a student who is in; only the way there is hurried."""
-    hurried = ChromePortal(browser, portal.address, lambda _: time.sleep(0.01), SystemClock())
+    hurried = page_of(browser, portal.address, lambda _: time.sleep(0.01))
     hurried.settle()
     hurried.sign_in(USERNAME, PASSWORD)
     return page

@@ -15,12 +15,13 @@ from portal.views import View
 from tests.e2e.people import Portal
 from tests.integration.browsers import PASSWORD, USERNAME, chromes
 from tests.integration.marker import KEY
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
 def opener(tmp_path: Path, portal: Portal) -> OpenPortal:
     """Give what opens the portal with one profile, again and again."""
-    return chrome_opener(chromes(tmp_path), portal.address, SystemClock(), Cipher(KEY))
+    return chrome_opener(chromes(tmp_path), portal.address, SystemClock(), Cipher(KEY), PATIENCE)
 
 
 def sees(page: PortalFace, portal: Portal) -> View:
