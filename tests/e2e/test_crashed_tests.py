@@ -11,7 +11,7 @@ from tests import children
 from tests.e2e.people import Portal, Telegram, eventually
 from tests.servers import need_browser
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ordeal]
 
 # What the killed run is in the middle of: a bot with a watching Chrome, a Chrome of the test's own, a server in Java.
 TEST = """

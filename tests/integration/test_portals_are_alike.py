@@ -11,7 +11,7 @@ from portal.lessons import Lesson
 from tests.e2e.people import Portal
 from tests.integration.browsers import PASSWORD, USERNAME, OpenBrowser, page_of, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.vaadin]
+pytestmark = [pytest.mark.browser, pytest.mark.vaadin, pytest.mark.ordeal]
 
 SCENES = (
     "login",

@@ -354,7 +354,6 @@ def test_what_a_bot_writes_cannot_script_the_page(driver: webdriver.Chrome, sand
     )
 
 
-@pytest.mark.ordeal
 def test_a_bot_that_refuses_to_start_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one line with which bot.py refuses is on the terminal, and the page gets it with the exit code."""
     monkeypatch.setenv("CHROME_BIN", "/no/such/chrome")
@@ -379,7 +378,6 @@ def test_the_bot_gets_nothing_of_the_callers_settings(tmp_path: Path, monkeypatc
         assert given["ENV_FILE"] == ""
 
 
-@pytest.mark.ordeal
 def test_a_named_data_folder_is_kept(tmp_path: Path) -> None:
     """With --data the bot's files stay, the key outside its data folder; without it nothing would."""
     _programs()
