@@ -143,7 +143,7 @@ class Terminal:
             **settings,
         }
         children.own_profiles(folder)
-        self.process = children.start(
+        self.process: subprocess.Popen[str] = children.start(
             [sys.executable, "attendance.py", *arguments],
             env=environment,
             stdin=subprocess.PIPE,
