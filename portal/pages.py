@@ -57,8 +57,9 @@ READY_WITHIN = 15.0
 # Two looks this far apart (seconds) must both find the client idle: a queued request starts in between.
 _BETWEEN_LOOKS = 0.07
 SIGN_OUT_WITHIN = 2.0  # somebody waits for the end
-# After the click on "Log in" the form may stand there for a moment before the refusal or the reload comes.
-_FORM_STAYS = 3.0
+# After the click on "Log in" the form stands there until the refusal or the reload comes. Where this is too short, a
+# sign-in that succeeds is taken for a failed one and repeated: on a busy machine the reload alone takes seconds.
+_FORM_STAYS = 10.0
 _SELECT_ALL = (Keys.COMMAND if sys.platform == "darwin" else Keys.CONTROL) + "a" + Keys.NULL
 # chromedriver's words for a document that was replaced while it worked on it; the last one without a type of its own.
 _REPLACED = (
@@ -73,9 +74,12 @@ _PRESSABLE = (ElementClickInterceptedException, ElementNotInteractableException,
 class Page:
     """What all views share: loading, one reading per script call, waiting until the page is settled."""
 
-    def __init__(self, driver: WebDriver, pause: Pause, clock: Clock | None = None) -> None:
+    def __init__(
+        self, driver: WebDriver, pause: Pause, clock: Clock | None = None, ready_within: float = READY_WITHIN
+    ) -> None:
         """Take the driver; only the thread that owns it may call the methods."""
         self._driver = driver
+        self._ready_within = ready_within
         self._pause = pause
         self._clock = clock or SystemClock()
 
@@ -106,13 +110,14 @@ class Page:
         except (PageChanged, PortalUnavailable):
             return True
 
-    def settle(self, within: float = READY_WITHIN) -> Reading:
+    def settle(self, within: float | None = None) -> Reading:
         """Read until two looks in a row find the client idle and the same view; return that reading.
 
         Raises:
             PortalUnavailable: not ready in time, an alert, an error page.
             BrowserFailed: the browser is gone.
         """
+        within = self._ready_within if within is None else within
         deadline = self._clock.monotonic() + within
         before: Reading | None = None
         while True:
@@ -258,7 +263,7 @@ class AttendancePage(Page):
         self.settle(SIGN_OUT_WITHIN)
         return True
 
-    def mark(self, lesson: Lesson, within: float = READY_WITHIN) -> bool:
+    def mark(self, lesson: Lesson, within: float | None = None) -> bool:
         """Press a lesson's button and wait for the page's own confirmation.
 
         The confirmation is the same card with a button that can't be pressed any more and says something else:

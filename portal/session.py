@@ -11,7 +11,7 @@ from portal.initial_state import InitialState, Trust
 from portal.kept_session import Encrypts, KeptSession
 from portal.lessons import Lesson
 from portal.limits import Pause
-from portal.pages import AttendancePage, LoginPage
+from portal.pages import READY_WITHIN, AttendancePage, LoginPage
 from portal.views import Reading, View
 
 log = logging.getLogger(__name__)
@@ -64,12 +64,16 @@ class ChromePortal:
         clock: Clock,
         kept: KeptSession | None = None,
         trust: Trust | None = None,
+        ready_within: float = READY_WITHIN,
     ) -> None:
-        """Take an open browser, where the portal's session is kept, and what all browsers know of the portal."""
+        """Take an open browser, where the portal's session is kept, and what all browsers know of the portal.
+
+        ``ready_within`` is how many seconds a page may take to become ready.
+        """
         self._browser = browser
         self._kept = kept
-        self._attendance = AttendancePage(browser.driver, pause, clock)
-        self._login = LoginPage(browser.driver, pause, clock)
+        self._attendance = AttendancePage(browser.driver, pause, clock, ready_within)
+        self._login = LoginPage(browser.driver, pause, clock, ready_within)
         self._initial = InitialState(self._attendance.ask_initial_state, trust or Trust())
         self._loads = 0
         self.collect_every = COLLECT_EVERY  # benchmarks measure what it gives
@@ -137,7 +141,13 @@ class ChromePortal:
 OpenPortal = Callable[[str, Pause], Portal]
 
 
-def chrome_opener(chromes: Chromes, portal_url: str, clock: Clock, cipher: Encrypts | None = None) -> OpenPortal:
+def chrome_opener(
+    chromes: Chromes,
+    portal_url: str,
+    clock: Clock,
+    cipher: Encrypts | None = None,
+    ready_within: float = READY_WITHIN,
+) -> OpenPortal:
     """Return what opens the portal in a Chrome of ``chromes``; with ``cipher`` the portal's session is kept."""
 
     trust = Trust()
@@ -146,7 +156,7 @@ def chrome_opener(chromes: Chromes, portal_url: str, clock: Clock, cipher: Encry
         browser = chromes.open(profile, pause)
         kept = KeptSession(chromes.folder(profile), cipher) if cipher is not None else None
         try:
-            return ChromePortal(browser, portal_url, pause, clock, kept, trust)
+            return ChromePortal(browser, portal_url, pause, clock, kept, trust, ready_within)
         except BrowserFailed:
             browser.end()
             raise

@@ -131,21 +131,22 @@ async def polling(application: AnyApplication) -> AsyncIterator[None]:
     def on_error(error: Exception) -> None:
         application.create_task(application.process_error(update=None, error=error))
 
-    await updater.start_polling(
-        timeout=POLL_SECONDS,
-        bootstrap_retries=-1,
-        allowed_updates=_UPDATES,
-        drop_pending_updates=False,
-        error_callback=on_error,
-    )
     try:
+        await updater.start_polling(
+            timeout=POLL_SECONDS,
+            bootstrap_retries=-1,
+            allowed_updates=_UPDATES,
+            drop_pending_updates=False,
+            error_callback=on_error,
+        )
         yield
     finally:
-        try:
-            # it waits for the poll under way, which a silent Telegram may hold
-            await asyncio.wait_for(updater.stop(), STOP_WITHIN)
-        except TimeoutError:
-            log.warning("Telegram does not answer; the poll is given up")
+        if updater.running:  # also where the start itself was cancelled
+            try:
+                # it waits for the poll under way, which a silent Telegram may hold
+                await asyncio.wait_for(updater.stop(), STOP_WITHIN)
+            except TimeoutError:
+                log.warning("Telegram does not answer; the poll is given up")
 
 
 __all__ = ["AnyApplication", "PollingRequest", "TokenRefused", "build_application", "polling", "running"]

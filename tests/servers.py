@@ -9,9 +9,13 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests import children
+from tests.waiting import PATIENCE
+
+ROOT = children.ROOT
 VAADIN = ROOT / "tests" / "vaadin_portal" / "run"
 MONGO = ROOT / "tests" / "mongo_server" / "run"
 
@@ -23,14 +27,14 @@ def in_thread(serving: AbstractAsyncContextManager[str]) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
     thread.start()
     try:
-        url = asyncio.run_coroutine_threadsafe(_enter(serving), loop).result(timeout=30)
+        url = asyncio.run_coroutine_threadsafe(_enter(serving), loop).result(timeout=PATIENCE)
         try:
             yield url
         finally:
-            asyncio.run_coroutine_threadsafe(_exit(serving), loop).result(timeout=30)
+            asyncio.run_coroutine_threadsafe(_exit(serving), loop).result(timeout=PATIENCE)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=30)
+        thread.join(timeout=PATIENCE)
         loop.close()
 
 
@@ -49,6 +53,7 @@ def vaadin_portal(*options: str) -> Iterator[str]:
     Skips the test where Java 17 or Maven's repository is missing.
     """
     with _java_server(VAADIN, "the portal on Vaadin", "--port", "0", *options) as line:
+        httpx.get(line, follow_redirects=True, trust_env=False, timeout=PATIENCE)  # the first page of a server is slow
         yield line.removesuffix("/").removesuffix("/RegistrationOnline")
 
 
@@ -65,8 +70,8 @@ def mongo_server(*options: str) -> Iterator[str]:
 @contextmanager
 def _java_server(run: Path, what: str, *options: str) -> Iterator[str]:
     """Start a server and yield the line with which it says that it listens."""
-    process = subprocess.Popen(
-        [run, "--exit-with-stdin", *options],
+    process = children.start(
+        [str(run), "--exit-with-stdin", *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -81,7 +86,7 @@ def _java_server(run: Path, what: str, *options: str) -> Iterator[str]:
         yield line
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
 
 
 def missing(reason: str) -> None:

@@ -47,7 +47,7 @@ class LocalEngine:
     ) -> None:
         """Take the threshold in percent, how many processes, and for how many seconds one may work on a note."""
         self._threshold = threshold
-        self._longest = longest
+        self.longest = longest
         self._stuck_after = stuck_after
         self._processes = processes or workers()
         self._free = asyncio.Semaphore(self._processes)
@@ -84,14 +84,14 @@ class LocalEngine:
         try:
             async with self._free:
                 future = await asyncio.to_thread(self._schedule, work, arguments)
-                async with asyncio.timeout(self._longest + self._stuck_after):
+                async with asyncio.timeout(self.longest + self._stuck_after):
                     kind, value = await asyncio.wrap_future(future)
         except ProcessExpired as error:
             raise FaceUnavailable(f"a face worker died (exit {error.exitcode})") from error
         except TimeoutError as error:
             if future.cancelled():  # the pool's own time-out has not come: it waits for a worker that is frozen
                 await asyncio.to_thread(self._replace)
-            raise FaceUnavailable(f"a face worker took longer than {self._longest:.0f} seconds") from error
+            raise FaceUnavailable(f"a face worker took longer than {self.longest:.0f} seconds") from error
         except RuntimeError as error:  # the pool is closed, or can't start a process
             raise FaceUnavailable(f"no face worker ({type(error).__name__})") from error
         if kind == "unusable":
@@ -107,7 +107,7 @@ class LocalEngine:
         with self._lock:
             if not self._closed and not self._pool.active:
                 self._pool = self._new_pool()
-            scheduled: Future[Any] = self._pool.schedule(work, arguments, timeout=self._longest)
+            scheduled: Future[Any] = self._pool.schedule(work, arguments, timeout=self.longest)
             return scheduled
 
     def _replace(self) -> None:

@@ -22,6 +22,7 @@ from core.settings import Settings
 from sandbox.lms.server import LmsSimulator
 from tests.e2e.people import Person, Telegram
 from tests.servers import in_thread
+from tests.waiting import PATIENCE
 
 TEACHER_TOKEN = "1111111111:AAEhBOweik6ad6PsWZRcXjYZ0123456789t"
 STUDENT_TOKEN = "2222222222:AAEhBOweik6ad6PsWZRcXjYZ0123456789s"
@@ -38,7 +39,7 @@ class Lms:
 
     def __init__(self, url: str) -> None:
         self.url, self.login = url, ""
-        self.http = httpx.Client(base_url=f"{url}/control", trust_env=False, timeout=30)
+        self.http = httpx.Client(base_url=f"{url}/control", trust_env=False, timeout=PATIENCE)
 
     def tells(self, path: str, **body: Any) -> None:
         """Change something."""
@@ -62,8 +63,10 @@ def an_lms(generation: str, students: Sequence[tuple[str, str]]) -> Iterator[Lms
         enrolled = [{"id": student_id, "name": name, "email": ""} for student_id, name in students]
         lms.tells("batches", batch="CS-1", students=enrolled)
         lms.tells("courses", email=EMAIL, batch="CS-1", subject="Algebra")
-        yield lms
-        lms.http.close()
+        try:
+            yield lms
+        finally:
+            lms.http.close()
 
 
 class RunningClock:

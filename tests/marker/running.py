@@ -37,6 +37,7 @@ from telegram_app.people import People
 from telegram_app.persistence import StepsFromLedger
 from telegram_app.qr import qr_picture
 from tests.e2e.people import ADMIN, TOKEN, Person, labels
+from tests.waiting import PATIENCE
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
 
@@ -189,21 +190,21 @@ class RunningMarker:
 
     def catches_up(self) -> bool:
         """Have what could not be done before be tried again."""
-        asyncio.run_coroutine_threadsafe(self._marker.catch_up(), self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(self._marker.catch_up(), self._loop).result(timeout=PATIENCE)
         return True
 
     def looks_at_troubles(self) -> None:
         """Have the troubles look at the clock now, after what was said before has been heard."""
         self.settles()
-        asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.look(), self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.look(), self._loop).result(timeout=PATIENCE)
 
     def settles(self) -> None:
         """Wait until the loop has dealt with everything that the monitors have said."""
-        asyncio.run_coroutine_threadsafe(self._bridge.settled(), self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(self._bridge.settled(), self._loop).result(timeout=PATIENCE)
 
     def lets_time_pass(self) -> None:
         """Have the offers look at the clock now."""
-        asyncio.run_coroutine_threadsafe(self._marker.offers.end_timed_out(), self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(self._marker.offers.end_timed_out(), self._loop).result(timeout=PATIENCE)
 
 
 Run = Callable[..., RunningMarker]  # starts the marker, perhaps with other admins

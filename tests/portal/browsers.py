@@ -6,9 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from core.clock import SystemClock
 from portal.browser import Browser, Chromes
 from portal.lessons import Lesson
+from portal.limits import Pause
+from portal.session import ChromePortal
+from tests import children
 from tests.servers import missing, need_browser
+from tests.waiting import PATIENCE
 
 # What a test can name as its browser, and where it may be.
 BROWSERS = {
@@ -27,17 +32,24 @@ OpenBrowser = Callable[[str], Browser]
 
 
 def chromes(profiles: Path, kind: str = "headless-shell") -> Chromes:
-    """Give what opens browsers of one kind; skip the test where there is none."""
+    """Give what opens browsers of one kind, which end when we end; skip the test where there is none."""
     need_browser()
     program = next(filter(None, map(shutil.which, BROWSERS[kind])), None)
     if program is None:
         missing(f"no {kind} here")
-    return Chromes(profiles, chrome_bin=program, chromedriver_path=os.environ.get("CHROMEDRIVER_PATH"))
+    children.own_profiles(profiles)
+    driver = os.environ.get("CHROMEDRIVER_PATH")
+    return Chromes(profiles, chrome_bin=program, chromedriver_path=driver, start_within=PATIENCE)
 
 
-def until(condition: Callable[[], object], patience: float = 10) -> None:
+def page_of(browser: Browser, address: str, pause: Pause = time.sleep) -> ChromePortal:
+    """Give the page objects of a portal in an open browser, with patience for a slow machine."""
+    return ChromePortal(browser, address, pause, SystemClock(), ready_within=PATIENCE)
+
+
+def until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"waited {patience:g} s in vain"
         time.sleep(0.02)

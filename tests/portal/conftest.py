@@ -6,11 +6,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from core.clock import SystemClock
 from portal.browser import Browser
 from portal.session import ChromePortal
 from tests.e2e.people import Portal
-from tests.portal.browsers import LESSON, PASSWORD, USERNAME, OpenBrowser, chromes
+from tests.portal.browsers import LESSON, PASSWORD, USERNAME, OpenBrowser, chromes, page_of
 
 
 @pytest.fixture(params=["simulated", pytest.param("vaadin", marks=pytest.mark.vaadin)])
@@ -51,7 +50,7 @@ def browser(request: pytest.FixtureRequest, open_browser: OpenBrowser) -> Browse
 @pytest.fixture
 def page(browser: Browser, portal: Portal) -> Iterator[ChromePortal]:
     """Give the page objects at the portal's login view, in Russian."""
-    page = ChromePortal(browser, portal.address, time.sleep, SystemClock())
+    page = page_of(browser, portal.address)
     page.load(portal.address)
     yield page
     browser.driver.get("about:blank")
@@ -60,7 +59,7 @@ def page(browser: Browser, portal: Portal) -> Iterator[ChromePortal]:
 @pytest.fixture
 def signed_in(browser: Browser, portal: Portal, page: ChromePortal) -> ChromePortal:
     """Give the page objects of a student who is in; only the way there is hurried."""
-    hurried = ChromePortal(browser, portal.address, lambda _: time.sleep(0.01), SystemClock())
+    hurried = page_of(browser, portal.address, lambda _: time.sleep(0.01))
     hurried.settle()
     hurried.sign_in(USERNAME, PASSWORD)
     return page

@@ -1,6 +1,7 @@
 """A Chrome that is killed, hangs or will not start: what the portal's adapter says of it, and what it leaves behind."""
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -10,13 +11,13 @@ from typing import Any
 import psutil
 import pytest
 
-from core.clock import SystemClock
 from portal.browser import Browser, Chromes
 from portal.errors import BrowserFailed, BrowserMissing
-from portal.session import ChromePortal
 from portal.views import View
+from tests import children
 from tests.e2e.people import Portal
-from tests.portal.browsers import chromes, until
+from tests.portal.browsers import chromes, page_of, until
+from tests.servers import need_browser
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser]
 
@@ -28,9 +29,9 @@ class Opened:
 
     def __init__(self, chromes: Chromes, profile: Path, address: str) -> None:
         self.browser: Browser = chromes.open(profile.name, time.sleep)
-        self.page = ChromePortal(self.browser, address, time.sleep, SystemClock())
+        self.page = page_of(self.browser, address)
         self.address = address
-        (self.driver,) = [process for process in marked(profile) if process.name() == "chromedriver"]
+        (self.driver,) = [process for process in children.browsers(profile) if process.name() == "chromedriver"]
         (self.chrome,) = self.driver.children()
         self._profile = profile
         self._session = os.getsid(self.driver.pid)
@@ -39,27 +40,17 @@ class Opened:
 
     def processes(self) -> list[psutil.Process]:
         """Return what is alive of it: of its process session, or with its profile in the environment."""
-        return [*filter(self._is_of_the_session, psutil.process_iter()), *marked(self._profile)]
+        return [*filter(self._is_of_the_session, psutil.process_iter()), *children.browsers(self._profile)]
+
+    def waits_until_gone(self) -> None:
+        """Wait until nothing is alive of it: a killed process may take a while to end on a busy machine."""
+        until(lambda: self.processes() == [])
 
     def _is_of_the_session(self, process: psutil.Process) -> bool:
         try:
             return os.getsid(process.pid) == self._session and process.status() != psutil.STATUS_ZOMBIE
         except (psutil.NoSuchProcess, ProcessLookupError):
             return False
-
-
-def marked(profile: Path) -> list[psutil.Process]:
-    """Return the living processes that carry a profile, or one below it, in their environment."""
-
-    def is_marked(process: psutil.Process) -> bool:
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            return Path(process.environ().get("ATTENDANCE_PROFILE", "/")).is_relative_to(profile)
-        except psutil.Error:
-            return False
-
-    return list(filter(is_marked, psutil.process_iter()))
 
 
 @pytest.fixture
@@ -78,17 +69,17 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path, address: str) -> Iter
     opened = Opened(chromes(tmp_path / "profiles", kind), tmp_path / "profiles" / "7", address)
     yield opened
     opened.browser.end()
-    assert opened.processes() == []
+    opened.waits_until_gone()
 
 
 @both_kinds
 @pytest.mark.parametrize("way", [Browser.end, Browser.kill])
 def test_nothing_is_left(opened: Opened, way: Callable[[Browser], None]) -> None:
-    """Ended in peace or killed from outside: Chrome, its helpers and chromedriver itself are gone at once."""
+    """Ended in peace or killed from outside: Chrome, its helpers and chromedriver itself are gone."""
     assert len(opened.processes()) > 3
     assert opened.driver in opened.processes()
     way(opened.browser)
-    assert opened.processes() == []
+    opened.waits_until_gone()
     with pytest.raises(BrowserFailed):
         opened.page.settle()
     with pytest.raises(BrowserFailed):
@@ -133,18 +124,18 @@ def test_killed_driver_is_told(opened: Opened) -> None:
 
 @pytest.mark.parametrize("frozen", ["chrome", "driver"])
 def test_frozen_browser_costs_one_time_out(opened: Opened, frozen: str) -> None:
-    """A Chrome or driver that does not answer is told after one command's time-out, and killed from outside."""
+    """A Chrome or driver that does not answer is told after one time-out, not four, and killed from outside."""
     executor = opened.browser.driver.command_executor
-    executor.client_config.timeout = 1  # type: ignore[union-attr]
+    executor.client_config.timeout = 5  # type: ignore[union-attr]
     process: psutil.Process = getattr(opened, frozen)
     for each in (process, *process.children(recursive=True)):
         each.send_signal(signal.SIGSTOP)
     begin = time.monotonic()
     with pytest.raises(BrowserFailed):
         opened.page.settle()
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 20
     opened.browser.kill()
-    assert opened.processes() == []
+    opened.waits_until_gone()
 
 
 def test_sweep_ends_what_an_earlier_process_left(opened: Opened, tmp_path: Path) -> None:
@@ -154,7 +145,7 @@ def test_sweep_ends_what_an_earlier_process_left(opened: Opened, tmp_path: Path)
     assert Chromes(tmp_path / "others").sweep() == 0
     assert opened.chrome in opened.processes()
     assert Chromes(tmp_path / "profiles").sweep() > 0
-    until(lambda: opened.processes() == [])
+    opened.waits_until_gone()
     assert Chromes(tmp_path / "profiles").sweep() == 0
 
 
@@ -163,7 +154,7 @@ def test_sweep_ends_frozen_children_too(opened: Opened, tmp_path: Path) -> None:
     for process in opened.processes():
         process.send_signal(signal.SIGSTOP)
     Chromes(tmp_path / "profiles").sweep()
-    until(lambda: opened.processes() == [])
+    opened.waits_until_gone()
 
 
 def test_browser_is_killed_by_the_name_of_its_profile(opened: Opened, tmp_path: Path) -> None:
@@ -172,7 +163,7 @@ def test_browser_is_killed_by_the_name_of_its_profile(opened: Opened, tmp_path: 
     profiles.kill("77")
     assert opened.page.settle().view is View.LOGIN
     profiles.kill("7")
-    until(lambda: opened.processes() == [])
+    opened.waits_until_gone()
     with pytest.raises(BrowserFailed):
         opened.page.settle()
 
@@ -183,7 +174,7 @@ def test_end_of_one_browser_leaves_the_others(tmp_path: Path, address: str) -> N
     first, second = (Opened(opener, tmp_path / name, address) for name in ("1", "11"))
     try:
         first.browser.kill()
-        assert first.processes() == []
+        first.waits_until_gone()
         assert second.page.settle().view is View.LOGIN
     finally:
         first.browser.end()
@@ -220,7 +211,19 @@ def test_program_that_ends_at_once_is_told(tmp_path: Path, settings: dict[str, A
     with pytest.raises(BrowserFailed) as error:
         Chromes(tmp_path, **settings).open("7", time.sleep)
     assert not error.value.permanent
-    assert marked(tmp_path) == []
+    assert children.browsers(tmp_path) == []
+
+
+def test_driver_without_a_port_is_started_again(tmp_path: Path) -> None:
+    """A driver that ends at its start, as it does where its port is taken, is started once more."""
+    driver, tried = tmp_path / "driver", tmp_path / "tried"
+    real = os.environ.get("CHROMEDRIVER_PATH") or shutil.which("chromedriver")
+    driver.write_text(f'#!/bin/sh\n[ -e "{tried}" ] && exec "{real}" "$@"\ntouch "{tried}"\nexit 1\n')
+    driver.chmod(0o700)
+    need_browser()
+    children.own_profiles(tmp_path / "profiles")
+    Chromes(tmp_path / "profiles", chromedriver_path=str(driver)).open("7", time.sleep).end()
+    assert tried.exists()
 
 
 def test_wait_for_a_start_can_be_interrupted(tmp_path: Path) -> None:

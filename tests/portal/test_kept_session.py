@@ -15,6 +15,7 @@ from portal.views import View
 from tests.e2e.people import Portal
 from tests.marker.running import KEY
 from tests.portal.browsers import PASSWORD, USERNAME, chromes
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def opener(tmp_path: Path, portal: Portal) -> OpenPortal:
     """Give what opens the portal with one profile, again and again."""
-    return chrome_opener(chromes(tmp_path), portal.address, SystemClock(), Cipher(KEY))
+    return chrome_opener(chromes(tmp_path), portal.address, SystemClock(), Cipher(KEY), PATIENCE)
 
 
 def sees(page: PortalFace, portal: Portal) -> View:

@@ -259,7 +259,7 @@ def test_waits_for_a_change(portal: Portal, page: ChromePortal) -> None:
     soon = threading.Timer(0.2, portal.opens, ["Algebra"], {"live": True})
     soon.start()
     begun = time.monotonic()
-    assert page.changed(within=10)
-    assert time.monotonic() - begun < 8
+    assert page.changed(within=60)
+    assert time.monotonic() - begun < 50
     soon.join()
     assert page.settle().view is View.OPEN

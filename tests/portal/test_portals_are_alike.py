@@ -1,20 +1,17 @@
 """The simulator draws what the real Vaadin draws: the same elements, classes and roles in every view."""
 
-import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 from selenium.webdriver.common.by import By
 
-from core.clock import SystemClock
 from portal.browser import Browser
 from portal.errors import SessionLost, SignInRefused
 from portal.lessons import Lesson
-from portal.session import ChromePortal
 from tests.e2e.people import Portal
-from tests.portal.browsers import PASSWORD, USERNAME, OpenBrowser, until
+from tests.portal.browsers import PASSWORD, USERNAME, OpenBrowser, page_of, until
 
-pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.vaadin]
+pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.vaadin, pytest.mark.ordeal]
 
 SCENES = (
     "login",
@@ -61,7 +58,8 @@ Drawn = dict[str, list[str]]
 def drawn(open_browser: OpenBrowser, simulated_portal_url: str, vaadin_portal_url: str) -> tuple[Drawn, Drawn]:
     """Walk through both portals and keep what they draw in each scene."""
     browser = open_browser("headless-shell")
-    return walk(Portal(simulated_portal_url), browser), walk(Portal(vaadin_portal_url), browser)
+    with closing(Portal(simulated_portal_url)) as simulated, closing(Portal(vaadin_portal_url)) as real:
+        return walk(simulated, browser), walk(real, browser)
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -79,7 +77,7 @@ def walk(portal: Portal, browser: Browser) -> Drawn:
     driver.execute("executeCdpCommand", {"cmd": "Network.clearBrowserCookies", "params": {}})
     portal.reset()
     portal.has_student(USERNAME, PASSWORD)
-    page = ChromePortal(browser, portal.address, time.sleep, SystemClock())
+    page = page_of(browser, portal.address)
 
     def look(scene: str) -> None:
         until(lambda: not driver.find_elements(By.CSS_SELECTOR, "[class*='-animate-out']"))  # a window on its way out
@@ -137,5 +135,4 @@ def walk(portal: Portal, browser: Browser) -> Drawn:
     portal.expires()
     meet_trouble("expired")
     driver.get("about:blank")
-    portal.http.close()
     return drawn

@@ -53,7 +53,7 @@ async def test_refused_token(caplog: pytest.LogCaptureFixture) -> None:
         running = asyncio.create_task(
             run_side_by_side([bots.serves("marker"), bots.fails(TokenRefused("TEACHER_BOT_TOKEN"))], reports)
         )
-        await asyncio.wait_for(reports.said.wait(), 10)
+        await asyncio.wait_for(reports.said.wait(), 60)
     assert not running.done()
     assert bots.ended == []
     assert "TEACHER_BOT_TOKEN" in caplog.text

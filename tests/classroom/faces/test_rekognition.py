@@ -348,7 +348,7 @@ class TestTroubles:
         """A server that never answers is given up."""
         scene.server.raw = never
         engine = scene.new_engine(timeout=0.2)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             with pytest.raises(FaceUnavailable, match="Timeout"):
                 await engine.template(PHOTO)
         await engine.close()

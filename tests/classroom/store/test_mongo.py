@@ -30,14 +30,24 @@ from core.encryption import Cipher, EncryptionKeyError
 from core.health import Reports
 from tests.classroom.store.contract import CODE, NOW, StoreContract, a_session, after, mark, opened, sheets_of
 from tests.servers import ROOT, mongo_server
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
-# Closed at the moment when it connects anew, pymongo leaves that socket to the garbage collector.
-may_leave_a_socket = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 OTHER_KEY = "YW5vdGhlci1rZXktb2YtMzItYnl0ZXMtZm9yLXRlc3Q="
+
+
+# Closed at the moment when it connects anew, pymongo leaves that socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collected() -> Iterator[None]:
+    """Collect pymongo's sockets here, where the warning is ignored, not in the test of another module."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -216,10 +226,10 @@ async def test_closed(mongo_uri: str, database: str) -> None:
 
 async def test_gone_and_back(tmp_path: Path, database: str) -> None:
     """While MongoDB is gone each method says soon to try again, without the password; then it works by itself."""
-    patience, file = 0.5, str(tmp_path / "mongo")
+    file = str(tmp_path / "mongo")
     with mongo_server("--file", file) as uri:
         port = uri.rpartition(":")[2]
-        store = MongoStore(uri, database, Cipher(KEY), patience=patience)
+        store = MongoStore(uri, database, Cipher(KEY), patience=0.5)
         await store.open()
         session = await opened(store, a_session(batches=["CS-1"]))
         assert await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
@@ -229,10 +239,9 @@ async def test_gone_and_back(tmp_path: Path, database: str) -> None:
         store.create_session(a_session("b" * 12), [], "111111", after(120)),
         store.unacked(),
     ):
-        since = time.monotonic()
         with pytest.raises(StoreUnavailable):
-            await ask
-        assert time.monotonic() - since < patience + 5
+            async with asyncio.timeout(PATIENCE):
+                await ask
     with mongo_server("--file", file, "--port", port):
         (sheet,) = await store.sheets(session.id)
         assert (len(sheet.marks), sheet.version) == (1, 1)
@@ -247,37 +256,31 @@ async def test_a_class_at_once(store: Store) -> None:
     assert all(await asyncio.gather(*marks))
 
 
-@may_leave_a_socket
 async def test_gone_for_a_class(database: str) -> None:
     """Where MongoDB is gone, hundreds who ask are told so together, not one time limit after the other."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=0.5)
+        store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=3)
         since = time.monotonic()
         answers = await asyncio.gather(*(store.open() for _ in range(200)), return_exceptions=True)
         assert {type(answer) for answer in answers} == {StoreUnavailable}
-        assert time.monotonic() - since < 8  # 200 by tens would be 10 s
+        assert time.monotonic() - since < 50  # 200 by tens would be 60 s
         await store.close()
-        gc.collect()
 
 
-@may_leave_a_socket
 async def test_health(database: str) -> None:
     """A store that does not answer is named in the health report in time, and asks for no restart."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=2.5)
+        store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=8)
         opening = asyncio.create_task(store.open())
         await asyncio.wait({opening}, timeout=0.1)  # it is connecting
-        since = time.monotonic()
         part = await health_part([], store, Lateness())
-        assert time.monotonic() - since < 4
+        assert not opening.done()  # the report did not wait for the store's own time limit
         assert (part.failing, part.degraded) == ([], ["the classroom's store does not answer: see the log"])
         opening.cancel()
         await asyncio.wait({opening})
         await store.close()
-        gc.collect()
 
 
-@may_leave_a_socket
 async def test_gone_at_the_start(database: str) -> None:
     """Where nothing listens the store says to try again; neither address nor password is in the text."""
     with socket.socket() as nobody:
@@ -288,10 +291,8 @@ async def test_gone_at_the_start(database: str) -> None:
             await store.open()
     assert not re.search(r"secret|127", str(gone.value))
     await store.close()
-    gc.collect()
 
 
-@may_leave_a_socket
 async def test_waited_for(database: str) -> None:
     """A MongoDB that is up later than the classroom is waited for, and named in the health report meanwhile."""
     reports = Reports()
@@ -300,27 +301,25 @@ async def test_waited_for(database: str) -> None:
         port = nobody.getsockname()[1]
     store = MongoStore(f"mongodb://127.0.0.1:{port}", database, Cipher(KEY), patience=0.3)
     opening = asyncio.create_task(open_when_there(store, reports, every=0.1))
-    assert not (await asyncio.wait({opening}, timeout=0.6))[0]
-    assert (await reports.report())["problems"] == ["the classroom waits for its store: see the log"]
+    async with asyncio.timeout(PATIENCE):
+        while (await reports.report())["problems"] != ["the classroom waits for its store: see the log"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert not opening.done()
     with mongo_server("--port", str(port)):
-        await asyncio.wait_for(opening, 60)
+        await asyncio.wait_for(opening, PATIENCE)
         assert await store.unfinished() == []
         await store.close()
-    gc.collect()
 
 
-@may_leave_a_socket
 async def test_silent(database: str) -> None:
     """A server that takes connections and never answers is given up in bounded time."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"mongodb://127.0.0.1:{silent.getsockname()[1]}"
         store = MongoStore(uri, database, Cipher(KEY), patience=0.5)
-        since = time.monotonic()
         with pytest.raises(StoreUnavailable):
-            await store.open()
-        assert time.monotonic() - since < 10
+            async with asyncio.timeout(PATIENCE):
+                await store.open()
         await store.close()
-        gc.collect()
 
 
 async def test_password(mongo_uri: str, database: str) -> None:

@@ -18,6 +18,7 @@ from classroom.store import Store, StoreDamaged, StoreUnavailable, Tokens
 from classroom.store.schema import MIGRATIONS
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
+from tests import children
 from tests.classroom.store.contract import TEACHER, StoreContract, after, opened
 from tests.servers import ROOT
 
@@ -157,9 +158,8 @@ def test_killed(tmp_path: Path) -> None:
     """Of a writer that is killed every acknowledged mark is there, with a version that has counted it."""
     file = tmp_path / "store.sqlite3"
     acknowledged = []
-    with subprocess.Popen(
+    with children.start(
         [sys.executable, "-c", WRITER, str(file), KEY],
-        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,

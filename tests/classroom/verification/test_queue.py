@@ -39,7 +39,7 @@ STRICT = replace(QUICK, limits=Limits(ahead=1))  # one after the other, for what
 
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait until something has come to be."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  # what is waited for has no event
             await asyncio.sleep(0.002)
 
@@ -385,7 +385,7 @@ class TestTurns:
         assert await tasks() == 20
         scene.engine.gate.open()
         await scene.hears(*matches(*range(1, 31)))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await tasks() != 2:  # noqa: ASYNC110  # tasks end by themselves
                 await asyncio.sleep(0.002)
         queue.submit(await scene.sends(31))

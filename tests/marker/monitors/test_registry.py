@@ -423,7 +423,7 @@ class TestHearing:
         house.storage.held = [False]
         house.storage.gate.clear()
         await asyncio.to_thread(house.made[0].end, Event.REFUSED)
-        assert await asyncio.to_thread(house.storage.waiting.wait, 20)
+        assert await asyncio.to_thread(house.storage.waiting.wait, 60)
         starting = asyncio.create_task(house.registry.start(AIDA))
         await asyncio.wait({starting}, timeout=0.2)  # it may have to wait for what is held up
         house.storage.gate.set()
@@ -489,7 +489,7 @@ class TestRestart:
         """A start that is under way when the end comes leaves no monitor running."""
         house.storage.gate.clear()
         starting = asyncio.create_task(house.registry.start(AIDA))
-        assert await asyncio.to_thread(house.storage.waiting.wait, 20)
+        assert await asyncio.to_thread(house.storage.waiting.wait, 60)
         closing = asyncio.create_task(house.registry.close())
         await asyncio.sleep(0)
         house.storage.gate.set()
