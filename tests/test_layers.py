@@ -7,6 +7,7 @@ import pytest
 
 from tests.servers import ROOT
 from tools.check_layers import main
+from tools.draw_imports import DOCUMENT, renewed
 
 pytestmark = pytest.mark.integration
 
@@ -36,7 +37,7 @@ def test_the_project_keeps_its_layers(project: Path) -> None:
         ("classroom/store/rows.py", "from classroom.teacher.board import Boards"),
         ("classroom/domain/sessions.py", "from telegram_app.lines import short"),
         ("sandbox/lms/server.py", "from sandbox.portal.world import World"),
-        ("telegram_app/lines.py", "from telegram_app.outbox import Outbox"),
+        ("telegram_app/outbox_table.py", "from telegram_app.outbox import Outbox"),
         ("storage.py", "from marker.monitors import registry"),
         ("telegram_app/outbox.py", "from marker.monitors.bridge import Bridge"),
         ("marker/menu.py", "from bot import main"),
@@ -49,3 +50,9 @@ def test_a_forbidden_import_is_caught(project: Path, module: str, line: str) -> 
     path = project / module
     path.write_text(path.read_text(encoding="utf-8") + f"\n{line}  # forbidden\n", encoding="utf-8")
     assert main(project) != 0
+
+
+def test_the_drawing_of_the_imports_is_up_to_date() -> None:
+    """CONTRIBUTING.md shows the imports that the code has."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert renewed(text) == text
