@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 from core.clock import Clock, SystemClock
 from core.settings import ROOT
-from core.sqlite import Database, LedgerUnavailable
+from core.sqlite import Database, DatabaseUnavailable
 from lessons.events import Event, State, Status, StatusEvent
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
 from lessons.marking import Journal, Marking
 from portal.browser import Chromes
 from portal.errors import (
@@ -138,7 +138,7 @@ class AttendanceMonitor:
             mode,
             portal_url,
             zone,
-            journal or Lessons(Database(":memory:")),
+            journal or Lessons(Database(":memory:", [SCHEMA])),
             self._clock,
             on_attendance_found,
             self._tell,
@@ -321,7 +321,7 @@ class AttendanceMonitor:
                 self._load_again(passing)
             except UnknownView as unknown:
                 self._wait_out(unknown, portal)
-            except (PortalUnavailable, LedgerUnavailable) as trouble:
+            except (PortalUnavailable, DatabaseUnavailable) as trouble:
                 self._wait_out(trouble)
 
     def _load_again(self, passing: PortalError) -> None:
@@ -431,7 +431,7 @@ class AttendanceMonitor:
             self._on_check(now)
         return now
 
-    def _wait_out(self, trouble: PortalError | LedgerUnavailable, portal: Portal | None = None) -> None:
+    def _wait_out(self, trouble: PortalError | DatabaseUnavailable, portal: Portal | None = None) -> None:
         """Pause after trouble that may pass: longer each time, with jitter, five minutes at most.
 
         With the portal, its page goes with the news: nobody can know it from words alone.

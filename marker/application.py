@@ -9,7 +9,7 @@ from telegram import Update
 from telegram.error import TelegramError
 from telegram.ext import ContextTypes
 
-from core.sqlite import LedgerUnavailable
+from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, StatusEvent
 from marker.admin.invitations import Invitations
 from marker.admin.moves import Moves
@@ -25,7 +25,7 @@ from marker.stray_texts import StrayTexts
 from marker.student.buttons import StudentHandlers
 from marker.student.deletion import Deletion
 from marker.student.notices import Notices
-from marker.student.offers import Offers
+from marker.student.offers import OFFER_SLOT, Offers
 from telegram_app.factory import AnyApplication
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Marker:
                     await self.clean()
                 if looks % CATCH_UP_EVERY == 0:
                     await self.catch_up()
-            except LedgerUnavailable as error:
+            except DatabaseUnavailable as error:
                 log.warning("%s; looked at again in %.0f s", error, LOOK_EVERY)
 
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
@@ -110,9 +110,9 @@ class Marker:
         services = self._services
         before = services.clock.now() - timedelta(days=services.settings.retention_days)
         lessons = await asyncio.to_thread(services.lessons.clean, before.date().isoformat())
-        others = await asyncio.to_thread(services.told.clean, before)
+        others = await asyncio.to_thread(services.claims.clean, before)
         others += await asyncio.to_thread(services.people.clean, before)
-        slots = await asyncio.to_thread(services.outbox.forget_offers)
+        slots = await asyncio.to_thread(services.outbox.clean_slots, OFFER_SLOT, services.lessons.unknown)
         log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
 
     async def end(self) -> None:

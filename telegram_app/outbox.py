@@ -7,7 +7,7 @@ its answer was lost may something arrive twice, since ``sendMessage`` has no key
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -27,7 +27,7 @@ from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 from telegram.ext import ExtBot
 
 from core.clock import Clock, SystemClock
-from core.sqlite import Database, LedgerUnavailable
+from core.sqlite import Database, DatabaseUnavailable
 from telegram_app.outbox_table import Action, Outgoing, OutgoingRow
 from telegram_app.people import People
 from telegram_app.qr import qr_picture
@@ -199,9 +199,9 @@ class Outbox:
         """Return since when the oldest message waits; not for the loop."""
         return self._queue.oldest()
 
-    def forget_offers(self) -> int:
-        """Forget where offers of lessons that are cleaned away stood; not for the loop."""
-        return self._queue.forget_offers()
+    def clean_slots(self, prefix: str, gone: Callable[[list[str]], Iterable[str]]) -> int:
+        """Delete the slots ``prefix + key`` of those keys that ``gone`` returns; return how many. Blocks."""
+        return self._queue.clean_slots(prefix, gone)
 
     def _put(self, items: tuple[Item, ...], when: Callable[[], bool] | None) -> bool:
         with self._database.transaction():
@@ -242,7 +242,7 @@ class Outbox:
             except Forbidden:
                 await self._give_up(chat_id)
                 return
-            except (TelegramError, LedgerUnavailable) as error:
+            except (TelegramError, DatabaseUnavailable) as error:
                 # network, 5xx: not done, or done and the answer lost
                 pause = min(FIRST_PAUSE * 2.0 ** min(failures, 20), LONGEST_PAUSE)
                 failures += 1

@@ -12,7 +12,7 @@ from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import Course, Place, Session, Sheet, Teacher, code_ends, new_code
 from classroom.lms import LmsUnavailable
-from classroom.rooms import Room
+from classroom.saved_rooms import SavedRoom
 from classroom.services import Classroom, sender
 from classroom.store import SessionExists
 from classroom.student.texts import refusal_text
@@ -254,7 +254,7 @@ class Opening:
         rooms = await asyncio.to_thread(self._room.rooms.of, person)
         if len(rooms) >= MOST_ROOMS and name not in [room.name for room in rooms]:
             return False
-        room = Room(name, session.place.latitude, session.place.longitude, session.place.accuracy)
+        room = SavedRoom(name, session.place.latitude, session.place.longitude, session.place.accuracy)
         await asyncio.to_thread(self._room.rooms.save, person, room)
         return True
 

@@ -22,12 +22,12 @@ from classroom.store import StoreError
 from classroom.verification.metrics import Metrics, in_words
 from classroom.verification.note_check import Check, Limits, NoteChecks, Repeated
 from core.health import Part
-from core.sqlite import LedgerError
+from core.sqlite import DatabaseError
 
 log = logging.getLogger(__name__)
 
 # Hear of a note's examination, and of a note that can't be judged. May be called again where it raises StoreError or
-# LedgerError, and for a check-in that has gone on meanwhile: the store decides.
+# DatabaseError, and for a check-in that has gone on meanwhile: the store decides.
 Decided = Callable[[CheckIn, Examined, Verdict], Awaitable[None]]
 Undecided = Callable[[CheckIn, Unusable | NoteRefusal], Awaitable[None]]
 
@@ -253,7 +253,7 @@ class Verification:
                 await self._decided(check.check_in, *check.outcome)
             else:
                 await self._unusable(check.check_in, check.outcome)
-        except (StoreError, LedgerError) as error:
+        except (StoreError, DatabaseError) as error:
             self._count(check, error)
             log.warning("%s, what became of the note: %s; trying again", check.label, error)
             self._put_later(check)

@@ -11,7 +11,7 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler
 from telegram.helpers import create_deep_linked_url
 
-from core.sqlite import LedgerUnavailable
+from core.sqlite import DatabaseUnavailable
 from marker.admin.screens import AdminScreens, Context, Handler, asked_for
 from marker.lockouts import Lockouts, too_many_codes
 from marker.menu import SLOT, below, changed_menu, fresh_menu
@@ -55,7 +55,7 @@ class Moves(AdminScreens):
             moved_to = move.moved_to
             there = self._services.storage.student(moved_to) if moved_to is not None else None
             if there is not None and self._services.storage.student(move.student) is None:
-                await asyncio.to_thread(self._services.moves.finish, move)
+                await asyncio.to_thread(self._services.student_rows.hand_over, move)
                 await self._tell(move, there)
             else:
                 await asyncio.to_thread(self._services.moves.give_back, move.code)
@@ -165,7 +165,7 @@ class Moves(AdminScreens):
             if student is not None:
                 await self._offers.end_all(move.student, student.username, theirs("Monitoring is off."))
             moved = await self._services.registry.move(move.student, person, lambda: self._write(move, person))
-        except (NotRegistered, AlreadyRegistered, StorageUnavailable, LedgerUnavailable, StillRunning) as error:
+        except (NotRegistered, AlreadyRegistered, StorageUnavailable, DatabaseUnavailable, StillRunning) as error:
             log.warning("student %d: not moved, %s", move.student, type(error).__name__)
             if self._services.storage.student(move.student) is not None:
                 await asyncio.to_thread(self._services.moves.give_back, code)
@@ -178,7 +178,7 @@ class Moves(AdminScreens):
 
     def _write(self, move: Move, person: int) -> Student:
         moved = self._services.storage.move(move.student, person)
-        self._services.moves.finish(move)
+        self._services.student_rows.hand_over(move)
         return moved
 
     async def _tell(self, move: Move, student: Student) -> None:

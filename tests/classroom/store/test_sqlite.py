@@ -15,7 +15,7 @@ import pytest
 
 from classroom.domain.sessions import FaceCheck, Sheet, Step
 from classroom.store import Store, StoreDamaged, StoreUnavailable, Tokens
-from classroom.store.schema import MIGRATIONS
+from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
 from tests.classroom.store.contract import TEACHER, StoreContract, after, opened
@@ -80,7 +80,7 @@ async def test_newer(tmp_path: Path) -> None:
     """A schema from a newer program is refused."""
     file = tmp_path / "store.sqlite3"
     connection = sqlite3.connect(file)
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
     connection.close()
     with pytest.raises(StoreDamaged, match="knows"):
         await SqliteStore(file, Cipher(KEY)).open()
@@ -137,7 +137,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from classroom.store.sqlite import SqliteStore
-from encryption import Cipher
+from core.encryption import Cipher
 from tests.classroom.store.contract import a_session, mark, opened
 
 async def main():
