@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from core.backoff import Backoff
 from core.clock import Clock, SystemClock
 from core.settings import ROOT
 from core.sqlite import Database, DatabaseUnavailable
@@ -160,8 +161,9 @@ class AttendanceMonitor:
         self._woken = False
         self._leave_portal = False
         self._early = WAKE_AHEAD * jitter(0.5, 1.0)  # seconds, so that not all sign in at the same moment
-        self._troubles = 0
-        self._again = 0  # loads in a row that a moving page or a lost session asked for
+        self._troubles = Backoff(FIRST_PAUSE, LONGEST_PAUSE, lambda: jitter(0.7, 1.0))
+        # of loads in a row that a moving page or a lost session asked for
+        self._again = Backoff(FIRST_AGAIN, LONGEST_PAUSE, lambda: jitter(0.5, 1.0))
 
     # the public face: from any thread, returns at once
 
@@ -314,9 +316,9 @@ class AttendanceMonitor:
                 return
             try:
                 self._check(portal)
-                self._troubles = 0
+                self._troubles.reset()
                 if self._rest(portal):
-                    self._again = 0
+                    self._again.reset()
             except (PageChanged, SessionLost) as passing:
                 self._load_again(passing)
             except UnknownView as unknown:
@@ -329,10 +331,9 @@ class AttendanceMonitor:
 
         Where it does not, the loads become rarer and rarer, and it is trouble like any other.
         """
-        self._again += 1
-        wait = _growing(FIRST_AGAIN, self._again) * self._jitter(0.5, 1.0)
+        wait = self._again.next()
         log.info("monitor %s: %s, loading again", self._student, type(passing).__name__)
-        if self._again >= AGAIN_IS_TROUBLE:
+        if self._again.failures >= AGAIN_IS_TROUBLE:
             self._marking.interrupted()
             self._become(State.WAITING, trouble=str(passing), next_in=wait)
             self._tell(StatusEvent(Event.TROUBLE, str(passing)))
@@ -437,8 +438,7 @@ class AttendanceMonitor:
         With the portal, its page goes with the news: nobody can know it from words alone.
         """
         self._marking.interrupted()
-        self._troubles += 1
-        wait = _growing(FIRST_PAUSE, self._troubles) * self._jitter(0.7, 1.0)
+        wait = self._troubles.next()
         log.warning("monitor %s: %s: %s; again in %.0f s", self._student, type(trouble).__name__, trouble, wait)
         self._become(State.WAITING, trouble=str(trouble), next_in=wait)
         event = StatusEvent(Event.TROUBLE, str(trouble))
@@ -478,8 +478,3 @@ class AttendanceMonitor:
             self._tell(StatusEvent(Event.WATCHING))
         if state is State.RESTING and before.state is not State.RESTING:
             self._tell(StatusEvent(Event.RESTING))
-
-
-def _growing(first: float, times: int) -> float:
-    """Return a pause that doubles each time, five minutes at most."""
-    return min(first * 2.0 ** min(times - 1, 20), LONGEST_PAUSE)

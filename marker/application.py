@@ -31,8 +31,8 @@ from telegram_app.factory import AnyApplication
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds between looks for offers that have timed out
-CLEAN_EVERY = 86_400  # looks: once a day, and soon after the start
-CATCH_UP_EVERY = 10  # looks, after which what was left undone is tried again
+CLEAN_EVERY = 86_400.0  # seconds; the first time soon after the start
+CATCH_UP_EVERY = 10.0  # seconds, after which what was left undone is tried again
 
 
 class Marker:
@@ -78,19 +78,21 @@ class Marker:
 
     async def run(self) -> None:
         """Look after what time changes, until cancelled: offers that time out, and what could not be done before."""
-        looks = 0
+        clock = self._services.clock
+        clean_at, catch_up_at = clock.monotonic(), clock.monotonic() + CATCH_UP_EVERY
         while True:
             due = time.monotonic() + LOOK_EVERY
             await asyncio.sleep(LOOK_EVERY)
             self.lag = time.monotonic() - due
-            looks += 1
             try:
                 await self.offers.end_timed_out()
                 await self.notices.troubles.look()
-                if looks % CLEAN_EVERY == 1:
+                if clock.monotonic() >= clean_at:
                     await self.clean()
-                if looks % CATCH_UP_EVERY == 0:
+                    clean_at = clock.monotonic() + CLEAN_EVERY
+                if clock.monotonic() >= catch_up_at:
                     await self.catch_up()
+                    catch_up_at = clock.monotonic() + CATCH_UP_EVERY
             except DatabaseUnavailable as error:
                 log.warning("%s; looked at again in %.0f s", error, LOOK_EVERY)
 

@@ -26,6 +26,7 @@ from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 from telegram.ext import ExtBot
 
+from core.backoff import Backoff
 from core.clock import Clock, SystemClock
 from core.sqlite import Database, DatabaseUnavailable
 from telegram_app.outbox_table import Action, Outgoing, OutgoingRow
@@ -230,13 +231,13 @@ class Outbox:
     async def _serve(self, chat_id: int) -> None:
         """Work one chat's queue off; ends when it is empty."""
         kick = self._kicks[chat_id]
-        failures = 0
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while self._running:
             kick.clear()
             try:
                 if not await self._turn(chat_id, kick):
                     return
-                failures = 0
+                backoff.reset()
             except RetryAfter as refused:
                 self._held_until[chat_id] = self._clock.monotonic() + seconds_of(refused)
             except Forbidden:
@@ -244,8 +245,7 @@ class Outbox:
                 return
             except (TelegramError, DatabaseUnavailable) as error:
                 # network, 5xx: not done, or done and the answer lost
-                pause = min(FIRST_PAUSE * 2.0 ** min(failures, 20), LONGEST_PAUSE)
-                failures += 1
+                pause = backoff.next()
                 log.warning("outgoing: chat %d, %s; again in %.0f s", chat_id, type(error).__name__, pause)
                 await self._wait(pause, kick)  # something new, such as a password to delete, is tried at once
 
