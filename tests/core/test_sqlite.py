@@ -13,8 +13,9 @@ import pytest
 
 from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
 from classroom.saved_rooms import SavedRoom, SavedRooms
+from classroom.store.schema import SCHEMA as CLASSROOM_STORE
 from core.settings import ROOT
-from core.sqlite import VERSIONS_BY_OWNER, Database, DatabaseError, DatabaseUnavailable, Schema
+from core.sqlite import VERSIONS_BY_OWNER, Database, DatabaseError, DatabaseUnavailable, Schema, stored_versions
 from lessons.journal import Lessons
 from marker.tables.schema import SCHEMAS as MARKER
 from telegram_app.outbox_table import Outgoing, OutgoingRow
@@ -198,6 +199,41 @@ class TestOwners:
         Database(path, MARKER).close()
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA user_version").fetchone()[0] > 3
+
+    @pytest.mark.parametrize("owner", [*MARKER, SAVED_ROOMS, CLASSROOM_STORE], ids=lambda schema: schema.owner)
+    def test_tables_are_named(self, path: Path, owner: Schema) -> None:
+        """Every owner's schema works without the others' and names exactly the tables that its migrations make."""
+        Database(path, [owner]).close()
+        made = {name for kind, name in schema(path) if kind == "table" and not name.startswith("sqlite")}
+        assert made == {*owner.tables, "schema_versions"}
+
+
+class TestStoredVersions:
+    """Versions read from a file that stays as it is, for the self-check."""
+
+    @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
+    def test_old(self, path: Path, fixture: Path) -> None:
+        """The owners' versions in a file of each old version are known, and the file is not changed."""
+        make_old(path, fixture)
+        before, layout = path.read_bytes(), int(fixture.stem[-1])
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            assert stored_versions(connection, MARKER) == {each.owner: each.legacy[layout] for each in MARKER}
+        assert path.read_bytes() == before
+
+    def test_current(self, path: Path) -> None:
+        """A migrated file has every owner's newest version; an owner without tables in it has version 0."""
+        Database(path, MARKER).close()
+        with closing(sqlite3.connect(path)) as connection:
+            expected = {each.owner: each.version for each in MARKER} | {"classroom": 0}
+            assert stored_versions(connection, [*MARKER, SAVED_ROOMS]) == expected
+
+    def test_newer(self, path: Path) -> None:
+        """A newer version is refused with the owner's name."""
+        Database(path, [BOOKS]).close()
+        with closing(sqlite3.connect(path)) as connection:
+            older = replace(BOOKS, migrations=BOOKS.migrations[:1])
+            with pytest.raises(DatabaseError, match=r"^schema 2 of books; this version of the program knows 1$"):
+                stored_versions(connection, [SHELVES, older])
 
 
 class TestOldVersions:

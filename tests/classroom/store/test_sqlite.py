@@ -111,6 +111,23 @@ async def test_version_1(tmp_path: Path) -> None:
     assert schema(file) == schema(tmp_path / "new.sqlite3")
 
 
+async def test_version_2(tmp_path: Path) -> None:
+    """A store of version 2, from before each owner of tables had a version of its own, keeps what it has."""
+    file = tmp_path / "store.sqlite3"
+    store = SqliteStore(file, Cipher(KEY))
+    await store.open()
+    session = await opened(store)
+    await store.close()
+    new = schema(file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("DROP TABLE schema_versions; PRAGMA user_version = 2;")
+    again = SqliteStore(file, Cipher(KEY))
+    await again.open()
+    assert await again.session(session.id) == session
+    await again.close()
+    assert schema(file) == new
+
+
 def schema(file: Path) -> set[tuple[str, str]]:
     """Return a database's tables and indexes."""
     with closing(sqlite3.connect(file)) as connection:
