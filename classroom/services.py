@@ -21,7 +21,7 @@ from core.sqlite import DatabaseError
 from telegram_app.claims import Claims
 from telegram_app.i18n import Texts, closest, texts
 from telegram_app.outbox import Item, Outbox
-from telegram_app.people import People, Step
+from telegram_app.people import ConversationStep, People
 from telegram_app.rate_limiter import answer_tap
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Side:
         """Return the texts in a person's language."""
         return texts(closest(self.languages.get(person)))
 
-    async def step(self, person: int) -> Step | None:
+    async def step(self, person: int) -> ConversationStep | None:
         """Return where a person is in a conversation; None: nowhere."""
         step = await asyncio.to_thread(self.people.step, person)
         return step if step is not None and step.name else None

@@ -28,7 +28,7 @@ from marker.monitors.registry import MonitorRegistry
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
 from marker.tables.schema import SCHEMAS
 from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
@@ -145,7 +145,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
             watches,
             Claims(database),
             Attempts(database),
-            Moves(database),
+            MoveCodes(database),
             StudentRows(database),
             sign_in_check,
             languages=people.languages(),

@@ -13,7 +13,7 @@ from lessons.journal import Lessons
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.tables.attempts import Attempts
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
 from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
 from storage import Storage
@@ -40,7 +40,7 @@ class Services:
     watches: Watches
     claims: Claims
     attempts: Attempts
-    moves: Moves
+    move_codes: MoveCodes
     student_rows: StudentRows
     sign_in_check: SignInCheck
     languages: dict[int, str] = field(default_factory=dict)  # what each person's app or choice says

@@ -10,7 +10,7 @@ from core.sqlite import Database
 
 
 @dataclass(frozen=True)
-class Step:
+class ConversationStep:
     """The step of a conversation that a person is at, since when, with the answers so far (never a password)."""
 
     name: str
@@ -69,12 +69,12 @@ class People:
                 (step, at.isoformat(), telegram_id, *when),
             )
 
-    def step(self, telegram_id: int) -> Step | None:
+    def step(self, telegram_id: int) -> ConversationStep | None:
         """Return the step that a person is at."""
         rows = self._database.read("SELECT * FROM steps WHERE telegram_id = ?", telegram_id)
         return _step(rows[0]) if rows else None
 
-    def steps(self) -> dict[int, Step]:
+    def steps(self) -> dict[int, ConversationStep]:
         """Return everybody's step."""
         return {row["telegram_id"]: _step(row) for row in self._database.read("SELECT * FROM steps")}
 
@@ -107,5 +107,5 @@ class People:
             connection.execute("DELETE FROM outgoing WHERE chat_id = ? AND action != 'delete'", (telegram_id,))
 
 
-def _step(row: Any) -> Step:
-    return Step(row["step"], json.loads(row["data"]), datetime.fromisoformat(row["at"]))
+def _step(row: Any) -> ConversationStep:
+    return ConversationStep(row["step"], json.loads(row["data"]), datetime.fromisoformat(row["at"]))

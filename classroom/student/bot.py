@@ -26,7 +26,7 @@ from telegram_app.i18n import LANGUAGES, Texts, texts
 from telegram_app.lines import short
 from telegram_app.outbox import ANSWER, NOTICE, Button, Item, Keyboard
 from telegram_app.outbox_table import Action
-from telegram_app.people import Step as Asked
+from telegram_app.people import ConversationStep
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ class StudentBot:
         else:
             await self._side.outbox.put(Item(person, "strip", slot=MENU), Item(person, "send", question))
 
-    def _in_sight(self, before: Asked | None) -> bool:
+    def _in_sight(self, before: ConversationStep | None) -> bool:
         return before is not None and before.name == CODE and self._room.clock.now() - before.at < ON_SCREEN
 
     async def _enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> None:

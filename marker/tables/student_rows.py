@@ -2,7 +2,7 @@
 
 from core.sqlite import Database
 from lessons.journal import Lessons
-from marker.tables.moves import Move, Moves
+from marker.tables.move_codes import MoveCode, MoveCodes
 from marker.tables.watches import Watches
 from telegram_app.people import People
 
@@ -13,7 +13,7 @@ class StudentRows:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._people, self._lessons = People(database), Lessons(database)
-        self._watches, self._moves = Watches(database), Moves(database)
+        self._watches, self._move_codes = Watches(database), MoveCodes(database)
 
     def forget(self, student: int) -> None:
         """Delete everything but queued deletions: a message with a typed password must leave the chat."""
@@ -21,7 +21,7 @@ class StudentRows:
             self._people.forget(student)
             self._lessons.forget(student)
             self._watches.forget(student)
-            self._moves.forget(student)
+            self._move_codes.forget(student)
 
     def forget_monitoring(self, student: int, before: str) -> None:
         """Delete lessons and monitoring state, but keep what the chat needs: language, step, messages, slots.
@@ -32,7 +32,7 @@ class StudentRows:
             self._lessons.forget(student, before)
             self._watches.forget(student)
 
-    def hand_over(self, move: Move) -> None:
+    def hand_over(self, move: MoveCode) -> None:
         """Give the rows to the account that the student has moved to, and delete the move code.
 
         Call it when the student's record has moved.
@@ -43,4 +43,4 @@ class StudentRows:
             self._lessons.hand_over(move.student, move.moved_to)
             self._watches.hand_over(move.student, move.moved_to)
             self._people.hand_over(move.student, move.moved_to)
-            self._moves.remove(move.code)
+            self._move_codes.remove(move.code)

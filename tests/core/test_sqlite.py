@@ -19,7 +19,7 @@ from core.sqlite import VERSIONS_BY_OWNER, Database, DatabaseError, DatabaseUnav
 from lessons.journal import Lessons
 from marker.tables.schema import SCHEMAS as MARKER
 from telegram_app.outbox_table import Outgoing, OutgoingRow
-from telegram_app.people import People, Step
+from telegram_app.people import ConversationStep, People
 from telegram_app.schema import SCHEMA as TELEGRAM_APP
 
 pytestmark = pytest.mark.unit
@@ -280,7 +280,9 @@ class TestOldVersions:
             people, lessons, queue = People(database), Lessons(database), Outgoing(database, "marker")
             assert people.languages() == {501: "kk"}
             assert people.unreachable() == {502}
-            assert people.steps() == {503: Step("username", {"code": "ABCD2345"}, datetime(2026, 9, 1, 4, tzinfo=UTC))}
+            assert people.steps() == {
+                503: ConversationStep("username", {"code": "ABCD2345"}, datetime(2026, 9, 1, 4, tzinfo=UTC))
+            }
             assert [row.subject for row in lessons.untold()] == ["Physics"]
             assert [row.subject for row in lessons.offers()] == ["Алгебра"]
             last = lessons.last_mark(501)

@@ -28,7 +28,7 @@ from marker.monitors.registry import MonitorRegistry
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
 from marker.tables.schema import SCHEMAS
 from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
@@ -148,7 +148,7 @@ class House:
             watches,
             Claims(self.database),
             Attempts(self.database),
-            Moves(self.database),
+            MoveCodes(self.database),
             StudentRows(self.database),
             cast(SignInCheck, self.check),
             languages=people.languages(),

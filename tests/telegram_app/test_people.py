@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.sqlite import Database
-from telegram_app.people import People, Step
+from telegram_app.people import ConversationStep, People
 from telegram_app.schema import SCHEMA
 from tests.fakes import FakeClock
 
@@ -51,9 +51,9 @@ def test_step(people: People, clock: FakeClock) -> None:
     clock.advance(5)
     people.set_step(AIDA, "username", {"code": "ABCD2345"}, clock.now())
     people.set_step(BEN, "code", {}, clock.now())
-    expected = Step("username", {"code": "ABCD2345"}, clock.now())
+    expected = ConversationStep("username", {"code": "ABCD2345"}, clock.now())
     assert people.step(AIDA) == expected
-    assert people.steps() == {AIDA: expected, BEN: Step("code", {}, clock.now())}
+    assert people.steps() == {AIDA: expected, BEN: ConversationStep("code", {}, clock.now())}
     people.clear_step(AIDA)
     people.clear_step(AIDA)
     assert people.step(AIDA) is None
@@ -65,7 +65,7 @@ def test_any_step(data: dict[str, object]) -> None:
     """A step's data is returned as it was recorded."""
     people, clock = People(Database(":memory:", [SCHEMA])), FakeClock()
     people.set_step(AIDA, "step", data, clock.now())
-    assert people.step(AIDA) == Step("step", data, clock.now())
+    assert people.step(AIDA) == ConversationStep("step", data, clock.now())
 
 
 def test_old_steps_are_cleaned(people: People) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from core.sqlite import Database
 from lessons.journal import Lessons
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
 from marker.tables.schema import SCHEMAS
 from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watch, Watches
@@ -31,7 +31,7 @@ class Rows:
     def __init__(self) -> None:
         self.database = Database(":memory:", SCHEMAS)
         self.people, self.lessons = People(self.database), Lessons(self.database)
-        self.watches, self.moves = Watches(self.database), Moves(self.database)
+        self.watches, self.moves = Watches(self.database), MoveCodes(self.database)
         self.queue = Outgoing(self.database, "marker")
         self.student_rows = StudentRows(self.database)
         for student in (AIDA, BEN):

@@ -7,7 +7,7 @@ from core.sqlite import Database
 
 
 @dataclass(frozen=True)
-class Move:
+class MoveCode:
     """A code that moves ``student``; ``moved_to`` is set from the beginning of the move until it is done."""
 
     code: str
@@ -17,7 +17,7 @@ class Move:
     moved_to: int | None
 
 
-class Moves:
+class MoveCodes:
     """The table of move codes. Every method is one transaction; a student has one code at most."""
 
     def __init__(self, database: Database) -> None:
@@ -32,13 +32,13 @@ class Moves:
                 (code, student, created_by, expires_at.isoformat()),
             )
 
-    def get(self, code: str, now: datetime) -> Move | None:
+    def get(self, code: str, now: datetime) -> MoveCode | None:
         """Return the move of a code, if it can be used now."""
         return next(
             (move for move in self._moves("code = ? AND moved_to IS NULL", code) if move.expires_at > now), None
         )
 
-    def waiting(self, student: int, now: datetime) -> Move | None:
+    def waiting(self, student: int, now: datetime) -> MoveCode | None:
         """Return the unused code of a student."""
         found = self._moves("student = ? AND moved_to IS NULL", student)
         return next((move for move in found if move.expires_at > now), None)
@@ -50,7 +50,7 @@ class Moves:
                 connection.execute("DELETE FROM moves WHERE student = ? AND moved_to IS NULL", (student,)).rowcount > 0
             )
 
-    def begin(self, code: str, moved_to: int, now: datetime) -> Move | None:
+    def begin(self, code: str, moved_to: int, now: datetime) -> MoveCode | None:
         """Claim a code for one account, before the student's record moves; None if it can't be used."""
         with self._database.transaction() as connection:
             changed = connection.execute(
@@ -74,14 +74,14 @@ class Moves:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM moves WHERE student = ?", (student,))
 
-    def begun(self) -> list[Move]:
+    def begun(self) -> list[MoveCode]:
         """Return the moves that a previous process began and did not finish."""
         return self._moves("moved_to IS NOT NULL")
 
-    def _moves(self, condition: str, *parameters: object) -> list[Move]:
+    def _moves(self, condition: str, *parameters: object) -> list[MoveCode]:
         rows = self._database.read(f"SELECT * FROM moves WHERE {condition}", *parameters)  # noqa: S608  # our own conditions
         return [
-            Move(
+            MoveCode(
                 row["code"],
                 row["student"],
                 row["created_by"],
