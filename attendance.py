@@ -22,9 +22,9 @@ from core import logs
 from core import settings as settings_module
 from core.clock import SystemClock
 from core.settings import Settings, SettingsError
-from core.sqlite import Database, LedgerError
+from core.sqlite import Database, DatabaseError
 from lessons.events import Event, State, StatusEvent
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
 from monitor import AttendanceMonitor
 from portal.browser import Chromes
 from portal.errors import BrowserMissing
@@ -94,7 +94,7 @@ def _run(arguments: list[str] | None) -> int:
             return _watch(settings, folder, *account, mode)
     except Timeout:
         return _complain(f"'{folder}' is in use by another attendance.py", USAGE)
-    except (OSError, LedgerError) as error:
+    except (OSError, DatabaseError) as error:
         return _complain(str(error), USAGE)
     except BrowserMissing as error:
         return _complain(str(error), PORTAL)
@@ -127,7 +127,7 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
     chromes.check()
     chromes.sweep()
     events: queue.SimpleQueue[_Found | StatusEvent] = queue.SimpleQueue()
-    database = Database(folder / "ledger.sqlite3")
+    database = Database(folder / "ledger.sqlite3", [SCHEMA])
     monitor = AttendanceMonitor(
         username,
         password,

@@ -22,7 +22,7 @@ from core.clock import SystemClock
 from core.encryption import EncryptionKeyError
 from core.json_file import DataDamaged, SchemaTooNew
 from core.settings import Settings, SettingsError
-from core.sqlite import LedgerError
+from core.sqlite import DatabaseError
 from marker import composition as marker
 from portal.errors import BrowserMissing
 from self_check import run as self_check
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _refuse(f"DATA_DIR: '{settings.data_dir}' is in use by another process of this bot", EX_TEMPFAIL)
     except (EncryptionKeyError, SchemaTooNew, SettingsError, StoreRefused, TokenRefused) as error:
         return _refuse(error, EX_CONFIG)
-    except (StorageUnavailable, DataDamaged, LedgerError, StoreError, OSError) as error:
+    except (StorageUnavailable, DataDamaged, DatabaseError, StoreError, OSError) as error:
         return _refuse(error, EX_IOERR)
     except BrowserMissing as error:
         return _refuse(error, EX_UNAVAILABLE)

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from core.backoff import Backoff
 from core.clock import Clock, SystemClock
 from core.settings import ROOT
-from core.sqlite import Database, LedgerUnavailable
+from core.sqlite import Database, DatabaseUnavailable
 from lessons.events import Event, State, Status, StatusEvent
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
 from lessons.marking import Journal, Marking
 from portal.browser import Chromes
 from portal.errors import (
@@ -138,7 +139,7 @@ class AttendanceMonitor:
             mode,
             portal_url,
             zone,
-            journal or Lessons(Database(":memory:")),
+            journal or Lessons(Database(":memory:", [SCHEMA])),
             self._clock,
             on_attendance_found,
             self._tell,
@@ -160,8 +161,9 @@ class AttendanceMonitor:
         self._woken = False
         self._leave_portal = False
         self._early = WAKE_AHEAD * jitter(0.5, 1.0)  # seconds, so that not all sign in at the same moment
-        self._troubles = 0
-        self._again = 0  # loads in a row that a moving page or a lost session asked for
+        self._troubles = Backoff(FIRST_PAUSE, LONGEST_PAUSE, lambda: jitter(0.7, 1.0))
+        # of loads in a row that a moving page or a lost session asked for
+        self._again = Backoff(FIRST_AGAIN, LONGEST_PAUSE, lambda: jitter(0.5, 1.0))
 
     # the public face: from any thread, returns at once
 
@@ -314,14 +316,14 @@ class AttendanceMonitor:
                 return
             try:
                 self._check(portal)
-                self._troubles = 0
+                self._troubles.reset()
                 if self._rest(portal):
-                    self._again = 0
+                    self._again.reset()
             except (PageChanged, SessionLost) as passing:
                 self._load_again(passing)
             except UnknownView as unknown:
                 self._wait_out(unknown, portal)
-            except (PortalUnavailable, LedgerUnavailable) as trouble:
+            except (PortalUnavailable, DatabaseUnavailable) as trouble:
                 self._wait_out(trouble)
 
     def _load_again(self, passing: PortalError) -> None:
@@ -329,10 +331,9 @@ class AttendanceMonitor:
 
         Where it does not, the loads become rarer and rarer, and it is trouble like any other.
         """
-        self._again += 1
-        wait = _growing(FIRST_AGAIN, self._again) * self._jitter(0.5, 1.0)
+        wait = self._again.next()
         log.info("monitor %s: %s, loading again", self._student, type(passing).__name__)
-        if self._again >= AGAIN_IS_TROUBLE:
+        if self._again.failures >= AGAIN_IS_TROUBLE:
             self._marking.interrupted()
             self._become(State.WAITING, trouble=str(passing), next_in=wait)
             self._tell(StatusEvent(Event.TROUBLE, str(passing)))
@@ -431,14 +432,13 @@ class AttendanceMonitor:
             self._on_check(now)
         return now
 
-    def _wait_out(self, trouble: PortalError | LedgerUnavailable, portal: Portal | None = None) -> None:
+    def _wait_out(self, trouble: PortalError | DatabaseUnavailable, portal: Portal | None = None) -> None:
         """Pause after trouble that may pass: longer each time, with jitter, five minutes at most.
 
         With the portal, its page goes with the news: nobody can know it from words alone.
         """
         self._marking.interrupted()
-        self._troubles += 1
-        wait = _growing(FIRST_PAUSE, self._troubles) * self._jitter(0.7, 1.0)
+        wait = self._troubles.next()
         log.warning("monitor %s: %s: %s; again in %.0f s", self._student, type(trouble).__name__, trouble, wait)
         self._become(State.WAITING, trouble=str(trouble), next_in=wait)
         event = StatusEvent(Event.TROUBLE, str(trouble))
@@ -478,8 +478,3 @@ class AttendanceMonitor:
             self._tell(StatusEvent(Event.WATCHING))
         if state is State.RESTING and before.state is not State.RESTING:
             self._tell(StatusEvent(Event.RESTING))
-
-
-def _growing(first: float, times: int) -> float:
-    """Return a pause that doubles each time, five minutes at most."""
-    return min(first * 2.0 ** min(times - 1, 20), LONGEST_PAUSE)

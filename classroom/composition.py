@@ -31,7 +31,8 @@ from classroom.lms.sync import LmsSync
 from classroom.photos import Photos
 from classroom.reports.sending import Files
 from classroom.reports.sending import Reports as SessionReports
-from classroom.rooms import Rooms
+from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
+from classroom.saved_rooms import SavedRooms
 from classroom.services import Classroom, Side
 from classroom.store import Store, StoreError, StoreUnavailable
 from classroom.store.sqlite import SqliteStore
@@ -48,13 +49,14 @@ from core.clock import Clock
 from core.encryption import Cipher, open_cipher
 from core.health import Part, Reports, polling_state
 from core.settings import Settings
-from core.sqlite import Database, LedgerError
-from telegram_app.claims import Told
+from core.sqlite import Database, DatabaseError
+from telegram_app.claims import Claims
 from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
 from telegram_app.files import files_in
 from telegram_app.outbox import BETWEEN_SENDS, MakeFile, OnSent, Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StepsFromLedger
+from telegram_app.persistence import StoredSteps
+from telegram_app.schema import SCHEMA as TELEGRAM_APP
 from telegram_app.side_by_side import run_side_by_side
 
 log = logging.getLogger(__name__)
@@ -102,7 +104,7 @@ async def serve(
 
     Raises:
         TokenRefused: Telegram knows neither of the two tokens.
-        EncryptionKeyError, StoreDamaged, StoreRefused, LedgerError: see there.
+        EncryptionKeyError, StoreDamaged, StoreRefused, DatabaseError: see there.
     """
     folder = settings.data_dir / "classroom"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -117,7 +119,7 @@ async def serve(
         pictures, on_sent = kept.files.among(plain), kept.files.on_sent
         teacher = await _bot(stack, settings, clock, "teacher", pictures, on_sent, pace.between_sends)
         student = await _bot(stack, settings, clock, "student", plain, None, pace.between_sends)
-        rooms = Rooms(teacher.database)
+        rooms = SavedRooms(teacher.database)
         room = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
         parts = None
         if settings.face_engine != "none":
@@ -206,13 +208,14 @@ async def _bot(
     setting = f"{name.upper()}_BOT_TOKEN"
     token: SecretStr | None = getattr(settings, setting.lower())
     proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
-    database = stack.enter_context(closing(Database(settings.data_dir / "classroom" / f"{name}.sqlite3")))
+    schemas = [TELEGRAM_APP, SAVED_ROOMS] if name == "teacher" else [TELEGRAM_APP]
+    database = stack.enter_context(closing(Database(settings.data_dir / "classroom" / f"{name}.sqlite3", schemas)))
     people, poll = People(database), PollingRequest(proxy)
     application = build_application(
         token.get_secret_value() if token is not None else "",
         settings.telegram_api_url,
         proxy,
-        StepsFromLedger(people, ()),
+        StoredSteps(people, ()),
         poll,
     )
 
@@ -220,7 +223,7 @@ async def _bot(
         log.info("person %d has blocked the %s's bot", person, name)
 
     outbox = Outbox(application.bot, database, name, lost, clock, between_sends, make_file, on_sent)
-    side = Side(people, outbox, Told(database), languages=await asyncio.to_thread(people.languages))
+    side = Side(people, outbox, Claims(database), languages=await asyncio.to_thread(people.languages))
     return BotParts(setting, application, poll, side, database)
 
 
@@ -347,7 +350,7 @@ async def health_part(bots: list[BotParts], store: Store, lateness: Lateness, sy
             degraded.append(f"another program fetches the updates of {bot.setting}'s bot: end it")
         try:
             await asyncio.to_thread(bot.side.outbox.oldest_waiting)
-        except LedgerError:
+        except DatabaseError:
             failing.append("a ledger of the classroom can't be read: see the log")
     try:
         async with asyncio.timeout(STORE_HEALTHY_WITHIN):

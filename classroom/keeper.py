@@ -15,7 +15,7 @@ from classroom.reports.sending import Files, Reports
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.teacher.board import Boards
-from core.sqlite import LedgerError
+from core.sqlite import DatabaseError
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Keeper:
         while True:
             try:
                 await self.look()
-            except (StoreError, LedgerError) as error:
+            except (StoreError, DatabaseError) as error:
                 log.warning("the classroom's keeper: %s; looking again", error)
             await asyncio.sleep(self._between_looks)
 
@@ -81,7 +81,7 @@ class Keeper:
         for session in await self._room.store.unfinished():
             try:
                 await self._look_at(session, now)
-            except (StoreError, LedgerError, OSError) as error:
+            except (StoreError, DatabaseError, OSError) as error:
                 log.warning("session %s: %s; looking again", session.id, error)
             except Exception:  # a bug of ours must not end all other classes
                 log.exception("session %s: looking at it failed", session.id)
@@ -176,6 +176,6 @@ class Keeper:
         files = await asyncio.to_thread(self._files.clean, now - FILES_KEPT)
         told = 0
         for side in (self._room.teacher, self._room.student):
-            told += await asyncio.to_thread(side.told.clean, before)
+            told += await asyncio.to_thread(side.claims.clean, before)
         if gone or files or told:
             log.info("classroom cleaned: %d rows, %d files, %d claims", gone, files, told)

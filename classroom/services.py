@@ -13,15 +13,15 @@ from telegram.ext import ApplicationHandlerStop, ContextTypes, TypeHandler
 from classroom.error_codes import code_of, noted
 from classroom.lms import Lms
 from classroom.lms.sync import LmsSync
-from classroom.rooms import Rooms
+from classroom.saved_rooms import SavedRooms
 from classroom.store import Store
 from core.clock import Clock
 from core.settings import Settings
-from core.sqlite import LedgerError
-from telegram_app.claims import Told
+from core.sqlite import DatabaseError
+from telegram_app.claims import Claims
 from telegram_app.i18n import Texts, closest, texts
 from telegram_app.outbox import Item, Outbox
-from telegram_app.people import People, Step
+from telegram_app.people import ConversationStep, People
 from telegram_app.rate_limiter import answer_tap
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Side:
 
     people: People
     outbox: Outbox
-    told: Told
+    claims: Claims
     username: str = ""  # without the @; known once Telegram has answered
     languages: dict[int, str] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class Side:
         """Return the texts in a person's language."""
         return texts(closest(self.languages.get(person)))
 
-    async def step(self, person: int) -> Step | None:
+    async def step(self, person: int) -> ConversationStep | None:
         """Return where a person is in a conversation; None: nowhere."""
         step = await asyncio.to_thread(self.people.step, person)
         return step if step is not None and step.name else None
@@ -81,7 +81,7 @@ class Side:
         text = _("That did not work. Try again in a minute. (reference {reference})").format(reference=reference)
         try:
             await self.outbox.put(Item(person, "send", text))
-        except LedgerError:  # the very thing that failed: say it past the queue
+        except DatabaseError:  # the very thing that failed: say it past the queue
             try:
                 await context.bot.send_message(person, text)
             except TelegramError as refused:
@@ -98,7 +98,7 @@ class Classroom:
     lms: Lms
     teacher: Side
     student: Side
-    rooms: Rooms
+    rooms: SavedRooms
     below: Callable[[int], int]  # a random number below its argument, from ``secrets``
     sync: LmsSync | None = None  # there as soon as everything is
 

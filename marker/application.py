@@ -9,7 +9,7 @@ from telegram import Update
 from telegram.error import TelegramError
 from telegram.ext import ContextTypes
 
-from core.sqlite import LedgerUnavailable
+from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, StatusEvent
 from marker.admin.invitations import Invitations
 from marker.admin.moves import Moves
@@ -25,14 +25,14 @@ from marker.stray_texts import StrayTexts
 from marker.student.buttons import StudentHandlers
 from marker.student.deletion import Deletion
 from marker.student.notices import Notices
-from marker.student.offers import Offers
+from marker.student.offers import OFFER_SLOT, Offers
 from telegram_app.factory import AnyApplication
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds between looks for offers that have timed out
-CLEAN_EVERY = 86_400  # looks: once a day, and soon after the start
-CATCH_UP_EVERY = 10  # looks, after which what was left undone is tried again
+CLEAN_EVERY = 86_400.0  # seconds; the first time soon after the start
+CATCH_UP_EVERY = 10.0  # seconds, after which what was left undone is tried again
 
 
 class Marker:
@@ -78,20 +78,22 @@ class Marker:
 
     async def run(self) -> None:
         """Look after what time changes, until cancelled: offers that time out, and what could not be done before."""
-        looks = 0
+        clock = self._services.clock
+        clean_at, catch_up_at = clock.monotonic(), clock.monotonic() + CATCH_UP_EVERY
         while True:
             due = time.monotonic() + LOOK_EVERY
             await asyncio.sleep(LOOK_EVERY)
             self.lag = time.monotonic() - due
-            looks += 1
             try:
                 await self.offers.end_timed_out()
                 await self.notices.troubles.look()
-                if looks % CLEAN_EVERY == 1:
+                if clock.monotonic() >= clean_at:
                     await self.clean()
-                if looks % CATCH_UP_EVERY == 0:
+                    clean_at = clock.monotonic() + CLEAN_EVERY
+                if clock.monotonic() >= catch_up_at:
                     await self.catch_up()
-            except LedgerUnavailable as error:
+                    catch_up_at = clock.monotonic() + CATCH_UP_EVERY
+            except DatabaseUnavailable as error:
                 log.warning("%s; looked at again in %.0f s", error, LOOK_EVERY)
 
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
@@ -110,9 +112,9 @@ class Marker:
         services = self._services
         before = services.clock.now() - timedelta(days=services.settings.retention_days)
         lessons = await asyncio.to_thread(services.lessons.clean, before.date().isoformat())
-        others = await asyncio.to_thread(services.told.clean, before)
+        others = await asyncio.to_thread(services.claims.clean, before)
         others += await asyncio.to_thread(services.people.clean, before)
-        slots = await asyncio.to_thread(services.outbox.forget_offers)
+        slots = await asyncio.to_thread(services.outbox.clean_slots, OFFER_SLOT, services.lessons.unknown)
         log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
 
     async def end(self) -> None:

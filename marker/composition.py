@@ -28,7 +28,9 @@ from marker.monitors.registry import MonitorRegistry
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
+from marker.tables.schema import SCHEMAS
+from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
 from monitor import AttendanceMonitor, profile_name
 from portal import kept_session
@@ -36,12 +38,12 @@ from portal.browser import Chromes, find_programs
 from portal.limits import PortalLimits
 from portal.session import chrome_opener
 from storage import Storage, Student
-from telegram_app.claims import Told
+from telegram_app.claims import Claims
 from telegram_app.factory import PollingRequest, TokenRefused, build_application, polling, running
 from telegram_app.files import files_in
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StepsFromLedger
+from telegram_app.persistence import StoredSteps
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.Reports) -> No
 
     Raises:
         TokenRefused: Telegram does not know the token, or not any more.
-        EncryptionKeyError, SchemaTooNew, StorageUnavailable, DataDamaged, LedgerError, BrowserMissing: see there.
+        EncryptionKeyError, SchemaTooNew, StorageUnavailable, DataDamaged, DatabaseError, BrowserMissing: see there.
     """
     try:
         await _serve(settings, clock, reports)
@@ -68,7 +70,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
     async with AsyncExitStack() as stack:
         cipher = _open_cipher(settings)
         storage = Storage(settings.data_dir, cipher, clock, invitation_days=settings.invitation_days)
-        database = Database(settings.data_dir / "ledger.sqlite3")
+        database = Database(settings.data_dir / "ledger.sqlite3", SCHEMAS)
         stack.callback(database.close)
         lessons, people = Lessons(database), People(database)
         programs = await asyncio.to_thread(_find_programs, settings)
@@ -87,7 +89,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
         proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
         poll = PollingRequest(proxy)
         application = build_application(
-            token.get_secret_value(), settings.telegram_api_url, proxy, StepsFromLedger(people, STEPS), poll
+            token.get_secret_value(), settings.telegram_api_url, proxy, StoredSteps(people, STEPS), poll
         )
         bridge = Bridge(asyncio.get_running_loop())
         limits = _limits(settings, clock)
@@ -141,9 +143,10 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
             registry,
             outbox,
             watches,
-            Told(database),
+            Claims(database),
             Attempts(database),
-            Moves(database),
+            MoveCodes(database),
+            StudentRows(database),
             sign_in_check,
             languages=people.languages(),
             forget_profile=lambda username: chromes.forget(profile_name(username)),

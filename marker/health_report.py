@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from core.health import Part, polling_state
-from core.sqlite import LedgerError
+from core.sqlite import DatabaseError
 from marker.application import Marker
 from marker.services import Services
 from telegram_app.factory import PollingRequest
@@ -32,7 +32,7 @@ async def report(
         failing.append("students and codes can't be written: see the log")
     try:
         oldest = await asyncio.to_thread(services.outbox.oldest_waiting)
-    except LedgerError:
+    except DatabaseError:
         failing.append("the ledger can't be read: see the log")
         oldest = None
     if oldest is not None and services.clock.now() - oldest > STUCK_AFTER:

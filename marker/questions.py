@@ -15,7 +15,7 @@ from telegram.ext import ConversationHandler, filters
 from marker.menu import SLOT, below, fresh_menu
 from marker.services import Services, sender
 from telegram_app.outbox import Button, Item, Keyboard
-from telegram_app.people import Step
+from telegram_app.people import ConversationStep
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; afterwards it is t
 TYPED = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
 
 
-async def open_step(services: Services, person: int, name: str) -> Step | None:
+async def open_step(services: Services, person: int, name: str) -> ConversationStep | None:
     """Return the step the person is at; None where it is another one, or too old to be meant."""
     step = await asyncio.to_thread(services.people.step, person)
     if step is None or step.name != name or services.clock.now() - step.at > ANSWER_WITHIN:
@@ -82,7 +82,7 @@ class Questions:
         await self._services.outbox.put(*items, when=write)
         return step
 
-    async def ask_again(self, person: int, step: Step, headline: str) -> None:
+    async def ask_again(self, person: int, step: ConversationStep, headline: str) -> None:
         """Ask the password's question once more, below what has come in between."""
         await self.ask(person, step.name, step.data, joined(headline, self.password_question(person)))
 
@@ -100,7 +100,7 @@ class Questions:
             "I will delete your message at once, and keep the password encrypted. /cancel to stop."
         )
 
-    def awaited_password(self, step: Step | None) -> bool:
+    def awaited_password(self, step: ConversationStep | None) -> bool:
         """Say whether a password was waited for until lately, so that it may still come."""
         if step is None:
             return False

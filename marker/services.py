@@ -13,10 +13,11 @@ from lessons.journal import Lessons
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.tables.attempts import Attempts
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
+from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
 from storage import Storage
-from telegram_app.claims import Told
+from telegram_app.claims import Claims
 from telegram_app.i18n import Texts, closest, texts
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
@@ -37,9 +38,10 @@ class Services:
     registry: MonitorRegistry
     outbox: Outbox
     watches: Watches
-    told: Told
+    claims: Claims
     attempts: Attempts
-    moves: Moves
+    move_codes: MoveCodes
+    student_rows: StudentRows
     sign_in_check: SignInCheck
     languages: dict[int, str] = field(default_factory=dict)  # what each person's app or choice says
     forget_profile: Callable[[str], None] = lambda _username: None  # deletes a portal account's Chrome profile

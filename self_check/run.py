@@ -28,8 +28,9 @@ from core.clock import SystemClock
 from core.encryption import Cipher, EncryptionKeyError, open_cipher
 from core.json_file import DataDamaged, SchemaTooNew
 from core.settings import BOT_TOKENS, Settings
-from core.sqlite import SCHEMA
+from core.sqlite import DatabaseError, stored_versions
 from marker.monitors.capacity import BYTES_PER_MONITOR, memory_capacity
+from marker.tables.schema import SCHEMAS
 from portal.browser import Chromes, find_programs, sandbox_possible
 from portal.errors import PortalError
 from portal.session import chrome_opener
@@ -59,7 +60,7 @@ def check(settings: Settings) -> list[Result]:
         for name in bots
     ]
     if "telegram_bot_token" in bots:
-        steps = [("storage", _storage), ("ledger", _ledger), ("key", _key), ("machine", _machine), *steps]
+        steps = [("storage", _storage), ("database", _database), ("key", _key), ("machine", _machine), *steps]
         steps += [("admin", lambda given: asyncio.run(_admin(given))), ("Chrome", _chrome), ("portal", _portal)]
     if "teacher_bot_token" in bots:
         steps += [("rosters", _rosters), ("faces", lambda given: asyncio.run(_faces(given)))]
@@ -109,22 +110,24 @@ class _Unread(Cipher):
         return ""
 
 
-def _ledger(settings: Settings) -> Result:
+def _database(settings: Settings) -> Result:
     file = settings.data_dir / "ledger.sqlite3"
     if not file.exists():
-        return Result("ledger", OK, "is made at the first start")
+        return Result("database", OK, "is made at the first start")
     connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        try:
+            versions = stored_versions(connection, SCHEMAS)
+        except DatabaseError as error:
+            return Result("database", FAILED, str(error))
         sound = connection.execute("PRAGMA quick_check").fetchone()[0]
         waiting = connection.execute("SELECT count(*) FROM outgoing").fetchone()[0]
     finally:
         connection.close()
     if sound != "ok":
-        return Result("ledger", FAILED, f"'{file}' is damaged ({sound}): put the backup back")
-    if version > SCHEMA:
-        return Result("ledger", FAILED, f"schema {version} is newer than this program's {SCHEMA}")
-    return Result("ledger", OK, f"schema {version} of {SCHEMA}, {waiting} messages wait")
+        return Result("database", FAILED, f"'{file}' is damaged ({sound}): put the backup back")
+    schemas = ", ".join(f"{each.owner} {versions[each.owner]} of {each.version}" for each in SCHEMAS)
+    return Result("database", OK, f"schemas: {schemas}; {waiting} messages wait")
 
 
 def _key(settings: Settings) -> Result:

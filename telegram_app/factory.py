@@ -13,6 +13,7 @@ from telegram.error import NetworkError, RetryAfter
 from telegram.ext import Application, ApplicationBuilder, BasePersistence
 from telegram.request import HTTPXRequest
 
+from core.backoff import Backoff
 from telegram_app.errors import log_error
 from telegram_app.per_person import PerPersonUpdateProcessor
 from telegram_app.rate_limiter import PriorityRateLimiter
@@ -102,15 +103,15 @@ async def running(application: AnyApplication) -> AsyncIterator[AnyApplication]:
     Raises:
         telegram.error.InvalidToken: Telegram does not know the token (permanent).
     """
-    pause = FIRST_PAUSE
+    backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
     while True:
         try:
             await application.initialize()
             break
         except (NetworkError, RetryAfter) as error:
+            pause = backoff.next()
             log.warning("Telegram can't be reached: %s; again in %.0f s", type(error).__name__, pause)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
     try:
         await application.start()
         try:

@@ -7,7 +7,7 @@ its answer was lost may something arrive twice, since ``sendMessage`` has no key
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -26,8 +26,9 @@ from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 from telegram.ext import ExtBot
 
+from core.backoff import Backoff
 from core.clock import Clock, SystemClock
-from core.sqlite import Database, LedgerUnavailable
+from core.sqlite import Database, DatabaseUnavailable
 from telegram_app.outbox_table import Action, Outgoing, OutgoingRow
 from telegram_app.people import People
 from telegram_app.qr import qr_picture
@@ -199,9 +200,9 @@ class Outbox:
         """Return since when the oldest message waits; not for the loop."""
         return self._queue.oldest()
 
-    def forget_offers(self) -> int:
-        """Forget where offers of lessons that are cleaned away stood; not for the loop."""
-        return self._queue.forget_offers()
+    def clean_slots(self, prefix: str, gone: Callable[[list[str]], Iterable[str]]) -> int:
+        """Delete the slots ``prefix + key`` of those keys that ``gone`` returns; return how many. Blocks."""
+        return self._queue.clean_slots(prefix, gone)
 
     def _put(self, items: tuple[Item, ...], when: Callable[[], bool] | None) -> bool:
         with self._database.transaction():
@@ -230,22 +231,21 @@ class Outbox:
     async def _serve(self, chat_id: int) -> None:
         """Work one chat's queue off; ends when it is empty."""
         kick = self._kicks[chat_id]
-        failures = 0
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while self._running:
             kick.clear()
             try:
                 if not await self._turn(chat_id, kick):
                     return
-                failures = 0
+                backoff.reset()
             except RetryAfter as refused:
                 self._held_until[chat_id] = self._clock.monotonic() + seconds_of(refused)
             except Forbidden:
                 await self._give_up(chat_id)
                 return
-            except (TelegramError, LedgerUnavailable) as error:
+            except (TelegramError, DatabaseUnavailable) as error:
                 # network, 5xx: not done, or done and the answer lost
-                pause = min(FIRST_PAUSE * 2.0 ** min(failures, 20), LONGEST_PAUSE)
-                failures += 1
+                pause = backoff.next()
                 log.warning("outgoing: chat %d, %s; again in %.0f s", chat_id, type(error).__name__, pause)
                 await self._wait(pause, kick)  # something new, such as a password to delete, is tried at once
 

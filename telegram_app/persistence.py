@@ -1,8 +1,8 @@
-"""Gives a ConversationHandler its steps back after a restart.
+"""Restores the states of a ConversationHandler after a restart.
 
-python-telegram-bot's persistence is a cache, written every minute: a crash loses the step, and a typed password
-would be taken for a username. So the handlers write each step to the ledger before they answer, and this class only
-reads it, once, at start.
+python-telegram-bot's persistence is a cache, written every minute: a crash would lose the step, and a typed password
+would be taken for a username. So the handlers write each step to the database before they answer, and this class only
+reads them, once, at the start.
 """
 
 from collections.abc import Collection
@@ -15,24 +15,23 @@ from telegram_app.people import People
 Data = dict[Any, Any]
 
 
-class StepsFromLedger(BasePersistence[Data, Data, Data]):
-    """A persistence that hands out the conversation steps of the ledger and stores nothing."""
+class StoredSteps(BasePersistence[Data, Data, Data]):
+    """A read-only persistence: returns the steps in the database that are states of a conversation (``steps``)."""
 
     def __init__(self, people: People, steps: Collection[str]) -> None:
-        """Take the ledger, and the names of the steps that are states of a conversation."""
         super().__init__(PersistenceInput(bot_data=False, chat_data=False, user_data=False, callback_data=False))
         self._people = people
         self._steps = frozenset(steps)
 
     async def get_conversations(self, name: str) -> dict[Any, Any]:
-        """Return each person's state; the key is chat and person, which are the same in a private chat."""
+        """Return each person's state by (chat, person), which are the same in a private chat."""
         return {(who, who): step.name for who, step in self._people.steps().items() if step.name in self._steps}
 
     async def update_conversation(self, name: str, key: Any, new_state: object | None) -> None:
-        """Do nothing: the handler has written it, before it answered."""
+        """Do nothing: the handler wrote the step before it answered."""
 
     async def get_user_data(self) -> dict[int, Data]:
-        """Return nothing; what is known of a person is in the stores."""
+        """Return nothing: a person's data is in the stores."""
         return {}
 
     async def get_chat_data(self) -> dict[int, Data]:

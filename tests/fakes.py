@@ -20,7 +20,7 @@ from telegram.error import BadRequest
 from telegram.ext import ExtBot
 
 from core.sqlite import Database
-from lessons.journal import LessonRow, Lessons
+from lessons.journal import SCHEMA, LessonRow, Lessons
 from monitor import Commands
 from portal.errors import PageChanged
 from portal.lessons import Lesson
@@ -287,7 +287,7 @@ class RecordingJournal:
     """The ledger's lessons, noting the order in which intents and confirmations are written."""
 
     def __init__(self, notes: list[str], lessons: Lessons | None = None) -> None:
-        self._lessons = lessons or Lessons(Database(":memory:"))
+        self._lessons = lessons or Lessons(Database(":memory:", [SCHEMA]))
         self._notes = notes
 
     def seen(

@@ -32,6 +32,7 @@ from classroom.lms import (
     SignInNeeded,
 )
 from classroom.store import StoreError
+from core.backoff import Backoff
 from core.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -61,11 +62,6 @@ class Pace:
         students however they are spread over batches; after it nobody is left to wait for.
         """
         return min(max(1500.0 / max(students, 1), self.shortest), self.longest) if live else self.shortest
-
-    def pause(self, failures: int, *, live: bool) -> float:
-        """Return the time to wait after so many failures in a row, before jitter."""
-        longest = self.longest_pause_live if live else self.longest_pause
-        return min(self.first_pause * 2.0 ** min(failures - 1, 30), longest)
 
 
 Told = Callable[[Sheet], Awaitable[None]]
@@ -104,9 +100,9 @@ class SyncStore(Protocol):
 class _State:
     """What is known of a sheet beyond the store. Times are the loop's, in seconds."""
 
+    backoff: Backoff
     tried_at: float | None = None
     pause: float = 0.0  # from then on, where it failed
-    failures: int = 0  # in a row
     writing: bool = False
     signed_out: bool = False  # waits for the teacher; is tried rarely, without asking again
     missing: bool = False  # the LMS said that it has no such record, whatever the store remembers
@@ -115,7 +111,7 @@ class _State:
 
     def due(self, spacing: float, version: int | None = None) -> float:
         """Return from when on the sheet may be written; ``version`` is what is to be written."""
-        due = 0.0 if self.tried_at is None else self.tried_at + (self.pause if self.failures else spacing)
+        due = 0.0 if self.tried_at is None else self.tried_at + (self.pause if self.backoff.failures else spacing)
         return max(due, self.settled_at) if version is not None and version == self.written else due
 
 
@@ -197,7 +193,7 @@ class LmsSync:
     # watching
 
     async def _watch(self) -> None:
-        failures = 0
+        backoff = self._backoff()
         has_caught_up = False
         while True:
             self._changed.clear()
@@ -206,14 +202,12 @@ class LmsSync:
                     await self._catch_up()
                     has_caught_up = True
                 wait = await self._look()
-                failures = 0
+                backoff.reset()
             except StoreError as error:
-                failures += 1
-                wait = self._pause(failures, live=True)
+                wait = backoff.next()
                 log.warning("the store can't be read, looking again in %.0f s: %s", wait, error)
             except Exception:  # a bug of ours must not leave marks unwritten until the next start
-                failures += 1
-                wait = self._pause(failures, live=True)
+                wait = backoff.next()
                 log.exception("looking for what to write failed, again in %.0f s", wait)
             # not wait_for: before Python 3.12 it can swallow the cancelling
             with contextlib.suppress(TimeoutError):
@@ -242,7 +236,8 @@ class LmsSync:
             if key in open_keys or state.writing or state.due(self._pace.longest) > now
         }
         for sheet in sheets:
-            state, session = self._states.setdefault(_key(sheet), _State()), sessions[sheet.session]
+            state = self._states.setdefault(_key(sheet), _State(self._backoff()))
+            session = sessions[sheet.session]
             if state.writing or session is None or not _wants_writing(sheet, session):
                 continue
             if state.signed_out and now < state.due(self._pace.longest_pause):
@@ -266,9 +261,9 @@ class LmsSync:
 
     async def _write(self, sheet: Sheet, session: Session, state: _State) -> None:
         """Write a sheet once; whatever comes of it is in the state, or in the store, when this ends."""
-        state.failures += 1  # until it is known better: an error of ours must not make a busy loop
         recent = session.ended_at is None or self._clock.now() - session.ended_at < LIVE_AFTER_END
-        pause = self._pause(state.failures, live=recent)
+        state.backoff.longest = self._pace.longest_pause_live if recent else self._pace.longest_pause
+        pause = state.backoff.next()  # until it is known better: an error of ours must not make a busy loop
         try:
             await self._write_once(sheet, state)
         except (LmsError, StoreError) as error:
@@ -276,7 +271,7 @@ class LmsSync:
                 await self._ask(sheet)
             if isinstance(error, LmsTimedOut):
                 state.settled_at, state.written = _loop_time() + self._pace.settling, None
-            level = logging.WARNING if state.failures in (1, 10, 100) else logging.INFO
+            level = logging.WARNING if state.backoff.failures in (1, 10, 100) else logging.INFO
             log.log(level, "sheet %s of session %s: again in %.0f s: %s", sheet.batch, sheet.session, pause, error)
         finally:
             state.tried_at = _loop_time()
@@ -287,23 +282,26 @@ class LmsSync:
         try:
             await self._bring(sheet, state)
         except SignInNeeded:
-            state.failures, state.signed_out = 0, True
+            state.backoff.reset()
+            state.signed_out = True
             log.warning("sheet %s of session %s waits for its teacher's sign-in", sheet.batch, sheet.session)
             await self._ask(sheet)
             return
         except LmsRefused as error:
             log.warning("the LMS refuses sheet %s of session %s: %s", sheet.batch, sheet.session, error)
             await self._store.set_refused(sheet.session, sheet.batch, error.words)
-            state.failures = 0
+            state.backoff.reset()
             await self._tell(self._on_refused(replace(sheet, refused=error.words), str(error)))
             return
         if _loop_time() < state.settled_at:
             await self._store.set_in_lms(sheet.session, sheet.batch)
             log.info("sheet %s of session %s: written once more, for one that timed out", sheet.batch, sheet.session)
-            state.failures, state.missing, state.written = 0, False, sheet.version
+            state.backoff.reset()
+            state.missing, state.written = False, sheet.version
             return
         await self._store.acked(sheet.session, sheet.batch, sheet.version)
-        state.failures, state.missing, state.written = 0, False, None
+        state.backoff.reset()
+        state.missing, state.written = False, None
         self._asked.discard(sheet.teacher)
         await self._tell(self._on_acked(replace(sheet, acked_version=sheet.version, in_lms=True)))
 
@@ -345,8 +343,9 @@ class LmsSync:
         except Exception:  # the other side's
             log.exception("telling of the LMS's answer failed")
 
-    def _pause(self, failures: int, *, live: bool) -> float:
-        return self._pace.pause(failures, live=live) * (0.5 + self._jitter() / 2)
+    def _backoff(self) -> Backoff:
+        pace = self._pace
+        return Backoff(pace.first_pause, pace.longest_pause_live, lambda: 0.5 + self._jitter() / 2)
 
 
 def record_of(sheet: Sheet) -> Record:

@@ -1,7 +1,8 @@
-"""The SQLite store's schema: the script of each version, the first first. A version that was released never changes."""
+"""The tables of the classroom's SQLite store."""
 
-MIGRATIONS = [
-    """
+from core.sqlite import Schema
+
+_VERSION_1 = """
     CREATE TABLE teachers (
         telegram_id    INTEGER PRIMARY KEY,
         phone          TEXT NOT NULL,
@@ -111,8 +112,8 @@ MIGRATIONS = [
     );
     CREATE INDEX attempts_of ON attempts (telegram_id, at);
     CREATE INDEX attempts_on ON attempts (folded, at);
-    """,
-    """
+"""
+_VERSION_2 = """
     ALTER TABLE check_ins ADD COLUMN face TEXT; -- JSON: the challenge and the note that answers it
     CREATE INDEX check_ins_checking ON check_ins (json_extract(face, '$.sent_at')) WHERE step = 'checking';
     CREATE TABLE consents (
@@ -135,5 +136,14 @@ MIGRATIONS = [
         at             TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX used_notes_by_time ON used_notes (at);
-    """,
-]
+"""
+
+SCHEMA = Schema(
+    owner="classroom_store",
+    tables=(
+        *("teachers", "jwt_tokens", "sessions", "codes", "sheets", "enrolled", "marks", "check_ins", "bindings"),
+        *("unbindings", "attempts", "consents", "templates", "used_notes"),
+    ),
+    legacy={1: 1, 2: 2},
+    migrations=(_VERSION_1, _VERSION_2),
+)

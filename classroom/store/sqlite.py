@@ -55,9 +55,9 @@ from classroom.store.rows import (
     template_row,
     text_of,
 )
-from classroom.store.schema import MIGRATIONS
+from classroom.store.schema import SCHEMA
 from core.encryption import Cipher
-from core.sqlite import Database, LedgerError, LedgerUnavailable
+from core.sqlite import Database, DatabaseError, DatabaseUnavailable
 
 Result = TypeVar("Result")
 
@@ -77,8 +77,8 @@ class SqliteStore:
 
         def open_it() -> None:
             try:
-                self._database = Database(self._path, MIGRATIONS, "the classroom's store")
-            except LedgerError as error:
+                self._database = Database(self._path, [SCHEMA], "the classroom's store")
+            except DatabaseError as error:
                 raise StoreDamaged(str(error)) from error
 
         await asyncio.get_running_loop().run_in_executor(self._thread, open_it)
@@ -99,7 +99,7 @@ class SqliteStore:
             try:
                 with self._database.transaction(writes=writes) as connection:
                     return work(connection)
-            except LedgerUnavailable as error:
+            except DatabaseUnavailable as error:
                 raise StoreUnavailable(str(error)) from error
             except sqlite3.DatabaseError as error:
                 raise StoreDamaged(f"the classroom's store is damaged ({error})") from error

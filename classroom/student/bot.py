@@ -26,7 +26,7 @@ from telegram_app.i18n import LANGUAGES, Texts, texts
 from telegram_app.lines import short
 from telegram_app.outbox import ANSWER, NOTICE, Button, Item, Keyboard
 from telegram_app.outbox_table import Action
-from telegram_app.people import Step as Asked
+from telegram_app.people import ConversationStep
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ class StudentBot:
         else:
             await self._side.outbox.put(Item(person, "strip", slot=MENU), Item(person, "send", question))
 
-    def _in_sight(self, before: Asked | None) -> bool:
+    def _in_sight(self, before: ConversationStep | None) -> bool:
         return before is not None and before.name == CODE and self._room.clock.now() - before.at < ON_SCREEN
 
     async def _enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> None:
@@ -241,7 +241,7 @@ class StudentBot:
         action: Action = "edit" if in_place else "send"  # in the place of the acknowledgement, or ringing
         lane = ANSWER if in_place else NOTICE  # who has sent a video waits for this
         item = Item(person, action, self._marked(person, session, mark), slot=f"mark:{session.id}", lane=lane)
-        if await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now)):
+        if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s, to be told of the mark", session.id, student_id)
 
     async def tell_acked(self, session: Session, sheet: Sheet) -> None:
@@ -256,7 +256,7 @@ class StudentBot:
         text = self._marked(person, session, mark) + "\n" + _("The LMS has it.")
         key = f"lms:{session.id}:{mark.student_id}:{mark.status.value}:{mark.at.isoformat() if mark.by else ''}"
         item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
-        await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
+        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now))
 
     def _marked(self, person: int, session: Session, mark: Mark) -> str:
         _ = self._side.texts(person)
@@ -276,7 +276,7 @@ class StudentBot:
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
         item = Item(person, "send", text.format(subject=short(session.subject, 300)), lane=NOTICE)
         key, now = f"rejected:{session.id}:{student_id}:{person}", self._room.clock.now()
-        if await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now)):
+        if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s, to be told of the rejection", session.id, student_id)
 
     async def catch_up(self, session: Session) -> None:
@@ -319,7 +319,7 @@ class StudentBot:
             slot = f"mark:{session.id}" if action != "send" else None
             item = Item(person, action, said, slot=slot, lane=NOTICE)
             key, now = f"cancelled:{session.id}:{check_in.student_id}:{person}", self._room.clock.now()
-            await self._side.outbox.put(item, when=functools.partial(self._side.told.claim, key, now))
+            await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
         if self._faces is not None:
             await self._faces.cancelled(session)
 

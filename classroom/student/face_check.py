@@ -169,7 +169,7 @@ class FaceTalk:
         # ahead of the questions to others: who has just sent a video looks whether it arrived
         item = Item(person, "edit" if again else "send", text, slot=f"mark:{check_in.session}", lane=URGENT)
         key = f"ack:{key_of(check_in)}"
-        await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
+        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now))
 
     async def _answer(self, person: int, told: Told) -> None:
         """Say why a video is not looked at, and what to do."""
@@ -257,7 +257,7 @@ class FaceTalk:
         items = [Item(person, "edit", text, keyboard, f"mark:{session.id}")]
         if check_in.step is Step.FACE:  # the challenge before is still on the screen, with other motions
             items.insert(0, Item(person, "strip", slot=f"face:{session.id}"))
-        await self._side.outbox.put(*items, when=lambda: self._side.told.claim(key, now))
+        await self._side.outbox.put(*items, when=lambda: self._side.claims.claim(key, now))
         if check_in.step is Step.REVIEW:
             await self._reviews.show(session, check_in)
 

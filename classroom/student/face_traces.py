@@ -26,7 +26,7 @@ PICTURES_KEPT = timedelta(days=1)  # for a teacher's review, where they could no
 
 
 class FaceTraces:
-    """Takes away what is not wanted any more. Every method may raise StoreUnavailable, LedgerError: repeat it."""
+    """Takes away what is not wanted any more. Every method may raise StoreUnavailable, DatabaseError: repeat it."""
 
     def __init__(self, room: Classroom, reviews: FaceReviews, files: ReviewFiles, keys: PersonKeys) -> None:
         """Take what the bots work with, the pictures in chats and on the disk, and what templates are sealed with."""
@@ -41,7 +41,7 @@ class FaceTraces:
             return
         side, now, key = self._room.student, self._room.clock.now(), f"video:{key_of(check_in)}"
         item = Item(check_in.telegram_id, "delete", message_id=check_in.face.message)
-        await side.outbox.put(item, when=lambda: side.told.claim(key, now))
+        await side.outbox.put(item, when=lambda: side.claims.claim(key, now))
 
     async def drop(self, session: Session, check_in: CheckIn) -> None:
         """Take the video and the pictures of a check-in out of the chats: it has begun anew, or is to be forgotten."""

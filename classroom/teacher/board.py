@@ -42,7 +42,7 @@ class Boards:
         slots = _code_slot(session.id), _board_slot(session.id)
         strips = [Item(person, "strip", slot=slot, lane=NOTICE) for slot in slots] if again else []
         save = [[Button(_("Save This Place"), f"save:{session.id}")]]
-        claim = None if again else (lambda: self._side.told.claim(f"opened:{session.id}", now))
+        claim = None if again else (lambda: self._side.claims.claim(f"opened:{session.id}", now))
         coded = []
         if code is not None:  # else it has ended before anybody could show it
             said, link = self._code_text(session, code), self.link(code)

@@ -12,13 +12,13 @@ from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import Course, Place, Session, Sheet, Teacher, code_ends, new_code
 from classroom.lms import LmsUnavailable
-from classroom.rooms import Room
+from classroom.saved_rooms import SavedRoom
 from classroom.services import Classroom, sender
 from classroom.store import SessionExists
 from classroom.student.texts import refusal_text
 from telegram_app.lines import bold, ends, short
 from telegram_app.outbox import Button, Item, Keyboard
-from telegram_app.people import Step
+from telegram_app.people import ConversationStep
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class Opening:
         last = [Button(_("Forget a Place"), "forget")] if rooms else []
         await self._show(person, _("Where is the class?"), [*keyboard, [*last, Button(_("Back"), "menu")]])
 
-    async def forget_room(self, person: int, number: int, step: Step) -> None:
+    async def forget_room(self, person: int, number: int, step: ConversationStep) -> None:
         """Forget a saved room."""
         rooms: list[str] = step.data["rooms"]
         if number < len(rooms):
@@ -163,7 +163,7 @@ class Opening:
         _ = self._side.texts(person)
         return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
 
-    async def located(self, teacher: Teacher, update: Update, step: Step) -> Session | None:
+    async def located(self, teacher: Teacher, update: Update, step: ConversationStep) -> Session | None:
         """Take the place of a class and open the session; None where it does not count, or can't be opened."""
         message, person = update.effective_message, sender(update)
         if message is None:
@@ -177,7 +177,7 @@ class Opening:
             return None
         return await self._open(teacher, step, Place(evidence.latitude, evidence.longitude, evidence.accuracy))
 
-    async def in_room(self, teacher: Teacher, number: int, step: Step) -> Session | None:
+    async def in_room(self, teacher: Teacher, number: int, step: ConversationStep) -> Session | None:
         """Open the session in a saved room."""
         rooms = {room.name: room for room in await asyncio.to_thread(self._room.rooms.of, teacher.telegram_id)}
         names = step.data.get("rooms", [])
@@ -186,7 +186,7 @@ class Opening:
             return None
         return await self._open(teacher, step, Place(room.latitude, room.longitude, room.accuracy))
 
-    async def _open(self, teacher: Teacher, step: Step, place: Place) -> Session | None:
+    async def _open(self, teacher: Teacher, step: ConversationStep, place: Place) -> Session | None:
         person, now, settings = teacher.telegram_id, self._room.clock.now(), self._room.settings
         _ = self._side.texts(person)
         session = Session(
@@ -254,7 +254,7 @@ class Opening:
         rooms = await asyncio.to_thread(self._room.rooms.of, person)
         if len(rooms) >= MOST_ROOMS and name not in [room.name for room in rooms]:
             return False
-        room = Room(name, session.place.latitude, session.place.longitude, session.place.accuracy)
+        room = SavedRoom(name, session.place.latitude, session.place.longitude, session.place.accuracy)
         await asyncio.to_thread(self._room.rooms.save, person, room)
         return True
 

@@ -19,6 +19,7 @@ from classroom.faces.person_keys import PersonKeyGone, PersonKeys, PersonKeysUna
 from classroom.photos import IdPhoto, Photos
 from classroom.services import Classroom
 from classroom.store import StoreError
+from core.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Check:
     check_in: CheckIn
     face: FaceCheck
     came: float
+    backoff: Backoff
     began: float | None = None  # to load, the first time
     seconds: dict[str, float] = field(default_factory=dict)
     failures: Counter[str] = field(default_factory=Counter)

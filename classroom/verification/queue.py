@@ -21,13 +21,14 @@ from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.verification.metrics import Metrics, in_words
 from classroom.verification.note_check import Check, Limits, NoteChecks, Repeated
+from core.backoff import Backoff
 from core.health import Part
-from core.sqlite import LedgerError
+from core.sqlite import DatabaseError
 
 log = logging.getLogger(__name__)
 
 # Hear of a note's examination, and of a note that can't be judged. May be called again where it raises StoreError or
-# LedgerError, and for a check-in that has gone on meanwhile: the store decides.
+# DatabaseError, and for a check-in that has gone on meanwhile: the store decides.
 Decided = Callable[[CheckIn, Examined, Verdict], Awaitable[None]]
 Undecided = Callable[[CheckIn, Unusable | NoteRefusal], Awaitable[None]]
 
@@ -61,9 +62,9 @@ class Pace:
     look_every: float = 60.0  # at the store, for what was not handed in
     limits: Limits = field(default_factory=Limits)
 
-    def pause(self, failures: int) -> float:
-        """Return the time to wait after so many failures in a row."""
-        return min(self.first_pause * 2.0 ** min(failures - 1, 30), self.longest_pause)
+    def backoff(self) -> Backoff:
+        """Return the pauses after failures in a row."""
+        return Backoff(self.first_pause, self.longest_pause)
 
 
 class Verification:
@@ -112,7 +113,7 @@ class Verification:
         """
         if check_in.face is None:
             raise ValueError("a check-in without a note")
-        check = Check(check_in, check_in.face, self._room.clock.monotonic())
+        check = Check(check_in, check_in.face, self._room.clock.monotonic(), self._pace.backoff())
         known = self._known.setdefault(check.key, check)
         if known is check:
             self._let_go.discard(check.key)
@@ -160,14 +161,16 @@ class Verification:
 
     async def _look(self) -> None:
         """Take what the store has in the queue and nobody has handed in: at the start, and now and then."""
+        backoff = self._pace.backoff()
         while True:
             pause = self._pace.look_every
             try:
                 found = await self._room.store.checking()
             except StoreError as error:
                 log.warning("faces: %s; looking for notes again", error)
-                pause = self._pace.pause(3)
+                pause = backoff.next()
             else:
+                backoff.reset()
                 self._let_go &= {_key(each) for each in found}
                 new = [each for each in found if each.face is not None and not self._has(_key(each))]
                 if new:
@@ -192,8 +195,7 @@ class Verification:
     def _put_later(self, check: Check) -> None:
         if self._is_closing:
             return
-        pause = self._pace.pause(check.failures.total())
-        self._pauses[check.key] = asyncio.get_running_loop().call_later(pause, self._put, check)
+        self._pauses[check.key] = asyncio.get_running_loop().call_later(check.backoff.next(), self._put, check)
 
     def _add_task(self) -> None:
         task = asyncio.create_task(self._work(), name="faces")
@@ -253,7 +255,7 @@ class Verification:
                 await self._decided(check.check_in, *check.outcome)
             else:
                 await self._unusable(check.check_in, check.outcome)
-        except (StoreError, LedgerError) as error:
+        except (StoreError, DatabaseError) as error:
             self._count(check, error)
             log.warning("%s, what became of the note: %s; trying again", check.label, error)
             self._put_later(check)

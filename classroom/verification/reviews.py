@@ -173,7 +173,7 @@ class FaceReviews:
         key = f"{session.id}:{at}"
         keyboard = [[Button(_("Accept"), f"fok:{key}"), Button(_("Reject"), f"fno:{key}")]]
         item = Item(person, "photo", "\n".join(lines), keyboard, _slot(check_in), NOTICE, file=f"{REVIEW}{name}")
-        await self._side.outbox.put(item, when=lambda: self._side.told.claim(_claim(check_in), now))
+        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(_claim(check_in), now))
 
     async def leave_out(self, check_in: CheckIn) -> None:
         """Delete pictures that were made and that nobody has to look at."""
@@ -183,7 +183,7 @@ class FaceReviews:
         """Delete the pictures of a check-in that is decided on, from chat and disk; once more is harmless."""
         await asyncio.to_thread(self._files.remove, _name(check_in))
         item = Item(session.teacher, "delete", slot=_slot(check_in), lane=NOTICE)
-        await self._side.outbox.put(item, when=lambda: self._side.told.take_back(_claim(check_in)))
+        await self._side.outbox.put(item, when=lambda: self._side.claims.take_back(_claim(check_in)))
 
     async def decided(self, session: Session, student_id: str) -> None:
         """Put away a student's pictures where there are any: there is a mark now, whoever made it."""

@@ -8,7 +8,7 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler
 
-from core.sqlite import LedgerUnavailable
+from core.sqlite import DatabaseUnavailable
 from lessons.events import State
 from marker.admin.screens import LABEL, LINE, AdminScreens, Context, Handler, asked_for, in_pairs, page_of, shortened
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
@@ -167,13 +167,13 @@ class StudentCards(AdminScreens):
         _, who = self._services.texts(person), student.telegram_id
         theirs = self._services.texts(who)
         try:
-            # before the ledger's rows: the offers on the student's screen are found by them
+            # before the database's rows: the offers on the student's screen are found by them
             await self._offers.end_all(who, student.username, theirs("Monitoring is off."))
             await self._services.registry.remove(who, self._forget)
         except NotRegistered:
             await self._show_gone(person, page)
             return
-        except (StorageUnavailable, LedgerUnavailable):
+        except (StorageUnavailable, DatabaseUnavailable):
             log.exception("person %d: removal not written", who)
             headline = _("That could not be saved. Please try again later.")
             await self._show_card(person, student, page, headline)
@@ -198,8 +198,7 @@ class StudentCards(AdminScreens):
         self._services.forget_profile(student.username)
         today = self._services.clock.now().astimezone(self._services.settings.zone).date()
         # a day to spare: a lesson of yesterday's may still be on the page
-        self._services.lessons.forget(student.telegram_id, (today - timedelta(days=1)).isoformat())
-        self._services.watches.forget(student.telegram_id)
+        self._services.student_rows.forget_monitoring(student.telegram_id, (today - timedelta(days=1)).isoformat())
 
     # within
 

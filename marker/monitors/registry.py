@@ -15,6 +15,7 @@ from core.sqlite import Database
 from lessons.events import Event, Status, StatusEvent, Trouble
 from marker.monitors.bridge import Bridge
 from marker.monitors.watch_state import KeptWatches
+from marker.tables.schema import SCHEMA
 from marker.tables.watches import Watches
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
@@ -68,7 +69,7 @@ class MonitorRegistry:
         their last words over restarts, and the hours in which they work.
         """
         self._kept = KeptWatches(
-            watches or Watches(Database(":memory:")), clock or SystemClock(), hours or ActiveHours(), zone
+            watches or Watches(Database(":memory:", [SCHEMA])), clock or SystemClock(), hours or ActiveHours(), zone
         )
         self._storage = storage
         self._make_monitor = make_monitor
@@ -251,7 +252,7 @@ class MonitorRegistry:
         self._kept.checked(telegram_id, at)
 
     async def skip_today(self, telegram_id: int, skip: bool) -> None:
-        """Leave the rest of the local day out, or don't any more. Raises LedgerUnavailable."""
+        """Leave the rest of the local day out, or don't any more. Raises DatabaseUnavailable."""
         await asyncio.to_thread(self._kept.skip_today, telegram_id, skip)
         log.info("monitor %d: %s", telegram_id, "today is skipped" if skip else "today is not skipped any more")
         monitor = self._monitors.get(telegram_id)

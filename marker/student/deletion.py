@@ -8,7 +8,7 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, ContextTypes
 
-from core.sqlite import LedgerUnavailable
+from core.sqlite import DatabaseUnavailable
 from marker.menu import SLOT, changed_menu, main_menu
 from marker.monitors.registry import StillRunning
 from marker.services import Services, sender, shown_in, tapped
@@ -60,13 +60,13 @@ class Deletion:
         _ = self._services.texts(person)
         self._end_trial(person)
         try:
-            # before the ledger's rows: the offers on the screen are found by them
+            # before the database's rows: the offers on the screen are found by them
             await self._offers.end_all(person, student.username, _("Monitoring is off."))
             await self._services.registry.remove(person, self._forget, erase=True)
         except NotRegistered:
             await self._services.outbox.put(await changed_menu(self._services, person))
             return
-        except (StorageUnavailable, LedgerUnavailable, StillRunning):
+        except (StorageUnavailable, DatabaseUnavailable, StillRunning):
             log.exception("person %d: data not deleted", person)
             words = _("Not everything could be deleted now. Please try again in a few minutes.")
             await self._services.outbox.put(await changed_menu(self._services, person, words))
@@ -80,7 +80,7 @@ class Deletion:
     def _forget(self, student: Student) -> None:
         """Delete what is kept beside the record; in a thread."""
         self._services.forget_profile(student.username)
-        self._services.people.forget(student.telegram_id)
+        self._services.student_rows.forget(student.telegram_id)
 
     def _told(self, student: Student) -> list[Item]:
         items = []

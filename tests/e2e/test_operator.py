@@ -57,7 +57,7 @@ def test_check_before_the_first_start(telegram: Telegram, portal: Portal, bot: M
     assert lines["Telegram"][0] == "FAILED"
     assert "@BotFather" in lines["Telegram"][1]
     assert lines["portal"][0] == "FAILED"
-    assert lines["storage"][0] == lines["ledger"][0] == lines["key"][0] == "ok"
+    assert lines["storage"][0] == lines["database"][0] == lines["key"][0] == "ok"
     assert not data.exists()
     assert not (tmp_path / "no").exists()
 

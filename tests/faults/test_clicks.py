@@ -12,7 +12,7 @@ import pytest
 from core.clock import SystemClock
 from core.sqlite import Database
 from lessons.events import Event, StatusEvent
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
 from portal.session import chrome_opener
@@ -73,7 +73,7 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 def heard(tmp_path: Path, portal: Portal) -> Iterator[Heard]:
     """Give what a monitor tells that watches, with a real Chrome."""
     heard, opener = Heard(), chromes(tmp_path)
-    database = Database(tmp_path / "ledger.sqlite3")
+    database = Database(tmp_path / "ledger.sqlite3", [SCHEMA])
     monitor = AttendanceMonitor(
         USERNAME,
         PASSWORD,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.encryption import Cipher
 from core.sqlite import Database
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
 from storage import Storage
 from tests import children
 from tests.faults.counts import times
@@ -22,7 +22,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         lines = _written_until_killed(tmp_path, chance)
         acknowledged |= set(lines)
         storage = Storage(tmp_path, Cipher(KEY))
-        database = Database(tmp_path / "ledger.sqlite3")
+        database = Database(tmp_path / "ledger.sqlite3", [SCHEMA])
         lessons = Lessons(database)
         for line in acknowledged:
             kind, number = line.split()

@@ -4,7 +4,7 @@ import pytest
 
 from core.sqlite import Database
 from lessons.events import Event, Why
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
 from portal.errors import PortalUnavailable
 from tests.fakes import ALGORITHMS, NOTHING, PHYSICS, shows
 from tests.monitor.scene import Scene
@@ -49,7 +49,7 @@ def test_trouble() -> None:
 @pytest.mark.parametrize("mode", ["automatic", "manual"])
 def test_while_we_were_away(mode: str) -> None:
     """What an earlier process saw open, and is gone at the first look of this one, is told."""
-    lessons = Lessons(Database(":memory:"))
+    lessons = Lessons(Database(":memory:", [SCHEMA]))
     first = Scene("manual", lessons=lessons)
     first.portal.page = shows(ALGORITHMS, PHYSICS)
     first.run(30)
@@ -63,7 +63,7 @@ def test_while_we_were_away(mode: str) -> None:
 
 def test_told_before() -> None:
     """What was told as closed is not told by the next process again."""
-    lessons = Lessons(Database(":memory:"))
+    lessons = Lessons(Database(":memory:", [SCHEMA]))
     first = Scene("manual", lessons=lessons)
     first.portal.page = shows(ALGORITHMS)
     first.commands.at(30, lambda: first.portal.show(NOTHING))

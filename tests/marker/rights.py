@@ -28,14 +28,16 @@ from marker.monitors.registry import MonitorRegistry
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
+from marker.tables.schema import SCHEMAS
+from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
 from monitor import AttendanceMonitor
 from storage import Storage, Student
-from telegram_app.claims import Told
+from telegram_app.claims import Claims
 from telegram_app.outbox import Button, Item, Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StepsFromLedger
+from telegram_app.persistence import StoredSteps
 from tests.e2e.people import TOKEN
 from tests.marker.running import KEY, FakeMonitor, FakeSignInCheck, SteppedClock
 
@@ -114,7 +116,7 @@ class House:
             data_dir=folder,
         )
         self.storage = Storage(folder, Cipher(KEY), self.clock, random.Random(7).choice)  # the same codes in every walk
-        self.database = Database(folder / "ledger.sqlite3")
+        self.database = Database(folder / "ledger.sqlite3", SCHEMAS)
         people, lessons = People(self.database), Lessons(self.database)
         self.shown = Shown(self.database)
         self.bridge = Bridge(asyncio.get_running_loop())
@@ -131,7 +133,7 @@ class House:
             .request(Offline())
             .get_updates_request(Offline())
             .updater(None)
-            .persistence(StepsFromLedger(people, STEPS))
+            .persistence(StoredSteps(people, STEPS))
             .build()
         )
         self.check = FakeSignInCheck()
@@ -144,9 +146,10 @@ class House:
             self.registry,
             cast(Outbox, self.shown),
             watches,
-            Told(self.database),
+            Claims(self.database),
             Attempts(self.database),
-            Moves(self.database),
+            MoveCodes(self.database),
+            StudentRows(self.database),
             cast(SignInCheck, self.check),
             languages=people.languages(),
         )

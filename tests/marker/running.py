@@ -23,18 +23,20 @@ from marker.monitors.registry import MonitorRegistry
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
+from marker.tables.schema import SCHEMAS
+from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
 from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
 from portal.lessons import Lesson
 from storage import Storage, Student
-from telegram_app.claims import Told
+from telegram_app.claims import Claims
 from telegram_app.factory import PollingRequest, build_application, polling, running
 from telegram_app.files import files_in
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StepsFromLedger
+from telegram_app.persistence import StoredSteps
 from telegram_app.qr import qr_picture
 from tests.e2e.people import ADMIN, TOKEN, Person, labels
 from tests.waiting import PATIENCE
@@ -229,7 +231,7 @@ async def marker(
     )
     async with AsyncExitStack() as stack:
         storage = Storage(folder / "data", Cipher(KEY), clock, invitation_days=settings.invitation_days)
-        database = Database(folder / "data" / "ledger.sqlite3")
+        database = Database(folder / "data" / "ledger.sqlite3", SCHEMAS)
         stack.callback(database.close)
         people, lessons = People(database), Lessons(database)
         bridge = Bridge(asyncio.get_running_loop())
@@ -242,7 +244,7 @@ async def marker(
 
         watches = Watches(database)
         registry = MonitorRegistry(storage, make, bridge, capacity=capacity, clock=clock, watches=watches)
-        application = build_application(TOKEN, telegram_url, None, StepsFromLedger(people, STEPS), PollingRequest(None))
+        application = build_application(TOKEN, telegram_url, None, StoredSteps(people, STEPS), PollingRequest(None))
 
         async def lost(person: int) -> None:
             await conversations.presence.lost(person)
@@ -258,9 +260,10 @@ async def marker(
             registry,
             outbox,
             watches,
-            Told(database),
+            Claims(database),
             Attempts(database),
-            Moves(database),
+            MoveCodes(database),
+            StudentRows(database),
             cast(SignInCheck, FakeSignInCheck()),
             languages=people.languages(),
             forget_profile=lambda username: Chromes(folder / "data" / "profiles").forget(profile_name(username)),

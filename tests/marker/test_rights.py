@@ -63,7 +63,9 @@ def state_of(house: House) -> State:
         {person: storage.password(person) for person in students},
         {code: (each.used_by, each.revoked_at, each.note) for code, each in storage.invitations().items()},
         frozenset(house.registry.active()),
-        frozenset(person for person in students if house.services.moves.waiting(person, house.clock.now()) is not None),
+        frozenset(
+            person for person in students if house.services.move_codes.waiting(person, house.clock.now()) is not None
+        ),
     )
 
 
@@ -260,7 +262,7 @@ class World(RuleBasedStateMachine):
     def moves(self, person: int, to: int) -> None:
         """Move a student to another account by the admin's code, as far as the question."""
         self.taps(ADMINS[0], f"mov:code:{person}:0")
-        move = self.house.services.moves.waiting(person, self.house.clock.now())
+        move = self.house.services.move_codes.waiting(person, self.house.clock.now())
         student = self.house.storage.student(person)
         if move is not None and student is not None:
             self.oracle.opens(to, student.username)

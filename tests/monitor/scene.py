@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from core.sqlite import Database
 from lessons.events import Event, Status, StatusEvent
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
 from portal.limits import PortalLimits
@@ -34,7 +34,7 @@ class Scene:
         self.portal = FakePortal(self.clock, self.notes)
         self.commands = ScriptedCommands(self.clock)
         self.limits = PortalLimits(clock=self.clock)
-        self.lessons = lessons or Lessons(Database(":memory:"))
+        self.lessons = lessons or Lessons(Database(":memory:", [SCHEMA]))
         self.found: list[tuple[float, str, Lesson]] = []
         self.events: list[StatusEvent] = []
         self.heard_at: list[tuple[float, Event]] = []

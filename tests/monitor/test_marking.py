@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.sqlite import Database
 from lessons.events import Event
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
 from portal.errors import BrowserFailed, PageChanged, PortalUnavailable, SessionLost
 from tests.fakes import ALGORITHMS, NOTHING, PHYSICS, Taken, shows
 from tests.monitor.scene import MONDAY_MORNING, Scene
@@ -224,7 +224,7 @@ class TestRestart:
         self, clicks: list[bool | Exception | Taken], lives: list[float], click_takes: float
     ) -> None:
         """Through any failures and restarts each lesson is told exactly once, if it stays open long enough."""
-        lessons, page, told = Lessons(Database(":memory:")), shows(ALGORITHMS, PHYSICS), list[str]()
+        lessons, page, told = Lessons(Database(":memory:", [SCHEMA])), shows(ALGORITHMS, PHYSICS), list[str]()
         for seconds in (*lives, 600):
             scene = Scene(lessons=lessons)
             scene.portal.page, scene.portal.click_takes = page, click_takes

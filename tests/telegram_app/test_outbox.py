@@ -16,6 +16,7 @@ from telegram_app.outbox import ANSWER, BETWEEN_SENDS, NOTICE, SHIPPED, Button, 
 from telegram_app.outbox_table import Action, Outgoing
 from telegram_app.people import People
 from telegram_app.qr import qr_picture
+from telegram_app.schema import SCHEMA
 from tests.fakes import FakeBot, FakeClock, MovedTimeLoop, moved_time
 
 pytestmark = [pytest.mark.unit, pytest.mark.moved_time]
@@ -31,7 +32,7 @@ class Post:
     def __init__(self, clock: FakeClock, database: Database | None = None) -> None:
         self.clock = clock
         self.bot = FakeBot(clock)
-        self.database = database or Database(":memory:")
+        self.database = database or Database(":memory:", [SCHEMA])
         self.queue = Outgoing(self.database, "marker")
         self.lost: list[int] = []
         self.sent: list[str] = []
@@ -546,14 +547,14 @@ class TestQueueing:
 
     async def test_restart(self, tmp_path: Path) -> None:
         """What one process could not send the next one does, in the same order, answers first."""
-        post = Post(moved_time(), Database(tmp_path / "ledger.sqlite3"))
+        post = Post(moved_time(), Database(tmp_path / "ledger.sqlite3", [SCHEMA]))
         await post.outbox.start()
         post.bot.refuse(*([NetworkError("down")] * 100))
         await post.outbox.put(send("notice 1"), send("notice 2"), send("answer", lane=ANSWER), send("to Ben", BEN))
         await asyncio.sleep(20)
         await post.outbox.close()
         post.database.close()
-        after = Post(post.clock, Database(tmp_path / "ledger.sqlite3"))
+        after = Post(post.clock, Database(tmp_path / "ledger.sqlite3", [SCHEMA]))
         await after.outbox.start()
         await after.quiet()
         assert after.bot.texts(AIDA) == ["answer", "notice 1", "notice 2"]

@@ -31,6 +31,7 @@ from telegram_app.rate_limiter import (
     PriorityRateLimiter,
     answer_tap,
 )
+from telegram_app.schema import SCHEMA
 from tests.fakes import FakeClock, moved_time
 
 pytestmark = pytest.mark.moved_time
@@ -334,7 +335,7 @@ class Marker:
         self.bot: ExtBot[CallOptions] = ExtBot(
             TOKEN, request=self.telegram, rate_limiter=PriorityRateLimiter(per_second)
         )
-        self.database = Database(":memory:")
+        self.database = Database(":memory:", [SCHEMA])
         self.outbox = Outbox(self.bot, self.database, "marker", self._lost, self.clock)
 
     async def _lost(self, person: int) -> None:

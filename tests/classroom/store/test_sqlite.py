@@ -15,7 +15,7 @@ import pytest
 
 from classroom.domain.sessions import FaceCheck, Sheet, Step
 from classroom.store import Store, StoreDamaged, StoreUnavailable, Tokens
-from classroom.store.schema import MIGRATIONS
+from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
 from tests import children
@@ -81,7 +81,7 @@ async def test_newer(tmp_path: Path) -> None:
     """A schema from a newer program is refused."""
     file = tmp_path / "store.sqlite3"
     connection = sqlite3.connect(file)
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
     connection.close()
     with pytest.raises(StoreDamaged, match="knows"):
         await SqliteStore(file, Cipher(KEY)).open()
@@ -110,6 +110,23 @@ async def test_version_1(tmp_path: Path) -> None:
     await again.open()
     await again.close()
     assert schema(file) == schema(tmp_path / "new.sqlite3")
+
+
+async def test_version_2(tmp_path: Path) -> None:
+    """A store of version 2, from before each owner of tables had a version of its own, keeps what it has."""
+    file = tmp_path / "store.sqlite3"
+    store = SqliteStore(file, Cipher(KEY))
+    await store.open()
+    session = await opened(store)
+    await store.close()
+    new = schema(file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("DROP TABLE schema_versions; PRAGMA user_version = 2;")
+    again = SqliteStore(file, Cipher(KEY))
+    await again.open()
+    assert await again.session(session.id) == session
+    await again.close()
+    assert schema(file) == new
 
 
 def schema(file: Path) -> set[tuple[str, str]]:

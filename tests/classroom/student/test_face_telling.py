@@ -20,7 +20,7 @@ from classroom.student.face_traces import FaceTraces
 from classroom.verification.reviews import FaceReviews, ReviewFiles
 from core.encryption import Cipher
 from core.settings import Settings
-from core.sqlite import LedgerUnavailable
+from core.sqlite import DatabaseUnavailable
 from telegram_app.outbox import Item
 from tests.classroom.check_in.test_check_ins import FailingStore, SetClock
 from tests.classroom.check_in.test_face_steps import FaceClass
@@ -64,7 +64,7 @@ class Said:
         """Take messages as the outbox does."""
         self.calls += 1
         if self.calls == self.fails_at:
-            raise LedgerUnavailable("full")
+            raise DatabaseUnavailable("full")
         if when is not None and not when():
             return False
         self.items += items
@@ -116,7 +116,7 @@ class Telling:
                 else:
                     await self.talk.unusable(self.check_in, outcome)
                 break
-            except (StoreUnavailable, LedgerUnavailable):
+            except (StoreUnavailable, DatabaseUnavailable):
                 continue
         deleted = [item for item in self.said.items if item.action == "delete"]
         assert [item.message_id for item in deleted] == [100]
