@@ -112,7 +112,7 @@ class MongoConnection:
         """
         self._uri = uri
         self._name = database
-        self._cipher = cipher
+        self.cipher = cipher
         self._patience = patience
         self._migrations = migrations
         self._client: AsyncMongoClient[Document] | None = None
@@ -131,13 +131,13 @@ class MongoConnection:
             self._client = self._connect()
         version = await self._version()
         for name, indexes in INDEXES.items():
-            await self._collection(name).create_indexes(indexes)
-        schema = self._collection("schema")
+            await self.collection(name).create_indexes(indexes)
+        schema = self.collection("schema")
         for number, migrate in enumerate(self._migrations[version - 1 :], version):
             await migrate(self._database)
             await schema.update_one({"_id": "classroom", "version": number}, {"$set": {"version": number + 1}})
-        async for document in self._collection("jwt_tokens").find():
-            self._cipher.decrypt(document["secrets"])
+        async for document in self.collection("jwt_tokens").find():
+            self.cipher.decrypt(document["secrets"])
 
     def _connect(self) -> AsyncMongoClient[Document]:
         milliseconds = int(self._patience * 1000)
@@ -157,7 +157,7 @@ class MongoConnection:
 
     async def _version(self) -> int:
         """Return the schema's version; a new database gets the newest."""
-        newest, schema = 1 + len(self._migrations), self._collection("schema")
+        newest, schema = 1 + len(self._migrations), self.collection("schema")
         try:
             await schema.insert_one({"_id": "classroom", "version": newest})
         except DuplicateKeyError:
@@ -185,10 +185,21 @@ class MongoConnection:
             self._name, read_preference=ReadPreference.PRIMARY, write_concern=WriteConcern("majority", j=True)
         )
 
-    def _collection(self, name: str) -> AsyncCollection[Document]:
+    def collection(self, name: str) -> AsyncCollection[Document]:
         return self._database[name]
 
 
 def too_many_races() -> StoreUnavailable:
     """Return what is said where others were faster each time."""
     return StoreUnavailable("too many changes at once in MongoDB")
+
+
+async def put(store: MongoConnection, name: str, document: Document) -> None:
+    """Insert a document, or replace the one with its key."""
+    for _ in range(RACES):
+        try:
+            await store.collection(name).replace_one({"_id": document["_id"]}, document, upsert=True)
+        except DuplicateKeyError:
+            continue  # another process has inserted it at the same moment
+        return
+    raise too_many_races()

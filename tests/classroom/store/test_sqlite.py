@@ -137,7 +137,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from classroom.store.sqlite import SqliteStore
-from encryption import Cipher
+from core.encryption import Cipher
 from tests.classroom.store.contract import a_session, mark, opened
 
 async def main():
