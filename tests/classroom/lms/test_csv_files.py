@@ -129,17 +129,17 @@ class TestRosters:
     @pytest.mark.parametrize(
         ("content", "line"),
         [
-            ("batch,subject,student_id\nA,X,S1\n\nA,X,s1\n", "students.csv, line 4: student ID s1 is in this batch"),
+            ("batch,subject,student_id\nA,X,S1\n\nA,X,s1\n", "students.csv, line 4: student ID s1 is already in this batch"),
             ("batch,subject,student_id\nA,X,\n", "students.csv, line 2: student_id is empty"),
             ("batch,subject,student_id\nA, | ,S1\n", "students.csv, line 2: subject is empty"),
             ('batch,subject,student_id\n"A\nB",X,S1\nA,X,\n', "students.csv, line 4: student_id is empty"),
             ("sep=,\nbatch,subject,student_id\nA,X,\n", "students.csv, line 3: student_id is empty"),
             ("batch,name\nA,B\n", "students.csv, line 1: the header has no column studentid, subject"),
             ("batch,group,subject,id\nA,B,C,D\n", "students.csv, line 1: the header has two columns batch"),
-            ("batch,subject,student_id\nA,X,2.5E+08\n", "students.csv, line 2: '2.5E+08' is no student ID: give"),
-            ('batch,subject,student_id\nA,X,"S1\n', "students.csv, line 2: no CSV"),
-            (b"\xff\xfe\x00", "students.csv: the text's encoding is not known"),
-            (b"\x98", "students.csv: the text's encoding is not known"),
+            ("batch,subject,student_id\nA,X,2.5E+08\n", "students.csv, line 2: '2.5E+08' is not a student ID: set"),
+            ('batch,subject,student_id\nA,X,"S1\n', "students.csv, line 2: not CSV"),
+            (b"\xff\xfe\x00", "students.csv: unknown encoding"),
+            (b"\x98", "students.csv: unknown encoding"),
             ("", "students.csv: the file is empty"),
         ],
     )
@@ -158,8 +158,8 @@ class TestRosters:
         ("teachers", "line"),
         [
             (None, "teachers.csv: the file is missing"),
-            ("phone\n77010000001\n8 701 000 00 01\n", "teachers.csv, line 3: the phone number is in line 2 already"),
-            ("phone\n7.7E+10\n", "teachers.csv, line 2: '7.7E+10' is no phone number: give the column"),
+            ("phone\n77010000001\n8 701 000 00 01\n", "teachers.csv, line 3: the phone number is already in line 2"),
+            ("phone\n7.7E+10\n", "teachers.csv, line 2: '7.7E+10' is not a phone number: set the column"),
             ("name\nA\n", "teachers.csv, line 1: the header has no column phone"),
         ],
     )
