@@ -129,7 +129,10 @@ class TestRosters:
     @pytest.mark.parametrize(
         ("content", "line"),
         [
-            ("batch,subject,student_id\nA,X,S1\n\nA,X,s1\n", "students.csv, line 4: student ID s1 is already in this batch"),
+            (
+                "batch,subject,student_id\nA,X,S1\n\nA,X,s1\n",
+                "students.csv, line 4: student ID s1 is already in this batch",
+            ),
             ("batch,subject,student_id\nA,X,\n", "students.csv, line 2: student_id is empty"),
             ("batch,subject,student_id\nA, | ,S1\n", "students.csv, line 2: subject is empty"),
             ('batch,subject,student_id\n"A\nB",X,S1\nA,X,\n', "students.csv, line 4: student_id is empty"),

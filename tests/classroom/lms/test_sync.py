@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from classroom.domain.sessions import Mark, Sheet, Status
 from classroom.lms import Duplicate, LmsRefused, LmsUnavailable, NotThere, SignedInElsewhere, SignInNeeded
-from classroom.lms.sync import LmsSync, Pace, record_of
+from classroom.lms.sync import LmsSync, record_of
+from classroom.lms.sync_pace import SyncPace
 from tests.classroom.lms.fakes import DATE, TEACHER, FakeLms, MemoryStore, students
 from tests.fakes import FakeClock, MovedTimeLoop, moved_time
 
@@ -168,8 +169,8 @@ async def test_calls_for_500_students(batches: int, size: int) -> None:
 @pytest.mark.parametrize("students", [1, 10, 100, 10_000])
 def test_spacing(students: int) -> None:
     """Writes of a live session are 2 to 30 s apart; after it always 2."""
-    assert 2 <= Pace().spacing(students, live=True) <= 30
-    assert Pace().spacing(students, live=False) == 2
+    assert 2 <= SyncPace().spacing(students, live=True) <= 30
+    assert SyncPace().spacing(students, live=False) == 2
 
 
 async def test_somebody_else_was_first(scene: Scene) -> None:

@@ -12,7 +12,8 @@ import pytest
 from classroom.domain.sessions import Sheet, Status
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
-from classroom.lms.sync import LmsSync, Pace
+from classroom.lms.sync import LmsSync
+from classroom.lms.sync_pace import SyncPace
 from sandbox.lms.world import NEWER, OLDER
 from tests.classroom.lms.fakes import DATE, TEACHER, MemoryStore
 from tests.classroom.lms.simulated import Clock, Scene
@@ -20,7 +21,7 @@ from tests.classroom.lms.simulated import Clock, Scene
 pytestmark = pytest.mark.integration
 
 
-PACE = Pace(
+PACE = SyncPace(
     scan=0.05,
     gather=0.0,
     shortest=0.01,
