@@ -1,4 +1,4 @@
-"""The SQLite store's schema: one migration script for each version. A released one never changes."""
+"""The SQLite store's schema: the script of each version, the first first. A version that was released never changes."""
 
 MIGRATIONS = [
     """
