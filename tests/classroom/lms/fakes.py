@@ -105,7 +105,7 @@ class MemoryStore:
 
 
 class FakeLms:
-    """An LMS that stores records; ``outcomes`` are errors before the next writes, ``lost_answers`` errors after them."""
+    """An LMS that stores records; ``outcomes`` are errors before the next writes, ``lost_answers`` those after them."""
 
     needs_password = True
 
