@@ -132,20 +132,3 @@ class Lms(Protocol):
         Raises:
             NotThere, LmsRefused.
         """
-
-
-__all__ = [
-    "Duplicate",
-    "Line",
-    "Lms",
-    "LmsError",
-    "LmsRefused",
-    "LmsUnavailable",
-    "NotThere",
-    "Record",
-    "SignInNeeded",
-    "SignedIn",
-    "SignedInElsewhere",
-    "UnknownTeacher",
-    "WrongPassword",
-]

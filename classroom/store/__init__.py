@@ -282,22 +282,3 @@ class Store(Protocol):
         """Delete expired codes, tries older than an hour, and sessions opened before ``keep_since`` whose final report
         was sent, with all their data; return the number of deleted records.
         """
-
-
-__all__ = [
-    "TRIES_KEPT",
-    "Binding",
-    "BoundOtherwise",
-    "CheckIn",
-    "Enrolled",
-    "NoSuchSession",
-    "SessionExists",
-    "Store",
-    "StoreDamaged",
-    "StoreError",
-    "StoreRefused",
-    "StoreUnavailable",
-    "Tokens",
-    "WrongTries",
-    "account_hash",
-]
