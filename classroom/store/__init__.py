@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from classroom.domain.sessions import Binding, CheckIn, Consent, Enrolled, Mark, Session, Sheet, Step, Teacher, Template
+from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Step, Teacher, Template
 
 TRIES_KEPT = timedelta(hours=1)
 
