@@ -1,4 +1,4 @@
-"""The store in a SQLite file: the contract, and what only a file can suffer."""
+"""The store in a SQLite file: the contract, and the faults that only a file can have."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    """Give an open, empty store."""
+    """Yield an open, empty store."""
     store = SqliteStore(tmp_path / "store.sqlite3", Cipher(KEY))
     await store.open()
     yield store
@@ -42,7 +42,7 @@ class TestSqliteStore(StoreContract):
 
 
 async def test_over_a_restart(tmp_path: Path) -> None:
-    """What was kept is there after closing and opening, in a file for its owner alone; no secret stands in it."""
+    """Data survive closing and opening, in a file only its owner can read, which contains no plain secret."""
     file = tmp_path / "store.sqlite3"
     store = SqliteStore(file, Cipher(KEY))
     await store.open()
@@ -60,7 +60,7 @@ async def test_over_a_restart(tmp_path: Path) -> None:
 
 
 async def test_closed(tmp_path: Path) -> None:
-    """A store that is closed says so as one that can't be reached."""
+    """A closed store raises the same error as an unreachable one."""
     store = SqliteStore(tmp_path / "store.sqlite3", Cipher(KEY))
     await store.open()
     await store.close()
@@ -69,7 +69,7 @@ async def test_closed(tmp_path: Path) -> None:
 
 
 async def test_damaged(tmp_path: Path) -> None:
-    """A file that is no database is refused, and left as it is."""
+    """A file that is not a database is refused and not changed."""
     file = tmp_path / "store.sqlite3"
     file.write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreDamaged, match=r"store\.sqlite3"):
@@ -88,7 +88,7 @@ async def test_newer(tmp_path: Path) -> None:
 
 
 async def test_version_1(tmp_path: Path) -> None:
-    """A store of version 1, from before faces, comes forward with all that it kept, and takes faces from then on."""
+    """A store of version 1, without faces, is migrated with all its data and then stores faces."""
     file = tmp_path / "store.sqlite3"
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v1.sql").read_text(encoding="utf-8"))
@@ -136,12 +136,12 @@ def schema(file: Path) -> set[tuple[str, str]]:
 
 
 async def test_another_writer(tmp_path: Path) -> None:
-    """Where nothing can be written now the store says to try again, and what was there can still be read."""
+    """While writing is impossible the store raises StoreUnavailable, and its data can still be read."""
     store = SqliteStore(tmp_path / "store.sqlite3", Cipher(KEY))
     await store.open()
     session = await opened(store)
     limit = sqlite3.connect(tmp_path / "store.sqlite3")
-    limit.execute("BEGIN IMMEDIATE")  # another writer that does not let go, as a backup tool may be
+    limit.execute("BEGIN IMMEDIATE")  # another writer that keeps its lock, such as a backup tool
     with pytest.raises(StoreUnavailable):
         await store.save_teacher(TEACHER)
     assert await store.session(session.id) == session
@@ -172,7 +172,7 @@ asyncio.run(main())
 
 
 def test_killed(tmp_path: Path) -> None:
-    """Of a writer that is killed every acknowledged mark is there, with a version that has counted it."""
+    """After a writer was killed, every acknowledged mark is stored and counted in the version."""
     file = tmp_path / "store.sqlite3"
     acknowledged = []
     with children.start(
