@@ -16,6 +16,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from classroom.domain.sessions import (
     Binding,
     CheckIn,
+    CheckInStep,
     Consent,
     Enrolled,
     Mark,
@@ -23,7 +24,6 @@ from classroom.domain.sessions import (
     Session,
     Sheet,
     Status,
-    Step,
     Teacher,
     Template,
 )
@@ -251,7 +251,7 @@ def check_in_from(document: Document) -> CheckIn:
         session=document["session"],
         student_id=document["student_id"],
         telegram_id=document["telegram_id"],
-        step=Step(document["step"]),
+        step=CheckInStep(document["step"]),
         code_at=datetime.fromisoformat(document["code_at"]),
         note=document["note"],
         distance=document["distance"],

@@ -18,11 +18,11 @@ from pymongo.errors import (
 from classroom.domain.sessions import (
     Binding,
     CheckIn,
+    CheckInStep,
     Consent,
     Mark,
     Session,
     Sheet,
-    Step,
     Teacher,
     Template,
     code_ends,
@@ -404,7 +404,7 @@ class MongoStore(MongoConnection):
         return [check_in_from(each) async for each in found.sort([("code_at", ASCENDING), ("student_id", ASCENDING)])]
 
     @asks
-    async def move_check_in(self, check_in: CheckIn, when: Collection[Step]) -> bool:
+    async def move_check_in(self, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
         """Write a check-in where it is at one of these steps now; False where it is elsewhere: somebody was first."""
         document = check_in_document(check_in)
         key = {"_id": document["_id"], "step": {"$in": [step.value for step in when]}}
@@ -420,7 +420,7 @@ class MongoStore(MongoConnection):
     @asks
     async def checking(self) -> list[CheckIn]:
         """Return the check-ins of all sessions whose video note is in the queue, the note that came first first."""
-        found = self._collection("check_ins").find({"step": Step.CHECKING.value})
+        found = self._collection("check_ins").find({"step": CheckInStep.CHECKING.value})
         return [check_in_from(each) async for each in found.sort([("face.sent_at", ASCENDING), ("_id", ASCENDING)])]
 
     # faces

@@ -10,6 +10,7 @@ from typing import Any
 from classroom.domain.sessions import (
     Binding,
     CheckIn,
+    CheckInStep,
     Consent,
     Enrolled,
     Mark,
@@ -17,7 +18,6 @@ from classroom.domain.sessions import (
     Session,
     Sheet,
     Status,
-    Step,
     Template,
 )
 from classroom.store.face_checks import face_from, plain_face
@@ -137,7 +137,7 @@ def check_in_from(row: sqlite3.Row) -> CheckIn:
         session=row["session"],
         student_id=row["student_id"],
         telegram_id=row["telegram_id"],
-        step=Step(row["step"]),
+        step=CheckInStep(row["step"]),
         code_at=datetime.fromisoformat(row["code_at"]),
         note=row["note"],
         distance=row["distance"],

@@ -16,11 +16,11 @@ from typing import TypeVar
 from classroom.domain.sessions import (
     Binding,
     CheckIn,
+    CheckInStep,
     Consent,
     Mark,
     Session,
     Sheet,
-    Step,
     Teacher,
     Template,
     code_ends,
@@ -395,7 +395,7 @@ class SqliteStore:
         rows = await self._all("SELECT * FROM check_ins WHERE session = ? ORDER BY code_at, student_id", session_id)
         return [check_in_from(row) for row in rows]
 
-    async def move_check_in(self, check_in: CheckIn, when: Collection[Step]) -> bool:
+    async def move_check_in(self, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
         """Write a check-in where it is at one of these steps now; False where it is elsewhere: somebody was first."""
 
         def move(db: sqlite3.Connection) -> bool:

@@ -61,7 +61,7 @@ def test_local(tmp_path: Path, telegram: Telegram) -> None:
         faceless.comes(code, "S002")
         faceless.agrees()
         faceless.records()
-        faceless.sees("Your ID photo can't be compared with")
+        faceless.sees("Your ID photo can't be used for the comparison")
 
 
 async def test_aws(tmp_path: Path) -> None:

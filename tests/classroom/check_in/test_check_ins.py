@@ -10,9 +10,11 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from classroom.check_in.check_ins import Answer, CheckIns, Told
+from classroom.check_in.answers import Answer, AnswerKind
+from classroom.check_in.check_ins import CheckIns
+from classroom.domain import code_attempts as codes
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Place, Session, Sheet, Status
 from classroom.services import Classroom, Side
 from classroom.store import StoreUnavailable
 from classroom.store.sqlite import SqliteStore
@@ -85,11 +87,11 @@ class Class:
         assert await self.store.create_session(session, [sheet], code, session.closes_at)
         return session
 
-    async def enters(self, student_id: str | None = "S001", code: str = CODE, person: int = STUDENT) -> Answer:
+    async def enters(self, student_id: str | None = "S001", code: str = CODE, person: int = STUDENT) -> AnswerKind:
         """Enter an ID and a code."""
-        return (await self.check_ins.enter(person, student_id, code)).answer
+        return (await self.check_ins.enter(person, student_id, code)).kind
 
-    async def shares(self, metres: float = 0.0, person: int = STUDENT, **more: Any) -> Told:
+    async def shares(self, metres: float = 0.0, person: int = STUDENT, **more: Any) -> Answer:
         """Share a location so far from the class."""
         evidence = policy.Evidence(43.25 + metres * METRE, 76.95, None, self.clock.now())
         return await self.check_ins.place(person, replace(evidence, **more))
@@ -98,7 +100,7 @@ class Class:
         """Return the record's marks."""
         return (await self.store.sheets(session.id))[0].marks
 
-    async def step(self, session: Session, student_id: str = "S001") -> Step | None:
+    async def step(self, session: Session, student_id: str = "S001") -> CheckInStep | None:
         """Return how far a check-in is."""
         found = await self.store.check_in(session.id, student_id)
         return found.step if found is not None else None
@@ -125,21 +127,21 @@ class TestTime:
         typed_at = OPENED + timedelta(seconds=119)
         await room.store.end_session(session.id, OPENED + timedelta(seconds=120))
         room.clock.seconds = 200
-        assert (await room.check_ins.enter(STUDENT, "S001", CODE, typed_at)).answer is Answer.PLACE
+        assert (await room.check_ins.enter(STUDENT, "S001", CODE, typed_at)).kind is AnswerKind.PLACE
         room.clock.seconds = 209
-        assert (await room.shares()).answer is Answer.WAITING
+        assert (await room.shares()).kind is AnswerKind.WAITING
         room.clock.seconds = 210
-        assert (await room.check_ins.enter(2002, "S002", CODE, typed_at)).answer is Answer.WRONG
+        assert (await room.check_ins.enter(2002, "S002", CODE, typed_at)).kind is AnswerKind.WRONG
 
     async def test_too_late_for_the_place(self, room: Class) -> None:
         """The place has to come within the grace; an hour later a location is none to that check-in any more."""
         await room.opens()
         room.clock.seconds = 100
-        assert await room.enters() is Answer.PLACE
+        assert await room.enters() is AnswerKind.PLACE
         room.clock.seconds = 191
-        assert (await room.shares()).answer is Answer.OVER
+        assert (await room.shares()).kind is AnswerKind.OVER
         room.clock.seconds = 7200
-        assert (await room.shares()).answer is Answer.NOTHING
+        assert (await room.shares()).kind is AnswerKind.NOTHING
 
     @pytest.mark.parametrize(("at", "status"), [(120, Status.PRESENT), (121, Status.LATE)])
     async def test_late(self, room: Class, at: float, status: Status) -> None:
@@ -160,8 +162,8 @@ class TestTime:
         await room.store.end_session(session.id, OPENED, cancelled=True)
         found = await room.store.session(session.id)
         assert found is not None
-        assert (await room.shares()).answer is Answer.NOTHING
-        assert await room.enters() is Answer.WRONG
+        assert (await room.shares()).kind is AnswerKind.NOTHING
+        assert await room.enters() is AnswerKind.WRONG
         assert await room.check_ins.decide(found, {"S001"}, accept=True) == []
 
 
@@ -170,12 +172,12 @@ class TestPlace:
         """Who was just outside and is inside a moment later needs no closer look; the way back changes nothing."""
         session = await room.opens()
         await room.enters()
-        assert (await room.shares(80)).answer is Answer.REVIEW
-        assert (await room.shares(90)).answer is Answer.REVIEW
+        assert (await room.shares(80)).kind is AnswerKind.REVIEW
+        assert (await room.shares(90)).kind is AnswerKind.REVIEW
         found = await room.shares(10)
-        assert (found.answer, found.is_new) == (Answer.WAITING, False)
-        assert await room.step(session) is Step.CONFIRM
-        assert (await room.shares(80)).answer is Answer.WAITING
+        assert (found.kind, found.is_new) == (AnswerKind.WAITING, False)
+        assert await room.step(session) is CheckInStep.CONFIRM
+        assert (await room.shares(80)).kind is AnswerKind.WAITING
         assert (await room.store.check_in(session.id, "S001")).distance == pytest.approx(10, abs=0.5)  # type: ignore[union-attr]
 
     async def test_after_the_end_the_door_stays(self, room: Class) -> None:
@@ -184,7 +186,7 @@ class TestPlace:
         await room.enters()
         await room.shares(80)
         room.clock.seconds = 121
-        assert (await room.shares(0)).answer is Answer.REVIEW
+        assert (await room.shares(0)).kind is AnswerKind.REVIEW
         await room.check_ins.decide(session, {"S001"}, accept=True)
         assert (await room.marks(session))["S001"].status is Status.PRESENT
 
@@ -192,8 +194,8 @@ class TestPlace:
         """A first location from far away is not held against a later one; the note says what the last was."""
         session = await room.opens()
         await room.enters()
-        assert (await room.shares(500)).answer is Answer.OUTSIDE
-        assert (await room.shares(80)).answer is Answer.REVIEW
+        assert (await room.shares(500)).kind is AnswerKind.OUTSIDE
+        assert (await room.shares(80)).kind is AnswerKind.REVIEW
         found = await room.store.check_in(session.id, "S001")
         assert found is not None
         assert found.note == policy.JUST_OUTSIDE
@@ -206,9 +208,9 @@ class TestPlace:
         room.clock.seconds = 1
         await room.enters(code="222222")
         room.clock.seconds = 2
-        assert await room.enters() is Answer.PLACE
-        assert (await room.shares()).answer is Answer.WAITING
-        assert (await room.step(first), await room.step(second)) == (Step.CONFIRM, Step.PLACE)
+        assert await room.enters() is AnswerKind.PLACE
+        assert (await room.shares()).kind is AnswerKind.WAITING
+        assert (await room.step(first), await room.step(second)) == (CheckInStep.CONFIRM, CheckInStep.PLACE)
 
 
 class TestByHand:
@@ -230,10 +232,10 @@ class TestByHand:
         by_place = await room.shares()
         by_code = await room.check_ins.enter(STUDENT, None, CODE)
         for told in (by_place, by_code):
-            assert told.answer is Answer.MARKED
+            assert told.kind is AnswerKind.MARKED
             assert told.mark is not None
             assert told.mark.status is Status.LATE
-        assert await room.step(session) is Step.PLACE
+        assert await room.step(session) is CheckInStep.PLACE
 
 
 class TestGuessing:
@@ -241,11 +243,11 @@ class TestGuessing:
         """Five wrong tries lock an account for the window, whatever IDs they were on, then it is free."""
         await room.opens()
         for tries in range(5):
-            assert await room.enters(f"S00{1 + tries % 3}", WRONG) is Answer.WRONG
-        assert await room.enters() is Answer.LOCKED
+            assert await room.enters(f"S00{1 + tries % 3}", WRONG) is AnswerKind.WRONG
+        assert await room.enters() is AnswerKind.LOCKED
         room.clock.seconds = 15 * 60 + 1
         await room.opens(2, code="222222")
-        assert await room.enters(code="222222") is Answer.PLACE
+        assert await room.enters(code="222222") is AnswerKind.PLACE
 
     async def test_deleting_is_no_way_out(self, room: Class) -> None:
         """An account that has its data deleted has its tries still."""
@@ -253,20 +255,22 @@ class TestGuessing:
         for _ in range(5):
             await room.enters(code=WRONG)
         await room.store.forget_student(STUDENT)
-        assert await room.enters() is Answer.LOCKED
+        assert await room.enters() is AnswerKind.LOCKED
 
     async def test_many_accounts(self, room: Class) -> None:
         """Forty tries by many accounts on many IDs: who comes after them is looked at, who came before is not."""
         session = await room.opens(students=30)
         room.clock.seconds = 1
-        assert await room.enters() is Answer.PLACE
+        assert await room.enters() is AnswerKind.PLACE
         for account in range(8):
             for each in range(5):
-                assert await room.enters(f"S{2 + (account * 5 + each) % 29:03}", WRONG, 3000 + account) is Answer.WRONG
-        assert (await room.shares()).answer is Answer.WAITING
-        assert await room.enters("S030", CODE, 2030) is Answer.PLACE
-        assert (await room.shares(person=2030)).answer is Answer.REVIEW
-        assert await room.step(session, "S030") is Step.REVIEW
+                assert (
+                    await room.enters(f"S{2 + (account * 5 + each) % 29:03}", WRONG, 3000 + account) is AnswerKind.WRONG
+                )
+        assert (await room.shares()).kind is AnswerKind.WAITING
+        assert await room.enters("S030", CODE, 2030) is AnswerKind.PLACE
+        assert (await room.shares(person=2030)).kind is AnswerKind.REVIEW
+        assert await room.step(session, "S030") is CheckInStep.REVIEW
 
     async def test_mistyping_class(self, room: Class) -> None:
         """A class where everybody mistypes once or twice, and then is in, is not suspected."""
@@ -275,21 +279,21 @@ class TestGuessing:
         for each in range(1, 31):
             await room.enters(f"S{each:03}", WRONG, 2000 + each)
             await room.enters(f"S{each:03}", "222222", 2000 + each)
-            assert await room.enters(f"S{each:03}", CODE, 2000 + each) is Answer.PLACE
-            assert (await room.shares(person=2000 + each)).answer is Answer.WAITING
+            assert await room.enters(f"S{each:03}", CODE, 2000 + each) is AnswerKind.PLACE
+            assert (await room.shares(person=2000 + each)).kind is AnswerKind.WAITING
 
     async def test_own_id(self, room: Class) -> None:
         """Tries on one's ID by others are held against a new account, not against the one it is bound to."""
         await room.opens()
-        assert await room.enters() is Answer.PLACE
+        assert await room.enters() is AnswerKind.PLACE
         for account in range(4):
             for _ in range(5):
                 await room.enters("S001", WRONG, 3000 + account)
                 await room.enters("S002", WRONG, 3000 + account)
         second = await room.opens(2, code="222222")
-        assert await room.enters(None, "222222") is Answer.PLACE
-        assert (await room.shares()).answer is Answer.WAITING
-        assert await room.step(second) is Step.CONFIRM
+        assert await room.enters(None, "222222") is AnswerKind.PLACE
+        assert (await room.shares()).kind is AnswerKind.WAITING
+        assert await room.step(second) is CheckInStep.CONFIRM
 
 
 class TestHalfWay:
@@ -300,8 +304,8 @@ class TestHalfWay:
         room.store.fails = fails
         with pytest.raises(StoreUnavailable):
             await room.enters()
-        assert await room.enters() is Answer.PLACE
-        assert await room.step(session) is Step.PLACE
+        assert await room.enters() is AnswerKind.PLACE
+        assert await room.step(session) is CheckInStep.PLACE
 
     @pytest.mark.parametrize("fails", ["mark", "move_check_in"])
     async def test_deciding_again(self, room: Class, fails: str) -> None:
@@ -314,7 +318,7 @@ class TestHalfWay:
             await room.check_ins.decide(session, {"S001"}, accept=True)
         room.clock.seconds = 1
         await room.check_ins.decide(session, {"S001"}, accept=True)
-        assert await room.step(session) is Step.DONE
+        assert await room.step(session) is CheckInStep.DONE
         assert (await room.store.sheets(session.id))[0].version == 1
         assert {(student, mark.status) for student, mark in room.told} == {("S001", Status.PRESENT)}
 
@@ -325,7 +329,7 @@ class TestHalfWay:
         await room.shares()
         await room.store.mark(session.id, Mark("S001", Status.PRESENT, OPENED), overwrite=False)
         await room.check_ins.settle(session, await room.store.sheets(session.id))
-        assert await room.step(session) is Step.DONE
+        assert await room.step(session) is CheckInStep.DONE
 
     async def test_decided_once(self, room: Class) -> None:
         """Of accepting and rejecting the first counts, and a word on nobody who waits does nothing."""
@@ -334,10 +338,10 @@ class TestHalfWay:
         assert await room.check_ins.decide(session, {"S001", "S002"}, accept=True) == []
         await room.shares()
         decided = await room.check_ins.decide(session, {"S001"}, accept=False)
-        assert [each.step for each in decided] == [Step.REJECTED]
+        assert [each.step for each in decided] == [CheckInStep.REJECTED]
         assert await room.check_ins.decide(session, {"S001"}, accept=True) == []
-        assert await room.enters() is Answer.REJECTED
-        assert (await room.shares()).answer is Answer.REJECTED
+        assert await room.enters() is AnswerKind.REJECTED
+        assert (await room.shares()).kind is AnswerKind.REJECTED
         assert await room.marks(session) == {}
 
 
@@ -346,11 +350,11 @@ class TestBinding:
         """A teacher frees an ID; the check-in that was begun with it goes to the account that has it now."""
         session = await room.opens()
         await room.enters()
-        assert await room.enters("S001", CODE, 2002) is Answer.WRONG
+        assert await room.enters("S001", CODE, 2002) is AnswerKind.WRONG
         await room.store.unbind("S001", TEACHER, OPENED, "new phone")
-        assert await room.enters("S001", CODE, 2002) is Answer.PLACE
-        assert (await room.shares(person=STUDENT)).answer is Answer.NOTHING
-        assert (await room.shares(person=2002)).answer is Answer.WAITING
+        assert await room.enters("S001", CODE, 2002) is AnswerKind.PLACE
+        assert (await room.shares(person=STUDENT)).kind is AnswerKind.NOTHING
+        assert (await room.shares(person=2002)).kind is AnswerKind.WAITING
         check_in: CheckIn | None = await room.store.check_in(session.id, "S001")
         assert check_in is not None
         assert check_in.telegram_id == 2002
@@ -361,15 +365,15 @@ class TestBinding:
         session = await room.opens()
         await room.enters()
         if shared:
-            assert (await room.shares()).answer is Answer.WAITING
-        assert await room.enters("S001", CODE, 2002) is Answer.WRONG
-        assert (await room.shares()).answer is Answer.REVIEW
+            assert (await room.shares()).kind is AnswerKind.WAITING
+        assert await room.enters("S001", CODE, 2002) is AnswerKind.WRONG
+        assert (await room.shares()).kind is AnswerKind.REVIEW
         found = await room.store.check_in(session.id, "S001")
         assert found is not None
-        assert (found.telegram_id, found.note) == (STUDENT, policy.CLAIMED_TWICE)
+        assert (found.telegram_id, found.note) == (STUDENT, codes.CLAIMED_TWICE)
         await room.check_ins.decide(session, {"S001"}, accept=True)
-        assert await room.enters("S001", CODE, 2002) is Answer.WRONG
-        assert await room.step(session) is Step.DONE
+        assert await room.enters("S001", CODE, 2002) is AnswerKind.WRONG
+        assert await room.step(session) is CheckInStep.DONE
 
     @pytest.mark.parametrize("shared", [False, True], ids=["before the place", "after it"])
     async def test_freed_in_the_middle(self, room: Class, shared: bool) -> None:
@@ -378,13 +382,13 @@ class TestBinding:
         await room.enters()
         if shared:
             await room.shares()
-        assert await room.check_ins.set_free(session, "S001")
-        assert not await room.check_ins.set_free(session, "S001")
+        assert await room.check_ins.unbind(session, "S001")
+        assert not await room.check_ins.unbind(session, "S001")
         assert await room.check_ins.decide(session, {"S001"}, accept=True) == []
-        assert (await room.shares()).answer is Answer.NOTHING
-        assert await room.enters("S001", CODE, 2002) is Answer.PLACE
-        assert await room.step(session) is Step.PLACE
-        assert (await room.shares(person=2002)).answer is Answer.WAITING
+        assert (await room.shares()).kind is AnswerKind.NOTHING
+        assert await room.enters("S001", CODE, 2002) is AnswerKind.PLACE
+        assert await room.step(session) is CheckInStep.PLACE
+        assert (await room.shares(person=2002)).kind is AnswerKind.WAITING
 
     async def test_a_race_for_an_id(self, room: Class) -> None:
         """Of many accounts that take one ID at once, one gets it, and the others the answer of a wrong code."""

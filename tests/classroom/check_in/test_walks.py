@@ -10,9 +10,9 @@ from typing import Any, TypeVar, cast
 import pytest
 from pydantic import SecretStr
 
-from classroom.check_in.check_ins import Answer
-from classroom.domain import location_policy as policy
-from classroom.domain.sessions import Mark, Session, Status, Step
+from classroom.check_in.answers import AnswerKind
+from classroom.domain import code_attempts as codes
+from classroom.domain.sessions import CheckInStep, Mark, Session, Status
 from classroom.services import Classroom, Side
 from core.encryption import Cipher
 from core.settings import Settings
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 ACCOUNTS = [2001, 2002]
 STUDENTS = ["S001", "S002"]
-IN = (Answer.PLACE, Answer.WAITING, Answer.REVIEW, Answer.MARKED, Answer.REJECTED)
+IN = (AnswerKind.PLACE, AnswerKind.WAITING, AnswerKind.REVIEW, AnswerKind.MARKED, AnswerKind.REJECTED)
 
 
 class Walker:
@@ -67,12 +67,12 @@ class Walker:
     def enters(self, account: int, student_id: str, right: bool) -> None:
         """An ID and a code: locked after five wrong ones, else in only with both right and the ID free."""
         now = self.room.clock.seconds
-        window = policy.TRIES_WINDOW.total_seconds()
-        locked = sum(now - at < window for at in self.tries.get(account, [])) >= policy.TRIES
+        window = codes.TRIES_WINDOW.total_seconds()
+        locked = sum(now - at < window for at in self.tries.get(account, [])) >= codes.TRIES
         owner = self.run(self.room.store.binding_for(student_id))
         own = self.run(self.room.store.binding_of(account))
         answer = self.run(self.room.enters(student_id, CODE if right else WRONG, account))
-        assert (answer is Answer.LOCKED) == locked
+        assert (answer is AnswerKind.LOCKED) == locked
         if answer in IN:
             assert right
             assert now <= 120
@@ -80,7 +80,7 @@ class Walker:
             assert own is None or own.student_id == student_id
             assert self.run(self.room.store.binding_of(account)) is not None
         elif not locked:
-            assert answer is Answer.WRONG
+            assert answer is AnswerKind.WRONG
             self.tries.setdefault(account, []).append(now)
 
     def shares(self, account: int, metres: float, flaw: str) -> None:
@@ -93,14 +93,14 @@ class Walker:
         if changed:
             assert not flaw
             assert metres <= 100
-            assert told.answer in (Answer.WAITING, Answer.REVIEW)
+            assert told.kind in (AnswerKind.WAITING, AnswerKind.REVIEW)
 
     def decides(self, chosen: set[str], accept: bool) -> None:
         """The teacher's word is for those who wait, and for nobody else."""
         before = self.steps()
         for decided in self.run(self.room.check_ins.decide(self.session, chosen, accept=accept)):
             assert decided.student_id in chosen
-            assert before[decided.student_id] in (Step.CONFIRM, Step.REVIEW)
+            assert before[decided.student_id] in (CheckInStep.CONFIRM, CheckInStep.REVIEW)
             if accept:
                 self.accepted.add(decided.student_id)
 
@@ -111,8 +111,8 @@ class Walker:
 
     def frees(self, student_id: str) -> None:
         """The teacher frees an ID: what waited with it waits no more."""
-        if self.run(self.room.check_ins.set_free(self.session, student_id)):
-            assert self.steps()[student_id] not in (Step.CONFIRM, Step.REVIEW)
+        if self.run(self.room.check_ins.unbind(self.session, student_id)):
+            assert self.steps()[student_id] not in (CheckInStep.CONFIRM, CheckInStep.REVIEW)
 
     def deletes(self, account: int) -> None:
         """A student has the own data deleted."""
@@ -126,7 +126,7 @@ class Walker:
         """The process ends and starts."""
         self.run(self.room.check_ins.settle(self.session, self.run(self.room.store.sheets(self.session.id))))
 
-    def steps(self) -> dict[str, Step | None]:
+    def steps(self) -> dict[str, CheckInStep | None]:
         """Return how far everybody is."""
         return {student: self.run(self.room.step(self.session, student)) for student in STUDENTS}
 
@@ -147,7 +147,7 @@ class Walker:
             else:
                 assert student_id not in self.by_hand
                 assert mark.status in (Status.PRESENT, Status.LATE)
-        assert set(marks) >= {student for student, step in self.steps().items() if step is Step.DONE}
+        assert set(marks) >= {student for student, step in self.steps().items() if step is CheckInStep.DONE}
 
     def the_record_was_told(self) -> None:
         """What was told of a mark was in the record then: its last word is the record's."""
@@ -163,7 +163,7 @@ class Walker:
     def in_place(self) -> None:
         """Who waits for the common word has proven to be near, without anything that asks for a closer look."""
         for check_in in self.run(self.room.store.check_ins(self.session.id)):
-            if check_in.step is Step.CONFIRM:
+            if check_in.step is CheckInStep.CONFIRM:
                 assert check_in.note == ""
                 assert check_in.distance is not None
                 assert check_in.distance <= 50

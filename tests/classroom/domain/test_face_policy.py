@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classroom.domain import face_policy as policy
-from classroom.domain.face_policy import Examined, Motion, Note, NoteRefusal, Problem, Verdict
+from classroom.domain.face_policy import Examined, FaceVerdict, Motion, Note, NoteRefusal, Problem
 
 pytestmark = pytest.mark.unit
 
@@ -123,34 +123,34 @@ class TestVerdict:
     @pytest.mark.parametrize(
         ("percent", "verdict"),
         [
-            (100, Verdict.MATCH),
-            (70, Verdict.MATCH),
-            (69.99, Verdict.GREY),
-            (65, Verdict.GREY),
-            (64.99, Verdict.RETRY),
-            (0, Verdict.RETRY),
-            (float("nan"), Verdict.RETRY),
-            (None, Verdict.RETRY),
+            (100, FaceVerdict.MATCH),
+            (70, FaceVerdict.MATCH),
+            (69.99, FaceVerdict.GREY),
+            (65, FaceVerdict.GREY),
+            (64.99, FaceVerdict.RETRY),
+            (0, FaceVerdict.RETRY),
+            (float("nan"), FaceVerdict.RETRY),
+            (None, FaceVerdict.RETRY),
         ],
     )
-    def test_edges(self, percent: float | None, verdict: Verdict) -> None:
+    def test_edges(self, percent: float | None, verdict: FaceVerdict) -> None:
         """At the threshold it is a match, up to five points below a person looks, below that it is tried again."""
         assert policy.verdict(Examined(percent=percent), 0, 70, 1, "rekognition") is verdict
 
     @pytest.mark.parametrize(
         ("distance", "verdict"),
         [
-            (0.3, Verdict.MATCH),
-            (0.5, Verdict.MATCH),
-            (0.501, Verdict.GREY),
-            (0.55, Verdict.GREY),
-            (0.6, Verdict.GREY),
-            (0.628, Verdict.GREY),
-            (0.629, Verdict.RETRY),
-            (0.9, Verdict.RETRY),
+            (0.3, FaceVerdict.MATCH),
+            (0.5, FaceVerdict.MATCH),
+            (0.501, FaceVerdict.GREY),
+            (0.55, FaceVerdict.GREY),
+            (0.6, FaceVerdict.GREY),
+            (0.628, FaceVerdict.GREY),
+            (0.629, FaceVerdict.RETRY),
+            (0.9, FaceVerdict.RETRY),
         ],
     )
-    def test_local_edges(self, distance: float, verdict: Verdict) -> None:
+    def test_local_edges(self, distance: float, verdict: FaceVerdict) -> None:
         """With the default threshold a distance up to 0.5 is a match, and the teacher decides up to 0.628."""
         examined = Examined(distance=distance, percent=policy.percent(distance))
         assert policy.verdict(examined, 0, 70, 1, "local") is verdict
@@ -161,27 +161,27 @@ class TestVerdict:
         old = 100 - 50 * distance if distance <= 0.6 else max(0.0, 70 - 175 * (distance - 0.6))
         examined = Examined(distance=distance, percent=policy.percent(distance))
         found = policy.verdict(examined, failed, threshold, 1, "local")
-        assert old < threshold or found in (Verdict.MATCH, Verdict.GREY)
+        assert old < threshold or found in (FaceVerdict.MATCH, FaceVerdict.GREY)
 
     @pytest.mark.parametrize("problem", list(Problem))
     def test_problem(self, problem: Problem) -> None:
         """With a problem even the best likeness counts for nothing: a photograph is like itself."""
-        assert policy.verdict(Examined(problem, 0.0, 100.0), 0, 70, 1, "local") is Verdict.RETRY
-        assert policy.verdict(Examined(problem, 0.0, 100.0), 1, 70, 1, "local") is Verdict.FAILED
+        assert policy.verdict(Examined(problem, 0.0, 100.0), 0, 70, 1, "local") is FaceVerdict.RETRY
+        assert policy.verdict(Examined(problem, 0.0, 100.0), 1, 70, 1, "local") is FaceVerdict.FAILED
 
     @pytest.mark.parametrize("retries", range(6))
     def test_retries(self, retries: int) -> None:
         """A person has exactly one try more than there are retries."""
         examined = Examined(percent=10.0)
         verdicts = [policy.verdict(examined, failed, 70, retries, "local") for failed in range(retries + 1)]
-        assert verdicts == [Verdict.RETRY] * retries + [Verdict.FAILED]
+        assert verdicts == [FaceVerdict.RETRY] * retries + [FaceVerdict.FAILED]
 
     @given(st.floats(0, 100), st.floats(1, 100), st.integers(0, 6), st.integers(0, 5))
     def test_tries_never_matter_to_a_match(self, percent: float, threshold: float, failed: int, retries: int) -> None:
         """What is like enough is a match at the last try as at the first, and nothing else ever is."""
         for engine in policy.REVIEW_ZONE:
             found = policy.verdict(Examined(percent=percent), failed, threshold, retries, engine)
-            assert (found is Verdict.MATCH) == (percent >= threshold)
+            assert (found is FaceVerdict.MATCH) == (percent >= threshold)
 
 
 class TestTerm:

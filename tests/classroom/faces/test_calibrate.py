@@ -33,7 +33,7 @@ def test_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "impostor: 4 pairs" in said.out
     row = next(line.split() for line in said.out.splitlines() if line.strip().startswith("70 %"))
     assert row[2:5:2] == ["0.00", "0.000"]
-    assert "left out: admiral/grey.jpg: no face in it" in said.err
+    assert "skipped: admiral/grey.jpg: no face in it" in said.err
     with Image.open(plot) as drawn:
         colours = {colour for _count, colour in drawn.convert("RGB").getcolors(maxcolors=100_000) or []}
     assert {(46, 125, 50), (198, 40, 40)} <= colours

@@ -7,7 +7,7 @@ import pytest
 
 from classroom.domain.face_policy import Motion, Problem
 from classroom.faces import challenge
-from classroom.faces.following import Followed, Moment, View
+from classroom.faces.following import FaceView, Followed, Moment
 from classroom.faces.models import Found
 from classroom.faces.relief import Shift
 
@@ -29,7 +29,7 @@ def moments(*shifts: tuple[float, float] | None, smooth: float = 0.0) -> list[Mo
 
 def followed(way: list[Moment], views: int = 5, two: int = 0) -> Followed:
     """Return what was seen on such a way."""
-    view = View(0, PICTURE, Found(0, 0, 4, 4), 0, 1)
+    view = FaceView(0, PICTURE, Found(0, 0, 4, 4), 0, 1)
     return Followed(way, [view] * views, looked=max(views, 5), two_faces=two)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from classroom.domain.face_policy import Motion, Problem
 from classroom.faces import challenge, examining
-from classroom.faces.examining import Unusable, examined, judged, template_of
+from classroom.faces.examining import UnusablePicture, check_challenge, examine, template_of
 from classroom.faces.following import follow
 from sandbox.video_notes import Surface, bent, encoded, flat
 from tests.media.notes import ADMIRAL, ASTRONAUT, Look, face, jpeg, more_faces, portrait, recorded
@@ -46,7 +46,7 @@ def test_followed(asked: tuple[str, str]) -> None:
 )
 def test_recorded_otherwise(look: Look) -> None:
     """A head that turns is recognised in recordings that are mirrored, far, near, dark, blurred or compressed."""
-    assert judged(recorded(ADMIRAL, ("up", "right"), look=look), motions("up", "right")).problem is None
+    assert check_challenge(recorded(ADMIRAL, ("up", "right"), look=look), motions("up", "right")).problem is None
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_recorded_otherwise(look: Look) -> None:
 def test_photograph(surface: Surface) -> None:
     """A photograph that is turned as asked, flat or bent, is told from a head."""
     note = recorded(ADMIRAL, ("left", "up"), surface=surface, degrees=35)
-    assert judged(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
+    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
 
 
 def test_photograph_that_is_moved() -> None:
     """A photograph that is only moved and turned in the hand has followed nothing."""
     note = encoded([np.roll(portrait_square(), (at % 20, -at % 30), (0, 1)) for at in range(90)])
-    assert judged(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
+    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
 
 
 def portrait_square() -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
@@ -74,8 +74,8 @@ def portrait_square() -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
 def test_match() -> None:
     """The person of the ID photo is nearer than the threshold's distance, somebody else further."""
     note = recorded(ASTRONAUT, ("left", "up"))
-    own = examined(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))), THRESHOLD)
-    other = examined(note, motions("left", "up"), template_of(jpeg(portrait(ADMIRAL))), THRESHOLD)
+    own = examine(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))), THRESHOLD)
+    other = examine(note, motions("left", "up"), template_of(jpeg(portrait(ADMIRAL))), THRESHOLD)
     assert (own.problem, other.problem) == (None, None)
     assert (own.distance or 1) < 0.5
     assert (other.distance or 0) > 0.65
@@ -90,7 +90,7 @@ def test_match_with_another_photograph() -> None:
     for person, (shown, _kept) in names.items():
         note = recorded(shown, ("up", "left"))
         for other, (_, photo) in names.items():
-            found = examined(note, motions("up", "left"), template_of((folder / photo).read_bytes()), THRESHOLD)
+            found = examine(note, motions("up", "left"), template_of((folder / photo).read_bytes()), THRESHOLD)
             assert found.problem is None
             assert found.percent is not None
             assert (found.percent >= THRESHOLD) is (person == other)
@@ -101,13 +101,13 @@ def test_two_faces() -> None:
     one = cv2.resize(portrait(ASTRONAUT)[50:240, 130:320], (192, 192))
     both = np.zeros((384, 384, 3), dtype=np.uint8)
     both[96:288, :192], both[96:288, 192:] = one, one[:, ::-1]
-    assert judged(encoded([both] * 60), motions("left", "up")).problem is Problem.TWO_FACES
+    assert check_challenge(encoded([both] * 60), motions("left", "up")).problem is Problem.TWO_FACES
 
 
 def test_no_face() -> None:
     """A note without a face is refused as such."""
     grey = np.full((384, 384, 3), 90, dtype=np.uint8)
-    assert judged(encoded([grey] * 60), motions("left", "up")).problem is Problem.NO_FACE
+    assert check_challenge(encoded([grey] * 60), motions("left", "up")).problem is Problem.NO_FACE
 
 
 def test_swapped_faces() -> None:
@@ -115,7 +115,7 @@ def test_swapped_faces() -> None:
     first = recorded(ASTRONAUT, ("left",))
     second = recorded(ADMIRAL, ("up",))
     note = encoded([*pictures(first), *pictures(second)])
-    found = examined(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))), THRESHOLD)
+    found = examine(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))), THRESHOLD)
     assert found.problem is not None or (found.percent is not None and found.percent < THRESHOLD)
 
 
@@ -149,7 +149,7 @@ def test_no_video() -> None:
         "large": encoded([np.zeros((1600, 1600, 3), dtype=np.uint8)] * 2),
         "zeros": bytes(20 * 1024 * 1024),
     }
-    found = {name: judged(content, motions("left", "up")).problem for name, content in wrong.items()}
+    found = {name: check_challenge(content, motions("left", "up")).problem for name, content in wrong.items()}
     assert found == dict.fromkeys(wrong, Problem.BROKEN)
 
 
@@ -161,21 +161,21 @@ def test_mutated(mutations: int) -> None:
         changed = bytearray(note)
         for at in chance.integers(0, len(note), mutations):
             changed[at] = int(chance.integers(0, 256))
-        judged(bytes(changed), motions("left", "up"))
+        check_challenge(bytes(changed), motions("left", "up"))
 
 
 def test_unusable_photos() -> None:
     """An ID photo without a face, with two, or that is no picture says so."""
     grey, one = np.full((300, 300, 3), 90, dtype=np.uint8), portrait(ASTRONAUT)
-    with pytest.raises(Unusable, match="no face"):
+    with pytest.raises(UnusablePicture, match="no face"):
         template_of(jpeg(grey))
-    with pytest.raises(Unusable, match="two faces"):
+    with pytest.raises(UnusablePicture, match="two faces"):
         template_of(jpeg(np.asarray(np.hstack([one, one[:, ::-1]]), dtype=np.uint8)))
     for content in (b"", b"GIF89a", jpeg(one)[:1000]):
-        with pytest.raises(Unusable):
+        with pytest.raises(UnusablePicture):
             template_of(content)
-    with pytest.raises(Unusable, match="not of this engine"):
-        examined(b"", motions("left", "up"), b"\x00" * 10, THRESHOLD)
+    with pytest.raises(UnusablePicture, match="not of this engine"):
+        examine(b"", motions("left", "up"), b"\x00" * 10, THRESHOLD)
 
 
 def test_when_pictures_decide() -> None:
@@ -197,7 +197,7 @@ def test_one_face_shown_and_another_moved() -> None:
     moved = pictures(recorded(ADMIRAL, ("left", "up")))
     template = template_of(jpeg(portrait(ASTRONAUT)))
     for note in ([*shown, *moved], [*moved, *shown], [*shown[:15], *moved, *shown]):
-        found = examined(encoded(note), motions("left", "up"), template, THRESHOLD)
+        found = examine(encoded(note), motions("left", "up"), template, THRESHOLD)
         assert found.problem is not None or (found.percent or 0) < THRESHOLD
 
 

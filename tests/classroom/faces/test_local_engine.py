@@ -42,7 +42,7 @@ async def test_check(engine: LocalEngine) -> None:
     found = await engine.examine(recorded(ASTRONAUT, ("left", "up")), ASKED, template)
     assert found.problem is None
     assert (found.percent or 0) > 75
-    assert (await engine.judge(b"none", ASKED)).problem is Problem.BROKEN
+    assert (await engine.check_challenge(b"none", ASKED)).problem is Problem.BROKEN
     with pytest.raises(PhotoUnusable, match="no picture"):
         await engine.template(b"none")
     with pytest.raises(PhotoUnusable, match="not of this engine"):
@@ -83,7 +83,7 @@ async def test_hanging_worker() -> None:
         worker.suspend()
         with pytest.raises(FaceUnavailable, match="longer"):
             await engine.examine(recorded(ASTRONAUT, ("left", "up")), ASKED, template)
-        assert (await engine.judge(b"none", ASKED)).problem is Problem.BROKEN
+        assert (await engine.check_challenge(b"none", ASKED)).problem is Problem.BROKEN
     finally:
         await engine.close()
 
@@ -111,7 +111,7 @@ def test_no_worker_outlives_us(tmp_path: Path) -> None:
         "from classroom.faces.local import LocalEngine\n"
         "async def main():\n"
         "    engine = LocalEngine(70.0, processes=2)\n"
-        "    await engine.judge(b'', [])\n"
+        "    await engine.check_challenge(b'', [])\n"
         "    print(*[each.pid for each in psutil.Process().children(recursive=True)], flush=True)\n"
         "    await asyncio.sleep(600)\n"
         "if __name__ == '__main__':\n"

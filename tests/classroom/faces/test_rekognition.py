@@ -72,15 +72,15 @@ def error(code: str, status: int = 400) -> web.Response:
     return web.Response(status=status, text=json.dumps(body), content_type=TYPE)
 
 
-class Judge:
+class FakeChecker:
     """A judge of challenges whose opinion is known beforehand."""
 
     def __init__(self) -> None:
         self.opinion = Examined(frame=FRAME, seconds={"decode": 0.1}, details="turned 25 degrees")
-        self.judged: list[tuple[bytes, Sequence[Motion]]] = []
+        self.calls: list[tuple[bytes, Sequence[Motion]]] = []
 
-    async def judge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
-        self.judged.append((note, motions))
+    async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
+        self.calls.append((note, motions))
         return self.opinion
 
 
@@ -89,7 +89,7 @@ class Scene:
 
     def __init__(self, server: AwsServer) -> None:
         self.server = server
-        self.judge = Judge()
+        self.checker = FakeChecker()
         self.compare: Callable[[], web.Response] = lambda: compared((98.5, face()))
         self.detect: dict[bytes, Callable[[], web.Response]] = {}  # by picture
         server.answer = self.answer
@@ -97,7 +97,7 @@ class Scene:
 
     def new_engine(self, **options: Any) -> RekognitionEngine:
         options = {"calls_per_second": 1000.0, **options}
-        return RekognitionEngine(access(self.server.url), self.judge, SystemClock(), **options)
+        return RekognitionEngine(access(self.server.url), self.checker, SystemClock(), **options)
 
     async def examine(self, photo: bytes = PHOTO) -> Examined:
         return await self.engine.examine(b"a note", MOTIONS, photo)
@@ -137,7 +137,7 @@ class TestMatching:
             "turned 25 degrees; face 100x100 of 1, similarity 98.50, sharpness 96, brightness 54, yaw -2, pitch -11, "
             "roll 4"
         )
-        assert scene.judge.judged == [(b"a note", MOTIONS)]
+        assert scene.checker.calls == [(b"a note", MOTIONS)]
 
     async def test_what_is_asked(self, scene: Scene) -> None:
         """The photo is the source, the frame the target; the threshold is low and nothing is filtered."""
@@ -183,14 +183,14 @@ class TestMatching:
 
     async def test_challenge_failed(self, scene: Scene) -> None:
         """What the judge finds ends the examination; AWS is not asked."""
-        scene.judge.opinion = Examined(Problem.FLAT, details="no relief")
-        assert await scene.examine() is scene.judge.opinion
+        scene.checker.opinion = Examined(Problem.FLAT, details="no relief")
+        assert await scene.examine() is scene.checker.opinion
         assert scene.calls() == []
 
     @pytest.mark.parametrize("frame", [b"", b"no picture", picture(79, 200), bytes(5 * 1024 * 1024 + 1)])
     async def test_bad_frame(self, scene: Scene, frame: bytes) -> None:
         """A frame that Rekognition would not take is a broken note; it is not sent."""
-        scene.judge.opinion = Examined(frame=frame)
+        scene.checker.opinion = Examined(frame=frame)
         assert (await scene.examine()).problem is Problem.BROKEN
         assert scene.calls() == ["DetectFaces"]
 
@@ -380,11 +380,11 @@ class TestTroubles:
     async def test_judge_out_of_order(self, scene: Scene) -> None:
         """A failure of the judge goes through as it is."""
 
-        class Broken(Judge):
-            async def judge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
+        class Broken(FakeChecker):
+            async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
                 raise FaceUnavailable("a worker died")
 
-        scene.judge = Broken()
+        scene.checker = Broken()
         engine = scene.new_engine()
         with pytest.raises(FaceUnavailable, match="a worker died"):
             await engine.examine(b"", MOTIONS, PHOTO)

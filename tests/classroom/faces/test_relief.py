@@ -108,7 +108,7 @@ def test_too_few_points() -> None:
 def test_own_coordinates() -> None:
     """A face's own coordinates and the picture's go over into each other, at any angle and size."""
     five = np.array([[140, 80], [120, 84], [60, 100], [80, 96], [104, 130]], dtype=np.float32)
-    frame = relief.frame_of(five)
+    frame = relief.coordinates_of(five)
     there = frame.own(five)
     assert np.allclose(frame.in_picture(there), five, atol=1e-3)
     assert there[:4].mean(axis=0) == pytest.approx([0, 0], abs=1e-5)

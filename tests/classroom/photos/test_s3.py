@@ -74,7 +74,7 @@ async def server() -> AsyncIterator[AwsServer]:
 
 
 @pytest.fixture
-async def told(server: AwsServer) -> AsyncIterator[S3Photos]:
+async def as_aws_error(server: AwsServer) -> AsyncIterator[S3Photos]:
     """Give photos of the server that answers as it is told."""
     photos = S3Photos(BUCKET, PREFIX, access(server.url))
     yield photos
@@ -311,7 +311,7 @@ class TestWithoutListing:
         """A photo that is denied while others can be read is a missing one; the log says what was assumed."""
         await told.photo("S1")
         await both(told, "S2", PhotoMissing)
-        assert "S2 while another can be read: taken as missing" in caplog.text
+        assert "S2 while another one can be read: treated as missing" in caplog.text
 
     async def test_png(self, readable: set[str], told: S3Photos) -> None:
         """A photo with the last ending is found though the keys before it are denied."""

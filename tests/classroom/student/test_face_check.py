@@ -188,7 +188,7 @@ class TestWay:
         """Who has no ID photo is told so, and is the teacher's to confirm."""
         run.photos.photos["S001"] = None
         challenged.records()
-        challenged.sees("There is no ID photo of you to compare with")
+        challenged.sees("There is no ID photo of you for the comparison")
         teacher.taps("Check One by One")
         teacher.sees("no usable ID photo")
         teacher.taps("Accept A. Student")
@@ -198,7 +198,7 @@ class TestWay:
         """Whose ID photo can't be compared with hears that, which is no failure of theirs."""
         run.photos.photos["S001"] = b"unusable"
         challenged.records()
-        challenged.sees("Your ID photo can't be compared with")
+        challenged.sees("Your ID photo can't be used for the comparison")
 
 
 class TestWithout:
@@ -232,7 +232,7 @@ class TestRefused:
         ("content", "said"),
         [
             ({"video_note": note("90"), "forwarded": True}, "A forwarded video does not count."),
-            ({"video_note": note("90"), "via_bot": True}, "by way of another bot"),
+            ({"video_note": note("90"), "via_bot": True}, "sent through another bot"),
             ({"video_note": note("90", duration=1)}, "too short: at least 2 seconds"),
             ({"video_note": note("90", duration=61)}, "too long: at most 60 seconds"),
             ({"video_note": note("90", file_size=20 * 1024 * 1024 + 1)}, "too large: at most 20 MB"),
@@ -313,7 +313,7 @@ class TestRefused:
         """While a challenge runs another one can't be had, so nobody picks theirs."""
         before = run.kept("SELECT json_extract(face, '$.motions') FROM check_ins")
         challenged.taps("New Challenge")
-        eventually("an answer", lambda: "still runs" in str(telegram.get("/taps")))
+        eventually("an answer", lambda: "is still valid" in str(telegram.get("/taps")))
         assert run.kept("SELECT json_extract(face, '$.motions') FROM check_ins") == before
 
 
@@ -326,9 +326,9 @@ class TestTries:
             ("30", "could not match your face"),
             ("broken", "can't be read"),
             ("no face", "No face was found"),
-            ("two faces", "two faces in it"),
+            ("two faces", "two faces in the video"),
             ("cut", "not in view all the time"),
-            ("not followed", "not those that were asked for"),
+            ("not followed", "not the motions of the challenge"),
             ("flat", "I did not see the motions clearly"),
         ],
     )
@@ -368,7 +368,7 @@ class TestUnclear:
         """The teacher sees both pictures and decides; then they are gone from the chat and from the disk."""
         challenged.records("67")
         challenged.sees("Your teacher has to look at your check-in")
-        pictures = teacher.sees("Alike by 67 %.")
+        pictures = teacher.sees("Similarity: 67 %.")
         assert "<b>A. Student</b> S001" in pictures["html"]
         assert labels(pictures) == ["Accept", "Reject"]
         file = pictures["photo"][-1]["file_id"]
@@ -378,29 +378,29 @@ class TestUnclear:
         teacher.sees("A. Student S001: the face is not surely the same")
         teacher.taps(button)
         challenged.sees(said)
-        eventually("the pictures are gone", lambda: teacher.counts("Alike by") == 0)
+        eventually("the pictures are gone", lambda: teacher.counts("Similarity:") == 0)
         assert list((run.folder / "classroom" / "reviews").iterdir()) == []
         assert telegram.unanswered_taps() == []
 
     def test_decided_on_the_list(self, challenged: Recording, teacher: Teacher) -> None:
         """Where the teacher decides on the list, the pictures go as well."""
         challenged.records("67")
-        teacher.sees("Alike by 67 %.")
+        teacher.sees("Similarity: 67 %.")
         teacher.taps("Check One by One")
         teacher.taps("Accept A. Student")
         challenged.sees("Attendance marked")
-        eventually("the pictures are gone", lambda: teacher.counts("Alike by") == 0)
+        eventually("the pictures are gone", lambda: teacher.counts("Similarity:") == 0)
 
     def test_marked_by_hand(self, challenged: Recording, teacher: Teacher) -> None:
         """Where the teacher marks by hand instead, the pictures go as well."""
         challenged.records("67")
-        teacher.sees("Alike by 67 %.")
+        teacher.sees("Similarity: 67 %.")
         teacher.taps("Mark by Hand")
         teacher.taps("A. Student: absent")
         teacher.taps("Present")
         teacher.taps("No Reason")
         challenged.sees("Your teacher has marked you: present")
-        eventually("the pictures are gone", lambda: teacher.counts("Alike by") == 0)
+        eventually("the pictures are gone", lambda: teacher.counts("Similarity:") == 0)
 
 
 class TestTroubles:
@@ -508,7 +508,7 @@ class TestTroubles:
         """What a process decided and could not say is said by the next one: the retry, the pictures, the deletion."""
         video = challenged.records("67")
         challenged.sees("Your teacher has to look")
-        teacher.sees("Alike by 67 %.")
+        teacher.sees("Similarity: 67 %.")
         run.stop()
         for side in ("student", "teacher"):  # as where it ended right after the step
             with closing(sqlite3.connect(run.folder / "classroom" / f"{side}.sqlite3")) as ledger:

@@ -8,14 +8,15 @@ import pytest
 from pydantic import SecretStr
 
 from classroom.check_in.check_ins import CheckIns
+from classroom.check_in.face_results import FaceResults
 from classroom.check_in.face_steps import FaceSteps
-from classroom.domain.face_policy import Examined, Verdict
+from classroom.domain.face_policy import Examined, FaceVerdict
 from classroom.domain.sessions import CheckIn, Mark, Session
 from classroom.domain.video_notes import Unusable
 from classroom.faces.person_keys import PersonKeys
 from classroom.services import Classroom, Side
 from classroom.store import StoreUnavailable
-from classroom.student.face_check import FaceTalk
+from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.verification.reviews import FaceReviews, ReviewFiles
 from core.encryption import Cipher
@@ -86,8 +87,9 @@ class Telling:
         traces = FaceTraces(room, reviews, self.files, PersonKeys(folder / "faces", Cipher(KEY)))
         self.at_school = FaceClass(room, self.store, clock)
         self.at_school.check_ins = CheckIns(room, self._on_mark)
-        self.at_school.steps = FaceSteps(room, self.at_school.check_ins)
-        self.talk = FaceTalk(room, self.at_school.steps, reviews, traces, lambda _check_in: 1)
+        steps = self.at_school.steps = FaceSteps(room, self.at_school.check_ins)
+        results = FaceResults(room, self.at_school.check_ins)
+        self.dialog = FaceDialog(room, steps, results, reviews, traces, lambda _check_in: 1)
         self.check_in: CheckIn
 
     async def _on_mark(self, session: Session, student_id: str, mark: Mark) -> None:
@@ -102,19 +104,19 @@ class Telling:
         assert told.check_in is not None
         self.check_in = told.check_in
 
-    async def hears(self, outcome: Verdict | Unusable, fails: str) -> list[str]:
+    async def hears(self, outcome: FaceVerdict | Unusable, fails: str) -> list[str]:
         """Tell of an outcome until it is done, as the queue does; return what was said of it."""
         if fails.startswith("put"):
             self.said.fails_at = int(fails.partition(" ")[2])
         else:
             self.store.fails = fails
-        percent = {Verdict.MATCH: 90.0, Verdict.GREY: 67.0}.get(cast("Any", outcome), 20.0)
+        percent = {FaceVerdict.MATCH: 90.0, FaceVerdict.GREY: 67.0}.get(cast("Any", outcome), 20.0)
         for _ in range(3):
             try:
-                if isinstance(outcome, Verdict):
-                    await self.talk.decided(self.check_in, Examined(percent=percent, frame=FRAME), outcome)
+                if isinstance(outcome, FaceVerdict):
+                    await self.dialog.on_examined(self.check_in, Examined(percent=percent, frame=FRAME), outcome)
                 else:
-                    await self.talk.unusable(self.check_in, outcome)
+                    await self.dialog.on_unusable(self.check_in, outcome)
                 break
             except (StoreUnavailable, LedgerUnavailable):
                 continue
@@ -137,21 +139,21 @@ async def telling(tmp_path: Path) -> AsyncIterator[Telling]:
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
-        (Verdict.MATCH, ["marked present"]),
-        (Verdict.GREY, ["Your teacher has to look", "Alike by 67 %"]),
-        (Verdict.RETRY, ["could not match your face"]),
-        (Verdict.FAILED, ["That was the last try"]),
+        (FaceVerdict.MATCH, ["marked present"]),
+        (FaceVerdict.GREY, ["Your teacher has to look", "Similarity: 67 %"]),
+        (FaceVerdict.RETRY, ["could not match your face"]),
+        (FaceVerdict.FAILED, ["That was the last try"]),
         (Unusable.NO_PHOTO, ["There is no ID photo of you"]),
         (Unusable.NO_CONSENT, ["Now your face"]),
     ],
     ids=["match", "grey", "retry", "failed", "no photo", "no consent"],
 )
 async def test_all_of_it_once(
-    telling: Telling, outcome: Verdict | Unusable, expected: list[str], fails: str, tmp_path: Path
+    telling: Telling, outcome: FaceVerdict | Unusable, expected: list[str], fails: str, tmp_path: Path
 ) -> None:
     """Wherever store or ledger fail, the outcome is told once with its reason, and pictures are there if unclear."""
     said = await telling.hears(outcome, fails)
     assert len(said) == len(expected)
     assert all(part in text for part, text in zip(expected, said, strict=True))
     pictures = list((tmp_path / "reviews").glob("*"))
-    assert len(pictures) == (outcome is Verdict.GREY)
+    assert len(pictures) == (outcome is FaceVerdict.GREY)

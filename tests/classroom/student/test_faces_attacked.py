@@ -50,7 +50,7 @@ class Scene:
         student = self.challenged(number, student_id)
         student.records("67")
         student.sees("Your teacher has to look")
-        self.teacher.sees("Alike by 67 %.")
+        self.teacher.sees("Similarity: 67 %.")
         return student
 
     def frees(self) -> None:
@@ -71,7 +71,7 @@ class Scene:
 
     def no_pictures(self) -> None:
         """Wait until the teacher has no pictures, and the disk neither."""
-        eventually("the pictures are gone", lambda: self.teacher.counts("Alike by") == 0)
+        eventually("the pictures are gone", lambda: self.teacher.counts("Similarity:") == 0)
         eventually("none is on the disk", lambda: not self.pictures.is_dir() or not list(self.pictures.iterdir()))
 
 
@@ -312,7 +312,7 @@ class TestInBetween:
         student.sees("could not match your face")
         student.records("67")
         student.sees("Your teacher has to look")
-        scene.teacher.sees("Alike by 67 %.")
+        scene.teacher.sees("Similarity: 67 %.")
         scene.teacher.taps("Accept")
         student.sees("Attendance marked")
         assert scene.telegram.refused_calls() == []

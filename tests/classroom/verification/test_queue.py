@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from classroom.domain.face_policy import Examined, Motion, NoteRefusal, Problem, Verdict
-from classroom.domain.sessions import Binding, CheckIn, Consent, Enrolled, FaceCheck, Place, Session, Sheet, Step
+from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal, Problem
+from classroom.domain.sessions import Binding, CheckIn, CheckInStep, Consent, Enrolled, FaceCheck, Place, Session, Sheet
 from classroom.domain.video_notes import Download, NoteGone, NoteUnavailable, Unusable
 from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
 from classroom.faces.person_keys import PersonKeyGone, PersonKeys
@@ -21,8 +21,8 @@ from classroom.photos import IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavail
 from classroom.services import Classroom, Side
 from classroom.store import StoreUnavailable
 from classroom.store.sqlite import SqliteStore
-from classroom.verification.note_check import Limits
-from classroom.verification.queue import Pace, Verification
+from classroom.verification.note_check import NoteLimits
+from classroom.verification.queue import QueueSettings, Verification
 from core.clock import SystemClock
 from core.encryption import Cipher
 from core.settings import Settings
@@ -33,8 +33,8 @@ pytestmark = pytest.mark.integration
 
 OPENED = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 MATCH = Examined(distance=0.318, percent=84.1, seconds={"decode": 0.05, "detect": 0.1})
-QUICK = Pace(first_pause=0.001, longest_pause=0.01)
-STRICT = replace(QUICK, limits=Limits(ahead=1))  # one after the other, for what is about the order
+QUICK = QueueSettings(first_pause=0.001, longest_pause=0.01)
+STRICT = replace(QUICK, limits=NoteLimits(ahead=1))  # one after the other, for what is about the order
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
@@ -221,7 +221,9 @@ class Scene:
         assert await self.store.create_session(session, [sheet], "482913", session.closes_at)
         self.session = session
 
-    def verification(self, pace: Pace = QUICK, at_once: int = 2, download: Download | None = None) -> Verification:
+    def verification(
+        self, settings: QueueSettings = QUICK, at_once: int = 2, download: Download | None = None
+    ) -> Verification:
         """Make a queue; at the end it is closed."""
         made = Verification(
             self.room,
@@ -232,7 +234,7 @@ class Scene:
             self._decided,
             self._unusable,
             at_once=at_once,
-            pace=pace,
+            settings=settings,
         )
         self._all.append(made)
         return made
@@ -253,23 +255,25 @@ class Scene:
             message=message or 1000 + number,
             sent_at=OPENED + timedelta(seconds=number if at is None else at),
         )
-        check_in = CheckIn(self.session.id, student_id, 2000 + number, Step.CHECKING, OPENED, face=face)
+        check_in = CheckIn(self.session.id, student_id, 2000 + number, CheckInStep.CHECKING, OPENED, face=face)
         await self.store.set_consent(Consent(check_in.telegram_id, given=True, at=OPENED))
         if await self.store.begin_check_in(check_in) != check_in:
-            assert await self.store.move_check_in(check_in, {Step.FACE, Step.DONE, Step.CONFIRM})
+            assert await self.store.move_check_in(check_in, {CheckInStep.FACE, CheckInStep.DONE, CheckInStep.CONFIRM})
         return check_in
 
-    async def _decided(self, check_in: CheckIn, examined: Examined, verdict: Verdict) -> None:
+    async def _decided(self, check_in: CheckIn, examined: Examined, verdict: FaceVerdict) -> None:
         self.telling.call(check_in.student_id)
-        step = {Verdict.MATCH: Step.DONE, Verdict.RETRY: Step.FACE}.get(verdict, Step.REVIEW)
+        step = {FaceVerdict.MATCH: CheckInStep.DONE, FaceVerdict.RETRY: CheckInStep.FACE}.get(
+            verdict, CheckInStep.REVIEW
+        )
         await self._tell(check_in, step, verdict.value)
 
     async def _unusable(self, check_in: CheckIn, reason: Unusable | NoteRefusal) -> None:
         self.telling.call(check_in.student_id)
-        await self._tell(check_in, Step.CONFIRM, reason.value)
+        await self._tell(check_in, CheckInStep.CONFIRM, reason.value)
 
-    async def _tell(self, check_in: CheckIn, step: Step, word: str) -> None:
-        if await self.store.move_check_in(replace(check_in, step=step), {Step.CHECKING}):
+    async def _tell(self, check_in: CheckIn, step: CheckInStep, word: str) -> None:
+        if await self.store.move_check_in(replace(check_in, step=step), {CheckInStep.CHECKING}):
             self.told.append((check_in.student_id, word))
             await self.telling_gate.through()
 
@@ -345,7 +349,7 @@ class TestTurns:
 
     async def test_slow_notes(self, scene: Scene) -> None:
         """Notes that load slowly, as many as may be ahead, hold nobody else up, and are judged when they are there."""
-        queue = scene.verification(replace(QUICK, limits=Limits(slow_after=0.01)))
+        queue = scene.verification(replace(QUICK, limits=NoteLimits(slow_after=0.01)))
         slow = Gate()
         slow.shut()
         scene.notes.slow = {f"note {number}": slow for number in range(1, 9)}
@@ -359,7 +363,7 @@ class TestTurns:
 
     async def test_too_slow(self, scene: Scene) -> None:
         """A note that does not come is asked for again, and then a new try loads it."""
-        limits = Limits(slow_after=0.005, download=0.02)
+        limits = NoteLimits(slow_after=0.005, download=0.02)
         queue = scene.verification(replace(QUICK, limits=limits))
         hangs = Gate()
         hangs.shut()
@@ -606,7 +610,7 @@ class TestTroubles:
         for number in (1, 2):
             queue.submit(await scene.sends(number))
         await scene.hears(("S001", "technical"), *matches(2))
-        assert "S001, what became of the note could not be told" in caplog.text
+        assert "S001, the outcome could not be reported" in caplog.text
 
     async def test_no_consent_to_this_engine(self, scene: Scene) -> None:
         """A note whose sender has agreed to another wording, or to none any more, is not even loaded."""
@@ -627,8 +631,8 @@ class TestTroubles:
         for number in range(1, 8):
             queue.submit(await scene.sends(number))
         await scene.hears(*matches(*range(3, 8)))
-        await eventually(lambda: caplog.text.count("what became of the note could not be told") == 4)
-        assert "S001, what became of the note could not be told" in caplog.text
+        await eventually(lambda: caplog.text.count("the outcome could not be reported") == 4)
+        assert "S001, the outcome could not be reported" in caplog.text
         assert [each.student_id for each in await scene.store.checking()] == ["S001", "S002"]
         await queue.close()
         scene.verification().start()
@@ -746,7 +750,7 @@ class TestOutcomes:
         """A check-in that has gone on while its note waited is left alone, and its note not loaded."""
         queue = scene.verification()
         check_in = await scene.sends(1)
-        await scene.store.move_check_in(replace(check_in, step=Step.DONE), {Step.CHECKING})
+        await scene.store.move_check_in(replace(check_in, step=CheckInStep.DONE), {CheckInStep.CHECKING})
         queue.submit(check_in)
         queue.submit(await scene.sends(2))
         queue.start()

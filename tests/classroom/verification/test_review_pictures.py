@@ -68,7 +68,7 @@ class TestFiles:
         assert jpeg("red")[:20] not in file.read_bytes()
         assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
         assert files.read("one") == (jpeg("red"), 67.2)
-        make = files.among(files_in(tmp_path))
+        make = files.or_else(files_in(tmp_path))
         assert await make(f"{REVIEW}one") == ("review.jpg", jpeg("red"))
         await files.on_sent("report.csv")
         await files.on_sent(f"{REVIEW}one")
