@@ -29,11 +29,11 @@ class TestTries:
         ],
     )
     def test_suspicion(self, on_id: int, in_session: int, bound: bool, note: str) -> None:
-        """Many tries on an ID are looked at unless the account has it already; many in a session, with everybody."""
+        """Many tries on an ID lead to a review unless it is bound to the account; many in a session always do."""
         assert codes.suspicion(on_id, in_session, bound=bound) == note
 
     def test_chance_of_guessing(self) -> None:
-        """One account, and all together in one session, guess a code at less than 1 in 10,000: at most two are good."""
+        """One account, and all accounts together in one session, guess a valid code with less than 1 in 10,000."""
         possible, good_at_a_time = 10**6, 1 + math.ceil(OVERLAP / timedelta(seconds=SHORTEST_CODE))
         assert codes.TRIES * good_at_a_time / possible < 1 / 10_000
         assert codes.TRIES_IN_SESSION * good_at_a_time / possible < 1 / 10_000

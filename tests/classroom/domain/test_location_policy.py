@@ -21,7 +21,7 @@ METRES_A_DEGREE = 111_110.0  # of latitude, at 43 degrees north, to 0.1 %
 
 
 def north_of(metres: float, accuracy: float | None = None) -> Place:
-    """Return a point so far north of the room."""
+    """Return a place so many metres north of the room."""
     return Place(ROOM.latitude + metres / METRES_A_DEGREE, ROOM.longitude, accuracy)
 
 
@@ -38,7 +38,7 @@ class TestPlace:
         ],
     )
     def test_edges(self, metres: float, zone: Zone) -> None:
-        """Within the limit is inside, up to twice as far the teacher decides, beyond is outside."""
+        """Up to the limit is inside, up to twice as far the teacher decides, beyond is outside."""
         found = policy.measure(north_of(metres), ROOM, LIMIT)
         assert found.zone is zone
         assert found.distance == pytest.approx(metres, abs=max(0.2, metres / 500))
@@ -49,18 +49,18 @@ class TestPlace:
             (79.5, 30, None, Zone.INSIDE),
             (79.5, 15, 15, Zone.INSIDE),
             (81, 30, None, Zone.NEAR),
-            (81, 1500, 1500, Zone.NEAR),  # a phone that knows nothing lets nobody in
+            (81, 1500, 1500, Zone.NEAR),  # a very inaccurate phone is not accepted
             (129, 1500, None, Zone.NEAR),
             (131, 1500, None, Zone.OUTSIDE),
             (55, -20, None, Zone.NEAR),
         ],
     )
     def test_accuracy(self, metres: float, own: float, teachers: float | None, zone: Zone) -> None:
-        """The error of measuring is taken off, of both phones together, up to 30 metres."""
+        """The measuring errors of both phones together are subtracted, up to 30 metres."""
         assert policy.measure(north_of(metres, own), replace(ROOM, accuracy=teachers), LIMIT).zone is zone
 
     def test_the_date_line(self) -> None:
-        """Two points on both sides of the date line are as near as they are."""
+        """The distance across the date line is right."""
         assert policy.measure(Place(0, 179.9999), Place(0, -179.9999), LIMIT).distance == pytest.approx(22.3, abs=0.1)
 
     @given(
@@ -73,7 +73,7 @@ class TestPlace:
     def test_more_accuracy_never_hurts(
         self, latitude: float, longitude: float, north: float, east: float, accuracy: float | None
     ) -> None:
-        """Whoever is inside is so with any accuracy, the cap bounds what it gives, and both directions are alike."""
+        """A worse accuracy never hurts, the cap limits its effect, and both directions give one distance."""
         here, there = Place(latitude + north, longitude + east, accuracy), Place(latitude, longitude)
         order = [Zone.INSIDE, Zone.NEAR, Zone.OUTSIDE]
         found = policy.measure(here, there, LIMIT)
@@ -89,12 +89,12 @@ GOOD = Evidence(43.25, 76.95, 10.0, NOW)
 
 class TestEvidence:
     def test_a_fresh_pin(self) -> None:
-        """By the basic policy a fresh pin of the student's own counts, and a live location does."""
+        """With the basic policy a fresh pin and a live location count."""
         assert policy.refusal(GOOD, NOW, "basic") is None
         assert policy.refusal(replace(GOOD, live=True), NOW, "basic") is None
 
     def test_strict(self) -> None:
-        """By the strict policy only a live location counts."""
+        """With the strict policy only a live location counts."""
         assert policy.refusal(GOOD, NOW, "strict") is LocationRefusal.NOT_LIVE
         assert policy.refusal(replace(GOOD, live=True), NOW, "strict") is None
 
@@ -109,7 +109,7 @@ class TestEvidence:
     )
     @pytest.mark.parametrize("live", [False, True])
     def test_flaws(self, flaw: str, refusal: LocationRefusal, live: bool) -> None:
-        """A venue, a forward, another bot's and a scheduled message are no evidence, each for its own reason."""
+        """A venue, a forwarded, another bot's and a scheduled message are refused, each for its own reason."""
         flawed = {"venue": False, "forwarded": False, "via_bot": False, "offline": False, flaw: True}
         evidence = Evidence(43.25, 76.95, 10.0, NOW, live, **flawed)
         assert policy.refusal(evidence, NOW, "basic") is refusal
@@ -118,6 +118,6 @@ class TestEvidence:
         ("age", "refused"), [(-61, True), (-60, False), (0, False), (60, False), (61, True), (86_400, True)]
     )
     def test_age(self, age: int, refused: bool) -> None:
-        """A location of another minute is of another moment; clocks that differ by a minute are forgiven."""
+        """A location older than a minute is refused; clocks may differ by a minute."""
         found = policy.refusal(replace(GOOD, at=NOW - timedelta(seconds=age)), NOW, "basic")
         assert found is (LocationRefusal.STALE if refused else None)

@@ -25,7 +25,7 @@ def folder_of(path: Path) -> Path:
 
 
 def test_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both distributions, the rates at each threshold and a picture come of a folder; what can't be used is named."""
+    """A folder gives both distributions, the rates at each threshold and a drawing; unusable pictures are reported."""
     plot = tmp_path / "plot.png"
     assert calibrate.main([str(folder_of(tmp_path / "people")), "--plot", str(plot)]) == 0
     said = capsys.readouterr()
@@ -40,17 +40,17 @@ def test_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_nothing_to_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a folder, or with one person alone, it says what is needed."""
+    """Without a folder, or with only one person, it prints what is needed."""
     assert calibrate.main([str(tmp_path / "nowhere")]) == 1
     (tmp_path / "one" / "alone").mkdir(parents=True)
     (tmp_path / "one" / "alone" / "one.jpg").write_bytes(jpeg(portrait(ASTRONAUT)))
     assert calibrate.main([str(tmp_path / "one"), "--plot", str(tmp_path / "plot.png")]) == 1
-    assert "two people at least" in capsys.readouterr().err
+    assert "at least two people are needed" in capsys.readouterr().err
     assert not (tmp_path / "plot.png").exists()
 
 
 def test_rates() -> None:
-    """A threshold misses genuine pairs below it, and lets in impostors at and above it."""
+    """A threshold misses genuine pairs below it, and accepts impostors at and above it."""
     missed, let_in = calibrate.rates([0.3, 0.45, 0.55], [0.5, 0.55, 0.9, 0.95], 70)
     assert missed == pytest.approx(1 / 3)
     assert let_in == pytest.approx(0.25)

@@ -1,4 +1,4 @@
-"""The local engine's processes: that they work, die, hang and end without harm to anything else."""
+"""The local engine's processes: work, crashes, hangs and their end."""
 
 import asyncio
 import os
@@ -25,19 +25,19 @@ ASKED = [Motion.LEFT, Motion.UP]
 
 @pytest.fixture
 async def engine() -> AsyncIterator[LocalEngine]:
-    """Give an engine with one process."""
+    """An engine with one process."""
     made = LocalEngine(70.0, processes=1)
     yield made
     await made.close()
 
 
 def its_workers() -> list[psutil.Process]:
-    """Return the worker processes of this one."""
+    """Return the worker processes of this process."""
     return [each for each in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(each.cmdline())]
 
 
 async def test_check(engine: LocalEngine) -> None:
-    """A template and a check go through a worker and come back as plain values; what is wrong comes back typed."""
+    """A worker returns a template and a check as plain values, and failures as typed errors."""
     template = await engine.template(jpeg(portrait(ASTRONAUT)))
     found = await engine.examine(recorded(ASTRONAUT, ("left", "up")), ASKED, template)
     assert found.problem is None
@@ -50,7 +50,7 @@ async def test_check(engine: LocalEngine) -> None:
 
 
 async def test_killed_worker(engine: LocalEngine) -> None:
-    """A worker that is killed in its work fails one check, and one that is killed without work fails none for good."""
+    """A worker killed at work fails one check; a worker killed while idle fails none permanently."""
     template = await engine.template(jpeg(portrait(ASTRONAUT)))
     note = recorded(ASTRONAUT, ("left", "up"))
     checks = [asyncio.create_task(engine.examine(note, ASKED, template)) for _ in range(3)]
@@ -75,7 +75,7 @@ async def _answer(engine: LocalEngine, note: bytes, template: bytes) -> str:
 
 
 async def test_hanging_worker() -> None:
-    """A worker that is frozen costs the check that it had, and the next one is answered by another worker."""
+    """A frozen worker fails its check, and another worker does the next one."""
     engine = LocalEngine(70.0, processes=1, longest=2.0, stuck_after=0.5)
     try:
         template = await engine.template(jpeg(portrait(ASTRONAUT)))
@@ -89,13 +89,13 @@ async def test_hanging_worker() -> None:
 
 
 async def test_close() -> None:
-    """Closing in the middle of work ends every worker within five seconds, and nothing more is taken."""
+    """Closing at work ends every worker within five seconds, and later calls are refused."""
     engine = LocalEngine(70.0, processes=1)
     template = await engine.template(jpeg(portrait(ASTRONAUT)))
     note = recorded(ASTRONAUT, ("left", "up"))
     checks = [asyncio.create_task(engine.examine(note, ASKED, template)) for _ in range(40)]
     await eventually_true("work", lambda: bool(its_workers()))
-    async with asyncio.timeout(8):  # five, and what a loaded machine adds
+    async with asyncio.timeout(8):  # five, and more on a loaded machine
         await engine.close()
     assert its_workers() == []
     await asyncio.gather(*checks, return_exceptions=True)
@@ -130,6 +130,6 @@ def test_no_worker_outlives_us(tmp_path: Path) -> None:
 
 
 def test_how_many() -> None:
-    """There is a worker for four fifths of the cores, and at least one."""
+    """There are workers for four fifths of the cores, and at least one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     assert workers() == max(1, cores * 4 // 5)

@@ -1,4 +1,4 @@
-"""What is told of a video's check where store or ledger fail in the middle: all of it in the end, and once."""
+"""Messages about a check when store or database fail in between: all are sent once."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ from core.settings import Settings
 from core.sqlite import LedgerUnavailable
 from telegram_app.outbox import Item
 from tests.classroom.check_in.test_check_ins import FailingStore, SetClock
-from tests.classroom.check_in.test_face_steps import FaceClass
+from tests.classroom.check_in.test_face_steps import FaceScenario
 from tests.classroom.face_fakes import FRAME, FakePhotos
 from tests.classroom.running import KEY, STUDENT_TOKEN
 
@@ -36,7 +36,7 @@ LEDGER = [f"put {number}" for number in (1, 2, 3, 4)]
 
 
 class Claims:
-    """What was claimed; in the memory."""
+    """Claims in memory."""
 
     def __init__(self) -> None:
         self.kept: set[str] = set()
@@ -55,14 +55,14 @@ class Claims:
 
 
 class Said:
-    """Both sides' messages in their order; the call with one number fails."""
+    """Records both sides' messages in order; the call with a given number fails."""
 
     def __init__(self) -> None:
         self.items: list[Item] = []
         self.calls = self.fails_at = 0
 
     async def put(self, *items: Item, when: Callable[[], bool] | None = None) -> bool:
-        """Take messages as the outbox does."""
+        """Accept messages as the outbox does."""
         self.calls += 1
         if self.calls == self.fails_at:
             raise LedgerUnavailable("full")
@@ -73,7 +73,7 @@ class Said:
 
 
 class Telling:
-    """A check-in whose note is in the queue, and who tells of it."""
+    """A check-in whose note is in the queue, with the dialog that reports it."""
 
     def __init__(self, folder: Path) -> None:
         self.store, self.said = FailingStore(folder / "store.sqlite3", Cipher(KEY)), Said()
@@ -81,15 +81,15 @@ class Telling:
         nothing = cast("Any", None)
         teacher, student = (Side(nothing, cast("Any", self.said), cast("Any", Claims())) for _ in range(2))
         clock = SetClock()
-        room = Classroom(given, clock, self.store, nothing, teacher, student, nothing, lambda below: below - 1)
+        classroom = Classroom(given, clock, self.store, nothing, teacher, student, nothing, lambda below: below - 1)
         self.files, self.claims = ReviewFiles(folder / "reviews", Cipher(KEY)), Claims()
-        reviews = FaceReviews(room, self.files, FakePhotos())
-        traces = FaceTraces(room, reviews, self.files, PersonKeys(folder / "faces", Cipher(KEY)))
-        self.at_school = FaceClass(room, self.store, clock)
-        self.at_school.check_ins = CheckIns(room, self._on_mark)
-        steps = self.at_school.steps = FaceSteps(room, self.at_school.check_ins)
-        results = FaceResults(room, self.at_school.check_ins)
-        self.dialog = FaceDialog(room, steps, results, reviews, traces, lambda _check_in: 1)
+        reviews = FaceReviews(classroom, self.files, FakePhotos())
+        traces = FaceTraces(classroom, reviews, self.files, PersonKeys(folder / "faces", Cipher(KEY)))
+        self.scenario = FaceScenario(classroom, self.store, clock)
+        self.scenario.check_ins = CheckIns(classroom, self._on_mark)
+        steps = self.scenario.steps = FaceSteps(classroom, self.scenario.check_ins)
+        results = FaceResults(classroom, self.scenario.check_ins)
+        self.dialog = FaceDialog(classroom, steps, results, reviews, traces, lambda _check_in: 1)
         self.check_in: CheckIn
 
     async def _on_mark(self, session: Session, student_id: str, mark: Mark) -> None:
@@ -97,15 +97,15 @@ class Telling:
         await self.said.put(item, when=lambda: self.claims.claim(f"mark:{student_id}", None))
 
     async def comes(self) -> None:
-        """Bring the student to the queue."""
-        session = await self.at_school.comes()
-        await self.at_school.agrees(session)
-        told = await self.at_school.sends()
+        """Bring the student's note into the queue."""
+        session = await self.scenario.comes()
+        await self.scenario.agrees(session)
+        told = await self.scenario.sends()
         assert told.check_in is not None
         self.check_in = told.check_in
 
     async def hears(self, outcome: FaceVerdict | Unusable, fails: str) -> list[str]:
-        """Tell of an outcome until it is done, as the queue does; return what was said of it."""
+        """Report an outcome until it succeeds, as the queue does; return the messages."""
         if fails.startswith("put"):
             self.said.fails_at = int(fails.partition(" ")[2])
         else:
@@ -127,7 +127,7 @@ class Telling:
 
 @pytest.fixture
 async def telling(tmp_path: Path) -> AsyncIterator[Telling]:
-    """Give a check-in whose note is in the queue."""
+    """A check-in whose note is in the queue."""
     telling = Telling(tmp_path)
     await telling.store.open()
     await telling.comes()
@@ -151,7 +151,7 @@ async def telling(tmp_path: Path) -> AsyncIterator[Telling]:
 async def test_all_of_it_once(
     telling: Telling, outcome: FaceVerdict | Unusable, expected: list[str], fails: str, tmp_path: Path
 ) -> None:
-    """Wherever store or ledger fail, the outcome is told once with its reason, and pictures are there if unclear."""
+    """Wherever store or database fail, the result is sent once with its reason, and pictures are sent if unclear."""
     said = await telling.hears(outcome, fails)
     assert len(said) == len(expected)
     assert all(part in text for part, text in zip(expected, said, strict=True))

@@ -1,4 +1,4 @@
-"""The queue of video notes over the real store: whose turn it is, what is repeated, what a crash or a close leaves."""
+"""The queue of video notes with the real store: order, retries, crashes and closing."""
 
 import asyncio
 import logging
@@ -34,18 +34,18 @@ pytestmark = pytest.mark.integration
 OPENED = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 MATCH = Examined(distance=0.318, percent=84.1, seconds={"decode": 0.05, "detect": 0.1})
 QUICK = QueueSettings(first_pause=0.001, longest_pause=0.01)
-STRICT = replace(QUICK, limits=NoteLimits(ahead=1))  # one after the other, for what is about the order
+STRICT = replace(QUICK, limits=NoteLimits(ahead=1))  # one after the other, for tests of the order
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until something has come to be."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110  # what is waited for has no event
+        while not condition():  # noqa: ASYNC110  # the condition has no event
             await asyncio.sleep(0.002)
 
 
 class Gate:
-    """Where a test holds things up. It is open at first."""
+    """A gate at which a test can block calls; open at first."""
 
     def __init__(self) -> None:
         self._open = asyncio.Event()
@@ -55,15 +55,15 @@ class Gate:
         self.cancelled = 0
 
     def shut(self) -> None:
-        """Let nobody through."""
+        """Block calls."""
         self._open.clear()
 
     def open(self) -> None:
-        """Let all through."""
+        """Let all calls through."""
         self._open.set()
 
     def let_by(self) -> None:
-        """Let those through who wait now."""
+        """Let the waiting calls through."""
         self._open.set()
         self._open.clear()
 
@@ -81,7 +81,7 @@ class Gate:
 
 
 class Troubles:
-    """What fails, by name: the errors of the next calls, the last one for ever where it says so."""
+    """Injected errors by name, for a number of calls or for all."""
 
     def __init__(self) -> None:
         self._next: dict[str, list[Exception]] = {}
@@ -89,14 +89,14 @@ class Troubles:
         self.calls: Counter[str] = Counter()
 
     def fail(self, name: str, error: Exception, times: int | None = None) -> None:
-        """Let the next calls of a name fail, or all."""
+        """Let the next calls of a name fail, or all of them."""
         if times is None:
             self._always[name] = error
         else:
             self._next[name] = [error] * times
 
     def call(self, name: str) -> None:
-        """Count a call, and fail where that is wanted."""
+        """Count a call, and raise its injected error."""
         self.calls[name] += 1
         if self._next.get(name):
             raise self._next[name].pop()
@@ -105,7 +105,7 @@ class Troubles:
 
 
 class FakePhotos(Troubles):
-    """ID photos: each student's own name as a picture."""
+    """ID photos: the picture is the student's ID."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class FakePhotos(Troubles):
 
 
 class FakeEngine(Troubles):
-    """Makes templates of photos, and finds in notes what a test has put there."""
+    """Makes templates from photos, and returns the result that a test has set for a note."""
 
     keeps_templates = True
 
@@ -156,7 +156,7 @@ class FakeEngine(Troubles):
 
 
 class FakeNotes(Troubles):
-    """Telegram's files: each holds its own name, unless a test says otherwise."""
+    """Telegram's files: the content is the file id, unless a test sets another one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -172,14 +172,14 @@ class FakeNotes(Troubles):
 
 
 class SomeFailures(SqliteStore):
-    """The store, where the next calls of one method fail, as on a full disk."""
+    """A store in which the next calls of one method fail, as on a full disk."""
 
     fails = ""
     times = 0
     looks = 0
 
     async def checking(self) -> list[CheckIn]:
-        """Count how often somebody looks."""
+        """Count the scans."""
         self.looks += 1
         return await super().checking()
 
@@ -191,13 +191,13 @@ class SomeFailures(SqliteStore):
 
 
 class Scene:
-    """A session of many students, and what was said of their notes."""
+    """A session of many students, and the reported outcomes of their notes."""
 
     def __init__(self, room: Classroom, store: SomeFailures, folder: Path) -> None:
         self.room, self.store = room, store
         self.photos, self.engine, self.notes = FakePhotos(), FakeEngine(), FakeNotes()
         self.keys = PersonKeys(folder / "secrets" / "faces", Cipher(KEY))
-        self.told: list[tuple[str, str]] = []  # students, with a verdict or a reason
+        self.told: list[tuple[str, str]] = []  # students, with the outcome
         self.telling, self.telling_gate = Troubles(), Gate()
         self.session: Session
         self._all: list[Verification] = []
@@ -224,7 +224,7 @@ class Scene:
     def verification(
         self, settings: QueueSettings = QUICK, at_once: int = 2, download: Download | None = None
     ) -> Verification:
-        """Make a queue; at the end it is closed."""
+        """Create a queue, which is closed at the end."""
         made = Verification(
             self.room,
             self.photos,
@@ -245,7 +245,7 @@ class Scene:
             await each.close(0)
 
     async def sends(self, number: int, *, failed: int = 0, message: int = 0, at: float | None = None) -> CheckIn:
-        """Bring a student to the queue, by default in the order of the numbers."""
+        """Store a student's note, by default in the order of the numbers."""
         student_id = f"S{number:03}"
         face = FaceCheck(
             ("left", "up"),
@@ -278,19 +278,19 @@ class Scene:
             await self.telling_gate.through()
 
     async def hears(self, *expected: tuple[str, str]) -> None:
-        """Wait until so many were told, and see that it was this, whatever the order."""
+        """Wait for the outcomes, in any order."""
         await eventually(lambda: len(self.told) >= len(expected))
         assert sorted(self.told) == sorted(expected)
 
 
 def matches(*numbers: int) -> list[tuple[str, str]]:
-    """Return what is told of students whose face matches."""
+    """Return the outcomes of students whose face matches."""
     return [(f"S{number:03}", "match") for number in numbers]
 
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    """Give an open session."""
+    """An open session."""
     store = SomeFailures(tmp_path / "store.sqlite3", Cipher(KEY))
     await store.open()
     settings = Settings(_env_file=None, student_bot_token=SecretStr(STUDENT_TOKEN))  # type: ignore[call-arg]  # its own
@@ -306,7 +306,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 class TestTurns:
     async def test_order(self, scene: Scene) -> None:
-        """Who came first is first, whatever the order they are handed in; each hears the place at once."""
+        """Notes are examined in the order of sending, whatever the order of submitting; submit returns the place."""
         queue = scene.verification(STRICT, at_once=1)
         places = [queue.submit(await scene.sends(number)) for number in (3, 5, 1, 2, 4)]
         assert places == [1, 2, 1, 2, 4]
@@ -316,7 +316,7 @@ class TestTurns:
         assert queue.submit(await scene.sends(6)) == 1
 
     async def test_what_the_engine_gets(self, scene: Scene) -> None:
-        """The engine gets the note, the challenge in its order, and the template of that student's photo."""
+        """The engine gets the note, the challenge in order, and the template of the student's photo."""
         queue = scene.verification()
         queue.start()
         queue.submit(await scene.sends(1))
@@ -324,11 +324,11 @@ class TestTurns:
         assert scene.engine.seen == [(b"note 1", (Motion.LEFT, Motion.UP), b"template of photo of S001")]
 
     async def test_eight_ahead(self, scene: Scene) -> None:
-        """However many wait, at most eight notes are loaded that the engine does not have yet."""
+        """At most eight notes are downloaded before the engine takes them."""
         most = 0
 
         def ahead() -> int:
-            return scene.notes.calls.total() - len(scene.engine.made)  # the first that the engine does for a note
+            return scene.notes.calls.total() - len(scene.engine.made)  # the engine's first step for a note
 
         class Watched(FakeNotes):
             async def __call__(self, file: str) -> bytes:
@@ -348,7 +348,7 @@ class TestTurns:
         assert most == 8
 
     async def test_slow_notes(self, scene: Scene) -> None:
-        """Notes that load slowly, as many as may be ahead, hold nobody else up, and are judged when they are there."""
+        """Slow downloads, as many as the limit, delay nobody else, and are examined when complete."""
         queue = scene.verification(replace(QUICK, limits=NoteLimits(slow_after=0.01)))
         slow = Gate()
         slow.shut()
@@ -362,7 +362,7 @@ class TestTurns:
         await scene.hears(*matches(*range(1, 13)))
 
     async def test_too_slow(self, scene: Scene) -> None:
-        """A note that does not come is asked for again, and then a new try loads it."""
+        """A download that hangs is cancelled and tried again."""
         limits = NoteLimits(slow_after=0.005, download=0.02)
         queue = scene.verification(replace(QUICK, limits=limits))
         hangs = Gate()
@@ -375,7 +375,7 @@ class TestTurns:
         await scene.hears(*matches(1))
 
     async def test_tasks(self, scene: Scene) -> None:
-        """Tasks come with the queue, a hundred at most, and go when there is nothing to do; two stay."""
+        """Tasks grow with the queue up to the limit, and end when idle; two stay."""
         queue = scene.verification(replace(QUICK, idle=0.02, most=20))
         scene.engine.gate.shut()
         queue.start()
@@ -396,7 +396,7 @@ class TestTurns:
         await scene.hears(*matches(*range(1, 32)))
 
     async def test_twice(self, scene: Scene) -> None:
-        """A note that is handed in twice is judged once, and the second time hears the same place."""
+        """A note submitted twice is examined once, and gets the same place."""
         queue = scene.verification()
         first, second = await scene.sends(1), await scene.sends(2)
         assert [queue.submit(each) for each in (first, second, second, first)] == [1, 2, 2, 1]
@@ -407,7 +407,7 @@ class TestTurns:
 
 class TestOverAnEnd:
     async def test_crash(self, scene: Scene) -> None:
-        """After a crash all that had no outcome is done again by itself, in order, and nobody hears twice."""
+        """After a crash all notes without an outcome are examined in order, and nothing is reported twice."""
         first = scene.verification(at_once=1)
         first.start()
         first.submit(await scene.sends(1))
@@ -425,7 +425,7 @@ class TestOverAnEnd:
         assert [note for note, _, _ in scene.engine.seen] == [b"note 2", b"note 3", b"note 4", b"note 5"]
 
     async def test_close(self, scene: Scene) -> None:
-        """Closing waits for what the engine has and tells of it; the rest stays in the store, and no task is left."""
+        """Closing waits for notes in the engine and reports them; the rest stays in the store, and no task is left."""
         before = asyncio.all_tasks()
         queue = scene.verification(at_once=2)
         scene.engine.gate.shut()
@@ -444,7 +444,7 @@ class TestOverAnEnd:
         assert asyncio.all_tasks() == before
 
     async def test_close_in_time(self, scene: Scene) -> None:
-        """Closing does not wait longer than it may for an engine that does not come to an end."""
+        """Closing waits no longer than its limit for a hanging engine."""
         queue = scene.verification()
         scene.engine.gate.shut()
         queue.start()
@@ -457,14 +457,14 @@ class TestOverAnEnd:
         assert len(await scene.store.checking()) == 1
 
     async def test_store_away_at_the_start(self, scene: Scene) -> None:
-        """A store that fails at the start is asked again."""
+        """A store that fails at the start is scanned again."""
         await scene.sends(1)
         scene.store.fails, scene.store.times = "checking", 3
         scene.verification().start()
         await scene.hears(*matches(1))
 
     async def test_not_handed_in(self, scene: Scene) -> None:
-        """A note that got into the store and was not handed in is found by looking."""
+        """A stored note that was not submitted is found by scanning."""
         queue = scene.verification(replace(QUICK, look_every=0.01))
         queue.start()
         await scene.sends(1)
@@ -473,7 +473,7 @@ class TestOverAnEnd:
 
 class TestTroubles:
     async def test_note_unavailable(self, scene: Scene) -> None:
-        """Where Telegram fails for a while it is asked again, while others go on; it costs no try."""
+        """A failing download is retried while others go on; it costs no try."""
         queue = scene.verification()
         scene.notes.fail("note 1", NoteUnavailable("time out"), times=5)
         scene.engine.found[b"note 1"] = replace(MATCH, problem=Problem.NOT_FOLLOWED)
@@ -486,7 +486,7 @@ class TestTroubles:
 
     @pytest.mark.parametrize("who", ["notes", "photos"])
     async def test_without_end(self, scene: Scene, who: str) -> None:
-        """What does not work again and again is the teacher's in the end; others are judged meanwhile."""
+        """After repeated failures the teacher decides; other notes are examined meanwhile."""
         queue = scene.verification()
         if who == "notes":
             scene.notes.fail("note 1", NoteUnavailable("time out"))
@@ -501,7 +501,7 @@ class TestTroubles:
         assert report["errors"] == {"NoteUnavailable" if who == "notes" else "PhotosUnavailable": 8}
 
     async def test_poisoned(self, scene: Scene) -> None:
-        """A note that ends the engine's worker each time is tried three times, and takes nobody's turn."""
+        """A note that crashes the worker each time is tried three times, and delays nobody."""
         queue = scene.verification()
         scene.engine.fail("note 1", FaceUnavailable("the worker died"))
         queue.start()
@@ -511,7 +511,7 @@ class TestTroubles:
         assert scene.engine.calls["note 1"] == 3
 
     async def test_engine_away(self, scene: Scene) -> None:
-        """While the engine fails for everybody, nobody's note is given up as soon as one that fails alone."""
+        """While the engine fails for all, notes are retried longer than a note that fails alone."""
         queue = scene.verification(at_once=5)
         scene.engine.gate.shut()
         for number in range(1, 6):
@@ -528,7 +528,7 @@ class TestTroubles:
         assert not (await queue.report()).degraded
 
     async def test_worker_died_once(self, scene: Scene) -> None:
-        """A worker's death costs the one check that it had another round, and no try."""
+        """After a worker's crash its check is repeated, without costing a try."""
         queue = scene.verification()
         scene.engine.fail("note 1", FaceUnavailable("the worker died"), times=1)
         queue.start()
@@ -549,7 +549,7 @@ class TestTroubles:
         ],
     )
     async def test_for_good(self, scene: Scene, where: str, error: Exception, reason: Unusable) -> None:
-        """What repeating does not mend is told at once, each as what it is; an operator's part stands in the health."""
+        """Permanent failures are reported at once, each with its reason; the operator's are in the health report."""
         queue = scene.verification()
         troubles: Troubles = {"photos": scene.photos, "notes": scene.notes}.get(where, scene.engine)
         name = {"photos": "S001", "template": "photo of S001"}.get(where, "note 1")
@@ -565,7 +565,7 @@ class TestTroubles:
         assert not (await queue.report()).degraded
 
     async def test_both_fail(self, scene: Scene) -> None:
-        """Where note and photo both fail for good the photo's failure is told: a new note would not help."""
+        """If note and photo both fail permanently the photo's failure is reported: a new note would not help."""
         queue = scene.verification()
         scene.photos.fail("S001", PhotoMissing("none"))
         scene.notes.fail("note 1", NoteGone("no such file"))
@@ -575,7 +575,7 @@ class TestTroubles:
 
     @pytest.mark.parametrize("method", ["session", "check_in", "template", "claim_note", "save_template"])
     async def test_store_away(self, scene: Scene, method: str) -> None:
-        """However long the store fails, in whichever step, the note gets its outcome after it."""
+        """However long the store fails, at any step, the note gets its outcome afterwards."""
         queue = scene.verification()
         check_in = await scene.sends(1)
         scene.store.fails, scene.store.times = method, 12
@@ -584,7 +584,7 @@ class TestTroubles:
         await scene.hears(*matches(1))
 
     async def test_not_told(self, scene: Scene) -> None:
-        """An outcome that could not be written is told again, without another examination."""
+        """An outcome that could not be stored is reported again without another examination."""
         queue = scene.verification()
         scene.telling.fail("S001", StoreUnavailable("full"), times=4)
         queue.start()
@@ -593,7 +593,7 @@ class TestTroubles:
         assert len(scene.engine.seen) == 1
 
     async def test_bug_in_a_check(self, scene: Scene) -> None:
-        """What nobody has foreseen is tried three times, then the teacher's; the others are judged."""
+        """After an unexpected error three times the teacher decides; the others are examined."""
         queue = scene.verification()
         scene.engine.fail("note 1", ZeroDivisionError("ours"))
         queue.start()
@@ -603,7 +603,7 @@ class TestTroubles:
         assert scene.engine.calls["note 1"] == 3
 
     async def test_bug_in_telling_a_verdict(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-        """Where telling a verdict fails by a bug of ours the teacher decides, and nobody waits for ever."""
+        """If reporting a verdict fails by a bug, the teacher decides, and nobody waits forever."""
         queue = scene.verification()
         scene.telling.fail("S001", ZeroDivisionError("ours"), times=1)
         queue.start()
@@ -613,7 +613,7 @@ class TestTroubles:
         assert "S001, the outcome could not be reported" in caplog.text
 
     async def test_no_consent_to_this_engine(self, scene: Scene) -> None:
-        """A note whose sender has agreed to another wording, or to none any more, is not even loaded."""
+        """Without consent to the current text a note is not even downloaded."""
         queue = scene.verification()
         for number, consent in ((1, Consent(2001, True, OPENED, wording=2)), (2, Consent(2002, False, OPENED))):
             await scene.sends(number)
@@ -623,7 +623,7 @@ class TestTroubles:
         assert (scene.notes.calls, scene.engine.made, scene.engine.seen) == ({}, [], [])
 
     async def test_bug_in_the_telling(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-        """Where all telling fails by a bug of ours it is logged and left for the next start; no task ends of it."""
+        """If all reporting fails by a bug, it is logged and left for the next start; the tasks go on."""
         queue = scene.verification(replace(QUICK, look_every=0.01))
         scene.telling.fail("S001", ZeroDivisionError("ours"), times=2)
         scene.telling.fail("S002", ZeroDivisionError("ours"), times=2)
@@ -641,7 +641,7 @@ class TestTroubles:
 
 class TestReplay:
     async def test_repeated_recording(self, scene: Scene) -> None:
-        """The same recording from another student, or from the same one for a new challenge, is told as repeated."""
+        """The same recording from another student, or for a new challenge, is reported as repeated."""
         queue = scene.verification(STRICT)
         scene.notes.content = {"note 2": b"note 1", "note 1.77": b"note 1"}
         queue.start()
@@ -653,7 +653,7 @@ class TestReplay:
         assert len(scene.engine.seen) == 1
 
     async def test_at_once(self, scene: Scene) -> None:
-        """Of many who send one recording at the same time one is judged."""
+        """Of many simultaneous notes with one recording one is examined."""
         queue = scene.verification()
         scene.notes.content = {f"note {number}": b"the same" for number in range(1, 7)}
         for number in range(1, 7):
@@ -665,7 +665,7 @@ class TestReplay:
 
 class TestTemplates:
     async def test_made_once(self, scene: Scene) -> None:
-        """A template is made for the first note, sealed, and used for the next one."""
+        """A template is made for the first note, stored encrypted, and used for the next one."""
         queue = scene.verification()
         queue.start()
         queue.submit(await scene.sends(1))
@@ -680,7 +680,7 @@ class TestTemplates:
 
     @pytest.mark.parametrize("what", ["photo", "engine", "key"])
     async def test_made_anew(self, scene: Scene, what: str) -> None:
-        """A new photo, another engine, or a key that is gone: the template is made anew, and kept."""
+        """With a new photo, another engine, or a deleted key the template is made again and stored."""
         queue = scene.verification()
         queue.start()
         queue.submit(await scene.sends(1))
@@ -699,7 +699,7 @@ class TestTemplates:
         assert {word for _, word in scene.told} == {"match"}
 
     async def test_not_kept(self, scene: Scene) -> None:
-        """Of an engine that compares with the photo itself nothing is kept."""
+        """For an engine that compares with the photo itself no template is stored."""
         queue = scene.verification()
         scene.engine.keeps_templates = False
         queue.start()
@@ -708,7 +708,7 @@ class TestTemplates:
         assert await scene.store.template("S001") is None
 
     async def test_forgotten_meanwhile(self, scene: Scene) -> None:
-        """Who has their data deleted while the template is being made leaves nothing that can be opened."""
+        """If a student's data is deleted while the template is made, nothing that can be decrypted stays."""
         queue = scene.verification()
         scene.engine.template_gate.shut()
         await scene.store.bind(Binding(2001, "S001", OPENED))
@@ -739,7 +739,7 @@ class TestOutcomes:
         ],
     )
     async def test_verdict(self, scene: Scene, examined: Examined, failed: int, word: str) -> None:
-        """The verdict goes by the settings and by the tries that counted before."""
+        """The verdict depends on the settings and on earlier failed tries."""
         queue = scene.verification()
         scene.engine.found[b"note 1"] = examined
         queue.start()
@@ -747,7 +747,7 @@ class TestOutcomes:
         await scene.hears(("S001", word))
 
     async def test_marked_by_hand(self, scene: Scene) -> None:
-        """A check-in that has gone on while its note waited is left alone, and its note not loaded."""
+        """A check-in that has moved on while its note waited is not changed, and its note not downloaded."""
         queue = scene.verification()
         check_in = await scene.sends(1)
         await scene.store.move_check_in(replace(check_in, step=CheckInStep.DONE), {CheckInStep.CHECKING})
@@ -758,7 +758,7 @@ class TestOutcomes:
         await eventually(lambda: scene.notes.calls == {"note 2": 1})
 
     async def test_cancelled(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-        """The notes of a cancelled session are dropped, also after the next start; nobody hears of them."""
+        """The notes of a cancelled session are dropped without a report, once."""
         caplog.set_level(logging.INFO)
         for number in (1, 2):
             await scene.sends(number)
@@ -774,7 +774,7 @@ class TestOutcomes:
         assert scene.notes.calls.total() == 0
 
     async def test_second_try_at_once(self, scene: Scene) -> None:
-        """A second note that comes while the first one's outcome is still being told is judged as well."""
+        """A second note during the report of the first one's outcome is examined too."""
         queue = scene.verification()
         scene.engine.found[b"note 1"] = replace(MATCH, percent=10.0)
         scene.telling_gate.shut()
@@ -787,7 +787,7 @@ class TestOutcomes:
 
 class TestFigures:
     async def test_log_and_health(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-        """Each check is one line with both numbers and its times; the health report has spreads and counts."""
+        """Each check logs one line with both numbers and durations; the health report has spreads and counts."""
         caplog.set_level(logging.INFO)
         queue = scene.verification()
         scene.engine.found[b"note 2"] = Examined(problem=Problem.NO_FACE, seconds={"decode": 0.15})
@@ -802,7 +802,7 @@ class TestFigures:
         for step in ("photo", "download", "turn", "template", "decode 0.05 s", "detect 0.10 s", "decide"):
             assert f", {step}" in line
         assert any("S002, face: retry, no face, waited" in line for line in lines)
-        assert "note 1" not in caplog.text  # Telegram's name for a file is what it takes to load it
+        assert "note 1" not in caplog.text  # a file id is enough to download the file
         faces = (await queue.report()).counts["faces"]
         assert faces["verdicts"] == {"match": 1, "retry": 1}
         assert faces["seconds"]["decode"] == {"median": 0.1, "p95": 0.15}
