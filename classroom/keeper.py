@@ -141,9 +141,7 @@ class Keeper:
                 await self._catch_up(session)
                 await self._reports.send(found, final=False)
                 await self._room.store.set_reported(session.id, now, final=False)
-                if found.waiting(
-                    CheckInStep.CONFIRM, CheckInStep.REVIEW
-                ):  # what is to be done, below the report that asks for it
+                if found.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):  # the board goes below the report
                     await self._boards.show(session, anew=True)
             return
         await self._catch_up(session)

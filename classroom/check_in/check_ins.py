@@ -101,9 +101,8 @@ class CheckIns:
                 check_in, telegram_id=person, step=CheckInStep.PLACE, code_at=at, note=note, face=None, updated_at=now
             )
             check_in = moved if await store.move_check_in(moved, set(CheckInStep) - {CheckInStep.DONE}) else check_in
-        elif (
-            check_in.step is CheckInStep.PLACE and check_in.code_at < at
-        ):  # entered again: the newest code decides which check-in a location belongs to
+        elif check_in.step is CheckInStep.PLACE and check_in.code_at < at:
+            # entered again: a location belongs to the check-in with the newest code
             moved = replace(check_in, code_at=at, updated_at=now)
             check_in = moved if await store.move_check_in(moved, {CheckInStep.PLACE}) else check_in
         log.info("session %s: student %s, the code is right", session.id, student_id)
@@ -115,12 +114,9 @@ class CheckIns:
         The other account is only told that ID and code don't match. With a face check, the face decides.
         """
         there = await self._classroom.store.check_in(session.id, student_id)
-        is_unclear = there is not None and there.step is CheckInStep.REVIEW and there.note == faces.FACE
-        if (
-            there is not None
-            and not is_unclear
-            and there.step in (CheckInStep.PLACE, CheckInStep.CONFIRM, CheckInStep.REVIEW)
-        ):
+        if there is None or (there.step is CheckInStep.REVIEW and there.note == faces.FACE):
+            return
+        if there.step in (CheckInStep.PLACE, CheckInStep.CONFIRM, CheckInStep.REVIEW):
             step = CheckInStep.PLACE if there.step is CheckInStep.PLACE else CheckInStep.REVIEW
             doubted = replace(there, step=step, note=codes.CLAIMED_TWICE)
             await self._classroom.store.move_check_in(doubted, {there.step})
@@ -149,11 +145,7 @@ class CheckIns:
             return await self.current_answer(session, replace(check_in, step=CheckInStep.DONE), now)
         finish = finish_by(session, check_in.code_at, self._grace)
         if now > finish:
-            noted(
-                log,
-                Code.SESSION_EXPIRED,
-                f"session {session.id}: student {check_in.student_id}, the location came too late",
-            )
+            noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, location too late")
             return Answer(AnswerKind.OVER if now - finish < RECENT else AnswerKind.NOTHING, session, check_in)
         refusal = policy.refusal(evidence, now, self._classroom.settings.location_policy)
         if refusal is not None:
@@ -176,7 +168,7 @@ class CheckIns:
         wording = faces.wording(self._classroom.settings.face_engine)
         if consent is None or not consent.given or consent.wording != wording:
             return FaceCheck()
-        return FaceCheck(faces.new_challenge(self._classroom.below), given_at=now, challenges=1)
+        return faces.with_challenge(FaceCheck(), self._classroom.below, now)
 
     async def current_answer(self, session: Session, check_in: CheckIn, now: datetime) -> Answer:
         """Return the answer to a location or a video that is not needed at this step."""
@@ -229,9 +221,8 @@ class CheckIns:
             if await store.move_check_in(moved, {CheckInStep.CONFIRM, CheckInStep.REVIEW}):
                 decided.append(moved)
                 result = "accepted" if accept else "rejected"
-                log.info(
-                    "session %s: student %s, %s by teacher %d", session.id, moved.student_id, result, session.teacher
-                )
+                what = f"session {session.id}: student {moved.student_id}"
+                log.info("%s, %s by teacher %d", what, result, session.teacher)
         if decided:
             self._classroom.wake_sync(session.id)
         return decided
@@ -267,12 +258,9 @@ class CheckIns:
     async def settle(self, session: Session, sheets: Collection[Sheet]) -> None:
         """After a restart, move check-ins that have their mark to DONE."""
         marked = {student_id for sheet in sheets for student_id in sheet.marks}
+        waiting = (CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW)
         for check_in in await self._classroom.store.check_ins(session.id):
-            if check_in.student_id in marked and check_in.step in (
-                CheckInStep.CHECKING,
-                CheckInStep.CONFIRM,
-                CheckInStep.REVIEW,
-            ):
+            if check_in.student_id in marked and check_in.step in waiting:
                 await self._classroom.store.move_check_in(replace(check_in, step=CheckInStep.DONE), {check_in.step})
 
     async def mark_by_hand(self, session: Session, student_id: str, status: Status, reason: str, teacher: int) -> bool:
@@ -280,9 +268,7 @@ class CheckIns:
         mark = Mark(student_id, status, self._classroom.clock.now(), by=teacher, reason=reason)
         changed = await self._classroom.store.mark(session.id, mark, overwrite=True)
         if changed:
-            log.info(
-                "session %s: student %s, marked %s by hand by teacher %d", session.id, student_id, status.value, teacher
-            )
+            log.info("session %s: student %s, %s by hand of teacher %d", session.id, student_id, status.value, teacher)
             self._classroom.wake_sync(session.id)
             await self._on_mark(session, student_id, mark)
         return changed

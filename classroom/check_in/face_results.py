@@ -36,10 +36,6 @@ class FaceResults:
         self._classroom = classroom
         self._check_ins = check_ins
 
-    @property
-    def _grace(self) -> timedelta:
-        return timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
-
     async def apply_verdict(self, check_in: CheckIn, examined: Examined, verdict: FaceVerdict) -> CheckInChange | None:
         """Apply the result of a note's examination; None if the check-in has moved on without it."""
         found = await self._checking(check_in)
@@ -58,11 +54,7 @@ class FaceResults:
             case FaceVerdict.GREY:
                 moved = replace(check_in, step=CheckInStep.REVIEW, note=policy.FACE, updated_at=sent_at)
             case FaceVerdict.RETRY:
-                motions, now = policy.new_challenge(self._classroom.below), self._classroom.clock.now()
-                count = {"challenges": face.challenges + 1, "failed": face.failed + 1}
-                # keeps the message: it is deleted even if this process ends right now
-                again = replace(face, motions=motions, given_at=now, file="", sent_at=None, **count)
-                moved = replace(check_in, step=CheckInStep.FACE, face=again)
+                moved = self._challenged(check_in, replace(face, failed=face.failed + 1))
             case FaceVerdict.FAILED:
                 failed = replace(face, failed=face.failed + 1)
                 moved = replace(check_in, step=CheckInStep.REJECTED, note=policy.FACE, face=failed)
@@ -83,30 +75,24 @@ class FaceResults:
         noted(log, code, f"session {session.id}: student {check_in.student_id}, the note can't be checked: {why.value}")
         if await self._is_settled(session, check_in):
             return None
-        now = self._classroom.clock.now()
-        anew = why is Unusable.NOTE or isinstance(why, NoteRefusal)
-        if why is Unusable.NO_CONSENT and may_go_on(session, check_in, now, self._grace):
+        grace = timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
+        in_time = may_go_on(session, check_in, self._classroom.clock.now(), grace)
+        needs_new_note = why is Unusable.NOTE or isinstance(why, NoteRefusal)
+        if why is Unusable.NO_CONSENT and in_time:
             asked = FaceCheck(challenges=face.challenges, failed=face.failed, message=face.message)
             moved = replace(check_in, step=CheckInStep.FACE, face=asked)
-        elif (
-            anew
-            and face.challenges < policy.CHALLENGES + face.failed
-            and may_go_on(session, check_in, now, self._grace)
-        ):
-            given = {
-                "motions": policy.new_challenge(self._classroom.below),
-                "given_at": now,
-                "file": "",
-                "sent_at": None,
-            }
-            again = replace(face, challenges=face.challenges + 1, **given)  # type: ignore[arg-type]  # of several types
-            moved = replace(check_in, step=CheckInStep.FACE, face=again)
+        elif needs_new_note and in_time and face.challenges < policy.CHALLENGES + face.failed:
+            moved = self._challenged(check_in, face)
         else:
             note = policy.NO_FACE if isinstance(why, NoteRefusal) else _REASONS.get(why, policy.TECHNICAL)
             moved = replace(check_in, step=CheckInStep.CONFIRM, note=note, updated_at=face.sent_at)
         if not await self._classroom.store.move_check_in(moved, {CheckInStep.CHECKING}):
             return None
         return CheckInChange(session, moved)
+
+    def _challenged(self, check_in: CheckIn, face: FaceCheck) -> CheckIn:
+        given = policy.with_challenge(face, self._classroom.below, self._classroom.clock.now())
+        return replace(check_in, step=CheckInStep.FACE, face=given)
 
     async def _checking(self, check_in: CheckIn) -> tuple[Session, CheckIn, FaceCheck] | None:
         """Return the current check-in, if this very note is still being checked."""
@@ -121,21 +107,19 @@ class FaceResults:
 
     async def _is_settled(self, session: Session, check_in: CheckIn) -> bool:
         """Say whether the examination is no longer needed: cancelled, marked by hand, the ID unbound."""
-        sheet = await self._classroom.store.sheet_of(session.id, check_in.student_id)
+        store = self._classroom.store
+        sheet = await store.sheet_of(session.id, check_in.student_id)
         if sheet is not None and check_in.student_id in sheet.marks:
             await self._check_ins.notify_again(session, sheet.marks[check_in.student_id])
-            await self._classroom.store.move_check_in(replace(check_in, step=CheckInStep.DONE), {CheckInStep.CHECKING})
-            return True
-        if session.cancelled:
-            await self._classroom.store.move_check_in(
-                replace(check_in, step=CheckInStep.REJECTED), {CheckInStep.CHECKING}
-            )
-            return True
-        if await is_unbound(self._classroom, check_in):  # by way of another session
-            anew = replace(check_in, step=CheckInStep.PLACE, note="", distance=None, face=None)
-            await self._classroom.store.move_check_in(anew, {CheckInStep.CHECKING})
-            return True
-        return False
+            settled = replace(check_in, step=CheckInStep.DONE)
+        elif session.cancelled:
+            settled = replace(check_in, step=CheckInStep.REJECTED)
+        elif await is_unbound(self._classroom, check_in):  # in another session
+            settled = replace(check_in, step=CheckInStep.PLACE, note="", distance=None, face=None)
+        else:
+            return False
+        await store.move_check_in(settled, {CheckInStep.CHECKING})
+        return True
 
     def _log_verdict(self, check_in: CheckIn, examined: Examined, verdict: FaceVerdict) -> None:
         """Log the figures: both distance and percentage, since they have no common scale."""

@@ -1,7 +1,6 @@
-"""The face check of a check-in: consent, challenge, video note, and the result of its examination.
+"""The student's part of the face check: consent, challenge, video note (its result: face_results.py).
 
-Persist first, notify second, as in check_ins.py. A mark by hand overrides every examination, and the stored step
-overrides everything that arrives late.
+Persist first, notify second, as in check_ins.py. The stored step overrides everything that arrives late.
 """
 
 import logging
@@ -105,9 +104,8 @@ class FaceSteps:
             return Answer(AnswerKind.NOTHING)
         face = check_in.face
         if face is not None and face.message == message:  # Telegram delivered it twice, as after a crash
-            return Answer(
-                AnswerKind.CHECKING, session, check_in, is_new=check_in.step is CheckInStep.CHECKING, is_known=True
-            )
+            is_queued = check_in.step is CheckInStep.CHECKING
+            return Answer(AnswerKind.CHECKING, session, check_in, is_new=is_queued, is_known=True)
         found = await self._waiting(person, session.id, note.at)  # the time of sending counts
         if isinstance(found, Answer):
             return found
@@ -153,11 +151,7 @@ class FaceSteps:
         return session, check_in, check_in.face
 
     def _too_late(self, session: Session, check_in: CheckIn) -> Answer:
-        noted(
-            log,
-            Code.SESSION_EXPIRED,
-            f"session {session.id}: student {check_in.student_id}, the face check came too late",
-        )
+        noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, face check too late")
         recent = self._classroom.clock.now() - check_in.code_at < RECENT
         return Answer(AnswerKind.OVER if recent else AnswerKind.NOTHING, session, check_in)
 
@@ -168,8 +162,7 @@ class FaceSteps:
 
     async def _challenge(self, session: Session, check_in: CheckIn, face: FaceCheck) -> Answer:
         """Give a challenge; its time starts now."""
-        motions = policy.new_challenge(self._classroom.below)
-        given = replace(face, motions=motions, given_at=self._classroom.clock.now(), challenges=face.challenges + 1)
+        given = policy.with_challenge(face, self._classroom.below, self._classroom.clock.now())
         moved = replace(check_in, face=given)
         if not await self._classroom.store.move_check_in(moved, {CheckInStep.FACE}):
             return await self._current(session, check_in)

@@ -7,9 +7,11 @@ look-alikes passed, so with the default threshold 0.5 is accepted and the teache
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+
+from classroom.domain.sessions import FaceCheck
 
 MOTIONS_ASKED = 2
 CHALLENGE_LASTS = timedelta(seconds=60)  # from giving the challenge to the arrival of the note
@@ -107,6 +109,15 @@ def new_challenge(below: Callable[[int], int]) -> tuple[Motion, ...]:
     """Return two different motions in random order. ``below`` returns a random number below its argument."""
     left = list(Motion)
     return tuple(left.pop(below(len(left))) for _ in range(MOTIONS_ASKED))
+
+
+def with_challenge(face: FaceCheck, below: Callable[[int], int], now: datetime) -> FaceCheck:
+    """Return a face check with a new challenge, whose time starts now, and without the last note.
+
+    It keeps the ID of the note's message, which still has to be deleted.
+    """
+    motions = new_challenge(below)
+    return replace(face, motions=motions, given_at=now, challenges=face.challenges + 1, file="", sent_at=None)
 
 
 def note_refusal(note: Note, given_at: datetime) -> NoteRefusal | None:

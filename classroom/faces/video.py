@@ -53,8 +53,8 @@ def _read(capture: cv2.VideoCapture) -> Iterator[Frame]:
         raise NoVideo(f"not square: {width:.0f} x {height:.0f} pixels")
     rate = capture.get(cv2.CAP_PROP_FPS)
     rate = rate if math.isfinite(rate) and 1 <= rate <= 240 else 30.0
-    said = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    step = max(1, round(rate / PER_SECOND), math.ceil(said / MOST) if 0 < said < _MOST_GRABBED else 1)
+    announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    step = max(1, round(rate / PER_SECOND), math.ceil(announced / MOST) if 0 < announced < _MOST_GRABBED else 1)
     found = 0
     for number in range(_MOST_GRABBED):
         if not capture.grab():

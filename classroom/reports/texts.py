@@ -59,14 +59,7 @@ def _lms_lines(_: Texts, found: Counted) -> list[str]:
 
 
 def _failures(_: Texts, found: Counted) -> list[str]:
-    failed = found.waiting(
-        CheckInStep.PLACE,
-        CheckInStep.FACE,
-        CheckInStep.CHECKING,
-        CheckInStep.CONFIRM,
-        CheckInStep.REVIEW,
-        CheckInStep.REJECTED,
-    )
+    failed = found.waiting(*(step for step in CheckInStep if step is not CheckInStep.DONE))
     if not failed:
         return []
     return [

@@ -99,9 +99,8 @@ class FaceDialog:
         if face is None or face.given_at is None:
             until = policy.next_term_end(now.astimezone(settings.zone).date(), settings.term_ends)
             lines.append(consent_text(_, settings.face_engine, settings.aws_region, until))
-            return "\n".join(lines), [
-                [Button(_("I Agree"), f"face:yes:{key}"), Button(_("Without My Face"), f"face:no:{key}")]
-            ]
+            buttons = [Button(_("I Agree"), f"face:yes:{key}"), Button(_("Without My Face"), f"face:no:{key}")]
+            return "\n".join(lines), [buttons]
         seconds = self._seconds_left(session, check_in)
         lines.append(challenge_text(_, face.motions, seconds) if seconds else run_out_text(_))
         return "\n".join(lines), self._challenge_keyboard(_, key)
@@ -133,12 +132,11 @@ class FaceDialog:
                 await self._side.outbox.fill(person, "face:old", message.message_id)
                 await self._side.outbox.put(Item(person, "strip", slot="face:old"))
             return
-        early = _("This challenge is still valid for {seconds} s.").format(
-            seconds=self._seconds_left(answer.session, answer.check_in)
-        )
-        await tapped(
-            update, early if what == "new" and not answer.is_new and answer.kind is AnswerKind.CHALLENGE else None
-        )
+        notice = None
+        if what == "new" and not answer.is_new and answer.kind is AnswerKind.CHALLENGE:
+            seconds = self._seconds_left(answer.session, answer.check_in)
+            notice = _("This challenge is still valid for {seconds} s.").format(seconds=seconds)
+        await tapped(update, notice)
         text, keyboard = self._question(person, answer.session, answer.check_in)
         if answer.kind in (AnswerKind.WAITING, AnswerKind.OVER):
             text, keyboard = answer_text(_, answer, self._classroom.settings.location_policy), []
@@ -191,9 +189,8 @@ class FaceDialog:
             seconds = self._seconds_left(answer.session, answer.check_in)
             if answer.note_refusal is NoteRefusal.LATE or not seconds:
                 slot, keyboard = question_slot(answer.check_in), self._challenge_keyboard(_, answer.session.id)
-                await self._side.outbox.put(
-                    Item(person, "strip", slot=slot), Item(person, "send", text, keyboard, slot)
-                )
+                items = Item(person, "strip", slot=slot), Item(person, "send", text, keyboard, slot)
+                await self._side.outbox.put(*items)
                 return
             await self._send(person, text + " " + _("You have {seconds} s.").format(seconds=seconds))
         else:
@@ -229,10 +226,8 @@ class FaceDialog:
     async def _applied_before(self, check_in: CheckIn) -> CheckInChange | None:
         """Return the result for this very video that was applied before but not sent; None: there is none."""
         store = self._classroom.store
-        session, now = (
-            await store.session(check_in.session),
-            await store.check_in(check_in.session, check_in.student_id),
-        )
+        session = await store.session(check_in.session)
+        now = await store.check_in(check_in.session, check_in.student_id)
         if session is None or session.cancelled or now is None or now.telegram_id != check_in.telegram_id:
             return None
         if key_of(now) != key_of(check_in) or (now.step is not CheckInStep.FACE and now.note not in policy.NOTES):

@@ -65,7 +65,7 @@ def run_out_text(_: Texts) -> str:
 
 def note_refusal_text(_: Texts, refusal: NoteRefusal) -> str:
     """Return why a message does not answer the challenge, and what to do."""
-    anew = _("Record a new round video for the challenge above.")
+    again = _("Record a new round video for the challenge above.")
     why = {
         NoteRefusal.VIDEO: _("An ordinary video does not count."),
         NoteRefusal.PHOTO: _("A photo does not count."),
@@ -78,7 +78,7 @@ def note_refusal_text(_: Texts, refusal: NoteRefusal) -> str:
         NoteRefusal.LONG: _("That video is too long: at most {seconds} seconds.").format(seconds=LONGEST_NOTE),
         NoteRefusal.LARGE: _("That video is too large: at most 20 MB."),
     }[refusal]
-    return why + " " + (_("Tap New Challenge.") if refusal is NoteRefusal.LATE else anew)
+    return why + " " + (_("Tap New Challenge.") if refusal is NoteRefusal.LATE else again)
 
 
 def problem_text(_: Texts, problem: Problem | None) -> str:

@@ -90,16 +90,10 @@ class FaceTraces:
         for check_in in await self._classroom.store.check_ins(session.id):
             if check_in.step in (CheckInStep.FACE, CheckInStep.CHECKING) and check_in.student_id not in marked:
                 note = policy.NO_FACE if check_in.step is CheckInStep.FACE else policy.TECHNICAL
-                sent_at = check_in.face.sent_at if check_in.face is not None else None
-                moved = replace(
-                    check_in, step=CheckInStep.CONFIRM, note=note, updated_at=sent_at or check_in.updated_at
-                )
+                at = (check_in.face.sent_at if check_in.face is not None else None) or check_in.updated_at
+                moved = replace(check_in, step=CheckInStep.CONFIRM, note=note, updated_at=at)
                 if await self._classroom.store.move_check_in(moved, {check_in.step}):
-                    log.info(
-                        "session %s: student %s, face checks are off",
-                        session.id,
-                        check_in.student_id,
-                    )
+                    log.info("session %s: student %s, face checks are off", session.id, check_in.student_id)
                     await self._notify_handed_over(session, check_in)
             await self.delete_video(check_in)
         await self._reviews.settle(session)
@@ -110,9 +104,8 @@ class FaceTraces:
         slot = f"mark:{session.id}" if check_in.step is CheckInStep.CHECKING else question_slot(check_in)
         pictured = ROUND_VIDEO if slot.startswith("face:") else None
         text = f"<b>{short(session.subject, 300)}</b>\n{sentence}"
-        await self._classroom.student.outbox.put(
-            Item(check_in.telegram_id, "edit", text, [], slot, NOTICE, file=pictured)
-        )
+        item = Item(check_in.telegram_id, "edit", text, [], slot, NOTICE, file=pictured)
+        await self._classroom.student.outbox.put(item)
 
 
 def question_slot(check_in: CheckIn) -> str:

@@ -246,12 +246,7 @@ class Verification:
             self._dropped.add(check.key)
             return None
         now = await store.check_in(check.check_in.session, check.check_in.student_id)
-        if (
-            now is None
-            or now.step is not CheckInStep.CHECKING
-            or now.face is None
-            or now.face.message != check.face.message
-        ):
+        if now is None or now.face is None or now.step is not CheckInStep.CHECKING or _key(now) != check.key:
             return None
         consent = await store.consent(now.telegram_id)
         if consent is None or not consent.given or consent.wording != wording(self._classroom.settings.face_engine):

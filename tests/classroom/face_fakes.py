@@ -72,14 +72,14 @@ class FakePhotos:
 
     async def tag(self, student_id: str) -> str:
         """Return a tag that changes with the photo."""
-        return str(hash((await self.photo(student_id)).content))
+        return (await self.photo(student_id)).tag
 
     async def photo(self, student_id: str) -> IdPhoto:
         """Return a student's photo."""
         content = self.photos.get(student_id, jpeg("green"))
         if content is None:
             raise PhotoMissing(f"no photo of {student_id}")
-        return IdPhoto(content, "1")
+        return IdPhoto(content, str(hash(content)))
 
     async def close(self) -> None:
         """Record that it was closed."""

@@ -62,11 +62,11 @@ class CheckInScenario:
 
     def __init__(self, classroom: Classroom, store: FailingStore, clock: SetClock) -> None:
         self.clock, self.store = clock, store
-        self.told: list[tuple[str, Mark]] = []
+        self.notified: list[tuple[str, Mark]] = []
         self.check_ins = CheckIns(classroom, self._on_mark)
 
     async def _on_mark(self, session: Session, student_id: str, mark: Mark) -> None:
-        self.told.append((student_id, mark))
+        self.notified.append((student_id, mark))
 
     async def opens(self, number: int = 1, *, code: str = CODE, students: int = 3) -> Session:
         """Open a session; all sessions have the same students."""
@@ -214,7 +214,7 @@ class TestPlace:
 
 
 class TestByHand:
-    async def test_before_the_word(self, scenario: CheckInScenario) -> None:
+    async def test_before_the_decision(self, scenario: CheckInScenario) -> None:
         """A mark by hand is not changed by accepting the check-in, and the student gets the stored mark."""
         session = await scenario.opens()
         await scenario.enters()
@@ -222,7 +222,7 @@ class TestByHand:
         assert await scenario.check_ins.mark_by_hand(session, "S001", Status.ABSENT, "left", TEACHER)
         await scenario.check_ins.decide(session, {"S001"}, accept=True)
         assert (await scenario.marks(session))["S001"].status is Status.ABSENT
-        assert {mark.status for _student, mark in scenario.told} == {Status.ABSENT}
+        assert {mark.status for _student, mark in scenario.notified} == {Status.ABSENT}
 
     async def test_before_the_place(self, scenario: CheckInScenario) -> None:
         """After a mark by hand, a code or a location is answered with it, and the teacher is not asked again."""
@@ -231,10 +231,10 @@ class TestByHand:
         await scenario.check_ins.mark_by_hand(session, "S001", Status.LATE, "", TEACHER)
         by_place = await scenario.shares()
         by_code = await scenario.check_ins.enter(STUDENT, None, CODE)
-        for told in (by_place, by_code):
-            assert told.kind is AnswerKind.MARKED
-            assert told.mark is not None
-            assert told.mark.status is Status.LATE
+        for answer in (by_place, by_code):
+            assert answer.kind is AnswerKind.MARKED
+            assert answer.mark is not None
+            assert answer.mark.status is Status.LATE
         assert await scenario.step(session) is CheckInStep.PLACE
 
 
@@ -249,7 +249,7 @@ class TestGuessing:
         await scenario.opens(2, code="222222")
         assert await scenario.enters(code="222222") is AnswerKind.PLACE
 
-    async def test_deleting_is_no_way_out(self, scenario: CheckInScenario) -> None:
+    async def test_deleting_keeps_the_tries(self, scenario: CheckInScenario) -> None:
         """Deleting the data of an account keeps its wrong tries."""
         await scenario.opens()
         for _ in range(5):
@@ -321,7 +321,7 @@ class TestHalfWay:
         await scenario.check_ins.decide(session, {"S001"}, accept=True)
         assert await scenario.step(session) is CheckInStep.DONE
         assert (await scenario.store.sheets(session.id))[0].version == 1
-        assert {(student, mark.status) for student, mark in scenario.told} == {("S001", Status.PRESENT)}
+        assert {(student, mark.status) for student, mark in scenario.notified} == {("S001", Status.PRESENT)}
 
     async def test_settled(self, scenario: CheckInScenario) -> None:
         """A check-in that got its mark before a crash is DONE after the next start."""

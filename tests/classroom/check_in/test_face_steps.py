@@ -96,9 +96,9 @@ class TestConsent:
         session = await scenario.comes()
         assert await scenario.face(session) == FaceCheck()
         scenario.clock.seconds = 5
-        told = await scenario.agrees(session)
+        answer = await scenario.agrees(session)
         face = await scenario.face(session)
-        assert (told.kind, told.is_new) == (AnswerKind.CHALLENGE, True)
+        assert (answer.kind, answer.is_new) == (AnswerKind.CHALLENGE, True)
         assert (len(set(face.motions)), face.given_at, face.challenges) == (2, scenario.clock.now(), 1)
         scenario.clock.seconds = 9
         assert not (await scenario.agrees(session)).is_new
@@ -173,29 +173,29 @@ class TestTime:
         """A first challenge at the end of the check-in's time does not extend it; the seconds left are right."""
         session = await scenario.comes()
         scenario.clock.seconds = 100
-        told = await scenario.agrees(session)
-        assert told.check_in is not None
-        assert seconds_left(session, told.check_in, scenario.clock.now(), GRACE) == 20
+        answer = await scenario.agrees(session)
+        assert answer.check_in is not None
+        assert seconds_left(session, answer.check_in, scenario.clock.now(), GRACE) == 20
         scenario.clock.seconds = 121
         assert (await scenario.sends()).kind is AnswerKind.OVER
 
     async def test_of_a_retry(self, scenario: FaceScenario, session: Session) -> None:
         """A second try has its minute, even after the check-in's time."""
         scenario.clock.seconds = 59
-        told = await scenario.sends()
-        assert told.check_in is not None
+        answer = await scenario.sends()
+        assert answer.check_in is not None
         scenario.clock.seconds = 300
-        await scenario.results.apply_verdict(told.check_in, OTHER, FaceVerdict.RETRY)
+        await scenario.results.apply_verdict(answer.check_in, OTHER, FaceVerdict.RETRY)
         scenario.clock.seconds = 360
         assert (await scenario.sends(101)).kind is AnswerKind.CHECKING
         assert await scenario.step(session) is CheckInStep.CHECKING
 
     async def test_a_retry_that_ran_out(self, scenario: FaceScenario, session: Session) -> None:
         """A second try's expired challenge can be renewed for one more minute."""
-        told = await scenario.sends()
-        assert told.check_in is not None
+        answer = await scenario.sends()
+        assert answer.check_in is not None
         scenario.clock.seconds = 300
-        await scenario.results.apply_verdict(told.check_in, OTHER, FaceVerdict.RETRY)
+        await scenario.results.apply_verdict(answer.check_in, OTHER, FaceVerdict.RETRY)
         scenario.clock.seconds = 400
         assert (await scenario.steps.another_challenge(STUDENT, session.id)).is_new
         scenario.clock.seconds = 521
@@ -212,10 +212,10 @@ class TestTime:
         await scenario.shares()
         await scenario.agrees(session)
         scenario.clock.seconds = at
-        told = await scenario.sends()
-        assert told.check_in is not None
+        answer = await scenario.sends()
+        assert answer.check_in is not None
         scenario.clock.seconds = 600
-        await scenario.results.apply_verdict(told.check_in, MATCH, FaceVerdict.MATCH)
+        await scenario.results.apply_verdict(answer.check_in, MATCH, FaceVerdict.MATCH)
         assert (await scenario.marks(session))["S001"].status is status
 
 
@@ -223,9 +223,9 @@ class TestNotes:
     async def test_kept(self, scenario: FaceScenario, session: Session) -> None:
         """The store has the note's file id, message and time."""
         scenario.clock.seconds = 7
-        told = await scenario.sends(101)
+        answer = await scenario.sends(101)
         (kept,) = await scenario.store.checking()
-        assert (told.kind, told.is_new) == (AnswerKind.CHECKING, True)
+        assert (answer.kind, answer.is_new) == (AnswerKind.CHECKING, True)
         assert kept.face is not None
         assert (kept.face.file, kept.face.message, kept.face.sent_at) == ("file 1", 101, OPENED + 7 * SECOND)
 
@@ -244,9 +244,9 @@ class TestNotes:
     @pytest.mark.parametrize("verdict", FaceVerdict)
     async def test_given_twice(self, scenario: FaceScenario, session: Session, verdict: FaceVerdict) -> None:
         """A second delivery of a message after its check, as after a crash, changes nothing."""
-        told = await scenario.sends(101)
-        assert told.check_in is not None
-        await scenario.results.apply_verdict(told.check_in, OTHER, verdict)
+        answer = await scenario.sends(101)
+        assert answer.check_in is not None
+        await scenario.results.apply_verdict(answer.check_in, OTHER, verdict)
         before = await scenario.found(session)
         again = await scenario.sends(101)
         assert (again.is_known, again.is_new) == (True, False)
@@ -254,9 +254,9 @@ class TestNotes:
 
     async def test_repeated(self, scenario: FaceScenario, session: Session) -> None:
         """A recording counts once: at the second try, and for a classmate, it is refused."""
-        told = await scenario.sends(101, unique="same")
-        assert told.check_in is not None
-        await scenario.results.apply_verdict(told.check_in, OTHER, FaceVerdict.RETRY)
+        answer = await scenario.sends(101, unique="same")
+        assert answer.check_in is not None
+        await scenario.results.apply_verdict(answer.check_in, OTHER, FaceVerdict.RETRY)
         assert (await scenario.sends(102, unique="same")).note_refusal is NoteRefusal.REPEATED
         await scenario.enters("S002", person=2002)
         await scenario.shares(person=2002)
@@ -277,9 +277,9 @@ class TestDecisions:
     async def checking(self, scenario: FaceScenario, session: Session) -> CheckIn:
         """A check-in whose note is in the queue."""
         scenario.clock.seconds = 10
-        told = await scenario.sends()
-        assert told.check_in is not None
-        return told.check_in
+        answer = await scenario.sends()
+        assert answer.check_in is not None
+        return answer.check_in
 
     @pytest.mark.parametrize(
         ("verdict", "step", "note"),
@@ -305,7 +305,7 @@ class TestDecisions:
         assert (found.step, found.note) == (step, note)
         assert await scenario.results.apply_verdict(checking, MATCH, FaceVerdict.MATCH) is None
         assert await scenario.found(session) == found
-        assert [student for student, _mark in scenario.told] == (["S001"] if verdict is FaceVerdict.MATCH else [])
+        assert [student for student, _mark in scenario.notified] == (["S001"] if verdict is FaceVerdict.MATCH else [])
 
     async def test_retry(self, scenario: FaceScenario, session: Session, checking: CheckIn) -> None:
         """A retry has a new challenge from now, counts the try, and drops the old note."""
@@ -347,7 +347,7 @@ class TestDecisions:
             (Unusable.TECHNICAL, faces.TECHNICAL),
         ],
     )
-    async def test_not_judged(
+    async def test_not_checked(
         self, scenario: FaceScenario, session: Session, checking: CheckIn, why: Unusable, note: str
     ) -> None:
         """A note that can't be checked goes to the teacher, with the time of the note."""
@@ -359,7 +359,7 @@ class TestDecisions:
         assert (await scenario.marks(session))["S001"].status is Status.PRESENT
 
     @pytest.mark.parametrize("why", [Unusable.NOTE, NoteRefusal.REPEATED])
-    async def test_anew(
+    async def test_new_challenge(
         self, scenario: FaceScenario, session: Session, checking: CheckIn, why: Unusable | NoteRefusal
     ) -> None:
         """A lost or repeated note costs no try: there are three challenges, then the teacher decides."""

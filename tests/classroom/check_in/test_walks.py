@@ -89,13 +89,13 @@ class Walker:
         """Share a location: it moves only the own check-in, and not if it is flawed or far away."""
         before = self.steps()
         own = self.run(self.scenario.store.binding_of(account))
-        told = self.run(self.scenario.shares(metres, account, **({flaw: True} if flaw else {})))
+        answer = self.run(self.scenario.shares(metres, account, **({flaw: True} if flaw else {})))
         changed = {student for student, step in self.steps().items() if before[student] is not step}
         assert changed <= {own.student_id if own is not None else ""}
         if changed:
             assert not flaw
             assert metres <= 100
-            assert told.kind in (AnswerKind.WAITING, AnswerKind.REVIEW)
+            assert answer.kind in (AnswerKind.WAITING, AnswerKind.REVIEW)
 
     def decides(self, chosen: set[str], accept: bool) -> None:
         """Decide: only check-ins that wait change."""
@@ -124,7 +124,7 @@ class Walker:
         """Let time pass."""
         self.scenario.clock.seconds += seconds
 
-    def starts_anew(self) -> None:
+    def restarts(self) -> None:
         """Restart the process."""
         self.run(self.scenario.check_ins.settle(self.session, self.run(self.scenario.store.sheets(self.session.id))))
 
@@ -135,7 +135,7 @@ class Walker:
     def holds(self) -> None:
         """Check all invariants."""
         self.marks_have_a_reason()
-        self.the_record_was_told()
+        self.marks_were_notified()
         self.one_to_one()
         self.in_place()
 
@@ -151,10 +151,10 @@ class Walker:
                 assert mark.status in (Status.PRESENT, Status.LATE)
         assert set(marks) >= {student for student, step in self.steps().items() if step is CheckInStep.DONE}
 
-    def the_record_was_told(self) -> None:
+    def marks_were_notified(self) -> None:
         """The last notified mark of each student is the stored one."""
         marks: dict[str, Mark] = self.run(self.scenario.marks(self.session))
-        assert dict(self.scenario.told) == {student: marks[student] for student in marks}
+        assert dict(self.scenario.notified) == {student: marks[student] for student in marks}
 
     def one_to_one(self) -> None:
         """No account has two IDs, no ID two accounts."""
@@ -187,7 +187,7 @@ def walk(walker: Walker, chance: random.Random, steps: int) -> None:
             (0.7, walker.frees, (student_id,)),
             (0.3, walker.deletes, (account,)),
             (1, walker.waits, (chance.choice([1, 5, 20, 60]),)),
-            (0.3, walker.starts_anew, ()),
+            (0.3, walker.restarts, ()),
         ]
         _weight, act, arguments = chance.choices(ways, [weight for weight, *_rest in ways])[0]
         done.append(f"{act.__name__}{arguments}")
@@ -210,5 +210,5 @@ def test_any_order() -> None:
             by_hand += bool(walker.accepted & set(walker.by_hand))
         finally:
             walker.ends()
-    assert accepted > 15, "the walks hardly come to the teacher's word"
-    assert by_hand > 5, "the walks hardly come to a hand beside a word"
+    assert accepted > 15, "the walks rarely reach a decision"
+    assert by_hand > 5, "the walks rarely have a mark by hand beside a decision"

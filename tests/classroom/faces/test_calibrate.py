@@ -28,12 +28,12 @@ def test_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder gives both distributions, the rates at each threshold and a drawing; unusable pictures are reported."""
     plot = tmp_path / "plot.png"
     assert calibrate.main([str(folder_of(tmp_path / "people")), "--plot", str(plot)]) == 0
-    said = capsys.readouterr()
-    assert "genuine: 2 pairs" in said.out
-    assert "impostor: 4 pairs" in said.out
-    row = next(line.split() for line in said.out.splitlines() if line.strip().startswith("70 %"))
+    output = capsys.readouterr()
+    assert "genuine: 2 pairs" in output.out
+    assert "impostor: 4 pairs" in output.out
+    row = next(line.split() for line in output.out.splitlines() if line.strip().startswith("70 %"))
     assert row[2:5:2] == ["0.00", "0.000"]
-    assert "skipped: admiral/grey.jpg: no face in it" in said.err
+    assert "skipped: admiral/grey.jpg: no face in it" in output.err
     with Image.open(plot) as drawn:
         colours = {colour for _count, colour in drawn.convert("RGB").getcolors(maxcolors=100_000) or []}
     assert {(46, 125, 50), (198, 40, 40)} <= colours

@@ -168,7 +168,7 @@ def test_silence(keys: PersonKeys, folder: Path, caplog: pytest.LogCaptureFixtur
         with pytest.raises(PersonKeyGone) as gone:
             keys.open("S-001", sealed)
         texts.append(str(gone.value))
-    said = "\n".join([*texts, caplog.text])
+    output = "\n".join([*texts, caplog.text])
     for secret in ("S-001", "canary", plain, sealed.decode("ascii")):
-        assert secret not in said
+        assert secret not in output
     assert caplog.records

@@ -127,7 +127,7 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 class TestMatching:
-    async def test_alike(self, scene: Scene) -> None:
+    async def test_similarity(self, scene: Scene) -> None:
         """The similarity becomes the percentage; frame, durations and figures of both steps are returned."""
         examined = await scene.examine()
         assert (examined.problem, examined.percent, examined.distance) == (None, 98.5, None)
@@ -377,7 +377,7 @@ class TestTroubles:
         with pytest.raises(FaceUnavailable):
             await scene.examine()
 
-    async def test_judge_out_of_order(self, scene: Scene) -> None:
+    async def test_checker_fails(self, scene: Scene) -> None:
         """An error of the challenge checker is passed on unchanged."""
 
         class Broken(FakeChecker):

@@ -217,7 +217,7 @@ class TestWithout:
         student.sees("Attendance marked")
         assert len(of_the_bot(student)) == 4
 
-    def test_declined_is_asked_anew(self, student: Recording, run: Run) -> None:
+    def test_declined(self, student: Recording, run: Run) -> None:
         """A refusal is stored, and no face data is."""
         student.taps("Without My Face")
         student.sees("Your teacher has to confirm")
@@ -229,7 +229,7 @@ class TestRefused:
     """Messages that do not answer the challenge."""
 
     @pytest.mark.parametrize(
-        ("content", "said"),
+        ("content", "text"),
         [
             ({"video_note": note("90"), "forwarded": True}, "A forwarded video does not count."),
             ({"video_note": note("90"), "via_bot": True}, "sent through another bot"),
@@ -241,10 +241,10 @@ class TestRefused:
         ],
         ids=["forwarded", "via bot", "short", "long", "large", "video", "photo"],
     )
-    def test_each_its_own_answer(self, challenged: Recording, content: dict[str, Any], said: str, run: Run) -> None:
+    def test_each_its_own_answer(self, challenged: Recording, content: dict[str, Any], text: str, run: Run) -> None:
         """Each is refused with its own reason and costs no try; a right note counts afterwards."""
         video = challenged.sends(**content)
-        challenged.sees(said)
+        challenged.sees(text)
         if "video_note" in content:
             eventually("the video is gone", lambda: all(m["message_id"] != video for m in challenged.screen()))
         challenged.records()
@@ -321,7 +321,7 @@ class TestTries:
     """What is counted as a try."""
 
     @pytest.mark.parametrize(
-        ("shows", "said"),
+        ("shows", "text"),
         [
             ("30", "could not match your face"),
             ("broken", "can't be read"),
@@ -332,10 +332,10 @@ class TestTries:
             ("flat", "I did not see the motions clearly"),
         ],
     )
-    def test_retry_then_pass(self, challenged: Recording, shows: str, said: str) -> None:
+    def test_retry_then_pass(self, challenged: Recording, shows: str, text: str) -> None:
         """A failed try replaces the acknowledgement with its reason and a new challenge; the next try passes."""
         challenged.records(shows)
-        again = challenged.sees(said)
+        again = challenged.sees(text)
         assert "Record a round video" in again["text"]
         challenges = [each for each in challenged.screen() if "Record a round video" in (each["text"] or "")]
         assert [bool(each["buttons"]) for each in challenges] == [False, True]  # the last one has no buttons
@@ -361,9 +361,9 @@ class TestTries:
 class TestUnclear:
     """Results that the teacher reviews."""
 
-    @pytest.mark.parametrize(("button", "said"), [("Accept", "Attendance marked"), ("Reject", "did not accept")])
+    @pytest.mark.parametrize(("button", "text"), [("Accept", "Attendance marked"), ("Reject", "did not accept")])
     def test_teacher_decides(
-        self, challenged: Recording, teacher: Teacher, run: Run, button: str, said: str, telegram: Telegram
+        self, challenged: Recording, teacher: Teacher, run: Run, button: str, text: str, telegram: Telegram
     ) -> None:
         """The teacher sees both pictures and decides; then they are deleted from chat and disk."""
         challenged.records("67")
@@ -377,7 +377,7 @@ class TestUnclear:
         assert len(shown) < 60_000
         teacher.sees("A. Student S001: the face is not surely the same")
         teacher.taps(button)
-        challenged.sees(said)
+        challenged.sees(text)
         eventually("the pictures are gone", lambda: teacher.counts("Similarity:") == 0)
         assert list((run.folder / "classroom" / "reviews").iterdir()) == []
         assert telegram.unanswered_taps() == []
@@ -511,11 +511,11 @@ class TestTroubles:
         teacher.sees("Similarity: 67 %.")
         run.stop()
         for side in ("student", "teacher"):  # as after a crash right after the step
-            with closing(sqlite3.connect(run.folder / "classroom" / f"{side}.sqlite3")) as ledger:
-                ledger.execute(
+            with closing(sqlite3.connect(run.folder / "classroom" / f"{side}.sqlite3")) as database:
+                database.execute(
                     "DELETE FROM told WHERE key LIKE 'face:%' OR key LIKE 'video:%' OR key LIKE 'pictures:%'"
                 )
-                ledger.commit()
+                database.commit()
         before = len(of_the_bot(challenged))
         run.start()
         teacher.taps("Check One by One")

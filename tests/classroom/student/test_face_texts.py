@@ -49,6 +49,6 @@ class TestEveryLanguage:
         refusals = [note_refusal_text(_, refusal) for refusal in NoteRefusal]
         problems = [problem_text(_, problem) for problem in (None, *Problem)]
         unusable = [unusable_text(_, why) for why in Unusable]
-        said = refusals + problems + unusable
-        assert len(set(said)) == len(said)
-        assert all("\n" not in text and "{" not in text for text in said)
+        lines = refusals + problems + unusable
+        assert len(set(lines)) == len(lines)
+        assert all("\n" not in text and "{" not in text for text in lines)

@@ -197,8 +197,8 @@ class Scene:
         self.room, self.store = room, store
         self.photos, self.engine, self.notes = FakePhotos(), FakeEngine(), FakeNotes()
         self.keys = PersonKeys(folder / "secrets" / "faces", Cipher(KEY))
-        self.told: list[tuple[str, str]] = []  # students, with the outcome
-        self.telling, self.telling_gate = Troubles(), Gate()
+        self.reported: list[tuple[str, str]] = []  # students, with the outcome
+        self.reporting, self.report_gate = Troubles(), Gate()
         self.session: Session
         self._all: list[Verification] = []
 
@@ -262,25 +262,25 @@ class Scene:
         return check_in
 
     async def _decided(self, check_in: CheckIn, examined: Examined, verdict: FaceVerdict) -> None:
-        self.telling.call(check_in.student_id)
+        self.reporting.call(check_in.student_id)
         step = {FaceVerdict.MATCH: CheckInStep.DONE, FaceVerdict.RETRY: CheckInStep.FACE}.get(
             verdict, CheckInStep.REVIEW
         )
-        await self._tell(check_in, step, verdict.value)
+        await self._report(check_in, step, verdict.value)
 
     async def _unusable(self, check_in: CheckIn, reason: Unusable | NoteRefusal) -> None:
-        self.telling.call(check_in.student_id)
-        await self._tell(check_in, CheckInStep.CONFIRM, reason.value)
+        self.reporting.call(check_in.student_id)
+        await self._report(check_in, CheckInStep.CONFIRM, reason.value)
 
-    async def _tell(self, check_in: CheckIn, step: CheckInStep, word: str) -> None:
+    async def _report(self, check_in: CheckIn, step: CheckInStep, word: str) -> None:
         if await self.store.move_check_in(replace(check_in, step=step), {CheckInStep.CHECKING}):
-            self.told.append((check_in.student_id, word))
-            await self.telling_gate.through()
+            self.reported.append((check_in.student_id, word))
+            await self.report_gate.through()
 
-    async def hears(self, *expected: tuple[str, str]) -> None:
+    async def waits_for(self, *expected: tuple[str, str]) -> None:
         """Wait for the outcomes, in any order."""
-        await eventually(lambda: len(self.told) >= len(expected))
-        assert sorted(self.told) == sorted(expected)
+        await eventually(lambda: len(self.reported) >= len(expected))
+        assert sorted(self.reported) == sorted(expected)
 
 
 def matches(*numbers: int) -> list[tuple[str, str]]:
@@ -311,8 +311,8 @@ class TestTurns:
         places = [queue.submit(await scene.sends(number)) for number in (3, 5, 1, 2, 4)]
         assert places == [1, 2, 1, 2, 4]
         queue.start()
-        await eventually(lambda: len(scene.told) == 5)
-        assert scene.told == matches(1, 2, 3, 4, 5)
+        await eventually(lambda: len(scene.reported) == 5)
+        assert scene.reported == matches(1, 2, 3, 4, 5)
         assert queue.submit(await scene.sends(6)) == 1
 
     async def test_what_the_engine_gets(self, scene: Scene) -> None:
@@ -320,7 +320,7 @@ class TestTurns:
         queue = scene.verification()
         queue.start()
         queue.submit(await scene.sends(1))
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
         assert scene.engine.seen == [(b"note 1", (Motion.LEFT, Motion.UP), b"template of photo of S001")]
 
     async def test_eight_ahead(self, scene: Scene) -> None:
@@ -344,7 +344,7 @@ class TestTurns:
         queue.start()
         await eventually(lambda: scene.engine.gate.waiting == 2 and ahead() == 8)
         scene.engine.gate.open()
-        await scene.hears(*matches(*range(1, 31)))
+        await scene.waits_for(*matches(*range(1, 31)))
         assert most == 8
 
     async def test_slow_notes(self, scene: Scene) -> None:
@@ -356,10 +356,10 @@ class TestTurns:
         for number in range(1, 13):
             queue.submit(await scene.sends(number))
         queue.start()
-        await scene.hears(*matches(*range(9, 13)))
+        await scene.waits_for(*matches(*range(9, 13)))
         assert slow.waiting == 8
         slow.open()
-        await scene.hears(*matches(*range(1, 13)))
+        await scene.waits_for(*matches(*range(1, 13)))
 
     async def test_too_slow(self, scene: Scene) -> None:
         """A download that hangs is cancelled and tried again."""
@@ -372,7 +372,7 @@ class TestTurns:
         queue.submit(await scene.sends(1))
         await eventually(lambda: hangs.cancelled >= 2)
         scene.notes.slow = {}
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
 
     async def test_tasks(self, scene: Scene) -> None:
         """Tasks grow with the queue up to the limit, and end when idle; two stay."""
@@ -388,12 +388,12 @@ class TestTurns:
             queue.submit(await scene.sends(number))
         assert await tasks() == 20
         scene.engine.gate.open()
-        await scene.hears(*matches(*range(1, 31)))
+        await scene.waits_for(*matches(*range(1, 31)))
         async with asyncio.timeout(30):
             while await tasks() != 2:  # noqa: ASYNC110  # tasks end by themselves
                 await asyncio.sleep(0.002)
         queue.submit(await scene.sends(31))
-        await scene.hears(*matches(*range(1, 32)))
+        await scene.waits_for(*matches(*range(1, 32)))
 
     async def test_twice(self, scene: Scene) -> None:
         """A note submitted twice is examined once, and gets the same place."""
@@ -401,7 +401,7 @@ class TestTurns:
         first, second = await scene.sends(1), await scene.sends(2)
         assert [queue.submit(each) for each in (first, second, second, first)] == [1, 2, 2, 1]
         queue.start()
-        await scene.hears(*matches(1, 2))
+        await scene.waits_for(*matches(1, 2))
         assert scene.notes.calls == {"note 1": 1, "note 2": 1}
 
 
@@ -411,7 +411,7 @@ class TestOverAnEnd:
         first = scene.verification(at_once=1)
         first.start()
         first.submit(await scene.sends(1))
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
         scene.engine.gate.shut()
         for number in range(2, 6):
             first.submit(await scene.sends(number))
@@ -421,7 +421,7 @@ class TestOverAnEnd:
         scene.engine.seen.clear()
         second = scene.verification(STRICT, at_once=1)
         second.start()
-        await scene.hears(*matches(1, 2, 3, 4, 5))
+        await scene.waits_for(*matches(1, 2, 3, 4, 5))
         assert [note for note, _, _ in scene.engine.seen] == [b"note 2", b"note 3", b"note 4", b"note 5"]
 
     async def test_close(self, scene: Scene) -> None:
@@ -438,7 +438,7 @@ class TestOverAnEnd:
         assert queue.submit(await scene.sends(21)) == 21
         scene.engine.gate.open()
         await closing
-        assert len(scene.told) == 2
+        assert len(scene.reported) == 2
         assert len(await scene.store.checking()) == 19
         assert len(scene.engine.seen) == 2
         assert asyncio.all_tasks() == before
@@ -453,7 +453,7 @@ class TestOverAnEnd:
         async with asyncio.timeout(10):
             await queue.close(0.01)
         assert scene.engine.gate.cancelled == 1
-        assert scene.told == []
+        assert scene.reported == []
         assert len(await scene.store.checking()) == 1
 
     async def test_store_away_at_the_start(self, scene: Scene) -> None:
@@ -461,14 +461,14 @@ class TestOverAnEnd:
         await scene.sends(1)
         scene.store.fails, scene.store.times = "checking", 3
         scene.verification().start()
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
 
-    async def test_not_handed_in(self, scene: Scene) -> None:
+    async def test_not_submitted(self, scene: Scene) -> None:
         """A stored note that was not submitted is found by scanning."""
         queue = scene.verification(replace(QUICK, look_every=0.01))
         queue.start()
         await scene.sends(1)
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
 
 
 class TestTroubles:
@@ -480,12 +480,12 @@ class TestTroubles:
         queue.start()
         for number in (1, 2, 3):
             queue.submit(await scene.sends(number))
-        await scene.hears(("S001", "retry"), *matches(2, 3))
-        assert scene.told[-1] == ("S001", "retry")
+        await scene.waits_for(("S001", "retry"), *matches(2, 3))
+        assert scene.reported[-1] == ("S001", "retry")
         assert scene.notes.calls["note 1"] == 6
 
     @pytest.mark.parametrize("who", ["notes", "photos"])
-    async def test_without_end(self, scene: Scene, who: str) -> None:
+    async def test_repeated_failures(self, scene: Scene, who: str) -> None:
         """After repeated failures the teacher decides; other notes are examined meanwhile."""
         queue = scene.verification()
         if who == "notes":
@@ -495,7 +495,7 @@ class TestTroubles:
         queue.start()
         for number in (1, 2):
             queue.submit(await scene.sends(number))
-        await scene.hears(("S001", "technical"), *matches(2))
+        await scene.waits_for(("S001", "technical"), *matches(2))
         assert (scene.notes.calls["note 1"] if who == "notes" else scene.photos.calls["S001"]) == 8
         report = (await queue.report()).counts["faces"]
         assert report["errors"] == {"NoteUnavailable" if who == "notes" else "PhotosUnavailable": 8}
@@ -507,7 +507,7 @@ class TestTroubles:
         queue.start()
         for number in range(1, 10):
             queue.submit(await scene.sends(number))
-        await scene.hears(("S001", "technical"), *matches(*range(2, 10)))
+        await scene.waits_for(("S001", "technical"), *matches(*range(2, 10)))
         assert scene.engine.calls["note 1"] == 3
 
     async def test_engine_away(self, scene: Scene) -> None:
@@ -524,7 +524,7 @@ class TestTroubles:
         await eventually(lambda: scene.engine.gate.came == 30)
         assert (await queue.report()).degraded == ["the face engine does not answer: see the log"]
         scene.engine.gate.open()
-        await scene.hears(*matches(1, 2, 3, 4, 5))
+        await scene.waits_for(*matches(1, 2, 3, 4, 5))
         assert not (await queue.report()).degraded
 
     async def test_worker_died_once(self, scene: Scene) -> None:
@@ -533,7 +533,7 @@ class TestTroubles:
         scene.engine.fail("note 1", FaceUnavailable("the worker died"), times=1)
         queue.start()
         queue.submit(await scene.sends(1))
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
         assert scene.engine.calls["note 1"] == 2
 
     @pytest.mark.parametrize(
@@ -548,7 +548,7 @@ class TestTroubles:
             ("notes", NoteGone("no such file"), Unusable.NOTE),
         ],
     )
-    async def test_for_good(self, scene: Scene, where: str, error: Exception, reason: Unusable) -> None:
+    async def test_permanent(self, scene: Scene, where: str, error: Exception, reason: Unusable) -> None:
         """Permanent failures are reported at once, each with its reason; the operator's are in the health report."""
         queue = scene.verification()
         troubles: Troubles = {"photos": scene.photos, "notes": scene.notes}.get(where, scene.engine)
@@ -556,12 +556,12 @@ class TestTroubles:
         troubles.fail(name, error)
         queue.start()
         queue.submit(await scene.sends(1))
-        await scene.hears(("S001", reason.value))
+        await scene.waits_for(("S001", reason.value))
         assert troubles.calls[name] == 1
         is_an_operators = isinstance(error, FaceRefused | PhotosRefused)
         assert bool((await queue.report()).degraded) == is_an_operators
         queue.submit(await scene.sends(2))
-        await scene.hears(("S001", reason.value), *matches(2))
+        await scene.waits_for(("S001", reason.value), *matches(2))
         assert not (await queue.report()).degraded
 
     async def test_both_fail(self, scene: Scene) -> None:
@@ -571,7 +571,7 @@ class TestTroubles:
         scene.notes.fail("note 1", NoteGone("no such file"))
         queue.start()
         queue.submit(await scene.sends(1))
-        await scene.hears(("S001", "no photo"))
+        await scene.waits_for(("S001", "no photo"))
 
     @pytest.mark.parametrize("method", ["session", "check_in", "template", "claim_note", "save_template"])
     async def test_store_away(self, scene: Scene, method: str) -> None:
@@ -581,15 +581,15 @@ class TestTroubles:
         scene.store.fails, scene.store.times = method, 12
         queue.start()
         queue.submit(check_in)
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
 
-    async def test_not_told(self, scene: Scene) -> None:
+    async def test_not_reported(self, scene: Scene) -> None:
         """An outcome that could not be stored is reported again without another examination."""
         queue = scene.verification()
-        scene.telling.fail("S001", StoreUnavailable("full"), times=4)
+        scene.reporting.fail("S001", StoreUnavailable("full"), times=4)
         queue.start()
         queue.submit(await scene.sends(1))
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
         assert len(scene.engine.seen) == 1
 
     async def test_bug_in_a_check(self, scene: Scene) -> None:
@@ -599,17 +599,17 @@ class TestTroubles:
         queue.start()
         for number in (1, 2, 3):
             queue.submit(await scene.sends(number))
-        await scene.hears(("S001", "technical"), *matches(2, 3))
+        await scene.waits_for(("S001", "technical"), *matches(2, 3))
         assert scene.engine.calls["note 1"] == 3
 
-    async def test_bug_in_telling_a_verdict(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_bug_in_reporting_a_verdict(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
         """If reporting a verdict fails by a bug, the teacher decides, and nobody waits forever."""
         queue = scene.verification()
-        scene.telling.fail("S001", ZeroDivisionError("ours"), times=1)
+        scene.reporting.fail("S001", ZeroDivisionError("ours"), times=1)
         queue.start()
         for number in (1, 2):
             queue.submit(await scene.sends(number))
-        await scene.hears(("S001", "technical"), *matches(2))
+        await scene.waits_for(("S001", "technical"), *matches(2))
         assert "S001, the outcome could not be reported" in caplog.text
 
     async def test_no_consent_to_this_engine(self, scene: Scene) -> None:
@@ -619,24 +619,24 @@ class TestTroubles:
             await scene.sends(number)
             await scene.store.set_consent(consent)
         queue.start()
-        await scene.hears(("S001", "no consent"), ("S002", "no consent"))
+        await scene.waits_for(("S001", "no consent"), ("S002", "no consent"))
         assert (scene.notes.calls, scene.engine.made, scene.engine.seen) == ({}, [], [])
 
-    async def test_bug_in_the_telling(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_bug_in_reporting(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
         """If all reporting fails by a bug, it is logged and left for the next start; the tasks go on."""
         queue = scene.verification(replace(QUICK, look_every=0.01))
-        scene.telling.fail("S001", ZeroDivisionError("ours"), times=2)
-        scene.telling.fail("S002", ZeroDivisionError("ours"), times=2)
+        scene.reporting.fail("S001", ZeroDivisionError("ours"), times=2)
+        scene.reporting.fail("S002", ZeroDivisionError("ours"), times=2)
         queue.start()
         for number in range(1, 8):
             queue.submit(await scene.sends(number))
-        await scene.hears(*matches(*range(3, 8)))
+        await scene.waits_for(*matches(*range(3, 8)))
         await eventually(lambda: caplog.text.count("the outcome could not be reported") == 4)
         assert "S001, the outcome could not be reported" in caplog.text
         assert [each.student_id for each in await scene.store.checking()] == ["S001", "S002"]
         await queue.close()
         scene.verification().start()
-        await scene.hears(*matches(*range(1, 8)))
+        await scene.waits_for(*matches(*range(1, 8)))
 
 
 class TestReplay:
@@ -646,10 +646,10 @@ class TestReplay:
         scene.notes.content = {"note 2": b"note 1", "note 1.77": b"note 1"}
         queue.start()
         queue.submit(await scene.sends(1, failed=1))
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
         queue.submit(await scene.sends(2))
         queue.submit(await scene.sends(1, message=77))
-        await scene.hears(*matches(1), ("S002", "repeated"), ("S001", "repeated"))
+        await scene.waits_for(*matches(1), ("S002", "repeated"), ("S001", "repeated"))
         assert len(scene.engine.seen) == 1
 
     async def test_at_once(self, scene: Scene) -> None:
@@ -659,8 +659,8 @@ class TestReplay:
         for number in range(1, 7):
             queue.submit(await scene.sends(number))
         queue.start()
-        await eventually(lambda: len(scene.told) == 6)
-        assert Counter(word for _, word in scene.told) == {"match": 1, "repeated": 5}
+        await eventually(lambda: len(scene.reported) == 6)
+        assert Counter(word for _, word in scene.reported) == {"match": 1, "repeated": 5}
 
 
 class TestTemplates:
@@ -669,22 +669,22 @@ class TestTemplates:
         queue = scene.verification()
         queue.start()
         queue.submit(await scene.sends(1))
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
         kept = await scene.store.template("S001")
         assert kept is not None
         assert b"photo of" not in kept.sealed
         queue.submit(await scene.sends(1, message=77))
-        await scene.hears(*matches(1, 1))
+        await scene.waits_for(*matches(1, 1))
         assert scene.engine.made == [b"photo of S001"]
         assert [template for _, _, template in scene.engine.seen] == [b"template of photo of S001"] * 2
 
     @pytest.mark.parametrize("what", ["photo", "engine", "key"])
-    async def test_made_anew(self, scene: Scene, what: str) -> None:
+    async def test_made_again(self, scene: Scene, what: str) -> None:
         """With a new photo, another engine, or a deleted key the template is made again and stored."""
         queue = scene.verification()
         queue.start()
         queue.submit(await scene.sends(1))
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
         match what:
             case "photo":
                 scene.photos.version = "2"
@@ -694,9 +694,9 @@ class TestTemplates:
                 scene.keys.forget("S001")
         for message in (77, 78):
             queue.submit(await scene.sends(1, message=message))
-            await eventually(lambda message=message: len(scene.told) == message - 75)  # type: ignore[misc]
+            await eventually(lambda message=message: len(scene.reported) == message - 75)  # type: ignore[misc]
         assert len(scene.engine.made) == 2
-        assert {word for _, word in scene.told} == {"match"}
+        assert {word for _, word in scene.reported} == {"match"}
 
     async def test_not_kept(self, scene: Scene) -> None:
         """For an engine that compares with the photo itself no template is stored."""
@@ -704,7 +704,7 @@ class TestTemplates:
         scene.engine.keeps_templates = False
         queue.start()
         queue.submit(await scene.sends(1))
-        await scene.hears(*matches(1))
+        await scene.waits_for(*matches(1))
         assert await scene.store.template("S001") is None
 
     async def test_forgotten_meanwhile(self, scene: Scene) -> None:
@@ -718,12 +718,12 @@ class TestTemplates:
         await scene.store.forget_student(2001)
         scene.keys.forget("S001")
         scene.engine.template_gate.open()
-        await eventually(lambda: scene.telling.calls.total() == 1)
+        await eventually(lambda: scene.reporting.calls.total() == 1)
         kept = await scene.store.template("S001")
         assert kept is not None
         with pytest.raises(PersonKeyGone):
             scene.keys.open("S001", kept.sealed)
-        assert scene.told == []
+        assert scene.reported == []
 
 
 class TestOutcomes:
@@ -744,7 +744,7 @@ class TestOutcomes:
         scene.engine.found[b"note 1"] = examined
         queue.start()
         queue.submit(await scene.sends(1, failed=failed))
-        await scene.hears(("S001", word))
+        await scene.waits_for(("S001", word))
 
     async def test_marked_by_hand(self, scene: Scene) -> None:
         """A check-in that has moved on while its note waited is not changed, and its note not downloaded."""
@@ -754,7 +754,7 @@ class TestOutcomes:
         queue.submit(check_in)
         queue.submit(await scene.sends(2))
         queue.start()
-        await scene.hears(*matches(2))
+        await scene.waits_for(*matches(2))
         await eventually(lambda: scene.notes.calls == {"note 2": 1})
 
     async def test_cancelled(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
@@ -770,19 +770,19 @@ class TestOutcomes:
         await eventually(lambda: scene.store.looks >= looks + 2)
         await queue.close()
         assert caplog.text.count("its note is dropped") == 2
-        assert scene.told == []
+        assert scene.reported == []
         assert scene.notes.calls.total() == 0
 
     async def test_second_try_at_once(self, scene: Scene) -> None:
         """A second note during the report of the first one's outcome is examined too."""
         queue = scene.verification()
         scene.engine.found[b"note 1"] = replace(MATCH, percent=10.0)
-        scene.telling_gate.shut()
+        scene.report_gate.shut()
         queue.start()
         queue.submit(await scene.sends(1))
-        await eventually(lambda: scene.telling_gate.waiting == 1)
+        await eventually(lambda: scene.report_gate.waiting == 1)
         queue.submit(await scene.sends(1, failed=1, message=77))
-        await scene.hears(("S001", "retry"), ("S001", "match"))
+        await scene.waits_for(("S001", "retry"), ("S001", "match"))
 
 
 class TestFigures:

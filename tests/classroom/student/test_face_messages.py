@@ -32,7 +32,7 @@ pytestmark = pytest.mark.integration
 
 
 STORE = ["session", "check_in", "sheet_of", "mark", "move_check_in", "binding_of", "check_ins", "sheets"]
-LEDGER = [f"put {number}" for number in (1, 2, 3, 4)]
+DATABASE = [f"put {number}" for number in (1, 2, 3, 4)]
 
 
 class Claims:
@@ -54,7 +54,7 @@ class Claims:
         return was_there
 
 
-class Said:
+class FakeOutbox:
     """Records both sides' messages in order; the call with a given number fails."""
 
     def __init__(self) -> None:
@@ -72,14 +72,14 @@ class Said:
         return True
 
 
-class Telling:
+class Reporting:
     """A check-in whose note is in the queue, with the dialog that reports it."""
 
     def __init__(self, folder: Path) -> None:
-        self.store, self.said = FailingStore(folder / "store.sqlite3", Cipher(KEY)), Said()
+        self.store, self.outbox = FailingStore(folder / "store.sqlite3", Cipher(KEY)), FakeOutbox()
         given = Settings(_env_file=None, student_bot_token=SecretStr(STUDENT_TOKEN))  # type: ignore[call-arg]  # its own
         nothing = cast("Any", None)
-        teacher, student = (Side(nothing, cast("Any", self.said), cast("Any", Claims())) for _ in range(2))
+        teacher, student = (Side(nothing, cast("Any", self.outbox), cast("Any", Claims())) for _ in range(2))
         clock = SetClock()
         classroom = Classroom(given, clock, self.store, nothing, teacher, student, nothing, lambda below: below - 1)
         self.files, self.claims = ReviewFiles(folder / "reviews", Cipher(KEY)), Claims()
@@ -94,20 +94,20 @@ class Telling:
 
     async def _on_mark(self, session: Session, student_id: str, mark: Mark) -> None:
         item = Item(2001, "edit", f"marked {mark.status.value}")
-        await self.said.put(item, when=lambda: self.claims.claim(f"mark:{student_id}", None))
+        await self.outbox.put(item, when=lambda: self.claims.claim(f"mark:{student_id}", None))
 
     async def comes(self) -> None:
         """Bring the student's note into the queue."""
         session = await self.scenario.comes()
         await self.scenario.agrees(session)
-        told = await self.scenario.sends()
-        assert told.check_in is not None
-        self.check_in = told.check_in
+        answer = await self.scenario.sends()
+        assert answer.check_in is not None
+        self.check_in = answer.check_in
 
-    async def hears(self, outcome: FaceVerdict | Unusable, fails: str) -> list[str]:
+    async def reports(self, outcome: FaceVerdict | Unusable, fails: str) -> list[str]:
         """Report an outcome until it succeeds, as the queue does; return the messages."""
         if fails.startswith("put"):
-            self.said.fails_at = int(fails.partition(" ")[2])
+            self.outbox.fails_at = int(fails.partition(" ")[2])
         else:
             self.store.fails = fails
         percent = {FaceVerdict.MATCH: 90.0, FaceVerdict.GREY: 67.0}.get(cast("Any", outcome), 20.0)
@@ -120,22 +120,22 @@ class Telling:
                 break
             except (StoreUnavailable, LedgerUnavailable):
                 continue
-        deleted = [item for item in self.said.items if item.action == "delete"]
+        deleted = [item for item in self.outbox.items if item.action == "delete"]
         assert [item.message_id for item in deleted] == [100]
-        return [item.text for item in self.said.items if item.action not in ("delete", "strip")]
+        return [item.text for item in self.outbox.items if item.action not in ("delete", "strip")]
 
 
 @pytest.fixture
-async def telling(tmp_path: Path) -> AsyncIterator[Telling]:
+async def reporting(tmp_path: Path) -> AsyncIterator[Reporting]:
     """A check-in whose note is in the queue."""
-    telling = Telling(tmp_path)
-    await telling.store.open()
-    await telling.comes()
-    yield telling
-    await telling.store.close()
+    reporting = Reporting(tmp_path)
+    await reporting.store.open()
+    await reporting.comes()
+    yield reporting
+    await reporting.store.close()
 
 
-@pytest.mark.parametrize("fails", [*LEDGER, *STORE])
+@pytest.mark.parametrize("fails", [*DATABASE, *STORE])
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
@@ -149,11 +149,11 @@ async def telling(tmp_path: Path) -> AsyncIterator[Telling]:
     ids=["match", "grey", "retry", "failed", "no photo", "no consent"],
 )
 async def test_all_of_it_once(
-    telling: Telling, outcome: FaceVerdict | Unusable, expected: list[str], fails: str, tmp_path: Path
+    reporting: Reporting, outcome: FaceVerdict | Unusable, expected: list[str], fails: str, tmp_path: Path
 ) -> None:
     """Wherever store or database fail, the result is sent once with its reason, and pictures are sent if unclear."""
-    said = await telling.hears(outcome, fails)
-    assert len(said) == len(expected)
-    assert all(part in text for part, text in zip(expected, said, strict=True))
+    sent = await reporting.reports(outcome, fails)
+    assert len(sent) == len(expected)
+    assert all(part in text for part, text in zip(expected, sent, strict=True))
     pictures = list((tmp_path / "reviews").glob("*"))
     assert len(pictures) == (outcome is FaceVerdict.GREY)
