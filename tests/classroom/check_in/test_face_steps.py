@@ -1,7 +1,6 @@
 """Face checks with the real store: times, races, and results."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -9,9 +8,8 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from classroom.check_in.answers import Answer, AnswerKind
-from classroom.check_in.face_results import FaceResults
-from classroom.check_in.face_steps import FaceSteps, seconds_left
+from classroom.check_in.answers import AnswerKind
+from classroom.check_in.face_steps import seconds_left
 from classroom.domain import face_policy as faces
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, Note, NoteRefusal, Problem
 from classroom.domain.sessions import CheckIn, CheckInStep, Consent, FaceCheck, Session, Status
@@ -20,7 +18,7 @@ from classroom.services import Classroom, Side
 from classroom.store import StoreUnavailable
 from core.encryption import Cipher
 from core.settings import Settings
-from tests.classroom.check_in.test_check_ins import OPENED, STUDENT, CheckInScenario, FailingStore, SetClock
+from tests.classroom.check_in.scenario import OPENED, STUDENT, FaceScenario, FailingStore, SetClock
 from tests.classroom.running import KEY, STUDENT_TOKEN
 
 pytestmark = pytest.mark.integration
@@ -29,45 +27,6 @@ pytestmark = pytest.mark.integration
 SECOND = timedelta(seconds=1)
 GRACE = timedelta(seconds=90)
 MATCH, OTHER = Examined(percent=90.0, distance=0.3), Examined(percent=20.0, distance=0.9)
-
-
-class FaceScenario(CheckInScenario):
-    """Check-ins with a face check."""
-
-    def __init__(self, classroom: Classroom, store: FailingStore, clock: SetClock) -> None:
-        super().__init__(classroom, store, clock)
-        self.steps = FaceSteps(classroom, self.check_ins)
-        self.results = FaceResults(classroom, self.check_ins)
-        self._notes = 0
-
-    async def comes(self) -> Session:
-        """Open a session, enter the code and share the place; consent is asked."""
-        session = await self.opens()
-        await self.enters()
-        assert (await self.shares()).kind is AnswerKind.CONSENT
-        return session
-
-    async def agrees(self, session: Session) -> Answer:
-        """Agree to the face check."""
-        return await self.steps.agree(STUDENT, session.id)
-
-    async def sends(self, message: int = 100, **changes: Any) -> Answer:
-        """Send a unique note, now."""
-        self._notes += 1
-        note = Note("video note", self.clock.now(), f"file {self._notes}", f"unique {self._notes}", 5, 400_000)
-        return await self.steps.note(STUDENT, replace(note, **changes), message)
-
-    async def found(self, session: Session) -> CheckIn:
-        """Return the check-in."""
-        check_in = await self.store.check_in(session.id, "S001")
-        assert check_in is not None
-        return check_in
-
-    async def face(self, session: Session) -> FaceCheck:
-        """Return its face check."""
-        face = (await self.found(session)).face
-        assert face is not None
-        return face
 
 
 @pytest.fixture

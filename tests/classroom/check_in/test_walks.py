@@ -16,7 +16,7 @@ from classroom.domain.sessions import CheckInStep, Mark, Session, Status
 from classroom.services import Classroom, Side
 from core.encryption import Cipher
 from core.settings import Settings
-from tests.classroom.check_in.test_check_ins import CODE, TEACHER, WRONG, CheckInScenario, FailingStore, SetClock
+from tests.classroom.check_in.scenario import CODE, TEACHER, WRONG, CheckInScenario, FailingStore, SetClock
 from tests.classroom.running import KEY, STUDENT_TOKEN
 
 pytestmark = pytest.mark.integration

@@ -23,8 +23,7 @@ from core.encryption import Cipher
 from core.settings import Settings
 from core.sqlite import LedgerUnavailable
 from telegram_app.outbox import Item
-from tests.classroom.check_in.test_check_ins import FailingStore, SetClock
-from tests.classroom.check_in.test_face_steps import FaceScenario
+from tests.classroom.check_in.scenario import FaceScenario, FailingStore, SetClock
 from tests.classroom.face_fakes import FRAME, FakePhotos
 from tests.classroom.running import KEY, STUDENT_TOKEN
 
