@@ -114,7 +114,7 @@ class FaceResults:
             settled = replace(check_in, step=CheckInStep.DONE)
         elif session.cancelled:
             settled = replace(check_in, step=CheckInStep.REJECTED)
-        elif await is_unbound(self._classroom, check_in):  # in another session
+        elif await is_unbound(self._classroom, check_in):  # the next account with this ID begins again
             settled = replace(check_in, step=CheckInStep.PLACE, note="", distance=None, face=None)
         else:
             return False
