@@ -21,7 +21,7 @@ from telegram.ext import BaseHandler
 from classroom.check_in.check_ins import CheckIns
 from classroom.commands import publish
 from classroom.domain.sessions import Mark, Session, Sheet
-from classroom.face_composition import FaceKept, FaceParts, Faces, assemble_faces, face_kept, face_parts
+from classroom.face_composition import FaceParts, Faces, FaceStorage, assemble_faces, face_parts, face_storage
 from classroom.faces import FaceEngine
 from classroom.keeper import BETWEEN_LOOKS, Keeper
 from classroom.lms import Lms
@@ -115,8 +115,8 @@ async def serve(
         lms = _lms(settings, store, clock)
         stack.push_async_callback(lms.close)
         files = Files(folder / "reports")
-        kept, plain = face_kept(settings, cipher), files_in(files.folder, PICTURES)
-        pictures, on_sent = kept.files.among(plain), kept.files.on_sent
+        kept, plain = face_storage(settings, cipher), files_in(files.folder, PICTURES)
+        pictures, on_sent = kept.files.or_else(plain), kept.files.on_sent
         teacher = await _bot(stack, settings, clock, "teacher", pictures, on_sent, pace.between_sends)
         student = await _bot(stack, settings, clock, "student", plain, None, pace.between_sends)
         rooms = SavedRooms(teacher.database)
@@ -150,7 +150,7 @@ def assemble(
     student_application: AnyApplication,
     files: Files,
     pace: Pace,
-    kept: FaceKept,
+    kept: FaceStorage,
     parts: FaceParts | None,
 ) -> tuple[Keeper, Faces | None]:
     """Put the handlers into the two applications, let the LMS's answers reach people, and return the keeper, and what
@@ -159,7 +159,7 @@ def assemble(
 
     async def on_mark(session: Session, student_id: str, mark: Mark) -> None:
         await students.tell_mark(session, student_id, mark)
-        await reviews.decided(session, student_id)
+        await reviews.delete_for(session, student_id)
 
     async def on_acked(sheet: Sheet) -> None:
         session = await room.store.session(sheet.session)
@@ -171,7 +171,7 @@ def assemble(
     traces = FaceTraces(room, reviews, kept.files, kept.keys)
     faces = assemble_faces(room, check_ins, parts, kept, reviews, traces) if parts is not None else None
     boards = Boards(room, pace.between_edits)
-    students = StudentBot(room, check_ins, traces, faces.talk if faces is not None else None)
+    students = StudentBot(room, check_ins, traces, faces.dialog if faces is not None else None)
     hand, sent = HandMarks(room, check_ins), SessionReports(room, files)
     buttons = SessionButtons(room, boards, hand, students, sent, reviews, traces)
     teachers = TeacherBot(room, boards, hand, buttons)

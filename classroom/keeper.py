@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from classroom.check_in.face_steps import may_go_on
 from classroom.counted import Counted, counted
-from classroom.domain.sessions import OVERLAP, Session, Step, code_ends, end_of, new_code, report_due
+from classroom.domain.sessions import OVERLAP, CheckInStep, Session, code_ends, end_of, new_code, report_due
 from classroom.reports.sending import Files, Reports
 from classroom.services import Classroom
 from classroom.store import StoreError
@@ -141,11 +141,11 @@ class Keeper:
                 await self._catch_up(session)
                 await self._reports.send(found, final=False)
                 await self._room.store.set_reported(session.id, now, final=False)
-                if found.waiting(Step.CONFIRM, Step.REVIEW):  # what is to be done, below the report that asks for it
+                if found.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):  # the board goes below the report
                     await self._boards.show(session, anew=True)
             return
         await self._catch_up(session)
-        if found.waiting(Step.CONFIRM, Step.REVIEW):
+        if found.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
             await self._give_up(session)
             found = await counted(self._room, session)
         await self._reports.send(found, final=True)
@@ -164,9 +164,9 @@ class Keeper:
         if now - ended > FINAL_ANYWAY:
             return False
         grace = timedelta(seconds=self._room.settings.checkin_grace_seconds)
-        in_time = any(now <= max(ended, each.code_at + grace) for each in found.waiting(Step.PLACE))
-        in_time = in_time or any(may_go_on(found.session, each, now, grace) for each in found.waiting(Step.FACE))
-        waits = bool(found.waiting(Step.CHECKING, Step.CONFIRM, Step.REVIEW))
+        in_time = any(now <= max(ended, each.code_at + grace) for each in found.waiting(CheckInStep.PLACE))
+        in_time = in_time or any(may_go_on(found.session, each, now, grace) for each in found.waiting(CheckInStep.FACE))
+        waits = bool(found.waiting(CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW))
         return in_time or waits or not found.is_in_lms
 
     async def _clean(self, now: datetime) -> None:

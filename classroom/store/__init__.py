@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Step, Teacher, Template
+from classroom.domain.sessions import Binding, CheckIn, CheckInStep, Consent, Mark, Session, Sheet, Teacher, Template
 
 TRIES_KEPT = timedelta(hours=1)
 
@@ -197,7 +197,7 @@ class Store(Protocol):
     async def check_ins(self, session_id: str) -> list[CheckIn]:
         """Return a session's check-ins, oldest first."""
 
-    async def move_check_in(self, check_in: CheckIn, when: Collection[Step]) -> bool:
+    async def move_check_in(self, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
         """Replace a check-in if its stored step is one of these; False if not: another call came first."""
 
     async def latest_check_in(self, telegram_id: int) -> CheckIn | None:

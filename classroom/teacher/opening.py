@@ -153,7 +153,7 @@ class Opening:
         _ = self._side.texts(person)
         text = _("Share your location with the button below, from your phone, in class.")
         if self._room.settings.location_policy == "strict":
-            text = refusal_text(_, policy.Refusal.NOT_LIVE)
+            text = refusal_text(_, policy.LocationRefusal.NOT_LIVE)
         await self._side.outbox.put(self._asking(person, f"{headline}\n{text}".strip()))
 
     def _asking(self, person: int, text: str) -> Item:

@@ -8,8 +8,8 @@ from pymongo.errors import DuplicateKeyError
 
 from classroom.domain.sessions import (
     CheckIn,
+    CheckInStep,
     Consent,
-    Step,
     Template,
 )
 from classroom.store.documents import (
@@ -51,7 +51,7 @@ async def check_ins(store: MongoConnection, session_id: str) -> list[CheckIn]:
 
 
 @asks
-async def move_check_in(store: MongoConnection, check_in: CheckIn, when: Collection[Step]) -> bool:
+async def move_check_in(store: MongoConnection, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
     document = check_in_document(check_in)
     key = {"_id": document["_id"], "step": {"$in": [step.value for step in when]}}
     return (await store.collection("check_ins").replace_one(key, document)).matched_count == 1
@@ -66,7 +66,7 @@ async def latest_check_in(store: MongoConnection, telegram_id: int) -> CheckIn |
 
 @asks
 async def checking(store: MongoConnection) -> list[CheckIn]:
-    found = store.collection("check_ins").find({"step": Step.CHECKING.value})
+    found = store.collection("check_ins").find({"step": CheckInStep.CHECKING.value})
     return [check_in_from(each) async for each in found.sort([("face.sent_at", ASCENDING), ("_id", ASCENDING)])]
 
 

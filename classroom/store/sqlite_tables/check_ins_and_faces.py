@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Collection
 from datetime import datetime
 
-from classroom.domain.sessions import CheckIn, Consent, Step, Template
+from classroom.domain.sessions import CheckIn, CheckInStep, Consent, Template
 from classroom.store.plain import owner_hash, text_of
 from classroom.store.rows import (
     check_in_from,
@@ -40,7 +40,7 @@ def check_ins(db: sqlite3.Connection, session_id: str) -> list[CheckIn]:
 
 
 @writes
-def move_check_in(db: sqlite3.Connection, check_in: CheckIn, when: Collection[Step]) -> bool:
+def move_check_in(db: sqlite3.Connection, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
     existing = _row(db, check_in.session, check_in.student_id)
     if existing is None or existing["step"] not in {step.value for step in when}:
         return False

@@ -10,6 +10,7 @@ import pytest
 from classroom.domain.sessions import (
     Binding,
     CheckIn,
+    CheckInStep,
     Consent,
     Enrolled,
     FaceCheck,
@@ -18,7 +19,6 @@ from classroom.domain.sessions import (
     Session,
     Sheet,
     Status,
-    Step,
     Teacher,
     Template,
 )
@@ -79,7 +79,9 @@ def mark(student_id: str, status: Status = Status.PRESENT, by: int = 0, reason: 
     return Mark(student_id, status, after(30), by, reason)
 
 
-def check_in(session: Session, student_id: str = "CS-1-b00", person: int = 2001, step: Step = Step.PLACE) -> CheckIn:
+def check_in(
+    session: Session, student_id: str = "CS-1-b00", person: int = 2001, step: CheckInStep = CheckInStep.PLACE
+) -> CheckIn:
     """Return a check-in."""
     return CheckIn(session.id, student_id, person, step, code_at=after(10), updated_at=after(10))
 
@@ -87,7 +89,7 @@ def check_in(session: Session, student_id: str = "CS-1-b00", person: int = 2001,
 def in_queue(session: Session, student_id: str, person: int, sent_at: datetime) -> CheckIn:
     """Return a check-in whose note is in the queue."""
     face = FaceCheck(("left", "up"), after(20), failed=1, file=f"file of {person}", message=55, sent_at=sent_at)
-    return replace(check_in(session, student_id, person), step=Step.CHECKING, face=face)
+    return replace(check_in(session, student_id, person), step=CheckInStep.CHECKING, face=face)
 
 
 class StoreContract:
@@ -423,11 +425,11 @@ class StoreContract:
         """A step is changed by the first call only, and the other fields are written with it."""
         session = await opened(store)
         first = await store.begin_check_in(check_in(session))
-        confirm = replace(first, step=Step.CONFIRM, distance=12.25, accuracy=8.0, note="n", updated_at=after(20))
-        moved = await asyncio.gather(*(store.move_check_in(confirm, {Step.PLACE}) for _ in range(5)))
+        confirm = replace(first, step=CheckInStep.CONFIRM, distance=12.25, accuracy=8.0, note="n", updated_at=after(20))
+        moved = await asyncio.gather(*(store.move_check_in(confirm, {CheckInStep.PLACE}) for _ in range(5)))
         assert sorted(moved) == [False] * 4 + [True]
         assert await store.check_in(session.id, "CS-1-b00") == confirm
-        assert not await store.move_check_in(check_in(session, "CS-1-b02"), {Step.PLACE})
+        assert not await store.move_check_in(check_in(session, "CS-1-b02"), {CheckInStep.PLACE})
 
     async def test_latest(self, store: Store) -> None:
         """An account's newest check-in is found across sessions."""
@@ -447,12 +449,12 @@ class StoreContract:
         session = await opened(store)
         none = await store.begin_check_in(check_in(session, "CS-1-b01", 2002))
         first = await store.begin_check_in(check_in(session))
-        asked = replace(first, step=Step.FACE, face=FaceCheck(("up", "right"), after(20)))
-        assert await store.move_check_in(asked, {Step.PLACE})
+        asked = replace(first, step=CheckInStep.FACE, face=FaceCheck(("up", "right"), after(20)))
+        assert await store.move_check_in(asked, {CheckInStep.PLACE})
         assert await store.check_in(session.id, "CS-1-b00") == asked
         east = timezone(timedelta(hours=5))
         sent = in_queue(session, "CS-1-b00", 2001, after(30.000001).astimezone(east))
-        assert await store.move_check_in(sent, {Step.FACE})
+        assert await store.move_check_in(sent, {CheckInStep.FACE})
         assert await store.check_in(session.id, "CS-1-b00") == sent
         assert await store.check_in(session.id, "CS-1-b01") == none
         assert none.face is None
@@ -468,7 +470,7 @@ class StoreContract:
         for each in (third, first, second, check_in(one, "CS-1-b02", 2004)):
             await store.begin_check_in(each)
         assert await store.checking() == [first, second, third]
-        await store.move_check_in(replace(second, step=Step.DONE), {Step.CHECKING})
+        await store.move_check_in(replace(second, step=CheckInStep.DONE), {CheckInStep.CHECKING})
         assert await store.checking() == [first, third]
 
     async def test_consent(self, store: Store) -> None:

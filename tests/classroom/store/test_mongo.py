@@ -22,7 +22,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from classroom.composition import Lateness, health_part, open_when_there
-from classroom.domain.sessions import FaceCheck, Step
+from classroom.domain.sessions import CheckInStep, FaceCheck
 from classroom.store import Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
@@ -182,9 +182,9 @@ async def test_version_1(mongo_uri: str, database: str, documents: AsyncDatabase
     store = MongoStore(mongo_uri, database, Cipher(KEY))
     await store.open()
     one, other = await store.check_ins("a" * 12)
-    assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", Step.DONE, 12.25, None)
-    asked = replace(other, step=Step.FACE, face=FaceCheck(("left", "up"), after(30)))
-    assert await store.move_check_in(asked, {Step.REVIEW})
+    assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", CheckInStep.DONE, 12.25, None)
+    asked = replace(other, step=CheckInStep.FACE, face=FaceCheck(("left", "up"), after(30)))
+    assert await store.move_check_in(asked, {CheckInStep.REVIEW})
     assert await store.check_in("a" * 12, "CS-1-b01") == asked
     await store.close()
 

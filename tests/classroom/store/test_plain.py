@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classroom.domain.sessions import CheckIn, FaceCheck, Session, Step
+from classroom.domain.sessions import CheckIn, CheckInStep, FaceCheck, Session
 from classroom.store import StoreDamaged
 from classroom.store.plain import fields_of, parse, parse_check_in
 from tests.classroom.store.contract import NOW, a_session, after
@@ -21,7 +21,7 @@ def test_there_and_back() -> None:
     """A record comes back from its plain values as it was."""
     session = a_session(ended_at=after(1.5))
     assert parse(Session, "sessions", fields_of(session)) == session
-    asked = CheckIn("s", "S-1", 2001, Step.FACE, NOW, face=FaceCheck(("left",), after(3)))
+    asked = CheckIn("s", "S-1", 2001, CheckInStep.FACE, NOW, face=FaceCheck(("left",), after(3)))
     values = fields_of(asked)
     assert parse_check_in(values, values["face"]) == asked
 

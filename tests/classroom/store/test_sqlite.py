@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from classroom.domain.sessions import FaceCheck, Sheet, Step
+from classroom.domain.sessions import CheckInStep, FaceCheck, Sheet
 from classroom.store import Store, StoreDamaged, StoreUnavailable, Tokens
 from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
@@ -97,13 +97,13 @@ async def test_version_1(tmp_path: Path) -> None:
     assert await store.teacher(7) == TEACHER
     assert await store.tokens(7) == Tokens("a1", "r1", "p1")
     one, other = await store.check_ins("a" * 12)
-    assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", Step.DONE, 12.25, None)
-    assert (other.student_id, other.step, other.face) == ("CS-1-b01", Step.REVIEW, None)
+    assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", CheckInStep.DONE, 12.25, None)
+    assert (other.student_id, other.step, other.face) == ("CS-1-b01", CheckInStep.REVIEW, None)
     sheet = (await store.sheets("a" * 12))[0]
     assert (sheet.version, list(sheet.marks), len(sheet.roster)) == (1, ["CS-1-b00"], 2)
     assert await store.checking() == []
-    asked = replace(other, step=Step.FACE, face=FaceCheck(("left", "up"), after(30)))
-    assert await store.move_check_in(asked, {Step.REVIEW})
+    asked = replace(other, step=CheckInStep.FACE, face=FaceCheck(("left", "up"), after(30)))
+    assert await store.move_check_in(asked, {CheckInStep.REVIEW})
     assert await store.check_in("a" * 12, "CS-1-b01") == asked
     await store.close()
     again = SqliteStore(tmp_path / "new.sqlite3", Cipher(KEY))

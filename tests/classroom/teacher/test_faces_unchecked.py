@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from classroom.domain import face_policy as faces
-from classroom.domain.sessions import CheckIn, Step
+from classroom.domain.sessions import CheckIn, CheckInStep
 from classroom.store import Store
 from core.health import Reports
 from tests.classroom.face_fakes import FakeEngine, FakePhotos, Recording
@@ -157,7 +157,7 @@ def test_many(tmp_path: Path, telegram: Telegram) -> None:
         now = scene.clock.now()
         for number, (student_id, _name) in enumerate(ROSTER["CS-2"]):
             waits = CheckIn(
-                session.id, student_id, 3000 + number, Step.CONFIRM, now, note=faces.TECHNICAL, distance=3.0
+                session.id, student_id, 3000 + number, CheckInStep.CONFIRM, now, note=faces.TECHNICAL, distance=3.0
             )
             await store.begin_check_in(waits)
 
