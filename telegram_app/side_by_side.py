@@ -6,13 +6,13 @@ import logging
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-from core.health import Reports
+from core.health import HealthReports
 from telegram_app.factory import TokenRefused
 
 log = logging.getLogger(__name__)
 
 
-async def run_side_by_side(bots: Iterable[Coroutine[Any, Any, None]], reports: Reports) -> None:
+async def run_side_by_side(bots: Iterable[Coroutine[Any, Any, None]], reports: HealthReports) -> None:
     """Run bots until cancelled. A refused token is said in the log and the health report; any other error ends all.
 
     Raises:

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from core.health import Reports
+from core.health import HealthReports
 from telegram_app.factory import TokenRefused
 from telegram_app.side_by_side import run_side_by_side
 
@@ -33,7 +33,7 @@ class Bots:
         raise error
 
 
-class NotedReports(Reports):
+class NotedReports(HealthReports):
     """Lets a test wait for a problem."""
 
     def __init__(self) -> None:
@@ -69,12 +69,12 @@ async def test_no_bot_left() -> None:
     bots = Bots()
     refused = [bots.fails(TokenRefused("TELEGRAM_BOT_TOKEN")), bots.fails(TokenRefused("STUDENT_BOT_TOKEN"))]
     with pytest.raises(TokenRefused):
-        await run_side_by_side(refused, Reports())
+        await run_side_by_side(refused, HealthReports())
 
 
 async def test_other_errors() -> None:
     """Any other error ends all bots, in order, and is the process's."""
     bots = Bots()
     with pytest.raises(OSError, match="disk"):
-        await run_side_by_side([bots.serves("marker"), bots.fails(OSError("disk"))], Reports())
+        await run_side_by_side([bots.serves("marker"), bots.fails(OSError("disk"))], HealthReports())
     assert bots.ended == ["marker"]
