@@ -24,7 +24,8 @@ from core.settings import Settings, SettingsError
 from core.sqlite import LedgerError
 from marker import composition as marker
 from portal.errors import BrowserMissing
-from self_check import run as self_check
+from self_check.result import FAILED
+from self_check.run import check, table
 from storage import StorageUnavailable
 from telegram_app import i18n
 from telegram_app.factory import TokenRefused
@@ -52,9 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         return _refuse(error, EX_CONFIG)
     if chosen.check:
-        results = self_check.check(settings)
-        print(self_check.table(results))
-        return EX_UNAVAILABLE if any(each.state == self_check.FAILED for each in results) else 0
+        results = check(settings)
+        print(table(results))
+        return EX_UNAVAILABLE if any(each.state == FAILED for each in results) else 0
     logs.set_up(settings.log_level, settings.log_format)
     i18n.load()
     try:

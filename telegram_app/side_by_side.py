@@ -26,7 +26,7 @@ async def run_side_by_side(bots: Iterable[Coroutine[Any, Any, None]], reports: H
                 if not (running and isinstance(error, TokenRefused)):
                     raise error
                 log.error("%s", error)
-                reports.stand(str(error))
+                reports.add_permanent(str(error))
     finally:
         for task in running:
             task.cancel()

@@ -40,9 +40,9 @@ class NotedReports(HealthReports):
         super().__init__()
         self.said = asyncio.Event()
 
-    def stand(self, problem: str) -> None:
+    def add_permanent(self, problem: str) -> None:
         """Note it, and wake who waits."""
-        super().stand(problem)
+        super().add_permanent(problem)
         self.said.set()
 
 
