@@ -51,8 +51,8 @@ from core.settings import Settings
 from core.sqlite import Database, LedgerError
 from telegram_app.claims import Told
 from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
-from telegram_app.files import files_in
-from telegram_app.outbox import BETWEEN_SENDS, MakeFile, OnSent, Outbox
+from telegram_app.files import MakeFile, OnSent, files_in
+from telegram_app.outbox import BETWEEN_SENDS, Outbox
 from telegram_app.people import People
 from telegram_app.persistence import StepsFromLedger
 from telegram_app.side_by_side import run_side_by_side
