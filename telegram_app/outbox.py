@@ -111,7 +111,7 @@ class Outbox:
         self._clock = clock or SystemClock()
         self._sender = Sender(bot, self._queue, self._clock, between_sends, make_file, on_sent)
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._kicks: dict[int, asyncio.Event] = {}
+        self._wake_events: dict[int, asyncio.Event] = {}
         # After a 429. The rate limiter would wait as well, but here a more urgent row can overtake.
         self._held_until: dict[int, float] = {}
         self._outcomes: dict[tuple[int, int], asyncio.Future[bool]] = {}  # by chat and message
@@ -123,7 +123,7 @@ class Outbox:
         """Start sending, beginning with what the previous process left in the queue."""
         self._running = True
         for chat_id in await asyncio.to_thread(self._queue.chats):
-            self._kick(chat_id)
+            self._wake(chat_id)
 
     async def close(self) -> None:
         """Finish the current calls; the rest of the queue is kept for the next start."""
@@ -144,7 +144,7 @@ class Outbox:
         if not await asyncio.to_thread(self._put, items, when):
             return False
         for chat_id in dict.fromkeys(item.chat_id for item in items):
-            self._kick(chat_id)
+            self._wake(chat_id)
         return True
 
     async def delete(self, chat_id: int, message_id: int, within: float) -> bool | None:
@@ -165,7 +165,7 @@ class Outbox:
 
     def reached(self, chat_id: int) -> None:
         """Note that a person can be reached again, and carry out their pending deletions."""
-        self._kick(chat_id)
+        self._wake(chat_id)
 
     async def fill(self, chat_id: int, slot: str, message_id: int) -> None:
         """Put an existing message into a slot: the one whose button was tapped."""
@@ -187,10 +187,10 @@ class Outbox:
                 self._queue.add(item.chat_id, item.lane, item.action, item.slot, item.payload(), self._clock.now())
         return True
 
-    def _kick(self, chat_id: int) -> None:
+    def _wake(self, chat_id: int) -> None:
         if not self._running:
             return
-        self._kicks.setdefault(chat_id, asyncio.Event()).set()
+        self._wake_events.setdefault(chat_id, asyncio.Event()).set()
         if chat_id not in self._tasks:
             task = asyncio.create_task(self._serve(chat_id), name=f"outgoing-{chat_id}")
             self._tasks[chat_id] = task
@@ -200,17 +200,17 @@ class Outbox:
         del self._tasks[chat_id]
         if not task.cancelled() and task.exception() is not None:
             log.error("outgoing: chat %d stopped", chat_id, exc_info=task.exception())
-        if self._kicks[chat_id].is_set():  # an item was queued while the task ended
-            self._kick(chat_id)
+        if self._wake_events[chat_id].is_set():  # an item was queued while the task ended
+            self._wake(chat_id)
 
     async def _serve(self, chat_id: int) -> None:
         """Carry out the rows of one chat until its queue is empty."""
-        kick = self._kicks[chat_id]
+        wake = self._wake_events[chat_id]
         failures = 0
         while self._running:
-            kick.clear()
+            wake.clear()
             try:
-                if not await self._turn(chat_id, kick):
+                if not await self._turn(chat_id, wake):
                     return
                 failures = 0
             except RetryAfter as refused:
@@ -223,16 +223,16 @@ class Outbox:
                 pause = min(FIRST_PAUSE * 2.0 ** min(failures, 20), LONGEST_PAUSE)
                 failures += 1
                 log.warning("outgoing: chat %d, %s; again in %.0f s", chat_id, type(error).__name__, pause)
-                await self._wait(pause, kick)  # a new row, such as a password to delete, is tried at once
+                await self._wait(pause, wake)  # a new row, such as a password to delete, is tried at once
 
-    async def _turn(self, chat_id: int, kick: asyncio.Event) -> bool:
+    async def _turn(self, chat_id: int, wake: asyncio.Event) -> bool:
         """Carry out a chat's next row, or wait until it may be sent; False if the queue is empty."""
         row = await asyncio.to_thread(self._queue.next, chat_id)
         if row is None:
             return False
         early = self._too_early_by(chat_id, row.action)
         if early > 0:
-            await self._wait(early, kick)  # then choose again: an answer may have overtaken a notice
+            await self._wait(early, wake)  # then choose again: an answer may have overtaken a notice
             return True
         begun = self._clock.monotonic()
         self._resolve(row, await self._sender.perform(row, _options(row)))
@@ -245,9 +245,9 @@ class Outbox:
         is_new = action in ("send", "photo", "document")
         return max(0.0, held, self._sender.too_early_by(chat_id) if is_new else 0.0)
 
-    async def _wait(self, seconds: float, kick: asyncio.Event) -> None:
-        """Wait, but not longer than until ``kick`` is set or the outbox is closed."""
-        waits = [asyncio.ensure_future(event.wait()) for event in (self._closing, kick)]
+    async def _wait(self, seconds: float, wake: asyncio.Event) -> None:
+        """Wait, but not longer than until ``wake`` is set or the outbox is closed."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._closing, wake)]
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
