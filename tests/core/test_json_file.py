@@ -23,18 +23,18 @@ COPY = ["write", "sync file", "rename to people.json.copy", "sync folder"]
 
 
 @dataclass(frozen=True)
-class Person:
+class Contact:
     name: str
     age: int
     schema: int = SCHEMA
 
 
-def read(record: dict[str, Any]) -> Person:
-    return Person(**{name: record[name] for name in Person.__dataclass_fields__})
+def read(record: dict[str, Any]) -> Contact:
+    return Contact(**{name: record[name] for name in Contact.__dataclass_fields__})
 
 
-BEFORE: Mapping[str, Person] = {"1": Person("Аида", 20)}
-AFTER: Mapping[str, Person] = {"1": Person("Аида", 21), "2": Person("Ben\n«2»", 30)}
+BEFORE: Mapping[str, Contact] = {"1": Contact("Аида", 20)}
+AFTER: Mapping[str, Contact] = {"1": Contact("Аида", 21), "2": Contact("Ben\n«2»", 30)}
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def file(path: Path) -> JsonFile[Person]:
+def file(path: Path) -> JsonFile[Contact]:
     return JsonFile(path, read)
 
 
@@ -56,8 +56,8 @@ def set_aside(path: Path) -> list[Path]:
 
 
 class TestRoundTrip:
-    @given(st.dictionaries(st.text(), st.builds(Person, name=st.text(), age=st.integers())))
-    def test_any_records(self, records: dict[str, Person]) -> None:
+    @given(st.dictionaries(st.text(), st.builds(Contact, name=st.text(), age=st.integers())))
+    def test_any_records(self, records: dict[str, Contact]) -> None:
         """Saved records are loaded unchanged, whatever their characters, from the file and from the copy."""
         with TemporaryDirectory() as folder:
             path = Path(folder) / "people.json"
@@ -66,21 +66,21 @@ class TestRoundTrip:
             path.unlink()
             assert JsonFile(path, read).load() == records
 
-    def test_first_start(self, path: Path, file: JsonFile[Person]) -> None:
+    def test_first_start(self, path: Path, file: JsonFile[Contact]) -> None:
         """Without a file there are no records, and an empty file and copy are created, readable only by the owner."""
         assert file.load() == {}
         for each in (path, copy_of(path)):
             assert json.loads(each.read_text()) == {}
             assert stat.S_IMODE(each.stat().st_mode) == 0o600
 
-    def test_readable_by_people(self, path: Path, file: JsonFile[Person]) -> None:
+    def test_readable_by_people(self, path: Path, file: JsonFile[Contact]) -> None:
         """The file is a plain mapping by key: indented JSON with unescaped letters."""
         file.save(BEFORE)
         assert json.loads(path.read_text()) == {"1": {"name": "Аида", "age": 20, "schema": SCHEMA}}
         assert "Аида" in path.read_text()
         assert len(path.read_text().splitlines()) > 1
 
-    def test_mode_is_corrected(self, path: Path, file: JsonFile[Person]) -> None:
+    def test_mode_is_corrected(self, path: Path, file: JsonFile[Contact]) -> None:
         """A file that others can read is made private at the next start."""
         file.save(BEFORE)
         path.chmod(0o644)
@@ -91,14 +91,14 @@ class TestRoundTrip:
 class TestCrash:
     """A power cut or a full disk at each step of a save."""
 
-    def test_order(self, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_order(self, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch) -> None:
         """The content is fsynced before the rename and the folder after it; the file is written before its copy."""
         disk = Disk(monkeypatch)
         file.save(BEFORE)
         assert disk.steps == ONE_WRITE + COPY
 
     @pytest.mark.parametrize("at", range(8), ids=ONE_WRITE + COPY)
-    def test_power_cut(self, path: Path, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    def test_power_cut(self, path: Path, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         """After a power cut at any step, the file loads with the old or the new records."""
         file.save(BEFORE)
         with monkeypatch.context() as patches:
@@ -113,7 +113,7 @@ class TestCrash:
 
     @pytest.mark.parametrize("at", range(8), ids=ONE_WRITE + COPY)
     def test_power_cut_and_damage(
-        self, path: Path, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch, at: int
+        self, path: Path, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch, at: int
     ) -> None:
         """After a power cut at any step and damage to the file, the copy has the old or the new records."""
         file.save(BEFORE)
@@ -125,7 +125,7 @@ class TestCrash:
         assert JsonFile(path, read).load() in (BEFORE, AFTER)
 
     @pytest.mark.parametrize("at", range(4), ids=ONE_WRITE)
-    def test_full_disk(self, path: Path, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    def test_full_disk(self, path: Path, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         """A failed write raises an error, leaves a complete file, and can be repeated."""
         file.save(BEFORE)
         disk = Disk(monkeypatch)
@@ -141,7 +141,7 @@ class TestCrash:
     def test_copy_fails(
         self,
         path: Path,
-        file: JsonFile[Person],
+        file: JsonFile[Contact],
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
         at: int,
@@ -155,7 +155,7 @@ class TestCrash:
 
     @pytest.mark.parametrize("at", range(9))
     def test_power_cut_while_the_copy_replaces_the_file(
-        self, path: Path, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch, at: int
+        self, path: Path, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch, at: int
     ) -> None:
         """After a power cut while the copy replaces a damaged file, the next start loads all records."""
         file.save(BEFORE)
@@ -166,7 +166,7 @@ class TestCrash:
                 file.load()
         assert JsonFile(path, read).load() == BEFORE
 
-    def test_leftover_temporary_file(self, path: Path, file: JsonFile[Person]) -> None:
+    def test_leftover_temporary_file(self, path: Path, file: JsonFile[Contact]) -> None:
         """A temporary file that an interrupted write left affects neither content nor mode of the next save."""
         file.save(BEFORE)
         left = path.with_name("people.json.new")
@@ -195,7 +195,7 @@ class TestDamage:
         ],
     )
     def test_copy_is_used(
-        self, path: Path, file: JsonFile[Person], caplog: pytest.LogCaptureFixture, content: bytes
+        self, path: Path, file: JsonFile[Contact], caplog: pytest.LogCaptureFixture, content: bytes
     ) -> None:
         """A damaged file is kept under another name and replaced by the copy, and that is logged."""
         file.save(BEFORE)
@@ -219,7 +219,7 @@ class TestDamage:
             assert len(set_aside(path)) == 1
 
     def test_secrets_stay_out_of_the_log(
-        self, path: Path, file: JsonFile[Person], caplog: pytest.LogCaptureFixture
+        self, path: Path, file: JsonFile[Contact], caplog: pytest.LogCaptureFixture
     ) -> None:
         """The log line about a damaged file does not quote it."""
         file.save(BEFORE)
@@ -227,7 +227,7 @@ class TestDamage:
         file.load()
         assert "what a person typed" not in caplog.text
 
-    def test_file_is_missing(self, path: Path, file: JsonFile[Person]) -> None:
+    def test_file_is_missing(self, path: Path, file: JsonFile[Contact]) -> None:
         """A missing file is restored from its copy."""
         file.save(BEFORE)
         path.unlink()
@@ -235,7 +235,7 @@ class TestDamage:
         assert set_aside(path) == []
         assert path.read_bytes() == copy_of(path).read_bytes()
 
-    def test_copy_is_missing(self, path: Path, file: JsonFile[Person]) -> None:
+    def test_copy_is_missing(self, path: Path, file: JsonFile[Contact]) -> None:
         """A missing copy is created again at the next start."""
         file.save(BEFORE)
         copy_of(path).unlink()
@@ -243,7 +243,7 @@ class TestDamage:
         assert copy_of(path).exists()
         assert path.read_bytes() == copy_of(path).read_bytes()
 
-    def test_copy_is_behind(self, path: Path, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_copy_is_behind(self, path: Path, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch) -> None:
         """If a power cut prevented writing the copy, loading updates it."""
         file.save(BEFORE)
         with monkeypatch.context() as patches:
@@ -254,7 +254,7 @@ class TestDamage:
         path.write_text("damaged later")
         assert file.load() == AFTER
 
-    def test_both_are_damaged(self, path: Path, file: JsonFile[Person]) -> None:
+    def test_both_are_damaged(self, path: Path, file: JsonFile[Contact]) -> None:
         """If the copy is damaged as well, loading fails and changes nothing."""
         file.save(BEFORE)
         path.write_text("{")
@@ -264,7 +264,7 @@ class TestDamage:
                 file.load()
         assert (path.read_text(), copy_of(path).read_text(), set_aside(path)) == ("{", "[", [])
 
-    def test_damaged_twice(self, path: Path, file: JsonFile[Person]) -> None:
+    def test_damaged_twice(self, path: Path, file: JsonFile[Contact]) -> None:
         """Each damaged file is kept under its own name."""
         file.save(BEFORE)
         for content in ("one", "two"):
@@ -274,10 +274,10 @@ class TestDamage:
 
 
 class TestSchema:
-    def test_newer_one_is_refused(self, path: Path, file: JsonFile[Person]) -> None:
+    def test_newer_one_is_refused(self, path: Path, file: JsonFile[Contact]) -> None:
         """The file of a newer program raises a one-line error, and nothing is changed."""
         file.save(BEFORE)
-        path.write_text(json.dumps({"1": asdict(Person("Аида", 20, schema=SCHEMA + 1)), "2": {"other": "fields"}}))
+        path.write_text(json.dumps({"1": asdict(Contact("Аида", 20, schema=SCHEMA + 1)), "2": {"other": "fields"}}))
         before = {each: each.read_bytes() for each in path.parent.iterdir()}
         with pytest.raises(SchemaTooNew, match=rf"^the data has schema {SCHEMA + 1}; .* knows up to {SCHEMA}$"):
             file.load()

@@ -295,7 +295,7 @@ class TestFailures:
         await asyncio.sleep(3000 * 60 + 100)
         assert post.bot.texts(AIDA) == ["hello"]
 
-    async def test_pauses_begin_anew(self, post: Post) -> None:
+    async def test_pauses_restart_after_success(self, post: Post) -> None:
         """After a success the next failure begins with a short pause again."""
         post.bot.refuse(*([NetworkError("down")] * 4))
         await post.put(send("one"))

@@ -108,12 +108,12 @@ async def test_cancelled_handler(processor: PerPersonUpdateProcessor, handlers: 
 async def test_update_without_a_person(processor: PerPersonUpdateProcessor, handlers: Handlers) -> None:
     """An update without a person is handled as well, and delays no person."""
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(processor.process_update(Update(1), handlers.handle("nobody's")))
-        await handlers.until("nobody's begins")
+        tasks.create_task(processor.process_update(Update(1), handlers.handle("no person's")))
+        await handlers.until("no person's begins")
         handlers.end("Aida")
         await processor.process_update(update(AIDA), handlers.handle("Aida"))
-        handlers.end("nobody's")
-    assert handlers.notes[-1] == "nobody's ends"
+        handlers.end("no person's")
+    assert handlers.notes[-1] == "no person's ends"
 
 
 async def test_many_people(processor: PerPersonUpdateProcessor, handlers: Handlers) -> None:

@@ -289,7 +289,7 @@ class SimulatedTelegram(BaseRequest):
 
     def __init__(self, clock: FakeClock) -> None:
         self.world = World(Clock(clock.now, clock.monotonic), callback_lifetime=30)
-        self.bot = self.world.add_bot(TOKEN, "marker", "Marker")
+        self.bot = self.world.add_bot(TOKEN, "marker", "SimulatedMarker")
         self.calls: list[tuple[float, str, int | None, int]] = []  # time, method, chat, status code
         self._clock = clock
 
@@ -325,7 +325,7 @@ class SimulatedTelegram(BaseRequest):
         return code, json.dumps(answer).encode()
 
 
-class Marker:
+class SimulatedMarker:
     """A real bot object with its limiter and outbox, connected to the simulator."""
 
     def __init__(self, per_second: int = PER_SECOND) -> None:
@@ -338,7 +338,7 @@ class Marker:
         self.outbox = Outbox(self.bot, self.database, "marker", self._lost, self.clock)
 
     async def _lost(self, person: int) -> None:
-        raise AssertionError(f"person {person} has blocked nobody")
+        raise AssertionError(f"person {person} has not blocked the bot")
 
     def waits_obeyed(self) -> bool:
         """Return whether no call for a chat was sent within one second after a 429 in it."""
@@ -350,8 +350,8 @@ class Marker:
 
 
 @pytest.fixture
-async def marker() -> AsyncIterator[Marker]:
-    marker = Marker()
+async def marker() -> AsyncIterator[SimulatedMarker]:
+    marker = SimulatedMarker()
     for person in (AIDA, BEN, DANA):
         marker.telegram.join(person)
     await marker.bot.initialize()
@@ -364,13 +364,13 @@ async def marker() -> AsyncIterator[Marker]:
 class TestDeletions:
     """200 deletions in a chat that allows one call per second: none is sent while the chat is paused."""
 
-    async def _messages(self, marker: Marker) -> list[int]:
+    async def _messages(self, marker: SimulatedMarker) -> list[int]:
         chat = marker.telegram.bot.chats[AIDA]
         marker.telegram.world.limits.every_call = True
         person = chat.person
         return [send(marker.telegram.world, marker.telegram.bot, person, {"text": "a"}).message_id for _ in range(200)]
 
-    async def test_queued(self, marker: Marker) -> None:
+    async def test_queued(self, marker: SimulatedMarker) -> None:
         """Queued deletions, urgent ones as well, are all carried out."""
         numbers = await self._messages(marker)
         items = [
@@ -384,7 +384,7 @@ class TestDeletions:
         assert marker.waits_obeyed()
         assert [call[0] for call in marker.telegram.calls if call[2] == BEN] == pytest.approx([0], abs=0.1)
 
-    async def test_direct_calls(self, marker: Marker) -> None:
+    async def test_direct_calls(self, marker: SimulatedMarker) -> None:
         """Direct deletions, all started together and each repeated by its caller, are all carried out."""
         numbers = await self._messages(marker)
 
@@ -404,7 +404,7 @@ class TestDeletions:
 class TestOutbox:
     async def test_priorities(self) -> None:
         """Deletions of passwords go first, then answers, tidying before an answer, results, and other tidying."""
-        marker = Marker(per_second=1)
+        marker = SimulatedMarker(per_second=1)
         people = range(1, 7)
         for person in people:
             marker.telegram.join(person)
@@ -423,7 +423,7 @@ class TestOutbox:
         assert [call[2] for call in marker.telegram.calls] == [1, 6, 5, 4, 3, 2]
         await marker.outbox.close()
 
-    async def test_tap(self, marker: Marker) -> None:
+    async def test_tap(self, marker: SimulatedMarker) -> None:
         """The answer to a tap waits while the person's chat is paused, but not for long."""
         marker.telegram.world.limits.per_chat_per_second = 0.1
         await marker.bot.send_message(AIDA, "one")
