@@ -18,6 +18,10 @@ pytestmark = pytest.mark.integration
 
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
+TELEGRAMS_OWN = {  # labels in Telegram's app
+    "ru": {"Геопозиция", "Транслировать геопозицию"},
+    "kk": {"Геопозиция", "Геопозицияны трансляциялау"},
+}
 
 
 def in_the_code() -> set[str]:
@@ -79,6 +83,16 @@ def test_translations_are_real_and_take_the_same_values(language: str) -> None:
             assert form, message.id
             assert form not in english
             assert fields(form) == fields(english[0]), form
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_buttons_named_in_texts_exist(language: str) -> None:
+    """A button quoted in a translation is the translation of a label in the English text."""
+    messages = {m.id: str(m.string) for m in catalogue(language) if isinstance(m.id, str) and m.id}
+    for english, translation in messages.items():
+        for quoted in set(re.findall("«([^»{]+)»", translation)) - TELEGRAMS_OWN[language]:
+            labels = [label for label, translated in messages.items() if translated == quoted]
+            assert any(label in english for label in labels), translation
 
 
 @pytest.mark.parametrize(
