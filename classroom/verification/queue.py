@@ -22,7 +22,7 @@ from classroom.store import StoreError
 from classroom.verification.metrics import Metrics, in_words
 from classroom.verification.note_check import Check, Limits, NoteChecks, Repeated
 from core.backoff import Backoff
-from core.health import Part
+from core.health import PartHealth
 from core.sqlite import DatabaseError
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class Verification:
         if self._known:
             log.info("faces: closed with %d notes in the queue, which the store keeps", len(self._known))
 
-    async def report(self) -> Part:
+    async def report(self) -> PartHealth:
         """Return the queue's part of /healthz."""
         counts = {
             "queue": len(self._known),
@@ -152,7 +152,7 @@ class Verification:
         }
         degraded = list(self._refused.values())
         degraded += ["the face engine does not answer"] if self._is_engine_away() else []
-        return Part([], [f"{what}: see the log" for what in degraded], {"faces": counts})
+        return PartHealth([], [f"{what}: see the log" for what in degraded], {"faces": counts})
 
     def _is_engine_away(self) -> bool:
         return len(self._no_engine_for) >= ENGINE_AWAY_FOR
