@@ -47,13 +47,13 @@ from classroom.verification.queue import Verification
 from classroom.verification.reviews import FaceReviews
 from core.clock import Clock
 from core.encryption import Cipher, open_cipher
-from core.health import Part, Reports, polling_state
+from core.health import HealthReports, PartHealth, polling_state
 from core.settings import Settings
 from core.sqlite import Database, DatabaseError
 from telegram_app.claims import Claims
 from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
-from telegram_app.files import files_in
-from telegram_app.outbox import BETWEEN_SENDS, MakeFile, OnSent, Outbox
+from telegram_app.files import MakeFile, OnSent, files_in
+from telegram_app.outbox import BETWEEN_SENDS, Outbox
 from telegram_app.people import People
 from telegram_app.persistence import StoredSteps
 from telegram_app.schema import SCHEMA as TELEGRAM_APP
@@ -92,7 +92,7 @@ class BotParts:
 async def serve(
     settings: Settings,
     clock: Clock,
-    reports: Reports,
+    reports: HealthReports,
     *,
     pace: Pace = Pace(),  # frozen
     engine: FaceEngine | None = None,
@@ -272,7 +272,7 @@ async def _until_first(
 
 
 @asynccontextmanager
-async def _store(settings: Settings, folder: Path, cipher: Cipher, reports: Reports) -> AsyncIterator[Store]:
+async def _store(settings: Settings, folder: Path, cipher: Cipher, reports: HealthReports) -> AsyncIterator[Store]:
     store: Store
     if settings.mongodb_uri is not None:
         from classroom.store.mongo import MongoStore  # here: its driver takes 13 MB
@@ -287,7 +287,7 @@ async def _store(settings: Settings, folder: Path, cipher: Cipher, reports: Repo
         await store.close()
 
 
-async def open_when_there(store: Store, reports: Reports, *, every: float = STORE_TRIED_EVERY) -> None:
+async def open_when_there(store: Store, reports: HealthReports, *, every: float = STORE_TRIED_EVERY) -> None:
     """Open a store; one that can't be reached is waited for: after a power cut a database may be up later than we.
 
     Raises StoreDamaged, StoreRefused, EncryptionKeyError.
@@ -301,8 +301,8 @@ async def open_when_there(store: Store, reports: Reports, *, every: float = STOR
             await asyncio.sleep(every)
 
 
-async def _waiting_for_store() -> Part:
-    return Part([], ["the classroom waits for its store: see the log"], {})
+async def _waiting_for_store() -> PartHealth:
+    return PartHealth([], ["the classroom waits for its store: see the log"], {})
 
 
 def _cipher(settings: Settings, folder: Path) -> Cipher:
@@ -338,7 +338,9 @@ class Lateness:
         return taken
 
 
-async def health_part(bots: list[BotParts], store: Store, lateness: Lateness, sync: LmsSync | None = None) -> Part:
+async def health_part(
+    bots: list[BotParts], store: Store, lateness: Lateness, sync: LmsSync | None = None
+) -> PartHealth:
     """Return the classroom's part of /healthz."""
     failing, degraded = [], []
     for bot in bots:
@@ -356,9 +358,9 @@ async def health_part(bots: list[BotParts], store: Store, lateness: Lateness, sy
         async with asyncio.timeout(STORE_HEALTHY_WITHIN):
             unfinished, unsent = len(await store.unfinished()), len(await store.unacked())
     except (StoreUnavailable, TimeoutError):  # a restart would not bring it back, and would end the marker's Chromes
-        return Part(failing, [*degraded, "the classroom's store does not answer: see the log"], {})
+        return PartHealth(failing, [*degraded, "the classroom's store does not answer: see the log"], {})
     except StoreError:
-        return Part([*failing, "the classroom's store can't be read: see the log"], degraded, {})
+        return PartHealth([*failing, "the classroom's store can't be read: see the log"], degraded, {})
     counts = {
         "sessions": unfinished,
         "sheets_not_in_lms": unsent,
@@ -366,4 +368,4 @@ async def health_part(bots: list[BotParts], store: Store, lateness: Lateness, sy
         "lms_seconds": spread(sync.seconds) if sync is not None else {},
         "reply_seconds": {bot.setting: spread(bot.side.outbox.seconds) for bot in bots},
     }
-    return Part(failing, degraded, counts)
+    return PartHealth(failing, degraded, counts)

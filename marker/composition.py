@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 CHROME, CHROMEDRIVER = "Chrome", "chromedriver"
 
 
-async def serve(settings: Settings, clock: Clock, reports: health.Reports) -> None:
+async def serve(settings: Settings, clock: Clock, reports: health.HealthReports) -> None:
     """Run the marker until cancelled.
 
     Raises:
@@ -63,7 +63,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.Reports) -> No
         raise TokenRefused("TELEGRAM_BOT_TOKEN") from None
 
 
-async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> None:
+async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports) -> None:
     token = settings.telegram_bot_token
     if token is None:
         raise InvalidToken

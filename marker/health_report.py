@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from datetime import timedelta
 
-from core.health import Part, polling_state
+from core.health import PartHealth, polling_state
 from core.sqlite import DatabaseError
 from marker.application import Marker
 from marker.services import Services
@@ -18,7 +18,7 @@ LAGGING = 1.0  # seconds by which the loop is late
 
 async def report(
     services: Services, marker: Marker, poll: PollingRequest, programs: Mapping[str, str] | None = None
-) -> Part:
+) -> PartHealth:
     """Return the marker's part of the report; ``programs`` are by name those that it needs on this machine.
 
     The portal being down is not our illness: the container must not be restarted for it.
@@ -47,7 +47,7 @@ async def report(
         degraded.append(f"{troubled} monitors can't watch the portal for 5 minutes or longer")
     if waiting := registry.waiting():
         degraded.append(f"{waiting} monitors wait for a place: MAX_ACTIVE_MONITORS or memory")
-    return Part(failing, degraded, {"monitors": len(registry.active()), "capacity": registry.capacity})
+    return PartHealth(failing, degraded, {"monitors": len(registry.active()), "capacity": registry.capacity})
 
 
 def gone(programs: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Builds a bot's application, and runs it until it is told to end."""
+"""Builds and runs the python-telegram-bot application of a bot."""
 
 import asyncio
 import logging
@@ -23,37 +23,34 @@ log = logging.getLogger(__name__)
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
 HTTP_TIMEOUT = 30.0  # seconds
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds, while Telegram can't be reached at the start
-STOP_WITHIN = 3.0  # seconds for the poll under way
-POLL_SECONDS = 25  # Telegram holds a poll so long when there is nothing
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds, while Telegram can't be reached at start
+STOP_WITHIN = 3.0  # seconds for the current poll
+POLL_SECONDS = 25  # Telegram holds a poll without updates for this long
 _UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY, Update.MY_CHAT_MEMBER]
 
 
 class TokenRefused(Exception):
-    """Telegram does not know a bot's token (permanent). Its text is one line that names the setting."""
+    """Telegram does not know a bot's token (permanent). The text is one line that names the setting."""
 
     def __init__(self, setting: str) -> None:
-        """Take the setting's name."""
         super().__init__(f"{setting}: got a token that Telegram does not know, wants the one from @BotFather")
         self.setting = setting
 
 
 class PollingRequest(HTTPXRequest):
-    """The connection that polls for updates; remembers what Telegram answered last, for the health check."""
+    """The connection for polling; records Telegram's last answer for the health report."""
 
     def __init__(self, proxy: str | None) -> None:
-        """Connect through ``proxy`` where one is given."""
         super().__init__(connection_pool_size=1, connect_timeout=HTTP_TIMEOUT, read_timeout=HTTP_TIMEOUT, proxy=proxy)
         self.answered_at: float | None = None
         self.refused = asyncio.Event()  # Telegram does not know the token any more
-        self.conflict = False  # another program fetches this bot's updates
+        self.conflict = False  # another process polls with this bot's token
 
     def answered(self) -> None:
-        """Note that Telegram has answered just now; the first poll may be held for half a minute."""
+        """Record that Telegram answered now. Also called at start, since the first poll may take half a minute."""
         self.answered_at = time.monotonic()
 
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
-        """Make the request; a status of 200 is a sign of life."""
         status, payload = await super().do_request(*args, **kwargs)
         if status == HTTPStatus.OK:
             self.answered()
@@ -73,7 +70,7 @@ def build_application(
     persistence: BasePersistence[Any, Any, Any],
     polling_request: PollingRequest,
 ) -> AnyApplication:
-    """Return an application that talks to ``api_url`` and handles one update a person at a time."""
+    """Return an application for the Bot API at ``api_url`` that handles one update per person at a time."""
     builder = (
         ApplicationBuilder()
         .token(token)
@@ -98,7 +95,7 @@ def build_application(
 
 @asynccontextmanager
 async def running(application: AnyApplication) -> AsyncIterator[AnyApplication]:
-    """Run an application: connect (trying again while Telegram can't be reached), handle updates, stop in order.
+    """Run an application during the block. Connecting is retried while Telegram can't be reached.
 
     Raises:
         telegram.error.InvalidToken: Telegram does not know the token (permanent).
@@ -124,7 +121,7 @@ async def running(application: AnyApplication) -> AsyncIterator[AnyApplication]:
 
 @asynccontextmanager
 async def polling(application: AnyApplication) -> AsyncIterator[None]:
-    """Fetch updates. What waits from before is handled, too: a typed password must not stay on a screen."""
+    """Poll for updates during the block. Pending updates are handled: they may be passwords that must be deleted."""
     updater = application.updater
     if updater is None:
         raise RuntimeError("an application without an updater")
@@ -142,12 +139,9 @@ async def polling(application: AnyApplication) -> AsyncIterator[None]:
         )
         yield
     finally:
-        if updater.running:  # also where the start itself was cancelled
+        if updater.running:  # also if start_polling was cancelled
             try:
-                # it waits for the poll under way, which a silent Telegram may hold
+                # it waits for the current poll, which may hang
                 await asyncio.wait_for(updater.stop(), STOP_WITHIN)
             except TimeoutError:
-                log.warning("Telegram does not answer; the poll is given up")
-
-
-__all__ = ["AnyApplication", "PollingRequest", "TokenRefused", "build_application", "polling", "running"]
+                log.warning("Telegram does not answer; polling was stopped without waiting")

@@ -1,4 +1,4 @@
-"""The real bot.py in a process of its own: the one way in which tests and benchmarks start it."""
+"""Runs the real bot.py as a child process, for tests and benchmarks."""
 
 import contextlib
 import os
@@ -24,10 +24,10 @@ COMMAND = [sys.executable, "bot.py"]
 
 
 class BotProcess:
-    """bot.py with a clean environment and its data in ``folder``; it and its Chromes end when we end."""
+    """bot.py with a clean environment and its data in ``folder``; it and its Chromes end with the test process."""
 
     passed_on: tuple[str, ...] = ("PATH",)
-    """What of our own environment it gets."""
+    """Variables of the test's environment that are passed to it."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class BotProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, unless it runs."""
+        """Start it unless it is running."""
         if self._process is not None and self._process.poll() is None:
             return
         children.own_profiles(self._profiles)
@@ -52,33 +52,32 @@ class BotProcess:
             )
 
     def runs(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-        """Start another bot.py that ends by itself; return its exit code and what it printed."""
+        """Run a second bot.py that exits by itself; return its exit code and output."""
         children.own_profiles(self._profiles)
         return children.run([*COMMAND, *arguments], timeout=PATIENCE, env={**self.environment, **settings})
 
     @property
     def process(self) -> "subprocess.Popen[bytes]":
-        """The process that was started last."""
+        """The last started process."""
         assert self._process is not None
         return self._process
 
     @property
     def pid(self) -> int:
-        """Its number."""
         return self.process.pid
 
     def stop(self, patience: float = PATIENCE) -> int:
-        """Ask it to end, as Docker does, and return its exit code."""
+        """Stop it with SIGTERM, as Docker does, and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(patience)
 
     def crash(self) -> None:
-        """End it without a chance to clean up."""
+        """Kill it, so that it can't clean up."""
         self.process.kill()
         self.process.wait()
 
     def end(self) -> None:
-        """Make sure that it and its Chromes are gone, at the end of a test."""
+        """Kill it and its Chromes at the end of a test."""
         if self._process is not None:
             children.end(self._process)
         for process in self.browsers():
@@ -89,15 +88,14 @@ class BotProcess:
         return self.folder / "data" / "profiles"
 
     def browsers(self) -> list[psutil.Process]:
-        """Return the processes of the Chromes and drivers with this bot's profiles, dead ones apart."""
+        """Return the running processes of Chromes and drivers with this bot's profiles."""
         return children.browsers(self._profiles)
 
     def log(self) -> str:
-        """Return its log so far."""
         return self.log_file.read_text(encoding="utf-8") if self.log_file.exists() else ""
 
     def health(self) -> tuple[int, Any]:
-        """Return status and report of /healthz; 0 and nothing where HEALTH_PORT is not set or nobody listens yet."""
+        """Return status and report of /healthz; 0 and an empty report if it does not answer."""
         try:
             answer = httpx.get(f"http://127.0.0.1:{self.port}/healthz", trust_env=False, timeout=PATIENCE)
         except httpx.HTTPError:
@@ -106,7 +104,7 @@ class BotProcess:
 
 
 class MarkerProcess(BotProcess):
-    """bot.py with the marker alone."""
+    """bot.py with only the marker."""
 
     passed_on = ("PATH", "HOME", "LANG", "CHROME_BIN", "CHROMEDRIVER_PATH", "SSL_CERT_FILE")
 
@@ -124,7 +122,7 @@ class MarkerProcess(BotProcess):
     def seed(
         self, number: int, username: str, password: str, mode: Mode = "automatic", monitoring: bool = False
     ) -> None:
-        """Register a student before the bot runs, as an earlier process would have."""
+        """Store a registered student before the bot starts."""
         cipher = open_cipher(None, self.folder / "secrets" / "encryption.key", may_create=True)
         storage = Storage(self.folder / "data", cipher)
         storage.redeem(storage.create_invitation(ADMIN), number, username, password)
@@ -133,7 +131,7 @@ class MarkerProcess(BotProcess):
 
 
 class ClassProcess(BotProcess):
-    """bot.py with the classroom alone."""
+    """bot.py with only the classroom."""
 
     def __init__(self, folder: Path, telegram: Telegram, **settings: str) -> None:
         own = {
@@ -147,7 +145,7 @@ class ClassProcess(BotProcess):
 
 
 def _free_port() -> int:
-    """Return a port that the system gives to nobody by itself while the bot starts, as it does with ephemeral ones."""
+    """Return a free port below the ephemeral ones, which the system could assign to another process meanwhile."""
     while True:
         port = random.randrange(20_000, 30_000)
         with socket.socket() as probe, contextlib.suppress(OSError):

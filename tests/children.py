@@ -1,8 +1,8 @@
-"""Processes that tests and benchmarks start, and that end with them: also after a crash or `kill -9`.
+"""Child processes of tests and benchmarks that end with their parent, even after a crash or `kill -9`.
 
-A watcher process (this file, run as a script) reads which processes and which Chrome profiles are ours from a pipe. The
-pipe closes when we end, however we end; the watcher then ends what is left. Unlike PR_SET_PDEATHSIG this works on macOS
-too, does not depend on the thread that started a process, and reaches the Chromes, which are children of children.
+A watcher process (this file, run as a script) reads the children's PIDs and Chrome profiles from a pipe. When the
+parent ends, however it ends, the pipe closes, and the watcher ends the remaining processes. Unlike PR_SET_PDEATHSIG
+this works on macOS, does not depend on the thread that started a process, and includes the Chromes of a bot.
 """
 
 import atexit
@@ -17,19 +17,19 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-GRACE = 15.0  # seconds from SIGTERM to SIGKILL: a bot ends its own Chromes
+GRACE = 15.0  # seconds from SIGTERM to SIGKILL, in which a bot ends its Chromes
 _watcher: "subprocess.Popen[str] | None" = None
 
 
 def start(command: list[str], **options: Any) -> "subprocess.Popen[Any]":
-    """Start a process in a session of its own that ends when we end; ``options`` are Popen's."""
+    """Start a process in a session of its own that ends with this process; ``options`` are those of Popen."""
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **options)
-    _tell("process", process.pid)
+    _register("process", process.pid)
     return process
 
 
 def end(process: "subprocess.Popen[Any]") -> None:
-    """Kill a process that was started here, with its session, and close its pipes."""
+    """Kill the process group of a child, and close its pipes."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -40,7 +40,7 @@ def end(process: "subprocess.Popen[Any]") -> None:
 
 
 def run(command: list[str], timeout: float, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end and return what it printed."""
+    """Run a command until it exits; return its exit code and output."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = start(command, text=True, **pipes, **options)
     try:
@@ -51,12 +51,12 @@ def run(command: list[str], timeout: float, **options: Any) -> "subprocess.Compl
 
 
 def own_profiles(folder: Path) -> None:
-    """Have the Chromes with a profile in or below a folder end when we end."""
-    _tell("profiles", folder)
+    """Make the Chromes with a profile in or below a folder end with this process."""
+    _register("profiles", folder)
 
 
 def browsers(folder: Path) -> list[psutil.Process]:
-    """Return the processes of Chromes and drivers with a profile in or below a folder, dead ones apart."""
+    """Return the running processes of Chromes and drivers with a profile in or below a folder."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -68,8 +68,8 @@ def browsers(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def _tell(kind: str, value: object) -> None:
-    global _watcher  # one for the whole process
+def _register(kind: str, value: object) -> None:
+    global _watcher  # one per process
     if _watcher is None:
         _watcher = subprocess.Popen(
             [sys.executable, __file__],
@@ -89,7 +89,7 @@ def _end_watcher(watcher: "subprocess.Popen[str]") -> None:
 
 
 def _watch() -> None:
-    """Note what is told until the pipe closes, then end what is left."""
+    """Collect processes and profiles until the pipe closes, then end those that are left."""
     processes: list[psutil.Process] = []
     folders: list[Path] = []
     for line in sys.stdin:
@@ -100,7 +100,7 @@ def _watch() -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 processes.append(psutil.Process(int(value)))
         processes = [process for process in processes if process.is_running()]
-    # psutil sends no signal to another process that got the same number meanwhile
+    # psutil sends no signal to a new process with a reused PID
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
@@ -110,7 +110,7 @@ def _watch() -> None:
             process.kill()
     if folders:
         sys.path.insert(0, str(ROOT))
-        from portal.browser import end_processes  # slow to import, and needed here only
+        from portal.browser import end_processes  # slow to import, so only if needed
 
         for folder in folders:
             end_processes(None, folder)

@@ -1,4 +1,4 @@
-"""Runs the simulators for tests: in a thread with a loop of its own, so that tests stay plain, blocking code."""
+"""Runs the simulators in a thread with its own event loop, so that tests can be blocking code; and Java servers."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ MONGO = ROOT / "tests" / "mongo_server" / "run"
 
 @contextmanager
 def in_thread(serving: AbstractAsyncContextManager[str]) -> Iterator[str]:
-    """Enter an asynchronous server in a thread; yield what it yields, its URL."""
+    """Run an asynchronous server in a thread; yield its URL."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
     thread.start()
@@ -48,20 +48,20 @@ async def _exit(serving: AbstractAsyncContextManager[str]) -> None:
 
 @contextmanager
 def vaadin_portal(*options: str) -> Iterator[str]:
-    """Start the portal on the real Vaadin, with more options for its `run`; yield its URL without the path.
+    """Start the test portal on the real Vaadin; yield its URL without the path. ``options``: those of its `run`.
 
-    Skips the test where Java 17 or Maven's repository is missing.
+    Skips the test if Java 17 or Maven's repository is missing.
     """
     with _java_server(VAADIN, "the portal on Vaadin", "--port", "0", *options) as line:
-        httpx.get(line, follow_redirects=True, trust_env=False, timeout=PATIENCE)  # the first page of a server is slow
+        httpx.get(line, follow_redirects=True, trust_env=False, timeout=PATIENCE)  # a server's first page is slow
         yield line.removesuffix("/").removesuffix("/RegistrationOnline")
 
 
 @contextmanager
 def mongo_server(*options: str) -> Iterator[str]:
-    """Start a server of MongoDB's wire protocol, with more options for its `run`; yield its URI.
+    """Start a server with MongoDB's wire protocol; yield its URI. ``options``: those of its `run`.
 
-    Skips the test where Java 17 or Maven's repository is missing.
+    Skips the test if Java 17 or Maven's repository is missing.
     """
     with _java_server(MONGO, "the server of MongoDB's protocol", *options) as line:
         yield line
@@ -69,7 +69,7 @@ def mongo_server(*options: str) -> Iterator[str]:
 
 @contextmanager
 def _java_server(run: Path, what: str, *options: str) -> Iterator[str]:
-    """Start a server and yield the line with which it says that it listens."""
+    """Start a server and yield the first line of its output, its address."""
     process = children.start(
         [str(run), "--exit-with-stdin", *options],
         stdin=subprocess.PIPE,
@@ -90,14 +90,14 @@ def _java_server(run: Path, what: str, *options: str) -> Iterator[str]:
 
 
 def missing(reason: str) -> None:
-    """Skip a test that needs what this machine has not got; where everything must be there, fail it."""
+    """Skip a test whose requirements are not installed; fail it if REQUIRE_ALL is 1."""
     if os.environ.get("REQUIRE_ALL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def need_browser() -> None:
-    """Skip where there is no Chrome with its driver."""
+    """Skip the test if Chrome or its driver is not installed."""
     has_chrome = os.environ.get("CHROME_BIN") or any(
         map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome", "chrome-headless-shell"))
     )

@@ -16,8 +16,9 @@ from classroom.faces.person_keys import PersonKeys, PersonKeysUnavailable
 from classroom.services import Classroom
 from classroom.student.face_texts import unusable_text
 from classroom.verification.reviews import FaceReviews, ReviewFiles
+from telegram_app.files import SHIPPED
 from telegram_app.lines import short
-from telegram_app.outbox import NOTICE, SHIPPED, Item
+from telegram_app.outbox import NOTICE, Item
 
 log = logging.getLogger(__name__)
 

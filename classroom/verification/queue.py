@@ -22,7 +22,7 @@ from classroom.verification.failures import Failures
 from classroom.verification.metrics import Metrics, in_words
 from classroom.verification.note_check import Check, NoteChecks, NoteLimits
 from core.backoff import Backoff
-from core.health import Part
+from core.health import PartHealth
 from core.sqlite import DatabaseError
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class Verification:
         if self._known:
             log.info("faces: closed with %d notes in the queue, which the store keeps", len(self._known))
 
-    async def report(self) -> Part:
+    async def report(self) -> PartHealth:
         """Return the queue's part of /healthz."""
         counts = {
             "queue": len(self._known),
@@ -131,7 +131,7 @@ class Verification:
             "tasks": len(self._tasks),
             **self.metrics.report(),
         }
-        return Part([], self._failures.degraded(), {"faces": counts})
+        return PartHealth([], self._failures.degraded(), {"faces": counts})
 
     # the queue
 

@@ -22,8 +22,9 @@ from classroom.photos import PhotoError, Photos
 from classroom.services import Classroom
 from core.encryption import Cipher, EncryptionKeyError
 from core.json_file import replace_file
+from telegram_app.files import MakeFile, OnSent
 from telegram_app.lines import short
-from telegram_app.outbox import NOTICE, Button, Item, MakeFile, OnSent
+from telegram_app.outbox import NOTICE, Button, Item
 
 log = logging.getLogger(__name__)
 

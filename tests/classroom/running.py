@@ -17,7 +17,7 @@ from classroom.photos import Photos
 from classroom.store import Store
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
-from core.health import Reports
+from core.health import HealthReports
 from core.settings import Settings
 from sandbox.lms.server import LmsSimulator
 from tests.e2e.people import Person, Telegram
@@ -110,7 +110,7 @@ async def classroom(
     *,
     engine: FaceEngine | None = None,
     photos: Photos | None = None,
-    reports: Reports | None = None,
+    reports: HealthReports | None = None,
     **changes: Any,
 ) -> AsyncIterator[str]:
     """Run the classroom against a Telegram; without other settings no face is asked for."""
@@ -125,7 +125,7 @@ async def classroom(
         encryption_key_file=folder.parent / f"{folder.name}-secrets" / "encryption.key",
         **changes,
     )
-    reports = reports or Reports()
+    reports = reports or HealthReports()
     serving = asyncio.create_task(serve(settings, clock, reports, pace=FAST, engine=engine, photos=photos))
     try:
         yield telegram_url

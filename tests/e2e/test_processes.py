@@ -97,7 +97,7 @@ def test_a_lost_key_is_no_reason_to_make_a_new_one(bot: MarkerProcess, telegram:
     settings = {"TELEGRAM_BOT_TOKEN": TOKEN, "ADMIN_TELEGRAM_ID": "1", "TELEGRAM_API_URL": telegram.url}
     refused = run_bot(bot.folder, ENCRYPTION_KEY_FILE=str(key), **settings)
     assert refused.returncode == 78
-    assert "put the key back" in refused.stderr
+    assert "restore the key" in refused.stderr
     assert not key.exists()
     other = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
     wrong = run_bot(bot.folder, ENCRYPTION_KEY=other, **settings)

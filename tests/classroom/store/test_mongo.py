@@ -27,7 +27,7 @@ from classroom.store import Store, StoreDamaged, StoreRefused, StoreUnavailable,
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
 from core.encryption import Cipher, EncryptionKeyError
-from core.health import Reports
+from core.health import HealthReports
 from tests.classroom.store.contract import CODE, NOW, StoreContract, a_session, after, mark, opened, sheets_of
 from tests.servers import ROOT, mongo_server
 from tests.waiting import PATIENCE
@@ -295,7 +295,7 @@ async def test_gone_at_the_start(database: str) -> None:
 
 async def test_waited_for(database: str) -> None:
     """The classroom waits for a MongoDB that starts later, and names it in the health report meanwhile."""
-    reports = Reports()
+    reports = HealthReports()
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]

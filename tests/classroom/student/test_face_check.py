@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.health import Reports
+from core.health import HealthReports
 from tests.classroom.face_fakes import FakeEngine, FakePhotos, Recording, note
 from tests.classroom.running import STUDENTS, TEACHERS, RunningClock, Teacher, classroom, its_telegram, rosters
 from tests.e2e.people import Telegram, eventually, labels
@@ -29,7 +29,7 @@ class Run:
 
     def __init__(self, stack: ExitStack, folder: Path, url: str, clock: RunningClock) -> None:
         self._stack, self.folder, self._url, self._clock = stack, folder, url, clock
-        self.engine, self.photos, self.reports = FakeEngine(), FakePhotos(), Reports()
+        self.engine, self.photos, self.reports = FakeEngine(), FakePhotos(), HealthReports()
 
     def start(self, **changes: Any) -> None:
         """Start or restart it."""

@@ -10,7 +10,7 @@ import pytest
 from classroom.domain import face_policy as faces
 from classroom.domain.sessions import CheckIn, CheckInStep
 from classroom.store import Store
-from core.health import Reports
+from core.health import HealthReports
 from tests.classroom.face_fakes import FakeEngine, FakePhotos, Recording
 from tests.classroom.running import Run, RunningClock, Teacher, its_telegram, rosters
 from tests.e2e.people import Telegram, eventually, labels
@@ -32,7 +32,7 @@ class Scene:
         rosters(folder, ROSTER)
         self.telegram, self.folder, self.clock = telegram, folder, RunningClock()
         self.engine, self.photos = FakeEngine(), FakePhotos()
-        fakes = {"engine": self.engine, "photos": self.photos, "reports": Reports()}
+        fakes = {"engine": self.engine, "photos": self.photos, "reports": HealthReports()}
         self.run = Run(folder, telegram.url, self.clock, **fakes)
         self.run.starts(face_engine="local")
         self.teacher = Teacher(telegram, 7001, "+77010000001")
