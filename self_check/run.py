@@ -30,8 +30,9 @@ from core.json_file import DataDamaged, SchemaTooNew
 from core.settings import BOT_TOKENS, Settings
 from core.sqlite import SCHEMA
 from marker.monitors.capacity import BYTES_PER_MONITOR, memory_capacity
-from portal.browser import Chromes, find_programs, sandbox_possible
+from portal.browser import Chromes
 from portal.errors import PortalError
+from portal.programs import find_programs, sandbox_possible
 from portal.session import chrome_opener
 from portal.views import View
 from storage import Storage, StorageUnavailable

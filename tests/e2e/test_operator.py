@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from portal.browser import find_programs
+from portal.programs import find_programs
 from tests.e2e.people import ADMIN, BotProcess, Person, Portal, Telegram, eventually
 from tests.servers import ROOT, need_browser
 

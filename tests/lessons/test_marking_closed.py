@@ -3,7 +3,7 @@
 import pytest
 
 from core.sqlite import Database
-from lessons.events import Event, Why
+from lessons.events import CloseReason, Event
 from lessons.journal import Lessons
 from portal.errors import PortalUnavailable
 from tests.fakes import ALGORITHMS, NOTHING, PHYSICS, shows
@@ -22,7 +22,7 @@ def test_not_pressed() -> None:
     scene.portal.page = shows(ALGORITHMS)
     scene.commands.at(30, lambda: scene.portal.show(NOTHING))
     scene.run(60)
-    assert why(scene) == Why.NOT_PRESSED.value
+    assert why(scene) == CloseReason.NOT_PRESSED.value
 
 
 def test_not_confirmed() -> None:
@@ -32,7 +32,7 @@ def test_not_confirmed() -> None:
     scene.portal.clicks.extend([False] * 100)
     scene.commands.at(30, lambda: scene.portal.show(NOTHING))
     scene.run(60)
-    assert why(scene) == Why.NOT_CONFIRMED.value
+    assert why(scene) == CloseReason.NOT_CONFIRMED.value
 
 
 def test_trouble() -> None:
@@ -43,7 +43,7 @@ def test_trouble() -> None:
     scene.commands.at(200, lambda: scene.portal.show(NOTHING))
     scene.portal.loads.clear()
     scene.run(600)
-    assert why(scene) == Why.TROUBLE.value
+    assert why(scene) == CloseReason.TROUBLE.value
 
 
 @pytest.mark.parametrize("mode", ["automatic", "manual"])
@@ -58,7 +58,7 @@ def test_while_we_were_away(mode: str) -> None:
     second.run(30)
     closed = second.only(Event.LESSON_CLOSED)
     assert closed.lesson is not None
-    assert (closed.lesson.subject, closed.text) == ("Algorithms", Why.TROUBLE.value)
+    assert (closed.lesson.subject, closed.text) == ("Algorithms", CloseReason.TROUBLE.value)
 
 
 def test_told_before() -> None:

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from core.sqlite import Database
-from lessons.events import Event, Status, StatusEvent
+from lessons.events import Event, MonitorStatus, StatusEvent
 from lessons.journal import Lessons
+from lessons.marking import LessonRecords
+from lessons.schedule import Schedule
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
 from portal.limits import PortalLimits
+from portal.session import PortalAccess
 from storage import Mode
 from tests.fakes import FakeClock, FakePortal, RecordingJournal, ScriptedCommands
 
@@ -38,7 +41,7 @@ class Scene:
         self.found: list[tuple[float, str, Lesson]] = []
         self.events: list[StatusEvent] = []
         self.heard_at: list[tuple[float, Event]] = []
-        self.statuses: list[Status] = []
+        self.statuses: list[MonitorStatus] = []
         self.threads: set[str] = set()
         self.forgotten: list[str] = []  # profiles whose portal session was let go without a browser
         self.monitor = AttendanceMonitor(
@@ -47,15 +50,10 @@ class Scene:
             mode,
             self._on_attendance_found,
             self._on_status_update,
-            student=501,
-            journal=RecordingJournal(self.notes, self.lessons),
-            open_portal=self.portal.opener,
-            limits=self.limits,
-            clock=self.clock,
-            jitter=jitter,
+            portal=PortalAccess(self.portal.opener, limits=self.limits, forget_session=self.forgotten.append),
+            records=LessonRecords(RecordingJournal(self.notes, self.lessons), student=501),
+            schedule=Schedule(rests_until=rests_until, clock=self.clock, jitter=jitter),
             commands=self.commands,
-            rests_until=rests_until,
-            forget_session=self.forgotten.append,
         )
 
     def run(self, seconds: float) -> "Scene":

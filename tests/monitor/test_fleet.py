@@ -11,9 +11,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from monitor import AttendanceMonitor, Commands
+from lessons.commands import Commands
+from lessons.schedule import Schedule
+from monitor import AttendanceMonitor
 from portal.errors import PortalUnavailable
 from portal.limits import Pause, PortalLimits
+from portal.session import PortalAccess
 from portal.views import Reading
 from tests.fakes import LOGIN, NOTHING, FakeClock
 
@@ -123,7 +126,7 @@ class Fleet:
         self._order = itertools.count()
         self._waits: list[tuple[float, int, Turns]] = []
         self._idle = threading.Semaphore(0)
-        limits = PortalLimits(LOADS_PER_SECOND, SIGN_INS, self.clock)
+        portal = PortalAccess(self._open, limits=PortalLimits(LOADS_PER_SECOND, SIGN_INS, self.clock))
         chance = random.Random(7)
         self.monitors = [
             AttendanceMonitor(
@@ -132,13 +135,9 @@ class Fleet:
                 "automatic",
                 lambda _username, _status, _lesson: None,
                 lambda _username, _event: None,
-                student=number,
-                open_portal=self._open,
-                limits=limits,
-                clock=self.clock,
-                jitter=chance.uniform,
+                portal=portal,
+                schedule=Schedule(rests_until=rests_until, clock=self.clock, jitter=chance.uniform),
                 commands=Turns(self),
-                rests_until=rests_until,
             )
             for number in range(STUDENTS)
         ]

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from lessons.events import Event, State
-from monitor import AttendanceMonitor, Commands
+from lessons.commands import Commands
+from lessons.events import Event, MonitorState
+from monitor import AttendanceMonitor
 from portal.errors import BrowserFailed, PortalUnavailable
 from portal.limits import Pause
+from portal.session import PortalAccess
 from portal.views import Reading
 from tests.fakes import ALGORITHMS, LOGIN, FakeClock, FakePortal, shows
 from tests.monitor.scene import MONDAY_MORNING, Scene
@@ -104,7 +106,7 @@ class TestStatus:
         scene.portal.page = LOGIN
         scene.run(30)
         states += [status.state for status in scene.statuses]
-        assert states == [State.STARTING, State.SIGNING_IN, State.WATCHING, State.STOPPED]
+        assert states == [MonitorState.STARTING, MonitorState.SIGNING_IN, MonitorState.WATCHING, MonitorState.STOPPED]
 
     def test_times(self, scene: Scene) -> None:
         """While watching, the status says since when, when the page was last checked and when it will be again."""
@@ -203,7 +205,7 @@ class TestThread:
             "automatic",
             lambda *_told: None,
             lambda _name, event: (watching if event.event is Event.WATCHING else stopped).set(),
-            open_portal=portal.opener,
+            portal=PortalAccess(portal.opener),
         )
         monitor.start()
         assert watching.wait(20)
@@ -217,7 +219,7 @@ class TestThread:
         """A browser that hangs is killed from outside when waiting for the monitor takes too long."""
         hung = HungPortal(FakeClock())
         monitor = AttendanceMonitor(
-            "a_student", "x", "automatic", lambda *_told: None, lambda *_event: None, open_portal=hung.opener
+            "a_student", "x", "automatic", lambda *_told: None, lambda *_event: None, portal=PortalAccess(hung.opener)
         )
         monitor.start()
         assert hung.hangs.wait(20)

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lessons.events import Event, State
-from monitor import WAKE_AHEAD
+from lessons.events import Event, MonitorState
+from lessons.schedule import WAKE_AHEAD
 from portal.errors import PortalUnavailable, SessionLost
 from tests.fakes import ALGORITHMS, LOGIN, shows
 from tests.monitor.scene import MONDAY_MORNING, Scene
@@ -44,7 +44,7 @@ def test_hours_end() -> None:
     assert scene.portal.notes.count("open") == 1
     assert scene.portal.count("end") == 1
     assert scene.portal.count("leave") == 0
-    resting = next(status for status in scene.statuses if status.state is State.RESTING)
+    resting = next(status for status in scene.statuses if status.state is MonitorState.RESTING)
     assert resting.next_check == MONDAY_MORNING + timedelta(seconds=10_000)
     assert scene.count(Event.RESTING) == 1
 
@@ -111,9 +111,9 @@ def test_skipped_while_the_portal_is_down() -> None:
     scene.commands.at(200, skip)
     scene.commands.at(210, lambda: scene.portal.show(shows(ALGORITHMS)))
     scene.commands.at(205, lambda: states.append(scene.monitor.status.state))
-    states: list[State] = []
+    states: list[MonitorState] = []
     scene.run(2000)
-    assert states == [State.RESTING]
+    assert states == [MonitorState.RESTING]
     assert scene.portal.count("end") == 1
     assert scene.portal.count("click Algorithms") == 0
 

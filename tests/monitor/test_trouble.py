@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from lessons.events import Event, State, StatusEvent
+from lessons.events import Event, MonitorState, StatusEvent
 from portal.errors import (
     AccountBlocked,
     BrowserFailed,
@@ -90,7 +90,7 @@ class TestSigningIn:
         assert scene.count(Event.REFUSED) == 1
         assert scene.count(Event.STOPPED) == 0
         assert scene.notes[-1] == "end"
-        assert (scene.monitor.status.state, scene.monitor.status.trouble) == (State.STOPPED, WORDS)
+        assert (scene.monitor.status.state, scene.monitor.status.trouble) == (MonitorState.STOPPED, WORDS)
         assert scene.clock.passed < 60
 
     @pytest.mark.parametrize("where", ["load", "sign-in", "sign-in reading"])
@@ -193,7 +193,7 @@ class TestPauses:
         scene.portal.page = PortalUnavailable("HTTP 503")
         scene.run(3)
         waiting = scene.statuses[1]  # told with the second trouble
-        assert (waiting.state, waiting.trouble) == (State.WAITING, "HTTP 503")
+        assert (waiting.state, waiting.trouble) == (MonitorState.WAITING, "HTTP 503")
         assert waiting.next_check is not None
         assert (waiting.next_check - waiting.since).total_seconds() == pytest.approx(1.7 + 3.4, abs=0.01)
 

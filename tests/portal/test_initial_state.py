@@ -178,7 +178,7 @@ def test_pages_that_lose_their_session(page: Page, state: InitialState, trust: T
     for harmed in range(1, HARMS + 1):
         page.load(state, NOTHING)
         state.same()
-        state.troubled()
+        state.session_lost()
         assert bool(trust.lost) == (harmed == HARMS)
 
 
@@ -186,12 +186,12 @@ def test_sessions_lost_now_and_then(page: Page, state: InitialState, trust: Trus
     """A session that expires now and then, and where nothing was asked, is nobody's fault."""
     for _ in range(3 * HARMS):
         page.load(state, NOTHING)
-        state.troubled()
+        state.session_lost()
         for _ in range(FULL_EVERY):
             state.same()
         page.load(state, NOTHING)
         state.same()
-        state.troubled()
+        state.session_lost()
     assert not trust.lost
 
 
@@ -199,7 +199,7 @@ def test_trust_is_shared(page: Page, trust: Trust) -> None:
     """What one monitor has learnt of the portal holds for all."""
     one, other = InitialState(page, trust), InitialState(page, trust)
     other.loaded(NOTHING)
-    trust.lose("tried out")
+    trust.give_up("tried out")
     one.loaded(NOTHING)
     assert not one.same()
     assert not other.same()

@@ -9,8 +9,7 @@ import pytest
 from core.clock import SystemClock
 from core.encryption import Cipher
 from portal.kept_session import FILE, forget
-from portal.session import OpenPortal, chrome_opener
-from portal.session import Portal as PortalFace
+from portal.session import OpenPortal, PortalClient, chrome_opener
 from portal.views import View
 from tests.e2e.people import Portal
 from tests.marker.running import KEY
@@ -25,7 +24,7 @@ def opener(tmp_path: Path, portal: Portal) -> OpenPortal:
     return chrome_opener(chromes(tmp_path), portal.address, SystemClock(), Cipher(KEY))
 
 
-def sees(page: PortalFace, portal: Portal) -> View:
+def sees(page: PortalClient, portal: Portal) -> View:
     page.load(portal.address)
     return page.settle().view
 
