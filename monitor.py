@@ -16,6 +16,7 @@ from lessons.commands import Commands, StopRequested, Waits
 from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
 from lessons.journal import Lessons
 from lessons.marking import LessonRecords, Marking
+from lessons.recovery import Recovery
 from lessons.schedule import Schedule
 from lessons.status import StatusReporter
 from portal.browser import Chromes
@@ -24,7 +25,6 @@ from portal.errors import (
     BrowserFailed,
     BrowserMissing,
     PageChanged,
-    PortalError,
     PortalUnavailable,
     SessionLost,
     SignInRefused,
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 
 LOOK_INTERVAL = 1.0  # seconds between looks at the page while a lesson is offered
 WAIT_ON_PAGE = 2.0  # seconds for which the page waits for a change; a command may have to wait as long
-AGAIN_IS_TROUBLE = 6  # loads in a row without success, after which it counts as trouble
 RESTING_LOOK = 60.0  # seconds between looks at the wall clock while resting: the machine may sleep meanwhile
 
 
@@ -84,12 +83,11 @@ class AttendanceMonitor:
         self._marking = Marking(
             username, mode, self._access.url, records, self._clock, on_attendance_found, self._status.report
         )
+        self._recovery = Recovery(records.student, self._schedule, self._waits, self._status, self._marking)
         self._client: PortalClient | None = None
         self._thread = threading.Thread(target=self._run, name=f"monitor-{records.student}", daemon=True)
         self._leave_portal = False
         self._checked_at = 0.0  # monotonic; when the last check began
-        self._troubles = 0  # in a row
-        self._reloads = 0  # in a row, because the page changed or the session was lost
 
     # the public methods: from any thread, return at once
 
@@ -188,7 +186,7 @@ class AttendanceMonitor:
                 trouble = failed
             finally:
                 self._close_browser()
-            self._wait_out(trouble)
+            self._recovery.wait_out(trouble)
 
     def _rest_outside_hours(self) -> None:
         """Wait without a browser until it is time to watch, or to sign in shortly before the active hours."""
@@ -215,15 +213,15 @@ class AttendanceMonitor:
                 return
             try:
                 self._check(client)
-                self._troubles = 0
+                self._recovery.checked()
                 if self._wait_for_reload(client):
-                    self._reloads = 0
+                    self._recovery.stayed_usable()
             except (PageChanged, SessionLost) as passing:
-                self._load_again(passing)
+                self._recovery.wait_to_load_again(passing)
             except UnknownView as unknown:
-                self._wait_out(unknown, client)
+                self._recovery.wait_out(unknown, client)
             except (PortalUnavailable, LedgerUnavailable) as trouble:
-                self._wait_out(trouble)
+                self._recovery.wait_out(trouble)
 
     def _check(self, client: PortalClient) -> None:
         """Load the page, sign in where it asks for it, and process its lessons.
@@ -308,38 +306,3 @@ class AttendanceMonitor:
         now = self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
             self._marking.process(client, reading)
-
-    def _load_again(self, passing: PortalError) -> None:
-        """Wait before loading a page again that changed or lost its session: usually the load mends it, unreported.
-
-        Where it does not, the waits grow, and it is reported as trouble.
-        """
-        self._reloads += 1
-        wait = self._schedule.before_loading_again(self._reloads)
-        log.info("monitor %s: %s, loading again", self._student, type(passing).__name__)
-        if self._reloads >= AGAIN_IS_TROUBLE:
-            self._marking.note_trouble()
-            self._status.become(MonitorState.WAITING, trouble=str(passing), next_in=wait)
-            self._status.report(StatusEvent(Event.TROUBLE, str(passing)))
-        self._wait_unless_resting(wait)
-
-    def _wait_out(self, trouble: PortalError | LedgerUnavailable, client: PortalClient | None = None) -> None:
-        """Report trouble that may pass and pause; with ``client`` send a copy of the unknown page along."""
-        self._marking.note_trouble()
-        self._troubles += 1
-        wait = self._schedule.after_trouble(self._troubles)
-        log.warning("monitor %s: %s: %s; again in %.0f s", self._student, type(trouble).__name__, trouble, wait)
-        self._status.become(MonitorState.WAITING, trouble=str(trouble), next_in=wait)
-        event = StatusEvent(Event.TROUBLE, str(trouble))
-        if client is not None:
-            kind, picture, source = client.evidence()
-            event = StatusEvent(Event.UNKNOWN_VIEW, str(trouble), kind=kind, picture=picture, source=source)
-        self._status.report(event)
-        self._wait_unless_resting(wait)
-
-    def _wait_unless_resting(self, seconds: float) -> None:
-        """Pause; end the pause at once when the monitor has to rest."""
-        deadline = self._clock.monotonic() + seconds
-        while (left := deadline - self._clock.monotonic()) > 0 and self._schedule.resting_until() is None:
-            self._waits.woken = False
-            self._waits.pause(left, until_woken=True)
