@@ -1,4 +1,4 @@
-"""What the tests with a real Chrome share: the kinds of it, whom to sign in as, how to wait."""
+"""Shared by the tests with a real Chrome: browser kinds, credentials, waiting."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from portal.browser import Browser, Chromes
 from portal.lessons import Lesson
 from tests.servers import missing, need_browser
 
-# What a test can name as its browser, and where it may be.
+# The kinds of browsers, with their programs.
 BROWSERS = {
     "headless-shell": (
         "/usr/lib/chromium/chromium-headless-shell",
@@ -20,14 +20,14 @@ BROWSERS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
 }
 USERNAME, PASSWORD = "a_student", "correct horse"
-# What the portal shows for the lesson that most tests open.
+# The lesson that most tests open, as the portal shows it.
 LESSON = Lesson("Algebra", "Ivanov I. I.", "Л27 (15:00 - 16:00)")
 
 OpenBrowser = Callable[[str], Browser]
 
 
 def chromes(profiles: Path, kind: str = "headless-shell") -> Chromes:
-    """Give what opens browsers of one kind; skip the test where there is none."""
+    """Return the Chromes of one kind; skip the test if there is no such browser."""
     need_browser()
     program = next(filter(None, map(shutil.which, BROWSERS[kind])), None)
     if program is None:
