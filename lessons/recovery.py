@@ -27,26 +27,25 @@ class Recovery:
         self._waits = waits
         self._status = status
         self._marking = marking
-        self._troubles = 0  # in a row
-        self._reloads = 0  # in a row, because the page changed or the session was lost
+        self._troubles = schedule.pauses_after_trouble()
+        self._reloads = schedule.pauses_before_loading_again()
 
     def checked(self) -> None:
         """Note that a check succeeded."""
-        self._troubles = 0
+        self._troubles.reset()
 
     def stayed_usable(self) -> None:
         """Note that the page could be used until the next reload was due."""
-        self._reloads = 0
+        self._reloads.reset()
 
     def wait_to_load_again(self, passing: PortalError) -> None:
         """Wait before loading a page again that changed or lost its session: usually the load mends it, unreported.
 
         Where it does not, the waits grow, and it is reported as trouble.
         """
-        self._reloads += 1
-        wait = self._schedule.before_loading_again(self._reloads)
+        wait = self._reloads.next()
         log.info("monitor %s: %s, loading again", self._student, type(passing).__name__)
-        if self._reloads >= AGAIN_IS_TROUBLE:
+        if self._reloads.failures >= AGAIN_IS_TROUBLE:
             self._marking.note_trouble()
             self._status.become(MonitorState.WAITING, trouble=str(passing), next_in=wait)
             self._status.report(StatusEvent(Event.TROUBLE, str(passing)))
@@ -55,8 +54,7 @@ class Recovery:
     def wait_out(self, trouble: PortalError | LedgerUnavailable, client: PortalClient | None = None) -> None:
         """Report trouble that may pass and pause; with ``client`` a copy of the unknown page is reported too."""
         self._marking.note_trouble()
-        self._troubles += 1
-        wait = self._schedule.after_trouble(self._troubles)
+        wait = self._troubles.next()
         log.warning("monitor %s: %s: %s; again in %.0f s", self._student, type(trouble).__name__, trouble, wait)
         self._status.become(MonitorState.WAITING, trouble=str(trouble), next_in=wait)
         event = StatusEvent(Event.TROUBLE, str(trouble))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from core.backoff import Backoff
 from core.clock import Clock, SystemClock
 
 REFRESH_INTERVAL = 20.0  # seconds between reloads
@@ -33,13 +34,13 @@ class Schedule:
         """Return the seconds from one check to the next."""
         return self.refresh_interval * self.jitter(1 - JITTER, 1 + JITTER)
 
-    def after_trouble(self, times: int) -> float:
-        """Return the pause after so many troubles in a row: it doubles each time, five minutes at most."""
-        return _growing(FIRST_PAUSE, times) * self.jitter(0.7, 1.0)
+    def pauses_after_trouble(self) -> Backoff:
+        """Return the pauses after troubles in a row."""
+        return Backoff(FIRST_PAUSE, LONGEST_PAUSE, lambda: self.jitter(0.7, 1.0))
 
-    def before_loading_again(self, times: int) -> float:
-        """Return the pause before a page is loaded again for the same reason, so many times in a row."""
-        return _growing(FIRST_RELOAD, times) * self.jitter(0.5, 1.0)
+    def pauses_before_loading_again(self) -> Backoff:
+        """Return the pauses before a page is loaded again that changed or lost its session."""
+        return Backoff(FIRST_RELOAD, LONGEST_PAUSE, lambda: self.jitter(0.5, 1.0))
 
     def resting_until(self) -> datetime | None:
         """Return until when to rest; None to watch, or to sign in shortly before the active hours begin."""
@@ -51,7 +52,3 @@ class Schedule:
     def wakes_early(self) -> float:
         """Seconds before the active hours begin at which this monitor opens its browser."""
         return WAKE_AHEAD * self.jitter(0.5, 1.0)
-
-
-def _growing(first: float, times: int) -> float:
-    return min(first * 2.0 ** min(times - 1, 20), LONGEST_PAUSE)

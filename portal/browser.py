@@ -13,7 +13,7 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.remote.webdriver import WebDriver
 from urllib3.exceptions import HTTPError
 
-from portal.driver import ARGUMENTS, connect, local_options, read_port, remote_options, start_driver
+from portal.driver import ARGUMENTS, START_TIMEOUT, connect, local_options, read_port, remote_options, start_driver
 from portal.errors import BrowserFailed
 from portal.limits import Pause
 from portal.processes import end_processes
@@ -22,6 +22,8 @@ from portal.programs import find_programs, sandbox_possible
 log = logging.getLogger(__name__)
 
 QUIT_TIMEOUT = 5  # seconds
+# chromedriver takes a free IPv4 port, and ends if the same IPv6 port is in use, or the other way round.
+_DRIVER_STARTS = 3
 
 
 class Browser:
@@ -72,7 +74,8 @@ class Chromes:
     """Opens browsers and manages their profiles.
 
     The programs and the grid's address are the settings CHROME_BIN, CHROMEDRIVER_PATH and SELENIUM_REMOTE_URL;
-    ``arguments`` are Chrome's (benchmarks measure the effect of each).
+    ``arguments`` are Chrome's (benchmarks measure the effect of each). ``start_within`` is how many seconds the driver,
+    and then Chrome, may take to start.
     """
 
     def __init__(
@@ -83,7 +86,9 @@ class Chromes:
         remote_url: str | None = None,
         parallel_starts: int = 3,
         arguments: Sequence[str] = ARGUMENTS,
+        start_within: float = START_TIMEOUT,
     ) -> None:
+        self._start_within = start_within
         self._arguments = tuple(arguments)
         self._profiles = profiles
         self._chrome_bin = chrome_bin
@@ -118,7 +123,7 @@ class Chromes:
             pause(0.1)
         try:
             if self._remote_url is not None:
-                return Browser(connect(self._remote_url, remote_options(self._arguments)), None)
+                return Browser(connect(self._remote_url, remote_options(self._arguments), self._start_within), None)
             return self._open_local(self._profiles / name, pause)
         finally:
             self._starting.release()
@@ -130,15 +135,23 @@ class Chromes:
             profile.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise BrowserFailed(f"the profile's folder can't be made ({error.strerror})") from error
-        process = start_driver(driver_path, chrome, profile)
-        try:
-            address = f"http://127.0.0.1:{read_port(process, pause)}"
-            return Browser(connect(address, local_options(chrome, profile, self._arguments)), process)
-        except BaseException:
-            end_processes(process.pid, None)
-            process.wait()
-            _close_output(process)
-            raise
+        options = local_options(chrome, profile, self._arguments)
+        for _ in range(_DRIVER_STARTS):
+            process = start_driver(driver_path, chrome, profile)
+            try:
+                port = read_port(process, pause, self._start_within)
+                if port is not None:
+                    return Browser(connect(f"http://127.0.0.1:{port}", options, self._start_within), process)
+            except BaseException:
+                _discard(process)
+                raise
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=QUIT_TIMEOUT)
+            _discard(process)
+            if process.returncode < 0:  # killed, perhaps by our own `kill`: must not be started again
+                break
+            log.info("chromedriver ended at its start")
+        raise BrowserFailed("chromedriver ended at its start")
 
     def kill(self, name: str) -> None:
         """Kill every process that uses this profile, also of a browser that is just starting. From any thread."""
@@ -182,6 +195,12 @@ class Chromes:
         if ended:
             log.warning("ended %d processes of an earlier run", ended)
         return ended
+
+
+def _discard(process: "subprocess.Popen[bytes]") -> None:
+    end_processes(process.pid, None)
+    process.wait()
+    _close_output(process)
 
 
 def _close_output(process: "subprocess.Popen[bytes]") -> None:

@@ -113,11 +113,11 @@ def start_driver(path: str, chrome: str, profile: Path) -> "subprocess.Popen[byt
         raise BrowserFailed(f"chromedriver can't be started ({error.strerror})") from error
 
 
-def read_port(process: "subprocess.Popen[bytes]", pause: Pause) -> int:
-    """Read the port from chromedriver's output at its start. Raises BrowserFailed."""
+def read_port(process: "subprocess.Popen[bytes]", pause: Pause, within: float) -> int | None:
+    """Read the port from chromedriver's output at its start; None if chromedriver ended. Raises BrowserFailed."""
     assert process.stdout is not None  # noqa: S101  # for the type checker: ``start_driver`` opens the pipe
     output = b""
-    for _ in range(int(START_TIMEOUT / _BETWEEN_LOOKS)):
+    for _ in range(int(within / _BETWEEN_LOOKS)):
         if not select.select([process.stdout], [], [], 0)[0]:
             pause(_BETWEEN_LOOKS)
             continue
@@ -126,15 +126,15 @@ def read_port(process: "subprocess.Popen[bytes]", pause: Pause) -> int:
         if (match := _PORT.search(output)) is not None:
             return int(match.group(1))
         if not chunk:
-            break
-    raise BrowserFailed("chromedriver did not start")
+            return None
+    raise BrowserFailed(f"chromedriver did not start within {within:g} s")
 
 
-def connect(address: str, options: ChromeOptions) -> WebDriver:
+def connect(address: str, options: ChromeOptions, within: float) -> WebDriver:
     """Start a Chrome through the driver or the Selenium Grid at this address. Raises BrowserFailed."""
     config = ClientConfig(
         remote_server_addr=address,
-        timeout=START_TIMEOUT,
+        timeout=within,  # type: ignore[arg-type]  # an int by Selenium's annotation; urllib3 takes any number
         # without urllib3's three retries, which turn one time-out into four
         init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": False}},
     )

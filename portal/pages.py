@@ -57,8 +57,9 @@ READY_WITHIN = 15.0
 # Seconds between two readings that must both find the client idle: a queued request starts in between.
 _BETWEEN_READINGS = 0.07
 SIGN_OUT_WITHIN = 2.0  # seconds; the student waits for the end
-# Seconds for which the form may stay after the click on "Log in", before the refusal or the reload.
-_FORM_STAYS = 3.0
+# Seconds for which the form may stay after the click on "Log in", before the refusal or the reload. Too short a time
+# makes a sign-in that succeeds count as failed and be repeated: on a busy machine the reload alone takes seconds.
+_FORM_STAYS = 10.0
 _SELECT_ALL = (Keys.COMMAND if sys.platform == "darwin" else Keys.CONTROL) + "a" + Keys.NULL
 # chromedriver's messages for a document that was replaced during a command; they have no exception type of their own.
 _REPLACED = (
@@ -73,10 +74,14 @@ _PRESSABLE = (ElementClickInterceptedException, ElementNotInteractableException,
 class PortalPage:
     """What all views share: loading, reading with one script call, waiting until the page is settled.
 
-    Only the thread that owns the driver may call the methods.
+    Only the thread that owns the driver may call the methods. ``ready_within`` is how many seconds a page may take to
+    become ready.
     """
 
-    def __init__(self, driver: WebDriver, pause: Pause, clock: Clock | None = None) -> None:
+    def __init__(
+        self, driver: WebDriver, pause: Pause, clock: Clock | None = None, ready_within: float = READY_WITHIN
+    ) -> None:
+        self._ready_within = ready_within
         self._driver = driver
         self._pause = pause
         self._clock = clock or SystemClock()
@@ -108,13 +113,14 @@ class PortalPage:
         except (PageChanged, PortalUnavailable):
             return True
 
-    def settle(self, within: float = READY_WITHIN) -> Reading:
+    def settle(self, within: float | None = None) -> Reading:
         """Read until two readings in a row find the client idle and the same view; return the last one.
 
         Raises:
             PortalUnavailable: not ready in time, an alert, an error page.
             BrowserFailed: the browser is gone.
         """
+        within = self._ready_within if within is None else within
         deadline = self._clock.monotonic() + within
         before: Reading | None = None
         while True:
@@ -260,7 +266,7 @@ class AttendancePage(PortalPage):
         self.settle(SIGN_OUT_WITHIN)
         return True
 
-    def mark(self, lesson: Lesson, within: float = READY_WITHIN) -> bool:
+    def mark(self, lesson: Lesson, within: float | None = None) -> bool:
         """Press a lesson's button and wait for the page's own confirmation.
 
         The confirmation is the same card with a disabled button and another caption: only the server's answer changes

@@ -13,7 +13,7 @@ from portal.initial_state import InitialState, Trust
 from portal.kept_session import Encrypts, KeptSession
 from portal.lessons import Lesson
 from portal.limits import Pause, PortalLimits
-from portal.pages import AttendancePage, LoginPage
+from portal.pages import READY_WITHIN, AttendancePage, LoginPage
 from portal.views import Reading, View
 
 log = logging.getLogger(__name__)
@@ -67,11 +67,12 @@ class ChromePortal:
         clock: Clock,
         kept: KeptSession | None = None,
         trust: Trust | None = None,
+        ready_within: float = READY_WITHIN,
     ) -> None:
         self._browser = browser
         self._kept = kept
-        self._attendance = AttendancePage(browser.driver, pause, clock)
-        self._login = LoginPage(browser.driver, pause, clock)
+        self._attendance = AttendancePage(browser.driver, pause, clock, ready_within)
+        self._login = LoginPage(browser.driver, pause, clock, ready_within)
         self._initial = InitialState(self._attendance.ask_initial_state, trust or Trust())
         self._loads = 0
         self.collect_every = COLLECT_EVERY  # benchmarks measure its effect
@@ -155,7 +156,13 @@ class PortalAccess:
     limits: PortalLimits = field(default_factory=PortalLimits)
 
 
-def chrome_opener(chromes: Chromes, portal_url: str, clock: Clock, cipher: Encrypts | None = None) -> OpenPortal:
+def chrome_opener(
+    chromes: Chromes,
+    portal_url: str,
+    clock: Clock,
+    cipher: Encrypts | None = None,
+    ready_within: float = READY_WITHIN,
+) -> OpenPortal:
     """Return a function that opens the portal in a Chrome; with ``cipher`` the portal's session is kept on disk."""
 
     trust = Trust()
@@ -164,7 +171,7 @@ def chrome_opener(chromes: Chromes, portal_url: str, clock: Clock, cipher: Encry
         browser = chromes.open(profile, pause)
         kept = KeptSession(chromes.folder(profile), cipher) if cipher is not None else None
         try:
-            return ChromePortal(browser, portal_url, pause, clock, kept, trust)
+            return ChromePortal(browser, portal_url, pause, clock, kept, trust, ready_within)
         except BrowserFailed:
             browser.end()
             raise
@@ -179,10 +186,11 @@ def chrome_access(
     clock: Clock,
     cipher: Encrypts | None = None,
     limits: PortalLimits | None = None,
+    ready_within: float = READY_WITHIN,
 ) -> PortalAccess:
     """Return the access to the portal through Chromes; with ``cipher`` the portal's sessions are kept on disk."""
     return PortalAccess(
-        chrome_opener(chromes, url, clock, cipher),
+        chrome_opener(chromes, url, clock, cipher, ready_within),
         url,
         kill_browser=chromes.kill,
         forget_session=lambda profile: kept_session.forget(chromes.folder(profile)),
