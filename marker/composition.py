@@ -18,6 +18,8 @@ from core.encryption import Cipher, open_cipher
 from core.settings import Settings
 from core.sqlite import Database
 from lessons.journal import Lessons
+from lessons.marking import LessonRecords
+from lessons.schedule import Schedule
 from marker import health_report
 from marker.application import Marker
 from marker.commands import publish_commands
@@ -33,10 +35,10 @@ from marker.tables.schema import SCHEMAS
 from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
 from monitor import AttendanceMonitor, profile_name
-from portal import kept_session
-from portal.browser import Chromes, find_programs
+from portal.browser import Chromes
 from portal.limits import PortalLimits
-from portal.session import chrome_opener
+from portal.programs import find_programs
+from portal.session import chrome_access
 from storage import Storage, Student
 from telegram_app.claims import Claims
 from telegram_app.factory import PollingRequest, TokenRefused, build_application, polling, running
@@ -92,8 +94,9 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
             token.get_secret_value(), settings.telegram_api_url, proxy, StoredSteps(people, STEPS), poll
         )
         bridge = Bridge(asyncio.get_running_loop())
-        limits = _limits(settings, clock)
-        opener = chrome_opener(chromes, settings.portal_url, clock, cipher)
+        portal = chrome_access(
+            chromes, settings.portal_url, clock=clock, cipher=cipher, limits=_limits(settings, clock)
+        )
 
         def make_monitor(student: Student, password: str, on_lesson: Any, on_status: Any) -> AttendanceMonitor:
             return AttendanceMonitor(
@@ -102,18 +105,14 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
                 student.mode,
                 on_lesson,
                 on_status,
-                student=student.telegram_id,
-                portal_url=settings.portal_url,
-                refresh_interval=settings.refresh_interval,
-                zone=settings.zone,
-                journal=lessons,
-                open_portal=opener,
-                kill_browser=chromes.kill,
-                forget_session=lambda profile: kept_session.forget(chromes.folder(profile)),
-                limits=limits,
-                clock=clock,
-                rests_until=partial(registry.rests_until, student.telegram_id),
-                on_check=partial(registry.checked, student.telegram_id),
+                portal=portal,
+                records=LessonRecords(lessons, student.telegram_id, settings.zone),
+                schedule=Schedule(
+                    settings.refresh_interval,
+                    rests_until=partial(registry.rests_until, student.telegram_id),
+                    on_check=partial(registry.checked, student.telegram_id),
+                    clock=clock,
+                ),
             )
 
         watches = Watches(database)
@@ -122,9 +121,9 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
             storage, make_monitor, bridge, capacity, clock, watches, settings.hours, settings.zone
         )
         sign_in_check = SignInCheck(
-            opener,
+            portal.open,
             chromes,
-            limits,
+            portal.limits,
             settings.portal_url,
             registry.take_place,
             registry.give_place_back,

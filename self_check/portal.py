@@ -9,7 +9,8 @@ from pathlib import Path
 from core.clock import SystemClock
 from core.settings import Settings
 from marker.monitors.capacity import BYTES_PER_MONITOR, memory_capacity
-from portal.browser import Chromes, find_programs, sandbox_possible
+from portal.browser import Chromes
+from portal.programs import find_programs, sandbox_possible
 from portal.session import chrome_opener
 from portal.views import View
 from self_check.result import FAILED, OK, WARNING, Result

@@ -110,7 +110,7 @@ def _watch() -> None:
             process.kill()
     if folders:
         sys.path.insert(0, str(ROOT))
-        from portal.browser import end_processes  # slow to import, so only if needed
+        from portal.processes import end_processes  # slow to import, so only if needed
 
         for folder in folders:
             end_processes(None, folder)

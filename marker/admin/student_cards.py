@@ -9,7 +9,7 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler
 
 from core.sqlite import DatabaseUnavailable
-from lessons.events import State
+from lessons.events import MonitorState
 from marker.admin.screens import LABEL, LINE, AdminScreens, Context, Handler, asked_for, in_pairs, page_of, shortened
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from marker.monitors.registry import StillRunning
@@ -96,7 +96,7 @@ class StudentCards(AdminScreens):
             *monitoring_lines(services, who, _),
         ]
         status = services.registry.status(who)
-        if status is not None and status.state is not State.WATCHING:  # watching says since when by itself
+        if status is not None and status.state is not MonitorState.WATCHING:  # watching says since when by itself
             lines.append(_("In this state since: {time}").format(time=clock_time(services, status.since, now)))
         lines += await last_mark_lines(services, who, _)
         lines += trouble_lines(services, who, _)

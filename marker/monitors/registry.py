@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from core.active_hours import ActiveHours
 from core.clock import Clock, SystemClock
 from core.sqlite import Database
-from lessons.events import Event, Status, StatusEvent, Trouble
+from lessons.events import Event, MonitorStatus, StatusEvent, Trouble
 from marker.monitors.bridge import Bridge
 from marker.monitors.watch_state import KeptWatches
 from marker.tables.schema import SCHEMA
@@ -233,7 +233,7 @@ class MonitorRegistry:
         """Return the students whose monitors run, in the order in which they started."""
         return [telegram_id for telegram_id, monitor in self._monitors.items() if monitor.is_running()]
 
-    def status(self, telegram_id: int) -> Status | None:
+    def status(self, telegram_id: int) -> MonitorStatus | None:
         """Return what a student's monitor is doing; None where there is none."""
         monitor = self._monitors.get(telegram_id)
         return monitor.status if monitor is not None and monitor.is_running() else None

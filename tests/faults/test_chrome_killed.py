@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 from core.clock import SystemClock
-from lessons.events import Event, State, StatusEvent
+from lessons.events import Event, MonitorState, StatusEvent
+from lessons.schedule import Schedule
 from monitor import AttendanceMonitor, profile_name
-from portal.session import chrome_opener
+from portal.session import chrome_access
 from tests import children
 from tests.e2e.people import Portal
 from tests.faults.counts import FULL, measured
@@ -80,10 +81,8 @@ def watched(tmp_path: Path, portal: Portal) -> Iterator[Watched]:
         "automatic",
         lambda _username, _status, _lesson: None,
         held.hear,
-        portal_url=portal.address,
-        refresh_interval=2,
-        open_portal=chrome_opener(opener, portal.address, SystemClock(), ready_within=PATIENCE),
-        kill_browser=opener.kill,
+        portal=chrome_access(opener, portal.address, clock=SystemClock(), ready_within=PATIENCE),
+        schedule=Schedule(refresh_interval=2),
     )
     begun = time.monotonic()
     held.monitor.start()
@@ -114,7 +113,7 @@ def test_watches_again(watched: Watched, portal: Portal, tmp_path: Path) -> None
                 measured(f"{part} killed, watching again after its error", again - error_after, AFTER_ERROR)
             portal.closes(lesson)
         assert stranger.driver.title == ""  # it still answers
-        assert watched.monitor.status.state is State.WATCHING
+        assert watched.monitor.status.state is MonitorState.WATCHING
     finally:
         stranger.end()
 

@@ -13,9 +13,11 @@ from core.clock import SystemClock
 from core.sqlite import Database
 from lessons.events import Event, StatusEvent
 from lessons.journal import SCHEMA, Lessons
+from lessons.marking import LessonRecords
+from lessons.schedule import Schedule
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
-from portal.session import chrome_opener
+from portal.session import chrome_access
 from tests.e2e.people import Portal, eventually
 from tests.faults.counts import times
 from tests.portal.browsers import PASSWORD, USERNAME, chromes
@@ -80,11 +82,9 @@ def heard(tmp_path: Path, portal: Portal) -> Iterator[Heard]:
         "automatic",
         heard.lesson,
         heard.status,
-        portal_url=portal.address,
-        refresh_interval=1,
-        journal=Lessons(database),
-        open_portal=chrome_opener(opener, portal.address, SystemClock(), ready_within=PATIENCE),
-        kill_browser=opener.kill,
+        portal=chrome_access(opener, portal.address, clock=SystemClock(), ready_within=PATIENCE),
+        records=LessonRecords(Lessons(database)),
+        schedule=Schedule(refresh_interval=1),
     )
     monitor.start()
     assert heard.watching.wait(PATIENCE)

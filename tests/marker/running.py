@@ -14,7 +14,7 @@ from core.clock import Clock
 from core.encryption import Cipher
 from core.settings import Settings
 from core.sqlite import Database
-from lessons.events import Event, State, Status, StatusEvent
+from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
 from lessons.journal import Lessons
 from marker.application import Marker
 from marker.monitors.bridge import Bridge
@@ -76,7 +76,7 @@ class FakeMonitor:
         self.hangs = False
         self.marked_now: list[str] = []
         at = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
-        self.status = Status(State.WATCHING, since=at, started=at)
+        self.status = MonitorStatus(MonitorState.WATCHING, since=at, started=at)
         self._on_lesson = on_lesson
         self._on_status = on_status
         self._lessons = lessons

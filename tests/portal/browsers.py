@@ -1,4 +1,4 @@
-"""What the tests with a real Chrome share: the kinds of it, whom to sign in as, how to wait."""
+"""Shared by the tests with a real Chrome: browser kinds, credentials, waiting."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from tests import children
 from tests.servers import missing, need_browser
 from tests.waiting import PATIENCE
 
-# What a test can name as its browser, and where it may be.
+# The kinds of browsers, with their programs.
 BROWSERS = {
     "headless-shell": (
         "/usr/lib/chromium/chromium-headless-shell",
@@ -25,14 +25,14 @@ BROWSERS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
 }
 USERNAME, PASSWORD = "a_student", "correct horse"
-# What the portal shows for the lesson that most tests open.
+# The lesson that most tests open, as the portal shows it.
 LESSON = Lesson("Algebra", "Ivanov I. I.", "Л27 (15:00 - 16:00)")
 
 OpenBrowser = Callable[[str], Browser]
 
 
 def chromes(profiles: Path, kind: str = "headless-shell") -> Chromes:
-    """Give what opens browsers of one kind, which end when we end; skip the test where there is none."""
+    """Return the Chromes of one kind, which end with the test process; skip the test if there is no such browser."""
     need_browser()
     program = next(filter(None, map(shutil.which, BROWSERS[kind])), None)
     if program is None:
@@ -43,7 +43,7 @@ def chromes(profiles: Path, kind: str = "headless-shell") -> Chromes:
 
 
 def page_of(browser: Browser, address: str, pause: Pause = time.sleep) -> ChromePortal:
-    """Give the page objects of a portal in an open browser, with patience for a slow machine."""
+    """Return a portal in an open browser, with limits for a slow machine."""
     return ChromePortal(browser, address, pause, SystemClock(), ready_within=PATIENCE)
 
 
@@ -51,5 +51,5 @@ def until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < deadline, f"waited {patience:g} s in vain"
+        assert time.monotonic() < deadline, f"waited {patience:g} s"
         time.sleep(0.02)

@@ -17,7 +17,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.ui import WebDriverWait
 
-from portal.browser import find_programs
+from portal.programs import find_programs
 from sandbox.portal.files import PAGE_PATH
 from sandbox.portal.server import PortalSimulator
 from tests import children
