@@ -321,7 +321,7 @@ def test_a_bot_that_ended_is_shown_and_started_again(driver: webdriver.Chrome, s
     bot, orphans = sandbox.bot(), sandbox.family()[1:]
     bot.send_signal(signal.SIGKILL)
     page.sees_bot("the bot has ended, killed by SIGKILL: 20")
-    assert "killed by SIGKILL. Its last line: 20" in sandbox.says("bot.py ended by itself")
+    assert "killed by SIGKILL. Its last line: 20" in sandbox.says("bot.py ended unexpectedly")
     assert eventually_gone(orphans), "the killed bot's Chrome is still there"
     page.starts_bot_again()
     page.sees_bot("the bot is running")
@@ -362,7 +362,7 @@ def test_a_bot_that_refuses_to_start_is_quoted(tmp_path: Path, monkeypatch: pyte
     """The one line with which bot.py refuses is on the terminal, and the page gets it with the exit code."""
     monkeypatch.setenv("CHROME_BIN", "/no/such/chrome")
     with started(tmp_path) as sandbox:
-        assert "exit code 69. Its last line: CHROME_BIN: there is no program" in sandbox.says("ended by itself")
+        assert "exit code 69. Its last line: CHROME_BIN: there is no program" in sandbox.says("ended unexpectedly")
         bot = httpx.get(f"{sandbox.url}/api/bot", timeout=PATIENCE).json()
         assert (bot["state"], bot["outcome"]) == ("ended", "exit code 69")
         assert "/no/such/chrome" in bot["last_line"]
