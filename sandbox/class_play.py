@@ -24,6 +24,8 @@ _CONNECTIONS = 1100
 CHALLENGE = "Record a round video"
 # Texts of the messages that ask for another video note.
 AGAIN = ("Do both, slowly", "Keep it in the circle", "Come closer")
+# Texts of the messages that end a check-in: no need to wait for another one.
+REFUSED = ("don't match", "do not fit together", "Too many wrong codes", "this check-in is over")
 MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up"}
 
 
@@ -158,6 +160,8 @@ class ClassPlay:
             said = [each["text"] or "" for each in chat["messages"] if each["from"] == "bot"]
             if any(each in text for text in said for each in words):
                 return len(said)
+            if said and any(each in said[-1] for each in REFUSED):
+                raise RuntimeError(f"refused while waiting for '{words[0]}': '{said[-1]}'")
         raise RuntimeError(f"no message contains '{words[0]}'; the last was '{said[-1] if said else ''}'")
 
     async def _call(self, http: httpx.AsyncClient, path: str, **body: Any) -> None:
