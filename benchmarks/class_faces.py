@@ -148,7 +148,7 @@ def _report(arguments: argparse.Namespace, results: list[StudentResult], recorde
     first = min(result.arrived for result in results if result.arrived)
     answered = [result for result in results if result.answered]
     after = max((result.answered for result in answered), default=0) - first
-    acknowledged = sorted(result.acknowledged - result.recorded for result in done)
+    acknowledged = sorted(result.acknowledged - result.note_sent for result in done)
     late = sorted(sampler.lags)
     kept = "the first lesson of a term" if arguments.first else "templates and consents are stored"
     lines = [
@@ -166,7 +166,7 @@ def _report(arguments: argparse.Namespace, results: list[StudentResult], recorde
         f" {len(answered)} of {arguments.students}: {len(done)}, {len(answered) - len(done)} |",
         f"| from the first arrival until the last answer, s (required {REQUIRED}, goal {GOAL}) | {after:.1f} |",
         f"| note sent -> acknowledged, s (95 % under 2) | {spread(acknowledged)} |",
-        f"| note sent -> marked, s | {spread([result.marked - result.recorded for result in done])} |",
+        f"| note sent -> marked, s | {spread([result.marked - result.note_sent for result in done])} |",
         f"| arrival -> marked, s | {spread([result.marked - result.arrived for result in done])} |",
         f"| most messages to a student | {max((result.messages for result in done), default=0)} |",
         f"| longest queue | {max(sampler.queue, default=0)} |",

@@ -86,9 +86,8 @@ def main() -> int:
         minutes = (time.monotonic() - begun) / 60
         for cost in costs.values():
             cost.sample(memory=True)
-        eventually(
-            "all messages", lambda: len(_mark_messages(telegram)) >= arguments.lessons * arguments.students, patience=60
-        )
+        expected = arguments.lessons * arguments.students
+        eventually("all messages", lambda: len(_mark_messages(telegram)) >= expected, patience=60)
         told = _mark_messages(telegram)
         marks = portal.http.get("/marks").raise_for_status().json()
         opened_at = {event["lesson"]: event["monotonic"] for event in portal.events("opened")}

@@ -36,7 +36,7 @@ class StudentResult:
     arrived: float = 0.0
     asked_place: float = 0.0
     waiting: float = 0.0
-    recorded: float = 0.0  # the video note was sent
+    note_sent: float = 0.0
     acknowledged: float = 0.0
     answered: float = 0.0  # marked, or asked for another video
     marked: float = 0.0
@@ -116,7 +116,7 @@ class ClassPlay:
         await asyncio.sleep(self.recording)
         content = {"base64": base64.b64encode(note).decode("ascii"), "duration": max(2, round(self.recording))}
         await self._says(http, person, video_note=content)
-        result.recorded = time.monotonic()
+        result.note_sent = time.monotonic()
         await self._sees(http, person, "Received", "Attendance marked")
         result.acknowledged = time.monotonic()
 
