@@ -30,6 +30,7 @@ from sandbox.cast import (
 )
 from sandbox.portal.files import PAGE_PATH
 from sandbox.portal.server import PortalSimulator
+from sandbox.serving import stopped_by_signals
 from sandbox.telegram.server import TelegramSimulator
 from sandbox.web import Page
 
@@ -77,10 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path) -> int:
-    stop = asyncio.Event()
-    # SIGHUP: the terminal was closed.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stopped_by_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal was closed
     telegram, portal = TelegramSimulator(), PortalSimulator()
     if arguments.classroom:
         introduce_class(telegram, data / "data")

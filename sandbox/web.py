@@ -8,8 +8,8 @@ POST /api/bot/start        restart the bot after it has ended
 """
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from aiohttp import web
 from sandbox.bot_process import BotProcess
 from sandbox.cast import Role
 from sandbox.portal.server import PortalSimulator
+from sandbox.serving import serving
 from sandbox.telegram.server import TelegramSimulator
 
 _FOLDER = Path(__file__).parent / "page"
@@ -69,19 +70,10 @@ class Page:
         app.on_response_prepare.append(_add_headers)
         return app
 
-    @asynccontextmanager
-    async def serving(self, host: str, port: int) -> AsyncIterator[str]:
+    def serving(self, host: str, port: int) -> AbstractAsyncContextManager[str]:
         """Serve inside a `with` block; yields the URL. Port 0 picks a free one."""
         # Handlers of closed connections are cancelled, which ends their long polls.
-        runner = web.AppRunner(self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-            address = runner.addresses[0]
-            shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-            yield f"http://{shown}:{address[1]}"
-        finally:
-            await runner.cleanup()
+        return serving(self.application(), host, port, handler_cancellation=True, shutdown_timeout=1.0)
 
     async def _index(self, _request: web.Request) -> web.FileResponse:
         return web.FileResponse(_FOLDER / "index.html")

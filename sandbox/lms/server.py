@@ -11,10 +11,9 @@ import argparse
 import asyncio
 import json
 import re
-import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -24,6 +23,7 @@ from aiohttp import web
 from sandbox.lms.control import control_routes, errors_as_json
 from sandbox.lms.tokens import BadToken
 from sandbox.lms.world import NEWER, OLDER, Course, Key, LmsWorld, Mark, Record, Teacher
+from sandbox.serving import serve_until_signal, serving
 
 DATA_PATH = "/api/v1"
 _PAGE = "<!doctype html><html><body><h1>Gateway</h1></body></html>"
@@ -79,17 +79,9 @@ class LmsSimulator:
         app.add_routes(control_routes(self.world))
         return app
 
-    @asynccontextmanager
-    async def serving(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Serve for the length of a `with` block; gives the URL without a path. Port 0 takes a free one."""
-        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.2)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-            address = runner.addresses[0]
-            yield f"http://{address[0]}:{address[1]}"
-        finally:
-            await runner.cleanup()
+    def serving(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
+        """Serve inside a `with` block; yields the URL without a path. Port 0 picks a free one."""
+        return serving(self.application(), host, port, shutdown_timeout=0.2)
 
     def login_path(self) -> str:
         """The path of the sign-in in the current generation."""
@@ -351,16 +343,6 @@ def _is_date(text: str) -> bool:
     return True
 
 
-async def _serve(simulator: LmsSimulator, host: str, port: int) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with simulator.serving(host, port) as url:
-        print(f"BASE_URL={url}{DATA_PATH}", flush=True)
-        print(f"JWT_LOGIN_ENDPOINT={url}{simulator.login_path()}", flush=True)
-        await stop.wait()
-
-
 def main() -> None:
     """Serve the LMS alone until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.lms", description=main.__doc__)
@@ -368,4 +350,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8093, help="0 takes any free one (default: %(default)s)")
     parser.add_argument("--generation", choices=(NEWER, OLDER), default=NEWER, help="default: %(default)s")
     arguments = parser.parse_args()
-    asyncio.run(_serve(LmsSimulator(arguments.generation), arguments.host, arguments.port))
+    simulator = LmsSimulator(arguments.generation)
+
+    def settings(url: str) -> list[str]:
+        return [f"BASE_URL={url}{DATA_PATH}", f"JWT_LOGIN_ENDPOINT={url}{simulator.login_path()}"]
+
+    asyncio.run(serve_until_signal(simulator.serving(arguments.host, arguments.port), settings))

@@ -12,9 +12,8 @@ import asyncio
 import json
 import random
 import secrets
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from aiohttp import web
@@ -27,6 +26,7 @@ from sandbox.portal.push import Push
 from sandbox.portal.sessions import Session, SessionLost, Sessions, Ui
 from sandbox.portal.words import DEFAULT_LOCALE, LOCALE_COOKIE, SYSTEM_NOTIFICATIONS, WORDS
 from sandbox.portal.world import Clock, PortalWorld, SystemClock
+from sandbox.serving import serve_until_signal, serving
 
 HEARTBEAT_SECONDS = 120.0
 HEARTBEATS_OF_A_DEAD_UI = 3.1
@@ -95,17 +95,9 @@ class PortalSimulator:
         app.add_routes(control_routes(self))
         return app
 
-    @asynccontextmanager
-    async def serving(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Serve for the length of a `with` block; gives the URL without a path. Port 0 takes a free one."""
-        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-            address = runner.addresses[0]
-            yield f"http://{address[0]}:{address[1]}"
-        finally:
-            await runner.cleanup()
+    def serving(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
+        """Serve inside a `with` block; yields the URL without a path. Port 0 picks a free one."""
+        return serving(self.application(), host, port, shutdown_timeout=1.0)
 
     def change_behaviour(self, changes: Mapping[str, Any]) -> None:
         """Change the behaviour; ValueError for an unknown name or a wrong value."""
@@ -269,15 +261,6 @@ async def _redirect(_: web.Request) -> web.Response:
     raise web.HTTPFound(f"{PAGE_PATH}/")
 
 
-async def _serve(simulator: PortalSimulator, host: str, port: int) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with simulator.serving(host, port) as url:
-        print(f"{url}{PAGE_PATH}", flush=True)
-        await stop.wait()
-
-
 def main() -> None:
     """Serve the portal alone until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.portal", description=main.__doc__)
@@ -289,4 +272,5 @@ def main() -> None:
     parser.add_argument("--ui-lifetime", type=float, help="seconds a UI outlives its page (3.1 heartbeats)")
     arguments = parser.parse_args()
     simulator = PortalSimulator(heartbeat_seconds=arguments.heartbeat, ui_lifetime_seconds=arguments.ui_lifetime)
-    asyncio.run(_serve(simulator, arguments.host, arguments.port))
+    server = simulator.serving(arguments.host, arguments.port)
+    asyncio.run(serve_until_signal(server, lambda url: [f"{url}{PAGE_PATH}"]))

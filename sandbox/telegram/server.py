@@ -7,14 +7,13 @@ sandbox's page acts as the people and reads what they see. Private chats and pol
 import argparse
 import asyncio
 import json
-import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from aiohttp import web
 
+from sandbox.serving import serve_until_signal, serving
 from sandbox.telegram.arguments import Arguments
 from sandbox.telegram.control import TOKEN, Control
 from sandbox.telegram.errors import ApiError
@@ -66,18 +65,10 @@ class TelegramSimulator:
         """The control routes alone, to be mounted with `add_subapp` under another prefix."""
         return Control(self.world).application()
 
-    @asynccontextmanager
-    async def serving(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Serve for the length of a `with` block; gives the URL. Port 0 takes a free one."""
-        # Cancelling the handler of a caller who hung up frees the polls and silences that nobody waits for.
-        runner = web.AppRunner(self.application(), access_log=None, handler_cancellation=True)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-            address = runner.addresses[0]
-            yield f"http://{address[0]}:{address[1]}"
-        finally:
-            await runner.cleanup()
+    def serving(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
+        """Serve inside a `with` block; yields the URL without a path. Port 0 picks a free one."""
+        # Handlers of closed connections are cancelled, which ends their polls and silences.
+        return serving(self.application(), host, port, handler_cancellation=True)
 
     async def _begin(self, _app: web.Application) -> None:
         self.world.stopping = False
@@ -181,15 +172,6 @@ def _cut(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
-async def _serve(simulator: TelegramSimulator, host: str, port: int) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with simulator.serving(host, port) as url:
-        print(url, flush=True)
-        await stop.wait()
-
-
 def main() -> None:
     """Serve until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.telegram", description="A simulated Bot API server")
@@ -203,4 +185,4 @@ def main() -> None:
         if not TOKEN.fullmatch(token) or not username:
             sys.exit("--bot wants TOKEN:USERNAME; a token is 123456789: and 35 letters, digits, - or _")
         simulator.world.add_bot(token, username, username)
-    asyncio.run(_serve(simulator, arguments.host, arguments.port))
+    asyncio.run(serve_until_signal(simulator.serving(arguments.host, arguments.port), lambda url: [url]))
