@@ -22,7 +22,7 @@ WRITES = ["create", "update"]
 
 
 @dataclass(frozen=True)
-class Fault:
+class LmsFault:
     """A fault, and the control API calls that switch it on and off."""
 
     name: str
@@ -32,19 +32,19 @@ class Fault:
     off: dict[str, Any] = field(default_factory=dict)
 
 
-def faults(email: str) -> list[Fault]:
+def faults(email: str) -> list[LmsFault]:
     """Return the faults in order; the existing record is made by ``put_existing_record``."""
     return [
-        Fault("slow: each answer after 4 s", 8, on={"slow_ms": 4000}, off={"slow_ms": 0}),
-        Fault("slower than our time-out of 10 s, but executed", 12, on={"slow_ms": 12_000}, off={"slow_ms": 0}),
-        Fault("500", 8, on={"status": 500}, off={"status": None}),
-        Fault("unreachable for 15 s", 15, on={"down": True}, off={"down": False}),
-        Fault("token expired during a write, twice", 4, on={"expire_in_call": 2}, off={"expire_in_call": 0}),
-        Fault("signed in elsewhere: 401, 409", 4, path="/elsewhere", on={"email": email}),
-        Fault("truncated JSON, 3 times", 4, on={"broken_json": 3}, off={"broken_json": 0}),
-        Fault("written, but no answer, 3 times", 4, on={"drop_answers": 3}, off={"drop_answers": 0}),
-        Fault("a proxy's page instead of an answer, 3 times", 4, on={"html": 3}, off={"html": 0}),
-        Fault(
+        LmsFault("slow: each answer after 4 s", 8, on={"slow_ms": 4000}, off={"slow_ms": 0}),
+        LmsFault("slower than our time-out of 10 s, but executed", 12, on={"slow_ms": 12_000}, off={"slow_ms": 0}),
+        LmsFault("500", 8, on={"status": 500}, off={"status": None}),
+        LmsFault("unreachable for 15 s", 15, on={"down": True}, off={"down": False}),
+        LmsFault("token expired during a write, twice", 4, on={"expire_in_call": 2}, off={"expire_in_call": 0}),
+        LmsFault("signed in elsewhere: 401, 409", 4, path="/elsewhere", on={"email": email}),
+        LmsFault("truncated JSON, 3 times", 4, on={"broken_json": 3}, off={"broken_json": 0}),
+        LmsFault("written, but no answer, 3 times", 4, on={"drop_answers": 3}, off={"drop_answers": 0}),
+        LmsFault("a proxy's page instead of an answer, 3 times", 4, on={"html": 3}, off={"html": 0}),
+        LmsFault(
             "403 to every write",
             4,
             on={"status": 403, "calls": WRITES},
@@ -77,7 +77,7 @@ class FaultRun:
                 done.wait(BETWEEN)
         self.ended_at = time.monotonic()
 
-    def _meet(self, lms: httpx.Client, fault: Fault, done: threading.Event) -> int:
+    def _meet(self, lms: httpx.Client, fault: LmsFault, done: threading.Event) -> int:
         before, begun, met = _calls(lms), time.monotonic(), 0
         lms.post(fault.path, json=fault.on).raise_for_status()
         while time.monotonic() - begun < fault.seconds or (not met and time.monotonic() - begun < PATIENCE):

@@ -32,7 +32,7 @@ from sandbox.portal.files import PAGE_PATH
 from sandbox.portal.server import PortalSimulator
 from sandbox.serving import stopped_by_signals
 from sandbox.telegram.server import TelegramSimulator
-from sandbox.web import Page
+from sandbox.web import PageServer
 
 # The folder that contains bot.py: the project, or site-packages once installed.
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,7 +100,7 @@ async def _until_signal(arguments: argparse.Namespace, data: Path, scratch: Path
             folder=ROOT,
         )
         people = CLASS if arguments.classroom else PEOPLE
-        page = Page(
+        page = PageServer(
             telegram, portal, None if arguments.classroom else portal_url, bot, people, REFRESH_INTERVAL, TIME_ZONE
         )
         url = await stack.enter_async_context(page.serving(arguments.host, arguments.port))

@@ -30,7 +30,7 @@ _HEADERS = {
 }
 
 
-class Page:
+class PageServer:
     """The web application behind the page. Without a ``portal_url`` the page has no portal controls."""
 
     def __init__(

@@ -20,7 +20,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.lms.world import NEWER, OLDER, Course, LmsWorld, Mark, Record, Student, Teacher, UnknownEntry, Write
+from sandbox.lms.world import NEWER, OLDER, Course, LmsStudent, LmsTeacher, LmsWorld, Mark, Record, UnknownEntry, Write
 
 
 def control_routes(world: LmsWorld) -> list[web.RouteDef]:
@@ -76,14 +76,14 @@ class _Control:
         return {}
 
     async def teacher(self, request: web.Request) -> dict[str, Any]:
-        teacher = Teacher(**await _body(request))
+        teacher = LmsTeacher(**await _body(request))
         teacher.email = teacher.email.lower()
         self._world.teachers[teacher.email] = teacher
         return {}
 
     async def batch(self, request: web.Request) -> dict[str, Any]:
         body = await _body(request)
-        students = [Student(**each) for each in body["students"]]
+        students = [LmsStudent(**each) for each in body["students"]]
         self._world.batches[str(body["batch"])] = {each.id: each for each in students}
         return {}
 
@@ -144,7 +144,7 @@ class _Control:
     async def stats(self, request: web.Request) -> dict[str, Any]:
         return {"calls": len(self._world.calls), "by_call": Counter(each["call"] for each in self._world.calls)}
 
-    def _known(self, email: str) -> Teacher:
+    def _known(self, email: str) -> LmsTeacher:
         teacher = self._world.teachers.get(email.lower())
         if teacher is None:
             raise UnknownEntry(f"no such teacher: {email}")

@@ -22,7 +22,7 @@ from aiohttp import web
 
 from sandbox.lms.control import control_routes, errors_as_json
 from sandbox.lms.tokens import BadToken
-from sandbox.lms.world import NEWER, OLDER, Course, Key, LmsWorld, Mark, Record, Teacher
+from sandbox.lms.world import NEWER, OLDER, Course, Key, LmsTeacher, LmsWorld, Mark, Record
 from sandbox.serving import serve_until_signal, serving
 
 DATA_PATH = "/api/v1"
@@ -31,7 +31,7 @@ _BODY = {"subject", "batch", "datetime", "location", "userType", "students"}
 
 
 @dataclass
-class Answer:
+class LmsAnswer:
     """The answer to a call, and the teacher who made it."""
 
     status: int
@@ -48,7 +48,7 @@ class RefusedCall(Exception):
         self.status, self.message, self.code, self.email = status, message, code, email
 
 
-Handler = Callable[[web.Request], Awaitable[Answer]]
+Handler = Callable[[web.Request], Awaitable[LmsAnswer]]
 
 
 class LmsSimulator:
@@ -113,9 +113,9 @@ class LmsSimulator:
                 _check_headers(request)
                 done = await handler(request)
             except RefusedCall as refused:
-                done = Answer(refused.status, self._words(refused), refused.email, refused.message)
+                done = LmsAnswer(refused.status, self._words(refused), refused.email, refused.message)
             except BadToken as error:
-                done = Answer(401, {"message": "Unauthorized", "error": error.code}, None, error.code)
+                done = LmsAnswer(401, {"message": "Unauthorized", "error": error.code}, None, error.code)
             self.world.log(name, done.email, done.status, done.detail)
             if concerned and behaviour.use("drop_answers"):
                 return _cut(request)
@@ -135,37 +135,37 @@ class LmsSimulator:
 
     # signing in and out
 
-    async def _login(self, request: web.Request) -> Answer:
+    async def _login(self, request: web.Request) -> LmsAnswer:
         teacher = self._by_password(await _body(request, {"email", "password"}))
         if self.world.live_sign_in(teacher.email) is not None:
             raise RefusedCall(409, "already logged in elsewhere", email=teacher.email)
         access, refresh = self.world.open_sign_in(teacher)
         tokens = {"access_token": access, "refresh_token": refresh}
-        return Answer(200, {"data": tokens} if self._is_newer() else tokens, teacher.email)
+        return LmsAnswer(200, {"data": tokens} if self._is_newer() else tokens, teacher.email)
 
-    async def _logout(self, request: web.Request) -> Answer:
+    async def _logout(self, request: web.Request) -> LmsAnswer:
         if self._is_newer():
             teacher = self._by_password(await _body(request, {"email", "password"}))
         else:
             _, teacher = self.world.check_token(_bearer(request), "access", even_if_over=True)
         self.world.end_sign_in(teacher.email)
-        return Answer(200, {"message": "logged out"}, teacher.email)
+        return LmsAnswer(200, {"message": "logged out"}, teacher.email)
 
-    async def _refresh(self, request: web.Request) -> Answer:
+    async def _refresh(self, request: web.Request) -> LmsAnswer:
         if self._is_newer():
             if await request.read():
                 raise RefusedCall(400, "a refresh has no body")
             sign_in, teacher = self.world.check_token(_bearer(request), "refresh")
-            return Answer(200, {"access_token": self.world.new_access(sign_in, teacher)}, teacher.email)
+            return LmsAnswer(200, {"access_token": self.world.new_access(sign_in, teacher)}, teacher.email)
         body = await _body(request, {"refresh_token"})
         sign_in, teacher = self.world.check_token(_text(body, "refresh_token"), "refresh")
         tokens = {
             "access_token": self.world.new_access(sign_in, teacher),
             "refresh_token": self.world.new_refresh(sign_in, teacher),
         }
-        return Answer(200, tokens, teacher.email)
+        return LmsAnswer(200, tokens, teacher.email)
 
-    def _by_password(self, body: dict[str, Any]) -> Teacher:
+    def _by_password(self, body: dict[str, Any]) -> LmsTeacher:
         email, password = _text(body, "email"), _text(body, "password")
         if email != email.lower():
             raise RefusedCall(400, "email must be in lower case")
@@ -174,12 +174,12 @@ class LmsSimulator:
             raise RefusedCall(401, "Invalid email or password")
         return teacher
 
-    def _teacher(self, request: web.Request) -> Teacher:
+    def _teacher(self, request: web.Request) -> LmsTeacher:
         return self.world.check_token(_bearer(request), "access")[1]
 
     # reading
 
-    async def _courses(self, request: web.Request) -> Answer:
+    async def _courses(self, request: web.Request) -> LmsAnswer:
         teacher = self._teacher(request)
         _check_query(request, teacher, {"mentorId": teacher.id, "role": "Mentor"})
         pending = [
@@ -187,9 +187,9 @@ class LmsSimulator:
             for course, is_pending in self.world.courses.get(teacher.email, {}).items()
             if is_pending
         ]
-        return Answer(200, {"attendancePending": pending}, teacher.email)
+        return LmsAnswer(200, {"attendancePending": pending}, teacher.email)
 
-    async def _roster(self, request: web.Request) -> Answer:
+    async def _roster(self, request: web.Request) -> LmsAnswer:
         teacher = self._teacher(request)
         body = await _body(request, {"batches", "subject", "location"})
         batch = _text(body, "batches")
@@ -198,9 +198,9 @@ class LmsSimulator:
             {"studentId": each.id, "name": each.name, "email": each.email, "BatchNo": batch}
             for each in self.world.batches[batch].values()
         ]
-        return Answer(200, {"students_data": students}, teacher.email, batch)
+        return LmsAnswer(200, {"students_data": students}, teacher.email, batch)
 
-    async def _read(self, request: web.Request) -> Answer:
+    async def _read(self, request: web.Request) -> LmsAnswer:
         teacher = self._teacher(request)
         query = dict(request.query)
         if set(query) != {"location", "subject", "batch", "userType"} or query["userType"] != "Mentor":
@@ -214,7 +214,7 @@ class LmsSimulator:
         }
         if self._is_newer():
             data: Any = [{"dates": {day: {subject: {"students": students}}}} for day, students in found.items()]
-            return Answer(200, {"data": data}, teacher.email)
+            return LmsAnswer(200, {"data": data}, teacher.email)
         flat = [
             {
                 "course": subject,
@@ -225,7 +225,7 @@ class LmsSimulator:
             }
             for day, students in found.items()
         ]
-        return Answer(200, flat, teacher.email)
+        return LmsAnswer(200, flat, teacher.email)
 
     def _students(self, batch: str, record: Record) -> list[dict[str, Any]]:
         students = self.world.batches[batch]
@@ -239,22 +239,22 @@ class LmsSimulator:
 
     # writing
 
-    async def _create(self, request: web.Request) -> Answer:
+    async def _create(self, request: web.Request) -> LmsAnswer:
         teacher, key, marks = await self._record(request)
         if key in self.world.records:
             body = {"status": "duplicate", "message": "attendance exists already"}
-            return Answer(403 if self._is_newer() else 409, body, teacher.email, "duplicate")
+            return LmsAnswer(403 if self._is_newer() else 409, body, teacher.email, "duplicate")
         self.world.write("create", teacher, key, marks)
-        return Answer(201, {"status": "success"}, teacher.email, key[1])
+        return LmsAnswer(201, {"status": "success"}, teacher.email, key[1])
 
-    async def _update(self, request: web.Request) -> Answer:
+    async def _update(self, request: web.Request) -> LmsAnswer:
         teacher, key, marks = await self._record(request)
         if key not in self.world.records:
             raise RefusedCall(404, "no such record", email=teacher.email)
         self.world.write("update", teacher, key, marks)
-        return Answer(200, {"status": "success"}, teacher.email, key[1])
+        return LmsAnswer(200, {"status": "success"}, teacher.email, key[1])
 
-    async def _record(self, request: web.Request) -> tuple[Teacher, Key, dict[str, Mark]]:
+    async def _record(self, request: web.Request) -> tuple[LmsTeacher, Key, dict[str, Mark]]:
         """Return teacher, key and marks of a record, which must contain exactly the roster."""
         teacher = self._teacher(request)
         body = await _body(request, _BODY)
@@ -271,7 +271,7 @@ class LmsSimulator:
             raise RefusedCall(400, f"{len(roster - marks.keys())} missing, {len(marks.keys() - roster)} unknown")
         return teacher, (location, batch, subject, day), marks
 
-    def _marks(self, students: Any, teacher: Teacher) -> dict[str, Mark]:
+    def _marks(self, students: Any, teacher: LmsTeacher) -> dict[str, Mark]:
         known = {"studentId", "status"} | (set() if self._is_newer() else {"name", "remarks"})
         if not isinstance(students, list):
             raise RefusedCall(400, "students must be a list", email=teacher.email)
@@ -287,7 +287,7 @@ class LmsSimulator:
             marks[student_id] = Mark(status, str(each.get("remarks", "")))
         return marks
 
-    def _check_course(self, teacher: Teacher, course: Course, location: str) -> None:
+    def _check_course(self, teacher: LmsTeacher, course: Course, location: str) -> None:
         if location != teacher.location or course not in self.world.courses.get(teacher.email, {}):
             raise RefusedCall(403, "another teacher's course", "INSUFFICIENT_PERMISSIONS", teacher.email)
 
@@ -305,7 +305,7 @@ def _check_headers(request: web.Request) -> None:
         raise RefusedCall(415, "Content-Type must be application/json")
 
 
-def _check_query(request: web.Request, teacher: Teacher, wanted: dict[str, str]) -> None:
+def _check_query(request: web.Request, teacher: LmsTeacher, wanted: dict[str, str]) -> None:
     if set(request.query) != set(wanted):
         raise RefusedCall(400, f"wants {', '.join(wanted)}", email=teacher.email)
     if dict(request.query) != wanted:

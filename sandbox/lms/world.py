@@ -25,7 +25,7 @@ class UnknownEntry(Exception):
 
 
 @dataclass
-class Teacher:
+class LmsTeacher:
     """One teacher's account."""
 
     id: str
@@ -36,7 +36,7 @@ class Teacher:
 
 
 @dataclass(frozen=True)
-class Student:
+class LmsStudent:
     """One student of a batch."""
 
     id: str
@@ -152,8 +152,8 @@ class LmsWorld:
         self.generation = generation
         self.offset = 0.0
         self.behaviour = LmsBehaviour()
-        self.teachers: dict[str, Teacher] = {}
-        self.batches: dict[str, dict[str, Student]] = {}
+        self.teachers: dict[str, LmsTeacher] = {}
+        self.batches: dict[str, dict[str, LmsStudent]] = {}
         self.courses: dict[str, dict[Course, bool]] = {}
         self.records: dict[Key, Record] = {}
         self.sign_ins: dict[str, SignIn] = {}
@@ -184,25 +184,25 @@ class LmsWorld:
         found = self.sign_ins.get(email)
         return found if found is not None and self.now() < found.ends else None
 
-    def open_sign_in(self, teacher: Teacher) -> tuple[str, str]:
+    def open_sign_in(self, teacher: LmsTeacher) -> tuple[str, str]:
         """Start a session; return its access and refresh token."""
         sign_in = SignIn(secrets.token_hex(8), teacher.email)
         self.sign_ins[teacher.email] = sign_in
         return self.new_access(sign_in, teacher), self.new_refresh(sign_in, teacher)
 
-    def new_access(self, sign_in: SignIn, teacher: Teacher) -> str:
+    def new_access(self, sign_in: SignIn, teacher: LmsTeacher) -> str:
         """Return one more access token of a session; earlier ones stay valid until they expire."""
         number = secrets.token_hex(8)
         sign_in.access.add(number)
         return self._token(sign_in, teacher, "access", number, ACCESS_SECONDS)
 
-    def new_refresh(self, sign_in: SignIn, teacher: Teacher) -> str:
+    def new_refresh(self, sign_in: SignIn, teacher: LmsTeacher) -> str:
         """Return a session's next refresh token; the previous one becomes invalid."""
         sign_in.refresh = secrets.token_hex(8)
         sign_in.ends = self.now() + REFRESH_SECONDS
         return self._token(sign_in, teacher, "refresh", sign_in.refresh, REFRESH_SECONDS)
 
-    def check_token(self, token: str, kind: str, *, even_if_over: bool = False) -> tuple[SignIn, Teacher]:
+    def check_token(self, token: str, kind: str, *, even_if_over: bool = False) -> tuple[SignIn, LmsTeacher]:
         """Return the session and teacher of a token. Raises BadToken."""
         if not token:
             raise BadToken("NO_AUTH_HEADER")
@@ -222,7 +222,7 @@ class LmsWorld:
         """End a teacher's session, which blacklists its tokens."""
         self.sign_ins.pop(email, None)
 
-    def _token(self, sign_in: SignIn, teacher: Teacher, kind: str, number: str, seconds: float) -> str:
+    def _token(self, sign_in: SignIn, teacher: LmsTeacher, kind: str, number: str, seconds: float) -> str:
         own = {"id": teacher.id} if self.generation == NEWER else {"sub": teacher.id}
         now = self.now()
         claims = own | {
@@ -240,7 +240,7 @@ class LmsWorld:
 
     # records
 
-    def write(self, call: str, teacher: Teacher, key: Key, marks: dict[str, Mark]) -> None:
+    def write(self, call: str, teacher: LmsTeacher, key: Key, marks: dict[str, Mark]) -> None:
         """Store a record, and log the write in it."""
         record = self.records.setdefault(key, Record({}))
         record.marks = marks
