@@ -49,6 +49,8 @@ def main() -> int:
     parser.add_argument("--flat", type=int, metavar="LOADS", help="loads a second apart, instead of the table")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    if arguments.flat is not None and arguments.flat < 40:
+        parser.error("--flat needs at least 40 loads for its two means")
     with ExitStack() as stack:
         _, url = server(stack, [str(VAADIN), "--port", "0"])
         portal = Portal(url.removesuffix("/").removesuffix("/RegistrationOnline"))
