@@ -1,1 +1,1 @@
-"""Measurements of what the project claims about cost and speed; one command each."""
+"""Benchmarks of cost and speed, one command each; docs/measurements.md has the results."""

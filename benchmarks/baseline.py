@@ -1,7 +1,7 @@
-"""The baseline: attendance as a plain Selenium script does it. Frozen: this file is never tuned.
+"""The baseline: a plain Selenium script. Frozen: this file is never tuned.
 
-Full Chromium with `--headless=new` and the usual flags, a fixed sleep after each step, the page loaded anew every
-20 seconds, the button looked for by its caption. One thread and one Chrome for each student.
+Full Chromium with `--headless=new` and common flags, a fixed sleep after each step, a page load every 20 seconds,
+the button found by its caption. One thread and one Chrome for each student.
 
 `python -m benchmarks.baseline URL STUDENTS [SECONDS BETWEEN LOADS]` runs until it is terminated.
 """
@@ -21,7 +21,7 @@ from selenium.webdriver.common.keys import Keys
 
 
 def watch(url: str, username: str, password: str, between_loads: float) -> None:
-    """Sign a student in and mark whatever opens, for ever."""
+    """Sign a student in and mark every lesson that opens, without end."""
     options = Options()
     options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
@@ -47,7 +47,7 @@ def watch(url: str, username: str, password: str, between_loads: float) -> None:
 
 
 def sign_in(driver: webdriver.Chrome, username: str, password: str) -> None:
-    """Fill in the form, with pauses that mostly suffice."""
+    """Fill in the form, with fixed pauses."""
     field = driver.find_element(By.CSS_SELECTOR, "input.v-filterselect-input")
     field.clear()
     field.send_keys(username)
@@ -61,7 +61,7 @@ def sign_in(driver: webdriver.Chrome, username: str, password: str) -> None:
 
 
 def main() -> None:
-    """Start the students' threads and wait for the end."""
+    """Start a thread for each student and wait for SIGTERM."""
     url, students = sys.argv[1], int(sys.argv[2])
     between_loads = float(sys.argv[3]) if len(sys.argv) > 3 else 20.0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

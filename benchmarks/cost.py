@@ -1,12 +1,12 @@
-"""Ours against the frozen baseline, on the portal on the real Vaadin, in one run: memory, CPU, and how long it takes.
+"""Our monitors and the frozen baseline on the real Vaadin, in one run: memory, CPU and delays.
 
 `python -m benchmarks.cost [--students 20] [--loads 20] [--out FILE]`
 
-Each side in turn: one student from the start until signed in; then all of them for so many loads at 20 seconds in
-which no lesson opens, as in most minutes of a day; then as long again with a lesson for all every minute or so, some of
-which stand on the page together. Memory (PSS of the whole tree, chromedriver and Python included) after each part,
-CPU-seconds a student-minute without the start. At last, for ours alone, lessons that the page shows by itself. The
-portal's own CPU is no part of any of it.
+For each side: one student from the start until signed in; then all students for `--loads` loads at 20 seconds without
+a lesson, as in most minutes of a day; then as many loads with a lesson for all about every minute, some of them open
+together. Memory (PSS of the whole process tree, with chromedriver and Python) after each part; CPU-seconds per
+student-minute without the start. Finally, for our side, lessons that the page shows without a load. The portal's CPU
+is not included.
 """
 
 import argparse
@@ -23,8 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.measure import Cost, machine, spread
-from benchmarks.vaadin_soak import server
+from benchmarks.measure import Cost, machine, server, spread
 from portal.initial_state import FULL_EVERY
 from tests import children
 from tests.e2e.people import Portal, eventually
@@ -37,15 +36,15 @@ STARTS = 5  # of one student, for the time until signed in
 
 @dataclass
 class Side:
-    """What was measured of one side."""
+    """Measurements of one side."""
 
     starts: list[float] = field(default_factory=list)  # seconds
     delays: list[float] = field(default_factory=list)  # seconds from appearing to marked
-    by_itself: list[float] = field(default_factory=list)  # the same, where the page shows lessons without a load
-    memory: list[float] = field(default_factory=list)  # MB a student, one sample each load
+    without_load: list[float] = field(default_factory=list)  # the same, for lessons shown without a load
+    memory: list[float] = field(default_factory=list)  # MB per student, one sample per load
     watching_memory: float = 0.0  # after the part without lessons
-    watching_cpu: float = 0.0  # CPU-seconds a student-minute in which nothing opens
-    lessons_cpu: float = 0.0  # the same, a lesson a minute
+    watching_cpu: float = 0.0  # CPU-seconds per student-minute without lessons
+    lessons_cpu: float = 0.0  # the same, with a lesson a minute
     missing: int = 0
     left: int = 0  # processes after the end
 
@@ -68,7 +67,7 @@ def main() -> int:
 
 
 def measure(module: str, arguments: argparse.Namespace) -> Side:
-    """Measure one side on a portal of its own."""
+    """Measure one side with its own portal."""
     side = Side()
     with ExitStack() as stack:
         _, url = server(stack, [str(VAADIN), "--port", "0"])
@@ -93,7 +92,7 @@ def measure(module: str, arguments: argparse.Namespace) -> Side:
         _watch(cost, side, arguments)
         _run(portal, cost, side, arguments)
         if module == SIDES["ours"]:
-            _shown_by_itself(portal, side, arguments)
+            _shown_without_load(portal, side, arguments)
         tree = psutil.Process(process.pid).children(recursive=True)
         end(process)
         _, alive = psutil.wait_procs(tree, timeout=5)
@@ -104,7 +103,7 @@ def measure(module: str, arguments: argparse.Namespace) -> Side:
 
 
 def _watch(cost: Cost, side: Side, arguments: argparse.Namespace) -> None:
-    """So many loads in which nothing opens."""
+    """Measure loads without lessons."""
     cost.begin()
     begun = time.monotonic()
     for _ in range(arguments.loads):
@@ -118,7 +117,7 @@ def _watch(cost: Cost, side: Side, arguments: argparse.Namespace) -> None:
 
 
 def _run(portal: Portal, cost: Cost, side: Side, arguments: argparse.Namespace) -> None:
-    """So many loads with a lesson for all at random moments."""
+    """Measure loads with lessons for all at random times."""
     chance = random.Random(arguments.seed)
     cost.begin()
     begun = time.monotonic()
@@ -142,13 +141,13 @@ def _run(portal: Portal, cost: Cost, side: Side, arguments: argparse.Namespace) 
     side.missing = opened * arguments.students - len(side.delays)
 
 
-def _shown_by_itself(portal: Portal, side: Side, arguments: argparse.Namespace) -> None:
-    """Lessons that an open page shows without a load, on pages that were loaded since the portal began to push."""
+def _shown_without_load(portal: Portal, side: Side, arguments: argparse.Namespace) -> None:
+    """Measure lessons that an open page shows without a load, on pages loaded after push was switched on."""
     before = len(portal.marks())
     portal.behaves(push=True)
     loads = len(portal.events("page_load"))
     eventually(
-        "all pages pushed to",
+        "all pages with push",
         lambda: len(portal.events("page_load")) >= loads + arguments.students,
         patience=FULL_EVERY * 2 * arguments.interval,
     )
@@ -157,8 +156,8 @@ def _shown_by_itself(portal: Portal, side: Side, arguments: argparse.Namespace) 
     for number in range(LIVE_LESSONS):
         portal.opens(f"Live {number}", time=f"Л{number} (17:00 - 18:00)", minutes=1, live=True)
         time.sleep(chance.uniform(0.5, 1.0) * arguments.interval)
-    side.by_itself = _delays(portal, before)
-    side.missing += LIVE_LESSONS * arguments.students - len(side.by_itself)
+    side.without_load = _delays(portal, before)
+    side.missing += LIVE_LESSONS * arguments.students - len(side.without_load)
 
 
 def _rate(cost: Cost, begun: float, students: int) -> float:
@@ -172,13 +171,13 @@ def _delays(portal: Portal, skipped: int) -> list[float]:
 
 
 def start(module: str, portal: Portal, students: int, interval: float) -> "subprocess.Popen[bytes]":
-    """Start one side in a process and session of its own."""
+    """Start one side in its own process and session."""
     command = [sys.executable, "-m", module, portal.address, str(students), str(interval)]
     return children.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """End a side, with whatever it leaves behind: it was started here."""
+    """End a side and the processes that it leaves behind."""
     try:
         tree = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
@@ -206,7 +205,7 @@ def table(sides: dict[str, Side], arguments: argparse.Namespace) -> str:
 
     return "\n".join(
         [
-            f"# Cost beside the baseline: {arguments.students} students, {arguments.loads} loads at "
+            f"# Cost compared with the baseline: {arguments.students} students, {arguments.loads} loads at "
             f"{arguments.interval:g} s",
             "",
             f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}; Vaadin 7.7.13; seed {arguments.seed}. "
@@ -215,15 +214,15 @@ def table(sides: dict[str, Side], arguments: argparse.Namespace) -> str:
             "| | baseline | ours | ours / baseline |",
             "|---|---|---|---|",
             row(
-                "memory (PSS) a student after the first load, MB",
+                "memory (PSS) per student after the first load, MB",
                 f"{base.memory[0]:.0f}",
                 f"{ours.memory[0]:.0f}",
                 None,
             ),
             ratio("after the part without lessons, MB", base.watching_memory, ours.watching_memory, 0),
             ratio("at the end of the part with lessons, MB", base.memory[-1], ours.memory[-1], 0),
-            ratio("CPU-seconds a student-minute, no lesson", base.watching_cpu, ours.watching_cpu, 2),
-            ratio("CPU-seconds a student-minute, a lesson a minute", base.lessons_cpu, ours.lessons_cpu, 2),
+            ratio("CPU-seconds per student-minute, no lesson", base.watching_cpu, ours.watching_cpu, 2),
+            ratio("CPU-seconds per student-minute, a lesson a minute", base.lessons_cpu, ours.lessons_cpu, 2),
             row(
                 "one student, process start until signed in, s",
                 spread(base.starts),
@@ -231,7 +230,7 @@ def table(sides: dict[str, Side], arguments: argparse.Namespace) -> str:
                 statistics.median(ours.starts) / statistics.median(base.starts),
             ),
             row("appears -> marked, by loads alone, s", spread(base.delays), spread(ours.delays), None),
-            row("appears -> marked, where the page shows it by itself, s", "", spread(ours.by_itself), None),
+            row("appears -> marked, shown without a load, s", "", spread(ours.without_load), None),
             row("not marked", str(base.missing), str(ours.missing), None),
             row("processes left", str(base.left), str(ours.left), None),
             "",

@@ -1,8 +1,8 @@
-"""A face check on one core, and how well it tells people apart: `python -m benchmarks.faces [--notes N] [--out FILE]`
+"""Speed of a face check on one core, and its accuracy: `python -m benchmarks.faces [--notes N] [--out FILE]`
 
-Notes are drawn and encoded beforehand, each another one (look, noise, place), so that no answer can be kept. Beside
-ours, in the same run, the plain way: every picture looked at by the detector at twice its size, every fifth described.
-With FACES naming a folder of photographs (two of a person: name.jpg, name2.jpg) the table of accuracy has these too.
+Notes are rendered and encoded beforehand, each one different (look, noise, position), so that nothing can be cached.
+For comparison the same run has a plain check: the detector at double size on every fifth picture. If FACES names a
+folder of photographs (two of each person: name.jpg, name2.jpg) the table of accuracy includes them.
 """
 
 import argparse
@@ -42,7 +42,7 @@ PHOTOGRAPHS = {"flat": flat, "bent": bent(0.4), "bent the other way": bent(0.4, 
 def main() -> int:
     """Run and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--notes", type=int, default=30, help="distinct notes for the times")
+    parser.add_argument("--notes", type=int, default=30, help="notes for the timing")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
@@ -65,8 +65,8 @@ def main() -> int:
 
 
 def times(count: int) -> list[str]:
-    """Measure a check's parts, ours beside the plain way."""
-    print(f"drawing {count} notes", file=sys.stderr)
+    """Time the steps of our check, and the plain check."""
+    print(f"rendering {count} notes", file=sys.stderr)
     notes = []
     for number in range(count):
         name, asked = (ASTRONAUT, ADMIRAL)[number % 2], CHALLENGES[number % len(CHALLENGES)]
@@ -101,21 +101,21 @@ def times(count: int) -> list[str]:
                 ("challenge and match, template known (limit 300)", match),
                 ("challenge alone (limit 300)", alone),
                 *((f"of it: {step}", values) for step, values in steps.items()),
-                ("the plain way, without a challenge", plain),
+                ("plain check, without a challenge", plain),
             ]
         ),
     ]
 
 
 def row(name: str, values: list[float]) -> str:
-    """Return a line of the table."""
+    """Return a row of the table."""
     ordered = sorted(values)
     late = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
     return f"| {name} | {np.median(values):.0f} | {late:.0f} | {ordered[0]:.0f} to {ordered[-1]:.0f} |"
 
 
 def plain_check(note: bytes, template: bytes) -> float | None:
-    """Check a note without following, the frozen baseline: every fifth picture, detected at twice its size."""
+    """The frozen baseline without tracking: detect at double size and describe every fifth picture."""
     capture = cv2.VideoCapture(io.BytesIO(note), cv2.CAP_FFMPEG, [])  # type: ignore[call-overload]
     wanted, distances, number = np.frombuffer(template, dtype=np.float64), [], 0
     while True:
@@ -132,7 +132,7 @@ def plain_check(note: bytes, template: bytes) -> float | None:
 
 
 def people() -> dict[str, tuple[str, bytes]]:
-    """Return, by person, which portrait is recorded and which photograph the ID has."""
+    """Return for each person the recorded portrait and the ID photo."""
     found = {name: (name, jpeg(portrait(name), 60)) for name in (ASTRONAUT, ADMIRAL)}
     folder = os.environ.get("FACES", "")
     for file in sorted(Path(folder).glob("*2.jpg")) if folder else []:
@@ -141,14 +141,14 @@ def people() -> dict[str, tuple[str, bytes]]:
 
 
 def accuracy() -> list[str]:
-    """Record everybody in every look, compare with everybody's ID photo, and hold photographs up."""
+    """Compare recordings of all people in all looks with all ID photos, and test held-up photographs."""
     known = people()
     templates = {person: examining.template_of(photo) for person, (_shown, photo) in known.items()}
     lines = [
         f"## Accuracy: {len(known)} people; distances, and what passes at 70 %",
         "",
-        "Recorded from one photograph and compared with another one where there are two of a person (else with the same"
-        " one, compressed). The motions are recognised or not; the match is counted for all, also where they are not.",
+        "Recorded from one photograph and compared with a second one of the person (or with the same one, compressed)."
+        " The match is counted for all recordings, also if the motions were not recognised.",
         "",
         "| recording | motions recognised | own photograph: distance | passed | others': distance | passed |",
         "|---|---|---|---|---|---|",

@@ -1,8 +1,8 @@
-"""What each of Chrome's flags, and the collection of garbage, gives in memory and costs in CPU, on the real Vaadin.
+"""Memory saved and CPU used by each of Chrome's flags and by garbage collection, on the real Vaadin.
 
-`python -m benchmarks.flags [--students 5] [--loads 20] [--out FILE]` takes one thing away at a time;
-`python -m benchmarks.flags --flat 500` loads so many times, a second apart, and shows that memory stays where it was.
-Loads alone, at once after each other: a monitor's checks between them are cheaper (`benchmarks.cost`).
+`python -m benchmarks.flags [--students 5] [--loads 20] [--out FILE]` removes one setting at a time;
+`python -m benchmarks.flags --flat 500` loads 500 times, a second apart, and shows that memory does not grow.
+It measures consecutive loads only; a monitor's checks between them are cheaper (`benchmarks.cost`).
 """
 
 import argparse
@@ -14,8 +14,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.measure import Cost, machine
-from benchmarks.vaadin_soak import server
+from benchmarks.measure import Cost, machine, server
 from core.clock import SystemClock
 from portal.browser import Chromes
 from portal.driver import ARGUMENTS
@@ -23,8 +22,8 @@ from portal.session import ChromePortal, chrome_opener
 from tests.e2e.people import Portal
 from tests.servers import VAADIN
 
-WARM_UP = 5  # loads whose CPU is not counted
-# What is taken away, by how the arguments to leave out begin.
+WARM_UP = 5  # loads that do not count
+# Prefixes of the arguments to remove.
 WITHOUT: dict[str, tuple[str, ...]] = {
     "as it is": (),
     "without V8's limits (--js-flags)": ("--js-flags",),
@@ -40,7 +39,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "with pictures": ("--blink-settings",),
 }
 NO_COLLECTION = "without collecting garbage"
-NOTHING = "without any of it"
+NOTHING = "without all of these"
 
 
 def main() -> int:
@@ -51,6 +50,8 @@ def main() -> int:
     parser.add_argument("--flat", type=int, metavar="LOADS", help="loads a second apart, instead of the table")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    if arguments.flat is not None and arguments.flat < 40:
+        parser.error("--flat needs at least 40 loads for its two means")
     with ExitStack() as stack:
         _, url = server(stack, [str(VAADIN), "--port", "0"])
         portal = Portal(url.removesuffix("/").removesuffix("/RegistrationOnline"))
@@ -63,7 +64,7 @@ def main() -> int:
 
 
 def table(portal: Portal, arguments: argparse.Namespace) -> str:
-    """Measure with one thing less each time."""
+    """Measure with one setting removed at a time."""
     taken = [flag for flags in WITHOUT.values() for flag in flags]
     variants = [(name, kept(flags), True) for name, flags in WITHOUT.items()]
     variants += [(NO_COLLECTION, ARGUMENTS, False), (NOTHING, kept(tuple(taken)), False)]
@@ -72,7 +73,7 @@ def table(portal: Portal, arguments: argparse.Namespace) -> str:
         "",
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}; Vaadin 7.7.13. `python -m benchmarks.flags`",
         "",
-        "| | MB (PSS) a student | CPU-seconds a load |",
+        "| | MB (PSS) per student | CPU-seconds per load |",
         "|---|---|---|",
     ]
     for name, flags, collects in variants:
@@ -83,14 +84,14 @@ def table(portal: Portal, arguments: argparse.Namespace) -> str:
 
 
 def kept(without: tuple[str, ...]) -> tuple[str, ...]:
-    """Return our arguments without some of them."""
+    """Return our arguments without those with these prefixes."""
     return tuple(flag for flag in ARGUMENTS if not (without and flag.startswith(without)))
 
 
 def measure(
     portal: Portal, flags: tuple[str, ...], collects: bool, arguments: argparse.Namespace
 ) -> tuple[float, float]:
-    """Return MB a student at the end, and CPU-seconds a load."""
+    """Return MB per student at the end, and CPU-seconds per load."""
     with Pages(portal, flags, arguments.students, collects) as pages:
         for _ in range(WARM_UP):
             pages.load()
@@ -102,9 +103,9 @@ def measure(
 
 
 def flat(portal: Portal, arguments: argparse.Namespace) -> str:
-    """Load many times, a second apart, and look at the memory on the way."""
+    """Load many times, a second apart, and sample the memory."""
     samples: list[tuple[int, float]] = []
-    # what is its own alone: of what Chromes share one has more or less, as others run beside it or not
+    # unshared memory only, since the share of common memory depends on how many Chromes run
     with Pages(portal, ARGUMENTS, 1, collects=True) as pages:
         for number in range(1, arguments.flat + 1):
             begun = time.monotonic()
@@ -120,22 +121,21 @@ def flat(portal: Portal, arguments: argparse.Namespace) -> str:
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}; Vaadin 7.7.13. "
         f"`python -m benchmarks.flags --flat {arguments.flat}`",
         "",
-        "| loads | MB (USS, nobody else's) |",
+        "| loads | MB (USS, unshared memory) |",
         "|---|---|",
         *(f"| {number} | {memory:.0f} |" for number, memory in samples if number % 50 == 0),
         "",
         f"Mean of the first half (without the first 10 loads) {statistics.mean(first):.1f} MB, of the second half "
-        f"{statistics.mean(second):.1f} MB; the most was {max(first + second):.0f} MB.",
+        f"{statistics.mean(second):.1f} MB; the maximum was {max(first + second):.0f} MB.",
         "",
     ]
     return "\n".join(lines)
 
 
 class Pages:
-    """The pages of some students, signed in, each in a Chrome of its own."""
+    """Pages of signed-in students, each in its own Chrome."""
 
     def __init__(self, portal: Portal, flags: tuple[str, ...], students: int, collects: bool) -> None:
-        """Open nothing yet."""
         self._portal, self._flags, self._students, self._collects = portal, flags, students, collects
         self._stack = ExitStack()
         self._pages: list[ChromePortal] = []
@@ -177,12 +177,12 @@ class Pages:
         return sum(cost.cpu_seconds for cost in self._costs)
 
     def own_memory(self) -> float:
-        """Return the memory that is nobody else's (USS), in MB."""
+        """Return the unshared memory (USS) in MB."""
         self.memory()
         return sum(cost.uss[-1] for cost in self._costs) / 2**20
 
     def memory(self) -> float:
-        """Return the memory (PSS) of all browsers and drivers now, in MB."""
+        """Return the current memory (PSS) of all browsers and drivers in MB."""
         for cost in self._costs:
             cost.sample(memory=True)
         return sum(cost.pss[-1] for cost in self._costs) / 2**20

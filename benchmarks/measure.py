@@ -1,31 +1,35 @@
-"""What the benchmarks share: the cost of a tree of processes, numbers for people."""
+"""Shared by the benchmarks: servers in their own processes, the cost of a process tree, formatting of numbers."""
 
 import platform
 import statistics
+import subprocess
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import psutil
 
+from tests import children
+
 
 @dataclass
 class Cost:
-    """CPU and memory of a process and all below it. Ended children keep the CPU that they were last seen with."""
+    """CPU and memory of a process tree. Ended children count with their last sample."""
 
     pid: int
     begun_with: float = 0.0
     cpu_of: dict[tuple[int, float], float] = field(default_factory=dict)
     pss: list[int] = field(default_factory=list)
-    uss: list[int] = field(default_factory=list)  # what is nobody else's: not changed by what else runs
+    uss: list[int] = field(default_factory=list)  # unshared memory, independent of other processes
     processes: list[int] = field(default_factory=list)
 
     def begin(self) -> None:
-        """Count from here: what was spent on starting is no part of it."""
+        """Start counting, without the CPU used so far."""
         self.sample(memory=False)
         self.begun_with = sum(self.cpu_of.values())
 
     def sample(self, memory: bool) -> None:
-        """Look at the tree now; memory (proportional set size, from smaps) costs more and is asked for apart."""
+        """Sample the CPU, and optionally the memory (from smaps), which takes longer."""
         try:
             root = psutil.Process(self.pid)
             tree = [root, *root.children(recursive=True)]
@@ -48,8 +52,18 @@ class Cost:
 
     @property
     def cpu_seconds(self) -> float:
-        """All CPU time seen since the beginning, in seconds."""
+        """CPU seconds since ``begin``."""
         return sum(self.cpu_of.values()) - self.begun_with
+
+
+def server(stack: ExitStack, command: list[str]) -> tuple["subprocess.Popen[str]", str]:
+    """Start a server that ends with ``stack``; return its process and the URL that it prints."""
+    process = children.start(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    return process, line[line.index("http") :].split()[0]
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
@@ -65,6 +79,6 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 
 
 def machine() -> str:
-    """Say on what it was measured."""
+    """Describe this machine."""
     memory = psutil.virtual_memory().total / 2**30
     return f"{psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"

@@ -1,9 +1,9 @@
-"""Sixty students at once on the real bot: one lesson for all, and people who use the menu meanwhile.
+"""Sixty students at once on the real bot: lessons for all while people use the menu.
 
 `python -m benchmarks.sixty [--students 60] [--lessons 5] [--vaadin] [--out FILE]`
 
-The real bot.py, a Chrome for each student, Telegram's simulator over HTTP; the portal's simulator, or with --vaadin
-the portal on the real toolkit. The simulators' CPU is reported apart: they share the machine with the bot.
+Runs the real bot.py with a Chrome for each student, the Telegram simulator, and the simulated portal, or with --vaadin
+the one on the real Vaadin. The simulators share the machine, so their CPU is reported separately.
 """
 
 import argparse
@@ -17,17 +17,16 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.measure import Cost, machine, spread
-from benchmarks.vaadin_soak import server
+from benchmarks.measure import Cost, machine, server, spread
 from tests.bot_process import MarkerProcess
 from tests.e2e.people import BOT, TOKEN, Person, Portal, Telegram, eventually, labels
 from tests.servers import VAADIN
 
-TAP_EVERY = 0.5  # seconds between two taps of somebody's
+TAP_EVERY = 0.5  # seconds between two taps
 
 
 def main() -> int:
-    """Run and write the report; 1 where a mark is missing, doubled, or was not told."""
+    """Run and write the report; exit code 1 if a mark or its message is missing or duplicated."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--students", type=int, default=60)
     parser.add_argument("--lessons", type=int, default=5)
@@ -87,12 +86,13 @@ def main() -> int:
         minutes = (time.monotonic() - begun) / 60
         for cost in costs.values():
             cost.sample(memory=True)
-        eventually("all messages", lambda: len(_told(telegram)) >= arguments.lessons * arguments.students, patience=60)
-        told = _told(telegram)
+        expected = arguments.lessons * arguments.students
+        eventually("all messages", lambda: len(_mark_messages(telegram)) >= expected, patience=60)
+        told = _mark_messages(telegram)
         marks = portal.http.get("/marks").raise_for_status().json()
         opened_at = {event["lesson"]: event["monotonic"] for event in portal.events("opened")}
         delays = [mark["monotonic"] - opened_at[mark["lesson"]] for mark in marks]
-        good = len(marks) == len(told) == len(set(told)) == arguments.lessons * arguments.students
+        good = len(marks) == len(told) == len(set(told)) == expected
         bot.stop()
         left = len(bot.browsers())
     student_minutes = minutes * arguments.students
@@ -110,10 +110,10 @@ def main() -> int:
             f"| marks, messages, each once | {len(marks)}, {len(told)}, {'yes' if good else 'NO'} |",
             f"| appears -> marked, s | {spread(delays)} |",
             f"| a menu tap answered, ms | {spread([each * 1000 for each in answers], 0)} ({len(answers)} taps) |",
-            f"| CPU-seconds a student-minute: bot, Chromes | {costs['bot'].cpu_seconds / student_minutes:.2f} |",
-            f"| the same: portal, Telegram's simulator | {costs['portal'].cpu_seconds / student_minutes:.2f}, "
+            f"| CPU-seconds per student-minute: bot, Chromes | {costs['bot'].cpu_seconds / student_minutes:.2f} |",
+            f"| the same: portal, Telegram simulator | {costs['portal'].cpu_seconds / student_minutes:.2f}, "
             f"{costs['telegram'].cpu_seconds / student_minutes:.2f} |",
-            f"| memory (PSS) a student, the whole tree | {costs['bot'].pss[-1] / 2**20 / arguments.students:.0f} MB |",
+            f"| memory (PSS) per student, whole tree | {costs['bot'].pss[-1] / 2**20 / arguments.students:.0f} MB |",
             f"| Chrome and driver processes left | {left} |",
             "",
         ]
@@ -129,7 +129,7 @@ def _python(module: str) -> list[str]:
 
 
 def _taps(telegram_url: str, numbers: list[int], answers: list[float], done: threading.Event) -> None:
-    """Tap Status for one student after the other; keep how long each answer took."""
+    """Tap Status for one student after the other; collects the response times."""
     http = httpx.Client(base_url=f"{telegram_url}/control", timeout=60, trust_env=False)
     turn = 0
     while not done.wait(TAP_EVERY):
@@ -149,8 +149,8 @@ def _taps(telegram_url: str, numbers: list[int], answers: list[float], done: thr
     http.close()
 
 
-def _told(telegram: Telegram) -> list[tuple[str, str]]:
-    """Return which mark was told to whom."""
+def _mark_messages(telegram: Telegram) -> list[tuple[str, str]]:
+    """Return the messages about marks as (person, text)."""
     return [
         (str(call["params"]["chat_id"]), call["params"]["text"])
         for call in telegram.get("/calls")

@@ -1,9 +1,9 @@
-"""What one change costs in storage and ledger at 100, 1,000 and 10,000 students, beside a naive baseline.
+"""Duration of one change in storage and database with 100, 1,000 and 10,000 students, and of a naive baseline.
 
 `python -m benchmarks.stores [--changes 30] [--out FILE]`
 
-The baseline writes the same JSON with `json.dump` straight into the file: no check, no copy, no fsync, so a crash
-can lose everything. Ours writes a copy first, syncs file and folder, and acknowledges only then.
+The baseline writes the same JSON with `json.dump` directly into the file, without check, copy and fsync, so a crash
+can lose everything. Ours writes a copy first and syncs file and folder before it returns.
 """
 
 import argparse
@@ -34,12 +34,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     lines = [
-        "# One change in storage and ledger, milliseconds",
+        "# One change in storage and database, milliseconds",
         "",
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}; {arguments.changes} changes each. "
         "`python -m benchmarks.stores`",
         "",
-        "| students | baseline: json.dump | ours: students.json | ours: ledger, seen + intent + confirm |",
+        "| students | baseline: json.dump | ours: students.json | ours: database, seen + intent + confirm |",
         "|---|---|---|---|",
     ]
     for size in arguments.sizes:
@@ -66,7 +66,7 @@ def _row(folder: Path, size: int, changes: int) -> str:
         with naive.open("w", encoding="utf-8") as file:
             json.dump(records, file)
 
-    def ledger(turn: int) -> None:
+    def journal(turn: int) -> None:
         lessons.seen(f"key{turn}", 1, "2026-09-07", "Algebra", "T.", "Л1", now)
         lessons.intend(f"key{turn}", now)
         lessons.confirm(f"key{turn}", now)
@@ -74,7 +74,7 @@ def _row(folder: Path, size: int, changes: int) -> str:
     timed = [
         _timed(baseline, changes),
         _timed(lambda turn: storage.set_monitoring(1, bool(turn % 2)), changes),
-        _timed(ledger, changes),
+        _timed(journal, changes),
     ]
     return f"| {size:,} | " + " | ".join(spread(times) for times in timed) + " |"
 

@@ -1,4 +1,4 @@
-"""Our monitors alone, without Telegram, to be measured beside the baseline.
+"""Our monitors alone, without Telegram, for the comparison with the baseline.
 
 `python -m benchmarks.students URL STUDENTS [SECONDS BETWEEN LOADS]` runs until it is terminated.
 """
@@ -20,7 +20,7 @@ from portal.session import chrome_access
 
 
 def main() -> None:
-    """Start the monitors and wait for the end."""
+    """Start the monitors and wait for SIGTERM."""
     url, students = sys.argv[1], int(sys.argv[2])
     between_loads = float(sys.argv[3]) if len(sys.argv) > 3 else 20.0
     stop = threading.Event()

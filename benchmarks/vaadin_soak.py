@@ -1,14 +1,14 @@
-"""Many students over a longer time on the portal on the real Vaadin: is every lesson marked and told, at what cost?
+"""Several students for a longer time on the real Vaadin: whether every lesson is marked and reported, and the cost.
 
-`python -m benchmarks.vaadin_soak --minutes 30 --students 10 --out docs/measurements/DATE-vaadin-soak.md`
+`python -m benchmarks.vaadin_soak --minutes 30 --students 10 --out build/vaadin-soak.md`; the newest figures belong in
+docs/measurements.md.
 
-The real bot.py, real Chromes, Telegram's simulator over HTTP; lessons open at random for random students. Portal and
-Telegram run in processes of their own, and their CPU is reported apart.
+Runs the real bot.py with real Chromes and the Telegram simulator; lessons open at random times for random students.
+Portal and Telegram run in their own processes, and their CPU is reported separately.
 """
 
 import argparse
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,27 +17,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.measure import Cost, machine, spread
-from tests import children
+from benchmarks.measure import Cost, machine, server, spread
 from tests.bot_process import MarkerProcess
 from tests.e2e.people import BOT, TOKEN, Person, Portal, Telegram, eventually
 from tests.servers import VAADIN
 
-MINUTES_OPEN = 5  # a lesson's window
+MINUTES_OPEN = 5  # of each lesson
 MEAN_GAP = 30.0  # seconds between two lessons, on average
 SAMPLE_EVERY, MEMORY_EVERY = 5.0, 30.0  # seconds
 
 
 @dataclass
 class Soak:
-    """What is measured on the way."""
+    """Data collected during the run."""
 
     opened: dict[int, tuple[str, list[str]]] = field(default_factory=dict)  # lesson: subject, students
     sessions: list[dict[str, int]] = field(default_factory=list)
 
 
 def main() -> int:
-    """Run and write the report; 1 where a mark is missing or was told wrongly."""
+    """Run and write the report; exit code 1 if a mark or its message is missing or wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--students", type=int, default=10)
@@ -88,19 +87,10 @@ def main() -> int:
     return 0 if good and not left else 1
 
 
-def server(stack: ExitStack, command: list[str]) -> tuple["subprocess.Popen[str]", str]:
-    process = children.start(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    stack.callback(process.wait)
-    stack.callback(process.terminate)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    return process, line[line.index("http") :].split()[0]
-
-
 def _soak(
     arguments: argparse.Namespace, portal: Portal, soak: Soak, numbers: list[int], costs: dict[str, Cost]
 ) -> None:
-    """Open lessons at random for so many minutes, and let the last ones be marked."""
+    """Open lessons at random times, and leave time to mark the last ones."""
     chance = random.Random(arguments.seed)
     for cost in costs.values():
         cost.begin()
@@ -108,7 +98,7 @@ def _soak(
     end = begun + arguments.minutes * 60
     next_lesson, next_memory = begun + 5, begun
     while (now := time.monotonic()) < end:
-        # the last lessons are left time to be seen
+        # leave time to notice the last lesson
         if now >= next_lesson and now < end - 2 * arguments.refresh_interval - 10:
             who = chance.sample(numbers, chance.randint(1, len(numbers)))
             subject = f"Lesson {len(soak.opened) + 1}"
@@ -162,20 +152,20 @@ def _report(
         "",
         "| | |",
         "|---|---|",
-        f"| lessons, and students they were open for | {len(soak.opened)}, {len(expected)} |",
-        f"| marked on the portal's server | {len(marked)} ({len(set(marked) - expected)} not opened) |",
-        f"| told in Telegram | {len(told)} ({len(told) - len(set(told))} twice) |",
-        f"| opened = marked = told | {'yes' if good else 'NO'} |",
+        f"| lessons, students in them | {len(soak.opened)}, {len(expected)} |",
+        f"| marked on the portal's server | {len(marked)} ({len(set(marked) - expected)} unexpected) |",
+        f"| reported in Telegram | {len(told)} ({len(told) - len(set(told))} twice) |",
+        f"| opened = marked = reported | {'yes' if good else 'NO'} |",
         f"| appears -> marked, seconds | {spread(delays)} |",
         f"| from the process's start until all were signed in | {signed_in_after:.1f} s |",
         f"| CPU-seconds per student-minute: bot with its Chromes | {bot.cpu_seconds / student_minutes:.3f} |",
-        f"| the same: portal's server, Telegram's simulator | {costs['portal'].cpu_seconds / student_minutes:.3f}, "
+        f"| the same: portal's server, Telegram simulator | {costs['portal'].cpu_seconds / student_minutes:.3f}, "
         f"{costs['telegram'].cpu_seconds / student_minutes:.3f} |",
-        f"| memory (PSS) a student, the whole tree with bot.py, MB | {spread(per_student, 0)}; "
+        f"| memory (PSS) per student, the whole tree with bot.py, MB | {spread(per_student, 0)}; "
         f"first {per_student[0]:.0f}, last {per_student[-1]:.0f} |",
         f"| processes of the tree | {spread(bot.processes, 0)} |",
-        f"| sessions alive on the server | {spread([s['sessions'] for s in soak.sessions], 0)} |",
-        f"| UIs alive on the server | {spread([s['uis'] for s in soak.sessions], 0)} |",
+        f"| sessions on the server | {spread([s['sessions'] for s in soak.sessions], 0)} |",
+        f"| UIs on the server | {spread([s['uis'] for s in soak.sessions], 0)} |",
         f"| sign-ins | {len(portal.events('signed_in'))} |",
         f"| warnings in the bot's log | {_warnings(log)} |",
         "",

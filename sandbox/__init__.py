@@ -1,1 +1,1 @@
-"""Simulators of the outside systems: for tests, and for trying the bot out on one machine."""
+"""Simulators of Telegram, the portal and the LMS, for tests and for trying the bot on one machine."""

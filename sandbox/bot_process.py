@@ -1,4 +1,4 @@
-"""The bot as a child process: started, listened to, ended, and never left behind."""
+"""Runs the bot as a child process: start, output, stop, and cleanup of what it leaves behind."""
 
 import asyncio
 import contextlib
@@ -14,9 +14,9 @@ from typing import Literal
 
 import psutil
 
-State = Literal["new", "running", "stopping", "ended"]
+ProcessState = Literal["new", "running", "stopping", "ended"]
 
-# Seconds. The bot lets messages arrive and ends its Chromes before it goes.
+# Seconds. On SIGTERM the bot delivers its messages and closes its Chromes before it exits.
 GRACE = 30.0
 _KEPT_LINES = 500
 _LONGEST_LINE = 1024 * 1024
@@ -25,17 +25,17 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Line:
-    """One line that the bot wrote, numbered through all its starts."""
+    """One line of the bot's output; numbers continue across restarts."""
 
     number: int
     text: str
 
 
 class BotProcess:
-    """One bot, started as often as it is asked for, one process at a time.
+    """A bot that can be started repeatedly, one process at a time.
 
-    `scratch` becomes its TMPDIR. Whatever it starts inherits that name, so what it leaves behind is found by it.
-    `show` gets every line, and a sentence when the bot ended although nobody had asked it to.
+    `scratch` becomes its TMPDIR. Its children inherit the variable, so leftover processes are found by it.
+    `show` receives every output line, and a sentence when the bot ended without being stopped.
     """
 
     def __init__(
@@ -58,17 +58,17 @@ class BotProcess:
         self._watching: asyncio.Task[None] | None = None
         self._lines: deque[Line] = deque(maxlen=_KEPT_LINES)
         self._written = 0
-        self._said_before = 0
-        self.state: State = "new"
+        self._written_before_start = 0
+        self.state: ProcessState = "new"
         self.starts = 0
         self.outcome = ""
-        """How the last process ended, in words."""
+        """How the last process ended, as text."""
 
     async def start(self) -> bool:
-        """Start the bot; False where one is there already."""
+        """Start the bot; False if it is running already."""
         if self.state in ("running", "stopping"):
             return False
-        self.state, self.outcome, self._said_before = "running", "", self._written
+        self.state, self.outcome, self._written_before_start = "running", "", self._written
         self.starts += 1
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
@@ -78,7 +78,7 @@ class BotProcess:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             limit=_LONGEST_LINE,
-            # A Ctrl-C in the terminal is for us: we end the bot while the simulators still answer it.
+            # Ctrl-C in the terminal must reach only us: we stop the bot while the simulators still answer.
             start_new_session=True,
             preexec_fn=_die_with_parent(),
         )
@@ -86,7 +86,7 @@ class BotProcess:
         return True
 
     async def stop(self) -> None:
-        """End the bot: ask, wait, kill. Returns once nothing of it is left."""
+        """Stop the bot: SIGTERM, wait, SIGKILL. Returns once no process of it is left."""
         if self._process is None or self._watching is None:
             return
         if self.state == "running":
@@ -100,11 +100,11 @@ class BotProcess:
 
     @property
     def last_line(self) -> str:
-        """What the last process said last; empty where it said nothing."""
-        return self._lines[-1].text if self._written > self._said_before else ""
+        """The last line of the last process; empty if it wrote nothing."""
+        return self._lines[-1].text if self._written > self._written_before_start else ""
 
     def lines_since(self, number: int) -> list[Line]:
-        """The kept lines after the one with this number."""
+        """Stored lines after the one with this number."""
         return [line for line in self._lines if line.number > number]
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
@@ -115,15 +115,15 @@ class BotProcess:
             self._show(f"bot | {text}")
         code = await process.wait()
         await asyncio.to_thread(end_leftovers, self._scratch)
-        by_itself = self.state == "running"
-        self.state, self.outcome = "ended", _in_words(code)
-        if by_itself:
-            self._show(f"bot.py ended by itself, {self.outcome}. Its last line: {self.last_line or '(none)'}")
+        unexpected = self.state == "running"
+        self.state, self.outcome = "ended", _describe_exit(code)
+        if unexpected:
+            self._show(f"bot.py ended unexpectedly: {self.outcome}. Its last line: {self.last_line or '(none)'}")
 
 
 def end_leftovers(scratch: Path) -> None:
-    """Kill what still runs with this folder as its TMPDIR: browsers of a bot that was killed or failed."""
-    for _ in range(3):  # a process may have been starting another one meanwhile
+    """Kill processes with this folder as their TMPDIR: browsers of a bot that was killed or crashed."""
+    for _ in range(3):  # a process may start another one during the search
         found = [process for process in psutil.process_iter() if _is_from(process, scratch)]
         for process in found:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -137,18 +137,18 @@ def _is_from(process: psutil.Process, scratch: Path) -> bool:
     try:
         return process.pid != os.getpid() and process.environ().get("TMPDIR") == str(scratch)
     except (psutil.Error, OSError):
-        return False  # gone meanwhile, or somebody else's
+        return False  # ended meanwhile, or another user's
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """What makes the kernel send the child a SIGTERM should we be killed; None where there is no such thing."""
+    """A preexec function that makes the kernel send SIGTERM to the child when we die; None except on Linux."""
     if sys.platform != "linux":
         return None
     library, parent = ctypes.CDLL(None), os.getpid()
 
     def prepare() -> None:
         library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # we were killed before the line above
+        if os.getppid() != parent:  # we died before prctl took effect
             os._exit(1)
 
     return prepare
@@ -171,5 +171,5 @@ async def _read_lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
         yield line.decode(errors="replace").rstrip()
 
 
-def _in_words(code: int) -> str:
+def _describe_exit(code: int) -> str:
     return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"

@@ -1,4 +1,4 @@
-"""Who plays in the sandbox: the bots, their people, the students that the portal knows, and those on the rosters."""
+"""The sandbox's bots and people: Telegram accounts, portal accounts, and the classroom's rosters."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from sandbox.telegram.server import TelegramSimulator
 from sandbox.telegram.world import Person
 
 BOT_USERNAME = "attendance_sandbox_bot"
-# The shape of a token that @BotFather gives out; it opens nothing but the simulator.
+# Has the form of a token from @BotFather; valid only in the simulator.
 BOT_TOKEN = f"1234567890:{'SANDBOX' * 5}"
 
 TEACHERS_USERNAME, STUDENTS_USERNAME = "teachers_sandbox_bot", "students_sandbox_bot"
@@ -19,7 +19,7 @@ METRE = 1 / 111_110  # degrees of latitude
 
 @dataclass(frozen=True)
 class Role:
-    """One person with a phone; a marker's student has an account on the portal, a classroom's sits somewhere."""
+    """A person with a phone. The marker's students have a portal account, the classroom's have a location."""
 
     id: int
     name: str
@@ -30,10 +30,10 @@ class Role:
     bot: str = BOT_USERNAME
     phone: str = ""
     metres: int = 0
-    """How far north of the class this person is when the location is shared."""
+    """Distance north of the classroom when the location is shared."""
 
     def shown(self) -> dict[str, Any]:
-        """What the page shows in the head of this person's column."""
+        """JSON for the header of this person's column on the page."""
         login = None if self.login is None else {"username": self.login, "password": self.password}
         return {"id": self.id, "name": self.name, "role": self.role, "username": self.username, "login": login} | {
             "bot": self.bot,
@@ -57,7 +57,7 @@ CLASS = (
 
 
 def introduce_class(telegram: TelegramSimulator, data: Path) -> None:
-    """Make the classroom's bots and people known to Telegram, and write the rosters into the bot's data folder."""
+    """Register the classroom's bots and people with Telegram, and write the rosters into the bot's data folder."""
     telegram.world.add_bot(TEACHERS_TOKEN, TEACHERS_USERNAME, "Teachers (sandbox)")
     telegram.world.add_bot(STUDENTS_TOKEN, STUDENTS_USERNAME, "Students (sandbox)")
     for person in CLASS:
@@ -74,7 +74,7 @@ def introduce_class(telegram: TelegramSimulator, data: Path) -> None:
 
 
 def introduce(telegram: TelegramSimulator, portal: PortalSimulator) -> None:
-    """Make the bot and the people known to Telegram, and the students to the portal."""
+    """Register the bot and the people with Telegram, and the students with the portal."""
     telegram.world.add_bot(BOT_TOKEN, BOT_USERNAME, "Attendance (sandbox)")
     for person in PEOPLE:
         known = Person(person.id, person.name, username=person.username, language_code="en")

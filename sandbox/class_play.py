@@ -1,7 +1,7 @@
-"""Plays a class of students over HTTP: each opens the student's bot by the code's link and checks in.
+"""Simulates a class over HTTP: each student opens the student's bot by the code's link and checks in.
 
-`python -m sandbox.class_play --telegram URL --bot NAME --code 482913 --students 30 --over 60` plays against a running
-Telegram simulator. Students are S0001, S0002, ...; they come at random moments within so many seconds.
+`python -m sandbox.class_play --telegram URL --bot NAME --code 482913 --students 30 --over 60` runs against a running
+Telegram simulator. Students are S0001, S0002, ...; they arrive at random times within `--over` seconds.
 """
 
 from __future__ import annotations
@@ -19,22 +19,24 @@ from typing import Any
 import httpx
 
 PATIENCE = 300.0
-"""Seconds that a student waits for an answer."""
+"""Seconds for which a student waits for an answer."""
 _CONNECTIONS = 1100
 CHALLENGE = "Record a round video"
-# What is said where a note did not count, and another one is asked for.
+# Texts of the messages that ask for another video note.
 AGAIN = ("Do both, slowly", "Keep it in the circle", "Come closer")
+# Texts of the messages that end a check-in: no need to wait for another one.
+REFUSED = ("don't match", "do not fit together", "Too many wrong codes", "this check-in is over")
 MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up"}
 
 
 @dataclass
-class Way:
-    """What one student met. Times are monotonic seconds."""
+class StudentResult:
+    """When each step of one student's check-in happened, in monotonic seconds; 0 if it did not."""
 
     arrived: float = 0.0
     asked_place: float = 0.0
     waiting: float = 0.0
-    recorded: float = 0.0  # the video note was sent
+    note_sent: float = 0.0
     acknowledged: float = 0.0
     answered: float = 0.0  # marked, or asked for another video
     marked: float = 0.0
@@ -43,12 +45,12 @@ class Way:
 
 
 Notes = Callable[[int, tuple[str, ...]], bytes]
-"""A student's video note, by the student's number and the motions that are asked for."""
+"""Makes a student's video note from the student's number and the requested motions."""
 
 
 @dataclass
 class ClassPlay:
-    """A class of students, and where they sit."""
+    """A class of students at one place."""
 
     telegram: str
     bot: str
@@ -60,13 +62,13 @@ class ClassPlay:
     seed: int = 7
     notes: Notes | None = None
     recording: float = 5.0  # seconds that a student takes for a note
-    known: bool = False  # the bot knows everybody's ID and consent from a lesson before
-    ways: list[Way] = field(default_factory=list)
+    known: bool = False  # everybody's ID and consent are stored from an earlier lesson
+    results: list[StudentResult] = field(default_factory=list)
 
-    async def play(self, code: str) -> list[Way]:
-        """Let everybody come and check in; return what each met."""
+    async def play(self, code: str) -> list[StudentResult]:
+        """Let all students arrive and check in; return one result per student."""
         chance = random.Random(self.seed)
-        self.ways = [Way() for _ in range(self.students)]
+        self.results = [StudentResult() for _ in range(self.students)]
         limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
         async with httpx.AsyncClient(
             base_url=f"{self.telegram}/control", trust_env=False, timeout=PATIENCE, limits=limits
@@ -75,36 +77,36 @@ class ClassPlay:
             await asyncio.gather(
                 *(self._student(http, number, moments[number], code) for number in range(self.students))
             )
-        return self.ways
+        return self.results
 
     async def _student(self, http: httpx.AsyncClient, number: int, after: float, code: str) -> None:
-        way, person = self.ways[number], self.first_person + number
+        result, person = self.results[number], self.first_person + number
         try:
             await self._call(http, "/people", id=person, first_name=f"Student {number + 1}", language_code="en")
             await asyncio.sleep(after)
-            way.arrived = time.monotonic()
+            result.arrived = time.monotonic()
             await self._says(http, person, text=f"/start {code}")
             if not self.known:
                 await self._sees(http, person, "student ID")
                 await self._says(http, person, text=f"S{number + 1:04}")
             await self._sees(http, person, "The code is right")
-            way.asked_place = time.monotonic()
+            result.asked_place = time.monotonic()
             near = self.latitude + (number % 20) / 111_110
             await self._says(http, person, location={"latitude": near, "longitude": self.longitude})
             if self.notes is None:
                 await self._sees(http, person, "has to confirm")
             else:
-                await self._shows_face(http, number, way, self.notes)
-            way.waiting = time.monotonic()
-            way.messages = await self._sees(http, person, "Attendance marked", *AGAIN)
-            way.answered = time.monotonic()
+                await self._shows_face(http, number, result, self.notes)
+            result.waiting = time.monotonic()
+            result.messages = await self._sees(http, person, "Attendance marked", *AGAIN)
+            result.answered = time.monotonic()
             if not await self._is_there(http, person, *AGAIN):
-                way.marked = way.answered
+                result.marked = result.answered
         except (httpx.HTTPError, RuntimeError) as error:
-            way.error = f"{type(error).__name__}: {error}"
+            result.error = f"{type(error).__name__}: {error}"
 
-    async def _shows_face(self, http: httpx.AsyncClient, number: int, way: Way, notes: Notes) -> None:
-        """Agree where that is asked, record what the challenge asks for, and wait for the acknowledgement."""
+    async def _shows_face(self, http: httpx.AsyncClient, number: int, result: StudentResult, notes: Notes) -> None:
+        """Give consent if asked, send the requested video note, and wait for the acknowledgement."""
         person = self.first_person + number
         if not self.known:
             await self._sees(http, person, "Now your face")
@@ -114,25 +116,24 @@ class ClassPlay:
         await asyncio.sleep(self.recording)
         content = {"base64": base64.b64encode(note).decode("ascii"), "duration": max(2, round(self.recording))}
         await self._says(http, person, video_note=content)
-        way.recorded = time.monotonic()
+        result.note_sent = time.monotonic()
         await self._sees(http, person, "Received", "Attendance marked")
-        way.acknowledged = time.monotonic()
+        result.acknowledged = time.monotonic()
 
     async def _is_there(self, http: httpx.AsyncClient, person: int, *words: str) -> bool:
-        """Say whether one of these is on the screen."""
+        """Return whether one of these texts is on the screen."""
         answer = await http.get("/chat", params={"bot": self.bot, "person": person})
         said = [each["text"] or "" for each in answer.raise_for_status().json()["messages"]]
         return any(each in text for text in said for each in words)
 
     async def _asked(self, http: httpx.AsyncClient, person: int) -> tuple[str, ...]:
-        """Read the motions from the challenge, in their order."""
+        """Return the motions of the challenge in their order."""
         answer = await http.get("/chat", params={"bot": self.bot, "person": person})
         said = [each["text"] or "" for each in answer.raise_for_status().json()["messages"]]
         text = next(each for each in reversed(said) if CHALLENGE in each)
         return tuple(MOTIONS[words] for words in sorted((words for words in MOTIONS if words in text), key=text.index))
 
     async def _taps(self, http: httpx.AsyncClient, person: int, label: str) -> None:
-        """Tap the newest button with this label."""
         answer = await http.get("/chat", params={"bot": self.bot, "person": person})
         messages = answer.raise_for_status().json()["messages"]
         message = next(
@@ -146,7 +147,7 @@ class ClassPlay:
         await self._call(http, "/send", bot=self.bot, person=person, **content)
 
     async def _sees(self, http: httpx.AsyncClient, person: int, *words: str) -> int:
-        """Wait until a message of the bot's has one of these; return how many messages the bot has sent by then."""
+        """Wait until a bot message contains one of these texts; return how many messages the bot has sent so far."""
         deadline, version = time.monotonic() + PATIENCE, None
         said: list[str] = []
         while time.monotonic() < deadline:
@@ -159,7 +160,9 @@ class ClassPlay:
             said = [each["text"] or "" for each in chat["messages"] if each["from"] == "bot"]
             if any(each in text for text in said for each in words):
                 return len(said)
-        raise RuntimeError(f"waited in vain for '{words[0]}', the last was '{said[-1] if said else ''}'")
+            if said and any(each in said[-1] for each in REFUSED):
+                raise RuntimeError(f"refused while waiting for '{words[0]}': '{said[-1]}'")
+        raise RuntimeError(f"no message contains '{words[0]}'; the last was '{said[-1] if said else ''}'")
 
     async def _call(self, http: httpx.AsyncClient, path: str, **body: Any) -> None:
         answer = await http.post(path, json=body)
@@ -168,22 +171,22 @@ class ClassPlay:
 
 
 def main() -> int:
-    """Play a class; 1 where somebody was not marked."""
+    """Simulate a class of students who check in; exit code 1 if any was not marked."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.class_play", description=main.__doc__)
     parser.add_argument("--telegram", required=True, help="the simulator's address")
     parser.add_argument("--bot", required=True, help="the student's bot, without the @")
     parser.add_argument("--code", required=True)
     parser.add_argument("--students", type=int, default=30)
-    parser.add_argument("--over", type=float, default=60, help="seconds within which they come")
+    parser.add_argument("--over", type=float, default=60, help="seconds within which they arrive")
     arguments = parser.parse_args()
     play = ClassPlay(arguments.telegram, arguments.bot, arguments.students, arguments.over)
-    ways = asyncio.run(play.play(arguments.code))
-    marked = sum(bool(way.marked) for way in ways)
-    print(f"{marked} of {len(ways)} marked")
-    for way in ways:
-        if way.error:
-            print(way.error, file=sys.stderr)
-    return 0 if marked == len(ways) else 1
+    results = asyncio.run(play.play(arguments.code))
+    marked = sum(bool(result.marked) for result in results)
+    print(f"{marked} of {len(results)} marked")
+    for result in results:
+        if result.error:
+            print(result.error, file=sys.stderr)
+    return 0 if marked == len(results) else 1
 
 
 if __name__ == "__main__":

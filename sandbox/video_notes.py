@@ -1,9 +1,9 @@
-"""Video notes of made-up people: a head with a face's relief, drawn from a photograph, that turns as it is asked to.
+"""Renders synthetic video notes: a photograph mapped onto a 3D head that makes the requested motions.
 
-No recordings of people are at hand, and none would be committed. So a photograph is laid over a relief of an average
-head (below) and looked at by a camera: turned by the neck, with the parallax of nose, eyes and cheeks. The same camera
-looks at what somebody would hold up instead: the photograph itself, moved, tilted, bent, or on a screen. What a test
-proves with these is how the program tells relief from its absence, not how well it knows real people.
+The repository contains no recordings of people. Instead a photograph is mapped onto the relief of an average head
+(below) and rendered by a camera: rotated about the neck, with the parallax of nose, eyes and cheeks. The same camera
+renders attacks: the photograph itself, moved, tilted, bent, or on a screen. Tests with these show how the program
+tells relief from a flat picture, not how well it recognises real people.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ SIZE = 384
 """Pixels: the side of a note as Telegram's apps record it (core.telegram.org: up to 640)."""
 RATE = 30
 _DISTANCE = 6.5  # between the camera and the eyes, in distances between the eyes (63 mm): 41 cm
-_GRID = 64  # the surface is followed on so many points a side; between them it is smooth
+_GRID = 64  # points per side at which the surface is solved; interpolated between them
 _ROUNDS = 9
 
 
 @dataclass(frozen=True)
 class Face:
-    """A photograph and where its eyes are: the person's right and left one, in pixels (x, y)."""
+    """A photograph and the positions of the person's right and left eye, in pixels (x, y)."""
 
     picture: Picture
     right_eye: tuple[float, float]
@@ -46,7 +46,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Pose:
-    """How something is held: angles in degrees (yaw: to the person's left; pitch: up; roll: clockwise as seen), shift
+    """Orientation and position: angles in degrees (yaw to the person's left, pitch up, roll clockwise as seen), shift
     in distances between the eyes, scale."""
 
     yaw: float = 0.0
@@ -59,7 +59,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Look:
-    """What differs from one recording to the next: light, noise, sharpness, the size of the face in the picture."""
+    """Recording conditions: light, noise, sharpness, size of the face in the picture."""
 
     brightness: float = 1.0
     contrast: float = 1.0
@@ -88,12 +88,12 @@ def head(u: Numbers, v: Numbers) -> Numbers:
 
 
 def flat(u: Numbers, v: Numbers) -> Numbers:
-    """Return the height of a sheet of paper, or of a screen."""
+    """Return the height of a flat sheet of paper or a screen."""
     return np.zeros_like(u)
 
 
 def bent(depth: float, angle: float = 0.0) -> Surface:
-    """Return a sheet that is bent about an axis (degrees from upright): so deep at one distance between the eyes."""
+    """Return a sheet bent about an axis (degrees from upright); `depth` applies at one distance between the eyes."""
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
 
     def surface(u: Numbers, v: Numbers) -> Numbers:
@@ -107,7 +107,7 @@ def _bump(u: Numbers, v: Numbers, wide: float, high: float) -> Numbers:
 
 
 def turned(motions: Sequence[str], *, degrees: float = 25.0, seconds: float = 1.0, rest: float = 0.45) -> list[Pose]:
-    """Return a head's way, picture by picture: rest, then each motion there and back, with a hand's tremble."""
+    """Return a head's poses frame by frame: rest, then each motion there and back, with a hand's tremble."""
     chance = random.Random(",".join(motions) + str(degrees))
     towards = {"left": (1.0, 0.0), "right": (-1.0, 0.0), "up": (0.0, 0.85)}
     way = [(0.0, 0.0)] * round(rest * RATE)
@@ -135,13 +135,13 @@ def _trembling(pose: Pose, at: int, chance: random.Random) -> Pose:
 
 
 def drawn(face: Face, poses: Sequence[Pose], surface: Surface = head, look: Look | None = None) -> list[Picture]:
-    """Draw pictures of a surface that carries the photograph, one for each pose; in BGR, square."""
+    """Render the surface with the photograph on it, one square BGR picture per pose."""
     look = look or Look()
     return [_look(_picture(face, pose, surface, look), look, at) for at, pose in enumerate(poses)]
 
 
 def _picture(face: Face, pose: Pose, surface: Surface, look: Look) -> Picture:
-    """Draw one picture: for each of its points, find the point of the surface that the camera sees there."""
+    """Render one picture: find for each pixel the point of the surface that the camera sees there."""
     eyes = look.eyes * SIZE * pose.scale
     at = (np.arange(_GRID, dtype=np.float32) + 0.5) * SIZE / _GRID
     x, y = np.meshgrid((at - SIZE / 2) / eyes - pose.right, (at - SIZE * 0.42) / eyes - pose.down)
@@ -157,7 +157,7 @@ def _picture(face: Face, pose: Pose, surface: Surface, look: Look) -> Picture:
     source_x = middle[0] + u * across[0] - v * across[1]
     source_y = middle[1] + u * across[1] + v * across[0]
     if surface is head:
-        # what is not the head stays where it is: the room behind it
+        # the background behind the head does not move
         still_x = middle[0] + x * across[0] - y * across[1]
         still_y = middle[1] + x * across[1] + y * across[0]
         near = np.clip(2.5 - 2.2 * np.sqrt((u / 1.5) ** 2 + ((v - 0.2) / 2.2) ** 2), 0, 1)
@@ -182,7 +182,7 @@ def _rotation(pose: Pose) -> Numbers:
 
 
 def _seen(u: Numbers, v: Numbers, height: Numbers, turn: Numbers, neck: Numbers) -> tuple[Numbers, Numbers]:
-    """Return where the camera sees points of a surface that is turned about the neck."""
+    """Project points of a surface rotated about the neck into the camera's picture."""
     points = np.stack([u - neck[0], v - neck[1], height - neck[2]])
     right, down, near = np.tensordot(turn, points, axes=1) + neck[:, None, None]
     grown = _DISTANCE / (_DISTANCE - near)
@@ -190,7 +190,7 @@ def _seen(u: Numbers, v: Numbers, height: Numbers, turn: Numbers, neck: Numbers)
 
 
 def _look(picture: Picture, look: Look, at: int) -> Picture:
-    """Return a picture as a camera takes it: softer, darker, noisy."""
+    """Apply blur, light and noise to a picture."""
     values: Numbers = picture.astype(np.float32)
     if look.blur:
         values = np.asarray(cv2.GaussianBlur(values, (0, 0), look.blur), dtype=np.float32)
@@ -204,12 +204,12 @@ def _look(picture: Picture, look: Look, at: int) -> Picture:
 
 @cache
 def _grain() -> Numbers:
-    """Return noise of standard deviation 1, which is shifted about from picture to picture."""
+    """Return noise of standard deviation 1; each picture uses it at a different shift."""
     return np.random.default_rng(7).normal(0, 1, (SIZE, SIZE, 3)).astype(np.float32)
 
 
 def encoded(pictures: Sequence[Picture], crf: int = 26) -> bytes:
-    """Return pictures as Telegram has a note: H.264 in mp4, square, without sound."""
+    """Encode pictures like a Telegram video note: H.264 in mp4, without sound."""
     return _encoded(pictures, crf, {})
 
 

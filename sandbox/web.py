@@ -1,15 +1,15 @@
-"""The sandbox's page: its files, the two simulators' control APIs, and the state of the bot.
+"""The sandbox's web page: its files, the control APIs of both simulators, and the state of the bot.
 
 GET  /                     the page
-     /telegram/..., /portal/...   the control APIs, as the simulators alone have them under /control
-GET  /api/sandbox          who plays, and where the portal is
-GET  /api/bot?since=N      {state, start, outcome, last_line, lines: [{n, text}]}, the lines after the Nth
-POST /api/bot/start        start the bot that has ended
+     /telegram/..., /portal/...   the control APIs, which the simulators alone serve under /control
+GET  /api/sandbox          the people, and the portal's address
+GET  /api/bot?since=N      {state, start, outcome, last_line, lines: [{n, text}]}, lines after the Nth
+POST /api/bot/start        restart the bot after it has ended
 """
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,20 @@ from aiohttp import web
 from sandbox.bot_process import BotProcess
 from sandbox.cast import Role
 from sandbox.portal.server import PortalSimulator
+from sandbox.serving import serving
 from sandbox.telegram.server import TelegramSimulator
 
 _FOLDER = Path(__file__).parent / "page"
 _HEADERS = {
-    # The files change with the checkout, under the same names.
+    # The files change with the checkout while their names stay the same.
     "Cache-Control": "no-cache",
-    # What a bot writes is shown as HTML: were the page's own filter to fail, nothing would run or be loaded.
+    # Bot messages are shown as HTML: should the page's own filter fail, nothing is executed or loaded.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
 }
 
 
-class Page:
-    """What the page asks for."""
+class PageServer:
+    """The web application behind the page. Without a ``portal_url`` the page has no portal controls."""
 
     def __init__(
         self,
@@ -42,13 +43,12 @@ class Page:
         refresh_interval: int,
         time_zone: str,
     ) -> None:
-        """Take what is shown: the people's phones, and the portal with its log unless ``portal_url`` is None."""
         self._telegram = telegram
         self._bots = {person.bot for person in people}
         self._portal = portal
         self._bot = bot
         self._about: dict[str, Any] = {
-            # A page that was open before the sandbox was started anew sees by this that it shows the past.
+            # An open page detects a restarted sandbox by a changed value, and reloads.
             "run": secrets.token_hex(8),
             "people": [person.shown() for person in people],
             "portal_url": portal_url,
@@ -58,7 +58,7 @@ class Page:
         self._listening_start = 0
 
     def application(self) -> web.Application:
-        """Everything that is served on the page's port."""
+        """All routes of the page's port."""
         app = web.Application()
         app.router.add_get("/", self._index)
         app.router.add_static("/page", _FOLDER)
@@ -70,19 +70,10 @@ class Page:
         app.on_response_prepare.append(_add_headers)
         return app
 
-    @asynccontextmanager
-    async def serving(self, host: str, port: int) -> AsyncIterator[str]:
-        """Serve for the length of a `with` block; gives the URL. Port 0 takes a free one."""
-        # Cancelling the handler of a page that hung up frees its long polls.
-        runner = web.AppRunner(self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-            address = runner.addresses[0]
-            shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-            yield f"http://{shown}:{address[1]}"
-        finally:
-            await runner.cleanup()
+    def serving(self, host: str, port: int) -> AbstractAsyncContextManager[str]:
+        """Serve inside a `with` block; yields the URL. Port 0 picks a free one."""
+        # Handlers of closed connections are cancelled, which ends their long polls.
+        return serving(self.application(), host, port, handler_cancellation=True, shutdown_timeout=1.0)
 
     async def _index(self, _request: web.Request) -> web.FileResponse:
         return web.FileResponse(_FOLDER / "index.html")
@@ -107,7 +98,7 @@ class Page:
         )
 
     def _state_name(self) -> str:
-        """The process's state; it is `starting` until each bot has first asked Telegram for updates."""
+        """The process's state; `starting` until every bot polls Telegram for updates."""
         if self._bot.state != "running":
             return self._bot.state
         if all(self._telegram.world.by_username[each].poll is not None for each in self._bots):
@@ -116,7 +107,7 @@ class Page:
 
     async def _start(self, _request: web.Request) -> web.Response:
         if not await self._bot.start():
-            return web.json_response({"error": "the bot is running already"}, status=409)
+            return web.json_response({"error": "the bot is already running"}, status=409)
         return web.json_response({})
 
 

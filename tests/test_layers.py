@@ -36,7 +36,7 @@ def test_the_project_keeps_its_layers(project: Path) -> None:
         ("marker/menu.py", "from marker.admin.panel import AdminHandlers"),
         ("classroom/store/rows.py", "from classroom.teacher.board import Boards"),
         ("classroom/domain/sessions.py", "from telegram_app.lines import short"),
-        ("sandbox/lms/server.py", "from sandbox.portal.world import World"),
+        ("sandbox/lms/server.py", "from sandbox.portal.world import PortalWorld"),
         ("telegram_app/outbox_table.py", "from telegram_app.outbox import Outbox"),
         ("storage.py", "from marker.monitors import registry"),
         ("telegram_app/outbox.py", "from marker.monitors.bridge import Bridge"),

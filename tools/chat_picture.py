@@ -1,7 +1,9 @@
-"""Draws docs/chat.png, a student's chat in the sandbox up to a mark: `python tools/chat_picture.py`."""
+"""Takes docs/chat.png, a student's chat in the sandbox up to a mark: `python tools/chat_picture.py`."""
 
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,18 +21,21 @@ BOT, ADMIN, STUDENT = "attendance_sandbox_bot", 1001, 2001
 
 
 def main() -> None:
-    """Play the scene and take the picture."""
+    """Run the sandbox, let a student be marked, and take the picture."""
     from portal.programs import find_programs
+    from tests import children  # ends what it started also if this process is killed
 
-    sandbox = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
     chrome, driver_path = find_programs()
+    profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    children.own_profiles(Path(profile.name))
+    command = [sys.executable, "-m", "sandbox", "--port", "0"]
+    sandbox = children.start(command, stdout=subprocess.PIPE, text=True)
     options = webdriver.ChromeOptions()
     options.binary_location = chrome
     for argument in ("--headless=new", "--no-sandbox", "--window-size=1500,1000", "--force-device-scale-factor=2"):
         options.add_argument(argument)
-    driver = webdriver.Chrome(options=options, service=Service(driver_path))
+    environment = {**os.environ, "ATTENDANCE_PROFILE": profile.name}
+    driver = webdriver.Chrome(options=options, service=Service(driver_path, env=environment))
     try:
         assert sandbox.stdout is not None  # noqa: S101  # for the type checker: the pipe was asked for
         url = next(line.split()[1] for line in sandbox.stdout if line.startswith("Open http")).rstrip("/")
@@ -43,7 +48,8 @@ def main() -> None:
     finally:
         driver.quit()
         sandbox.terminate()
-        sandbox.wait(60)
+        sandbox.communicate(timeout=60)
+        profile.cleanup()
 
 
 def play(http: httpx.Client) -> None:

@@ -1,7 +1,7 @@
-"""Check the layers of pyproject.toml with import-linter: `python tools/check_layers.py`.
+"""Checks the layers in pyproject.toml with import-linter: `python tools/check_layers.py`.
 
-import-linter takes packages only, while bot.py, monitor.py and their neighbours are single modules. Each is shown to
-it as a package of that name whose `__init__.py` is the module.
+import-linter supports only packages, while bot.py, monitor.py and others are single modules. They are passed as
+packages of that name, with the module as `__init__.py`.
 """
 
 import os

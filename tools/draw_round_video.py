@@ -1,7 +1,7 @@
-"""Draws classroom/pictures/round_video.png, without a word in it: how a round video is recorded in Telegram.
+"""Draws classroom/pictures/round_video.png, which shows without text how to record a video note in Telegram.
 
-Three steps: the camera beside the message field is held (a tap on the microphone there brings it); the round picture
-with the face in it; the head turns.
+Three steps: hold the camera button beside the message field (a tap on the microphone shows it); the round picture with
+the face; turn the head.
 """
 
 from pathlib import Path
@@ -9,13 +9,13 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 TARGET = Path(__file__).resolve().parent.parent / "classroom" / "pictures" / "round_video.png"
-SCALE = 4  # drawn larger and made smaller: smooth edges
+SCALE = 4  # drawn larger and scaled down for smooth edges
 WIDTH, HEIGHT = 840, 360
 INK, PAPER, BLUE, RED, GREY, SKIN = "#1f2937", "#ffffff", "#2f88d8", "#e0453a", "#d5dbe3", "#f2c9a5"
 
 
 class Canvas:
-    """A drawing in the picture's own units."""
+    """A drawing in units of the final picture."""
 
     def __init__(self) -> None:
         self.image = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE), "#eef2f7")
@@ -24,27 +24,24 @@ class Canvas:
     def box(
         self, left: float, top: float, right: float, bottom: float, radius: float, fill: str, line: str = ""
     ) -> None:
-        """Draw a rectangle with round corners."""
+        """Draw a rectangle with rounded corners."""
         self._draw.rounded_rectangle(
             [v * SCALE for v in (left, top, right, bottom)], radius * SCALE, fill, line or None, 3 * SCALE
         )
 
     def disc(self, x: float, y: float, radius: float, fill: str | None, line: str = "", width: float = 3) -> None:
-        """Draw a disc."""
         around = [v * SCALE for v in (x - radius, y - radius, x + radius, y + radius)]
         self._draw.ellipse(around, fill, line or None, round(width * SCALE))
 
     def oval(self, x: float, y: float, across: float, down: float, fill: str) -> None:
-        """Draw an ellipse."""
         self._draw.ellipse([v * SCALE for v in (x - across, y - down, x + across, y + down)], fill)
 
     def arc(self, x: float, y: float, radius: float, start: float, end: float, fill: str, width: float) -> None:
-        """Draw a part of a circle, in degrees from three o'clock."""
+        """Draw an arc, in degrees from three o'clock."""
         around = [v * SCALE for v in (x - radius, y - radius, x + radius, y + radius)]
         self._draw.arc(around, start, end, fill, round(width * SCALE))
 
     def shape(self, points: list[tuple[float, float]], fill: str) -> None:
-        """Draw a polygon."""
         self._draw.polygon([(x * SCALE, y * SCALE) for x, y in points], fill)
 
     def line(self, points: list[tuple[float, float]], fill: str, width: float) -> None:
@@ -60,7 +57,7 @@ def _phone(canvas: Canvas, x: float) -> None:
 
 
 def _face(canvas: Canvas, x: float, y: float, size: float, turned: float = 0) -> None:
-    """Draw a head; ``turned``: how far eyes and nose are from the middle, as parts of the size."""
+    """Draw a head; ``turned`` shifts eyes and nose from the middle, in parts of the size."""
     canvas.oval(x, y, 0.62 * size, 0.8 * size, SKIN)
     canvas.arc(x, y - 0.1 * size, 0.68 * size, 195, 345, INK, 0.2 * size)
     for side in (-1, 1):
@@ -72,14 +69,14 @@ def _face(canvas: Canvas, x: float, y: float, size: float, turned: float = 0) ->
 
 
 def _camera(canvas: Canvas, x: float, y: float) -> None:
-    """Draw the button: a rounded square with a circle in it."""
+    """Draw the camera button: a rounded square with a circle."""
     canvas.disc(x, y, 22, BLUE)
     canvas.box(x - 11, y - 11, x + 11, y + 11, 6, BLUE, PAPER)
     canvas.disc(x, y, 4.5, PAPER)
 
 
 def _finger(canvas: Canvas, x: float, y: float) -> None:
-    """Draw a finger that presses at a point, with the rings of a long press."""
+    """Draw a finger that presses a point, with the rings of a long press."""
     canvas.arc(x, y, 31, 0, 360, BLUE, 2.5)
     canvas.arc(x, y, 40, 0, 360, "#9cc6ee", 2.5)
     canvas.line([(x + 7, y + 13), (x + 24, y + 48)], INK, 25)
@@ -92,7 +89,7 @@ def _arrow(canvas: Canvas, x: float, y: float) -> None:
 
 
 def _turns(canvas: Canvas, x: float, y: float) -> None:
-    """Draw two arrows, out to both sides, and one up."""
+    """Draw arrows to the left, to the right and up."""
     for side in (-1, 1):
         canvas.line([(x + 62 * side, y + 96), (x + 22 * side, y + 96)], BLUE, 6)
         tip = x + 78 * side
@@ -102,26 +99,25 @@ def _turns(canvas: Canvas, x: float, y: float) -> None:
 
 
 def draw() -> Image.Image:
-    """Return the picture."""
     canvas = Canvas()
     first, second, third = 140, 420, 700
     for x in (first, second, third):
         _phone(canvas, x)
     for between in ((first + second) / 2, (second + third) / 2):
         _arrow(canvas, between, 180)
-    # the message field with the camera, held
+    # the message field with a finger on the camera button
     for above, left, right in ((70, -70, 20), (110, -20, 70), (150, -70, 0)):
         canvas.box(first + left, above, first + right, above + 26, 10, GREY)
     canvas.box(first - 72, 262, first + 30, 298, 18, "#f3f5f8", GREY)
     _camera(canvas, first + 56, 280)
     _finger(canvas, first + 56, 280)
-    # the round picture, with the ring of the time that has passed
+    # the round picture, with the ring of the elapsed time
     canvas.disc(second, 165, 70, "#dfeaf5")
     _face(canvas, second, 170, 52)
     canvas.arc(second, 165, 75, -90, 60, RED, 6)
     canvas.disc(second - 20, 280, 7, RED)
     canvas.line([(second, 280), (second + 26, 280)], GREY, 7)
-    # the head turns
+    # the turned head
     canvas.disc(third, 150, 70, "#dfeaf5")
     _face(canvas, third, 155, 52, turned=0.2)
     canvas.arc(third, 150, 75, -90, 200, RED, 6)

@@ -1,4 +1,4 @@
-"""`python -m sandbox.lms` runs it alone."""
+"""Runs the LMS simulator alone: `python -m sandbox.lms`."""
 
 from sandbox.lms.server import main
 

@@ -1,14 +1,14 @@
-"""The control API of the simulated LMS: what a test, a benchmark or a demo tells it to do.
+"""The control API of the simulated LMS, for tests, benchmarks and the sandbox.
 
-POST /reset {generation}                     forget everything; "newer" or "older"
+POST /reset {generation}                     delete all state; "newer" or "older"
 POST /teachers {id, email, password, name, location}
 POST /batches {batch, students: [{id, name, email}]}
-POST /courses {email, batch, subject, pending}   what a teacher teaches; pending false: not in the list
-POST /clock {advance}                        move the LMS's clock by seconds: tokens end
-POST /elsewhere {email}                      the teacher signs in elsewhere: our session ends, ours next gets 409
-POST /records {location, batch, subject, date, present: [id]}   a record that somebody else has made
-DELETE /records                              all records are gone
-POST, GET /behaviour                         see Behaviour
+POST /courses {email, batch, subject, pending}   a teacher's course; pending false: not in the list
+POST /clock {advance}                        advance the LMS's clock by seconds, so that tokens expire
+POST /elsewhere {email}                      the teacher signs in elsewhere: our session ends, our next sign-in gets 409
+POST /records {location, batch, subject, date, present: [id]}   a record made by somebody else
+DELETE /records                              delete all records
+POST, GET /behaviour                         see LmsBehaviour
 GET  /records, /log?since=N, /stats
 """
 
@@ -20,11 +20,10 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.lms.world import NEWER, OLDER, Course, Mark, Record, Student, Teacher, UnknownEntry, World, Write
+from sandbox.lms.world import NEWER, OLDER, Course, LmsStudent, LmsTeacher, LmsWorld, Mark, Record, UnknownEntry, Write
 
 
-def control_routes(world: World) -> list[web.RouteDef]:
-    """All routes, to be mounted below /control."""
+def control_routes(world: LmsWorld) -> list[web.RouteDef]:
     control = _Control(world)
     return [
         web.post("/reset", _answering(control.reset)),
@@ -56,7 +55,7 @@ def _answering(
 async def errors_as_json(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Say what was wrong as {"error": ...} with the fitting status."""
+    """Answer errors as {"error": ...} with the matching status."""
     try:
         return await handler(request)
     except UnknownEntry as error:
@@ -66,7 +65,7 @@ async def errors_as_json(
 
 
 class _Control:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: LmsWorld) -> None:
         self._world = world
 
     async def reset(self, request: web.Request) -> dict[str, Any]:
@@ -77,14 +76,14 @@ class _Control:
         return {}
 
     async def teacher(self, request: web.Request) -> dict[str, Any]:
-        teacher = Teacher(**await _body(request))
+        teacher = LmsTeacher(**await _body(request))
         teacher.email = teacher.email.lower()
         self._world.teachers[teacher.email] = teacher
         return {}
 
     async def batch(self, request: web.Request) -> dict[str, Any]:
         body = await _body(request)
-        students = [Student(**each) for each in body["students"]]
+        students = [LmsStudent(**each) for each in body["students"]]
         self._world.batches[str(body["batch"])] = {each.id: each for each in students}
         return {}
 
@@ -145,7 +144,7 @@ class _Control:
     async def stats(self, request: web.Request) -> dict[str, Any]:
         return {"calls": len(self._world.calls), "by_call": Counter(each["call"] for each in self._world.calls)}
 
-    def _known(self, email: str) -> Teacher:
+    def _known(self, email: str) -> LmsTeacher:
         teacher = self._world.teachers.get(email.lower())
         if teacher is None:
             raise UnknownEntry(f"no such teacher: {email}")
@@ -153,7 +152,7 @@ class _Control:
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
-    """The JSON object of a request; no body is an empty one."""
+    """The JSON object of a request; empty without a body."""
     body = await request.json() if await request.read() else {}
     if not isinstance(body, dict):
         raise TypeError("the body must be a JSON object")

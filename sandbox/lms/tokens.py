@@ -1,4 +1,4 @@
-"""The simulated LMS's tokens: real JWTs (HS256), which end by its own clock."""
+"""The simulated LMS's tokens: real JWTs (HS256) that expire by the simulator's clock."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 
 
 class BadToken(Exception):
-    """A token that is not accepted; ``code`` is what the older server calls the reason."""
+    """A token that is not accepted; ``code`` is the older server's name of the reason."""
 
     def __init__(self, code: str) -> None:
-        """Take the reason."""
         super().__init__(code)
         self.code = code
 
@@ -25,7 +24,7 @@ def sign(claims: dict[str, Any], key: bytes) -> str:
 
 
 def verify(token: str, key: bytes, now: float) -> dict[str, Any]:
-    """Return a JWT's claims. Raises BadToken: forged, malformed or over."""
+    """Return a JWT's claims. Raises BadToken if it is forged, malformed or expired."""
     claims = read_signed(token, key)
     if now >= claims["exp"]:
         raise BadToken("TOKEN_EXPIRED")
@@ -33,7 +32,7 @@ def verify(token: str, key: bytes, now: float) -> dict[str, Any]:
 
 
 def read_signed(token: str, key: bytes) -> dict[str, Any]:
-    """Return a JWT's claims even where it is over. Raises BadToken."""
+    """Return a JWT's claims even if it has expired. Raises BadToken."""
     signed, _, mac = token.rpartition(".")
     if not hmac.compare_digest(mac.encode(), _encode(_mac(signed, key)).encode()):
         raise BadToken("INVALID_TOKEN")

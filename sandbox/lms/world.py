@@ -1,4 +1,4 @@
-"""What the simulated LMS knows: teachers and their sign-ins, batches with students, records and who wrote them when."""
+"""State of the simulated LMS: teachers, sessions, batches, courses, and attendance records with their writes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Key = tuple[str, str, str, str]  # location, batch, subject, date
 
 
 class UnknownEntry(Exception):
-    """The control API named something that is not there."""
+    """The control API named an entry that does not exist."""
 
 
 @dataclass
-class Teacher:
+class LmsTeacher:
     """One teacher's account."""
 
     id: str
@@ -36,7 +36,7 @@ class Teacher:
 
 
 @dataclass(frozen=True)
-class Student:
+class LmsStudent:
     """One student of a batch."""
 
     id: str
@@ -46,7 +46,7 @@ class Student:
 
 @dataclass(frozen=True)
 class Course:
-    """What a teacher teaches."""
+    """A subject that a teacher teaches to a batch."""
 
     batch: str
     subject: str
@@ -54,7 +54,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Mark:
-    """A student's line of a record."""
+    """A student's entry in a record."""
 
     status: int
     remarks: str = ""
@@ -62,7 +62,7 @@ class Mark:
 
 @dataclass
 class Write:
-    """One write that was done: who, when, how."""
+    """One executed write: by whom, when, by which call."""
 
     by: str
     at: float
@@ -72,7 +72,7 @@ class Write:
 
 @dataclass
 class Record:
-    """A batch's attendance on a date, always the whole roster."""
+    """A batch's attendance on a date, always for the whole roster."""
 
     marks: dict[str, Mark]
     writes: list[Write] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Record:
 
 @dataclass
 class SignIn:
-    """A teacher's live session; a token is good while its number is among the live ones."""
+    """A teacher's session with the numbers of its valid tokens."""
 
     id: str
     email: str
@@ -90,28 +90,28 @@ class SignIn:
 
 
 @dataclass
-class Behaviour:
-    """What goes differently from a quiet day. Numbers count down as they are used up."""
+class LmsBehaviour:
+    """Injected faults. Numbers count down as they are used."""
 
     calls: list[str] = field(default_factory=lambda: list(CALLS))
-    """The calls that are concerned by what follows."""
+    """The calls to which the following faults apply."""
     down: bool = False
-    """Connections are cut, nothing is done."""
+    """Connections are cut, nothing is executed."""
     slow_ms: int = 0
-    """Every answer takes that much longer, and comes before the work is done."""
+    """Delay before a call is executed and answered."""
     status: int | None = None
-    """Nothing is done, this HTTP status is answered; 403 is a refusal without "duplicate"."""
+    """Nothing is executed, and the answer has this HTTP status; a 403 is not the one of a duplicate."""
     broken_json: int = 0
-    """The next answers are done and end in the middle."""
+    """The next calls are executed, but their answers are cut in the middle."""
     html: int = 0
-    """The next calls meet a proxy's page with status 200; nothing is done."""
+    """The next calls get a proxy's page with status 200; nothing is executed."""
     drop_answers: int = 0
-    """The next calls are done, and the connection is cut instead of an answer."""
+    """The next calls are executed, and the connection is cut without an answer."""
     expire_in_call: int = 0
-    """The next data calls find that their token has just ended, while they were on their way."""
+    """At the next data calls all access tokens expire before the call is checked."""
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """Take over what the control API sent; ValueError, and no change, where any of it is wrong."""
+        """Apply changes from the control API; ValueError, and no change at all, if any of them is wrong."""
         for name, value in changes.items():
             if name not in {each.name for each in dataclasses.fields(self)}:
                 raise ValueError(f"unknown behaviour: {name}")
@@ -130,7 +130,7 @@ class Behaviour:
             setattr(self, name, value)
 
     def use(self, counter: str) -> bool:
-        """Take one from a counter; False where it was used up already."""
+        """Decrement a counter; False if it was zero."""
         left: int = getattr(self, counter)
         setattr(self, counter, max(0, left - 1))
         return left > 0
@@ -140,21 +140,20 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-class World:
-    """Everything, in memory. To be used from one thread only."""
+class LmsWorld:
+    """All state, in memory, for use by one thread. ``clock`` returns epoch seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Take a clock of epoch seconds; the control API moves what the LMS sees of it."""
         self._clock = clock
         self.reset()
 
     def reset(self, generation: str = NEWER) -> None:
-        """Forget everything; earlier tokens are forgeries then."""
+        """Delete all state; earlier tokens become invalid."""
         self.generation = generation
         self.offset = 0.0
-        self.behaviour = Behaviour()
-        self.teachers: dict[str, Teacher] = {}
-        self.batches: dict[str, dict[str, Student]] = {}
+        self.behaviour = LmsBehaviour()
+        self.teachers: dict[str, LmsTeacher] = {}
+        self.batches: dict[str, dict[str, LmsStudent]] = {}
         self.courses: dict[str, dict[Course, bool]] = {}
         self.records: dict[Key, Record] = {}
         self.sign_ins: dict[str, SignIn] = {}
@@ -162,7 +161,7 @@ class World:
         self._key = secrets.token_bytes(32)
 
     def now(self) -> float:
-        """Return epoch seconds by the LMS's own clock."""
+        """Return epoch seconds by the LMS's clock, which the control API can advance."""
         return self._clock() + self.offset
 
     def log(self, call: str, email: str | None, status: int, detail: str = "") -> None:
@@ -181,30 +180,30 @@ class World:
     # sign-ins
 
     def live_sign_in(self, email: str) -> SignIn | None:
-        """Return the teacher's live session; there is one at most."""
+        """Return the teacher's session if it has not expired."""
         found = self.sign_ins.get(email)
         return found if found is not None and self.now() < found.ends else None
 
-    def open_sign_in(self, teacher: Teacher) -> tuple[str, str]:
+    def open_sign_in(self, teacher: LmsTeacher) -> tuple[str, str]:
         """Start a session; return its access and refresh token."""
         sign_in = SignIn(secrets.token_hex(8), teacher.email)
         self.sign_ins[teacher.email] = sign_in
         return self.new_access(sign_in, teacher), self.new_refresh(sign_in, teacher)
 
-    def new_access(self, sign_in: SignIn, teacher: Teacher) -> str:
-        """Return one more access token of a session; those before it stay good until they end."""
+    def new_access(self, sign_in: SignIn, teacher: LmsTeacher) -> str:
+        """Return one more access token of a session; earlier ones stay valid until they expire."""
         number = secrets.token_hex(8)
         sign_in.access.add(number)
         return self._token(sign_in, teacher, "access", number, ACCESS_SECONDS)
 
-    def new_refresh(self, sign_in: SignIn, teacher: Teacher) -> str:
-        """Return a session's next refresh token; the one before it is worth nothing any more."""
+    def new_refresh(self, sign_in: SignIn, teacher: LmsTeacher) -> str:
+        """Return a session's next refresh token; the previous one becomes invalid."""
         sign_in.refresh = secrets.token_hex(8)
         sign_in.ends = self.now() + REFRESH_SECONDS
         return self._token(sign_in, teacher, "refresh", sign_in.refresh, REFRESH_SECONDS)
 
-    def check_token(self, token: str, kind: str, *, even_if_over: bool = False) -> tuple[SignIn, Teacher]:
-        """Return whose token this is. Raises BadToken."""
+    def check_token(self, token: str, kind: str, *, even_if_over: bool = False) -> tuple[SignIn, LmsTeacher]:
+        """Return the session and teacher of a token. Raises BadToken."""
         if not token:
             raise BadToken("NO_AUTH_HEADER")
         claims = read_signed(token, self._key) if even_if_over else verify(token, self._key, self.now())
@@ -220,10 +219,10 @@ class World:
         return sign_in, self.teachers[sign_in.email]
 
     def end_sign_in(self, email: str) -> None:
-        """End a teacher's session; its tokens are blacklisted."""
+        """End a teacher's session, which blacklists its tokens."""
         self.sign_ins.pop(email, None)
 
-    def _token(self, sign_in: SignIn, teacher: Teacher, kind: str, number: str, seconds: float) -> str:
+    def _token(self, sign_in: SignIn, teacher: LmsTeacher, kind: str, number: str, seconds: float) -> str:
         own = {"id": teacher.id} if self.generation == NEWER else {"sub": teacher.id}
         now = self.now()
         claims = own | {
@@ -241,8 +240,8 @@ class World:
 
     # records
 
-    def write(self, call: str, teacher: Teacher, key: Key, marks: dict[str, Mark]) -> None:
-        """Put a record, and on record who did it."""
+    def write(self, call: str, teacher: LmsTeacher, key: Key, marks: dict[str, Mark]) -> None:
+        """Store a record, and log the write in it."""
         record = self.records.setdefault(key, Record({}))
         record.marks = marks
         record.writes.append(Write(teacher.email, self.now(), call, sum(mark.status for mark in marks.values())))

@@ -1,4 +1,4 @@
-// Talking to the sandbox: JSON over HTTP, and the clockwork of the page's loops.
+// HTTP calls to the sandbox, and helpers shared by the page's modules.
 
 export async function call(method, path, body, signal) {
   const answer = await fetch(path, {
@@ -17,8 +17,8 @@ export const post = (path, body = {}) => call("POST", path, body);
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-// A hidden tab asks for nothing: a browser holds few connections to one address, and two tabs with their long
-// polls would use them up.
+// Repeats `step`, but not in a hidden tab: a browser allows few connections to one address, and the long polls of two
+// tabs would use them up.
 export async function keepAsking(step, rest = 0) {
   for (;;) {
     if (document.hidden) {
@@ -33,7 +33,7 @@ export async function keepAsking(step, rest = 0) {
       if (rest) await pause(rest);
     } catch (error) {
       if (error.name === "AbortError") continue;
-      console.error(error); // mostly: the sandbox is away
+      console.error(error); // usually the sandbox is not running
       await pause(1000);
     } finally {
       document.removeEventListener("visibilitychange", hang);
@@ -47,8 +47,8 @@ export function make(tag, properties = {}, ...children) {
   return node;
 }
 
-// Keeps a list that is read from its end at its end, whatever is added and however it is resized, until the reader
-// scrolls away. Returns what scrolls there at once.
+// Keeps a list scrolled to its end while it grows or is resized, until the reader scrolls up. Returns a function that
+// scrolls to the end at once.
 export function stayAtEnd(list) {
   let atEnd = true;
   const toEnd = () => {
@@ -62,7 +62,7 @@ export function stayAtEnd(list) {
   return toEnd;
 }
 
-// The bot and the portal speak of one town's time, wherever the reader is; so does the page.
+// All times are shown in the portal's time zone, as the bot does.
 let timeZone;
 export const setTimeZone = (name) => (timeZone = name);
 export const timeOf = (date) => date.toLocaleTimeString("en-GB", { timeZone, hour: "2-digit", minute: "2-digit" });

@@ -1,4 +1,4 @@
-// Puts the page together: three phones, the portal's controls (or none: the classroom), the bot's state.
+// Builds the page: three chats, the portal's controls (not in the classroom), and the bot's state.
 
 import { get, make, pause, setTimeZone } from "./api.js";
 import { followBot } from "./bot.js";
@@ -28,7 +28,7 @@ async function begin() {
   followBot(sandbox.run);
 }
 
-// A link to a bot is opened on somebody's phone: ask on whose.
+// Asks whose phone opens a link to a bot.
 function offerPeople(bot, code, button) {
   document.querySelector(".open-as")?.remove();
   const menu = make("div", { className: "open-as" }, make("span", { textContent: "Open as" }));

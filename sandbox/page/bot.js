@@ -1,4 +1,4 @@
-// The bot's process: whether it runs, what it says, and "Start again".
+// The bot's process: its state, its output, and the button "Start again".
 
 import { get, make, pause, post, stayAtEnd } from "./api.js";
 
@@ -19,7 +19,7 @@ export async function followBot(run) {
   for (;;) {
     try {
       const bot = await get(`/api/bot?since=${seen}`);
-      if (bot.run !== run) return location.reload(); // another sandbox than the one this page shows
+      if (bot.run !== run) return location.reload(); // the sandbox was restarted
       show(bot);
     } catch {
       state("gone", "the sandbox is not running");
@@ -39,7 +39,7 @@ async function startAgain() {
 
 function show(bot) {
   const ended = bot.state === "ended";
-  state(bot.state, ended ? `the bot has ended, ${bot.outcome}: ${bot.last_line || "it said nothing"}` : WORDS[bot.state]);
+  state(bot.state, ended ? `the bot has ended, ${bot.outcome}: ${bot.last_line || "no output"}` : WORDS[bot.state]);
   const button = find("bot-start");
   button.hidden = !ended;
   if (!ended) button.disabled = false;

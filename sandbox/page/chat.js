@@ -1,20 +1,20 @@
-// One column: one person's chat with a bot, as it is on that person's phone.
+// One column of the page: a person's chat with a bot, as on the person's phone.
 
 import { get, keepAsking, make, post, stayAtEnd, timeOf } from "./api.js";
 import { formatted } from "./formatting.js";
 
-// A bot has about this long to answer a tap (the simulator's own limit), then the button stops spinning.
+// Time within which a bot can answer a tap (the simulator's limit); afterwards the button stops spinning.
 const ANSWER_WITHIN = 30_000;
 
 export class Chat {
-  // `openAs(bot, code, button)` is asked to open a link to one of the bots; it offers the people to open it as.
+  // `openAs(bot, code, button)` opens a link to a bot; it asks whose phone opens it.
   constructor(bots, person, language, openAs) {
     this.bots = bots;
     this.bot = person.bot;
     this.person = person;
     this.version = -1;
     this.shown = new Map(); // message id -> { node, content }
-    this.taps = new Map(); // tap id -> the button that spins
+    this.taps = new Map(); // tap id -> the spinning button
     this.actions = { openBot: openAs, command: (text) => this.say(text), copy: (text) => this.copy(text) };
     this.build(language);
   }
@@ -65,7 +65,7 @@ export class Chat {
     this.form.text.focus();
   }
 
-  // Sends a text; false where Telegram's app would not.
+  // Sends a text; false if Telegram's app would refuse it.
   say(text) {
     return this.send({ text });
   }
@@ -89,7 +89,7 @@ export class Chat {
         bot: this.bot, person: this.person.id, message_id: messageId, button: data,
       });
       this.taps.set(tapId, button);
-      this.settle(this.lastAnswer); // it may have come ahead of us
+      this.settle(this.lastAnswer); // the answer may have arrived first
       setTimeout(() => this.release(tapId) && this.toast("The bot did not answer this tap."), ANSWER_WITHIN);
     } catch (error) {
       button.classList.remove("waiting");
@@ -116,7 +116,7 @@ export class Chat {
     try {
       await post("/telegram/people", { id, first_name: name, username, language_code: code });
       if (!this.form.hidden) {
-        this.toast("The app's language is changed. The bot took its own from the first message: /language changes that.");
+        this.toast("The app's language has changed. The bot chose its language at the first message; change it with /language.");
       }
     } catch (error) {
       this.toast(error.message);
@@ -142,7 +142,7 @@ export class Chat {
   follow() {
     keepAsking(async (signal) => {
       const query = new URLSearchParams({ bot: this.bot, person: this.person.id });
-      // the first look is answered at once, the next ones when something has changed
+      // the first request is answered at once, the next ones after a change
       if (this.version >= 0) {
         query.set("since", this.version);
         query.set("timeout", 20);
@@ -172,7 +172,7 @@ export class Chat {
     if (isNew) this.toEnd();
   }
 
-  // The buttons below the text box, with which a phone shares its number or where it is.
+  // The reply keyboard's buttons above the text box, such as those that share the phone number or the location.
   showShares(keyboard) {
     const content = JSON.stringify(keyboard);
     if (this.sharesShown === content) return;
@@ -193,7 +193,7 @@ export class Chat {
   put(message) {
     const content = JSON.stringify(message);
     const known = this.shown.get(message.message_id);
-    if (known?.content === content) return; // untouched, so that a button under the pointer stays the same one
+    if (known?.content === content) return; // keep the node, so that the button under the pointer stays
     const node = this.bubble(message);
     if (known) known.node.replaceWith(node);
     else this.messages.append(node);
@@ -216,7 +216,7 @@ export class Chat {
     return node;
   }
 
-  /* The largest of a photo's sizes comes last. */
+  // The last size of a photo is the largest.
   picture(sizes) {
     const largest = sizes[sizes.length - 1];
     const query = new URLSearchParams({ bot: this.bot, file_id: largest.file_id });
@@ -236,9 +236,9 @@ export class Chat {
   }
 }
 
-// What an app draws as a map or as a card.
+// Text for a content that an app shows as a map or a card.
 function inWords({ location, contact }) {
   if (location) return `Location: ${location.latitude.toFixed(5)}, ${location.longitude.toFixed(5)}`;
   if (contact) return `Phone number: ${contact.phone_number}`;
-  return "(not a text: this page can't show it)";
+  return "(this page can't show this kind of message)";
 }

@@ -1,14 +1,14 @@
-// A message's HTML as nodes of this page. Only Telegram's own tags come through, and of their attributes none but
-// a checked link: the text comes from a bot, and part of it from people.
+// Converts a message's HTML into nodes. Only Telegram's tags are kept, and of attributes only checked links: the text
+// comes from a bot, and parts of it from people.
 
 import { make } from "./api.js";
 
 const TAGS = new Set(["B", "STRONG", "I", "EM", "U", "INS", "S", "STRIKE", "DEL", "CODE", "PRE", "BLOCKQUOTE", "TG-SPOILER"]);
-// What an app makes clickable in plain text: addresses, and commands for the bot.
+// Addresses and bot commands, which apps make clickable in plain text.
 const CLICKABLE = /https?:\/\/[^\s<>"]+|(?<![\w/@<>.])\/[A-Za-z0-9_]{1,64}(?![\w/])/g;
 
-// `actions`: openBot(bot, code, anchor), command(text), copy(text); `bot` is the username, or the list of usernames in
-// lower case, whose links are opened here.
+// `actions`: openBot(bot, code, anchor), command(text), copy(text). `bot`: the username or list of usernames, in lower
+// case, whose links are opened on this page.
 export function formatted(html, bot, actions) {
   const parsed = new DOMParser().parseFromString(html, "text/html");
   const result = document.createDocumentFragment();

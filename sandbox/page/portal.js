@@ -10,7 +10,7 @@ const LESSONS = [
   ["Academic Writing", "Petrova N."],
 ];
 const KEPT = 400;
-const NOT_TOLD = new Set(["heartbeat", "device"]);
+const HIDDEN_EVENTS = new Set(["heartbeat", "device"]);
 const find = (id) => document.getElementById(id);
 
 let behaviour = {};
@@ -36,7 +36,7 @@ export function startPortal(address) {
   }, 1000);
 }
 
-// The next lesson to open. Never the one before: the same words at the same time of day are the same lesson.
+// Fills the form with the next lesson. It differs from all before, since equal texts mean the same lesson.
 function propose(lessons) {
   const form = find("lesson");
   const round = Math.floor(lessons.length / LESSONS.length);
@@ -67,7 +67,7 @@ async function openLesson(event) {
 
 const change = async (changes) => showBehaviour(await post("/portal/behaviour", changes));
 
-// Does what a button is for, and says for a moment on the button how it went.
+// Runs a button's action, and shows the outcome on the button for a moment.
 async function order(button, work, said = () => "") {
   const label = button.textContent;
   button.disabled = true;
@@ -121,7 +121,7 @@ function showLog(events) {
   const list = find("portal-log");
   for (const event of events) {
     logged = event.n;
-    if (NOT_TOLD.has(event.event)) continue;
+    if (HIDDEN_EVENTS.has(event.event)) continue;
     const { username, lesson, detail } = event;
     const about = [username, lesson && `lesson ${lesson}`, detail].filter(Boolean).join(", ");
     list.append(make("li", { className: event.event },

@@ -1,4 +1,4 @@
-"""`python -m sandbox.portal` runs it alone."""
+"""Runs the portal simulator alone: `python -m sandbox.portal`."""
 
 from sandbox.portal.server import main
 

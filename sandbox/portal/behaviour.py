@@ -1,4 +1,4 @@
-"""How the simulated portal misbehaves, as set through the control API."""
+"""Faults and options of the simulated portal, set through the control API."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from typing import Any
 
 
 @dataclass
-class Behaviour:
-    """What goes differently from a quiet day. Numbers count down as they are used up."""
+class PortalBehaviour:
+    """Injected faults and unusual behaviour. Numbers count down as they are used."""
 
     slow_ms: int = 0
-    """Every page load and every round trip takes that much longer."""
+    """Delay of every page load and round trip."""
     swallow_clicks: int = 0
-    """The next clicks on a mark button are answered without any change."""
+    """The next clicks on a mark button have no effect."""
     expire_on_click: int = 0
-    """The next mark clicks meet a session that has just expired."""
+    """The session expires just before the next mark clicks."""
     expire_after_mark: int = 0
-    """The next marks are made, then the session is gone before the answer."""
+    """The next marks are made, then the session expires before the answer."""
     status: int | None = None
     """Every page load answers with this HTTP status."""
     bootstrap_failure: bool = False
     """The bootstrap script cannot be loaded: the page alerts."""
     stuck_loading: bool = False
-    """A page loaded now never becomes ready, until this is lifted."""
+    """A page loaded now does not become ready until this is reset."""
     communication_problem: bool = False
-    """Round trips fail for good: the notification of that name."""
+    """Round trips fail permanently: the page shows the notification of this name."""
     authentication_problem: bool = False
-    """Round trips are answered with 401: the notification of that name."""
+    """Round trips are answered with 401: the page shows the notification of this name."""
     connection_lost: bool = False
-    """Round trips are cut without an answer and not done: the reconnect dialog, until this is lifted."""
+    """Round trips are cut and not executed: the page shows the reconnect dialog until this is reset."""
     unknown_view: bool = False
-    """After signing in: neither lessons nor the label that says there are none."""
+    """The page after signing in has neither lessons nor the label that there are none."""
     confirm_dialog: bool = False
-    """A click on the mark button asks first."""
+    """A click on the mark button opens a confirmation dialog."""
     sign_out_button: bool = False
-    """Pages of signed-in students have a button that ends the session; whether the portal has one is not known."""
+    """Pages of signed-in students have a sign-out button. Whether the real portal has one is unknown."""
     push: bool = False
-    """Pages loaded from now on keep a line to the server, on which live lessons reach them by themselves."""
+    """Pages loaded from now on open a WebSocket, on which they receive live lessons without a reload."""
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """Take over what the control API sent; ValueError, and no change, where any of it is wrong."""
+        """Apply changes from the control API; ValueError, and no change at all, if any of them is wrong."""
         fields = {field.name: field for field in dataclasses.fields(self)}
         for name, value in changes.items():
             if name not in fields:
@@ -59,14 +59,13 @@ class Behaviour:
             setattr(self, name, value)
 
     def use(self, counter: str) -> bool:
-        """Take one from a counter; False where it was used up already."""
+        """Decrement a counter; False if it was zero."""
         left: int = getattr(self, counter)
         if left > 0:
             setattr(self, counter, left - 1)
         return left > 0
 
     def as_json(self) -> dict[str, Any]:
-        """The whole behaviour as it is now."""
         return dataclasses.asdict(self)
 
 

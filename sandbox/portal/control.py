@@ -1,4 +1,4 @@
-"""The control API of the simulated portal: what a test, a demo or the sandbox's page tells it to do."""
+"""The control API of the simulated portal, for tests, benchmarks and the sandbox's page."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from sandbox.portal.behaviour import Behaviour
+from sandbox.portal.behaviour import PortalBehaviour
 from sandbox.portal.sessions import Sessions
-from sandbox.portal.world import DEFAULT_MINUTES, Student, UnknownEntry, World, student_key
+from sandbox.portal.world import DEFAULT_MINUTES, PortalAccount, PortalWorld, UnknownEntry, student_key
 
 _KINDS = {str: "a text", float: "a number", bool: "true or false", list: "a list"}
 _MISSING = object()
@@ -20,26 +20,25 @@ _MISSING = object()
 class Controlled(Protocol):
     """The part of the simulator that the control API changes and reads."""
 
-    world: World
-    behaviour: Behaviour
+    world: PortalWorld
+    behaviour: PortalBehaviour
     sessions: Sessions
 
     def reset(self) -> None:
-        """Back to the state after the start."""
+        """Restore the initial state."""
 
     def lessons_changed(self) -> None:
-        """Push the lessons to open pages where push is on."""
+        """Push the lessons to open pages with push."""
 
     def change_behaviour(self, changes: Mapping[str, Any]) -> None:
-        """Change the behaviours that are named. Raises ValueError for an unknown name or a wrong value."""
+        """Change the named behaviours. Raises ValueError for an unknown name or a wrong value."""
 
 
-class Refused(Exception):
-    """The control API was asked for something wrong; the text says what."""
+class InvalidRequest(Exception):
+    """A wrong request to the control API; the text says what is wrong."""
 
 
 def control_routes(simulator: Controlled) -> list[web.RouteDef]:
-    """All routes, to be mounted below /control."""
     control = _Control(simulator)
     return [
         web.post("/reset", _answering(control.reset)),
@@ -70,12 +69,12 @@ def _answering(
 async def errors_as_json(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Say what was wrong as {"error": ...} with the fitting status."""
+    """Answer errors as {"error": ...} with the matching status."""
     try:
         return await handler(request)
     except UnknownEntry as error:
         return web.json_response({"error": str(error)}, status=404)
-    except (Refused, ValueError) as error:
+    except (InvalidRequest, ValueError) as error:
         return web.json_response({"error": str(error)}, status=400)
     except web.HTTPClientError as error:
         return web.json_response({"error": f"{error.reason}: {request.method} {request.path}"}, status=error.status)
@@ -94,7 +93,7 @@ class _Control:
         body = await _body(request, {"username", "password", "blocked"})
         username = _field(body, "username", str)
         if not student_key(username):
-            raise Refused("username must not be empty")
+            raise InvalidRequest("username must not be empty")
         password, blocked = _field(body, "password", str), _field(body, "blocked", str, None)
         return _student_json(self._world.put_student(username, password, blocked))
 
@@ -106,9 +105,9 @@ class _Control:
         minutes = _field(body, "minutes", float, DEFAULT_MINUTES)
         students = _field(body, "students", list, None)
         if minutes <= 0:
-            raise Refused("minutes must be more than 0")
+            raise InvalidRequest("minutes must be more than 0")
         if students is not None and not all(isinstance(name, str) for name in students):
-            raise Refused("students must be a list of user names")
+            raise InvalidRequest("students must be a list of user names")
         lesson = self._world.open_lesson(
             _field(body, "subject", str),
             _field(body, "teacher", str),
@@ -154,22 +153,22 @@ class _Control:
         return {"sessions": len(sessions), "uis": sum(len(session.uis) for session in sessions)}
 
 
-def _student_json(student: Student) -> dict[str, Any]:
+def _student_json(student: PortalAccount) -> dict[str, Any]:
     return {"username": student.username, "blocked": student.blocked}
 
 
 async def _body(request: web.Request, known: set[str] | None = None) -> dict[str, Any]:
-    """The JSON object of a request; no body is an empty one. Unknown names are refused: likely typos."""
+    """The JSON object of a request, empty without a body. Unknown names are refused, since they are likely typos."""
     if not await request.read():
         return {}
     try:
         body = await request.json()
     except JSONDecodeError as error:
-        raise Refused(f"the body is not JSON: {error}") from error
+        raise InvalidRequest(f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
-        raise Refused("the body must be a JSON object")
+        raise InvalidRequest("the body must be a JSON object")
     if known is not None and (unknown := sorted(body.keys() - known)):
-        raise Refused(f"unknown field: {', '.join(unknown)}")
+        raise InvalidRequest(f"unknown field: {', '.join(unknown)}")
     return body
 
 
@@ -177,16 +176,16 @@ def _field(body: dict[str, Any], name: str, kind: type, default: Any = _MISSING)
     value = body.get(name)
     if value is None:
         if default is _MISSING:
-            raise Refused(f"{name} is missing")
+            raise InvalidRequest(f"{name} is missing")
         return default
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return value
     if not isinstance(value, kind):
-        raise Refused(f"{name} must be {_KINDS[kind]}")
+        raise InvalidRequest(f"{name} must be {_KINDS[kind]}")
     return value
 
 
 def _number(text: str, what: str) -> int:
     if not text.isdecimal():
-        raise Refused(f"{what} must be a whole number")
+        raise InvalidRequest(f"{what} must be a whole number")
     return int(text)

@@ -1,10 +1,9 @@
-"""What the events of a round trip do: sign in, mark, confirm, switch the language.
+"""Executes the events of a round trip: sign in, mark, confirm, switch the language.
 
-Guesses, where nothing is known of the portal: "remember me" has no effect; a flag sets the language cookie
-for a year and reloads; home reloads; several sessions of one student are fine; the session keeps its id at
-sign-in; a student blocked meanwhile learns of it at the next click or load; a click on a lesson that has closed
-takes its card away; whatever a mark changes, the whole page is drawn anew; a refusal leaves the form as it was;
-a signed-in student's page does not tell its device id.
+Guesses where the real portal is unknown: "remember me" has no effect; a flag sets the language cookie for a year
+and reloads; home reloads; a student may have several sessions; the session keeps its id at sign-in; a student
+blocked meanwhile sees it at the next click or load; a click on a closed lesson removes its card; after a mark the
+whole page is redrawn; a refused sign-in leaves the form unchanged; a signed-in student's page sends no device id.
 """
 
 from __future__ import annotations
@@ -14,39 +13,39 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.portal.behaviour import Behaviour
+from sandbox.portal.behaviour import PortalBehaviour
 from sandbox.portal.sessions import Session, SessionLost, Sessions, Ui, View
 from sandbox.portal.views import page_state
 from sandbox.portal.words import WORDS
-from sandbox.portal.world import World, student_key
+from sandbox.portal.world import PortalWorld, student_key
 
 
 class BadMessage(ValueError):
-    """What came is no message of this portal's client."""
+    """The body is not a message of this portal's client."""
 
 
 @dataclass
-class Answer:
-    """What a round trip brings back: the page's state, and where asked for a reload in another language."""
+class RoundTripAnswer:
+    """The answer of a round trip: the page's state, and optionally a reload in another language."""
 
     state: dict[str, Any] = field(default_factory=dict)
     reload: bool = False
     locale: str | None = None
 
 
-class Desk:
-    """The portal's own logic: it serves one UI at a time and decides everything."""
+class PortalLogic:
+    """The portal's server-side logic, called for one UI at a time."""
 
-    def __init__(self, world: World, sessions: Sessions, behaviour: Behaviour) -> None:
+    def __init__(self, world: PortalWorld, sessions: Sessions, behaviour: PortalBehaviour) -> None:
         self._world = world
         self._sessions = sessions
         self._behaviour = behaviour
 
     def open_ui(self, session: Session, tab: str, locale: str) -> Ui:
-        """A new page: what it shows is settled now, and stays until a round trip or a push changes it."""
+        """Create the UI of a new page. Its content changes only by a round trip or a push."""
         ui = self._sessions.add_ui(session, tab, locale, self._view_for(session), self._behaviour.push)
         if ui.view == "login":
-            # The form is drawn only after the device has told its id: [M] in the facts.
+            # The form is drawn only after the browser has sent its device id: measured on the portal.
             ui.drawn = False
         elif ui.view == "blocked":
             self._world.log("blocked", self._world.username(session.student))
@@ -56,17 +55,17 @@ class Desk:
         return ui
 
     def state(self, session: Session, ui: Ui) -> dict[str, Any]:
-        """The page's whole state, with a number by which the client tells new from old."""
+        """The page's whole state, with a sequence number for the client."""
         ui.sync_id += 1
         return {"syncId": ui.sync_id, **page_state(session, ui, self._world)}
 
     def initial_state(self, session: Session, ui: Ui) -> dict[str, Any]:
-        """The state that a page is first drawn from, with the kinds of its connectors, as Vaadin names them."""
+        """The first state of a page, with its connector types under Vaadin's names."""
         state = self.state(session, ui)
         return {"Vaadin-Security-Key": secrets.token_hex(8), "types": ui.types(), **state}
 
     def pushed_state(self, session: Session, ui: Ui) -> dict[str, Any] | None:
-        """The state to push to an open page, where live lessons changed it; else None."""
+        """The state to push to an open page, or None if live lessons did not change it."""
         if ui.view != "attendance" or session.student is None:
             return None
         open_now = self._world.open_for(session.student)
@@ -79,14 +78,11 @@ class Desk:
         ui.redraw()
         return self.state(session, ui)
 
-    def answer(self, session: Session, ui: Ui, body: bytes) -> Answer:
-        """Do what the client's message asks for and give the page's new state.
-
-        Raises SessionLost where that ended the session, or BadMessage.
-        """
+    def answer(self, session: Session, ui: Ui, body: bytes) -> RoundTripAnswer:
+        """Execute the events of a client's message; returns the new state. Raises SessionLost or BadMessage."""
         number, events = _read(body)
-        answer = Answer()
-        # The same message again, after a lost connection, is answered but not done twice.
+        answer = RoundTripAnswer()
+        # A message repeated after a lost connection is answered, but not executed twice.
         if number > ui.client_id:
             ui.client_id = number
             for event in events:
@@ -94,7 +90,7 @@ class Desk:
         answer.state = self.state(session, ui) | {"reload": answer.reload}
         return answer
 
-    def _handle(self, session: Session, ui: Ui, event: dict[str, Any], answer: Answer) -> None:
+    def _handle(self, session: Session, ui: Ui, event: dict[str, Any], answer: RoundTripAnswer) -> None:
         kind, value = event.get("event"), event.get("value")
         key = ui.key_of(str(event.get("id"))) or ""
         if kind == "device" and isinstance(value, str):
@@ -129,7 +125,7 @@ class Desk:
         elif key == "password" and isinstance(value, str):
             ui.password = value
         elif key == "remember_me" and isinstance(value, bool):
-            # Its effect on the portal is unknown, so it has none here.
+            # No effect here, since its effect on the portal is unknown.
             ui.remember_me = value
 
     def _username(self, ui: Ui, typed: str) -> None:
@@ -139,7 +135,7 @@ class Desk:
             ui.filter = ""
             ui.username_painted += 1
 
-    def _click(self, session: Session, ui: Ui, key: str, answer: Answer) -> None:
+    def _click(self, session: Session, ui: Ui, key: str, answer: RoundTripAnswer) -> None:
         name, _, argument = key.partition(":")
         if name == "sign_in" and ui.window is None:
             self._sign_in(session, ui, answer)
@@ -162,7 +158,7 @@ class Desk:
             answer.locale = argument
             answer.reload = True
 
-    def _sign_in(self, session: Session, ui: Ui, answer: Answer) -> None:
+    def _sign_in(self, session: Session, ui: Ui, answer: RoundTripAnswer) -> None:
         student = self._world.sign_in(ui.username, ui.password)
         if student is None:
             ui.window = "refused"
@@ -197,13 +193,13 @@ class Desk:
                 self._sessions.drop(session, "after a mark")
                 raise SessionLost
         elif not self._world.is_marked(lesson, student):
-            # It has closed meanwhile: that the card goes at once is a guess.
+            # The lesson has closed meanwhile. That the card disappears at once is a guess.
             ui.shown = [each for each in ui.shown if each != lesson]
         ui.redraw()
 
 
 def _read(body: bytes) -> tuple[int, list[dict[str, Any]]]:
-    """The number and the events of a client's message."""
+    """Parse a client's message into its number and its events."""
     try:
         message = json.loads(body)
         number, events = int(message["clientId"]), list(message["rpc"])

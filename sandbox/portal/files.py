@@ -1,4 +1,4 @@
-"""The files behind the simulated portal's page: its first HTML, script, style and flags."""
+"""Static files of the simulated portal's page: initial HTML, script, style and flags."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.portal.words import SYSTEM_NOTIFICATIONS
 
 PAGE_PATH = "/RegistrationOnline"
 APP_ID = "RegistrationOnline-1674962804"
-"""Vaadin makes the number from the path, so it is the same on every load: [H] in the facts."""
+"""Vaadin derives the number from the path, so it is the same on every load."""
 VERSION = "7.7.13"
 _FOLDER = Path(__file__).parent / "page"
 _VAADIN = "./VAADIN/"
@@ -21,7 +21,7 @@ _CLIENT = "widgetsets/r5/client.js"
 _STYLE = "themes/r5/styles.css"
 _FILES = {
     "vaadinBootstrap.js": (["bootstrap.js"], "text/javascript"),
-    # One script for the browser, as a compiled widget set is.
+    # Served as one script, like a compiled widget set.
     _CLIENT: (["widgets.js", "combobox.js", "client.js"], "text/javascript"),
     _STYLE: (["style.css"], "text/css"),
     "themes/r5/flags/kz.png": (["flags/kz.png"], "image/png"),
@@ -32,7 +32,7 @@ _FILES = {
 
 @dataclass(frozen=True)
 class PageFile:
-    """One file as it is sent; `version` changes with its content."""
+    """A file to serve; `version` changes with its content."""
 
     content: bytes
     content_type: str
@@ -40,13 +40,13 @@ class PageFile:
 
     @property
     def charset(self) -> str | None:
-        """The encoding of a text, None for a picture."""
+        """The encoding of a text file, None for a picture."""
         return None if self.content_type.startswith("image/") else "utf-8"
 
 
 @cache
 def page_files() -> dict[str, PageFile]:
-    """All files by their path below VAADIN/, read once."""
+    """All files by their path below VAADIN/."""
     files = {}
     for path, (names, content_type) in _FILES.items():
         content = b"".join((_FOLDER / name).read_bytes() for name in names)
@@ -56,7 +56,7 @@ def page_files() -> dict[str, PageFile]:
 
 @cache
 def page_html(heartbeat_seconds: float) -> str:
-    """The first answer to a page load: an empty frame and the call that starts the application in it."""
+    """The initial HTML: an empty element and the call that starts the application in it."""
     client, style = (f"{_VAADIN}{path}?v={page_files()[path].version}" for path in (_CLIENT, _STYLE))
     config = {
         "theme": "r5",

@@ -1,6 +1,6 @@
-"""What reaches open pages without a question of theirs, where push is on: live lessons, and a session's end.
+"""Pushes live lessons and the end of a session to open pages, if push is on.
 
-One quiet WebSocket a page, and one timer for all of them. Whether the real portal has any such thing is unknown.
+One WebSocket per page, and one timer for all. Whether the real portal has push is unknown.
 """
 
 from __future__ import annotations
@@ -12,57 +12,57 @@ from typing import Any
 
 from aiohttp import WSCloseCode, web
 
-from sandbox.portal.events import Desk
+from sandbox.portal.events import PortalLogic
 from sandbox.portal.sessions import Session, Sessions, Ui
 from sandbox.portal.words import SYSTEM_NOTIFICATIONS
-from sandbox.portal.world import World
+from sandbox.portal.world import PortalWorld
 
-_SECONDS_TO_SAY_GOODBYE = 0.5
+_CLOSING_SECONDS = 0.5
 _LATE = 0.01
-"""Wake up a little late rather than early: the loop's clock and ours may differ in the last digit."""
+"""Wake up slightly late rather than early: the loop's clock and ours may differ in the last digit."""
 
 
 class Push:
-    """The lines to the open pages."""
+    """The WebSockets to open pages."""
 
-    def __init__(self, world: World, sessions: Sessions, desk: Desk) -> None:
+    def __init__(self, world: PortalWorld, sessions: Sessions, logic: PortalLogic) -> None:
         self._world = world
         self._sessions = sessions
-        self._desk = desk
-        self._lines: dict[Ui, web.WebSocketResponse] = {}
+        self._logic = logic
+        self._sockets: dict[Ui, web.WebSocketResponse] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         sessions.on_drop = self._session_dropped
 
-    async def hold_line(self, request: web.Request, session: Session, ui: Ui) -> web.WebSocketResponse:
-        """Serve a page's line until the page goes."""
-        line = web.WebSocketResponse(timeout=_SECONDS_TO_SAY_GOODBYE)
-        await line.prepare(request)
-        self._lines[ui] = line
+    async def serve(self, request: web.Request, session: Session, ui: Ui) -> web.WebSocketResponse:
+        """Serve a page's WebSocket until the page closes it."""
+        socket = web.WebSocketResponse(timeout=_CLOSING_SECONDS)
+        await socket.prepare(request)
+        self._sockets[ui] = socket
         try:
-            # A lesson may have opened between the page's first state and this line.
-            self._tell(session, ui)
-            async for _ in line:
-                pass  # the page has nothing to say here
+            # A lesson may have opened between the page's first state and this connection.
+            self._push_state(session, ui)
+            async for _ in socket:
+                pass  # the page sends nothing
         finally:
-            self._lines.pop(ui, None)
-        return line
+            self._sockets.pop(ui, None)
+        return socket
 
     def lessons_changed(self) -> None:
-        """Tell the open pages, and wake up when the next lesson closes."""
+        """Push the lessons to open pages, and set the timer for the next lesson's end."""
         for session in self._sessions.all():
             for ui in session.uis.values():
-                self._tell(session, ui)
+                self._push_state(session, ui)
         self._set_timer(self._world.seconds_to_next_end())
 
     async def end(self) -> None:
-        """Let go of all pages."""
+        """Close all WebSockets."""
         self._set_timer(None)
-        closing = [line.close(code=WSCloseCode.GOING_AWAY) for line in self._lines.values()]
+        closing = [socket.close(code=WSCloseCode.GOING_AWAY) for socket in self._sockets.values()]
         await asyncio.gather(*closing, return_exceptions=True)
 
-    def _tell(self, session: Session, ui: Ui) -> None:
-        if ui in self._lines and (state := self._desk.pushed_state(session, ui)) is not None:
+    def _push_state(self, session: Session, ui: Ui) -> None:
+        if ui in self._sockets and (state := self._logic.pushed_state(session, ui)) is not None:
             self._send(ui, state)
 
     def _session_dropped(self, session: Session) -> None:
@@ -70,8 +70,8 @@ class Push:
             self._send(ui, {"appError": SYSTEM_NOTIFICATIONS["session_expired"]})
 
     def _send(self, ui: Ui, message: dict[str, Any]) -> None:
-        if (line := self._lines.get(ui)) is not None and not line.closed:
-            task = asyncio.ensure_future(_send(line, message))
+        if (socket := self._sockets.get(ui)) is not None and not socket.closed:
+            task = asyncio.ensure_future(_send(socket, message))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
@@ -86,9 +86,9 @@ class Push:
         self.lessons_changed()
 
 
-async def _send(line: web.WebSocketResponse, message: dict[str, Any]) -> None:
-    # A page that has just been left is no error: it reads the state when it is loaded again.
+async def _send(socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
+    # A page that was just left is no error: it gets the state at its next load.
     try:
-        await line.send_str(json.dumps(message))
+        await socket.send_str(json.dumps(message))
     except ConnectionError:
         return

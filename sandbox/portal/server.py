@@ -1,8 +1,8 @@
-"""A strict simulator of the registration portal: a Vaadin 7 application as a browser meets it.
+"""A strict simulator of the registration portal, a Vaadin 7 application, for real browsers.
 
-`python -m sandbox.portal --port 8092` serves it alone, at /RegistrationOnline, together with the control API
-that opens lessons and makes things go wrong. The first page is nearly empty; a script draws everything later
-from the server's answers to its round trips, and the server alone decides on marks.
+`python -m sandbox.portal --port 8092` serves it alone, at /RegistrationOnline, with the control API that opens
+lessons and injects faults. The initial page is nearly empty; its script draws the content from the answers to its
+round trips. Marks are decided on the server alone.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ import asyncio
 import json
 import random
 import secrets
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from aiohttp import web
 
-from sandbox.portal.behaviour import Behaviour
+from sandbox.portal.behaviour import PortalBehaviour
 from sandbox.portal.control import control_routes, errors_as_json
-from sandbox.portal.events import BadMessage, Desk
+from sandbox.portal.events import BadMessage, PortalLogic
 from sandbox.portal.files import PAGE_PATH, page_files, page_html
 from sandbox.portal.push import Push
 from sandbox.portal.sessions import Session, SessionLost, Sessions, Ui
 from sandbox.portal.words import DEFAULT_LOCALE, LOCALE_COOKIE, SYSTEM_NOTIFICATIONS, WORDS
-from sandbox.portal.world import Clock, SystemClock, World
+from sandbox.portal.world import Clock, PortalWorld, SystemClock
+from sandbox.serving import serve_until_signal, serving
 
 HEARTBEAT_SECONDS = 120.0
 HEARTBEATS_OF_A_DEAD_UI = 3.1
 IDLE_SESSION_SECONDS = 1800.0
-"""Tomcat's default; what the portal has is unknown."""
+"""Tomcat's default; the portal's value is unknown."""
 RECONNECT_SECONDS = 5.0
 _LOCALE_COOKIE_SECONDS = 365 * 24 * 3600
 _NO_STORE = {"Cache-Control": "no-cache, no-store"}
@@ -39,7 +39,11 @@ _KEEP = {"Cache-Control": "max-age=31536000, immutable"}
 
 
 class PortalSimulator:
-    """The portal's server. Everything runs on the event loop that serves its application."""
+    """The portal's server. Single-threaded: everything runs on its event loop.
+
+    `ui_lifetime_seconds` defaults to 3.1 heartbeats. A page that lost its connection retries every
+    `reconnect_seconds`.
+    """
 
     def __init__(
         self,
@@ -52,13 +56,9 @@ class PortalSimulator:
         token: Callable[[], str] = lambda: secrets.token_hex(16).upper(),
         numbers: random.Random | None = None,
     ) -> None:
-        """Take the clocks and the randomness; `ui_lifetime_seconds` is 3.1 heartbeats unless given.
-
-        A page that has lost its connection tries again every `reconnect_seconds`.
-        """
         self.clock = clock or SystemClock()
-        self.world = World(self.clock)
-        self.behaviour = Behaviour()
+        self.world = PortalWorld(self.clock)
+        self.behaviour = PortalBehaviour()
         self._numbers = numbers or random.Random()
         self.sessions = Sessions(
             self.world,
@@ -70,13 +70,13 @@ class PortalSimulator:
         )
         self._heartbeat_seconds = heartbeat_seconds
         self._reconnect_seconds = reconnect_seconds
-        self._desk = Desk(self.world, self.sessions, self.behaviour)
-        self._push = Push(self.world, self.sessions, self._desk)
+        self._logic = PortalLogic(self.world, self.sessions, self.behaviour)
+        self._push = Push(self.world, self.sessions, self._logic)
         self._not_stuck = asyncio.Event()
         self._not_stuck.set()
 
     def application(self) -> web.Application:
-        """The page, its round trips, and the control API below /control."""
+        """The page, its round trips, and the control API under /control."""
         app = web.Application(middlewares=[self._settle_first])
         app.router.add_get(PAGE_PATH, _redirect)
         app.router.add_get(f"{PAGE_PATH}/", self._page)
@@ -90,25 +90,17 @@ class PortalSimulator:
         return app
 
     def control_application(self) -> web.Application:
-        """The control routes alone, to be mounted by `add_subapp` under a prefix of one's own."""
+        """The control routes alone, to be mounted with `add_subapp` under another prefix."""
         app = web.Application(middlewares=[errors_as_json, self._settle_first])
         app.add_routes(control_routes(self))
         return app
 
-    @asynccontextmanager
-    async def serving(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Serve for the length of a `with` block; gives the URL without a path. Port 0 takes a free one."""
-        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-            address = runner.addresses[0]
-            yield f"http://{address[0]}:{address[1]}"
-        finally:
-            await runner.cleanup()
+    def serving(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
+        """Serve inside a `with` block; yields the URL without a path. Port 0 picks a free one."""
+        return serving(self.application(), host, port, shutdown_timeout=1.0)
 
     def change_behaviour(self, changes: Mapping[str, Any]) -> None:
-        """Misbehave, or stop it; ValueError where something unknown is asked for."""
+        """Change the behaviour; ValueError for an unknown name or a wrong value."""
         self.behaviour.change(changes)
         if self.behaviour.stuck_loading:
             self._not_stuck.clear()
@@ -117,20 +109,20 @@ class PortalSimulator:
         self.lessons_changed()
 
     def reset(self) -> None:
-        """Forget everything, sessions too, and behave well again."""
+        """Delete all state including sessions, and restore the default behaviour."""
         self.world.reset()
         self.sessions.clear()
-        self.change_behaviour(Behaviour().as_json())
+        self.change_behaviour(PortalBehaviour().as_json())
 
     def lessons_changed(self) -> None:
-        """To be called after any change of lessons that was not asked for through the control API."""
+        """Call this after changing lessons without the control API."""
         self._push.lessons_changed()
 
     @web.middleware
     async def _settle_first(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """A handed-in clock may have moved without our timer: close what is over before answering."""
+        """Close overdue lessons before answering: an injected clock may have moved without our timer."""
         if self.world.close_overdue():
             self.lessons_changed()
         return await handler(request)
@@ -155,7 +147,7 @@ class PortalSimulator:
             await asyncio.sleep(self.behaviour.slow_ms / 1000)
 
     async def _page(self, request: web.Request) -> web.Response:
-        """The nearly empty first answer, and the cookies of a new session where there was none."""
+        """Serve the initial HTML; creates a session and its cookies if there is none."""
         await self._slowly()
         session, status = self._session(request), self.behaviour.status
         self.world.log("page_load", self._name(session), detail=None if status is None else str(status))
@@ -167,36 +159,36 @@ class PortalSimulator:
         return _with_cookies(response, session or self.sessions.create(), is_new=session is None)
 
     async def _browser_details(self, request: web.Request) -> web.Response:
-        """The page's script asks for its UI: its number and first state."""
+        """Create the UI for a page's script; answers its number and first state."""
         tab = str((await request.post()).get("v-wn", ""))
         await self._slowly()
         await self._not_stuck.wait()
         if request.transport is None or request.transport.is_closing():
-            # The page was left while it was stuck: no UI for nobody.
+            # The page was left while it was stuck: create no UI.
             return web.Response()
         session = self._session(request)
         is_new = session is None
         session = session or self.sessions.create()
         locale = request.cookies.get(LOCALE_COOKIE, "")
-        ui = self._desk.open_ui(session, tab, locale if locale in WORDS else DEFAULT_LOCALE)
+        ui = self._logic.open_ui(session, tab, locale if locale in WORDS else DEFAULT_LOCALE)
         answer = {
             "v-uiId": ui.id,
             "push": ui.push,
             "reconnectMilliseconds": self._reconnect_seconds * 1000,
             "firstGwtUid": self._numbers.randrange(1, 90),
-            "uidl": json.dumps(self._desk.initial_state(session, ui)),
+            "uidl": json.dumps(self._logic.initial_state(session, ui)),
         }
         return _with_cookies(web.json_response(answer, headers=_NO_STORE), session, is_new)
 
     async def _round_trip(self, request: web.Request) -> web.Response:
-        """One batch of events in, the page's whole state out."""
+        """Execute a batch of events; answers the page's whole state."""
         body = await request.read()
         await self._slowly()
         if (failure := self._failure(request)) is not None:
             return failure
         try:
             session, ui = self._ui(request, "round trip")
-            answer = self._desk.answer(session, ui, body)
+            answer = self._logic.answer(session, ui, body)
         except SessionLost:
             error = "session_expired" if "JSESSIONID" in request.cookies else "cookies_disabled"
             return web.json_response({"appError": SYSTEM_NOTIFICATIONS[error]}, headers=_NO_STORE)
@@ -208,7 +200,7 @@ class PortalSimulator:
         return response
 
     async def _heartbeat(self, request: web.Request) -> web.Response:
-        """Keeps a UI alive; 410 tells the page that it has no session any more, 404 that it is not known itself."""
+        """Keep a UI alive; 410 if the session is gone, 404 if only the UI is."""
         await self._slowly()
         if (failure := self._failure(request)) is not None:
             return failure
@@ -227,7 +219,7 @@ class PortalSimulator:
             raise web.HTTPForbidden from error
         if not ui.push:
             raise web.HTTPForbidden
-        return await self._push.hold_line(request, session, ui)
+        return await self._push.serve(request, session, ui)
 
     async def _file(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
@@ -236,18 +228,18 @@ class PortalSimulator:
         file = page_files().get(path)
         if file is None:
             raise web.HTTPNotFound
-        # A browser may keep what is named by its content; the bootstrap script is asked for anew.
+        # Files with their version in the URL may be cached; the bootstrap script may not.
         headers = _KEEP if request.query.get("v") == file.version else _NO_STORE
         return web.Response(body=file.content, content_type=file.content_type, charset=file.charset, headers=headers)
 
     def _failure(self, request: web.Request) -> web.Response | None:
-        """How a round trip fails now, if it does; nothing of it is done then."""
+        """The failure of a round trip by the current behaviour, or None; a failing one is not executed."""
         if self.behaviour.connection_lost:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
         if self.behaviour.communication_problem:
-            # An error's status would make the page try again; nonsense makes it give up.
+            # An error status would make the page retry; an invalid answer makes it give up.
             return web.Response(text="<html><body>Bad Gateway</body></html>\n", content_type="text/html")
         if self.behaviour.authentication_problem:
             return web.Response(status=401)
@@ -269,15 +261,6 @@ async def _redirect(_: web.Request) -> web.Response:
     raise web.HTTPFound(f"{PAGE_PATH}/")
 
 
-async def _serve(simulator: PortalSimulator, host: str, port: int) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with simulator.serving(host, port) as url:
-        print(f"{url}{PAGE_PATH}", flush=True)
-        await stop.wait()
-
-
 def main() -> None:
     """Serve the portal alone until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.portal", description=main.__doc__)
@@ -289,4 +272,5 @@ def main() -> None:
     parser.add_argument("--ui-lifetime", type=float, help="seconds a UI outlives its page (3.1 heartbeats)")
     arguments = parser.parse_args()
     simulator = PortalSimulator(heartbeat_seconds=arguments.heartbeat, ui_lifetime_seconds=arguments.ui_lifetime)
-    asyncio.run(_serve(simulator, arguments.host, arguments.port))
+    server = simulator.serving(arguments.host, arguments.port)
+    asyncio.run(serve_until_signal(server, lambda url: [f"{url}{PAGE_PATH}"]))

@@ -1,8 +1,8 @@
-"""Sessions and their UIs on the simulated portal's server, as Vaadin 7 keeps them.
+"""Sessions and their UIs on the simulated portal's server, as in Vaadin 7.
 
-Each page load makes a UI. The next load in the same tab takes its place, since a tab keeps its `window.name`; the
-UI of a closed tab stays until its heartbeats have been missing for 3.1 intervals. A session goes when nothing has
-been heard of it for its time-out, or when somebody drops it.
+Each page load creates a UI. The next load in the same tab replaces it, since a tab keeps its `window.name`; the UI
+of a closed tab stays until it has sent no heartbeat for 3.1 intervals. A session ends when idle for its time-out, or
+when it is dropped.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sandbox.portal.world import Clock, World
+from sandbox.portal.world import Clock, PortalWorld
 
 View = Literal["login", "blocked", "unknown", "attendance"]
 
 
 class SessionLost(Exception):
-    """This round trip has no session, or no UI, on the server (any more)."""
+    """The session or UI of this round trip does not exist (any more)."""
 
 
 @dataclass(eq=False)
 class Ui:
-    """One page in one browser, as the server remembers it."""
+    """The server's state of one page in one browser."""
 
     id: int
     tab: str
@@ -34,17 +34,17 @@ class Ui:
     next_connector: int
     drawn: bool = True
     username: str = ""
-    """The value of the combo box. What was typed there before stays in its list."""
+    """The value of the combo box. Earlier values stay in its list."""
     usernames: list[str] = field(default_factory=list)
     filter: str = ""
     username_painted: int = 0
-    """Counts the answers in which the combo box is painted: its widget takes over nothing from the others."""
+    """Counts the answers that paint the combo box; its widget ignores all others."""
     password: str = field(default="", repr=False)
     remember_me: bool = False
     window: str | None = None
     shown: list[int] = field(default_factory=list)
+    """The lessons on the page. Others need a reload, unless they are live and the page has push."""
     sign_out: bool = False
-    """The lessons on the page. Others wait for a reload, unless they are live and the page has push."""
     seen: set[int] = field(default_factory=set)
     sync_id: int = 0
     client_id: int = -1
@@ -52,7 +52,7 @@ class Ui:
     _keys: dict[str, str] = field(default_factory=dict)
 
     def connector(self, key: str) -> str:
-        """The connector id of the component known to us by this key."""
+        """The connector id of the component with this key."""
         if key not in self._ids:
             self._ids[key] = str(self.next_connector)
             self._keys[str(self.next_connector)] = key
@@ -60,22 +60,22 @@ class Ui:
         return self._ids[key]
 
     def key_of(self, connector: str) -> str | None:
-        """The component behind a connector id, None for one from before the last re-draw."""
+        """The key of the component with this connector id; None if the id is older than the last redraw."""
         return self._keys.get(connector)
 
     def types(self) -> dict[str, str]:
-        """The connectors on the page, with what each is."""
+        """The component type of each connector on the page."""
         return {connector: key.split(":")[0] for connector, key in self._keys.items()}
 
     def redraw(self) -> None:
-        """Let every component be made anew: the page's old nodes go stale."""
+        """Give every component a new connector id, so that the page replaces its nodes."""
         self._ids.clear()
         self._keys.clear()
 
 
 @dataclass(eq=False)
 class Session:
-    """One JSESSIONID. `student` is the key of who has signed in."""
+    """One JSESSIONID. `student` is the key of the signed-in student."""
 
     id: str
     route: str
@@ -91,7 +91,7 @@ class Sessions:
 
     def __init__(
         self,
-        world: World,
+        world: PortalWorld,
         clock: Clock,
         ui_lifetime: float,
         idle_timeout: float,
@@ -108,7 +108,7 @@ class Sessions:
         self.on_drop: Callable[[Session], None] = lambda _: None
 
     def find(self, session_id: str | None, route: str | None) -> Session | None:
-        """The session these cookies belong to. Without its sticky `route` it cannot be found."""
+        """The session of these cookies, if it exists and `route` matches."""
         self.sweep()
         session = self._sessions.get(session_id or "")
         if session is None or session.route != route:
@@ -117,13 +117,13 @@ class Sessions:
         return session
 
     def create(self) -> Session:
-        """A new session that nobody has signed in to."""
+        """A new session without a student."""
         session = Session(self._token(), self._token(), self._clock.monotonic())
         self._sessions[session.id] = session
         return session
 
     def add_ui(self, session: Session, tab: str, locale: str, view: View, push: bool) -> Ui:
-        """A UI for a page that is loading now. Its connector ids begin anywhere, never twice at the same."""
+        """Add a UI for a page that is loading. Its connector ids begin at a random number."""
         session.uis = {number: ui for number, ui in session.uis.items() if ui.tab != tab}
         ui = Ui(
             id=session.next_ui,
@@ -139,27 +139,27 @@ class Sessions:
         return ui
 
     def drop(self, session: Session, why: str) -> None:
-        """Forget a session; its pages learn of it at their next round trip or heartbeat, with push at once."""
+        """End a session; its pages notice at their next round trip or heartbeat, with push at once."""
         if self._sessions.pop(session.id, None) is not None:
             self._world.log("expired", self._world.username(session.student), detail=why)
             self.on_drop(session)
 
     def drop_all(self, student: str | None, why: str) -> int:
-        """Drop the sessions of the student with this key, or everybody's; answers how many."""
+        """End the sessions of the student with this key, or all; returns how many."""
         chosen = [each for each in self._sessions.values() if student is None or each.student == student]
         for session in chosen:
             self.drop(session, why)
         return len(chosen)
 
     def clear(self) -> None:
-        """Forget all sessions without a word in the log."""
+        """End all sessions without an entry in the log."""
         dropped = self.all()
         self._sessions.clear()
         for session in dropped:
             self.on_drop(session)
 
     def sweep(self) -> None:
-        """Forget dead UIs and idle sessions. Cheap enough for every request: there are few of them."""
+        """Delete dead UIs and idle sessions. Called on every request, since there are few of them."""
         now = self._clock.monotonic()
         for session in list(self._sessions.values()):
             for ui in [each for each in session.uis.values() if now - each.heartbeat > self._ui_lifetime]:
@@ -168,5 +168,5 @@ class Sessions:
                 self.drop(session, "idle")
 
     def all(self) -> list[Session]:
-        """The sessions there are now."""
+        """The current sessions."""
         return list(self._sessions.values())

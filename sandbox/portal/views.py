@@ -1,7 +1,7 @@
-"""What a page of the simulated portal shows: the component tree that the server sends and the client draws.
+"""Builds the component tree of a page, which the server sends and the client draws.
 
-Class names and nesting follow the portal as it was seen; the layouts, labels and buttons stand where public
-scripts found them. The client (page/widgets.js) makes of each component its Vaadin 7 widget's DOM.
+Class names and nesting were observed on the portal; layouts, labels and buttons are placed as public scripts for it
+expect them. The client (page/widgets.js) draws each component as the DOM of its Vaadin 7 widget.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Any
 
 from sandbox.portal.sessions import Session, Ui
 from sandbox.portal.words import WORDS
-from sandbox.portal.world import World
+from sandbox.portal.world import PortalWorld
 
 Component = dict[str, Any]
 CARD = "card"
 _HOME = "\uf015"
 
 
-def page_state(session: Session, ui: Ui, world: World) -> dict[str, Any]:
-    """The whole state of a page; new where a re-draw was asked for, else with the same connector ids."""
+def page_state(session: Session, ui: Ui, world: PortalWorld) -> dict[str, Any]:
+    """The whole state of a page. Connector ids stay the same until a redraw."""
     if not ui.drawn:
         return {"ui": None, "windows": []}
     body = {"login": _login, "blocked": _blocked, "unknown": _unknown, "attendance": _attendance}[ui.view]
-    # The page's root has the card class too: a trap for whoever takes any card for a lesson.
+    # As on the portal the root also has the card class, so not every card is a lesson.
     root = _layout(ui, "root", [_header(ui), body(session, ui, world)], styles=[CARD], expand=True)
     return {"ui": root, "windows": _windows(ui)}
 
@@ -41,7 +41,7 @@ def _label(ui: Ui, key: str, text: str, styles: list[str] | None = None) -> Comp
 
 
 def _header(ui: Ui) -> Component:
-    """Home and the three flags: buttons that mark nothing."""
+    """The home button and the three flags, none of which marks attendance."""
     words = WORDS[ui.locale]
     flags = [
         _component(ui, f"locale:{locale}", "Button", ["link", "icon-only"], image=f"flags/{flag}.png", caption="")
@@ -53,7 +53,7 @@ def _header(ui: Ui) -> Component:
     return _layout(ui, "header", [home, *flags], kind="HorizontalLayout", styles=["header"], spacing=True)
 
 
-def _login(session: Session, ui: Ui, world: World) -> Component:
+def _login(session: Session, ui: Ui, world: PortalWorld) -> Component:
     words = WORDS[ui.locale]
     rows = [
         _component(
@@ -66,7 +66,7 @@ def _login(session: Session, ui: Ui, world: World) -> Component:
             filter=ui.filter,
             painted=ui.username_painted,
         ),
-        # Enter in this field signs in: a public script for the portal does so and works.
+        # Enter in this field signs in: a public script for the portal relies on it.
         _component(ui, "password", "PasswordField", caption=words.password, enterClicks=ui.connector("sign_in")),
         _component(ui, "remember_me", "CheckBox", caption=words.remember_me, checked=ui.remember_me),
         _component(ui, "sign_in", "Button", ["primary"], caption=words.sign_in),
@@ -77,7 +77,7 @@ def _login(session: Session, ui: Ui, world: World) -> Component:
     )
 
 
-def _blocked(session: Session, ui: Ui, world: World) -> Component:
+def _blocked(session: Session, ui: Ui, world: PortalWorld) -> Component:
     student = world.students.get(session.student or "")
     reason = (student.blocked if student else None) or ""
     text = WORDS[ui.locale].blocked.format(reason=reason)
@@ -90,11 +90,11 @@ def _blocked(session: Session, ui: Ui, world: World) -> Component:
     )
 
 
-def _unknown(session: Session, ui: Ui, world: World) -> Component:
+def _unknown(session: Session, ui: Ui, world: PortalWorld) -> Component:
     return _content(ui, _label(ui, "survey", WORDS[ui.locale].unknown))
 
 
-def _attendance(session: Session, ui: Ui, world: World) -> Component:
+def _attendance(session: Session, ui: Ui, world: PortalWorld) -> Component:
     words = WORDS[ui.locale]
     if not ui.shown:
         return _content(ui, _label(ui, "nothing", words.nothing_open))
@@ -122,7 +122,7 @@ def _attendance(session: Session, ui: Ui, world: World) -> Component:
 
 
 def _content(ui: Ui, inner: Component) -> Component:
-    """The frame around what a signed-in student sees."""
+    """The frame around the content for a signed-in student."""
     title = _label(ui, "title", WORDS[ui.locale].attendance, ["h2"])
     view = _layout(ui, "view", [title, inner], spacing=True)
     return _layout(ui, "content", [view], kind="CssLayout", styles=["content"])

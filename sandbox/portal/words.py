@@ -1,6 +1,6 @@
 """The portal's texts in its three languages.
 
-What facts or public scripts attest is marked; the rest is a guess made to look plausible.
+Texts observed on the portal or found in public scripts are marked as attested; the others are guesses.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ WORDS = {
     ),
 }
 
-# System notifications are Russian in every language: [H] in the facts. The second line, HTML, is a guess.
+# System notifications are Russian in every language (probable). The second line, HTML, is a guess.
 _GO_ON = "Несохранённые данные потеряны.<br/><u>Нажмите здесь</u> или клавишу ESC, чтобы продолжить."
 SYSTEM_NOTIFICATIONS = {
     name: {"caption": caption, "message": _GO_ON, "url": None}

@@ -1,6 +1,6 @@
-"""What the simulated university knows: students, lessons, marks, and a log of all that happened.
+"""State of the simulated university: students, lessons, marks, and an event log.
 
-Everything is decided here, on the server; no page can claim a mark. Passwords are compared and never logged.
+Marks are made here, on the server, never by a page. Passwords are compared and never logged.
 """
 
 from __future__ import annotations
@@ -22,30 +22,28 @@ class UnknownEntry(LookupError):
 
 
 class Clock(Protocol):
-    """The two clocks of the simulator, handed in so that tests can move them."""
+    """The simulator's clocks, injected so that tests can advance them."""
 
     def wall(self) -> datetime:
-        """Now, with a zone."""
+        """The current time with a zone."""
 
     def monotonic(self) -> float:
-        """Seconds that never jump, to measure with."""
+        """Monotonic seconds."""
 
 
 class SystemClock:
-    """The clocks of this computer."""
+    """The machine's clocks."""
 
     def wall(self) -> datetime:
-        """Now, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds since some time ago."""
         return time.monotonic()
 
 
 @dataclass
-class Student:
-    """One account of the portal. `blocked` holds the reason shown instead of any lesson."""
+class PortalAccount:
+    """A student's account. `blocked` is the reason that is shown instead of lessons."""
 
     username: str
     password: str = field(repr=False)
@@ -54,7 +52,7 @@ class Student:
 
 @dataclass
 class Lesson:
-    """One lesson whose attendance is, or was, open."""
+    """A lesson whose attendance is or was open."""
 
     id: int
     subject: str
@@ -67,21 +65,21 @@ class Lesson:
     open: bool = True
 
     def seconds_left(self, now: float) -> float:
-        """How long it stays open: never negative, zero once closed."""
+        """Seconds until it closes; zero once closed."""
         return max(0.0, self.opened + self.minutes * 60 - now) if self.open else 0.0
 
     def minutes_left(self, now: float) -> int:
-        """The number on the card. Rounded up, so that an open lesson never shows zero (a guess)."""
+        """The number on the card, rounded up so that an open lesson never shows zero (a guess)."""
         return math.ceil(self.seconds_left(now) / 60)
 
     def is_for(self, student: str) -> bool:
-        """Whether the student with this key has the lesson."""
+        """Whether the student with this key has this lesson."""
         return self.students is None or student in self.students
 
 
 @dataclass(frozen=True)
 class Mark:
-    """An attendance mark, as the server decided it."""
+    """An attendance mark made by the server."""
 
     lesson: int
     username: str
@@ -90,20 +88,20 @@ class Mark:
 
 
 def student_key(username: str) -> str:
-    """One key for both forms people sign in with, `a_student` and `A_Student@kbtu.kz`."""
+    """The same key for both forms of a user name, `a_student` and `A_Student@kbtu.kz`."""
     return username.strip().casefold().removesuffix(MAIL_DOMAIN)
 
 
-class World:
-    """Students, lessons, marks and the log, in memory. To be used from one thread only."""
+class PortalWorld:
+    """Students, lessons, marks and the log, in memory, for use by one thread."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything; lesson ids and log numbers begin anew."""
-        self.students: dict[str, Student] = {}
+        """Delete all state; lesson ids and log numbers start again."""
+        self.students: dict[str, PortalAccount] = {}
         self.lessons: dict[int, Lesson] = {}
         self._marks: dict[tuple[int, str], Mark] = {}
         self._log: list[dict[str, Any]] = []
@@ -111,7 +109,7 @@ class World:
     def log(
         self, event: str, username: str | None = None, lesson: int | None = None, detail: str | None = None
     ) -> None:
-        """Add a line to the log; what is not known is left out of it."""
+        """Add an event to the log; unknown fields are omitted."""
         known = {"username": username, "lesson": lesson, "detail": detail}
         self._log.append(
             {"n": len(self._log) + 1, "at": self._wall(), "monotonic": self.clock.monotonic(), "event": event}
@@ -119,17 +117,17 @@ class World:
         )
 
     def log_since(self, number: int) -> list[dict[str, Any]]:
-        """The lines of the log after the one with this number."""
+        """Log events after the one with this number."""
         return self._log[max(0, number) :]
 
-    def put_student(self, username: str, password: str, blocked: str | None = None) -> Student:
-        """Add a student, or change the one who has this name in either form."""
-        student = self.students.setdefault(student_key(username), Student(username.strip(), password))
+    def put_student(self, username: str, password: str, blocked: str | None = None) -> PortalAccount:
+        """Add a student, or change the existing one with this name in either form."""
+        student = self.students.setdefault(student_key(username), PortalAccount(username.strip(), password))
         student.password, student.blocked = password, blocked
         return student
 
     def sign_in(self, username: str, password: str) -> str | None:
-        """The student's key where name and password fit, else None."""
+        """The student's key if name and password match, else None."""
         key = student_key(username)
         student = self.students.get(key)
         fits = hmac.compare_digest((student.password if student else "").encode(), password.encode())
@@ -144,7 +142,7 @@ class World:
         students: Iterable[str] | None = None,
         live: bool = False,
     ) -> Lesson:
-        """Open a lesson's attendance now, for everybody or for the named students."""
+        """Open a lesson's attendance now, for all or for the named students."""
         keys = None if students is None else frozenset(student_key(name) for name in students)
         if unknown := sorted((keys or frozenset()) - self.students.keys()):
             raise UnknownEntry(f"no such student: {', '.join(unknown)}")
@@ -163,7 +161,7 @@ class World:
         return lesson
 
     def close_lesson(self, lesson_id: int, why: str = "by hand") -> Lesson:
-        """Close a lesson; closing it again changes nothing."""
+        """Close a lesson; closing it again has no effect."""
         lesson = self.lessons.get(lesson_id)
         if lesson is None:
             raise UnknownEntry(f"no such lesson: {lesson_id}")
@@ -173,7 +171,7 @@ class World:
         return lesson
 
     def close_overdue(self) -> bool:
-        """Close the lessons whose minutes are over; True where there was one."""
+        """Close the lessons whose time is over; True if there was one."""
         now = self.clock.monotonic()
         overdue = [each for each in self.lessons.values() if each.open and each.seconds_left(now) <= 0]
         for lesson in overdue:
@@ -181,12 +179,12 @@ class World:
         return bool(overdue)
 
     def seconds_to_next_end(self) -> float | None:
-        """How long until the next lesson closes; None: nothing to wait for."""
+        """Seconds until the next lesson closes; None if none is open."""
         now = self.clock.monotonic()
         return min((each.seconds_left(now) for each in self.lessons.values() if each.open), default=None)
 
     def open_for(self, student: str) -> list[Lesson]:
-        """The student's open lessons, in the order of their opening."""
+        """The student's open lessons, oldest first."""
         return [lesson for lesson in self.lessons.values() if lesson.open and lesson.is_for(student)]
 
     def is_marked(self, lesson: int, student: str) -> bool:
@@ -194,7 +192,7 @@ class World:
         return (lesson, student) in self._marks
 
     def mark(self, lesson: int, student: str) -> bool:
-        """Mark the student's attendance once. False: no mark was made, the log says why."""
+        """Mark the student's attendance once; False if no mark was made (the log has the reason)."""
         name = self.username(student)
         if self.is_marked(lesson, student):
             self.log("already_marked", name, lesson)
@@ -207,16 +205,16 @@ class World:
         return True
 
     def marks(self) -> list[Mark]:
-        """All marks, in the order they were made."""
+        """All marks, oldest first."""
         return list(self._marks.values())
 
     def username(self, student: str | None) -> str | None:
-        """The name as it was registered, for the student with this key."""
+        """The registered name of the student with this key."""
         known = self.students.get(student) if student is not None else None
         return known.username if known else student
 
     def lesson_json(self, lesson: Lesson) -> dict[str, Any]:
-        """A lesson as the control API shows it."""
+        """A lesson as JSON for the control API."""
         return {
             "id": lesson.id,
             "subject": lesson.subject,

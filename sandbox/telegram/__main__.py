@@ -1,4 +1,4 @@
-"""`python -m sandbox.telegram` runs it alone."""
+"""Runs the Telegram simulator alone: `python -m sandbox.telegram`."""
 
 from sandbox.telegram.server import main
 

@@ -1,4 +1,4 @@
-"""The arguments of a Bot API call: JSON, form and multipart bodies and the query string, read alike."""
+"""Reads the arguments of a Bot API call from a JSON, form or multipart body and the query string."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from aiohttp.web_request import FileField
 
 from sandbox.telegram.errors import bad_request
 
-# How a recorded argument is written down. All others stay the strings they are: a typed code is not a number.
+# Arguments that the journal records as numbers, flags or JSON. All others stay strings: a typed code is no number.
 _NUMBERS = {"chat_id", "message_id", "user_id", "offset", "limit", "timeout"}
 _FLAGS = {"disable_notification", "protect_content", "show_alert", "drop_pending_updates"}
 _STRUCTURES = {
@@ -30,7 +30,7 @@ class Upload:
 
 
 class Arguments:
-    """What came with a call. As in Telegram's server, each argument is a string first."""
+    """A call's arguments. As in Telegram's server, each is a string at first."""
 
     def __init__(self, values: dict[str, str], files: dict[str, Upload]) -> None:
         self._values = values
@@ -38,7 +38,7 @@ class Arguments:
 
     @classmethod
     async def read(cls, request: web.Request) -> "Arguments":
-        """Read them from a request, whatever its kind of body."""
+        """Parse a request with any kind of body."""
         values: dict[str, str] = dict(request.query)
         files: dict[str, Upload] = {}
         if request.can_read_body:
@@ -56,15 +56,15 @@ class Arguments:
         return cls(values, files)
 
     def has(self, name: str) -> bool:
-        """Whether it was given at all."""
+        """Whether the argument was given."""
         return name in self._values
 
     def text(self, name: str) -> str:
-        """A string; empty when it was not given."""
+        """A string; empty if it was not given."""
         return self._values.get(name, "")
 
     def integer(self, name: str, default: int = 0) -> int:
-        """A whole number; what does not begin like one counts as zero."""
+        """A whole number; zero if the text does not begin with one."""
         value = self._values.get(name)
         if value is None:
             return default
@@ -76,7 +76,7 @@ class Arguments:
         return self._values.get(name, "").lower() in ("true", "yes", "1")
 
     def structure(self, name: str, otherwise: str) -> Any:
-        """An argument that is JSON, None when it is empty; 400 saying `otherwise` if it can't be read."""
+        """A JSON argument, None if empty; a 400 with the text `otherwise` if it can't be parsed."""
         value = self._values.get(name, "").strip()
         if not value:
             return None
@@ -86,7 +86,7 @@ class Arguments:
             raise bad_request(otherwise) from None
 
     def recorded(self) -> dict[str, Any]:
-        """The arguments as the journal keeps them, files without their bytes."""
+        """The arguments as recorded in the journal, files without their bytes."""
         kept: dict[str, Any] = {name: _readable(name, value) for name, value in self._values.items()}
         for name, file in self.files.items():
             kept[name] = {

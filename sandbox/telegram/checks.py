@@ -1,6 +1,6 @@
-"""Telegram's rules for what a bot may send: texts, keyboards, commands. Each breach is a 400 in its words.
+"""Validates what a bot sends (texts, keyboards, commands) and answers violations with Telegram's own 400 errors.
 
-Sources: core.telegram.org/bots/api for the limits; telegram-bot-api and td of github.com/tdlib for the words.
+Sources: core.telegram.org/bots/api for the limits; telegram-bot-api and td of github.com/tdlib for the error texts.
 """
 
 import re
@@ -29,7 +29,7 @@ _BUTTON_KINDS = (
 
 @dataclass(slots=True)
 class Markup:
-    """A checked reply_markup: an inline keyboard, or a `reply` keyboard, its removal, a forced reply."""
+    """A validated reply_markup: an inline keyboard, or a `reply` keyboard, its removal, or a forced reply."""
 
     inline: list[list[Json]] = field(default_factory=list)
     reply: Json | None = None
@@ -38,7 +38,7 @@ class Markup:
 
 
 def formatted(arguments: Arguments, mention: Mention, *, name: str = "text", entities: str = "entities") -> Formatted:
-    """The text or caption of a call, parsed and cleaned. Its length is checked by `check_length`."""
+    """Parse and clean the text or caption of a call. Its length is checked by `check_length`."""
     source = arguments.text(name)
     return parse_text(
         source, arguments.text("parse_mode"), arguments.structure(entities, "Can't parse entities"), mention
@@ -46,7 +46,7 @@ def formatted(arguments: Arguments, mention: Mention, *, name: str = "text", ent
 
 
 def parse_text(source: str, parse_mode: str, entities: Any, mention: Mention) -> Formatted:
-    """Text by its parse mode. The simulator reads HTML and plain text; Markdown is an unknown mode to it."""
+    """Parse a text by its parse mode. HTML and plain text are supported; Markdown is refused as an unknown mode."""
     if len(source.encode()) > MAX_TEXT_BYTES:
         raise bad_request("Text is too long")
     mode = parse_mode.lower()
@@ -66,7 +66,7 @@ def parse_text(source: str, parse_mode: str, entities: Any, mention: Mention) ->
 
 
 def message_text(arguments: Arguments, mention: Mention) -> Formatted:
-    """The text of sendMessage and editMessageText, which must not be empty."""
+    """Parse the text of sendMessage or editMessageText, which must not be empty."""
     if not arguments.text("text"):
         raise bad_request("Message text is empty")
     text = formatted(arguments, mention)
@@ -76,7 +76,7 @@ def message_text(arguments: Arguments, mention: Mention) -> Formatted:
 
 
 def reply_markup(arguments: Arguments) -> Markup:
-    """The keyboard of a call."""
+    """Validate the reply_markup of a call."""
     value = arguments.structure("reply_markup", "Can't parse reply keyboard markup JSON object")
     if value is None:
         return Markup()
@@ -91,7 +91,7 @@ def reply_markup(arguments: Arguments) -> Markup:
 
 
 def inline_markup(arguments: Arguments) -> list[list[Json]]:
-    """The keyboard of an edit, which can only be an inline one."""
+    """Validate the keyboard of an edit, which can only be an inline one."""
     markup = reply_markup(arguments)
     if markup.reply or markup.remove or markup.force_reply:
         raise bad_request("Inline keyboard expected")
@@ -147,7 +147,7 @@ def _inline_button(button: Any) -> Json:
 
 
 def check_length(body: Formatted, *, caption: bool, editing: bool = False) -> None:
-    """4096 for a text, 1024 for a caption, after parsing. An edit is refused with a bare constant."""
+    """Check the length after parsing: 4096 for a text, 1024 for a caption. For an edit the error is a bare constant."""
     if body.length > (MAX_CAPTION if caption else MAX_TEXT):
         constant, words = (
             ("MEDIA_CAPTION_TOO_LONG", "Message caption is too long")
@@ -158,7 +158,7 @@ def check_length(body: Formatted, *, caption: bool, editing: bool = False) -> No
 
 
 def language(arguments: Arguments) -> str:
-    """A two-letter ISO 639-1 code, or nothing."""
+    """Validate the language_code: a two-letter ISO 639-1 code, or empty."""
     code = arguments.text("language_code")
     if code and not re.fullmatch(r"[a-z]{2}", code):
         raise bad_request("Invalid language code specified")
@@ -166,7 +166,7 @@ def language(arguments: Arguments) -> str:
 
 
 def commands(arguments: Arguments) -> list[Json]:
-    """The list of setMyCommands: at most 100, names of a-z, 0-9 and _, up to 32; descriptions up to 256."""
+    """Validate the list of setMyCommands: at most 100; names of a-z, 0-9 and _, up to 32; descriptions up to 256."""
     given = arguments.structure("commands", "Can't parse commands JSON object") or []
     if not isinstance(given, list):
         raise bad_request("Expected an Array of BotCommand")
@@ -195,6 +195,6 @@ def commands(arguments: Arguments) -> list[Json]:
 
 
 def image(content: bytes) -> None:
-    """sendPhoto takes pictures only."""
+    """Check that the file of sendPhoto is a picture."""
     if not content.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"RIFF")):
         raise ApiError(400, "Bad Request: IMAGE_PROCESS_FAILED")

@@ -1,8 +1,8 @@
-"""The control API: what a test or the sandbox's page does as a person, and what it may look at.
+"""The control API: tests and the sandbox's page act as people through it, and read what the people see.
 
 Its routes are relative: mount them with `add_subapp("/control", ...)`. Bodies and answers are JSON; an error
-is {"error": reason}: 400 for a wrong request, 404 for an unknown bot or person, 409 for what a phone would
-not do.
+is {"error": reason}: 400 for a wrong request, 404 for an unknown bot or person, 409 for what a Telegram app does
+not allow.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.telegram import people
-from sandbox.telegram.errors import Refused
+from sandbox.telegram.errors import ControlError
 from sandbox.telegram.faults import KINDS, Fault
-from sandbox.telegram.world import Bot, Chat, Json, Message, Person, World
+from sandbox.telegram.world import Bot, Chat, Json, Message, Person, TelegramWorld
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# The shape of a token that BotFather gives out.
+# The form of a token from BotFather.
 TOKEN = re.compile(r"[1-9]\d{0,15}:[A-Za-z0-9_-]{35}")
 _LONGEST_WAIT = 60.0
 _RATES = ("per_second", "per_chat_per_second")
@@ -31,7 +31,7 @@ _RATES = ("per_second", "per_chat_per_second")
 async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except Refused as refused:
+    except ControlError as refused:
         return web.json_response({"error": refused.reason}, status=refused.status)
     except web.HTTPException as error:
         return web.json_response({"error": error.reason}, status=error.status)
@@ -41,16 +41,16 @@ async def _body(request: web.Request) -> Json:
     try:
         body = await request.json()
     except ValueError:
-        raise Refused("the body is not JSON", 400) from None
+        raise ControlError("the body is not JSON", 400) from None
     if not isinstance(body, dict):
-        raise Refused("the body is not a JSON object", 400)
+        raise ControlError("the body is not a JSON object", 400)
     return body
 
 
 def _field(body: Json, name: str, kind: type | UnionType) -> Any:
     value = body.get(name)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise Refused(f"{name} is missing or is no {getattr(kind, '__name__', kind)}", 400)
+        raise ControlError(f"{name} is missing or is no {getattr(kind, '__name__', kind)}", 400)
     return value
 
 
@@ -62,11 +62,11 @@ def _number(request: web.Request, name: str, default: float) -> float:
     try:
         return float(request.query.get(name, default))
     except ValueError:
-        raise Refused(f"{name} is no number", 400) from None
+        raise ControlError(f"{name} is no number", 400) from None
 
 
-def seen(message: Message) -> Json:
-    """One message as the person sees it."""
+def message_json(message: Message) -> Json:
+    """A message as the person sees it."""
     buttons = [
         [{"data" if name == "callback_data" else name: value for name, value in button.items()} for button in row]
         for row in message.inline_keyboard
@@ -85,12 +85,12 @@ def seen(message: Message) -> Json:
     }
 
 
-def screen(world: World, chat: Chat) -> Json:
-    """What the person sees now in the chat with a bot."""
+def screen(world: TelegramWorld, chat: Chat) -> Json:
+    """The current chat with a bot as the person sees it."""
     action = chat.action[0] if chat.action and chat.action[1] > world.clock.monotonic() else None
     return {
         "version": chat.changed.version,
-        "messages": [seen(message) for message in chat.messages.values()],
+        "messages": [message_json(message) for message in chat.messages.values()],
         "reply_keyboard": chat.reply_keyboard,
         "blocked": chat.blocked,
         "action": action,
@@ -100,13 +100,13 @@ def screen(world: World, chat: Chat) -> Json:
 
 
 class Control:
-    """The handlers of the control routes."""
+    """Handlers of the control routes."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: TelegramWorld) -> None:
         self.world = world
 
     def application(self) -> web.Application:
-        """The routes, to be mounted under any prefix."""
+        """The routes, which can be mounted under any prefix."""
         app = web.Application(middlewares=[_errors_as_json], client_max_size=100 * 1024 * 1024)
         app.router.add_post("/reset", self.reset)
         app.router.add_post("/bots", self.add_bot)
@@ -131,17 +131,17 @@ class Control:
     def _bot(self, username: object) -> Bot:
         bot = self.world.by_username.get(str(username or "").removeprefix("@"))
         if bot is None:
-            raise Refused(f"unknown bot {username!r}", 404)
+            raise ControlError(f"unknown bot {username!r}", 404)
         return bot
 
     def _person(self, identifier: object) -> Person:
         person = self.world.people.get(int(str(identifier))) if str(identifier).isdecimal() else None
         if person is None:
-            raise Refused(f"unknown person {identifier!r}", 404)
+            raise ControlError(f"unknown person {identifier!r}", 404)
         return person
 
     async def reset(self, _request: web.Request) -> web.Response:
-        """POST /reset: forget everything."""
+        """POST /reset: delete all state."""
         self.world.reset()
         return web.json_response({})
 
@@ -150,10 +150,10 @@ class Control:
         body = await _body(request)
         token, username = _field(body, "token", str), _field(body, "username", str).removeprefix("@")
         if not TOKEN.fullmatch(token):
-            raise Refused("a token looks like 123456789: and 35 letters, digits, - or _", 400)
+            raise ControlError("a token looks like 123456789: and 35 letters, digits, - or _", 400)
         other = self.world.by_username.get(username)
         if other is not None and other.token != token:
-            raise Refused("another bot has this username")
+            raise ControlError("another bot has this username")
         bot = self.world.add_bot(token, username, str(body.get("name") or username))
         return web.json_response({"id": bot.id, "username": bot.username, "name": bot.name})
 
@@ -177,7 +177,7 @@ class Control:
         return web.json_response({"message_id": message.message_id})
 
     async def edit(self, request: web.Request) -> web.Response:
-        """POST /edit {bot, person, message_id, text | location}: the person edits an own message."""
+        """POST /edit {bot, person, message_id, text | location}: the person edits a message of theirs."""
         body = await _body(request)
         people.edit(self.world, self._bot(body.get("bot")), self._person(body.get("person")), body)
         return web.json_response({})
@@ -185,7 +185,7 @@ class Control:
     async def tap(self, request: web.Request) -> web.Response:
         """POST /tap {bot, person, message_id, button, forged?}: the person taps an inline button.
 
-        With ``forged`` it is a client of bad intent, which may send any data from any message of the chat.
+        With ``forged`` it acts as a manipulated client, which can send any data for any message of the chat.
         """
         body = await _body(request)
         bot, person = self._bot(body.get("bot")), self._person(body.get("person"))
@@ -205,7 +205,7 @@ class Control:
         body = await _body(request)
         kind = str(body.get("kind"))
         if kind not in KINDS:
-            raise Refused(f"kind is one of {', '.join(sorted(KINDS))}", 400)
+            raise ControlError(f"kind is one of {', '.join(sorted(KINDS))}", 400)
         fault = Fault(
             fault_id=0,
             kind=kind,
@@ -219,56 +219,56 @@ class Control:
         return web.json_response({"fault_id": self.world.faults.order(fault)})
 
     async def lift_faults(self, _request: web.Request) -> web.Response:
-        """DELETE /faults: no call fails any more, and held connections are cut."""
+        """DELETE /faults: remove all faults and cut the connections that they hold."""
         self.world.faults.lift()
         return web.json_response({})
 
     async def set_limits(self, request: web.Request) -> web.Response:
-        """POST /limits {per_second?, per_chat_per_second?, every_call?}: change the rate limits; null: no limit."""
+        """POST /limits {per_second?, per_chat_per_second?, every_call?}: set the rate limits; null: no limit."""
         body = await _body(request)
         for name in _RATES:
             rate = body.get(name, getattr(self.world.limits, name))
             if rate is not None and (not isinstance(rate, int | float) or rate <= 0):
-                raise Refused(f"{name} is a number above zero, or null", 400)
+                raise ControlError(f"{name} is a number above zero, or null", 400)
             setattr(self.world.limits, name, rate)
         limits = self.world.limits
         every_call = body.get("every_call", limits.every_call)
         if not isinstance(every_call, bool):
-            raise Refused("every_call is true or false", 400)
+            raise ControlError("every_call is true or false", 400)
         limits.every_call = every_call
         return web.json_response({name: getattr(limits, name) for name in (*_RATES, "every_call")})
 
     async def bots(self, _request: web.Request) -> web.Response:
-        """GET /bots: who is there to talk to, without tokens."""
+        """GET /bots: the registered bots, without tokens."""
         return web.json_response([bot.user() for bot in self.world.bots.values()])
 
     async def people(self, _request: web.Request) -> web.Response:
-        """GET /people: everybody registered."""
+        """GET /people: the registered people."""
         return web.json_response([person.user() for person in self.world.people.values()])
 
     async def chat(self, request: web.Request) -> web.Response:
-        """GET /chat?bot=&person=[&since=&timeout=]: what the person sees; with `since`, once it changed."""
+        """GET /chat?bot=&person=[&since=&timeout=]: what the person sees; with `since`, waits for a change."""
         chat = self._bot(request.query.get("bot")).screen(self._person(request.query.get("person")))
         if "since" in request.query:
             seconds = min(_LONGEST_WAIT, _number(request, "timeout", 20))
-            await chat.changed.beyond(int(_number(request, "since", 0)), seconds)
+            await chat.changed.wait_past(int(_number(request, "since", 0)), seconds)
         return web.json_response(screen(self.world, chat))
 
     async def calls(self, request: web.Request) -> web.Response:
-        """GET /calls?since=N[&timeout=]: the calls after the Nth; with `timeout`, once there is one."""
+        """GET /calls?since=N[&timeout=]: the calls after the Nth; with `timeout`, waits for one."""
         journal, number = self.world.journal, int(_number(request, "since", 0))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(_LONGEST_WAIT, _number(request, "timeout", 0))):
                 while not journal.since(number) and not self.world.stopping:
-                    await journal.changed.beyond(journal.changed.version, None)
+                    await journal.changed.wait_past(journal.changed.version, None)
         return web.json_response(journal.since(number))
 
     async def taps(self, request: web.Request) -> web.Response:
-        """GET /taps[?unanswered=1]: every tap, or those that no bot answered."""
+        """GET /taps[?unanswered=1]: all taps, or the unanswered ones."""
         return web.json_response(self.world.taps.listed(unanswered=request.query.get("unanswered") == "1"))
 
     async def pending(self, request: web.Request) -> web.Response:
-        """GET /pending?bot=: the updates that no offset has confirmed."""
+        """GET /pending?bot=: the updates not yet confirmed by an offset."""
         return web.json_response(self._bot(request.query.get("bot")).waiting(0, 1_000_000))
 
     async def commands(self, request: web.Request) -> web.Response:
@@ -281,9 +281,9 @@ class Control:
         return web.json_response(listed)
 
     async def file(self, request: web.Request) -> web.Response:
-        """GET /file?bot=&file_id=: the bytes of a file in a chat, for a page that shows it."""
+        """GET /file?bot=&file_id=: the content of a file in a chat."""
         stored = self._bot(request.query.get("bot")).files.get(request.query.get("file_id", ""))
         if stored is None:
-            raise Refused("unknown file_id", 404)
+            raise ControlError("unknown file_id", 404)
         mime = stored.shown.get("mime_type") if isinstance(stored.shown, dict) else None
         return web.Response(body=stored.content, content_type=mime or "application/octet-stream")

@@ -1,8 +1,8 @@
-"""The two ways a request can fail: the Bot API's answer to a bot, and the control API's answer to a test."""
+"""Errors: ApiError is the Bot API's answer to a bot, ControlError the control API's answer to a test or the page."""
 
 
 class ApiError(Exception):
-    """What Telegram answers instead of a result: a code, a description and, for 429, the seconds to wait."""
+    """An error answer of the Bot API: a code, a description and, for 429, the seconds to wait."""
 
     def __init__(self, code: int, description: str, retry_after: int | None = None) -> None:
         super().__init__(description)
@@ -11,8 +11,8 @@ class ApiError(Exception):
         self.retry_after = retry_after
 
 
-class Refused(Exception):
-    """What the control API answers when a person could not do that on a phone, or the request is wrong."""
+class ControlError(Exception):
+    """An error answer of the control API: a Telegram app would not allow this, or the request is wrong."""
 
     def __init__(self, reason: str, status: int = 409) -> None:
         super().__init__(reason)
@@ -21,7 +21,7 @@ class Refused(Exception):
 
 
 def bad_request(message: str) -> ApiError:
-    """400 with Telegram's prefix; the first letter is lowered unless the message is a CONSTANT.
+    """400 with Telegram's prefix; the first letter becomes lower case unless the message is a CONSTANT.
 
     Source: Client::fail_query_with_error in github.com/tdlib/telegram-bot-api.
     """
@@ -30,10 +30,10 @@ def bad_request(message: str) -> ApiError:
 
 
 def too_many_requests(retry_after: int) -> ApiError:
-    """429: the bot must wait for so many whole seconds."""
+    """429: the bot must wait this many seconds."""
     return ApiError(429, f"Too Many Requests: retry after {retry_after}", retry_after)
 
 
 def blocked_by_the_user() -> ApiError:
-    """403 for whatever a bot tries to show a person who blocked it."""
+    """403 for every message to a person who blocked the bot."""
     return ApiError(403, "Forbidden: bot was blocked by the user")

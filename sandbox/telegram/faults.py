@@ -1,4 +1,4 @@
-"""What makes a call fail although it is right: faults that a test ordered, and Telegram's rate limits."""
+"""Failures of valid calls: faults ordered by a test, and Telegram's rate limits."""
 
 import itertools
 import math
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sandbox.telegram.errors import ApiError, too_many_requests
 from sandbox.telegram.signal import Signal
 
-# silence: no answer and no work; drop_answer: the work, then no answer; refuse_connection: cut at once.
+# silence: not executed, no answer; drop_answer: executed, no answer; refuse_connection: cut at once.
 KINDS = frozenset({"429", "500", "502", "400", "403", "silence", "drop_answer", "refuse_connection"})
 _DESCRIPTIONS = {
     "400": "Bad Request: simulated fault",
@@ -20,7 +20,7 @@ _DESCRIPTIONS = {
 
 @dataclass(slots=True)
 class Fault:
-    """One ordered failure. `seconds`: when a silence ends, or how long another kind is held back first."""
+    """One ordered failure. `seconds`: how long a silence lasts, or the delay before another kind."""
 
     fault_id: int
     kind: str
@@ -33,7 +33,7 @@ class Fault:
     lifted: Signal = field(default_factory=Signal)
 
     def concerns(self, bot: str, method: str, chat_id: int | None) -> bool:
-        """Whether this call is the one to fail."""
+        """Whether this call is to fail."""
         return (
             self.method.lower() in ("*", method)
             and self.bot in (None, bot)
@@ -41,7 +41,7 @@ class Fault:
         )
 
     def error(self) -> ApiError | None:
-        """The answer of the kinds that do answer."""
+        """The error answer; None for kinds without one."""
         if self.kind == "429":
             return too_many_requests(self.retry_after)
         if self.kind in _DESCRIPTIONS:
@@ -50,7 +50,7 @@ class Fault:
 
 
 class Faults:
-    """The failures ordered and not yet used up, oldest first."""
+    """Failures ordered and not yet used up, oldest first."""
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
@@ -58,13 +58,12 @@ class Faults:
         self._held: list[Fault] = []
 
     def order(self, fault: Fault) -> int:
-        """Add a fault and number it."""
         fault.fault_id = next(self._ids)
         self._ordered.append(fault)
         return fault.fault_id
 
     def take(self, bot: str, method: str, chat_id: int | None) -> Fault | None:
-        """The fault that this call meets, used up by one."""
+        """Return the fault for this call and count it as used once; None if there is none."""
         for fault in self._ordered:
             if fault.concerns(bot, method, chat_id):
                 if fault.times is not None:
@@ -77,19 +76,19 @@ class Faults:
         return None
 
     def lift(self) -> None:
-        """Forget them all; the connections that a silence holds are cut."""
+        """Remove all faults; connections held by a silence are cut."""
         for fault in self._held + self._ordered:
             fault.lifted.bump()
         self._held.clear()
         self._ordered.clear()
 
 
-class Limits:
-    """30 messages a second for a bot and 1 a second for a chat (core.telegram.org/bots/faq, on broadcasting).
+class RateLimits:
+    """Rate limits: 30 messages a second per bot, 1 a second per chat (core.telegram.org/bots/faq, on broadcasting).
 
-    Telegram lets short bursts in one chat pass; here each is refused: a test shows who relies on that.
-    Only messages count, unless `every_call` is set: then each call with a `chat_id` does, edits and deletions too.
-    Telegram publishes no numbers for those, but refuses many at once.
+    Telegram tolerates short bursts in one chat; the simulator refuses them, so a bot that relies on bursts fails.
+    Only messages count, unless `every_call` is set: then each call with a `chat_id` counts, also edits and deletions.
+    Telegram publishes no numbers for those, but limits them too.
     """
 
     def __init__(self) -> None:
@@ -99,7 +98,7 @@ class Limits:
         self._sent: dict[tuple[int, int | None], deque[float]] = {}
 
     def spend(self, bot: int, chat: int, now: float) -> None:
-        """Count one message or call, or raise 429 with the whole seconds to wait."""
+        """Count one message or call; raises 429 with the seconds to wait if over a limit."""
         rates = [((bot, None), self.per_second), ((bot, chat), self.per_chat_per_second)]
         for key, rate in rates:
             if rate is not None and (wait := self._wait(key, rate, now)) > 0:

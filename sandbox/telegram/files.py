@@ -1,4 +1,4 @@
-"""Files of the Bot API: uploaded by a bot or by a person, used again by file_id, asked for with getFile."""
+"""Files of the Bot API: uploads by bots and people, reuse by file_id, and getFile."""
 
 import base64
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from sandbox.telegram.arguments import Arguments
 from sandbox.telegram.checks import image
 from sandbox.telegram.errors import bad_request
-from sandbox.telegram.world import Bot, Json, World
+from sandbox.telegram.world import Bot, Json, TelegramWorld
 
 # core.telegram.org/bots/api#sending-files and #getfile
 MAX_PHOTO = 10 * 1024 * 1024
@@ -28,7 +28,7 @@ _SUFFIXES = {
 }  # fmt: skip
 KINDS = ("photo", *_FIELDS)
 _NAMED = ("document", "video", "audio", "animation")
-# One white pixel: a bot that takes the first of a photo's sizes instead of the last one gets this.
+# One white pixel: what a bot gets if it uses the first size of a photo instead of the last.
 _PIXEL = base64.b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hn"
     "Pk1xeXBkeFxlZ2P/wAALCAABAAEBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAB//EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8A"
@@ -37,7 +37,7 @@ _PIXEL = base64.b64decode(
 
 
 def keep(bot: Bot, kind: str, content: bytes, name: str = "", about: Json | None = None) -> Json:
-    """Store a file for a bot; the Bot API's fields that a message with it carries."""
+    """Store a file for a bot; returns the fields of a message that contains it."""
     about = about or {}
     if kind == "photo":
         small, large = bot.store(kind, _PIXEL, "thumbnail.jpg"), bot.store(kind, content, "photo.jpg")
@@ -52,18 +52,18 @@ def keep(bot: Bot, kind: str, content: bytes, name: str = "", about: Json | None
         stored.shown["file_name"] = name
     media: Json = {kind: stored.shown}
     if kind == "animation":
-        media["document"] = stored.shown  # for old bots, says the Bot API on Message.animation
+        media["document"] = stored.shown  # for backward compatibility (the Bot API on Message.animation)
     return media
 
 
 def resolve(bot: Bot, kind: str, source: str, arguments: Arguments) -> Json:
-    """The file of a call: uploaded under its own name or as attach://NAME, or a file_id of this bot."""
+    """Return the file of a call: an upload under its own name or as attach://NAME, or a file_id of this bot."""
     if not source:
         return _uploaded(bot, kind, kind, arguments)
     if source.startswith("attach://"):
         return _uploaded(bot, kind, source.removeprefix("attach://"), arguments)
     if source.startswith(("http://", "https://")):
-        raise bad_request("failed to get HTTP URL content")  # the simulator fetches nothing
+        raise bad_request("failed to get HTTP URL content")  # the simulator downloads nothing
     stored = bot.files.get(source)
     if stored is None:
         raise bad_request("Wrong remote file identifier specified: Wrong string length")
@@ -87,8 +87,8 @@ def _uploaded(bot: Bot, kind: str, name: str, arguments: Arguments) -> Json:
     return keep(bot, kind, upload.content, upload.name, about)
 
 
-def get_file(_world: World, bot: Bot, arguments: Arguments) -> Json:
-    """getFile: where to download a file of up to 20 MB."""
+def get_file(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:
+    """getFile: the download path of a file of up to 20 MB."""
     identifier = arguments.text("file_id")
     if not identifier:
         raise bad_request("file_id not specified")
@@ -101,7 +101,7 @@ def get_file(_world: World, bot: Bot, arguments: Arguments) -> Json:
 
 
 def decoded(value: Any) -> tuple[bytes, str, Json]:
-    """Content, name and other fields of a given file: base64, or {"base64": ..., "duration": 5, ...}."""
+    """Return content, name and other fields of a file given as base64 or {"base64": ..., "duration": 5, ...}."""
     about = dict(value) if isinstance(value, dict) else {"base64": value}
     content = about.pop("base64", None)
     if not isinstance(content, str):

@@ -1,4 +1,4 @@
-"""Telegram's HTML (parse_mode HTML) into plain text with entities.
+"""Parses Telegram's HTML (parse_mode HTML) into plain text with entities.
 
 Follows parse_html of github.com/tdlib/td (MessageEntity.cpp), with the same messages and byte offsets.
 """
@@ -17,7 +17,7 @@ _TAGS = {
     "span": "spoiler", "tg-emoji": "custom_emoji", "a": "text_link", "pre": "pre", "code": "code",
     "blockquote": "blockquote",
 }  # fmt: skip
-# Which of two entities over the same characters is the outer one: get_type_priority in MessageEntity.cpp.
+# Nesting order of entities over the same characters, outer first: get_type_priority in MessageEntity.cpp.
 _PRIORITY = {
     "blockquote": 0, "expandable_blockquote": 0, "pre": 11, "code": 20, "text_link": 49, "text_mention": 49,
     "bold": 90, "italic": 91, "underline": 92, "strikethrough": 93, "spoiler": 94, "custom_emoji": 99,
@@ -29,7 +29,7 @@ _NAME_TOKEN = re.compile(rb"[A-Za-z0-9.-]*")
 
 
 class TextError(ValueError):
-    """The text is not the HTML that Telegram understands."""
+    """The text is not valid Telegram HTML."""
 
 
 @dataclass(slots=True)
@@ -209,7 +209,7 @@ class _HtmlParser:
             if last is not None and same and last["type"] == "pre":
                 last["language"] = tag.argument
                 return
-            entity["language"] = tag.argument  # counts only if a <pre> around it takes it over
+            entity["language"] = tag.argument  # used only if a <pre> encloses it
         self.entities.append(entity)
 
     def _link(self, entity: Entity, url: str) -> bool:
@@ -221,7 +221,7 @@ class _HtmlParser:
         try:
             entity["url"] = checked_link(url)
         except ValueError:
-            return False  # Telegram keeps the words and drops the link
+            return False  # Telegram keeps the text and drops the link
         return True
 
 
@@ -230,7 +230,7 @@ def _decode_references(value: str) -> str:
 
 
 def parse_html(source: str, mention: Callable[[int], dict[str, Any] | None] = lambda _id: None) -> Formatted:
-    """Read Telegram's HTML; `mention` tells whom a tg://user link may name. TextError says what is wrong."""
+    """Parse Telegram's HTML; `mention` returns the user of a tg://user link or None. Raises TextError."""
     if "<" not in source and "&" not in source:
         return Formatted(source)
     return _HtmlParser(source, mention).parse()

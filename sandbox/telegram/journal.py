@@ -1,4 +1,4 @@
-"""What was observed: every Bot API call, and every tap on a button with its answer."""
+"""Records every Bot API call, and every tap on a button with its answer."""
 
 import itertools
 from collections import deque
@@ -10,7 +10,7 @@ from sandbox.telegram.signal import Clock, Signal
 
 @dataclass(slots=True)
 class Call:
-    """One Bot API call. `status` is None while it runs, and when nothing was done; `fault` is what it met."""
+    """One Bot API call. `status` is None while it runs and when it was not executed; `fault` is an injected failure."""
 
     n: int
     at: str
@@ -25,14 +25,14 @@ class Call:
     seconds: float | None = None
 
     def shown(self) -> dict[str, Any]:
-        """The call as the control API lists it."""
+        """The call as JSON for the control API."""
         always = ("n", "at", "monotonic", "bot", "method", "params", "status")
         fields = {name: getattr(self, name) for name in self.__slots__}
         return {name: value for name, value in fields.items() if name in always or value is not None}
 
 
 class Journal:
-    """The calls in the order of their arrival; only the latest are kept: a sandbox may run for days."""
+    """Calls in the order of arrival. Only the latest are kept, since a sandbox may run for days."""
 
     KEPT = 50_000
 
@@ -43,12 +43,12 @@ class Journal:
         self.changed = Signal()
 
     def clear(self) -> None:
-        """Forget the calls; their numbers start from one again."""
+        """Delete the calls; numbers start from one again."""
         self._numbers = itertools.count(1)
         self.calls.clear()
 
     def begin(self, bot: str | None, method: str, params: dict[str, Any]) -> Call:
-        """Write down a call that arrived."""
+        """Record a call on arrival."""
         now = self._clock.wall().isoformat()
         call = Call(next(self._numbers), now, self._clock.monotonic(), bot, method, params)
         self.calls.append(call)
@@ -56,7 +56,7 @@ class Journal:
         return call
 
     def end(self, call: Call, status: int | None, *, error: str | None = None, result: Any = None) -> None:
-        """Write down how it ended."""
+        """Record the outcome of a call."""
         call.status, call.error, call.result = status, error, result
         call.seconds = round(self._clock.monotonic() - call.monotonic, 6)
         self.changed.bump()
@@ -87,7 +87,7 @@ class Tap:
 
 
 class Taps:
-    """All taps. One may be answered once, and only for a while."""
+    """All taps. Each can be answered once, within the lifetime."""
 
     def __init__(self, clock: Clock, lifetime: float) -> None:
         self._clock = clock
@@ -97,14 +97,13 @@ class Taps:
         self._taps: dict[str, Tap] = {}
 
     def add(self, person: int, bot: str, message_id: int, label: str, data: str) -> Tap:
-        """Write down a tap."""
         now = self._clock.wall().isoformat()
         tap = Tap(str(next(self._ids)), person, bot, message_id, label, data, now, self._clock.monotonic())
         self._taps[tap.tap_id] = tap
         return tap
 
     def answer(self, tap_id: str, bot: str, text: str, show_alert: bool) -> Tap | None:
-        """Answer a tap; None if there is no such one, it was answered, or its time is over."""
+        """Answer a tap; None if it is unknown, answered already or too old."""
         tap = self._taps.get(tap_id)
         if tap is None or tap.bot != bot or tap.answered_at is not None:
             return None
@@ -117,7 +116,7 @@ class Taps:
         return tap
 
     def listed(self, *, unanswered: bool) -> list[dict[str, Any]]:
-        """The taps in order, or only those that nobody answered; `late`: its time ran out unanswered."""
+        """The taps in order, or only unanswered ones; `late`: not answered within the lifetime."""
         over = self._clock.monotonic() - self._lifetime
         return [
             {name: getattr(tap, name) for name in Tap.__slots__}

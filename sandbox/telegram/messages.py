@@ -1,4 +1,4 @@
-"""The Bot API methods that put messages on a person's screen, change them and take them away."""
+"""Bot API methods that send, edit and delete messages."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from sandbox.telegram.arguments import Arguments
 from sandbox.telegram.errors import bad_request, blocked_by_the_user
 from sandbox.telegram.files import resolve
 from sandbox.telegram.text import Formatted
-from sandbox.telegram.world import Bot, Chat, Json, Message, World
+from sandbox.telegram.world import Bot, Chat, Json, Message, TelegramWorld
 
-# Only what was sent less than 48 hours ago can be deleted (core.telegram.org/bots/api#deletemessage).
+# Only messages sent less than 48 hours ago can be deleted (core.telegram.org/bots/api#deletemessage).
 DELETABLE_SECONDS = 48 * 3600
 _ACTIONS = {
     "typing", "choose_sticker", "find_location", "pick_up_location", "cancel", "upload_photo",
@@ -20,7 +20,7 @@ _MEDIA = ("photo", "document", "video", "audio", "animation")
 
 
 def open_chat(bot: Bot, arguments: Arguments) -> Chat:
-    """The private chat of `chat_id`; without a Start there is none."""
+    """Return the private chat of `chat_id`; it exists only after Start."""
     if not arguments.text("chat_id"):
         raise bad_request("chat_id is empty")
     chat = bot.chats.get(arguments.integer("chat_id"))
@@ -30,7 +30,7 @@ def open_chat(bot: Bot, arguments: Arguments) -> Chat:
 
 
 def writable_chat(bot: Bot, arguments: Arguments) -> Chat:
-    """The private chat of `chat_id`, unless the person blocked the bot."""
+    """Return the private chat of `chat_id`; raises 403 if the person blocked the bot."""
     chat = open_chat(bot, arguments)
     if chat.blocked:
         raise blocked_by_the_user()
@@ -38,38 +38,38 @@ def writable_chat(bot: Bot, arguments: Arguments) -> Chat:
 
 
 def _mention(bot: Bot) -> checks.Mention:
-    """A bot can mention only those it has met."""
+    """Return a lookup of the people whom the bot can mention: those who have started it."""
     return lambda person: bot.chats[person].person.user() if person in bot.chats else None
 
 
-def send_message(world: World, bot: Bot, arguments: Arguments) -> Json:
+def send_message(world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:
     """sendMessage."""
     body = checks.message_text(arguments, _mention(bot))
     return _send(world, bot, arguments, body, {})
 
 
-def send_photo(world: World, bot: Bot, arguments: Arguments) -> Json:
+def send_photo(world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:
     """sendPhoto."""
     return _send_file(world, bot, arguments, "photo")
 
 
-def send_document(world: World, bot: Bot, arguments: Arguments) -> Json:
+def send_document(world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:
     """sendDocument."""
     return _send_file(world, bot, arguments, "document")
 
 
-def _send_file(world: World, bot: Bot, arguments: Arguments, kind: str) -> Json:
+def _send_file(world: TelegramWorld, bot: Bot, arguments: Arguments, kind: str) -> Json:
     if not arguments.text(kind) and kind not in arguments.files:
         raise bad_request(f"There is no {kind} in the request")
     caption = checks.formatted(arguments, _mention(bot), name="caption", entities="caption_entities")
-    # Markup and chat are looked at before a file is stored, so that a refused call leaves nothing behind.
+    # Markup and chat are checked before the file is stored, so that a refused call stores nothing.
     checks.reply_markup(arguments)
     writable_chat(bot, arguments)
     media = resolve(bot, kind, arguments.text(kind), arguments)
     return _send(world, bot, arguments, caption, media)
 
 
-def _send(world: World, bot: Bot, arguments: Arguments, body: Formatted, media: Json) -> Json:
+def _send(world: TelegramWorld, bot: Bot, arguments: Arguments, body: Formatted, media: Json) -> Json:
     markup = checks.reply_markup(arguments)
     chat = writable_chat(bot, arguments)
     checks.check_length(body, caption=bool(media))
@@ -79,7 +79,7 @@ def _send(world: World, bot: Bot, arguments: Arguments, body: Formatted, media: 
         extra["link_preview_options"] = preview
     if arguments.flag("protect_content"):
         extra["has_protected_content"] = True
-    if not world.limits.every_call:  # else it was counted when it arrived
+    if not world.limits.every_call:  # otherwise it was counted on arrival
         world.limits.spend(bot.id, chat.person.id, world.clock.monotonic())
     message = Message(
         message_id=next(bot.message_ids),
@@ -102,7 +102,7 @@ def _send(world: World, bot: Bot, arguments: Arguments, body: Formatted, media: 
     return world.show(bot, chat, message)
 
 
-def _reply(world: World, bot: Bot, chat: Chat, arguments: Arguments) -> Json:
+def _reply(world: TelegramWorld, bot: Bot, chat: Chat, arguments: Arguments) -> Json:
     given = arguments.structure("reply_parameters", "Can't parse reply parameters JSON object") or {}
     if not isinstance(given, dict):
         raise bad_request("Object expected as reply parameters")
@@ -134,7 +134,9 @@ def _editable(bot: Bot, arguments: Arguments) -> tuple[Chat, Message]:
     return chat, message
 
 
-def _edit(world: World, bot: Bot, chat: Chat, message: Message, keyboard: list[list[Json]], **changes: Any) -> Json:
+def _edit(
+    world: TelegramWorld, bot: Bot, chat: Chat, message: Message, keyboard: list[list[Json]], **changes: Any
+) -> Json:
     old = (message.body, message.media, message.inline_keyboard)
     new = (changes.get("body", message.body), changes.get("media", message.media), keyboard)
     if new == old:
@@ -148,8 +150,8 @@ def _edit(world: World, bot: Bot, chat: Chat, message: Message, keyboard: list[l
     return world.show(bot, chat, message)
 
 
-def edit_message_text(world: World, bot: Bot, arguments: Arguments) -> Json:
-    """editMessageText. Without a reply_markup the keyboard goes."""
+def edit_message_text(world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:
+    """editMessageText. Without a reply_markup the keyboard is removed."""
     body = checks.message_text(arguments, _mention(bot))
     keyboard = checks.inline_markup(arguments)
     chat, message = _editable(bot, arguments)
@@ -159,8 +161,8 @@ def edit_message_text(world: World, bot: Bot, arguments: Arguments) -> Json:
     return _edit(world, bot, chat, message, keyboard, body=body)
 
 
-def edit_message_caption(world: World, bot: Bot, arguments: Arguments) -> Json:
-    """editMessageCaption. Without a caption it goes."""
+def edit_message_caption(world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:
+    """editMessageCaption. Without a caption it is removed."""
     body = checks.formatted(arguments, _mention(bot), name="caption", entities="caption_entities")
     keyboard = checks.inline_markup(arguments)
     chat, message = _editable(bot, arguments)
@@ -170,15 +172,15 @@ def edit_message_caption(world: World, bot: Bot, arguments: Arguments) -> Json:
     return _edit(world, bot, chat, message, keyboard, body=body)
 
 
-def edit_message_reply_markup(world: World, bot: Bot, arguments: Arguments) -> Json:
-    """editMessageReplyMarkup. Without a reply_markup the keyboard goes."""
+def edit_message_reply_markup(world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:
+    """editMessageReplyMarkup. Without a reply_markup the keyboard is removed."""
     keyboard = checks.inline_markup(arguments)
     chat, message = _editable(bot, arguments)
     return _edit(world, bot, chat, message, keyboard)
 
 
-def edit_message_media(world: World, bot: Bot, arguments: Arguments) -> Json:
-    """editMessageMedia: another file, also in place of a text."""
+def edit_message_media(world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:
+    """editMessageMedia: replaces the file, or a text by a file."""
     given = arguments.structure("media", "Can't parse input media JSON object")
     if given is None:
         raise bad_request("Input media is not specified")
@@ -198,7 +200,7 @@ def edit_message_media(world: World, bot: Bot, arguments: Arguments) -> Json:
     return _edit(world, bot, chat, message, keyboard, body=body, media=media)
 
 
-def delete_message(world: World, bot: Bot, arguments: Arguments) -> bool:
+def delete_message(world: TelegramWorld, bot: Bot, arguments: Arguments) -> bool:
     """deleteMessage: the bot's own and, in a private chat, the person's."""
     if not arguments.text("chat_id"):
         raise bad_request("Chat identifier is not specified")
@@ -218,8 +220,8 @@ def delete_message(world: World, bot: Bot, arguments: Arguments) -> bool:
     return True
 
 
-def send_chat_action(world: World, bot: Bot, arguments: Arguments) -> bool:
-    """sendChatAction: shown for five seconds or until a message comes (says the Bot API on it)."""
+def send_chat_action(world: TelegramWorld, bot: Bot, arguments: Arguments) -> bool:
+    """sendChatAction: shown for five seconds or until a message arrives (as the Bot API describes)."""
     action = arguments.text("action").lower()
     if action not in _ACTIONS:
         raise bad_request("Wrong parameter action in request")
@@ -229,8 +231,8 @@ def send_chat_action(world: World, bot: Bot, arguments: Arguments) -> bool:
     return True
 
 
-def answer_callback_query(world: World, bot: Bot, arguments: Arguments) -> bool:
-    """answerCallbackQuery: once for a tap, while it is fresh, up to 200 characters."""
+def answer_callback_query(world: TelegramWorld, bot: Bot, arguments: Arguments) -> bool:
+    """answerCallbackQuery: once per tap, within its lifetime, up to 200 characters."""
     text = arguments.text("text")
     if len(text) > 200:
         raise bad_request("MESSAGE_TOO_LONG")

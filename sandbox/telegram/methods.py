@@ -1,4 +1,4 @@
-"""The Bot API's methods by name: those about the bot itself, and a table with the others of their modules."""
+"""The Bot API's methods: updates, chats, commands and descriptions, and the table of all methods by name."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from sandbox.telegram import checks, messages
 from sandbox.telegram.arguments import Arguments
 from sandbox.telegram.errors import ApiError, bad_request
 from sandbox.telegram.files import get_file
-from sandbox.telegram.world import CONFLICT, Bot, Json, World
+from sandbox.telegram.world import CONFLICT, Bot, Json, TelegramWorld
 
-Method = Callable[[World, Bot, Arguments], Any]
+Method = Callable[[TelegramWorld, Bot, Arguments], Any]
 
 # LONG_POLL_MAX_TIMEOUT of telegram-bot-api.
 MAX_TIMEOUT = 50
@@ -27,19 +27,19 @@ _GIFTS = (
 )  # fmt: skip
 
 
-def get_me(_world: World, bot: Bot, _arguments: Arguments) -> Json:
+def get_me(_world: TelegramWorld, bot: Bot, _arguments: Arguments) -> Json:
     """getMe."""
     return {**bot.user(), **dict.fromkeys(_ABILITIES, False)}
 
 
-async def get_updates(world: World, bot: Bot, arguments: Arguments) -> list[Json]:
-    """getUpdates: long polling. A second poller ends the first one with 409."""
+async def get_updates(world: TelegramWorld, bot: Bot, arguments: Arguments) -> list[Json]:
+    """getUpdates: long polling. A second poll ends the first one with 409."""
     start = bot.confirm(arguments.integer("offset"), world.clock.monotonic())
     limit = min(100, max(1, arguments.integer("limit", 100)))
     seconds = min(MAX_TIMEOUT, max(0, arguments.integer("timeout")))
     if arguments.has("allowed_updates"):
         wanted = arguments.structure("allowed_updates", "Can't parse allowed updates")
-        # An empty list brings back the default set; leaving it out keeps what was last asked for.
+        # An empty list restores the default set; without the argument the previous choice stays.
         if isinstance(wanted, list):
             bot.allowed_updates = frozenset(map(str, wanted)) or None
     bot.end_poll(ApiError(409, CONFLICT))
@@ -61,20 +61,20 @@ async def get_updates(world: World, bot: Bot, arguments: Arguments) -> list[Json
     return bot.waiting(start, limit)
 
 
-def delete_webhook(_world: World, bot: Bot, arguments: Arguments) -> bool:
-    """deleteWebhook: there is none; it may drop what waits."""
+def delete_webhook(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> bool:
+    """deleteWebhook: there is none; drops the waiting updates if requested."""
     if arguments.flag("drop_pending_updates"):
         bot.updates.clear()
     return True
 
 
-def get_webhook_info(_world: World, bot: Bot, _arguments: Arguments) -> Json:
+def get_webhook_info(_world: TelegramWorld, bot: Bot, _arguments: Arguments) -> Json:
     """getWebhookInfo."""
     info: Json = {"url": "", "has_custom_certificate": False, "pending_update_count": len(bot.updates)}
     return info | ({"allowed_updates": sorted(bot.allowed_updates)} if bot.allowed_updates else {})
 
 
-def get_chat(_world: World, bot: Bot, arguments: Arguments) -> Json:
+def get_chat(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:
     """getChat of a private chat."""
     chat = messages.open_chat(bot, arguments)
     return {
@@ -86,7 +86,7 @@ def get_chat(_world: World, bot: Bot, arguments: Arguments) -> Json:
 
 
 def _scope(bot: Bot, arguments: Arguments) -> str:
-    """The scope as a key: its type, for one chat with its id. A chat's scope needs the chat to be open."""
+    """Return the scope as a key: its type, for one chat with the id. A chat's scope requires an existing chat."""
     given = arguments.structure("scope", "Can't parse BotCommandScope JSON object")
     if given is None:
         return "default"
@@ -107,25 +107,25 @@ def _scope(bot: Bot, arguments: Arguments) -> str:
     return f"chat:{chat.person.id}"
 
 
-def set_my_commands(_world: World, bot: Bot, arguments: Arguments) -> bool:
+def set_my_commands(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> bool:
     """setMyCommands."""
     commands = checks.commands(arguments)
     bot.commands[_scope(bot, arguments), checks.language(arguments)] = commands
     return True
 
 
-def delete_my_commands(_world: World, bot: Bot, arguments: Arguments) -> bool:
+def delete_my_commands(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> bool:
     """deleteMyCommands."""
     bot.commands.pop((_scope(bot, arguments), checks.language(arguments)), None)
     return True
 
 
-def get_my_commands(_world: World, bot: Bot, arguments: Arguments) -> list[Json]:
-    """getMyCommands: exactly what was set for this scope and language."""
+def get_my_commands(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> list[Json]:
+    """getMyCommands: exactly the list set for this scope and language."""
     return bot.commands.get((_scope(bot, arguments), checks.language(arguments)), [])
 
 
-def set_chat_menu_button(_world: World, bot: Bot, arguments: Arguments) -> bool:
+def set_chat_menu_button(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> bool:
     """setChatMenuButton, for one person or for all."""
     button = arguments.structure("menu_button", "Can't parse menu button JSON object") or {"type": "default"}
     if not isinstance(button, dict) or button.get("type") not in ("default", "commands", "web_app"):
@@ -140,17 +140,17 @@ def set_chat_menu_button(_world: World, bot: Bot, arguments: Arguments) -> bool:
     return True
 
 
-def get_chat_menu_button(_world: World, bot: Bot, arguments: Arguments) -> Json:
+def get_chat_menu_button(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:
     """getChatMenuButton."""
     chat = bot.chats.get(arguments.integer("chat_id"))
     return (chat.menu_button if chat else None) or bot.menu_button
 
 
 def _describe(name: str, most: int) -> Method:
-    def method(_world: World, bot: Bot, arguments: Arguments) -> bool:
+    def method(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> bool:
         text = arguments.text(name)
         if len(text) > most:
-            # Telegram's words for this are not documented; the limit is.
+            # The limit is documented, the error text is not.
             raise bad_request(f"{name.replace('_', ' ')} is too long")
         bot.descriptions[name, checks.language(arguments)] = text
         return True
@@ -159,7 +159,7 @@ def _describe(name: str, most: int) -> Method:
 
 
 def _described(name: str) -> Method:
-    def method(_world: World, bot: Bot, arguments: Arguments) -> Json:
+    def method(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:
         language = checks.language(arguments)
         return {name: bot.descriptions.get((name, language)) or bot.descriptions.get((name, ""), "")}
 

@@ -1,20 +1,19 @@
 """A strict simulator of the Telegram Bot API server: `python -m sandbox.telegram --port 8091`.
 
-It answers as Telegram does, refuses what Telegram refuses, and adds a control API under /control by which a
-test or a page acts as the people on the other side and sees what they see. Private chats only, polling only.
+It answers and refuses calls as Telegram does, and adds a control API under /control through which a test or the
+sandbox's page acts as the people and reads what they see. Private chats and polling only.
 """
 
 import argparse
 import asyncio
 import json
-import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from aiohttp import web
 
+from sandbox.serving import serve_until_signal, serving
 from sandbox.telegram.arguments import Arguments
 from sandbox.telegram.control import TOKEN, Control
 from sandbox.telegram.errors import ApiError
@@ -22,14 +21,14 @@ from sandbox.telegram.faults import Fault
 from sandbox.telegram.journal import Call
 from sandbox.telegram.methods import METHODS
 from sandbox.telegram.signal import Clock
-from sandbox.telegram.world import Bot, World
+from sandbox.telegram.world import Bot, TelegramWorld
 
 # The Bot API takes uploads of up to 50 MB; a little more for the rest of the body.
 _MAX_BODY = 51 * 1024 * 1024
 
 
-async def call_method(world: World, bot: Bot, method: str, arguments: Arguments) -> Any:
-    """Do what one call asks for, within the rate limits; the Bot API's result.
+async def call_method(world: TelegramWorld, bot: Bot, method: str, arguments: Arguments) -> Any:
+    """Execute one call within the rate limits; returns the Bot API's result.
 
     Raises:
         ApiError: Telegram would refuse the call.
@@ -43,18 +42,17 @@ async def call_method(world: World, bot: Bot, method: str, arguments: Arguments)
 
 
 class TelegramSimulator:
-    """Telegram's server in one object.
+    """Telegram's server.
 
-    `clock` gives the dates and measures limits and lifetimes. `callback_lifetime` is for how many seconds a
-    tap can be answered: Telegram documents no number and was seen to give from some 15 s to minutes; 30 s is
-    strict enough to show a bot that answers only after its slow work.
+    `callback_lifetime`: seconds within which a tap can be answered. Telegram documents no number; from about 15 s to
+    minutes were observed. 30 s is strict enough to detect a bot that answers only after its slow work.
     """
 
     def __init__(self, clock: Clock | None = None, *, callback_lifetime: float = 30.0) -> None:
-        self.world = World(clock or Clock(), callback_lifetime)
+        self.world = TelegramWorld(clock or Clock(), callback_lifetime)
 
     def application(self) -> web.Application:
-        """Bot API and control API, ready to be served."""
+        """The Bot API, and the control API under /control."""
         app = web.Application(client_max_size=_MAX_BODY, middlewares=[_not_found_as_telegram])
         app.router.add_route("*", "/bot{token:[^/]+}/{method}", self._call)
         app.router.add_get("/file/bot{token:[^/]+}/{path:.+}", self._download)
@@ -64,29 +62,21 @@ class TelegramSimulator:
         return app
 
     def control_application(self) -> web.Application:
-        """The control routes alone, to be mounted by `add_subapp` under a prefix of one's own."""
+        """The control routes alone, to be mounted with `add_subapp` under another prefix."""
         return Control(self.world).application()
 
-    @asynccontextmanager
-    async def serving(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Serve for the length of a `with` block; gives the URL. Port 0 takes a free one."""
-        # Cancelling the handler of a caller who hung up frees the polls and silences that nobody waits for.
-        runner = web.AppRunner(self.application(), access_log=None, handler_cancellation=True)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-            address = runner.addresses[0]
-            yield f"http://{address[0]}:{address[1]}"
-        finally:
-            await runner.cleanup()
+    def serving(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
+        """Serve inside a `with` block; yields the URL without a path. Port 0 picks a free one."""
+        # Handlers of closed connections are cancelled, which ends their polls and silences.
+        return serving(self.application(), host, port, handler_cancellation=True)
 
     async def _begin(self, _app: web.Application) -> None:
         self.world.stopping = False
 
     async def _hang_up(self, _app: web.Application) -> None:
-        """Let nobody wait for a server that stops."""
+        """End all long polls, so that the server can stop."""
         self.world.stopping = True
-        self.world.let_go(ApiError(502, "Bad Gateway"))
+        self.world.end_waiting(ApiError(502, "Bad Gateway"))
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         token, method = request.match_info["token"], request.match_info["method"].lower()
@@ -139,7 +129,7 @@ class TelegramSimulator:
 
     async def _hold(self, fault: Fault) -> None:
         if fault.kind == "silence" or fault.seconds:
-            await fault.lifted.beyond(0, fault.seconds)
+            await fault.lifted.wait_past(0, fault.seconds)
 
     def _refuse(self, call: Call, error: ApiError) -> web.Response:
         self.world.journal.end(call, error.code, error=error.description)
@@ -176,19 +166,10 @@ def _failed(error: ApiError) -> web.Response:
 
 
 def _cut(request: web.Request) -> web.StreamResponse:
-    """Cut the connection: the caller reads its end instead of an answer."""
+    """Close the connection without an answer."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
-
-
-async def _serve(simulator: TelegramSimulator, host: str, port: int) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with simulator.serving(host, port) as url:
-        print(url, flush=True)
-        await stop.wait()
 
 
 def main() -> None:
@@ -204,4 +185,4 @@ def main() -> None:
         if not TOKEN.fullmatch(token) or not username:
             sys.exit("--bot wants TOKEN:USERNAME; a token is 123456789: and 35 letters, digits, - or _")
         simulator.world.add_bot(token, username, username)
-    asyncio.run(_serve(simulator, arguments.host, arguments.port))
+    asyncio.run(serve_until_signal(simulator.serving(arguments.host, arguments.port), lambda url: [url]))

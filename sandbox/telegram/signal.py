@@ -1,4 +1,4 @@
-"""Clock and waiting: time is handed in, and nothing polls."""
+"""The simulator's clock, and a counter to wait on instead of polling."""
 
 import asyncio
 import time
@@ -9,29 +9,29 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Wall time for dates, monotonic time for durations. A test hands in its own and never sleeps."""
+    """Wall time for dates, monotonic time for durations. Tests inject their own and never sleep."""
 
     wall: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
 
 
 class Signal:
-    """A counter that one can wait on: how long polls sleep until something happens."""
+    """A counter of changes that long polls wait on."""
 
     def __init__(self) -> None:
         self.version = 0
         self._waiters: set[asyncio.Future[None]] = set()
 
     def bump(self) -> None:
-        """Something happened: wake everybody who waits."""
+        """Count a change and wake all waiters."""
         self.version += 1
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
 
-    async def beyond(self, seen: int, seconds: float | None) -> bool:
-        """Wait until the counter is past `seen`; False when so many seconds (None: any) went by."""
+    async def wait_past(self, seen: int, seconds: float | None) -> bool:
+        """Wait until the counter is past `seen`; False after a timeout of `seconds` (None: no timeout)."""
         try:
             async with asyncio.timeout(seconds):
                 while self.version <= seen:

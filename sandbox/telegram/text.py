@@ -1,4 +1,4 @@
-"""Telegram's formatted text: what a message carries, how it is cleaned, and how it looks as HTML again.
+"""Telegram's formatted text: text with entities, its cleaning, and its conversion back to HTML.
 
 Offsets and lengths are in UTF-16 units, as in the Bot API's MessageEntity.
 """
@@ -21,7 +21,7 @@ _OPENING = {
 
 @dataclass(slots=True)
 class Formatted:
-    """Plain text and its entities, as a Message carries them."""
+    """The plain text and the entities of a message."""
 
     text: str = ""
     entities: list[Entity] = field(default_factory=list)
@@ -32,13 +32,13 @@ class Formatted:
         return utf16_length(self.text)
 
     def cleaned(self) -> "Formatted":
-        """Without control characters and without white space around, as Telegram stores it.
+        """A copy without control characters and surrounding white space, as Telegram stores it.
 
         Source: clean_input_string and fix_formatted_text in td.
         """
         text = self.text.translate(_CONTROL) if not self.entities or "\r" not in self.text else self.text
         text = text.rstrip()
-        # White space in front goes only as far as the first entity, which may begin with it.
+        # Leading white space is removed only up to the first entity, which may begin with it.
         spare = min((entity["offset"] for entity in self.entities), default=len(text))
         cut = 0
         while cut < spare and cut < len(text) and text[cut] in " \n":
@@ -53,7 +53,7 @@ class Formatted:
         return Formatted(text, entities)
 
     def with_commands(self) -> "Formatted":
-        """With the entities that Telegram adds by itself; only bot commands matter to a bot's handlers."""
+        """A copy with the entities that Telegram detects itself; only bot commands, which matter to handlers."""
         found = [
             {"type": "bot_command", "offset": utf16_length(self.text[: hit.start()]), "length": len(hit[0])}
             for hit in _COMMAND.finditer(self.text)
@@ -68,7 +68,7 @@ class Formatted:
 
     @property
     def html(self) -> str:
-        """The same text as HTML, for the page that shows the chat and for tests."""
+        """The text as HTML, for the sandbox's page and tests."""
         if not self.entities:
             return html.escape(self.text, quote=False)
         units = self.text.encode("utf-16-le")
@@ -89,12 +89,12 @@ class Formatted:
 
 
 def utf16_length(text: str) -> int:
-    """How many UTF-16 units the text takes."""
+    """Length of a text in UTF-16 units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def checked_link(url: str) -> str:
-    """The address as Telegram writes it; ValueError with Telegram's reason if it takes no such link.
+    """Return the address as Telegram writes it; ValueError with Telegram's reason if it refuses the link.
 
     A host without a dot (localhost) is refused. Source: LinkManager::check_link_impl in td.
     """

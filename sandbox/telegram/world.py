@@ -1,4 +1,4 @@
-"""The state of the simulated Telegram: people, bots, private chats, messages, files and waiting updates."""
+"""State of the simulated Telegram: people, bots, private chats, messages, files and waiting updates."""
 
 import asyncio
 import base64
@@ -9,23 +9,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.telegram.errors import ApiError
-from sandbox.telegram.faults import Faults, Limits
+from sandbox.telegram.faults import Faults, RateLimits
 from sandbox.telegram.journal import Journal, Taps
 from sandbox.telegram.signal import Clock, Signal
 from sandbox.telegram.text import Formatted
 
 Json = dict[str, Any]
 
-# An update is kept until it is confirmed, but no longer than a day (the Bot API on getting updates).
+# An update is kept until it is confirmed, but at most a day (the Bot API on getting updates).
 UPDATE_LIFETIME = 24 * 3600
 CONFLICT = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
-# Update types that are not sent unless asked for by name (Update types, getUpdates.allowed_updates).
+# Update types sent only if requested by name (getUpdates.allowed_updates).
 _ON_REQUEST_ONLY = frozenset({"chat_member", "message_reaction", "message_reaction_count"})
 
 
 @dataclass(slots=True)
 class Person:
-    """Somebody with a phone."""
+    """A Telegram user."""
 
     id: int
     first_name: str
@@ -53,23 +53,23 @@ class Person:
 
 @dataclass(slots=True)
 class StoredFile:
-    """A file as one bot knows it: a file_id is of no use to another bot."""
+    """A file of one bot; its file_id is invalid for other bots."""
 
     kind: str
     file_id: str
     unique_id: str
     path: str
     content: bytes
-    shown: Any = None  # what a message carries for it: an object, for a photo the list of its sizes
+    shown: Any = None  # its field in a message: an object, for a photo the list of sizes
 
     def reference(self) -> Json:
-        """The fields that every file object of the Bot API has."""
+        """Fields common to all file objects of the Bot API."""
         return {"file_id": self.file_id, "file_unique_id": self.unique_id, "file_size": len(self.content)}
 
 
 @dataclass(slots=True)
 class Message:
-    """One message of a private chat. `media` holds the Bot API's fields of its kind: photo, location, ..."""
+    """One message of a private chat. `media` has the Bot API's fields of its kind: photo, location, ..."""
 
     message_id: int
     by_bot: bool
@@ -84,7 +84,7 @@ class Message:
 
     @property
     def is_text(self) -> bool:
-        """A plain text message: nothing but text may be edited in it."""
+        """Whether it is a plain text message, in which only text can be edited."""
         return not self.media
 
 
@@ -97,27 +97,27 @@ class Chat:
         self.messages: dict[int, Message] = {}
         self.reply_keyboard: Json | None = None
         self.reply_keyboard_message: int | None = None
-        self.action: tuple[str, float] | None = None  # what the bot seems to be doing, and until when
-        self.last_answer: Json | None = None  # the pop-up that the last answered tap showed
+        self.action: tuple[str, float] | None = None  # the chat action, and when it ends
+        self.last_answer: Json | None = None  # the pop-up of the last answered tap
         self.menu_button: Json | None = None
         self.changed = Signal()
 
 
 class Bot:
-    """A bot account: its queue of updates, chats and files."""
+    """A bot account with its queue of updates, chats and files."""
 
     def __init__(self, token: str, username: str, name: str, number: int) -> None:
         self.id = int(token.partition(":")[0])
         self.token = token
         self.username = username
         self.name = name
-        self.chats: dict[int, Chat] = {}  # of those who pressed Start
+        self.chats: dict[int, Chat] = {}  # of people who pressed Start
         self.screens: dict[int, Chat] = {}
         self.files: dict[str, StoredFile] = {}
         self.paths: dict[str, StoredFile] = {}
-        # Message ids run through all private chats of a bot, as they do in an account of Telegram's.
+        # One sequence of message ids for all private chats of a bot, as in a Telegram account.
         self.message_ids = itertools.count(1)
-        # Far from message ids, and different for each bot, so that a mix-up shows.
+        # Far from message ids and different for each bot, so that confusing them fails.
         self.next_update_id = 100_000_000 + number * 1_000_000
         self.updates: deque[tuple[float, Json]] = deque()
         self.allowed_updates: frozenset[str] | None = None
@@ -131,14 +131,14 @@ class Bot:
         return {"id": self.id, "is_bot": True, "first_name": self.name, "username": self.username}
 
     def screen(self, person: Person) -> Chat:
-        """What this person has on the phone, also before Start, when the bot knows of no chat."""
+        """The chat as the person sees it, also before Start, when it does not exist for the bot."""
         chat = self.screens.get(person.id)
         if chat is None:
             chat = self.screens[person.id] = Chat(person)
         return chat
 
     def push(self, kind: str, payload: Json, now: float) -> None:
-        """Queue an update, unless this kind is not among the allowed ones, and wake the poller."""
+        """Queue an update if its kind is allowed, and wake the poll."""
         allowed = self.allowed_updates
         if (kind in _ON_REQUEST_ONLY) if allowed is None else (kind not in allowed):
             return
@@ -147,15 +147,15 @@ class Bot:
         self.end_poll(None)
 
     def end_poll(self, error: ApiError | None) -> None:
-        """Let the waiting getUpdates look again, or end it with an error."""
+        """Wake the waiting getUpdates, or end it with an error."""
         if self.poll is not None and not self.poll.done():
             self.poll.set_result(error)
         self.poll = None
 
     def confirm(self, offset: int, now: float) -> int:
-        """Forget the updates before `offset` as getUpdates does, and say from which id on to answer.
+        """Delete the updates before `offset` as getUpdates does; returns the id to answer from.
 
-        A negative offset keeps only so many of the last ones; one far in the future counts as none.
+        A negative offset keeps only that many of the last ones; an offset far in the future is ignored.
         Source: Client::do_get_updates in telegram-bot-api, TQueue::get in td.
         """
         while self.updates and self.updates[0][0] < now - UPDATE_LIFETIME:
@@ -170,11 +170,11 @@ class Bot:
         return offset
 
     def waiting(self, start: int, limit: int) -> list[Json]:
-        """The updates from this id on, oldest first."""
+        """Updates from this id on, oldest first."""
         return [update for _, update in self.updates if update["update_id"] >= start][:limit]
 
     def store(self, kind: str, content: bytes, name: str) -> StoredFile:
-        """Keep a file under a new file_id of this bot's own."""
+        """Store a file under a new file_id of this bot."""
         number = len(self.files)
         digest = hashlib.sha256(f"{self.id}/{number}".encode()).digest()
         unique = base64.urlsafe_b64encode(hashlib.sha256(content).digest()[:11]).decode().rstrip("=")
@@ -185,8 +185,8 @@ class Bot:
         return stored
 
 
-class World:
-    """Everything the simulator knows. `callback_lifetime` is how long a tap may be answered."""
+class TelegramWorld:
+    """The whole state of the simulator. `callback_lifetime`: seconds within which a tap can be answered."""
 
     def __init__(self, clock: Clock, callback_lifetime: float) -> None:
         self.clock = clock
@@ -197,21 +197,21 @@ class World:
         self.journal = Journal(clock)
         self.taps = Taps(clock, callback_lifetime)
         self.faults = Faults()
-        self.limits = Limits()
+        self.limits = RateLimits()
         self.stopping = False
 
     def reset(self) -> None:
-        """Forget everybody and everything; whoever still polls gets 401."""
-        self.let_go(ApiError(401, "Unauthorized"))
+        """Delete all state; running polls end with 401."""
+        self.end_waiting(ApiError(401, "Unauthorized"))
         self.bots.clear()
         self.by_username.clear()
         self.people.clear()
         self.journal.clear()
         self.taps = Taps(self.clock, self.callback_lifetime)
-        self.limits = Limits()
+        self.limits = RateLimits()
 
-    def let_go(self, error: ApiError) -> None:
-        """End all long polls, getUpdates with this error, and cut what a fault holds."""
+    def end_waiting(self, error: ApiError) -> None:
+        """End all long polls (getUpdates with this error) and cut the connections held by faults."""
         self.faults.lift()
         for bot in self.bots.values():
             bot.end_poll(error)
@@ -230,11 +230,11 @@ class World:
         return bot
 
     def now(self) -> int:
-        """Unix time, as Telegram writes dates."""
+        """Unix time, Telegram's date format."""
         return int(self.clock.wall().timestamp())
 
     def show(self, bot: Bot, chat: Chat, message: Message) -> Json:
-        """The Bot API's Message. Only an inline keyboard is echoed in it."""
+        """The Bot API's Message. Of keyboards it contains only an inline one."""
         shown: Json = {
             "message_id": message.message_id,
             "from": bot.user() if message.by_bot else chat.person.user(),

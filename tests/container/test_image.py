@@ -1,8 +1,8 @@
-"""The image as an operator runs it: built, up, healthy, a student marked, stopped, down and up again.
+"""The container image as an operator uses it: build, up, healthy, a student marked, stop, down, and up again.
 
 `CONTAINER_ENGINE` (podman or docker) and `CONTAINER_COMPOSE` (podman-compose, or "docker compose") name the tools;
-`docker/try-without-docker` brings them where there are none. The container shares this machine's network, on whose
-loopback the simulators listen.
+`docker/try-without-docker` installs them if needed. The container shares this machine's network, since the simulators
+listen on its loopback.
 """
 
 import os
@@ -20,18 +20,18 @@ from sandbox.telegram.server import TelegramSimulator
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram, code_in, eventually
 from tests.servers import ROOT, in_thread, missing
 
-BUILT_WITHIN = 1800  # seconds; a build may fetch a whole distribution the first time
+BUILT_WITHIN = 1800  # seconds; the first build may download a whole distribution
 HEALTHY_WITHIN = 90
 STOPS_WITHIN = 10.0
 GIVEN_NAME = "kbtu-attendance"  # of the container, in docker-compose.yml
-NAME = "attendance-under-test"  # instead of it: a bot that runs on this machine is not touched
+NAME = "attendance-under-test"  # used instead, so that a bot running on this machine is not affected
 SERVICE = "autoscraper"
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 MEMORY, PROCESSES = 4 * 2**30, 8192  # the limits in docker-compose.yml
 
 
 class Installation:
-    """A clone of the project in a folder of its own, with what an operator types there."""
+    """A clone of the project in its own folder, and the commands of an operator."""
 
     def __init__(self, folder: Path) -> None:
         engine, compose = os.environ.get("CONTAINER_ENGINE"), os.environ.get("CONTAINER_COMPOSE", "").split()
@@ -41,7 +41,7 @@ class Installation:
         self._engine, self._compose = str(engine), compose
 
     def clone(self) -> None:
-        """Copy what is committed. Two changes: the container shares this machine's network, and has another name."""
+        """Clone the repository, and set host network and another container name in docker-compose.yml."""
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(self.folder)], check=True)
         file = self.folder / "docker-compose.yml"
         given = "    restart: unless-stopped\n"
@@ -51,11 +51,11 @@ class Installation:
         file.write_text(text.replace(given, given + "    network_mode: host\n").replace(GIVEN_NAME, NAME))
 
     def compose(self, *command: str, within: float = 120) -> str:
-        """Type a `docker compose` command; return what it says."""
+        """Run a `docker compose` command; returns its output."""
         return self._run([*self._compose, *command], within)
 
     def engine(self, *command: str, within: float = 60) -> str:
-        """Type a command of the engine's; return what it says."""
+        """Run a command of the container engine; returns its output."""
         return self._run([self._engine, *command], within)
 
     def is_healthy(self) -> bool:
@@ -66,14 +66,14 @@ class Installation:
         return "healthy" in subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
 
     def up(self) -> float:
-        """Bring it up, detached; return after how many seconds it was healthy."""
+        """Start the container; returns the seconds until it was healthy."""
         begun = time.monotonic()
         self.compose("up", "-d", within=BUILT_WITHIN)
         eventually("a healthy bot", self.is_healthy, HEALTHY_WITHIN)
         return time.monotonic() - begun
 
     def clean_up(self) -> None:
-        """Leave no container, whatever happened."""
+        """Remove the container, whatever happened."""
         subprocess.run([*self._compose, "down"], cwd=self.folder, capture_output=True, timeout=120, check=False)
         subprocess.run([self._engine, "rm", "--force", NAME], capture_output=True, timeout=60, check=False)
 
@@ -97,7 +97,7 @@ class Installation:
 
 @pytest.fixture
 def outside() -> Iterator[tuple[Telegram, Portal]]:
-    """Give a Telegram and a portal on this machine."""
+    """The simulators on this machine."""
     with in_thread(TelegramSimulator().serving()) as telegram_url, in_thread(PortalSimulator().serving()) as portal_url:
         telegram, portal = Telegram(telegram_url), Portal(portal_url)
         telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
@@ -109,7 +109,7 @@ def outside() -> Iterator[tuple[Telegram, Portal]]:
 
 @pytest.fixture
 def installation(tmp_path: Path, outside: tuple[Telegram, Portal]) -> Iterator[Installation]:
-    """Give a clone with its .env filled in; no container of it is left afterwards."""
+    """A clone with a filled-in .env; its container is removed afterwards."""
     telegram, portal = outside
     installation = Installation(tmp_path / "project")
     installation.clone()
@@ -124,8 +124,8 @@ def installation(tmp_path: Path, outside: tuple[Telegram, Portal]) -> Iterator[I
 
 
 @pytest.mark.timeout(BUILT_WITHIN + 600)
-def test_an_operator_s_day(installation: Installation, outside: tuple[Telegram, Portal]) -> None:
-    """Build, up, a student marked, a look at everything, stop, down, up: watched again, nothing lost or told twice."""
+def test_image(installation: Installation, outside: tuple[Telegram, Portal]) -> None:
+    """Build, up, a mark, checks, stop, down, up: monitoring continues, nothing is lost or sent twice."""
     telegram, portal = outside
     begun = time.monotonic()
     installation.compose("build", within=BUILT_WITHIN)
@@ -139,7 +139,7 @@ def test_an_operator_s_day(installation: Installation, outside: tuple[Telegram, 
     assert portal.marks() == [(first, USERNAME)]
     shown("a student registered, watched and marked")
 
-    looked_at(installation)
+    check_from_outside(installation)
     table = installation.compose("exec", "-T", SERVICE, "gosu", "attendance", "python", "bot.py", "--check")
     assert "FAILED" not in table
     shown("python bot.py --check", *table.strip().splitlines())
@@ -163,14 +163,14 @@ def test_an_operator_s_day(installation: Installation, outside: tuple[Telegram, 
     student.sees("Biology")
     assert portal.marks() == [(first, USERNAME), (second, USERNAME)]
     assert [student.counts(subject) for subject in ("Marked.\nAlgebra", "Marked.\nBiology")] == [1, 1]
-    shown("watched again from the data on the host, each mark told once")
+    shown("monitoring continues from the data on the host, each mark reported once")
 
     installation.compose("down")
     assert inside(installation.folder) == []
 
 
 def registered(telegram: Telegram) -> Person:
-    """Register a student with a code of the admin's, and have them watched."""
+    """Register a student with a code, and start monitoring."""
     admin, student = Person(telegram, ADMIN, "Admin"), Person(telegram, 2001, "Aruzhan")
     admin.says("/start")
     admin.taps("Admin Panel")
@@ -185,10 +185,10 @@ def registered(telegram: Telegram) -> Person:
     return student
 
 
-def looked_at(installation: Installation) -> None:
-    """Look at users, files and limits from outside."""
+def check_from_outside(installation: Installation) -> None:
+    """Check users, files and limits from outside the container."""
     processes = inside(installation.folder)
-    assert any("/app/data/profiles" in " ".join(process.cmdline()) for process in processes), "no Chrome to be seen"
+    assert any("/app/data/profiles" in " ".join(process.cmdline()) for process in processes), "no Chrome found"
     users = {process.uids().effective for process in processes}
     assert len(users) == 1
     assert 0 not in users
@@ -203,14 +203,14 @@ def looked_at(installation: Installation) -> None:
         ("pids", PROCESSES, cgroup_limit(pid, "pids", "pids.max", "pids.max")),
     ):
         if limit is None:
-            shown(f"limit of {what}", "not to be seen here: the engine could not set it, or the cgroup is another one")
+            shown(f"limit of {what}", "not readable here: the engine could not set it, or it is in another cgroup")
         else:
             assert limit == wanted, what
             shown(f"limit of {what}", f"{limit}, in force")
 
 
 def cgroup_limit(pid: int, controller: str, file_v1: str, file_v2: str) -> int | None:
-    """Return a limit of the cgroup that a process is in; None where there is none to be read."""
+    """Return a limit of a process's cgroup; None if it can't be read."""
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _number, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
@@ -224,7 +224,7 @@ def cgroup_limit(pid: int, controller: str, file_v1: str, file_v2: str) -> int |
 
 
 def layers(installation: Installation) -> list[str]:
-    """Return the image's size, and what its layers of more than 1 MB are."""
+    """Return the image's size and its layers of more than 1 MB."""
     image = installation.engine("inspect", "--format", "{{.Image}}", NAME).strip()
     size = int(installation.engine("image", "inspect", "--format", "{{.Size}}", image))
     history = installation.engine("history", "--format", "{{.Size}}\t{{.CreatedBy}}", image)
@@ -233,7 +233,7 @@ def layers(installation: Installation) -> list[str]:
 
 
 def inside(folder: Path) -> list[psutil.Process]:
-    """Return the processes of the bot in the container, its Chromes among them: those that see its data."""
+    """Return the processes of the bot in the container and its Chromes, found by their data folder."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -245,12 +245,12 @@ def inside(folder: Path) -> list[psutil.Process]:
             if Path(f"/proc/{process.pid}/root/app/data/lock").samefile(folder / "data" / "lock"):
                 found.append(process)
         except (psutil.Error, OSError):
-            continue  # gone meanwhile, or another container's
+            continue  # ended meanwhile, or another container's
     return found
 
 
 def shown(what: str, *details: str) -> None:
-    """Print a line for what has been proven, and what was measured."""
+    """Print what was checked, and the measured values."""
     print(f"{what}: {details[0]}" if len(details) == 1 else what)
     if len(details) > 1:
         print("".join(f"    {detail}\n" for detail in details), end="")

@@ -1,1 +1,1 @@
-"""A person's day with the real bot.py, a real Chrome and Telegram's simulator."""
+"""Tests of the real bot.py with a real Chrome and the Telegram simulator."""

@@ -1,4 +1,4 @@
-"""The world of the e2e tests: a Telegram, a portal (each of the two), the bot."""
+"""Fixtures of the e2e tests: Telegram, both portals, the bot, and its people."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.servers import need_browser
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram in which our bot is registered and nobody has written yet."""
+    """Telegram with our bot registered and no messages."""
     telegram = Telegram(telegram_url)
     telegram.call("/reset")
     telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
@@ -22,7 +22,7 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 
 @pytest.fixture(params=["simulated", pytest.param("vaadin", marks=pytest.mark.vaadin)])
 def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
-    """Give a portal with nothing in it: the simulator, then the one on the real toolkit."""
+    """An empty portal: the simulator, then the one on the real Vaadin."""
     portal = Portal(request.getfixturevalue(f"{request.param}_portal_url"))
     portal.reset()
     yield portal
@@ -31,7 +31,7 @@ def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
 
 @pytest.fixture
 def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[MarkerProcess]:
-    """Give the bot, to be started; whatever a test did to it, nothing of it is left afterwards."""
+    """The bot, not started; its processes are ended after the test."""
     need_browser()
     bot = MarkerProcess(tmp_path, telegram, portal)
     try:
@@ -42,13 +42,13 @@ def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[MarkerPr
 
 @pytest.fixture
 def admin(telegram: Telegram, bot: MarkerProcess) -> Person:
-    """Give the admin of a running bot."""
+    """The admin of a running bot."""
     bot.start()
     return Person(telegram, ADMIN, "Admin")
 
 
 @pytest.fixture
 def student(telegram: Telegram, bot: MarkerProcess) -> Person:
-    """Give a student of a running bot who has not registered yet."""
+    """A student of a running bot who has not registered yet."""
     bot.start()
     return Person(telegram, 2001, "Aruzhan")

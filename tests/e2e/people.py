@@ -1,4 +1,4 @@
-"""The driver of the e2e tests: people with a Telegram in their hand, and a portal."""
+"""Drivers for tests: people in Telegram, and the control APIs of Telegram and the portal."""
 
 import re
 import time
@@ -24,13 +24,13 @@ class Telegram:
         self.http = httpx.Client(base_url=f"{url}/control", timeout=PATIENCE + 30, trust_env=False)
 
     def call(self, path: str, **body: Any) -> Any:
-        """Tell the simulator something; an assertion error says why it refused."""
+        """POST to the control API; fails with its error text."""
         answer = self.http.post(path, json=body)
         assert answer.is_success, answer.text
         return answer.json()
 
     def get(self, path: str, **params: Any) -> Any:
-        """Ask the simulator something."""
+        """GET from the control API."""
         return self.http.get(path, params=params).raise_for_status().json()
 
     def unanswered_taps(self) -> list[Any]:
@@ -39,7 +39,7 @@ class Telegram:
         return found
 
     def refused_calls(self) -> list[Any]:
-        """Return the bot's calls that Telegram refused, but for what a bot can't know beforehand."""
+        """Return the bot's calls that Telegram refused, except "not modified", which a bot can't avoid."""
         return [
             call
             for call in self.get("/calls")
@@ -48,7 +48,7 @@ class Telegram:
 
 
 class Portal:
-    """The control API that both portals share."""
+    """The control API, which both portals share."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -56,11 +56,10 @@ class Portal:
         self.http = httpx.Client(base_url=f"{url}/control", timeout=PATIENCE, trust_env=False)
 
     def close(self) -> None:
-        """Close the connections."""
         self.http.close()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Delete all state."""
         self.http.post("/reset", json={}).raise_for_status()
 
     def has_student(self, username: str, password: str, blocked: str | None = None) -> None:
@@ -79,15 +78,15 @@ class Portal:
         self.http.delete(f"/lessons/{lesson}").raise_for_status()
 
     def expires(self) -> None:
-        """Forget every session."""
+        """End all sessions."""
         self.http.post("/expire", json={}).raise_for_status()
 
     def behaves(self, **behaviour: Any) -> None:
-        """Change how it behaves."""
+        """Change the portal's behaviour, see sandbox/portal/behaviour.py."""
         self.http.post("/behaviour", json=behaviour).raise_for_status()
 
     def marks(self) -> list[tuple[int, str]]:
-        """Return who is marked for which lesson: the server's own truth."""
+        """Return the server's marks as (lesson, username)."""
         return [(m["lesson"], m["username"]) for m in self.http.get("/marks").raise_for_status().json()]
 
     def events(self, event: str) -> list[Any]:
@@ -97,7 +96,7 @@ class Portal:
 
 
 class Person:
-    """Somebody with a Telegram: says, taps, and sees what is on the screen."""
+    """A person in a chat with a bot."""
 
     def __init__(self, telegram: Telegram, number: int, name: str, language: str = "en", bot: str = BOT) -> None:
         self.number = number
@@ -106,26 +105,26 @@ class Person:
         telegram.call("/people", id=number, first_name=name, language_code=language)
 
     def says(self, text: str) -> int:
-        """Type a message and return its number."""
+        """Send a text; returns the message's id."""
         number: int = self._telegram.call("/send", bot=self._bot, person=self.number, text=text)["message_id"]
         return number
 
     def sends(self, **content: Any) -> int:
-        """Send something that is no text, such as ``location={...}``; return its number."""
+        """Send another content, such as ``location={...}``; returns the message's id."""
         number: int = self._telegram.call("/send", bot=self._bot, person=self.number, **content)["message_id"]
         return number
 
     def edits(self, message: int, text: str) -> None:
-        """Edit an own message."""
+        """Edit a message of this person."""
         self._telegram.call("/edit", bot=self._bot, person=self.number, message_id=message, text=text)
 
     def screen(self) -> list[Message]:
-        """Return the messages on the screen."""
+        """Return the messages in the chat."""
         messages: list[Message] = self._chat()["messages"]
         return messages
 
     def waits(self, what: str, until: Callable[[list[Message]], Any], patience: float = PATIENCE) -> Any:
-        """Wait until a condition holds on the screen, and return what it returned."""
+        """Wait until a condition on the chat's messages is true; returns its result."""
         deadline = time.monotonic() + patience
         version: int | None = None
         while True:
@@ -136,10 +135,10 @@ class Person:
             if found:
                 return found
             if left <= 0:
-                raise AssertionError(f"waited {patience:g} s for {what}; on the screen:\n{_drawn(chat['messages'])}")
+                raise AssertionError(f"waited {patience:g} s for {what}; in the chat:\n{_drawn(chat['messages'])}")
 
     def sees(self, text: str, patience: float = PATIENCE) -> Message:
-        """Wait until a message of the bot's contains a text; return the newest such message."""
+        """Wait for a bot message that contains a text; returns the newest one."""
 
         def newest(messages: list[Message]) -> Message | None:
             return next((m for m in reversed(messages) if m["from"] == "bot" and text in (m["text"] or "")), None)
@@ -148,7 +147,7 @@ class Person:
         return found
 
     def taps(self, label: str) -> None:
-        """Wait until a button is on the screen, and tap the newest one with this label."""
+        """Wait for a button with this label, and tap the newest one."""
 
         def button(messages: list[Message]) -> Message | None:
             return next((m for m in reversed(messages) if label in labels(m)), None)
@@ -157,7 +156,7 @@ class Person:
         self._telegram.call("/tap", bot=self._bot, person=self.number, message_id=message["message_id"], button=label)
 
     def counts(self, text: str) -> int:
-        """Return how many messages of the bot's contain a text now."""
+        """Return how many bot messages contain a text now."""
         return sum(text in (m["text"] or "") for m in self.screen() if m["from"] == "bot")
 
     def _chat(self, since: int | None = None, timeout: float = 0) -> Any:
@@ -175,7 +174,7 @@ def _drawn(messages: list[Message]) -> str:
 
 
 def eventually(what: str, condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """Ask again and again until a condition holds, and return what it returned."""
+    """Poll until a condition is true; returns its result."""
     deadline = time.monotonic() + patience
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {patience:g} s for {what}"
@@ -184,7 +183,7 @@ def eventually(what: str, condition: Callable[[], Any], patience: float = PATIEN
 
 
 def code_in(text: str) -> str:
-    """Return the invitation code that stands in a text."""
+    """Return the invitation code in a text."""
     found = re.search(r"\b[A-HJ-NP-Z2-9]{8}\b", text)
     assert found, text
     return found.group()

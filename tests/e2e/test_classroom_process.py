@@ -1,4 +1,4 @@
-"""The classroom in the real process: alone, with a token that is wrong, beside another program that polls."""
+"""The classroom in a real process: alone, with wrong tokens, beside a second poller, and `--check`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,20 +12,20 @@ from tests.e2e.people import Telegram, eventually
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it."""
+    """Telegram with both bots registered."""
     telegram = its_telegram(telegram_url)
     yield telegram
     telegram.http.close()
 
 
 def class_bot(folder: Path, telegram: Telegram, **settings: str) -> ClassProcess:
-    """Give the bot, to be started, with a roster of one student."""
+    """Return the bot, not started, with a roster of one student."""
     rosters(folder / "data", {"CS-1": [("S001", "A. Student")]})
     return ClassProcess(folder, telegram, **settings)
 
 
 def test_alone(tmp_path: Path, telegram: Telegram) -> None:
-    """Two tokens and two CSV files are enough for a class; data and key are the classroom's own, 0600."""
+    """Two tokens and two CSV files are enough for a class; it has its own data files and key, mode 0600."""
     bot = class_bot(tmp_path, telegram)
     bot.start()
     try:
@@ -54,7 +54,7 @@ def test_alone(tmp_path: Path, telegram: Telegram) -> None:
 
 
 def test_one_wrong_token(tmp_path: Path, telegram: Telegram) -> None:
-    """A token that Telegram does not know ends that bot alone; log and /healthz name its setting, not its value."""
+    """An unknown token ends only that bot; log and /healthz name the setting without its value."""
     stranger = "3333333333:AAEhBOweik6ad6PsWZRcXjYZ0123456789x"
     bot = class_bot(tmp_path, telegram, STUDENT_BOT_TOKEN=stranger)
     bot.start()
@@ -71,7 +71,7 @@ def test_one_wrong_token(tmp_path: Path, telegram: Telegram) -> None:
 
 
 def test_both_tokens_wrong(tmp_path: Path, telegram: Telegram) -> None:
-    """Where no bot is left the process ends with 78."""
+    """If both tokens are unknown the process exits with 78."""
     strangers = {
         f"{name}_BOT_TOKEN": f"{digit * 10}:AAEhBOweik6ad6PsWZRcXjYZ0123456789x"
         for name, digit in (("TEACHER", "3"), ("STUDENT", "4"))
@@ -80,7 +80,7 @@ def test_both_tokens_wrong(tmp_path: Path, telegram: Telegram) -> None:
 
 
 def test_second_poller(tmp_path: Path, telegram: Telegram) -> None:
-    """Another program that polls with the same tokens is named by /healthz; the bots recover when it ends."""
+    """/healthz reports a second program that polls with the same tokens; the bots recover when it ends."""
     first, second = (class_bot(tmp_path / name, telegram) for name in ("first", "second"))
     first.start()
     try:
@@ -91,15 +91,15 @@ def test_second_poller(tmp_path: Path, telegram: Telegram) -> None:
         )
         assert second.stop() == 0
         Teacher(telegram, 7001, "+77010000001").signs_in()
-        Student(telegram, 2001).says("/start")  # what comes is fetched at once, an empty poll is held for long
-        eventually("all is well again", lambda: first.health()[1].get("status") == "ok")
+        Student(telegram, 2001).says("/start")  # an update ends the poll at once, an empty poll takes long
+        eventually("recovery", lambda: first.health()[1].get("status") == "ok")
     finally:
         first.end()
         second.end()
 
 
 def test_check(tmp_path: Path, telegram: Telegram) -> None:
-    """`bot.py --check` tries the classroom's parts, and nothing of the marker where that is not configured."""
+    """`bot.py --check` checks the classroom's parts, and not the marker if that is not configured."""
     checked = class_bot(tmp_path, telegram).runs("--check")
     assert checked.returncode == 0, checked.stdout
     lines = [line.split()[:2] for line in checked.stdout.splitlines()]
@@ -109,7 +109,7 @@ def test_check(tmp_path: Path, telegram: Telegram) -> None:
 
 @pytest.mark.parametrize("photos", [None, [], ["s001.JPG"]])
 def test_check_of_the_id_photos(tmp_path: Path, telegram: Telegram, photos: list[str] | None) -> None:
-    """`bot.py --check` warns where faces are compared and nobody, or not everybody, has an ID photo."""
+    """`bot.py --check` warns if faces are compared and no student has an ID photo."""
     if photos is not None:
         (tmp_path / "data" / "photos").mkdir(parents=True)
         for name in photos:
@@ -120,7 +120,7 @@ def test_check_of_the_id_photos(tmp_path: Path, telegram: Telegram, photos: list
 
 
 def test_check_of_a_wrong_roster(tmp_path: Path, telegram: Telegram) -> None:
-    """`bot.py --check` names file and line of a roster that can't be used."""
+    """`bot.py --check` names file and line of an invalid roster."""
     rosters = tmp_path / "data" / "rosters"
     rosters.mkdir(parents=True)
     (rosters / "other.csv").write_text("batch,subject,student_id\nCS-2,,S002\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A test run that is killed leaves no process: no bot, no Chrome, no server."""
+"""A killed test run leaves no bot, Chrome or server running."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from tests.servers import need_browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.ordeal]
 
-# What the killed run is in the middle of: a bot with a watching Chrome, a Chrome of the test's own, a server in Java.
+# The killed test has a bot with a watching Chrome, a Chrome of its own, and a Java server.
 TEST = """
 import os, signal, time
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_killed(tmp_path):
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
 @pytest.mark.vaadin
 def test_killed_run(tmp_path: Path, telegram: Telegram, portal: Portal) -> None:
-    """After `kill -9` of pytest in the middle of a test its bot, Chromes and servers end."""
+    """After `kill -9` of pytest during a test its bot, Chromes and servers end."""
     need_browser()
     portal.has_student("a_student", "Correct-Horse-7")
     file, ready, log = tmp_path / "test_killed.py", tmp_path / "ready", tmp_path / "log"
@@ -62,12 +62,12 @@ def test_killed_run(tmp_path: Path, telegram: Telegram, portal: Portal) -> None:
 
 
 def named(process: psutil.Process, name: str) -> bool:
-    """Say whether a process runs this program."""
+    """Return whether a process runs this program."""
     return any(name in Path(argument).name for argument in process.cmdline()[:2])
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Say whether a process runs; what init has not collected yet does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""A person's day with the marker: from the invitation to "Attendance Marked.", on both portals."""
+"""The marker from the invitation to "Attendance Marked.", on both portals."""
 
 import json
 import re
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 
 def invite(admin: Person) -> str:
-    """Have the admin make an invitation code."""
+    """Create an invitation code as the admin."""
     admin.says("/start")
     admin.taps("Admin Panel")
     admin.taps("Generate Invitation Code")
@@ -25,7 +25,7 @@ def invite(admin: Person) -> str:
 
 
 def register(admin: Person, student: Person, username: str = USERNAME, password: str = PASSWORD) -> None:
-    """Take a student through the whole registration."""
+    """Register a student."""
     code = invite(admin)
     student.says("/start")
     student.taps("Enter Invitation Code")
@@ -39,7 +39,7 @@ def register(admin: Person, student: Person, username: str = USERNAME, password:
 
 
 def member(bot: MarkerProcess, telegram: Telegram, password: str = PASSWORD, mode: Mode = "automatic") -> Person:
-    """Start the bot with a student who has registered before, and is on their menu."""
+    """Start the bot with a registered student, who opens the menu."""
     bot.seed(2001, USERNAME, password, mode)
     bot.start()
     student = Person(telegram, 2001, "Aruzhan")
@@ -49,7 +49,7 @@ def member(bot: MarkerProcess, telegram: Telegram, password: str = PASSWORD, mod
 
 
 def start(student: Person) -> None:
-    """Press Start Monitoring and wait until the portal is watched."""
+    """Press Start Monitoring and wait until monitoring is on."""
     student.taps("Start Monitoring")
     student.sees("Monitoring: on since")
 
@@ -57,7 +57,7 @@ def start(student: Person) -> None:
 def test_a_student_is_invited_registers_and_is_marked_automatically(
     telegram: Telegram, portal: Portal, bot: MarkerProcess, admin: Person, student: Person
 ) -> None:
-    """The whole first path works: a code, a registration, a lesson opened, marked on the server, told once."""
+    """A student registers with a code, is marked on the server when a lesson opens, and gets one message."""
     portal.has_student(USERNAME, PASSWORD)
     register(admin, student)
     assert all(PASSWORD not in (m["text"] or "") for m in student.screen()), "the password is still on the screen"
@@ -89,7 +89,7 @@ def test_a_student_is_invited_registers_and_is_marked_automatically(
 
 
 def test_in_manual_mode_the_student_marks_with_a_button(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
-    """Manual mode offers each open lesson once, marks nothing by itself, and marks the tapped one."""
+    """Manual mode offers each open lesson once, marks only the tapped one, and automatic mode marks the rest."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram)
     student.taps("Switch to Manual")
@@ -116,8 +116,8 @@ def test_in_manual_mode_the_student_marks_with_a_button(telegram: Telegram, port
     assert len(portal.marks()) == 2
 
 
-def test_a_lost_session_is_renewed_without_a_word(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
-    """After the portal forgot the session the bot signs in again, marks the next lesson, and says nothing of it."""
+def test_a_lost_session_is_renewed_silently(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
+    """After its session has expired the bot signs in again and marks the next lesson without an extra message."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram)
     start(student)
@@ -132,7 +132,7 @@ def test_a_lost_session_is_renewed_without_a_word(telegram: Telegram, portal: Po
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
 def test_the_portal_s_session_over_a_restart_and_a_stop(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
-    """A restart costs no sign-in; Stop lets the session go, also while the day is skipped and no Chrome is open."""
+    """A restart needs no new sign-in; Stop deletes the session, also while the day is skipped and no Chrome runs."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram)
     start(student)
@@ -148,7 +148,7 @@ def test_the_portal_s_session_over_a_restart_and_a_stop(telegram: Telegram, port
     assert kept.exists()
     student.taps("Stop Monitoring")
     student.sees("Monitoring: off")
-    eventually("the session is let go", lambda: not kept.exists())
+    eventually("the session's deletion", lambda: not kept.exists())
 
     student.taps("Start Monitoring")
     student.sees("today is skipped")
@@ -157,7 +157,7 @@ def test_the_portal_s_session_over_a_restart_and_a_stop(telegram: Telegram, port
 
 
 def test_a_wrong_password_stops_after_one_refusal(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
-    """A refused sign-in is never repeated; the portal's words are told, and a new password can be given at once."""
+    """A refused sign-in is not repeated; the student sees the portal's text and can enter a new password."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram, password="wrong-password")
     student.taps("Start Monitoring")
@@ -177,7 +177,7 @@ def test_a_wrong_password_stops_after_one_refusal(telegram: Telegram, portal: Po
 
 
 def test_a_swallowed_click_is_not_called_a_mark(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
-    """Where the portal swallows the click, the bot clicks again, and tells the mark only when the server has it."""
+    """If the portal ignores the click, the bot clicks again, and reports the mark only when the server has it."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram)
     start(student)
@@ -192,14 +192,14 @@ def test_a_swallowed_click_is_not_called_a_mark(telegram: Telegram, portal: Port
 def test_a_crash_between_click_and_message_tells_the_mark_exactly_once(
     telegram: Telegram, portal: Portal, bot: MarkerProcess
 ) -> None:
-    """A mark that was made before a kill -9 is told by the next process, once; no Chrome is left of the first."""
+    """A mark made before a `kill -9` is reported once by the next process, and no Chrome is left running."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram)
     start(student)
-    # The student's messages can't leave the bot, so the crash falls between the mark and its message.
+    # Messages to the student fail, so that the crash comes between the mark and its message.
     telegram.call("/faults", method="sendMessage", chat_id=student.number, kind="500", times=1000)
     lesson = portal.opens("Algebra")
-    eventually("the mark in the bot's ledger", lambda: re.search(r"lesson \w+, marked", bot.log()))
+    eventually("the mark in the bot's database", lambda: re.search(r"lesson \w+, marked", bot.log()))
     bot.crash()
     telegram.http.delete("/faults")
 
@@ -214,7 +214,7 @@ def test_a_crash_between_click_and_message_tells_the_mark_exactly_once(
 
 
 def test_secrets_are_kept(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
-    """The password is encrypted in files that only their owner reads, and Chrome's environment holds no secret."""
+    """The password is stored encrypted in files of mode 0600, and Chrome's environment contains no secret."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram)
     start(student)
@@ -234,4 +234,4 @@ def test_secrets_are_kept(telegram: Telegram, portal: Portal, bot: MarkerProcess
         try:
             assert not {"TELEGRAM_BOT_TOKEN", "ENCRYPTION_KEY_FILE"} & process.environ().keys()
         except psutil.Error:
-            continue  # ended meanwhile, or not readable: a sandboxed child
+            continue  # ended meanwhile, or a sandboxed child, which is not readable

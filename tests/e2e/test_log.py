@@ -1,4 +1,4 @@
-"""What the operator reads: one line for each event, with the ids to follow it, and nothing that is secret."""
+"""The log at INFO: one line per event, with ids, and without secrets or names."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.e2e.people import ADMIN, Person, Portal, Telegram, code_in, eventuall
 
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 STUDENT = 2001
-# Each event of the day below, in its order.
+# The expected lines of the test below, in order.
 EVENTS = [
     f"admin {ADMIN}: new invitation code",
     f"person {STUDENT}: password tried, accepted",
@@ -36,7 +36,7 @@ EVENTS = [
 
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
-    """Give the simulator alone: what is tested here does not depend on the toolkit."""
+    """The simulated portal with one student: these tests do not depend on the toolkit."""
     portal = Portal(simulated_portal_url)
     portal.reset()
     portal.has_student(USERNAME, PASSWORD)
@@ -46,15 +46,15 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 
 @pytest.fixture
 def bot(bot: MarkerProcess) -> MarkerProcess:
-    """Give the bot with the log that an operator has."""
+    """The bot with an operator's log settings."""
     bot.environment |= {"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
     return bot
 
 
 def test_a_day_in_the_log(bot: MarkerProcess, portal: Portal, telegram: Telegram) -> None:
-    """From the code to the deletion of the data each event has one line, in order, and no line has a secret or a name.
+    """From the code to the deletion of the data each event has one line, in order, without secrets or names.
 
-    A second trouble in a row may come before the portal is back: its line repeats, the others don't.
+    Only the line of a failed load may repeat, since a second load can fail before the portal is back.
     """
     admin, student = Person(telegram, ADMIN, "Admin"), Person(telegram, STUDENT, "Aruzhan")
     bot.start()

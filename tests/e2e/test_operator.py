@@ -1,4 +1,4 @@
-"""What the operator has: `bot.py --check`, and /healthz that says what is wrong."""
+"""The operator's tools: `bot.py --check` and /healthz."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.waiting import PATIENCE
 
 
 def checked(bot: MarkerProcess, **settings: str) -> tuple[int, dict[str, tuple[str, str]], str]:
-    """Run the check with a bot's settings; return its exit code, its lines by what was tried, and all it said."""
+    """Run the check with a bot's settings; return its exit code, its lines by name, and all its output."""
     run = bot.runs("--check", **settings)
     lines = [re.split(r"\s{2,}", line, maxsplit=2) for line in run.stdout.splitlines()]
     return run.returncode, {line[0]: (line[1], line[2]) for line in lines}, run.stdout + run.stderr
@@ -23,7 +23,7 @@ def checked(bot: MarkerProcess, **settings: str) -> tuple[int, dict[str, tuple[s
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
 def test_check_beside_the_running_bot(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
-    """Beside the running bot all is tried and said to be well; nothing is changed, and no secret is shown."""
+    """Beside a running bot the check passes, changes nothing, and shows no secret."""
     need_browser()
     Person(telegram, ADMIN, "Admin").says("/start")
     bot.seed(2001, "a_student", "Correct-Horse-7")
@@ -43,7 +43,7 @@ def test_check_beside_the_running_bot(telegram: Telegram, portal: Portal, bot: M
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
 def test_check_before_the_first_start(telegram: Telegram, portal: Portal, bot: MarkerProcess, tmp_path: Path) -> None:
-    """On a bare machine with a wrong token, no portal and a lost key each line says what is wrong; nothing is made."""
+    """Before the first start the check reports a wrong token and a missing portal, and creates no files."""
     telegram.call("/bots", token="7" * 10 + ":" + "A" * 35, username="other_bot", name="Other")
     data = tmp_path / "elsewhere"
     code, lines, said = checked(
@@ -64,13 +64,13 @@ def test_check_before_the_first_start(telegram: Telegram, portal: Portal, bot: M
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
 def test_health_says_what_is_wrong(telegram: Telegram, portal: Portal, bot: MarkerProcess, tmp_path: Path) -> None:
-    """/healthz is 200 while the bot can serve, says in words what is degraded, and is 503 when it can't write."""
+    """/healthz is 200 while the bot works, lists its problems, and is 503 when the bot can't write."""
     for name in ("a_student", "b_student"):
         portal.has_student(name, "Correct-Horse-7")
     bot.seed(2001, "a_student", "Correct-Horse-7", monitoring=True)
     bot.seed(2002, "b_student", "Correct-Horse-7", monitoring=True)
     bot.seed(2003, "c_student", "Correct-Horse-7")
-    # by a name of its own, so that it can go
+    # a symlink that the test can remove
     installed = find_programs()[0]
     chrome = tmp_path / Path(installed).name
     chrome.symlink_to(installed)
@@ -97,7 +97,7 @@ def test_health_says_what_is_wrong(telegram: Telegram, portal: Portal, bot: Mark
     file = bot.folder / "data" / "students.json"
     kept = file.read_bytes()
     file.unlink()
-    (file / "in the way").mkdir(parents=True)  # what is written can't take its place
+    (file / "in the way").mkdir(parents=True)  # a folder can't be replaced by the written file
     person = Person(telegram, 2003, "C")
     person.says("/start")
     person.taps("Switch to Manual")

@@ -1,4 +1,4 @@
-"""The two programs as processes: how they start, refuse to start, and end."""
+"""bot.py and attendance.py as processes: start, refused start, exit codes, and end."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
-    """Give the simulator alone: what is tested here does not depend on the toolkit."""
+    """The empty simulated portal: these tests do not depend on the toolkit."""
     portal = Portal(simulated_portal_url)
     portal.reset()
     yield portal
@@ -29,7 +29,7 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 
 
 def run_bot(folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
-    """Run bot.py to its end with a clean environment."""
+    """Run bot.py with a clean environment until it exits."""
     return BotProcess(folder, **settings).runs()
 
 
@@ -58,7 +58,7 @@ def run_bot(folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]"
     ],
 )
 def test_a_wrong_setting_ends_the_start_with_one_line(tmp_path: Path, settings: dict[str, str], said: str) -> None:
-    """Exit code 78 and one line that names the setting, what it got, what it wants; no secret, no sandbox."""
+    """A wrong setting: exit code 78 and one line with the setting, its value and what is expected; no secret."""
     done = run_bot(tmp_path, **settings)
     assert done.returncode == 78
     assert done.stderr.startswith(said)
@@ -67,7 +67,7 @@ def test_a_wrong_setting_ends_the_start_with_one_line(tmp_path: Path, settings: 
 
 
 def test_a_token_that_telegram_does_not_know(tmp_path: Path, telegram: Telegram) -> None:
-    """Exit code 78 and one line; the token is not in it."""
+    """An unknown token: exit code 78 and one line without the token."""
     need_browser()
     stranger = "9876543210:AAEhBOweik6ad6PsWZRcXjYZ0123456789a"
     done = run_bot(tmp_path, TELEGRAM_BOT_TOKEN=stranger, ADMIN_TELEGRAM_ID="1", TELEGRAM_API_URL=telegram.url)
@@ -77,7 +77,7 @@ def test_a_token_that_telegram_does_not_know(tmp_path: Path, telegram: Telegram)
 
 
 def test_one_process_for_one_data_folder(bot: MarkerProcess, admin: Person, telegram: Telegram) -> None:
-    """A second bot on the same DATA_DIR ends at once with 75 and one line; the first goes on."""
+    """A second bot on the same DATA_DIR exits with 75 and one line; the first continues."""
     admin.says("/start")
     admin.sees("invitation code")
     second = run_bot(bot.folder, TELEGRAM_BOT_TOKEN=TOKEN, ADMIN_TELEGRAM_ID=str(ADMIN), TELEGRAM_API_URL=telegram.url)
@@ -88,8 +88,8 @@ def test_one_process_for_one_data_folder(bot: MarkerProcess, admin: Person, tele
     admin.sees("0 students")
 
 
-def test_a_lost_key_is_no_reason_to_make_a_new_one(bot: MarkerProcess, telegram: Telegram) -> None:
-    """With students but without their key the bot refuses to start (78), and leaves the data as they are."""
+def test_a_lost_key_is_not_replaced(bot: MarkerProcess, telegram: Telegram) -> None:
+    """With students but without their key the bot refuses to start (78) and leaves the data unchanged."""
     bot.seed(2001, USERNAME, PASSWORD)
     key = bot.folder / "secrets" / "encryption.key"
     key.unlink()
@@ -106,8 +106,8 @@ def test_a_lost_key_is_no_reason_to_make_a_new_one(bot: MarkerProcess, telegram:
     assert (bot.folder / "data" / "students.json").read_bytes() == before
 
 
-def test_telegram_may_be_away_at_the_start(bot: MarkerProcess, telegram: Telegram) -> None:
-    """A bot that can't reach Telegram at its start tries again until it can, and can be ended meanwhile."""
+def test_telegram_unreachable_at_the_start(bot: MarkerProcess, telegram: Telegram) -> None:
+    """A bot that can't reach Telegram at its start retries, and can be stopped meanwhile."""
     telegram.call("/faults", method="getMe", kind="502", times=2)
     bot.start()
     admin = Person(telegram, ADMIN, "Admin")
@@ -126,7 +126,7 @@ def test_telegram_may_be_away_at_the_start(bot: MarkerProcess, telegram: Telegra
 
 
 class Terminal:
-    """attendance.py in a process, with a keyboard."""
+    """attendance.py in a process, with its standard input."""
 
     def __init__(self, folder: Path, portal_address: str, *arguments: str, **settings: str) -> None:
         need_browser()
@@ -153,7 +153,7 @@ class Terminal:
         )
 
     def reads(self, words: str) -> str:
-        """Read on until a line holds these words, and return it."""
+        """Read lines until one contains these words; returns it."""
         assert self.process.stdout is not None
         seen: list[str] = []
         line: str
@@ -170,17 +170,17 @@ class Terminal:
         self.process.stdin.flush()
 
     def end(self) -> tuple[int, str]:
-        """Wait for its end; return exit code and what else it said."""
+        """Wait for its end; returns the exit code and the remaining output."""
         rest, _ = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, rest
 
     def left(self) -> list[psutil.Process]:
-        """Return the processes of its Chrome that are still there."""
+        """Return its remaining Chrome processes."""
         return children.browsers(self.folder)
 
 
 def test_the_terminal_marks_and_stops_with_ctrl_c(tmp_path: Path, portal: Portal) -> None:
-    """attendance.py marks an open lesson, says so, ends with 0 on Ctrl-C, and leaves no Chrome."""
+    """attendance.py marks an open lesson, reports it, exits with 0 on Ctrl-C, and leaves no Chrome running."""
     portal.has_student(USERNAME, PASSWORD)
     terminal = Terminal(tmp_path, portal.address)
     terminal.reads("signed in, watching")
@@ -194,7 +194,7 @@ def test_the_terminal_marks_and_stops_with_ctrl_c(tmp_path: Path, portal: Portal
 
 
 def test_the_terminal_asks_in_manual_mode(tmp_path: Path, portal: Portal) -> None:
-    """With --mode manual nothing is marked before a yes; a no leaves the lesson alone."""
+    """With --mode manual a lesson is marked only after a yes."""
     portal.has_student(USERNAME, PASSWORD)
     terminal = Terminal(tmp_path, portal.address, "--mode", "manual")
     terminal.reads("signed in, watching")
@@ -212,7 +212,7 @@ def test_the_terminal_asks_in_manual_mode(tmp_path: Path, portal: Portal) -> Non
 
 
 def test_the_terminal_s_exit_codes(tmp_path: Path, portal: Portal) -> None:
-    """2 without an account and a terminal to ask in, 3 for a refused account, 4 where the portal can't be reached."""
+    """2 without an account or with a wrong argument, 3 for a refused account, 4 if the portal can't be reached."""
     nobody = Terminal(tmp_path / "a", portal.address, KBTU_USERNAME="", KBTU_PASSWORD="")
     assert nobody.end()[0] == 2
     assert Terminal(tmp_path / "b", portal.address, "--mode", "sometimes").end()[0] == 2

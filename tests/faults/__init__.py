@@ -1,1 +1,1 @@
-"""What must survive faults: a few times each in `make test` and `make ordeals`, in full by `python -m tests.faults`."""
+"""Tests with injected faults: a few repetitions in `make test` and `make ordeals`, all by `python -m tests.faults`."""

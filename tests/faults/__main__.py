@@ -1,4 +1,4 @@
-"""Every fault in full: `python -m tests.faults [pytest's arguments]`. Takes about half an hour."""
+"""Runs the fault tests with all repetitions: `python -m tests.faults [pytest's arguments]`. Takes half an hour."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
-"""How hard each fault is tried: three times in `make test` and `make ordeals`; in full and timed with FAULTS=full.
+"""Repetitions of the fault tests: three in `make test` and `make ordeals`; all, with time limits, with FAULTS=full.
 
-A time limit says something on a quiet machine only: otherwise what was measured is printed, and nothing asserted.
+Time limits are meaningful only on a quiet machine; without FAULTS=full times are printed, not asserted.
 """
 
 import os
@@ -9,11 +9,11 @@ FULL = os.environ.get("FAULTS") == "full"
 
 
 def times(full: int) -> int:
-    """Return how often: three times, or so often in full."""
+    """Return the number of repetitions: three, or ``full`` with FAULTS=full."""
     return full if FULL else 3
 
 
 def measured(what: str, seconds: float, limit: float) -> None:
-    """Print how long something took; in full it must be below the limit."""
+    """Print how long something took; with FAULTS=full it must be below the limit."""
     print(f"{what} after {seconds:.1f} s")
     assert not FULL or seconds < limit, f"{what}: {seconds:.1f} s, more than {limit:g} s"

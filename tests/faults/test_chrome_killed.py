@@ -1,4 +1,4 @@
-"""Chrome, its page, its driver: killed or frozen under a watching monitor, which watches again soon."""
+"""Chrome, its renderer or its driver is killed or frozen; the monitor recovers."""
 
 import itertools
 import os
@@ -24,45 +24,45 @@ from tests.portal.browsers import PASSWORD, USERNAME, chromes, until
 from tests.waiting import PATIENCE
 
 PARTS = ("browser", "renderer", "chromedriver")
-# Seconds until the monitor watches again: after the driver's error, and after a freeze, which takes a time-out to see.
+# Seconds until the monitor watches again: after the driver's error, and after a freeze, which is noticed by time-out.
 AFTER_ERROR, AFTER_FREEZE = 30.0, 45.0
 KILLS = [(part, signal.SIGKILL) for part in PARTS]
 FREEZES = [(part, signal.SIGSTOP) for part in PARTS]
-# In full 50: each of the six about eight times. Else three, one of them a freeze.
-ORDEALS = list(itertools.islice(itertools.cycle(KILLS + FREEZES), 50)) if FULL else [KILLS[0], KILLS[2], FREEZES[1]]
+# With FAULTS=full 50, each of the six about eight times; otherwise three, one of them a freeze.
+CASES = list(itertools.islice(itertools.cycle(KILLS + FREEZES), 50)) if FULL else [KILLS[0], KILLS[2], FREEZES[1]]
 
 
 @dataclass
 class Watched:
-    """A monitor with a real Chrome, and when it was last heard to watch."""
+    """A monitor with a real Chrome, and its recorded events."""
 
     monitor: AttendanceMonitor
     folder: Path
-    heard: list[tuple[float, Event]]
+    recorded: list[tuple[float, Event]]
     changed: threading.Condition
 
-    def hear(self, _username: str, event: StatusEvent) -> None:
+    def record(self, _username: str, event: StatusEvent) -> None:
         with self.changed:
-            self.heard.append((time.monotonic(), event.event))
+            self.recorded.append((time.monotonic(), event.event))
             self.changed.notify_all()
 
     def waits_for(self, event: Event, since: float, patience: float) -> float:
-        """Return how long after ``since`` an event was heard."""
+        """Wait for an event after ``since``; returns the seconds between."""
         with self.changed:
             assert self.changed.wait_for(lambda: self._at(event, since) is not None, patience), (
-                f"no '{event.value}' within {patience:g} s; heard {self.heard[-5:]}"
+                f"no '{event.value}' within {patience:g} s; recorded {self.recorded[-5:]}"
             )
             at = self._at(event, since)
         assert at is not None
         return at - since
 
     def _at(self, event: Event, since: float) -> float | None:
-        return next((at for at, heard in self.heard if heard is event and at > since), None)
+        return next((at for at, recorded in self.recorded if recorded is event and at > since), None)
 
 
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
-    """Give a portal with one student."""
+    """The simulated portal with one student."""
     portal = Portal(simulated_portal_url)
     portal.reset()
     portal.has_student(USERNAME, PASSWORD)
@@ -72,7 +72,7 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 
 @pytest.fixture
 def watched(tmp_path: Path, portal: Portal) -> Iterator[Watched]:
-    """Give a monitor that watches; at the end nothing of it is left."""
+    """A monitor that watches; checks at the end that no Chrome is left."""
     opener = chromes(tmp_path)
     held = Watched(None, tmp_path, [], threading.Condition())  # type: ignore[arg-type]  # set in the next lines
     held.monitor = AttendanceMonitor(
@@ -80,7 +80,7 @@ def watched(tmp_path: Path, portal: Portal) -> Iterator[Watched]:
         PASSWORD,
         "automatic",
         lambda _username, _status, _lesson: None,
-        held.hear,
+        held.record,
         portal=chrome_access(opener, portal.address, clock=SystemClock(), ready_within=PATIENCE),
         schedule=Schedule(refresh_interval=2),
     )
@@ -95,31 +95,31 @@ def watched(tmp_path: Path, portal: Portal) -> Iterator[Watched]:
 
 @pytest.mark.ordeal
 def test_watches_again(watched: Watched, portal: Portal, tmp_path: Path) -> None:
-    """Whatever part of Chrome is killed or frozen, the monitor watches again; a stranger's Chrome stays."""
+    """After any part of Chrome is killed or frozen the monitor watches again; another Chrome is not affected."""
     other = chromes(tmp_path / "stranger")
     stranger = other.open("stranger", time.sleep)
     try:
-        for part, deed in ORDEALS:
-            lesson = portal.opens(f"Lesson {part} {deed}", time="Л27 (15:00 - 16:00)")
+        for part, fault in CASES:
+            lesson = portal.opens(f"Lesson {part} {fault}", time="Л27 (15:00 - 16:00)")
             until(lambda number=lesson: (number, USERNAME) in portal.marks())  # type: ignore[misc]
             victim = _found(part, tmp_path / profile_name(USERNAME))
             begun = time.monotonic()
-            victim.send_signal(deed)
+            victim.send_signal(fault)
             error_after = watched.waits_for(Event.TROUBLE, begun, PATIENCE)
             again = watched.waits_for(Event.WATCHING, begun, PATIENCE)
-            if deed is signal.SIGSTOP:
+            if fault is signal.SIGSTOP:
                 measured(f"{part} frozen, watching again", again, AFTER_FREEZE)
             else:
                 measured(f"{part} killed, watching again after its error", again - error_after, AFTER_ERROR)
             portal.closes(lesson)
-        assert stranger.driver.title == ""  # it still answers
+        assert stranger.driver.title == ""  # it still responds
         assert watched.monitor.status.state is MonitorState.WATCHING
     finally:
         stranger.end()
 
 
 def _found(part: str, profile: Path) -> psutil.Process:
-    """Return a part of the Chrome on this very profile: other tests on this machine have students of that name, too."""
+    """Return a part of the Chrome with this profile; other tests on this machine may use the same username."""
 
     def ours() -> psutil.Process | None:
         for process in psutil.process_iter():

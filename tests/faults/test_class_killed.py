@@ -1,4 +1,4 @@
-"""A class during which the process is killed again and again: students and teacher do again what was not answered."""
+"""The process is killed repeatedly during a class; students and teacher repeat what was not answered."""
 
 import asyncio
 import csv
@@ -20,21 +20,21 @@ from tests.faults.counts import FULL
 
 STUDENTS, KILLS = 12, 3
 LONGEST_LIFE = 4.0  # seconds from a start to the kill; the first answers come after about two
-SLOW_MS = 700  # what an LMS takes for a write, so that kills fall into some
-PATIENT = 2.0  # seconds after which somebody without an answer does it again
+SLOW_MS = 700  # the LMS's time for a write, so that some kills happen during one
+PATIENT = 2.0  # seconds after which a person repeats an unanswered step
 MINUTES = 5
 
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it."""
+    """Telegram with both bots registered."""
     telegram = its_telegram(telegram_url)
     yield telegram
     telegram.http.close()
 
 
 class Persistent(Student):
-    """A student who does what the screen asks for, and does it again where no answer comes."""
+    """A student who follows the bot's instructions and repeats unanswered steps."""
 
     def __init__(self, telegram: Telegram, number: int, student_id: str) -> None:
         super().__init__(telegram, number)
@@ -42,7 +42,7 @@ class Persistent(Student):
         self._done, self._at = "", 0.0
 
     def goes_on(self, code: str) -> None:
-        """Look at the screen, and do the next thing."""
+        """Do the next step according to the chat."""
         said = [message["text"] or "" for message in self.screen() if message["from"] == "bot"]
         self.told = any("Attendance marked" in text for text in said)
         last = said[-1] if said else ""
@@ -60,7 +60,7 @@ class Persistent(Student):
 
 
 def confirms(teacher: Teacher) -> None:
-    """Tap Confirm All where it is on the screen, also where it goes away in that moment."""
+    """Tap Confirm All if it is shown, even if it disappears at that moment."""
     board = next((m for m in reversed(teacher.screen()) if any("Confirm All" in label for label in labels(m))), None)
     if board is not None:
         data = next(button["data"] for row in board["buttons"] for button in row if "Confirm All" in button["text"])
@@ -71,7 +71,7 @@ def confirms(teacher: Teacher) -> None:
 @pytest.mark.parametrize("kind", ["files", "newer", "older"] if FULL else ["files", "newer"])
 @pytest.mark.parametrize("seed", range(6 if FULL else 1))
 def test_killed_in_class(tmp_path: Path, telegram: Telegram, seed: int, kind: str) -> None:
-    """After `kill -9` at random moments of a class everybody is marked and told, and the LMS has exactly our record."""
+    """After `kill -9` at random moments of a class all are marked and notified, and the LMS has exactly our record."""
     chance = random.Random(seed)
     roster = [(f"S{number:03}", f"Student {number}") for number in range(1, STUDENTS + 2)]
     settings = {"OTP_EXPIRY_SECONDS": str(MINUTES * 60)}
@@ -86,8 +86,8 @@ def test_killed_in_class(tmp_path: Path, telegram: Telegram, seed: int, kind: st
     record = {student_id: sheet.status_of(student_id).value for student_id, _ in roster}
     assert record == {student_id: "present" for student_id, _ in roster[:-1]} | {roster[-1][0]: "absent"}
     assert its == record
-    # a message is doubled only where the kill fell between Telegram's doing it and our having noted that; each chat has
-    # one on its way at a time, so that is one for each student and kill at most
+    # a message is duplicated only if the kill came between Telegram's delivery and our storing it; a chat has one
+    # message in flight at a time, so there is at most one duplicate per student and kill
     assert max(student.counts("Attendance marked") for student in students) <= 1 + kills
 
 
@@ -98,7 +98,7 @@ def _class_with_kills(
     roster: list[tuple[str, str]],
     settings: dict[str, str],
 ) -> tuple[int, list[Persistent]]:
-    """Hold the class until everybody was told, also of the LMS; return how often it was killed, and the students."""
+    """Run the class until all are notified, also of the LMS; return the number of kills, and the students."""
     bot = ClassProcess(tmp_path, telegram, **settings)
     rosters(tmp_path / "data", {"CS-1": roster})
     bot.start()
@@ -125,8 +125,8 @@ def _class_with_kills(
                 bot.start()
                 until = time.monotonic() + chance.uniform(0.5, LONGEST_LIFE)
         for student in students:
-            eventually("the LMS's word", lambda: student.counts("The LMS has it."))  # noqa: B023
-        eventually("the last one to be up", lambda: bot.health()[0] == 200)
+            eventually("the LMS's confirmation", lambda: student.counts("The LMS has it."))  # noqa: B023
+        eventually("the last process's start", lambda: bot.health()[0] == 200)
         assert bot.stop() == 0
     finally:
         bot.end()
@@ -134,7 +134,7 @@ def _class_with_kills(
 
 
 async def _sheet(folder: Path) -> Sheet:
-    """Return the one sheet of our record."""
+    """Return our sheet of the batch."""
     cipher = open_cipher(None, folder / "secrets" / "classroom.key", may_create=False)
     store = SqliteStore(folder / "data" / "classroom" / "store.sqlite3", cipher)
     await store.open()
@@ -145,12 +145,12 @@ async def _sheet(folder: Path) -> Sheet:
 
 
 def _in_lms(lms: Lms) -> dict[str, str]:
-    """Return what the LMS holds of the one batch."""
+    """Return the LMS's record of the batch."""
     (record,) = lms.records()
     return {student_id: "present" if mark else "absent" for student_id, mark in record["students"].items()}
 
 
 def _in_files(folder: Path) -> dict[str, str]:
-    """Return what the LMS's file says."""
+    """Return the marks in the CSV file."""
     (file,) = (folder / "data" / "rosters" / "marks").glob("*.csv")
     return {row["student_id"]: row["status"] for row in csv.DictReader(file.read_text("utf-8-sig").splitlines())}

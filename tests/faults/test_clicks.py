@@ -1,4 +1,4 @@
-"""Clicks that the portal swallows, sessions that end around a click, lessons that close meanwhile: marks stay true."""
+"""Ignored clicks, sessions that expire around a click, lessons that close meanwhile: reported marks stay correct."""
 
 import random
 import threading
@@ -26,7 +26,7 @@ from tests.waiting import PATIENCE
 pytestmark = [pytest.mark.browser, pytest.mark.ordeal]
 
 ROUNDS = times(50)
-# What a round's clicks meet. More swallowed ones than a monitor repeats at once come back at the next checks.
+# Faults of a round's clicks. Five ignored clicks are more than a monitor repeats at once.
 TROUBLES: list[dict[str, int]] = [
     {"swallow_clicks": 1},
     {"expire_on_click": 1},
@@ -37,8 +37,8 @@ TROUBLES: list[dict[str, int]] = [
 ]
 
 
-class Heard:
-    """What the student is told, in a monitor's own words."""
+class RecordedEvents:
+    """Callbacks of a monitor that record its events."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,13 +47,13 @@ class Heard:
         self.watching = threading.Event()
 
     def lesson(self, _username: str, status: str, lesson: Lesson) -> None:
-        """Hear of a lesson."""
+        """The callback for lessons."""
         with self._lock:
             if status == "marked":
                 self.marked[lesson.subject] += 1
 
     def status(self, _username: str, event: StatusEvent) -> None:
-        """Hear how the monitor is."""
+        """The callback for the monitor's state."""
         if event.event is Event.WATCHING:
             self.watching.set()
         if event.event in (Event.LESSON_CLOSED, Event.LESSON_MARKED_ELSEWHERE) and event.lesson is not None:
@@ -63,7 +63,7 @@ class Heard:
 
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
-    """Give a portal with one student."""
+    """The simulated portal with one student."""
     portal = Portal(simulated_portal_url)
     portal.reset()
     portal.has_student(USERNAME, PASSWORD)
@@ -72,33 +72,33 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 
 
 @pytest.fixture
-def heard(tmp_path: Path, portal: Portal) -> Iterator[Heard]:
-    """Give what a monitor tells that watches, with a real Chrome."""
-    heard, opener = Heard(), chromes(tmp_path)
+def recorded(tmp_path: Path, portal: Portal) -> Iterator[RecordedEvents]:
+    """The recorded events of a watching monitor with a real Chrome."""
+    recorded, opener = RecordedEvents(), chromes(tmp_path)
     database = Database(tmp_path / "ledger.sqlite3", [SCHEMA])
     monitor = AttendanceMonitor(
         USERNAME,
         PASSWORD,
         "automatic",
-        heard.lesson,
-        heard.status,
+        recorded.lesson,
+        recorded.status,
         portal=chrome_access(opener, portal.address, clock=SystemClock(), ready_within=PATIENCE),
         records=LessonRecords(Lessons(database)),
         schedule=Schedule(refresh_interval=1),
     )
     monitor.start()
-    assert heard.watching.wait(PATIENCE)
-    yield heard
+    assert recorded.watching.wait(PATIENCE)
+    yield recorded
     monitor.stop()
     assert monitor.join(PATIENCE)
     database.close()
 
 
-def test_marks_as_the_server_has_them(portal: Portal, heard: Heard) -> None:
-    """Each round: two lessons, one of which closes at a random moment around the clicks, and the clicks meet trouble.
+def test_reported_marks_equal_the_servers(portal: Portal, recorded: RecordedEvents) -> None:
+    """Each round has two lessons, one of which closes at a random moment around the clicks, and faults at clicks.
 
-    The one that stays open is marked and told once. Of the other, what is told is what the server has: marked once, or
-    closed, or nothing where it was gone before the monitor had seen it.
+    The one that stays open is marked and reported once. The other is reported as the server has it: marked once,
+    closed, or not at all if it closed before the monitor saw it.
     """
     chance = random.Random(7)
     names: dict[int, str] = {}
@@ -107,22 +107,23 @@ def test_marks_as_the_server_has_them(portal: Portal, heard: Heard) -> None:
         stays = portal.opens(f"Stays {number}", time=f"Л{number} (09:00 - 10:00)")
         closes = portal.opens(f"Closes {number}", time=f"Л{number} (11:00 - 12:00)")
         names |= {stays: f"Stays {number}", closes: f"Closes {number}"}
-        time.sleep(chance.uniform(0.0, 2.0))  # the moment is what is tried out; nothing is waited for
+        time.sleep(chance.uniform(0.0, 2.0))  # the random moment of the closing, not a wait
         portal.closes(closes)
         eventually("the mark", lambda: (stays, USERNAME) in portal.marks())  # noqa: B023
-        eventually("the message", lambda: heard.marked[names[stays]])  # noqa: B023
+        eventually("the message", lambda: recorded.marked[names[stays]])  # noqa: B023
         portal.behaves(swallow_clicks=0, expire_on_click=0, expire_after_mark=0, slow_ms=0)
         loads = len(portal.events("page_load"))
-        eventually("another look", lambda: len(portal.events("page_load")) > loads)  # noqa: B023
+        eventually("another load", lambda: len(portal.events("page_load")) > loads)  # noqa: B023
         portal.closes(stays)
     on_the_server = Counter(names[lesson] for lesson, _ in portal.marks())
     assert max(on_the_server.values()) == 1
-    # a mark made in the moment of the closing, whose card was gone before the page could show it, is told as closed
-    assert set(heard.marked) <= set(on_the_server)
-    assert set(on_the_server) - set(heard.marked) <= set(heard.closed)
-    assert max(heard.marked.values()) == 1
-    assert max(heard.closed.values(), default=1) == 1
-    assert not set(heard.marked) & set(heard.closed)
+    # a mark made as the lesson closes, whose card disappears before it is read, is reported as closed
+    assert set(recorded.marked) <= set(on_the_server)
+    assert set(on_the_server) - set(recorded.marked) <= set(recorded.closed)
+    assert max(recorded.marked.values()) == 1
+    assert max(recorded.closed.values(), default=1) == 1
+    assert not set(recorded.marked) & set(recorded.closed)
     print(
-        f"{ROUNDS} rounds: {len(on_the_server)} marks, {len(heard.marked)} told as marked, {len(heard.closed)} closed"
+        f"{ROUNDS} rounds: {len(on_the_server)} marks, {len(recorded.marked)} reported as marked, "
+        f"{len(recorded.closed)} as closed"
     )

@@ -1,4 +1,4 @@
-"""Notes with changed bytes, through real workers: whatever happens to one, the next one gets its answer."""
+"""Corrupted video notes in real workers: one failure does not affect the next note."""
 
 import asyncio
 
@@ -37,7 +37,7 @@ def mutated(note: bytes, chance: np.random.Generator) -> bytes:
 
 @pytest.mark.ordeal
 async def test_changed_notes() -> None:
-    """Every changed note gets an answer or fails alone, and a good one after each twenty of them is recognised."""
+    """Every corrupted note gets a result or fails alone, and a valid note after each twenty is recognised."""
     engine, chance = LocalEngine(70.0, processes=2, longest=PATIENCE), np.random.default_rng(11)
     notes = [recorded(name, ("left", "up")) for name in (ASTRONAUT, ADMIRAL)]
     failed = 0
@@ -58,4 +58,4 @@ async def test_changed_notes() -> None:
             assert (good.percent or 0) > 70
     finally:
         await engine.close()
-    print(f"{NOTES} changed notes, {failed} of them failed their worker")
+    print(f"{NOTES} corrupted notes, {failed} of them crashed their worker")

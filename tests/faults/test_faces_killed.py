@@ -1,4 +1,4 @@
-"""Video notes in the queue when the process is killed or ended: whoever comes next judges them, each once."""
+"""Video notes in the queue when the process is killed or stopped: the next process examines each once."""
 
 import base64
 import random
@@ -21,7 +21,7 @@ from tests.media.notes import ADMIRAL, ASTRONAUT, jpeg, portrait, recorded
 from tests.waiting import PATIENCE
 
 STUDENTS = 50 if FULL else 5
-ENDS = 8 if FULL else 1  # in the middle, every other one by a kill
+ENDS = 8 if FULL else 1  # ends during the work, every other one by a kill
 STOPS_WITHIN = 10.0  # seconds; Docker kills after as many
 MINUTES = 15
 MARKED, NO_FIT, NO_PHOTO = "Attendance marked", "could not match your face", "There is no ID photo of you"
@@ -29,25 +29,25 @@ MARKED, NO_FIT, NO_PHOTO = "Attendance marked", "could not match your face", "Th
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it."""
+    """Telegram with both bots registered."""
     telegram = its_telegram(telegram_url)
     yield telegram
     telegram.http.close()
 
 
 class Faced(Recording):
-    """A student with an ID photo of themself, of somebody else, or with none; ``hears`` is what comes of the note."""
+    """A student with their own ID photo, another person's, or none; ``expects`` is the expected answer."""
 
     def __init__(self, telegram: Telegram, at: int, photos: Path) -> None:
         super().__init__(telegram, 2001 + at)
         self.student_id = f"S{at + 1:03}"
-        self.hears = {1: NO_FIT, 2: NO_PHOTO}.get(at, MARKED)
-        if self.hears != NO_PHOTO:
-            shown = portrait(ADMIRAL if self.hears == NO_FIT else ASTRONAUT)
+        self.expects = {1: NO_FIT, 2: NO_PHOTO}.get(at, MARKED)
+        if self.expects != NO_PHOTO:
+            shown = portrait(ADMIRAL if self.expects == NO_FIT else ASTRONAUT)
             (photos / f"{self.student_id}.jpg").write_bytes(jpeg(shown))
 
     def answers(self) -> None:
-        """Record what the challenge asks for; no two recordings are the same."""
+        """Send a note with the requested motions; every recording is different."""
         text = self.sees("Record a round video")["text"]
         words = {"to your left": "left", "to your right": "right", "look up": "up"}
         motions = tuple(words[word] for word in sorted((word for word in words if word in text), key=text.index))
@@ -57,9 +57,9 @@ class Faced(Recording):
 
 
 class Class:
-    """A class whose notes are all in the queue: none of them loads until the first process has ended.
+    """A class whose notes stay in the queue, since downloads fail until the first process has ended.
 
-    Who has no ID photo hears that at once: it takes no note.
+    A student without an ID photo is told at once, without a note.
     """
 
     def __init__(self, folder: Path, telegram: Telegram) -> None:
@@ -75,7 +75,7 @@ class Class:
         self.teacher = Teacher(telegram, 7001, "+77010000001")
 
     def gathers(self) -> None:
-        """Bring everybody to the queue."""
+        """Take all students to the queue."""
         self.teacher.signs_in()
         code = self.teacher.opens("CS-1")
         for student in self.students:
@@ -91,38 +91,38 @@ class Class:
         for student in self.students:
             student.answers()
         for student in self.students:
-            student.sees(NO_PHOTO if student.hears == NO_PHOTO else "Received.")
+            student.sees(NO_PHOTO if student.expects == NO_PHOTO else "Received.")
 
     def again(self) -> None:
-        """Start the next process, for which notes load."""
+        """Start the next process, which can download notes."""
         self._telegram.http.delete("/faults").raise_for_status()
         self.bot.start()
 
     def stops(self) -> None:
-        """End the process as Docker does."""
+        """Stop the process with SIGTERM, as Docker does."""
         began = time.monotonic()
         assert self.bot.stop() == 0
         measured("ended", time.monotonic() - began, STOPS_WITHIN)
 
     def in_queue(self) -> int:
-        """Return how many notes the store has in the queue, once nobody works with it any more."""
+        """Return how many notes are in the stored queue; the process must have ended."""
         store = self._folder / "data" / "classroom" / "store.sqlite3"
         with closing(sqlite3.connect(store)) as database:
             return int(database.execute("SELECT count(*) FROM check_ins WHERE step = 'checking'").fetchone()[0])
 
-    def told(self) -> int:
-        """Return how many have heard what came of their notes."""
-        return sum(bool(student.counts(student.hears)) for student in self.students)
+    def answered(self) -> int:
+        """Return how many students have got their answer."""
+        return sum(bool(student.counts(student.expects)) for student in self.students)
 
     def ends_well(self, kills: int) -> None:
-        """See that everybody hears what is right, once, and that no video stays in any chat."""
+        """Check that all get the right answer once, and that no video stays in any chat."""
         for student in self.students:
-            student.sees(student.hears, MINUTES * 60 if FULL else PATIENCE)
+            student.sees(student.expects, MINUTES * 60 if FULL else PATIENCE)
         eventually("no video stays", lambda: not any("video_note" in m for s in self.students for m in s.screen()))
         for student in self.students:
-            # a message is doubled only where a kill fell between Telegram's doing it and our having noted that
-            assert all(student.counts(text) <= 1 + kills for text in ("Received.", student.hears))
-            assert [text for text in (MARKED, NO_FIT, NO_PHOTO) if student.counts(text)] == [student.hears]
+            # a message is duplicated only if a kill came between Telegram's delivery and our storing it
+            assert all(student.counts(text) <= 1 + kills for text in ("Received.", student.expects))
+            assert [text for text in (MARKED, NO_FIT, NO_PHOTO) if student.counts(text)] == [student.expects]
         assert self.bot.stop() == 0
         assert self.in_queue() == 0
         with closing(sqlite3.connect(self._folder / "data" / "classroom" / "store.sqlite3")) as database:
@@ -131,12 +131,12 @@ class Class:
         assert {oct(file.stat().st_mode & 0o777) for file in kept if file.is_file()} == {"0o600"}
         said = self.bot.log()
         assert not any(token in said for token in (STUDENT_TOKEN, TEACHER_TOKEN))
-        assert marks == [(s.student_id, "present") for s in self.students if s.hears == MARKED]
+        assert marks == [(s.student_id, "present") for s in self.students if s.expects == MARKED]
 
 
 @pytest.fixture
 def at_school(tmp_path: Path, telegram: Telegram) -> Iterator[Class]:
-    """Give a class with all notes in the queue."""
+    """A class with all notes in the queue."""
     at_school = Class(tmp_path, telegram)
     try:
         at_school.gathers()
@@ -147,15 +147,15 @@ def at_school(tmp_path: Path, telegram: Telegram) -> Iterator[Class]:
 
 @pytest.mark.ordeal
 def test_killed_and_ended(at_school: Class) -> None:
-    """Notes in the queue at a SIGTERM, which is obeyed, and at `kill -9` are all judged by who comes next."""
+    """Notes in the queue at SIGTERM and at `kill -9` are all examined by the next process."""
     chance = random.Random(1)
     at_school.stops()
     assert at_school.in_queue() == STUDENTS - 1
     at_school.again()
     for number in range(ENDS):
-        before = at_school.told()
-        eventually("some more have heard", lambda: at_school.told() > before or not at_school.in_queue())  # noqa: B023
-        time.sleep(chance.uniform(0, 0.5))  # the end falls into whichever step
+        before = at_school.answered()
+        eventually("another answer", lambda: at_school.answered() > before or not at_school.in_queue())  # noqa: B023
+        time.sleep(chance.uniform(0, 0.5))  # so that the end comes in a random step
         if number % 2:
             at_school.stops()
         else:

@@ -1,4 +1,4 @@
-"""A mark's message through whatever Telegram does: exactly once where it was refused, never lost."""
+"""The message of a mark with failing Telegram calls: never lost, and sent once unless an answer was lost."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from tests.marker.running import RunningMarker, marker
 from tests.servers import in_thread
 
 STUDENT = 2001
-# What happens to sendMessage, and how often the message may arrive.
+# Faults of sendMessage.
 REFUSED: list[dict[str, Any]] = [
     {"kind": "429", "retry_after": 1},
     {"kind": "500", "times": 2},
@@ -30,7 +30,7 @@ LOST: list[dict[str, Any]] = [{"kind": "drop_answer"}]
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with our bot in it, without its limits on speed."""
+    """Telegram with our bot registered, without rate limits."""
     telegram = Telegram(telegram_url)
     telegram.call("/reset")
     telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
@@ -44,7 +44,7 @@ Run = Callable[[], RunningMarker]
 
 @pytest.fixture
 def run(tmp_path: Path, telegram: Telegram) -> Iterator[Run]:
-    """Give what starts the marker; a second call starts it anew on the same data."""
+    """A function that starts the marker; a second call restarts it on the same data."""
     with ExitStack() as stack:
 
         def start() -> RunningMarker:
@@ -61,7 +61,7 @@ def lesson(number: int) -> Lesson:
 
 
 def marks(bot: RunningMarker, lesson: Lesson) -> None:
-    """Have a lesson seen and marked, as a cycle in automatic mode does."""
+    """Record a lesson as seen and marked, as a cycle in automatic mode does."""
     now = datetime.now(UTC)
     bot.services.lessons.seen(lesson.key, STUDENT, "2026-09-01", lesson.subject, lesson.teacher, lesson.time, now)
     bot.monitors[STUDENT].marks(lesson)
@@ -78,7 +78,7 @@ def watched(bot: RunningMarker, telegram: Telegram) -> Person:
 
 
 def test_refused_before(run: Run, telegram: Telegram) -> None:
-    """Where Telegram refused the call, said nothing or was not there, the mark's message arrives exactly once."""
+    """If Telegram refuses the call, does not answer or can't be reached, the message arrives exactly once."""
     bot = run()
     student = watched(bot, telegram)
     numbers = itertools.count(1)
@@ -94,7 +94,7 @@ def test_refused_before(run: Run, telegram: Telegram) -> None:
 
 
 def test_answer_lost(run: Run, telegram: Telegram) -> None:
-    """Where the work was done and only the answer lost, the message arrives once or twice, never not at all."""
+    """If the call is executed but its answer lost, the message arrives once or twice."""
     bot = run()
     student = watched(bot, telegram)
     for number in range(times(20)):
@@ -106,8 +106,8 @@ def test_answer_lost(run: Run, telegram: Telegram) -> None:
         assert 1 <= student.counts(lesson(number).subject) <= 2
 
 
-def test_ended_with_the_message_on_its_way(run: Run, telegram: Telegram) -> None:
-    """What Telegram refuses until this process ends is told, once, by the next."""
+def test_stopped_before_the_message_was_sent(run: Run, telegram: Telegram) -> None:
+    """A message that Telegram refuses until the process ends is sent once by the next process."""
     bot = run()
     student = watched(bot, telegram)
     for number in range(times(10)):

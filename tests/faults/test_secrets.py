@@ -1,4 +1,4 @@
-"""Password, token and key are nowhere: not in a log at DEBUG, not in the data, not in what Chrome keeps."""
+"""Password, token and key are not in a log at DEBUG, the data, or Chrome's profile and environment."""
 
 import base64
 import json
@@ -13,13 +13,13 @@ from tests.bot_process import MarkerProcess
 from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram, code_in, eventually
 from tests.servers import need_browser
 
-# Canaries: what is found anywhere was let out. Characters that each encoding writes in another way.
+# Canaries, with characters that differ between encodings.
 PASSWORD = "Kanarienvogel+7/ü ä&<Ω"
 USERNAME = "canary_student"
 
 
 def spellings(secret: str) -> dict[str, bytes]:
-    """Return a secret as it would look in each encoding, in pieces that hold at every alignment."""
+    """Return a secret in each encoding; for base64 the part that is the same at every alignment."""
     raw = secret.encode()
     found = {
         "raw": raw,
@@ -31,7 +31,7 @@ def spellings(secret: str) -> dict[str, bytes]:
         "repr": repr(raw)[2:-1].encode(),
     }
     for offset in range(3):
-        # characters that depend on what stands before or after are cut off
+        # cut off the characters that depend on the bytes before or after
         encoded = base64.b64encode(b"\0" * offset + raw)
         found[f"base64, {offset}"] = encoded[(0, 2, 3)[offset] : len(encoded) - 4]
         found[f"base64 for URLs, {offset}"] = found[f"base64, {offset}"].replace(b"+", b"-").replace(b"/", b"_")
@@ -44,7 +44,7 @@ def _lower_hex(quoted: str) -> str:
 
 
 def leaks(folder: Path, secrets: dict[str, str], skip: tuple[str, ...] = ()) -> list[str]:
-    """Return where a secret stands in any file below a folder."""
+    """Return the occurrences of secrets in the files below a folder."""
     found = []
     for file in sorted(folder.rglob("*")):
         if not file.is_file() or file.is_symlink() or file.name in skip:
@@ -61,7 +61,7 @@ def leaks(folder: Path, secrets: dict[str, str], skip: tuple[str, ...] = ()) -> 
 
 @pytest.mark.parametrize("spelling", sorted(spellings(PASSWORD)))
 def test_the_search_finds_each_spelling(tmp_path: Path, spelling: str) -> None:
-    """A secret that is planted in any encoding is found: an empty result below means something."""
+    """The search finds a planted secret in every encoding, so an empty result in the next test is meaningful."""
     (tmp_path / "deep").mkdir()
     text = spellings(PASSWORD)[spelling]
     (tmp_path / "deep" / "log").write_bytes(b"before " + text + b" after")
@@ -70,7 +70,7 @@ def test_the_search_finds_each_spelling(tmp_path: Path, spelling: str) -> None:
 
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
-    """Give a portal with one student."""
+    """The simulated portal with one student."""
     portal = Portal(simulated_portal_url)
     portal.reset()
     portal.has_student(USERNAME, PASSWORD)
@@ -80,7 +80,7 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram in which our bot is registered."""
+    """Telegram with our bot registered."""
     telegram = Telegram(telegram_url)
     telegram.call("/reset")
     telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
@@ -90,7 +90,7 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 
 @pytest.fixture
 def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[MarkerProcess]:
-    """Give the bot's process; nothing of it is left afterwards."""
+    """The bot's process; ended after the test."""
     need_browser()
     bot = MarkerProcess(tmp_path, telegram, portal)
     try:
@@ -100,12 +100,10 @@ def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[MarkerPr
 
 
 @pytest.mark.ordeal
-def test_a_day_with_faults_lets_no_secret_out(
-    tmp_path: Path, telegram: Telegram, portal: Portal, bot: MarkerProcess
-) -> None:
-    """After a registration, a mark, troubles of every kind and two crashes no secret is in any file or environment.
+def test_no_secret_leaks(tmp_path: Path, telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
+    """After a registration, a mark, faults of every kind and two crashes no secret is in any file or environment.
 
-    A password asked for before a crash is asked for again, and the message in which it was typed is deleted.
+    A password sent during a crash is accepted by the next process, and its message is deleted.
     """
     bot.start()
     admin = Person(telegram, ADMIN, "Admin")
@@ -122,7 +120,7 @@ def test_a_day_with_faults_lets_no_secret_out(
     student.says(PASSWORD)
     bot.start()
     student.sees("Registration complete!")
-    eventually("the password's end", lambda: not any(PASSWORD in (m["text"] or "") for m in student.screen()))
+    eventually("the deletion of the password", lambda: not any(PASSWORD in (m["text"] or "") for m in student.screen()))
     student.taps("Start Monitoring")
     student.sees("Monitoring: on since")
     lesson = portal.opens("Algebra")

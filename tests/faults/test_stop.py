@@ -1,4 +1,4 @@
-"""The end of the process with monitors in every state: nothing of it is left."""
+"""The process ends with monitors in every state, and no process is left running."""
 
 import json
 import signal
@@ -26,7 +26,7 @@ STOPS_WITHIN = 10.0  # seconds; Docker kills after as many
 
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
-    """Give a portal with the students."""
+    """The simulated portal with the students."""
     portal = Portal(simulated_portal_url)
     portal.reset()
     for number in range(STUDENTS):
@@ -37,7 +37,7 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram in which our bot is registered."""
+    """Telegram with our bot registered."""
     telegram = Telegram(telegram_url)
     telegram.call("/reset")
     telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
@@ -47,7 +47,7 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 
 @pytest.fixture
 def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[MarkerProcess]:
-    """Give the bot with all students watched but for one, who finds no place."""
+    """The bot with all students monitored and a place for all but one."""
     need_browser()
     bot = MarkerProcess(tmp_path, telegram, portal, MAX_ACTIVE_MONITORS=str(STUDENTS - 1))
     for number in range(STUDENTS):
@@ -65,7 +65,7 @@ def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[MarkerPr
 
 
 def ends(bot: MarkerProcess) -> None:
-    """End the bot as Docker does: with 0, without a Chrome left, and with everybody still to be watched."""
+    """Stop the bot with SIGTERM: exit code 0, no Chrome left, and all students still to be monitored."""
     begun = time.monotonic()
     assert bot.stop() == 0
     measured(f"{STUDENTS} students: ended", time.monotonic() - begun, STOPS_WITHIN)
@@ -75,25 +75,22 @@ def ends(bot: MarkerProcess) -> None:
 
 
 def frozen(bot: MarkerProcess, username: str) -> list[psutil.Process]:
-    """Freeze a student's Chrome with all its processes, and its driver."""
+    """Freeze all processes of a student's Chrome and its driver."""
     own = profile_name(username)
     tree: list[psutil.Process] = []
     for process in bot.browsers():
-        with suppress(psutil.NoSuchProcess):  # another student's Chrome may be ending in this moment
+        with suppress(psutil.NoSuchProcess):  # another student's Chrome may be ending
             if process.environ().get("ATTENDANCE_PROFILE", "").endswith(own):
                 tree += [process, *process.children(recursive=True)]
     assert tree
     for process in tree:
-        with suppress(psutil.NoSuchProcess):  # a part of Chrome that comes and goes
+        with suppress(psutil.NoSuchProcess):  # a short-lived child of Chrome
             process.send_signal(signal.SIGSTOP)
     return tree
 
 
 def test_in_every_state(bot: MarkerProcess, portal: Portal, telegram: Telegram) -> None:
-    """Watching, asking, resting, waiting for a place, signing in anew, frozen, in a pause, just starting: all end.
-
-    Who was watched is watched again by the next process.
-    """
+    """Monitors end and restart in every state: watching, asking, resting, waiting, signing in, paused, frozen."""
     asked, skips = (Person(telegram, FIRST + number, f"Student {number}") for number in (0, 1))
     asked.says("/start")
     skips.says("/start")
@@ -107,20 +104,20 @@ def test_in_every_state(bot: MarkerProcess, portal: Portal, telegram: Telegram) 
     portal.behaves(slow_ms=3000)
     before = len(portal.events("page_load"))
     portal.expires()
-    eventually("one who signs in anew", lambda: len(portal.events("page_load")) > before)
+    eventually("a new sign-in", lambda: len(portal.events("page_load")) > before)
     ends(bot)
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in tree)
 
     portal.behaves(slow_ms=0, status=503)
     told = bot.log().count("PortalUnavailable")
     bot.start()
-    eventually("one in a pause", lambda: bot.log().count("PortalUnavailable") > told)
-    ends(bot)  # the others are only just starting
+    eventually("a monitor in a pause", lambda: bot.log().count("PortalUnavailable") > told)
+    ends(bot)  # the other monitors are still starting
 
     portal.behaves(status=None)
     signed_in = len(portal.events("signed_in"))
     bot.start()
-    eventually("who was watched", lambda: len(portal.events("signed_in")) >= signed_in + STUDENTS - 2)
+    eventually("all sign-ins", lambda: len(portal.events("signed_in")) >= signed_in + STUDENTS - 2)
     ends(bot)
 
     days = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -1,4 +1,4 @@
-"""A writing process that is killed at any moment: what it acknowledged is there, and everything loads."""
+"""A writing process is killed at random moments: all acknowledged changes are there, and the data loads."""
 
 import random
 import subprocess
@@ -15,7 +15,7 @@ from tests.marker.running import KEY
 
 
 def test_killed_at_random_moments(tmp_path: Path) -> None:
-    """After `kill -9` at a random moment, again and again on the same data, no acknowledged change is missing."""
+    """After repeated `kill -9` at random moments on the same data no acknowledged change is missing."""
     chance = random.Random(11)
     acknowledged: set[str] = set()
     for _ in range(times(100)):
@@ -42,12 +42,12 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
 
 
 def _written_until_killed(folder: Path, chance: random.Random) -> list[str]:
-    """Let the writer write, kill it between two acknowledgements or within a write, return what it acknowledged."""
+    """Run the writer, kill it at a random moment, and return the changes that it acknowledged."""
     command = [sys.executable, "-m", "tests.faults.writer", str(folder)]
     with children.start(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().strip() for _ in range(chance.randint(1, 12))]
-        # a write takes a few milliseconds: the kill falls somewhere into one of the next
+        # a write takes a few milliseconds, so the kill comes during one of the next
         try:
             process.wait(chance.uniform(0, 0.02))
         except subprocess.TimeoutExpired:

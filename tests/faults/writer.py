@@ -1,6 +1,6 @@
-"""Changes a store and a ledger without end, and acknowledges each change on its standard output once it is made.
+"""Writes to a Storage and a database endlessly, and acknowledges each change on its standard output.
 
-A process of its own, so that it can be killed at any moment: `python -m tests.faults.writer FOLDER`.
+A separate process that a test can kill: `python -m tests.faults.writer FOLDER`.
 """
 
 import sys
@@ -17,7 +17,7 @@ NOW = datetime(2026, 9, 7, 4, 0, tzinfo=UTC)
 
 
 def main() -> None:
-    """Write for ever."""
+    """Write until killed."""
     folder = Path(sys.argv[1])
     storage, lessons = Storage(folder, Cipher(KEY)), Lessons(Database(folder / "ledger.sqlite3", [SCHEMA]))
     number = max((student.telegram_id for student in storage.students()), default=0)

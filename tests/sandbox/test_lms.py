@@ -1,4 +1,4 @@
-"""The LMS simulator, met with bare HTTP: both generations, and strict about everything."""
+"""The LMS simulator over plain HTTP: the strictness of both generations."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ ATTENDANCE = "/api/v1/attendance"
 
 
 class Client:
-    """A client of the LMS that does exactly what a test tells it."""
+    """A minimal client of the LMS."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -62,7 +62,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
 
 
 async def test_one_session_at_a_time(client: Client) -> None:
-    """A second sign-in is refused until the first one has signed out; then its tokens are worth nothing."""
+    """A second sign-in is refused until the first has signed out, which invalidates its tokens."""
     old = client.access
     assert (await client.sign_in()).status_code == 409
     sent: dict[str, Any] = {"json": ACCOUNT} if client.prefix else {"token": client.access}
@@ -77,19 +77,19 @@ async def test_one_session_at_a_time(client: Client) -> None:
     "body", [ACCOUNT | {"password": "x"}, ACCOUNT | {"email": "x@y"}, ACCOUNT | {"email": "Teacher@example.org"}, {}]
 )
 async def test_refused_sign_ins(client: Client, body: dict[str, str]) -> None:
-    """Wrong passwords, unknown people, capitals in the e-mail, and no fields are no sign-in."""
+    """Wrong passwords, unknown e-mails, capitals in the e-mail and missing fields are refused."""
     answer = await client.send("POST", f"{client.prefix}/login", json=body)
     assert answer.status_code == (401 if body and body["email"].islower() else 400)
 
 
 async def test_other_generations_addresses(client: Client) -> None:
-    """Only the generation that is played has its sign-in."""
+    """Only the current generation's sign-in exists."""
     other = "" if client.prefix else "/auth"
     assert (await client.send("POST", f"{other}/login", json=ACCOUNT)).status_code == 404
 
 
 async def test_tokens_end(client: Client) -> None:
-    """An access token lasts an hour of the LMS's own clock, a refresh token a week."""
+    """An access token is valid for an hour of the LMS's clock, a refresh token for a week."""
     parameters = {"mentorId": "m1", "role": "Mentor"}
     await client.scene.control("clock", advance=3599)
     assert (await client.send("GET", ATTENDANCE, client.access, params=parameters)).status_code == 200
@@ -101,7 +101,7 @@ async def test_tokens_end(client: Client) -> None:
 
 
 async def test_refresh(client: Client) -> None:
-    """The newer server takes the header and no body; the older one the body, and its refresh token rotates."""
+    """The newer server expects the header and no body; the older one a body, and its refresh token rotates."""
     wrong = {"json": {"refresh_token": client.refresh}} if client.prefix else {"token": client.refresh}
     assert (await client.send("POST", f"{client.prefix}/refresh", **wrong)).status_code == 400
     answers = [await refresh(client), await refresh(client)]
@@ -116,8 +116,8 @@ async def refresh(client: Client) -> httpx.Response:
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "refresh", "forged"])
-async def test_no_other_token(client: Client, token: str) -> None:
-    """No token, nonsense, a refresh token, or one that was changed opens nothing."""
+async def test_wrong_tokens(client: Client, token: str) -> None:
+    """A missing, malformed or forged token, and a refresh token as access token, are refused."""
     head, body, mac = client.access.split(".")
     token = {"refresh": client.refresh, "forged": f"{head}.{body[:-2]}.{mac}"}.get(token, token)
     answer = await client.send("GET", ATTENDANCE, token, params={"mentorId": "m1", "role": "Mentor"})
@@ -144,14 +144,14 @@ async def test_no_other_token(client: Client, token: str) -> None:
         ({"batch": "B"}, 403),
     ],
 )
-async def test_records_are_whole_or_nothing(client: Client, changes: dict[str, Any], status: int) -> None:
-    """A record needs every field, the whole roster and nobody else, and the teacher's own course."""
+async def test_records_must_be_complete(client: Client, changes: dict[str, Any], status: int) -> None:
+    """A record needs every field, exactly the roster, and a course of the teacher."""
     answer = await client.write(**changes)
     assert (answer.status_code, len(client.scene.world.records)) == (status, int(status == 201))
 
 
 async def test_create_and_update(client: Client) -> None:
-    """A record is created once, then updated; what is not there can't be; each write is on record."""
+    """A record is created once and then updated; an update of a missing one is refused; writes are logged."""
     assert (await client.write("PUT")).status_code == 404
     assert (await client.write()).status_code == 201
     twice = await client.write()
@@ -167,7 +167,7 @@ async def test_create_and_update(client: Client) -> None:
 
 @pytest.mark.parametrize("headers", [{"Accept": "*/*"}, {"Content-Type": "text/plain"}])
 async def test_headers(client: Client, headers: dict[str, str]) -> None:
-    """A call that does not speak JSON both ways is refused."""
+    """A call without JSON in Accept and Content-Type is refused."""
     answer = await client.send("POST", f"{client.prefix}/login", json=ACCOUNT, headers=headers)
     assert answer.status_code in (406, 415)
 
@@ -188,7 +188,7 @@ async def test_headers(client: Client, headers: dict[str, str]) -> None:
     ],
 )
 async def test_control_refuses_mistakes(client: Client, method: str, path: str, body: dict[str, Any]) -> None:
-    """The control API says what was wrong, and changes nothing."""
+    """The control API refuses wrong requests with a reason, and changes nothing."""
     before = (await client.scene.http.get("/control/behaviour")).json()
     answer = await client.scene.http.request(method, f"/control/{path}", json=body)
     assert answer.status_code in (400, 404)
@@ -197,7 +197,7 @@ async def test_control_refuses_mistakes(client: Client, method: str, path: str, 
 
 
 async def test_log_without_secrets(client: Client) -> None:
-    """The log has every call with its status, and neither passwords nor tokens."""
+    """The log has every call, and neither passwords nor tokens."""
     await client.write()
     log = (await client.scene.http.get("/control/log")).text
     stats = (await client.scene.http.get("/control/stats")).json()
@@ -206,14 +206,14 @@ async def test_log_without_secrets(client: Client) -> None:
 
 
 async def test_reset(client: Client) -> None:
-    """After a reset nobody is known, and earlier tokens are forgeries."""
+    """After a reset no account exists, and earlier tokens are invalid."""
     await client.scene.control("reset", generation=client.scene.world.generation)
     assert (await client.write()).status_code == 401
     assert (await client.sign_in()).status_code == 401
 
 
 def test_alone() -> None:
-    """`python -m sandbox.lms` prints the two settings that point at it, and ends at SIGTERM."""
+    """`python -m sandbox.lms` prints the two settings with its addresses, and ends at SIGTERM."""
     command = [sys.executable, "-m", "sandbox.lms", "--port", "0", "--generation", "older"]
     process = children.start(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""`python -m sandbox` as a newcomer meets it: a page in a browser, and nothing else."""
+"""`python -m sandbox`: its web page in a browser, and its processes."""
 
 import os
 import queue
@@ -32,10 +32,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Sandbox:
-    """The sandbox as a child process, as somebody starts it in a terminal."""
+    """The sandbox as a child process."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        # Its folders then lie in one that can be looked through afterwards.
+        # Its temporary folders are then in one that a test can check afterwards.
         environment = {**os.environ, "TMPDIR": str(folder)}
         command = [sys.executable, "-m", "sandbox", "--port", "0", *arguments]
         self.folder = folder
@@ -45,15 +45,15 @@ class Sandbox:
         self.said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.url = self.says("Open http").split()[1]
+        self.url = self.reads("Open http").split()[1]
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.put(line)
 
-    def says(self, words: str) -> str:
-        """Wait for a line with these words on the terminal."""
+    def reads(self, words: str) -> str:
+        """Wait for an output line with these words."""
         while True:
             line = self._lines.get(timeout=PATIENCE)
             self.said.append(line)
@@ -61,7 +61,7 @@ class Sandbox:
                 return line
 
     def family(self) -> list[psutil.Process]:
-        """All processes below the sandbox: the bot, its drivers and Chromes."""
+        """All descendants of the sandbox: the bot, its drivers and Chromes."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def bot(self) -> psutil.Process:
@@ -70,7 +70,7 @@ class Sandbox:
         return bot
 
     def end(self) -> None:
-        """Leave nothing behind, whatever the test did."""
+        """End the sandbox, whatever the test did."""
         if self.process.poll() is None:
             self.process.terminate()
         try:
@@ -84,12 +84,12 @@ class Sandbox:
 
 
 class Page:
-    """The sandbox's page in a browser: methods are what a person does there."""
+    """Page object of the sandbox's page."""
 
     def __init__(self, driver: webdriver.Chrome, url: str) -> None:
         self._driver = driver
         driver.get(url)
-        self.complaints()  # those of the page before, whose sandbox has ended
+        self.console()  # drop the entries of an earlier sandbox's page
 
     def _until(self, what: str, look: Callable[[], WebElement | bool | None]) -> WebElement:
         wait = WebDriverWait(self._driver, PATIENCE, 0.1, [StaleElementReferenceException])
@@ -120,25 +120,34 @@ class Page:
         self._press(f".phone[data-person={person}] .inline", label)
 
     def opens_link_as(self, person: str, student: str) -> None:
-        """Press the link in somebody's chat and open it in a student's."""
+        """Press the link in a person's chat and open it as a student."""
         self._press(f".phone[data-person={person}] .inline-link", "https://t.me/")
         self._press(".open-as button", student)
 
     def types_login(self, person: str, part: str) -> None:
-        """Press the username or password at the top of a chat, and send what it typed."""
+        """Press the username or password at the top of a chat, which types it, and send it."""
         self._press(f".phone[data-person={person}] .login .{part}", "")
         self._press(f".phone[data-person={person}] .write button", "Send")
 
     def sees(self, person: str, words: str) -> str:
-        """Wait for a message with these words."""
-        return self._one(f".phone[data-person={person}] .bubble", words).text
+        """Wait for a message with these words; returns its text."""
+        texts: list[str] = []
+
+        def look() -> bool:
+            # read in the same step: the page replaces a bubble when its message changes
+            bubbles = self._driver.find_elements(By.CSS_SELECTOR, f".phone[data-person={person}] .bubble")
+            texts[:] = [text for bubble in bubbles if words in (text := bubble.text)]
+            return bool(texts)
+
+        self._until(f"{person}'s message {words!r}", look)
+        return texts[-1]
 
     def chat(self, person: str) -> str:
-        """Everything in a chat now."""
+        """The current text of a chat."""
         return self._driver.find_element(By.CSS_SELECTOR, f".phone[data-person={person}] .messages").text
 
     def shares(self, person: str) -> None:
-        """Press the button that shares the phone's number or place."""
+        """Press the button that shares the phone number or location."""
         self._press(f".phone[data-person={person}] .shares button", "Share")
 
     def types(self, person: str, text: str) -> None:
@@ -155,7 +164,7 @@ class Page:
         self._one("#lessons li", words)
 
     def sees_bot(self, words: str) -> None:
-        """Wait for words about the bot's process."""
+        """Wait for words in the state of the bot's process."""
         self._one("#bot-state", words)
 
     def starts_bot_again(self) -> None:
@@ -163,7 +172,7 @@ class Page:
         self._press("#bot-start", "Start again")
 
     def formatted(self, html: str) -> str:
-        """What the page makes of a message's HTML, as HTML again."""
+        """Convert a message's HTML as the page does; returns HTML."""
         script = """
             const done = arguments[1], box = document.createElement("div");
             import("/page/formatting.js").then(({ formatted }) => {
@@ -173,14 +182,14 @@ class Page:
         """
         return str(self._driver.execute_async_script(script, html))
 
-    def complaints(self) -> list[str]:
-        """What the browser's console has to say."""
+    def console(self) -> list[str]:
+        """Entries of the browser's console."""
         return [str(entry["message"]) for entry in self._driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """A Chrome to look at the page with."""
+    """A Chrome for the sandbox's page."""
     chrome, chromedriver = _programs()
     options = webdriver.ChromeOptions()
     options.binary_location = chrome
@@ -195,7 +204,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
         yield browser
     finally:
         browser.quit()
-        # Debian's start script stays between the driver and Chrome, so that quit() may leave Chrome running.
+        # Debian's start script runs between the driver and Chrome, so quit() may leave Chrome running.
         for process in psutil.process_iter():
             if _environment(process).get("TMPDIR") == str(profile):
                 process.kill()
@@ -230,13 +239,13 @@ def started(folder: Path, *arguments: str) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    """A sandbox of the test's own."""
+    """A running sandbox."""
     with started(tmp_path) as running:
         yield running
 
 
 def eventually_gone(processes: list[psutil.Process]) -> bool:
-    """Wait until all of them have ended; one that init has not reaped yet has ended, too."""
+    """Wait until all processes have ended; zombies count as ended."""
     deadline = time.monotonic() + PATIENCE
     while any(map(_alive, processes)):
         if time.monotonic() > deadline:
@@ -253,7 +262,7 @@ def _alive(process: psutil.Process) -> bool:
 
 
 def register(page: Page) -> None:
-    """Bring the first student in, by what stands on the page."""
+    """Register the first student through the page."""
     page.starts("Admin")
     page.taps("Admin", "Admin Panel")
     page.taps("Admin", "Generate Invitation Code")
@@ -266,8 +275,8 @@ def register(page: Page) -> None:
 
 
 @pytest.mark.browser
-def test_a_newcomer_is_marked_through_the_page_alone(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
-    """With nothing but the page one registers, starts monitoring, opens a lesson and is marked; SIGTERM ends it all."""
+def test_first_path(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
+    """Through the page a student registers, starts monitoring and is marked; SIGTERM ends all processes."""
     page = Page(driver, sandbox.url)
     register(page)
     assert "portal-1" not in page.chat("Aruzhan"), "the password is still on the screen"
@@ -276,7 +285,7 @@ def test_a_newcomer_is_marked_through_the_page_alone(driver: webdriver.Chrome, s
     page.opens_lesson()
     assert "a_student" in page.sees("Aruzhan", "Attendance Marked.")
     page.sees_lesson("marked: a_student")
-    assert page.complaints() == []
+    assert page.console() == []
 
     family = sandbox.family()
     assert any("chrom" in process.name() for process in family)
@@ -288,8 +297,8 @@ def test_a_newcomer_is_marked_through_the_page_alone(driver: webdriver.Chrome, s
 
 @pytest.mark.browser
 @pytest.mark.ordeal
-def test_a_class_through_the_page_alone(driver: webdriver.Chrome, tmp_path: Path) -> None:
-    """With --classroom one opens a session, checks in by the link and is marked, with nothing but the page."""
+def test_class(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    """With --classroom a teacher opens a session, and a student checks in by the link and is marked."""
     with started(tmp_path, "--classroom") as sandbox:
         page = Page(driver, sandbox.url)
         page.starts("Teacher")
@@ -307,13 +316,13 @@ def test_a_class_through_the_page_alone(driver: webdriver.Chrome, tmp_path: Path
         page.taps("Teacher", "Confirm All (1)")
         page.taps("Teacher", "Yes, Confirm These (1)")
         page.sees("Aruzhan", "Attendance marked")
-        assert page.complaints() == []
+        assert page.console() == []
 
 
 @pytest.mark.browser
 @pytest.mark.ordeal
-def test_a_bot_that_ended_is_shown_and_started_again(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
-    """A bot that was killed is reported on terminal and page with its last line, and one press starts it again."""
+def test_killed_bot_is_shown_and_restarted(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
+    """Terminal and page show a killed bot's last line, and a button restarts it."""
     page = Page(driver, sandbox.url)
     register(page)
     page.taps("Aruzhan", "Start Monitoring")
@@ -321,8 +330,8 @@ def test_a_bot_that_ended_is_shown_and_started_again(driver: webdriver.Chrome, s
     bot, orphans = sandbox.bot(), sandbox.family()[1:]
     bot.send_signal(signal.SIGKILL)
     page.sees_bot("the bot has ended, killed by SIGKILL: 20")
-    assert "killed by SIGKILL. Its last line: 20" in sandbox.says("bot.py ended by itself")
-    assert eventually_gone(orphans), "the killed bot's Chrome is still there"
+    assert "killed by SIGKILL. Its last line: 20" in sandbox.reads("bot.py ended unexpectedly")
+    assert eventually_gone(orphans), "the killed bot's Chrome still runs"
     page.starts_bot_again()
     page.sees_bot("the bot is running")
     page.opens_lesson()
@@ -331,8 +340,8 @@ def test_a_bot_that_ended_is_shown_and_started_again(driver: webdriver.Chrome, s
 
 @pytest.mark.browser
 @pytest.mark.ordeal
-def test_a_killed_sandbox_leaves_no_bot_behind(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
-    """When the sandbox itself is killed, the bot and its Chromes end all the same."""
+def test_killed_sandbox(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
+    """When the sandbox is killed, the bot and its Chromes end too."""
     if sys.platform != "linux":
         pytest.skip("the kernel ends a dead process's children on Linux only")
     page = Page(driver, sandbox.url)
@@ -345,8 +354,8 @@ def test_a_killed_sandbox_leaves_no_bot_behind(driver: webdriver.Chrome, sandbox
 
 
 @pytest.mark.browser
-def test_what_a_bot_writes_cannot_script_the_page(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
-    """Of a message's HTML only Telegram's own tags and web links reach the page; the words of all others stay."""
+def test_bot_messages_cannot_script_the_page(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
+    """Only Telegram's tags and web links of a message's HTML are kept; of all other tags only the text."""
     page = Page(driver, sandbox.url)
     hostile = (
         '<b onclick="x()">bold</b><img src=x onerror="x()"><script>x()</script><u><iframe src="/"></iframe>under</u>'
@@ -358,43 +367,43 @@ def test_what_a_bot_writes_cannot_script_the_page(driver: webdriver.Chrome, sand
     )
 
 
-def test_a_bot_that_refuses_to_start_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one line with which bot.py refuses is on the terminal, and the page gets it with the exit code."""
+def test_bot_that_refuses_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Terminal and page show the error line of bot.py and its exit code."""
     monkeypatch.setenv("CHROME_BIN", "/no/such/chrome")
     with started(tmp_path) as sandbox:
-        assert "exit code 69. Its last line: CHROME_BIN: there is no program" in sandbox.says("ended by itself")
+        assert "exit code 69. Its last line: CHROME_BIN: there is no program" in sandbox.reads("ended unexpectedly")
         bot = httpx.get(f"{sandbox.url}/api/bot", timeout=PATIENCE).json()
         assert (bot["state"], bot["outcome"]) == ("ended", "exit code 69")
         assert "/no/such/chrome" in bot["last_line"]
         assert httpx.get(f"{sandbox.url}/api/bot?since=x", timeout=PATIENCE).status_code == 400
 
 
-def test_the_bot_gets_nothing_of_the_callers_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token, a proxy and a portal in the caller's environment do not reach the bot."""
+def test_bot_does_not_inherit_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token, a proxy and a portal in our environment are not passed on to the bot."""
     _programs()
     for name in ("TELEGRAM_BOT_TOKEN", "HTTPS_PROXY", "PORTAL_URL", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "https://the-callers-own.example")
     with started(tmp_path) as sandbox:
-        sandbox.says("is ready")
+        sandbox.reads("is ready")
         given = sandbox.bot().environ()
         assert [name for name, value in given.items() if "the-callers-own" in value] == []
         assert given["PORTAL_URL"].startswith("http://127.0.0.1:")
         assert given["ENV_FILE"] == ""
 
 
-def test_a_named_data_folder_is_kept(tmp_path: Path) -> None:
-    """With --data the bot's files stay, the key outside its data folder; without it nothing would."""
+def test_data_folder_is_kept(tmp_path: Path) -> None:
+    """With --data the bot's files are kept, with the key outside its data folder."""
     _programs()
     kept = tmp_path / "kept"
     with started(tmp_path, "--data", str(kept)) as sandbox:
-        sandbox.says("is ready")
+        sandbox.reads("is ready")
     assert sandbox.process.returncode == 0
     assert (kept / "data" / "ledger.sqlite3").exists()
     assert (kept / "secrets" / "encryption.key").exists()
     assert {entry.name for entry in tmp_path.iterdir()} == {"kept"}
 
 
-def test_a_taken_port_is_said_in_one_line(sandbox: Sandbox) -> None:
+def test_port_in_use(sandbox: Sandbox) -> None:
     """A second sandbox on the same port ends with one line that names the port, and starts no bot."""
     port = str(httpx.URL(sandbox.url).port)
     command = [sys.executable, "-m", "sandbox", "--port", port]
@@ -405,8 +414,8 @@ def test_a_taken_port_is_said_in_one_line(sandbox: Sandbox) -> None:
     assert port in line
 
 
-def test_the_browser_may_load_nothing_from_elsewhere(sandbox: Sandbox) -> None:
-    """Every file of the page comes with a policy that lets a browser load and run only what we serve."""
+def test_content_security_policy(sandbox: Sandbox) -> None:
+    """Every file of the page has a policy that allows only content from the sandbox."""
     files = [f"/page/{file.name}" for file in (ROOT / "sandbox" / "page").iterdir()]
     for path in ("/", *files):
         answer = httpx.get(f"{sandbox.url}{path}", timeout=PATIENCE)

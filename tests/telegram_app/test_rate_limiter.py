@@ -20,7 +20,7 @@ from sandbox.telegram.errors import ApiError
 from sandbox.telegram.people import send
 from sandbox.telegram.server import call_method
 from sandbox.telegram.signal import Clock
-from sandbox.telegram.world import Person, World
+from sandbox.telegram.world import Person, TelegramWorld
 from telegram_app.outbox import ANSWER, NOTICE, Item, Outbox
 from telegram_app.rate_limiter import (
     LONGEST_PAUSE,
@@ -289,7 +289,7 @@ class SimulatedTelegram(BaseRequest):
     """A transport that calls the simulator in this process, where time can be moved."""
 
     def __init__(self, clock: FakeClock) -> None:
-        self.world = World(Clock(clock.now, clock.monotonic), callback_lifetime=30)
+        self.world = TelegramWorld(Clock(clock.now, clock.monotonic), callback_lifetime=30)
         self.bot = self.world.add_bot(TOKEN, "marker", "SimulatedMarker")
         self.calls: list[tuple[float, str, int | None, int]] = []  # time, method, chat, status code
         self._clock = clock

@@ -1,4 +1,4 @@
-/* Starts the application on the nearly empty page: loads the theme and the client, and asks for this page's UI. */
+/* Starts the application on the initial page: loads the theme and the client, and requests this page's UI. */
 (function () {
   "use strict";
 
@@ -16,14 +16,14 @@
         "v-cw": document.documentElement.clientWidth,
         "v-ch": document.documentElement.clientHeight,
         "v-loc": location.href,
-        // By this the server knows the tab: the name outlives the page.
+        // The server identifies the tab by its name, which survives reloads.
         "v-wn": window.name
       }).toString();
     },
 
     initApplication: function (appId, config) {
       var name = appId.replace(/-\d+$/, "");
-      // What a driver sees from now until the client has both its script and its first state.
+      // The state that a driver reads until the client has its script and its first state.
       window.vaadin.clients[name] = { initializing: true, isActive: function () { return true; } };
 
       var style = document.createElement("link");

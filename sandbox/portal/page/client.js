@@ -1,8 +1,8 @@
-/* The running client: one round trip at a time, the loading indicator, overlays, heartbeat, and what goes wrong. */
+/* The client: one round trip at a time, loading indicator, overlays, heartbeat, and error handling. */
 (function () {
   "use strict";
 
-  // Vaadin's own milliseconds.
+  // Vaadin's delays in milliseconds.
   var INDICATOR_STAGES = [
     [300, "first"], [1500, "second v-loading-indicator-delay"], [5000, "third v-loading-indicator-wait"]
   ];
@@ -49,7 +49,7 @@
     });
 
     function draw(state) {
-      // A pushed state and an answer may overtake each other: the newer one stays.
+      // A pushed state and an answer may arrive out of order: keep the newer one.
       if (state.syncId <= syncId) return;
       syncId = state.syncId;
       var now = drawing.all(state);
@@ -71,7 +71,7 @@
       });
     }
 
-    /* A delayed event waits for one that is not. A field's newer value takes the place of one that has not gone. */
+    /* A delayed event is sent with the next one that is not. A field's new value replaces an unsent older one. */
     function send(event, isDelayed) {
       if (!running) return;
       var last = queue[queue.length - 1];
@@ -84,7 +84,7 @@
     function flush() {
       if (pending || !running || !flushWanted) return;
       flushWanted = false;
-      // What was pressed on a component that an answer has taken away meanwhile is lost without a sign.
+      // Clicks on components that an answer has removed meanwhile are lost silently.
       var events = queue.splice(0).filter(function (event) { return !event.id || drawing.has(event.id); });
       if (!events.length) return;
       pending = true;
@@ -130,7 +130,7 @@
     function heartbeat() {
       post("HEARTBEAT/", null, function (status) {
         if (status === 410) return stop(config.sessExpMsg);
-        // 404: this page is not known any more, though its session is. The next round trip will tell.
+        // 404: the UI is gone, but not the session. The next round trip will show it.
         if (status !== 200 && status !== 404) return false;
         beatLater();
         return true;
@@ -141,8 +141,8 @@
       setTimeout(heartbeat, config.heartbeatInterval * 1000);
     }
 
-    /* `answered` says whether the answer will do. Where it will not, or there is none, the same message is sent
-     * again: at once, then every few seconds, and after a moment a dialog tells of it. */
+    /* `answered` returns whether the answer is final. Otherwise, or without an answer, the same message is sent again:
+     * at once, then every few seconds, and after a moment a dialog is shown. */
     function post(what, body, answered, attempt) {
       if (!running) return;
       fetch(config.serviceUrl + "/" + what + uiQuery, { method: "POST", body: body, credentials: "same-origin" })
@@ -182,7 +182,7 @@
       return element;
     }
 
-    /* At every start the dialog stands there for a moment, hidden, to have all it needs when the server is gone. */
+    /* At every start the hidden dialog exists for a moment, so that its resources are loaded before the server fails. */
     function preloadDialog() {
       dialog.style.visibility = "hidden";
       overlays.appendChild(dialog);
@@ -193,7 +193,7 @@
       }, DIALOG_AT_START);
     }
 
-    /* The end of this page: from now on it only looks alive. */
+    /* Stops the client: from now on the page shows its last state and does not react. */
     function stop(error, errorDetails) {
       running = false;
       queue = [];
@@ -240,13 +240,13 @@
       isActive: function () { return !started || pending || (running && drawing.isWorkPending()); },
       getVersionInfo: function () { return config.versionInfo; }
     };
-    // A request cut off by leaving the page is no lost connection.
+    // A request aborted by leaving the page is no lost connection.
     window.addEventListener("pagehide", function () { running = false; });
     draw(initial);
     preloadDialog();
     beatLater();
     if (details.push) listen();
-    // The form comes only after this.
+    // The server sends the form only after this.
     if (!initial.ui) send({ event: "device", value: deviceId() });
   };
 })();

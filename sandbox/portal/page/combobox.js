@@ -1,10 +1,10 @@
-/* A combo box that takes new values, as Vaadin's VFilterSelect does it, its weakness included: each key asks the
- * server for suggestions, and when the focus goes before they have come, what was typed is lost for good. */
+/* A combo box that accepts new values, like Vaadin's VFilterSelect with its defect: each key requests suggestions
+ * from the server, and if the focus leaves before they arrive, the typed text is lost. */
 (function () {
   "use strict";
 
   var node = window.vaadin.widgets.node;
-  // Keys after which no suggestions are asked for.
+  // Keys that request no suggestions.
   var SILENT = ["Enter", "Tab", "Shift", "Control", "Alt", "ArrowDown", "ArrowUp", "PageDown", "PageUp", "Escape"];
 
   window.vaadin.widgets.comboBox = function (element, id, page) {
@@ -115,7 +115,7 @@
           selected = now.value;
         } else if (filter.toLowerCase() === now.filter) {
           waiting = false;
-          // A moment later, and so also after what the next line does.
+          // Deferred, so that it runs after the next line.
           setTimeout(open, 0);
           if (commitWhenAnswered) commitNow();
         }
@@ -131,7 +131,7 @@
       .appendChild(node("table")).appendChild(node("tbody"));
     content.appendChild(node("div", "v-filterselect-nextpage-off")).appendChild(node("span")).textContent = "Next";
     content.appendChild(node("div", "v-filterselect-status"));
-    // Its own clicks leave the focus in the field; all others close it.
+    // A click inside keeps the focus in the field; any other closes the popup.
     popup.addEventListener("mousedown", function (event) { event.preventDefault(); });
     document.addEventListener("mousedown", function (event) { if (!popup.contains(event.target)) popup.remove(); });
     return popup;

@@ -1,5 +1,5 @@
 /* Draws the server's component tree as the DOM of Vaadin 7 widgets.
- * A component keeps its nodes as long as its connector id stays; a re-draw brings new ids, and so new nodes. */
+ * A component keeps its nodes while its connector id stays; a redraw brings new ids and so new nodes. */
 (function () {
   "use strict";
 
@@ -47,7 +47,7 @@
       return widget.element;
     }
 
-    /* Lays children out anew only where they are others than before, so that the focus survives an answer. */
+    /* Rebuilds the children only if they changed, so that the focus survives an answer. */
     function fill(widget, state, place) {
       var elements = state.children.map(draw);
       var ids = state.children.map(function (child) { return child.id; }).join(" ");
@@ -84,7 +84,7 @@
       };
     }
 
-    /* One row for each field; ids and "for" as GWT counts them: useless as locators. */
+    /* One row for each field; ids and "for" are numbered as by GWT, so they are useless as locators. */
     function form(state) {
       var element = node("div", classes(state));
       var table = element.appendChild(node("table",
@@ -146,7 +146,7 @@
       function click() {
         if (!disabled) page.send({ id: state.id, event: "click" });
       }
-      // A click made by a script is taken too, as Vaadin does; but no focus moved, so no field was sent.
+      // As in Vaadin a scripted click works too, but it moves no focus, so no field's value is sent.
       element.addEventListener("click", click);
       element.addEventListener("keydown", function (event) { if (event.key === "Enter") click(); });
       element.addEventListener("keyup", function (event) { if (event.key === " ") click(); });
@@ -168,7 +168,7 @@
       return window.vaadin.widgets.comboBox(node("div", classes(state), { role: "combobox" }), state.id, page);
     }
 
-    /* Its value goes with the next event that does not wait: the click on the button. */
+    /* Its value is sent with the next immediate event: the click on the button. */
     function passwordField(state) {
       var element = node("input", classes(state), { type: "password", tabindex: "0" });
       var sent = "";
@@ -209,7 +209,7 @@
       var wrap = element.appendChild(node("div", "popupContent")).appendChild(node("div", "v-window-wrap"));
       wrap.appendChild(node("div", "", { tabindex: "0", "aria-label": "Top of dialog" }));
       var head = wrap.appendChild(node("div", "v-window-outerheader"));
-      // Two more that have the role of a button, and no class of one.
+      // Two more elements with the role of a button, but without its class.
       head.appendChild(node("div", "v-window-maximizebox v-window-maximizebox-disabled",
         { tabindex: "0", role: "button", "aria-label": "maximize button", id: state.id + "_window_maximizerestore" }));
       var closeBox = head.appendChild(node("div", "v-window-closebox",
@@ -242,7 +242,7 @@
     };
 
     return {
-      /* Draws the whole state; returns the root's node (or null) and those of the windows. */
+      /* Draws the whole state; returns the root node (or null) and the window nodes. */
       all: function (state) {
         next = {};
         var result = {
@@ -254,7 +254,7 @@
       },
       /* Whether this component is on the page. */
       has: function (id) { return id in drawn; },
-      /* Whether a component waits for more than the answer to a round trip. */
+      /* Whether a component waits for something besides the answer to a round trip. */
       isWorkPending: function () {
         return Object.values(drawn).some(function (widget) { return widget.isWorkPending && widget.isWorkPending(); });
       }

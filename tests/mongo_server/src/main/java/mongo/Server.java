@@ -9,9 +9,9 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.util.List;
 
-/** Serves MongoDB's wire protocol, for tests: in memory, or in a file that outlives the process. */
+/** Serves MongoDB's wire protocol for tests, in memory or in a file. */
 public final class Server {
-    /** What it calls itself: today's drivers refuse a server older than 4.4, and use nothing that this one lacks. */
+    /** The reported version: current drivers refuse servers older than 4.4, and use nothing that this one lacks. */
     private static final MongoVersion VERSION = new MongoVersion() {
         @Override
         public List<Integer> getVersionArray() {
@@ -27,7 +27,7 @@ public final class Server {
     private Server() {
     }
 
-    /** Listens, prints its address in one line, and serves until it is ended or its standard input is. */
+    /** Prints its address in one line and serves until it is terminated or its standard input ends. */
     public static void main(String[] arguments) throws IOException {
         int port = 0;
         String file = null;

@@ -7,7 +7,7 @@ import com.vaadin.ui.VerticalLayout;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** The lessons that were open when the page was loaded; with push also those that came since and are live. */
+/** Shows the lessons open at the page load and, with push, live lessons opened since. */
 final class AttendanceView extends VerticalLayout {
     private final transient Portal portal;
     private final String username;
@@ -18,9 +18,7 @@ final class AttendanceView extends VerticalLayout {
     private transient Runnable stopListening = () -> { };
 
     /**
-     * Made once for each page.
-     *
-     * @param onBlocked what to do when the student turns out to be blocked meanwhile
+     * @param onBlocked called when the student has been blocked meanwhile
      */
     AttendanceView(Portal portal, String username, Texts texts, Runnable onBlocked) {
         this.portal = portal;
@@ -40,8 +38,8 @@ final class AttendanceView extends VerticalLayout {
         super.attach();
         UI page = getUI();
         if (page.getPushConfiguration().getPushMode().isEnabled()) {
-            stopListening = portal.world().onLiveChange(lesson -> tell(page, lesson));
-            // One may have opened between the reading of the lessons and the listening.
+            stopListening = portal.world().onLiveChange(lesson -> push(page, lesson));
+            // A lesson may have opened after the lessons were read and before the listener was added.
             portal.world().openFor(username).stream().filter(this::isMissed).forEach(this::follow);
         }
     }
@@ -56,11 +54,11 @@ final class AttendanceView extends VerticalLayout {
         return lesson.live() && !shown.containsKey(lesson.id());
     }
 
-    private void tell(UI page, Lesson lesson) {
+    private void push(UI page, Lesson lesson) {
         try {
             page.access(() -> follow(lesson));
         } catch (UIDetachedException pageIsGone) {
-            // It went between the listener's call and now: nobody looks at it any more.
+            // The page was closed after the listener was called.
         }
     }
 

@@ -2,39 +2,39 @@ package portal;
 
 import com.fasterxml.jackson.annotation.JsonAutoDetect;
 
-/** How the portal misbehaves now: the control API's own names, in snake case, and their values. */
+/** The portal's faults and options, with the control API's names in snake case. */
 @JsonAutoDetect(fieldVisibility = JsonAutoDetect.Visibility.NON_PRIVATE)
 final class Behaviour {
-    /** Every page load and every round trip takes that much longer. */
+    /** Delay of every page load and round trip. */
     int slowMs;
-    /** So many clicks on a mark button are answered without any change. */
+    /** The next clicks on a mark button have no effect. */
     int swallowClicks;
-    /** So many clicks on a mark button find the session gone, and make no mark. */
+    /** The session expires just before the next clicks on a mark button. */
     int expireOnClick;
-    /** So many clicks make their mark, and find the session gone before the answer. */
+    /** The next marks are made, then the session expires before the answer. */
     int expireAfterMark;
-    /** What every page load answers with, null for the page. */
+    /** HTTP status of every page load, null for the page. */
     Integer status;
     /** The bootstrap script can't be loaded. */
     boolean bootstrapFailure;
-    /** The page never gets its application's state. */
+    /** Pages do not get their first state until this is reset. */
     boolean stuckLoading;
-    /** Round trips are answered with something that is no answer: the client gives up at once. */
+    /** Round trips get an invalid answer, so the client gives up at once. */
     boolean communicationProblem;
-    /** Round trips are answered as if the student were not signed in to something before the portal. */
+    /** Round trips are answered with 401. */
     boolean authenticationProblem;
-    /** Round trips are cut without an answer and not done: the client tries again and again. */
+    /** Round trips are cut and not executed, so the client retries. */
     boolean connectionLost;
-    /** After the sign-in comes something that is neither lessons nor the empty label. */
+    /** The page after signing in has neither lessons nor the label that there are none. */
     boolean unknownView;
-    /** A click on the mark button asks first. */
+    /** A click on the mark button opens a confirmation dialog. */
     boolean confirmDialog;
-    /** The real combo box does this of its own accord; kept so that both simulators take the same settings. */
+    /** Always the case with the real combo box; kept so that both portals accept the same settings. */
     boolean blankUsername = true;
-    /** Pages loaded from now on keep a line to the server. */
+    /** Pages loaded from now on have push. */
     boolean push;
 
-    /** Refuses what no portal could do. */
+    /** Refuses invalid values. */
     void check() {
         if (Math.min(Math.min(slowMs, swallowClicks), Math.min(expireOnClick, expireAfterMark)) < 0) {
             throw Refusal.badRequest("a number must be zero or more");

@@ -5,8 +5,8 @@ import com.vaadin.server.BootstrapListener;
 import com.vaadin.server.BootstrapPageResponse;
 
 /**
- * Lets a page ask for a bootstrap script that isn't there. Refusing the real address would not do: browsers keep
- * the script for an hour.
+ * Makes pages request a missing bootstrap script. Refusing the real address does not work, since browsers cache the
+ * script for an hour.
  */
 final class BootstrapFailure implements BootstrapListener {
     private final transient Troubles troubles;
@@ -17,7 +17,7 @@ final class BootstrapFailure implements BootstrapListener {
 
     @Override
     public void modifyBootstrapFragment(BootstrapFragmentResponse response) {
-        // The scripts are known only when the whole page is.
+        // The scripts are only in the whole page.
     }
 
     @Override

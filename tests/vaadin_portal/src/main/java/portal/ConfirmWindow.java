@@ -6,7 +6,7 @@ import com.vaadin.ui.Label;
 import com.vaadin.ui.VerticalLayout;
 import com.vaadin.ui.Window;
 
-/** Asks before a mark is made. */
+/** The confirmation dialog before a mark. */
 final class ConfirmWindow extends Window {
     ConfirmWindow(Texts texts, Runnable onYes) {
         super(texts.attendance());

@@ -9,11 +9,11 @@ import javax.servlet.http.HttpServlet;
 import javax.servlet.http.HttpServletRequest;
 import javax.servlet.http.HttpServletResponse;
 
-/** How tests put the portal into a state and see what came of it. */
+/** The control API, with which tests set up the portal and read its state. */
 final class ControlServlet extends HttpServlet {
     private static final int DEFAULT_MINUTES = 10;
 
-    /** A student without the password. */
+    /** A student as JSON, without the password. */
     record StudentSeen(String username, String blocked) {
         StudentSeen(Student student) {
             this(student.username(), student.blocked());
@@ -75,7 +75,7 @@ final class ControlServlet extends HttpServlet {
             case "GET /marks" -> world.marks();
             case "GET /sessions" ->
                     Map.of("sessions", portal.sessions().count(), "uis", portal.sessions().countUis());
-            default -> throw Refusal.notFound("no such thing: " + request.getMethod() + " /control" + path);
+            default -> throw Refusal.notFound("no such route: " + request.getMethod() + " /control" + path);
         };
     }
 

@@ -6,15 +6,15 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 
-/** All that happened on the server, in order: the tests' witness. No password ever comes here. */
+/** The server's event log, read by tests. It never contains passwords. */
 final class EventLog {
 
     /**
-     * One line of the log.
+     * One event.
      *
      * @param n counts from 1
      * @param at wall clock, ISO 8601 with offset
-     * @param monotonic seconds of the clock that is never set
+     * @param monotonic seconds of a monotonic clock
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     record Entry(

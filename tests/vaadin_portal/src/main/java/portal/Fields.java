@@ -8,7 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.Set;
 import javax.servlet.http.HttpServletRequest;
 
-/** The JSON object that a control request brings; an empty body is an empty object. */
+/** The JSON object of a control request; an empty body is an empty object. */
 final class Fields {
     private final JsonNode object;
 
@@ -16,7 +16,7 @@ final class Fields {
         this.object = object;
     }
 
-    /** Names other than the {@code known} ones are refused: they are likely mistyped. */
+    /** Refuses names other than the {@code known} ones, which are likely typos. */
     static Fields of(HttpServletRequest request, Set<String> known) throws IOException {
         JsonNode body = body(request);
         for (Iterator<String> names = body.fieldNames(); names.hasNext(); ) {
@@ -84,7 +84,7 @@ final class Fields {
         return object.path(name).asBoolean();
     }
 
-    /** Null when there is none. */
+    /** Null if it is not given. */
     Set<String> texts(String name) {
         if (!object.hasNonNull(name)) {
             return null;

@@ -9,7 +9,7 @@ import com.vaadin.ui.HorizontalLayout;
 import com.vaadin.ui.themes.ValoTheme;
 import javax.servlet.http.Cookie;
 
-/** Home and the three flags: buttons too, though none of them signs in or marks. */
+/** The home button and the three flags, none of which signs in or marks. */
 final class Header extends HorizontalLayout {
     Header(Texts texts) {
         addStyleName("header");

@@ -3,7 +3,7 @@ package portal;
 import com.vaadin.ui.Label;
 import com.vaadin.ui.themes.ValoTheme;
 
-/** What a view is called, above the view. */
+/** The title above a view. */
 final class Heading extends Label {
     Heading(String text) {
         super(text);

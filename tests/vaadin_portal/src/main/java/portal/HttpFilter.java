@@ -10,7 +10,7 @@ import javax.servlet.ServletResponse;
 import javax.servlet.http.HttpServletRequest;
 import javax.servlet.http.HttpServletResponse;
 
-/** A filter of HTTP requests; the servlet API has one only from version 4 on, and Vaadin 7 stands on 3. */
+/** A filter of HTTP requests, which the servlet API has only since version 4; Vaadin 7 uses 3. */
 abstract class HttpFilter implements Filter {
     abstract void filter(HttpServletRequest request, HttpServletResponse response, FilterChain chain)
             throws IOException, ServletException;
@@ -23,11 +23,11 @@ abstract class HttpFilter implements Filter {
 
     @Override
     public void init(FilterConfig configuration) {
-        // Everything comes with the constructor.
+        // Configured by the constructor.
     }
 
     @Override
     public void destroy() {
-        // Nothing is held.
+        // No resources to release.
     }
 }

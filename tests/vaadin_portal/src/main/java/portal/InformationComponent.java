@@ -3,7 +3,7 @@ package portal;
 import com.vaadin.ui.CssLayout;
 import com.vaadin.ui.Label;
 
-/** Tells in place of everything else why there is nothing to do here. */
+/** The message shown instead of the lessons, such as the reason of a block. */
 final class InformationComponent extends CssLayout {
     InformationComponent(String text) {
         setPrimaryStyleName("v-information-component");

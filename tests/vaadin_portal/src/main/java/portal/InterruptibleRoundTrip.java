@@ -12,7 +12,7 @@ import com.vaadin.ui.UI;
 import java.io.IOException;
 import java.io.Reader;
 
-/** A round trip whose listeners may let the session end before the browser has its answer. */
+/** A round trip whose listeners can end the session before the answer is sent. */
 final class InterruptibleRoundTrip extends UidlRequestHandler {
     private static final String GONE = InterruptibleRoundTrip.class.getName() + ".gone";
 
@@ -24,7 +24,7 @@ final class InterruptibleRoundTrip extends UidlRequestHandler {
         this.log = log;
     }
 
-    /** From a listener: the session is over as soon as the listener has returned. */
+    /** Called by a listener: ends the session when the listener has returned. */
     static void endSession() {
         VaadinService.getCurrentRequest().setAttribute(GONE, true);
     }

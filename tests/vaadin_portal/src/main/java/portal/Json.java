@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 
-/** How the control API writes names and takes values: snake case, and no value of another kind than wanted. */
+/** The control API's JSON: names in snake case, and no conversion of values to other types. */
 final class Json {
     static final ObjectMapper MAPPER =
             JsonMapper.builder()

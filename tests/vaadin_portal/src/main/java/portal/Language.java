@@ -3,7 +3,7 @@ package portal;
 import java.util.Arrays;
 import javax.servlet.http.Cookie;
 
-/** The three languages of the portal: Kazakh unless a cookie says otherwise. */
+/** The portal's three languages, chosen by a cookie; Kazakh by default. */
 enum Language {
     KK("kk", "kz"),
     RU("ru", "ru"),

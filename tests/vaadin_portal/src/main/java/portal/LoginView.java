@@ -43,7 +43,7 @@ final class LoginView extends VerticalLayout {
         }
     }
 
-    /** In the middle of the page, over a curtain that takes all clicks. */
+    /** A modal window with the reason of a refused sign-in. */
     private static final class RefusalWindow extends Window {
         RefusalWindow(Texts texts) {
             super(texts.error());

@@ -4,13 +4,13 @@ import java.util.Iterator;
 import java.util.List;
 
 /**
- * What the command line says.
+ * The command line options.
  *
- * @param host the address to listen at
- * @param port the port to listen at, 0 for any free one
- * @param heartbeatSeconds how often an open page says that it is still there
- * @param sessionTimeoutSeconds how long a session without any request lives
- * @param exitWithStdin whether the process ends when its standard input does
+ * @param host the address to listen on
+ * @param port the port to listen on, 0 for any free one
+ * @param heartbeatSeconds the interval between an open page's heartbeats
+ * @param sessionTimeoutSeconds the lifetime of a session without requests
+ * @param exitWithStdin whether the process exits at the end of its standard input
  */
 record Options(String host, int port, int heartbeatSeconds, int sessionTimeoutSeconds, boolean exitWithStdin) {
 
@@ -54,7 +54,7 @@ record Options(String host, int port, int heartbeatSeconds, int sessionTimeoutSe
                 return number;
             }
         } catch (NumberFormatException notANumber) {
-            // Said below, in the same words as for a number out of range.
+            // Reported below, like a number out of range.
         }
         throw new IllegalArgumentException(name + ": got " + value + ", wants a whole number from " + atLeast);
     }

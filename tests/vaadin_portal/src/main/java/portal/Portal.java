@@ -1,6 +1,6 @@
 package portal;
 
-/** What the parts of the application share. */
+/** The state shared by the parts of the application. */
 record Portal(World world, Troubles troubles, Sessions sessions) {
     EventLog log() {
         return world.log;

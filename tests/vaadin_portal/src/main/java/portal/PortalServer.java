@@ -21,16 +21,16 @@ import org.eclipse.jetty.servlet.FilterHolder;
 import org.eclipse.jetty.servlet.ServletContextHandler;
 import org.eclipse.jetty.servlet.ServletHolder;
 
-/** Starts the portal and its control API on one port, and runs until it is told to end. */
+/** Serves the portal and its control API on one port until it is terminated. */
 public final class PortalServer {
     private static final String PATH = "/RegistrationOnline";
 
-    /** It tells at length of every page that was left while the server could still have spoken to it. */
+    /** Logs a stack trace for every page that is closed during a push request. */
     private static final Logger ATMOSPHERE_LOG = Logger.getLogger("org.atmosphere.cpr.AsynchronousProcessor");
 
     private PortalServer() {}
 
-    /** Prints one line with the portal's address as soon as it listens. */
+    /** Prints one line with the portal's address when it listens. */
     public static void main(String[] arguments) throws Exception {
         Options options;
         try {
@@ -41,7 +41,7 @@ public final class PortalServer {
             return;
         }
         logWarningsOnly();
-        // Nothing here is worth waiting for, least of all a request that is held back on purpose.
+        // Exit at once, without waiting for requests that are delayed on purpose.
         Runtime.getRuntime().addShutdownHook(new Thread(() -> Runtime.getRuntime().halt(0)));
         Server server = server(options);
         try {
@@ -59,7 +59,7 @@ public final class PortalServer {
         server.join();
     }
 
-    /** Standard output has the address alone, standard error what a person should look at. */
+    /** Standard output is only for the address, standard error only for warnings. */
     private static void logWarningsOnly() {
         System.setProperty("org.eclipse.jetty.LEVEL", "WARN");
         System.setProperty("org.eclipse.jetty.util.log.announce", "false");
@@ -91,7 +91,7 @@ public final class PortalServer {
     }
 
     private static ServletContextHandler application(Portal portal, Options options) {
-        // The context has the name and the servlet none: Vaadin makes the page's ids of both.
+        // The path is set on the context, not the servlet, since Vaadin derives the page's ids from both.
         ServletContextHandler context = new ServletContextHandler(ServletContextHandler.SESSIONS);
         context.setContextPath(PATH);
         context.getSessionHandler().setMaxInactiveInterval(options.sessionTimeoutSeconds());
@@ -103,7 +103,7 @@ public final class PortalServer {
         ServletHolder servlet = new ServletHolder(new PortalServlet(portal));
         servlet.setInitParameter("productionMode", "true");
         servlet.setInitParameter("heartbeatInterval", String.valueOf(options.heartbeatSeconds()));
-        // Left to look for itself, Atmosphere tries the classes of a Jetty of its own days.
+        // Without this Atmosphere looks for classes of an old Jetty.
         servlet.setInitParameter(ApplicationConfig.PROPERTY_COMET_SUPPORT, Servlet30CometSupport.class.getName());
         servlet.setAsyncSupported(true);
         servlet.setInitOrder(1);

@@ -8,7 +8,7 @@ import com.vaadin.server.VaadinServletService;
 import com.vaadin.server.communication.UidlRequestHandler;
 import java.util.List;
 
-/** Vaadin's request handling, where a round trip may find its session gone half-way. */
+/** Vaadin's request handling with {@link InterruptibleRoundTrip}. */
 final class PortalService extends VaadinServletService {
     private final transient EventLog log;
 

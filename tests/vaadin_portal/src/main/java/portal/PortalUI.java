@@ -9,7 +9,7 @@ import com.vaadin.ui.Label;
 import com.vaadin.ui.UI;
 import com.vaadin.ui.VerticalLayout;
 
-/** One open page: the header, and below it what its student may see. */
+/** One open page: the header, and below it the view for its student. */
 @Theme("r5")
 @Title("Registration Online")
 final class PortalUI extends UI {
@@ -62,7 +62,7 @@ final class PortalUI extends UI {
         }
     }
 
-    /** The real portal hears the browser's stored id before it draws the form: one round trip more. */
+    /** Like the real portal, gets the browser's stored device id by a round trip before the form is drawn. */
     private void onceDeviceIsKnown(Runnable next) {
         JavaScript.getCurrent().addFunction("portalDevice", arguments -> {
                             remember(arguments.getString(0));

@@ -7,7 +7,7 @@ import com.vaadin.shared.communication.PushMode;
 import com.vaadin.shared.ui.ui.Transport;
 import com.vaadin.ui.UI;
 
-/** Makes the page's server side, with or without a line on which the server can speak first. */
+/** Creates the UI of a page, with or without push. */
 final class PortalUiProvider extends UIProvider {
     private final transient Portal portal;
 

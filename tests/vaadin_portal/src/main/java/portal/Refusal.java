@@ -1,6 +1,6 @@
 package portal;
 
-/** The control API was asked for something wrong; the message says what. */
+/** A wrong request to the control API; the message says what is wrong. */
 final class Refusal extends RuntimeException {
     final int status;
 

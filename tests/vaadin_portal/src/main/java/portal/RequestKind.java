@@ -2,17 +2,17 @@ package portal;
 
 import javax.servlet.http.HttpServletRequest;
 
-/** What a browser wants from the portal. */
+/** The kinds of requests from a browser. */
 enum RequestKind {
-    /** The nearly empty first page. */
+    /** The initial HTML. */
     PAGE,
-    /** The page's script tells about its browser and gets the application's first state. */
+    /** The page's script sends the browser details and gets the first state. */
     FIRST_STATE,
-    /** A round trip: what the student did, answered with what changes on the page. */
+    /** A round trip: the student's events, answered with the changes of the page. */
     ROUND_TRIP,
-    /** The page says that it is still open. */
+    /** A heartbeat of an open page. */
     HEARTBEAT,
-    /** The line on which the server can speak first. */
+    /** A push request. */
     PUSH,
     /** Scripts, styles, images. */
     OTHER;

@@ -11,7 +11,7 @@ import javax.servlet.http.HttpServletResponse;
 import javax.servlet.http.HttpSession;
 import org.eclipse.jetty.server.Request;
 
-/** The sticky load balancer: without its cookie a request comes to a machine that doesn't know the session. */
+/** A sticky load balancer: without its cookie a request reaches a machine that does not know the session. */
 final class RouteFilter extends HttpFilter {
     private static final String ROUTE = "route";
 
@@ -22,7 +22,7 @@ final class RouteFilter extends HttpFilter {
         if (session != null && !came(request, session.getAttribute(ROUTE))) {
             Request astray = Request.getBaseRequest(request);
             astray.setSession(null);
-            // Not null: the browser did send the cookie of a session, only it is none of this machine's.
+            // Not null, since the browser sent a session cookie, though one of another machine.
             astray.setRequestedSessionId("of-another-machine");
             session = null;
         }

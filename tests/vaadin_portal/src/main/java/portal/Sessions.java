@@ -11,7 +11,7 @@ import javax.servlet.http.HttpSession;
 import javax.servlet.http.HttpSessionEvent;
 import javax.servlet.http.HttpSessionListener;
 
-/** All sessions of the portal, whose they are, and their end. */
+/** All sessions of the portal with their usernames. */
 final class Sessions implements HttpSessionListener {
     private static final String USERNAME = "portal.username";
     private static final String ENDED = "portal.ended";
@@ -41,12 +41,12 @@ final class Sessions implements HttpSessionListener {
         session.getSession().setAttribute(USERNAME, username);
     }
 
-    /** Null when nobody has signed in there. */
+    /** Null if nobody has signed in. */
     static String usernameOf(VaadinSession session) {
         return (String) session.getSession().getAttribute(USERNAME);
     }
 
-    /** Null when there is no session, when it is over, and when nobody has signed in there. */
+    /** Null if there is no session, it has ended, or nobody has signed in. */
     static String usernameOf(HttpSession session) {
         try {
             return session == null ? null : (String) session.getAttribute(USERNAME);
@@ -55,7 +55,7 @@ final class Sessions implements HttpSessionListener {
         }
     }
 
-    /** Ends all sessions; the answer says whose they were, with "" where nobody had signed in. */
+    /** Ends all sessions; returns their usernames, "" if nobody had signed in. */
     List<String> endAll() {
         return end(session -> true);
     }
@@ -73,13 +73,13 @@ final class Sessions implements HttpSessionListener {
         return usernames;
     }
 
-    /** As the container does it at a time-out. */
+    /** Ends a session as the container does at a time-out. */
     static void invalidate(HttpSession session) {
         try {
             session.setAttribute(ENDED, true);
             session.invalidate();
         } catch (IllegalStateException alreadyOver) {
-            // Somebody else was quicker: it is gone, which is what was wanted.
+            // It has ended meanwhile.
         }
     }
 
@@ -87,7 +87,7 @@ final class Sessions implements HttpSessionListener {
         return all.size();
     }
 
-    /** How many pages the server still keeps the state of, dead ones too. */
+    /** The number of UIs on the server, including those of closed pages. */
     int countUis() {
         return all.stream().mapToInt(Sessions::uisOf).sum();
     }

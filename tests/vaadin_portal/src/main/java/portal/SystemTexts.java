@@ -3,7 +3,7 @@ package portal;
 import com.vaadin.server.CustomizedSystemMessages;
 import com.vaadin.server.SystemMessages;
 
-/** What the toolkit itself tells when something is wrong: Russian on the real portal, whatever the language. */
+/** Vaadin's system notifications, which are Russian on the real portal in every language. */
 final class SystemTexts {
     private static final String CLICK_TO_GO_ON =
             "Несохранённые данные потеряны.<br/><u>Нажмите здесь</u> или клавишу ESC, чтобы продолжить.";

@@ -1,6 +1,6 @@
 package portal;
 
-/** The portal's words, in the language of one page. */
+/** The portal's texts in one language. */
 record Texts(
         String signInHeading,
         String user,

@@ -13,7 +13,7 @@ import javax.servlet.http.HttpServlet;
 import javax.servlet.http.HttpServletRequest;
 import javax.servlet.http.HttpServletResponse;
 
-/** The theme r5: Vaadin's precompiled Valo under that name, and one-colour flags. */
+/** The theme r5: Vaadin's precompiled Valo under this name, and single-colour flags. */
 final class ThemeServlet extends HttpServlet {
     private static final String VALO = "/VAADIN/themes/valo/styles.css";
     private static final Map<String, Color> IMAGES =
@@ -41,7 +41,7 @@ final class ThemeServlet extends HttpServlet {
         response.getOutputStream().write(content);
     }
 
-    /** Valo's rules hold below an element with its own name, here it is ours; its images stay where they are. */
+    /** Replaces the theme's name in Valo's selectors and adapts the paths of its images. */
     private static byte[] styles() throws IOException {
         try (InputStream valo = ThemeServlet.class.getResourceAsStream(VALO)) {
             if (valo == null) {

@@ -9,7 +9,7 @@ import javax.servlet.http.HttpServletRequest;
 import javax.servlet.http.HttpServletResponse;
 import org.eclipse.jetty.server.Request;
 
-/** Stands before the application: writes down what comes in, and gives it the troubles that are wanted. */
+/** Logs requests and injects faults before the application handles them. */
 final class TroubleFilter extends HttpFilter {
     private final EventLog log;
     private final Troubles troubles;
@@ -63,7 +63,7 @@ final class TroubleFilter extends HttpFilter {
             return true;
         }
         if (troubles.has(now -> now.communicationProblem)) {
-            // An error's status would make the client try again; nonsense makes it give up.
+            // An error status would make the client retry; an invalid answer makes it give up.
             response.setContentType("text/html");
             response.getWriter().println("<html><body>Bad Gateway</body></html>");
             return true;

@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.util.function.Predicate;
 import java.util.function.ToIntFunction;
 
-/** Holds the portal's behaviour, and holds requests back for as long as it says so. */
+/** The portal's current behaviour, and the delays of requests by it. */
 final class Troubles {
     private Behaviour behaviour = new Behaviour();
 
@@ -22,7 +22,7 @@ final class Troubles {
         return behaviour.status;
     }
 
-    /** Changes what {@code wanted} names; a wrong name or value changes nothing. */
+    /** Changes the named values; a wrong name or value changes nothing. */
     synchronized JsonNode change(JsonNode wanted) throws IOException {
         try {
             Behaviour changed = Json.MAPPER.treeToValue(now(), Behaviour.class);
@@ -53,12 +53,12 @@ final class Troubles {
         return behaviour.expireAfterMark > 0 && behaviour.expireAfterMark-- > 0;
     }
 
-    /** Returns when the request has waited as long as the behaviour, changed meanwhile or not, wants it to. */
+    /** Waits for the behaviour's delay, also if it is changed meanwhile. */
     void holdWhileSlow() throws InterruptedException {
         holdFor(current -> current.slowMs);
     }
 
-    /** Returns when pages may become ready again. */
+    /** Waits while pages are stuck. */
     void holdWhileStuck() throws InterruptedException {
         holdFor(current -> current.stuckLoading ? Integer.MAX_VALUE : 0);
     }

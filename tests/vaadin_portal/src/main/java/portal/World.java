@@ -12,7 +12,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
-/** The university as its server knows it: students, lessons, marks. Decides alone what is marked. */
+/** The state of the portal: students, lessons and marks. Marks are made only here. */
 final class World {
 
     /** One student's mark for one lesson. */
@@ -51,18 +51,18 @@ final class World {
         return List.copyOf(students.values());
     }
 
-    /** Null when there is none of that name. */
+    /** Null if it does not exist. */
     synchronized Student student(String username) {
         return students.get(Student.key(username));
     }
 
-    /** Why the account is blocked, null when it is not. */
+    /** The reason of a block, null if not blocked. */
     synchronized String blockedBecause(String username) {
         Student student = student(username);
         return student == null ? null : student.blocked();
     }
 
-    /** Returns the student's name as it was registered, null when it does not fit the password. */
+    /** Returns the registered name, null if name and password do not match. */
     synchronized String signIn(String username, String password) {
         Student student = student(username);
         if (student == null || !student.password().equals(password)) {
@@ -85,11 +85,11 @@ final class World {
             log.add("opened", null, lesson.id(), subject);
         }
         timer.schedule(() -> close(lesson, "time is over"), minutes, TimeUnit.MINUTES);
-        tellOpenPages(lesson);
+        notifyOpenPages(lesson);
         return lesson;
     }
 
-    /** A lesson that is closed already stays so; nor is one closed that a reset has taken away. */
+    /** Closes a lesson; no effect if it is closed or was removed by a reset. */
     void close(Lesson lesson, String why) {
         synchronized (this) {
             if (!open.remove(lesson)) {
@@ -97,10 +97,10 @@ final class World {
             }
             log.add("closed", null, lesson.id(), why);
         }
-        tellOpenPages(lesson);
+        notifyOpenPages(lesson);
     }
 
-    /** Null when there is none with that number. */
+    /** Null if there is no such lesson. */
     synchronized Lesson lesson(int id) {
         return lessons.get(id);
     }
@@ -113,7 +113,7 @@ final class World {
         return open.contains(lesson);
     }
 
-    /** What a student's page shows. */
+    /** The open lessons of a student. */
     synchronized List<Lesson> openFor(String username) {
         return lessons.values().stream().filter(this::isOpen).filter(lesson -> lesson.isFor(username)).toList();
     }
@@ -133,7 +133,7 @@ final class World {
     /**
      * Marks a lesson once.
      *
-     * @return false when no mark was made: it is the second, or comes too late; the log says which
+     * @return false if the lesson was marked already or is closed; the log says which
      */
     synchronized boolean mark(Lesson lesson, String username) {
         if (isMarked(lesson, username)) {
@@ -148,14 +148,14 @@ final class World {
         return false;
     }
 
-    /** Tells {@code listener} of every live lesson that opens or closes; the answer ends that. */
+    /** Calls {@code listener} for every live lesson that opens or closes; the result removes the listener. */
     Runnable onLiveChange(Consumer<Lesson> listener) {
         liveListeners.add(listener);
         return () -> liveListeners.remove(listener);
     }
 
-    /** Never under this object's lock: a page's redraw comes back here from under its own. */
-    private void tellOpenPages(Lesson lesson) {
+    /** Must not be called under this object's lock: a page's redraw calls this object under the page's lock. */
+    private void notifyOpenPages(Lesson lesson) {
         if (lesson.live()) {
             liveListeners.forEach(listener -> listener.accept(lesson));
         }
