@@ -32,7 +32,7 @@ from classroom.photos import Photos
 from classroom.reports.sending import Files
 from classroom.reports.sending import Reports as SessionReports
 from classroom.rooms import Rooms
-from classroom.services import Classroom, Side
+from classroom.services import Classroom, apology
 from classroom.store import Store, StoreError, StoreUnavailable
 from classroom.store.sqlite import SqliteStore
 from classroom.student.bot import StudentBot
@@ -55,6 +55,7 @@ from telegram_app.files import files_in
 from telegram_app.outbox import BETWEEN_SENDS, MakeFile, OnSent, Outbox
 from telegram_app.people import People
 from telegram_app.persistence import StepsFromLedger
+from telegram_app.side import Side
 from telegram_app.side_by_side import run_side_by_side
 
 log = logging.getLogger(__name__)
@@ -220,7 +221,7 @@ async def _bot(
         log.info("person %d has blocked the %s's bot", person, name)
 
     outbox = Outbox(application.bot, database, name, lost, clock, between_sends, make_file, on_sent)
-    side = Side(people, outbox, Told(database), languages=await asyncio.to_thread(people.languages))
+    side = Side(people, outbox, Told(database), languages=await asyncio.to_thread(people.languages), apology=apology)
     return BotParts(setting, application, poll, side, database)
 
 

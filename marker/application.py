@@ -5,10 +5,6 @@ import logging
 import time
 from datetime import timedelta
 
-from telegram import Update
-from telegram.error import TelegramError
-from telegram.ext import ContextTypes
-
 from core.sqlite import LedgerUnavailable
 from lessons.events import Event, StatusEvent
 from marker.admin.invitations import Invitations
@@ -66,7 +62,7 @@ class Marker:
         application.add_handlers(Deletion(self._services, self.offers, self._passwords.end_trial).handlers())
         application.add_handlers(StrayTexts(self._services, self._questions).handlers())
         application.add_handler(self.presence.catch_all())
-        application.add_error_handler(self._apologise)
+        application.add_error_handler(self._services.apologise)
 
     async def resume(self) -> int:
         """Take up what an earlier process left: marks to tell, questions to ask again, monitors; return how many."""
@@ -125,14 +121,3 @@ class Marker:
         for student in self._services.registry.newly_waiting():
             await self.notices.tell_waiting(student)
         return resumed
-
-    async def _apologise(self, update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
-        """Answer a person whose tap or text failed on our side; straight, since the outgoing table may be the fault."""
-        chat = update.effective_chat if isinstance(update, Update) else None
-        if chat is None or chat.type != chat.PRIVATE or isinstance(context.error, TelegramError):
-            return
-        _ = self._services.texts(chat.id)
-        try:
-            await context.bot.send_message(chat.id, _("Something went wrong on our side. Please try again."))
-        except TelegramError as error:
-            log.info("person %d: not told of the failure (%s)", chat.id, type(error).__name__)

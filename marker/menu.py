@@ -7,10 +7,10 @@ from html import escape
 from lessons.events import State
 from marker.services import Services
 from storage import Student
-from telegram_app.i18n import LANGUAGES, Texts
+from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.side import SCREEN, below
 
-SLOT = "menu"
 LONGEST_TROUBLE = 300  # characters of the portal's words
 
 
@@ -58,19 +58,7 @@ async def fresh_menu(services: Services, person: int, headline: str = "") -> lis
 async def changed_menu(services: Services, person: int, headline: str = "") -> Item:
     """Return what brings the living menu up to date where it stands."""
     text, keyboard = await main_menu(services, person, headline)
-    return Item(person, "edit", text, keyboard, slot=SLOT)
-
-
-def below(person: int, text: str, keyboard: Keyboard | None) -> list[Item]:
-    """Return what shows a screen below what the person typed, and takes the buttons off the one before."""
-    return [Item(person, "strip", slot=SLOT), Item(person, "send", text, keyboard, slot=SLOT)]
-
-
-def language_menu(services: Services, person: int) -> tuple[str, Keyboard]:
-    """Return the choice of languages."""
-    _ = services.texts(person)
-    keyboard: Keyboard = [[Button(name, f"lang:{code}")] for code, name in LANGUAGES.items()]
-    return _("Choose your language."), [*keyboard, [Button(_("Back"), "menu")]]
+    return Item(person, "edit", text, keyboard, slot=SCREEN)
 
 
 def state_word(_: Texts, state: State) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 from telegram import Message, Update
 from telegram.ext import ConversationHandler, filters
 
-from marker.menu import SLOT, below, fresh_menu
-from marker.services import Services, sender
+from marker.menu import fresh_menu
+from marker.services import Services
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.people import Step
+from telegram_app.side import SCREEN, below, sender
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,9 @@ class Questions:
         """Write the step down and ask its question, as one transaction."""
         _ = self._services.texts(person)
         keyboard: Keyboard = [[Button(_("Cancel"), "reg:cancel")]]
-        items = [Item(person, "edit", question, keyboard, slot=SLOT)] if in_place else below(person, question, keyboard)
+        items = (
+            [Item(person, "edit", question, keyboard, slot=SCREEN)] if in_place else below(person, question, keyboard)
+        )
 
         def write() -> bool:
             now = self._services.clock.now()
@@ -145,17 +148,6 @@ class Questions:
         elif step is not None and step.name != AFTER_PASSWORD:
             self._services.people.clear_step(person)
         return True
-
-    async def adopt(self, person: int, message_id: int | None) -> None:
-        """Take the message whose button was tapped for the living menu."""
-        if message_id is not None:
-            await self._services.outbox.fill(person, SLOT, message_id)
-
-
-def typed_text(update: Update) -> str:
-    """Return what was typed; empty where the message is no text."""
-    message: Message | None = update.effective_message
-    return (message.text or "") if message is not None else ""
 
 
 def joined(*parts: str) -> str:

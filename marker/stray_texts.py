@@ -7,8 +7,9 @@ from telegram import Update
 from telegram.ext import ContextTypes, MessageHandler, filters
 
 from marker.menu import fresh_menu
-from marker.questions import AFTER_PASSWORD, LATE_WITHIN, PASSWORDS, TYPED, Questions, typed_text
-from marker.services import Services, sender
+from marker.questions import AFTER_PASSWORD, LATE_WITHIN, PASSWORDS, TYPED, Questions
+from marker.services import Services
+from telegram_app.side import sender, typed_text
 
 SHORTEST = 4  # characters; "hi" after a registration is a greeting
 

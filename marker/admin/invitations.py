@@ -12,12 +12,12 @@ from telegram.helpers import create_deep_linked_url
 
 from marker.admin.invitation_lines import is_unused, line, order
 from marker.admin.screens import AdminScreens, Context, Handler, asked_for, in_pairs, page_of
-from marker.menu import SLOT, below, fresh_menu
+from marker.menu import fresh_menu
 from marker.questions import NEW_PASSWORD, NOTE, PASSWORD, open_step
-from marker.services import sender
 from storage import CodeUsed, StorageUnavailable, UnknownCode
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
+from telegram_app.side import SCREEN, below, sender
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +83,9 @@ class Invitations(AdminScreens):
         panel, keyboard = self._panel_screen(person)
         note = [Button(_("Add Note"), f"inv:note:{code}:0")]
         await self._services.outbox.put(
-            Item(person, "strip", slot=SLOT),
+            Item(person, "strip", slot=SCREEN),
             Item(person, "photo", text, qr=link),
-            Item(person, "send", panel, [note, *keyboard], slot=SLOT),
+            Item(person, "send", panel, [note, *keyboard], slot=SCREEN),
         )
 
     # the list and a code's card
@@ -191,7 +191,7 @@ class Invitations(AdminScreens):
         )
         text = f"{problem}\n\n{question}" if problem else question
         keyboard: Keyboard = [[Button(_("Cancel"), "reg:cancel")]]
-        items = [Item(person, "edit", text, keyboard, slot=SLOT)] if in_place else below(person, text, keyboard)
+        items = [Item(person, "edit", text, keyboard, slot=SCREEN)] if in_place else below(person, text, keyboard)
 
         def write() -> bool:
             self._services.people.set_step(person, NOTE, data, self._services.clock.now())

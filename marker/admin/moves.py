@@ -14,13 +14,14 @@ from telegram.helpers import create_deep_linked_url
 from core.sqlite import LedgerUnavailable
 from marker.admin.screens import AdminScreens, Context, Handler, asked_for
 from marker.lockouts import Lockouts, too_many_codes
-from marker.menu import SLOT, below, changed_menu, fresh_menu
+from marker.menu import changed_menu, fresh_menu
 from marker.monitors.registry import StillRunning
-from marker.services import Services, sender, shown_in, tapped
+from marker.services import Services
 from marker.student.offers import Offers
 from marker.tables.moves import Move
 from storage import CODE_ALPHABET, AlreadyRegistered, NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
+from telegram_app.side import SCREEN, below, sender
 
 log = logging.getLogger(__name__)
 
@@ -110,9 +111,9 @@ class Moves(AdminScreens):
         )
         panel, keyboard = self._panel_screen(person)
         await self._services.outbox.put(
-            Item(person, "strip", slot=SLOT),
+            Item(person, "strip", slot=SCREEN),
             Item(person, "photo", text, qr=link),
-            Item(person, "send", panel, keyboard, slot=SLOT),
+            Item(person, "send", panel, keyboard, slot=SCREEN),
         )
 
     async def _revoke(self, update: Update, context: Context) -> None:
@@ -138,11 +139,7 @@ class Moves(AdminScreens):
         return True
 
     async def _move_here(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        person, code = sender(update), asked_for(context)["code"]
-        message_id = shown_in(query)
-        if message_id is not None:
-            await self._services.outbox.fill(person, SLOT, message_id)
+        person, code = await self._services.screen_tapped(update), asked_for(context)["code"]
         _, now = self._services.texts(person), self._services.clock.now()
         headline = ""
         until = await asyncio.to_thread(self._lockouts.codes_until, person)

@@ -7,8 +7,8 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, filters
 
 from marker.admin.screens import LINE, AdminScreens, Context, asked_for, page_of, shortened
-from marker.menu import below, changed_menu, state_word
-from marker.services import sender
+from marker.menu import changed_menu, state_word
+from telegram_app.side import below, sender
 
 
 class AdminHandlers(AdminScreens):

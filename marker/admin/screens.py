@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar
 from telegram import Update
 from telegram.ext import ContextTypes
 
-from marker.menu import SLOT
-from marker.services import Services, sender, shown_in, tapped
+from marker.services import Services
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.side import SCREEN, sender, tapped
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,7 @@ class AdminScreens:
                 _ = self._services.texts(person)
                 await tapped(update, _("This is for the administrator only."))
                 return None
-            message_id = shown_in(await tapped(update))
-            if message_id is not None:
-                await self._services.outbox.fill(person, SLOT, message_id)
+            await self._services.screen_tapped(update)
             return await handler(update, context)
 
         return guarded
@@ -61,7 +59,7 @@ class AdminScreens:
         ]
 
     async def _show(self, person: int, text: str, keyboard: Keyboard) -> None:
-        await self._services.outbox.put(Item(person, "edit", text, keyboard, slot=SLOT))
+        await self._services.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
 
 
 @dataclass(frozen=True)

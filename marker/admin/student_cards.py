@@ -13,11 +13,12 @@ from lessons.events import State
 from marker.admin.screens import LABEL, LINE, AdminScreens, Context, Handler, asked_for, in_pairs, page_of, shortened
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from marker.monitors.registry import StillRunning
-from marker.services import Services, sender
+from marker.services import Services
 from marker.student.offers import Offers
 from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button
+from telegram_app.side import sender
 
 log = logging.getLogger(__name__)
 

@@ -36,13 +36,13 @@ from marker.questions import (
     StillAsked,
     joined,
     open_step,
-    typed_text,
 )
 from marker.registration.code_problems import BAD_CODE, code_problem
 from marker.registration.password_steps import PasswordSteps
-from marker.services import Services, sender, shown_in, tapped
+from marker.services import Services
 from storage import CODE_ALPHABET, CODE_LENGTH, UsernameTaken, normalise_code
 from telegram_app.outbox import Item
+from telegram_app.side import sender, typed_text
 
 log = logging.getLogger(__name__)
 
@@ -127,10 +127,8 @@ class Registration:
         return await self._questions.end(person, known)
 
     async def _enter_code(self, update: Update, context: Context) -> str | int:
-        query = await tapped(update)
-        person = sender(update)
+        person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
-        await self._questions.adopt(person, shown_in(query))
         self._passwords.end_trial(person)
         if self._services.storage.student(person) is not None:
             await self._services.outbox.put(
@@ -145,9 +143,7 @@ class Registration:
         return await self._questions.ask(person, CODE, {}, self._code_question(person), in_place=True)
 
     async def _update_password(self, update: Update, context: Context) -> str | int:
-        query = await tapped(update)
-        person = sender(update)
-        await self._questions.adopt(person, shown_in(query))
+        person = await self._services.screen_tapped(update)
         self._passwords.end_trial(person)
         student = self._services.storage.student(person)
         if student is None:
@@ -240,9 +236,7 @@ class Registration:
         return await self._questions.end(person, _("Cancelled."))
 
     async def _cancel_tapped(self, update: Update, context: Context) -> int:
-        query = await tapped(update)
-        person = sender(update)
-        await self._questions.adopt(person, shown_in(query))
+        person = await self._services.screen_tapped(update)
         self._passwords.end_trial(person)
         _ = self._services.texts(person)
         menu = await changed_menu(self._services, person, _("Cancelled."))

@@ -10,15 +10,16 @@ from telegram.ext import ContextTypes, ConversationHandler
 
 from marker.admin.invitations import Invitations
 from marker.lockouts import Lockouts, too_many_passwords
-from marker.menu import below, changed_menu
+from marker.menu import changed_menu
 from marker.monitors.password_check import Outcome, Verdict
-from marker.questions import NEW_PASSWORD, PASSWORD, PASSWORDS, STEPS, Questions, joined, open_step, typed_text
+from marker.questions import NEW_PASSWORD, PASSWORD, PASSWORDS, STEPS, Questions, joined, open_step
 from marker.registration.code_problems import BAD_CODE, code_problem
 from marker.registration.password_trials import UNTRIED, PasswordTrials, Trial
-from marker.services import Services, sender, shown_in, tapped
+from marker.services import Services
 from storage import AlreadyRegistered, NotRegistered, StorageUnavailable, UsernameTaken
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Keyboard
+from telegram_app.side import below, sender, typed_text
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +74,7 @@ class PasswordSteps:
 
     async def skip(self, update: Update, context: Context) -> str | int:
         """Keep the password untried; where none is being tried any more, show what stands now."""
-        query = await tapped(update)
-        person = sender(update)
-        await self._questions.adopt(person, shown_in(query))
+        person = await self._services.screen_tapped(update)
         trial = self._trials.take(person)
         if trial is not None:
             await self._conclude(trial, UNTRIED)

@@ -7,23 +7,20 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from telegram import Update
-from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, ContextTypes, filters
+from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
 from marker.lockouts import Lockouts, too_many_passwords
-from marker.menu import SLOT, changed_menu, fresh_menu, language_menu
+from marker.menu import changed_menu, fresh_menu
 from marker.monitors.registry import Started
-from marker.services import Services, sender, shown_in, tapped
+from marker.services import Services
 from marker.student.notices import Notices
 from marker.student.offers import Offers
 from storage import Mode, NotRegistered, StorageUnavailable
-from telegram_app.i18n import LANGUAGES
-from telegram_app.outbox import Item
+from telegram_app.side import TYPED, Context, sender
 
 log = logging.getLogger(__name__)
 
-Context = ContextTypes.DEFAULT_TYPE
 Result = TypeVar("Result")
-_PRIVATE = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
 
 
 class StudentHandlers:
@@ -44,14 +41,13 @@ class StudentHandlers:
             CallbackQueryHandler(self._status, pattern=r"^(mon:status|menu)$"),
             CallbackQueryHandler(self._mode, pattern=r"^mode:(automatic|manual)$"),
             CallbackQueryHandler(self._skip, pattern=r"^skip:(yes|no)$"),
-            CallbackQueryHandler(self._language, pattern=r"^lang:(en|ru|kk)$"),
-            CommandHandler("language", self._choose_language, filters=_PRIVATE),
-            CommandHandler("help", self._help, filters=_PRIVATE),
-            CommandHandler("cancel", self._menu, filters=_PRIVATE),
+            *self._services.language_handlers(self._show),
+            CommandHandler("help", self._help, filters=TYPED),
+            CommandHandler("cancel", self._menu, filters=TYPED),
         ]
 
     async def _start(self, update: Update, context: Context) -> None:
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
         until = await self._passwords_until(person)
         if until is not None:
@@ -71,7 +67,7 @@ class StudentHandlers:
         return await asyncio.to_thread(self._lockouts.passwords_until, person, student.username)
 
     async def _stop(self, update: Update, context: Context) -> None:
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
         student = self._services.storage.student(person)
         _running, headline = await self._saved(person, self._services.registry.stop(person))
@@ -82,14 +78,14 @@ class StudentHandlers:
     async def _mode(self, update: Update, context: Context) -> None:
         query = update.callback_query
         mode: Mode = "manual" if query is not None and query.data == "mode:manual" else "automatic"
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         _done, headline = await self._saved(person, self._services.registry.set_mode(person, mode))
         await self._show(person, headline)
 
     async def _skip(self, update: Update, context: Context) -> None:
         query = update.callback_query
         skip = query is not None and query.data == "skip:yes"
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
         student = self._services.storage.student(person)
         if student is None:
@@ -113,7 +109,7 @@ class StudentHandlers:
             return None, _("That could not be saved. Please try again later.")
 
     async def _status(self, update: Update, context: Context) -> None:
-        await self._show(await self._tapped(update))
+        await self._show(await self._services.screen_tapped(update))
 
     async def _menu(self, update: Update, context: Context) -> None:
         await self._services.outbox.put(*await fresh_menu(self._services, sender(update)))
@@ -126,36 +122,6 @@ class StudentHandlers:
             "Use it only for lessons that you attend.\n/start menu, /language language, /cancel stop a question"
         )
         await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
-
-    async def _choose_language(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        text, keyboard = language_menu(self._services, person)
-        await self._services.outbox.put(
-            Item(person, "strip", slot=SLOT), Item(person, "send", text, keyboard, slot=SLOT)
-        )
-
-    async def _language(self, update: Update, context: Context) -> None:
-        query = update.callback_query
-        chosen = (query.data or "").removeprefix("lang:") if query is not None else ""
-        person = await self._tapped(update)
-        if chosen not in LANGUAGES:
-            return
-        self._services.languages[person] = chosen
-
-        def keep() -> bool:
-            self._services.people.set_language(person, chosen)
-            return True
-
-        await self._services.outbox.put(await changed_menu(self._services, person), when=keep)
-
-    async def _tapped(self, update: Update) -> int:
-        """Answer a tap; its message is the living menu from now on."""
-        query = await tapped(update)
-        person = sender(update)
-        message_id = shown_in(query)
-        if message_id is not None:
-            await self._services.outbox.fill(person, SLOT, message_id)
-        return person
 
     async def _show(self, person: int, headline: str = "") -> None:
         await self._services.outbox.put(await changed_menu(self._services, person, headline))

@@ -9,12 +9,13 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, ContextTypes
 
 from core.sqlite import LedgerUnavailable
-from marker.menu import SLOT, changed_menu, main_menu
+from marker.menu import changed_menu, main_menu
 from marker.monitors.registry import StillRunning
-from marker.services import Services, sender, shown_in, tapped
+from marker.services import Services
 from marker.student.offers import Offers
 from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import NOTICE, Button, Item
+from telegram_app.side import SCREEN
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Deletion:
         ]
 
     async def _ask(self, update: Update, context: Context) -> None:
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         if self._services.storage.student(person) is None:
             await self._services.outbox.put(await changed_menu(self._services, person))
             return
@@ -49,10 +50,10 @@ class Deletion:
             "new invitation code."
         )
         keyboard = [[Button(_("Yes, Delete Everything"), "del:yes")], [Button(_("Back"), "menu")]]
-        await self._services.outbox.put(Item(person, "edit", question, keyboard, slot=SLOT))
+        await self._services.outbox.put(Item(person, "edit", question, keyboard, slot=SCREEN))
 
     async def _delete(self, update: Update, context: Context) -> None:
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         student = self._services.storage.student(person)
         if student is None:  # a second tap
             await self._services.outbox.put(await changed_menu(self._services, person))
@@ -90,11 +91,3 @@ class Deletion:
                 text = _("{username} has deleted their data.").format(username=escape(student.username))
                 items.append(Item(admin, "send", text, lane=NOTICE))
         return items
-
-    async def _tapped(self, update: Update) -> int:
-        query = await tapped(update)
-        person = sender(update)
-        message_id = shown_in(query)
-        if message_id is not None:
-            await self._services.outbox.fill(person, SLOT, message_id)
-        return person

@@ -10,10 +10,11 @@ from telegram import Update
 from telegram.ext import CallbackQueryHandler, ContextTypes
 
 from lessons.journal import LessonRow
-from marker.services import Services, sender, tapped
+from marker.services import Services
 from portal.lessons import Lesson
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item
+from telegram_app.side import sender, tapped
 
 log = logging.getLogger(__name__)
 

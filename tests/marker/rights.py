@@ -36,6 +36,7 @@ from telegram_app.claims import Told
 from telegram_app.outbox import Button, Item, Outbox
 from telegram_app.people import People
 from telegram_app.persistence import StepsFromLedger
+from telegram_app.rate_limiter import PriorityRateLimiter
 from tests.e2e.people import TOKEN
 from tests.marker.running import KEY, FakeMonitor, FakeSignInCheck, SteppedClock
 
@@ -131,23 +132,24 @@ class House:
             .request(Offline())
             .get_updates_request(Offline())
             .updater(None)
+            .rate_limiter(PriorityRateLimiter(per_second=100_000))
             .persistence(StepsFromLedger(people, STEPS))
             .build()
         )
         self.check = FakeSignInCheck()
         self.services = Services(
-            settings,
-            self.clock,
-            self.storage,
-            lessons,
-            people,
-            self.registry,
-            cast(Outbox, self.shown),
-            watches,
-            Told(self.database),
-            Attempts(self.database),
-            Moves(self.database),
-            cast(SignInCheck, self.check),
+            settings=settings,
+            clock=self.clock,
+            storage=self.storage,
+            lessons=lessons,
+            people=people,
+            registry=self.registry,
+            outbox=cast(Outbox, self.shown),
+            watches=watches,
+            told=Told(self.database),
+            attempts=Attempts(self.database),
+            moves=Moves(self.database),
+            sign_in_check=cast(SignInCheck, self.check),
             languages=people.languages(),
         )
         self.marker = self.make_marker(people)

@@ -13,11 +13,12 @@ from pydantic import SecretStr
 from classroom.check_in.check_ins import Answer, CheckIns, Told
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step
-from classroom.services import Classroom, Side
+from classroom.services import Classroom
 from classroom.store import StoreUnavailable
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
 from core.settings import Settings
+from telegram_app.side import Side
 from tests.classroom.running import KEY, METRE, STUDENT_TOKEN
 
 pytestmark = pytest.mark.integration

@@ -15,10 +15,11 @@ from classroom.domain import face_policy as faces
 from classroom.domain.face_policy import Examined, Motion, Note, NoteRefusal, Problem, Verdict
 from classroom.domain.sessions import CheckIn, Consent, FaceCheck, Session, Status, Step
 from classroom.domain.video_notes import Unusable
-from classroom.services import Classroom, Side
+from classroom.services import Classroom
 from classroom.store import StoreUnavailable
 from core.encryption import Cipher
 from core.settings import Settings
+from telegram_app.side import Side
 from tests.classroom.check_in.test_check_ins import OPENED, STUDENT, Class, FailingStore, SetClock
 from tests.classroom.running import KEY, STUDENT_TOKEN
 

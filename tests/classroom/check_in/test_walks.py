@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from classroom.check_in.check_ins import Answer
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import Mark, Session, Status, Step
-from classroom.services import Classroom, Side
+from classroom.services import Classroom
 from core.encryption import Cipher
 from core.settings import Settings
+from telegram_app.side import Side
 from tests.classroom.check_in.test_check_ins import CODE, TEACHER, WRONG, Class, FailingStore, SetClock
 from tests.classroom.running import KEY, STUDENT_TOKEN
 

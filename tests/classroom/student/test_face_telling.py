@@ -13,7 +13,7 @@ from classroom.domain.face_policy import Examined, Verdict
 from classroom.domain.sessions import CheckIn, Mark, Session
 from classroom.domain.video_notes import Unusable
 from classroom.faces.person_keys import PersonKeys
-from classroom.services import Classroom, Side
+from classroom.services import Classroom
 from classroom.store import StoreUnavailable
 from classroom.student.face_check import FaceTalk
 from classroom.student.face_traces import FaceTraces
@@ -22,6 +22,7 @@ from core.encryption import Cipher
 from core.settings import Settings
 from core.sqlite import LedgerUnavailable
 from telegram_app.outbox import Item
+from telegram_app.side import Side
 from tests.classroom.check_in.test_check_ins import FailingStore, SetClock
 from tests.classroom.check_in.test_face_steps import FaceClass
 from tests.classroom.face_fakes import FRAME, FakePhotos

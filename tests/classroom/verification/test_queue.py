@@ -18,7 +18,7 @@ from classroom.domain.video_notes import Download, NoteGone, NoteUnavailable, Un
 from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
 from classroom.faces.person_keys import PersonKeyGone, PersonKeys
 from classroom.photos import IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
-from classroom.services import Classroom, Side
+from classroom.services import Classroom
 from classroom.store import StoreUnavailable
 from classroom.store.sqlite import SqliteStore
 from classroom.verification.note_check import Limits
@@ -26,6 +26,7 @@ from classroom.verification.queue import Pace, Verification
 from core.clock import SystemClock
 from core.encryption import Cipher
 from core.settings import Settings
+from telegram_app.side import Side
 from tests.classroom.running import KEY, STUDENT_TOKEN
 
 pytestmark = pytest.mark.integration
