@@ -54,7 +54,6 @@ from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, b
 from telegram_app.files import files_in
 from telegram_app.outbox import BETWEEN_SENDS, MakeFile, OnSent, Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StepsFromLedger
 from telegram_app.side import Side
 from telegram_app.side_by_side import run_side_by_side
 
@@ -213,7 +212,6 @@ async def _bot(
         token.get_secret_value() if token is not None else "",
         settings.telegram_api_url,
         proxy,
-        StepsFromLedger(people, ()),
         poll,
     )
 

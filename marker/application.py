@@ -8,16 +8,16 @@ from datetime import timedelta
 from core.sqlite import LedgerUnavailable
 from lessons.events import Event, StatusEvent
 from marker.admin.invitations import Invitations
-from marker.admin.moves import Moves
+from marker.admin.moves import AccountMoves
 from marker.admin.panel import AdminHandlers
 from marker.admin.student_cards import StudentCards
 from marker.lockouts import Lockouts
 from marker.presence import Presence
-from marker.questions import Questions
+from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, USERNAME, Questions
 from marker.registration.conversation import Registration
 from marker.registration.password_steps import PasswordSteps
+from marker.registration.typed_texts import Answer, TypedTexts
 from marker.services import Services
-from marker.stray_texts import StrayTexts
 from marker.student.buttons import StudentHandlers
 from marker.student.deletion import Deletion
 from marker.student.notices import Notices
@@ -41,26 +41,35 @@ class Marker:
         self.offers = Offers(services)
         self.notices = Notices(services, self.offers)
         self.presence = Presence(services, unreachable)
-        self._invitations = Invitations(services)
-        self._moves = Moves(services, self.offers)
+        self._moves = AccountMoves(services, self.offers)
         self._lockouts = Lockouts(services)
         self._questions = Questions(services)
+        self._invitations = Invitations(services, self._questions)
         self._passwords = PasswordSteps(services, self._questions, self._lockouts, self._invitations)
-        self._registration = Registration(services, self._questions, self._passwords, self._invitations, self._moves)
+        self._registration = Registration(services, self._questions, self._passwords, self._moves, self._lockouts)
         services.registry.listen(self.notices.on_lesson, self._on_status)
 
     def add_to(self, application: AnyApplication) -> None:
         """Add the handlers. Within a group the first that fits takes the update: the order is part of the rules."""
-        application.add_handler(self.presence.handler(), group=-1)
-        application.add_handler(self._registration.handler())
+        application.add_handler(self.presence.handler(), group=-2)
+        application.add_handler(self._registration.slash_handler(), group=-1)
+        application.add_handlers(self._registration.handlers())
         application.add_handler(self.offers.handler())
         application.add_handlers(AdminHandlers(self._services).handlers())
         application.add_handlers(self._invitations.handlers())
         application.add_handlers(StudentCards(self._services, self.offers).handlers())
         application.add_handlers(StudentHandlers(self._services, self.notices, self.offers).handlers())
         application.add_handlers(self._moves.handlers())
-        application.add_handlers(Deletion(self._services, self.offers, self._passwords.end_trial).handlers())
-        application.add_handlers(StrayTexts(self._services, self._questions).handlers())
+        deletion = Deletion(self._services, self.offers, self._questions, self._passwords.end_trial)
+        application.add_handlers(deletion.handlers())
+        answers: dict[str, Answer] = {
+            CODE: self._registration.take_code,
+            USERNAME: self._registration.take_username,
+            PASSWORD: self._passwords.take,
+            NEW_PASSWORD: self._passwords.take,
+            NOTE: self._invitations.take_note,
+        }
+        application.add_handlers(TypedTexts(self._services, self._questions, answers).handlers())
         application.add_handler(self.presence.catch_all())
         application.add_error_handler(self._services.apologise)
 
@@ -93,7 +102,7 @@ class Marker:
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Count a refusal that a monitor met, so that Start Monitoring is no way around the limit; then tell it."""
         if event.event is Event.REFUSED:
-            await asyncio.to_thread(self._lockouts.refused, student, username)
+            await self._lockouts.refused(student, username)
         await self.notices.on_status(student, username, event)
 
     async def catch_up(self) -> None:

@@ -36,7 +36,7 @@ def commands(_: Texts) -> list[BotCommand]:
     return [
         BotCommand("start", _("Menu")),
         BotCommand("language", _("Language")),
-        BotCommand("cancel", _("Stop a question")),
+        BotCommand("cancel", _("Cancel")),
         BotCommand("help", _("Help")),
     ]
 

@@ -25,7 +25,6 @@ from marker.monitors.bridge import Bridge
 from marker.monitors.capacity import memory_capacity
 from marker.monitors.password_check import TRIAL, SignInCheck
 from marker.monitors.registry import MonitorRegistry
-from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.moves import Moves
@@ -41,7 +40,6 @@ from telegram_app.factory import PollingRequest, TokenRefused, build_application
 from telegram_app.files import files_in
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StepsFromLedger
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +84,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
 
         proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
         poll = PollingRequest(proxy)
-        application = build_application(
-            token.get_secret_value(), settings.telegram_api_url, proxy, StepsFromLedger(people, STEPS), poll
-        )
+        application = build_application(token.get_secret_value(), settings.telegram_api_url, proxy, poll)
         bridge = Bridge(asyncio.get_running_loop())
         limits = _limits(settings, clock)
         opener = chrome_opener(chromes, settings.portal_url, clock, cipher)

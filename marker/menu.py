@@ -4,6 +4,8 @@ import asyncio
 from datetime import datetime
 from html import escape
 
+from telegram import Update
+
 from lessons.events import State
 from marker.services import Services
 from storage import Student
@@ -59,6 +61,13 @@ async def changed_menu(services: Services, person: int, headline: str = "") -> I
     """Return what brings the living menu up to date where it stands."""
     text, keyboard = await main_menu(services, person, headline)
     return Item(person, "edit", text, keyboard, slot=SCREEN)
+
+
+async def old_button(services: Services, update: Update) -> None:
+    """Answer a tap on a button that does nothing any more, and show the menu in its place."""
+    await services.old_button(update)
+    person = await services.adopt_screen(update)
+    await services.outbox.put(await changed_menu(services, person))
 
 
 def state_word(_: Texts, state: State) -> str:

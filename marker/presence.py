@@ -8,7 +8,7 @@ from telegram import ChatMember, Update
 from telegram.ext import CallbackQueryHandler, ContextTypes, TypeHandler
 
 from marker.commands import publish_admin_commands
-from marker.menu import changed_menu
+from marker.menu import old_button
 from marker.questions import AFTER_PASSWORD, PASSWORDS
 from marker.services import Services
 
@@ -62,6 +62,4 @@ class Presence:
             await asyncio.to_thread(self._services.people.change_step, person, PASSWORDS, AFTER_PASSWORD, now)
 
     async def _old_button(self, update: Update, context: Context) -> None:
-        await self._services.old_button(update)
-        person = await self._services.adopt_screen(update)
-        await self._services.outbox.put(await changed_menu(self._services, person))
+        await old_button(self._services, update)

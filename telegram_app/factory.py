@@ -10,7 +10,7 @@ from typing import Any
 
 from telegram import Update
 from telegram.error import NetworkError, RetryAfter
-from telegram.ext import Application, ApplicationBuilder, BasePersistence
+from telegram.ext import Application, ApplicationBuilder
 from telegram.request import HTTPXRequest
 
 from telegram_app.errors import log_error
@@ -69,7 +69,6 @@ def build_application(
     token: str,
     api_url: str,
     proxy: str | None,
-    persistence: BasePersistence[Any, Any, Any],
     polling_request: PollingRequest,
 ) -> AnyApplication:
     """Return an application that talks to ``api_url`` and handles one update a person at a time."""
@@ -79,7 +78,6 @@ def build_application(
         .base_url(f"{api_url}/bot")
         .base_file_url(f"{api_url}/file/bot")
         .concurrent_updates(PerPersonUpdateProcessor())
-        .persistence(persistence)
         .rate_limiter(PriorityRateLimiter())
         .connect_timeout(HTTP_TIMEOUT)
         .read_timeout(HTTP_TIMEOUT)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from html import escape
 from typing import Any
@@ -13,7 +14,7 @@ from telegram.helpers import create_deep_linked_url
 
 from core.sqlite import LedgerUnavailable
 from marker.admin.screens import AdminScreens, Context, Handler, asked_for
-from marker.lockouts import Lockouts, too_many_codes
+from marker.lockouts import Lockouts
 from marker.menu import changed_menu, fresh_menu
 from marker.monitors.registry import StillRunning
 from marker.services import Services
@@ -30,7 +31,7 @@ LASTS = timedelta(hours=24)
 _STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"
 
 
-class Moves(AdminScreens):
+class AccountMoves(AdminScreens):
     """Handles the admin's side on a student's card, and the new account's side."""
 
     def __init__(self, services: Services, offers: Offers) -> None:
@@ -124,8 +125,11 @@ class Moves(AdminScreens):
 
     # the new account's side
 
-    async def offer(self, person: int, code: str) -> bool:
-        """Ask the new account whether to move here; False where the code can't be used."""
+    async def offer(self, person: int, code: str, leave: Callable[[int], bool]) -> bool:
+        """Ask the new account whether to move here; False where the code can't be used.
+
+        ``leave`` stores, in the same transaction, that the question for a code is left.
+        """
         move = await asyncio.to_thread(self._services.moves.get, code, self._services.clock.now())
         student = self._services.storage.student(move.student) if move is not None else None
         if student is None:
@@ -135,17 +139,13 @@ class Moves(AdminScreens):
             username=f"<b>{escape(student.username)}</b>"
         )
         keyboard: Keyboard = [[Button(_("Move Here"), f"mov:here:{code}")], [Button(_("Back"), "menu")]]
-        await self._services.outbox.put(*below(person, text, keyboard))
+        await self._services.outbox.put(*below(person, text, keyboard), when=lambda: leave(person))
         return True
 
     async def _move_here(self, update: Update, context: Context) -> None:
         person, code = await self._services.screen_tapped(update), asked_for(context)["code"]
-        _, now = self._services.texts(person), self._services.clock.now()
-        headline = ""
-        until = await asyncio.to_thread(self._lockouts.codes_until, person)
-        if until is not None:
-            headline = too_many_codes(_, until, now)
-        elif self._services.storage.student(person) is None:
+        headline = await self._lockouts.codes(person)
+        if not headline and self._services.storage.student(person) is None:
             headline = await self._move(person, code)
         await self._services.outbox.put(await changed_menu(self._services, person, headline))
 
@@ -154,7 +154,7 @@ class Moves(AdminScreens):
         _ = self._services.texts(person)
         move = await asyncio.to_thread(self._services.moves.begin, code, person, self._services.clock.now())
         if move is None:
-            await asyncio.to_thread(self._lockouts.wrong_code, person)
+            await self._lockouts.wrong_code(person)
             return _("This move code can't be used any more. Ask the administrator for a new one.")
         student = self._services.storage.student(move.student)
         theirs = self._services.texts(move.student)

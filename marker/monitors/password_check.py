@@ -42,7 +42,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TrialResult:
     """The outcome, the portal's words where it has some, and the trial's profile where it accepted."""
 
     outcome: Outcome
@@ -89,17 +89,17 @@ class SignInCheck:
         self._give_place_back = give_place_back
         self._within = within
         self._threads = ThreadPoolExecutor(PARALLEL, thread_name_prefix="sign-in-check")
-        self._running: dict[str, tuple[threading.Event, Future[Verdict]]] = {}
+        self._running: dict[str, tuple[threading.Event, Future[TrialResult]]] = {}
         self._ending: set[asyncio.Future[None]] = set()
         self._closing = False
 
-    async def attempt(self, username: str, password: str) -> Verdict:
+    async def attempt(self, username: str, password: str) -> TrialResult:
         """Try a password; where the caller is cancelled, the Chrome is ended all the same."""
         if self._closing:
-            return Verdict(Outcome.CLOSING)
+            return TrialResult(Outcome.CLOSING)
         if not self._take_place():
             log.warning("no room for a trial of a password")
-            return Verdict(Outcome.NOT_TRIED)
+            return TrialResult(Outcome.NOT_TRIED)
         profile = f"{TRIAL}{secrets.token_hex(8)}"
         stop = threading.Event()
         trying = self._threads.submit(self._try, profile, username, password, stop)
@@ -108,12 +108,12 @@ class SignInCheck:
         try:
             verdict = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(trying)), self._within)
             if self._closing:
-                return Verdict(Outcome.CLOSING)
+                return TrialResult(Outcome.CLOSING)
             kept = verdict.outcome is Outcome.ACCEPTED
             return verdict
         except TimeoutError:
             log.warning("trial of a password: no outcome within %.0f s", self._within)
-            return Verdict(Outcome.NOT_TRIED)
+            return TrialResult(Outcome.NOT_TRIED)
         finally:
             if kept:
                 self._over(profile)
@@ -128,7 +128,7 @@ class SignInCheck:
         """Make the profile of an accepted trial the student's own; blocks, and no monitor may be using that one."""
         self._profiles.adopt(profile, profile_name(username))
 
-    def forget(self, verdict: Verdict) -> None:
+    def forget(self, verdict: TrialResult) -> None:
         """Delete the profile of a trial that comes to nothing; blocks."""
         if verdict.profile is not None:
             self._profiles.forget(verdict.profile)
@@ -149,7 +149,7 @@ class SignInCheck:
         if self._running.pop(profile, None) is not None:
             self._give_place_back()
 
-    def _abandon(self, profile: str, trying: "Future[Verdict]") -> None:
+    def _abandon(self, profile: str, trying: "Future[TrialResult]") -> None:
         """End a trial's Chrome, wait for its thread, and delete the profile."""
         if not trying.done():
             self._profiles.kill(profile)
@@ -158,7 +158,7 @@ class SignInCheck:
 
     # in a thread
 
-    def _try(self, profile: str, username: str, password: str, stop: threading.Event) -> Verdict:
+    def _try(self, profile: str, username: str, password: str, stop: threading.Event) -> TrialResult:
         def pause(seconds: float) -> None:
             if stop.wait(max(seconds, 0)):
                 raise _Abandoned
@@ -169,25 +169,25 @@ class SignInCheck:
             portal = self._open_portal(profile, pause)
             reading = self._sign_in(portal, username, password, pause)
         except SignInRefused as refused:
-            return Verdict(Outcome.REFUSED, str(refused))
+            return TrialResult(Outcome.REFUSED, str(refused))
         except AccountBlocked as blocked:
-            return Verdict(Outcome.BLOCKED, str(blocked))
+            return TrialResult(Outcome.BLOCKED, str(blocked))
         except PortalError as error:
             log.warning("trial of a password: %s: %s", type(error).__name__, error)
-            return Verdict(Outcome.NOT_TRIED)
+            return TrialResult(Outcome.NOT_TRIED)
         except _Abandoned:
-            return Verdict(Outcome.NOT_TRIED)
+            return TrialResult(Outcome.NOT_TRIED)
         finally:
             if portal is not None:
                 portal.end()
         if reading.view is View.REFUSED:
-            return Verdict(Outcome.REFUSED, reading.text)
+            return TrialResult(Outcome.REFUSED, reading.text)
         if reading.view is View.BLOCKED:
-            return Verdict(Outcome.BLOCKED, reading.text)
+            return TrialResult(Outcome.BLOCKED, reading.text)
         if reading.view not in _INSIDE:
             log.warning("trial of a password: the portal shows %s", reading.view.value)
-            return Verdict(Outcome.NOT_TRIED)
-        return Verdict(Outcome.ACCEPTED, profile=profile)
+            return TrialResult(Outcome.NOT_TRIED)
+        return TrialResult(Outcome.ACCEPTED, profile=profile)
 
     def _sign_in(self, portal: Portal, username: str, password: str, pause: Callable[[float], None]) -> Reading:
         for left in reversed(range(TRIES)):

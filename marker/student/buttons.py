@@ -1,15 +1,13 @@
 """The student's buttons: start, stop, mode, status, language."""
 
-import asyncio
 import logging
 from collections.abc import Coroutine
-from datetime import datetime
 from typing import Any, TypeVar
 
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
-from marker.lockouts import Lockouts, too_many_passwords
+from marker.lockouts import Lockouts
 from marker.menu import changed_menu, fresh_menu
 from marker.monitors.registry import Started
 from marker.services import Services
@@ -43,15 +41,13 @@ class StudentHandlers:
             CallbackQueryHandler(self._skip, pattern=r"^skip:(yes|no)$"),
             *self._services.language_handlers(self._show),
             CommandHandler("help", self._help, filters=TYPED),
-            CommandHandler("cancel", self._menu, filters=TYPED),
         ]
 
     async def _start(self, update: Update, context: Context) -> None:
         person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
-        until = await self._passwords_until(person)
-        if until is not None:
-            await self._show(person, too_many_passwords(_, until, self._services.clock.now()))
+        if locked := await self._locked(person):
+            await self._show(person, locked)
             return
         self._notices.expect_start(person)
         started, headline = await self._saved(person, self._services.registry.start(person))
@@ -59,12 +55,12 @@ class StudentHandlers:
             headline = _("All places for monitoring are taken at the moment. Please try again later.")
         await self._show(person, headline)
 
-    async def _passwords_until(self, person: int) -> datetime | None:
-        """Return until when no monitor may try this student's password; a running one has been let in with it."""
+    async def _locked(self, person: int) -> str:
+        """Return why no monitor may try this student's password, if so; a running one has signed in with it."""
         student = self._services.storage.student(person)
         if student is None or self._services.registry.running(person):
-            return None
-        return await asyncio.to_thread(self._lockouts.passwords_until, person, student.username)
+            return ""
+        return await self._lockouts.passwords(person, student.username)
 
     async def _stop(self, update: Update, context: Context) -> None:
         person = await self._services.screen_tapped(update)
@@ -111,15 +107,12 @@ class StudentHandlers:
     async def _status(self, update: Update, context: Context) -> None:
         await self._show(await self._services.screen_tapped(update))
 
-    async def _menu(self, update: Update, context: Context) -> None:
-        await self._services.outbox.put(*await fresh_menu(self._services, sender(update)))
-
     async def _help(self, update: Update, context: Context) -> None:
         person = sender(update)
         _ = self._services.texts(person)
         headline = _(
             "Automatic mode marks every open lesson for you. Manual mode asks you each time. "
-            "Use it only for lessons that you attend.\n/start menu, /language language, /cancel stop a question"
+            "Use it only for lessons that you attend.\n/start menu, /language language, /cancel cancel a question"
         )
         await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
 

@@ -1,5 +1,6 @@
 """Delete My Data: asked once more, then everything that is kept of a student goes."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from html import escape
@@ -11,6 +12,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, ContextTypes
 from core.sqlite import LedgerUnavailable
 from marker.menu import changed_menu, main_menu
 from marker.monitors.registry import StillRunning
+from marker.questions import Questions
 from marker.services import Services
 from marker.student.offers import Offers
 from storage import NotRegistered, StorageUnavailable, Student
@@ -25,9 +27,11 @@ Context = ContextTypes.DEFAULT_TYPE
 class Deletion:
     """Handles the student's wish to be forgotten. The record goes last: after a crash half way they can ask again."""
 
-    def __init__(self, services: Services, offers: Offers, end_trial: Callable[[int], object]) -> None:
-        """Take what the handlers work with, the offers, whose buttons go, and what ends a password's trial."""
+    def __init__(
+        self, services: Services, offers: Offers, questions: Questions, end_trial: Callable[[int], object]
+    ) -> None:
         self._services = services
+        self._questions = questions
         self._offers = offers
         self._end_trial = end_trial
 
@@ -60,6 +64,7 @@ class Deletion:
             return
         _ = self._services.texts(person)
         self._end_trial(person)
+        await asyncio.to_thread(self._questions.delete_person, person)
         try:
             # before the ledger's rows: the offers on the screen are found by them
             await self._offers.end_all(person, student.username, _("Monitoring is off."))

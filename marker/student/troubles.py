@@ -125,11 +125,13 @@ class Troubles:
 
     async def _tell_lasting(self, student: int, lasting: _Lasting) -> None:
         _ = self._services.texts(student)
-        since = clock_time(self._services, lasting.since, self._services.clock.now())
-        text = _(
-            "The portal can't be watched since {time}: {words}\nI go on trying and tell you when it works again."
-            " If a lesson is on, mark it on the portal yourself."
-        ).format(time=since, words=escape(lasting.words[:LONGEST_WORDS]))
+        since = lasting.since.astimezone(self._services.settings.zone).strftime("%H:%M")
+        text = _("The portal has not answered since {time} ({words}).").format(
+            time=since, words=escape(lasting.words[:LONGEST_WORDS])
+        )
+        text += "\n" + _(
+            "I keep trying and will tell you when it works again. If a lesson is open, mark it on the portal yourself."
+        )
         if await self._services.outbox.put(
             Item(student, "send", f"<b>[{escape(lasting.username)}]</b> {text}", lane=NOTICE),
             when=lambda: self._services.watches.claim_trouble(student, lasting.since),
@@ -138,7 +140,7 @@ class Troubles:
 
     async def _tell_over(self, student: int) -> None:
         _ = self._services.texts(student)
-        text = _("The portal works again, and I am watching.")
+        text = _("The portal works again, and monitoring goes on.")
         if await self._services.outbox.put(
             Item(student, "send", text, lane=NOTICE), when=lambda: self._services.watches.claim_relief(student)
         ):
@@ -173,8 +175,8 @@ class Troubles:
             for admin in self._services.settings.admin_telegram_id:
                 _ = self._services.texts(admin)
                 head = _.ngettext(
-                    "{n} monitor can't watch the portal since {time}: {names}",
-                    "{n} monitors can't watch the portal since {time}: {names}",
+                    "{n} monitor has had no answer from the portal since {time}: {names}",
+                    "{n} monitors have had no answer from the portal since {time}: {names}",
                     len(lasting),
                 ).format(
                     n=len(lasting),
@@ -190,7 +192,7 @@ class Troubles:
             items = []
             for admin in self._services.settings.admin_telegram_id:
                 _ = self._services.texts(admin)
-                text = _("All monitors watch again.")
+                text = _("All monitors work again.")
                 if lasting:
                     text = _("The portal works again. Still in trouble: {names}").format(
                         names=_names([each.username for each in lasting])

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from pydantic import SecretStr
 from telegram import Update
-from telegram.ext import ApplicationBuilder, BaseHandler, ContextTypes, ConversationHandler
+from telegram.ext import ApplicationBuilder, BaseHandler, ContextTypes
 from telegram.request import BaseRequest, RequestData
 
 from core.encryption import Cipher
@@ -25,7 +25,6 @@ from marker.application import Marker
 from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
-from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.moves import Moves
@@ -35,7 +34,6 @@ from storage import Storage, Student
 from telegram_app.claims import Told
 from telegram_app.outbox import Button, Item, Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StepsFromLedger
 from telegram_app.rate_limiter import PriorityRateLimiter
 from tests.e2e.people import TOKEN
 from tests.marker.running import KEY, FakeMonitor, FakeSignInCheck, SteppedClock
@@ -133,7 +131,6 @@ class House:
             .get_updates_request(Offline())
             .updater(None)
             .rate_limiter(PriorityRateLimiter(per_second=100_000))
-            .persistence(StepsFromLedger(people, STEPS))
             .build()
         )
         self.check = FakeSignInCheck()
@@ -244,11 +241,7 @@ class House:
     # what is counted
 
     def _count(self, handler: AnyHandler) -> None:
-        """Put a counter around a handler's callback, or around those within a conversation."""
-        if isinstance(handler, ConversationHandler):
-            for inner in _within(handler):
-                self._count(inner)
-            return
+        """Put a counter around a handler's callback."""
         name, callback = _named(handler), handler.callback
         self.all_handlers.add(name)
 
@@ -271,13 +264,6 @@ class House:
             for button in row
             if isinstance(button, Button) and button.data
         }
-
-
-def _within(handler: "ConversationHandler[Any]") -> list[AnyHandler]:
-    inner = [*handler.entry_points, *handler.fallbacks]
-    for state in handler.states.values():
-        inner += state
-    return inner
 
 
 def _named(handler: AnyHandler) -> str:

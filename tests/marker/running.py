@@ -18,9 +18,8 @@ from lessons.events import Event, State, Status, StatusEvent
 from lessons.journal import Lessons
 from marker.application import Marker
 from marker.monitors.bridge import Bridge
-from marker.monitors.password_check import Outcome, SignInCheck, Verdict
+from marker.monitors.password_check import Outcome, SignInCheck, TrialResult
 from marker.monitors.registry import MonitorRegistry
-from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.moves import Moves
@@ -34,7 +33,6 @@ from telegram_app.factory import PollingRequest, build_application, polling, run
 from telegram_app.files import files_in
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StepsFromLedger
 from telegram_app.qr import qr_picture
 from tests.e2e.people import ADMIN, TOKEN, Person, labels
 
@@ -140,7 +138,7 @@ class FakeSignInCheck:
     """The trial of passwords, with an outcome that the test names; held back where it says so."""
 
     def __init__(self) -> None:
-        self.verdict = Verdict(Outcome.ACCEPTED)
+        self.verdict = TrialResult(Outcome.ACCEPTED)
         self.tried: list[tuple[str, str]] = []
         self.ended = 0  # trials that were cancelled
         self.adopted: list[tuple[str, str]] = []
@@ -149,7 +147,7 @@ class FakeSignInCheck:
         self.answers.set()
         self._closing = False
 
-    async def attempt(self, username: str, password: str) -> Verdict:
+    async def attempt(self, username: str, password: str) -> TrialResult:
         """Try it, once the test lets it answer."""
         self.tried.append((username, password))
         try:
@@ -158,7 +156,7 @@ class FakeSignInCheck:
         except asyncio.CancelledError:
             self.ended += 1
             raise
-        return Verdict(Outcome.CLOSING) if self._closing else self.verdict
+        return TrialResult(Outcome.CLOSING) if self._closing else self.verdict
 
     async def close(self) -> None:
         """Let the trials under way end without an outcome."""
@@ -169,7 +167,7 @@ class FakeSignInCheck:
         """Write down whose profile it becomes."""
         self.adopted.append((profile, username))
 
-    def forget(self, verdict: Verdict) -> None:
+    def forget(self, verdict: TrialResult) -> None:
         """Write down which profile is deleted."""
         if verdict.profile is not None:
             self.forgotten.append(verdict.profile)
@@ -241,7 +239,7 @@ async def marker(
 
         watches = Watches(database)
         registry = MonitorRegistry(storage, make, bridge, capacity=capacity, clock=clock, watches=watches)
-        application = build_application(TOKEN, telegram_url, None, StepsFromLedger(people, STEPS), PollingRequest(None))
+        application = build_application(TOKEN, telegram_url, None, PollingRequest(None))
 
         async def lost(person: int) -> None:
             await conversations.presence.lost(person)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lessons.events import Event
-from marker.monitors.password_check import Outcome, Verdict
+from marker.monitors.password_check import Outcome, TrialResult
 from monitor import profile_name
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, eventually, labels
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 ALGEBRA = Lesson("Algebra", "Ivanov I. I.", "Л1 (09:00 - 10:00)", minutes_left=9, key="0123456789abcdef")
 PHYSICS = Lesson("Physics", "B. Teacher", "П3 (15:00 - 16:00)", key="00000000000000bb")
-REFUSED = Verdict(Outcome.REFUSED, "Неверный <логин> или пароль")
+REFUSED = TrialResult(Outcome.REFUSED, "Неверный <логин> или пароль")
 
 
 def at_the_password(bot: RunningMarker, person: Person, username: str = USERNAME, code: str | None = None) -> None:
@@ -60,9 +60,9 @@ class TestTrial:
 
     def test_an_accepted_password_brings_its_session_along(self, bot: RunningMarker, student: Person) -> None:
         """An accepted password is said so, kept, and the trial's profile becomes the student's own."""
-        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-1")
+        bot.check.verdict = TrialResult(Outcome.ACCEPTED, profile="trial-1")
         register(bot, student)
-        student.sees("The portal has accepted it.")
+        student.sees("The portal accepted your password.")
         assert bot.check.tried == [(USERNAME, PASSWORD)]
         assert bot.check.adopted == [("trial-1", USERNAME)]
         assert bot.check.forgotten == []
@@ -75,7 +75,7 @@ class TestTrial:
         typed = student.says("wrong")
         student.sees("«Неверный <логин> или пароль»")
         assert bot.storage.students() == []
-        bot.check.verdict = Verdict(Outcome.ACCEPTED)
+        bot.check.verdict = TrialResult(Outcome.ACCEPTED)
         student.says(PASSWORD)
         student.sees("Registration complete!")
         assert bot.storage.password(2001) == PASSWORD
@@ -84,7 +84,7 @@ class TestTrial:
     def test_a_blocked_account_hears_the_portal_s_words(self, bot: RunningMarker, student: Person) -> None:
         """A blocked account is not registered, and its code can still be used."""
         code = bot.storage.create_invitation(ADMIN)
-        bot.check.verdict = Verdict(Outcome.BLOCKED, "Долг")
+        bot.check.verdict = TrialResult(Outcome.BLOCKED, "Долг")
         at_the_password(bot, student, code=code)
         student.says(PASSWORD)
         student.sees("has blocked this account: «Долг»")
@@ -93,7 +93,7 @@ class TestTrial:
 
     def test_a_portal_that_is_down_stops_no_registration(self, bot: RunningMarker, student: Person) -> None:
         """Where the portal gives no answer, the student is registered and told that it was not tried."""
-        bot.check.verdict = Verdict(Outcome.NOT_TRIED)
+        bot.check.verdict = TrialResult(Outcome.NOT_TRIED)
         register(bot, student)
         student.sees("could not be tried on the portal")
 
@@ -181,7 +181,7 @@ class TestTrial:
         student.sees("The portal refused the sign-in")
         assert bot.storage.password(2001) == PASSWORD
         assert first.is_running()
-        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-2")
+        bot.check.verdict = TrialResult(Outcome.ACCEPTED, profile="trial-2")
         student.says("New-Horse-8")
         student.sees("The new password is saved.")
         assert ("trial-2", USERNAME) in bot.check.adopted
@@ -295,7 +295,7 @@ class TestDeletion:
         """Yes while a new password is tried ends the trial; nothing of it is kept, nor is what is typed afterwards."""
         register(bot, student)
         bot.check.answers.clear()
-        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-2")
+        bot.check.verdict = TrialResult(Outcome.ACCEPTED, profile="trial-2")
         student.taps("Update Password")
         student.waits("the question", last("delete your message at once"))
         student.says("New-Horse-8")
@@ -317,7 +317,7 @@ class TestDeletion:
         admin = Person(telegram, ADMIN, "Admin")
         admin.says("/start")
         register(bot, student)
-        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-2")
+        bot.check.verdict = TrialResult(Outcome.ACCEPTED, profile="trial-2")
         bot.check.answers.clear()
         student.taps("Update Password")
         student.waits("the question", last("delete your message at once"))

@@ -142,7 +142,7 @@ def test_the_admin_hears_who_has_registered_with_which_code(
     other = Person(telegram, 2002, "Daniyar")
     plain = bot.storage.create_invitation(ADMIN)
     register(other, plain, "d_student")
-    admin.sees(f"d_student has registered with the code for {plain}.")
+    admin.sees(f"d_student has registered with the code {plain}.")
     assert telegram.refused_calls() == []
 
 

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from lessons.events import Event
 from marker.application import Marker
-from marker.monitors.password_check import Outcome, Verdict
+from marker.monitors.password_check import Outcome, TrialResult
 from portal.lessons import Lesson
 from storage import Student
 from telegram_app.outbox import Item
@@ -336,7 +336,7 @@ class World(RuleBasedStateMachine):
     @rule(outcome=st.sampled_from([Outcome.ACCEPTED, Outcome.REFUSED, Outcome.BLOCKED, Outcome.NOT_TRIED]))
     def portal_changes(self, outcome: Outcome) -> None:
         """The portal answers differently from now on."""
-        self.house.check.verdict = Verdict(outcome, "words" if outcome is not Outcome.ACCEPTED else "")
+        self.house.check.verdict = TrialResult(outcome, "words" if outcome is not Outcome.ACCEPTED else "")
 
     @rule(person=st.sampled_from(EVERYBODY))
     def lesson_opens(self, person: int) -> None:
