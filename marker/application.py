@@ -1,4 +1,4 @@
-"""Puts the marker's handlers together, in the order in which they look at an update, and what goes on beside them."""
+"""The marker's handlers in their order, and its periodic work."""
 
 import asyncio
 import logging
@@ -26,18 +26,17 @@ from telegram_app.factory import AnyApplication
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0  # seconds between looks for offers that have timed out
-CLEAN_EVERY = 86_400  # looks: once a day, and soon after the start
-CATCH_UP_EVERY = 10  # looks, after which what was left undone is tried again
+LOOK_EVERY = 1.0  # seconds between checks for offers that have timed out
+CLEAN_EVERY = 86_400  # checks: once a day, and soon after the start
+CATCH_UP_EVERY = 10  # checks between two tries of what could not be done before
 
 
 class Marker:
     """The marker bot's conversations over one application."""
 
     def __init__(self, services: Services, unreachable: set[int]) -> None:
-        """Build the handlers and let them listen to the registry."""
         self._services = services
-        self.lag = 0.0  # seconds by which the loop was late lately
+        self.lag = 0.0  # seconds by which the event loop was late at the last check
         self.offers = Offers(services)
         self.notices = Notices(services, self.offers)
         self.presence = Presence(services, unreachable)
@@ -50,7 +49,7 @@ class Marker:
         services.registry.listen(self.notices.on_lesson, self._on_status)
 
     def add_to(self, application: AnyApplication) -> None:
-        """Add the handlers. Within a group the first that fits takes the update: the order is part of the rules."""
+        """Add the handlers. Within a group the first one that matches gets the update, so their order matters."""
         application.add_handler(self.presence.handler(), group=-2)
         application.add_handler(self._registration.slash_handler(), group=-1)
         application.add_handlers(self._registration.handlers())
@@ -74,15 +73,15 @@ class Marker:
         application.add_error_handler(self._services.apologise)
 
     async def resume(self) -> int:
-        """Take up what an earlier process left: marks to tell, questions to ask again, monitors; return how many."""
-        await self._moves.finish_interrupted()  # first: the marks below are told to the new account
-        await self.notices.tell_what_was_left()
-        await self.notices.troubles.take_up()
+        """Do what a previous process left: messages about marks, questions, monitors; return how many monitors run."""
+        await self._moves.finish_interrupted()  # first, so that the messages about marks go to the new account
+        await self.notices.tell_untold_marks()
+        await self.notices.troubles.load()
         await self._questions.ask_passwords_again()
         return await self._resume_monitors()
 
     async def run(self) -> None:
-        """Look after what time changes, until cancelled: offers that time out, and what could not be done before."""
+        """End offers that time out, and try again what could not be done before, until cancelled."""
         looks = 0
         while True:
             due = time.monotonic() + LOOK_EVERY
@@ -91,27 +90,27 @@ class Marker:
             looks += 1
             try:
                 await self.offers.end_timed_out()
-                await self.notices.troubles.look()
+                await self.notices.troubles.check()
                 if looks % CLEAN_EVERY == 1:
                     await self.clean()
                 if looks % CATCH_UP_EVERY == 0:
                     await self.catch_up()
             except LedgerUnavailable as error:
-                log.warning("%s; looked at again in %.0f s", error, LOOK_EVERY)
+                log.warning("%s; next try in %.0f s", error, LOOK_EVERY)
 
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
-        """Count a refusal that a monitor met, so that Start Monitoring is no way around the limit; then tell it."""
+        """Count a refused sign-in, so that Start Monitoring is no way around the limit; then send the notices."""
         if event.event is Event.REFUSED:
             await self._lockouts.refused(student, username)
         await self.notices.on_status(student, username, event)
 
     async def catch_up(self) -> None:
-        """Try again what could not be done before: telling marks, starting monitors that wait for a place."""
-        await self.notices.tell_what_was_left()
+        """Try again what could not be done before: messages about marks, monitors that wait for a place."""
+        await self.notices.tell_untold_marks()
         await self._resume_monitors()
 
     async def clean(self) -> None:
-        """Forget what is older than RETENTION_DAYS."""
+        """Delete what is older than RETENTION_DAYS."""
         services = self._services
         before = services.clock.now() - timedelta(days=services.settings.retention_days)
         lessons = await asyncio.to_thread(services.lessons.clean, before.date().isoformat())
@@ -121,11 +120,11 @@ class Marker:
         log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
 
     async def end(self) -> None:
-        """Tell what was gathered to be told together; after the monitors have ended."""
+        """Send the gathered messages to the admin; after the monitors have ended."""
         await self.notices.troubles.tell_gathered()
 
     async def _resume_monitors(self) -> int:
-        """Start the monitors that are wanted and have a place; tell the others once that they wait."""
+        """Start the wanted monitors that have a place; tell the students of the others once that they wait."""
         resumed = await self._services.registry.resume()
         for student in self._services.registry.newly_waiting():
             await self.notices.tell_waiting(student)

@@ -1,6 +1,6 @@
-"""Puts the marker's half together: stores, monitors, bot and handlers; runs it until it is cancelled.
+"""Builds and runs the marker: stores, monitors, bot and handlers.
 
-The end goes the other way: monitors, bridge, updates, messages, stores.
+It ends in the reverse order: monitors, bridge, updates, messages, stores.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.Reports) -> No
     """Run the marker until cancelled.
 
     Raises:
-        TokenRefused: Telegram does not know the token, or not any more.
+        TokenRefused: Telegram does not accept the token, or no longer does.
         EncryptionKeyError, SchemaTooNew, StorageUnavailable, DataDamaged, LedgerError, BrowserMissing: see there.
     """
     try:
@@ -79,7 +79,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
         await asyncio.to_thread(chromes.check)
         await asyncio.to_thread(chromes.sweep)
         await asyncio.to_thread(chromes.forget_all, TRIAL)
-        # and at the very end: what a monitor was just starting, or could not end in time
+        # also at the very end, for Chromes that a monitor was starting or could not end in time
         stack.push_async_callback(asyncio.to_thread, chromes.sweep)
 
         proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
@@ -152,13 +152,13 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
         poll.answered()
         stack.push_async_callback(outbox.close)
         await outbox.start()
-        fetching = await stack.enter_async_context(AsyncExitStack())  # ended after the monitors
+        fetching = await stack.enter_async_context(AsyncExitStack())  # polling, ended after the monitors
         stack.push_async_callback(marker.end)
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
         stack.push_async_callback(sign_in_check.close)
         resumed = await marker.resume()
-        # only now: who writes meanwhile would be told that nothing is watched
+        # only now, or people who write during the start would read that nothing is monitored
         await fetching.enter_async_context(polling(application))
         log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
         await publish_commands(application.bot)
@@ -167,7 +167,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
 
 
 async def _run_until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work until the event is set; what the work raises is raised."""
+    """Do the work until the event is set; an exception of the work is raised."""
     working = asyncio.create_task(work)
     waiting = asyncio.create_task(event.wait())
     try:
@@ -180,7 +180,7 @@ async def _run_until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> N
 
 
 def _find_programs(settings: Settings) -> dict[str, str]:
-    """Return the programs that have to be on this machine, by name: none where a Selenium Grid has them."""
+    """Return the paths of the programs needed on this machine, by name: none with a Selenium Grid."""
     if settings.selenium_remote_url is not None:
         return {}
     chrome, driver = find_programs(settings.chrome_bin, settings.chromedriver_path)

@@ -1,4 +1,4 @@
-"""The student's menu: one living message that shows the state, with the buttons that change it."""
+"""The student's menu: one message that is edited to show the present state, with the buttons that change it."""
 
 import asyncio
 from datetime import datetime
@@ -17,7 +17,7 @@ LONGEST_TROUBLE = 300  # characters of the portal's words
 
 
 async def main_menu(services: Services, person: int, headline: str = "") -> tuple[str, Keyboard]:
-    """Return text and buttons of what a person sees first; ``headline`` (HTML) goes above."""
+    """Return the text and buttons of the main menu; ``headline`` (HTML) stands above."""
     _ = services.texts(person)
     student = services.storage.student(person)
     keyboard: Keyboard = []
@@ -52,13 +52,13 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
 
 
 async def fresh_menu(services: Services, person: int, headline: str = "") -> list[Item]:
-    """Return what puts the menu below everything: the old keyboard goes, a new message comes."""
+    """Return the messages that show the menu below everything, and remove the old one's buttons."""
     text, keyboard = await main_menu(services, person, headline)
     return below(person, text, keyboard)
 
 
 async def changed_menu(services: Services, person: int, headline: str = "") -> Item:
-    """Return what brings the living menu up to date where it stands."""
+    """Return the edit that updates the menu in place."""
     text, keyboard = await main_menu(services, person, headline)
     return Item(person, "edit", text, keyboard, slot=SCREEN)
 
@@ -97,7 +97,7 @@ async def _status(services: Services, student: Student, _: Texts) -> str:
 
 
 def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
-    """Return what a student's monitor is doing, and when it checks."""
+    """Return the monitor's state, and its last and next check."""
     status, now = services.registry.status(student), services.clock.now()
     lines = [_("Monitoring: off")]
     if status is not None:
@@ -118,7 +118,7 @@ def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
 
 
 def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
-    """Return what went wrong last, where something did."""
+    """Return the last error, if any."""
     trouble = services.registry.last_trouble(student)
     if trouble is None:
         return []
@@ -129,7 +129,7 @@ def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
 
 
 async def last_mark_lines(services: Services, student: int, _: Texts) -> list[str]:
-    """Return which lesson was marked last, where there was one."""
+    """Return the lesson that was marked last, if any."""
     last = await asyncio.to_thread(services.lessons.last_mark, student)
     if last is None or last.marked_at is None:
         return []
@@ -138,7 +138,7 @@ async def last_mark_lines(services: Services, student: int, _: Texts) -> list[st
 
 
 def clock_time(services: Services, at: datetime, now: datetime) -> str:
-    """Return a time as a person says it: the hour today, with the date on another day."""
+    """Return a local time; with the date where it is not today."""
     zone = services.settings.zone
     local = at.astimezone(zone)
     today = local.date() == now.astimezone(zone).date()

@@ -1,4 +1,4 @@
-"""Who is there: a person's language and reachability, learnt from every update; taps that nobody takes."""
+"""Every update's first handler: it keeps people's languages and who has blocked the bot; and the last one for taps."""
 
 import asyncio
 import logging
@@ -18,10 +18,9 @@ Context = ContextTypes.DEFAULT_TYPE
 
 
 class Presence:
-    """Sees every update before the other handlers do."""
+    """Sees every update before the other handlers do. ``unreachable`` are the people who have blocked the bot."""
 
     def __init__(self, services: Services, unreachable: set[int]) -> None:
-        """Take the people who were unreachable when the last process ended."""
         self._services = services
         self._unreachable = unreachable
         self._greeted: set[int] = set()
@@ -31,11 +30,11 @@ class Presence:
         return TypeHandler(Update, self._see)
 
     def catch_all(self) -> CallbackQueryHandler[Any, Any]:
-        """Return what answers the taps that no other handler takes, to be added last."""
+        """Return the handler of taps that no other handler takes, to be added last."""
         return CallbackQueryHandler(self._old_button)
 
     async def lost(self, person: int) -> None:
-        """Telegram does not let us reach this person: they have blocked the bot. Their monitor stops."""
+        """Stop the monitor of a person who has blocked the bot."""
         self._unreachable.add(person)
         student = self._services.storage.student(person)
         if student is not None and student.monitoring:
@@ -57,7 +56,7 @@ class Presence:
             self._services.outbox.reached(person)
         tapped_data = update.callback_query.data if update.callback_query is not None else None
         if tapped_data is not None and not tapped_data.startswith(("reg:", "mark:")):
-            # another menu was used: what is typed next is no answer to a question for the password
+            # another menu was used: what is typed next is no answer to the question for a password
             now = self._services.clock.now()
             await asyncio.to_thread(self._services.people.change_step, person, PASSWORDS, AFTER_PASSWORD, now)
 

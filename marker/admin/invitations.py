@@ -1,4 +1,4 @@
-"""Invitation codes: made with link and QR picture, noted for whom, listed, revoked, told when redeemed."""
+"""Invitation codes: made with a link and QR picture, noted, listed, revoked; and the notice when one is redeemed."""
 
 import asyncio
 import logging
@@ -46,7 +46,7 @@ class Invitations(AdminScreens):
         return [CallbackQueryHandler(self._guarded(handler), pattern=pattern) for pattern, handler in taps.items()]
 
     def redeemed(self, code: str, username: str) -> list[Item]:
-        """Return what tells the admin who made a code that it was redeemed, where they still are one."""
+        """Return the notice that a code was redeemed, for the admin who made it, if they still are one."""
         invitation = self._services.storage.invitation(code)
         if invitation is None or not self._services.is_admin(invitation.created_by):
             return []
@@ -78,7 +78,7 @@ class Invitations(AdminScreens):
                 escape(link),
             )
         )
-        # a message of its own, without buttons, to be forwarded; the panel comes again below it
+        # a message without buttons, to be forwarded; the panel follows below it
         panel, keyboard = self._panel_screen(person)
         note = [Button(_("Add Note"), f"inv:note:{code}:0")]
         await self._services.outbox.put(
@@ -120,7 +120,7 @@ class Invitations(AdminScreens):
             await self._show(person, *card)
 
     def _card_screen(self, person: int, code: str, page: str, context: Context) -> tuple[str, Keyboard] | None:
-        """Return text and buttons about one code; None where there is none."""
+        """Return a code's text and buttons; None for an unknown code."""
         _ = self._services.texts(person)
         invitation = self._services.storage.invitation(code)
         if invitation is None:

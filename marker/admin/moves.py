@@ -32,10 +32,9 @@ _STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"
 
 
 class AccountMoves(AdminScreens):
-    """Handles the admin's side on a student's card, and the new account's side."""
+    """Handles the admin's buttons on a student's card, and those in the new account."""
 
     def __init__(self, services: Services, offers: Offers) -> None:
-        """Take what the handlers work with, and the offers on the old account's screen."""
         super().__init__(services)
         self._offers = offers
         self._lockouts = Lockouts(services)
@@ -52,7 +51,7 @@ class AccountMoves(AdminScreens):
         return [*admins, CallbackQueryHandler(self._move_here, pattern=code)]
 
     async def finish_interrupted(self) -> None:
-        """Finish the moves whose record has moved, and give back the codes of those whose record has not."""
+        """Finish interrupted moves where the record has moved already; otherwise make their codes valid again."""
         for move in await asyncio.to_thread(self._services.moves.begun):
             moved_to = move.moved_to
             there = self._services.storage.student(moved_to) if moved_to is not None else None
@@ -126,7 +125,7 @@ class AccountMoves(AdminScreens):
     # the new account's side
 
     async def offer(self, person: int, code: str, leave: Callable[[int], bool]) -> bool:
-        """Ask the new account whether to move here; False where the code can't be used.
+        """Ask in the new account whether to move; False where the code can't be used.
 
         ``leave`` stores, in the same transaction, that the question for a code is left.
         """
@@ -150,7 +149,7 @@ class AccountMoves(AdminScreens):
         await self._services.outbox.put(await changed_menu(self._services, person, headline))
 
     async def _move(self, person: int, code: str) -> str:
-        """Move, and return what stands above the new account's menu."""
+        """Move the registration; return the headline for the new account's menu."""
         _ = self._services.texts(person)
         move = await asyncio.to_thread(self._services.moves.begin, code, person, self._services.clock.now())
         if move is None:

@@ -1,4 +1,4 @@
-"""The admin's panel: how many students and monitors there are, what runs, and the ways to the rest."""
+"""The admin's panel: numbers of students and monitors, the list of running monitors, buttons to the other screens."""
 
 from html import escape
 from typing import Any

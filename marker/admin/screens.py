@@ -1,4 +1,4 @@
-"""What the admin's screens share: the right to see them, the one living message, lists in pages."""
+"""What the admin's screens share: the check of rights, the edited message, lists in pages."""
 
 import logging
 from collections.abc import Callable, Coroutine, Sequence
@@ -25,10 +25,9 @@ T = TypeVar("T")
 
 
 class AdminScreens:
-    """Shows the admin's screens; every tap is asked again whether it is an admin's, since buttons outlive rights."""
+    """Base of the admin's screens; checks at every tap that it comes from an admin, since rights may have changed."""
 
     def __init__(self, services: Services) -> None:
-        """Take what the handlers work with."""
         self._services = services
 
     def _guarded(self, handler: Handler) -> Handler:
@@ -64,7 +63,7 @@ class AdminScreens:
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """A page of a list, and where in the list it is."""
+    """A page of a list, with its number."""
 
     shown: Sequence[T]
     number: int
@@ -75,7 +74,7 @@ class Page(Generic[T]):
         return f"<b>{title}</b>" + (f" ({self.number + 1}/{self.count})" if self.count > 1 else "")
 
     def ways(self, _: Texts, data: str) -> Keyboard:
-        """Return the buttons to the neighbours and back to the panel; ``data`` with a number leads to a page."""
+        """Return the buttons to the next pages and the panel; ``data`` is the callback data before a page's number."""
         turns = []
         if self.number > 0:
             turns.append(Button(_("Previous"), f"{data}:{self.number - 1}"))
@@ -85,14 +84,14 @@ class Page(Generic[T]):
 
 
 def page_of(items: Sequence[T], asked: int) -> Page[T]:
-    """Return the page that was asked for, or the last one where the list has become shorter."""
+    """Return the requested page, or the last one where the list has become shorter."""
     count = max(1, -(-len(items) // PAGE))
     number = min(asked, count - 1)
     return Page(items[number * PAGE : (number + 1) * PAGE], number, count)
 
 
 def in_pairs(buttons: Sequence[Button]) -> Keyboard:
-    """Return buttons two a row."""
+    """Return buttons in rows of two."""
     return [list(buttons[at : at + 2]) for at in range(0, len(buttons), 2)]
 
 
@@ -102,6 +101,6 @@ def shortened(text: str, most: int) -> str:
 
 
 def asked_for(context: Context) -> dict[str, str]:
-    """Return the named parts of a tapped button's data, as its handler's pattern names them."""
+    """Return the named groups of the handler's pattern in a tapped button's data."""
     match = context.matches[0] if context.matches else None
     return match.groupdict() if match is not None else {}

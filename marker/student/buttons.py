@@ -1,4 +1,4 @@
-"""The student's buttons: start, stop, mode, status, language."""
+"""The buttons of the student's menu: start, stop, mode, status, language."""
 
 import logging
 from collections.abc import Coroutine
@@ -22,10 +22,9 @@ Result = TypeVar("Result")
 
 
 class StudentHandlers:
-    """Handles the taps on a student's menu. Each shows the menu anew, so an old button does no harm."""
+    """Handles the taps on a student's menu. Each updates the menu, so an old button does no harm."""
 
     def __init__(self, services: Services, notices: Notices, offers: Offers) -> None:
-        """Take what the handlers work with."""
         self._services = services
         self._notices = notices
         self._offers = offers
@@ -93,7 +92,7 @@ class StudentHandlers:
         await self._show(person)
 
     async def _saved(self, person: int, change: Coroutine[Any, Any, Result]) -> tuple[Result | None, str]:
-        """Make a change that the store keeps; return its result, and what the person must hear where it failed."""
+        """Make a change in the store; return its result, and the headline where it failed."""
         _ = self._services.texts(person)
         try:
             return await change, ""

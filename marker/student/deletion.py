@@ -1,4 +1,4 @@
-"""Delete My Data: asked once more, then everything that is kept of a student goes."""
+"""Delete My Data: after a second question everything stored about a student is deleted."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ Context = ContextTypes.DEFAULT_TYPE
 
 
 class Deletion:
-    """Handles the student's wish to be forgotten. The record goes last: after a crash half way they can ask again."""
+    """Handles Delete My Data. The record is deleted last, so that after a crash the deletion can be repeated."""
 
     def __init__(
         self, services: Services, offers: Offers, questions: Questions, end_trial: Callable[[int], object]
@@ -66,7 +66,7 @@ class Deletion:
         self._end_trial(person)
         await asyncio.to_thread(self._questions.delete_person, person)
         try:
-            # before the ledger's rows: the offers on the screen are found by them
+            # before the database rows, by which the offers on the screen are found
             await self._offers.end_all(person, student.username, _("Monitoring is off."))
             await self._services.registry.remove(person, self._forget, erase=True)
         except NotRegistered:
@@ -78,13 +78,13 @@ class Deletion:
             await self._services.outbox.put(await changed_menu(self._services, person, words))
             return
         log.info("person %d: data deleted on their own wish", person)
-        # in the language of the question, and without a slot: nothing of this is kept once it is sent
+        # in the language of the question, and without a slot, so that nothing is kept once it is sent
         text, keyboard = await main_menu(self._services, person, _("Your data is deleted."))
         self._services.languages.pop(person, None)
         await self._services.outbox.put(Item(person, "send", text, keyboard), *self._told(student))
 
     def _forget(self, student: Student) -> None:
-        """Delete what is kept beside the record; in a thread."""
+        """Delete the student's other data; in a thread."""
         self._services.forget_profile(student.username)
         self._services.people.forget(student.telegram_id)
 

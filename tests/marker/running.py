@@ -193,7 +193,7 @@ class RunningMarker:
     def looks_at_troubles(self) -> None:
         """Have the troubles look at the clock now, after what was said before has been heard."""
         self.settles()
-        asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.look(), self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.check(), self._loop).result(timeout=30)
 
     def settles(self) -> None:
         """Wait until the loop has dealt with everything that the monitors have said."""
