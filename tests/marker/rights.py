@@ -1,6 +1,6 @@
-"""The marker without a network, for many steps a second: real handlers and stores, updates handed in, nothing sent.
+"""The marker without a network, for many steps a second: real handlers and stores, nothing is sent.
 
-Every handler is counted by who reached it; what would be shown is kept, with its buttons.
+Every handler is counted by who reached it; outgoing messages are kept, with their buttons.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ AnyHandler = BaseHandler[Any, Any, Any]
 
 
 class Offline(BaseRequest):
-    """A Telegram that says yes to everything and does nothing."""
+    """A Telegram that answers every call with success and does nothing."""
 
     @property
     def read_timeout(self) -> float | None:
@@ -53,26 +53,26 @@ class Offline(BaseRequest):
         """Nothing to set up."""
 
     async def shutdown(self) -> None:
-        """Nothing to let go."""
+        """Nothing to close."""
 
     async def do_request(
         self, url: str, method: str, request_data: RequestData | None = None, *_timeouts: Any, **_more: Any
     ) -> tuple[int, bytes]:
-        """Answer as if it were done."""
+        """Answer with success."""
         me = {"id": 1, "is_bot": True, "first_name": "Attendance", "username": "attendance_test_bot"}
         result: Any = me if url.endswith("getMe") else True
         return 200, json.dumps({"ok": True, "result": result}).encode()
 
 
 class Shown:
-    """Stands for the outbox: keeps what would be shown, does what is written with it, sends nothing."""
+    """A fake outbox: keeps the messages, runs ``when`` in a transaction, sends nothing."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.items: list[Item] = []
 
     async def put(self, *items: Item, when: Callable[[], bool] | None = None) -> bool:
-        """Keep items, unless ``when`` calls them off."""
+        """Keep items, unless ``when`` returns False."""
         with self._database.transaction():
             if when is not None and not when():
                 return False
@@ -80,7 +80,7 @@ class Shown:
         return True
 
     async def delete(self, chat_id: int, message_id: int, within: float) -> bool | None:
-        """Say that it is gone."""
+        """Answer that the message is deleted."""
         return True
 
     async def fill(self, chat_id: int, slot: str, message_id: int) -> None:
@@ -94,7 +94,7 @@ class Shown:
 
 
 class House:
-    """The running marker, people's updates, and what they led to."""
+    """A running marker, with people's updates and their effects."""
 
     def __init__(self, folder: Path, admins: tuple[int, ...]) -> None:
         self.clock = SteppedClock()
@@ -163,11 +163,11 @@ class House:
         self._lasting = asyncio.all_tasks() - {asyncio.current_task()}
 
     def make_marker(self, people: People) -> Marker:
-        """Make what is put to the test."""
+        """Return the marker under test."""
         return Marker(self.services, people.unreachable())
 
     def end(self) -> None:
-        """Let everything go."""
+        """Stop the marker and close everything."""
         self._runner.run(self._end())
         self._runner.close()
 
@@ -202,11 +202,11 @@ class House:
         self._hand_in({"callback_query": tap})
 
     def settles(self) -> None:
-        """Let the loop do what the handlers and monitors left to it."""
+        """Run the loop until the handlers' and monitors' tasks are done."""
         self._runner.run(self._settle())
 
     async def _settle(self) -> None:
-        """Wait for what was left to other tasks; a trial that is held back is left alone."""
+        """Wait for other tasks, except a trial that is held back."""
         while True:
             await self.bridge.settled()
             others = asyncio.all_tasks() - self._lasting - {asyncio.current_task()}

@@ -1,4 +1,4 @@
-"""The marker's conversations in this process: real handlers and stores, Telegram over HTTP, no Chrome."""
+"""The marker in this process: real handlers and stores, Telegram over HTTP, no Chrome."""
 
 import asyncio
 import threading
@@ -82,7 +82,7 @@ class FakeMonitor:
         self._running.set()
 
     def stop(self, *, leave_portal: bool = False) -> None:
-        """End, with the last word that a monitor says however it ends."""
+        """End, with the event that a monitor sends however it ends."""
         self.left_portal = leave_portal
         if self._running.is_set():
             self._running.clear()
@@ -104,7 +104,7 @@ class FakeMonitor:
         """Nothing to look at."""
 
     def mark_now(self, key: str | None = None) -> None:
-        """Write down what it is asked to mark."""
+        """Keep the requested key."""
         self.marked_now.append(key or "")
 
     def finds(self, lesson: Lesson) -> None:
@@ -135,7 +135,7 @@ class FakeMonitor:
 
 
 class FakeSignInCheck:
-    """The trial of passwords, with an outcome that the test names; held back where it says so."""
+    """A fake password check, with the result that the test sets, held back where it says so."""
 
     def __init__(self) -> None:
         self.verdict = TrialResult(Outcome.ACCEPTED)
@@ -159,22 +159,22 @@ class FakeSignInCheck:
         return TrialResult(Outcome.CLOSING) if self._closing else self.verdict
 
     async def close(self) -> None:
-        """Let the trials under way end without an outcome."""
+        """End the running trials without an outcome."""
         self._closing = True
         self.answers.set()
 
     def adopt(self, profile: str, username: str) -> None:
-        """Write down whose profile it becomes."""
+        """Keep whose profile it becomes."""
         self.adopted.append((profile, username))
 
     def forget(self, verdict: TrialResult) -> None:
-        """Write down which profile is deleted."""
+        """Keep which profile is deleted."""
         if verdict.profile is not None:
             self.forgotten.append(verdict.profile)
 
 
 class RunningMarker:
-    """What a test holds of the marker."""
+    """A test's access to the running marker."""
 
     def __init__(self, services: Services, marker: Marker, bridge: Bridge, loop: asyncio.AbstractEventLoop) -> None:
         self._bridge = bridge
@@ -186,21 +186,21 @@ class RunningMarker:
         self._loop = loop
 
     def catches_up(self) -> bool:
-        """Have what could not be done before be tried again."""
+        """Run catch_up."""
         asyncio.run_coroutine_threadsafe(self._marker.catch_up(), self._loop).result(timeout=30)
         return True
 
     def looks_at_troubles(self) -> None:
-        """Have the troubles look at the clock now, after what was said before has been heard."""
+        """Run the troubles' check, after all events so far."""
         self.settles()
         asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.check(), self._loop).result(timeout=30)
 
     def settles(self) -> None:
-        """Wait until the loop has dealt with everything that the monitors have said."""
+        """Wait until the monitors' events so far are handled."""
         asyncio.run_coroutine_threadsafe(self._bridge.settled(), self._loop).result(timeout=30)
 
     def lets_time_pass(self) -> None:
-        """Have the offers look at the clock now."""
+        """End the offers that have timed out by now."""
         asyncio.run_coroutine_threadsafe(self._marker.offers.end_timed_out(), self._loop).result(timeout=30)
 
 
@@ -216,7 +216,7 @@ async def marker(
     admins: tuple[int, ...] = (ADMIN,),
     capacity: int = 2,
 ) -> AsyncIterator[str]:
-    """Run the marker against a Telegram; hand what a test needs of it to ``started``."""
+    """Run the marker against a Telegram; pass a RunningMarker to ``started``."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
         telegram_bot_token=SecretStr(TOKEN),
@@ -279,6 +279,6 @@ async def marker(
 
 
 def to_the_panel(admin: Person) -> None:
-    """Bring an admin to a new panel; on one from before, a tap could come just when its buttons go."""
+    """Bring an admin to a new panel: the buttons of an old one could disappear during a tap."""
     admin.says("/admin")
     admin.waits("the panel", lambda ms: "View All Students" in labels(ms[-1]))

@@ -1,6 +1,6 @@
-"""What the operator reads of people's doings: one line an event, with the ids to follow it, nothing that is secret.
+"""The log lines about people: one line for each event, with ids, without secrets.
 
-What a monitor itself writes is in tests/e2e/test_log.py.
+The monitors' own lines are tested in tests/e2e/test_log.py.
 """
 
 import re
@@ -29,7 +29,7 @@ Lines = Callable[[], list[str]]
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Lines:
-    """Give what returns the lines of people and monitors so far, at INFO and above."""
+    """Return a function that returns the lines about people and monitors so far, at INFO and above."""
     caplog.set_level("INFO")
     return lambda: [
         record.getMessage()

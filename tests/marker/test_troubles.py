@@ -1,4 +1,4 @@
-"""Trouble that lasts, over a strict Telegram: who is told what, and how often."""
+"""Messages about lasting errors, over a strict Telegram: to whom and how often."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -20,13 +20,13 @@ DOWN = "the portal answered 503"
 
 @pytest.fixture
 def capacity() -> int:
-    """Give room for everybody."""
+    """Return a capacity for everybody."""
     return 5
 
 
 @pytest.fixture
 def admin(telegram: Telegram) -> Person:
-    """Give the admin, who has pressed Start."""
+    """Return the admin, who has pressed Start."""
     person = Person(telegram, ADMIN, "Admin")
     person.says("/start")
     return person
@@ -48,7 +48,7 @@ def passes(bot: RunningMarker, clock: SteppedClock, **time: float) -> None:
 
 
 def test_one_message_after_five_minutes_and_one_when_over(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
-    """A student hears of trouble once it has lasted five minutes, and once that it is over."""
+    """A student gets one message when an error has lasted five minutes, and one when it is over."""
     bot = run()
     student = watched(bot, telegram, FIRST)
     monitor = bot.monitors[FIRST]
@@ -72,7 +72,7 @@ def test_one_message_after_five_minutes_and_one_when_over(run: Run, telegram: Te
 
 
 def test_short_trouble_is_not_told(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
-    """Trouble that passes within five minutes is on the Status screen and in no message."""
+    """An error that is over within five minutes is on the Status screen and in no message."""
     bot = run()
     student = watched(bot, telegram, FIRST)
     for _ in range(4):
@@ -88,7 +88,7 @@ def test_short_trouble_is_not_told(run: Run, telegram: Telegram, clock: SteppedC
 
 
 def test_over_a_restart(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
-    """Who was told of trouble by one process is told of its end by the next one."""
+    """The end of an error that one process reported is reported by the next one."""
     bot = run()
     student = watched(bot, telegram, FIRST)
     bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
@@ -102,7 +102,7 @@ def test_over_a_restart(run: Run, telegram: Telegram, clock: SteppedClock) -> No
 
 
 def test_admin_hears_once_of_an_outage(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
-    """When many monitors are in trouble the admin gets one message with their number, and one when it is over."""
+    """When many monitors have an error the admin gets one message with their number, and one when it is over."""
     bot = run()
     for number in (FIRST, SECOND, THIRD):
         watched(bot, telegram, number)
@@ -120,7 +120,7 @@ def test_admin_hears_once_of_an_outage(run: Run, telegram: Telegram, clock: Step
 
 
 def test_many_failures_are_one_message(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
-    """Monitors that end by a fault of ours within half a minute are one message to the admin, not many."""
+    """Monitors that fail within half a minute are one message to the admin."""
     bot = run()
     for number in (FIRST, SECOND, THIRD):
         watched(bot, telegram, number)
@@ -135,7 +135,7 @@ def test_many_failures_are_one_message(run: Run, telegram: Telegram, clock: Step
 def test_unknown_page_goes_to_the_admin_once(
     run: Run, telegram: Telegram, clock: SteppedClock, admin: Person, tmp_path: Path
 ) -> None:
-    """A page that nobody knows reaches the admin once for its kind, with a picture; what is kept of it is 0600."""
+    """An unknown page is sent to the admin once for its kind, with a picture; its files have mode 0600."""
     bot = run()
     for number in (FIRST, SECOND):
         watched(bot, telegram, number)
@@ -159,7 +159,7 @@ def test_unknown_page_goes_to_the_admin_once(
     ],
 )
 def test_closed_unmarked(run: Run, telegram: Telegram, why: Why, words: str) -> None:
-    """A lesson that closed unmarked is told once, with why, also where it is reported twice."""
+    """A lesson that closed unmarked is one message with the reason, also where it is reported twice."""
     bot = run()
     student = watched(bot, telegram, FIRST)
     bot.monitors[FIRST].finds(ALGEBRA)
@@ -172,7 +172,7 @@ def test_closed_unmarked(run: Run, telegram: Telegram, why: Why, words: str) -> 
 
 
 def test_skip_today(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
-    """Skip Today rests until midnight of the university's zone, also over a restart, and can be taken back."""
+    """Skip Today lasts until midnight in the university's zone, also over a restart, and can be taken back."""
     bot = run()
     student = watched(bot, telegram, FIRST)
     registry = bot.services.registry
@@ -207,7 +207,7 @@ def test_stop_lets_the_portal_go_and_a_restart_does_not(run: Run, telegram: Tele
 
 
 def test_resting_is_no_end_of_trouble(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
-    """Hours that end during an outage are not told as its end; the next morning's first look at the page is."""
+    """The end of the active hours is not reported as an outage's end; the next morning's first check is."""
     bot = run()
     student = watched(bot, telegram, FIRST)
     bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
@@ -223,7 +223,7 @@ def test_resting_is_no_end_of_trouble(run: Run, telegram: Telegram, clock: Stepp
 
 
 def test_short_trouble_before_rest_is_not_told(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
-    """Trouble of the last minutes before the hours end is not counted on while nothing is watched."""
+    """An error just before the end of the active hours does not count on while the monitor rests."""
     bot = run()
     student = watched(bot, telegram, FIRST)
     bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
@@ -234,7 +234,7 @@ def test_short_trouble_before_rest_is_not_told(run: Run, telegram: Telegram, clo
 
 
 def test_outage_over_a_restart(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
-    """An outage that goes on over a restart of ours is still one message to the admin, and its end another one."""
+    """An outage that lasts over a restart of ours is one message to the admin, and its end another one."""
     bot = run()
     for number in (FIRST, SECOND, THIRD):
         watched(bot, telegram, number)
@@ -260,7 +260,7 @@ def test_outage_over_a_restart(run: Run, telegram: Telegram, clock: SteppedClock
 def test_one_student_of_their_own_does_not_hide_the_next_outage(
     run: Run, telegram: Telegram, clock: SteppedClock, admin: Person
 ) -> None:
-    """An outage is over though one student's own trouble lasts, who is named; the next outage is told again."""
+    """An outage is over though one student's error lasts, who is named; the next outage is reported again."""
     bot = run()
     for number in (FIRST, SECOND, THIRD):
         watched(bot, telegram, number)
@@ -279,7 +279,7 @@ def test_one_student_of_their_own_does_not_hide_the_next_outage(
 
 
 def test_failures_are_told_at_the_end(run: Run, telegram: Telegram, admin: Person) -> None:
-    """A monitor that failed just before a restart of ours is told all the same."""
+    """A monitor's failure just before a restart of ours is reported."""
     bot = run()
     watched(bot, telegram, FIRST)
     bot.monitors[FIRST].tells(Event.FAILED, ends=True)
