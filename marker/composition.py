@@ -106,8 +106,8 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
                 forget_session=lambda profile: kept_session.forget(chromes.folder(profile)),
                 limits=limits,
                 clock=clock,
-                rests_until=partial(registry.rests_until, student.telegram_id),
-                on_check=partial(registry.checked, student.telegram_id),
+                rests_until=partial(registry.state.rests_until, student.telegram_id),
+                on_check=partial(registry.state.checked, student.telegram_id),
             )
 
         watches = Watches(database)

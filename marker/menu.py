@@ -33,7 +33,7 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
             keyboard.append([Button(_("Stop Monitoring"), "mon:stop")])
             skip = (
                 Button(_("Don't Skip Today"), "skip:no")
-                if services.registry.skips_today(person)
+                if services.registry.state.skips_today(person)
                 else Button(_("Skip Today"), "skip:yes")
             )
             keyboard.append([skip])
@@ -104,7 +104,7 @@ def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
         state = state_word(_, status.state)
         if status.state is State.WATCHING:
             state = _("on since {time}").format(time=clock_time(services, status.started, now))
-        elif status.state is State.RESTING and services.registry.skips_today(student):
+        elif status.state is State.RESTING and services.registry.state.skips_today(student):
             state = _("today is skipped, nothing is marked")
         elif status.state is State.RESTING:
             state = _("resting outside of the active hours")
@@ -119,7 +119,7 @@ def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
 
 def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
     """Return the last error, if any."""
-    trouble = services.registry.last_trouble(student)
+    trouble = services.registry.state.last_trouble(student)
     if trouble is None:
         return []
     words = trouble.text or _("a fault on our side")

@@ -36,7 +36,7 @@ def test_the_project_keeps_its_layers(project: Path) -> None:
         ("classroom/store/rows.py", "from classroom.teacher.board import Boards"),
         ("classroom/domain/sessions.py", "from telegram_app.lines import short"),
         ("sandbox/lms/server.py", "from sandbox.portal.world import World"),
-        ("telegram_app/lines.py", "from telegram_app.outbox import Outbox"),
+        ("telegram_app/people.py", "from telegram_app.side import Side"),
         ("storage.py", "from marker.monitors import registry"),
         ("telegram_app/outbox.py", "from marker.monitors.bridge import Bridge"),
         ("marker/menu.py", "from bot import main"),

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from core.active_hours import ActiveHours
 from core.clock import Clock, SystemClock
 from core.sqlite import Database
-from lessons.events import Event, Status, StatusEvent, Trouble
+from lessons.events import Event, Status, StatusEvent
 from marker.monitors.bridge import Bridge
 from marker.monitors.watch_state import WatchState
 from marker.tables.watches import Watches
@@ -67,7 +67,7 @@ class MonitorRegistry:
         hours: ActiveHours | None = None,
         zone: ZoneInfo = ZoneInfo("Asia/Almaty"),  # noqa: B008  # a constant
     ) -> None:
-        self._kept = WatchState(
+        self.state = WatchState(
             watches or Watches(Database(":memory:")), clock or SystemClock(), hours or ActiveHours(), zone
         )
         self._storage = storage
@@ -168,7 +168,7 @@ class MonitorRegistry:
             student = before
             try:
                 student = await asyncio.to_thread(write)
-                await asyncio.to_thread(self._kept.reload)  # it has moved, too
+                await asyncio.to_thread(self.state.reload)  # it has moved, too
             finally:
                 if watched and student is not None and self._reserve(student.telegram_id):
                     self._start(student)
@@ -203,7 +203,7 @@ class MonitorRegistry:
                     self._start(student)
                     self._starting.discard(telegram_id)
                 raise
-            self._kept.forget(telegram_id)
+            self.state.forget(telegram_id)
             self._given_up.discard(telegram_id)
             return student
 
@@ -237,34 +237,18 @@ class MonitorRegistry:
         monitor = self._monitors.get(telegram_id)
         return monitor.status if monitor is not None and monitor.is_running() else None
 
-    def last_trouble(self, telegram_id: int) -> Trouble | None:
-        """Return a student's last error, also when it is over."""
-        return self._kept.last_trouble(telegram_id)
-
     def last_check(self, telegram_id: int) -> datetime | None:
         """Return when a student's page was last read, by this process or a previous one."""
         status = self.status(telegram_id)
-        return (status.last_check if status else None) or self._kept.last_check(telegram_id)
-
-    def checked(self, telegram_id: int, at: datetime) -> None:
-        """Keep when a page was last read; called on the monitor's thread."""
-        self._kept.checked(telegram_id, at)
+        return (status.last_check if status else None) or self.state.last_check(telegram_id)
 
     async def skip_today(self, telegram_id: int, skip: bool) -> None:
         """Skip the rest of the local day, or no longer. Raises LedgerUnavailable."""
-        await asyncio.to_thread(self._kept.skip_today, telegram_id, skip)
+        await asyncio.to_thread(self.state.skip_today, telegram_id, skip)
         log.info("monitor %d: %s", telegram_id, "today is skipped" if skip else "today is not skipped any more")
         monitor = self._monitors.get(telegram_id)
         if monitor is not None:
             monitor.look_again()
-
-    def skips_today(self, telegram_id: int) -> bool:
-        """Say whether a student skips the current local day."""
-        return self._kept.skips_today(telegram_id)
-
-    def rests_until(self, telegram_id: int, now: datetime) -> datetime | None:
-        """Return until when a student's monitor rests: a skipped day, or the time outside of the active hours."""
-        return self._kept.rests_until(telegram_id, now)
 
     async def resume(self) -> int:
         """Start the wanted monitors that don't run, as far as there are places; return how many.
@@ -373,7 +357,7 @@ class MonitorRegistry:
         if self._closing and event.event is Event.STOPPED:
             return  # the next process starts it again
         if event.event in _TROUBLES:
-            await asyncio.to_thread(self._kept.troubled, telegram_id, event)
+            await asyncio.to_thread(self.state.troubled, telegram_id, event)
         if event.event in _PERMANENT:
             async with self._lock(telegram_id):
                 if self._monitors.get(telegram_id) is monitor:  # else a new one was started meanwhile

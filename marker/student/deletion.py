@@ -49,9 +49,9 @@ class Deletion:
             return
         _ = self._services.texts(person)
         question = _(
-            "Delete everything that is kept of you? Monitoring stops. Your portal username and password, the browser "
-            "profile and the history of your lessons are deleted. This can't be undone: to register again you need a "
-            "new invitation code."
+            "Delete everything that is stored about you? Monitoring stops. Your portal username and password, the "
+            "browser profile and the history of your lessons are deleted. This can't be undone: to register again you "
+            "need a new invitation code."
         )
         keyboard = [[Button(_("Yes, Delete Everything"), "del:yes")], [Button(_("Back"), "menu")]]
         await self._services.outbox.put(Item(person, "edit", question, keyboard, slot=SCREEN))

@@ -266,12 +266,12 @@ class TestDeletion:
         profile = tmp_path / "data" / "profiles" / profile_name(USERNAME)
         profile.mkdir(parents=True)
         student.taps("Delete My Data")
-        student.sees("Delete everything that is kept of you?")
+        student.sees("Delete everything that is stored about you?")
         student.taps("Back")
         student.waits("the menu", lambda ms: any("Delete My Data" in labels(m) for m in ms))
         assert monitor.is_running()
         student.taps("Delete My Data")
-        student.sees("Delete everything that is kept of you?")
+        student.sees("Delete everything that is stored about you?")
         question = next(m for m in student.screen() if "Yes, Delete Everything" in labels(m))
         for _ in range(2):
             telegram.call(
@@ -349,7 +349,7 @@ class TestDeletion:
         """Yes from somebody who is no longer registered shows the start text and deletes nobody."""
         register(bot, student)
         student.taps("Delete My Data")
-        student.sees("Delete everything that is kept of you?")
+        student.sees("Delete everything that is stored about you?")
         bot.storage.remove(2001)
         student.taps("Yes, Delete Everything")
         student.sees("To begin you need an invitation code")

@@ -53,7 +53,7 @@ def test_one_message_after_five_minutes_and_one_when_over(run: Run, telegram: Te
     student = watched(bot, telegram, FIRST)
     monitor = bot.monitors[FIRST]
     monitor.tells(Event.TROUBLE, DOWN)
-    eventually("the trouble", lambda: bot.services.registry.last_trouble(FIRST))
+    eventually("the trouble", lambda: bot.services.registry.state.last_trouble(FIRST))
     passes(bot, clock, minutes=4)
     assert student.counts("has not answered") == 0
     monitor.tells(Event.TROUBLE, DOWN)
@@ -177,19 +177,19 @@ def test_skip_today(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
     student = watched(bot, telegram, FIRST)
     registry = bot.services.registry
     student.taps("Skip Today")
-    eventually("the skip", lambda: registry.skips_today(FIRST))
-    assert registry.rests_until(FIRST, clock.now()) is not None
+    eventually("the skip", lambda: registry.state.skips_today(FIRST))
+    assert registry.state.rests_until(FIRST, clock.now()) is not None
     bot = run()
     registry = bot.services.registry
-    assert registry.skips_today(FIRST)
+    assert registry.state.skips_today(FIRST)
     student.says("/start")
     student.taps("Don't Skip Today")
-    eventually("no skip", lambda: not registry.skips_today(FIRST))
+    eventually("no skip", lambda: not registry.state.skips_today(FIRST))
     student.taps("Skip Today")
-    eventually("the skip", lambda: registry.skips_today(FIRST))
+    eventually("the skip", lambda: registry.state.skips_today(FIRST))
     clock.forward(timedelta(hours=14))
-    assert not registry.skips_today(FIRST)
-    assert registry.rests_until(FIRST, clock.now()) is None
+    assert not registry.state.skips_today(FIRST)
+    assert registry.state.rests_until(FIRST, clock.now()) is None
 
 
 def test_stop_lets_the_portal_go_and_a_restart_does_not(run: Run, telegram: Telegram) -> None:

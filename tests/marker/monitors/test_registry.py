@@ -223,19 +223,19 @@ class TestLastTrouble:
     async def test_kept(self, house: House) -> None:
         """The last error is kept with its time, also when it is over and after the monitor's end."""
         await house.registry.start(AIDA)
-        assert house.registry.last_trouble(AIDA) is None
+        assert house.registry.state.last_trouble(AIDA) is None
         for event, text in ((Event.TROUBLE, "first"), (Event.UNKNOWN_VIEW, "second"), (Event.WATCHING, "")):
             house.made[0].say(event, text)
             await house.hear()
-        trouble = house.registry.last_trouble(AIDA)
+        trouble = house.registry.state.last_trouble(AIDA)
         assert trouble is not None
         assert (trouble.event, trouble.text) == (Event.UNKNOWN_VIEW, "second")
         house.made[0].end(Event.REFUSED, "wrong password")
         await house.hear()
-        trouble = house.registry.last_trouble(AIDA)
+        trouble = house.registry.state.last_trouble(AIDA)
         assert trouble is not None
         assert (trouble.text, trouble.at.tzinfo is not None) == ("wrong password", True)
-        assert house.registry.last_trouble(BEN) is None
+        assert house.registry.state.last_trouble(BEN) is None
 
     async def test_gone_with_the_student(self, house: House) -> None:
         """A student who registers again has no old error."""
@@ -243,7 +243,7 @@ class TestLastTrouble:
         house.made[0].say(Event.TROUBLE, "before")
         await house.hear()
         await house.registry.remove(AIDA, lambda _student: None)
-        assert house.registry.last_trouble(AIDA) is None
+        assert house.registry.state.last_trouble(AIDA) is None
 
 
 class TestStarting:
