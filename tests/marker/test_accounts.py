@@ -58,7 +58,7 @@ def last(text: str) -> Callable[[list[dict[str, object]]], bool]:
 class TestTrial:
     """The password is tried on the portal before it is stored."""
 
-    def test_an_accepted_password_brings_its_session_along(self, bot: RunningMarker, student: Person) -> None:
+    def test_an_accepted_password_keeps_its_session(self, bot: RunningMarker, student: Person) -> None:
         """An accepted password is reported and stored, and the trial's profile becomes the student's own."""
         bot.check.verdict = TrialResult(Outcome.ACCEPTED, profile="trial-1")
         register(bot, student)
@@ -81,7 +81,7 @@ class TestTrial:
         assert bot.storage.password(2001) == PASSWORD
         assert typed not in [m["message_id"] for m in student.screen()]
 
-    def test_a_blocked_account_hears_the_portal_s_words(self, bot: RunningMarker, student: Person) -> None:
+    def test_a_blocked_account_is_not_registered(self, bot: RunningMarker, student: Person) -> None:
         """A blocked account is not registered, and its code can still be used."""
         code = bot.storage.create_invitation(ADMIN)
         bot.check.verdict = TrialResult(Outcome.BLOCKED, "Долг")
@@ -437,7 +437,7 @@ class TestMove:
         )
         assert len(bot.storage.students()) == 1
 
-    def test_codes_that_are_worth_nothing(
+    def test_invalid_move_codes(
         self, bot: RunningMarker, student: Person, new: Person, admin: Person, telegram: Telegram, clock: SteppedClock
     ) -> None:
         """A revoked, replaced or expired move code moves nobody, nor does one opened by a registered student."""

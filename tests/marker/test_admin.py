@@ -122,7 +122,7 @@ def test_a_code_waits_for_telegram_through_a_restart(run: Run, telegram: Telegra
     assert admin.counts("Invitation code:") == 1
 
 
-def test_the_admin_hears_who_has_registered_with_which_code(
+def test_the_admin_is_told_who_registered_with_which_code(
     bot: RunningMarker, admin: Person, student: Person, telegram: Telegram
 ) -> None:
     """The notice that a code was redeemed has the code's note, or the code itself; it is a new message."""
@@ -146,7 +146,7 @@ def test_the_admin_hears_who_has_registered_with_which_code(
     assert telegram.refused_calls() == []
 
 
-def test_only_the_admin_who_made_a_code_hears_of_it(run: Run, telegram: Telegram) -> None:
+def test_only_the_admin_who_made_a_code_is_told(run: Run, telegram: Telegram) -> None:
     """Another admin is not told, nor is one who is no admin any more."""
     bot = run()
     other = at_the_panel(telegram, OTHER_ADMIN)
@@ -159,7 +159,7 @@ def test_only_the_admin_who_made_a_code_hears_of_it(run: Run, telegram: Telegram
     assert former.counts("has registered") == other.counts("has registered") == 0
 
 
-def test_the_question_for_a_note_is_in_nobody_s_way(
+def test_the_question_for_a_note_can_be_left(
     run: Run, telegram: Telegram, clock: SteppedClock, bot: RunningMarker
 ) -> None:
     """The question for a note can be cancelled, survives a restart, and is over after half an hour."""

@@ -209,7 +209,7 @@ def test_an_answer_after_half_an_hour_is_not_taken(bot: RunningMarker, student: 
     assert bot.storage.students() == []
 
 
-def test_the_menu_is_one_living_message(bot: RunningMarker, student: Person) -> None:
+def test_taps_edit_the_menu(bot: RunningMarker, student: Person) -> None:
     """Taps edit the menu in place; after a typed text a new menu comes below and the old one loses its buttons."""
     register(bot, student)
     count = len(student.screen())
@@ -475,3 +475,28 @@ def test_another_menu_ends_the_question_for_a_password(bot: RunningMarker, stude
     student.says("why does it not work?")
     student.waits("a menu", lambda ms: "Status" in labels(ms[-1]))
     assert bot.storage.password(2001) == PASSWORD
+
+
+def test_an_unknown_command_is_answered(bot: RunningMarker, student: Person) -> None:
+    """An unknown command shows the menu and says so; a question that waits for an answer still waits."""
+    student.says("/start")
+    student.says("/report")
+    student.waits("the answer", lambda ms: "I don't know that command." in (ms[-1]["text"] or ""))
+    student.taps("Enter Invitation Code")
+    student.sees("Send me your invitation code")
+    student.says("/report")
+    student.waits("the answer", lambda ms: "I don't know that command." in (ms[-1]["text"] or ""))
+    student.says(bot.storage.create_invitation(ADMIN))
+    student.sees("your username on the portal")
+
+
+def test_a_cancel_button_of_an_earlier_question(bot: RunningMarker, student: Person, telegram: Telegram) -> None:
+    """Cancel of a question that is over cancels nothing and brings the menu up to date."""
+    student.says("/start")
+    student.taps("Enter Invitation Code")
+    asked = student.sees("Send me your invitation code")
+    student.taps("Cancel")
+    student.sees("Cancelled.")
+    telegram.call("/tap", bot=BOT, person=2001, message_id=asked["message_id"], button="reg:cancel", forged=True)
+    student.waits("the menu", lambda ms: "Cancelled." not in (ms[-1]["text"] or "") and labels(ms[-1]))
+    eventually("an answer", lambda: not telegram.unanswered_taps())

@@ -101,7 +101,7 @@ def test_over_a_restart(run: Run, telegram: Telegram, clock: SteppedClock) -> No
     student.sees("The portal works again")
 
 
-def test_admin_hears_once_of_an_outage(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+def test_an_outage_is_one_message(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
     """When many monitors have an error the admin gets one message with their number, and one when it is over."""
     bot = run()
     for number in (FIRST, SECOND, THIRD):
@@ -192,7 +192,7 @@ def test_skip_today(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
     assert registry.state.rests_until(FIRST, clock.now()) is None
 
 
-def test_stop_lets_the_portal_go_and_a_restart_does_not(run: Run, telegram: Telegram) -> None:
+def test_stop_signs_out_and_a_restart_does_not(run: Run, telegram: Telegram) -> None:
     """Stop Monitoring signs out of the portal; a restart of ours keeps the session."""
     bot = run()
     student = watched(bot, telegram, FIRST)

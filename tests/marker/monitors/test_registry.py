@@ -134,7 +134,7 @@ class House:
         assert student is not None
         return student.monitoring
 
-    async def hear(self) -> tuple[Any, ...]:
+    async def next_event(self) -> tuple[Any, ...]:
         async with asyncio.timeout(20):
             return await self.heard.get()
 
@@ -205,14 +205,14 @@ class TestOrder:
         said = [Event.TROUBLE, Event.WATCHING, Event.TROUBLE, Event.STOPPED]
         for event in said:
             house.made[0].say(event)
-        assert [(await house.hear())[2] for _ in said] == said
+        assert [(await house.next_event())[2] for _ in said] == said
 
     async def test_end_of_the_process_is_no_end(self, house: House) -> None:
         """No event arrives for a monitor that stops with our process, since the next process continues it."""
         await house.registry.start(AIDA)
         await house.registry.start(BEN)
         await house.registry.stop(BEN)
-        assert (await house.hear())[0:3:2] == (BEN, Event.STOPPED)
+        assert (await house.next_event())[0:3:2] == (BEN, Event.STOPPED)
         await house.registry.close()
         await house.bridge.close()
         assert "stop" in house.made[0].notes
@@ -226,12 +226,12 @@ class TestLastTrouble:
         assert house.registry.state.last_trouble(AIDA) is None
         for event, text in ((Event.TROUBLE, "first"), (Event.UNKNOWN_VIEW, "second"), (Event.WATCHING, "")):
             house.made[0].say(event, text)
-            await house.hear()
+            await house.next_event()
         trouble = house.registry.state.last_trouble(AIDA)
         assert trouble is not None
         assert (trouble.event, trouble.text) == (Event.UNKNOWN_VIEW, "second")
         house.made[0].end(Event.REFUSED, "wrong password")
-        await house.hear()
+        await house.next_event()
         trouble = house.registry.state.last_trouble(AIDA)
         assert trouble is not None
         assert (trouble.text, trouble.at.tzinfo is not None) == ("wrong password", True)
@@ -241,7 +241,7 @@ class TestLastTrouble:
         """A student who registers again has no old error."""
         await house.registry.start(AIDA)
         house.made[0].say(Event.TROUBLE, "before")
-        await house.hear()
+        await house.next_event()
         await house.registry.remove(AIDA, lambda _student: None)
         assert house.registry.state.last_trouble(AIDA) is None
 
@@ -322,7 +322,7 @@ class TestStopping:
         assert house.made[0].notes == ["start", "stop, leaving the portal", "join"]
         assert not house.wanted(AIDA)
         assert (house.registry.active(), house.registry.status(AIDA)) == ([], None)
-        assert (await house.hear())[2] is Event.STOPPED
+        assert (await house.next_event())[2] is Event.STOPPED
 
     async def test_nothing_to_stop(self, house: House) -> None:
         """Without a running monitor Stop still stores that none is wanted."""
@@ -375,14 +375,14 @@ class TestHearing:
         await house.registry.start(AIDA)
         await asyncio.to_thread(house.made[0].find, "found")
         await asyncio.to_thread(house.made[0].find, "marked")
-        assert await house.hear() == (AIDA, "student_501", "found", ALGORITHMS)
-        assert await house.hear() == (AIDA, "student_501", "marked", ALGORITHMS)
+        assert await house.next_event() == (AIDA, "student_501", "found", ALGORITHMS)
+        assert await house.next_event() == (AIDA, "student_501", "marked", ALGORITHMS)
 
     async def test_passing_trouble(self, house: House) -> None:
         """A temporary error is passed on, and the monitor is still wanted."""
         await house.registry.start(AIDA)
         await asyncio.to_thread(house.made[0].say, Event.TROUBLE, "HTTP 503")
-        assert await house.hear() == (AIDA, "student_501", Event.TROUBLE, "HTTP 503")
+        assert await house.next_event() == (AIDA, "student_501", Event.TROUBLE, "HTTP 503")
         assert house.wanted(AIDA)
         assert house.registry.active() == [AIDA]
 
@@ -391,7 +391,7 @@ class TestHearing:
         """A permanent end is passed on with its text; the monitor is no longer wanted and can be started again."""
         await house.registry.start(AIDA)
         await asyncio.to_thread(house.made[0].end, event, "the portal's words")
-        assert await house.hear() == (AIDA, "student_501", event, "the portal's words")
+        assert await house.next_event() == (AIDA, "student_501", event, "the portal's words")
         assert not house.wanted(AIDA)
         assert house.registry.active() == []
         assert await house.registry.start(AIDA) is Started.STARTED
@@ -410,10 +410,10 @@ class TestHearing:
         await house.registry.start(AIDA)
         await house.registry.stop(AIDA)
         await house.registry.start(AIDA)
-        assert (await house.hear())[2] is Event.STOPPED
+        assert (await house.next_event())[2] is Event.STOPPED
         await asyncio.to_thread(house.made[0].say, Event.REFUSED, "late")
         await asyncio.to_thread(house.made[1].say, Event.WATCHING)
-        assert (await house.hear())[2] is Event.WATCHING
+        assert (await house.next_event())[2] is Event.WATCHING
         assert house.wanted(AIDA)
         assert house.registry.active() == [AIDA]
 
@@ -428,7 +428,7 @@ class TestHearing:
         await asyncio.wait({starting}, timeout=0.2)  # it may have to wait for what is held up
         house.storage.gate.set()
         assert await starting is Started.STARTED
-        await house.hear()
+        await house.next_event()
         assert house.registry.active() == [AIDA]
         assert house.wanted(AIDA)
 
@@ -506,7 +506,7 @@ class TestRealMonitors:
         portal.sign_ins.append(SignInRefused("Неверный логин или пароль."))
         registry = real_registry(house, portal)
         await registry.start(AIDA)
-        while (heard := await house.hear())[2] is not Event.REFUSED:
+        while (heard := await house.next_event())[2] is not Event.REFUSED:
             pass
         assert heard == (AIDA, "student_501", Event.REFUSED, "Неверный логин или пароль.")
         assert not house.wanted(AIDA)
@@ -518,7 +518,7 @@ class TestRealMonitors:
         portal.page = shows(ALGORITHMS)
         registry = real_registry(house, portal)
         await registry.start(AIDA)
-        while (heard := await house.hear())[2] != "marked":
+        while (heard := await house.next_event())[2] != "marked":
             pass
         assert heard == (AIDA, "student_501", "marked", ALGORITHMS)
         await registry.close()
