@@ -26,9 +26,9 @@ from telegram_app.factory import AnyApplication
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0  # seconds between checks for offers that have timed out
-CLEAN_EVERY = 86_400  # checks: once a day, and soon after the start
-CATCH_UP_EVERY = 10  # checks between two tries of what could not be done before
+CHECK_EVERY = 1.0  # seconds between checks for offers that have timed out
+CATCH_UP_EVERY = 10.0  # seconds between tries of what could not be done before
+CLEAN_EVERY = 86_400.0  # seconds; the first time soon after the start
 
 
 class Marker:
@@ -82,21 +82,24 @@ class Marker:
 
     async def run(self) -> None:
         """End offers that time out, and try again what could not be done before, until cancelled."""
-        looks = 0
+        clock = self._services.clock
+        clean_at, catch_up_at = clock.monotonic(), clock.monotonic() + CATCH_UP_EVERY
         while True:
-            due = time.monotonic() + LOOK_EVERY
-            await asyncio.sleep(LOOK_EVERY)
+            due = time.monotonic() + CHECK_EVERY
+            await asyncio.sleep(CHECK_EVERY)
             self.lag = time.monotonic() - due
-            looks += 1
+            now = clock.monotonic()
             try:
                 await self.offers.end_timed_out()
                 await self.notices.troubles.check()
-                if looks % CLEAN_EVERY == 1:
+                if now >= clean_at:
                     await self.clean()
-                if looks % CATCH_UP_EVERY == 0:
+                    clean_at = now + CLEAN_EVERY
+                if now >= catch_up_at:
                     await self.catch_up()
+                    catch_up_at = now + CATCH_UP_EVERY
             except LedgerUnavailable as error:
-                log.warning("%s; next try in %.0f s", error, LOOK_EVERY)
+                log.warning("%s; next try in %.0f s", error, CHECK_EVERY)
 
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Count a refused sign-in, so that Start Monitoring is no way around the limit; then send the notices."""
