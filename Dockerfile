@@ -1,9 +1,9 @@
-# One image for amd64 and arm64: Debian's Chromium has packages for both, while Google's Chrome has none for arm64.
+# One image for amd64 and arm64: Debian has Chromium for both, while there is no Google Chrome for arm64.
 FROM python:3.11-slim
 
-# The headless shell takes half of the full browser's memory; tini passes signals on and reaps what Chrome leaves. The
-# driver's package asks for the full browser, 500 MB with what that asks for, of which nothing would ever run: the driver
-# is taken out of its package alone. Its own libraries are among the shell's.
+# The headless shell needs half of the full browser's memory; tini forwards signals and reaps Chrome's zombies. The
+# driver's package depends on the full browser, 500 MB with its dependencies, none of which is used: only the driver is
+# taken out of its package. The shell depends on all libraries that the driver needs.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends chromium-headless-shell tini gosu fonts-dejavu-core \
     && cd /tmp \
@@ -14,7 +14,7 @@ RUN apt-get update \
 
 WORKDIR /app
 COPY requirements.txt .
-# Of the face models the largest, 95 MB, is not used (see NOTICE).
+# The largest of the face models, 95 MB, is not used (see NOTICE).
 RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt \
     && find / -xdev -name shape_predictor_68_face_landmarks.dat -delete
 
@@ -32,6 +32,6 @@ VOLUME ["/app/data", "/app/secrets"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-m", "core.health"]
 
-# The entry point starts as root only to make the mounted folders the bot's own, then drops to the user for good.
+# The entry point starts as root only to give the mounted folders to the bot's user, and then becomes that user.
 ENTRYPOINT ["tini", "-g", "--", "/app/entrypoint.sh"]
 CMD ["python", "bot.py"]

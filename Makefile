@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 # More options for pytest, such as --cov (the product's coverage) or the name of one test file.
 PYTEST_ARGS :=
 
-.PHONY: run test sandbox check pins texts
+.PHONY: run test ordeals sandbox check pins texts
 
 run:
 	@tools/set-up run
@@ -13,7 +13,12 @@ run:
 
 test:
 	@tools/set-up test
-	@$(PYTHON) -m pytest -n 3 --dist worksteal --durations=15 $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -n 3 --dist worksteal --durations=15 -m "not ordeal" $(PYTEST_ARGS)
+
+# The tests that `make test` leaves out because they take long.
+ordeals:
+	@tools/set-up test
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -m ordeal
 
 sandbox:
 	@tools/set-up run

@@ -1,6 +1,6 @@
-"""The same monitoring for one account in a terminal, without Telegram: `python attendance.py --mode manual`.
+"""Monitors one account in a terminal, without Telegram: `python attendance.py --mode manual`.
 
-Username and password come from KBTU_USERNAME and KBTU_PASSWORD, or are asked for without echo.
+Username and password come from KBTU_USERNAME and KBTU_PASSWORD, or from a prompt (the password without echo).
 Exit codes: 0 stopped, 2 usage, 3 the portal refused the account, 4 portal or browser can't be used.
 """
 
@@ -22,19 +22,22 @@ from core import logs
 from core import settings as settings_module
 from core.clock import SystemClock
 from core.settings import Settings, SettingsError
-from core.sqlite import Database, LedgerError
-from lessons.events import Event, State, StatusEvent
-from lessons.journal import Lessons
+from core.sqlite import Database, DatabaseError
+from lessons.events import Event, MonitorState, StatusEvent
+from lessons.journal import SCHEMA, Lessons
+from lessons.marking import LessonRecords
+from lessons.schedule import Schedule
 from monitor import AttendanceMonitor
 from portal.browser import Chromes
 from portal.errors import BrowserMissing
 from portal.lessons import Lesson
-from portal.session import chrome_opener
+from portal.session import chrome_access
 from storage import Mode
 
 STOPPED, USAGE, REFUSED, PORTAL = 0, 2, 3, 4
-# Troubles in a row before the first sign-in after which it makes no sense to go on unattended.
+# Troubles in a row before the first sign-in, after which the program gives up.
 FIRST_TROUBLES = 3
+ASK_AGAIN = 300.0  # seconds after a "no" before the same lesson is offered again, as in Telegram
 STOP_WITHIN = 5.0
 
 
@@ -47,16 +50,15 @@ class _Found:
 
 
 class Screen:
-    """The terminal: lines that stay, and below them one status line that changes in place."""
+    """The terminal: permanent lines, and below them a status line that changes in place (on a terminal only)."""
 
     def __init__(self, out: TextIO) -> None:
-        """Write to ``out``; without a terminal behind it there is no status line."""
         self._out = out
         self._live = out.isatty()
         self._width = 0
 
     def line(self, text: str) -> None:
-        """Print a line that stays."""
+        """Print a permanent line."""
         self.status("")
         print(f"{datetime.now().astimezone():%H:%M:%S} {text}", file=self._out, flush=True)
 
@@ -68,7 +70,7 @@ class Screen:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Watch until stopped; return the exit code."""
+    """Monitor until stopped; return the exit code."""
     try:
         return _run(arguments)
     except KeyboardInterrupt:
@@ -94,7 +96,7 @@ def _run(arguments: list[str] | None) -> int:
             return _watch(settings, folder, *account, mode)
     except Timeout:
         return _complain(f"'{folder}' is in use by another attendance.py", USAGE)
-    except (OSError, LedgerError) as error:
+    except (OSError, DatabaseError) as error:
         return _complain(str(error), USAGE)
     except BrowserMissing as error:
         return _complain(str(error), PORTAL)
@@ -106,7 +108,7 @@ def _complain(text: str, code: int) -> int:
 
 
 def _account(settings: Settings) -> tuple[str, str] | None:
-    """Return username and password; ask for what is missing. None: nobody is there to ask."""
+    """Return username and password; prompt for what is missing. None without a terminal to prompt in."""
     username = settings.kbtu_username
     password = settings.kbtu_password.get_secret_value() if settings.kbtu_password else None
     if (username is None or password is None) and not sys.stdin.isatty():
@@ -127,20 +129,16 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
     chromes.check()
     chromes.sweep()
     events: queue.SimpleQueue[_Found | StatusEvent] = queue.SimpleQueue()
-    database = Database(folder / "ledger.sqlite3")
+    database = Database(folder / "ledger.sqlite3", [SCHEMA])
     monitor = AttendanceMonitor(
         username,
         password,
         mode,
         lambda _username, status, lesson: events.put(_Found(status, lesson)),
         lambda _username, event: events.put(event),
-        portal_url=settings.portal_url,
-        refresh_interval=settings.refresh_interval,
-        zone=settings.zone,
-        journal=Lessons(database),
-        open_portal=chrome_opener(chromes, settings.portal_url, clock),
-        kill_browser=chromes.kill,
-        clock=clock,
+        portal=chrome_access(chromes, settings.portal_url, clock=clock),
+        records=LessonRecords(Lessons(database), zone=settings.zone),
+        schedule=Schedule(settings.refresh_interval, clock=clock),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen = Screen(sys.stdout)
@@ -158,7 +156,7 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
 
 
 def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | StatusEvent]", screen: Screen) -> int:
-    """Show what happens until the monitor ends by itself; return the exit code."""
+    """Show the monitor's events until it ends by itself; return the exit code."""
     troubles, watched = 0, False
     asked: dict[str, float] = {}
     while True:
@@ -190,16 +188,12 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             return STOPPED
 
 
-# After a "no" the same lesson is asked about again so many seconds later, as in Telegram.
-_ASK_AGAIN = 300.0
-
-
 def _show_lesson(monitor: AttendanceMonitor, found: _Found, asked: dict[str, float], screen: Screen) -> None:
     if found.status == "marked":
         screen.line(f"Attendance Marked. {_one_line(found.lesson)}")
         return
     now = time.monotonic()
-    if now - asked.get(found.lesson.key, float("-inf")) < _ASK_AGAIN:
+    if now - asked.get(found.lesson.key, float("-inf")) < ASK_AGAIN:
         return
     screen.line(f"Attendance available! {_one_line(found.lesson)}")
     answer = ""
@@ -215,7 +209,7 @@ def _status_line(monitor: AttendanceMonitor) -> str:
     parts = [status.state.value]
     if status.last_check is not None:
         parts.append(f"last check {status.last_check.astimezone():%H:%M:%S}")
-    if status.next_check is not None and status.state in (State.WATCHING, State.WAITING):
+    if status.next_check is not None and status.state in (MonitorState.WATCHING, MonitorState.WAITING):
         parts.append(f"next {status.next_check.astimezone():%H:%M:%S}")
     return ", ".join(parts)
 

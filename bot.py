@@ -1,7 +1,6 @@
-"""The bot's entry point: reads the settings and runs what they ask for, until a signal.
+"""The entry point: reads the settings and runs the bots that have a token until SIGINT or SIGTERM.
 
-The marker (handlers/composition.py puts it together) runs where its token is set, the classroom
-(classroom/composition.py) where its two are.
+The marker (marker/composition.py) needs one token, the classroom (classroom/composition.py) two.
 """
 
 import argparse
@@ -22,10 +21,11 @@ from core.clock import SystemClock
 from core.encryption import EncryptionKeyError
 from core.json_file import DataDamaged, SchemaTooNew
 from core.settings import Settings, SettingsError
-from core.sqlite import LedgerError
+from core.sqlite import DatabaseError
 from marker import composition as marker
 from portal.errors import BrowserMissing
-from self_check import run as self_check
+from self_check.result import FAILED
+from self_check.run import check, table
 from storage import StorageUnavailable
 from telegram_app import i18n
 from telegram_app.factory import TokenRefused
@@ -35,17 +35,17 @@ log = logging.getLogger("bot")
 
 # sysexits.h
 EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78
-# Threads for what would block the loop: files, the ledger, waiting for monitors to end.
+# Threads for blocking work: files, the database, waiting for monitors to end.
 WORKERS = 32
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the bot, or with --check try all that it needs; return the process's exit code."""
+    """Run the bots, or with --check test everything they need; return the exit code."""
     parser = argparse.ArgumentParser(description="The attendance bot. Settings: see .env.example.")
     parser.add_argument(
         "--check",
         action="store_true",
-        help="try tokens, portal, Chrome, storage, key, rosters and ID photos; change nothing",
+        help="test tokens, portal, Chrome, storage, key, rosters and ID photos; change nothing",
     )
     chosen = parser.parse_args(arguments)
     try:
@@ -53,9 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         return _refuse(error, EX_CONFIG)
     if chosen.check:
-        results = self_check.check(settings)
-        print(self_check.table(results))
-        return EX_UNAVAILABLE if any(each.state == self_check.FAILED for each in results) else 0
+        results = check(settings)
+        print(table(results))
+        return EX_UNAVAILABLE if any(each.state == FAILED for each in results) else 0
     logs.set_up(settings.log_level, settings.log_format)
     i18n.load()
     try:
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _refuse(f"DATA_DIR: '{settings.data_dir}' is in use by another process of this bot", EX_TEMPFAIL)
     except (EncryptionKeyError, SchemaTooNew, SettingsError, StoreRefused, TokenRefused) as error:
         return _refuse(error, EX_CONFIG)
-    except (StorageUnavailable, DataDamaged, LedgerError, StoreError, OSError) as error:
+    except (StorageUnavailable, DataDamaged, DatabaseError, StoreError, OSError) as error:
         return _refuse(error, EX_IOERR)
     except BrowserMissing as error:
         return _refuse(error, EX_UNAVAILABLE)
@@ -78,7 +78,7 @@ def _refuse(problem: Exception | str, code: int) -> int:
 
 
 async def _until_signal(settings: Settings) -> int:
-    """Serve until SIGINT or SIGTERM, or until serving fails."""
+    """Run the bots until SIGINT or SIGTERM, or until one fails."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(WORKERS, thread_name_prefix="worker"))
     stop = asyncio.Event()
@@ -96,8 +96,8 @@ async def _until_signal(settings: Settings) -> int:
 
 
 async def serve(settings: Settings) -> None:
-    """Run what the settings ask for, until cancelled; see there for what each raises."""
-    clock, reports = SystemClock(), health.Reports()
+    """Run the configured bots and /healthz until cancelled; raises what marker.serve and classroom.serve raise."""
+    clock, reports = SystemClock(), health.HealthReports()
     halves = [marker.serve(settings, clock, reports)] if settings.telegram_bot_token is not None else []
     if settings.teacher_bot_token is not None:
         halves.append(classroom.serve(settings, clock, reports))

@@ -1,6 +1,6 @@
-"""Students and invitation codes, in two JSON files that survive a crash at any moment.
+"""Thread-safe storage of students and invitation codes in two JSON files that survive a crash at any moment.
 
-A change is on disk before the method that made it returns. Readers never wait: they see the last whole state.
+Each method writes its change to disk before it returns. Reads never wait: they return the last complete state.
 """
 
 import logging
@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, StrictBool, StrictInt, StrictStr, TypeAdapter
 
 from core.clock import Clock, SystemClock
 from core.encryption import Cipher
@@ -23,14 +25,14 @@ log = logging.getLogger(__name__)
 Mode = Literal["automatic", "manual"]
 
 CODE_LENGTH = 8
-INVITATION_DAYS = 14  # how long a code waits to be redeemed
-NOBODY = 0  # who used a code and had their data deleted
-# Without I, L, O, 0 and 1, which look alike on a screen and on paper.
+INVITATION_DAYS = 14  # for which an unused code is valid
+NOBODY = 0  # in ``used_by``: a student whose data was deleted
+# Without I, L, O, 0 and 1, which are easily confused.
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 
 
 class StorageError(Exception):
-    """A change that can't be made. Permanent, except for StorageUnavailable."""
+    """A change that is refused. Permanent, except for StorageUnavailable."""
 
 
 class UnknownCode(StorageError):
@@ -42,7 +44,7 @@ class CodeUsed(StorageError):
 
 
 class CodeRevoked(StorageError):
-    """An admin has revoked the invitation code before it was redeemed."""
+    """An admin has revoked the invitation code."""
 
 
 class CodeExpired(StorageError):
@@ -62,52 +64,65 @@ class NotRegistered(StorageError):
 
 
 class StorageUnavailable(StorageError):
-    """The files can't be written now: disk full, permissions (try again). Nothing was changed."""
+    """The files can't be written now, for example because the disk is full (try again). Nothing was changed."""
+
+
+def _check_time(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time without an offset")
+    return text
+
+
+# The fields are strict: a file that was edited by hand may contain values of any type.
 
 
 @dataclass(frozen=True)
 class Student:
-    """One registered student. ``password`` is ciphertext; ``Storage.password`` opens it."""
+    """One registered student. ``password`` is ciphertext; ``Storage.password`` decrypts it."""
 
-    telegram_id: int
-    username: str
-    password: str
+    telegram_id: StrictInt
+    username: StrictStr
+    password: StrictStr
     mode: Mode
-    monitoring: bool
-    invitation_code: str
-    registered_at: str
-    schema: int = SCHEMA
+    monitoring: StrictBool
+    invitation_code: StrictStr
+    registered_at: StrictStr
+    schema: StrictInt = SCHEMA
 
     def __repr__(self) -> str:
-        """Leave the password out, ciphertext or not."""
+        """Omit the password, although it is encrypted."""
         return f"Student({self.telegram_id}, {self.username!r}, {self.mode}, monitoring={self.monitoring})"
 
 
 @dataclass(frozen=True)
 class Invitation:
-    """One invitation code; the two ``used`` fields are None until it is redeemed, ``note`` says for whom it is."""
+    """One invitation code. ``used_by`` and ``used_at`` are None until it is redeemed; ``note`` says for whom it is."""
 
-    created_by: int
-    created_at: str
-    used_by: int | None
-    used_at: str | None
-    note: str = ""
-    revoked_at: str | None = None
-    schema: int = SCHEMA
+    created_by: StrictInt
+    created_at: Annotated[StrictStr, AfterValidator(_check_time)]
+    used_by: StrictInt | None
+    used_at: StrictStr | None
+    note: StrictStr = ""
+    revoked_at: StrictStr | None = None
+    schema: StrictInt = SCHEMA
 
 
 def account_key(username: str) -> str:
-    """Return what two spellings of one portal account share: `A_Student` and `a_student@kbtu.kz` are one."""
+    """Return the same key for each spelling of a portal account: `A_Student` and `a_student@kbtu.kz` are one."""
     return username.strip().casefold().partition("@")[0]
 
 
 def normalise_code(text: str) -> str:
-    """Return a typed code as it is stored: capitals, without the spaces and dashes people put in."""
+    """Return a typed code as it is stored: capitals, without spaces and dashes."""
     return re.sub(r"[\s-]", "", text).upper()
 
 
 class Storage:
-    """Thread-safe store of students and invitations in ``data_dir``."""
+    """The students and invitations in ``data_dir``.
+
+    A missing folder is made (0700) with empty files (0600). Codes that are not redeemed within ``invitation_days``
+    are refused.
+    """
 
     def __init__(
         self,
@@ -117,12 +132,10 @@ class Storage:
         choose: Callable[[Sequence[str]], str] = secrets.choice,
         invitation_days: int = INVITATION_DAYS,
     ) -> None:
-        """Open the store; make the folder (0700) and empty files (0600) where there are none.
-
-        Codes that nobody has redeemed within ``invitation_days`` are refused.
+        """Open the files.
 
         Raises:
-            EncryptionKeyError: students are there, and the cipher can't read their passwords.
+            EncryptionKeyError: the cipher can't decrypt the students' passwords.
             StorageUnavailable: the folder can't be written.
             SchemaTooNew: a newer version of this program wrote the files.
         """
@@ -131,15 +144,15 @@ class Storage:
         self._invitations_last = timedelta(days=invitation_days)
         self._clock = clock or SystemClock()
         self._writing = threading.Lock()
-        self.trouble = ""  # why the last write failed; empty where it did not
+        self.trouble = ""  # why the last write failed; empty if it did not
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
             data_dir.chmod(0o700)
-            self._students_file = JsonFile(data_dir / "students.json", _student)
-            self._invitations_file = JsonFile(data_dir / "invitations.json", _invitation)
+            self._students_file = JsonFile(data_dir / "students.json", TypeAdapter(Student).validate_python)
+            self._invitations_file = JsonFile(data_dir / "invitations.json", TypeAdapter(Invitation).validate_python)
             self._students: Mapping[str, Student] = self._students_file.load()
             self._invitations: Mapping[str, Invitation] = self._invitations_file.load()
-            self._finish_interrupted_redeems()
+            self._repair_used_codes()
         except OSError as error:
             raise StorageUnavailable(f"DATA_DIR: '{data_dir}' can't be used ({error})") from error
         for student in self._students.values():
@@ -147,7 +160,7 @@ class Storage:
 
     @staticmethod
     def holds_students(data_dir: Path) -> bool:
-        """Say whether ciphertext is there, before any key is made: anything but an empty students file counts."""
+        """Say whether there may be ciphertext, before a key is made: anything but an empty students file counts."""
         files = (data_dir / "students.json", data_dir / "students.json.copy")
         return any(path.exists() and path.read_bytes().strip() != b"{}" for path in files)
 
@@ -170,11 +183,11 @@ class Storage:
         return dict(self._invitations)
 
     def expires_at(self, invitation: Invitation) -> datetime:
-        """Return until when an unused code can be redeemed."""
+        """Return when an unused code expires."""
         return datetime.fromisoformat(invitation.created_at) + self._invitations_last
 
     def password(self, telegram_id: int) -> str:
-        """Return the portal password in the clear; the caller keeps it out of logs, texts and files.
+        """Return the decrypted portal password; the caller must keep it out of logs, texts and files.
 
         Raises:
             NotRegistered: there is no such student.
@@ -199,13 +212,13 @@ class Storage:
         if taken_by.get(account_key(username), telegram_id) != telegram_id:
             raise UsernameTaken(username)
 
-    # changing: each method is one change, on disk when it returns
+    # changing: each method is one change, which is on disk when it returns
 
     def create_invitation(self, created_by: int) -> str:
-        """Make a one-time code and return it.
+        """Create a one-time code and return it.
 
         Raises:
-            StorageUnavailable: it could not be written; there is no new code then.
+            StorageUnavailable: it could not be written; there is no new code.
         """
         with self._writing:
             code = self._new_code()
@@ -216,14 +229,14 @@ class Storage:
             return code
 
     def set_note(self, code: str, note: str) -> Invitation:
-        """Say for whom a code is. Raises UnknownCode, StorageUnavailable."""
+        """Note for whom a code is. Raises UnknownCode, StorageUnavailable."""
         return self._change_invitation(code, lambda invitation: replace(invitation, note=note))
 
     def revoke(self, code: str) -> Invitation:
-        """Make an unused code worthless; a second time changes nothing.
+        """Revoke an unused code; a second time changes nothing.
 
         Raises:
-            UnknownCode, CodeUsed: there is nothing to revoke.
+            UnknownCode, CodeUsed: the code can't be revoked.
             StorageUnavailable: it could not be written; the code can still be redeemed.
         """
 
@@ -235,9 +248,9 @@ class Storage:
         return self._change_invitation(code, revoked)
 
     def redeem(self, code: str, telegram_id: int, username: str, password: str) -> Student:
-        """Turn a code into a student, as one operation: one code, one Telegram account, one portal account.
+        """Add the student and mark the code as used, as one operation.
 
-        The student is written first; a crash before the code is marked as used is repaired at the next start.
+        The student is written first; if a crash prevents writing the code, it is repaired at the next start.
 
         Raises:
             UnknownCode, CodeUsed, CodeRevoked, CodeExpired, UsernameTaken, AlreadyRegistered: nothing was changed.
@@ -252,15 +265,15 @@ class Storage:
             student = Student(telegram_id, username, encrypted, "automatic", False, code, self._now())
             self._write_students({**self._students, str(telegram_id): student})
             used = replace(self._invitations[code], used_by=telegram_id, used_at=student.registered_at)
-            self._mend_invitation(code, used)
+            self._update_invitation(code, used)
             return student
 
     def set_mode(self, telegram_id: int, mode: Mode) -> Student:
-        """Change how a student is marked. Raises NotRegistered, StorageUnavailable."""
+        """Change a student's mode. Raises NotRegistered, StorageUnavailable."""
         return self._change(telegram_id, lambda student: replace(student, mode=mode))
 
     def set_monitoring(self, telegram_id: int, monitoring: bool) -> Student:
-        """Record whether the student wants to be watched. Raises NotRegistered, StorageUnavailable."""
+        """Store whether the student wants to be monitored. Raises NotRegistered, StorageUnavailable."""
         return self._change(telegram_id, lambda student: replace(student, monitoring=monitoring))
 
     def set_password(self, telegram_id: int, password: str) -> Student:
@@ -269,19 +282,19 @@ class Storage:
         return self._change(telegram_id, lambda student: replace(student, password=encrypted))
 
     def remove(self, telegram_id: int) -> Student:
-        """Forget a student, the password with it; the code stays used. Raises NotRegistered, StorageUnavailable."""
+        """Delete a student; the code stays used. Raises NotRegistered, StorageUnavailable."""
         with self._writing:
             student = self._registered(telegram_id)
             self._write_students({key: each for key, each in self._students.items() if key != str(telegram_id)})
             return student
 
     def move(self, telegram_id: int, new_telegram_id: int) -> Student:
-        """Hand a student's record to another Telegram account, as one write; the code's ``used_by`` follows.
+        """Move a student's record to another Telegram account, then write the code's ``used_by``.
 
-        A crash before the code is written is repaired at the next start.
+        If a crash prevents writing the code, it is repaired at the next start.
 
         Raises:
-            NotRegistered, AlreadyRegistered: there is no such student, or the other account has one.
+            NotRegistered, AlreadyRegistered: there is no such student, or the other account has one already.
             StorageUnavailable: the students could not be written; nothing was changed.
         """
         with self._writing:
@@ -292,15 +305,15 @@ class Storage:
             self._write_students({**others, str(new_telegram_id): moved})
             invitation = self._invitations.get(moved.invitation_code)
             if invitation is not None:
-                self._mend_invitation(moved.invitation_code, replace(invitation, used_by=new_telegram_id))
+                self._update_invitation(moved.invitation_code, replace(invitation, used_by=new_telegram_id))
             return moved
 
     def erase(self, telegram_id: int) -> Student:
-        """Forget a student who asked for it: as ``remove``, and the code, which stays used, names nobody any more.
+        """Delete a student's data on request: like ``remove``, and the used code does not contain the student any more.
 
         Raises:
             NotRegistered: there is no such student.
-            StorageUnavailable: not everything could be written; a second try goes on from there.
+            StorageUnavailable: not everything could be written; a second call continues from there.
         """
         with self._writing:
             student = self._registered(telegram_id)
@@ -313,15 +326,15 @@ class Storage:
             self._write_students({key: each for key, each in self._students.items() if key != str(telegram_id)})
             return student
 
-    # within
+    # internal
 
-    def _mend_invitation(self, code: str, invitation: Invitation) -> None:
-        # In memory at once, whatever becomes of the file.
+    def _update_invitation(self, code: str, invitation: Invitation) -> None:
+        # in memory even if the file can't be written
         self._invitations = MappingProxyType({**self._invitations, code: invitation})
         try:
             self._write_invitations(self._invitations)
         except StorageUnavailable:
-            log.exception("code of student %s is brought up to date at the next write or start", invitation.used_by)
+            log.exception("the code of student %s is written with the next change or start", invitation.used_by)
 
     def _change_invitation(self, code: str, change: Callable[[Invitation], Invitation]) -> Invitation:
         with self._writing:
@@ -345,7 +358,7 @@ class Storage:
             raise NotRegistered(str(telegram_id))
         return student
 
-    def _finish_interrupted_redeems(self) -> None:
+    def _repair_used_codes(self) -> None:
         repaired = dict(self._invitations)
         for student in self._students.values():
             invitation = repaired.get(student.invitation_code)
@@ -354,7 +367,7 @@ class Storage:
             repaired[student.invitation_code] = replace(
                 invitation, used_by=student.telegram_id, used_at=student.registered_at
             )
-            log.warning("code of student %s was not marked as used; mended", student.telegram_id)
+            log.warning("the code of student %s was not marked as used; repaired", student.telegram_id)
         if repaired != self._invitations:
             self._write_invitations(repaired)
 
@@ -379,37 +392,3 @@ class Storage:
 
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="seconds")
-
-
-def _student(record: dict[str, Any]) -> Student:
-    kinds = {"telegram_id": int, "monitoring": bool, "schema": int}
-    student = Student(**{name: _of_kind(record[name], kinds.get(name, str)) for name in Student.__dataclass_fields__})
-    if student.mode not in ("automatic", "manual"):
-        raise ValueError("mode")
-    return student
-
-
-def _invitation(record: dict[str, Any]) -> Invitation:
-    return Invitation(
-        created_by=_of_kind(record["created_by"], int),
-        created_at=_time(record["created_at"]),
-        used_by=None if record["used_by"] is None else _of_kind(record["used_by"], int),
-        used_at=None if record["used_at"] is None else _of_kind(record["used_at"], str),
-        note=_of_kind(record["note"], str),
-        revoked_at=None if record["revoked_at"] is None else _of_kind(record["revoked_at"], str),
-        schema=_of_kind(record["schema"], int),
-    )
-
-
-def _time(value: Any) -> str:
-    """Return a time that can be reckoned with. Raises TypeError, ValueError."""
-    if datetime.fromisoformat(_of_kind(value, str)).tzinfo is None:
-        raise ValueError("a time without an offset")
-    return str(value)
-
-
-def _of_kind(value: Any, kind: type) -> Any:
-    """Return a value of exactly this type: what a hand has edited may be of any. Raises TypeError."""
-    if type(value) is not kind:
-        raise TypeError(kind.__name__)
-    return value

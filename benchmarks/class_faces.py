@@ -19,7 +19,6 @@ from typing import Any
 import httpx
 import psutil
 
-from benchmarks.class_bot import class_bot
 from benchmarks.class_media import PEOPLE, Media
 from benchmarks.measure import Cost, machine, spread
 from benchmarks.vaadin_soak import server
@@ -31,6 +30,7 @@ from classroom.photos.folder import FolderPhotos
 from classroom.store.sqlite import SqliteStore
 from core.encryption import open_cipher
 from sandbox.class_play import ClassPlay, Way
+from tests.bot_process import ClassProcess
 from tests.classroom.running import ROOM, STUDENT_TOKEN, STUDENTS, TEACHER_TOKEN, TEACHERS, Teacher, rosters
 from tests.e2e.people import Telegram
 from tests.media.notes import jpeg, portrait
@@ -62,11 +62,13 @@ def main() -> int:
         media.photos(data / "photos")
         if not arguments.first:
             asyncio.run(_known(folder, arguments.students))
-        bot, port = stack.enter_context(class_bot(folder, telegram_url))
+        bot = ClassProcess(folder, telegram, FACE_ENGINE="local", OTP_EXPIRY_SECONDS="900")
+        stack.callback(bot.end)
+        bot.start()
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         code = teacher.opens("CS-1")
-        watch = Watch(bot.pid, telegram_process.pid, port)
+        watch = Watch(bot.pid, telegram_process.pid, bot.port)
         watch.start()
         play = ClassPlay(telegram_url, STUDENTS, arguments.students, arguments.over, *ROOM, notes=media.note)
         play.known = not arguments.first

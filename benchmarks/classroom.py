@@ -22,10 +22,10 @@ from pathlib import Path
 import httpx
 
 from benchmarks import lms_faults
-from benchmarks.class_bot import class_bot
 from benchmarks.measure import Cost, machine, spread
 from benchmarks.vaadin_soak import server
 from sandbox.class_play import ClassPlay, Way
+from tests.bot_process import ClassProcess
 from tests.classroom.running import ROOM, STUDENT_TOKEN, STUDENTS, TEACHER_TOKEN, TEACHERS, Teacher
 from tests.e2e.people import Telegram, eventually, labels
 
@@ -59,9 +59,9 @@ def main() -> int:
             lms_faults.there_already(lms, batches[0], ZONE, present=["S0001", f"S{arguments.students + 1:04}"])
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         lms_settings = {"BASE_URL": f"{lms_url}/api/v1", "JWT_LOGIN_ENDPOINT": f"{lms_url}/auth/login"}
-        bot, port = stack.enter_context(
-            class_bot(folder, telegram_url, TIMEZONE=ZONE, FACE_ENGINE="none", **lms_settings)
-        )
+        bot = ClassProcess(folder, telegram, TIMEZONE=ZONE, OTP_EXPIRY_SECONDS="900", **lms_settings)
+        stack.callback(bot.end)
+        bot.start()
         teacher = Teacher(telegram, 7001, "+77010000001")
         code = _opened(teacher, batches)
         costs = {"bot": Cost(bot.pid), "Telegram": Cost(telegram_process.pid), "LMS": Cost(lms_process.pid)}
@@ -71,7 +71,7 @@ def main() -> int:
         lags: list[float] = []
         watching = [
             threading.Thread(target=_confirms, args=(telegram_url, done)),
-            threading.Thread(target=_watches, args=(port, costs, lags, done)),
+            threading.Thread(target=_watches, args=(bot.port, costs, lags, done)),
         ]
         played = lms_faults.Played()
         if arguments.lms_faults:

@@ -26,8 +26,9 @@ import psutil
 from benchmarks.measure import Cost, machine, spread
 from benchmarks.vaadin_soak import server
 from portal.initial_state import FULL_EVERY
+from tests import children
 from tests.e2e.people import Portal, eventually
-from tests.servers import ROOT, VAADIN
+from tests.servers import VAADIN
 
 SIDES = {"baseline": "benchmarks.baseline", "ours": "benchmarks.students"}
 LIVE_LESSONS = 10
@@ -173,7 +174,7 @@ def _delays(portal: Portal, skipped: int) -> list[float]:
 def start(module: str, portal: Portal, students: int, interval: float) -> "subprocess.Popen[bytes]":
     """Start one side in a process and session of its own."""
     command = [sys.executable, "-m", module, portal.address, str(students), str(interval)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return children.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:

@@ -78,10 +78,10 @@ def times(count: int) -> list[str]:
     passed = 0
     for note, motions, name in notes:
         started = time.perf_counter()
-        examining.judged(note, motions)
+        examining.check_challenge(note, motions)
         alone.append(1000 * (time.perf_counter() - started))
         started = time.perf_counter()
-        found = examining.examined(note, motions, templates[name], 70.0)
+        found = examining.examine(note, motions, templates[name], 70.0)
         match.append(1000 * (time.perf_counter() - started))
         passed += found.problem is None and (found.percent or 0) >= 70
         for step, seconds in (found.seconds or {}).items():
@@ -162,7 +162,7 @@ def accuracy() -> list[str]:
             for asked in CHALLENGES[:3]:
                 poses = [replace(pose, roll=pose.roll + ASLANT.get(name, 0)) for pose in turned(asked)]
                 note = encoded(drawn(face(shown), poses, head, look), look.crf)
-                done += examining.judged(note, [Motion(each) for each in asked]).problem is None
+                done += examining.check_challenge(note, [Motion(each) for each in asked]).problem is None
                 total += 1
                 views = examining._best(follow(note).views)[: examining.PICTURES]
                 described = [examining._described(view) for view in views]
@@ -192,7 +192,7 @@ def accuracy() -> list[str]:
 
 def _passes(shown: str, asked: tuple[str, str], surface: object) -> bool:
     note = encoded(drawn(face(shown), turned(asked, degrees=35), surface))  # type: ignore[arg-type]
-    return examining.judged(note, [Motion(each) for each in asked]).problem is None
+    return examining.check_challenge(note, [Motion(each) for each in asked]).problem is None
 
 
 if __name__ == "__main__":

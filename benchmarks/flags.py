@@ -17,7 +17,8 @@ from pathlib import Path
 from benchmarks.measure import Cost, machine
 from benchmarks.vaadin_soak import server
 from core.clock import SystemClock
-from portal.browser import ARGUMENTS, Chromes
+from portal.browser import Chromes
+from portal.driver import ARGUMENTS
 from portal.session import ChromePortal, chrome_opener
 from tests.e2e.people import Portal
 from tests.servers import VAADIN

@@ -19,7 +19,8 @@ import httpx
 
 from benchmarks.measure import Cost, machine, spread
 from benchmarks.vaadin_soak import server
-from tests.e2e.people import BOT, TOKEN, BotProcess, Person, Portal, Telegram, eventually, labels
+from tests.bot_process import MarkerProcess
+from tests.e2e.people import BOT, TOKEN, Person, Portal, Telegram, eventually, labels
 from tests.servers import VAADIN
 
 TAP_EVERY = 0.5  # seconds between two taps of somebody's
@@ -41,7 +42,7 @@ def main() -> int:
         telegram = Telegram(telegram_url)
         portal = Portal(portal_url.removesuffix("/").removesuffix("/RegistrationOnline"))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        bot = BotProcess(
+        bot = MarkerProcess(
             folder,
             telegram,
             portal,

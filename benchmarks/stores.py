@@ -19,7 +19,7 @@ from benchmarks.measure import machine, spread
 from core.encryption import Cipher
 from core.json_file import replace_file
 from core.sqlite import Database
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
 from storage import Storage
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
@@ -55,7 +55,7 @@ def main() -> int:
 def _row(folder: Path, size: int, changes: int) -> str:
     records = {str(number): _record(number) for number in range(1, size + 1)}
     replace_file(folder / "students.json", json.dumps(records))
-    storage, lessons = Storage(folder, Cipher(KEY)), Lessons(Database(folder / "ledger.sqlite3"))
+    storage, lessons = Storage(folder, Cipher(KEY)), Lessons(Database(folder / "ledger.sqlite3", [SCHEMA]))
     now = datetime.now(UTC)
     for number in range(1, size + 1):
         lessons.seen(f"old{number}", number, "2026-09-06", "Algebra", "T.", "Л1", now)

@@ -10,10 +10,13 @@ import threading
 from pathlib import Path
 
 from core.clock import SystemClock
+from core.sqlite import Database
+from lessons.journal import SCHEMA, Lessons
+from lessons.marking import LessonRecords
+from lessons.schedule import Schedule
 from monitor import AttendanceMonitor
 from portal.browser import Chromes
-from portal.limits import PortalLimits
-from portal.session import chrome_opener
+from portal.session import chrome_access
 
 
 def main() -> None:
@@ -22,9 +25,9 @@ def main() -> None:
     between_loads = float(sys.argv[3]) if len(sys.argv) > 3 else 20.0
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    clock, limits = SystemClock(), PortalLimits()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         chromes = Chromes(Path(folder))
+        portal = chrome_access(chromes, url, clock=SystemClock())
         monitors = [
             AttendanceMonitor(
                 f"student_{number}",
@@ -32,13 +35,9 @@ def main() -> None:
                 "automatic",
                 lambda _username, _status, _lesson: None,
                 lambda _username, _event: None,
-                student=number,
-                portal_url=url,
-                refresh_interval=between_loads,
-                open_portal=chrome_opener(chromes, url, clock),
-                kill_browser=chromes.kill,
-                limits=limits,
-                clock=clock,
+                portal=portal,
+                records=LessonRecords(Lessons(Database(":memory:", [SCHEMA])), number),
+                schedule=Schedule(between_loads),
             )
             for number in range(students)
         ]

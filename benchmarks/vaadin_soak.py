@@ -18,8 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.measure import Cost, machine, spread
-from tests.e2e.people import BOT, TOKEN, BotProcess, Person, Portal, Telegram, eventually
-from tests.servers import ROOT, VAADIN
+from tests import children
+from tests.bot_process import MarkerProcess
+from tests.e2e.people import BOT, TOKEN, Person, Portal, Telegram, eventually
+from tests.servers import VAADIN
 
 MINUTES_OPEN = 5  # a lesson's window
 MEAN_GAP = 30.0  # seconds between two lessons, on average
@@ -52,7 +54,7 @@ def main() -> int:
             Portal(portal_url.removesuffix("/").removesuffix("/RegistrationOnline")),
         )
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        bot = BotProcess(
+        bot = MarkerProcess(
             Path(folder), telegram, portal, REFRESH_INTERVAL=str(arguments.refresh_interval), LOG_LEVEL="INFO"
         )
         stack.callback(bot.end)
@@ -87,7 +89,7 @@ def main() -> int:
 
 
 def server(stack: ExitStack, command: list[str]) -> tuple["subprocess.Popen[str]", str]:
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = children.start(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     stack.callback(process.wait)
     stack.callback(process.terminate)
     assert process.stdout is not None

@@ -1,8 +1,8 @@
-"""One AWS service's client: made once, called in threads, with every failure told as one of three.
+"""An asynchronous client of one AWS service, with three kinds of errors.
 
-boto3 blocks, so each call has a thread. It is a daemon: one that hangs in a dead connection must not hold up the
-program's end. Nothing is repeated here; who calls knows best when to try again. The texts of errors are made of the
-service's name, the error's code and the HTTP status alone: AWS's own messages may carry keys and whole requests.
+boto3 blocks, so each call runs in a thread of its own: a daemon, so that a dead connection does not delay the end of
+the program. Nothing is retried here; the caller decides. Texts of errors contain only the service, the error code and
+the HTTP status: AWS's own messages may contain keys and whole requests.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from pydantic import SecretStr
 from urllib3.exceptions import HTTPError
 
 TIMEOUT = 10.0  # seconds, to connect and for each part of an answer
-WHOLE_TIMEOUT = 30.0  # seconds, for a whole call
-AT_ONCE = 16  # calls
+WHOLE_TIMEOUT = 30.0  # seconds for a whole call
+AT_ONCE = 16  # parallel calls of one service
 
-_MAKING = threading.Lock()  # clients may be used by several threads, but made by one
+_MAKING = threading.Lock()  # several threads may use a client, but only one may create it
 
 T = TypeVar("T")
 
-_AGAIN = frozenset(
+_TRY_AGAIN = frozenset(
     {
         "BandwidthLimitExceeded",
         "InternalError",
@@ -53,7 +53,7 @@ _AGAIN = frozenset(
         "TransactionInProgressException",
     }
 )
-_NOT_LET_IN = frozenset(  # besides HTTP 401 and 403; services with the JSON protocol answer these with 400
+_DENIED = frozenset(  # besides HTTP 401 and 403; services with the JSON protocol answer these with 400
     {
         "AccessDenied",
         "AccessDeniedException",
@@ -93,7 +93,7 @@ _NO_ANSWER = (
 
 
 class AwsError(Exception):
-    """A call failed. ``code`` is AWS's name of the error or botocore's, ``status`` the HTTP status; 0: no answer."""
+    """A call failed. ``code`` is the error's name at AWS or in botocore, ``status`` the HTTP status; 0: no answer."""
 
     def __init__(self, text: str, code: str, status: int = 0) -> None:
         super().__init__(text)
@@ -102,20 +102,20 @@ class AwsError(Exception):
 
 
 class AwsUnavailable(AwsError):
-    """No answer, a fault of the service, or throttling (try again)."""
+    """No answer, an error of the service, or throttling (try again)."""
 
 
 class AwsRefused(AwsError):
-    """We are not let in, or our settings are wrong (permanent: the operator has to change something)."""
+    """Access denied, or wrong settings (permanent: the operator has to change something)."""
 
 
 class AwsRejected(AwsError):
-    """The service can't do this very request (permanent); ``code`` says why."""
+    """The service rejects this request (permanent); ``code`` says why."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where AWS is, and as whom. Without a key boto3 looks for one: an instance's role, a profile."""
+    """Region, endpoint and credentials. Without a key boto3 looks for one: an instance role, a profile."""
 
     region: str
     endpoint: str | None = None
@@ -124,7 +124,7 @@ class Access:
 
 
 class AwsService:
-    """A service of AWS."""
+    """Calls an AWS service, named as in boto3. Time-outs are in seconds."""
 
     def __init__(
         self,
@@ -134,7 +134,6 @@ class AwsService:
         timeout: float = TIMEOUT,
         whole_timeout: float = WHOLE_TIMEOUT,
     ) -> None:
-        """Take the service's name as boto3 has it, and time-outs in seconds."""
         self._service = service
         self._access = access
         self._timeout = timeout
@@ -143,7 +142,7 @@ class AwsService:
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def call(self, work: Callable[[Any], T]) -> T:
-        """Return what ``work`` makes of the client, in a thread.
+        """Return the result of ``work(client)``, run in a thread.
 
         Raises:
             AwsUnavailable, AwsRefused, AwsRejected
@@ -151,18 +150,18 @@ class AwsService:
         try:
             async with asyncio.timeout(self._whole_timeout), self._slots:
                 return await _in_thread(lambda: work(self._made()))
-        except TimeoutError:  # of ours: a socket's was told apart in the thread
+        except TimeoutError:  # ours: a socket's time-out was converted in the thread
             raise AwsUnavailable(f"{self._service} took too long", "TimeoutError") from None
         except _Failed as failed:
-            raise told(self._service, failed.cause) from None
+            raise as_aws_error(self._service, failed.cause) from None
 
     async def close(self) -> None:
-        """Close the connections that nobody uses; calls under way end by themselves."""
+        """Close idle connections; running calls end by themselves."""
         if self._client is not None:
             self._client.close()
 
     def _made(self) -> Any:
-        """Return the client, made when first asked for: looking for credentials may wait for a network."""
+        """Return the client, created at first use: looking for credentials may access the network."""
         with _MAKING:
             if self._client is None:
                 self._client = self._make()
@@ -189,12 +188,12 @@ class AwsService:
 
 @cache
 def _session() -> Any:
-    """Return the session that every client is made of: it reads the services' descriptions once."""
+    """Return the session that all clients share: it reads the service descriptions once."""
     return boto3.session.Session()
 
 
 class _Failed(Exception):
-    """Carries what a call raised out of its thread, so that its time-outs are not taken for ours."""
+    """Wraps an error of a call, so that its time-outs differ from ours."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__()
@@ -208,15 +207,15 @@ async def _in_thread(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             future.set_result(work())
-        except Exception as error:  # noqa: BLE001  # handed to whoever waits
+        except Exception as error:  # noqa: BLE001  # re-raised by the caller
             future.set_exception(_Failed(error))
 
     threading.Thread(target=run, name="aws-call", daemon=True).start()
     return await asyncio.wrap_future(future)
 
 
-def told(service: str, error: Exception) -> Exception:
-    """Return what a call raised as one of ours; what is no failure of AWS or of the network comes back as it is."""
+def as_aws_error(service: str, error: Exception) -> Exception:
+    """Convert an error of a call to an AwsError; errors of other kinds are returned unchanged."""
     if isinstance(error, AwsError):
         return error
     if isinstance(error, aws.ClientError):
@@ -224,19 +223,19 @@ def told(service: str, error: Exception) -> Exception:
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = code if re.fullmatch(r"[\w.-]{1,64}", code, re.ASCII) else "without a code"
         text = f"{service} answers {code} (HTTP {status})"
-        if status >= 500 or status in (408, 429) or code in _AGAIN:
+        if status >= 500 or status in (408, 429) or code in _TRY_AGAIN:
             return AwsUnavailable(text, code, status)
-        if status in (401, 403) or code in _NOT_LET_IN:
+        if status in (401, 403) or code in _DENIED:
             return AwsRefused(text, code, status)
         return AwsRejected(text, code, status)
     name = type(error).__name__
     if isinstance(error, _NO_ANSWER):
-        return AwsUnavailable(f"{service} gives no answer: {name}", name)
-    if isinstance(error, AttributeError | KeyError | TypeError):  # botocore's parsers, of JSON in another form
-        return AwsUnavailable(f"{service} answers what can't be read: {name}", name)
-    if isinstance(error, aws.BotoCoreError | ValueError):  # no credentials, an address or a name that can't be one
+        return AwsUnavailable(f"{service} does not answer: {name}", name)
+    if isinstance(error, AttributeError | KeyError | TypeError):  # from botocore's parsers, for unexpected JSON
+        return AwsUnavailable(f"{service} sent an unreadable answer: {name}", name)
+    if isinstance(error, aws.BotoCoreError | ValueError):  # no credentials, an invalid address or name
         return AwsRefused(f"{service} can't be called with these settings: {name}", name)
     return error
 
 
-__all__ = ["Access", "AwsError", "AwsRefused", "AwsRejected", "AwsService", "AwsUnavailable", "told"]
+__all__ = ["Access", "AwsError", "AwsRefused", "AwsRejected", "AwsService", "AwsUnavailable", "as_aws_error"]

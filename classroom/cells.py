@@ -1,15 +1,15 @@
 """Cells of files that people open in a spreadsheet."""
 
-# What a spreadsheet takes for a formula at the beginning of a cell; Excel takes the wide forms, too.
+# A cell that begins with one of these is a formula to a spreadsheet; Excel accepts the full-width forms, too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def is_formula(cell: str) -> bool:
-    """Say whether a spreadsheet would take a text for a formula."""
+    """Whether a spreadsheet would evaluate a text as a formula."""
     return cell.lstrip(" ").startswith(_FORMULA)
 
 
 def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula, and without what a file can't hold."""
+    """Escape a text so that no spreadsheet evaluates it as a formula, and remove null characters."""
     cell = cell.replace("\0", "")
     return "'" + cell if is_formula(cell) else cell

@@ -21,7 +21,7 @@ from telegram.ext import BaseHandler
 from classroom.check_in.check_ins import CheckIns
 from classroom.commands import publish
 from classroom.domain.sessions import Mark, Session, Sheet
-from classroom.face_composition import FaceKept, FaceParts, Faces, assemble_faces, face_kept, face_parts
+from classroom.face_composition import FaceParts, Faces, FaceStorage, assemble_faces, face_parts, face_storage
 from classroom.faces import FaceEngine
 from classroom.keeper import BETWEEN_LOOKS, Keeper
 from classroom.lms import Lms
@@ -31,7 +31,8 @@ from classroom.lms.sync import LmsSync
 from classroom.photos import Photos
 from classroom.reports.sending import Files
 from classroom.reports.sending import Reports as SessionReports
-from classroom.rooms import Rooms
+from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
+from classroom.saved_rooms import SavedRooms
 from classroom.services import Classroom, apology
 from classroom.store import Store, StoreError, StoreUnavailable
 from classroom.store.sqlite import SqliteStore
@@ -46,14 +47,15 @@ from classroom.verification.queue import Verification
 from classroom.verification.reviews import FaceReviews
 from core.clock import Clock
 from core.encryption import Cipher, open_cipher
-from core.health import Part, Reports, polling_state
+from core.health import HealthReports, PartHealth, polling_state
 from core.settings import Settings
-from core.sqlite import Database, LedgerError
-from telegram_app.claims import Told
+from core.sqlite import Database, DatabaseError
+from telegram_app.claims import Claims
 from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
-from telegram_app.files import files_in
-from telegram_app.outbox import BETWEEN_SENDS, MakeFile, OnSent, Outbox
+from telegram_app.files import MakeFile, OnSent, files_in
+from telegram_app.outbox import BETWEEN_SENDS, Outbox
 from telegram_app.people import People
+from telegram_app.schema import SCHEMA as TELEGRAM_APP
 from telegram_app.side import Side
 from telegram_app.side_by_side import run_side_by_side
 
@@ -90,7 +92,7 @@ class BotParts:
 async def serve(
     settings: Settings,
     clock: Clock,
-    reports: Reports,
+    reports: HealthReports,
     *,
     pace: Pace = Pace(),  # frozen
     engine: FaceEngine | None = None,
@@ -102,7 +104,7 @@ async def serve(
 
     Raises:
         TokenRefused: Telegram knows neither of the two tokens.
-        EncryptionKeyError, StoreDamaged, StoreRefused, LedgerError: see there.
+        EncryptionKeyError, StoreDamaged, StoreRefused, DatabaseError: see there.
     """
     folder = settings.data_dir / "classroom"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -113,11 +115,11 @@ async def serve(
         lms = _lms(settings, store, clock)
         stack.push_async_callback(lms.close)
         files = Files(folder / "reports")
-        kept, plain = face_kept(settings, cipher), files_in(files.folder, PICTURES)
-        pictures, on_sent = kept.files.among(plain), kept.files.on_sent
+        kept, plain = face_storage(settings, cipher), files_in(files.folder, PICTURES)
+        pictures, on_sent = kept.files.or_else(plain), kept.files.on_sent
         teacher = await _bot(stack, settings, clock, "teacher", pictures, on_sent, pace.between_sends)
         student = await _bot(stack, settings, clock, "student", plain, None, pace.between_sends)
-        rooms = Rooms(teacher.database)
+        rooms = SavedRooms(teacher.database)
         room = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
         parts = None
         if settings.face_engine != "none":
@@ -148,7 +150,7 @@ def assemble(
     student_application: AnyApplication,
     files: Files,
     pace: Pace,
-    kept: FaceKept,
+    kept: FaceStorage,
     parts: FaceParts | None,
 ) -> tuple[Keeper, Faces | None]:
     """Put the handlers into the two applications, let the LMS's answers reach people, and return the keeper, and what
@@ -157,7 +159,7 @@ def assemble(
 
     async def on_mark(session: Session, student_id: str, mark: Mark) -> None:
         await students.tell_mark(session, student_id, mark)
-        await reviews.decided(session, student_id)
+        await reviews.delete_for(session, student_id)
 
     async def on_acked(sheet: Sheet) -> None:
         session = await room.store.session(sheet.session)
@@ -169,7 +171,7 @@ def assemble(
     traces = FaceTraces(room, reviews, kept.files, kept.keys)
     faces = assemble_faces(room, check_ins, parts, kept, reviews, traces) if parts is not None else None
     boards = Boards(room, pace.between_edits)
-    students = StudentBot(room, check_ins, traces, faces.talk if faces is not None else None)
+    students = StudentBot(room, check_ins, traces, faces.dialog if faces is not None else None)
     hand, sent = HandMarks(room, check_ins), SessionReports(room, files)
     buttons = SessionButtons(room, boards, hand, students, sent, reviews, traces)
     teachers = TeacherBot(room, boards, hand, buttons)
@@ -206,7 +208,8 @@ async def _bot(
     setting = f"{name.upper()}_BOT_TOKEN"
     token: SecretStr | None = getattr(settings, setting.lower())
     proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
-    database = stack.enter_context(closing(Database(settings.data_dir / "classroom" / f"{name}.sqlite3")))
+    schemas = [TELEGRAM_APP, SAVED_ROOMS] if name == "teacher" else [TELEGRAM_APP]
+    database = stack.enter_context(closing(Database(settings.data_dir / "classroom" / f"{name}.sqlite3", schemas)))
     people, poll = People(database), PollingRequest(proxy)
     application = build_application(
         token.get_secret_value() if token is not None else "",
@@ -219,7 +222,7 @@ async def _bot(
         log.info("person %d has blocked the %s's bot", person, name)
 
     outbox = Outbox(application.bot, database, name, lost, clock, between_sends, make_file, on_sent)
-    side = Side(people, outbox, Told(database), languages=await asyncio.to_thread(people.languages), apology=apology)
+    side = Side(people, outbox, Claims(database), languages=await asyncio.to_thread(people.languages), apology=apology)
     return BotParts(setting, application, poll, side, database)
 
 
@@ -268,7 +271,7 @@ async def _until_first(
 
 
 @asynccontextmanager
-async def _store(settings: Settings, folder: Path, cipher: Cipher, reports: Reports) -> AsyncIterator[Store]:
+async def _store(settings: Settings, folder: Path, cipher: Cipher, reports: HealthReports) -> AsyncIterator[Store]:
     store: Store
     if settings.mongodb_uri is not None:
         from classroom.store.mongo import MongoStore  # here: its driver takes 13 MB
@@ -283,7 +286,7 @@ async def _store(settings: Settings, folder: Path, cipher: Cipher, reports: Repo
         await store.close()
 
 
-async def open_when_there(store: Store, reports: Reports, *, every: float = STORE_TRIED_EVERY) -> None:
+async def open_when_there(store: Store, reports: HealthReports, *, every: float = STORE_TRIED_EVERY) -> None:
     """Open a store; one that can't be reached is waited for: after a power cut a database may be up later than we.
 
     Raises StoreDamaged, StoreRefused, EncryptionKeyError.
@@ -297,8 +300,8 @@ async def open_when_there(store: Store, reports: Reports, *, every: float = STOR
             await asyncio.sleep(every)
 
 
-async def _waiting_for_store() -> Part:
-    return Part([], ["the classroom waits for its store: see the log"], {})
+async def _waiting_for_store() -> PartHealth:
+    return PartHealth([], ["the classroom waits for its store: see the log"], {})
 
 
 def _cipher(settings: Settings, folder: Path) -> Cipher:
@@ -334,7 +337,9 @@ class Lateness:
         return taken
 
 
-async def health_part(bots: list[BotParts], store: Store, lateness: Lateness, sync: LmsSync | None = None) -> Part:
+async def health_part(
+    bots: list[BotParts], store: Store, lateness: Lateness, sync: LmsSync | None = None
+) -> PartHealth:
     """Return the classroom's part of /healthz."""
     failing, degraded = [], []
     for bot in bots:
@@ -346,15 +351,15 @@ async def health_part(bots: list[BotParts], store: Store, lateness: Lateness, sy
             degraded.append(f"another program fetches the updates of {bot.setting}'s bot: end it")
         try:
             await asyncio.to_thread(bot.side.outbox.oldest_waiting)
-        except LedgerError:
+        except DatabaseError:
             failing.append("a ledger of the classroom can't be read: see the log")
     try:
         async with asyncio.timeout(STORE_HEALTHY_WITHIN):
             unfinished, unsent = len(await store.unfinished()), len(await store.unacked())
     except (StoreUnavailable, TimeoutError):  # a restart would not bring it back, and would end the marker's Chromes
-        return Part(failing, [*degraded, "the classroom's store does not answer: see the log"], {})
+        return PartHealth(failing, [*degraded, "the classroom's store does not answer: see the log"], {})
     except StoreError:
-        return Part([*failing, "the classroom's store can't be read: see the log"], degraded, {})
+        return PartHealth([*failing, "the classroom's store can't be read: see the log"], degraded, {})
     counts = {
         "sessions": unfinished,
         "sheets_not_in_lms": unsent,
@@ -362,4 +367,4 @@ async def health_part(bots: list[BotParts], store: Store, lateness: Lateness, sy
         "lms_seconds": spread(sync.seconds) if sync is not None else {},
         "reply_seconds": {bot.setting: spread(bot.side.outbox.seconds) for bot in bots},
     }
-    return Part(failing, degraded, counts)
+    return PartHealth(failing, degraded, counts)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import CheckIn, Enrolled, Session, Sheet, Status, Step
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Sheet, Status
 from classroom.services import Classroom
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
@@ -44,7 +45,7 @@ class Counted:
         """Whether the LMS has confirmed every sheet as it stands."""
         return all(sheet.acked_version >= sheet.version for sheet in self.sheets)
 
-    def waiting(self, *steps: Step) -> list[CheckIn]:
+    def waiting(self, *steps: CheckInStep) -> list[CheckIn]:
         """Return the check-ins that are at one of these steps, of students without a mark."""
         marked = {student_id for sheet in self.sheets for student_id in sheet.marks}
         return [each for each in self.check_ins if each.step in steps and each.student_id not in marked]
@@ -88,9 +89,9 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
     notes = {
         policy.JUST_OUTSIDE: _("just outside"),
         policy.TOO_FAR: _("too far away"),
-        policy.MANY_TRIES: _("many wrong codes on this ID"),
-        policy.MANY_IN_SESSION: _("many wrong codes in this session"),
-        policy.CLAIMED_TWICE: _("claimed by two Telegram accounts"),
+        codes.MANY_TRIES: _("many wrong codes on this ID"),
+        codes.MANY_IN_SESSION: _("many wrong codes in this session"),
+        codes.CLAIMED_TWICE: _("claimed by two Telegram accounts"),
     }
     in_person = {
         faces.NO_FACE: _("without a face"),
@@ -98,15 +99,15 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         faces.TECHNICAL: _("the face could not be checked"),
     }
     if check_in.note == faces.FACE:
-        return _("face not matched") if check_in.step is Step.REJECTED else _("the face is not surely the same")
-    if check_in.step is Step.REJECTED:
+        return _("face not matched") if check_in.step is CheckInStep.REJECTED else _("the face is not surely the same")
+    if check_in.step is CheckInStep.REJECTED:
         return _("not accepted")
-    if check_in.step is Step.CONFIRM and check_in.note in in_person:
+    if check_in.step is CheckInStep.CONFIRM and check_in.note in in_person:
         return in_person[check_in.note] + distance
-    if check_in.step is Step.CONFIRM:
+    if check_in.step is CheckInStep.CONFIRM:
         return _("in place ({distance} m)").format(distance=round(check_in.distance or 0))
-    if check_in.step is Step.FACE:
+    if check_in.step is CheckInStep.FACE:
         return _("no video of the face")
-    if check_in.step is Step.CHECKING:
+    if check_in.step is CheckInStep.CHECKING:
         return _("being checked")
     return notes.get(check_in.note, _("no location yet")) + distance

@@ -10,7 +10,7 @@ from enum import IntEnum
 from classroom.faces.person_keys import PersonKeyError
 from classroom.lms import LmsError, LmsRefused, LmsTimedOut, SignInNeeded, UnknownTeacher, WrongPassword
 from classroom.store import StoreError
-from core.sqlite import LedgerError
+from core.sqlite import DatabaseError
 
 
 class Code(IntEnum):
@@ -43,7 +43,7 @@ def code_of(error: BaseException) -> Code:
         (LmsRefused, Code.ATTENDANCE_FAILED),
         (LmsTimedOut, Code.TIMED_OUT),
         (LmsError, Code.REQUEST_FAILED),
-        ((StoreError, LedgerError, PersonKeyError), Code.DATABASE),
+        ((StoreError, DatabaseError, PersonKeyError), Code.DATABASE),
     ]
     return next((code for kind, code in kinds if isinstance(error, kind)), Code.UNAVAILABLE)
 

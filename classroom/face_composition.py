@@ -1,4 +1,4 @@
-"""Puts the checking of faces together: engine, photos, keys, the queue, and who talks of it."""
+"""Composes the face check: engine, photos, keys, queue, and the student bot's handlers."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from telegram import Bot
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from classroom.check_in.check_ins import CheckIns
+from classroom.check_in.face_results import FaceResults
 from classroom.check_in.face_steps import FaceSteps
 from classroom.domain.face_policy import LARGEST_NOTE
 from classroom.domain.sessions import CheckIn
@@ -19,7 +20,7 @@ from classroom.photos import Photos
 from classroom.photos.cache import CachedPhotos
 from classroom.photos.folder import FolderPhotos
 from classroom.services import Classroom
-from classroom.student.face_check import FaceTalk
+from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.verification.queue import Verification
 from classroom.verification.reviews import FaceReviews, ReviewFiles
@@ -32,22 +33,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AT_ONCE_ELSEWHERE = 8  # notes that the engine gets at a time where most of the work is done by AWS
+AT_ONCE_ELSEWHERE = 8  # notes with the engine at a time, if AWS does most of the work
 
 
 @dataclass
 class FaceParts:
-    """What faces are checked with."""
+    """The adapters of the face check."""
 
     engine: FaceEngine
     photos: Photos
     download: Download
-    at_once: int  # notes that the engine gets at a time
+    at_once: int  # notes with the engine at a time
 
 
 @dataclass
-class FaceKept:
-    """Where what is kept of faces is, also of a time in which they were checked."""
+class FaceStorage:
+    """Where face data is stored; also needed after face checks were switched off."""
 
     keys: PersonKeys
     files: ReviewFiles
@@ -55,14 +56,14 @@ class FaceKept:
 
 @dataclass
 class Faces:
-    """What checks faces, and talks of it."""
+    """The face check's queue, and the student bot's handlers for it."""
 
-    talk: FaceTalk
+    dialog: FaceDialog
     verification: Verification
 
 
 def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
-    """Return the engine that the settings name. Its packages are large: only what is used is loaded."""
+    """Return the engine named in the settings. Engines import large packages, so only the used one is imported."""
     from classroom.faces.local import LocalEngine
 
     local = LocalEngine(settings.face_match_threshold)
@@ -71,29 +72,28 @@ def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
         return local
     from classroom.faces.rekognition import RekognitionEngine
 
-    # whether the motions were made is judged here, whoever compares
-    return _WithJudge(RekognitionEngine(_access(settings), local, clock), local)
+    # the challenge is checked locally with either engine
+    return _WithChallengeChecker(RekognitionEngine(_access(settings), local, clock), local)
 
 
-class _WithJudge:
-    """An engine whose judge is closed with it."""
+class _WithChallengeChecker:
+    """An engine that closes its challenge checker too."""
 
-    def __init__(self, engine: FaceEngine, judge: FaceEngine) -> None:
-        self._engine, self._judge = engine, judge
+    def __init__(self, engine: FaceEngine, checker: FaceEngine) -> None:
+        self._engine, self._checker = engine, checker
         self.name, self.keeps_templates = engine.name, engine.keeps_templates
         self.template, self.examine = engine.template, engine.examine
 
     async def close(self) -> None:
-        """Close both at once."""
-        await asyncio.gather(self._engine.close(), self._judge.close())
+        await asyncio.gather(self._engine.close(), self._checker.close())
 
 
 def photos_of(settings: Settings) -> Photos:
-    """Return where the settings say that ID photos are, with a bounded cache before it."""
+    """Return the source of ID photos named in the settings, behind a cache."""
     if settings.aws_s3_bucket is None:
         folder = settings.data_dir / "photos"
         if not folder.is_dir():
-            log.warning("faces can't be compared: there is no folder %s with ID photos (see FACE_ENGINE)", folder)
+            log.warning("faces can't be compared: no folder %s with ID photos (see FACE_ENGINE)", folder)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return CachedPhotos(FolderPhotos(folder))
     from classroom.photos.s3 import S3Photos
@@ -111,10 +111,10 @@ def _access(settings: Settings) -> "Access":
 def face_parts(
     settings: Settings, clock: Clock, bot: Bot, engine: FaceEngine | None, photos: Photos | None
 ) -> FaceParts:
-    """Return what faces are checked with; engine and photos are those given, else those that the settings name."""
+    """Return the adapters; engine and photos come from the settings unless given."""
     from classroom.faces.local import workers
 
-    at_once = workers() + 1 if settings.face_engine == "local" else AT_ONCE_ELSEWHERE  # one at hand for who is done
+    at_once = workers() + 1 if settings.face_engine == "local" else AT_ONCE_ELSEWHERE  # one is always ready
     return FaceParts(
         engine or engine_of(settings, clock),
         photos or photos_of(settings),
@@ -123,33 +123,33 @@ def face_parts(
     )
 
 
-def face_kept(settings: Settings, cipher: Cipher) -> FaceKept:
-    """Return where the settings say that things of faces are kept."""
-    return FaceKept(
-        # beside the keys, and so not among the data: a backup of the data opens no template
+def face_storage(settings: Settings, cipher: Cipher) -> FaceStorage:
+    """Return the places where face data is stored."""
+    return FaceStorage(
+        # next to the encryption key and outside the data: a backup of the data can't decrypt templates
         PersonKeys(settings.encryption_key_file.with_name("faces"), cipher),
         ReviewFiles(settings.data_dir / "classroom" / "reviews", cipher),
     )
 
 
 def downloads(bot: Bot) -> Download:
-    """Return what loads a note into memory, of 20 MB at most."""
+    """Return a function that downloads a note into memory, up to 20 MB."""
 
     async def download(file: str) -> bytes:
         try:
             found = await bot.get_file(file)
         except BadRequest as error:
             raise _refused(error) from None
-        except TelegramError as error:  # with nothing of its text: it may name an address with the token in it
-            raise NoteUnavailable(f"Telegram does not say where the note is ({type(error).__name__})") from None
+        except TelegramError as error:  # without its text, which may contain a URL with the token
+            raise NoteUnavailable(f"getFile failed ({type(error).__name__})") from None
         if (found.file_size or 0) > LARGEST_NOTE:
             raise NoteGone(f"the note has {found.file_size} bytes, over {LARGEST_NOTE}")
         try:
             return bytes(await found.download_as_bytearray())
-        except (BadRequest, InvalidToken) as error:  # PTB's word for 404, too
+        except (BadRequest, InvalidToken) as error:  # PTB raises InvalidToken for 404, too
             raise _refused(error) from None
         except TelegramError as error:
-            raise NoteUnavailable(f"the note does not load ({type(error).__name__})") from None
+            raise NoteUnavailable(f"the download failed ({type(error).__name__})") from None
 
     return download
 
@@ -157,39 +157,45 @@ def downloads(bot: Bot) -> Download:
 def _refused(error: TelegramError) -> NoteGone | NoteUnavailable:
     if "temporarily unavailable" in error.message:
         return NoteUnavailable("the note is temporarily unavailable")
-    return NoteGone(f"Telegram does not give the note ({type(error).__name__})")
+    return NoteGone(f"Telegram refuses the note ({type(error).__name__})")
 
 
 def assemble_faces(
-    room: Classroom, check_ins: CheckIns, parts: FaceParts, kept: FaceKept, reviews: FaceReviews, traces: FaceTraces
+    classroom: Classroom,
+    check_ins: CheckIns,
+    parts: FaceParts,
+    storage: FaceStorage,
+    reviews: FaceReviews,
+    traces: FaceTraces,
 ) -> Faces:
-    """Put together what checks faces, and what talks of it."""
+    """Compose the face check's queue and handlers."""
 
     def submit(check_in: CheckIn) -> int:
         return verification.submit(check_in)
 
-    talk = FaceTalk(room, FaceSteps(room, check_ins), reviews, traces, submit)
+    steps, results = FaceSteps(classroom, check_ins), FaceResults(classroom, check_ins)
+    dialog = FaceDialog(classroom, steps, results, reviews, traces, submit)
     verification = Verification(
-        room,
+        classroom,
         parts.photos,
         parts.engine,
-        kept.keys,
+        storage.keys,
         parts.download,
-        talk.decided,
-        talk.unusable,
+        dialog.on_examined,
+        dialog.on_unusable,
         at_once=parts.at_once,
     )
-    return Faces(talk, verification)
+    return Faces(dialog, verification)
 
 
 __all__ = [
-    "FaceKept",
     "FaceParts",
+    "FaceStorage",
     "Faces",
     "assemble_faces",
     "downloads",
     "engine_of",
-    "face_kept",
     "face_parts",
+    "face_storage",
     "photos_of",
 ]

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 
 from classroom.check_in.face_steps import may_go_on
 from classroom.counted import Counted, counted
-from classroom.domain.sessions import OVERLAP, Session, Step, code_ends, end_of, new_code, report_due
+from classroom.domain.sessions import OVERLAP, CheckInStep, Session, code_ends, end_of, new_code, report_due
 from classroom.reports.sending import Files, Reports
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.teacher.board import Boards
-from core.sqlite import LedgerError
+from core.sqlite import DatabaseError
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Keeper:
         while True:
             try:
                 await self.look()
-            except (StoreError, LedgerError) as error:
+            except (StoreError, DatabaseError) as error:
                 log.warning("the classroom's keeper: %s; looking again", error)
             await asyncio.sleep(self._between_looks)
 
@@ -81,7 +81,7 @@ class Keeper:
         for session in await self._room.store.unfinished():
             try:
                 await self._look_at(session, now)
-            except (StoreError, LedgerError, OSError) as error:
+            except (StoreError, DatabaseError, OSError) as error:
                 log.warning("session %s: %s; looking again", session.id, error)
             except Exception:  # a bug of ours must not end all other classes
                 log.exception("session %s: looking at it failed", session.id)
@@ -141,11 +141,11 @@ class Keeper:
                 await self._catch_up(session)
                 await self._reports.send(found, final=False)
                 await self._room.store.set_reported(session.id, now, final=False)
-                if found.waiting(Step.CONFIRM, Step.REVIEW):  # what is to be done, below the report that asks for it
+                if found.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):  # the board goes below the report
                     await self._boards.show(session, anew=True)
             return
         await self._catch_up(session)
-        if found.waiting(Step.CONFIRM, Step.REVIEW):
+        if found.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
             await self._give_up(session)
             found = await counted(self._room, session)
         await self._reports.send(found, final=True)
@@ -164,9 +164,9 @@ class Keeper:
         if now - ended > FINAL_ANYWAY:
             return False
         grace = timedelta(seconds=self._room.settings.checkin_grace_seconds)
-        in_time = any(now <= max(ended, each.code_at + grace) for each in found.waiting(Step.PLACE))
-        in_time = in_time or any(may_go_on(found.session, each, now, grace) for each in found.waiting(Step.FACE))
-        waits = bool(found.waiting(Step.CHECKING, Step.CONFIRM, Step.REVIEW))
+        in_time = any(now <= max(ended, each.code_at + grace) for each in found.waiting(CheckInStep.PLACE))
+        in_time = in_time or any(may_go_on(found.session, each, now, grace) for each in found.waiting(CheckInStep.FACE))
+        waits = bool(found.waiting(CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW))
         return in_time or waits or not found.is_in_lms
 
     async def _clean(self, now: datetime) -> None:
@@ -176,6 +176,6 @@ class Keeper:
         files = await asyncio.to_thread(self._files.clean, now - FILES_KEPT)
         told = 0
         for side in (self._room.teacher, self._room.student):
-            told += await asyncio.to_thread(side.told.clean, before)
+            told += await asyncio.to_thread(side.claims.clean, before)
         if gone or files or told:
             log.info("classroom cleaned: %d rows, %d files, %d claims", gone, files, told)

@@ -11,7 +11,7 @@ from telegram import Update
 from classroom.error_codes import code_of, noted
 from classroom.lms import Lms
 from classroom.lms.sync import LmsSync
-from classroom.rooms import Rooms
+from classroom.saved_rooms import SavedRooms
 from classroom.store import Store
 from core.clock import Clock
 from core.settings import Settings
@@ -37,7 +37,7 @@ class Classroom:
     lms: Lms
     teacher: Side
     student: Side
-    rooms: Rooms
+    rooms: SavedRooms
     below: Callable[[int], int]  # a random number below its argument, from ``secrets``
     sync: LmsSync | None = None  # there as soon as everything is
 

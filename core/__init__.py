@@ -1,1 +1,1 @@
-"""What any process needs and nothing of ours stands below: settings, clock, logs, health, encryption, files, SQLite."""
+"""What every process needs: settings, clock, logs, health, encryption, files, SQLite. Imports nothing of ours."""

@@ -1,4 +1,4 @@
-"""The hours in which monitors work: `Mon-Sat 08:00-21:00`, several of them separated by commas or semicolons."""
+"""Active hours of the monitors, such as `Mon-Sat 08:00-21:00`; several are separated by commas or semicolons."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _WINDOW = re.compile(
 
 @dataclass(frozen=True)
 class Window:
-    """Hours on some days of the week (Monday is 0). An end at or before the start means the next day's."""
+    """Hours on some days of the week (Monday is 0). If the end is not after the start, it is on the next day."""
 
     days: frozenset[int]
     start: time
@@ -23,12 +23,12 @@ class Window:
 
 @dataclass(frozen=True)
 class ActiveHours:
-    """When monitors work. Without windows: always."""
+    """The windows in which monitors work; without windows they always work."""
 
     windows: tuple[Window, ...] = ()
 
     def closed_until(self, now: datetime, zone: ZoneInfo) -> datetime | None:
-        """Return when the next window opens, or None where one is open now (or there are none at all)."""
+        """Return when the next window opens; None if one is open now or there are no windows."""
         if not self.windows:
             return None
         local = now.astimezone(zone)
@@ -52,10 +52,10 @@ class ActiveHours:
 
 
 def parse_hours(text: str) -> ActiveHours:
-    """Read windows such as `Mon-Sat 08:00-21:00, Sun 10:00-12:00`; empty means always.
+    """Parse windows such as `Mon-Sat 08:00-21:00, Sun 10:00-12:00`; empty means always.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the text has another form.
     """
     windows = []
     for part in re.split(r"[,;]", text):
@@ -63,7 +63,7 @@ def parse_hours(text: str) -> ActiveHours:
             continue
         found = _WINDOW.fullmatch(part.strip())
         if found is None:
-            raise ValueError(f"no hours: {part.strip()}")
+            raise ValueError(f"not a window: {part.strip()}")
         first = _DAYS.index((found["first"] or "mon").lower())
         last = _DAYS.index((found["last"] or found["first"] or "sun").lower())
         days = frozenset((first + ahead) % 7 for ahead in range((last - first) % 7 + 1))

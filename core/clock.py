@@ -1,4 +1,4 @@
-"""Time as something handed in, so that a test can move it instead of sleeping."""
+"""The clock as a dependency that is passed in, so that tests move time instead of sleeping."""
 
 import time
 from datetime import UTC, datetime
@@ -6,22 +6,20 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the product asks of time."""
+    """Wall time and monotonic time."""
 
     def now(self) -> datetime:
-        """Return the wall clock's time, aware, in UTC."""
+        """Return the wall clock's time as an aware datetime in UTC."""
 
     def monotonic(self) -> float:
-        """Return seconds that never run backwards, for measuring how long something takes."""
+        """Return seconds that never go backwards, to measure durations."""
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The system's clocks."""
 
     def now(self) -> datetime:
-        """Return the wall clock's time, aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that never run backwards."""
         return time.monotonic()

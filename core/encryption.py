@@ -1,4 +1,4 @@
-"""Encryption at rest: one Fernet key, or several while one replaces another."""
+"""Encryption at rest with a Fernet key, or with several during a key rotation."""
 
 from pathlib import Path
 
@@ -8,35 +8,34 @@ from core.json_file import replace_file
 
 
 class EncryptionKeyError(Exception):
-    """No usable key, or not the one that the data was written with (permanent). Its text is one line."""
+    """The key is missing, unusable or not the one that encrypted the data (permanent). The text is one line."""
 
 
 class Cipher:
-    """Encrypts and decrypts short texts. The first key writes; every key reads."""
+    """Encrypts and decrypts short texts with comma-separated Fernet keys: the first one encrypts, all decrypt.
+
+    Raises:
+        EncryptionKeyError: one of them is not a Fernet key.
+    """
 
     def __init__(self, keys: str) -> None:
-        """Take comma-separated Fernet keys.
-
-        Raises:
-            EncryptionKeyError: one of them is not a Fernet key.
-        """
         try:
             self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",") if key.strip()])
         except ValueError:
-            # `from None`: the cause's text is about the key's bytes
+            # `from None`: the cause's text describes the key's bytes
             raise EncryptionKeyError(
                 "ENCRYPTION_KEY: got a value that is not shown here, wants Fernet keys, comma-separated"
             ) from None
 
     def encrypt(self, text: str) -> str:
-        """Return ``text`` as a Fernet token (https://github.com/fernet/spec)."""
+        """Encrypt ``text`` to a Fernet token (https://github.com/fernet/spec)."""
         return self._fernet.encrypt(text.encode()).decode("ascii")
 
     def decrypt(self, token: str) -> str:
-        """Return the text of a token.
+        """Decrypt a Fernet token.
 
         Raises:
-            EncryptionKeyError: none of the keys fits.
+            EncryptionKeyError: none of the keys can decrypt it.
         """
         try:
             return self._fernet.decrypt(token.encode("ascii")).decode()
@@ -45,13 +44,13 @@ class Cipher:
 
 
 def open_cipher(keys: str | None, key_file: Path, *, may_create: bool) -> Cipher:
-    """Return the cipher of the given keys, else of the key file.
+    """Return a cipher with the given keys, or with those in the key file.
 
-    A missing key file is made (0600) where ``may_create`` says that nothing is encrypted yet: a new key beside
-    old ciphertext would only hide that the old key is lost.
+    With ``may_create`` a missing key file is created (mode 0600). Callers pass False if encrypted data exists:
+    a new key would hide that the old one is lost.
 
     Raises:
-        EncryptionKeyError: the keys are unusable, or the file can't be read or made.
+        EncryptionKeyError: the keys are unusable, or the file can't be read or created.
     """
     if keys:
         return Cipher(keys)
@@ -59,17 +58,17 @@ def open_cipher(keys: str | None, key_file: Path, *, may_create: bool) -> Cipher
         if not key_file.exists():
             if not may_create:
                 raise EncryptionKeyError(
-                    f"ENCRYPTION_KEY_FILE: '{key_file}' is not there, but there are passwords encrypted with it; "
-                    "put the key back"
+                    f"ENCRYPTION_KEY_FILE: '{key_file}' is missing, but there are passwords encrypted with it; "
+                    "restore the key"
                 )
             _make_key(key_file)
         keys = key_file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeError) as error:
-        raise EncryptionKeyError(f"ENCRYPTION_KEY_FILE: '{key_file}' can't be read or made ({error})") from error
+        raise EncryptionKeyError(f"ENCRYPTION_KEY_FILE: '{key_file}' can't be read or created ({error})") from error
     try:
         return Cipher(keys)
     except EncryptionKeyError:
-        raise EncryptionKeyError(f"ENCRYPTION_KEY_FILE: '{key_file}' holds something else than Fernet keys") from None
+        raise EncryptionKeyError(f"ENCRYPTION_KEY_FILE: '{key_file}' does not contain Fernet keys") from None
 
 
 def _make_key(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""/healthz: one small page for a container's health check and for people who look after it."""
+"""/healthz: the health report of the process, for a container's health check and for operators."""
 
 import logging
 import os
@@ -17,47 +17,49 @@ from core.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
-# A poll is held for 25 s when there is nothing; two of them and some network in between.
-SILENCE = 75.0
+# Telegram holds a poll without updates for 25 s: two polls, and time for a slow network.
+SILENCE = 75.0  # seconds
 
 Report = Callable[[], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one part of the process says: what keeps it from serving, what a restart would not mend, counts."""
+class PartHealth:
+    """The health of one part of the process.
+
+    ``failing``: problems that keep it from serving; ``degraded``: problems that a restart would not fix.
+    """
 
     failing: Sequence[str] = ()
     degraded: Sequence[str] = ()
     counts: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Reports:
-    """Gathers what the parts of the process say into the one report."""
+class HealthReports:
+    """Combines the health of all parts of the process into one report."""
 
     def __init__(self) -> None:
-        """Begin with a process that has no parts yet."""
-        self._parts: list[Callable[[], Awaitable[Part]]] = []
-        self._standing: list[str] = []
+        self._parts: list[Callable[[], Awaitable[PartHealth]]] = []
+        self._permanent: list[str] = []
 
     @contextmanager
-    def part(self, ask: Callable[[], Awaitable[Part]]) -> Iterator[None]:
-        """Ask a part for its report as long as the block lasts."""
-        self._parts.append(ask)
+    def part(self, check: Callable[[], Awaitable[PartHealth]]) -> Iterator[None]:
+        """Include a part in the report while the block runs."""
+        self._parts.append(check)
         try:
             yield
         finally:
-            self._parts.remove(ask)
+            self._parts.remove(check)
 
-    def stand(self, problem: str) -> None:
-        """Note a problem that stays until the next start, and that a restart by itself would not mend."""
-        self._standing.append(problem)
+    def add_permanent(self, problem: str) -> None:
+        """Report a problem as degraded until the process ends."""
+        self._permanent.append(problem)
 
     async def report(self) -> dict[str, Any]:
-        """Return the report. ``status``: "ok"; "degraded", which a restart would not mend; else what is failing."""
-        parts = [await ask() for ask in [*self._parts]]
+        """Return the report; its ``status`` is "ok", "degraded" or the first failing problem."""
+        parts = [await check() for check in [*self._parts]]
         failing = [problem for part in parts for problem in part.failing] or ([] if parts else ["starting"])
-        degraded = [*self._standing, *(problem for part in parts for problem in part.degraded)]
+        degraded = [*self._permanent, *(problem for part in parts for problem in part.degraded)]
         counts = {name: count for part in parts for name, count in part.counts.items()}
         return {
             "status": failing[0] if failing else "degraded" if degraded else "ok",
@@ -68,7 +70,7 @@ class Reports:
 
 
 def polling_state(answered_at: float | None, now: float | None = None) -> str:
-    """Return "ok" where Telegram has answered a poll lately, else what is wrong."""
+    """Return "ok" if Telegram answered a poll recently, else the problem."""
     if answered_at is None:
         return "Telegram has not answered yet"
     silent = (time.monotonic() if now is None else now) - answered_at
@@ -77,10 +79,10 @@ def polling_state(answered_at: float | None, now: float | None = None) -> str:
 
 @asynccontextmanager
 async def serving(port: int | None, report: Report, host: str = "0.0.0.0") -> AsyncIterator[None]:  # noqa: S104
-    """Serve /healthz on ``port`` (None: not at all): 200 where the report says "healthy", else 503.
+    """Serve /healthz on ``port`` (None: off) with status 200 if the report is healthy, else 503.
 
-    It listens on all interfaces: a container's port is published or not by whoever runs it, and the page tells
-    counts alone.
+    It listens on all interfaces, since the operator decides whether the container's port is published; the report
+    contains no personal data.
     """
     if port is None:
         yield
@@ -106,13 +108,13 @@ async def serving(port: int | None, report: Report, host: str = "0.0.0.0") -> As
 
 
 def main() -> int:
-    """Ask the bot's own page, for a container's health check; print what it says; 0 where the bot can serve."""
+    """The container's health check: request /healthz, print the report, return 0 if the bot is healthy."""
     port = os.environ.get("HEALTH_PORT") or "8081"
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=4) as answer:
             print(answer.read().decode())
             return 0
-    except urllib.error.HTTPError as error:  # the page is there, and says what is wrong
+    except urllib.error.HTTPError as error:  # 503: the report names the problem
         print(error.read().decode(errors="replace"))
     except OSError as error:
         print(f"port {port} does not answer ({error})")

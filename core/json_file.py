@@ -1,9 +1,9 @@
-"""A mapping of records in one JSON file that survives a crash at any moment and has a copy beside it.
+"""A crash-safe JSON file that maps keys to records, with a backup copy beside it.
 
-A damaged file is set aside under another name and the copy is used; where that is damaged, too, nothing starts.
+A damaged file is renamed and replaced by the copy. If the copy is damaged as well, loading fails.
 
-Source of the order write, sync, rename, sync the folder: Pillai et al., "All File Systems Are Not Created
-Equal" (OSDI 2014).
+The order write, fsync, rename, fsync of the folder follows Pillai et al., "All File Systems Are Not Created Equal"
+(OSDI 2014).
 """
 
 import json
@@ -17,58 +17,60 @@ from typing import Any, Generic, TypeVar
 
 log = logging.getLogger(__name__)
 
-# The version that each record carries; so the files stay plain mappings by Telegram ID and by code.
+# The schema version is stored in each record, so that the files stay plain mappings by Telegram ID and by code.
 SCHEMA = 2
 
 Record = TypeVar("Record")
 
 
 class SchemaTooNew(Exception):
-    """A newer version of this program wrote the data (permanent: run that version). Nothing was touched."""
+    """The data was written by a newer version of this program (permanent: run that version). Nothing was changed."""
 
 
 class DataDamaged(Exception):
-    """Neither a file nor its copy can be read (permanent: the operator has to look). Nothing was touched."""
+    """A file and its copy are both damaged (permanent: the operator must restore one). Nothing was changed."""
 
 
 class JsonFile(Generic[Record]):
-    """One JSON object on disk, its values dataclasses, replaced as a whole."""
+    """One JSON object on disk whose values are dataclasses; every save replaces the whole file.
+
+    ``read`` makes a record from a JSON object; it raises KeyError, TypeError or ValueError for a malformed one.
+    """
 
     def __init__(self, path: Path, read: Callable[[dict[str, Any]], Record]) -> None:
-        """Take the file's path and what makes a record of a JSON object (KeyError, TypeError, ValueError: can't)."""
         self.path = path
         self._copy = path.with_name(path.name + ".copy")
         self._read = read
 
     def load(self) -> dict[str, Record]:
-        """Return the records; make the file where there is none; use the copy where the file is damaged.
+        """Return the records. A missing file is created; a damaged one is replaced by the copy.
 
         Raises:
-            SchemaTooNew: the file is newer than this program.
-            DataDamaged: neither the file nor its copy can be read.
-            OSError: it can't be read, set aside or made.
+            SchemaTooNew: the file was written by a newer version of this program.
+            DataDamaged: both the file and its copy are damaged.
+            OSError: the file can't be read, renamed or created.
         """
         records, damaged = self._load(self.path)
         if records is None:
             copy, copy_damaged = self._load(self._copy)
             if copy is None and (damaged or copy_damaged):
-                # nothing is moved or written: to begin empty is for a person to decide
-                raise DataDamaged(f"'{self.path}' is damaged, and so is its copy: restore a backup, or move both away")
+                # nothing is moved or written: only the operator may decide to start without data
+                raise DataDamaged(f"'{self.path}' and its copy are damaged: restore a backup, or move both away")
             if damaged:
                 aside = self.path.with_name(f"{self.path.name}.damaged-{secrets.token_hex(4)}")
                 self.path.rename(aside)
                 log.error(
-                    "%s is damaged; set aside as %s; used the copy %s", self.path.name, aside.name, self._copy.name
+                    "%s is damaged: renamed to %s, loaded the copy %s", self.path.name, aside.name, self._copy.name
                 )
             records = copy or {}
             self.save(records)
-        elif self._content(records) != self._text_of_copy():  # a crash came between file and copy
+        elif self._content(records) != self._text_of_copy():  # a crash between writing the file and the copy
             self.save(records)
         self.path.chmod(0o600)
         return records
 
     def save(self, records: Mapping[str, Record]) -> None:
-        """Write file and copy. Raises OSError where the file could not be replaced; a missed copy is logged."""
+        """Write the file and the copy. Raises OSError if the file can't be replaced; a failed copy is only logged."""
         content = self._content(records)
         replace_file(self.path, content)
         try:
@@ -87,39 +89,39 @@ class JsonFile(Generic[Record]):
             return None
 
     def _load(self, path: Path) -> tuple[dict[str, Record] | None, bool]:
-        """Return the records of a file, None where there are none to have; and whether the file is damaged."""
+        """Return the records of a file, None if it is missing or damaged; and whether it is damaged."""
         try:
             content = path.read_text(encoding="utf-8")
             return {key: self._read(migrate(record)) for key, record in json.loads(content).items()}, False
         except FileNotFoundError:
             return None, False
         except (ValueError, TypeError, AttributeError, KeyError):
-            # no traceback: a decoder's error quotes the file, and with it what people typed
+            # no traceback: a decoder's error quotes the file, which holds people's data
             return None, True
 
 
 def migrate(record: dict[str, Any]) -> dict[str, Any]:
-    """Bring a record of an older schema forward, one version at a time.
+    """Migrate a record of an older schema to the current one.
 
     Raises:
-        SchemaTooNew: the record is newer than this program.
+        SchemaTooNew: the record was written by a newer version of this program.
     """
     version = int(record.get("schema", 1))
     if version > SCHEMA:
         raise SchemaTooNew(f"the data has schema {version}; this version of the program knows up to {SCHEMA}")
-    if version < 2 and "created_by" in record:  # an invitation: it can be for somebody, and be revoked
+    if version < 2 and "created_by" in record:  # an invitation: version 2 added a note and revoking
         record = {"note": "", "revoked_at": None, **record}
     return {**record, "schema": SCHEMA}
 
 
 def replace_file(path: Path, content: str) -> None:
-    """Replace a file as a whole, 0600: written beside, synced, renamed, and the folder synced.
+    """Replace a file atomically, mode 0600: write a temporary file, fsync, rename, fsync the folder.
 
     Raises:
-        OSError: the file is as it was, or already the new one where only the folder's sync failed.
+        OSError: the file is unchanged, or already replaced if only the folder's fsync failed.
     """
     temporary = path.with_name(path.name + ".new")
-    temporary.unlink(missing_ok=True)  # one left by a crash, or made by hand, may have another mode
+    temporary.unlink(missing_ok=True)  # one that a crash left may have another mode
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(content)
@@ -130,7 +132,7 @@ def replace_file(path: Path, content: str) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Bring a folder's entries to the disk: a renamed file is found under its new name after a power cut."""
+    """Fsync a folder, so that a renamed file keeps its new name after a power cut."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -1,7 +1,6 @@
-"""Every setting, read once from the environment and .env, and checked before anything starts.
+"""The settings, read from the environment and .env and validated at start. The environment takes precedence.
 
-A name that ends in ``_FILE`` may stand in for any secret: it names a file that holds the value, as Docker
-and Kubernetes hand secrets over. The environment wins over ``.env``.
+For each secret NAME the setting NAME_FILE may name a file with its value, as Docker and Kubernetes provide secrets.
 """
 
 import os
@@ -20,32 +19,27 @@ from core.active_hours import ActiveHours, parse_hours
 
 
 def home(module: Path) -> Path:
-    """Return the folder of .env, data and secrets for a program that this module belongs to.
-
-    It is the project's folder for a checkout and in the image, the working directory where the program was installed.
-    """
+    """Return the folder for .env, data and secrets: the project's in a checkout, the working directory if installed."""
     folders = (folder for folder in module.parents[:2] if folder.name not in ("site-packages", "dist-packages"))
     return next((folder for folder in folders if (folder / "pyproject.toml").is_file()), Path.cwd())
 
 
 ROOT = home(Path(__file__).resolve())
 
-# A bot's token as @BotFather gives it: the bot's number, a colon, 35 characters.
+# A token from @BotFather: the bot's number, a colon, 35 characters.
 _TOKEN = re.compile(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")
-# Seconds in which a person can read a code from the wall and type it.
+# Seconds that a person needs to read a code from the screen and type it.
 SHORTEST_CODE = 15
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-
-
 BOT_TOKENS = ("telegram_bot_token", "teacher_bot_token", "student_bot_token")
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong (permanent: the operator has to change it). Its text is one line."""
+    """A setting is missing or invalid (permanent: the operator must change it). The text is one line."""
 
 
 def environment_file() -> Path | None:
-    """Return the .env file to read: ENV_FILE where that is set (empty: none at all), else ROOT's."""
+    """Return the .env file to read: ENV_FILE if it is set (empty: no file), else the one in ROOT."""
     named = os.environ.get("ENV_FILE")
     if named is None:
         return ROOT / ".env"
@@ -53,10 +47,10 @@ def environment_file() -> Path | None:
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
-    """Reads NAME_FILE for every secret NAME that is not given directly."""
+    """A settings source that reads NAME_FILE for each secret NAME that is not in the environment."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        raise NotImplementedError  # pydantic-settings asks for it; __call__ does the work
+        raise NotImplementedError  # abstract in the base class, but only __call__ is used
 
     def __call__(self) -> dict[str, Any]:
         given = _given()
@@ -67,39 +61,39 @@ class _SecretFiles(PydanticBaseSettingsSource):
             if field.annotation not in (SecretStr, SecretStr | None) or not path or name == "encryption_key":
                 continue
             if given.get(name.upper()) and name.upper() in _environment():
-                continue  # given directly, where that counts for more
+                continue  # the environment takes precedence
             try:
                 found[name] = Path(path).read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise SettingsError(f"{variable}: got '{path}', wants a readable file ({error.strerror})") from error
-            except UnicodeDecodeError:  # the cause would carry the secret's bytes
+            except UnicodeDecodeError:  # `from None`: the cause contains the secret's bytes
                 raise SettingsError(f"{variable}: got '{path}', wants a file of text") from None
         return found
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment's variables that are not empty, by their names in capitals."""
+    """Return the environment's non-empty variables by upper-case name."""
     return {name.upper(): value for name, value in os.environ.items() if value}
 
 
 def _given() -> dict[str, str]:
-    """Return all that is given, by names in capitals: .env, and the environment above it; empty means not given."""
+    """Return the non-empty values of .env and the environment by upper-case name."""
     path = environment_file()
     try:
         in_file = dotenv_values(path) if path else {}
-    except (OSError, UnicodeDecodeError):  # the cause would carry the file's bytes
+    except (OSError, UnicodeDecodeError):  # `from None`: the cause contains the file's bytes
         raise SettingsError(f"'{path}': got a file that can't be read, wants text in UTF-8") from None
     return {**{name.upper(): value for name, value in in_file.items() if value}, **_environment()}
 
 
 class Settings(BaseSettings):
-    """The settings of one process. ``description`` says what a value must be; it ends the error's line."""
+    """The settings of one process. A field's ``description`` says what is valid; it is part of the error text."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    # first, because the addresses below are checked against it
+    # first: the validators of the addresses below use it
     allow_http_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="comma-separated host names that may be spoken to without TLS"
+        (), description="comma-separated host names that may be reached without TLS"
     )
     telegram_bot_token: SecretStr | None = Field(
         None, description="the marker bot's token, from @BotFather, like 1234567890:AA..."
@@ -107,15 +101,11 @@ class Settings(BaseSettings):
     admin_telegram_id: Annotated[tuple[int, ...], NoDecode] = Field(
         (), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
     )
-    teacher_bot_token: SecretStr | None = Field(
-        None, description="the token of the classroom's bot for teachers, from @BotFather"
-    )
-    student_bot_token: SecretStr | None = Field(
-        None, description="the token of the classroom's bot for students, from @BotFather"
-    )
+    teacher_bot_token: SecretStr | None = Field(None, description="the teachers' bot's token, from @BotFather")
+    student_bot_token: SecretStr | None = Field(None, description="the students' bot's token, from @BotFather")
     telegram_api_url: str = Field("https://api.telegram.org", description="an https address")
     https_proxy_telegram: SecretStr | None = Field(
-        None, description="a proxy's address, http:// or https://, for Telegram alone"
+        None, description="the address of a proxy for Telegram only, http:// or https://"
     )
 
     portal_url: str = Field("https://wsp.kbtu.kz/RegistrationOnline", description="an https address")
@@ -123,76 +113,76 @@ class Settings(BaseSettings):
     portal_max_loads_per_second: float = Field(10, gt=0, le=1000, description="a number above 0, up to 1000")
     portal_max_parallel_sign_ins: int = Field(3, ge=1, le=100, description="a whole number, 1 to 100")
     active_hours: str = Field(
-        "", description="hours such as Mon-Sat 08:00-21:00, several comma-separated; nothing: always"
+        "", description="hours such as Mon-Sat 08:00-21:00, several comma-separated; empty: always"
     )
-    timezone: str = Field("Asia/Almaty", description="a time zone's name, like Asia/Almaty")
+    timezone: str = Field("Asia/Almaty", description="the name of a time zone, like Asia/Almaty")
     max_active_monitors: int | None = Field(
-        None, ge=1, le=10_000, description="a whole number, 1 to 10000, or nothing: as many as the memory holds"
+        None, ge=1, le=10_000, description="a whole number, 1 to 10000; empty: as many as fit in memory"
     )
 
-    chrome_bin: str | None = Field(None, description="the path of a Chrome or Chromium")
-    chromedriver_path: str | None = Field(None, description="the path of the chromedriver that fits it")
+    chrome_bin: str | None = Field(None, description="the path of Chrome or Chromium")
+    chromedriver_path: str | None = Field(None, description="the path of a matching chromedriver")
     selenium_remote_url: str | None = Field(None, description="the https address of a Selenium Grid")
 
-    base_url: str | None = Field(None, description="the https address of the LMS's data, like https://lms/api/v1")
+    base_url: str | None = Field(None, description="the https address of the LMS's API, like https://lms/api/v1")
     jwt_login_endpoint: str | None = Field(
         None,
         validate_default=True,
-        description="the https address of the LMS's sign-in, ending in /login; BASE_URL and this one go together",
+        description="the https address of the LMS's sign-in, ending in /login; set both BASE_URL and this, or neither",
     )
 
     mongodb_uri: SecretStr | None = Field(
-        None, description="the address of a MongoDB, mongodb:// or mongodb+srv://, or nothing: SQLite in DATA_DIR"
+        None, description="the address of a MongoDB, mongodb:// or mongodb+srv://; empty: SQLite in DATA_DIR"
     )
     mongodb_database: str = Field(
-        "lms_database", description="a MongoDB database's name: letters, digits, - and _, at most 63"
+        "lms_database", description="the name of a MongoDB database: letters, digits, - and _, at most 63"
     )
 
     otp_expiry_seconds: int = Field(120, ge=30, le=3600, description="seconds, 30 to 3600")
     otp_rotate_seconds: int = Field(
-        0, ge=0, le=600, description="0: one code for the whole session; else seconds between codes, 15 to 600"
+        0, ge=0, le=600, description="seconds between new codes, 15 to 600; 0: one code for the whole session"
     )
     checkin_grace_seconds: int = Field(90, ge=0, le=900, description="seconds, 0 to 900")
     location_distance_limit_meters: float = Field(50, ge=5, le=5000, description="metres, 5 to 5000")
     location_policy: Literal["basic", "strict"] = Field(
-        "basic", description="basic (a pin counts) or strict (live location alone)"
+        "basic", description="basic (a pin is accepted) or strict (only live location)"
     )
 
     face_engine: Literal["local", "rekognition", "none"] = Field(
         "local", description="local, rekognition, or none (the teacher confirms)"
     )
     face_match_threshold: float = Field(70.0, ge=1, le=100, description="percent, 1 to 100")
-    face_verification_max_retries: int = Field(1, ge=0, le=5, description="tries after the first one, 0 to 5")
+    face_verification_max_retries: int = Field(1, ge=0, le=5, description="retries after a failed attempt, 0 to 5")
     term_ends: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("01-31", "07-31"), description="days MM-DD on which terms end and face templates go, comma-separated"
+        ("01-31", "07-31"), description="days MM-DD on which terms end and face templates are deleted, comma-separated"
     )
     aws_access_key_id: SecretStr | None = Field(
-        None, description="an AWS access key's ID, or nothing: as the machine is set up"
+        None, description="the ID of an AWS access key; empty: the machine's own AWS credentials"
     )
-    aws_secret_access_key: SecretStr | None = Field(None, description="the AWS access key's secret")
-    aws_region: str = Field("ap-south-1", description="an AWS region's name, like ap-south-1")
-    aws_endpoint_url: str | None = Field(None, description="an https address, where it is not AWS's own")
-    aws_s3_bucket: str | None = Field(None, description="the S3 bucket with the ID photos, or nothing: DATA_DIR/photos")
-    aws_s3_prefix: str = Field("profile_pics/", description="what the photos' keys begin with")
+    aws_secret_access_key: SecretStr | None = Field(None, description="the secret of the AWS access key")
+    aws_region: str = Field("ap-south-1", description="the name of an AWS region, like ap-south-1")
+    aws_endpoint_url: str | None = Field(None, description="an https address; empty: AWS's own")
+    aws_s3_bucket: str | None = Field(None, description="the S3 bucket with the ID photos; empty: DATA_DIR/photos")
+    aws_s3_prefix: str = Field("profile_pics/", description="the prefix of the photos' keys")
 
     invitation_days: int = Field(
         14, ge=1, le=365, description="days after which an unused invitation code expires, 1 to 365"
     )
 
-    data_dir: Path = Field(Path("data"), description="a folder that this process may write")
-    encryption_key: SecretStr | None = Field(None, description="Fernet keys, comma-separated; the first one writes")
+    data_dir: Path = Field(Path("data"), description="a writable folder")
+    encryption_key: SecretStr | None = Field(None, description="Fernet keys, comma-separated; the first one encrypts")
     encryption_key_file: Path = Field(
-        Path("secrets/encryption.key"), description="a file outside DATA_DIR that holds the key"
+        Path("secrets/encryption.key"), description="a file outside DATA_DIR that contains the key"
     )
 
     retention_days: int = Field(180, ge=1, le=3650, description="days for which history is kept, 1 to 3650")
 
-    health_port: int | None = Field(None, ge=1, le=65535, description="a port, 1 to 65535, or nothing: off")
+    health_port: int | None = Field(None, ge=1, le=65535, description="a port, 1 to 65535; empty: off")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: Literal["text", "json"] = Field("text", description="text or json")
 
-    kbtu_username: str | None = Field(None, description="attendance.py: the portal's username")
-    kbtu_password: SecretStr | None = Field(None, description="attendance.py: the portal's password")
+    kbtu_username: str | None = Field(None, description="attendance.py: the username on the portal")
+    kbtu_password: SecretStr | None = Field(None, description="attendance.py: the password on the portal")
 
     @classmethod
     def settings_customise_sources(
@@ -213,7 +203,7 @@ class Settings(BaseSettings):
             return value
         ids = tuple(int(part) for part in value.split(",") if part.strip())
         if not ids or any(each <= 0 for each in ids):
-            raise ValueError("no positive number")
+            raise ValueError("not a positive number")
         return ids
 
     @field_validator("allow_http_hosts", mode="before")
@@ -225,7 +215,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
-            raise ValueError("not a token's shape")
+            raise ValueError("not a token")
         return value
 
     @field_validator(
@@ -233,13 +223,13 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _check_address(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Passwords and tokens travel here, so only TLS, this machine, or a host the operator vouches for."""
+        """Passwords and tokens are sent to these addresses: only TLS, loopback, or a host in ALLOW_HTTP_HOSTS."""
         if value is None:
             return None
         parts = urlsplit(value)
         allowed = _LOOPBACK | set(info.data.get("allow_http_hosts", ()))
         if not parts.hostname or parts.scheme not in ("http", "https"):
-            raise ValueError("no address")
+            raise ValueError("not an address")
         if parts.scheme == "http" and parts.hostname.lower() not in allowed:
             raise ValueError("http to a host that is not in ALLOW_HTTP_HOSTS")
         return value.rstrip("/")
@@ -247,11 +237,11 @@ class Settings(BaseSettings):
     @field_validator("jwt_login_endpoint")
     @classmethod
     def _check_sign_in(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Half an LMS is none; and the addresses beside the sign-in are made from this one."""
+        """The LMS needs both addresses, and those of its other sign-in calls are derived from this one."""
         if (value is None) != (info.data.get("base_url") is None):
             raise ValueError("BASE_URL and JWT_LOGIN_ENDPOINT go together")
         if value is not None and not urlsplit(value).path.endswith("/login"):
-            raise ValueError("no address of a sign-in")
+            raise ValueError("not the address of a sign-in")
         return value
 
     @field_validator("https_proxy_telegram")
@@ -260,27 +250,26 @@ class Settings(BaseSettings):
         if value is not None:
             parts = urlsplit(value.get_secret_value())
             if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("no proxy's address")
+                raise ValueError("not the address of a proxy")
         return value
 
     @field_validator("mongodb_uri")
     @classmethod
     def _check_mongodb(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.match(r"mongodb(\+srv)?://[^/?]", value.get_secret_value()):
-            raise ValueError("no MongoDB's address")
+            raise ValueError("not the address of a MongoDB")
         return value
 
     @field_validator("mongodb_database")
     @classmethod
     def _check_database(cls, value: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,63}", value):
-            raise ValueError("no database's name")
+            raise ValueError("not the name of a database")
         return value
 
     @field_validator("otp_rotate_seconds")
     @classmethod
     def _check_rotation(cls, value: int) -> int:
-        """A code must live long enough to be typed."""
         if 0 < value < SHORTEST_CODE:
             raise ValueError("too short to type a code")
         return value
@@ -288,14 +277,14 @@ class Settings(BaseSettings):
     @field_validator("term_ends", mode="before")
     @classmethod
     def _read_term_ends(cls, value: Any) -> Any:
-        """Days of any year: 29 February would be none of most."""
+        """The days must exist in every year, so not 29 February."""
         days = tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
         for day in days:
             if not re.fullmatch(r"\d\d-\d\d", day):
-                raise ValueError("no MM-DD")
+                raise ValueError("not MM-DD")
             date.fromisoformat(f"2001-{day}")
         if not days:
-            raise ValueError("no day at all")
+            raise ValueError("no days")
         return days
 
     @field_validator("active_hours")
@@ -315,39 +304,38 @@ class Settings(BaseSettings):
 
     @field_validator("data_dir", "encryption_key_file")
     @classmethod
-    def _under_the_project(cls, value: Path) -> Path:
-        """Relative paths start at ROOT: in a checkout the project's folder, wherever the process was started."""
+    def _make_absolute(cls, value: Path) -> Path:
         return value if value.is_absolute() else ROOT / value
 
     @property
     def hours(self) -> ActiveHours:
-        """The hours in which monitors work."""
+        """The parsed ACTIVE_HOURS."""
         return parse_hours(self.active_hours)
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone in which lessons have their date."""
+        """The time zone of the lessons' dates."""
         return ZoneInfo(self.timezone)
 
 
 def load() -> Settings:
-    """Read and check the settings.
+    """Read and validate the settings.
 
     Raises:
-        SettingsError: one line that names the setting, what it got and what it wants. A secret is not shown.
+        SettingsError: names the setting, the value it got (unless it is a secret) and what is valid.
     """
-    _given()  # says what is wrong with a file that can't be read
+    _given()  # raises a clear error if .env can't be read
     try:
-        return Settings(_env_file=environment_file())  # type: ignore[call-arg]  # pydantic-settings' own keyword
+        return Settings(_env_file=environment_file())  # type: ignore[call-arg]  # a keyword of pydantic-settings
     except ValidationError as error:
-        raise SettingsError(_line(error)) from None  # the cause would carry the values, secrets among them
+        raise SettingsError(_line(error)) from None  # the cause contains the values, with secrets
 
 
 def load_for_bot() -> Settings:
-    """Read the settings and insist on what the bots can't do without: the marker, the classroom, or both.
+    """Read the settings and require those of the marker, the classroom, or both.
 
     Raises:
-        SettingsError: as ``load``, where no bot has a token, or a token lacks what belongs to it.
+        SettingsError: as ``load``; or no bot has a token, or a setting that belongs to a token is missing.
     """
     settings = load()
     if not (settings.telegram_bot_token or settings.teacher_bot_token or settings.student_bot_token):
@@ -357,21 +345,21 @@ def load_for_bot() -> Settings:
     for name, other in (("teacher", "student"), ("student", "teacher")):
         if getattr(settings, f"{name}_bot_token") is not None and getattr(settings, f"{other}_bot_token") is None:
             raise SettingsError(f"{_missing(f'{other}_bot_token')}: the classroom's two bots go together")
-    _insist_on_different_tokens(settings)
+    _require_different_tokens(settings)
     return settings
 
 
-def _insist_on_different_tokens(settings: Settings) -> None:
-    """Two of our bots with one token would take each other's updates."""
+def _require_different_tokens(settings: Settings) -> None:
+    """Two bots with one token would receive each other's updates."""
     seen: dict[str, str] = {}
     for name in BOT_TOKENS:
         token = getattr(settings, name)
         if token is not None and (first := seen.setdefault(token.get_secret_value(), name)) != name:
-            raise SettingsError(f"{name.upper()}: got the token of {first.upper()}, wants one of its own")
+            raise SettingsError(f"{name.upper()}: got the token of {first.upper()}, wants a different one")
 
 
 def bot_is_configured() -> bool:
-    """Say whether any bot token is given, right or wrong: a mistyped token must never start the sandbox."""
+    """Return whether any bot token is set, valid or not: a mistyped token must never start the sandbox."""
     given = _given()
     return any(given.get(f"{name.upper()}{suffix}") for name in BOT_TOKENS for suffix in ("", "_FILE"))
 

@@ -1,129 +1,84 @@
-"""One SQLite file, one connection, one writer at a time; its schema and the way there."""
+"""A SQLite file with one connection and one writer at a time, and the migrations of its tables' owners.
+
+Several packages keep tables in one file, so that a change of several of them is one transaction. Each owner has a
+``Schema`` with a version of its own.
+"""
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-# Each entry brings the schema one version forward; PRAGMA user_version counts them. Entries are never changed,
-# only added; tests keep a database of each old version.
-MIGRATIONS = [
-    """
-    CREATE TABLE people (
-        telegram_id    INTEGER PRIMARY KEY,
-        language       TEXT,
-        unreachable_at TEXT                 -- since when Telegram answers 403 for them
-    );
-    CREATE TABLE steps (                    -- where a person is in a conversation; never a password
-        telegram_id    INTEGER PRIMARY KEY,
-        step           TEXT NOT NULL,
-        data           TEXT NOT NULL,
-        at             TEXT NOT NULL
-    );
-    CREATE TABLE lessons (
-        key            TEXT PRIMARY KEY,    -- rule 5's identity, hashed
-        student        INTEGER NOT NULL,
-        local_date     TEXT NOT NULL,
-        subject        TEXT NOT NULL,
-        teacher        TEXT NOT NULL,
-        time           TEXT NOT NULL,
-        seen_at        TEXT NOT NULL,
-        intended_at    TEXT,                -- written before the first click
-        marked_at      TEXT,                -- the page confirmed
-        told_at        TEXT,                -- the message is in `outgoing`
-        offered_until  TEXT                 -- Mark Now is on the screen until then
-    );
-    CREATE INDEX lessons_untold ON lessons (marked_at) WHERE told_at IS NULL AND marked_at IS NOT NULL;
-    CREATE INDEX lessons_offered ON lessons (offered_until) WHERE offered_until IS NOT NULL;
-    CREATE INDEX lessons_of_student ON lessons (student, seen_at);
-    CREATE TABLE outgoing (
-        id             INTEGER PRIMARY KEY AUTOINCREMENT,
-        bot            TEXT NOT NULL,
-        chat_id        INTEGER NOT NULL,
-        lane           INTEGER NOT NULL,    -- -1: deletions, 0: answers to a tap, 1: notices
-        action         TEXT NOT NULL,       -- send, edit, amend, strip, delete
-        slot           TEXT,                -- the place on the person's screen that it fills
-        payload        TEXT NOT NULL,
-        created_at     TEXT NOT NULL
-    );
-    CREATE INDEX outgoing_of_chat ON outgoing (bot, chat_id, lane, id);
-    CREATE TABLE slots (                    -- which message now fills a place on a person's screen
-        bot            TEXT NOT NULL,
-        chat_id        INTEGER NOT NULL,
-        slot           TEXT NOT NULL,
-        message_id     INTEGER NOT NULL,
-        PRIMARY KEY (bot, chat_id, slot)
-    ) WITHOUT ROWID;
-    """,
-    """
-    ALTER TABLE lessons ADD COLUMN closed_at TEXT;  -- gone from the page unmarked, and told
-    CREATE INDEX lessons_of_day ON lessons (local_date);
-    CREATE TABLE told (                     -- what has been told once and for all, by a key of its own
-        key            TEXT PRIMARY KEY,
-        at             TEXT NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE watches (                  -- what is kept of a student's monitor over restarts
-        student        INTEGER PRIMARY KEY,
-        last_check     TEXT,
-        trouble        TEXT,                -- the last trouble's kind
-        trouble_text   TEXT,
-        trouble_at     TEXT,
-        told_since     TEXT,                -- told of a trouble that began then and is not over
-        skip_date      TEXT                 -- the local day that the student skips
-    );
-    CREATE TABLE attempts (                 -- wrong codes and refused passwords, so that nobody guesses them
-        kind           TEXT NOT NULL,
-        who            TEXT NOT NULL,       -- a person's or a portal account's, hashed
-        since          TEXT NOT NULL,
-        failures       INTEGER NOT NULL,
-        locked_until   TEXT,
-        PRIMARY KEY (kind, who)
-    ) WITHOUT ROWID;
-    CREATE TABLE moves (                    -- codes that move a student to another Telegram account
-        code           TEXT PRIMARY KEY,
-        student        INTEGER NOT NULL,
-        created_by     INTEGER NOT NULL,
-        expires_at     TEXT NOT NULL,
-        moved_to       INTEGER              -- written before the record moves; the row goes with the last step
-    );
-    """,
-    """
-    CREATE TABLE rooms (                    -- places that a teacher has given a name
-        telegram_id    INTEGER NOT NULL,
-        name           TEXT NOT NULL,
-        latitude       REAL NOT NULL,
-        longitude      REAL NOT NULL,
-        accuracy       REAL,                -- metres; as the phone said when the place was shared
-        PRIMARY KEY (telegram_id, name)
-    ) WITHOUT ROWID;
-    """,
-]
-
-SCHEMA = len(MIGRATIONS)
+# PRAGMA user_version of a file whose versions stand in `schema_versions`, one for each owner. Files of older programs
+# have one small number for all tables there, and those programs refuse this one.
+VERSIONS_BY_OWNER = 100
 
 
-class LedgerError(Exception):
+class DatabaseError(Exception):
     """The database can't be used (permanent: the operator has to look). Its text is one line."""
 
 
-class LedgerUnavailable(LedgerError):
+class DatabaseUnavailable(DatabaseError):
     """The database can't be read or written now: disk full, locked (try again). Nothing was changed."""
 
 
+@dataclass(frozen=True)
+class Schema:
+    """The tables of one owner.
+
+    ``migrations`` has one script for each version; released scripts are never changed, only added, and the tests keep
+    a file of each old version. ``legacy`` gives the owner's version in a file from before owners had versions, by the
+    ``PRAGMA user_version`` of that file.
+    """
+
+    owner: str
+    migrations: tuple[str, ...]
+    tables: tuple[str, ...]
+    legacy: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def version(self) -> int:
+        """The newest version that this program knows."""
+        return len(self.migrations)
+
+
+def stored_versions(connection: sqlite3.Connection, schemas: Sequence[Schema]) -> dict[str, int]:
+    """Return the version of each owner's tables in a file; 0: it has none of them.
+
+    Raises DatabaseError where a version is newer than this program.
+    """
+    layout = connection.execute("PRAGMA user_version").fetchone()[0]
+    if layout == VERSIONS_BY_OWNER:
+        stored = dict(connection.execute("SELECT owner, version FROM schema_versions").fetchall())
+        versions = {schema.owner: stored.get(schema.owner, 0) for schema in schemas}
+    else:
+        newest = max((version for schema in schemas for version in schema.legacy), default=0)
+        if layout > newest:
+            known = VERSIONS_BY_OWNER if layout > VERSIONS_BY_OWNER else newest
+            raise DatabaseError(f"schema {layout}; this version of the program knows {known}")
+        versions = {schema.owner: schema.legacy.get(layout, 0) for schema in schemas}
+    for schema in schemas:
+        if versions[schema.owner] > schema.version:
+            raise DatabaseError(
+                f"schema {versions[schema.owner]} of {schema.owner}; this version of the program knows {schema.version}"
+            )
+    return versions
+
+
 class Database:
-    """The connection that all parts of the ledger share. Its methods may be called from any thread but the loop's."""
+    """The connection that all owners of the file's tables share. Not for the event loop: its methods block.
 
-    def __init__(self, path: Path | str, migrations: Sequence[str] = MIGRATIONS, name: str = "the ledger") -> None:
-        """Open or make the database (0600); ":memory:" makes one that is forgotten.
+    ``path`` is made if it is missing (0600); ":memory:" is a database that is lost when it is closed. ``name`` is what
+    errors call the database.
 
-        ``migrations`` are the scripts that bring it forward, one a version; ``name`` is what errors call it.
+    Raises:
+        DatabaseError: the file is no database, can't be opened, or is newer than this program.
+    """
 
-        Raises:
-            LedgerError: the file is no database, can't be opened, or is newer than this program.
-        """
+    def __init__(self, path: Path | str, schemas: Sequence[Schema], name: str = "the database") -> None:
         self._lock = threading.RLock()
-        self._migrations = migrations
         self._name = name
         connection: sqlite3.Connection | None = None
         try:
@@ -135,24 +90,25 @@ class Database:
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA foreign_keys = ON")
-            # FULL: an intent that is acknowledged is there after a power cut, too
+            # FULL: a commit that was acknowledged survives a power cut, too
             self._connection.execute("PRAGMA synchronous = FULL")
-            self._migrate()
-        except (sqlite3.Error, OSError, LedgerError) as error:
+            self._migrate(schemas)
+        except (sqlite3.Error, OSError, DatabaseError) as error:
             if connection is not None:
                 connection.close()
-            if isinstance(error, LedgerError):
+            if isinstance(error, DatabaseError):
                 raise
-            raise LedgerError(f"{name} '{path}' can't be opened ({error})") from error
+            raise DatabaseError(f"{name} '{path}' can't be opened ({error})") from error
 
     @contextmanager
     def transaction(self, *, writes: bool = True) -> Iterator[sqlite3.Connection]:
-        """Hold the one writer's place; commit at the end, roll back on an exception. Raises LedgerUnavailable.
+        """Run a block as one transaction: commit at its end, roll back on an exception.
 
-        Where it ``writes`` nothing, what is read belongs together all the same, and no writer is waited for.
+        A transaction within another one is part of it. One that does not write reads a consistent state and waits
+        for no writer. Raises DatabaseUnavailable.
         """
         with self._lock:
-            if self._connection.in_transaction:  # called within another part's transaction: one commit for both
+            if self._connection.in_transaction:
                 yield self._connection
                 return
             try:
@@ -164,27 +120,43 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.OperationalError):
-                    raise LedgerUnavailable(f"{self._name} can't be written ({error})") from error
+                    raise DatabaseUnavailable(f"{self._name} can't be written ({error})") from error
                 raise
 
     def read(self, query: str, *parameters: object) -> list[sqlite3.Row]:
-        """Return the rows of a query. Raises LedgerUnavailable."""
+        """Return the rows of a query. Raises DatabaseUnavailable."""
         with self._lock:
             try:
                 return self._connection.execute(query, parameters).fetchall()
             except sqlite3.OperationalError as error:
-                raise LedgerUnavailable(f"{self._name} can't be read ({error})") from error
+                raise DatabaseUnavailable(f"{self._name} can't be read ({error})") from error
 
     def close(self) -> None:
-        """Close the connection; the write-ahead log goes into the file."""
+        """Close the connection; the write-ahead log is written into the file."""
         with self._lock:
             self._connection.close()
 
-    def _migrate(self) -> None:
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        known = len(self._migrations)
-        if version > known:
-            raise LedgerError(f"{self._name} has schema {version}; this version of the program knows {known}")
-        for number, script in enumerate(self._migrations[version:], start=version + 1):
-            # one transaction with the version's number: a crash leaves the old schema or the new one
-            self._connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+    def _migrate(self, schemas: Sequence[Schema]) -> None:
+        try:
+            versions = stored_versions(self._connection, schemas)
+        except DatabaseError as error:
+            raise DatabaseError(f"{self._name} has {error}") from None
+        if self._connection.execute("PRAGMA user_version").fetchone()[0] != VERSIONS_BY_OWNER:
+            self._adopt(schemas, versions)
+        for schema in schemas:
+            for number, script in enumerate(schema.migrations[versions[schema.owner] :], versions[schema.owner] + 1):
+                # one transaction with the version's number: a crash leaves the old schema or the new one
+                counted = f"INSERT OR REPLACE INTO schema_versions VALUES ('{schema.owner}', {number})"  # noqa: S608  # our own name
+                self._connection.executescript(f"BEGIN IMMEDIATE; {script}; {counted}; COMMIT;")
+
+    def _adopt(self, schemas: Sequence[Schema], versions: dict[str, int]) -> None:
+        """Give the file a version for each owner; drop empty tables of other owners, which older programs made."""
+        with self.transaction() as connection:
+            connection.execute("CREATE TABLE schema_versions (owner TEXT PRIMARY KEY, version INTEGER NOT NULL)")
+            connection.executemany("INSERT INTO schema_versions VALUES (?, ?)", versions.items())
+            wanted = {"schema_versions"}.union(*(schema.tables for schema in schemas))
+            tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            for table in [name for (name,) in connection.execute(tables) if name not in wanted]:
+                if connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None:  # noqa: S608  # made by us
+                    connection.execute(f"DROP TABLE {table}")
+            connection.execute(f"PRAGMA user_version = {VERSIONS_BY_OWNER}")

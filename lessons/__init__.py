@@ -1,1 +1,1 @@
-"""What becomes of an open lesson: marking, its journal, the events a monitor reports."""
+"""What happens to a student's open lessons: marking, journal, events, and the parts of a monitor's thread."""

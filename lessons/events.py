@@ -1,4 +1,4 @@
-"""What a monitor tells the world: its state, its events."""
+"""What a monitor reports: its state, its status and its events."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,7 +7,7 @@ from enum import Enum
 from portal.lessons import Lesson
 
 
-class State(Enum):
+class MonitorState(Enum):
     """What a monitor is doing."""
 
     STARTING = "starting"
@@ -19,7 +19,7 @@ class State(Enum):
 
 
 class Event(Enum):
-    """What ``on_status_update`` tells. The text beside it is the portal's own or the trouble's."""
+    """The kinds of ``StatusEvent``."""
 
     SIGNING_IN = "signing in"
     WATCHING = "watching"
@@ -29,26 +29,26 @@ class Event(Enum):
     REFUSED = "refused"  # permanent: wrong username or password
     BLOCKED = "blocked"  # permanent: the portal blocked the account
     NO_BROWSER = "no browser"  # permanent: the operator has to install one
-    FAILED = "failed"  # permanent: a mistake of ours, with its cause in the log
-    LESSON_CLOSED = "lesson closed"  # an open lesson went away unmarked
+    FAILED = "failed"  # permanent: a bug of ours; the log has the traceback
+    LESSON_CLOSED = "lesson closed"  # an open lesson disappeared unmarked; the text is a ``CloseReason``
     LESSON_MARKED_ELSEWHERE = "lesson marked elsewhere"  # marked, but not by us
     STOPPED = "stopped"
 
 
-class Why(Enum):
-    """Why a lesson closed unmarked; the text of ``Event.LESSON_CLOSED``."""
+class CloseReason(Enum):
+    """Why a lesson closed unmarked."""
 
     NOT_PRESSED = "not pressed"  # manual mode, and nobody asked to mark it
-    NOT_CONFIRMED = "not confirmed"  # clicked, but the portal never showed that it is marked
+    NOT_CONFIRMED = "not confirmed"  # clicked, but the portal never showed it as marked
     TROUBLE = "trouble"  # the page could not be read meanwhile, or monitoring was off
-    TOO_SHORT = "too short"  # open at one look, gone at the next
+    TOO_SHORT = "too short"  # open in one reading, gone in the next
 
 
 @dataclass(frozen=True)
 class StatusEvent:
-    """One status update: the event, the words that belong to it, the lesson where it is about one.
+    """One status update. ``text`` is the portal's own text or describes the trouble; ``lesson`` only where it fits.
 
-    A page that is not known comes with its ``kind`` (the same for the same page), a picture (PNG) and its source.
+    An unknown page comes with its ``kind`` (equal for equal pages), a screenshot (PNG) and its HTML source.
     """
 
     event: Event
@@ -61,7 +61,7 @@ class StatusEvent:
 
 @dataclass(frozen=True)
 class Trouble:
-    """The last thing that went wrong for a student; the text is the portal's own, or empty where it was our fault."""
+    """The last trouble of a student. ``text`` is the portal's own text, or empty for a bug of ours."""
 
     event: Event
     text: str
@@ -69,10 +69,10 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Status:
-    """A snapshot of a monitor, for people to read. Times are UTC, None where it has not happened yet."""
+class MonitorStatus:
+    """A snapshot of a monitor for display. Times are UTC, None where it has not happened yet."""
 
-    state: State
+    state: MonitorState
     since: datetime  # when this state began
     started: datetime  # when monitoring began
     last_check: datetime | None = None

@@ -5,7 +5,7 @@ import logging
 import time
 from datetime import timedelta
 
-from core.sqlite import LedgerUnavailable
+from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, StatusEvent
 from marker.admin.invitations import Invitations
 from marker.admin.moves import AccountMoves
@@ -21,7 +21,7 @@ from marker.services import Services
 from marker.student.buttons import StudentHandlers
 from marker.student.deletion import Deletion
 from marker.student.notices import Notices
-from marker.student.offers import Offers
+from marker.student.offers import OFFER_SLOT, Offers
 from telegram_app.factory import AnyApplication
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Marker:
                 if now >= catch_up_at:
                     await self.catch_up()
                     catch_up_at = now + CATCH_UP_EVERY
-            except LedgerUnavailable as error:
+            except DatabaseUnavailable as error:
                 log.warning("%s; next try in %.0f s", error, CHECK_EVERY)
 
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
@@ -117,9 +117,9 @@ class Marker:
         services = self._services
         before = services.clock.now() - timedelta(days=services.settings.retention_days)
         lessons = await asyncio.to_thread(services.lessons.clean, before.date().isoformat())
-        others = await asyncio.to_thread(services.told.clean, before)
+        others = await asyncio.to_thread(services.claims.clean, before)
         others += await asyncio.to_thread(services.people.clean, before)
-        slots = await asyncio.to_thread(services.outbox.forget_offers)
+        slots = await asyncio.to_thread(services.outbox.clean_slots, OFFER_SLOT, services.lessons.unknown)
         log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
 
     async def end(self) -> None:

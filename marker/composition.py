@@ -18,6 +18,8 @@ from core.encryption import Cipher, open_cipher
 from core.settings import Settings
 from core.sqlite import Database
 from lessons.journal import Lessons
+from lessons.marking import LessonRecords
+from lessons.schedule import Schedule
 from marker import health_report
 from marker.application import Marker
 from marker.commands import publish_commands
@@ -27,15 +29,17 @@ from marker.monitors.password_check import TRIAL, SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
+from marker.tables.schema import SCHEMAS
+from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
 from monitor import AttendanceMonitor, profile_name
-from portal import kept_session
-from portal.browser import Chromes, find_programs
+from portal.browser import Chromes
 from portal.limits import PortalLimits
-from portal.session import chrome_opener
+from portal.programs import find_programs
+from portal.session import chrome_access
 from storage import Storage, Student
-from telegram_app.claims import Told
+from telegram_app.claims import Claims
 from telegram_app.factory import PollingRequest, TokenRefused, build_application, polling, running
 from telegram_app.files import files_in
 from telegram_app.outbox import Outbox
@@ -46,12 +50,12 @@ log = logging.getLogger(__name__)
 CHROME, CHROMEDRIVER = "Chrome", "chromedriver"
 
 
-async def serve(settings: Settings, clock: Clock, reports: health.Reports) -> None:
+async def serve(settings: Settings, clock: Clock, reports: health.HealthReports) -> None:
     """Run the marker until cancelled.
 
     Raises:
         TokenRefused: Telegram does not accept the token, or no longer does.
-        EncryptionKeyError, SchemaTooNew, StorageUnavailable, DataDamaged, LedgerError, BrowserMissing: see there.
+        EncryptionKeyError, SchemaTooNew, StorageUnavailable, DataDamaged, DatabaseError, BrowserMissing: see there.
     """
     try:
         await _serve(settings, clock, reports)
@@ -59,14 +63,14 @@ async def serve(settings: Settings, clock: Clock, reports: health.Reports) -> No
         raise TokenRefused("TELEGRAM_BOT_TOKEN") from None
 
 
-async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> None:
+async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports) -> None:
     token = settings.telegram_bot_token
     if token is None:
         raise InvalidToken
     async with AsyncExitStack() as stack:
         cipher = _open_cipher(settings)
         storage = Storage(settings.data_dir, cipher, clock, invitation_days=settings.invitation_days)
-        database = Database(settings.data_dir / "ledger.sqlite3")
+        database = Database(settings.data_dir / "ledger.sqlite3", SCHEMAS)
         stack.callback(database.close)
         lessons, people = Lessons(database), People(database)
         programs = await asyncio.to_thread(_find_programs, settings)
@@ -86,8 +90,9 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
         poll = PollingRequest(proxy)
         application = build_application(token.get_secret_value(), settings.telegram_api_url, proxy, poll)
         bridge = Bridge(asyncio.get_running_loop())
-        limits = _limits(settings, clock)
-        opener = chrome_opener(chromes, settings.portal_url, clock, cipher)
+        portal = chrome_access(
+            chromes, settings.portal_url, clock=clock, cipher=cipher, limits=_limits(settings, clock)
+        )
 
         def make_monitor(student: Student, password: str, on_lesson: Any, on_status: Any) -> AttendanceMonitor:
             return AttendanceMonitor(
@@ -96,18 +101,14 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
                 student.mode,
                 on_lesson,
                 on_status,
-                student=student.telegram_id,
-                portal_url=settings.portal_url,
-                refresh_interval=settings.refresh_interval,
-                zone=settings.zone,
-                journal=lessons,
-                open_portal=opener,
-                kill_browser=chromes.kill,
-                forget_session=lambda profile: kept_session.forget(chromes.folder(profile)),
-                limits=limits,
-                clock=clock,
-                rests_until=partial(registry.state.rests_until, student.telegram_id),
-                on_check=partial(registry.state.checked, student.telegram_id),
+                portal=portal,
+                records=LessonRecords(lessons, student.telegram_id, settings.zone),
+                schedule=Schedule(
+                    settings.refresh_interval,
+                    rests_until=partial(registry.state.rests_until, student.telegram_id),
+                    on_check=partial(registry.state.checked, student.telegram_id),
+                    clock=clock,
+                ),
             )
 
         watches = Watches(database)
@@ -116,9 +117,9 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
             storage, make_monitor, bridge, capacity, clock, watches, settings.hours, settings.zone
         )
         sign_in_check = SignInCheck(
-            opener,
+            portal.open,
             chromes,
-            limits,
+            portal.limits,
             settings.portal_url,
             registry.take_place,
             registry.give_place_back,
@@ -137,9 +138,10 @@ async def _serve(settings: Settings, clock: Clock, reports: health.Reports) -> N
             registry=registry,
             outbox=outbox,
             watches=watches,
-            told=Told(database),
+            claims=Claims(database),
             attempts=Attempts(database),
-            moves=Moves(database),
+            move_codes=MoveCodes(database),
+            student_rows=StudentRows(database),
             sign_in_check=sign_in_check,
             languages=people.languages(),
             forget_profile=lambda username: chromes.forget(profile_name(username)),

@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Mapping
 from datetime import timedelta
 
-from core.health import Part, polling_state
-from core.sqlite import LedgerError
+from core.health import PartHealth, polling_state
+from core.sqlite import DatabaseError
 from marker.application import Marker
 from marker.services import Services
 from telegram_app.factory import PollingRequest
@@ -18,7 +18,7 @@ LAGGING = 1.0  # seconds by which the event loop is late
 
 async def report(
     services: Services, marker: Marker, poll: PollingRequest, programs: Mapping[str, str] | None = None
-) -> Part:
+) -> PartHealth:
     """Return the marker's part of the report; ``programs`` are the paths of the programs that it needs, by name.
 
     A portal that is down only degrades us: a restart of the container would not help.
@@ -32,7 +32,7 @@ async def report(
         failing.append("students.json or invitations.json can't be written: see the log")
     try:
         oldest = await asyncio.to_thread(services.outbox.oldest_waiting)
-    except LedgerError:
+    except DatabaseError:
         failing.append("the database can't be read: see the log")
         oldest = None
     if oldest is not None and services.clock.now() - oldest > STUCK_AFTER:
@@ -47,7 +47,7 @@ async def report(
         degraded.append(f"{troubled} monitors have not reached the portal for 5 minutes or longer")
     if waiting := registry.waiting():
         degraded.append(f"{waiting} monitors wait for a place: raise MAX_ACTIVE_MONITORS, or memory")
-    return Part(failing, degraded, {"monitors": len(registry.active()), "capacity": registry.capacity})
+    return PartHealth(failing, degraded, {"monitors": len(registry.active()), "capacity": registry.capacity})
 
 
 def missing(programs: Mapping[str, str]) -> list[str]:

@@ -6,7 +6,7 @@ from html import escape
 
 from telegram import Update
 
-from lessons.events import State
+from lessons.events import MonitorState
 from marker.services import Services
 from storage import Student
 from telegram_app.i18n import Texts
@@ -70,15 +70,15 @@ async def old_button(services: Services, update: Update) -> None:
     await services.outbox.put(await changed_menu(services, person))
 
 
-def state_word(_: Texts, state: State) -> str:
+def state_word(_: Texts, state: MonitorState) -> str:
     """Return a monitor's state in a person's language."""
     return {
-        State.STARTING: _("starting"),
-        State.SIGNING_IN: _("Signing in to the portal..."),
-        State.WATCHING: _("watching"),
-        State.WAITING: _("the portal can't be reached, trying again"),
-        State.RESTING: _("resting"),
-        State.STOPPED: _("off"),
+        MonitorState.STARTING: _("starting"),
+        MonitorState.SIGNING_IN: _("Signing in to the portal..."),
+        MonitorState.WATCHING: _("watching"),
+        MonitorState.WAITING: _("the portal can't be reached, trying again"),
+        MonitorState.RESTING: _("resting"),
+        MonitorState.STOPPED: _("off"),
     }[state]
 
 
@@ -102,11 +102,11 @@ def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
     lines = [_("Monitoring: off")]
     if status is not None:
         state = state_word(_, status.state)
-        if status.state is State.WATCHING:
+        if status.state is MonitorState.WATCHING:
             state = _("on since {time}").format(time=clock_time(services, status.started, now))
-        elif status.state is State.RESTING and services.registry.state.skips_today(student):
+        elif status.state is MonitorState.RESTING and services.registry.state.skips_today(student):
             state = _("today is skipped, nothing is marked")
-        elif status.state is State.RESTING:
+        elif status.state is MonitorState.RESTING:
             state = _("resting outside of the active hours")
         lines = [_("Monitoring: {state}").format(state=state)]
     last_check = services.registry.last_check(student)

@@ -14,7 +14,7 @@ from telegram import Update
 from marker.menu import changed_menu, fresh_menu
 from marker.services import Services
 from telegram_app.outbox import Button, Item, Keyboard
-from telegram_app.people import Step
+from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN, below, sender
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Questions:
 
         await self._services.outbox.put(*(edit if in_place else below(person, question, keyboard)), when=write)
 
-    async def ask_again(self, person: int, step: Step, headline: str = "") -> None:
+    async def ask_again(self, person: int, step: ConversationStep, headline: str = "") -> None:
         """Ask for the password once more, below what has come in between."""
         await self.ask(person, step.name, step.data, joined(headline, self.password_question(person)))
 
@@ -71,15 +71,15 @@ class Questions:
             "I will delete your message at once, and keep the password encrypted. /cancel to stop."
         )
 
-    def is_old(self, step: Step) -> bool:
+    def is_old(self, step: ConversationStep) -> bool:
         """Say whether a question was asked so long ago that what is typed now is not its answer."""
         return self._services.clock.now() - step.at > ANSWER_WITHIN
 
-    def awaits_late_password(self, step: Step | None) -> bool:
+    def awaits_late_password(self, step: ConversationStep | None) -> bool:
         """Say whether a password was asked for not long ago, so that it may still be typed."""
         return self._password_asked_at(step) is not None
 
-    def _password_asked_at(self, step: Step | None) -> datetime | None:
+    def _password_asked_at(self, step: ConversationStep | None) -> datetime | None:
         """Return when the last password was asked for; None: never, or too long ago."""
         if step is None:
             return None

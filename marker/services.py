@@ -9,7 +9,8 @@ from lessons.journal import Lessons
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.tables.attempts import Attempts
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
+from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
 from storage import Storage
 from telegram_app.side import Side
@@ -26,7 +27,8 @@ class Services(Side):
     registry: MonitorRegistry
     watches: Watches
     attempts: Attempts
-    moves: Moves
+    move_codes: MoveCodes
+    student_rows: StudentRows
     sign_in_check: SignInCheck
     forget_profile: Callable[[str], None] = lambda _username: None  # deletes a portal account's Chrome profile
 

@@ -1,1 +1,1 @@
-"""The registration portal as one adapter: a Chrome, the page objects, typed errors."""
+"""Adapter for the registration portal: Chrome, page objects, rate limits, typed errors."""

@@ -1,5 +1,5 @@
-// Whether anything happened on the page since the last reading; waits for it. Runs as the body of an asynchronous
-// script call: it gets how long to wait, in milliseconds. One call that waits costs what a look costs.
+// Returns whether the page changed since the last reading; waits for a change. The body of an asynchronous script call
+// whose argument is the longest wait in milliseconds. A call that waits costs no more than one that does not.
 const [within, done] = arguments;
 const watch = window.attendanceWatch;
 if (!watch || watch.changes > 0 || within <= 0) {

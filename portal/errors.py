@@ -1,21 +1,21 @@
-"""What can go wrong with the portal and the browser.
+"""The errors of the portal and the browser.
 
 PortalError
-├── permanent: trying again changes nothing, a person has to act
-│   ├── SignInRefused      the portal does not accept username and password; its words are the text
-│   └── AccountBlocked     the portal shuts this account out; its words are the text
+├── permanent: trying again does not help, a person has to act
+│   ├── SignInRefused      the portal does not accept username and password
+│   └── AccountBlocked     the portal has blocked this account
 └── try again
     ├── PortalUnavailable  down, an error page, an alert, not ready in time
-    ├── SessionLost        the portal has forgotten the session
-    ├── UnknownView        a page that none of our rules knows
-    ├── PageChanged        what we were about to press is gone or covered
-    └── BrowserFailed      Chrome or its driver ended, hung or can't be started
+    ├── SessionLost        the portal has ended the session
+    ├── UnknownView        a page that matches none of our rules
+    ├── PageChanged        the element to press is gone or covered
+    └── BrowserFailed      Chrome or its driver ended, hangs or can't be started
         └── BrowserMissing permanent: there is no Chrome or no driver on this machine
 """
 
 
 class PortalError(Exception):
-    """Something is wrong with the portal or the browser; ``permanent`` says whether trying again can help."""
+    """An error of the portal or the browser; ``permanent`` means that trying again does not help."""
 
     permanent = False
 
@@ -27,7 +27,7 @@ class SignInRefused(PortalError):
 
 
 class AccountBlocked(PortalError):
-    """The portal shuts this account out. The text is the portal's own."""
+    """The portal has blocked this account. The text is the portal's own."""
 
     permanent = True
 
@@ -37,19 +37,19 @@ class PortalUnavailable(PortalError):
 
 
 class SessionLost(PortalError):
-    """The portal has forgotten this session; loading the address again shows the login view."""
+    """The portal has ended this session; loading the address again shows the login view."""
 
 
 class UnknownView(PortalError):
-    """The page is ready and matches none of the rules; "no button" never means "nothing to do"."""
+    """The page is ready and matches none of the rules: a missing button does not mean that no lesson is open."""
 
 
 class PageChanged(PortalError):
-    """The element is gone or covered since it was read; read again."""
+    """An element is gone or covered since the page was read; read it again."""
 
 
 class BrowserFailed(PortalError):
-    """Chrome or its driver ended, hung or gave up; a new one is needed."""
+    """Chrome or its driver ended, hangs or failed; a new one is needed."""
 
 
 class BrowserMissing(BrowserFailed):

@@ -1,7 +1,7 @@
-// What the portal's server would draw at a load now, asked for without drawing it: Vaadin's own request for a page's
-// initial state (vaadinBootstrap.js of 7.7), and what of the answer tells one page from another. Runs as the body of an
-// asynchronous script call: it gets a question, and answers with a plain value; null where the page has no such state.
-const [question] = arguments;
+// Gets what the portal's server would draw at a load now, without drawing it: sends Vaadin's request for a page's
+// initial state (vaadinBootstrap.js of 7.7) and reduces the answer to what distinguishes one page from another. The body
+// of an asynchronous script call: its argument is a query, its result a plain value, null if the page has no such state.
+const [query] = arguments;
 const done = arguments[arguments.length - 1];
 
 const app = (() => {
@@ -10,14 +10,14 @@ const app = (() => {
   return id ? { id, config: (name) => vaadin.getApp(id).getConfig(name) } : null;
 })();
 
-// Counters and one session's keys: different in each answer, whatever is drawn.
+// Counters and a session's keys, which differ in each answer whatever is drawn.
 const passing = new Set(["Vaadin-Security-Key", "Vaadin-Push-ID", "syncId", "clientId", "timings", "localeServiceState"]);
 const countdown = /minutes? left|осталось|қалды/i;
 
-// A label's lines; the countdown among them says nothing about which lesson it is.
+// A label's lines without the countdown, which does not identify the lesson.
 const still = (text) => text.split("<br>").map((line) => (countdown.test(line) ? "" : line)).join("<br>");
 
-// The state as text, with connectors numbered from the page's own first one: their ids go on counting in a session.
+// The state as text, with connectors numbered from the page's first one: in a session their ids go on counting.
 const signature = (answer) => {
   const state = JSON.parse(JSON.parse(answer).uidl);
   const ids = Object.keys(state.types).sort((one, other) => one - other);
@@ -32,7 +32,7 @@ const signature = (answer) => {
       number.has(name) ? number.get(name) : name, renamed(value[name], name, refers || name === "hierarchy"),
     ]);
   };
-  // Kinds of connectors are numbered in the order in which a session first met them.
+  // Kinds of connectors are numbered in the order in which a session first used them.
   const { types, typeMappings, typeInheritanceMap, ...drawn } = state;
   const kinds = new Map(Object.entries(typeMappings || {}).map(([name, at]) => [String(at), name]));
   return JSON.stringify([ids.map((id) => kinds.get(types[id]) || types[id]), renamed(drawn, "", false)]);
@@ -43,7 +43,7 @@ const ask = async () => {
   let details = "v-browserDetails=1";
   if (app.config("theme") !== undefined) details += "&theme=" + encodeURIComponent(app.config("theme"));
   details += "&v-appId=" + app.id + (app.config("extraParams") || "") + "&";
-  // Another tab's name: the UI of this page goes on, and the next question replaces this one's.
+  // Another tab's name, so that the UI of this page stays, and each request replaces the UI of the one before.
   window.name = own + "-again";
   try {
     details += window.vaadin.getBrowserDetailsParameters(app.id, app.config("sendUrlsAsParameters"));
@@ -61,12 +61,12 @@ const ask = async () => {
   return answer.ok ? signature(await answer.text()) : null;
 };
 
-const questions = {
-  // The state that this page was drawn from.
+const queries = {
+  // The state from which this page was drawn.
   drawn: () => signature(app.config("rootResponseText")),
   // Whether the server would draw the same now.
-  same: async () => (await ask()) === questions.drawn(),
+  same: async () => (await ask()) === queries.drawn(),
 };
 
-// Whatever is not as expected is no answer: the page is loaded then, and shows what is the matter.
-Promise.resolve().then(() => (app ? questions[question]() : null)).then(done, () => done(null));
+// Anything unexpected is answered with null: then the page is loaded and shows the reason.
+Promise.resolve().then(() => (app ? queries[query]() : null)).then(done, () => done(null));

@@ -1,14 +1,14 @@
-"""The portal's session of one profile, kept over a restart of ours and let go when the student stops.
+"""Keeps the portal's session of a profile over a restart of the bot, until the student stops.
 
-The portal's cookies (JSESSIONID, route) are session cookies: Chrome forgets them when it ends. So they are written
-down, encrypted, beside the profile, and put back into the next Chrome.
+The portal's cookies (JSESSIONID, route) are session cookies, which Chrome deletes when it ends. So they are saved
+encrypted beside the profile, and restored in the next Chrome.
 """
 
-import json
 import logging
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import BaseModel, Field, TypeAdapter
 from selenium.common.exceptions import WebDriverException
 from urllib3.exceptions import HTTPError
 
@@ -20,12 +20,26 @@ from portal.errors import BrowserFailed
 log = logging.getLogger(__name__)
 
 FILE = "portal-session"
-# Of a cookie as Chrome's DevTools protocol gives it (Network.Cookie), what Network.setCookies takes.
-_FIELDS = ("name", "value", "domain", "path", "secure", "httpOnly", "sameSite")
+
+
+class _Cookie(BaseModel):
+    """A cookie in Chrome's DevTools protocol: the fields of Network.Cookie that Network.setCookies takes."""
+
+    name: str
+    value: str
+    domain: str
+    path: str
+    secure: bool = False
+    httpOnly: bool = False  # noqa: N815  # the protocol's name
+    sameSite: str | None = None  # noqa: N815
+    session: bool = Field(default=True, exclude=True)
+
+
+_COOKIES = TypeAdapter(list[_Cookie])
 
 
 class Encrypts(Protocol):
-    """What hides the cookies: they are worth a password while they last."""
+    """Encrypts the cookies, which are worth a password as long as they are valid."""
 
     def encrypt(self, text: str) -> str:
         """Return a text's ciphertext."""
@@ -35,57 +49,56 @@ class Encrypts(Protocol):
 
 
 def forget(folder: Path) -> None:
-    """Forget the session of the profile in this folder; harmless where none is kept. Never raises."""
+    """Delete the saved session of the profile in this folder, if there is one. Never raises."""
     try:
         (folder / FILE).unlink(missing_ok=True)
     except OSError as error:
-        log.warning("a portal's session can't be deleted: %s", error.strerror)
+        log.warning("a portal session can't be deleted: %s", error.strerror)
 
 
 class KeptSession:
-    """The session cookies of one profile. For the thread that owns the browser."""
+    """The session cookies of the profile in ``folder``. For the thread that owns the browser."""
 
     def __init__(self, folder: Path, cipher: Encrypts) -> None:
-        """Take the profile's folder and what encrypts."""
         self._file = folder / FILE
         self._cipher = cipher
 
-    def put_back(self, browser: Browser) -> None:
-        """Give a new Chrome the cookies of before; without them the student is just signed in anew.
+    def restore(self, browser: Browser) -> None:
+        """Set the saved cookies in a new Chrome; without them the student is signed in again.
 
         Raises:
             BrowserFailed: Chrome is gone.
         """
         try:
-            cookies = json.loads(self._cipher.decrypt(self._file.read_text(encoding="ascii")))
+            cookies = _COOKIES.validate_json(self._cipher.decrypt(self._file.read_text(encoding="ascii")))
         except FileNotFoundError:
             return
         except (OSError, ValueError, EncryptionKeyError) as error:
-            log.info("a kept session can't be read (%s), signing in anew", type(error).__name__)
+            log.info("a saved portal session can't be read (%s), signing in again", type(error).__name__)
             return
-        _command(browser, "Network.setCookies", {"cookies": cookies})
+        _command(browser, "Network.setCookies", {"cookies": _COOKIES.dump_python(cookies, exclude_none=True)})
 
-    def keep(self, browser: Browser) -> None:
-        """Write the cookies down. What fails costs a sign-in after the next start, no more."""
+    def save(self, browser: Browser) -> None:
+        """Save the cookies. A failure costs a sign-in after the next start, nothing else."""
         try:
-            found = _command(browser, "Network.getAllCookies", {})["cookies"]
-            cookies = [
-                {name: cookie[name] for name in _FIELDS if name in cookie} for cookie in found if cookie["session"]
-            ]
-            replace_file(self._file, self._cipher.encrypt(json.dumps(cookies)))
+            cookies = _COOKIES.dump_json(_session_cookies(browser), exclude_none=True)
+            replace_file(self._file, self._cipher.encrypt(cookies.decode()))
         except (BrowserFailed, OSError) as error:
-            log.info("the portal's session is not kept: %s", type(error).__name__)
+            log.info("the portal session is not saved: %s", type(error).__name__)
 
-    def let_go(self, browser: Browser) -> None:
-        """Forget the session, here and in Chrome; what the portal knows the device by stays."""
+    def delete(self, browser: Browser) -> None:
+        """Delete the session, on disk and in Chrome; the cookie by which the portal knows the device stays."""
         forget(self._file.parent)
         try:
-            for cookie in _command(browser, "Network.getAllCookies", {})["cookies"]:
-                if cookie["session"]:
-                    named = {name: cookie[name] for name in ("name", "domain", "path")}
-                    _command(browser, "Network.deleteCookies", named)
+            for cookie in _session_cookies(browser):
+                _command(browser, "Network.deleteCookies", cookie.model_dump(include={"name", "domain", "path"}))
         except BrowserFailed as error:
-            log.info("chrome's cookies are not deleted (%s); they end with it", error)
+            log.info("Chrome's session cookies are not deleted (%s); they end with it", error)
+
+
+def _session_cookies(browser: Browser) -> list[_Cookie]:
+    cookies = _COOKIES.validate_python(_command(browser, "Network.getAllCookies", {})["cookies"])
+    return [cookie for cookie in cookies if cookie.session]
 
 
 def _command(browser: Browser, name: str, parameters: dict[str, Any]) -> Any:

@@ -1,13 +1,13 @@
-"""A lesson as a card on the page shows it, and what makes it the same lesson tomorrow's reload shows."""
+"""A lesson as its card on the page shows it, and the key that identifies it across reloads."""
 
 import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-# `Л27 (15:00 - 16:00)`: kind and number of the lesson, then its hours (capture of the live page, 2026).
-_TIME = re.compile(r"\(\s*\d{1,2}:\d{2}\s*[-–]\s*\d{1,2}:\d{2}\s*\)")  # an en dash may stand there
-# Characters of a line that are kept: what is longer would not fit a message.
+# `Л27 (15:00 - 16:00)`: kind and number of the lesson, then its hours (captured from the live page, 2026).
+_TIME = re.compile(r"\(\s*\d{1,2}:\d{2}\s*[-–]\s*\d{1,2}:\d{2}\s*\)")  # or an en dash
+# Lines are cut to so many characters: longer ones would not fit into a message.
 LONGEST_LINE = 300
 _NUMBER = re.compile(r"\d+")
 _HOURS = re.compile(r"(\d+)\s*(?:h|ч|сағ)")
@@ -15,7 +15,7 @@ _HOURS = re.compile(r"(\d+)\s*(?:h|ч|сағ)")
 
 @dataclass(frozen=True)
 class Lesson:
-    """One lesson. ``minutes_left`` is the page's countdown, None where it shows none; ``key`` is its identity."""
+    """One lesson. ``minutes_left`` is the page's countdown, None without one; ``key`` identifies the lesson."""
 
     subject: str
     teacher: str
@@ -26,26 +26,26 @@ class Lesson:
     def identified(self, portal: str, account: str, day: date) -> "Lesson":
         """Return this lesson with its key for one student: 16 hexadecimal digits, short enough for a button.
 
-        The countdown and the language of the page are no part of it, so a reload or another language find the
-        same lesson; the local date is, since the same hours come back every week.
+        The key does not depend on the countdown or the language of the page, so that it is the same after a reload
+        or in another language. It depends on the local date, because the same hours repeat every week.
         """
         parts = (portal, account, day.isoformat(), self.subject, self.teacher, self.time)
         return replace(self, key=hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest())
 
     def describe(self) -> str:
-        """Return the lesson as lines for a person, without the countdown."""
+        """Return the lesson as lines of text, without the countdown."""
         return "\n".join(part for part in (self.subject, self.teacher, self.time) if part)
 
 
 def parse_card(lines: list[str]) -> tuple[Lesson, int]:
-    """Read a card's label: subject, teacher, hours, countdown (the last may be missing, and in three languages).
+    """Parse a card's label: subject, teacher, hours and an optional countdown, in three languages.
 
     Returns:
-        The lesson, and how many of the lines belong to its identity: those before the countdown.
+        The lesson, and the number of lines that identify it: those before the countdown.
     """
     lines = [" ".join(line.split())[:LONGEST_LINE] for line in lines]
     at = next((i for i, line in enumerate(lines) if _TIME.search(line)), None)
-    if at is None:  # never seen; keep what is there, so that at least the lesson's name is told
+    if at is None:  # never seen; keep the lines, so that at least the lesson's name is reported
         subject, teacher, time = [*lines, "", "", ""][:3]
         return Lesson(subject, teacher, time), min(len(lines), 3)
     countdown = " ".join(lines[at + 1 :])

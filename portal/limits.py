@@ -1,6 +1,6 @@
-"""Good manners towards the portal, for the whole installation: loads per second, sign-ins at a time.
+"""Rate limits for the portal, shared by all monitors: loads per second, sign-ins at a time.
 
-Each reload leaves a dead UI on the portal's server for 3.1 heartbeats (372 s), so many students must not reload
+The portal's server keeps the UI of each abandoned page for 3.1 heartbeats (372 s), so many students must not reload
 at once.
 """
 
@@ -10,15 +10,14 @@ from contextlib import contextmanager
 
 from core.clock import Clock, SystemClock
 
-# Waits for so many seconds, or raises what interrupts the caller.
+# Waits for so many seconds; may raise to interrupt the caller.
 Pause = Callable[[float], None]
 
 
 class PortalLimits:
-    """Shared by all monitors; thread-safe. Waiting goes through the caller's ``pause``, so it can be interrupted."""
+    """The limits; thread-safe. Waiting goes through the caller's ``pause``, so that it can be interrupted."""
 
     def __init__(self, loads_per_second: float = 10, parallel_sign_ins: int = 3, clock: Clock | None = None) -> None:
-        """Take the two limits."""
         self._interval = 1 / loads_per_second
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
@@ -26,7 +25,7 @@ class PortalLimits:
         self._sign_ins = threading.Semaphore(parallel_sign_ins)
 
     def wait_for_load(self, pause: Pause) -> None:
-        """Wait until it is this caller's turn to load the page."""
+        """Wait until this caller may load the page."""
         with self._lock:
             now = self._clock.monotonic()
             turn = max(now, self._next_load)
@@ -36,7 +35,7 @@ class PortalLimits:
 
     @contextmanager
     def sign_in(self, pause: Pause) -> Iterator[None]:
-        """Hold one of the places for signing in, and a turn to load: the portal answers a sign-in with a reload."""
+        """Hold one of the sign-in places, and wait for a load too: the portal answers a sign-in with a reload."""
         while not self._sign_ins.acquire(blocking=False):
             pause(0.1)
         try:

@@ -1,6 +1,6 @@
-// What is asked of the portal's page from inside it. Runs as the body of one script call: it gets the name of
-// a question and its argument, and answers with a plain value. Class names: Vaadin 7.7 (capture of 2026).
-const [question, argument] = arguments;
+// Queries that run inside the portal's page. The body of one script call: its arguments are the name of a query and the
+// query's argument, its result is a plain value. Class names: Vaadin 7.7 (captured in 2026).
+const [query, argument] = arguments;
 
 const text = (element) => (element ? element.textContent.trim() : null);
 
@@ -19,17 +19,17 @@ const layouts = () => {
 };
 
 const buttonOf = (layout) => layout.querySelector(".v-button");
-// A button is a div: disabled is told by class or aria, never by the property.
+// A button is a div: it is disabled by class or aria, never by the property.
 const enabled = (button) =>
   !button.classList.contains("v-disabled") && button.getAttribute("aria-disabled") !== "true";
 
 const clients = () => Object.values((window.vaadin && window.vaadin.clients) || {});
 const idle = (client) => client.initializing !== true && typeof client.isActive === "function" && !client.isActive();
 
-// Counts changes of the document, so that a look between reloads costs next to nothing.
+// Counts changes of the document, so that a look between reloads is cheap.
 const watch = () => {
   if (!window.attendanceWatch && document.body) {
-    const state = { changes: 0, wake: null };  // changed.js waits with it
+    const state = { changes: 0, wake: null };  // changed.js sets it
     new MutationObserver(() => { state.changes += 1; if (state.wake) state.wake(); })
       .observe(document.body, { childList: true, subtree: true, characterData: true });
     window.attendanceWatch = state;
@@ -37,7 +37,7 @@ const watch = () => {
   return window.attendanceWatch;
 };
 
-const questions = {
+const queries = {
   // One snapshot of everything that decides the view.
   read: () => {
     const navigation = performance.getEntriesByType("navigation")[0];
@@ -49,11 +49,11 @@ const questions = {
       status: (navigation && navigation.responseStatus) || 0,
       broken: location.protocol === "chrome-error:",
       system: notification ? text(notification.querySelector(".v-Notification-caption") || notification) : null,
-      // Vaadin shows the dialog once at every start, hidden, to have it at hand when the connection is gone.
+      // Vaadin adds the dialog at every start, hidden, to have it loaded when the connection is lost.
       reconnecting: [...document.querySelectorAll(".v-reconnect-dialog")]
         .some((dialog) => getComputedStyle(dialog).visibility !== "hidden") ||
         Boolean(document.body && document.body.classList.contains("v-reconnecting")),
-      // This document has been told to go: what it shows is the past, aborted requests' complaints included.
+      // This document is being left: it shows old content and errors of aborted requests.
       left: Boolean(window.attendanceLeft),
       ready: all.length > 0 && all.every(idle),
       refusal: text(document.querySelector(".v-window.global-error .v-label, .v-window-global-error .v-label")),
@@ -67,9 +67,9 @@ const questions = {
       labels: [...document.querySelectorAll(".v-label")].map(text),
     };
   },
-  // Says that this document is about to be left, so that a reading can't take it for the next one.
+  // Marks this document as being left, so that a reading does not take it for the next one.
   leave: () => { window.attendanceLeft = true; return null; },
-  // The button of the card that begins with just these lines (the countdown follows), where it can be pressed.
+  // The enabled button of the card that begins with exactly these lines (the countdown follows).
   button: () => {
     const layout = layouts().find((each) => {
       const found = lines(each.querySelector(".v-label-bold"));
@@ -77,17 +77,17 @@ const questions = {
     });
     return layout ? buttonOf(layout) : null;
   },
-  // A control that ends the session, by its exact words: on a page that marks attendance nothing is pressed on a guess.
+  // The control that signs out, by its exact text: on a page that marks attendance nothing is pressed on a guess.
   signOut: () => {
     const words = ["выход", "выйти", "шығу", "log out", "logout", "sign out"];
     return [...document.querySelectorAll(".v-button, .v-menubar-menuitem")]
       .find((control) => words.includes(text(control).toLowerCase())) || null;
   },
-  // What a page that is not known is made of, without its words and numbers: the same for the same kind of page.
+  // The class names of an unknown page, without texts and numbers: equal for the same kind of page.
   shape: () => [...document.querySelectorAll("[class*='v-']")]
     .map((element) => [...element.classList].filter((name) => !/\d/.test(name)).sort().join("."))
     .filter((name, at, all) => all.indexOf(name) === at).sort().join(" "),
-  // The yes button of a dialog that asks after the click (seen once at a neighbour's, never by us).
+  // The yes button of a dialog after the click (described by another project, not seen by us).
   yes: () => {
     const words = ["да", "иә", "yes", "ok", "ок"];
     return [...document.querySelectorAll(".v-window:not(.v-window-global-error) .v-button")]
@@ -95,4 +95,4 @@ const questions = {
   },
 };
 
-return questions[question]();
+return queries[query]();

@@ -1,7 +1,7 @@
-"""The portal's page as page objects: methods are what a person does, waiting is inside, locators are private.
+"""Page objects for the portal: methods are what a person does, waits are inside, locators are private.
 
-All of the portal is one address; what it shows decides ``portal.views``. Nothing here sleeps: every wait goes
-through the caller's ``pause``, which may raise to interrupt it.
+The whole portal is one address; ``portal.views`` decides what it shows. Every wait goes through the caller's
+``pause``, which may raise to interrupt it.
 """
 
 import hashlib
@@ -52,15 +52,16 @@ _SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
 _CHANGED = (Path(__file__).parent / "changed.js").read_text(encoding="utf-8")
 _INITIAL_STATE = (Path(__file__).parent / "initial_state.js").read_text(encoding="utf-8")
 
-# A stopped Vaadin application never becomes idle again, so waiting for it needs an end (seconds).
+# Seconds. A stopped Vaadin application never becomes idle again, so the wait for it needs a limit.
 READY_WITHIN = 15.0
-# Two looks this far apart (seconds) must both find the client idle: a queued request starts in between.
-_BETWEEN_LOOKS = 0.07
-SIGN_OUT_WITHIN = 2.0  # somebody waits for the end
-# After the click on "Log in" the form may stand there for a moment before the refusal or the reload comes.
-_FORM_STAYS = 3.0
+# Seconds between two readings that must both find the client idle: a queued request starts in between.
+_BETWEEN_READINGS = 0.07
+SIGN_OUT_WITHIN = 2.0  # seconds; the student waits for the end
+# Seconds for which the form may stay after the click on "Log in", before the refusal or the reload. Too short a time
+# makes a sign-in that succeeds count as failed and be repeated: on a busy machine the reload alone takes seconds.
+_FORM_STAYS = 10.0
 _SELECT_ALL = (Keys.COMMAND if sys.platform == "darwin" else Keys.CONTROL) + "a" + Keys.NULL
-# chromedriver's words for a document that was replaced while it worked on it; the last one without a type of its own.
+# chromedriver's messages for a document that was replaced during a command; they have no exception type of their own.
 _REPLACED = (
     "aborted by navigation",
     "execution context",
@@ -70,49 +71,56 @@ _REPLACED = (
 _PRESSABLE = (ElementClickInterceptedException, ElementNotInteractableException, StaleElementReferenceException)
 
 
-class Page:
-    """What all views share: loading, one reading per script call, waiting until the page is settled."""
+class PortalPage:
+    """What all views share: loading, reading with one script call, waiting until the page is settled.
 
-    def __init__(self, driver: WebDriver, pause: Pause, clock: Clock | None = None) -> None:
-        """Take the driver; only the thread that owns it may call the methods."""
+    Only the thread that owns the driver may call the methods. ``ready_within`` is how many seconds a page may take to
+    become ready.
+    """
+
+    def __init__(
+        self, driver: WebDriver, pause: Pause, clock: Clock | None = None, ready_within: float = READY_WITHIN
+    ) -> None:
+        self._ready_within = ready_within
         self._driver = driver
         self._pause = pause
         self._clock = clock or SystemClock()
 
     def load(self, address: str) -> None:
-        """Load the address anew; returns at once. Raises BrowserFailed, PortalUnavailable."""
-        with suppress(PortalUnavailable, PageChanged):  # an alert or a half-gone document is left behind, too
+        """Start loading the address; return at once. Raises BrowserFailed, PortalUnavailable."""
+        with suppress(PortalUnavailable, PageChanged):  # a page with an alert or half a document is left all the same
             self._ask("leave")
         self._command(lambda: self._driver.get(address))
 
     def read(self) -> Reading:
-        """Return what the page shows now, from one script call. Raises BrowserFailed."""
+        """Return what the page shows now, with one script call. Raises BrowserFailed."""
         try:
             page = self._ask("read")
-            # Nothing comes back from a script under which an alert opened: the next look meets the alert.
+            # A script during which an alert opens returns nothing: the next reading finds the alert.
             return Reading(View.LOADING) if page is None else decide(page)
         except PageChanged:
-            return Reading(View.LOADING)  # between two documents there is none to ask
+            return Reading(View.LOADING)  # between two documents
         except PortalUnavailable as down:
             return Reading(View.DOWN, str(down))
 
     def changed(self, within: float = 0.0) -> bool:
-        """Say whether the page has changed since the last reading; wait for it up to so many seconds.
+        """Say whether the page has changed since the last reading; wait for a change up to so many seconds.
 
-        Nothing interrupts the wait, so it has to be short. Raises BrowserFailed.
+        The wait can't be interrupted, so it has to be short. Raises BrowserFailed.
         """
         try:
             return bool(self._command(lambda: self._driver.execute_async_script(_CHANGED, within * 1000)))
         except (PageChanged, PortalUnavailable):
             return True
 
-    def settle(self, within: float = READY_WITHIN) -> Reading:
-        """Read until two looks in a row find the client idle and the same view; return that reading.
+    def settle(self, within: float | None = None) -> Reading:
+        """Read until two readings in a row find the client idle and the same view; return the last one.
 
         Raises:
             PortalUnavailable: not ready in time, an alert, an error page.
             BrowserFailed: the browser is gone.
         """
+        within = self._ready_within if within is None else within
         deadline = self._clock.monotonic() + within
         before: Reading | None = None
         while True:
@@ -126,10 +134,10 @@ class Page:
             before = reading
             if self._clock.monotonic() > deadline:
                 raise PortalUnavailable(f"the page was not ready within {within:g} s")
-            self._pause(_BETWEEN_LOOKS)
+            self._pause(_BETWEEN_READINGS)
 
     def evidence(self) -> tuple[str, bytes | None, str]:
-        """Return what tells people about a page that is not known: its kind, a picture (PNG), its source.
+        """Return a description of an unknown page for the admin: its kind, a screenshot (PNG), its source.
 
         Raises:
             BrowserFailed: the browser is gone.
@@ -139,22 +147,22 @@ class Page:
             picture = self._command(self._driver.get_screenshot_as_png)
             source: str = self._command(lambda: self._driver.page_source)
         except (PageChanged, PortalUnavailable) as gone:
-            log.info("no picture of the unknown page: %s", type(gone).__name__)
+            log.info("no screenshot of the unknown page: %s", type(gone).__name__)
             return "", None, ""
         return kind, picture, source
 
-    def ask_initial_state(self, question: str) -> Any:
-        """Put a question of initial_state.js to the page; None where it has no answer. Raises BrowserFailed."""
+    def ask_initial_state(self, query: str) -> Any:
+        """Run a query of initial_state.js in the page; None without an answer. Raises BrowserFailed."""
         try:
-            return self._command(lambda: self._driver.execute_async_script(_INITIAL_STATE, question))
+            return self._command(lambda: self._driver.execute_async_script(_INITIAL_STATE, query))
         except (PageChanged, PortalUnavailable):
             return None
 
-    def _ask(self, question: str, argument: Any = None) -> Any:
-        return self._command(lambda: self._driver.execute_script(_SCRIPT, question, argument))
+    def _ask(self, query: str, argument: Any = None) -> Any:
+        return self._command(lambda: self._driver.execute_script(_SCRIPT, query, argument))
 
     def _command(self, command: Callable[[], Any]) -> Any:
-        """Run one driver command and give its failure our name."""
+        """Run one driver command; raise its errors as ours."""
         try:
             return command()
         except UnexpectedAlertPresentException as error:
@@ -173,53 +181,53 @@ class Page:
             if any(words in message for words in _REPLACED):
                 raise PageChanged("the document was replaced") from error
             raise BrowserFailed(message.splitlines()[0] if message else type(error).__name__) from error
-        except HTTPError as error:  # chromedriver ended or hangs: urllib3's own error, not Selenium's
+        except HTTPError as error:  # chromedriver ended or hangs: urllib3's error, not Selenium's
             raise BrowserFailed(f"no answer from the driver ({type(error).__name__})") from error
 
     def _dismiss_alert(self) -> None:
         try:
             self._driver.switch_to.alert.dismiss()
         except NoAlertPresentException:
-            pass  # the driver has dismissed it already
+            pass  # already dismissed by the driver
         except (WebDriverException, HTTPError) as error:
             raise BrowserFailed("an alert can't be dismissed") from error
 
 
-class LoginPage(Page):
+class LoginPage(PortalPage):
     """The login form."""
 
     def sign_in(self, username: str, password: str) -> Reading:
-        """Fill in the form, press the button and wait for the outcome; return the first reading inside.
+        """Fill in the form, press the button and wait for the result; return the first reading after the sign-in.
 
         Raises:
-            SignInRefused: with the portal's words.
-            AccountBlocked: with the portal's words.
+            SignInRefused: with the portal's text.
+            AccountBlocked: with the portal's text.
             PortalUnavailable, SessionLost, PageChanged, BrowserFailed: try again.
         """
         self._type_username(username)
         self._type(self._find("input[type=password]"), password)
-        # A native click: it takes the focus from the field, and only that blur sends the password.
+        # A native click, because the password is sent only when the field loses the focus.
         button = self._find(".v-button.v-button-primary")
         try:
             self._command(button.click)
         except PageChanged:
-            # the form has been sent already, and what covers the button is its answer: a refusal must not be missed
+            # the form was sent already, and its answer covers the button: a refusal must not be missed
             if self.settle().view is View.LOGIN:
                 raise
-        return self._outcome()
+        return self._wait_for_outcome()
 
     def _type_username(self, username: str) -> None:
-        """Type into the combo box: the value counts after Tab, and is blanked until the server has answered."""
+        """Type into the combo box: its value counts after Tab, and is empty until the server has answered."""
         for _ in range(3):
             self._type(self._username_field(), username)
-            self.settle()  # each key asks the server for suggestions; a Tab meanwhile would lose the value for good
+            self.settle()  # each key asks the server for suggestions; with a Tab meanwhile the value is lost
             self._command(partial(self._username_field().send_keys, Keys.TAB))
             self.settle()
             if self._command(partial(self._username_field().get_property, "value")) == username:
                 return
         raise PageChanged("the username does not stay in its field")
 
-    def _outcome(self) -> Reading:
+    def _wait_for_outcome(self) -> Reading:
         stays_until = self._clock.monotonic() + _FORM_STAYS
         while True:
             reading = self.settle()
@@ -233,7 +241,7 @@ class LoginPage(Page):
                 return reading
             if self._clock.monotonic() > stays_until:
                 raise PortalUnavailable("the login form did nothing")
-            self._pause(_BETWEEN_LOOKS)
+            self._pause(_BETWEEN_READINGS)
 
     def _username_field(self) -> WebElement:
         return self._find(".v-filterselect input.v-filterselect-input")
@@ -246,11 +254,11 @@ class LoginPage(Page):
         return element
 
 
-class AttendancePage(Page):
-    """The cards of the lessons that are open now."""
+class AttendancePage(PortalPage):
+    """The view with a card for each open lesson."""
 
     def sign_out(self) -> bool:
-        """Press what ends the session, where the page has it; True where it was pressed. Raises PortalError."""
+        """Press the control that ends the session; False if the page has none. Raises PortalError."""
         control = self._ask("signOut")
         if control is None:
             return False
@@ -258,18 +266,18 @@ class AttendancePage(Page):
         self.settle(SIGN_OUT_WITHIN)
         return True
 
-    def mark(self, lesson: Lesson, within: float = READY_WITHIN) -> bool:
+    def mark(self, lesson: Lesson, within: float | None = None) -> bool:
         """Press a lesson's button and wait for the page's own confirmation.
 
-        The confirmation is the same card with a button that can't be pressed any more and says something else:
-        a caption changes by the server's answer alone. A click that the portal swallows is not confirmed.
+        The confirmation is the same card with a disabled button and another caption: only the server's answer changes
+        a caption. A click that the portal ignores is not confirmed.
 
         Returns:
-            True where the page confirmed, False where it went on offering the button.
+            True if the page confirmed, False if the button is still enabled.
 
         Raises:
-            PageChanged: the card closed meanwhile, or is covered.
-            SessionLost, PortalUnavailable, BrowserFailed: not known whether it is marked; look again.
+            PageChanged: the card disappeared, or is covered.
+            SessionLost, PortalUnavailable, BrowserFailed: unknown whether it is marked; read again.
         """
         before = self.read().card(lesson)
         button = self._ask("button", list(before.lines)) if before else None
@@ -284,7 +292,7 @@ class AttendancePage(Page):
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
             raise SessionLost(reading.text)
         if reading.view is View.REFUSED:
-            raise PortalUnavailable(reading.text)  # an error window: the portal's own words for why not
+            raise PortalUnavailable(reading.text)  # an error window with the portal's reason
         if reading.view is View.UNKNOWN:
             raise UnknownView("after the click")
         after = reading.card(lesson)

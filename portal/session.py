@@ -1,60 +1,63 @@
-"""The portal as a monitor asks it: one small face over a Chrome and its page objects."""
+"""What a monitor uses the portal through: one protocol, implemented with a Chrome and its page objects."""
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from core.clock import Clock
+from portal import kept_session
 from portal.browser import Browser, Chromes, set_language
 from portal.errors import BrowserFailed, PortalError
 from portal.initial_state import InitialState, Trust
 from portal.kept_session import Encrypts, KeptSession
 from portal.lessons import Lesson
-from portal.limits import Pause
-from portal.pages import AttendancePage, LoginPage
+from portal.limits import Pause, PortalLimits
+from portal.pages import READY_WITHIN, AttendancePage, LoginPage
 from portal.views import Reading, View
 
 log = logging.getLogger(__name__)
 
-COLLECT_EVERY = 5  # loads; each costs 20 to 100 ms of CPU and saves the memory of five pages
+PORTAL_URL = "https://wsp.kbtu.kz/RegistrationOnline"
+COLLECT_EVERY = 5  # loads; a collection costs 20 to 100 ms of CPU and saves the memory of five pages
 
 
-class Portal(Protocol):
-    """What a monitor asks of the portal; tests hand in a plain class of their own."""
+class PortalClient(Protocol):
+    """The portal in one student's browser; ``ChromePortal`` implements it."""
 
     def unchanged(self) -> bool | None:
-        """Say whether a load would show what the last one did, asked without it; None where that was not asked."""
+        """Ask the server whether a load would show what the last one did; None if it was not asked."""
 
     def load(self, address: str) -> None:
-        """Load the address anew."""
+        """Load the address."""
 
     def settle(self) -> Reading:
         """Wait until the page is ready and return what it shows."""
 
     def changed(self, within: float = 0.0) -> bool:
-        """Say whether the page changed since; wait for it up to so many seconds, without serving commands."""
+        """Say whether the page changed since the last reading; wait for a change up to so many seconds."""
 
     def sign_in(self, username: str, password: str) -> Reading:
         """Sign in and return what the page shows then."""
 
     def mark(self, lesson: Lesson) -> bool:
-        """Press a lesson's button; True where the page confirmed."""
+        """Press a lesson's button; True if the page confirmed."""
 
     def evidence(self) -> tuple[str, bytes | None, str]:
-        """Return what tells people about a page that is not known: its kind, a picture (PNG), its source."""
+        """Return a description of an unknown page for the admin: its kind, a screenshot (PNG), its source."""
 
     def leave(self) -> None:
-        """Sign out where the page offers it, and forget the portal's session. Never raises."""
+        """Sign out where the page offers it, and delete the portal's session. Never raises."""
 
     def end(self) -> None:
-        """Let go of the browser; the portal's session is kept unless ``leave`` came before."""
+        """End the browser; the portal's session is kept unless ``leave`` was called before."""
 
     def kill(self) -> None:
-        """End a hung browser, from another thread."""
+        """Kill a hung browser, from another thread."""
 
 
 class ChromePortal:
-    """The portal in a Chrome of one's own."""
+    """The portal in a Chrome. ``kept`` stores the portal's session; ``trust`` is shared by all browsers."""
 
     def __init__(
         self,
@@ -64,15 +67,15 @@ class ChromePortal:
         clock: Clock,
         kept: KeptSession | None = None,
         trust: Trust | None = None,
+        ready_within: float = READY_WITHIN,
     ) -> None:
-        """Take an open browser, where the portal's session is kept, and what all browsers know of the portal."""
         self._browser = browser
         self._kept = kept
-        self._attendance = AttendancePage(browser.driver, pause, clock)
-        self._login = LoginPage(browser.driver, pause, clock)
+        self._attendance = AttendancePage(browser.driver, pause, clock, ready_within)
+        self._login = LoginPage(browser.driver, pause, clock, ready_within)
         self._initial = InitialState(self._attendance.ask_initial_state, trust or Trust())
         self._loads = 0
-        self.collect_every = COLLECT_EVERY  # benchmarks measure what it gives
+        self.collect_every = COLLECT_EVERY  # benchmarks measure its effect
         self._fresh = False  # loaded, and nothing done on the page since
         self.unchanged = self._initial.same
         self.changed = self._attendance.changed
@@ -81,10 +84,10 @@ class ChromePortal:
         self.pid = browser.pid
         set_language(browser, address)
         if kept is not None:
-            kept.put_back(browser)
+            kept.restore(browser)
 
     def load(self, address: str) -> None:
-        """Load the address anew; now and then the pages before, which Chrome would keep, are collected first."""
+        """Load the address; every few loads collect the earlier pages first, which Chrome would keep in memory."""
         self._loads += 1
         if self._loads % self.collect_every == 0:
             self._browser.collect_garbage()
@@ -96,36 +99,36 @@ class ChromePortal:
         """Wait until the page is ready and return what it shows."""
         reading = self._attendance.settle()
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
-            self._initial.troubled()
+            self._initial.session_lost()
         if self._fresh:
             self._initial.loaded(reading)
             self._fresh = False
-        elif reading.view is View.OPEN:  # it has come by itself
+        elif reading.view is View.OPEN:  # the lesson appeared without a load
             self._initial.forget()
         return reading
 
     def mark(self, lesson: Lesson) -> bool:
-        """Press a lesson's button; True where the page confirmed."""
+        """Press a lesson's button; True if the page confirmed."""
         self._fresh = False
         self._initial.forget()
         return self._attendance.mark(lesson)
 
     def sign_in(self, username: str, password: str) -> Reading:
-        """Sign in, and keep the session at once: a crash must not cost another sign-in."""
+        """Sign in, and save the session at once: a crash must not cost another sign-in."""
         self._fresh = False
         reading = self._login.sign_in(username, password)
         if self._kept is not None:
-            self._kept.keep(self._browser)
+            self._kept.save(self._browser)
         return reading
 
     def leave(self) -> None:
-        """Sign out where the page offers it, and forget the portal's session."""
+        """Sign out where the page offers it, and delete the portal's session."""
         try:
             self._attendance.sign_out()
         except PortalError as error:
-            log.info("not signed out (%s); the session is forgotten", type(error).__name__)
+            log.info("not signed out (%s); the session is deleted", type(error).__name__)
         if self._kept is not None:
-            self._kept.let_go(self._browser)
+            self._kept.delete(self._browser)
         self._kept = None
 
     def end(self) -> None:
@@ -133,22 +136,63 @@ class ChromePortal:
         self._browser.end()
 
 
-# Opens the portal for the profile of one student.
-OpenPortal = Callable[[str, Pause], Portal]
+# Opens the portal with the profile of one student.
+OpenPortal = Callable[[str, Pause], PortalClient]
 
 
-def chrome_opener(chromes: Chromes, portal_url: str, clock: Clock, cipher: Encrypts | None = None) -> OpenPortal:
-    """Return what opens the portal in a Chrome of ``chromes``; with ``cipher`` the portal's session is kept."""
+@dataclass(frozen=True)
+class PortalAccess:
+    """How a monitor reaches the portal.
+
+    ``open`` opens the portal with a profile; ``kill_browser`` kills, from another thread, the browser that uses a
+    profile; ``forget_session`` deletes the portal's session of a profile while no browser uses it. ``limits`` are
+    shared by all monitors.
+    """
+
+    open: OpenPortal
+    url: str = PORTAL_URL
+    kill_browser: Callable[[str], None] = lambda _profile: None
+    forget_session: Callable[[str], None] = lambda _profile: None
+    limits: PortalLimits = field(default_factory=PortalLimits)
+
+
+def chrome_opener(
+    chromes: Chromes,
+    portal_url: str,
+    clock: Clock,
+    cipher: Encrypts | None = None,
+    ready_within: float = READY_WITHIN,
+) -> OpenPortal:
+    """Return a function that opens the portal in a Chrome; with ``cipher`` the portal's session is kept on disk."""
 
     trust = Trust()
 
-    def open_portal(profile: str, pause: Pause) -> Portal:
+    def open_portal(profile: str, pause: Pause) -> PortalClient:
         browser = chromes.open(profile, pause)
         kept = KeptSession(chromes.folder(profile), cipher) if cipher is not None else None
         try:
-            return ChromePortal(browser, portal_url, pause, clock, kept, trust)
+            return ChromePortal(browser, portal_url, pause, clock, kept, trust, ready_within)
         except BrowserFailed:
             browser.end()
             raise
 
     return open_portal
+
+
+def chrome_access(
+    chromes: Chromes,
+    url: str = PORTAL_URL,
+    *,
+    clock: Clock,
+    cipher: Encrypts | None = None,
+    limits: PortalLimits | None = None,
+    ready_within: float = READY_WITHIN,
+) -> PortalAccess:
+    """Return the access to the portal through Chromes; with ``cipher`` the portal's sessions are kept on disk."""
+    return PortalAccess(
+        chrome_opener(chromes, url, clock, cipher, ready_within),
+        url,
+        kill_browser=chromes.kill,
+        forget_session=lambda profile: kept_session.forget(chromes.folder(profile)),
+        limits=limits or PortalLimits(clock=clock),
+    )

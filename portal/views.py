@@ -1,4 +1,4 @@
-"""Which view the portal shows: decided from one snapshot of the page, first match wins."""
+"""Decides from one snapshot of the page which view the portal shows: the first match wins."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -6,7 +6,7 @@ from typing import Any
 
 from portal.lessons import Lesson, parse_card
 
-# "Nothing open" in the portal's three languages; compared case-folded, as a part of a label's text.
+# "No lesson is open" in the portal's three languages; searched in a label's case-folded text.
 _NOTHING = (
     "нет доступных дисциплин",
     "қолжетімді пәндер жоқ",
@@ -15,10 +15,8 @@ _NOTHING = (
 )
 # The caption of the system notification for an expired session; Russian in every language of the page.
 _EXPIRED = "время сеанса истекло"
-
-
-# Of the portal's own words; a message in Telegram holds 4096 characters in all.
-LONGEST_WORDS = 500
+# Characters of the portal's own text that are kept; a message in Telegram holds 4096 in all.
+LONGEST_TEXT = 500
 
 
 class View(Enum):
@@ -39,7 +37,7 @@ class View(Enum):
 
 @dataclass(frozen=True)
 class Card:
-    """One lesson's card. ``lines`` are the label's own before the countdown, to find the card again."""
+    """One lesson's card. ``lines`` are the label's lines before the countdown, by which the card is found again."""
 
     lesson: Lesson
     enabled: bool
@@ -49,21 +47,21 @@ class Card:
 
 @dataclass(frozen=True)
 class Reading:
-    """One look at the page: the view, the page's own words where it has some, the cards."""
+    """One reading of the page: the view, the portal's own text where there is one, and the cards."""
 
     view: View
     text: str = ""
     cards: tuple[Card, ...] = ()
 
     def card(self, lesson: Lesson) -> Card | None:
-        """Return the card of a lesson, whatever its countdown says now; of two alike the one that is still open."""
+        """Return the card of a lesson, whatever its countdown; of two equal cards the one that is still open."""
         wanted = (lesson.subject, lesson.teacher, lesson.time)
         found = [c for c in self.cards if (c.lesson.subject, c.lesson.teacher, c.lesson.time) == wanted]
         return next((card for card in found if card.enabled), found[0] if found else None)
 
 
 def decide(page: dict[str, Any]) -> Reading:
-    """Decide the view of what page.js read. The order is the rule: a dead session may still show old cards."""
+    """Decide the view from the result of page.js. The order matters: an expired session may still show old cards."""
     if page["left"]:
         return Reading(View.LOADING)
     if page["status"] >= 500 or page["broken"]:
@@ -76,11 +74,11 @@ def decide(page: dict[str, Any]) -> Reading:
     if not page["ready"]:
         return Reading(View.LOADING)
     if page["refusal"] is not None:
-        return Reading(View.REFUSED, page["refusal"][:LONGEST_WORDS])
+        return Reading(View.REFUSED, page["refusal"][:LONGEST_TEXT])
     if page["login"]:
         return Reading(View.LOGIN)
     if page["blocked"] is not None:
-        return Reading(View.BLOCKED, page["blocked"][:LONGEST_WORDS])
+        return Reading(View.BLOCKED, page["blocked"][:LONGEST_TEXT])
     cards = tuple(_card(**card) for card in page["cards"])
     if cards:
         return Reading(View.OPEN if any(card.enabled for card in cards) else View.MARKED, cards=cards)
@@ -90,7 +88,7 @@ def decide(page: dict[str, Any]) -> Reading:
 
 
 def says_nothing_open(text: str) -> bool:
-    """Say whether a text has the portal's words for "no lesson is open"."""
+    """Say whether a text contains the portal's phrase for "no lesson is open"."""
     return any(words in text.casefold() for words in _NOTHING)
 
 

@@ -1,1 +1,1 @@
-"""`python bot.py --check`: tries everything that the bot needs."""
+"""`python bot.py --check`: tests everything that the bot needs."""

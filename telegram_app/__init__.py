@@ -1,6 +1,6 @@
-"""What every bot of ours shares: the application, one lock a person, durable outgoing messages, languages."""
+"""Shared by all bots: the application, one lock per person, the outbox with its rate limiter, languages."""
 
 import os
 
-# python-telegram-bot is moving durations from int to timedelta, and warns with every 429 unless told that we know.
+# python-telegram-bot is changing durations from int to timedelta; unless this is set, every 429 causes a warning.
 os.environ.setdefault("PTB_TIMEDELTA", "1")

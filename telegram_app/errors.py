@@ -1,4 +1,4 @@
-"""The one error handler: ids and the error go to the log, never the update, which may hold a password."""
+"""The error handler of all bots. It logs ids and the error, never the update, which may contain a password."""
 
 import logging
 
@@ -10,13 +10,13 @@ log = logging.getLogger(__name__)
 
 
 async def log_error(update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
-    """Log what a handler or the polling raised."""
+    """Log an error of a handler or of polling."""
     error = context.error
     if update is None and isinstance(error, Conflict):
-        log.error("another process polls with this bot's token: end it, or this one will miss updates")
+        log.error("another process polls with this bot's token: stop it, or this one will miss updates")
         return
     if isinstance(error, InvalidToken):
-        log.error("Telegram does not accept the bot's token any more")  # the error's own text holds the token
+        log.error("Telegram does not accept the bot's token any more")  # the error's text contains the token
         return
     if update is None and isinstance(error, NetworkError):
         log.warning("Telegram can't be reached: %s", type(error).__name__)

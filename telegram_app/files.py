@@ -1,19 +1,26 @@
-"""Files that are sent: named in the queue, read when their turn has come."""
+"""Files that the outbox sends: the queue keeps a reference, and the file is read when it is sent."""
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-
-from telegram_app.outbox import SHIPPED, MakeFile
 
 log = logging.getLogger(__name__)
 
+# Returns name and content of the file with a reference; None if it does not exist any more.
+MakeFile = Callable[[str], Awaitable[tuple[str, bytes] | None]]
+# Called with the reference of a file that Telegram has received.
+OnSent = Callable[[str], Awaitable[None]]
+# Prefix of references to pictures that are part of the program: each is uploaded once per process.
+SHIPPED = "shipped:"
+
+
+async def no_files(_reference: str) -> None:
+    """The ``MakeFile`` of a bot that sends no files."""
+
 
 def files_in(folder: Path, shipped: Path | None = None) -> MakeFile:
-    """Return what reads the files of a folder for an Outbox, and those that come with the program from another.
-
-    A file that was cleaned away before its turn is None.
-    """
+    """Return a function that reads files from ``folder``, and those with the prefix SHIPPED from ``shipped``."""
 
     async def make(name: str) -> tuple[str, bytes] | None:
         file = folder / name

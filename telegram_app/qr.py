@@ -1,15 +1,15 @@
-"""A link as a picture that a phone's camera reads."""
+"""QR codes of links."""
 
 import io
 
 import segno
 
-# Pixels for each module: about 400 for a link of ours, which stays sharp on a phone and takes half a kilobyte.
+# Pixels per module: a link's picture is about 400 pixels wide, sharp on a phone, and half a kilobyte.
 SCALE = 10
 
 
 def qr_picture(link: str) -> bytes:
-    """Return the QR code of a link as a PNG. The same link gives the same picture."""
+    """Return the QR code of a link as a PNG; equal links give equal pictures."""
     picture = io.BytesIO()
     segno.make(link, micro=False).save(picture, kind="png", scale=SCALE)
     return picture.getvalue()

@@ -1,18 +1,18 @@
 """A priority rate limiter for outgoing Bot API calls. Its contract:
 
 - **Order.** Answers to taps and deletions of typed passwords first, then questions and acknowledgements, then results,
-  tidying last (``Priority``). Tidying that the chat's own next answer waits behind goes before results.
+  tidying last (``Priority``). Tidying that delays the next answer in its own chat goes before results.
 - **Fairness.** Calls of equal priority go round robin, one per chat, so one person's many calls delay nobody else's.
   Calls of one chat and priority keep their order.
 - **Rate.** At most 29 calls in any second, one below Telegram's limit for a bot.
 - **429.** While a chat is paused, no call for it is sent, whatever its priority or method. The call that got the 429 is
   repeated after the pause, at most ``REPEATS`` times.
 - **Bounded waiting.** A call that faces a pause longer than its ``longest_pause`` raises ``RetryAfter`` without being
-  sent, at once: a handler is not held up for an hour by an acknowledgement. The outbox uses 0 and repeats by itself,
-  because it keeps its messages durably and chooses anew what is most urgent.
+  sent, at once: an acknowledgement does not block a handler for an hour. The outbox uses 0 and repeats calls itself,
+  because its queue is durable and the most urgent row may have changed.
 - ``getUpdates`` and ``getMe`` are never held.
 
-What a 429 pauses: Telegram limits chats and bots, and its answer does not tell which limit was hit. The chat of the
+What a 429 pauses: Telegram limits chats and bots, and its answer does not say which limit was exceeded. The chat of the
 refused call pauses for ``retry_after``, since one busy chat is the usual cause and must not stop everybody. If a second
 chat is refused meanwhile, the bot's own limit is the likely cause: all calls pause for the time that both answers
 cover, and the rest of the longer pause holds for its own chat only. A method without a chat (``setMyCommands`` has a
@@ -40,7 +40,7 @@ PER_SECOND = 29
 SMALL_BURST = 0.25  # seconds of the rate that may be used at once; the rest of a second's calls are spread evenly
 REPEATS = 3  # of one call, after a 429
 LONGEST_PAUSE = 60.0  # seconds
-LONGEST_TAP_PAUSE = 5.0  # what the button does must not wait long for the acknowledgement of the tap
+LONGEST_TAP_PAUSE = 5.0  # the button's handler must not wait long for the acknowledgement of the tap
 
 
 class Priority(IntEnum):
@@ -48,16 +48,16 @@ class Priority(IntEnum):
 
     TAP = 0  # answerCallbackQuery, and deletion of a typed password
     ANSWER = 1  # questions and acknowledgements
-    CLEARING = 2  # tidying in a chat whose next answer is queued behind it
+    CLEARING = 2  # tidying that the chat's next answer is queued behind
     RESULT = 3
     TIDYING = 4
 
 
 @dataclass(frozen=True)
 class CallOptions:
-    """What a call passes as ``rate_limit_args``.
+    """The ``rate_limit_args`` of a call.
 
-    ``chat_id`` is for methods without such a parameter. ``longest_pause``: seconds; see the module's contract.
+    ``chat_id`` is for methods without such a parameter. ``longest_pause``: seconds; see "Bounded waiting" above.
     """
 
     priority: Priority
@@ -74,34 +74,34 @@ _DEFAULTS = {
 
 @dataclass(eq=False)
 class _Waiting:
-    limit: int | str  # the chat, or the method of a call without a chat: what a 429 to this call pauses
+    limit: int | str  # what a 429 to this call pauses: the chat, or the method of a call without a chat
     options: CallOptions
     turn: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
     def queue(self) -> object:
-        """Return whose turn in the round robin this is; a call without a chat has a turn of its own."""
+        """Return the key of its queue in the round robin; a call without a chat has a queue of its own."""
         return self.limit if isinstance(self.limit, int) else self
 
 
 class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
-    """Sends one bot's calls by the contract above."""
+    """Limits the calls of one bot according to the contract above."""
 
     def __init__(self, per_second: int = PER_SECOND) -> None:
         self._interval = 1.0 / per_second
         self._sent: deque[float] = deque(maxlen=per_second)
-        self._due = 0.0  # when the next call would go at an even pace
-        # Insertion order is the round robin: a queue that had its turn is put at the end.
+        self._due = 0.0  # when the next call would be sent at an even rate
+        # Insertion order is the round robin: a queue that had its turn is moved to the end.
         self._queues: dict[Priority, dict[object, deque[_Waiting]]] = {priority: {} for priority in Priority}
         self._paused_until: dict[int | str, float] = {}  # by chat or method
         self._all_paused_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     async def initialize(self) -> None:
-        """There is nothing to open."""
+        """Abstract in the base class; there is nothing to do."""
 
     async def shutdown(self) -> None:
-        """Cancel the calls that still wait."""
+        """Cancel waiting calls."""
         if self._timer is not None:
             self._timer.cancel()
         for waiting in chain.from_iterable(self._all_queues()):
@@ -116,10 +116,10 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         data: dict[str, Any],
         rate_limit_args: CallOptions | None,
     ) -> Any:
-        """Send a call when it is its turn, and again after a 429.
+        """Send a call at its turn, and again after a 429.
 
         Raises:
-            telegram.error.RetryAfter: The pause is longer than the call may wait, or it was repeated often enough.
+            telegram.error.RetryAfter: the pause is longer than the call may wait, or it was repeated REPEATS times.
         """
         if endpoint == "getMe":  # PTB does not pass getUpdates to a limiter at all
             return await callback(*args, **kwargs)
@@ -129,7 +129,7 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         repeats = 0
         while True:
             await self._turn(_Waiting(limit, options))
-            if self._free_at(limit) > _now():  # another call got a 429 in this very moment
+            if self._free_at(limit) > _now():  # another call got a 429 since
                 continue
             try:
                 return await callback(*args, **kwargs)
@@ -140,7 +140,7 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
                 repeats += 1
 
     async def _turn(self, waiting: _Waiting) -> None:
-        """Wait until a call may be sent."""
+        """Wait for a call's turn."""
         if (refusal := self._refusal(waiting)) is not None:
             raise refusal
         queues = self._queues[waiting.options.priority]
@@ -149,17 +149,17 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         try:
             await waiting.turn
         finally:
-            self._remove(waiting)  # where it was cancelled
+            self._remove(waiting)  # if it was cancelled
 
     def _refusal(self, waiting: _Waiting) -> RetryAfter | None:
-        """Return the error of a call that faces a longer pause than it may wait for."""
+        """Return the error of a call whose pause is longer than it may wait; None for others."""
         left = self._free_at(waiting.limit) - _now()
         if left <= waiting.options.longest_pause:
             return None
         return RetryAfter(timedelta(milliseconds=math.ceil(left * 1000)))
 
     def _pause(self, limit: int | str, seconds: float, endpoint: str) -> None:
-        """Note a 429. Calls that would now wait too long are given up."""
+        """Pause a limit after a 429; waiting calls for which the pause is too long get their error."""
         now = _now()
         self._paused_until = {paused: until for paused, until in self._paused_until.items() if until > now}
         until = max(now + max(seconds, 1.0), self._paused_until.get(limit, 0.0))
@@ -176,7 +176,7 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
                     waiting.turn.set_exception(refusal)
 
     def _release(self) -> None:
-        """Give their turn to the calls that may be sent now, and set a timer for the next one."""
+        """Let the calls that may be sent now continue, and set a timer for the next one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -186,13 +186,13 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
                 self._timer = asyncio.get_running_loop().call_later(at - now, self._release)
                 return
             waiting = self._next(now)
-            if waiting is not None and not waiting.turn.done():  # done: its task was cancelled just now
+            if waiting is not None and not waiting.turn.done():  # done: its task was cancelled
                 self._sent.append(now)
                 self._due = max(self._due, now) + self._interval
                 waiting.turn.set_result(None)
 
     def _next_at(self) -> float | None:
-        """Return when the next call may be sent; None where nothing waits."""
+        """Return when the next call may be sent; None if none waits."""
         first, now = None, _now()
         for queue in self._all_queues():
             at = self._free_at(queue[0].limit)
@@ -205,7 +205,7 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         return max(first, full, self._due - SMALL_BURST)
 
     def _next(self, now: float) -> _Waiting | None:
-        """Take out the most urgent call that is not paused, of the chat whose last turn is the longest ago."""
+        """Remove and return the most urgent call that is not paused, from the chat with the oldest last turn."""
         for queue in self._all_queues():
             waiting = queue[0]
             if self._free_at(waiting.limit) <= now:
@@ -231,13 +231,13 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
 
 
 async def answer_tap(query: CallbackQuery, text: str | None) -> None:
-    """Answer a tap as a call of the person who tapped; a private chat has that person's number."""
+    """Acknowledge a tap, limited with the calls to that person's chat; a private chat has its person's id."""
     options = CallOptions(Priority.TAP, query.from_user.id, LONGEST_TAP_PAUSE)
     await cast(ExtBot[CallOptions], query.get_bot()).answer_callback_query(query.id, text, rate_limit_args=options)
 
 
 def seconds_of(refused: RetryAfter) -> float:
-    """Return how long Telegram says to wait, which PTB gives as a number or as a timedelta."""
+    """Return ``retry_after`` in seconds; PTB has it as a number or as a timedelta."""
     after = refused.retry_after
     return after.total_seconds() if isinstance(after, timedelta) else float(after)
 

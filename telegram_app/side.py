@@ -18,11 +18,11 @@ from telegram.ext import (
     filters,
 )
 
-from core.sqlite import LedgerError
-from telegram_app.claims import Told
+from core.sqlite import DatabaseError
+from telegram_app.claims import Claims
 from telegram_app.i18n import LANGUAGES, Texts, closest, texts
 from telegram_app.outbox import Button, Item, Keyboard, Outbox
-from telegram_app.people import People, Step
+from telegram_app.people import ConversationStep, People
 from telegram_app.rate_limiter import answer_tap
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Side:
 
     people: People
     outbox: Outbox
-    told: Told
+    claims: Claims
     username: str = ""  # without the @; known once Telegram has answered
     languages: dict[int, str] = field(default_factory=dict)  # chosen, or else that of the person's app
     apology: Callable[[Texts, int, Exception], str] = went_wrong
@@ -56,7 +56,7 @@ class Side:
         """Return the texts in a person's language."""
         return texts(closest(self.languages.get(person)))
 
-    async def step(self, person: int) -> Step | None:
+    async def step(self, person: int) -> ConversationStep | None:
         """Return where a person is in a conversation; None: nowhere."""
         step = await asyncio.to_thread(self.people.step, person)
         return step if step is not None and step.name else None
@@ -100,7 +100,7 @@ class Side:
         text = self.apology(self.texts(person), person, context.error)
         try:
             await self.outbox.put(Item(person, "send", text))
-        except LedgerError:
+        except DatabaseError:
             try:
                 await context.bot.send_message(person, text)
             except TelegramError as refused:

@@ -1,4 +1,4 @@
-"""Runs several bots side by side: one whose token Telegram does not know ends alone."""
+"""Runs several bots in one process; a bot whose token is refused ends without ending the others."""
 
 import asyncio
 import contextlib
@@ -6,17 +6,17 @@ import logging
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-from core.health import Reports
+from core.health import HealthReports
 from telegram_app.factory import TokenRefused
 
 log = logging.getLogger(__name__)
 
 
-async def run_side_by_side(bots: Iterable[Coroutine[Any, Any, None]], reports: Reports) -> None:
-    """Run bots until cancelled. A refused token is said in the log and the health report; any other error ends all.
+async def run_side_by_side(bots: Iterable[Coroutine[Any, Any, None]], reports: HealthReports) -> None:
+    """Run bots until cancelled. A refused token is logged and reported as degraded; any other error ends all bots.
 
     Raises:
-        TokenRefused: no bot is left.
+        TokenRefused: the last bot's token was refused.
     """
     running = {asyncio.create_task(bot) for bot in bots}
     try:
@@ -26,7 +26,7 @@ async def run_side_by_side(bots: Iterable[Coroutine[Any, Any, None]], reports: R
                 if not (running and isinstance(error, TokenRefused)):
                     raise error
                 log.error("%s", error)
-                reports.stand(str(error))
+                reports.add_permanent(str(error))
     finally:
         for task in running:
             task.cancel()

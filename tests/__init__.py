@@ -1,1 +1,1 @@
-"""The project's tests: unit (pure rules), integration (one adapter), e2e (a person's day with the real bot.py)."""
+"""Tests, in one package per package of the product; e2e, faults and container run whole processes."""

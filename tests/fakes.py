@@ -1,4 +1,4 @@
-"""What stands in for time, the portal, Telegram and a failing disk: plain classes, handed in where the real ones go."""
+"""Fakes of the clock, the event loop, the portal, Telegram and a failing disk: plain classes that tests pass in."""
 
 import asyncio
 import heapq
@@ -20,8 +20,8 @@ from telegram.error import BadRequest
 from telegram.ext import ExtBot
 
 from core.sqlite import Database
-from lessons.journal import LessonRow, Lessons
-from monitor import Commands
+from lessons.commands import Commands
+from lessons.journal import SCHEMA, LessonRow, Lessons
 from portal.errors import PageChanged
 from portal.lessons import Lesson
 from portal.limits import Pause
@@ -32,11 +32,11 @@ from portal.views import Card, Reading, View
 
 
 class FakeClock:
-    """Both clocks; they move only when told. They begin on a Monday at 09:00 in Almaty."""
+    """Wall clock and monotonic clock; they move only by ``advance``. They begin on a Monday at 09:00 in Almaty."""
 
     def __init__(self, begin: datetime = datetime(2026, 9, 7, 4, 0, tzinfo=UTC)) -> None:
         self._begin = begin
-        self._microseconds = 0  # whole ones, so that no pause is too small for a float to move
+        self._microseconds = 0  # whole ones, so that the smallest pause still moves the clock
 
     def now(self) -> datetime:
         return self._begin + timedelta(microseconds=self._microseconds)
@@ -55,9 +55,9 @@ class FakeClock:
 
 
 class MovedTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time is a FakeClock: where all would wait, the clock moves instead.
+    """An event loop whose time is a FakeClock: instead of waiting it moves the clock.
 
-    Work for threads is done at once on the loop's own, so that nothing happens unseen while the clock moves.
+    Work for other threads runs at once on the loop's thread, so that nothing happens while the clock moves.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class MovedTimeLoop(asyncio.SelectorEventLoop):
         return self.clock.monotonic()
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """There are no threads to wait for."""
+        """Do nothing: there are no threads."""
 
 
 class _MovingSelector(selectors.SelectSelector):
@@ -89,7 +89,7 @@ class _AtOnce(ThreadPoolExecutor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001  # handed on to whoever awaits it
+        except Exception as error:  # noqa: BLE001  # raised where it is awaited
             future.set_exception(error)
         return future
 
@@ -100,7 +100,7 @@ def moved_time() -> FakeClock:
 
 
 class ScriptedCommands(Commands):
-    """A monitor's queue that moves a FakeClock instead of waiting, and does things at given times."""
+    """A monitor's queue that moves a FakeClock instead of waiting, and runs actions at given times."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()
@@ -108,10 +108,10 @@ class ScriptedCommands(Commands):
         self._waiting: deque[Callable[[], None]] = deque()
         self._script: list[tuple[float, int, Callable[[], object]]] = []
         self._count = itertools.count()
-        self.pauses: list[float] = []  # how long each wait was to last
+        self.pauses: list[float] = []  # the requested length of each wait
 
     def at(self, seconds: float, action: Callable[[], object]) -> None:
-        """Do something so many seconds after the clock's beginning, such as calling one of the monitor's methods."""
+        """Run an action so many seconds after the clock's beginning."""
         heapq.heappush(self._script, (seconds, next(self._count), action))
 
     def put(self, command: Callable[[], None]) -> None:
@@ -150,17 +150,17 @@ def _card(lesson: Lesson, enabled: bool) -> Card:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A click that the portal takes, whose outcome the monitor does not get to see."""
+class LostOutcome:
+    """A click that the portal accepts, whose result is lost on the way to the monitor."""
 
     error: Exception
 
 
 class FakePortal:
-    """The portal as a monitor asks it (``portal.session.Portal``), showing what a test says, noting what is done.
+    """A ``portal.session.PortalClient`` that shows what a test sets and records the calls.
 
-    One object plays every browser that a monitor opens. A test changes ``page``, or scripts what the next loads,
-    sign-ins and clicks come to; without a script they go well. An exception stands for "raises this".
+    One object stands for every browser that a monitor opens. A test sets ``page``, or scripts the results of the next
+    loads, sign-ins and clicks; without a script they succeed. An exception in a script is raised.
     """
 
     def __init__(self, clock: FakeClock, notes: list[str] | None = None) -> None:
@@ -170,17 +170,17 @@ class FakePortal:
         self.opens: deque[Exception] = deque()
         self.loads: deque[Reading | Exception] = deque()
         self.sign_ins: deque[Reading | Exception] = deque()
-        self.clicks: deque[bool | Exception | Taken] = deque()
-        self.looks: deque[Exception] = deque()  # what the cheap looks between reloads come to
-        # what the next checks hear to "would a load show the same?"; after them nothing is asked
+        self.clicks: deque[bool | Exception | LostOutcome] = deque()
+        self.looks: deque[Exception] = deque()  # errors of ``changed``
+        # the answers of ``unchanged``; after them it returns None
         self.same: deque[bool | None] = deque()
-        self.asks_for = 0.0  # seconds that the question takes, through the monitor's own pause
-        self.waits: list[float] = []  # how long the page was asked to wait for a change
+        self.asks_for = 0.0  # seconds that ``unchanged`` takes, through the monitor's pause
+        self.waits: list[float] = []  # the waits that ``changed`` was asked for
         self.loaded_at: list[float] = []
         self.opened_at: list[float] = []
         self.profiles: list[str] = []
         self.credentials: list[tuple[str, str]] = []
-        self.click_takes = 0.0  # seconds, through the monitor's own pause
+        self.click_takes = 0.0  # seconds, through the monitor's pause
         self._pause: Pause | None = None
         self._changed = False
 
@@ -199,7 +199,7 @@ class FakePortal:
         return self.open
 
     def show(self, page: Reading | Exception) -> None:
-        """Change what is shown, without a reload."""
+        """Change the page without a reload."""
         self.page = page
         self._changed = True
 
@@ -228,7 +228,7 @@ class FakePortal:
         return self.page
 
     def changed(self, within: float = 0.0) -> bool:
-        """Wait through the monitor's own pause, so that what a test has planned for meanwhile happens."""
+        """Wait through the monitor's pause, so that scripted actions run meanwhile."""
         self.waits.append(within)
         left = within
         while not self._changed and self._pause is not None and left > 0:
@@ -253,16 +253,16 @@ class FakePortal:
             raise outcome.with_traceback(None)
         if outcome:
             self._mark(lesson)
-        if isinstance(outcome, Taken):
+        if isinstance(outcome, LostOutcome):
             raise outcome.error.with_traceback(None)
         return outcome
 
     def evidence(self) -> tuple[str, bytes | None, str]:
-        """Return a kind, a picture, a source."""
+        """Return a kind, a screenshot, a source."""
         return "kind-of-page", b"a picture", "<html>"
 
     def leave(self) -> None:
-        """Write down that the session was let go."""
+        """Record that the session was ended."""
         self._note("leave")
 
     def end(self) -> None:
@@ -284,10 +284,10 @@ class FakePortal:
 
 
 class RecordingJournal:
-    """The ledger's lessons, noting the order in which intents and confirmations are written."""
+    """A journal that records the order of intents and confirmations."""
 
     def __init__(self, notes: list[str], lessons: Lessons | None = None) -> None:
-        self._lessons = lessons or Lessons(Database(":memory:"))
+        self._lessons = lessons or Lessons(Database(":memory:", [SCHEMA]))
         self._notes = notes
 
     def seen(
@@ -296,7 +296,6 @@ class RecordingJournal:
         return self._lessons.seen(key, student, local_date, subject, teacher, time, at)
 
     def unsettled(self, student: int, local_date: str) -> list[LessonRow]:
-        """Return what is not settled."""
         return self._lessons.unsettled(student, local_date)
 
     def get(self, key: str) -> LessonRow | None:
@@ -322,7 +321,7 @@ class RecordingJournal:
 
 @dataclass
 class Message:
-    """A message on a person's screen."""
+    """A message in a chat."""
 
     message_id: int
     text: str
@@ -332,14 +331,14 @@ class Message:
 
 @dataclass(frozen=True)
 class PhotoSize:
-    """What Telegram knows a picture by."""
+    """Telegram's identifier of a picture."""
 
     file_id: str
 
 
 @dataclass(frozen=True)
 class SentPhoto:
-    """Telegram's answer to a picture."""
+    """Telegram's answer to a sent picture."""
 
     message_id: int
     photo: tuple[PhotoSize, ...]
@@ -347,7 +346,7 @@ class SentPhoto:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the Bot API and the second in which it came."""
+    """One call of the Bot API, with its time in seconds."""
 
     at: float
     method: str
@@ -356,16 +355,16 @@ class Call:
 
 
 class FakeBot:
-    """Telegram as the outbox meets it, with what stands on each person's screen."""
+    """The Bot API that the outbox uses, with the messages in each chat."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.calls: list[Call] = []
         self.chats: dict[int, list[Message]] = {}
         self.undeletable: set[int] = set()
-        self.pictures: dict[str, bytes] = {}  # that Telegram has, by file_id
+        self.pictures: dict[str, bytes] = {}  # on Telegram's servers, by file_id
         self.uploads = 0
-        self.takes = 0.0  # seconds that a call is under way
+        self.takes = 0.0  # seconds that a call takes
         self._refusals: deque[Exception] = deque()
         self._lost_answers: deque[Exception] = deque()
         self._numbers = itertools.count(1)
@@ -375,22 +374,22 @@ class FakeBot:
         return cast(ExtBot[Any], self)
 
     def refuse(self, *errors: Exception) -> None:
-        """Answer the next calls with these errors, one each; nothing happens then."""
+        """Answer the next calls with these errors, one each, without effect."""
         self._refusals.extend(errors)
 
     def lose_answer(self, error: Exception) -> None:
-        """Do what the next call asks for, but let its answer get lost."""
+        """Execute the next call, but lose its answer."""
         self._lost_answers.append(error)
 
     def texts(self, chat_id: int) -> list[str]:
         return [message.text for message in self.chats.get(chat_id, [])]
 
     def times(self, chat_id: int, method: str = "send") -> list[float]:
-        """Return when a method was called for a chat."""
+        """Return the times at which a method was called for a chat."""
         return [call.at for call in self.calls if call.method == method and call.chat_id == chat_id]
 
     def forget(self, chat_id: int) -> None:
-        """Let the person clear the chat."""
+        """Clear a chat."""
         self.chats[chat_id] = []
 
     async def send_message(
@@ -525,13 +524,13 @@ def _buttons(markup: InlineKeyboardMarkup | None) -> tuple[tuple[str, ...], ...]
 
 
 class PowerCut(BaseException):
-    """The process ends here: nothing may catch it."""
+    """The process ends here; nothing may catch this."""
 
 
 class Disk:
-    """Notes the calls that bring a file to the disk, and lets the one with a given number fail.
+    """Records the system calls that write a file to the disk, and fails the one with a given number.
 
-    Replaces functions of the standard library's ``os`` for the time of a test.
+    Replaces functions of the standard library's ``os`` during a test.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -545,7 +544,7 @@ class Disk:
             monkeypatch.setattr(os, name, self._moving(getattr(os, name)))
 
     def fail(self, failure: BaseException, at: int) -> None:
-        """Let the step with this number from now on (0 is the next one) raise this."""
+        """Raise this in the step with this number from now on (0 is the next one)."""
         self.steps.clear()
         self._fail_at, self._failure = at, failure
 
@@ -559,26 +558,26 @@ class Disk:
         if len(self.steps) - 1 == self._fail_at:
             raise self._failure
         if len(self.steps) - 1 > self._fail_at and isinstance(self._failure, PowerCut):
-            raise self._failure  # there is no process any more
+            raise self._failure  # the process has ended
 
     def _fsync(self, descriptor: int) -> None:
         folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
         self.step("sync folder" if folder else "sync file")
-        # not done: it takes time, and a test can't see the difference
+        # no real fsync: it is slow, and a test can't see the difference
 
     def _fdopen(self, descriptor: int, *args: Any, **kwargs: Any) -> "_File":
         return _File(self._real_fdopen(descriptor, *args, **kwargs), self)
 
     def _moving(self, move: Callable[..., None]) -> Callable[..., None]:
         def moving(source: Any, target: Any, **kwargs: Any) -> None:
-            self.step(f"rename to {os.path.basename(target)}")  # noqa: PTH119  # `os` hands over a path or a text
+            self.step(f"rename to {os.path.basename(target)}")  # noqa: PTH119  # `os` passes a path or a string
             move(source, target, **kwargs)
 
         return moving
 
 
 class _File:
-    """A file whose content is half written where its step fails."""
+    """A file of which half is written when its step fails."""
 
     def __init__(self, file: Any, disk: Disk) -> None:
         self._file, self._disk = file, disk

@@ -1,4 +1,4 @@
-"""Runs the simulators for tests: in a thread with a loop of its own, so that tests stay plain, blocking code."""
+"""Runs the simulators in a thread with its own event loop, so that tests can be blocking code; and Java servers."""
 
 import asyncio
 import os
@@ -9,28 +9,32 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests import children
+from tests.waiting import PATIENCE
+
+ROOT = children.ROOT
 VAADIN = ROOT / "tests" / "vaadin_portal" / "run"
 MONGO = ROOT / "tests" / "mongo_server" / "run"
 
 
 @contextmanager
 def in_thread(serving: AbstractAsyncContextManager[str]) -> Iterator[str]:
-    """Enter an asynchronous server in a thread; yield what it yields, its URL."""
+    """Run an asynchronous server in a thread; yield its URL."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
     thread.start()
     try:
-        url = asyncio.run_coroutine_threadsafe(_enter(serving), loop).result(timeout=30)
+        url = asyncio.run_coroutine_threadsafe(_enter(serving), loop).result(timeout=PATIENCE)
         try:
             yield url
         finally:
-            asyncio.run_coroutine_threadsafe(_exit(serving), loop).result(timeout=30)
+            asyncio.run_coroutine_threadsafe(_exit(serving), loop).result(timeout=PATIENCE)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=30)
+        thread.join(timeout=PATIENCE)
         loop.close()
 
 
@@ -44,19 +48,20 @@ async def _exit(serving: AbstractAsyncContextManager[str]) -> None:
 
 @contextmanager
 def vaadin_portal(*options: str) -> Iterator[str]:
-    """Start the portal on the real Vaadin, with more options for its `run`; yield its URL without the path.
+    """Start the test portal on the real Vaadin; yield its URL without the path. ``options``: those of its `run`.
 
-    Skips the test where Java 17 or Maven's repository is missing.
+    Skips the test if Java 17 or Maven's repository is missing.
     """
     with _java_server(VAADIN, "the portal on Vaadin", "--port", "0", *options) as line:
+        httpx.get(line, follow_redirects=True, trust_env=False, timeout=PATIENCE)  # a server's first page is slow
         yield line.removesuffix("/").removesuffix("/RegistrationOnline")
 
 
 @contextmanager
 def mongo_server(*options: str) -> Iterator[str]:
-    """Start a server of MongoDB's wire protocol, with more options for its `run`; yield its URI.
+    """Start a server with MongoDB's wire protocol; yield its URI. ``options``: those of its `run`.
 
-    Skips the test where Java 17 or Maven's repository is missing.
+    Skips the test if Java 17 or Maven's repository is missing.
     """
     with _java_server(MONGO, "the server of MongoDB's protocol", *options) as line:
         yield line
@@ -64,9 +69,9 @@ def mongo_server(*options: str) -> Iterator[str]:
 
 @contextmanager
 def _java_server(run: Path, what: str, *options: str) -> Iterator[str]:
-    """Start a server and yield the line with which it says that it listens."""
-    process = subprocess.Popen(
-        [run, "--exit-with-stdin", *options],
+    """Start a server and yield the first line of its output, its address."""
+    process = children.start(
+        [str(run), "--exit-with-stdin", *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -81,18 +86,18 @@ def _java_server(run: Path, what: str, *options: str) -> Iterator[str]:
         yield line
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
 
 
 def missing(reason: str) -> None:
-    """Skip a test that needs what this machine has not got; where everything must be there, fail it."""
+    """Skip a test whose requirements are not installed; fail it if REQUIRE_ALL is 1."""
     if os.environ.get("REQUIRE_ALL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def need_browser() -> None:
-    """Skip where there is no Chrome with its driver."""
+    """Skip the test if Chrome or its driver is not installed."""
     has_chrome = os.environ.get("CHROME_BIN") or any(
         map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome", "chrome-headless-shell"))
     )

@@ -1,4 +1,4 @@
-"""The check of the layers: it accepts the project as it is, and catches what the rules forbid."""
+"""The check of the layers accepts the project and rejects forbidden imports."""
 
 import shutil
 from pathlib import Path
@@ -7,13 +7,14 @@ import pytest
 
 from tests.servers import ROOT
 from tools.check_layers import main
+from tools.draw_imports import DOCUMENT, renewed
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Copy the project's own code into a folder."""
+    """Copy the project's code into a folder."""
     for source in (*ROOT.glob("*.py"), ROOT / "pyproject.toml"):
         shutil.copy(source, tmp_path)
     for folder in ("core", "marker", "classroom", "telegram_app", "lessons", "portal", "self_check", "sandbox"):
@@ -22,7 +23,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_project_keeps_its_layers(project: Path) -> None:
-    """The code as it stands breaks no contract."""
+    """The code breaks no contract."""
     assert main(project) == 0
 
 
@@ -44,8 +45,14 @@ def test_the_project_keeps_its_layers(project: Path) -> None:
         ("sandbox/portal/server.py", "from portal.views import decide"),
     ],
 )
-def test_a_forbidden_import_is_caught(project: Path, module: str, line: str) -> None:
-    """An import against the layers, or across the border of the sandbox, fails the check."""
+def test_forbidden_import(project: Path, module: str, line: str) -> None:
+    """An import against the layers, or between product and sandbox, fails the check."""
     path = project / module
     path.write_text(path.read_text(encoding="utf-8") + f"\n{line}  # forbidden\n", encoding="utf-8")
     assert main(project) != 0
+
+
+def test_the_drawing_of_the_imports_is_up_to_date() -> None:
+    """CONTRIBUTING.md shows the imports that the code has."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert renewed(text) == text

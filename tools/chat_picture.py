@@ -20,7 +20,7 @@ BOT, ADMIN, STUDENT = "attendance_sandbox_bot", 1001, 2001
 
 def main() -> None:
     """Play the scene and take the picture."""
-    from portal.browser import find_programs
+    from portal.programs import find_programs
 
     sandbox = subprocess.Popen(
         [sys.executable, "-m", "sandbox", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True

@@ -1,21 +1,23 @@
-"""What a message says of a place, as the policy judges it."""
+"""Converts Telegram messages into what the policies evaluate: locations and video notes."""
 
-from datetime import UTC
+from datetime import UTC, timedelta
+from typing import Any
 
 from telegram import Message
 
-from classroom.domain import location_policy as policy
+from classroom.domain.face_policy import Note
+from classroom.domain.location_policy import Evidence
 
 
-def evidence_of(message: Message) -> policy.Evidence:
-    """Return what a location message says of itself; Telegram's servers set all but the coordinates' truth.
+def evidence_of(message: Message) -> Evidence:
+    """Return a location message as evidence. All fields but the coordinates are set by Telegram's servers.
 
-    A live location that moves comes as an edit, whose date is that of the movement.
+    A live location that moves arrives as an edit, whose date is that of the movement.
     """
     location = message.location
     if location is None:
         raise ValueError("a message without a location")
-    return policy.Evidence(
+    return Evidence(
         latitude=location.latitude,
         longitude=location.longitude,
         accuracy=location.horizontal_accuracy,
@@ -25,4 +27,21 @@ def evidence_of(message: Message) -> policy.Evidence:
         via_bot=message.via_bot is not None,
         venue=message.venue is not None,
         offline=bool(message.is_from_offline),
+    )
+
+
+def note_of(message: Message) -> Note:
+    """Return a message with a video or a picture as a note. All fields are set by Telegram's servers."""
+    circumstances: dict[str, Any] = {
+        "at": message.date.astimezone(UTC),
+        "forwarded": message.forward_origin is not None,
+        "via_bot": message.via_bot is not None,
+    }
+    video = message.video_note
+    if video is None:
+        return Note("photo" if message.photo else "video", **circumstances)
+    seconds = video.duration.total_seconds() if isinstance(video.duration, timedelta) else video.duration
+    size = video.file_size or 0
+    return Note(
+        "video note", file=video.file_id, unique=video.file_unique_id, seconds=int(seconds), size=size, **circumstances
     )

@@ -1,1 +1,1 @@
-"""Pure rules of the classroom: sessions, location policy, face policy. No I/O."""
+"""Pure rules of the classroom: sessions, codes, locations, faces. No I/O."""

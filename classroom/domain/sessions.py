@@ -1,7 +1,7 @@
-"""What a class session is: its people, its code, its windows and statuses. Pure: no I/O, nothing of ours imported.
+"""Class sessions and their rules: people, codes, time windows, statuses. No I/O, imports nothing of ours.
 
-A *session* is one lesson for which attendance is taken. A *sheet* is the record of one batch in it: the roster as it
-was when the session was opened, and each student's mark. One sheet is one record in the LMS, with the key
+A *session* is one lesson for which attendance is taken. A *sheet* is the attendance record of one batch in it: the
+roster at the opening of the session, and each student's mark. One sheet is one record in the LMS, with the key
 (campus, batch, subject, date).
 """
 
@@ -12,11 +12,11 @@ from enum import StrEnum
 
 CODE_DIGITS = 6
 REPORT_AFTER = timedelta(seconds=15)  # from a session's end to its first report
-OVERLAP = timedelta(seconds=10)  # for which a rotating code is good after its successor: it was just being typed
+OVERLAP = timedelta(seconds=10)  # a rotating code stays valid after its successor: somebody may be typing it
 
 
 class Status(StrEnum):
-    """What a student was at a lesson."""
+    """A student's attendance at a lesson."""
 
     PRESENT = "present"
     LATE = "late"
@@ -25,12 +25,12 @@ class Status(StrEnum):
 
     @property
     def counts(self) -> bool:
-        """Whether an LMS that knows only 1 and 0 hears 1."""
+        """Whether it counts as attended; an LMS that knows only 1 and 0 gets 1."""
         return self in (Status.PRESENT, Status.LATE)
 
 
-class State(StrEnum):
-    """How far a session is. GRACE: the code is over, who entered it in time may still finish."""
+class SessionState(StrEnum):
+    """State of a session. GRACE: the code has expired, and students who entered it in time may still finish."""
 
     OPEN = "open"
     GRACE = "grace"
@@ -38,21 +38,21 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Step(StrEnum):
-    """How far a student's check-in is."""
+class CheckInStep(StrEnum):
+    """The step that a student's check-in has reached."""
 
-    PLACE = "place"  # the code was right; the location is waited for
-    FACE = "face"  # code and place are proven; the video note is waited for
+    PLACE = "place"  # the code was right; waiting for the location
+    FACE = "face"  # code and place are confirmed; waiting for the video note
     CHECKING = "checking"  # the video note is in the queue
-    REVIEW = "review"  # just outside, or too many tries on this ID: the teacher decides on this one
-    CONFIRM = "confirm"  # code and place are proven; the teacher confirms where no face engine does
-    REJECTED = "rejected"  # the teacher said no
-    DONE = "done"  # our record has the mark
+    REVIEW = "review"  # the teacher decides on this student alone: just outside, many wrong codes, or an unclear face
+    CONFIRM = "confirm"  # code and place are confirmed; the teacher confirms instead of a face check
+    REJECTED = "rejected"  # refused by the teacher, or the face check failed
+    DONE = "done"  # the mark is stored
 
 
 @dataclass(frozen=True)
 class Place:
-    """A point on the earth (degrees, WGS 84) and how exact it is (metres; None: not said)."""
+    """A point on the earth in degrees (WGS 84); ``accuracy`` in metres, None if unknown."""
 
     latitude: float
     longitude: float
@@ -61,7 +61,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Course:
-    """What a teacher can take attendance of: one batch in one subject."""
+    """One batch in one subject, for which a teacher can take attendance."""
 
     batch: str
     subject: str
@@ -79,7 +79,7 @@ class Enrolled:
 
 @dataclass(frozen=True)
 class Session:
-    """One lesson for which attendance is taken. Times are UTC; ``date`` is the local day it belongs to, for good."""
+    """One lesson for which attendance is taken. Times are UTC; ``date`` is the local day on which it was opened."""
 
     id: str  # 12 hexadecimal digits: short enough for a button's data
     teacher: int  # Telegram ID
@@ -89,17 +89,17 @@ class Session:
     date: str  # YYYY-MM-DD
     place: Place
     opened_at: datetime
-    closes_at: datetime  # until when the code may be entered
+    closes_at: datetime  # the last moment for entering the code
     rotate_seconds: int  # 0: one code for the whole session
     ended_at: datetime | None = None  # closed (by time or by hand) or cancelled
     cancelled: bool = False
-    reported_at: datetime | None = None  # the first report went out
-    final_at: datetime | None = None  # the final one did
+    reported_at: datetime | None = None  # when the first report was sent
+    final_at: datetime | None = None  # when the final report was sent
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A student's status in a session's sheet: by whom (0: by checking in, else the teacher's Telegram ID) and why."""
+    """A student's status in a session's sheet. ``by`` is 0 for a check-in, else the Telegram ID of the teacher."""
 
     student_id: str
     status: Status
@@ -110,10 +110,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One batch's record of a session. Who has no mark is absent.
+    """One batch's attendance record of a session. Students without a mark are absent.
 
     ``version`` grows with every change of a mark; ``acked_version`` is the one that the LMS confirmed (-1: none yet).
-    ``refused`` is the LMS's permanent refusal, until somebody asks to try again.
+    ``refused`` is the LMS's permanent refusal, kept until a new attempt is asked for.
     """
 
     session: str
@@ -126,47 +126,46 @@ class Sheet:
     marks: dict[str, Mark] = field(default_factory=dict)
     version: int = 0
     acked_version: int = -1
-    in_lms: bool = False  # it was created there, so that changes are updates
+    in_lms: bool = False  # the record exists there, so changes are updates
     refused: str = ""
 
     def status_of(self, student_id: str) -> Status:
-        """Return a student's status."""
         mark = self.marks.get(student_id)
         return mark.status if mark is not None else Status.ABSENT
 
 
 @dataclass(frozen=True)
 class FaceCheck:
-    """How far the face's part of a check-in is. The note itself is never kept: ``file`` is Telegram's name for it."""
+    """State of a check-in's face check. The video note itself is never stored: ``file`` is its Telegram file id."""
 
     motions: tuple[str, ...] = ()  # the challenge
     given_at: datetime | None = None
-    challenges: int = 0  # how many were given
-    failed: int = 0  # tries that counted
+    challenges: int = 0  # number of challenges given
+    failed: int = 0  # failed tries
     file: str = ""
-    message: int = 0  # the note's message, which is deleted after the decision
-    sent_at: datetime | None = None  # when Telegram had the note
+    message: int = 0  # ID of the note's message, which is deleted after the decision
+    sent_at: datetime | None = None  # when Telegram received the note
 
 
 @dataclass(frozen=True)
 class CheckIn:
-    """One student's way from code to mark in one session."""
+    """One student's check-in to one session, from code to mark."""
 
     session: str
     student_id: str
     telegram_id: int
-    step: Step
-    code_at: datetime  # when the code was proven
-    note: str = ""  # why it is in review, or was rejected
+    step: CheckInStep
+    code_at: datetime  # when the right code was entered
+    note: str = ""  # why it is with the teacher, or was rejected
     distance: float | None = None  # metres
-    accuracy: float | None = None  # metres, as the student's phone said
+    accuracy: float | None = None  # metres, as reported by the student's phone
     updated_at: datetime | None = None
-    face: FaceCheck | None = None  # None: no face has been asked for
+    face: FaceCheck | None = None  # None: no face check has begun
 
 
 @dataclass(frozen=True)
 class Consent:
-    """What a person has said to the use of their face: whether, when, and to which wording."""
+    """A person's consent to the face check, or its refusal, with the version of the text that was shown."""
 
     telegram_id: int
     given: bool
@@ -176,18 +175,18 @@ class Consent:
 
 @dataclass(frozen=True)
 class Template:
-    """What notes are compared with, made of an ID photo once; sealed with a key of the person's own."""
+    """A face template made from an ID photo, with which video notes are compared; encrypted with the person's key."""
 
     student_id: str
     engine: str
-    photo_tag: str  # of the photo that it was made of
+    photo_tag: str  # of the photo from which it was made
     sealed: bytes
     made_at: datetime
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A teacher who has signed in. ``lms_id`` and ``campus`` are the LMS's words for this account."""
+    """A teacher who has signed in. ``lms_id`` and ``campus`` come from the LMS."""
 
     telegram_id: int
     phone: str  # E.164 digits without the plus
@@ -199,7 +198,7 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Binding:
-    """Which Telegram account a student ID belongs to, one to one."""
+    """The Telegram account to which a student ID is bound, one to one."""
 
     telegram_id: int
     student_id: str
@@ -210,47 +209,47 @@ class Binding:
 
 
 def new_code(below: Callable[[int], int]) -> str:
-    """Return a code: six digits, each as likely. ``below`` gives a random number below its argument (``secrets``')."""
+    """Return a random code of six digits. ``below`` returns a random number below its argument."""
     return f"{below(10**CODE_DIGITS):0{CODE_DIGITS}d}"
 
 
 def code_ends(session: Session, made_at: datetime) -> datetime:
-    """Return until when a code made now is good: to the session's end, or a little past its turn where codes rotate."""
+    """Return when a code made at ``made_at`` expires: at the session's end, or ``OVERLAP`` after its successor."""
     if session.rotate_seconds == 0:
         return session.closes_at
     return min(session.closes_at, made_at + timedelta(seconds=session.rotate_seconds) + OVERLAP)
 
 
 def end_of(session: Session) -> datetime:
-    """Return when codes end or ended: by the clock, or before that by hand."""
+    """Return when codes expire or expired: on schedule, or earlier if closed by hand."""
     return min(session.ended_at or session.closes_at, session.closes_at)
 
 
-def state_of(session: Session, now: datetime, grace: timedelta) -> State:
-    """Return how far a session is; ``grace`` is CHECKIN_GRACE_SECONDS."""
+def state_of(session: Session, now: datetime, grace: timedelta) -> SessionState:
+    """Return a session's state; ``grace`` is CHECKIN_GRACE_SECONDS."""
     if session.cancelled:
-        return State.CANCELLED
+        return SessionState.CANCELLED
     if now <= end_of(session) and session.ended_at is None:
-        return State.OPEN
-    return State.GRACE if now <= end_of(session) + grace else State.CLOSED
+        return SessionState.OPEN
+    return SessionState.GRACE if now <= end_of(session) + grace else SessionState.CLOSED
 
 
 def finish_by(session: Session, code_at: datetime, grace: timedelta) -> datetime:
-    """Return until when a check-in may be finished whose code was entered then: a code in time earns the grace."""
+    """Return the deadline of a check-in whose code was entered at ``code_at``: at least the grace from then on."""
     return max(end_of(session), code_at + grace)
 
 
 def status_at(session: Session, proven_at: datetime) -> Status:
-    """Return what a check-in counts as whose last proof came then: late after the session's end."""
+    """Return the status of a check-in whose last evidence came at ``proven_at``: late after the session's end."""
     return Status.LATE if proven_at > end_of(session) else Status.PRESENT
 
 
 def report_due(session: Session) -> datetime:
-    """Return when the first report goes out."""
+    """Return when the first report is due."""
     return end_of(session) + REPORT_AFTER
 
 
 def attendance_percentage(statuses: Iterable[Status]) -> float | None:
-    """Return in how many percent of lessons somebody was there; excused ones don't count. None: there were none."""
+    """Return the percentage of lessons attended, without excused ones; None if there were no lessons."""
     counted = [status for status in statuses if status is not Status.EXCUSED]
     return 100 * sum(status.counts for status in counted) / len(counted) if counted else None

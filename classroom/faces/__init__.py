@@ -1,4 +1,4 @@
-"""Faces: what an engine can do, and how it fails. Two: dlib's models in processes of ours, and AWS Rekognition."""
+"""Face engines: the protocol and its errors. Engines: dlib's models in worker processes, and AWS Rekognition."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,36 +7,36 @@ from classroom.domain.face_policy import Examined, Motion
 
 
 class FaceError(Exception):
-    """An engine can't do what was asked. Its text is one line without a secret and without a picture."""
+    """An engine failed. Its text is one line without secrets or pictures."""
 
 
 class FaceUnavailable(FaceError):
-    """The engine does not answer, is throttled, or its worker died (try again). It is no try of the student's."""
+    """The engine does not answer, is throttled, or its worker died (try again); no try of the student."""
 
 
 class FaceRefused(FaceError):
-    """The engine does not let us in, or is set up wrongly (permanent: the operator has to change it)."""
+    """The engine denies access, or is configured wrongly (permanent: the operator has to change it)."""
 
 
 class PhotoUnusable(FaceError):
-    """The ID photo can't be compared with (permanent: a better photo is needed); the text says why."""
+    """The ID photo can't be used for a comparison (permanent: a better photo is needed); the text says why."""
 
 
 class FaceEngine(Protocol):
-    """What compares a face in a note with one on an ID photo. Any method may raise FaceUnavailable, FaceRefused."""
+    """Compares the face in a note with the one on an ID photo. Any method may raise FaceUnavailable, FaceRefused."""
 
     name: str
     keeps_templates: bool
-    """Whether ``template`` makes something that is worth keeping; else it returns the photo itself."""
+    """Whether templates are worth storing; otherwise ``template`` returns the photo itself."""
 
     async def template(self, photo: bytes) -> bytes:
-        """Return what notes are compared with, made from an ID photo. Raises PhotoUnusable."""
+        """Make a template for comparisons from an ID photo. Raises PhotoUnusable."""
 
     async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
-        """Look whether a note answers the challenge, and how alike its face is. Raises PhotoUnusable."""
+        """Check whether a note answers the challenge, and compare its face. Raises PhotoUnusable."""
 
     async def close(self) -> None:
-        """End every process and connection of it, within five seconds."""
+        """End all processes and connections, within five seconds."""
 
 
 __all__ = ["FaceEngine", "FaceError", "FaceRefused", "FaceUnavailable", "PhotoUnusable"]

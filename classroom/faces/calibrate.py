@@ -1,10 +1,9 @@
-"""How far apart are people on this university's photographs? `python -m classroom.faces.calibrate FOLDER [--plot FILE]`
+"""Measures the face distances of your own photographs: `python -m classroom.faces.calibrate FOLDER [--plot FILE]`
 
-FOLDER has a folder for each person with two pictures or more of them (JPEG or PNG). Every pair of one person is
-*genuine*, every pair of two people an *impostor*. Printed are both distributions of distances, and for thresholds of
-FACE_MATCH_THRESHOLD how many genuine pairs would be missed (not accepted at once: the teacher decides up to 18 points
-below) and how many impostors let in; drawn are the two distributions. Nothing is kept, and no picture leaves the
-machine.
+FOLDER has a folder for each person with two or more pictures (JPEG or PNG). Every pair of one person is *genuine*,
+every pair of two people an *impostor*. It prints both distributions of distances, and for values of
+FACE_MATCH_THRESHOLD how many genuine pairs are missed (not accepted at once: up to 18 points below, the teacher
+decides) and how many impostors are accepted; it draws both distributions. No picture is stored or sent.
 """
 
 import argparse
@@ -30,18 +29,18 @@ _GENUINE, _IMPOSTOR = (46, 125, 50), (198, 40, 40)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure a folder; 1 where it has no pairs to compare."""
+    """Measure a folder; return 1 if it has no pairs to compare."""
     parser = argparse.ArgumentParser(prog="python -m classroom.faces.calibrate", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--plot", type=Path, default=Path("faces.png"), help="where the picture goes")
+    parser.add_argument("--plot", type=Path, default=Path("faces.png"), help="the file for the drawing")
     given = parser.parse_args(arguments)
     if not given.folder.is_dir():
-        print(f"{given.folder}: no folder", file=sys.stderr)
+        print(f"{given.folder} is not a folder", file=sys.stderr)
         return 1
     examining.prepare()
     genuine, impostor = distances(descriptors(given.folder))
     if not genuine or not impostor:
-        print("needed: two people at least, and two pictures or more of one of them", file=sys.stderr)
+        print("at least two people are needed, one of them with two pictures", file=sys.stderr)
         return 1
     print(table(genuine, impostor))
     plot(genuine, impostor).save(given.plot)
@@ -50,15 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def descriptors(folder: Path) -> dict[str, list[Descriptor]]:
-    """Return the descriptors of each person's pictures; what can't be used is named and left out."""
+    """Return the descriptors of each person's pictures; unusable pictures are reported and skipped."""
     found: dict[str, list[Descriptor]] = {}
     for file in sorted(folder.glob("*/*")):
         if file.suffix.lower() not in _SUFFIXES:
             continue
         try:
             template = examining.template_of(file.read_bytes())
-        except examining.Unusable as error:
-            print(f"left out: {file.parent.name}/{file.name}: {error}", file=sys.stderr)
+        except examining.UnusablePicture as error:
+            print(f"skipped: {file.parent.name}/{file.name}: {error}", file=sys.stderr)
             continue
         found.setdefault(file.parent.name, []).append(np.frombuffer(template, dtype=np.float64))
     return found
@@ -67,7 +66,7 @@ def descriptors(folder: Path) -> dict[str, list[Descriptor]]:
 def distances(
     people: dict[str, list[Descriptor]],
 ) -> tuple[list[float], list[float]]:
-    """Return the distances of genuine and of impostor pairs (of the latter at most ``MOST_IMPOSTORS``, spread out)."""
+    """Return the distances of genuine pairs and of up to ``MOST_IMPOSTORS`` impostor pairs, evenly sampled."""
     genuine = [_apart(*pair) for pictures in people.values() for pair in itertools.combinations(pictures, 2)]
     pairs = [
         (one, other)
@@ -80,10 +79,10 @@ def distances(
 
 
 def rates(genuine: Sequence[float], impostor: Sequence[float], threshold: float) -> tuple[float, float]:
-    """Return which share of genuine pairs a threshold (percent) misses, and which share of impostors it lets in."""
+    """Return the shares of genuine pairs missed and impostors accepted at a threshold in percent."""
     missed = sum(percent(each) < threshold for each in genuine) / max(len(genuine), 1)
-    let_in = sum(percent(each) >= threshold for each in impostor) / max(len(impostor), 1)
-    return missed, let_in
+    accepted = sum(percent(each) >= threshold for each in impostor) / max(len(impostor), 1)
+    return missed, accepted
 
 
 def table(genuine: Sequence[float], impostor: Sequence[float]) -> str:
@@ -93,15 +92,15 @@ def table(genuine: Sequence[float], impostor: Sequence[float]) -> str:
         at = np.percentile(values, [0, 5, 50, 95, 100])
         lines.append(f"{name}: {len(values)} pairs, distance least {at[0]:.3f}, 5 % {at[1]:.3f}, median {at[2]:.3f},"
                      f" 95 % {at[3]:.3f}, most {at[4]:.3f}")  # fmt: skip
-    lines.append("threshold  genuine missed  impostors let in")
+    lines.append("threshold  genuine missed  impostors accepted")
     for threshold in THRESHOLDS:
-        missed, let_in = rates(genuine, impostor, threshold)
-        lines.append(f"{threshold:7d} %  {100 * missed:13.2f} %  {100 * let_in:15.3f} %")
+        missed, accepted = rates(genuine, impostor, threshold)
+        lines.append(f"{threshold:7d} %  {100 * missed:13.2f} %  {100 * accepted:18.3f} %")
     return "\n".join(lines)
 
 
 def plot(genuine: Sequence[float], impostor: Sequence[float]) -> Image.Image:
-    """Draw both distributions over the distance, each as a share of its own pairs, and the default threshold."""
+    """Draw both distributions as shares of their pairs, and the default threshold."""
     picture = Image.new("RGB", (_WIDE, _HIGH), "white")
     draw = ImageDraw.Draw(picture)
     bottom, inside = _HIGH - _EDGE, _WIDE - 2 * _EDGE

@@ -1,9 +1,8 @@
-"""Whether the motions that were asked for were made, in their order, by something with a face's relief. Pure.
+"""Checks that the motions of a challenge were made in order, by something with the relief of a face. No I/O.
 
-Video notes of a phone's front camera come mirrored, those of its other camera do not, and nothing in the file says
-which. So left and right are taken either way, as long as they are each other's opposite: of the six challenges three
-can be told apart by somebody who has recordings ready. That is one of the reasons why this is called a challenge and
-not a proof of life.
+Video notes from a front camera are mirrored, those from a back camera are not, and the file does not say which. So
+left and right are accepted either way, if they are opposite to each other: the six challenges are only three different
+ones for somebody with prepared recordings. One of the reasons why this is a challenge and not a liveness proof.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,18 +12,18 @@ from classroom.domain.face_policy import Motion, Problem
 from classroom.faces.following import Followed, Moment
 from classroom.faces.relief import Shift
 
-TURNED = 0.065  # a shift that is a motion: about 12 degrees
-RETURNED = 0.045  # below, the motion is over
-_BRIEF = 2  # pictures that a motion takes at least
-_SIDEWAYS = 1.0  # of the shift upwards: what is more to the side than up is a turn
-_MOVED = 0.10  # how much a face's picture is squeezed or bent by holding it another way
-_FOLLOWED = 0.5  # of the pictures
-_WITH_TWO = 0.3  # of the detections
+TURNED = 0.065  # a shift from which a motion begins: about 12 degrees
+RETURNED = 0.045  # a shift below which the motion ends
+_BRIEF = 2  # pictures: the shortest motion
+_SIDEWAYS = 1.0  # ratio of sideways to vertical shift from which a motion is a turn
+_MOVED = 0.10  # squeezing or bending from which a flat picture was moved
+_FOLLOWED = 0.5  # share of pictures in which the face has to be tracked
+_WITH_TWO = 0.3  # share of detections with two faces that is too much
 _SWAPPED = {Motion.LEFT: Motion.RIGHT, Motion.RIGHT: Motion.LEFT, Motion.UP: Motion.UP}
 
 
 def problem(seen: Followed, asked: Sequence[Motion]) -> Problem | None:
-    """Say what is wrong with a note as the answer to a challenge; None: nothing."""
+    """Return what is wrong with a note as the answer to a challenge; None if nothing."""
     if not seen.views:
         return Problem.NO_FACE
     if seen.two_faces >= max(2, _WITH_TWO * seen.looked):
@@ -41,22 +40,22 @@ def problem(seen: Followed, asked: Sequence[Motion]) -> Problem | None:
 
 
 def motions(moments: Sequence[Moment]) -> list[Motion]:
-    """Return the motions that were made, in their order; left and right as in a picture that is not mirrored.
+    """Return the motions in their order; left and right as in a picture that is not mirrored.
 
-    A motion begins where the shift passes ``TURNED`` and lasts until it is below ``RETURNED``; looking down is none of
-    those that are asked for, and the head comes down after looking up.
+    A motion begins when the shift reaches ``TURNED`` and ends below ``RETURNED``. Looking down is ignored: no challenge
+    has it, and the head comes down after looking up.
     """
-    found = (_motion(max((moment.shift for moment in each if moment.shift), key=_size)) for each in _away(moments))
+    found = (_motion(max((moment.shift for moment in each if moment.shift), key=_size)) for each in _turns(moments))
     return [motion for motion, _same in groupby(motion for motion in found if motion is not None)]
 
 
 def stretches(moments: Sequence[Moment]) -> set[int]:
-    """Return in which stretches motions were made: pictures of each have to be compared."""
-    return {moment.stretch for each in _away(moments) for moment in each}
+    """Return the stretches with motions: a picture of each has to be compared."""
+    return {moment.stretch for each in _turns(moments) for moment in each}
 
 
-def _away(moments: Sequence[Moment]) -> Iterator[list[Moment]]:
-    """Yield the pictures of each time that the head was turned."""
+def _turns(moments: Sequence[Moment]) -> Iterator[list[Moment]]:
+    """Yield the pictures of each turn of the head."""
     current: list[Moment] = []
     for moment in [*moments, Moment(0.0, None)]:
         if moment.shift is not None and moment.shift.size >= (RETURNED if current else TURNED):

@@ -1,10 +1,10 @@
-"""Looks at a note, and at an ID photo: what a worker process does. Plain values in, plain values out.
+"""Examines notes and ID photos in a worker process; takes and returns plain values.
 
-The median of the distances of several pictures decides, of up to three. Two that agree decide it alone: whatever the
-third one said, the median would be on the same side. So does one that is surely like the ID photo: the pictures of one
-face, followed without a break, were at most 0.17 apart in the tests' notes (each check logs it as "among"), and it is
-further than that inside. Where the following broke between the motions, the worst of pictures from each part counts:
-nobody can show one face and move another.
+The median distance of up to three pictures decides. If two of them agree, the third one can't change the result and is
+skipped. One picture is enough if it matches with a margin: pictures of one face that was tracked without a break were
+at most 0.17 apart in the tests' notes (logged by each check as "among"), and the margin is larger. If the tracking
+broke between the motions, a picture of each part is compared and the worst one counts: nobody can show one face and
+move another.
 """
 
 import time
@@ -16,59 +16,59 @@ import numpy.typing as npt
 
 from classroom.domain.face_policy import REVIEW_ZONE, Examined, Motion, Problem, percent
 from classroom.faces import challenge, models
-from classroom.faces.following import View, follow
+from classroom.faces.following import FaceView, follow
 from classroom.faces.video import NoVideo
 
-PICTURES = 3  # of a note that are described, at most
-ONE_PERSON = 0.6  # the distance between a note's own pictures beyond which they show two people
+PICTURES = 3  # of a note that are compared, at most
+ONE_PERSON = 0.6  # distance between a note's own pictures above which they show two people
 TEMPLATE_BYTES = 128 * 8
-_SURELY = 0.18  # of distance inside the threshold, where one picture decides
-_FRONTAL = 0.06  # a relief's shift beyond which a picture is worth less for comparing
-_APART = 0.4  # seconds between pictures that are described
-_PHOTO_SIDE = 800  # pixels to which ID photos are brought
-_LARGEST_PHOTO = 40_000_000  # pixels: more is no ID photo, and would fill the memory
+_SURELY = 0.18  # of distance below the threshold, where one picture decides
+_FRONTAL = 0.06  # shift above which a picture is less suitable for comparing
+_APART = 0.4  # seconds between pictures that are compared
+_PHOTO_SIDE = 800  # pixels to which ID photos are scaled down
+_LARGEST_PHOTO = 40_000_000  # pixels: larger pictures would fill the memory
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
 
 Descriptor = npt.NDArray[np.float64]
 
 
-class Unusable(Exception):
-    """A picture that can't be compared with (permanent); the text says why."""
+class UnusablePicture(Exception):
+    """A picture that can't be used for a comparison (permanent); the text says why."""
 
 
 def prepare() -> None:
-    """Make this process ready: the models loaded, and one thread, since each core has a process of its own."""
+    """Prepare this process: load the models, and use one thread, since each core has its own process."""
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     models.load()
 
 
 def template_of(photo: bytes) -> bytes:
-    """Return an ID photo's descriptor, 128 numbers of 8 bytes. Raises Unusable."""
+    """Return an ID photo's descriptor, 128 numbers of 8 bytes. Raises UnusablePicture."""
     rgb = _photo(photo)
     found = models.faces(models.detect(rgb) or models.detect(rgb, doubled=1))
     if not found:
-        raise Unusable("no face in it")
+        raise UnusablePicture("no face in it")
     if len(found) > 1:
-        raise Unusable("two faces in it")
+        raise UnusablePicture("two faces in it")
     return models.describe(models.chip(rgb, found[0])).tobytes()
 
 
-def judged(note: bytes, motions: Sequence[Motion]) -> Examined:
-    """Judge a note as the answer to a challenge, without comparing its face; with its best frontal picture."""
-    examined, _views = _watched(note, motions)
+def check_challenge(note: bytes, motions: Sequence[Motion]) -> Examined:
+    """Check a note as the answer to a challenge without comparing its face; return its best frontal picture."""
+    examined, _views = _observe(note, motions)
     return examined
 
 
-def examined(note: bytes, motions: Sequence[Motion], template: bytes, threshold: float) -> Examined:
-    """Judge a note, and compare its face with a template; ``threshold`` is in percent.
+def examine(note: bytes, motions: Sequence[Motion], template: bytes, threshold: float) -> Examined:
+    """Check a note and compare its face with a template; ``threshold`` is in percent.
 
     Raises:
-        Unusable: the template is none of ``template_of``.
+        UnusablePicture: the template was not made by ``template_of``.
     """
     if len(template) != TEMPLATE_BYTES:
-        raise Unusable("the template is not of this engine")
-    watched, parts = _watched(note, motions)
+        raise UnusablePicture("the template is not of this engine")
+    watched, parts = _observe(note, motions)
     if watched.problem is not None:
         return watched
     started = time.perf_counter()
@@ -94,9 +94,11 @@ def examined(note: bytes, motions: Sequence[Motion], template: bytes, threshold:
     )
 
 
-def _watched(note: bytes, motions: Sequence[Motion]) -> tuple[Examined, list[list[View]]]:
-    """Follow the face, and judge the motions; return with it, for each part of the note in which motions were made and
-    that was followed without a break, the views that are best for comparing, the best first.
+def _observe(note: bytes, motions: Sequence[Motion]) -> tuple[Examined, list[list[FaceView]]]:
+    """Track the face and check the motions.
+
+    Also return, for each part of the note with motions that was tracked without a break, the views for comparing, best
+    first.
     """
     try:
         seen = follow(note)
@@ -117,11 +119,11 @@ def _watched(note: bytes, motions: Sequence[Motion]) -> tuple[Examined, list[lis
     return Examined(problem=problem, frame=frame, seconds=dict(seen.seconds), details=details), parts
 
 
-def _best(views: Sequence[View]) -> list[View]:
-    """Return views that are frontal and sharp, from different moments; the others only where there is nothing else."""
+def _best(views: Sequence[FaceView]) -> list[FaceView]:
+    """Return views from different moments, the frontal and sharp ones first."""
     most = max((view.sharp for view in views), default=1.0) or 1.0
     ranked = sorted(views, key=lambda view: (view.frontal > _FRONTAL, -view.sharp / most + 4 * view.frontal))
-    apart: list[View] = []
+    apart: list[FaceView] = []
     for view in ranked:
         if all(abs(view.at - other.at) >= _APART for other in apart):
             apart.append(view)
@@ -129,9 +131,9 @@ def _best(views: Sequence[View]) -> list[View]:
 
 
 def _is_decided(distances: Sequence[float], threshold: float) -> bool:
-    """Say whether further pictures could change nothing: one surely matches, or two are on one side.
+    """Say whether further pictures can't change the result: one matches with a margin, or two have one result.
 
-    The sides are match, a person looks, and no match.
+    The results are match, review, and no match.
     """
     if len(distances) == 1:
         return percent(distances[0] + _SURELY) >= threshold
@@ -140,7 +142,7 @@ def _is_decided(distances: Sequence[float], threshold: float) -> bool:
     return len(sides) == 1
 
 
-def _described(view: View) -> Descriptor:
+def _described(view: FaceView) -> Descriptor:
     rgb = np.ascontiguousarray(view.picture[:, :, ::-1])
     return models.describe(models.chip(rgb, view.box))
 
@@ -150,13 +152,13 @@ def _distance(one: Descriptor, other: Descriptor) -> float:
 
 
 def _photo(photo: bytes) -> npt.NDArray[np.uint8]:
-    """Return an ID photo in RGB, upright as its EXIF says, of moderate size. Raises Unusable."""
+    """Return an ID photo in RGB, rotated by its EXIF data, scaled down. Raises UnusablePicture."""
     try:
         picture = cv2.imdecode(np.frombuffer(photo, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise Unusable(f"no picture that can be read ({error.code})") from error
+        raise UnusablePicture(f"no picture that can be read ({error.code})") from error
     if picture is None or picture.size > 3 * _LARGEST_PHOTO:
-        raise Unusable("no picture that can be read")
+        raise UnusablePicture("no picture that can be read")
     side = max(picture.shape[:2])
     if side > _PHOTO_SIDE:
         factor = _PHOTO_SIDE / side
@@ -164,8 +166,8 @@ def _photo(photo: bytes) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(picture[:, :, ::-1])
 
 
-def _jpeg(view: View) -> bytes:
-    """Return the face of a view with what is around it, as a JPEG for a teacher's eyes."""
+def _jpeg(view: FaceView) -> bytes:
+    """Return the face of a view with its surroundings, as a JPEG for the teacher."""
     around = view.box.width // 3
     top, left = max(view.box.top - around, 0), max(view.box.left - around, 0)
     face = view.picture[top : view.box.bottom + around, left : view.box.right + around]

@@ -1,7 +1,6 @@
-"""Follows a face through a note: detected at a few pictures, its points followed between them by optical flow.
+"""Tracks a face through a note: detected in some pictures, its points tracked in between by optical flow.
 
-Runs in a worker process. Everything is brought to one scale first, so that a face far away, or in a large picture, is
-followed as well as any other.
+Runs in a worker process. Pictures are scaled first, so that faces of all sizes are tracked equally well.
 """
 
 import math
@@ -16,68 +15,68 @@ from classroom.faces import models, relief
 from classroom.faces.video import Frame, Gray, Picture, frames
 
 KEY_EVERY = 6  # pictures between detections: three quarters of a second
-_EYES = 64.0  # pixels between the eyes, to which pictures are scaled for following
-_ENOUGH = 0.28  # how far from that scale a picture may be without being scaled
+_EYES = 64.0  # pixels between the eyes after scaling
+_ENOUGH = 0.28  # deviation from that scale up to which a picture is not scaled
 _NOSE_POINTS, _OTHER_POINTS = 40, 80
 _FLOW = {"winSize": (13, 13), "maxLevel": 3, "criteria": (3, 10, 0.03)}  # 3: by error or by rounds
-_MOST_ERROR = 0.05  # of a fit: beyond, points are on no face any more
-_FRONTAL = 0.03  # a relief's shift up to which a picture is frontal
-_BACK_AGAIN = 3  # pictures between looks at a head that is back from a motion
-_AT_REST = 0.012  # how much a shift may differ from the picture before it
-_STRAIGHT = 0.05  # how much an anchor's asymmetry may differ from the first one's
-_ANCHOR_LASTS = 24  # pictures: three seconds, then points have drifted
-_FIRST_ANCHOR_WITHIN = 1.0  # seconds, in which the straightest look is taken for frontal
-_ENOUGH_FOR_DETECTING = 100.0  # pixels of a face's box: the detector needs 80, and people move
-_AWAY = 0.07  # a relief's shift from which on the head is turned, and the detector would look in vain
+_MOST_ERROR = 0.05  # of a fit: above, the points are no longer on the face
+_FRONTAL = 0.03  # shift up to which a picture is frontal
+_BACK_AGAIN = 3  # pictures between detections after a motion
+_AT_REST = 0.012  # change of the shift between pictures, up to which the head rests
+_STRAIGHT = 0.05  # allowed difference from the first anchor's asymmetry
+_ANCHOR_LASTS = 24  # pictures: after three seconds points have drifted
+_FIRST_ANCHOR_WITHIN = 1.0  # seconds at the start, of which the straightest picture is taken as frontal
+_ENOUGH_FOR_DETECTING = 100.0  # pixels of a face's box: the detector needs 80, with a margin for movement
+_AWAY = 0.07  # shift from which the head is turned, so that the detector can't find the face
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One picture's shift of the nose against the face; None where the face could not be followed to it."""
+    """The shift of the nose against the face in one picture; None if the tracking was lost."""
 
     at: float
     shift: relief.Shift | None
-    stretch: int = 0  # pictures of one stretch were followed without a break: they show one and the same face
+    stretch: int = 0  # pictures of one stretch were tracked without a break, so they show the same face
 
 
 @dataclass(frozen=True)
-class View:
-    """A picture with a face that was detected: the whole of it and the face's box."""
+class FaceView:
+    """A whole picture with the box of the detected face."""
 
     at: float
     picture: Picture
     box: models.Found
-    frontal: float  # how far from frontal: a relief's shift, 0 is straight
-    sharp: float  # variance of the Laplacian in the face, as brought to one scale
+    frontal: float  # shift: 0 is frontal
+    sharp: float  # variance of the Laplacian in the scaled face
     stretch: int = 0
 
 
 @dataclass
 class Followed:
-    """What was seen in a note."""
+    """The observations in a note."""
 
     moments: list[Moment] = field(default_factory=list)
-    views: list[View] = field(default_factory=list)
+    views: list[FaceView] = field(default_factory=list)
     looked: int = 0  # detections
-    two_faces: int = 0  # of them, with a second face of size
+    two_faces: int = 0  # of them with a second large face
     seconds: dict[str, float] = field(default_factory=dict)  # decode, detect, track
 
 
 class _Anchor:
-    """A frontal picture, and the points that are followed from it."""
+    """A frontal picture, and the points tracked from it."""
 
-    def __init__(self, gray: Gray, frame: relief.Frame) -> None:
+    def __init__(self, gray: Gray, frame: relief.FaceCoordinates) -> None:
         self.frame = frame
         points = _points(gray, frame)
         self.own = frame.own(points)
         self.now = points
         self.age = 0
-        self.is_back = False  # the head has turned since, and rests near where it was
+        self.is_back = False  # the head has turned since, and rests near its first position
         self._was_away = False
         self._last = relief.Shift(0.0, 0.0, 0.0, 0.0)
 
     def follow(self, before: Gray, gray: Gray) -> relief.Shift | None:
-        """Follow the points one picture on; None where too few are left, or they no longer move like a face."""
+        """Track the points to the next picture; None if too few are left, or they no longer move like a face."""
         self.age += 1
         if len(self.own) < relief.LEAST_POINTS:
             return None
@@ -103,12 +102,11 @@ class _Follower:
         self._anchor: _Anchor | None = None
         self._first_asymmetry = 0.0
         self._before: Gray | None = None
-        self._half = 1.0  # to which share of its resolution a picture is brought for the detector
+        self._half = 1.0  # scale of pictures for the detector
         self._stretch = 0
         self._since_key = KEY_EVERY
 
     def take(self, frame: Frame) -> None:
-        """Take the next picture."""
         started = time.perf_counter()
         shift = None
         gray = _scaled(frame.gray, self._scale)
@@ -130,7 +128,7 @@ class _Follower:
         self.seen.seconds[step] += time.perf_counter() - started
 
     def _look(self, frame: Frame, shift: relief.Shift | None) -> None:
-        """Detect; keep the view, and anchor anew where the face is seen from the front."""
+        """Detect the face; store the view, and set a new anchor if the face is frontal."""
         started = time.perf_counter()
         found = models.faces(self._detect(frame.gray))
         self.seen.looked += 1
@@ -140,7 +138,7 @@ class _Follower:
         if len(found) > 1:
             self.seen.two_faces += 1
         five = models.landmarks(frame.gray, found[0])
-        face = relief.frame_of(five)
+        face = relief.coordinates_of(five)
         asymmetry = relief.asymmetry(face, five)
         self._count("detect", started)
         started = time.perf_counter()
@@ -148,14 +146,14 @@ class _Follower:
         if straight:
             self._stretch += shift is None and bool(self.seen.moments)
             self._anchor_at(frame, face, asymmetry)
-        if straight or shift is not None:  # a face that could not be followed to belongs to nothing
+        if straight or shift is not None:  # a face that the tracking did not reach belongs to no stretch
             box = found[0].scaled(frame.picture.shape[0] / frame.gray.shape[0])
             away, sharp = shift.size if shift is not None else 0.0, _sharpness(frame.gray, found[0])
-            self.seen.views.append(View(frame.at, frame.picture, box, away, sharp, self._stretch))
+            self.seen.views.append(FaceView(frame.at, frame.picture, box, away, sharp, self._stretch))
         self._count("track", started)
 
     def _detect(self, gray: Gray) -> list[models.Found]:
-        """Detect, at a lower resolution where the face was large before, at a higher one at times where none was."""
+        """Detect at a lower resolution if the face was large before, and at times at a higher one if none was found."""
         if self._half < 1:
             return [box.scaled(1 / self._half) for box in models.detect(_scaled(gray, self._half))]
         found = models.detect(gray)
@@ -166,11 +164,11 @@ class _Follower:
         return found
 
     def _is_straight(self, at: float, asymmetry: float, shift: relief.Shift | None) -> bool:
-        """Say whether a face may be taken for frontal, so that points are followed from here on.
+        """Say whether a face counts as frontal, so that a new anchor is set.
 
-        At first the straightest look within a second is; later what is as straight as that one by its landmarks: when
-        the head is back from a motion (what the points have drifted by then is forgotten), when the points are old and
-        say the same, or are lost. Measured against the first one each time: else somebody could creep round.
+        In the first second it is the straightest face. Later it is a face as straight as that one by its landmarks,
+        when the head is back from a motion (which removes the drift of the points), or the points are old and still
+        frontal, or lost. The comparison is always with the first anchor: otherwise the reference could turn slowly.
         """
         anchor = self._anchor
         if anchor is None:
@@ -181,19 +179,19 @@ class _Follower:
             return False
         return shift is None or anchor.is_back or (anchor.age >= _ANCHOR_LASTS and shift.size <= _FRONTAL)
 
-    def _anchor_at(self, frame: Frame, face: relief.Frame, asymmetry: float) -> None:
+    def _anchor_at(self, frame: Frame, face: relief.FaceCoordinates, asymmetry: float) -> None:
         if self._anchor is None:
             factor = _EYES / face.eyes
             self._scale = factor if abs(factor - 1) > _ENOUGH else 1.0
         if self._anchor is None or frame.at <= _FIRST_ANCHOR_WITHIN:
             self._first_asymmetry = asymmetry
         gray = _scaled(frame.gray, self._scale)
-        scaled = relief.Frame(face.origin * self._scale, face.axes, face.eyes * self._scale)
+        scaled = relief.FaceCoordinates(face.origin * self._scale, face.axes, face.eyes * self._scale)
         self._anchor, self._before = _Anchor(gray, scaled), gray
 
 
 def follow(note: bytes) -> Followed:
-    """Follow the face through a note. Raises video.NoVideo, models.NoModels."""
+    """Track the face through a note. Raises video.NoVideo, models.NoModels."""
     follower, started = _Follower(), time.perf_counter()
     for frame in frames(note):
         follower.seen.seconds["decode"] += time.perf_counter() - started
@@ -209,8 +207,8 @@ def _scaled(gray: Gray, factor: float) -> Gray:
     return np.asarray(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=how), dtype=np.uint8)
 
 
-def _points(gray: Gray, frame: relief.Frame) -> npt.NDArray[np.float32]:
-    """Return points worth following: on the nose, and on the rest of the face."""
+def _points(gray: Gray, frame: relief.FaceCoordinates) -> npt.NDArray[np.float32]:
+    """Return points for tracking: on the nose, and on the rest of the face."""
     height, width = gray.shape
     right, down = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     own = frame.own(np.stack([right.ravel(), down.ravel()], axis=1)).reshape(height, width, 2)

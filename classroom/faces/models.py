@@ -1,8 +1,8 @@
-"""dlib's three models: where a face is, where its eyes and nose are, and the 128 numbers that describe it.
+"""dlib's three models: face detection, five-point landmarks, and the descriptor of 128 numbers.
 
-The model files are those of the package face_recognition_models, found by path: its own module needs pkg_resources,
-which new setuptools no longer has. Loaded once a process, when first asked for. The five-point landmarks are used, not
-the 68-point ones, whose training data restricts commercial use (see NOTICE).
+The model files come from the package face_recognition_models and are found by path: its own module needs
+pkg_resources, which new setuptools no longer has. Each is loaded once per process, at first use. The five-point
+landmarks are used, not the 68-point ones, whose training data restricts commercial use (see NOTICE).
 """
 
 import importlib.util
@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 Points = npt.NDArray[np.float32]
 
-SURE = 0.6  # a detector's score; what is no face has seldom more than 0.5
-SECOND = 0.5  # of the first face's width, from which a second one counts
-_CHIP = 150  # pixels: what the descriptor's network takes
+SURE = 0.6  # a detector's score; non-faces rarely have more than 0.5
+SECOND = 0.5  # of the largest face's width, from which a second face counts
+_CHIP = 150  # pixels: the input size of the descriptor's network
 _PADDING = 0.25
 
 
@@ -34,29 +34,28 @@ class Found:
     top: int
     right: int
     bottom: int
-    score: float = 1.0  # how sure the detector is, from 0 on
+    score: float = 1.0  # the detector's confidence, from 0 on
 
     @property
     def width(self) -> int:
-        """The box's width."""
         return self.right - self.left
 
     def scaled(self, factor: float) -> "Found":
-        """Return the box in a picture that is larger by this factor."""
+        """Return the box in a picture scaled by ``factor``."""
         left, top, right, bottom = (round(factor * each) for each in (self.left, self.top, self.right, self.bottom))
         return Found(left, top, right, bottom, self.score)
 
 
 @cache
 def _dlib() -> Any:
-    import dlib  # type: ignore[import-untyped]  # here: a third of a second and 60 MB, in worker processes alone
+    import dlib  # type: ignore[import-untyped]  # imported late: it takes 0.3 s and 60 MB, only in worker processes
 
     return dlib
 
 
 @cache
 def folder() -> Path:
-    """Return where the model files are. Raises NoModels."""
+    """Return the folder of the model files. Raises NoModels."""
     found = importlib.util.find_spec("face_recognition_models")
     if found is None or not found.submodule_search_locations:
         raise NoModels("the package face_recognition_models is not installed")
@@ -79,12 +78,12 @@ def _describer() -> Any:
 
 
 def load() -> None:
-    """Load all the models now. Raises NoModels."""
+    """Load all models. Raises NoModels."""
     _detector(), _landmarks(), _describer()
 
 
 def detect(picture: npt.NDArray[np.uint8], doubled: int = 0) -> list[Found]:
-    """Return the frontal faces of a picture (grey or RGB), the largest first; from 80 pixels on (40 where doubled)."""
+    """Return the frontal faces of a picture (grey or RGB), largest first, from 80 pixels on (40 with ``doubled=1``)."""
     boxes, scores, _kinds = _detector().run(picture, doubled, 0.0)
     found = [
         Found(box.left(), box.top(), box.right(), box.bottom(), score) for box, score in zip(boxes, scores, strict=True)
@@ -93,9 +92,9 @@ def detect(picture: npt.NDArray[np.uint8], doubled: int = 0) -> list[Found]:
 
 
 def faces(found: list[Found]) -> list[Found]:
-    """Return the face that counts, the largest that is surely one, and each other of half its size that surely is.
+    """Return the largest face with a score from ``SURE`` on, and others with one from ``SECOND`` of its width on.
 
-    Where none is sure, the surest is: a head that is turned away, or in the dark.
+    Without such a face, return the one with the best score: the head may be turned away, or in the dark.
     """
     sure = [box for box in found if box.score >= SURE]
     if not sure:
@@ -113,13 +112,13 @@ def landmarks(picture: npt.NDArray[np.uint8], box: Found) -> Points:
 
 
 def chip(rgb: npt.NDArray[np.uint8], box: Found) -> npt.NDArray[np.uint8]:
-    """Return the face upright, of the size that ``describe`` takes."""
+    """Return the face, upright and in the size that ``describe`` takes."""
     dlib = _dlib()
     return np.asarray(dlib.get_face_chip(rgb, _landmarks()(rgb, _rectangle(box)), _CHIP, _PADDING), dtype=np.uint8)
 
 
 def describe(face: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Return the descriptor of a ``chip``: 128 numbers, compared by their Euclidean distance."""
+    """Return the descriptor of a ``chip``: 128 numbers, to be compared by Euclidean distance."""
     return np.array(_describer().compute_face_descriptor(face), dtype=np.float64)
 
 

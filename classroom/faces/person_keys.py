@@ -1,9 +1,9 @@
-"""A key for each student, with which what is kept of their face is sealed: deleting it makes every copy unreadable.
+"""Encryption keys of students' face templates: deleting a key makes every copy of the template unreadable.
 
-The keys lie in a folder outside the data, so that a backup of the data holds templates that nothing in it can open.
-Each key is a file of its own (0600), encrypted with the classroom's key. A file's name is a keyed hash of the student
-ID: the folder lists no IDs. What hashes them is a file beside them, in plain: a key can be deleted for good also
-where the classroom's own key is lost.
+The keys are in a folder outside the data, so a backup of the data can't decrypt its templates. Each key is a file of
+its own (0600), encrypted with the classroom's key. File names are keyed hashes of student IDs, so the folder lists no
+IDs. The key of the hash is an unencrypted file beside them: a student's key can be deleted even if the classroom's own
+key is lost.
 """
 
 import hashlib
@@ -22,44 +22,44 @@ from core.json_file import sync_folder
 
 log = logging.getLogger(__name__)
 
-NAMING = "names"  # the file that holds what student IDs are hashed with
+NAMING = "names"  # the file with the key for hashing student IDs
 ENDING = ".key"
 
 
 class PersonKeyError(Exception):
-    """A person's key can't do what was asked. Its text is one line without a key, an ID or what was sealed."""
+    """A key operation failed. Its text is one line without keys, IDs or content."""
 
 
 class PersonKeyGone(PersonKeyError):
-    """What was sealed can't be opened any more (permanent): its key was deleted, or is another one by now."""
+    """The content can't be decrypted any more (permanent): its key was deleted or replaced."""
 
 
 class PersonKeysUnavailable(PersonKeyError):
-    """The folder can't be read or written now (try again)."""
+    """The folder can't be read or written (try again)."""
 
 
 class PersonKeys:
-    """The keys of a folder. Student IDs are compared without case. Every method blocks: call it from a thread.
+    """The keys in a folder, which is created (0700) at first use; ``cipher`` encrypts them.
 
-    Every method may raise PersonKeysUnavailable. Two processes may use one folder.
+    Student IDs are compared without case. Every method blocks (call it from a thread) and may raise
+    PersonKeysUnavailable. Two processes may use one folder.
     """
 
     def __init__(self, folder: Path, cipher: Cipher) -> None:
-        """Take the folder, which is made (0700) at the first use, and what encrypts the keys in it."""
         self._folder = folder
         self._cipher = cipher
         self._lock = threading.Lock()
 
     def seal(self, student_id: str, content: bytes) -> bytes:
-        """Return something encrypted with a student's key, which is made where there is none that can be read."""
+        """Encrypt content with a student's key; a missing or unreadable key is replaced."""
         with self._held():
             return self._key(self._file_of(student_id)).encrypt(content)
 
     def open(self, student_id: str, sealed: bytes) -> bytes:
-        """Return what was sealed.
+        """Decrypt content with a student's key.
 
         Raises:
-            PersonKeyGone: there is no such key, or it is not the one.
+            PersonKeyGone: there is no key, or another one.
         """
         with self._held():
             key = self._kept(self._file_of(student_id))
@@ -68,10 +68,10 @@ class PersonKeys:
         try:
             return key.decrypt(sealed)
         except InvalidToken:
-            raise PersonKeyGone("sealed with another key of the person's than the one that is there") from None
+            raise PersonKeyGone("encrypted with an earlier key of this person") from None
 
     def forget(self, student_id: str) -> bool:
-        """Delete a student's key; False where there was none. Where no face was ever checked no folder is made."""
+        """Delete a student's key; False if there was none. It does not create the folder."""
         with self._held(make=False):
             try:
                 self._folder.stat()
@@ -80,7 +80,7 @@ class PersonKeys:
             return self._delete([self._file_of(student_id)]) == 1
 
     def forget_all_but(self, student_ids: Collection[str]) -> int:
-        """Delete all keys but those of these students, and what a crash left half made; return how many keys."""
+        """Delete all other students' keys, and unfinished files of a crash; return the number of keys."""
         with self._held():
             kept = {self._file_of(student_id) for student_id in student_ids}
             self._delete([file for file in self._folder.iterdir() if file.suffix == ".new"])
@@ -94,7 +94,7 @@ class PersonKeys:
                     self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 yield
             except OSError as error:
-                raise PersonKeysUnavailable(f"the folder of the faces' keys: {error.strerror}") from error
+                raise PersonKeysUnavailable(f"the folder of face keys: {error.strerror}") from error
 
     def _keys(self) -> list[Path]:
         return [file for file in self._folder.iterdir() if file.suffix == ENDING]
@@ -106,24 +106,24 @@ class PersonKeys:
     def _naming(self) -> bytes:
         file = self._folder / NAMING
         while True:
-            with_nothing = self._keys()  # without what names them nobody finds these again
+            with_nothing = self._keys()  # without the hash key these can't be found again
             try:
                 naming = file.read_bytes()
             except FileNotFoundError:
                 if self._make(file, secrets.token_bytes(32)):
                     gone = self._delete(with_nothing)
-                    log.info("faces' keys: made what names them; %d that nobody can find any more deleted", gone)
+                    log.info("face keys: created the hash key; deleted %d keys that can no longer be found", gone)
                 continue
             if len(naming) == 32:
                 return naming
-            log.warning("faces' keys: what names them is damaged; made anew")
+            log.warning("face keys: the hash key is damaged; creating a new one")
             file.unlink(missing_ok=True)
 
     def _key(self, file: Path) -> Fernet:
         while True:
             if (key := self._kept(file)) is not None:
                 return key
-            self._delete([file])  # unreadable: nothing that it sealed can be opened anyway
+            self._delete([file])  # unreadable: its content is lost anyway
             self._make(file, self._cipher.encrypt(Fernet.generate_key().decode("ascii")).encode("ascii"))
 
     def _kept(self, file: Path) -> Fernet | None:
@@ -133,7 +133,7 @@ class PersonKeys:
             return None
 
     def _make(self, file: Path, content: bytes) -> bool:
-        """Make a file as a whole, 0600; False where another has made it first: that one stays."""
+        """Create a file atomically, 0600; False if another process has created it first."""
         temporary = self._folder / f"{secrets.token_hex(8)}.new"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -141,7 +141,7 @@ class PersonKeys:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.link(temporary, file)  # unlike a renaming it never takes the place of another
+            os.link(temporary, file)  # unlike a rename it never replaces a file
         except FileExistsError:
             return False
         finally:

@@ -1,9 +1,9 @@
-"""Faces compared by AWS Rekognition. Whether a note answers its challenge is judged on this machine all the same.
+"""The face engine on AWS Rekognition. Challenges are still checked on this machine.
 
-A check costs one CompareFaces, and an ID photo one DetectFaces the first time that it is seen. CompareFaces tells of
-each face in the note's frame where it is, how sharp, and how alike, so nothing more has to be asked about the frame.
-It is asked with the lowest threshold, so that a face unlike the photo's is told from no face. Its complaints do not
-say which of the two pictures they are about: the photo has been looked at before, so DetectFaces on the frame shows.
+A check costs one CompareFaces, and a new ID photo one DetectFaces. CompareFaces returns position, sharpness and
+similarity of each face in the note's frame, so no other call about the frame is needed. The lowest threshold is used,
+so that a different face and no face can be distinguished. Its errors don't say which of the two pictures they are
+about: the photo was checked before, so a DetectFaces of the frame shows it.
 """
 
 import asyncio
@@ -23,24 +23,24 @@ from classroom.domain.face_policy import Examined, Motion, Problem
 from classroom.faces import FaceError, FaceRefused, FaceUnavailable, PhotoUnusable
 from core.clock import Clock
 
-CALLS_PER_SECOND = 5.0  # of each operation; quotas are by region and operation, and this is a low one
+CALLS_PER_SECOND = 5.0  # of each operation; quotas depend on region and operation, and this is a low one
 LARGEST_PICTURE = 5 * 1024 * 1024  # bytes, by AWS's guidelines
 SMALLEST_PICTURE = 80  # pixels, each side, likewise
 SMALLEST_FACE = 40  # pixels, each side, likewise
-SIMILARITY_ASKED = 1.0  # percent: below, a face counts as unlike
-BESIDE = 1 / 3  # of the largest face's area, from which another one is no passer-by in the background
-PHOTOS_KNOWN = 10_000  # whose digest is remembered
+SIMILARITY_ASKED = 1.0  # percent: below, a face counts as different
+SECOND_FACE = 1 / 3  # of the largest face's area, from which a second face counts and is not in the background
+PHOTOS_KNOWN = 10_000  # remembered by digest
 
 _PICTURE_CODES = frozenset({"ImageTooLargeException", "InvalidImageFormatException", "InvalidParameterException"})
 _ALWAYS = {"detect_faces": {"FaceDetails"}, "compare_faces": {"SourceImageFace", "FaceMatches", "UnmatchedFaces"}}
 _EXIF_ORIENTATION = 0x0112
 
 
-class Judge(Protocol):
-    """What looks whether a note answers its challenge, here and not at AWS."""
+class ChallengeChecker(Protocol):
+    """Checks on this machine whether a note answers its challenge."""
 
-    async def judge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
-        """Return the problem, or None and in ``frame`` the best frontal frame; ``percent`` stays None.
+    async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
+        """Return the problem, or the best frontal frame; ``percent`` stays None.
 
         Raises FaceUnavailable, FaceRefused.
         """
@@ -48,7 +48,7 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class _Face:
-    """A face in a picture: its sides in pixels, and what Rekognition says of it."""
+    """A face in a picture: its sides in pixels, and Rekognition's values."""
 
     width: float
     height: float
@@ -57,7 +57,7 @@ class _Face:
 
 
 class RekognitionEngine:
-    """A ``FaceEngine``."""
+    """A ``FaceEngine``. The checker is closed by the caller; time-outs are in seconds."""
 
     name = "rekognition"
     keeps_templates = False
@@ -65,42 +65,40 @@ class RekognitionEngine:
     def __init__(
         self,
         access: Access,
-        judge: Judge,
+        checker: ChallengeChecker,
         clock: Clock,
         *,
         calls_per_second: float = CALLS_PER_SECOND,
         timeout: float = TIMEOUT,
         whole_timeout: float = WHOLE_TIMEOUT,
     ) -> None:
-        """Take the judge, which whoever made it closes, the quota of each operation, and time-outs in seconds."""
-        self._judge = judge
+        self._checker = checker
         self._clock = clock
         self._rekognition = AwsService("rekognition", access, timeout=timeout, whole_timeout=whole_timeout)
-        # one call after the other at even distances: a burst on top would be over the quota
-        self._pace = {each: AsyncLimiter(1, 1 / calls_per_second) for each in ("detect_faces", "compare_faces")}
-        self._photos: OrderedDict[bytes, str] = OrderedDict()  # by digest, why they can't be used; "": they can
+        # evenly spaced calls: a burst would exceed the quota
+        self._quotas = {each: AsyncLimiter(1, 1 / calls_per_second) for each in ("detect_faces", "compare_faces")}
+        self._photos: OrderedDict[bytes, str] = OrderedDict()  # by digest: why a photo can't be used; "": it can
 
     async def template(self, photo: bytes) -> bytes:
-        """Return the photo itself, once it is known that there is one face on it."""
-        await self._check(photo)
+        """Return the photo itself, after checking that it has one face."""
+        await self._require_one_face(photo)
         return photo
 
     async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
-        """Judge the challenge here, then have the best frame compared with the ID photo."""
-        judged = await self._judge.judge(note, motions)
-        if judged.problem is not None:
-            return judged
-        await self._check(template)
-        examined = await self._compare(template, judged.frame)
+        """Check the challenge on this machine, then compare the best frame with the ID photo at AWS."""
+        checked = await self._checker.check_challenge(note, motions)
+        if checked.problem is not None:
+            return checked
+        await self._require_one_face(template)
+        examined = await self._compare(template, checked.frame)
         return replace(
             examined,
-            frame=judged.frame,
-            seconds={**(judged.seconds or {}), **(examined.seconds or {})},
-            details="; ".join(filter(None, (judged.details, examined.details))),
+            frame=checked.frame,
+            seconds={**(checked.seconds or {}), **(examined.seconds or {})},
+            details="; ".join(filter(None, (checked.details, examined.details))),
         )
 
     async def close(self) -> None:
-        """Let go of the connections."""
         await self._rekognition.close()
 
     async def _compare(self, photo: bytes, frame: bytes) -> Examined:
@@ -109,7 +107,7 @@ class RekognitionEngine:
         except _BadPicture as error:
             return Examined(Problem.BROKEN, details=f"the frame {error}")
         begun = self._clock.monotonic()
-        await self._turn("compare_faces")
+        await self._wait_for_quota("compare_faces")
         called = self._clock.monotonic()
         try:
             answer = await self._call(
@@ -120,13 +118,13 @@ class RekognitionEngine:
                 QualityFilter="NONE",
             )
         except AwsRejected as error:
-            return await self._whose(error, frame)
+            return await self._explain_complaint(error, frame)
         seconds = {"turn": called - begun, "compare": self._clock.monotonic() - called}
         return replace(_examined(_faces_compared(answer, width, height)), seconds=seconds)
 
-    async def _whose(self, error: AwsRejected, frame: bytes) -> Examined:
-        """Say what a complaint about one of two pictures means, of which the photo was good when it was looked at."""
-        await self._turn("detect_faces")
+    async def _explain_complaint(self, error: AwsRejected, frame: bytes) -> Examined:
+        """Find out which picture a CompareFaces error is about; the photo was good when it was checked."""
+        await self._wait_for_quota("detect_faces")
         try:
             answer = await self._call("detect_faces", Image={"Bytes": frame}, Attributes=["DEFAULT"])
         except AwsRejected as about_frame:
@@ -135,8 +133,8 @@ class RekognitionEngine:
             return Examined(Problem.NO_FACE, details=f"the frame: {error.code}, no face")
         raise PhotoUnusable(f"Rekognition can't compare with the ID photo ({error.code})")
 
-    async def _check(self, photo: bytes) -> None:
-        """Raise PhotoUnusable unless there is exactly one face on the photo; each photo is asked about once."""
+    async def _require_one_face(self, photo: bytes) -> None:
+        """Raise PhotoUnusable unless the photo has exactly one face; each photo is checked once."""
         digest = await asyncio.to_thread(lambda: hashlib.sha256(photo).digest())
         if digest not in self._photos:
             self._photos[digest] = await self._fault(photo)
@@ -150,7 +148,7 @@ class RekognitionEngine:
             width, height = _size(photo)
         except _BadPicture as error:
             return f"the ID photo {error}"
-        await self._turn("detect_faces")
+        await self._wait_for_quota("detect_faces")
         try:
             answer = await self._call("detect_faces", Image={"Bytes": photo}, Attributes=["DEFAULT"])
         except AwsRejected as error:
@@ -162,16 +160,16 @@ class RekognitionEngine:
             return f"no face of {SMALLEST_FACE}x{SMALLEST_FACE} pixels is found on the ID photo"
         return ""
 
-    async def _turn(self, operation: str) -> None:
-        """Wait until another call of an operation is within its quota."""
-        async with self._pace[operation]:
+    async def _wait_for_quota(self, operation: str) -> None:
+        """Wait until the quota of an operation allows another call."""
+        async with self._quotas[operation]:
             pass
 
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Call an operation.
 
         Raises:
-            AwsRejected: it complains about a picture.
+            AwsRejected: a picture is not accepted.
             FaceUnavailable, FaceRefused
         """
         try:
@@ -181,27 +179,27 @@ class RekognitionEngine:
         except AwsRejected as error:
             if error.code in _PICTURE_CODES:
                 raise
-            raise _told(error) from error
+            raise _as_face_error(error) from error
         except AwsError as error:
-            raise _told(error) from error
-        if not _ALWAYS[operation] & set(answer):  # botocore takes any server's page for an empty answer
+            raise _as_face_error(error) from error
+        if not _ALWAYS[operation] & set(answer):  # botocore parses any server's page as an empty answer
             raise _unreadable("is it Rekognition?")
         return answer
 
 
 class _BadPicture(Exception):
-    """A picture that Rekognition would not take; the text goes on from its name."""
+    """A picture that Rekognition would not accept; the text continues after its name."""
 
 
-def _told(error: AwsError) -> FaceError:
-    # a complaint about an object in S3 can't be meant for us, who send the pictures themselves: it may pass
+def _as_face_error(error: AwsError) -> FaceError:
+    # we send pictures and no S3 objects, so an error about an S3 object may be temporary
     if isinstance(error, AwsUnavailable) or error.code == "InvalidS3ObjectException":
         return FaceUnavailable(str(error))
     return FaceRefused(str(error))
 
 
 def _size(picture: bytes) -> tuple[int, int]:
-    """Return a picture's width and height in pixels as it is looked at, from its header alone. Raises _BadPicture."""
+    """Return a picture's width and height in pixels as displayed, read from its header. Raises _BadPicture."""
     if len(picture) > LARGEST_PICTURE:
         raise _BadPicture(f"has {len(picture)} bytes, over {LARGEST_PICTURE}")
     try:
@@ -209,10 +207,10 @@ def _size(picture: bytes) -> tuple[int, int]:
             width, height = image.size
             turned = image.format != "PNG" and image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
     except UnidentifiedImageError:
-        raise _BadPicture("is no JPEG or PNG") from None
+        raise _BadPicture("is not a JPEG or PNG") from None
     except Image.DecompressionBombError:
         raise _BadPicture("has too many pixels") from None
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's, for damaged headers
+    except (OSError, SyntaxError, ValueError) as error:  # from Pillow, for damaged headers
         raise _BadPicture(f"can't be read ({type(error).__name__})") from None
     if min(width, height) < SMALLEST_PICTURE:
         raise _BadPicture(f"has {width}x{height} pixels, under {SMALLEST_PICTURE}")
@@ -220,7 +218,7 @@ def _size(picture: bytes) -> tuple[int, int]:
 
 
 def _faces_compared(answer: dict[str, Any], width: int, height: int) -> list[_Face]:
-    """Return all faces of the frame, those unlike the photo's among them."""
+    """Return all faces of the frame, including those that differ from the photo."""
     try:
         alike = [(match["Face"], match["Similarity"]) for match in answer.get("FaceMatches") or []]
     except (KeyError, TypeError):
@@ -234,7 +232,7 @@ def _faces_detected(answer: dict[str, Any], width: int, height: int) -> list[_Fa
 
 
 def _faces(found: list[tuple[Any, Any]], width: int, height: int) -> list[_Face]:
-    """Return faces, given with their similarity in percent, with their sides in pixels instead of parts."""
+    """Convert faces with their similarity in percent; sides are converted from fractions to pixels."""
     try:
         faces = [
             _Face(
@@ -253,7 +251,7 @@ def _faces(found: list[tuple[Any, Any]], width: int, height: int) -> list[_Face]
 
 
 def _unreadable(what: str) -> FaceUnavailable:
-    return FaceUnavailable(f"rekognition answers what can't be read: {what}")
+    return FaceUnavailable(f"rekognition sent an unreadable answer: {what}")
 
 
 def _quality(face: dict[str, Any]) -> str:
@@ -263,18 +261,18 @@ def _quality(face: dict[str, Any]) -> str:
 
 
 def _examined(faces: list[_Face]) -> Examined:
-    """Return what a picture's faces come to. The largest one counts, not the one that is most alike."""
+    """Evaluate a picture's faces. The largest one counts, not the most similar one."""
     if not faces:
         return Examined(Problem.NO_FACE, details="no face")
     face, *others = sorted(faces, key=lambda each: each.width * each.height, reverse=True)
     sizes = f"face {face.width:.0f}x{face.height:.0f} of {len(faces)}"
     if min(face.width, face.height) < SMALLEST_FACE:
         return Examined(Problem.NO_FACE, details=f"{sizes}: too small")
-    if others and others[0].width * others[0].height >= BESIDE * face.width * face.height:
+    if others and others[0].width * others[0].height >= SECOND_FACE * face.width * face.height:
         return Examined(Problem.TWO_FACES, details=sizes)
     percent = min(max(face.similarity, 0.0), 100.0)
     details = ", ".join(filter(None, (sizes, f"similarity {percent:.2f}", face.quality)))
     return Examined(percent=percent, details=details)
 
 
-__all__ = ["CALLS_PER_SECOND", "Judge", "RekognitionEngine"]
+__all__ = ["CALLS_PER_SECOND", "ChallengeChecker", "RekognitionEngine"]

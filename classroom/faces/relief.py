@@ -1,11 +1,11 @@
-"""Whether what turns has a face's relief. Pure: numbers in, numbers out.
+"""Measures whether a turning object has the relief of a face. No I/O.
 
-Points of a face are followed from a frontal picture to a later one. A sheet's points move in a way that a polynomial
-of the second degree describes well, however the sheet is held and bent (a homography's and a cylinder's second order
-are in it), and a folded one's with the four folds besides. A head's nose stands out of its cheeks by a third of the
-distance between the eyes: when the head turns, the nose moves against the rest, and only then. How far it does, in
-distances between the eyes, is the *relief's shift*: 0.34 times the sine of the angle or so, to the side for a turn of
-the head, upwards where it looks up. A photograph has none, whatever is done with it.
+Points of a face are tracked from a frontal picture to a later one. On a sheet of paper, however it is held and bent,
+their movement is well described by a polynomial of the second degree (it includes the second order of a homography and
+of a cylinder), and on a folded sheet by four more terms for folds. A nose stands out from the cheeks by a third of the
+distance between the eyes: when a head turns, the nose moves against the rest of the face. This movement, in distances
+between the eyes, is the *shift*: about 0.34 times the sine of the angle, sideways when the head turns, upwards when it
+looks up. A photograph has no shift, however it is moved.
 """
 
 from dataclasses import dataclass
@@ -26,38 +26,37 @@ LEAST_POINTS = 45  # three for each of the columns below
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A face's own coordinates in a picture: origin between the eyes, unit the distance between them (pixels)."""
+class FaceCoordinates:
+    """A face's own coordinates in a picture: origin between the eyes, unit the distance between them in pixels."""
 
     origin: Numbers
     axes: Numbers  # the unit vectors to the right and down, as columns
     eyes: float
 
     def own(self, points: Numbers) -> Numbers:
-        """Return points of the picture in the face's coordinates."""
+        """Convert points of the picture to the face's coordinates."""
         return np.asarray((points - self.origin) @ self.axes / self.eyes, dtype=np.float32)
 
     def in_picture(self, own: Numbers) -> Numbers:
-        """Return points in the face's coordinates as points of the picture."""
+        """Convert points in the face's coordinates to points of the picture."""
         return np.asarray(own * self.eyes @ self.axes.T + self.origin, dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class Shift:
-    """How the nose has moved against the rest of the face: to the right of the picture and down; and how sure it is."""
+    """The movement of the nose against the rest of the face, to the right and down in the picture, with its error."""
 
     right: float
     down: float
-    error: float  # what the fit leaves over, a robust standard deviation
-    smooth: float  # how much the rest was squeezed and bent: what tells a moved sheet from one held still
+    error: float  # robust standard deviation of the fit
+    smooth: float  # squeezing and bending of the rest: larger for a moved sheet than for one at rest
 
     @property
     def size(self) -> float:
-        """How far."""
         return float(np.hypot(self.right, self.down))
 
 
-def frame_of(five: Numbers) -> Frame:
+def coordinates_of(five: Numbers) -> FaceCoordinates:
     """Return a face's coordinates from its five landmarks (see ``models.landmarks``)."""
     right, left = (five[2] + five[3]) / 2, (five[0] + five[1]) / 2
     across = left - right
@@ -65,19 +64,20 @@ def frame_of(five: Numbers) -> Frame:
     if eyes < 1:
         raise ValueError("two eyes in one point")
     to_right = across / eyes
-    return Frame((right + left) / 2, np.array([[to_right[0], -to_right[1]], [to_right[1], to_right[0]]]), eyes)
+    return FaceCoordinates(
+        (right + left) / 2, np.array([[to_right[0], -to_right[1]], [to_right[1], to_right[0]]]), eyes
+    )
 
 
-def asymmetry(frame: Frame, five: Numbers) -> float:
-    """Return how far the nose's base is from the middle of the eyes: 0 from the front, by the landmarks alone."""
-    return float(frame.own(five[4:5])[0, 0])
+def asymmetry(face: FaceCoordinates, five: Numbers) -> float:
+    """Return the sideways distance of the nose's base from the middle of the eyes, by the landmarks: 0 if frontal."""
+    return float(face.own(five[4:5])[0, 0])
 
 
 def shift(own: Numbers, moved: Numbers) -> Shift:
-    """Return how a face's nose has moved against the rest. Both in the first picture's own coordinates.
+    """Measure the movement of the nose against the rest. Points are in the first picture's face coordinates.
 
-    A least-squares fit, made robust by Tukey's weights: points that were lost, on hair or in the background, count
-    for nothing.
+    A least-squares fit with Tukey's weights, so that lost points, on hair or in the background, are ignored.
 
     Raises:
         ValueError: fewer points than ``LEAST_POINTS``.
@@ -99,13 +99,13 @@ def shift(own: Numbers, moved: Numbers) -> Shift:
 
 
 def nose(own: Numbers) -> Numbers:
-    """Return how much of the nose is at points: 1 at its tip, 0 away from it."""
+    """Return the height of the nose at each point: 1 at its tip, 0 away from it."""
     ridge = np.interp(own[:, 1], [_NOSE_TOP, NOSE_TIP, NOSE_BASE], [0.0, 1.0, 0.0])
     return np.asarray(ridge * np.exp(-((own[:, 0] / _NOSE_WIDTH) ** 2) / 2), dtype=np.float32)
 
 
 def _columns(own: Numbers) -> npt.NDArray[np.float64]:
-    """Return what a sheet may do (up to the second degree, and folds in four directions), and the nose last."""
+    """Return the terms for a sheet (second degree, and folds in four directions), and the nose as the last column."""
     u, v = own[:, 0].astype(np.float64), own[:, 1].astype(np.float64)
     below = v - 0.5
     folds = [np.sqrt(each**2 + 0.003) for each in (u, below, (u + below) / np.sqrt(2), (u - below) / np.sqrt(2))]

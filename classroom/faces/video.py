@@ -1,4 +1,4 @@
-"""Pictures of a video note, read from memory. Runs in a worker process."""
+"""Decodes the pictures of a video note from memory, in a worker process."""
 
 import io
 import math
@@ -12,21 +12,21 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]
 Gray = npt.NDArray[np.uint8]
 
-PER_SECOND = 8  # pictures looked at: a head turns within about half a second
-MOST = 160  # pictures of one note, however long it is
-SIDE = 400  # pixels to which larger notes are brought for following
-_MOST_GRABBED = 4000  # a minute at 60 a second, and a margin
+PER_SECOND = 8  # pictures: a head turns within about half a second
+MOST = 160  # pictures of one note
+SIDE = 400  # pixels to which larger notes are scaled down for tracking
+_MOST_GRABBED = 4000  # a minute at 60 pictures a second, with a margin
 _LARGEST_SIDE = 1280  # pixels; Telegram's notes have at most 640
-_SQUARE = 1.02  # the longer side over the shorter
+_SQUARE = 1.02  # largest ratio of the sides
 
 
 class NoVideo(Exception):
-    """The bytes are no video note that can be read (permanent)."""
+    """The bytes are not a readable video note (permanent)."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture: when (seconds from the start), in grey for looking, and as it was."""
+    """A picture: seconds from the start, in grey for tracking, and in colour."""
 
     at: float
     gray: Gray
@@ -34,12 +34,12 @@ class Frame:
 
 
 def frames(note: bytes) -> Iterator[Frame]:
-    """Yield about ``PER_SECOND`` pictures a second, evenly, at most ``MOST``. Raises NoVideo, also half way."""
+    """Yield about ``PER_SECOND`` pictures a second, at most ``MOST``. May raise NoVideo after some pictures."""
     try:
         capture = cv2.VideoCapture(io.BytesIO(note), cv2.CAP_FFMPEG, [])  # type: ignore[call-overload]
     except cv2.error as error:
         raise NoVideo(f"not opened ({error.code})") from error
-    # Never released by hand: OpenCV 5 lets go of the reader there without holding the interpreter's lock, and crashes.
+    # Not released explicitly: OpenCV 5 would release the reader without holding the GIL, and crash.
     yield from _read(capture)
 
 
@@ -53,8 +53,8 @@ def _read(capture: cv2.VideoCapture) -> Iterator[Frame]:
         raise NoVideo(f"not square: {width:.0f} x {height:.0f} pixels")
     rate = capture.get(cv2.CAP_PROP_FPS)
     rate = rate if math.isfinite(rate) and 1 <= rate <= 240 else 30.0
-    said = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    step = max(1, round(rate / PER_SECOND), math.ceil(said / MOST) if 0 < said < _MOST_GRABBED else 1)
+    announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    step = max(1, round(rate / PER_SECOND), math.ceil(announced / MOST) if 0 < announced < _MOST_GRABBED else 1)
     found = 0
     for number in range(_MOST_GRABBED):
         if not capture.grab():

@@ -11,7 +11,7 @@ from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 
 
 class LmsError(Exception):
-    """The LMS did not do what was asked. Its text is one line without a secret."""
+    """A call to the LMS failed. Its text is one line without a secret."""
 
 
 class LmsUnavailable(LmsError):
@@ -23,15 +23,15 @@ class LmsTimedOut(LmsUnavailable):
 
 
 class SignedInElsewhere(LmsUnavailable):
-    """Another session of the teacher holds the one place, and can't be ended from here (end it there, try again)."""
+    """The teacher has another session in the LMS that can't be ended from here (end it there, try again)."""
 
 
 class WrongPassword(LmsError):
-    """E-mail and password do not fit (permanent: they have to be typed again)."""
+    """E-mail or password is wrong (permanent: they have to be typed again)."""
 
 
 class UnknownTeacher(LmsError):
-    """The LMS, or the list of teachers, has nobody with this number or address (permanent)."""
+    """The LMS, or the list of teachers, has no teacher with this number or address (permanent)."""
 
 
 class SignInNeeded(LmsError):
@@ -41,27 +41,26 @@ class SignInNeeded(LmsError):
 class LmsRefused(LmsError):
     """The LMS refuses this for good, such as a lack of rights (permanent: people have to look).
 
-    ``words`` are the LMS's own, to be quoted to the teacher: a status and perhaps a code, such as ``403
-    INSUFFICIENT_PERMISSIONS``.
+    ``words`` is what is quoted to the teacher: the LMS's status and perhaps its code, such as ``403
+    INSUFFICIENT_PERMISSIONS``; without it the whole text is quoted.
     """
 
     def __init__(self, text: str, words: str = "") -> None:
-        """Take the whole for the log, and the LMS's own words; without these the whole is quoted."""
         super().__init__(text)
         self.words = words or text
 
 
 class Duplicate(LmsError):
-    """The LMS has a record with this key already: it wants an update (permanent for a create)."""
+    """The LMS already has a record with this key (permanent for a create: an update is needed)."""
 
 
 class NotThere(LmsError):
-    """The LMS has no record with this key: it wants a create (permanent for an update)."""
+    """The LMS has no record with this key (permanent for an update: a create is needed)."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One student's line in a record. An LMS of 1 and 0 hears ``status.counts``, and the remark if it can."""
+    """One student's line in a record. An LMS that knows only 1 and 0 gets ``status.counts``."""
 
     student_id: str
     name: str
@@ -71,7 +70,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Record:
-    """What the LMS keeps of one batch's lesson: always the whole roster."""
+    """The attendance of one batch in one lesson, as the LMS stores it: always the whole roster."""
 
     campus: str
     batch: str
@@ -82,40 +81,39 @@ class Record:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A sign-in that worked; ``others_ended`` where other sessions of the teacher in the LMS had to end for it."""
+    """A successful sign-in; ``others_ended``: the teacher's other sessions in the LMS were ended for it."""
 
     teacher: Teacher
     others_ended: bool = False
 
 
 class Lms(Protocol):
-    """What an LMS can do. Every method may raise LmsUnavailable; those with a teacher also SignInNeeded."""
+    """An LMS. Every method may raise LmsUnavailable; those with a teacher also SignInNeeded."""
 
-    needs_password: bool  # False: the teacher's phone number, vouched for by Telegram, is proof enough
+    needs_password: bool  # False: the teacher's phone number, confirmed by Telegram, is enough
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
-        """Sign a teacher in and keep the tokens (through the store). ``email`` and ``password`` may be empty where
-        ``needs_password`` is False.
+        """Sign a teacher in and store the tokens. Without ``needs_password`` e-mail and password may be empty.
 
         Raises:
             WrongPassword, UnknownTeacher, SignedInElsewhere, LmsRefused.
         """
 
     async def sign_out(self, teacher: Teacher) -> None:
-        """End the teacher's sign-in there, as well as that can be done; never raises."""
+        """End the teacher's session in the LMS if possible; never raises."""
 
     async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
-        """Return what the teacher has to take attendance of; it may be some minutes old unless ``reload`` is asked for.
+        """Return the courses whose attendance the teacher takes; without ``reload`` they may be some minutes old.
 
         Raises:
             LmsRefused.
         """
 
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
-        """Return a batch's students; as old as the courses.
+        """Return a batch's students; without ``reload`` they may be some minutes old.
 
         Raises:
             LmsRefused.
@@ -134,20 +132,3 @@ class Lms(Protocol):
         Raises:
             NotThere, LmsRefused.
         """
-
-
-__all__ = [
-    "Duplicate",
-    "Line",
-    "Lms",
-    "LmsError",
-    "LmsRefused",
-    "LmsUnavailable",
-    "NotThere",
-    "Record",
-    "SignInNeeded",
-    "SignedIn",
-    "SignedInElsewhere",
-    "UnknownTeacher",
-    "WrongPassword",
-]

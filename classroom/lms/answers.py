@@ -1,21 +1,86 @@
-"""What the LMS's answers mean, in both generations of its server. Pure; no answer's text gets into an error."""
+"""Parses the LMS's answers, of both generations of its server. Pure; nothing of an answer gets into an error's text."""
 
 import base64
 import binascii
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from classroom.domain.sessions import Course, Enrolled, Status
 from classroom.lms import Line, LmsUnavailable
 
-USE_UNTIL = 60.0  # seconds before its end from which a token is not used any more
+USE_UNTIL = 60.0  # seconds before its expiry from which a token is not used any more
+ERROR_CODES = {"NO_AUTH_HEADER", "TOKEN_EXPIRED", "INVALID_TOKEN", "TOKEN_BLACKLISTED", "INSUFFICIENT_PERMISSIONS"}
+
+STATUSES = {"1": Status.PRESENT, "present": Status.PRESENT, "0": Status.ABSENT, "absent": Status.ABSENT}
+
+Parsed = TypeVar("Parsed")
+
+
+def text(value: object) -> str:
+    """Return a string or an integer as stripped text; anything else as an empty one."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value).encode(errors="replace").decode().strip()  # half an emoji could not be stored or sent back
+
+
+def _status(value: object) -> Status:
+    """Parse 1 and 0, "present" and "absent". Anything else is refused: it must never be taken for "absent"."""
+    status = STATUSES.get(text(value).casefold())
+    if status is None:
+        raise ValueError("not a status")
+    return status
+
+
+def _seconds(value: object) -> float | None:
+    """Return a number that can be a time; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value < 1e12 else None
+
+
+Text = Annotated[str, BeforeValidator(text)]
+
+
+class _Tokens(BaseModel):
+    access_token: Text = ""
+    refresh_token: Text = ""
+
+
+class _TokenAnswer(_Tokens):
+    data: Annotated[_Tokens, BeforeValidator(lambda value: value if isinstance(value, dict) else {})] = _Tokens()
+
+
+class _Row(BaseModel):
+    """A course, a student, or a lesson of the older server; a field that it lacks is empty."""
+
+    batch: Text = Field("", alias="batchNo")
+    course: Text = ""
+    subject: Text = ""
+    datetime: Text = ""
+    student_id: Text = Field("", alias="studentId")
+    name: Text = ""
+    email: Text = ""
+
+
+class _Line(BaseModel):
+    student_id: Text = Field("", alias="studentId")
+    name: Text = ""
+    status: Annotated[Status, BeforeValidator(_status)]
+    remarks: Text = ""
+
+
+class _Failure(BaseModel):
+    status: Text = ""
+    error: Text = ""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What a token says of its owner; nothing is verified, that is the LMS's part. ``ends`` is in epoch seconds."""
+    """A token's claims, not verified: that is the LMS's task. ``ends`` is in epoch seconds."""
 
     id: str = ""
     email: str = ""
@@ -24,12 +89,12 @@ class Claims:
     ends: float | None = None
 
     def usable(self, now: float) -> bool:
-        """Say whether the token may still be used at this time (epoch seconds); True where it does not say."""
+        """Whether the token may still be used at this time (epoch seconds); True for a token without an expiry."""
         return self.ends is None or now < self.ends - USE_UNTIL
 
 
 def claims(token: str) -> Claims:
-    """Read a JWT's claims; what is no JWT has none."""
+    """Read a JWT's claims; anything that is no JWT has none."""
     part = token.split(".")[1] if token.count(".") == 2 else ""
     try:
         content = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
@@ -37,25 +102,17 @@ def claims(token: str) -> Claims:
         return Claims()
     if not isinstance(content, dict):
         return Claims()
-    ends = content.get("exp")
     return Claims(
         id=text(content.get("id")) or text(content.get("sub")),
         email=text(content.get("email")),
         name=text(content.get("name")),
         campus=text(content.get("location")),
-        ends=_number(ends),
+        ends=_seconds(content.get("exp")),
     )
 
 
-def text(value: object) -> str:
-    """Return a text or a whole number as a text without spaces around it; anything else is an empty one."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    return str(value).encode(errors="replace").decode().strip()  # half an emoji could not be stored or sent back
-
-
 def read_json(content: bytes) -> Any:
-    """Return what an answer's body says. Raises LmsUnavailable."""
+    """Parse an answer's body as JSON. Raises LmsUnavailable."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -63,26 +120,23 @@ def read_json(content: bytes) -> Any:
 
 
 def tokens(answer: Any) -> tuple[str, str, bool]:
-    """Return access token, refresh token (may be empty), and whether they lay at the top, as the older server puts it.
+    """Return access token, refresh token (may be empty), and whether they were at the top, as in the older server.
 
     Raises LmsUnavailable.
     """
-    inner = answer.get("data") if isinstance(answer, dict) else None
-    older = not (isinstance(inner, dict) and text(inner.get("access_token")))
-    holder = answer if older else inner
-    access = text(holder.get("access_token")) if isinstance(holder, dict) else ""
-    refresh = text(holder.get("refresh_token")) if isinstance(holder, dict) else ""
-    if not access or not (access + refresh).isascii() or not (access + refresh).isprintable():
+    top: _TokenAnswer = _parse(_TokenAnswer, answer, "tokens")
+    older = not top.data.access_token
+    found = top if older else top.data
+    both = found.access_token + found.refresh_token
+    if not found.access_token or not both.isascii() or not both.isprintable():
         raise LmsUnavailable("the LMS's answer has no token")
-    return access, refresh, older
+    return found.access_token, found.refresh_token, older
 
 
 def courses(answer: Any) -> list[Course]:
     """Return a teacher's courses, each once, in the LMS's order. Raises LmsUnavailable."""
-    found = [
-        Course(text(each.get("batchNo")), text(each.get("subject"))) for each in _rows(answer, "attendancePending")
-    ]
-    return list(dict.fromkeys(course for course in found if course.batch and course.subject))
+    found = _list(_Row, answer, "attendancePending")
+    return list(dict.fromkeys(Course(each.batch, each.subject) for each in found if each.batch and each.subject))
 
 
 def roster(answer: Any, batch: str) -> list[Enrolled]:
@@ -91,23 +145,23 @@ def roster(answer: Any, batch: str) -> list[Enrolled]:
     Raises LmsUnavailable; also for a student without an ID: a record needs the whole roster.
     """
     found: dict[str, Enrolled] = {}
-    for each in _rows(answer, "students_data"):
-        student_id = text(each.get("studentId"))
-        if not student_id:
+    for each in _list(_Row, answer, "students_data"):
+        if not each.student_id:
             raise LmsUnavailable("the LMS's roster has a student without an ID")
-        student = Enrolled(student_id, text(each.get("name")) or student_id, batch, text(each.get("email")))
-        found.setdefault(student_id.casefold(), student)
+        student = Enrolled(each.student_id, each.name or each.student_id, batch, each.email)
+        found.setdefault(each.student_id.casefold(), student)
     return list(found.values())
 
 
 def record(answer: Any, course: Course, date: str) -> tuple[Line, ...] | None:
-    """Return what the LMS has of a batch on a date; None: no record. Raises LmsUnavailable.
+    """Return the LMS's record of a batch on a date; None: no record. Raises LmsUnavailable.
 
-    Known are three shapes: by date and subject, by subject alone, and the older server's flat list.
+    Three forms are known: by date and subject, by subject alone, and the older server's flat list. Only the record
+    that is looked for is parsed.
     """
-    for each in _rows(answer, "data"):
+    for each in _list(dict[Any, Any], answer if isinstance(answer, dict) else {"data": answer}, "data"):
         if "students" in each:
-            if _is_of(each, course, date):
+            if _is_of(_parse(_Row, each, "lesson"), course, date):
                 return _lines(each)
             continue
         days = each["dates"] if isinstance(each.get("dates"), dict) else each
@@ -119,59 +173,50 @@ def record(answer: Any, course: Course, date: str) -> tuple[Line, ...] | None:
 
 
 def is_duplicate(content: bytes) -> bool:
-    """Say whether a body says that the record exists already."""
-    return _said(content, "status").casefold() == "duplicate"
+    """Whether an error's body tells that the record exists already."""
+    return _failure(content).status.casefold() == "duplicate"
 
 
 def error_code(content: bytes) -> str:
-    """Return the older server's code of an error, such as TOKEN_EXPIRED; nothing else of a body is let through."""
-    code = _said(content, "error")
-    known = {"NO_AUTH_HEADER", "TOKEN_EXPIRED", "INVALID_TOKEN", "TOKEN_BLACKLISTED", "INSUFFICIENT_PERMISSIONS"}
-    return code if code in known else ""
+    """Return the older server's error code, such as TOKEN_EXPIRED, if it is a known one; else an empty text."""
+    code = _failure(content).error
+    return code if code in ERROR_CODES else ""
 
 
-def _said(content: bytes, name: str) -> str:
+def _list(kind: type[Parsed], answer: Any, name: str) -> list[Parsed]:
+    """Return the list of this name in an answer. Raises LmsUnavailable."""
+    wanted: Any = kind
+    found: list[Parsed] = _parse(list[wanted], answer.get(name) if isinstance(answer, dict) else None, name)
+    return found
+
+
+def _parse(kind: Any, answer: Any, name: str) -> Any:
     try:
-        answer = read_json(content)
+        return _adapter(kind).validate_python(answer)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        where = ".".join(map(str, (name, *first["loc"])))
+        raise LmsUnavailable(f"the LMS's answer is not in the expected form ({where}: {first['type']})") from None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _failure(content: bytes) -> _Failure:
+    try:
+        failure: _Failure = _parse(_Failure, read_json(content), "error")
+        return failure
     except LmsUnavailable:
-        return ""
-    return text(answer.get(name)) if isinstance(answer, dict) else ""
+        return _Failure()
 
 
-def _rows(answer: Any, name: str) -> list[Mapping[str, Any]]:
-    """Return the objects in a list of an answer; the older server's records are the answer itself."""
-    rows = answer.get(name) if isinstance(answer, dict) else answer if name == "data" else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise LmsUnavailable(f"the LMS's answer has no {name}")
-    return rows
+def _is_of(lesson: _Row, course: Course, date: str) -> bool:
+    subject = lesson.course or lesson.subject
+    return (lesson.batch, subject, lesson.datetime[:10]) == (course.batch, course.subject, date)
 
 
-def _is_of(row: Mapping[str, Any], course: Course, date: str) -> bool:
-    batch, subject = text(row.get("batchNo")), text(row.get("course")) or text(row.get("subject"))
-    return (batch, subject, text(row.get("datetime"))[:10]) == (course.batch, course.subject, date)
-
-
-def _lines(holder: Mapping[str, Any]) -> tuple[Line, ...]:
-    return tuple(
-        Line(
-            text(each.get("studentId")), text(each.get("name")), _status(each.get("status")), text(each.get("remarks"))
-        )
-        for each in _rows(holder, "students")
-    )
-
-
-def _status(value: object) -> Status:
-    """Read 1 and 0, "present" and "absent". Anything else is no answer: never take it for "absent"."""
-    match text(value).casefold():
-        case "1" | "present":
-            return Status.PRESENT
-        case "0" | "absent":
-            return Status.ABSENT
-    raise LmsUnavailable("the LMS's answer has a status that is not known")
-
-
-def _number(value: object) -> float | None:
-    """Return a number that can be a time; None: it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 < value < 1e12 else None
+def _lines(holder: Any) -> tuple[Line, ...]:
+    found = _list(_Line, holder, "students")
+    return tuple(Line(each.student_id, each.name, each.status, each.remarks) for each in found)

@@ -1,18 +1,19 @@
-"""Teachers and rosters from CSV files in one folder, marks back to CSV files: an LMS with nothing to configure.
+"""Teachers and rosters read from CSV files in one folder, marks written to CSV files: an LMS without configuration.
 
-``teachers.csv``, a line a teacher; ``batches`` may be left out or empty (all of them), several are divided by ``|``::
+``teachers.csv`` has one line for each teacher; ``batches`` may be missing or empty (all), several are separated by
+``|``::
 
     phone,name,email,campus,batches
     +7 701 000 00 01,A. Teacher,a.teacher@example.org,Main,CS-101 | CS-102
 
-Every other ``.csv`` in the folder is a roster, a line a student in a batch; several subjects are divided by ``|``, and
-``name`` and ``email`` may be left out::
+Every other ``.csv`` in the folder is a roster, one line for each student in a batch; several subjects are separated by
+``|``, and ``name`` and ``email`` may be missing::
 
     batch,subject,student_id,name,email
     CS-101,Algorithms | Physics,25B030001,A. Student,a.student@example.org
 
-Columns may stand in any order, among others, divided by commas, semicolons or tabs, in any encoding that Excel writes.
-Marks go to ``marks/``, a file for each batch, subject and date, replaced as a whole at each change.
+Columns may be in any order, with others between them, separated by commas, semicolons or tabs, in any encoding that
+Excel writes. Marks are written to ``marks/``: a file for each batch, subject and date, replaced whole at each change.
 """
 
 import asyncio
@@ -49,10 +50,9 @@ Result = TypeVar("Result")
 
 
 class FileWrong(LmsRefused):
-    """A file can't be read (permanent: the operator has to mend it). The text names file and line."""
+    """A file can't be read (permanent: the operator has to correct it). The text names file and line (0: no line)."""
 
     def __init__(self, file: str, line: int, what: str) -> None:
-        """Take the file's name, the line's number (0: the file as a whole) and what is wrong there."""
         super().__init__(f"{file}, line {line}: {what}" if line else f"{file}: {what}")
 
 
@@ -84,28 +84,30 @@ class _Listed:
 
 
 class CsvLms:
-    """An ``Lms`` in a folder. The files are read anew each time: an operator's change counts at once."""
+    """An ``Lms`` in a folder. The files are read at each call, so an operator's change takes effect at once.
+
+    ``folder`` has the rosters; ``marks`` is the folder for the marks, by default ``marks`` in it.
+    """
 
     needs_password = False
 
     def __init__(self, folder: Path, marks: Path | None = None) -> None:
-        """Take the folder of the rosters, and that of the marks (``marks`` in it where none is given)."""
         self._folder = folder
         self._marks = marks or folder / "marks"
         self._writing = asyncio.Lock()
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: there are no connections."""
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
         """Find the teacher by the phone number alone. Raises UnknownTeacher, FileWrong, LmsUnavailable."""
         listed = await _in_thread(lambda: self._listed(phone))
         if listed is None:
-            raise UnknownTeacher(f"{TEACHERS} has nobody with this phone number")
+            raise UnknownTeacher(f"{TEACHERS} has no teacher with this phone number")
         return SignedIn(Teacher(telegram_id, phone, listed.email, listed.name, listed.phone, listed.campus))
 
     async def sign_out(self, teacher: Teacher) -> None:
-        """There is nothing to end."""
+        """Do nothing: there are no sessions."""
 
     async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
         """Return the teacher's batches and subjects, sorted. Raises FileWrong, SignInNeeded, LmsUnavailable."""
@@ -113,7 +115,7 @@ class CsvLms:
         def read() -> list[Course]:
             listed = self._listed(f"+{teacher.phone}")
             if listed is None:
-                raise SignInNeeded(f"{TEACHERS} has nobody with this phone number any more")
+                raise SignInNeeded(f"{TEACHERS} no longer has a teacher with this phone number")
             batches = {batch.casefold() for batch in listed.batches}
             courses = self._rosters()
             return sorted(
@@ -124,7 +126,7 @@ class CsvLms:
         return await _in_thread(read)
 
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
-        """Return a batch's students in the files' order. Raises FileWrong, LmsUnavailable."""
+        """Return a batch's students in the order of the files. Raises FileWrong, LmsUnavailable."""
         return await _in_thread(lambda: self._rosters().get(course, []))
 
     async def create(self, teacher: Teacher, record: Record) -> None:
@@ -132,7 +134,7 @@ class CsvLms:
         path = self._marks / file_name(record)
         async with self._writing:
             if await _in_thread(path.exists):
-                raise Duplicate(f"{path.name} is there already")
+                raise Duplicate(f"{path.name} exists already")
             await _in_thread(lambda: _write(path, record))
 
     async def update(self, teacher: Teacher, record: Record) -> None:
@@ -140,11 +142,11 @@ class CsvLms:
         path = self._marks / file_name(record)
         async with self._writing:
             if not await _in_thread(path.exists):
-                raise NotThere(f"{path.name} is not there")
+                raise NotThere(f"{path.name} does not exist")
             await _in_thread(lambda: _write(path, record))
 
     def counted(self) -> tuple[int, int, set[str]]:
-        """Read everything; return how many teachers and batches there are, and the students' IDs.
+        """Read all files; return the number of teachers, of batches, and the students' IDs.
 
         Raises FileWrong, OSError.
         """
@@ -154,7 +156,7 @@ class CsvLms:
         students = {student.student_id for enrolled in rosters.values() for student in enrolled}
         return teachers, len({course.batch for course in rosters}), students
 
-    # within a thread
+    # called in a thread
 
     def _listed(self, phone: str) -> _Listed | None:
         wanted = phone_digits(phone)
@@ -163,9 +165,9 @@ class CsvLms:
         for row in _rows(self._folder / TEACHERS, _TEACHERS_WANTED):
             digits = phone_digits(row["phone"])
             if not digits or _NUMBER_SPOILED.fullmatch(row["phone"]):
-                raise row.wrong(f"'{row['phone']}' is no phone number{_spoiled(row['phone'])}")
+                raise row.wrong(f"'{row['phone']}' is not a phone number{_spoiled(row['phone'])}")
             if digits in found:
-                raise row.wrong(f"the phone number is in line {found[digits]} already")
+                raise row.wrong(f"the phone number is already in line {found[digits]}")
             found[digits] = row.line
             if digits == wanted:
                 name = row["name"] or row["email"] or row["phone"]
@@ -188,7 +190,7 @@ class CsvLms:
                 if key in seen:
                     first = seen[key]
                     where = f"line {first.line}" if first.file == row.file else f"{first.file}, line {first.line}"
-                    raise row.wrong(f"student ID {student.student_id} is in this batch already ({where})")
+                    raise row.wrong(f"student ID {student.student_id} is already in this batch ({where})")
                 seen[key] = row
                 rosters.setdefault(course, []).append(student)
         return rosters
@@ -198,14 +200,14 @@ async def _in_thread(work: Callable[[], Result]) -> Result:
     try:
         return await asyncio.to_thread(work)
     except OSError as error:
-        raise LmsUnavailable(f"the rosters' folder can't be used ({error.strerror})") from error
+        raise LmsUnavailable(f"the folder of the rosters can't be used ({error.strerror})") from error
 
 
 # reading
 
 
 def phone_digits(text: str) -> str:
-    """Return a phone number's digits in international form; a leading 8 or 00 of local habit is understood."""
+    """Return a phone number's digits in international form; a local prefix 8 or 00 is understood."""
     digits = "".join(character for character in text if character.isdecimal() and character.isascii())
     if text.strip().startswith("+"):
         return digits
@@ -215,19 +217,19 @@ def phone_digits(text: str) -> str:
 
 
 def _enrolments(row: _Row) -> Iterator[tuple[Course, Enrolled]]:
-    """Return what one line of a roster says. Raises FileWrong."""
+    """Return the enrolments in one line of a roster. Raises FileWrong."""
     batch, student_id, subjects = " ".join(row["batch"].split()), row["studentid"], row.several("subject")
     for column, value in (("batch", batch), ("subject", subjects), ("student_id", student_id)):
         if not value:
             raise row.wrong(f"{column} is empty")
     if _NUMBER_SPOILED.fullmatch(student_id):
-        raise row.wrong(f"'{student_id}' is no student ID{_spoiled(student_id)}")
+        raise row.wrong(f"'{student_id}' is not a student ID{_spoiled(student_id)}")
     for subject in dict.fromkeys(subjects):
         yield Course(batch, subject), Enrolled(student_id, row["name"] or student_id, batch, row["email"].lower())
 
 
 def _spoiled(value: str) -> str:
-    return ": give the column the format Text in the spreadsheet" if _NUMBER_SPOILED.fullmatch(value) else ""
+    return ": set the column's format to Text in the spreadsheet" if _NUMBER_SPOILED.fullmatch(value) else ""
 
 
 def _rows(path: Path, wanted: set[str]) -> Iterator[_Row]:
@@ -254,24 +256,24 @@ def _rows(path: Path, wanted: set[str]) -> Iterator[_Row]:
             if twice := sorted({each for each in columns if each and columns.count(each) > 1}):
                 raise FileWrong(path.name, reader.line_num, f"the header has two columns {', '.join(twice)}")
     except csv.Error as error:
-        raise FileWrong(path.name, reader.line_num, f"no CSV ({error})") from None
+        raise FileWrong(path.name, reader.line_num, f"not CSV ({error})") from None
     if not columns:
         raise FileWrong(path.name, 0, "the file is empty")
 
 
 def _is_hint(text: str) -> bool:
-    """Say whether this is the line in which Excel names its delimiter."""
+    """Whether this is the line in which Excel names its delimiter."""
     return text.strip().casefold().startswith("sep=")
 
 
 def _column(header: str) -> str:
-    """Return a column's name as all spellings of it share it."""
+    """Return a column's canonical name: many spellings of a header mean the same."""
     name = re.sub(r"[\s_.-]", "", header).casefold()
     return {"id": "studentid", "group": "batch", "batchno": "batch", "course": "subject"}.get(name, name)
 
 
 def _decoded(content: bytes, file: str) -> str:
-    """Return a file's text: UTF-8, Excel's "Unicode Text", or what Excel writes on Windows in Cyrillic countries."""
+    """Decode a file: UTF-8, Excel's "Unicode Text", or what Excel writes on Windows in Cyrillic countries."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings: tuple[str, ...] = ("utf-16",)
     else:
@@ -281,21 +283,21 @@ def _decoded(content: bytes, file: str) -> str:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise FileWrong(file, 0, "the text's encoding is not known: save it as CSV UTF-8")
+    raise FileWrong(file, 0, "unknown encoding: save the file as CSV UTF-8")
 
 
 # writing
 
 
 def file_name(record: Record) -> str:
-    """Return the file's name of a record: readable, safe everywhere, and another one for each other record."""
+    """Return the name of a record's file: readable, safe on every system, and unique to the record."""
     key = "\n".join((record.campus, record.batch, record.subject, record.date))
     parts = [_safe(part, 70) for part in (record.date, record.batch, record.subject)]
     return f"{' '.join(part for part in parts if part)} {hashlib.sha256(key.encode()).hexdigest()[:10]}.csv"
 
 
 def _safe(text: str, most: int) -> str:
-    """Return a text of letters, digits and dashes, of so many bytes at most."""
+    """Return a text of letters, digits and dashes, at most this many bytes long."""
     plain = re.sub(r"[^\w-]+", "_", text).strip("_")
     return plain.encode()[:most].decode(errors="ignore")
 
@@ -309,4 +311,4 @@ def _write(path: Path, record: Record) -> None:
         marks = (line.status.value, str(int(line.status.counts)), line.remark)
         writer.writerow([harmless(cell) for cell in (*cells, *marks)])
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    replace_file(path, "\ufeff" + text.getvalue())  # by the mark at the beginning Excel knows UTF-8
+    replace_file(path, "\ufeff" + text.getvalue())  # Excel recognises UTF-8 by the byte order mark

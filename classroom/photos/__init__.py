@@ -1,17 +1,17 @@
-"""ID photos: where they come from, and how that fails. Two sources: a folder, and S3."""
+"""ID photos: the protocol of a source and its errors. Sources: a folder, and S3."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
-LARGEST_PHOTO = 5 * 1024 * 1024  # bytes: what Rekognition takes of a picture that is sent to it
+LARGEST_PHOTO = 5 * 1024 * 1024  # bytes: Rekognition's limit for pictures in a request
 
 
 class PhotoError(Exception):
-    """A photo can't be had. Its text is one line without a secret."""
+    """A photo can't be loaded. Its text is one line without secrets."""
 
 
 class PhotoMissing(PhotoError):
-    """There is no photo of this student (permanent, until somebody adds one)."""
+    """The student has no photo (permanent until one is added)."""
 
 
 class PhotoTooLarge(PhotoError):
@@ -19,32 +19,32 @@ class PhotoTooLarge(PhotoError):
 
 
 class PhotosUnavailable(PhotoError):
-    """The source does not answer, or is throttled (try again)."""
+    """The source does not answer, or throttles (try again)."""
 
 
 class PhotosRefused(PhotoError):
-    """The source does not let us in, or does not exist (permanent: the operator has to change it)."""
+    """The source denies access, or does not exist (permanent: the operator has to change it)."""
 
 
 @dataclass(frozen=True)
 class IdPhoto:
-    """A picture, as it was kept, and what tells it from its successor (an ETag, a time of change)."""
+    """A stored picture, with a tag that changes with it (an ETag, a time of change)."""
 
     content: bytes
     tag: str
 
 
 class Photos(Protocol):
-    """Where ID photos come from. Any method may raise PhotosUnavailable, PhotosRefused."""
+    """A source of ID photos. Any method may raise PhotosUnavailable, PhotosRefused."""
 
     async def tag(self, student_id: str) -> str:
-        """Return what tells a student's photo from its successor, without loading it. Raises PhotoMissing."""
+        """Return the tag of a student's photo without loading it. Raises PhotoMissing."""
 
     async def photo(self, student_id: str) -> IdPhoto:
         """Return a student's photo. Raises PhotoMissing, PhotoTooLarge."""
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close all connections."""
 
 
 __all__ = [

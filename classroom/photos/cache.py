@@ -1,4 +1,4 @@
-"""Keeps the ID photos that were used last, so that a second try or a review does not load them again."""
+"""A cache of recently used ID photos, so that a second try or a review does not load them again."""
 
 import asyncio
 from collections import OrderedDict
@@ -9,34 +9,32 @@ MOST_BYTES = 32 * 1024 * 1024
 
 
 class CachedPhotos:
-    """``Photos`` in front of others. A kept photo is used as long as its tag is the source's.
+    """``Photos`` that caches those of another source, which it closes. A cached photo is used while its tag is current.
 
-    Requests for one student that come together are answered with one load.
+    Simultaneous requests for one student share one load. At most ``most_bytes`` of pictures are cached.
     """
 
     def __init__(self, photos: Photos, most_bytes: int = MOST_BYTES) -> None:
-        """Take the source, which is closed with this, and how many bytes of pictures are kept at most."""
         self._photos = photos
         self._most = most_bytes
-        self._kept: OrderedDict[str, IdPhoto] = OrderedDict()  # by student, the one used last at the end
+        self._kept: OrderedDict[str, IdPhoto] = OrderedDict()  # by student, most recently used last
         self._size = 0
         self._loads: dict[str, asyncio.Task[IdPhoto]] = {}
 
     async def tag(self, student_id: str) -> str:
-        """Ask the source."""
         return await self._photos.tag(student_id)
 
     async def photo(self, student_id: str) -> IdPhoto:
-        """Return a student's photo as the source has it now."""
+        """Return a student's current photo."""
         load = self._loads.get(student_id)
         if load is None:
             load = asyncio.create_task(self._load(student_id), name="id-photo")
             self._loads[student_id] = load
             load.add_done_callback(lambda done: self._ended(student_id, done))
-        return await asyncio.shield(load)  # who gives up must not take it from the others
+        return await asyncio.shield(load)  # a cancelled request must not cancel it for the others
 
     async def close(self) -> None:
-        """Give up what is being loaded, forget every photo and close the source."""
+        """Cancel all loads, drop all photos and close the source."""
         loads = list(self._loads.values())
         for load in loads:
             load.cancel()
@@ -49,7 +47,7 @@ class CachedPhotos:
         kept = self._kept.get(student_id)
         try:
             if kept is not None and await self._photos.tag(student_id) == kept.tag:
-                if student_id in self._kept:  # others' photos may have pushed it out meanwhile
+                if student_id in self._kept:  # it may have been evicted meanwhile
                     self._kept.move_to_end(student_id)
                 return kept
             photo = await self._photos.photo(student_id)
@@ -74,7 +72,7 @@ class CachedPhotos:
     def _ended(self, student_id: str, load: asyncio.Task[IdPhoto]) -> None:
         self._loads.pop(student_id, None)
         if not load.cancelled():
-            load.exception()  # whoever still waits has it; nobody is left to be told otherwise
+            load.exception()  # marks the exception as retrieved: waiting callers get it anyway
 
 
 __all__ = ["MOST_BYTES", "CachedPhotos"]

@@ -11,18 +11,16 @@ from classroom.photos.names import ENDINGS, checked
 
 
 class FolderPhotos:
-    """``Photos`` of a folder. The folder is looked at anew each time, so a photo counts from when it is put there."""
+    """``Photos`` of a folder. It is read at each request, so new photos count at once; it may be created later."""
 
     def __init__(self, folder: Path) -> None:
-        """Take the folder; it may be made later."""
         self._folder = folder
 
     async def tag(self, student_id: str) -> str:
-        """Return when a student's photo was changed, and its size."""
+        """Return a tag made of a photo's time of change and size."""
         return await asyncio.to_thread(self._tag, student_id)
 
     async def photo(self, student_id: str) -> IdPhoto:
-        """Return a student's photo."""
         return await asyncio.to_thread(self._photo, student_id)
 
     async def close(self) -> None:
@@ -44,7 +42,7 @@ class FolderPhotos:
     def _find(self, student_id: str) -> Path:
         """Return the path of a student's photo. Raises OSError as well."""
         student_id = checked(student_id)
-        for ending in ENDINGS:  # as photos are mostly called; spares reading a large folder
+        for ending in ENDINGS:  # the usual names; avoids listing a large folder
             if _is_file(path := self._folder / f"{student_id}.{ending}"):
                 return path
         wanted = [f"{student_id}.{ending}".casefold() for ending in ENDINGS]
@@ -58,7 +56,7 @@ class FolderPhotos:
         cause = error.strerror or type(error).__name__
         if isinstance(error, NotADirectoryError) or not os.access(self._folder, os.R_OK | os.X_OK):
             return PhotosRefused(f"the folder of the ID photos can't be opened: {cause}")
-        if isinstance(error, FileNotFoundError):  # taken away between two looks
+        if isinstance(error, FileNotFoundError):  # deleted meanwhile
             return PhotoMissing(f"the folder has no photo of {student_id}")
         if isinstance(error, PermissionError):
             return PhotosRefused(f"the photo of {student_id} may not be read: {cause}")
@@ -76,7 +74,7 @@ def _read(file: BinaryIO, student_id: str) -> IdPhoto:
 
 
 def _is_file(path: Path) -> bool:
-    """Say whether a path leads to a file; a pipe, which would be waited for without end, is none."""
+    """Say whether a path is a regular file; reading a pipe could block forever."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """ID photos in an S3 bucket: ``{prefix}STUDENT_ID.jpg``, ``.jpeg`` or ``.png``.
 
-Where we may read objects but not list the bucket, S3 answers 403 for a key that does not exist. Such an answer means
-"missing" while a photo that could be read before still can; else it means that we are not let in.
+Without the permission to list the bucket, S3 answers 403 for a key that does not exist. This counts as "missing" while
+a photo that was read before can still be read; otherwise access is denied.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ PART = 256 * 1024  # bytes
 
 T = TypeVar("T")
 
-_DENIED = frozenset({"AccessDenied", "403"})  # a HEAD's answer has no body, and so no more than the status
+_DENIED = frozenset({"AccessDenied", "403"})  # the answer to a HEAD has no body, only the status
 _MISSING = frozenset({"NoSuchKey", "404"})
 
 
 class S3Photos:
-    """``Photos`` of a bucket."""
+    """``Photos`` of a bucket, under keys that begin with ``prefix``. Time-outs are in seconds."""
 
     def __init__(
         self,
@@ -36,38 +36,35 @@ class S3Photos:
         timeout: float = TIMEOUT,
         whole_timeout: float = WHOLE_TIMEOUT,
     ) -> None:
-        """Take the bucket's name, what keys begin with, and time-outs in seconds."""
         self._bucket = bucket
         self._prefix = prefix
         self._s3 = AwsService("s3", access, timeout=timeout, whole_timeout=whole_timeout)
-        self._read_before = ""  # a key that we were let in to
+        self._read_before = ""  # a key that could be read
 
     async def tag(self, student_id: str) -> str:
         """Return the ETag of a student's photo."""
         keys = self._keys(student_id)
         found, _ = await self._first(keys, _head)
-        if found is None:  # the answer to a GET has a body, which says why
+        if found is None:  # unlike a HEAD, a GET has a body that says why
             found, denied = await self._first(keys[:1], _etag)
             if found is None:
                 raise await self._nothing(student_id, denied)
         return found
 
     async def photo(self, student_id: str) -> IdPhoto:
-        """Return a student's photo."""
         found, denied = await self._first(self._keys(student_id), partial(_get, student_id))
         if found is None:
             raise await self._nothing(student_id, denied)
         return found
 
     async def close(self) -> None:
-        """Let go of the connections."""
         await self._s3.close()
 
     def _keys(self, student_id: str) -> list[str]:
         return [f"{self._prefix}{checked(student_id)}.{ending}" for ending in ENDINGS]
 
     async def _first(self, keys: list[str], ask: Callable[[Any, str, str], T]) -> tuple[T | None, bool]:
-        """Return the answer for the first key that exists, if any, and whether one was denied."""
+        """Return the answer for the first existing key, if any, and whether access to one was denied."""
         denied = False
         for key in keys:
             try:
@@ -87,7 +84,7 @@ class S3Photos:
         return None, denied
 
     async def _nothing(self, student_id: str, denied: bool) -> PhotoMissing | PhotosRefused:
-        """Return the error for a student of whom no key gave anything."""
+        """Return the error for a student without any readable key."""
         if not denied:
             return PhotoMissing(f"the bucket has no photo of {student_id}")
         found = None
@@ -99,8 +96,8 @@ class S3Photos:
                 "s3 answers AccessDenied (HTTP 403): s3:GetObject and s3:ListBucket have to be allowed"
             )
         log.warning(
-            "s3 denies the photo of %s while another can be read: taken as missing; "
-            "with s3:ListBucket it would say which",
+            "s3 denies the photo of %s while another one can be read: treated as missing; "
+            "with s3:ListBucket S3 would distinguish the two",
             student_id,
         )
         return PhotoMissing(f"s3 denies the photo of {student_id}, as it does with missing ones")
@@ -122,7 +119,7 @@ def _get(student_id: str, client: Any, bucket: str, key: str) -> IdPhoto:
     with contextlib.closing(answer["Body"]) as body:
         size = int(answer.get("ContentLength", 0))
         if size <= LARGEST_PHOTO:
-            for part in body.iter_chunks(PART):  # to its end, where botocore compares length and checksum
+            for part in body.iter_chunks(PART):  # to the end, where botocore checks length and checksum
                 content += part
                 if len(content) > LARGEST_PHOTO:
                     break

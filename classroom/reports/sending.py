@@ -66,7 +66,7 @@ class Reports:
         session, now = found.session, self._room.clock.now()
         kind = "final" if final else "provisional"
         key = f"report:{session.id}:{kind}:{end_of(session).isoformat()}"
-        claim = None if asked else (lambda: self._room.teacher.told.claim(key, now))
+        claim = None if asked else (lambda: self._room.teacher.claims.claim(key, now))
         if asked:
             self._asked = {key: at for key, at in self._asked.items() if now - at < ASKED_TWICE}
             if self._asked.setdefault(session.id, now) != now:

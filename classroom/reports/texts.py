@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from classroom.counted import Counted, note_text, refused_lines
 from classroom.domain.face_policy import NOTES
-from classroom.domain.sessions import CheckIn, Session, Sheet, Status, Step, attendance_percentage
+from classroom.domain.sessions import CheckIn, CheckInStep, Session, Sheet, Status, attendance_percentage
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short, split
@@ -59,7 +59,7 @@ def _lms_lines(_: Texts, found: Counted) -> list[str]:
 
 
 def _failures(_: Texts, found: Counted) -> list[str]:
-    failed = found.waiting(Step.PLACE, Step.FACE, Step.CHECKING, Step.CONFIRM, Step.REVIEW, Step.REJECTED)
+    failed = found.waiting(*(step for step in CheckInStep if step is not CheckInStep.DONE))
     if not failed:
         return []
     return [
@@ -69,7 +69,7 @@ def _failures(_: Texts, found: Counted) -> list[str]:
 
 
 def _reason(_: Texts, check_in: CheckIn) -> str:
-    if check_in.step is Step.CONFIRM and check_in.note not in NOTES:
+    if check_in.step is CheckInStep.CONFIRM and check_in.note not in NOTES:
         return _("not confirmed")
     return note_text(_, check_in)
 

@@ -1,39 +1,22 @@
-"""What the classroom's things look like as documents of MongoDB, and the indexes over them.
+"""The classroom's records as documents of MongoDB, and the indexes over them.
 
-Times are text in UTC, of one length, so that they compare as times do and keep their microseconds (MongoDB's dates
-have milliseconds); only what MongoDB itself deletes after a time carries a date.
+Only what MongoDB itself deletes after a time carries a date of its own; it has milliseconds, the texts microseconds.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from classroom.domain.sessions import (
-    Binding,
-    CheckIn,
-    Consent,
-    Enrolled,
-    Mark,
-    Place,
-    Session,
-    Sheet,
-    Status,
-    Step,
-    Teacher,
-    Template,
-)
-from classroom.store import TRIES_KEPT, StoreDamaged, account_hash
-from classroom.store.face_checks import face_from, plain_face
+from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template
+from classroom.store import TRIES_KEPT, account_hash
+from classroom.store.plain import fields_of, parse, parse_check_in, reading, text_of
 
 Document = dict[str, Any]
 
-# "sparse": who lacks the field is not in the index, so letting go of something unique is leaving out its field. An
-# empty list is a value as others are: it must be left out as well.
+# "sparse": a document without the field is not in the index, so a unique value is freed by removing its field. An
+# empty list is a value, too: it has to be removed as well.
 INDEXES: dict[str, list[IndexModel]] = {
     "sessions": [
         IndexModel("lessons", unique=True, sparse=True),
@@ -70,64 +53,38 @@ INDEXES: dict[str, list[IndexModel]] = {
 }
 
 
-def text_of(at: datetime) -> str:
-    """Return a time as it is kept."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def lesson_of(sheet: Sheet) -> str:
-    """Return what no two sessions may have both, as one text: a lesson of a batch."""
-    return json.dumps([sheet.campus, sheet.batch, sheet.subject, sheet.date], ensure_ascii=False)
-
-
-@contextmanager
-def _reading(collection: str) -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StoreDamaged(f"a document of '{collection}' is not as this program writes it ({error!r})") from error
-
-
-# teachers
+def _keyed(record: Any, key: str) -> Document:
+    """Return a record's document, with the field that is its key as ``_id``."""
+    fields = fields_of(record)
+    return {"_id": fields.pop(key), **fields}
 
 
 def teacher_document(teacher: Teacher) -> Document:
-    """Return a teacher's document."""
-    fields = asdict(teacher)
-    return {"_id": fields.pop("telegram_id"), **fields}
+    return _keyed(teacher, "telegram_id")
 
 
-@_reading("teachers")
 def teacher_from(document: Document) -> Teacher:
-    """Return the teacher of a document."""
-    names = ("phone", "email", "name", "lms_id", "campus")
-    return Teacher(document["_id"], **{name: document[name] for name in names})
+    return parse(Teacher, "teachers", document | {"telegram_id": document["_id"]})
 
 
-# sessions: with their codes and the lessons that they hold, so that opening one is one insert
+# A session's document also holds its codes and lessons, so that opening a session is one insert.
 
 
 def session_document(session: Session, lessons: list[str], code: str, valid_until: datetime) -> Document:
     """Return a new session's document with its first code."""
-    fields = asdict(session)
-    times = {name: _maybe_text(getattr(session, name)) for name in ("ended_at", "reported_at", "final_at")}
-    document = {
-        "_id": fields.pop("id"),
-        **fields,
-        **times,
-        "batches": list(session.batches),
-        "opened_at": text_of(session.opened_at),
-        "closes_at": text_of(session.closes_at),
-        "lessons": lessons,
-        "revision": 0,
-    }
-    if not lessons:
-        del document["lessons"]
+    document = {**_keyed(session, "id"), "revision": 0}
+    if lessons:
+        document["lessons"] = lessons
     return with_codes(document, [{"code": code, "valid_until": text_of(valid_until)}])
 
 
+def lesson_of(sheet: Sheet) -> str:
+    """Return a batch's lesson as one text, which no two sessions may share."""
+    return json.dumps([sheet.campus, sheet.batch, sheet.subject, sheet.date], ensure_ascii=False)
+
+
 def with_codes(document: Document, codes: list[Document]) -> Document:
-    """Return a session's document with these codes, the newest last; those before them are remembered as past."""
+    """Return a session's document with these codes, the newest last; those before them become past codes."""
     changed = {name: value for name, value in document.items() if name not in ("codes", "live_codes")}
     kept = {each["code"] for each in codes}
     gone = [each for each in document.get("codes", []) if each["code"] not in kept]
@@ -138,45 +95,32 @@ def with_codes(document: Document, codes: list[Document]) -> Document:
     return changed
 
 
-@_reading("sessions")
+def good_codes(document: Document, now: datetime) -> list[Document]:
+    """Return a session's codes that are valid now, the newest last."""
+    return [each for each in document.get("codes", []) if each["valid_until"] >= text_of(now)]
+
+
 def session_from(document: Document) -> Session:
-    """Return the session of a document."""
-    return Session(
-        id=document["_id"],
-        teacher=document["teacher"],
-        campus=document["campus"],
-        subject=document["subject"],
-        batches=tuple(document["batches"]),
-        date=document["date"],
-        place=Place(**document["place"]),
-        opened_at=datetime.fromisoformat(document["opened_at"]),
-        closes_at=datetime.fromisoformat(document["closes_at"]),
-        rotate_seconds=document["rotate_seconds"],
-        ended_at=_maybe_time(document["ended_at"]),
-        cancelled=document["cancelled"],
-        reported_at=_maybe_time(document["reported_at"]),
-        final_at=_maybe_time(document["final_at"]),
-    )
+    return parse(Session, "sessions", document | {"id": document["_id"]})
 
 
 # sheets: the collection "marks"
 
 
 def sheet_id(session_id: str, batch: str) -> str:
-    """Return a sheet's key. A session's id has no slash in it."""
+    """Return a sheet's key. A session's ID has no slash in it."""
     return f"{session_id}/{batch}"
 
 
 def sheet_document(sheet: Sheet, draft_since: datetime) -> Document:
-    """Return a new sheet's document: a draft until its session is kept.
+    """Return a new sheet's document: a draft until its session is stored.
 
-    A student's mark stands under the student's place in the roster: an ID may hold what a field's name may not.
+    A student's mark is stored under the student's position in the roster: an ID may have characters that a field's
+    name may not.
     """
-    fields = asdict(sheet)
     return {
         "_id": sheet_id(sheet.session, sheet.batch),
-        **fields,
-        "roster": list(fields["roster"]),
+        **fields_of(sheet),
         "students": [student.student_id.casefold() for student in sheet.roster],
         "marks": {},
         "owed": True,
@@ -184,137 +128,74 @@ def sheet_document(sheet: Sheet, draft_since: datetime) -> Document:
     }
 
 
-@_reading("marks")
 def sheet_from(document: Document) -> Sheet:
-    """Return the sheet of a document."""
-    roster = tuple(Enrolled(**student) for student in document["roster"])
-    marks = [_mark(roster[int(place)].student_id, mark) for place, mark in document["marks"].items()]
-    return Sheet(
-        session=document["session"],
-        campus=document["campus"],
-        batch=document["batch"],
-        subject=document["subject"],
-        date=document["date"],
-        teacher=document["teacher"],
-        roster=roster,
-        marks={mark.student_id: mark for mark in marks},
-        version=document["version"],
-        acked_version=document["acked_version"],
-        in_lms=document["in_lms"],
-        refused=document["refused"],
-    )
+    with reading("marks"):
+        roster = document["roster"]
+        marks = [{**mark, "student_id": roster[int(at)]["student_id"]} for at, mark in document["marks"].items()]
+        by_student = {mark["student_id"]: mark for mark in marks}
+    return parse(Sheet, "marks", document | {"marks": by_student})
 
 
-@_reading("marks")
 def place_in(document: Document, student_id: str) -> int:
-    """Return a student's place in a sheet's roster."""
-    place: int = document["students"].index(student_id.casefold())
+    """Return a student's position in a sheet's roster."""
+    with reading("marks"):
+        place: int = document["students"].index(student_id.casefold())
     return place
 
 
-@_reading("marks")
 def mark_in(document: Document, student_id: str) -> Mark | None:
     """Return a student's mark in a sheet."""
-    place = document["students"].index(student_id.casefold())
-    mark = document["marks"].get(str(place))
-    return _mark(document["roster"][place]["student_id"], mark) if mark is not None else None
+    place = place_in(document, student_id)
+    with reading("marks"):
+        mark = document["marks"].get(str(place))
+        student = document["roster"][place]
+    return parse(Mark, "marks", mark | {"student_id": student["student_id"]}) if mark is not None else None
 
 
 def mark_document(mark: Mark) -> Document:
-    """Return a mark as it stands in its sheet."""
-    return {"status": mark.status.value, "at": text_of(mark.at), "by": mark.by, "reason": mark.reason}
-
-
-def _mark(student_id: str, mark: Document) -> Mark:
-    return Mark(student_id, Status(mark["status"]), datetime.fromisoformat(mark["at"]), mark["by"], mark["reason"])
-
-
-# check-ins
+    """Return a mark as it is stored in its sheet."""
+    return {name: value for name, value in fields_of(mark).items() if name != "student_id"}
 
 
 def check_in_id(session_id: str, student_id: str) -> str:
-    """Return a check-in's key. A session's id has no slash in it."""
+    """Return a check-in's key. A session's ID has no slash in it."""
     return f"{session_id}/{student_id}"
 
 
 def check_in_document(check_in: CheckIn) -> Document:
-    """Return a check-in's document."""
-    times = {"code_at": text_of(check_in.code_at), "updated_at": _maybe_text(check_in.updated_at)}
-    key = check_in_id(check_in.session, check_in.student_id)
-    return {"_id": key, **asdict(check_in), **times, "step": check_in.step.value, "face": plain_face(check_in.face)}
+    return {"_id": check_in_id(check_in.session, check_in.student_id), **fields_of(check_in)}
 
 
-@_reading("check_ins")
 def check_in_from(document: Document) -> CheckIn:
-    """Return the check-in of a document."""
-    return CheckIn(
-        session=document["session"],
-        student_id=document["student_id"],
-        telegram_id=document["telegram_id"],
-        step=Step(document["step"]),
-        code_at=datetime.fromisoformat(document["code_at"]),
-        note=document["note"],
-        distance=document["distance"],
-        accuracy=document["accuracy"],
-        updated_at=_maybe_time(document["updated_at"]),
-        face=face_from(document["face"]),
-    )
-
-
-# faces
+    with reading("check_ins"):
+        face = document["face"]
+    return parse_check_in(document, face)
 
 
 def consent_document(consent: Consent) -> Document:
-    """Return a consent's document."""
-    return {"_id": consent.telegram_id, "given": consent.given, "at": text_of(consent.at), "wording": consent.wording}
+    return _keyed(consent, "telegram_id")
 
 
-@_reading("consents")
 def consent_from(document: Document) -> Consent:
-    """Return the consent of a document."""
-    return Consent(document["_id"], document["given"], datetime.fromisoformat(document["at"]), document["wording"])
+    return parse(Consent, "consents", document | {"telegram_id": document["_id"]})
 
 
 def template_document(template: Template) -> Document:
-    """Return a template's document. Its key is the student ID without case."""
-    return {"_id": template.student_id.casefold(), **asdict(template), "made_at": text_of(template.made_at)}
+    """Return a template's document. Its key is the student ID in lower case."""
+    return {"_id": template.student_id.casefold(), **fields_of(template)}
 
 
-@_reading("templates")
 def template_from(document: Document) -> Template:
-    """Return the template of a document."""
-    return Template(
-        document["student_id"],
-        document["engine"],
-        document["photo_tag"],
-        bytes(document["sealed"]),
-        datetime.fromisoformat(document["made_at"]),
-    )
+    return parse(Template, "templates", document)
 
 
-# bindings: one that was undone keeps the record of that, and lets go of both unique fields
+# bindings: one that was undone keeps the record of that, and frees both unique fields
 
 
 def binding_document(binding: Binding) -> Document:
-    """Return a binding's document."""
-    return {
-        "student_id": binding.student_id,
-        "telegram_id": binding.telegram_id,
-        "bound_at": text_of(binding.bound_at),
-        "folded": binding.student_id.casefold(),
-        "account": account_hash(binding.telegram_id),
-    }
+    keys = {"folded": binding.student_id.casefold(), "account": account_hash(binding.telegram_id)}
+    return fields_of(binding) | keys
 
 
-@_reading("bindings")
 def binding_from(document: Document) -> Binding:
-    """Return the binding of a document."""
-    return Binding(document["telegram_id"], document["student_id"], datetime.fromisoformat(document["bound_at"]))
-
-
-def _maybe_text(at: datetime | None) -> str | None:
-    return text_of(at) if at is not None else None
-
-
-def _maybe_time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text is not None else None
+    return parse(Binding, "bindings", document)

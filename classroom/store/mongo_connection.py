@@ -1,4 +1,4 @@
-"""How MongoDB is reached, asked and understood; no word of what the classroom keeps there."""
+"""The connection to MongoDB: time limits, typed errors, schema version."""
 
 import asyncio
 import time
@@ -27,45 +27,59 @@ from classroom.store.documents import INDEXES, Document
 from core.encryption import Cipher
 
 P = ParamSpec("P")
-Here = TypeVar("Here", bound="MongoConnection")
+Connection = TypeVar("Connection", bound="MongoConnection")
 Result = TypeVar("Result")
 Migration = Callable[[AsyncDatabase[Document]], Awaitable[None]]
 
 
 async def _with_faces(database: AsyncDatabase[Document]) -> None:
-    """Bring documents from before faces to version 2."""
+    """Migrate check-ins to version 2, which has faces."""
     await database["check_ins"].update_many({"face": {"$exists": False}}, {"$set": {"face": None}})
 
 
-# What brings the documents one version forward, the first first; each may be done twice. The first version is 1.
-# One that was released never changes; tests keep documents of every version.
+# Each migrates the documents to the next version, beginning with version 1, and may be repeated. A released migration
+# never changes; the tests have documents of every version.
 MIGRATIONS: list[Migration] = [_with_faces]
 
-TURNS = 10  # how many ask at a time: more make a small MongoDB slower, not faster
-PATIENCE = 5.0  # seconds for one answer of MongoDB; a person waits for it
-RACES = 100  # how often a change is tried anew that others were faster with: one of them gets on each time
+TURNS = 10  # concurrent calls: more make a small MongoDB slower, not faster
+PATIENCE = 5.0  # seconds for an answer of MongoDB; a person waits for it
+RACES = 100  # attempts at a change that loses races: in each race one caller wins
 
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
-REFUSED = {13, 18, 33, 8000}  # Unauthorized, AuthenticationFailed, UnsupportedFormat, a hosted service's own refusal
-PASSING = {14031, 64, 91, 100, 112, 133, 189, 262, 10107, 11600, 11602, 13435, 13436}  # full, stepping down, ending
-DNS_IS_DOWN = {"LifetimeTimeout", "NoNameservers"}  # dnspython\'s, behind mongodb+srv://
+REFUSED = {13, 18, 33, 8000}  # Unauthorized, AuthenticationFailed, UnsupportedFormat, a hosted service's refusal
+PASSING = {
+    14031,
+    64,
+    91,
+    100,
+    112,
+    133,
+    189,
+    262,
+    10107,
+    11600,
+    11602,
+    13435,
+    13436,
+}  # disk full, stepping down, shutting down
+DNS_IS_DOWN = {"LifetimeTimeout", "NoNameservers"}  # of dnspython, for mongodb+srv://
 
 
 def asks(
-    method: Callable[Concatenate[Here, P], Awaitable[Result]],
-) -> Callable[Concatenate[Here, P], Coroutine[Any, Any, Result]]:
-    """Ask MongoDB when it is one's turn, and say what goes wrong in the store's own words.
+    method: Callable[Concatenate[Connection, P], Awaitable[Result]],
+) -> Callable[Concatenate[Connection, P], Coroutine[Any, Any, Result]]:
+    """Run a method when it is its turn, and convert MongoDB's errors to the store's.
 
-    A class that comes at once waits here for as long as it takes, and not against MongoDB's own time limit. Where
-    MongoDB turns out to be gone meanwhile, those who wait are told so together, not one time limit after the other.
+    When a whole class checks in at once, its calls wait here, and not against MongoDB's own time limit. If MongoDB
+    turns out to be gone, all waiting calls fail together, not one time limit after the other.
     """
 
     @wraps(method)
-    async def ask(store: Here, /, *arguments: P.args, **options: P.kwargs) -> Result:
+    async def ask(store: Connection, /, *arguments: P.args, **options: P.kwargs) -> Result:
         came = time.monotonic()
         async with store._turns:
             if store._gone_at is not None and store._gone_at >= came:
-                raise StoreUnavailable("MongoDB did not answer those who asked before")
+                raise StoreUnavailable("MongoDB did not answer earlier calls")
             try:
                 return await method(store, *arguments, **options)
             except (PyMongoError, BSONError) as error:
@@ -78,24 +92,28 @@ def asks(
 
 
 def as_store_error(error: PyMongoError | BSONError) -> StoreError:
-    """Return an error as the store's. Addresses, and what the documents hold, stay out of the text."""
+    """Convert an error to the store's. Its text has no addresses and nothing of the documents."""
     name = type(error).__name__
-    if isinstance(error, BSONError):  # a document that can't be written, or read
-        return StoreDamaged(f"such a document can't be kept in MongoDB, or read ({name})")
+    if isinstance(error, BSONError):
+        return StoreDamaged(f"a document can't be written to MongoDB, or read ({name})")
     if error.timeout or isinstance(error, ConnectionFailure | CursorNotFound | InvalidOperation | WriteConcernError):
-        return StoreUnavailable(f"MongoDB does not answer, or can't say that it has kept something ({name})")
+        return StoreUnavailable(f"MongoDB does not answer, or can't confirm a write ({name})")
     if type(error.__context__).__name__ in DNS_IS_DOWN:
-        return StoreUnavailable(f"MongoDB's name can't be looked up now ({type(error.__context__).__name__})")
+        return StoreUnavailable(f"MongoDB's host name can't be looked up now ({type(error.__context__).__name__})")
     code = error.code if isinstance(error, OperationFailure) else None
     if code in REFUSED or isinstance(error, ConfigurationError):
-        return StoreRefused(f"MongoDB does not let us in, or is too old (MONGODB_URI; {name}, code {code})")
+        return StoreRefused(f"MongoDB refuses the sign-in, or is too old (MONGODB_URI; {name}, code {code})")
     if code in PASSING or error.has_error_label("RetryableWriteError"):
         return StoreUnavailable(f"MongoDB can't do it now ({name}, code {code})")
     return StoreDamaged(f"MongoDB can't do what this program needs ({name}, code {code})")
 
 
 class MongoConnection:
-    """A database of MongoDB, 4.4 or later, with the classroom's schema."""
+    """A database of MongoDB, 4.4 or later, with the classroom's schema.
+
+    ``uri`` may hold a password; ``cipher`` encrypts passwords and tokens. ``patience`` is in seconds: each method has
+    reached MongoDB, or raises StoreUnavailable, after about this long.
+    """
 
     def __init__(
         self,
@@ -106,44 +124,40 @@ class MongoConnection:
         patience: float = PATIENCE,
         migrations: Sequence[Migration] = MIGRATIONS,
     ) -> None:
-        """Take the address (it may hold a password), the database's name, and what encrypts passwords and tokens.
-
-        ``patience`` is in seconds: each method has found MongoDB, or says StoreUnavailable, after about so long.
-        """
         self._uri = uri
         self._name = database
-        self._cipher = cipher
+        self.cipher = cipher
         self._patience = patience
         self._migrations = migrations
         self._client: AsyncMongoClient[Document] | None = None
         self._turns = asyncio.Semaphore(TURNS)
-        self._gone_at: float | None = None  # when it last did not answer; monotonic
+        self._gone_at: float | None = None  # the last time it did not answer; monotonic
 
     @asks
     async def open(self) -> None:
-        """Connect, make the indexes, bring the documents forward.
+        """Connect, create the indexes, migrate the documents.
 
         Raises:
             StoreRefused, StoreDamaged: see there.
-            EncryptionKeyError: there are tokens that none of the keys fits.
+            EncryptionKeyError: no key can decrypt the stored tokens.
         """
         if self._client is None:
             self._client = self._connect()
         version = await self._version()
         for name, indexes in INDEXES.items():
-            await self._collection(name).create_indexes(indexes)
-        schema = self._collection("schema")
+            await self.collection(name).create_indexes(indexes)
+        schema = self.collection("schema")
         for number, migrate in enumerate(self._migrations[version - 1 :], version):
             await migrate(self._database)
             await schema.update_one({"_id": "classroom", "version": number}, {"$set": {"version": number + 1}})
-        async for document in self._collection("jwt_tokens").find():
-            self._cipher.decrypt(document["secrets"])
+        async for document in self.collection("jwt_tokens").find():
+            self.cipher.decrypt(document["secrets"])
 
     def _connect(self) -> AsyncMongoClient[Document]:
         milliseconds = int(self._patience * 1000)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error", UserWarning)  # a mistyped option, "tls" among them, is no detail
+                warnings.simplefilter("error", UserWarning)  # a mistyped option may be "tls"
                 return AsyncMongoClient(
                     self._uri,
                     appname="attendance",
@@ -156,8 +170,8 @@ class MongoConnection:
             raise StoreRefused("MONGODB_URI: got a value that is not shown here, wants mongodb://...") from None
 
     async def _version(self) -> int:
-        """Return the schema's version; a new database gets the newest."""
-        newest, schema = 1 + len(self._migrations), self._collection("schema")
+        """Return the schema version; a new database gets the newest."""
+        newest, schema = 1 + len(self._migrations), self.collection("schema")
         try:
             await schema.insert_one({"_id": "classroom", "version": newest})
         except DuplicateKeyError:
@@ -171,7 +185,7 @@ class MongoConnection:
         return newest
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -180,15 +194,25 @@ class MongoConnection:
     def _database(self) -> AsyncDatabase[Document]:
         if self._client is None:
             raise StoreUnavailable("the classroom's store is closed")
-        # What is acknowledged is on disk, and a new primary has it; what decides is read where it is written.
+        # An acknowledged write is on disk and on a majority of the servers; reads come from the server that writes.
         return self._client.get_database(
             self._name, read_preference=ReadPreference.PRIMARY, write_concern=WriteConcern("majority", j=True)
         )
 
-    def _collection(self, name: str) -> AsyncCollection[Document]:
+    def collection(self, name: str) -> AsyncCollection[Document]:
         return self._database[name]
 
 
 def too_many_races() -> StoreUnavailable:
-    """Return what is said where others were faster each time."""
     return StoreUnavailable("too many changes at once in MongoDB")
+
+
+async def put(store: MongoConnection, name: str, document: Document) -> None:
+    """Insert a document, or replace the one with its key."""
+    for _ in range(RACES):
+        try:
+            await store.collection(name).replace_one({"_id": document["_id"]}, document, upsert=True)
+        except DuplicateKeyError:
+            continue  # another process has inserted it at the same moment
+        return
+    raise too_many_races()

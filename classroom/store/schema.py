@@ -1,7 +1,8 @@
-"""The SQLite store's schema: the script of each version, the first first. A version that was released never changes."""
+"""The tables of the classroom's SQLite store."""
 
-MIGRATIONS = [
-    """
+from core.sqlite import Schema
+
+_VERSION_1 = """
     CREATE TABLE teachers (
         telegram_id    INTEGER PRIMARY KEY,
         phone          TEXT NOT NULL,
@@ -37,7 +38,7 @@ MIGRATIONS = [
         session        TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
         code           TEXT NOT NULL,
         valid_until    TEXT NOT NULL,
-        number         INTEGER NOT NULL,        -- which of the session's codes
+        number         INTEGER NOT NULL,        -- counts the session's codes
         PRIMARY KEY (session, number)
     ) WITHOUT ROWID;
     CREATE INDEX codes_by_code ON codes (code, valid_until);
@@ -52,16 +53,16 @@ MIGRATIONS = [
         acked_version  INTEGER NOT NULL DEFAULT -1,
         in_lms         INTEGER NOT NULL DEFAULT 0,
         refused        TEXT NOT NULL DEFAULT '',
-        freed          INTEGER NOT NULL DEFAULT 0,  -- cancelled before the LMS had anything: its key may be taken again
+        freed          INTEGER NOT NULL DEFAULT 0,  -- cancelled before the LMS had a record: its key is free again
         PRIMARY KEY (session, batch)
     ) WITHOUT ROWID;
     CREATE UNIQUE INDEX one_sheet_a_lesson ON sheets (campus, batch, subject, date) WHERE freed = 0;
-    CREATE TABLE enrolled (                     -- the rosters, frozen when the session was opened
+    CREATE TABLE enrolled (                     -- the rosters as they were when the session was opened
         session        TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
         position       INTEGER NOT NULL,
         batch          TEXT NOT NULL,
         student_id     TEXT NOT NULL,
-        folded         TEXT NOT NULL,           -- the ID without case
+        folded         TEXT NOT NULL,           -- the ID in lower case
         name           TEXT NOT NULL,
         email          TEXT NOT NULL,
         PRIMARY KEY (session, position)
@@ -93,11 +94,11 @@ MIGRATIONS = [
     CREATE TABLE bindings (
         folded         TEXT PRIMARY KEY,
         student_id     TEXT NOT NULL,
-        telegram_id    INTEGER UNIQUE,          -- null: the person had their data deleted
-        account        TEXT NOT NULL UNIQUE,    -- the Telegram account, hashed: it takes no other ID either
+        telegram_id    INTEGER UNIQUE,          -- null: the person's data were deleted
+        account        TEXT NOT NULL UNIQUE,    -- the Telegram account, hashed: it can't take another ID
         bound_at       TEXT NOT NULL
     ) WITHOUT ROWID;
-    CREATE TABLE unbindings (                   -- the record of what teachers undid
+    CREATE TABLE unbindings (                   -- bindings that teachers undid
         student_id     TEXT NOT NULL,
         telegram_id    INTEGER,
         by_teacher     INTEGER NOT NULL,
@@ -106,14 +107,14 @@ MIGRATIONS = [
     );
     CREATE TABLE attempts (                     -- wrong codes
         telegram_id    INTEGER NOT NULL,
-        folded         TEXT NOT NULL,           -- the student ID that was given with it
+        folded         TEXT NOT NULL,           -- the student ID that was typed, in lower case
         at             TEXT NOT NULL
     );
     CREATE INDEX attempts_of ON attempts (telegram_id, at);
     CREATE INDEX attempts_on ON attempts (folded, at);
-    """,
-    """
-    ALTER TABLE check_ins ADD COLUMN face TEXT; -- JSON: the challenge and the note that answers it
+"""
+_VERSION_2 = """
+    ALTER TABLE check_ins ADD COLUMN face TEXT; -- JSON: the challenge and the video note
     CREATE INDEX check_ins_checking ON check_ins (json_extract(face, '$.sent_at')) WHERE step = 'checking';
     CREATE TABLE consents (
         telegram_id    INTEGER PRIMARY KEY,
@@ -122,11 +123,11 @@ MIGRATIONS = [
         wording        INTEGER NOT NULL
     );
     CREATE TABLE templates (
-        folded         TEXT PRIMARY KEY,        -- the student ID without case
+        folded         TEXT PRIMARY KEY,        -- the student ID in lower case
         student_id     TEXT NOT NULL,
         engine         TEXT NOT NULL,
         photo_tag      TEXT NOT NULL,
-        sealed         BLOB NOT NULL,           -- with a key of the person's own, which is not in this file
+        sealed         BLOB NOT NULL,           -- encrypted with the person's own key, which is not in this file
         made_at        TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE used_notes (                   -- recordings that were used once
@@ -135,5 +136,14 @@ MIGRATIONS = [
         at             TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX used_notes_by_time ON used_notes (at);
-    """,
-]
+"""
+
+SCHEMA = Schema(
+    owner="classroom_store",
+    tables=(
+        *("teachers", "jwt_tokens", "sessions", "codes", "sheets", "enrolled", "marks", "check_ins", "bindings"),
+        *("unbindings", "attempts", "consents", "templates", "used_notes"),
+    ),
+    legacy={1: 1, 2: 2},
+    migrations=(_VERSION_1, _VERSION_2),
+)

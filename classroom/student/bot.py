@@ -14,19 +14,20 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, MessageHandler, filters
 
-from classroom.check_in.check_ins import Answer, CheckIns, Told
+from classroom.check_in.answers import Answer, AnswerKind
+from classroom.check_in.check_ins import CheckIns
 from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import Binding, Mark, Session, Sheet, Status, Step, attendance_percentage
+from classroom.domain.sessions import Binding, CheckInStep, Mark, Session, Sheet, Status, attendance_percentage
 from classroom.services import Classroom, typed
-from classroom.student.face_check import FaceTalk
+from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.texts import answer_text, refusal_text, status_word
 from telegram_app.i18n import LANGUAGES, Texts, texts
 from telegram_app.lines import short
 from telegram_app.outbox import ANSWER, NOTICE, Button, Item, Keyboard
 from telegram_app.outbox_table import Action
-from telegram_app.people import Step as Asked
+from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,9 @@ ON_SCREEN = timedelta(minutes=10)  # for which a question is taken to be in sigh
 class StudentBot:
     """The handlers of the student's bot."""
 
-    def __init__(self, room: Classroom, check_ins: CheckIns, traces: FaceTraces, faces: FaceTalk | None = None) -> None:
+    def __init__(
+        self, room: Classroom, check_ins: CheckIns, traces: FaceTraces, faces: FaceDialog | None = None
+    ) -> None:
         """Take what the bots share, the check-ins, what takes away traces of faces, and who talks about faces (None:
         none are checked).
         """
@@ -136,7 +139,7 @@ class StudentBot:
                 return
             await self._enter(person, student_id, _digits(text))
         elif _COORDINATES.fullmatch(text):
-            await self._say(person, refusal_text(_, policy.Refusal.TYPED))
+            await self._say(person, refusal_text(_, policy.LocationRefusal.TYPED))
         elif both is not None:
             await self._enter(person, both["id"].strip(), _digits(both["code"]))
         elif _ID.fullmatch(text) and await self._room.store.binding_of(person) is None:
@@ -160,12 +163,12 @@ class StudentBot:
         else:
             await self._side.outbox.put(Item(person, "strip", slot=SCREEN), Item(person, "send", question))
 
-    def _in_sight(self, before: Asked | None) -> bool:
+    def _in_sight(self, before: ConversationStep | None) -> bool:
         return before is not None and before.name == CODE and self._room.clock.now() - before.at < ON_SCREEN
 
     async def _enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> None:
         told = await self._check_ins.enter(person, student_id and student_id[:LONGEST_ID], code, typed_at)
-        await self._room.set_step(self._side, person, CODE if told.answer is Answer.WRONG else "")
+        await self._room.set_step(self._side, person, CODE if told.kind is AnswerKind.WRONG else "")
         await self._tell(person, told)
 
     # the place
@@ -192,8 +195,8 @@ class StudentBot:
             await self._say(person, said, hide=True)
             return
         told = await self._check_ins.place(person, evidence)
-        telling = (Answer.WAITING, Answer.REVIEW, Answer.CONSENT, Answer.CHALLENGE)
-        if moved and (told.answer not in telling or not told.is_new):
+        telling = (AnswerKind.WAITING, AnswerKind.REVIEW, AnswerKind.CONSENT, AnswerKind.CHALLENGE)
+        if moved and (told.kind not in telling or not told.is_new):
             return  # a live location moves every few seconds: only what is new is worth a message
         await self._tell(person, told, located=True)
 
@@ -204,7 +207,7 @@ class StudentBot:
         await self._room.set_step(self._side, person, PRACTICE)
         text = _("A practice check-in: nothing is marked. Share your location with the button below, from your phone.")
         if self._room.settings.location_policy == "strict":
-            text = _("A practice check-in: nothing is marked.") + " " + refusal_text(_, policy.Refusal.NOT_LIVE)
+            text = _("A practice check-in: nothing is marked.") + " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE)
         await self._side.outbox.put(self._asking(person, text))
 
     def _asking(self, person: int, text: str) -> Item:
@@ -214,15 +217,15 @@ class StudentBot:
             return Item(person, "send", text, ask="nothing")
         return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
 
-    async def _tell(self, person: int, told: Told, located: bool = False) -> None:
+    async def _tell(self, person: int, told: Answer, located: bool = False) -> None:
         """Say what became of a code or a location."""
         _ = self._side.texts(person)
         text = answer_text(_, told, self._room.settings.location_policy)
-        if told.answer in (Answer.PLACE, Answer.OUTSIDE, Answer.REFUSED):
+        if told.kind in (AnswerKind.PLACE, AnswerKind.OUTSIDE, AnswerKind.REFUSED):
             await self._side.outbox.put(Item(person, "strip", slot=SCREEN), self._asking(person, text))
-        elif told.answer is Answer.WRONG:
+        elif told.kind is AnswerKind.WRONG:
             await self._side.outbox.put(*below(person, text, [[Button(_("Back"), "menu")]]))
-        elif told.answer in (Answer.CONSENT, Answer.CHALLENGE) and self._faces is not None:
+        elif told.kind in (AnswerKind.CONSENT, AnswerKind.CHALLENGE) and self._faces is not None:
             await self._faces.show(person, told)
         else:
             await self._say(person, text, hide=located)
@@ -238,7 +241,7 @@ class StudentBot:
         action: Action = "edit" if in_place else "send"  # in the place of the acknowledgement, or ringing
         lane = ANSWER if in_place else NOTICE  # who has sent a video waits for this
         item = Item(person, action, self._marked(person, session, mark), slot=f"mark:{session.id}", lane=lane)
-        if await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now)):
+        if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s, to be told of the mark", session.id, student_id)
 
     async def tell_acked(self, session: Session, sheet: Sheet) -> None:
@@ -253,7 +256,7 @@ class StudentBot:
         text = self._marked(person, session, mark) + "\n" + _("The LMS has it.")
         key = f"lms:{session.id}:{mark.student_id}:{mark.status.value}:{mark.at.isoformat() if mark.by else ''}"
         item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
-        await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
+        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now))
 
     def _marked(self, person: int, session: Session, mark: Mark) -> str:
         _ = self._side.texts(person)
@@ -273,7 +276,7 @@ class StudentBot:
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
         item = Item(person, "send", text.format(subject=short(session.subject, 300)), lane=NOTICE)
         key, now = f"rejected:{session.id}:{student_id}:{person}", self._room.clock.now()
-        if await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now)):
+        if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s, to be told of the rejection", session.id, student_id)
 
     async def catch_up(self, session: Session) -> None:
@@ -291,7 +294,7 @@ class StudentBot:
         else:
             await self._traces.hand_over(session, marked)
         for check_in in await self._room.store.check_ins(session.id):
-            if check_in.step is Step.REJECTED and check_in.student_id not in marked:
+            if check_in.step is CheckInStep.REJECTED and check_in.student_id not in marked:
                 await self.tell_rejected(session, check_in.student_id, check_in.telegram_id)
 
     async def tell_cancelled(self, session: Session) -> None:
@@ -303,20 +306,20 @@ class StudentBot:
         marked = {student_id: sheet.in_lms for sheet in sheets for student_id in sheet.marks}
         for check_in in await self._room.store.check_ins(session.id):
             # a check that came to its end in this moment found the session cancelled, and has told nothing
-            dropped = check_in.step is Step.REJECTED and check_in.face is not None and not check_in.note
-            if marked.get(check_in.student_id) or (check_in.step is Step.REJECTED and not dropped):
+            dropped = check_in.step is CheckInStep.REJECTED and check_in.face is not None and not check_in.note
+            if marked.get(check_in.student_id) or (check_in.step is CheckInStep.REJECTED and not dropped):
                 continue
             _, person = self._side.texts(check_in.telegram_id), check_in.telegram_id
             said = _("Your teacher has cancelled the check-in for {subject}.").format(
                 subject=short(session.subject, 300)
             )
             action: Action = "amend" if check_in.student_id in marked else "send"
-            if action == "send" and (dropped or check_in.step is Step.CHECKING):
+            if action == "send" and (dropped or check_in.step is CheckInStep.CHECKING):
                 action = "edit"  # the acknowledgement of the video
             slot = f"mark:{session.id}" if action != "send" else None
             item = Item(person, action, said, slot=slot, lane=NOTICE)
             key, now = f"cancelled:{session.id}:{check_in.student_id}:{person}", self._room.clock.now()
-            await self._side.outbox.put(item, when=functools.partial(self._side.told.claim, key, now))
+            await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
         if self._faces is not None:
             await self._faces.cancelled(session)
 
@@ -437,7 +440,7 @@ class StudentBot:
         message, person = update.effective_message, sender(update)
         _ = self._side.texts(person)
         if message is not None and message.venue is not None:
-            await self._say(person, refusal_text(_, policy.Refusal.VENUE))
+            await self._say(person, refusal_text(_, policy.LocationRefusal.VENUE))
             return
         await self._ask_code(person, _("Please send it as text."))
 

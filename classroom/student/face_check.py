@@ -1,25 +1,27 @@
-"""The student's bot where faces are checked: what is agreed to, the challenge, the video, and what became of it.
+"""The student bot's face check: consent, challenge, video note, and the result.
 
-One message asks for consent and then holds the challenge; another one acknowledges the video and then says what came
-of it, or holds the next challenge. So a check-in stays at four messages.
+One message asks for consent and then shows the challenge; another one acknowledges the video and then shows the
+result, or the next challenge. So a check-in stays at four messages.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
 from telegram import Message, Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, MessageHandler, filters
 
-from classroom.check_in.check_ins import Answer, Told
-from classroom.check_in.face_steps import Decided, FaceSteps, seconds_left
+from classroom.check_in.answers import Answer, AnswerKind
+from classroom.check_in.evidence import note_of
+from classroom.check_in.face_results import CheckInChange, FaceResults
+from classroom.check_in.face_steps import FaceSteps, seconds_left
 from classroom.domain import face_policy as policy
-from classroom.domain.face_policy import Examined, Note, NoteRefusal, Verdict
-from classroom.domain.sessions import CheckIn, Mark, Session, Step
+from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal
+from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Session
 from classroom.domain.video_notes import Unusable
 from classroom.services import Classroom
 from classroom.store import StoreError
@@ -42,100 +44,104 @@ from telegram_app.side import Context, sender, tapped
 log = logging.getLogger(__name__)
 
 _VIDEOS = filters.VIDEO_NOTE | filters.VIDEO | filters.PHOTO | filters.ANIMATION | filters.Document.VIDEO
-_SHOWN_IN_PLACE = (Answer.CONSENT, Answer.CHALLENGE, Answer.WAITING, Answer.OVER)
+_SHOWN_IN_PLACE = (AnswerKind.CONSENT, AnswerKind.CHALLENGE, AnswerKind.WAITING, AnswerKind.OVER)
 
 # Puts a note into the queue; returns its place there, 1 for the first.
 Submit = Callable[[CheckIn], int]
 
 
-class FaceTalk:
-    """The handlers of the student's bot for faces, and what tells students of decisions."""
+class FaceDialog:
+    """The student bot's handlers for face checks, and the messages about their results."""
 
     def __init__(
-        self, room: Classroom, steps: FaceSteps, reviews: FaceReviews, traces: FaceTraces, submit: Submit
+        self,
+        classroom: Classroom,
+        steps: FaceSteps,
+        results: FaceResults,
+        reviews: FaceReviews,
+        traces: FaceTraces,
+        submit: Submit,
     ) -> None:
-        """Take what the bots share, the steps, the teacher's pictures, what takes videos away, and what puts a note
-        into the queue.
-        """
         self._traces = traces
-        self._room = room
-        self._side = room.student
+        self._classroom = classroom
+        self._side = classroom.student
         self._steps = steps
+        self._results = results
         self._reviews = reviews
         self._submit = submit
-        # a note is acknowledged before its decision is told, however fast that comes
+        # by person: a note is acknowledged before its result is sent, however fast the result comes
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers, which look at an update before the others of the student's bot."""
+        """Return the handlers, which come before the other handlers of the student bot."""
         sent = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE & _VIDEOS
         return [
             CallbackQueryHandler(self._tap, pattern=r"^face:(yes|no|new):[0-9a-f]{12}$"),
             MessageHandler(sent, self._video),
         ]
 
-    # what is asked
+    # questions
 
-    async def show(self, person: int, told: Told) -> None:
-        """Ask, below, for consent or for the video."""
-        if told.session is None or told.check_in is None:
+    async def show(self, person: int, answer: Answer) -> None:
+        """Ask for consent or for the video in a new message."""
+        if answer.session is None or answer.check_in is None:
             return
-        slot = question_slot(told.check_in)
-        text, keyboard = self._asked(person, told.session, told.check_in)
+        slot = question_slot(answer.check_in)
+        text, keyboard = self._question(person, answer.session, answer.check_in)
         await self._side.outbox.put(
             Item(person, "strip", slot=slot), Item(person, "photo", text, keyboard, slot, file=ROUND_VIDEO)
         )
 
-    def _asked(self, person: int, session: Session, check_in: CheckIn, before: str = "") -> tuple[str, Keyboard]:
-        """Return the question that a check-in waits with, below what is said ``before`` it."""
-        _, settings, now = self._side.texts(person), self._room.settings, self._room.clock.now()
+    def _question(self, person: int, session: Session, check_in: CheckIn, before: str = "") -> tuple[str, Keyboard]:
+        """Return text and buttons of the question for a check-in's step; ``before`` is a line above it."""
+        _, settings, now = self._side.texts(person), self._classroom.settings, self._classroom.clock.now()
         lines, face = [f"<b>{short(session.subject, 100)}</b>", *([before] if before else [])], check_in.face
         key = session.id
         if face is None or face.given_at is None:
             until = policy.next_term_end(now.astimezone(settings.zone).date(), settings.term_ends)
             lines.append(consent_text(_, settings.face_engine, settings.aws_region, until))
-            return "\n".join(lines), [
-                [Button(_("I Agree"), f"face:yes:{key}"), Button(_("Without My Face"), f"face:no:{key}")]
-            ]
-        seconds = self._left(session, check_in)
+            buttons = [Button(_("I Agree"), f"face:yes:{key}"), Button(_("Without My Face"), f"face:no:{key}")]
+            return "\n".join(lines), [buttons]
+        seconds = self._seconds_left(session, check_in)
         lines.append(challenge_text(_, face.motions, seconds) if seconds else run_out_text(_))
-        return "\n".join(lines), self._below_challenge(_, key)
+        return "\n".join(lines), self._challenge_keyboard(_, key)
 
-    def _below_challenge(self, _: Texts, key: str) -> Keyboard:
+    def _challenge_keyboard(self, _: Texts, key: str) -> Keyboard:
         return [[Button(_("New Challenge"), f"face:new:{key}"), Button(_("I Can't Do This"), f"face:no:{key}")]]
 
-    def _left(self, session: Session, check_in: CheckIn) -> int:
-        grace = timedelta(seconds=self._room.settings.checkin_grace_seconds)
-        return seconds_left(session, check_in, self._room.clock.now(), grace)
+    def _seconds_left(self, session: Session, check_in: CheckIn) -> int:
+        grace = timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
+        return seconds_left(session, check_in, self._classroom.clock.now(), grace)
 
     async def _tap(self, update: Update, context: Context) -> None:
-        """Take a tap: consent, none, or the wish for a new challenge; repeated and outdated ones change nothing."""
+        """Handle a tap: consent, refusal, or a new challenge; repeated and outdated taps change nothing."""
         person, query = sender(update), update.callback_query
         if query is None:
             return
         _face, what, session_id = (query.data or "::").split(":")
         do = {"yes": self._steps.agree, "no": self._steps.decline, "new": self._steps.another_challenge}[what]
         try:
-            told = await do(person, session_id)
+            answer = await do(person, session_id)
         except StoreError:
             await tapped(update)
             raise
         _ = self._side.texts(person)
         message = query.message
-        if told.session is None or told.check_in is None or told.answer not in _SHOWN_IN_PLACE:
+        if answer.session is None or answer.check_in is None or answer.kind not in _SHOWN_IN_PLACE:
             await self._side.old_button(update)
             if message is not None:
                 await self._side.outbox.fill(person, "face:old", message.message_id)
                 await self._side.outbox.put(Item(person, "strip", slot="face:old"))
             return
-        early = _("The time for this one still runs: {seconds} s left.").format(
-            seconds=self._left(told.session, told.check_in)
-        )
-        await tapped(update, early if what == "new" and not told.is_new and told.answer is Answer.CHALLENGE else None)
-        text, keyboard = self._asked(person, told.session, told.check_in)
-        if told.answer in (Answer.WAITING, Answer.OVER):
-            text, keyboard = answer_text(_, told, self._room.settings.location_policy), []
-        slot = question_slot(told.check_in)
+        notice = None
+        if what == "new" and not answer.is_new and answer.kind is AnswerKind.CHALLENGE:
+            seconds = self._seconds_left(answer.session, answer.check_in)
+            notice = _("This challenge is still valid for {seconds} s.").format(seconds=seconds)
+        await tapped(update, notice)
+        text, keyboard = self._question(person, answer.session, answer.check_in)
+        if answer.kind in (AnswerKind.WAITING, AnswerKind.OVER):
+            text, keyboard = answer_text(_, answer, self._classroom.settings.location_policy), []
+        slot = question_slot(answer.check_in)
         if message is not None and slot.startswith("face:"):
             await self._side.outbox.fill(person, slot, message.message_id)
         pictured = isinstance(message, Message) and bool(message.photo)
@@ -149,163 +155,147 @@ class FaceTalk:
         if message is None:
             return
         async with self.turn(person):
-            told = await self._steps.note(person, note_of(message), message.message_id)
-            if told.answer is Answer.CHECKING and told.is_new and told.check_in is not None:
-                await self._acknowledge(person, told.check_in, self._submit(told.check_in) - 1)
+            answer = await self._steps.note(person, note_of(message), message.message_id)
+            if answer.kind is AnswerKind.CHECKING and answer.is_new and answer.check_in is not None:
+                await self._acknowledge(person, answer.check_in, self._submit(answer.check_in) - 1)
                 return
-        if told.is_known:
+        if answer.is_known:
             return
-        await self._answer(person, told)
-        if message.video_note is not None:  # as promised: no video stays here
+        await self._answer(person, answer)
+        if message.video_note is not None:  # as promised, no video stays in the chat
             await self._side.outbox.put(Item(person, "delete", message_id=message.message_id))
 
     async def _acknowledge(self, person: int, check_in: CheckIn, before: int) -> None:
-        """Say that a video is in the queue, and where; once for each."""
-        _, now = self._side.texts(person), self._room.clock.now()
+        """Acknowledge a video with its place in the queue; once for each video."""
+        _, now = self._side.texts(person), self._classroom.clock.now()
         text = _("Received. It is your turn.")
         if before > 0:
             text = _.ngettext("Received. {number} before you.", "Received. {number} before you.", before)
             text = text.format(number=before)
-        again = check_in.face is not None and check_in.face.challenges > 1  # what came of the one before may be there
-        # ahead of the questions to others: who has just sent a video looks whether it arrived
+        again = check_in.face is not None and check_in.face.challenges > 1  # the last result may be in this message
+        # urgent: the student has just sent a video and waits for the acknowledgement
         item = Item(person, "edit" if again else "send", text, slot=f"mark:{check_in.session}", lane=URGENT)
         key = f"ack:{key_of(check_in)}"
-        await self._side.outbox.put(item, when=lambda: self._side.told.claim(key, now))
+        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now))
 
-    async def _answer(self, person: int, told: Told) -> None:
-        """Say why a video is not looked at, and what to do."""
+    async def _answer(self, person: int, answer: Answer) -> None:
+        """Answer a video that is not checked: why, and what to do."""
         _ = self._side.texts(person)
-        if told.answer is Answer.NOTHING:
-            await self._say(person, _("No check-in waits for a video. Send the code first."))
-        elif told.answer is Answer.CONSENT:
-            await self.show(person, told)
-        elif told.note_refusal is not None and told.session is not None and told.check_in is not None:
-            text = note_refusal_text(_, told.note_refusal)
-            seconds = self._left(told.session, told.check_in)
-            if told.note_refusal is NoteRefusal.LATE or not seconds:
-                slot, keyboard = question_slot(told.check_in), self._below_challenge(_, told.session.id)
-                await self._side.outbox.put(
-                    Item(person, "strip", slot=slot), Item(person, "send", text, keyboard, slot)
-                )
+        if answer.kind is AnswerKind.NOTHING:
+            await self._send(person, _("No check-in waits for a video. Send the code first."))
+        elif answer.kind is AnswerKind.CONSENT:
+            await self.show(person, answer)
+        elif answer.note_refusal is not None and answer.session is not None and answer.check_in is not None:
+            text = note_refusal_text(_, answer.note_refusal)
+            seconds = self._seconds_left(answer.session, answer.check_in)
+            if answer.note_refusal is NoteRefusal.LATE or not seconds:
+                slot, keyboard = question_slot(answer.check_in), self._challenge_keyboard(_, answer.session.id)
+                items = Item(person, "strip", slot=slot), Item(person, "send", text, keyboard, slot)
+                await self._side.outbox.put(*items)
                 return
-            await self._say(person, text + " " + _("You have {seconds} s.").format(seconds=seconds))
+            await self._send(person, text + " " + _("You have {seconds} s.").format(seconds=seconds))
         else:
-            await self._say(person, answer_text(_, told, self._room.settings.location_policy))
+            await self._send(person, answer_text(_, answer, self._classroom.settings.location_policy))
 
-    async def _say(self, person: int, text: str) -> None:
+    async def _send(self, person: int, text: str) -> None:
         await self._side.outbox.put(Item(person, "send", text))
 
-    # what became of it
+    # results
 
-    async def decided(self, check_in: CheckIn, examined: Examined, verdict: Verdict) -> None:
-        """Carry out what an examination has come to, and tell of it. Raises StoreUnavailable: it can be repeated."""
+    async def on_examined(self, check_in: CheckIn, examined: Examined, verdict: FaceVerdict) -> None:
+        """Apply the result of an examination, and notify. Raises StoreUnavailable: the call can be repeated."""
         async with self.turn(check_in.telegram_id):
-            if verdict is Verdict.GREY:
+            if verdict is FaceVerdict.GREY:
                 await self._reviews.keep(check_in, examined.frame, examined.percent)
-            decided = await self._steps.decided(check_in, examined, verdict)
-            await self._traces.take_away(check_in)
-            decided = decided or await self._carried_out(check_in)
-            if decided is None or decided.check_in.step is not Step.REVIEW:
-                await self._reviews.leave_out(check_in)
-            if decided is not None:
+            change = await self._results.apply_verdict(check_in, examined, verdict)
+            await self._traces.delete_video(check_in)
+            change = change or await self._applied_before(check_in)
+            if change is None or change.check_in.step is not CheckInStep.REVIEW:
+                await self._reviews.discard(check_in)
+            if change is not None:
                 why = problem_text(self._side.texts(check_in.telegram_id), examined.problem)
-                await self._say_step(decided.session, decided.check_in, why)
+                await self._send_step(change.session, change.check_in, why)
 
-    async def unusable(self, check_in: CheckIn, why: Unusable | NoteRefusal) -> None:
-        """Carry out that a note can't be judged, and tell of it."""
+    async def on_unusable(self, check_in: CheckIn, why: Unusable | NoteRefusal) -> None:
+        """Apply that a note can't be checked, and notify."""
         async with self.turn(check_in.telegram_id):
-            decided = await self._steps.unusable(check_in, why) or await self._carried_out(check_in)
-            await self._traces.take_away(check_in)
-            if decided is not None:
-                await self._say_step(decided.session, decided.check_in, self._because(check_in.telegram_id, why))
+            change = await self._results.apply_unusable(check_in, why) or await self._applied_before(check_in)
+            await self._traces.delete_video(check_in)
+            if change is not None:
+                await self._send_step(change.session, change.check_in, self._reason(check_in.telegram_id, why))
 
-    async def _carried_out(self, check_in: CheckIn) -> Decided | None:
-        """Return what was decided on this very video already, and could not be told then; None: nothing."""
-        store = self._room.store
-        session, now = (
-            await store.session(check_in.session),
-            await store.check_in(check_in.session, check_in.student_id),
-        )
+    async def _applied_before(self, check_in: CheckIn) -> CheckInChange | None:
+        """Return the result for this very video that was applied before but not sent; None: there is none."""
+        store = self._classroom.store
+        session = await store.session(check_in.session)
+        now = await store.check_in(check_in.session, check_in.student_id)
         if session is None or session.cancelled or now is None or now.telegram_id != check_in.telegram_id:
             return None
-        if key_of(now) != key_of(check_in) or (now.step is not Step.FACE and now.note not in policy.NOTES):
+        if key_of(now) != key_of(check_in) or (now.step is not CheckInStep.FACE and now.note not in policy.NOTES):
             return None
-        return Decided(session, now)
+        return CheckInChange(session, now)
 
-    def _because(self, person: int, why: Unusable | NoteRefusal) -> str:
+    def _reason(self, person: int, why: Unusable | NoteRefusal) -> str:
         _ = self._side.texts(person)
         return note_refusal_text(_, why) if isinstance(why, NoteRefusal) else unusable_text(_, why)
 
-    async def _say_step(self, session: Session, check_in: CheckIn, why: str = "") -> None:
-        """Say where a check-in is after its video was looked at, in the acknowledgement's place; once."""
-        person, now = check_in.telegram_id, self._room.clock.now()
+    async def _send_step(self, session: Session, check_in: CheckIn, why: str = "") -> None:
+        """Send a check-in's state after its video was checked, in the acknowledgement's message; once."""
+        person, now = check_in.telegram_id, self._classroom.clock.now()
         _ = self._side.texts(person)
         subject, keyboard, key = f"<b>{short(session.subject, 300)}</b>\n", None, f"face:{key_of(check_in)}"
         match check_in.step:
-            case Step.FACE:
-                text, keyboard = self._asked(person, session, check_in, why)
-            case Step.REVIEW:
-                text = answer_text(_, Told(Answer.REVIEW, session, check_in), self._room.settings.location_policy)
-            case Step.CONFIRM:
-                said = _("Your teacher has to confirm; you hear from me.")
-                text = subject + " ".join(part for part in (why, said) if part)
-            case Step.REJECTED:
-                said = _("That was the last try. Speak to your teacher, who can mark you by hand.")
-                text = subject + " ".join(part for part in (why, said) if part)
-                key = f"rejected:{session.id}:{check_in.student_id}:{person}"  # as where the teacher rejects
+            case CheckInStep.FACE:
+                text, keyboard = self._question(person, session, check_in, why)
+            case CheckInStep.REVIEW:
+                text = answer_text(
+                    _, Answer(AnswerKind.REVIEW, session, check_in), self._classroom.settings.location_policy
+                )
+            case CheckInStep.CONFIRM:
+                sentence = _("Your teacher has to confirm. I'll message you here.")
+                text = subject + " ".join(part for part in (why, sentence) if part)
+            case CheckInStep.REJECTED:
+                sentence = _("That was the last try. Speak to your teacher, who can mark you by hand.")
+                text = subject + " ".join(part for part in (why, sentence) if part)
+                key = f"rejected:{session.id}:{check_in.student_id}:{person}"  # as for a rejection by the teacher
             case _:
-                return  # the mark is told of by itself
+                return  # the mark has its own message
         items = [Item(person, "edit", text, keyboard, f"mark:{session.id}")]
-        if check_in.step is Step.FACE:  # the challenge before is still on the screen, with other motions
+        if check_in.step is CheckInStep.FACE:  # the last challenge is still on the screen, with other motions
             items.insert(0, Item(person, "strip", slot=f"face:{session.id}"))
-        await self._side.outbox.put(*items, when=lambda: self._side.told.claim(key, now))
-        if check_in.step is Step.REVIEW:
+        await self._side.outbox.put(*items, when=lambda: self._side.claims.claim(key, now))
+        if check_in.step is CheckInStep.REVIEW:
             await self._reviews.show(session, check_in)
 
     async def catch_up(self, session: Session) -> None:
-        """Tell, and delete, what a process that ended half way has not; why a try failed is not known any more."""
-        for check_in in await self._room.store.check_ins(session.id):
-            if check_in.face is None or not check_in.face.message or check_in.step is Step.CHECKING:
+        """After a restart send and delete what is due; the reason of a failed try is lost then."""
+        for check_in in await self._classroom.store.check_ins(session.id):
+            if check_in.face is None or not check_in.face.message or check_in.step is CheckInStep.CHECKING:
                 continue
-            await self._traces.take_away(check_in)
-            if check_in.step is Step.FACE or check_in.note in policy.NOTES:
-                await self._say_step(session, check_in)
+            await self._traces.delete_video(check_in)
+            if check_in.step is CheckInStep.FACE or check_in.note in policy.NOTES:
+                await self._send_step(session, check_in)
         await self._reviews.settle(session)
 
     async def waits_for_mark(self, session: Session, student_id: str, mark: Mark) -> bool:
-        """Say whether a mark is what an acknowledged video waits for: it takes the acknowledgement's place."""
-        check_in = await self._room.store.check_in(session.id, student_id)
+        """Say whether an acknowledged video waits for this mark, which then replaces the acknowledgement."""
+        check_in = await self._classroom.store.check_in(session.id, student_id)
         if check_in is None or check_in.face is None or not check_in.face.file:
             return False
-        return check_in.step is Step.CHECKING or (mark.by == 0 and check_in.note not in policy.NOTES)
+        return check_in.step is CheckInStep.CHECKING or (mark.by == 0 and check_in.note not in policy.NOTES)
 
     async def cancelled(self, session: Session) -> None:
-        """Take everything out of the queue that a cancelled session has in it, and the videos out of the chats."""
-        for check_in in await self._room.store.check_ins(session.id):
-            if check_in.step is Step.CHECKING:
-                await self._traces.take_away(check_in)
-                await self._room.store.move_check_in(replace(check_in, step=Step.REJECTED), {Step.CHECKING})
+        """Remove a cancelled session's check-ins from the queue, and its videos from the chats."""
+        for check_in in await self._classroom.store.check_ins(session.id):
+            if check_in.step is CheckInStep.CHECKING:
+                await self._traces.delete_video(check_in)
+                await self._classroom.store.move_check_in(
+                    replace(check_in, step=CheckInStep.REJECTED), {CheckInStep.CHECKING}
+                )
 
     def turn(self, person: int) -> asyncio.Lock:
-        """Return what holds up all that is told to a person of videos."""
+        """Return the lock that orders the messages to a person about videos."""
         return self._turns.setdefault(person, asyncio.Lock())
 
 
-def note_of(message: Message) -> Note:
-    """Return what a message with a video or a picture says of itself; Telegram's servers set all of it."""
-    circumstances = {
-        "at": message.date.astimezone(UTC),
-        "forwarded": message.forward_origin is not None,
-        "via_bot": message.via_bot is not None,
-    }
-    if (video := message.video_note) is not None:
-        return _note("video note", video.file_id, video.file_unique_id, video.duration, video.file_size, circumstances)
-    return _note("photo" if message.photo else "video", "", "", 0, 0, circumstances)
-
-
-def _note(kind: str, file: str, unique: str, duration: Any, size: int | None, circumstances: dict[str, Any]) -> Note:
-    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
-    return Note(kind, file=file, unique=unique, seconds=int(seconds), size=size or 0, **circumstances)
-
-
-__all__ = ["FaceTalk", "Submit", "note_of"]
+__all__ = ["FaceDialog", "Submit"]

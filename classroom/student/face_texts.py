@@ -1,4 +1,4 @@
-"""What the student's bot says of faces: what is agreed to, the challenge, and why a video does not count."""
+"""The student bot's texts for face checks: consent, challenge, and why a video does not count."""
 
 from datetime import date
 
@@ -8,36 +8,36 @@ from telegram_app.i18n import Texts
 
 
 def consent_text(_: Texts, engine: str, region: str, until: date) -> str:
-    """Return what a person agrees to, whole: what is kept, how long, who sees it, and what else there is.
+    """Return the whole consent text: what is kept, how long, who sees it, and the alternative.
 
-    ``until`` is the term's end; ``region`` is AWS's, for the engine that compares there. As the text of a picture it
-    has at most 1024 characters. Who has agreed to another wording is asked anew: raise it in ``face_policy`` then.
+    ``until`` is the end of the term; ``region`` is the AWS region, for Rekognition. As a caption it may have at most
+    1024 characters. After a change of content raise the version in ``face_policy``: people are then asked again.
     """
     day = until.strftime("%d.%m.%Y")
     kept = _(
-        "Kept: a sealed template of the face on your ID photo, until the term's end ({day}) or until you send"
+        "Kept: an encrypted template of the face on your ID photo, until the end of the term ({day}) or until you send"
         " /delete_me."
     )
     where = _("It is compared on this bot's own server.")
     if engine == "rekognition":
-        kept = _("Kept: no template of your face. That you agreed is kept until the term's end ({day}).")
+        kept = _("No template of your face is kept. Your consent is kept until the end of the term ({day}).")
         where = _("Amazon (AWS Rekognition, {region}) compares pictures from it with your ID photo.")
     lines = [
-        _("Now your face: a round video of a few seconds, which is compared with your ID photo."),
+        _("Now your face check: send a round video of a few seconds, which is compared with your ID photo."),
         where.format(region=region),
         kept.format(day=day),
         _("Videos are never kept: each is deleted from this chat after the check."),
         _(
-            "Nobody sees any of it. Only where it is unclear, your teacher sees two pictures, which are deleted after"
-            " the decision."
+            "Nobody sees your video. Only if the result is unclear, your teacher sees two pictures, which are deleted"
+            " after the decision."
         ),
-        _("You may also go on without your face: then your teacher confirms."),
+        _("You may also continue without the face check: then your teacher confirms your attendance."),
     ]
     return "\n".join(lines)
 
 
 def motion_text(_: Texts, motion: str) -> str:
-    """Return what is to be done with the head."""
+    """Return the instruction for a head motion."""
     words = {
         Motion.LEFT: _("turn your head to your left"),
         Motion.RIGHT: _("turn your head to your right"),
@@ -47,7 +47,7 @@ def motion_text(_: Texts, motion: str) -> str:
 
 
 def challenge_text(_: Texts, motions: tuple[str, ...], seconds: int) -> str:
-    """Return what is to be recorded, and how long there is for it."""
+    """Return the instruction for a challenge, with the seconds that are left."""
     first, second = (motion_text(_, motion) for motion in motions)
     ask = _(
         "Record a round video, with your face in it all the time. Look straight ahead, <b>{first}</b>, look straight"
@@ -59,38 +59,38 @@ def challenge_text(_: Texts, motions: tuple[str, ...], seconds: int) -> str:
 
 
 def run_out_text(_: Texts) -> str:
-    """Return what is said of a challenge whose time is over."""
+    """Return the text for a challenge that has expired."""
     return _("The time for this video is over. Tap New Challenge, and record a new one.")
 
 
 def note_refusal_text(_: Texts, refusal: NoteRefusal) -> str:
-    """Return why a message is no answer to the challenge, and what to do."""
-    anew = _("Record a new round video for the question above.")
+    """Return why a message does not answer the challenge, and what to do."""
+    again = _("Record a new round video for the challenge above.")
     why = {
         NoteRefusal.VIDEO: _("An ordinary video does not count."),
         NoteRefusal.PHOTO: _("A photo does not count."),
         NoteRefusal.FORWARDED: _("A forwarded video does not count."),
-        NoteRefusal.VIA_BOT: _("A video by way of another bot does not count."),
-        NoteRefusal.REPEATED: _("This video was sent before: each counts once."),
-        NoteRefusal.EARLY: _("That video is from before the question."),
+        NoteRefusal.VIA_BOT: _("A video sent through another bot does not count."),
+        NoteRefusal.REPEATED: _("This video was sent before: each video counts once."),
+        NoteRefusal.EARLY: _("That video is older than the challenge."),
         NoteRefusal.LATE: _("That video came too late."),
         NoteRefusal.SHORT: _("That video is too short: at least {seconds} seconds.").format(seconds=SHORTEST_NOTE),
         NoteRefusal.LONG: _("That video is too long: at most {seconds} seconds.").format(seconds=LONGEST_NOTE),
         NoteRefusal.LARGE: _("That video is too large: at most 20 MB."),
     }[refusal]
-    return why + " " + (_("Tap New Challenge.") if refusal is NoteRefusal.LATE else anew)
+    return why + " " + (_("Tap New Challenge.") if refusal is NoteRefusal.LATE else again)
 
 
 def problem_text(_: Texts, problem: Problem | None) -> str:
-    """Return what was wrong with a video, and what to do; None: the face is not like the one on the ID photo."""
+    """Return what was wrong with a video, and what to do; None: the face does not match the ID photo."""
     if problem is None:
         return _("I could not match your face with your ID photo. Come closer, with light on your face, uncovered.")
     texts = {
-        Problem.BROKEN: _("The video can't be read. Record it anew."),
-        Problem.NO_FACE: _("No face was found. Turn to the light, and hold the phone before your face."),
-        Problem.TWO_FACES: _("There are two faces in it. Stand so that yours is the only one."),
+        Problem.BROKEN: _("The video can't be read. Record it again."),
+        Problem.NO_FACE: _("No face was found. Turn to the light, and hold the phone in front of your face."),
+        Problem.TWO_FACES: _("There are two faces in the video. Make sure that yours is the only one."),
         Problem.CUT: _("Your face was not in view all the time. Keep it in the circle from the beginning to the end."),
-        Problem.NOT_FOLLOWED: _("The motions were not those that were asked for. Do both, slowly, in their order."),
+        Problem.NOT_FOLLOWED: _("These were not the motions of the challenge. Do both slowly, in the given order."),
         Problem.FLAT: _(
             "I did not see the motions clearly. Turn to the light, keep your head in the picture, move slowly."
         ),
@@ -99,12 +99,12 @@ def problem_text(_: Texts, problem: Problem | None) -> str:
 
 
 def unusable_text(_: Texts, why: Unusable) -> str:
-    """Return why a video could not be judged, for no fault of the person's."""
+    """Return why a video could not be checked, through no fault of the student."""
     texts = {
-        Unusable.NO_PHOTO: _("There is no ID photo of you to compare with: ask your university to add one."),
-        Unusable.PHOTO: _("Your ID photo can't be compared with: ask your university for a better one."),
+        Unusable.NO_PHOTO: _("There is no ID photo of you for the comparison: ask your university to add one."),
+        Unusable.PHOTO: _("Your ID photo can't be used for the comparison: ask your university for a better one."),
         Unusable.NOTE: _("Telegram has lost your video."),
-        Unusable.NO_CONSENT: "",  # what follows is the question
+        Unusable.NO_CONSENT: "",  # the consent question follows
         Unusable.TECHNICAL: _("The check does not work at the moment."),
     }
     return texts[why]

@@ -1,6 +1,6 @@
-"""What a face's check leaves in chats and on disks, and how it goes: videos, pictures for reviews, templates, keys.
+"""Deletes what face checks leave in chats and on disk: videos, pictures for reviews, templates, keys.
 
-It is wanted also where no face is checked any more (FACE_ENGINE=none): what was promised before holds.
+It also runs with FACE_ENGINE=none: what was promised while faces were checked still holds.
 """
 
 import asyncio
@@ -10,55 +10,55 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 
 from classroom.domain import face_policy as policy
-from classroom.domain.sessions import CheckIn, Session, Step
+from classroom.domain.sessions import CheckIn, CheckInStep, Session
 from classroom.domain.video_notes import Unusable
 from classroom.faces.person_keys import PersonKeys, PersonKeysUnavailable
 from classroom.services import Classroom
 from classroom.student.face_texts import unusable_text
 from classroom.verification.reviews import FaceReviews, ReviewFiles
+from telegram_app.files import SHIPPED
 from telegram_app.lines import short
-from telegram_app.outbox import NOTICE, SHIPPED, Item
+from telegram_app.outbox import NOTICE, Item
 
 log = logging.getLogger(__name__)
 
-ROUND_VIDEO = f"{SHIPPED}round_video.png"  # how one is recorded
-PICTURES_KEPT = timedelta(days=1)  # for a teacher's review, where they could not be sent
+ROUND_VIDEO = f"{SHIPPED}round_video.png"  # shows how one is recorded
+PICTURES_KEPT = timedelta(days=1)  # for a teacher's review, if they could not be sent
 
 
 class FaceTraces:
-    """Takes away what is not wanted any more. Every method may raise StoreUnavailable, LedgerError: repeat it."""
+    """Deletes what is no longer needed. Every method may raise StoreUnavailable or DatabaseError: repeat the call."""
 
-    def __init__(self, room: Classroom, reviews: FaceReviews, files: ReviewFiles, keys: PersonKeys) -> None:
-        """Take what the bots work with, the pictures in chats and on the disk, and what templates are sealed with."""
-        self._room = room
+    def __init__(self, classroom: Classroom, reviews: FaceReviews, files: ReviewFiles, keys: PersonKeys) -> None:
+        self._classroom = classroom
         self._reviews = reviews
         self._files = files
         self._keys = keys
 
-    async def take_away(self, check_in: CheckIn) -> None:
+    async def delete_video(self, check_in: CheckIn) -> None:
         """Delete the video from the chat, once."""
         if check_in.face is None or not check_in.face.message:
             return
-        side, now, key = self._room.student, self._room.clock.now(), f"video:{key_of(check_in)}"
+        side, now, key = self._classroom.student, self._classroom.clock.now(), f"video:{key_of(check_in)}"
         item = Item(check_in.telegram_id, "delete", message_id=check_in.face.message)
-        await side.outbox.put(item, when=lambda: side.told.claim(key, now))
+        await side.outbox.put(item, when=lambda: side.claims.claim(key, now))
 
     async def drop(self, session: Session, check_in: CheckIn) -> None:
-        """Take the video and the pictures of a check-in out of the chats: it has begun anew, or is to be forgotten."""
-        await self.take_away(check_in)
+        """Delete the video and the pictures of a check-in that begins again, or whose data is deleted."""
+        await self.delete_video(check_in)
         if check_in.face is not None and check_in.face.message:
-            await self._reviews.put_away(session, check_in)
+            await self._reviews.delete(session, check_in)
 
     async def forget(self, person: int) -> None:
-        """Delete the key of a person's face: no copy of a template can be opened any more. Videos and pictures go.
+        """Delete a person's videos, pictures and face key; without the key no copy of a template can be opened.
 
         Raises PersonKeysUnavailable as well.
         """
-        store = self._room.store
+        store = self._classroom.store
         latest, binding = await store.latest_check_in(person), await store.binding_of(person)
         student_ids = {binding.student_id} if binding is not None else set()
         if latest is not None:
-            await self.take_away(latest)
+            await self.delete_video(latest)
             student_ids.add(latest.student_id)
         for session in await store.unfinished():
             for check_in in await store.check_ins(session.id):
@@ -69,52 +69,53 @@ class FaceTraces:
             await asyncio.to_thread(self._keys.forget, student_id)
 
     async def clean(self, now: datetime) -> None:
-        """Delete what is kept of faces from the terms before this one, and pictures that could not be sent."""
-        zone = self._room.settings.zone
-        last = policy.last_term_end(now.astimezone(zone).date(), self._room.settings.term_ends)
+        """Delete templates and keys of earlier terms, and pictures that could not be sent."""
+        zone = self._classroom.settings.zone
+        last = policy.last_term_end(now.astimezone(zone).date(), self._classroom.settings.term_ends)
         over = datetime.combine(last + timedelta(days=1), time(), zone)
-        gone = await self._room.store.remove_templates(over)
+        gone = await self._classroom.store.remove_templates(over)
         try:
             for student_id in gone:
                 await asyncio.to_thread(self._keys.forget, student_id)
         except PersonKeysUnavailable as error:
-            log.warning("faces: %s; keys of templates that are gone are still there", error)
+            log.warning("faces: %s; keys of deleted templates remain", error)
         if gone:
             log.info("faces: the term is over, %d templates deleted", len(gone))
         await asyncio.to_thread(self._files.clean, now - PICTURES_KEPT)
 
     async def hand_over(self, session: Session, marked: Collection[str]) -> None:
-        """Give the teacher the check-ins that wait for a face's check, where faces are not checked any more.
+        """Leave check-ins that wait for a face check to the teacher, after face checks were switched off.
 
-        Those of ``marked`` students need nobody's word.
+        Students in ``marked`` need no decision.
         """
-        for check_in in await self._room.store.check_ins(session.id):
-            if check_in.step in (Step.FACE, Step.CHECKING) and check_in.student_id not in marked:
-                note = policy.NO_FACE if check_in.step is Step.FACE else policy.TECHNICAL
-                sent_at = check_in.face.sent_at if check_in.face is not None else None
-                moved = replace(check_in, step=Step.CONFIRM, note=note, updated_at=sent_at or check_in.updated_at)
-                if await self._room.store.move_check_in(moved, {check_in.step}):
-                    log.info("session %s: student %s, no face is checked any more", session.id, check_in.student_id)
-                    await self._say_handed_over(session, check_in)
-            await self.take_away(check_in)
+        for check_in in await self._classroom.store.check_ins(session.id):
+            if check_in.step in (CheckInStep.FACE, CheckInStep.CHECKING) and check_in.student_id not in marked:
+                note = policy.NO_FACE if check_in.step is CheckInStep.FACE else policy.TECHNICAL
+                at = (check_in.face.sent_at if check_in.face is not None else None) or check_in.updated_at
+                moved = replace(check_in, step=CheckInStep.CONFIRM, note=note, updated_at=at)
+                if await self._classroom.store.move_check_in(moved, {check_in.step}):
+                    log.info("session %s: student %s, face checks are off", session.id, check_in.student_id)
+                    await self._notify_handed_over(session, check_in)
+            await self.delete_video(check_in)
         await self._reviews.settle(session)
 
-    async def _say_handed_over(self, session: Session, check_in: CheckIn) -> None:
-        _ = self._room.student.texts(check_in.telegram_id)
-        said = unusable_text(_, Unusable.TECHNICAL) + " " + _("Your teacher has to confirm; you hear from me.")
-        slot = f"mark:{session.id}" if check_in.step is Step.CHECKING else question_slot(check_in)
+    async def _notify_handed_over(self, session: Session, check_in: CheckIn) -> None:
+        _ = self._classroom.student.texts(check_in.telegram_id)
+        sentence = unusable_text(_, Unusable.TECHNICAL) + " " + _("Your teacher has to confirm. I'll message you here.")
+        slot = f"mark:{session.id}" if check_in.step is CheckInStep.CHECKING else question_slot(check_in)
         pictured = ROUND_VIDEO if slot.startswith("face:") else None
-        text = f"<b>{short(session.subject, 300)}</b>\n{said}"
-        await self._room.student.outbox.put(Item(check_in.telegram_id, "edit", text, [], slot, NOTICE, file=pictured))
+        text = f"<b>{short(session.subject, 300)}</b>\n{sentence}"
+        item = Item(check_in.telegram_id, "edit", text, [], slot, NOTICE, file=pictured)
+        await self._classroom.student.outbox.put(item)
 
 
 def question_slot(check_in: CheckIn) -> str:
-    """Return the place of the question: first a message of its own, after a try the acknowledgement's."""
+    """Return the slot of the question: its own message at first, the acknowledgement's message after a try."""
     return f"{'mark' if check_in.face is not None and check_in.face.failed else 'face'}:{check_in.session}"
 
 
 def key_of(check_in: CheckIn) -> str:
-    """Return what names one video of one check-in, also where the next challenge is given already."""
+    """Return the key of a check-in's video, which stays the same after the next challenge is given."""
     message = check_in.face.message if check_in.face is not None else 0
     return f"{check_in.session}:{check_in.student_id}:{message}"
 

@@ -1,6 +1,6 @@
 """What the student's bot says of a check-in."""
 
-from classroom.check_in.check_ins import Answer, Told
+from classroom.check_in.answers import Answer, AnswerKind
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import Mark, Status
 from telegram_app.i18n import Texts
@@ -18,19 +18,19 @@ def status_word(_: Texts, status: Status) -> str:
     return words[status]
 
 
-def refusal_text(_: Texts, refusal: policy.Refusal) -> str:
+def refusal_text(_: Texts, refusal: policy.LocationRefusal) -> str:
     """Return why a location does not count, and what to do."""
     share = _("Press the button below on your phone, in class.")
     why = {
-        policy.Refusal.TYPED: _("A typed location does not count."),
-        policy.Refusal.VENUE: _("A place from the map's list does not count."),
-        policy.Refusal.FORWARDED: _("A forwarded location does not count."),
-        policy.Refusal.VIA_BOT: _("A location by way of another bot does not count."),
-        policy.Refusal.OFFLINE: _("A scheduled message does not count."),
-        policy.Refusal.STALE: _("That location is from another moment."),
-        policy.Refusal.NOT_LIVE: _("Here a live location is wanted."),
+        policy.LocationRefusal.TYPED: _("A typed location does not count."),
+        policy.LocationRefusal.VENUE: _("A place from the map's list does not count."),
+        policy.LocationRefusal.FORWARDED: _("A forwarded location does not count."),
+        policy.LocationRefusal.VIA_BOT: _("A location by way of another bot does not count."),
+        policy.LocationRefusal.OFFLINE: _("A scheduled message does not count."),
+        policy.LocationRefusal.STALE: _("That location is from another moment."),
+        policy.LocationRefusal.NOT_LIVE: _("Here a live location is wanted."),
     }[refusal]
-    if refusal is policy.Refusal.NOT_LIVE:
+    if refusal is policy.LocationRefusal.NOT_LIVE:
         share = _(
             "Attach, Location, Share My Live Location: on your phone, in class. You may stop it once you are marked."
         )
@@ -43,41 +43,41 @@ def _status_line(_: Texts, mark: Mark | None) -> str:
     return "\n" + _("Status: {status}").format(status=status_word(_, mark.status))
 
 
-def answer_text(_: Texts, told: Told, location_policy: policy.LocationPolicy) -> str:
+def answer_text(_: Texts, told: Answer, location_policy: policy.LocationPolicy) -> str:
     """Return what became of a code or a location."""
     subject = f"<b>{short(told.session.subject, 300)}</b>" if told.session is not None else ""
-    live = " " + refusal_text(_, policy.Refusal.NOT_LIVE) if location_policy == "strict" else ""
-    match told.answer:
-        case Answer.WRONG:
+    live = " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE) if location_policy == "strict" else ""
+    match told.kind:
+        case AnswerKind.WRONG:
             return _(
                 "Student ID and code do not fit together. Look at both, and send them again. Where both are right,"
                 " speak to your teacher."
             )
-        case Answer.LOCKED:
+        case AnswerKind.LOCKED:
             return _("Too many wrong codes. Wait 15 minutes, then try again; your teacher can mark you by hand.")
-        case Answer.PLACE:
+        case AnswerKind.PLACE:
             return f"{subject}\n" + _("The code is right. Now share your location, from your phone.") + live
-        case Answer.CONSENT | Answer.CHALLENGE:
+        case AnswerKind.CONSENT | AnswerKind.CHALLENGE:
             return f"{subject}\n" + _("Your place is right. Now the round video.")
-        case Answer.CHECKING:
+        case AnswerKind.CHECKING:
             return f"{subject}\n" + _("Your video is being checked; you hear from me.")
-        case Answer.WAITING:
+        case AnswerKind.WAITING:
             return f"{subject}\n" + _("Your place is right. Your teacher has to confirm; you hear from me.")
-        case Answer.REVIEW:
+        case AnswerKind.REVIEW:
             return f"{subject}\n" + _("Your teacher has to look at your check-in; you hear from me.")
-        case Answer.MARKED:
+        case AnswerKind.MARKED:
             return f"{subject}\n" + _("You are marked already.") + _status_line(_, told.mark)
-        case Answer.REJECTED:
+        case AnswerKind.REJECTED:
             return f"{subject}\n" + _("Your teacher did not accept the check-in. Speak to your teacher.")
-        case Answer.OUTSIDE:
+        case AnswerKind.OUTSIDE:
             distance = round(told.check_in.distance or 0) if told.check_in is not None else 0
             text = _(
                 "You are {distance} m from the class. Share your location again in class, or speak to your teacher."
             )
             return f"{subject}\n" + text.format(distance=distance)
-        case Answer.REFUSED:
+        case AnswerKind.REFUSED:
             return refusal_text(_, told.refusal) if told.refusal is not None else ""
-        case Answer.OVER:
+        case AnswerKind.OVER:
             return f"{subject}\n" + _("The time for this check-in is over. Your teacher can mark you by hand.")
-        case Answer.NOTHING:
+        case AnswerKind.NOTHING:
             return _("No check-in waits for your location. Send the code first.")

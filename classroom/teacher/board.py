@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from classroom.counted import Counted, counted, note_text, refused_lines, title
 from classroom.domain import face_policy as faces
-from classroom.domain.sessions import CheckIn, Session, State, Status, Step, end_of, state_of
+from classroom.domain.sessions import CheckIn, CheckInStep, Session, SessionState, Status, end_of, state_of
 from classroom.services import Classroom
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
@@ -42,7 +42,7 @@ class Boards:
         slots = _code_slot(session.id), _board_slot(session.id)
         strips = [Item(person, "strip", slot=slot, lane=NOTICE) for slot in slots] if again else []
         save = [[Button(_("Save This Place"), f"save:{session.id}")]]
-        claim = None if again else (lambda: self._side.told.claim(f"opened:{session.id}", now))
+        claim = None if again else (lambda: self._side.claims.claim(f"opened:{session.id}", now))
         coded = []
         if code is not None:  # else it has ended before anybody could show it
             said, link = self._code_text(session, code), self.link(code)
@@ -103,14 +103,14 @@ class Boards:
         state = state_of(session, now, timedelta(seconds=self._room.settings.checkin_grace_seconds))
         lines = [title(session)]
         lines += await self._state_lines(_, session, state, now)
-        if state is not State.CANCELLED:
+        if state is not SessionState.CANCELLED:
             lines += _counts(_, found, state, checks_faces=self._room.settings.face_engine != "none")
         return split(lines)[0], _keyboard(_, found, state)
 
-    async def _state_lines(self, _: Texts, session: Session, state: State, now: datetime) -> list[str]:
-        if state is State.CANCELLED:
+    async def _state_lines(self, _: Texts, session: Session, state: SessionState, now: datetime) -> list[str]:
+        if state is SessionState.CANCELLED:
             return [_("Cancelled: nothing is recorded.")]
-        if state is not State.OPEN:
+        if state is not SessionState.OPEN:
             return [_("Closed at {time}.").format(time=f"{end_of(session).astimezone(self._room.settings.zone):%H:%M}")]
         left = max(0, int((session.closes_at - now).total_seconds()))
         left = -(-left // ROUNDED) * ROUNDED
@@ -131,7 +131,7 @@ def _spaced(code: str) -> str:
     return f"{code[:3]} {code[3:]}"
 
 
-def _counts(_: Texts, found: Counted, state: State, *, checks_faces: bool) -> list[str]:
+def _counts(_: Texts, found: Counted, state: SessionState, *, checks_faces: bool) -> list[str]:
     """Return the lines with numbers and names; where faces are checked, all who wait without one are named, with ID."""
     present = [len(found.marked.get(status, [])) for status in (Status.PRESENT, Status.LATE)]
     lines = [_("In: {number} of {all}").format(number=sum(present), all=found.students)]
@@ -140,16 +140,22 @@ def _counts(_: Texts, found: Counted, state: State, *, checks_faces: bool) -> li
         for status in (Status.LATE, Status.EXCUSED)
         if status in found.marked
     ]
-    on_the_way = [each for each in found.waiting(Step.PLACE) if each.distance is None] + found.waiting(Step.CHECKING)
-    if state is not State.CLOSED:  # else nobody waits for their video any more
-        on_the_way += found.waiting(Step.FACE)
+    on_the_way = [each for each in found.waiting(CheckInStep.PLACE) if each.distance is None] + found.waiting(
+        CheckInStep.CHECKING
+    )
+    if state is not SessionState.CLOSED:  # else nobody waits for their video any more
+        on_the_way += found.waiting(CheckInStep.FACE)
     if on_the_way:
         lines.append(_("Being checked: {number}").format(number=len(on_the_way)))
-    if waiting := len(found.waiting(Step.CONFIRM)):
+    if waiting := len(found.waiting(CheckInStep.CONFIRM)):
         lines.append(_("Wait for your word: {number}").format(number=waiting))
-    failed = [each for each in found.waiting(Step.PLACE, Step.FACE, Step.REJECTED) if each not in on_the_way]
-    closer = found.waiting(Step.REVIEW)
-    closer += [each for each in found.waiting(Step.CONFIRM) if checks_faces or each.note == faces.NO_FACE]
+    failed = [
+        each
+        for each in found.waiting(CheckInStep.PLACE, CheckInStep.FACE, CheckInStep.REJECTED)
+        if each not in on_the_way
+    ]
+    closer = found.waiting(CheckInStep.REVIEW)
+    closer += [each for each in found.waiting(CheckInStep.CONFIRM) if checks_faces or each.note == faces.NO_FACE]
     for heading, each in ((_("Look at these:"), closer), (_("Not through:"), failed)):
         if each:
             ids = checks_faces and each is closer
@@ -165,19 +171,19 @@ def _who(found: Counted, check_in: CheckIn, *, with_id: bool) -> str:
     return f"{name} {short(check_in.student_id, 64)}" if with_id else name
 
 
-def _keyboard(_: Texts, found: Counted, state: State) -> Keyboard:
+def _keyboard(_: Texts, found: Counted, state: SessionState) -> Keyboard:
     key = found.session.id
-    if state is State.CANCELLED:
+    if state is SessionState.CANCELLED:
         return []
     keyboard: Keyboard = []
-    if waiting := found.waiting(Step.CONFIRM):
+    if waiting := found.waiting(CheckInStep.CONFIRM):
         keyboard.append([Button(_("Confirm All ({number})").format(number=len(waiting)), f"all:{key}")])
-    if found.waiting(Step.CONFIRM, Step.REVIEW):
+    if found.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
         keyboard.append([Button(_("Check One by One"), f"checks:{key}")])
     if any(sheet.refused for sheet in found.sheets):
         keyboard.append([Button(_("Try Again"), f"again:{key}")])
     hand = Button(_("Mark by Hand"), f"hands:{key}")
-    if state is State.OPEN:
+    if state is SessionState.OPEN:
         # by the end that it was drawn with, a second tap is known for what it is
         extend = Button(_("Extend"), f"extend:{key}:{int(found.session.closes_at.timestamp())}")
         keyboard.append([extend, Button(_("Close Now"), f"close:{key}")])

@@ -22,7 +22,7 @@ from classroom.teacher.opening import Opening
 from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.sign_in import SignIn
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
-from telegram_app.people import Step as Place
+from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 
 log = logging.getLogger(__name__)
@@ -231,7 +231,7 @@ class TeacherBot:
         if await self._teacher(update) is not None and step is not None and step.name == opening.PLACE:
             await self._opening.show_rooms(sender(update), step.data["rooms"], forget=query.data == "forget")
 
-    async def _opened(self, teacher: Teacher, step: Place, update: Update | None, number: int = 0) -> None:
+    async def _opened(self, teacher: Teacher, step: ConversationStep, update: Update | None, number: int = 0) -> None:
         try:
             if update is not None:
                 session = await self._opening.located(teacher, update, step)

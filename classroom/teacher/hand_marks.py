@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from classroom.check_in.check_ins import CheckIns
 from classroom.counted import Counted, counted, note_text, title
-from classroom.domain.sessions import CheckIn, Enrolled, Session, Status, Step
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Status
 from classroom.services import Classroom
 from classroom.student.texts import status_word
 from telegram_app.lines import short
@@ -128,17 +128,19 @@ class HandMarks:
         students, undone = (await counted(self._room, session)).roster, None
         if at < len(students):
             undone = await self._room.store.check_in(session.id, students[at].student_id)
-            if not await self._check_ins.set_free(session, students[at].student_id):
+            if not await self._check_ins.unbind(session, students[at].student_id):
                 undone = None
         await self.show_student(session, at)
-        return undone if undone is not None and undone.step is not Step.DONE else None
+        return undone if undone is not None and undone.step is not CheckInStep.DONE else None
 
     # check-ins that wait for a word
 
     async def show_checks(self, session: Session, page: int, *, anew: bool = False) -> None:
         """Show the check-ins that wait for the teacher, each with Accept and Reject."""
         _, found = self._side.texts(session.teacher), await counted(self._room, session)
-        waiting = sorted(found.waiting(Step.CONFIRM, Step.REVIEW), key=lambda each: each.step is not Step.REVIEW)
+        waiting = sorted(
+            found.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW), key=lambda each: each.step is not CheckInStep.REVIEW
+        )
         page = max(0, min(page, (len(waiting) - 1) // CHECKS_ON_A_PAGE))
         shown = waiting[page * CHECKS_ON_A_PAGE : (page + 1) * CHECKS_ON_A_PAGE]
         order = {student.student_id: at for at, student in enumerate(found.roster)}
@@ -175,14 +177,14 @@ class HandMarks:
         if self._room.settings.face_engine != "none":
             await self._ask_unchecked(session, found, anew=True)
             return []
-        waiting = {each.student_id for each in found.waiting(Step.CONFIRM)}
+        waiting = {each.student_id for each in found.waiting(CheckInStep.CONFIRM)}
         return await self._check_ins.decide(session, waiting, accept=True)
 
     async def _ask_unchecked(self, session: Session, found: Counted, *, anew: bool = False) -> None:
         """List those who wait without a checked face, by name and ID, and ask whether to confirm these."""
         _ = self._side.texts(session.teacher)
         order = {student.student_id: at for at, student in enumerate(found.roster)}
-        waiting = sorted(found.waiting(Step.CONFIRM), key=lambda each: order[each.student_id])
+        waiting = sorted(found.waiting(CheckInStep.CONFIRM), key=lambda each: order[each.student_id])
         shown = waiting[:UNCHECKED_AT_ONCE]
         if not shown:
             if not anew:
@@ -212,7 +214,7 @@ class HandMarks:
         if step is not None and step.name == UNCHECKED and step.data.get("session") == session.id:
             named = step.data["students"]
             if _fingerprint(named) == fingerprint:
-                waiting = (await counted(self._room, session)).waiting(Step.CONFIRM)
+                waiting = (await counted(self._room, session)).waiting(CheckInStep.CONFIRM)
                 accepted = {each.student_id for each in waiting} & set(named)
                 decided = await self._check_ins.decide(session, accepted, accept=True)
         await self._ask_unchecked(session, await counted(self._room, session))
@@ -220,7 +222,7 @@ class HandMarks:
 
     async def reject_rest(self, session: Session) -> list[CheckIn]:
         """Reject everybody who still waits; return them."""
-        waiting = (await counted(self._room, session)).waiting(Step.CONFIRM, Step.REVIEW)
+        waiting = (await counted(self._room, session)).waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW)
         return await self._check_ins.decide(session, {each.student_id for each in waiting}, accept=False)
 
     async def done(self, session: Session) -> None:

@@ -12,13 +12,13 @@ from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import Course, Place, Session, Sheet, Teacher, code_ends, new_code
 from classroom.lms import LmsUnavailable
-from classroom.rooms import Room
+from classroom.saved_rooms import SavedRoom
 from classroom.services import Classroom
 from classroom.store import SessionExists
 from classroom.student.texts import refusal_text
 from telegram_app.lines import bold, ends, short
 from telegram_app.outbox import Button, Item, Keyboard
-from telegram_app.people import Step
+from telegram_app.people import ConversationStep
 from telegram_app.side import sender
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class Opening:
         last = [Button(_("Forget a Place"), "forget")] if rooms else []
         await self._show(person, _("Where is the class?"), [*keyboard, [*last, Button(_("Back"), "menu")]])
 
-    async def forget_room(self, person: int, number: int, step: Step) -> None:
+    async def forget_room(self, person: int, number: int, step: ConversationStep) -> None:
         """Forget a saved room."""
         rooms: list[str] = step.data["rooms"]
         if number < len(rooms):
@@ -154,7 +154,7 @@ class Opening:
         _ = self._side.texts(person)
         text = _("Share your location with the button below, from your phone, in class.")
         if self._room.settings.location_policy == "strict":
-            text = refusal_text(_, policy.Refusal.NOT_LIVE)
+            text = refusal_text(_, policy.LocationRefusal.NOT_LIVE)
         await self._side.outbox.put(self._asking(person, f"{headline}\n{text}".strip()))
 
     def _asking(self, person: int, text: str) -> Item:
@@ -164,7 +164,7 @@ class Opening:
         _ = self._side.texts(person)
         return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
 
-    async def located(self, teacher: Teacher, update: Update, step: Step) -> Session | None:
+    async def located(self, teacher: Teacher, update: Update, step: ConversationStep) -> Session | None:
         """Take the place of a class and open the session; None where it does not count, or can't be opened."""
         message, person = update.effective_message, sender(update)
         if message is None:
@@ -178,7 +178,7 @@ class Opening:
             return None
         return await self._open(teacher, step, Place(evidence.latitude, evidence.longitude, evidence.accuracy))
 
-    async def in_room(self, teacher: Teacher, number: int, step: Step) -> Session | None:
+    async def in_room(self, teacher: Teacher, number: int, step: ConversationStep) -> Session | None:
         """Open the session in a saved room."""
         rooms = {room.name: room for room in await asyncio.to_thread(self._room.rooms.of, teacher.telegram_id)}
         names = step.data.get("rooms", [])
@@ -187,7 +187,7 @@ class Opening:
             return None
         return await self._open(teacher, step, Place(room.latitude, room.longitude, room.accuracy))
 
-    async def _open(self, teacher: Teacher, step: Step, place: Place) -> Session | None:
+    async def _open(self, teacher: Teacher, step: ConversationStep, place: Place) -> Session | None:
         person, now, settings = teacher.telegram_id, self._room.clock.now(), self._room.settings
         _ = self._side.texts(person)
         session = Session(
@@ -255,7 +255,7 @@ class Opening:
         rooms = await asyncio.to_thread(self._room.rooms.of, person)
         if len(rooms) >= MOST_ROOMS and name not in [room.name for room in rooms]:
             return False
-        room = Room(name, session.place.latitude, session.place.longitude, session.place.accuracy)
+        room = SavedRoom(name, session.place.latitude, session.place.longitude, session.place.accuracy)
         await asyncio.to_thread(self._room.rooms.save, person, room)
         return True
 

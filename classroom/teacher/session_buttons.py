@@ -11,7 +11,7 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler
 
 from classroom.counted import counted
-from classroom.domain.sessions import CheckIn, Session, Step, new_code
+from classroom.domain.sessions import CheckIn, CheckInStep, Session, new_code
 from classroom.reports.sending import Reports
 from classroom.services import Classroom
 from classroom.student.bot import StudentBot
@@ -243,7 +243,7 @@ class SessionButtons:
     async def _told(self, session: Session, decided: list[CheckIn]) -> None:
         """Tell the students what was decided, and show it."""
         for check_in in decided:
-            if check_in.step is Step.REJECTED:
+            if check_in.step is CheckInStep.REJECTED:
                 await self._students.tell_rejected(session, check_in.student_id, check_in.telegram_id)
         await self._settle_pictures(session)
         await self._boards.show(session)

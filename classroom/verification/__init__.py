@@ -1,1 +1,1 @@
-"""The queue of video notes: each is checked once, reviews go to the teacher, metrics."""
+"""The queue of video notes, their examination, reviews by the teacher, and metrics."""

@@ -1,29 +1,28 @@
-"""How long the steps of checking faces take, and what comes of it: for /healthz and for one line of the log a check."""
+"""Durations and results of face checks, for /healthz and the log."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
-KEPT = 500  # of the newest measurements of a step
+KEPT = 500  # newest measurements of each step
 
 
 class Metrics:
-    """Figures of the newest checks. No names in them."""
+    """Figures of the newest checks, without names."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._seconds: dict[str, deque[float]] = {}
         self.verdicts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
 
     def measured(self, seconds: Mapping[str, float]) -> None:
-        """Take what the steps of one check took, by name, in seconds."""
+        """Add the durations of one check's steps, by name, in seconds."""
         for step, took in seconds.items():
             self._seconds.setdefault(step, deque(maxlen=KEPT)).append(took)
 
     def report(self) -> dict[str, Any]:
-        """Return median and 95th percentile of each step, in seconds, and counts since the start."""
+        """Return median and 95th percentile of each step in seconds, and counts since the start."""
         return {
             "seconds": {step: spread(kept) for step, kept in self._seconds.items()},
             "verdicts": dict(self.verdicts),
@@ -32,12 +31,12 @@ class Metrics:
 
 
 def in_words(seconds: Mapping[str, float]) -> str:
-    """Return what the steps of one check took: "waited 3.2 s, download 0.10 s"."""
+    """Return the durations of one check's steps as text: "waited 3.2 s, download 0.10 s"."""
     return ", ".join(f"{step} {took:.2f} s" for step, took in seconds.items())
 
 
 def spread(kept: Iterable[float]) -> dict[str, float]:
-    """Return median and 95th percentile of times in seconds; nothing where nothing was measured."""
+    """Return median and 95th percentile of durations in seconds; empty without measurements."""
     ordered = sorted(kept)
     if not ordered:
         return {}

@@ -1,4 +1,4 @@
-"""One video note from Telegram's name for it to what its examination found; how many may be in memory meanwhile."""
+"""Downloads one video note and has it examined, with a limit on the notes in memory."""
 
 import asyncio
 import hashlib
@@ -11,7 +11,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from classroom.domain.face_policy import Examined, Motion, NoteRefusal, Verdict
+from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal
 from classroom.domain.sessions import CheckIn, FaceCheck, Template
 from classroom.domain.video_notes import Download, NoteUnavailable, Unusable
 from classroom.faces import FaceEngine
@@ -19,6 +19,7 @@ from classroom.faces.person_keys import PersonKeyGone, PersonKeys, PersonKeysUna
 from classroom.photos import IdPhoto, Photos
 from classroom.services import Classroom
 from classroom.store import StoreError
+from core.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -26,63 +27,64 @@ Result = TypeVar("Result")
 
 
 class Repeated(Exception):
-    """This very recording was used for another check (permanent: a new note is needed)."""
+    """The same recording was used for another check (permanent: a new note is needed)."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How many may be where at a time, and how long a note may take to load (seconds)."""
+class NoteLimits:
+    """Limits on the notes in memory, and on the time of a download in seconds."""
 
-    ahead: int = 8  # notes loaded, or being loaded, and not yet with the engine
-    aside: int = 8  # notes that load slowly, beyond those
+    ahead: int = 8  # notes downloaded or being downloaded that the engine does not have yet
+    aside: int = 8  # slow downloads beyond those
     slow_after: float = 3.0
     download: float = 30.0
 
 
 @dataclass
 class Check:
-    """A check-in in the queue, with what is known of it beyond the store. Times are monotonic seconds."""
+    """A check-in in the queue, with its progress. Times are monotonic seconds."""
 
     check_in: CheckIn
     face: FaceCheck
-    came: float
-    began: float | None = None  # to load, the first time
+    submitted_at: float
+    backoff: Backoff
+    started_at: float | None = None  # of the first download
     seconds: dict[str, float] = field(default_factory=dict)
     failures: Counter[str] = field(default_factory=Counter)
-    outcome: tuple[Examined, Verdict] | Unusable | NoteRefusal | None = None
+    outcome: tuple[Examined, FaceVerdict] | Unusable | NoteRefusal | None = None
     in_engine: bool = False
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """Return what tells this check from all others, also from the same student's next one."""
+        """Return the check's identity, which differs from the same student's next check."""
         return (self.check_in.session, self.check_in.student_id, self.face.message)
 
     @property
     def order(self) -> tuple[datetime, str, str, int]:
-        """Return what the queue is ordered by: when Telegram had the note."""
+        """Return the order in the queue: when Telegram received the note."""
         return (self.face.sent_at or self.check_in.code_at, *self.key)
 
     @property
     def label(self) -> str:
-        """Return how the log names it."""
+        """Return the check's name in the log."""
         return f"session {self.check_in.session}: student {self.check_in.student_id}"
 
 
-class _Place:
-    """A place at one of so many, which may be left and taken again on the way."""
+class _Slot:
+    """A slot of a semaphore that may be released and taken again in between."""
 
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places = places
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
         self._is_held = False
 
     async def take(self) -> None:
-        await self._places.acquire()
+        await self._slots.acquire()
         self._is_held = True
 
     def leave(self) -> None:
         if self._is_held:
             self._is_held = False
-            self._places.release()
+            self._slots.release()
 
     async def __aenter__(self) -> Self:
         await self.take()
@@ -95,20 +97,19 @@ class _Place:
 
 
 class NoteChecks:
-    """Loads notes and has them examined."""
+    """Downloads notes and has them examined; the engine gets ``at_once`` notes at a time."""
 
     def __init__(
         self,
-        room: Classroom,
+        classroom: Classroom,
         photos: Photos,
         engine: FaceEngine,
         keys: PersonKeys,
         download: Download,
         at_once: int,
-        limits: Limits,
+        limits: NoteLimits,
     ) -> None:
-        """Take what is needed for it; the engine gets ``at_once`` notes at a time."""
-        self._room = room
+        self._classroom = classroom
         self._photos = photos
         self._engine = engine
         self._keys = keys
@@ -119,23 +120,23 @@ class NoteChecks:
         self._in_engine = asyncio.Semaphore(at_once)
 
     async def examine(self, check: Check) -> Examined:
-        """Return what the examination of a check's note found; ``check.seconds`` gets what each step took.
+        """Examine a check's note; the duration of each step is added to ``check.seconds``.
 
         Raises:
-            NoteError, PhotoError, FaceError, StoreError: see there.
+            NoteError, PhotoError, FaceError, StoreError
             Repeated: the recording was used for another check.
         """
-        async with _Place(self._ahead) as place:
-            check.began = check.began if check.began is not None else self._room.clock.monotonic()
-            (template, photo), note = await _both(self._against(check), self._note(check, place))
+        async with _Slot(self._ahead) as slot:
+            check.started_at = check.started_at if check.started_at is not None else self._classroom.clock.monotonic()
+            (template, photo), note = await _together(self._template_or_photo(check), self._note(check, slot))
             with self._timed(check, "turn"):
                 await self._in_engine.acquire()
             try:
-                place.leave()
+                slot.leave()
                 check.in_engine = True
                 if photo is not None:
                     with self._timed(check, "template"):
-                        template = await self._made(check, photo)
+                        template = await self._new_template(check, photo)
                 examined = await self._engine.examine(note, _motions(check.face), template)
             finally:
                 check.in_engine = False
@@ -143,26 +144,26 @@ class NoteChecks:
         check.seconds.update(examined.seconds or {})
         return examined
 
-    async def _note(self, check: Check, place: _Place) -> bytes:
+    async def _note(self, check: Check, slot: _Slot) -> bytes:
         with self._timed(check, "download"):
-            note = await self._loaded(check.face.file, place)
+            note = await self._downloaded(check.face.file, slot)
         fingerprint = "sha256:" + await asyncio.to_thread(lambda: hashlib.sha256(note).hexdigest())
         owner = "/".join(map(str, check.key))
-        if not await self._room.store.claim_note(fingerprint, owner, self._room.clock.now()):
-            raise Repeated("this very recording was used before")
+        if not await self._classroom.store.claim_note(fingerprint, owner, self._classroom.clock.now()):
+            raise Repeated("the same recording was used before")
         return note
 
-    async def _loaded(self, file: str, place: _Place) -> bytes:
-        """Load a note. One that is slow lets others go before it, so that a bad line of one holds nobody up."""
+    async def _downloaded(self, file: str, slot: _Slot) -> bytes:
+        """Download a note. A slow download gives its slot to others, so that one bad connection delays nobody else."""
         loading = asyncio.ensure_future(self._download(file))
         try:
             await asyncio.wait({loading}, timeout=self._limits.slow_after)
             if loading.done() or self._aside.locked():
                 return await self._in_time(loading)
             async with self._aside:
-                place.leave()
+                slot.leave()
                 note = await self._in_time(loading)
-                await place.take()
+                await slot.take()
                 return note
         finally:
             loading.cancel()
@@ -173,54 +174,54 @@ class NoteChecks:
             async with asyncio.timeout(self._limits.download - self._limits.slow_after):
                 return await loading
         except TimeoutError:
-            raise NoteUnavailable(f"not loaded within {self._limits.download:.0f} s") from None
+            raise NoteUnavailable(f"not downloaded within {self._limits.download:.0f} s") from None
 
-    async def _against(self, check: Check) -> tuple[bytes, IdPhoto | None]:
-        """Return the template that is kept; where none fits, the photo of which one is to be made."""
+    async def _template_or_photo(self, check: Check) -> tuple[bytes, IdPhoto | None]:
+        """Return the stored template; if none fits, the photo from which to make one."""
         student_id = check.check_in.student_id
         with self._timed(check, "photo"):
             tag = await self._photos.tag(student_id)
             if self._engine.keeps_templates:
-                kept = await self._room.store.template(student_id)
+                kept = await self._classroom.store.template(student_id)
                 if kept is not None and (kept.engine, kept.photo_tag) == (self._engine.name, tag):
                     try:
                         return await asyncio.to_thread(self._keys.open, student_id, kept.sealed), None
                     except (PersonKeyGone, PersonKeysUnavailable) as error:
-                        log.info("%s, the template is made anew (%s)", check.label, error)
+                        log.info("%s, the template is made again (%s)", check.label, error)
             return b"", await self._photos.photo(student_id)
 
-    async def _made(self, check: Check, photo: IdPhoto) -> bytes:
-        """Make a template and keep it; where it can't be kept now it is made again the next time."""
+    async def _new_template(self, check: Check, photo: IdPhoto) -> bytes:
+        """Make a template and store it; if it can't be stored it is made again the next time."""
         template = await self._engine.template(photo.content)
         if self._engine.keeps_templates:
-            store, student_id = self._room.store, check.check_in.student_id
+            store, student_id = self._classroom.store, check.check_in.student_id
             try:
                 sealed = await asyncio.to_thread(self._keys.seal, student_id, template)
-                made_at = self._room.clock.now()
+                made_at = self._classroom.clock.now()
                 await store.save_template(Template(student_id, self._engine.name, photo.tag, sealed, made_at))
-                if await store.check_in(check.check_in.session, student_id) is None:  # they had their data deleted
+                if await store.check_in(check.check_in.session, student_id) is None:  # their data was deleted meanwhile
                     await asyncio.to_thread(self._keys.forget, student_id)
             except (StoreError, PersonKeysUnavailable) as error:
-                log.warning("%s, the template could not be kept (%s)", check.label, error)
+                log.warning("%s, the template could not be stored (%s)", check.label, error)
         return template
 
     @contextmanager
     def _timed(self, check: Check, step: str) -> Iterator[None]:
-        began = self._room.clock.monotonic()
+        began = self._classroom.clock.monotonic()
         try:
             yield
         finally:
-            check.seconds[step] = self._room.clock.monotonic() - began
+            check.seconds[step] = self._classroom.clock.monotonic() - began
 
 
 def _motions(face: FaceCheck) -> Sequence[Motion]:
     return [Motion(motion) for motion in face.motions]
 
 
-async def _both(
+async def _together(
     first: Coroutine[Any, Any, tuple[bytes, IdPhoto | None]], second: Coroutine[Any, Any, bytes]
 ) -> tuple[tuple[bytes, IdPhoto | None], bytes]:
-    """Do two things at once; where one fails the other ends, and the first one's failure counts for more."""
+    """Run two coroutines together; if one fails the other is cancelled, and the first one's failure has priority."""
     one, other = asyncio.create_task(first), asyncio.create_task(second)
     try:
         await asyncio.wait({one, other}, return_when=asyncio.FIRST_EXCEPTION)
@@ -233,4 +234,4 @@ async def _both(
         await asyncio.gather(one, other, return_exceptions=True)
 
 
-__all__ = ["Check", "Limits", "NoteChecks", "Repeated"]
+__all__ = ["Check", "NoteChecks", "NoteLimits", "Repeated"]

@@ -1,8 +1,8 @@
-"""The queue of video notes: first come first served, over crashes and outages, and never two words on one note.
+"""The queue of video notes: first come first served, it survives crashes and outages, with one outcome for each note.
 
-The store is the queue: a check-in that is at CHECKING is in it. What is here is only how far each one is. A technical
-failure is repeated after a pause, in which others go on; it costs the student no try, and when it does not end the
-teacher decides. What is said to people, and each check-in's next step, is for those who hear of the outcome.
+The store is the queue: it holds the check-ins at CHECKING; this module keeps only their progress. A technical failure
+is retried after a pause while others go on; it costs the student no try, and if it lasts the teacher decides. The
+callbacks move the check-in to its next step and notify people.
 """
 
 import asyncio
@@ -10,125 +10,107 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from classroom.domain.face_policy import Examined, NoteRefusal, Verdict, verdict, wording
-from classroom.domain.sessions import CheckIn, Step
-from classroom.domain.video_notes import Download, NoteGone, NoteUnavailable, Unusable
-from classroom.error_codes import Code, noted
-from classroom.faces import FaceEngine, FaceRefused, FaceUnavailable, PhotoUnusable
+from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal, verdict, wording
+from classroom.domain.sessions import CheckIn, CheckInStep
+from classroom.domain.video_notes import Download, Unusable
+from classroom.faces import FaceEngine
 from classroom.faces.person_keys import PersonKeys
-from classroom.photos import PhotoMissing, Photos, PhotosRefused, PhotosUnavailable, PhotoTooLarge
+from classroom.photos import Photos
 from classroom.services import Classroom
 from classroom.store import StoreError
+from classroom.verification.failures import Failures
 from classroom.verification.metrics import Metrics, in_words
-from classroom.verification.note_check import Check, Limits, NoteChecks, Repeated
-from core.health import Part
-from core.sqlite import LedgerError
+from classroom.verification.note_check import Check, NoteChecks, NoteLimits
+from core.backoff import Backoff
+from core.health import PartHealth
+from core.sqlite import DatabaseError
 
 log = logging.getLogger(__name__)
 
-# Hear of a note's examination, and of a note that can't be judged. May be called again where it raises StoreError or
-# LedgerError, and for a check-in that has gone on meanwhile: the store decides.
-Decided = Callable[[CheckIn, Examined, Verdict], Awaitable[None]]
-Undecided = Callable[[CheckIn, Unusable | NoteRefusal], Awaitable[None]]
-
-# How often each kind of failure is repeated for one check. The store's have no end: without it nothing can be handed
-# to the teacher either.
-TRIES: dict[type[Exception], int] = {FaceUnavailable: 3, NoteUnavailable: 8, PhotosUnavailable: 8}
-TRIES_OF_A_BUG = 3
-# Where the engine fails for so many and has judged nobody in between, it is the engine and not the notes.
-ENGINE_AWAY_FOR = 3
-TRIES_WITHOUT_ENGINE = 8
-FOR_GOOD: dict[type[Exception], Unusable | NoteRefusal] = {
-    PhotoMissing: Unusable.NO_PHOTO,
-    PhotoTooLarge: Unusable.PHOTO,
-    PhotoUnusable: Unusable.PHOTO,
-    NoteGone: Unusable.NOTE,
-    FaceRefused: Unusable.TECHNICAL,
-    PhotosRefused: Unusable.TECHNICAL,
-    Repeated: NoteRefusal.REPEATED,
-}
+# Called with the outcome: the note was examined, or can't be checked. Called again after a StoreError or DatabaseError,
+# and possibly for a check-in that has moved on meanwhile: the stored step decides.
+OnExamined = Callable[[CheckIn, Examined, FaceVerdict], Awaitable[None]]
+OnUnusable = Callable[[CheckIn, Unusable | NoteRefusal], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How many tasks there are, and how long things wait, in seconds."""
+class QueueSettings:
+    """The number of tasks, and pauses in seconds."""
 
     fewest: int = 2
     most: int = 100
-    idle: float = 10.0  # until a task beyond the fewest ends
-    first_pause: float = 1.0  # after a failure, doubled with each further one
+    idle: float = 10.0  # before a task beyond ``fewest`` ends
+    first_pause: float = 1.0  # after a failure, doubled after each further one
     longest_pause: float = 30.0
-    look_every: float = 60.0  # at the store, for what was not handed in
-    limits: Limits = field(default_factory=Limits)
+    look_every: float = 60.0  # between scans of the store for notes that were not submitted
+    limits: NoteLimits = field(default_factory=NoteLimits)
 
-    def pause(self, failures: int) -> float:
-        """Return the time to wait after so many failures in a row."""
-        return min(self.first_pause * 2.0 ** min(failures - 1, 30), self.longest_pause)
+    def backoff(self) -> Backoff:
+        """Return the pauses after failures in a row."""
+        return Backoff(self.first_pause, self.longest_pause)
 
 
 class Verification:
-    """Takes check-ins at CHECKING, and says what became of each note."""
+    """Examines the notes of check-ins at CHECKING and reports each outcome; ``at_once`` notes are with the engine."""
 
     def __init__(
         self,
-        room: Classroom,
+        classroom: Classroom,
         photos: Photos,
         engine: FaceEngine,
         keys: PersonKeys,
         download: Download,
-        decided: Decided,
-        unusable: Undecided,
+        on_examined: OnExamined,
+        on_unusable: OnUnusable,
         *,
         at_once: int = 2,
-        pace: Pace = Pace(),  # frozen
+        settings: QueueSettings = QueueSettings(),  # frozen
     ) -> None:
-        """Take what the checks need, and who hears of them; the engine gets ``at_once`` notes at a time."""
-        self._room = room
-        self._decided = decided
-        self._unusable = unusable
-        self._pace = pace
-        self._checks = NoteChecks(room, photos, engine, keys, download, at_once, pace.limits)
+        self._classroom = classroom
+        self._on_examined = on_examined
+        self._on_unusable = on_unusable
+        self._settings = settings
+        self._checks = NoteChecks(classroom, photos, engine, keys, download, at_once, settings.limits)
         self._queue: asyncio.PriorityQueue[tuple[object, Check]] = asyncio.PriorityQueue()
-        self._known: dict[tuple[str, str, int], Check] = {}  # until there is an outcome that was heard of
-        self._let_go: set[tuple[str, str, int]] = set()  # of a cancelled session, or a bug's; not begun again
+        self._known: dict[tuple[str, str, int], Check] = {}  # until the outcome is reported
+        self._dropped: set[tuple[str, str, int]] = set()  # of cancelled sessions, or after a bug; not started again
         self._pauses: dict[tuple[str, str, int], asyncio.TimerHandle] = {}
         self._tasks: dict[asyncio.Task[None], Check | None] = {}
-        self._looking: asyncio.Task[None] | None = None
-        self._refused: dict[type[Exception], str] = {}
-        self._no_engine_for: set[tuple[str, str, int]] = set()  # since it last judged a note
+        self._scanning: asyncio.Task[None] | None = None
         self._is_closing = False
         self.metrics = Metrics()
+        self._failures = Failures(self.metrics)
 
     def start(self) -> None:
-        """Begin with what the store has, on the running loop; returns at once."""
-        self._looking = asyncio.create_task(self._look(), name="faces-look")
-        for _ in range(min(max(self._pace.fewest, self._queue.qsize()), self._pace.most)):
+        """Start on the running loop with the notes in the store; returns at once."""
+        self._scanning = asyncio.create_task(self._scan(), name="faces-scan")
+        for _ in range(min(max(self._settings.fewest, self._queue.qsize()), self._settings.most)):
             self._add_task()
 
     def submit(self, check_in: CheckIn) -> int:
-        """Take a check-in whose note is to be judged; return its place in the queue, 1 for the first.
+        """Add a check-in with a note; return its place in the queue, 1 for the first.
 
-        Harmless twice. While closing it is not begun: the store has it for the next start.
+        Harmless if repeated. While closing it is not started: the store keeps it for the next start.
         """
         if check_in.face is None:
             raise ValueError("a check-in without a note")
-        check = Check(check_in, check_in.face, self._room.clock.monotonic())
+        check = Check(check_in, check_in.face, self._classroom.clock.monotonic(), self._settings.backoff())
         known = self._known.setdefault(check.key, check)
         if known is check:
-            self._let_go.discard(check.key)
+            self._dropped.discard(check.key)
             self._put(check)
         return 1 + sum(other.order < check.order for other in self._known.values())
 
     async def close(self, within: float = 5.0) -> None:
-        """Begin nothing new; give what is in the engine, or being told, so many seconds. The store keeps the rest."""
+        """Start nothing new; wait ``within`` seconds for notes in the engine or being reported."""
         self._is_closing = True
         for pause in self._pauses.values():
             pause.cancel()
         self._pauses.clear()
         tasks = set(self._tasks)
-        if self._looking is not None:
-            self._looking.cancel()
-            tasks.add(self._looking)
+        if self._scanning is not None:
+            self._scanning.cancel()
+            tasks.add(self._scanning)
         for task, check in self._tasks.items():
             if check is None or not (check.in_engine or check.outcome is not None):
                 task.cancel()
@@ -141,7 +123,7 @@ class Verification:
         if self._known:
             log.info("faces: closed with %d notes in the queue, which the store keeps", len(self._known))
 
-    async def report(self) -> Part:
+    async def report(self) -> PartHealth:
         """Return the queue's part of /healthz."""
         counts = {
             "queue": len(self._known),
@@ -149,51 +131,47 @@ class Verification:
             "tasks": len(self._tasks),
             **self.metrics.report(),
         }
-        degraded = list(self._refused.values())
-        degraded += ["the face engine does not answer"] if self._is_engine_away() else []
-        return Part([], [f"{what}: see the log" for what in degraded], {"faces": counts})
-
-    def _is_engine_away(self) -> bool:
-        return len(self._no_engine_for) >= ENGINE_AWAY_FOR
+        return PartHealth([], self._failures.degraded(), {"faces": counts})
 
     # the queue
 
-    async def _look(self) -> None:
-        """Take what the store has in the queue and nobody has handed in: at the start, and now and then."""
+    async def _scan(self) -> None:
+        """Submit notes in the store that were not submitted: at the start, and regularly."""
+        backoff = self._settings.backoff()
         while True:
-            pause = self._pace.look_every
+            pause = self._settings.look_every
             try:
-                found = await self._room.store.checking()
+                found = await self._classroom.store.checking()
             except StoreError as error:
-                log.warning("faces: %s; looking for notes again", error)
-                pause = self._pace.pause(3)
+                log.warning("faces: %s; scanning the store again", error)
+                pause = backoff.next()
             else:
-                self._let_go &= {_key(each) for each in found}
-                new = [each for each in found if each.face is not None and not self._has(_key(each))]
+                backoff.reset()
+                self._dropped &= {_key(each) for each in found}
+                new = [each for each in found if each.face is not None and not self._is_known(_key(each))]
                 if new:
-                    log.info("faces: %d notes in the queue that were not finished", len(new))
+                    log.info("faces: %d unfinished notes found in the store", len(new))
                 for check_in in new:
                     self.submit(check_in)
             await asyncio.sleep(pause)
 
-    def _has(self, key: tuple[str, str, int]) -> bool:
-        return key in self._known or key in self._let_go
+    def _is_known(self, key: tuple[str, str, int]) -> bool:
+        return key in self._known or key in self._dropped
 
     def _put(self, check: Check) -> None:
-        """Put a check into the queue, and see that there is a task for it."""
+        """Put a check into the queue, and start a task for it if needed."""
         self._pauses.pop(check.key, None)
         if self._is_closing:
             return
         self._queue.put_nowait((check.order, check))
         idle = sum(each is None for each in self._tasks.values())
-        if self._looking is not None and self._queue.qsize() > idle and len(self._tasks) < self._pace.most:
+        if self._scanning is not None and self._queue.qsize() > idle and len(self._tasks) < self._settings.most:
             self._add_task()
 
     def _put_later(self, check: Check) -> None:
         if self._is_closing:
             return
-        pause = self._pace.pause(check.failures.total())
-        self._pauses[check.key] = asyncio.get_running_loop().call_later(pause, self._put, check)
+        self._pauses[check.key] = asyncio.get_running_loop().call_later(check.backoff.next(), self._put, check)
 
     def _add_task(self) -> None:
         task = asyncio.create_task(self._work(), name="faces")
@@ -201,29 +179,29 @@ class Verification:
         task.add_done_callback(lambda ended: self._tasks.pop(ended, None))
 
     async def _work(self) -> None:
-        """Do one check after the other, until there has been none for a while and there are others to wait."""
+        """Run one check after the other; end after an idle time if enough other tasks are left."""
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # for the type: this is one
+        assert task is not None  # noqa: S101  # for the type checker
         while not self._is_closing:
             try:
-                async with asyncio.timeout(self._pace.idle):
+                async with asyncio.timeout(self._settings.idle):
                     _, check = await self._queue.get()
             except TimeoutError:
-                if len(self._tasks) > self._pace.fewest:
-                    self._tasks.pop(task)  # at once: the next that leaves counts without this one
+                if len(self._tasks) > self._settings.fewest:
+                    self._tasks.pop(task)  # at once, so that the next task counts without this one
                     return
                 continue
             self._tasks[task] = check
             try:
-                await self._do(check)
-            except Exception:  # a bug of ours must not end the task that others wait for
-                log.exception("%s, what became of the note could not be told", check.label)
-                if check.outcome is not Unusable.TECHNICAL:  # nobody is to wait for ever
+                await self._run(check)
+            except Exception:  # a bug of ours must not end the task
+                log.exception("%s, the outcome could not be reported", check.label)
+                if check.outcome is not Unusable.TECHNICAL:  # nobody may wait forever
                     check.outcome = Unusable.TECHNICAL
                     self._put_later(check)
                 else:
                     self._end(check)
-                    self._let_go.add(check.key)
+                    self._dropped.add(check.key)
             finally:
                 self._tasks[task] = None
 
@@ -232,108 +210,70 @@ class Verification:
 
     # one check
 
-    async def _do(self, check: Check) -> None:
-        """Bring a check one try further: to its outcome, and that to who hears of it, or to the next try."""
+    async def _run(self, check: Check) -> None:
+        """Make one attempt at a check: report its outcome, or schedule the next attempt."""
         if check.outcome is None:
             try:
                 check.outcome = await self._outcome(check)
-            except Exception as error:  # noqa: BLE001  # each kind is told apart and logged there
-                check.outcome = self._failed(check, error)
+            except Exception as error:  # noqa: BLE001  # classified and logged there
+                check.outcome = self._failures.outcome(check, error)
                 if check.outcome is None:
                     self._put_later(check)
                     return
             else:
                 if check.outcome is None:
-                    log.info("%s, is not waited for any more: its note is dropped", check.label)
+                    log.info("%s, no longer needed: its note is dropped", check.label)
                     self._end(check)
                     return
-        began = self._room.clock.monotonic()
+        began = self._classroom.clock.monotonic()
         try:
             if isinstance(check.outcome, tuple):
-                await self._decided(check.check_in, *check.outcome)
+                await self._on_examined(check.check_in, *check.outcome)
             else:
-                await self._unusable(check.check_in, check.outcome)
-        except (StoreError, LedgerError) as error:
-            self._count(check, error)
-            log.warning("%s, what became of the note: %s; trying again", check.label, error)
+                await self._on_unusable(check.check_in, check.outcome)
+        except (StoreError, DatabaseError) as error:
+            self._failures.count(check, error)
+            log.warning("%s, reporting the outcome: %s; trying again", check.label, error)
             self._put_later(check)
             return
-        check.seconds["decide"] = self._room.clock.monotonic() - began
+        check.seconds["decide"] = self._classroom.clock.monotonic() - began
         self._end(check)
-        self._note_down(check)
+        self._log_check(check)
 
-    async def _outcome(self, check: Check) -> tuple[Examined, Verdict] | Unusable | None:
-        """Return what the note's examination comes to; None where it is not waited for any more."""
-        store = self._room.store
+    async def _outcome(self, check: Check) -> tuple[Examined, FaceVerdict] | Unusable | None:
+        """Return the outcome of the note's examination; None if it is no longer needed."""
+        store = self._classroom.store
         session = await store.session(check.check_in.session)
         if session is None or session.cancelled:
-            self._let_go.add(check.key)
+            self._dropped.add(check.key)
             return None
         now = await store.check_in(check.check_in.session, check.check_in.student_id)
-        if now is None or now.step is not Step.CHECKING or now.face is None or now.face.message != check.face.message:
+        if now is None or now.face is None or now.step is not CheckInStep.CHECKING or _key(now) != check.key:
             return None
         consent = await store.consent(now.telegram_id)
-        if consent is None or not consent.given or consent.wording != wording(self._room.settings.face_engine):
+        if consent is None or not consent.given or consent.wording != wording(self._classroom.settings.face_engine):
             return Unusable.NO_CONSENT
         examined = await self._checks.examine(check)
-        self._refused.clear()
-        self._no_engine_for.clear()
-        settings = self._room.settings
+        self._failures.clear()
+        settings = self._classroom.settings
         limits = settings.face_match_threshold, settings.face_verification_max_retries
         return examined, verdict(examined, now.face.failed, *limits, settings.face_engine)
 
-    def _failed(self, check: Check, error: Exception) -> Unusable | NoteRefusal | None:
-        """Say what becomes of a check that can't be done; None: it is tried again after a pause."""
-        kind = self._count(check, error)
-        if kind is FaceUnavailable:
-            self._no_engine_for.add(check.key)
-        if isinstance(error, FaceRefused | PhotosRefused):
-            what = "the face engine" if isinstance(error, FaceRefused) else "the source of the ID photos"
-            self._refused[kind] = f"{what} does not let us in, or is set up wrongly"
-            log.error("%s (%s)", self._refused[kind], error)
-        if (outcome := FOR_GOOD.get(kind)) is not None:
-            if outcome is not NoteRefusal.REPEATED:
-                log.info("%s, the note can't be judged: %s", check.label, error)
-            return outcome
-        if isinstance(error, StoreError):
-            log.warning("%s, %s; trying again", check.label, error)
-            return None
-        if kind not in TRIES:
-            log.error("%s, checking the face failed", check.label, exc_info=error)
-        tries = TRIES.get(kind, TRIES_OF_A_BUG)
-        if kind is FaceUnavailable and self._is_engine_away():
-            tries = TRIES_WITHOUT_ENGINE
-        if check.failures[kind.__name__] < tries:
-            if kind in TRIES:
-                log.warning("%s, %s: %s; trying again", check.label, kind.__name__, error)
-            return None
-        text = f"{check.label}, given up after {check.failures[kind.__name__]} tries: {error}"
-        noted(log, Code.PROCESSING, text, logging.WARNING)
-        return Unusable.TECHNICAL
-
-    def _count(self, check: Check, error: Exception) -> type[Exception]:
-        """Count a failure; return its kind."""
-        kinds = (*TRIES, *FOR_GOOD, StoreError)
-        kind = next((kind for kind in kinds if isinstance(error, kind)), type(error))
-        check.failures[kind.__name__] += 1
-        self.metrics.errors[kind.__name__] += 1
-        return kind
-
-    def _note_down(self, check: Check) -> None:
-        """Write the one line of a check, and count it."""
-        now = self._room.clock.monotonic()
-        waited = (check.began if check.began is not None else now) - check.came
+    def _log_check(self, check: Check) -> None:
+        """Log one line for a check, and count it."""
+        now = self._classroom.clock.monotonic()
+        waited = (check.started_at if check.started_at is not None else now) - check.submitted_at
         took = {"waited": waited, **check.seconds}
-        self.metrics.measured({**took, "all": now - check.came})
+        self.metrics.measured({**took, "all": now - check.submitted_at})
         if isinstance(check.outcome, tuple):
-            examined, word = check.outcome
-            said = [word.value]
-            said += [examined.problem.value] if examined.problem is not None else []
-            said += [f"{examined.percent:.1f} %"] if examined.percent is not None else []
-            said[-1] += f" (distance {examined.distance:.3f})" if examined.distance is not None else ""
-            said += [examined.details] if examined.details else []
-            outcome = ", ".join(said)
-            self.metrics.verdicts[word.value] += 1
+            examined, result = check.outcome
+            parts = [result.value]
+            parts += [examined.problem.value] if examined.problem is not None else []
+            parts += [f"{examined.percent:.1f} %"] if examined.percent is not None else []
+            parts[-1] += f" (distance {examined.distance:.3f})" if examined.distance is not None else ""
+            parts += [examined.details] if examined.details else []
+            outcome = ", ".join(parts)
+            self.metrics.verdicts[result.value] += 1
         else:
             outcome = str(check.outcome)
             self.metrics.verdicts[outcome] += 1
@@ -344,4 +284,4 @@ def _key(check_in: CheckIn) -> tuple[str, str, int]:
     return (check_in.session, check_in.student_id, check_in.face.message if check_in.face is not None else 0)
 
 
-__all__ = ["Pace", "Unusable", "Verification"]
+__all__ = ["QueueSettings", "Unusable", "Verification"]

@@ -1,6 +1,6 @@
-"""The two pictures that a teacher sees where a match is unclear: made, kept sealed until they are sent, and deleted.
+"""The pictures that a teacher compares when a match is unclear: stored encrypted until sent, deleted afterwards.
 
-In a teacher's chat they stay until the decision on the check-in, whoever makes it and wherever.
+In the teacher's chat they stay until the check-in is decided, by any way of deciding it.
 """
 
 import asyncio
@@ -17,36 +17,37 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from classroom.counted import counted
 from classroom.domain import face_policy as policy
-from classroom.domain.sessions import CheckIn, Session, Step
+from classroom.domain.sessions import CheckIn, CheckInStep, Session
 from classroom.photos import PhotoError, Photos
 from classroom.services import Classroom
 from core.encryption import Cipher, EncryptionKeyError
 from core.json_file import replace_file
+from telegram_app.files import MakeFile, OnSent
 from telegram_app.lines import short
-from telegram_app.outbox import NOTICE, Button, Item, MakeFile, OnSent
+from telegram_app.outbox import NOTICE, Button, Item
 
 log = logging.getLogger(__name__)
 
-REVIEW = "review:"  # what references to these pictures begin with
+REVIEW = "review:"  # prefix of the outbox references to these pictures
 HEIGHT, GAP = 320, 8  # pixels: small, and enough to compare two faces
-MOST_PIXELS = 40_000_000  # of a picture that is opened at all
+MOST_PIXELS = 40_000_000  # of a picture; larger ones are not opened
 
 
 @dataclass(frozen=True)
 class ReviewFiles:
-    """Where the pictures lie until they are sent: each sealed with the classroom's key, 0600, in a folder (0700)."""
+    """The folder (0700) of pictures that are not sent yet: each encrypted with the classroom's key, 0600."""
 
     folder: Path
     cipher: Cipher
 
     def write(self, name: str, picture: bytes, percent: float | None) -> None:
-        """Keep a picture. Raises OSError. Not for the loop."""
+        """Store a picture. Raises OSError. Blocks."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         content = json.dumps({"percent": percent, "jpeg": base64.b64encode(picture).decode("ascii")})
         replace_file(self.folder / name, self.cipher.encrypt(content))
 
     def read(self, name: str) -> tuple[bytes, float | None] | None:
-        """Return a picture with its percentage; None: there is none that can be read. Not for the loop."""
+        """Return a picture with its percentage; None if it is missing or unreadable. Blocks."""
         try:
             kept = json.loads(self.cipher.decrypt((self.folder / name).read_text(encoding="ascii")))
             return base64.b64decode(kept["jpeg"]), kept["percent"]
@@ -57,26 +58,26 @@ class ReviewFiles:
             return None
 
     def remove(self, name: str) -> None:
-        """Delete a picture, where there is one; one that stays is tried again by ``clean``. Not for the loop."""
+        """Delete a picture if it exists; after a failure ``clean`` deletes it later. Blocks."""
         try:
             (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
             log.warning("the pictures for review %s can't be deleted: %s", name, error.strerror)
 
     def clean(self, before: datetime) -> int:
-        """Delete what was never sent, from before a moment; return how many. Raises OSError. Not for the loop."""
+        """Delete pictures older than ``before`` that were never sent; return their number. Raises OSError. Blocks."""
         if not self.folder.is_dir():
             return 0
         count = 0
         for file in self.folder.iterdir():
-            with suppress(FileNotFoundError):  # sent, and so deleted, in this very moment
+            with suppress(FileNotFoundError):  # sent and deleted meanwhile
                 if file.stat().st_mtime < before.timestamp():
                     file.unlink()
                     count += 1
         return count
 
-    def among(self, others: MakeFile) -> MakeFile:
-        """Return what makes these files, and all others as ``others`` does."""
+    def or_else(self, others: MakeFile) -> MakeFile:
+        """Return a function that makes these files, and all others with ``others``."""
 
         async def make(reference: str) -> tuple[str, bytes] | None:
             if not reference.startswith(REVIEW):
@@ -88,7 +89,7 @@ class ReviewFiles:
 
     @property
     def on_sent(self) -> OnSent:
-        """What deletes a picture that Telegram has now."""
+        """A function that deletes a picture after it was sent."""
 
         async def sent(reference: str) -> None:
             if reference.startswith(REVIEW):
@@ -98,10 +99,10 @@ class ReviewFiles:
 
 
 def side_by_side(*pictures: bytes) -> bytes:
-    """Return pictures beside each other as one small JPEG, without what cameras write into theirs.
+    """Return pictures side by side as one small JPEG without metadata. Blocks.
 
     Raises:
-        ValueError: one of them can't be read. Not for the loop.
+        ValueError: one of them can't be read.
     """
     drawn = [_drawn(picture) for picture in pictures]
     width = sum(each.width for each in drawn) + GAP * (len(drawn) - 1)
@@ -127,19 +128,18 @@ def _drawn(picture: bytes) -> Image.Image:
 
 
 class FaceReviews:
-    """The pictures in the teachers' chats."""
+    """The pictures in the teachers' chats. Without ``photos`` no new ones are made."""
 
-    def __init__(self, room: Classroom, files: ReviewFiles, photos: Photos | None = None) -> None:
-        """Take what the bots work with, where pictures lie, and where ID photos come from (None: none are made)."""
-        self._room = room
-        self._side = room.teacher
+    def __init__(self, classroom: Classroom, files: ReviewFiles, photos: Photos | None = None) -> None:
+        self._classroom = classroom
+        self._side = classroom.teacher
         self._photos = photos
         self._files = files
 
     async def keep(self, check_in: CheckIn, frame: bytes, percent: float | None) -> None:
-        """Make the pictures of an unclear match, before it is known that somebody has to look.
+        """Store the pictures of an unclear match, before the check-in moves to REVIEW.
 
-        What can't be made is left out: the check-in is on the teacher's list in any case.
+        A failure is logged only: the check-in is on the teacher's list in any case.
         """
         if not frame or self._photos is None:
             return
@@ -158,50 +158,50 @@ class FaceReviews:
             log.warning("session %s: student %s, no pictures: %s", check_in.session, check_in.student_id, error)
 
     async def show(self, session: Session, check_in: CheckIn) -> None:
-        """Show the pictures to the teacher, once."""
+        """Send the pictures to the teacher, once."""
         name = _name(check_in)
         kept = await asyncio.to_thread(self._files.read, name)
-        found = await counted(self._room, session)
+        found = await counted(self._classroom, session)
         at = next((at for at, each in enumerate(found.roster) if each.student_id == check_in.student_id), None)
         if kept is None or at is None:
             return
-        _, now, person = self._side.texts(session.teacher), self._room.clock.now(), session.teacher
+        _, now, person = self._side.texts(session.teacher), self._classroom.clock.now(), session.teacher
         lines = [f"<b>{short(found.name(check_in.student_id), 200)}</b> {short(check_in.student_id, 64)}"]
         if kept[1] is not None:
-            lines.append(_("Alike by {percent} %.").format(percent=round(kept[1])))
+            lines.append(_("Similarity: {percent} %.").format(percent=round(kept[1])))
         lines.append(_("Left the ID photo, right the video: is it the same person?"))
         key = f"{session.id}:{at}"
         keyboard = [[Button(_("Accept"), f"fok:{key}"), Button(_("Reject"), f"fno:{key}")]]
         item = Item(person, "photo", "\n".join(lines), keyboard, _slot(check_in), NOTICE, file=f"{REVIEW}{name}")
-        await self._side.outbox.put(item, when=lambda: self._side.told.claim(_claim(check_in), now))
+        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(_claim(check_in), now))
 
-    async def leave_out(self, check_in: CheckIn) -> None:
-        """Delete pictures that were made and that nobody has to look at."""
+    async def discard(self, check_in: CheckIn) -> None:
+        """Delete pictures that are not needed."""
         await asyncio.to_thread(self._files.remove, _name(check_in))
 
-    async def put_away(self, session: Session, check_in: CheckIn) -> None:
-        """Delete the pictures of a check-in that is decided on, from chat and disk; once more is harmless."""
+    async def delete(self, session: Session, check_in: CheckIn) -> None:
+        """Delete the pictures of a decided check-in from chat and disk; harmless if repeated."""
         await asyncio.to_thread(self._files.remove, _name(check_in))
         item = Item(session.teacher, "delete", slot=_slot(check_in), lane=NOTICE)
-        await self._side.outbox.put(item, when=lambda: self._side.told.take_back(_claim(check_in)))
+        await self._side.outbox.put(item, when=lambda: self._side.claims.take_back(_claim(check_in)))
 
-    async def decided(self, session: Session, student_id: str) -> None:
-        """Put away a student's pictures where there are any: there is a mark now, whoever made it."""
-        check_in = await self._room.store.check_in(session.id, student_id)
+    async def delete_for(self, session: Session, student_id: str) -> None:
+        """Delete the pictures of a student who is marked now."""
+        check_in = await self._classroom.store.check_in(session.id, student_id)
         if check_in is not None and check_in.note == policy.FACE:
-            await self.put_away(session, check_in)
+            await self.delete(session, check_in)
 
     async def settle(self, session: Session) -> None:
-        """Put away the pictures of every check-in of a session that needs no decision any more."""
-        found = await counted(self._room, session)
-        waiting = {each.student_id for each in found.waiting(Step.REVIEW)} if not session.cancelled else set()
+        """Delete the pictures of all check-ins of a session that no longer need a decision."""
+        found = await counted(self._classroom, session)
+        waiting = {each.student_id for each in found.waiting(CheckInStep.REVIEW)} if not session.cancelled else set()
         for check_in in found.check_ins:
             if check_in.note == policy.FACE and check_in.student_id not in waiting:
-                await self.put_away(session, check_in)
+                await self.delete(session, check_in)
 
 
 def _name(check_in: CheckIn) -> str:
-    """Return the file's name: no student's ID, which may hold anything."""
+    """Return the file's name, without the student ID, which may contain any characters."""
     message = check_in.face.message if check_in.face is not None else 0
     return f"{check_in.session}-{check_in.telegram_id}-{message}"
 

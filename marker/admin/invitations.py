@@ -17,7 +17,7 @@ from marker.services import Services
 from storage import CodeUsed, StorageUnavailable, UnknownCode
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
-from telegram_app.people import Step
+from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN, below, sender, typed_text
 
 log = logging.getLogger(__name__)
@@ -188,7 +188,7 @@ class Invitations(AdminScreens):
             code=f"<code>{code}</code>", most=LONGEST_NOTE
         )
 
-    async def take_note(self, update: Update, context: Context, step: Step) -> None:
+    async def take_note(self, update: Update, context: Context, step: ConversationStep) -> None:
         """Take the answer to the question for whom a code is."""
         person = sender(update)
         _ = self._services.texts(person)

@@ -12,14 +12,14 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler
 from telegram.helpers import create_deep_linked_url
 
-from core.sqlite import LedgerUnavailable
+from core.sqlite import DatabaseUnavailable
 from marker.admin.screens import AdminScreens, Context, Handler, asked_for
 from marker.lockouts import Lockouts
 from marker.menu import changed_menu, fresh_menu
 from marker.monitors.registry import StillRunning
 from marker.services import Services
 from marker.student.offers import Offers
-from marker.tables.moves import Move
+from marker.tables.move_codes import MoveCode
 from storage import CODE_ALPHABET, AlreadyRegistered, NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.side import SCREEN, below, sender
@@ -52,14 +52,14 @@ class AccountMoves(AdminScreens):
 
     async def finish_interrupted(self) -> None:
         """Finish interrupted moves where the record has moved already; otherwise make their codes valid again."""
-        for move in await asyncio.to_thread(self._services.moves.begun):
+        for move in await asyncio.to_thread(self._services.move_codes.begun):
             moved_to = move.moved_to
             there = self._services.storage.student(moved_to) if moved_to is not None else None
             if there is not None and self._services.storage.student(move.student) is None:
-                await asyncio.to_thread(self._services.moves.finish, move)
+                await asyncio.to_thread(self._services.student_rows.hand_over, move)
                 await self._tell(move, there)
             else:
-                await asyncio.to_thread(self._services.moves.give_back, move.code)
+                await asyncio.to_thread(self._services.move_codes.give_back, move.code)
 
     # the admin's side
 
@@ -75,7 +75,7 @@ class AccountMoves(AdminScreens):
                 [[Button(_("Back"), f"adm:students:{page}")]],
             )
             return
-        waiting = await asyncio.to_thread(self._services.moves.waiting, who, self._services.clock.now())
+        waiting = await asyncio.to_thread(self._services.move_codes.waiting, who, self._services.clock.now())
         text = _(
             "Move {username} to another Telegram account? You get a code that works once, within 24 hours. Give it to "
             "nobody but the student: who opens it gets the registration with the portal password, and the account "
@@ -97,7 +97,7 @@ class AccountMoves(AdminScreens):
             return
         code = "".join(secrets.choice(CODE_ALPHABET) for _each in range(MOVE_CODE_LENGTH))
         expires = self._services.clock.now() + LASTS
-        await asyncio.to_thread(self._services.moves.make, code, who, person, expires)
+        await asyncio.to_thread(self._services.move_codes.make, code, who, person, expires)
         log.info("admin %d: move code for student %d", person, who)
         link = create_deep_linked_url(context.bot.username, code)
         text = "\n".join(
@@ -118,7 +118,7 @@ class AccountMoves(AdminScreens):
 
     async def _revoke(self, update: Update, context: Context) -> None:
         who = int(asked_for(context)["student"])
-        if await asyncio.to_thread(self._services.moves.revoke, who):
+        if await asyncio.to_thread(self._services.move_codes.revoke, who):
             log.info("admin %d: move code for student %d revoked", sender(update), who)
         await self._ask(update, context)
 
@@ -129,7 +129,7 @@ class AccountMoves(AdminScreens):
 
         ``leave`` stores, in the same transaction, that the question for a code is left.
         """
-        move = await asyncio.to_thread(self._services.moves.get, code, self._services.clock.now())
+        move = await asyncio.to_thread(self._services.move_codes.get, code, self._services.clock.now())
         student = self._services.storage.student(move.student) if move is not None else None
         if student is None:
             return False
@@ -151,7 +151,7 @@ class AccountMoves(AdminScreens):
     async def _move(self, person: int, code: str) -> str:
         """Move the registration; return the headline for the new account's menu."""
         _ = self._services.texts(person)
-        move = await asyncio.to_thread(self._services.moves.begin, code, person, self._services.clock.now())
+        move = await asyncio.to_thread(self._services.move_codes.begin, code, person, self._services.clock.now())
         if move is None:
             await self._lockouts.wrong_code(person)
             return _("This move code can't be used any more. Ask the administrator for a new one.")
@@ -161,10 +161,10 @@ class AccountMoves(AdminScreens):
             if student is not None:
                 await self._offers.end_all(move.student, student.username, theirs("Monitoring is off."))
             moved = await self._services.registry.move(move.student, person, lambda: self._write(move, person))
-        except (NotRegistered, AlreadyRegistered, StorageUnavailable, LedgerUnavailable, StillRunning) as error:
+        except (NotRegistered, AlreadyRegistered, StorageUnavailable, DatabaseUnavailable, StillRunning) as error:
             log.warning("student %d: not moved, %s", move.student, type(error).__name__)
             if self._services.storage.student(move.student) is not None:
-                await asyncio.to_thread(self._services.moves.give_back, code)
+                await asyncio.to_thread(self._services.move_codes.give_back, code)
             return _("That could not be saved. Please try again later.")
         self._services.languages[person] = self._services.languages.get(move.student, "en")
         log.info("student %d: moved to %d", move.student, person)
@@ -172,12 +172,12 @@ class AccountMoves(AdminScreens):
         _ = self._services.texts(person)  # in the language that has moved along
         return _("The registration is now this Telegram account's.")
 
-    def _write(self, move: Move, person: int) -> Student:
+    def _write(self, move: MoveCode, person: int) -> Student:
         moved = self._services.storage.move(move.student, person)
-        self._services.moves.finish(move)
+        self._services.student_rows.hand_over(move)
         return moved
 
-    async def _tell(self, move: Move, student: Student) -> None:
+    async def _tell(self, move: MoveCode, student: Student) -> None:
         """Tell the old account, and the admin who made the code."""
         _ = self._services.texts(move.student)
         text = _(

@@ -8,8 +8,8 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler
 
-from core.sqlite import LedgerUnavailable
-from lessons.events import State
+from core.sqlite import DatabaseUnavailable
+from lessons.events import MonitorState
 from marker.admin.screens import LABEL, LINE, AdminScreens, Context, Handler, asked_for, in_pairs, page_of, shortened
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from marker.monitors.registry import StillRunning
@@ -96,7 +96,7 @@ class StudentCards(AdminScreens):
             *monitoring_lines(services, who, _),
         ]
         status = services.registry.status(who)
-        if status is not None and status.state is not State.WATCHING:  # monitoring_lines has the time of watching
+        if status is not None and status.state is not MonitorState.WATCHING:  # its time is in monitoring_lines
             lines.append(_("In this state since: {time}").format(time=clock_time(services, status.since, now)))
         lines += await last_mark_lines(services, who, _)
         lines += trouble_lines(services, who, _)
@@ -173,7 +173,7 @@ class StudentCards(AdminScreens):
         except NotRegistered:
             await self._show_gone(person, page)
             return
-        except (StorageUnavailable, LedgerUnavailable):
+        except (StorageUnavailable, DatabaseUnavailable):
             log.exception("person %d: removal not written", who)
             headline = _("That could not be saved. Please try again later.")
             await self._show_card(person, student, page, headline)
@@ -200,8 +200,7 @@ class StudentCards(AdminScreens):
         self._services.forget_profile(student.username)
         today = self._services.clock.now().astimezone(self._services.settings.zone).date()
         # one more day: a lesson of yesterday may still be on the page
-        self._services.lessons.forget(student.telegram_id, (today - timedelta(days=1)).isoformat())
-        self._services.watches.forget(student.telegram_id)
+        self._services.student_rows.forget_monitoring(student.telegram_id, (today - timedelta(days=1)).isoformat())
 
     # within
 

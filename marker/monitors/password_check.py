@@ -18,7 +18,7 @@ from typing import Protocol
 from monitor import profile_name
 from portal.errors import AccountBlocked, PageChanged, PortalError, SessionLost, SignInRefused
 from portal.limits import PortalLimits
-from portal.session import OpenPortal, Portal
+from portal.session import OpenPortal, PortalClient
 from portal.views import Reading, View
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ class SignInCheck:
             if stop.wait(max(seconds, 0)):
                 raise _Abandoned
 
-        portal: Portal | None = None
+        portal: PortalClient | None = None
         try:
             pause(0)
             portal = self._open_portal(profile, pause)
@@ -190,7 +190,7 @@ class SignInCheck:
             return TrialResult(Outcome.NOT_TRIED)
         return TrialResult(Outcome.ACCEPTED, profile=profile)
 
-    def _sign_in(self, portal: Portal, username: str, password: str, pause: Callable[[float], None]) -> Reading:
+    def _sign_in(self, portal: PortalClient, username: str, password: str, pause: Callable[[float], None]) -> Reading:
         for left in reversed(range(TRIES)):
             try:
                 self._limits.wait_for_load(pause)

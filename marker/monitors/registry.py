@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 from core.active_hours import ActiveHours
 from core.clock import Clock, SystemClock
 from core.sqlite import Database
-from lessons.events import Event, Status, StatusEvent
+from lessons.events import Event, MonitorStatus, StatusEvent
 from marker.monitors.bridge import Bridge
 from marker.monitors.watch_state import WatchState
+from marker.tables.schema import SCHEMA
 from marker.tables.watches import Watches
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
@@ -68,7 +69,7 @@ class MonitorRegistry:
         zone: ZoneInfo = ZoneInfo("Asia/Almaty"),  # noqa: B008  # a constant
     ) -> None:
         self.state = WatchState(
-            watches or Watches(Database(":memory:")), clock or SystemClock(), hours or ActiveHours(), zone
+            watches or Watches(Database(":memory:", [SCHEMA])), clock or SystemClock(), hours or ActiveHours(), zone
         )
         self._storage = storage
         self._make_monitor = make_monitor
@@ -232,7 +233,7 @@ class MonitorRegistry:
         """Return the students whose monitors run, in the order in which they started."""
         return [telegram_id for telegram_id, monitor in self._monitors.items() if monitor.is_running()]
 
-    def status(self, telegram_id: int) -> Status | None:
+    def status(self, telegram_id: int) -> MonitorStatus | None:
         """Return the status of a student's monitor; None where none runs."""
         monitor = self._monitors.get(telegram_id)
         return monitor.status if monitor is not None and monitor.is_running() else None
@@ -243,7 +244,7 @@ class MonitorRegistry:
         return (status.last_check if status else None) or self.state.last_check(telegram_id)
 
     async def skip_today(self, telegram_id: int, skip: bool) -> None:
-        """Skip the rest of the local day, or no longer. Raises LedgerUnavailable."""
+        """Skip the rest of the local day, or no longer. Raises DatabaseUnavailable."""
         await asyncio.to_thread(self.state.skip_today, telegram_id, skip)
         log.info("monitor %d: %s", telegram_id, "today is skipped" if skip else "today is not skipped any more")
         monitor = self._monitors.get(telegram_id)

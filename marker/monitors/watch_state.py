@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from core.active_hours import ActiveHours
 from core.clock import Clock
-from core.sqlite import LedgerUnavailable
+from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, StatusEvent, Trouble
 from marker.tables.watches import Watch, Watches
 
@@ -28,7 +28,7 @@ class WatchState:
         self._kept = watches.all()
 
     def reload(self) -> None:
-        """Read the state from the database again. Raises LedgerUnavailable."""
+        """Read the state from the database again. Raises DatabaseUnavailable."""
         self._kept = self._watches.all()
 
     def forget(self, telegram_id: int) -> None:
@@ -51,7 +51,7 @@ class WatchState:
         self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=now)
         try:
             self._watches.troubled(telegram_id, event.event.value, event.text, now)
-        except LedgerUnavailable as error:
+        except DatabaseUnavailable as error:
             log.warning("monitor %d: trouble not kept (%s)", telegram_id, error)
 
     def last_check(self, telegram_id: int) -> datetime | None:
@@ -64,11 +64,11 @@ class WatchState:
         self._keep(telegram_id, last_check=at)
         try:
             self._watches.checked(telegram_id, at)
-        except LedgerUnavailable as error:
+        except DatabaseUnavailable as error:
             log.warning("monitor %d: last check not kept (%s)", telegram_id, error)
 
     def skip_today(self, telegram_id: int, skip: bool) -> None:
-        """Skip the rest of the local day, or no longer. Raises LedgerUnavailable."""
+        """Skip the rest of the local day, or no longer. Raises DatabaseUnavailable."""
         day = self._local_date(self._clock.now()) if skip else ""
         self._watches.skip(telegram_id, day or None)
         self._keep(telegram_id, skip_date=day)

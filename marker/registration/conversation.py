@@ -25,7 +25,7 @@ from marker.registration.password_steps import PasswordSteps
 from marker.registration.refusals import BAD_CODE, refusal_text
 from marker.services import Services
 from storage import CODE_ALPHABET, CODE_LENGTH, UsernameTaken, normalise_code
-from telegram_app.people import Step
+from telegram_app.people import ConversationStep
 from telegram_app.side import TYPED, Context, sender, typed_text
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class Registration:
 
     # typed answers
 
-    async def take_code(self, update: Update, context: Context, step: Step) -> None:
+    async def take_code(self, update: Update, context: Context, step: ConversationStep) -> None:
         """Take an invitation code, or a password that comes too late."""
         person, typed = sender(update), typed_text(update)
         if not _CODE.fullmatch(normalise_code(typed)) and self._questions.awaits_late_password(step):
@@ -173,7 +173,7 @@ class Registration:
         )
         await self._questions.ask(person, USERNAME, {"code": code}, question)
 
-    async def take_username(self, update: Update, context: Context, step: Step) -> None:
+    async def take_username(self, update: Update, context: Context, step: ConversationStep) -> None:
         """Take a portal username, or a password that comes too late."""
         person = sender(update)
         _ = self._services.texts(person)

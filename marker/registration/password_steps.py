@@ -18,7 +18,7 @@ from marker.services import Services
 from storage import AlreadyRegistered, NotRegistered, StorageUnavailable, UsernameTaken
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Keyboard
-from telegram_app.people import Step
+from telegram_app.people import ConversationStep
 from telegram_app.side import Context, below, sender, typed_text
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class PasswordSteps:
         self._invitations = invitations
         self._trials = PasswordTrials(services, lockouts, self._conclude)
 
-    async def take(self, update: Update, context: Context, step: Step) -> None:
+    async def take(self, update: Update, context: Context, step: ConversationStep) -> None:
         """Take the password of a registration, or a registered student's new one."""
         person, password = sender(update), typed_text(update)
         _ = self._services.texts(person)

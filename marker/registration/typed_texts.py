@@ -10,12 +10,12 @@ from marker.menu import fresh_menu
 from marker.questions import AFTER_PASSWORD, PASSWORDS, STEPS, Questions, joined
 from marker.services import Services
 from telegram_app.outbox import Item
-from telegram_app.people import Step
+from telegram_app.people import ConversationStep
 from telegram_app.side import TYPED, Context, sender, typed_text
 
 SHORTEST = 4  # characters of a password; "hi" after a registration is a greeting
 
-Answer = Callable[[Update, Context, Step], Coroutine[Any, Any, None]]
+Answer = Callable[[Update, Context, ConversationStep], Coroutine[Any, Any, None]]
 
 
 class TypedTexts:
@@ -68,14 +68,14 @@ class TypedTexts:
         note = await self._questions.delete_password(update) if step.name in PASSWORDS else ""
         await self._services.outbox.put(Item(person, "send", joined(note, _("Please send it as text."))))
 
-    async def _delete(self, update: Update, person: int, step: Step | None) -> None:
+    async def _delete(self, update: Update, person: int, step: ConversationStep | None) -> None:
         said = await self._questions.delete_stray(update)
         if step is not None and step.name in PASSWORDS:  # the question still stands
             await self._questions.ask_again(person, step, said)
         else:
             await self._services.outbox.put(*await fresh_menu(self._services, person, said))
 
-    async def _may_be_password(self, person: int, text: str, step: Step | None) -> bool:
+    async def _may_be_password(self, person: int, text: str, step: ConversationStep | None) -> bool:
         if step is not None and step.name in PASSWORDS:
             return True
         is_late = self._questions.awaits_after_deletion(person)

@@ -9,7 +9,7 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, ContextTypes
 
-from core.sqlite import LedgerUnavailable
+from core.sqlite import DatabaseUnavailable
 from marker.menu import changed_menu, main_menu
 from marker.monitors.registry import StillRunning
 from marker.questions import Questions
@@ -72,7 +72,7 @@ class Deletion:
         except NotRegistered:
             await self._services.outbox.put(await changed_menu(self._services, person))
             return
-        except (StorageUnavailable, LedgerUnavailable, StillRunning):
+        except (StorageUnavailable, DatabaseUnavailable, StillRunning):
             log.exception("person %d: data not deleted", person)
             words = _("Not everything could be deleted now. Please try again in a few minutes.")
             await self._services.outbox.put(await changed_menu(self._services, person, words))
@@ -86,7 +86,7 @@ class Deletion:
     def _forget(self, student: Student) -> None:
         """Delete the student's other data; in a thread."""
         self._services.forget_profile(student.username)
-        self._services.people.forget(student.telegram_id)
+        self._services.student_rows.forget(student.telegram_id)
 
     def _told(self, student: Student) -> list[Item]:
         items = []

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from html import escape
 
-from lessons.events import Event, StatusEvent, Why
+from lessons.events import CloseReason, Event, StatusEvent
 from marker.menu import changed_menu, fresh_menu
 from marker.services import Services
 from marker.student.offers import Offers
@@ -88,14 +88,14 @@ class Notices:
         on_offer = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("The lesson has closed."))
         line = _("[{username}] Not marked: the lesson has closed.").format(username=username)
         reason = {
-            Why.NOT_PRESSED.value: _(
+            CloseReason.NOT_PRESSED.value: _(
                 "You didn't press {button} in time. In automatic mode I mark lessons myself."
             ).format(button=_("Mark Now")),
-            Why.NOT_CONFIRMED.value: _(
+            CloseReason.NOT_CONFIRMED.value: _(
                 "I pressed the button, but the portal did not confirm it. Check on the portal, and tell your teacher."
             ),
-            Why.TROUBLE.value: _("The page could not be read while it was open, or monitoring was off."),
-            Why.TOO_SHORT.value: _("It was open for too short a time."),
+            CloseReason.TROUBLE.value: _("The page could not be read while it was open, or monitoring was off."),
+            CloseReason.TOO_SHORT.value: _("It was open for too short a time."),
         }.get(why, "")
         text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{reason}"
         now = self._services.clock.now()

@@ -19,6 +19,7 @@ from telegram_app.side import sender, tapped
 log = logging.getLogger(__name__)
 
 OFFER_LASTS = timedelta(minutes=5)
+OFFER_SLOT = "offer:"  # followed by the lesson's key: the place of an offer on the screen
 
 
 class Offers:
@@ -121,4 +122,4 @@ def _described(row: LessonRow) -> str:
 
 
 def _slot(key: str) -> str:
-    return f"offer:{key}"
+    return OFFER_SLOT + key

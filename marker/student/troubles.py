@@ -59,7 +59,7 @@ class Troubles:
                 self._lasting[student.telegram_id] = _Lasting(
                     student.username, watch.told_since, watch.trouble_text, told=True
                 )
-        self._outage_since = await asyncio.to_thread(self._services.told.at, OUTAGE)
+        self._outage_since = await asyncio.to_thread(self._services.claims.at, OUTAGE)
 
     async def on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Keep an error, or its end."""
@@ -184,7 +184,7 @@ class Troubles:
                 )
                 words = Counter(each.words for each in lasting).most_common(1)[0][0]
                 items.append(Item(admin, "send", f"{head}\n{escape(words[:LONGEST_WORDS])}", lane=NOTICE))
-            await self._services.outbox.put(*items, when=lambda: self._services.told.claim(OUTAGE, since))
+            await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(OUTAGE, since))
             self._outage_since = since
         elif self._outage_since is not None and len(lasting) <= FEW:
             log.info("outage is over, %d monitors still have no answer from the portal", len(lasting))
@@ -197,7 +197,7 @@ class Troubles:
                         names=_names([each.username for each in lasting])
                     )
                 items.append(Item(admin, "send", text, lane=NOTICE))
-            await self._services.outbox.put(*items, when=lambda: self._services.told.take_back(OUTAGE))
+            await self._services.outbox.put(*items, when=lambda: self._services.claims.take_back(OUTAGE))
             self._outage_since = None
 
     async def _tell_unknown(self, username: str, event: StatusEvent) -> None:
@@ -213,7 +213,7 @@ class Troubles:
                 " every few minutes. Its source is in DATA_DIR, {name}."
             ).format(username=escape(username), name=f"unknown-pages/{event.kind}.html")
             items.append(Item(admin, "photo", text, file=f"unknown-pages/{event.kind}.png", lane=NOTICE))
-        await self._services.outbox.put(*items, when=lambda: self._services.told.claim(f"page:{event.kind}", now))
+        await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(f"page:{event.kind}", now))
 
 
 def _names(usernames: list[str]) -> str:

@@ -1,1 +1,1 @@
-"""The marker's SQLite tables: watches, attempts, moves."""
+"""The marker's SQLite tables: monitoring states, wrong answers, move codes."""

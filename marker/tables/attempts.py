@@ -1,4 +1,4 @@
-"""Wrong answers, counted so that nobody guesses codes or passwords through the bot."""
+"""Counts of wrong codes and passwords, so that nobody can guess them through the bot."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ KEPT_FOR = timedelta(days=1)  # longer than every rule counts or locks
 
 @dataclass(frozen=True)
 class Rule:
-    """So many wrong answers within a time lock for a time. ``kind`` keeps the rules' counts apart."""
+    """``most`` wrong answers ``within`` a time lock for the time ``locks``. Each ``kind`` is counted separately."""
 
     kind: str
     most: int
@@ -20,25 +20,24 @@ class Rule:
 
 
 class Attempts:
-    """The part of the ledger that counts wrong answers. Every method is one transaction.
+    """The table of wrong answers. Every method is one transaction.
 
-    ``who`` is kept as a hash: a portal account that somebody only tried must not stand in the file.
+    ``who`` is stored as a hash: a portal account that somebody only tried must not appear in the file.
     """
 
     def __init__(self, database: Database) -> None:
-        """Work on the shared connection."""
         self._database = database
 
     def locked_until(self, rule: Rule, who: str | int, now: datetime) -> datetime | None:
-        """Return until when this one is locked; None where they are not."""
+        """Return the end of the lock; None if there is none."""
         rows = self._database.read("SELECT locked_until FROM attempts WHERE kind = ? AND who = ?", *_key(rule, who))
         until = datetime.fromisoformat(rows[0]["locked_until"]) if rows and rows[0]["locked_until"] else None
         return until if until is not None and until > now else None
 
     def wrong(self, rule: Rule, who: str | int, now: datetime) -> datetime | None:
-        """Count a wrong answer; return until when it locks, None where there are tries left.
+        """Count a wrong answer; return the end of the lock, None while tries are left.
 
-        What is wrong while the lock lasts makes it no longer.
+        A wrong answer during a lock does not extend it.
         """
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM attempts WHERE since < ?", ((now - KEPT_FOR).isoformat(),))
@@ -59,7 +58,7 @@ class Attempts:
         return until
 
     def right(self, rule: Rule, who: str | int) -> None:
-        """Forget the wrong answers of one who has given the right one."""
+        """Delete the count after a right answer."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM attempts WHERE kind = ? AND who = ?", _key(rule, who))
 

@@ -1,4 +1,4 @@
-"""What is kept of a student's monitor over restarts: the last check, the last trouble, a day that is skipped."""
+"""Per-student monitoring state that survives restarts: the last check, the last trouble, a skipped day."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from core.sqlite import Database
 
 @dataclass(frozen=True)
 class Watch:
-    """What is known of one student's monitoring. ``told_since``: told of a trouble that began then and still lasts."""
+    """One student's monitoring state. ``told_since``: when a lasting trouble began of which they were told."""
 
     last_check: datetime | None = None
     trouble: str = ""
@@ -19,34 +19,33 @@ class Watch:
 
 
 class Watches:
-    """The monitors' part of the ledger. Every method is one transaction."""
+    """The table of monitoring states. Every method is one transaction."""
 
     def __init__(self, database: Database) -> None:
-        """Work on the shared connection."""
         self._database = database
 
     def of(self, student: int) -> Watch:
-        """Return what is kept of a student's monitor."""
+        """Return a student's state."""
         rows = self._database.read("SELECT * FROM watches WHERE student = ?", student)
         return _watch(rows[0]) if rows else Watch()
 
     def all(self) -> dict[int, Watch]:
-        """Return what is kept, by student."""
+        """Return the states, by student."""
         return {row["student"]: _watch(row) for row in self._database.read("SELECT * FROM watches")}
 
     def checked(self, student: int, at: datetime) -> None:
-        """Keep when the page was read last."""
+        """Record when the page was read last."""
         self._set(student, "last_check", at.isoformat())
 
     def troubled(self, student: int, kind: str, text: str, at: datetime) -> None:
-        """Keep the last trouble."""
+        """Record the last trouble."""
         with self._database.transaction():
             self._set(student, "trouble", kind)
             self._set(student, "trouble_text", text)
             self._set(student, "trouble_at", at.isoformat())
 
     def claim_trouble(self, student: int, since: datetime) -> bool:
-        """Claim to tell of a lasting trouble; True once, until ``claim_relief``."""
+        """Claim the right to send the notice of a lasting trouble; True once, until ``claim_relief``."""
         with self._database.transaction() as connection:
             self._make(student)
             return (
@@ -58,7 +57,7 @@ class Watches:
             )
 
     def claim_relief(self, student: int) -> bool:
-        """Claim to tell that a trouble is over; True once, and only where it was told."""
+        """Claim the right to send the notice that a trouble is over; True once, and only after ``claim_trouble``."""
         with self._database.transaction() as connection:
             return (
                 connection.execute(
@@ -68,11 +67,17 @@ class Watches:
             )
 
     def skip(self, student: int, local_date: str | None) -> None:
-        """Keep the day that a student skips, or None."""
+        """Record the day that a student skips; None: no day."""
         self._set(student, "skip_date", local_date)
 
+    def hand_over(self, old: int, new: int) -> None:
+        """Give a student's state to their new Telegram account."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM watches WHERE student = ?", (new,))
+            connection.execute("UPDATE watches SET student = ? WHERE student = ?", (new, old))
+
     def forget(self, student: int) -> None:
-        """Delete what is kept of a student's monitor."""
+        """Delete a student's state."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM watches WHERE student = ?", (student,))
 

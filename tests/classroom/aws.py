@@ -1,4 +1,4 @@
-"""What the tests of S3 and Rekognition share: made-up keys, and a server that answers as it is told."""
+"""Shared by the tests of S3 and Rekognition: made-up keys, and a scripted server."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ def access(endpoint: str) -> Access:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request: ``what`` is the path in S3, the operation in Rekognition."""
+    """A request; ``what`` is the path in S3, the operation in Rekognition."""
 
     method: str
     what: str
@@ -32,7 +32,7 @@ Answer = Callable[[Asked], web.Response | Awaitable[web.StreamResponse]]
 
 
 class AwsServer:
-    """Answers every request with ``answer``; what was asked is kept."""
+    """Answers every request with ``answer``, and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
@@ -64,13 +64,13 @@ class AwsServer:
 
 
 async def never(_: object) -> web.StreamResponse:
-    """Keep whoever asks waiting."""
+    """Never answer."""
     await asyncio.Event().wait()
     raise AssertionError
 
 
 async def cut_short(request: web.Request) -> web.StreamResponse:
-    """Promise a thousand bytes, send ten, hang up."""
+    """Announce a thousand bytes, send ten, close the connection."""
     response = web.StreamResponse(headers={"Content-Length": "1000", "ETag": '"1"'})
     await response.prepare(request)
     await response.write(b"0123456789")
@@ -80,7 +80,7 @@ async def cut_short(request: web.Request) -> web.StreamResponse:
 
 
 async def trickling(request: web.Request) -> web.StreamResponse:
-    """Send a byte every now and then, for ever."""
+    """Send single bytes with pauses, forever."""
     response = web.StreamResponse(headers={"Content-Length": "100000", "ETag": '"1"'})
     await response.prepare(request)
     with contextlib.suppress(ConnectionError):

@@ -1,4 +1,4 @@
-"""Faces for the classroom's tests: an engine that reads the outcome from the note, and photos of one colour each."""
+"""Fakes for face checks: an engine that reads the result from the note, photos of one colour, and a student."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ FRAME = jpeg("navy")
 
 
 class FakeEngine:
-    """An engine for notes that say what they show: a percentage, or a problem's name, then anything."""
+    """An engine for notes whose content is the result: a percentage, or a problem's name, then anything."""
 
     name = "local"
     keeps_templates = True
@@ -42,14 +42,14 @@ class FakeEngine:
         self.is_closed = False
 
     async def template(self, photo: bytes) -> bytes:
-        """Return the photo with a mark."""
+        """Return the photo with a prefix."""
         if photo == b"unusable":
             raise PhotoUnusable("two faces")
         self.templates += 1
         return b"template of " + photo
 
     async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
-        """Return what the note says, once the test lets it go on."""
+        """Return the result in the note, after the test lets it go on."""
         while not self.goes_on.is_set():  # noqa: ASYNC110  # the test's thread sets it
             await asyncio.sleep(0.01)
         self.examined.append((note, tuple(motions), template))
@@ -59,35 +59,35 @@ class FakeEngine:
         return Examined(Problem(word))
 
     async def close(self) -> None:
-        """Note that it was closed."""
+        """Record that it was closed."""
         self.is_closed = True
 
 
 class FakePhotos:
-    """A photo for everybody, but for those whose photos a test has taken away or changed."""
+    """A photo for everybody, except those that a test has removed or changed."""
 
     def __init__(self) -> None:
         self.photos: dict[str, bytes | None] = {}
         self.is_closed = False
 
     async def tag(self, student_id: str) -> str:
-        """Return something that changes with the photo."""
-        return str(hash((await self.photo(student_id)).content))
+        """Return a tag that changes with the photo."""
+        return (await self.photo(student_id)).tag
 
     async def photo(self, student_id: str) -> IdPhoto:
         """Return a student's photo."""
         content = self.photos.get(student_id, jpeg("green"))
         if content is None:
             raise PhotoMissing(f"no photo of {student_id}")
-        return IdPhoto(content, "1")
+        return IdPhoto(content, str(hash(content)))
 
     async def close(self) -> None:
-        """Note that it was closed."""
+        """Record that it was closed."""
         self.is_closed = True
 
 
 def note(shows: str, duration: int = 5, **more: Any) -> dict[str, Any]:
-    """Return a video note that no other is like."""
+    """Return a unique video note."""
     content = f"{shows}|{next(_NUMBERS)}".encode()
     return {"base64": base64.b64encode(content).decode("ascii"), "duration": duration, **more}
 
@@ -104,7 +104,7 @@ class Recording(Student):
         self.shares()
 
     def agrees(self) -> None:
-        """Agree to the use of the face, and see the challenge."""
+        """Agree to the face check, and see the challenge."""
         self.taps("I Agree")
         self.sees("Record a round video")
 

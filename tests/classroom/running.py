@@ -17,11 +17,12 @@ from classroom.photos import Photos
 from classroom.store import Store
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
-from core.health import Reports
+from core.health import HealthReports
 from core.settings import Settings
 from sandbox.lms.server import LmsSimulator
 from tests.e2e.people import Person, Telegram
 from tests.servers import in_thread
+from tests.waiting import PATIENCE
 
 TEACHER_TOKEN = "1111111111:AAEhBOweik6ad6PsWZRcXjYZ0123456789t"
 STUDENT_TOKEN = "2222222222:AAEhBOweik6ad6PsWZRcXjYZ0123456789s"
@@ -38,7 +39,7 @@ class Lms:
 
     def __init__(self, url: str) -> None:
         self.url, self.login = url, ""
-        self.http = httpx.Client(base_url=f"{url}/control", trust_env=False, timeout=30)
+        self.http = httpx.Client(base_url=f"{url}/control", trust_env=False, timeout=PATIENCE)
 
     def tells(self, path: str, **body: Any) -> None:
         """Change something."""
@@ -62,8 +63,10 @@ def an_lms(generation: str, students: Sequence[tuple[str, str]]) -> Iterator[Lms
         enrolled = [{"id": student_id, "name": name, "email": ""} for student_id, name in students]
         lms.tells("batches", batch="CS-1", students=enrolled)
         lms.tells("courses", email=EMAIL, batch="CS-1", subject="Algebra")
-        yield lms
-        lms.http.close()
+        try:
+            yield lms
+        finally:
+            lms.http.close()
 
 
 class RunningClock:
@@ -107,7 +110,7 @@ async def classroom(
     *,
     engine: FaceEngine | None = None,
     photos: Photos | None = None,
-    reports: Reports | None = None,
+    reports: HealthReports | None = None,
     **changes: Any,
 ) -> AsyncIterator[str]:
     """Run the classroom against a Telegram; without other settings no face is asked for."""
@@ -122,7 +125,7 @@ async def classroom(
         encryption_key_file=folder.parent / f"{folder.name}-secrets" / "encryption.key",
         **changes,
     )
-    reports = reports or Reports()
+    reports = reports or HealthReports()
     serving = asyncio.create_task(serve(settings, clock, reports, pace=FAST, engine=engine, photos=photos))
     try:
         yield telegram_url

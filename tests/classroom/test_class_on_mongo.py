@@ -31,6 +31,6 @@ def test_gone_in_the_middle(
         student.sees("Attendance marked")
         eventually("the LMS's confirmation", lambda: student.counts("The LMS has it."))
         clock.forward(140)
-        teacher.sees("(final)", patience=60)
+        teacher.sees("(final)")
         run.stops()
     assert not (tmp_path / "classroom" / "store.sqlite3").exists()

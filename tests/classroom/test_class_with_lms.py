@@ -57,7 +57,7 @@ def test_a_class(lms_teacher: Teacher, run_with_lms: Run, telegram: Telegram, lm
     teacher.sees("(provisional)")
     run_with_lms.starts()
     lms.tells("behaviour", status=None)
-    teacher.sees("(final)", patience=90)
+    teacher.sees("(final)")
     student.sees("The LMS has it.")
     assert teacher.counts("(final)") == 1
     (record,) = lms.records()

@@ -16,7 +16,7 @@ from classroom.lms import (
     WrongPassword,
 )
 from classroom.store import StoreDamaged, StoreUnavailable
-from core.sqlite import LedgerUnavailable
+from core.sqlite import DatabaseUnavailable
 
 pytestmark = pytest.mark.unit
 
@@ -40,7 +40,7 @@ def test_numbers() -> None:
         (LmsRefused("no right"), 4003),
         (StoreUnavailable("full"), 5001),
         (StoreDamaged("broken"), 5001),
-        (LedgerUnavailable("full"), 5001),
+        (DatabaseUnavailable("full"), 5001),
         (RuntimeError("a bug"), 5003),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the settings name, put together for real: the local engine with a folder of photos, and AWS's."""
+"""Face checks composed from the settings: the local engine with a folder of photos, and AWS."""
 
 import base64
 from collections.abc import Iterator
@@ -22,26 +22,26 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it."""
+    """A Telegram with both bots."""
     telegram = its_telegram(telegram_url)
     yield telegram
     telegram.http.close()
 
 
 def asked(student: Recording) -> tuple[str, ...]:
-    """Return the motions of the challenge on the screen, in their order."""
+    """Return the motions of the challenge on the screen in order."""
     text = student.sees("Record a round video")["text"]
     words = {"to your left": "left", "to your right": "right", "look up": "up"}
     return tuple(words[word] for word in sorted((word for word in words if word in text), key=text.index))
 
 
 def sent(content: bytes) -> dict[str, object]:
-    """Return a note as a person sends it."""
+    """Return a note as a client sends it."""
     return {"base64": base64.b64encode(content).decode("ascii"), "duration": 5}
 
 
 def test_local(tmp_path: Path, telegram: Telegram) -> None:
-    """With nothing but the settings: a photograph that is turned is refused, the person on the ID photo is marked."""
+    """With real adapters a turned photograph is refused, and the person on the ID photo is marked."""
     rosters(tmp_path, {"CS-1": [("S001", "A. Student"), ("S002", "B. Student")]})
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "S001.jpg").write_bytes(jpeg(portrait(ASTRONAUT)))
@@ -61,11 +61,11 @@ def test_local(tmp_path: Path, telegram: Telegram) -> None:
         faceless.comes(code, "S002")
         faceless.agrees()
         faceless.records()
-        faceless.sees("Your ID photo can't be compared with")
+        faceless.sees("Your ID photo can't be used for the comparison")
 
 
 async def test_aws(tmp_path: Path) -> None:
-    """With Rekognition and a bucket both are AWS's, and the judge of challenges is closed with the engine."""
+    """With Rekognition and a bucket both adapters use AWS, and the challenge checker is closed with the engine."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
         student_bot_token=SecretStr(STUDENT_TOKEN),

@@ -1,1 +1,1 @@
-"""core: settings, clock, logs, health, encryption, files, SQLite."""
+"""Tests of core: settings, clock, logs, health, encryption, files, SQLite."""

@@ -1,4 +1,4 @@
-"""The machine's own clocks, as the product asks them."""
+"""The system's clocks."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -11,12 +11,12 @@ pytestmark = pytest.mark.unit
 
 
 def test_wall_clock() -> None:
-    """The wall clock's time is aware and in UTC, so that it can be compared and stored."""
+    """The wall clock's time is aware and in UTC, so it can be compared and stored."""
     assert SystemClock().now().utcoffset() == timedelta(0)
 
 
 def test_monotonic_clock() -> None:
-    """The other clock never runs backwards."""
+    """The monotonic clock never goes backwards."""
     clock = SystemClock()
     times = [clock.monotonic() for _ in range(100)]
     assert all(before <= after for before, after in pairwise(times))

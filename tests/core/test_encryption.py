@@ -1,4 +1,4 @@
-"""Encryption at rest: keys, key files, and what becomes of ciphertext when either is wrong."""
+"""Encryption at rest: keys, key files, and errors for wrong ones."""
 
 import base64
 import os
@@ -16,13 +16,13 @@ from tests.fakes import Disk, PowerCut
 pytestmark = pytest.mark.unit
 
 
-# The same in each process, so that several can share the tests.
+# Fixed keys: parallel test processes must collect the same parameters.
 OLD, NEW = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 
 
 @given(st.text())
 def test_round_trip(text: str) -> None:
-    """What is encrypted comes back as it was, and does not stand in its token."""
+    """Decryption returns the encrypted text, and the token does not contain it."""
     cipher = Cipher(OLD)
     token = cipher.encrypt(text)
     assert cipher.decrypt(token) == text
@@ -30,13 +30,13 @@ def test_round_trip(text: str) -> None:
 
 
 def test_tokens_differ() -> None:
-    """Equal passwords have different tokens, so nobody sees that two students share one."""
+    """Equal passwords have different tokens, so the data does not show that two students share one."""
     cipher = Cipher(OLD)
     assert cipher.encrypt("password") != cipher.encrypt("password")
 
 
 def test_keys_in_rotation() -> None:
-    """With two keys both read and the first one writes, so that the second may be taken away later."""
+    """With two keys both decrypt and the first one encrypts, so the second can be removed later."""
     old, both = Cipher(OLD), Cipher(f" {NEW} , {OLD} ")
     assert both.decrypt(old.encrypt("password")) == "password"
     assert Cipher(NEW).decrypt(both.encrypt("password")) == "password"
@@ -49,14 +49,14 @@ def test_keys_in_rotation() -> None:
     ["", "no token", "пароль", pytest.param(Fernet(NEW).encrypt(b"password").decode(), id="of another key")],
 )
 def test_wrong_key_or_no_token(token: str) -> None:
-    """What none of the keys can read is refused in one line."""
+    """A token that none of the keys can decrypt raises a one-line error."""
     with pytest.raises(EncryptionKeyError, match=r"^the data was encrypted with a key that is not among .*$"):
         Cipher(OLD).decrypt(token)
 
 
 @pytest.mark.parametrize("keys", ["", " , ", "secret", f"{OLD},secret", "секрет", OLD[:-1]])
 def test_unusable_keys(keys: str) -> None:
-    """What is no Fernet key is refused in one line that does not show it."""
+    """An invalid Fernet key raises a one-line error that does not contain it."""
     with pytest.raises(EncryptionKeyError) as refused:
         Cipher(keys)
     assert str(refused.value).startswith("ENCRYPTION_KEY: got a value that is not shown here, wants ")
@@ -66,7 +66,7 @@ def test_unusable_keys(keys: str) -> None:
 
 class TestKeyFile:
     def test_is_made_once(self, tmp_path: Path) -> None:
-        """A missing key file is made, readable by its owner alone, and the next start uses the same key."""
+        """A missing key file is created, readable only by its owner, and the next start uses the same key."""
         path = tmp_path / "secrets" / "encryption.key"
         token = open_cipher(None, path, may_create=True).encrypt("password")
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -76,21 +76,21 @@ class TestKeyFile:
         assert open_cipher(None, path, may_create=False).decrypt(token) == "password"
 
     def test_given_keys_go_first(self, tmp_path: Path) -> None:
-        """With ENCRYPTION_KEY the file is neither read nor made."""
+        """With ENCRYPTION_KEY the file is neither read nor created."""
         path = tmp_path / "encryption.key"
         assert open_cipher(OLD, path, may_create=True).decrypt(Cipher(OLD).encrypt("password")) == "password"
         assert not path.exists()
 
     def test_is_not_made_beside_ciphertext(self, tmp_path: Path) -> None:
-        """Where passwords are encrypted already, a missing file is told and no new key hides the loss."""
+        """If encrypted passwords exist, a missing key file is an error and no new key is created."""
         path = tmp_path / "encryption.key"
-        with pytest.raises(EncryptionKeyError, match=r"^ENCRYPTION_KEY_FILE: .* is not there, .* put the key back$"):
+        with pytest.raises(EncryptionKeyError, match=r"^ENCRYPTION_KEY_FILE: .* is missing, .* restore the key$"):
             open_cipher(None, path, may_create=False)
         assert not path.exists()
 
     @pytest.mark.parametrize("content", [b"", b"no key", b"\xff\xfe"])
-    def test_with_something_else_in_it(self, tmp_path: Path, content: bytes) -> None:
-        """A file that holds no key is refused in one line that names it, and stays as it is."""
+    def test_invalid_content(self, tmp_path: Path, content: bytes) -> None:
+        """A file without a key raises a one-line error with its name, and is not changed."""
         path = tmp_path / "encryption.key"
         path.write_bytes(content)
         with pytest.raises(EncryptionKeyError) as refused:
@@ -99,22 +99,22 @@ class TestKeyFile:
         assert "\n" not in str(refused.value)
         assert path.read_bytes() == content
 
-    def test_that_can_not_be_read_or_made(self, tmp_path: Path) -> None:
-        """A folder in the file's place, or a file in its folder's place, is refused in one line."""
+    def test_can_not_be_read_or_created(self, tmp_path: Path) -> None:
+        """A folder in place of the file, or a file in place of its folder, raises a one-line error."""
         (tmp_path / "file").touch()
         for path in (tmp_path, tmp_path / "file" / "encryption.key"):
-            with pytest.raises(EncryptionKeyError, match=r"^ENCRYPTION_KEY_FILE: .* can't be read or made"):
+            with pytest.raises(EncryptionKeyError, match=r"^ENCRYPTION_KEY_FILE: .* can't be read or created"):
                 open_cipher(None, path, may_create=True)
 
     def test_survives_a_power_cut(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The key is synced before it gets its name, and its folder after: ciphertext must not outlive its key."""
+        """The key is fsynced before the rename and the folder after it, so no ciphertext survives without its key."""
         disk = Disk(monkeypatch)
         open_cipher(None, tmp_path / "encryption.key", may_create=True)
         assert disk.steps == ["write", "sync file", "rename to encryption.key", "sync folder"]
 
     @pytest.mark.parametrize("at", range(3))
-    def test_interrupted_making(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-        """Cut off while the key is made, the next start makes a whole one."""
+    def test_interrupted_creation(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+        """After a power cut while the key is created, the next start creates a complete one."""
         path = tmp_path / "encryption.key"
         with monkeypatch.context() as patches:
             Disk(patches).fail(PowerCut(), at)
@@ -124,8 +124,8 @@ class TestKeyFile:
         cipher = open_cipher(None, path, may_create=True)
         assert cipher.decrypt(cipher.encrypt("password")) == "password"
 
-    def test_strangers_get_nothing(self, tmp_path: Path) -> None:
-        """The key is never readable for others, whatever the process's umask."""
+    def test_mode_does_not_depend_on_the_umask(self, tmp_path: Path) -> None:
+        """The key is never readable by others, whatever the process's umask."""
         before = os.umask(0)
         try:
             open_cipher(None, tmp_path / "secrets" / "encryption.key", may_create=True)

@@ -1,54 +1,54 @@
-"""The health check: what counts as healthy."""
+"""The health report: what is healthy, degraded and failing."""
 
 import pytest
 
-from core.health import SILENCE, Part, Reports, polling_state, serving
+from core.health import SILENCE, HealthReports, PartHealth, polling_state, serving
 
 pytestmark = pytest.mark.unit
 
 
 def test_before_the_first_answer() -> None:
-    """Until Telegram has answered once, the bot is not healthy, and the report says why."""
+    """Until Telegram has answered once, the bot is not healthy, and the report gives the reason."""
     assert polling_state(None, now=5.0) == "Telegram has not answered yet"
 
 
 @pytest.mark.parametrize("silent", [0, 25, SILENCE - 0.1])
-def test_lately_answered(silent: float) -> None:
-    """A poll that was answered lately is healthy: Telegram holds each for 25 seconds."""
+def test_answered_recently(silent: float) -> None:
+    """A recently answered poll is healthy: Telegram holds each for 25 seconds."""
     assert polling_state(1000.0, now=1000.0 + silent) == "ok"
 
 
 def test_silence() -> None:
-    """After too long a silence the report says how long it has lasted."""
+    """If Telegram has not answered for too long, the report says for how long."""
     assert polling_state(1000.0, now=1000.0 + SILENCE) == "Telegram has not answered for 75 s"
 
 
 async def test_off() -> None:
-    """Without a port nothing is served, and nothing is asked."""
+    """Without a port nothing is served, and no report is made."""
 
     async def report() -> dict[str, str]:
-        raise AssertionError("nobody asks")
+        raise AssertionError("no report is needed")
 
     async with serving(None, report):
         pass
 
 
-class TestReports:
-    """Several parts of a process in one report."""
+class TestHealthReports:
+    """The parts of a process combined into one report."""
 
     async def test_no_parts_yet(self) -> None:
-        """Before any part has begun the process is not healthy: it is starting."""
-        assert await Reports().report() == {"status": "starting", "healthy": False, "problems": ["starting"]}
+        """Before any part has started, the process is starting and not healthy."""
+        assert await HealthReports().report() == {"status": "starting", "healthy": False, "problems": ["starting"]}
 
-    async def test_gathered(self) -> None:
-        """Problems and counts of all parts come together; what a restart would not mend keeps it healthy."""
-        reports = Reports()
+    async def test_combined(self) -> None:
+        """The report has the problems and counts of all parts; with degraded parts only it is healthy."""
+        reports = HealthReports()
 
-        async def marker() -> Part:
-            return Part(degraded=["the portal is down"], counts={"monitors": 3})
+        async def marker() -> PartHealth:
+            return PartHealth(degraded=["the portal is down"], counts={"monitors": 3})
 
-        async def classroom() -> Part:
-            return Part(counts={"sessions": 1})
+        async def classroom() -> PartHealth:
+            return PartHealth(counts={"sessions": 1})
 
         with reports.part(marker), reports.part(classroom):
             assert await reports.report() == {
@@ -61,14 +61,14 @@ class TestReports:
         assert (await reports.report())["problems"] == ["starting"]
 
     async def test_failing_comes_first(self) -> None:
-        """What keeps one part from serving is the status, before what is only worse than usual."""
-        reports = Reports()
-        reports.stand("TEACHER_BOT_TOKEN: got a token that Telegram does not know")
+        """The status is a failing problem, if there is one, before the degraded ones."""
+        reports = HealthReports()
+        reports.add_permanent("TEACHER_BOT_TOKEN: got a token that Telegram does not know")
 
-        async def marker() -> Part:
-            return Part(failing=["the ledger can't be read"])
+        async def marker() -> PartHealth:
+            return PartHealth(failing=["the database can't be read"])
 
         with reports.part(marker):
             report = await reports.report()
-        assert (report["status"], report["healthy"]) == ("the ledger can't be read", False)
+        assert (report["status"], report["healthy"]) == ("the database can't be read", False)
         assert report["problems"][1].startswith("TEACHER_BOT_TOKEN")

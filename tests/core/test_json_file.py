@@ -1,4 +1,4 @@
-"""A JSON file that survives a crash at any moment, with a copy beside it."""
+"""The crash-safe JSON file and its backup copy."""
 
 import json
 import stat
@@ -23,18 +23,18 @@ COPY = ["write", "sync file", "rename to people.json.copy", "sync folder"]
 
 
 @dataclass(frozen=True)
-class Person:
+class Contact:
     name: str
     age: int
     schema: int = SCHEMA
 
 
-def read(record: dict[str, Any]) -> Person:
-    return Person(**{name: record[name] for name in Person.__dataclass_fields__})
+def read(record: dict[str, Any]) -> Contact:
+    return Contact(**{name: record[name] for name in Contact.__dataclass_fields__})
 
 
-BEFORE: Mapping[str, Person] = {"1": Person("Аида", 20)}
-AFTER: Mapping[str, Person] = {"1": Person("Аида", 21), "2": Person("Ben\n«2»", 30)}
+BEFORE: Mapping[str, Contact] = {"1": Contact("Аида", 20)}
+AFTER: Mapping[str, Contact] = {"1": Contact("Аида", 21), "2": Contact("Ben\n«2»", 30)}
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def file(path: Path) -> JsonFile[Person]:
+def file(path: Path) -> JsonFile[Contact]:
     return JsonFile(path, read)
 
 
@@ -56,9 +56,9 @@ def set_aside(path: Path) -> list[Path]:
 
 
 class TestRoundTrip:
-    @given(st.dictionaries(st.text(), st.builds(Person, name=st.text(), age=st.integers())))
-    def test_any_records(self, records: dict[str, Person]) -> None:
-        """What is saved is loaded again, whatever characters stand in it, from the file and from the copy."""
+    @given(st.dictionaries(st.text(), st.builds(Contact, name=st.text(), age=st.integers())))
+    def test_any_records(self, records: dict[str, Contact]) -> None:
+        """Saved records are loaded unchanged, whatever their characters, from the file and from the copy."""
         with TemporaryDirectory() as folder:
             path = Path(folder) / "people.json"
             JsonFile(path, read).save(records)
@@ -66,22 +66,22 @@ class TestRoundTrip:
             path.unlink()
             assert JsonFile(path, read).load() == records
 
-    def test_first_start(self, path: Path, file: JsonFile[Person]) -> None:
-        """Without a file there are no records, and afterwards an empty file for its owner alone, with a copy."""
+    def test_first_start(self, path: Path, file: JsonFile[Contact]) -> None:
+        """Without a file there are no records, and an empty file and copy are created, readable only by the owner."""
         assert file.load() == {}
         for each in (path, copy_of(path)):
             assert json.loads(each.read_text()) == {}
             assert stat.S_IMODE(each.stat().st_mode) == 0o600
 
-    def test_for_people_to_read(self, path: Path, file: JsonFile[Person]) -> None:
-        """The file is plain, indented JSON with letters as they are: a mapping by key, as the product promises."""
+    def test_readable_by_people(self, path: Path, file: JsonFile[Contact]) -> None:
+        """The file is a plain mapping by key: indented JSON with unescaped letters."""
         file.save(BEFORE)
         assert json.loads(path.read_text()) == {"1": {"name": "Аида", "age": 20, "schema": SCHEMA}}
         assert "Аида" in path.read_text()
         assert len(path.read_text().splitlines()) > 1
 
-    def test_modes_are_mended(self, path: Path, file: JsonFile[Person]) -> None:
-        """A file that others could read is closed to them at the next start."""
+    def test_mode_is_corrected(self, path: Path, file: JsonFile[Contact]) -> None:
+        """A file that others can read is made private at the next start."""
         file.save(BEFORE)
         path.chmod(0o644)
         file.load()
@@ -89,17 +89,17 @@ class TestRoundTrip:
 
 
 class TestCrash:
-    """A power cut, or a full disk, at each step on the way to the disk."""
+    """A power cut or a full disk at each step of a save."""
 
-    def test_order(self, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch) -> None:
-        """The content is synced before it gets its name and the folder after, the file before its copy."""
+    def test_order(self, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch) -> None:
+        """The content is fsynced before the rename and the folder after it; the file is written before its copy."""
         disk = Disk(monkeypatch)
         file.save(BEFORE)
         assert disk.steps == ONE_WRITE + COPY
 
     @pytest.mark.parametrize("at", range(8), ids=ONE_WRITE + COPY)
-    def test_power_cut(self, path: Path, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-        """Cut off at any step, the file loads as it was or as it was to be; what was saved before is never lost."""
+    def test_power_cut(self, path: Path, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+        """After a power cut at any step, the file loads with the old or the new records."""
         file.save(BEFORE)
         with monkeypatch.context() as patches:
             Disk(patches).fail(PowerCut(), at)
@@ -113,9 +113,9 @@ class TestCrash:
 
     @pytest.mark.parametrize("at", range(8), ids=ONE_WRITE + COPY)
     def test_power_cut_and_damage(
-        self, path: Path, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch, at: int
+        self, path: Path, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch, at: int
     ) -> None:
-        """Cut off at any step and the file damaged besides, the copy has what was saved before."""
+        """After a power cut at any step and damage to the file, the copy has the old or the new records."""
         file.save(BEFORE)
         with monkeypatch.context() as patches:
             Disk(patches).fail(PowerCut(), at)
@@ -125,8 +125,8 @@ class TestCrash:
         assert JsonFile(path, read).load() in (BEFORE, AFTER)
 
     @pytest.mark.parametrize("at", range(4), ids=ONE_WRITE)
-    def test_full_disk(self, path: Path, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-        """A failed write is told, leaves a whole file, and may be tried again."""
+    def test_full_disk(self, path: Path, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+        """A failed write raises an error, leaves a complete file, and can be repeated."""
         file.save(BEFORE)
         disk = Disk(monkeypatch)
         disk.fail(OSError(28, "No space left on device"), at)
@@ -141,12 +141,12 @@ class TestCrash:
     def test_copy_fails(
         self,
         path: Path,
-        file: JsonFile[Person],
+        file: JsonFile[Contact],
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
         at: int,
     ) -> None:
-        """Where only the copy fails, the change is saved all the same and the log tells it."""
+        """If only writing the copy fails, the change is saved and the failure is logged."""
         file.save(BEFORE)
         Disk(monkeypatch).fail(OSError(28, "No space left on device"), at)
         file.save(AFTER)
@@ -154,20 +154,20 @@ class TestCrash:
         assert JsonFile(path, read).load() == AFTER
 
     @pytest.mark.parametrize("at", range(9))
-    def test_power_cut_while_the_copy_is_put_in(
-        self, path: Path, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch, at: int
+    def test_power_cut_while_the_copy_replaces_the_file(
+        self, path: Path, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch, at: int
     ) -> None:
-        """Cut off while a damaged file is replaced by its copy, the next start still finds everything."""
+        """After a power cut while the copy replaces a damaged file, the next start loads all records."""
         file.save(BEFORE)
         path.write_text("")
         with monkeypatch.context() as patches:
-            Disk(patches).fail(PowerCut(), at)  # setting aside, then the eight steps of a save
+            Disk(patches).fail(PowerCut(), at)  # renaming the damaged file, then the eight steps of a save
             with pytest.raises(PowerCut):
                 file.load()
         assert JsonFile(path, read).load() == BEFORE
 
-    def test_half_written_file_of_before(self, path: Path, file: JsonFile[Person]) -> None:
-        """What an interrupted write left beside the file harms nothing, not even by its mode."""
+    def test_leftover_temporary_file(self, path: Path, file: JsonFile[Contact]) -> None:
+        """A temporary file that an interrupted write left affects neither content nor mode of the next save."""
         file.save(BEFORE)
         left = path.with_name("people.json.new")
         left.write_text("half of a much, much longer content than what comes now" * 50)
@@ -195,20 +195,20 @@ class TestDamage:
         ],
     )
     def test_copy_is_used(
-        self, path: Path, file: JsonFile[Person], caplog: pytest.LogCaptureFixture, content: bytes
+        self, path: Path, file: JsonFile[Contact], caplog: pytest.LogCaptureFixture, content: bytes
     ) -> None:
-        """A damaged file is set aside as it is, and the copy takes its place; the log says so without quoting."""
+        """A damaged file is kept under another name and replaced by the copy, and that is logged."""
         file.save(BEFORE)
         path.write_bytes(content)
         assert file.load() == BEFORE
         assert [each.read_bytes() for each in set_aside(path)] == [content]
         assert JsonFile(path, read).load() == BEFORE
-        assert "is damaged; set aside as people.json.damaged-" in caplog.text
-        assert "used the copy people.json.copy" in caplog.text
+        assert "is damaged: renamed to people.json.damaged-" in caplog.text
+        assert "loaded the copy people.json.copy" in caplog.text
 
     @given(st.data())
     def test_cut_off_anywhere(self, data: st.DataObject) -> None:
-        """A file that ends too early, wherever, is noticed, and nothing is lost."""
+        """A file that was truncated anywhere is detected, and no record is lost."""
         with TemporaryDirectory() as folder:
             path = Path(folder) / "people.json"
             file = JsonFile(path, read)
@@ -219,32 +219,32 @@ class TestDamage:
             assert len(set_aside(path)) == 1
 
     def test_secrets_stay_out_of_the_log(
-        self, path: Path, file: JsonFile[Person], caplog: pytest.LogCaptureFixture
+        self, path: Path, file: JsonFile[Contact], caplog: pytest.LogCaptureFixture
     ) -> None:
-        """What people typed is not quoted where a damaged file is reported."""
+        """The log line about a damaged file does not quote it."""
         file.save(BEFORE)
         path.write_text('{"1": {"name": "what a person typed", "age": tru')
         file.load()
         assert "what a person typed" not in caplog.text
 
-    def test_file_is_missing(self, path: Path, file: JsonFile[Person]) -> None:
-        """A file that is gone comes back from its copy."""
+    def test_file_is_missing(self, path: Path, file: JsonFile[Contact]) -> None:
+        """A missing file is restored from its copy."""
         file.save(BEFORE)
         path.unlink()
         assert file.load() == BEFORE
         assert set_aside(path) == []
         assert path.read_bytes() == copy_of(path).read_bytes()
 
-    def test_copy_is_missing(self, path: Path, file: JsonFile[Person]) -> None:
-        """Without the copy nothing is lost, and the next start makes it again, before the file is damaged."""
+    def test_copy_is_missing(self, path: Path, file: JsonFile[Contact]) -> None:
+        """A missing copy is created again at the next start."""
         file.save(BEFORE)
         copy_of(path).unlink()
         assert file.load() == BEFORE
         assert copy_of(path).exists()
         assert path.read_bytes() == copy_of(path).read_bytes()
 
-    def test_copy_is_behind(self, path: Path, file: JsonFile[Person], monkeypatch: pytest.MonkeyPatch) -> None:
-        """A change that a start has shown stays, also where the power was cut before it reached the copy."""
+    def test_copy_is_behind(self, path: Path, file: JsonFile[Contact], monkeypatch: pytest.MonkeyPatch) -> None:
+        """If a power cut prevented writing the copy, loading updates it."""
         file.save(BEFORE)
         with monkeypatch.context() as patches:
             Disk(patches).fail(PowerCut(), at=4)
@@ -254,8 +254,8 @@ class TestDamage:
         path.write_text("damaged later")
         assert file.load() == AFTER
 
-    def test_both_are_damaged(self, path: Path, file: JsonFile[Person]) -> None:
-        """With the copy damaged, too, nothing starts and nothing is touched: to begin empty is a person's choice."""
+    def test_both_are_damaged(self, path: Path, file: JsonFile[Contact]) -> None:
+        """If the copy is damaged as well, loading fails and changes nothing."""
         file.save(BEFORE)
         path.write_text("{")
         copy_of(path).write_text("[")
@@ -264,8 +264,8 @@ class TestDamage:
                 file.load()
         assert (path.read_text(), copy_of(path).read_text(), set_aside(path)) == ("{", "[", [])
 
-    def test_damaged_twice(self, path: Path, file: JsonFile[Person]) -> None:
-        """Every damaged file is kept under a name of its own."""
+    def test_damaged_twice(self, path: Path, file: JsonFile[Contact]) -> None:
+        """Each damaged file is kept under its own name."""
         file.save(BEFORE)
         for content in ("one", "two"):
             path.write_text(content)
@@ -274,21 +274,21 @@ class TestDamage:
 
 
 class TestSchema:
-    def test_newer_one_is_refused(self, path: Path, file: JsonFile[Person]) -> None:
-        """A file of a newer program is refused in one line, and nothing is touched."""
+    def test_newer_one_is_refused(self, path: Path, file: JsonFile[Contact]) -> None:
+        """The file of a newer program raises a one-line error, and nothing is changed."""
         file.save(BEFORE)
-        path.write_text(json.dumps({"1": asdict(Person("Аида", 20, schema=SCHEMA + 1)), "2": {"other": "fields"}}))
+        path.write_text(json.dumps({"1": asdict(Contact("Аида", 20, schema=SCHEMA + 1)), "2": {"other": "fields"}}))
         before = {each: each.read_bytes() for each in path.parent.iterdir()}
         with pytest.raises(SchemaTooNew, match=rf"^the data has schema {SCHEMA + 1}; .* knows up to {SCHEMA}$"):
             file.load()
         assert {each: each.read_bytes() for each in path.parent.iterdir()} == before
 
     def test_record_without_a_version(self) -> None:
-        """A record that names no schema is of the first one."""
+        """A record without a schema version has version 1."""
         assert migrate({"name": "A"}) == {"name": "A", "schema": SCHEMA}
 
     def test_from_1_to_2(self) -> None:
-        """Version 2 knows for whom a code is and that it may be revoked; nobody else's record gets such fields."""
+        """Version 2 adds a note and revoking to invitations, and no fields to other records."""
         code = {"created_by": 11, "created_at": "2026-08-31T09:00:00+00:00", "used_by": None, "used_at": None}
         assert migrate({**code, "schema": 1}) == {**code, "note": "", "revoked_at": None, "schema": 2}
         newer = {**code, "note": "for Aida", "revoked_at": "2026-09-01T09:00:00+00:00", "schema": 2}
@@ -297,7 +297,7 @@ class TestSchema:
 
 
 def test_replace_file_makes_it_private(tmp_path: Path) -> None:
-    """A replaced file is for its owner alone."""
+    """A replaced file is readable only by its owner."""
     path = tmp_path / "file"
     path.write_text("before")
     path.chmod(0o666)

@@ -1,4 +1,4 @@
-"""Logging: one line an event, and no secret in it."""
+"""Logging: one line per event, and no secrets in it."""
 
 import json
 import logging
@@ -15,8 +15,8 @@ QUIET = ("httpx", "httpcore", "selenium", "urllib3")
 
 
 @pytest.fixture(autouse=True)
-def _own_loggers() -> Iterator[None]:
-    """Give the loggers back as they were."""
+def _restore_loggers() -> Iterator[None]:
+    """Restore levels and handlers after a test."""
     names = (None, "telegram", "botocore", "WDM", "hpack", "asyncio", *QUIET)
     loggers = [logging.getLogger(name) for name in names]
     before = [(each, each.level, each.handlers[:]) for each in loggers]
@@ -31,7 +31,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_text(capsys: pytest.CaptureFixture[str]) -> None:
-    """As text, an event is one line with time, level, logger and message, on standard error."""
+    """In text format an event is one line with time, level, logger and message, on standard error."""
     logs.set_up("INFO", "text")
     logging.getLogger("monitor").info("monitor %d: started", 5)
     (line,) = lines(capsys)
@@ -39,7 +39,7 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """As JSON, an event is one object on one line, its time in UTC, letters as they are."""
+    """In JSON format an event is one object on one line, with the time in UTC and unescaped letters."""
     logs.set_up("INFO", "json")
     logging.getLogger("monitor").warning("студент %s\nsecond line", "Аида")
     (line,) = lines(capsys)
@@ -55,7 +55,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_error(capsys: pytest.CaptureFixture[str]) -> None:
-    """As JSON, an exception's traceback is in the same line."""
+    """In JSON format an exception's traceback is in the same line."""
     logs.set_up("INFO", "json")
     try:
         int("no number")
@@ -66,7 +66,7 @@ def test_json_error(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_time(capsys: pytest.CaptureFixture[str]) -> None:
-    """The time is the event's own, to the millisecond."""
+    """The time is that of the event, in milliseconds."""
     logs.set_up("INFO", "json")
     record = logging.makeLogRecord({"levelno": logging.INFO, "levelname": "INFO", "msg": "hello"})
     record.created, record.msecs = 1788753600.125, 125.0
@@ -78,7 +78,7 @@ def test_json_time(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING"])
 @pytest.mark.parametrize("name", QUIET)
 def test_addresses_and_payloads_stay_out(capsys: pytest.CaptureFixture[str], level: str, name: str) -> None:
-    """Libraries whose lines carry tokens (in addresses) or passwords (in payloads) only warn, at any level of ours."""
+    """Libraries that log tokens (in URLs) or passwords (in payloads) log only warnings, whatever LOG_LEVEL is."""
     logs.set_up(level, "text")
     logging.getLogger(f"{name}.inner").info("https://api.telegram.org/bot123:SECRET/sendMessage")
     logging.getLogger(name).debug("SECRET")
@@ -87,8 +87,8 @@ def test_addresses_and_payloads_stay_out(capsys: pytest.CaptureFixture[str], lev
     assert len(lines(capsys)) == 1
 
 
-def test_what_people_typed_stays_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """At DEBUG our own lines are there, and not the libraries', which quote whole updates and requests."""
+def test_library_debug_lines_stay_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """At DEBUG our own lines are logged, but not those of libraries that quote whole updates and requests."""
     logs.set_up("DEBUG", "text")
     logging.getLogger("telegram.ext.Application").debug("Processing update: my password")
     logging.getLogger("botocore.auth").debug("CanonicalRequest: X-Amz-Security-Token")
@@ -99,7 +99,7 @@ def test_what_people_typed_stays_out(capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize("name", ["monitor", "telegram", *QUIET])
 def test_level(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    """At ERROR nobody's warnings are shown, at any place."""
+    """At ERROR no logger's warnings are shown."""
     logs.set_up("ERROR", "text")
     logging.getLogger(name).warning("not shown")
     logging.getLogger(name).error("shown")
@@ -107,8 +107,8 @@ def test_level(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert line.endswith("shown")
 
 
-def test_again(capsys: pytest.CaptureFixture[str]) -> None:
-    """Setting up again replaces the first one: no event is written twice."""
+def test_set_up_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    """A second setup replaces the first, so no event is written twice."""
     logs.set_up("INFO", "text")
     logs.set_up("INFO", "json")
     logging.getLogger("monitor").info("once")

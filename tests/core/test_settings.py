@@ -1,4 +1,4 @@
-"""Settings: read once from three places, and refused in one line."""
+"""Settings: their sources, and one-line errors for invalid values."""
 
 import traceback
 from pathlib import Path
@@ -27,21 +27,21 @@ def clear(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without any setting of ours, and no .env."""
+    """An environment without settings and without .env."""
     clear(monkeypatch)
     return monkeypatch
 
 
 @pytest.fixture
 def dotenv(environment: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The file that is read as .env."""
+    """The path of the .env file that is read."""
     path = tmp_path / "named.env"
     environment.setenv("ENV_FILE", str(path))
     return path
 
 
 def refusal() -> str:
-    """Load the settings and return the line with which that is refused."""
+    """Load the settings and return the text of the SettingsError."""
     with pytest.raises(SettingsError) as refused:
         settings.load()
     return str(refused.value)
@@ -57,7 +57,7 @@ def refusal_if_any() -> str | None:
 
 class TestReading:
     def test_nothing_set(self) -> None:
-        """Without any setting everything has its documented default."""
+        """Unset settings have their documented defaults."""
         loaded = settings.load()
         assert loaded.telegram_bot_token is None
         assert loaded.admin_telegram_id == ()
@@ -71,7 +71,7 @@ class TestReading:
         assert loaded.encryption_key_file == settings.ROOT / "secrets" / "encryption.key"
 
     def test_environment(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """Values of the environment arrive with their types."""
+        """Values from the environment are converted to their types."""
         environment.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
         environment.setenv("ADMIN_TELEGRAM_ID", "11, 22 ,33")
         environment.setenv("REFRESH_INTERVAL", "7.5")
@@ -84,25 +84,25 @@ class TestReading:
         assert (loaded.refresh_interval, loaded.data_dir, loaded.health_port) == (7.5, tmp_path, 8081)
 
     def test_empty_is_unset(self, environment: pytest.MonkeyPatch) -> None:
-        """Every setting may be there and empty, as compose files and .env.example leave it."""
+        """An empty value means unset, since compose files and .env.example contain empty values."""
         expected = settings.load()
         for name in Settings.model_fields:
             environment.setenv(name.upper(), "")
         assert settings.load() == expected
 
     def test_env_file(self, dotenv: Path) -> None:
-        """ENV_FILE names the file to read; what is empty there is unset."""
+        """ENV_FILE names the file to read; empty values in it mean unset."""
         dotenv.write_text("REFRESH_INTERVAL=30\nTIMEZONE=\n")
         assert settings.load().refresh_interval == 30
         assert settings.load().timezone == "Asia/Almaty"
 
-    def test_env_file_that_is_missing(self, dotenv: Path) -> None:
-        """Without the file there are the defaults."""
+    def test_missing_env_file(self, dotenv: Path) -> None:
+        """A missing .env file is no error."""
         assert not dotenv.exists()
         assert settings.load().refresh_interval == 20
 
     def test_environment_file(self, environment: pytest.MonkeyPatch) -> None:
-        """The project's .env is read unless ENV_FILE names another, or none."""
+        """The project's .env is read unless ENV_FILE names another file or is empty."""
         environment.setenv("ENV_FILE", "")
         assert settings.environment_file() is None
         environment.setenv("ENV_FILE", "/etc/attendance.env")
@@ -111,21 +111,21 @@ class TestReading:
         assert settings.environment_file() == settings.ROOT / ".env"
 
     def test_environment_wins(self, environment: pytest.MonkeyPatch, dotenv: Path) -> None:
-        """What the environment says goes before .env, unless it says nothing."""
+        """A non-empty variable of the environment takes precedence over .env."""
         dotenv.write_text("REFRESH_INTERVAL=30\nHEALTH_PORT=9000\n")
         environment.setenv("REFRESH_INTERVAL", "40")
         environment.setenv("HEALTH_PORT", "")
         assert (settings.load().refresh_interval, settings.load().health_port) == (40, 9000)
 
     def test_project_folder(self, environment: pytest.MonkeyPatch) -> None:
-        """Relative paths mean the project's folder, wherever the process was started."""
+        """Relative paths start at the project's folder, wherever the process was started."""
         environment.setenv("DATA_DIR", "elsewhere/data")
         environment.setenv("ENCRYPTION_KEY_FILE", "elsewhere/key")
         assert settings.load().data_dir == settings.ROOT / "elsewhere" / "data"
         assert settings.load().encryption_key_file == settings.ROOT / "elsewhere" / "key"
 
     def test_admin_and_token_are_required(self, environment: pytest.MonkeyPatch) -> None:
-        """The bot does not start without a token or an admin, and says in one line what it wants."""
+        """A missing token or admin raises an error that names the setting."""
         with pytest.raises(SettingsError, match=r"^TELEGRAM_BOT_TOKEN: got nothing, wants .*@BotFather.*$"):
             settings.load_for_bot()
         environment.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
@@ -133,7 +133,7 @@ class TestReading:
             settings.load_for_bot()
 
     def test_classroom_alone(self, environment: pytest.MonkeyPatch) -> None:
-        """The classroom's two tokens are enough; one of them alone is refused, and so is one token used twice."""
+        """The classroom's two tokens are enough; only one of them, or the same token twice, is an error."""
         environment.setenv("TEACHER_BOT_TOKEN", TOKEN)
         with pytest.raises(SettingsError, match=r"^STUDENT_BOT_TOKEN: got nothing, wants .*@BotFather.*together$"):
             settings.load_for_bot()
@@ -148,12 +148,14 @@ class TestReading:
 
     @pytest.mark.parametrize(("value", "is_right"), [("0", True), ("14", False), ("15", True), ("601", False)])
     def test_rotation(self, environment: pytest.MonkeyPatch, value: str, is_right: bool) -> None:
-        """Codes rotate not at all, or slowly enough to be typed."""
+        """OTP_ROTATE_SECONDS is 0 or long enough to type a code."""
         environment.setenv("OTP_ROTATE_SECONDS", value)
         if is_right:
             assert settings.load().otp_rotate_seconds == int(value)
         else:
-            with pytest.raises(SettingsError, match=f"^OTP_ROTATE_SECONDS: got '{value}', wants 0: one code"):
+            with pytest.raises(
+                SettingsError, match=f"^OTP_ROTATE_SECONDS: got '{value}', wants seconds between new codes"
+            ):
                 settings.load()
 
 
@@ -197,7 +199,7 @@ class TestWrongValues:
         ],
     )
     def test_one_line(self, environment: pytest.MonkeyPatch, name: str, value: str, wants: str) -> None:
-        """A wrong value stops the start with its name, what it got and what it wants."""
+        """An invalid value raises a one-line error with the name, the value and what is valid."""
         environment.setenv(name, value)
         line = refusal()
         assert line.startswith(f"{name}: got '{value}', wants ")
@@ -205,17 +207,17 @@ class TestWrongValues:
         assert "\n" not in line
 
     def test_from_env_file(self, dotenv: Path) -> None:
-        """A wrong value in .env is named as well."""
+        """An invalid value in .env raises the same error."""
         dotenv.write_text("REFRESH_INTERVAL=soon\n")
         assert refusal() == "REFRESH_INTERVAL: got 'soon', wants seconds between reloads, 1 to 600"
 
     def test_name_in_small_letters(self, environment: pytest.MonkeyPatch) -> None:
-        """Names are read in small letters, too, and what they got is told all the same."""
+        """Lower-case names are read as well, and the error has their value."""
         environment.setenv("refresh_interval", "soon")
         assert refusal() == "REFRESH_INTERVAL: got 'soon', wants seconds between reloads, 1 to 600"
 
     def test_value_of_two_lines(self, environment: pytest.MonkeyPatch) -> None:
-        """A value with a line break in it is told in one line."""
+        """The error for a value with a line break is one line."""
         environment.setenv("LOG_LEVEL", "INFO\nDEBUG")
         assert refusal().startswith("LOG_LEVEL: got ")
         assert len(refusal().splitlines()) == 1
@@ -225,7 +227,7 @@ class TestWrongValues:
         value=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20),
     )
     def test_any_text(self, name: str, value: str) -> None:
-        """Whatever stands in a setting, it is taken or refused in one line that begins with its name."""
+        """Any value is accepted or raises a one-line error that begins with the setting's name."""
         with pytest.MonkeyPatch.context() as monkeypatch:
             clear(monkeypatch)
             monkeypatch.setenv(name, value)
@@ -240,7 +242,7 @@ class TestAddresses:
         "address", ["http://localhost:8081", "http://LOCALHOST", "http://127.0.0.1:1", "http://[::1]:8081/x"]
     )
     def test_plain_http_on_this_machine(self, environment: pytest.MonkeyPatch, name: str, address: str) -> None:
-        """Plain http may go to loopback."""
+        """Plain http is allowed to loopback."""
         environment.setenv(name, address)
         assert getattr(settings.load(), name.lower()) == address
 
@@ -250,12 +252,12 @@ class TestAddresses:
         ["http://api.telegram.org", "http://telegram:8081", "http://localhost.evil.com", "http://localhost@evil.com"],
     )
     def test_plain_http_elsewhere(self, environment: pytest.MonkeyPatch, name: str, address: str) -> None:
-        """Plain http may not leave this machine: tokens and passwords travel there."""
+        """Plain http to other hosts is an error: tokens and passwords are sent to these addresses."""
         environment.setenv(name, address)
         assert refusal() == f"{name}: got '{address}', wants an https address"
 
     def test_allowed_hosts(self, environment: pytest.MonkeyPatch) -> None:
-        """Plain http may go to the hosts that ALLOW_HTTP_HOSTS names, and to no other."""
+        """Plain http is allowed to hosts in ALLOW_HTTP_HOSTS, and to no others."""
         environment.setenv("ALLOW_HTTP_HOSTS", "Telegram, portal")
         environment.setenv("TELEGRAM_API_URL", "http://telegram:8081/")
         environment.setenv("PORTAL_URL", "http://portal/RegistrationOnline")
@@ -266,7 +268,7 @@ class TestAddresses:
 
 class TestSecrets:
     def test_wrong_secret_is_not_shown(self, environment: pytest.MonkeyPatch) -> None:
-        """A mistyped token stands neither in the line nor in the traceback behind it."""
+        """A mistyped token is neither in the error's text nor in its traceback."""
         environment.setenv("TELEGRAM_BOT_TOKEN", SECRET)
         with pytest.raises(SettingsError) as refused:
             settings.load()
@@ -274,18 +276,18 @@ class TestSecrets:
         assert SECRET not in "".join(traceback.format_exception(refused.value))
 
     def test_wrong_secret_in_env_file(self, dotenv: Path) -> None:
-        """A mistyped token in .env is not shown, either."""
+        """A mistyped token in .env is not shown."""
         dotenv.write_text(f"TELEGRAM_BOT_TOKEN={SECRET}\n")
         assert SECRET not in refusal()
 
     def test_wrong_secret_in_its_file(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """A mistyped token in a file of its own is not shown, either."""
+        """A mistyped token in a TELEGRAM_BOT_TOKEN_FILE is not shown."""
         (tmp_path / "token").write_text(SECRET)
         environment.setenv("TELEGRAM_BOT_TOKEN_FILE", str(tmp_path / "token"))
         assert SECRET not in refusal()
 
     def test_secrets_are_not_printed(self, environment: pytest.MonkeyPatch) -> None:
-        """Printed settings show no secret."""
+        """Printed settings contain no secrets."""
         environment.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
         environment.setenv("KBTU_PASSWORD", SECRET)
         environment.setenv("ENCRYPTION_KEY", SECRET)
@@ -296,10 +298,10 @@ class TestSecrets:
 
 
 class TestLms:
-    """The LMS's two addresses: data and sign-in."""
+    """The LMS's two addresses: API and sign-in."""
 
     def test_both(self, environment: pytest.MonkeyPatch) -> None:
-        """Without any there is no LMS; with both there is one."""
+        """Both addresses are unset by default, and both can be set."""
         assert (settings.load().base_url, settings.load().jwt_login_endpoint) == (None, None)
         environment.setenv("BASE_URL", "https://lms.example/api/v1/")
         environment.setenv("JWT_LOGIN_ENDPOINT", "https://sign-in.example/auth/login")
@@ -327,7 +329,7 @@ class TestLms:
         ],
     )
     def test_half_an_lms(self, environment: pytest.MonkeyPatch, given: dict[str, str], line: str) -> None:
-        """One without the other, no sign-in's address, or no TLS ends the start with one line."""
+        """One address without the other, a wrong sign-in address, or plain http raises a one-line error."""
         for name, value in given.items():
             environment.setenv(name, value)
         assert refusal().startswith(line)
@@ -337,7 +339,7 @@ class TestMongo:
     """The classroom's MongoDB."""
 
     def test_given(self, environment: pytest.MonkeyPatch) -> None:
-        """Without an address there is none; the address may hold a password and is shown nowhere."""
+        """MONGODB_URI is unset by default; it may contain a password and is not printed."""
         assert (settings.load().mongodb_uri, settings.load().mongodb_database) == (None, "lms_database")
         environment.setenv("MONGODB_URI", f"mongodb+srv://person:{SECRET}@mongo.example/?appName=x")
         environment.setenv("MONGODB_DATABASE", "attendance-2")
@@ -349,13 +351,13 @@ class TestMongo:
 
     @pytest.mark.parametrize("address", [f"http://person:{SECRET}@mongo.example", f"{SECRET}.example", "mongodb://"])
     def test_wrong_address(self, environment: pytest.MonkeyPatch, address: str) -> None:
-        """What is no MongoDB's address is refused without being shown."""
+        """An invalid address raises an error that does not show it."""
         environment.setenv("MONGODB_URI", address)
         assert refusal().startswith("MONGODB_URI: got a value that is not shown here, wants the address of a MongoDB")
 
     @pytest.mark.parametrize("name", ["two words", "a.b", "x" * 64, "$x"])
     def test_wrong_database(self, environment: pytest.MonkeyPatch, name: str) -> None:
-        """What can't be a database's name is refused."""
+        """An invalid database name raises an error."""
         environment.setenv("MONGODB_DATABASE", name)
         assert refusal().startswith(f"MONGODB_DATABASE: got '{name}', wants ")
 
@@ -371,21 +373,21 @@ class TestSecretFiles:
         ],
     )
     def test_file_stands_in(self, environment: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:
-        """NAME_FILE names a file with the value; the line's end does not belong to it."""
+        """NAME_FILE names a file with the value; a trailing newline is removed."""
         (tmp_path / "secret").write_text(f"{value}\n")
         environment.setenv(f"{name}_FILE", str(tmp_path / "secret"))
         assert getattr(settings.load(), name.lower()).get_secret_value() == value
 
     @pytest.mark.parametrize("value", ["proxy.example:3128", "socks5://proxy.example", "http//me:hunter2@proxy"])
     def test_wrong_proxy(self, environment: pytest.MonkeyPatch, value: str) -> None:
-        """What is no proxy's address ends the start with one line that does not show it: it may hold a password."""
+        """An invalid proxy address raises an error that does not show it, since it may contain a password."""
         environment.setenv("HTTPS_PROXY_TELEGRAM", value)
         with pytest.raises(SettingsError, match="HTTPS_PROXY_TELEGRAM: got a value that is not shown here") as refused:
             settings.load()
         assert value not in str(refused.value)
 
     def test_env_file_of_another_encoding(self, dotenv: Path) -> None:
-        """An .env that is not UTF-8 is named in one line; nothing of it is shown, and no sandbox starts instead."""
+        """An .env file that is not UTF-8 raises a one-line error without its content, and no sandbox starts."""
         dotenv.write_bytes(b"# caf\xe9\nTELEGRAM_BOT_TOKEN=secret")
         with pytest.raises(SettingsError, match="wants text in UTF-8"):
             settings.load()
@@ -393,7 +395,7 @@ class TestSecretFiles:
             settings.bot_is_configured()
 
     def test_named_in_env_file(self, dotenv: Path, tmp_path: Path) -> None:
-        """NAME_FILE may stand in .env like every setting."""
+        """NAME_FILE may be set in .env."""
         (tmp_path / "secret").write_text(TOKEN)
         dotenv.write_text(f"TELEGRAM_BOT_TOKEN_FILE={tmp_path / 'secret'}\n")
         token = settings.load().telegram_bot_token
@@ -401,7 +403,7 @@ class TestSecretFiles:
         assert token.get_secret_value() == TOKEN
 
     def test_order(self, environment: pytest.MonkeyPatch, dotenv: Path, tmp_path: Path) -> None:
-        """The environment goes before the file, the file before .env; an empty variable does not count."""
+        """The order is environment, NAME_FILE, .env; an empty variable means unset."""
         (tmp_path / "secret").write_text("from the file")
         dotenv.write_text("KBTU_PASSWORD=from .env\n")
 
@@ -420,7 +422,7 @@ class TestSecretFiles:
         assert found() == "from .env"
 
     def test_missing_file(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """A file that can't be read is named, with the reason."""
+        """The error for an unreadable file has its path and the reason."""
         environment.setenv("TELEGRAM_BOT_TOKEN_FILE", str(tmp_path / "nowhere"))
         assert refusal() == (
             f"TELEGRAM_BOT_TOKEN_FILE: got '{tmp_path / 'nowhere'}', wants a readable file (No such file or directory)"
@@ -428,8 +430,8 @@ class TestSecretFiles:
         environment.setenv("TELEGRAM_BOT_TOKEN_FILE", str(tmp_path))
         assert refusal().startswith(f"TELEGRAM_BOT_TOKEN_FILE: got '{tmp_path}', wants a readable file")
 
-    def test_file_that_is_no_text(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """A file of other bytes is refused in one line as well, without showing them."""
+    def test_binary_file(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A file that is not text raises a one-line error without its content."""
         (tmp_path / "secret").write_bytes(b"\xff\xfe" + SECRET.encode())
         environment.setenv("TELEGRAM_BOT_TOKEN_FILE", str(tmp_path / "secret"))
         line = refusal()
@@ -439,10 +441,10 @@ class TestSecretFiles:
 
 
 class TestBotIsConfigured:
-    """Whether a token is given decides whether the sandbox may start: a real one must never meet simulators."""
+    """The sandbox starts only if no bot token is set: a real token must never be sent to a simulator."""
 
     def test_nothing_given(self, environment: pytest.MonkeyPatch, dotenv: Path) -> None:
-        """No token anywhere, or an empty one, is none."""
+        """A missing or empty token is not a configured bot."""
         assert not settings.bot_is_configured()
         dotenv.write_text("TELEGRAM_BOT_TOKEN=\n")
         environment.setenv("TELEGRAM_BOT_TOKEN", "")
@@ -453,18 +455,18 @@ class TestBotIsConfigured:
     )
     @pytest.mark.parametrize("value", [TOKEN, "mistyped"], ids=["right", "wrong"])
     def test_given_right_or_wrong(self, environment: pytest.MonkeyPatch, name: str, value: str) -> None:
-        """A token counts under each name under which it would be read, also a mistyped one."""
+        """A token under any name that is read is a configured bot, also if it is mistyped."""
         environment.setenv(name, value)
         assert settings.bot_is_configured()
 
     @pytest.mark.parametrize("line", ["TELEGRAM_BOT_TOKEN=mistyped", "TELEGRAM_BOT_TOKEN_FILE=/run/secrets/token"])
     def test_given_in_env_file(self, dotenv: Path, line: str) -> None:
-        """A token in .env counts."""
+        """A token in .env is a configured bot."""
         dotenv.write_text(line)
         assert settings.bot_is_configured()
 
     def test_empty_variable_hides_nothing(self, environment: pytest.MonkeyPatch, dotenv: Path) -> None:
-        """An empty variable is unset, so the token in .env is the bot's, and counts."""
+        """An empty variable means unset, so the token in .env is used."""
         dotenv.write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}")
         environment.setenv("TELEGRAM_BOT_TOKEN", "")
         assert settings.load().telegram_bot_token is not None
@@ -472,17 +474,17 @@ class TestBotIsConfigured:
 
 
 class TestHome:
-    """Where .env, data and secrets are looked for."""
+    """The folder for .env, data and secrets."""
 
     @pytest.mark.parametrize("module", ["settings.py", "core/settings.py"])
     def test_checkout(self, tmp_path: Path, module: str) -> None:
-        """In a checkout it is the project's folder, wherever the process was started."""
+        """In a checkout it is the project's folder."""
         (tmp_path / "pyproject.toml").touch()
         assert settings.home(tmp_path / module) == tmp_path
 
     @pytest.mark.parametrize("module", ["settings.py", "core/settings.py"])
     def test_installed(self, tmp_path: Path, module: str) -> None:
-        """Where the program was installed it is the working directory, whatever other packages have left there."""
+        """In an installation it is the working directory, even if another package installed a pyproject.toml."""
         packages = tmp_path / "lib" / "site-packages"
         packages.mkdir(parents=True)
         (packages / "pyproject.toml").touch()

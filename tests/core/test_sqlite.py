@@ -1,30 +1,43 @@
-"""The ledger's database: its schema, and transactions that hold or leave nothing."""
+"""The database: its migrations by owner, and transactions that commit everything or nothing."""
 
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
+from classroom.saved_rooms import SavedRoom, SavedRooms
+from classroom.store.schema import SCHEMA as CLASSROOM_STORE
 from core.settings import ROOT
-from core.sqlite import MIGRATIONS, Database, LedgerError, LedgerUnavailable
+from core.sqlite import VERSIONS_BY_OWNER, Database, DatabaseError, DatabaseUnavailable, Schema, stored_versions
 from lessons.journal import Lessons
+from marker.tables.schema import SCHEMAS as MARKER
 from telegram_app.outbox_table import Outgoing, OutgoingRow
-from telegram_app.people import People, Step
+from telegram_app.people import ConversationStep, People
+from telegram_app.schema import SCHEMA as TELEGRAM_APP
 
 pytestmark = pytest.mark.unit
 
 
 FIXTURES = sorted((ROOT / "tests" / "fixtures").glob("ledger_v*.sql"))
+SIDES = {"marker": MARKER, "teacher": (TELEGRAM_APP, SAVED_ROOMS), "student": (TELEGRAM_APP,)}
+SHELVES = Schema("shelves", ("CREATE TABLE shelves (name TEXT);",), ("shelves",))
+BOOKS = Schema("books", ("CREATE TABLE books (title TEXT);", "ALTER TABLE books ADD COLUMN year INTEGER;"), ("books",))
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite3"
+
+
+def opened(path: Path, schemas: Sequence[Schema] = MARKER) -> "closing[Database]":
+    return closing(Database(path, schemas))
 
 
 def make_old(path: Path, fixture: Path) -> None:
@@ -36,6 +49,25 @@ def make_old(path: Path, fixture: Path) -> None:
 def schema(path: Path) -> set[tuple[str, str]]:
     with closing(sqlite3.connect(path)) as connection:
         return {(kind, name) for kind, name in connection.execute("SELECT type, name FROM sqlite_master")}
+
+
+def columns(path: Path, table: str) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+
+
+def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows of every table that has some, without the versions."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name != 'schema_versions'")
+        tables = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for (name,) in found.fetchall()}
+    return {name: rows for name, rows in tables.items() if rows}
+
+
+def versions(path: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSIONS_BY_OWNER,)
+        return dict(connection.execute("SELECT owner, version FROM schema_versions").fetchall())
 
 
 def count(path: Path, table: str = "people") -> int:
@@ -66,83 +98,191 @@ def add_much(database: Database) -> None:
 
 class TestSchema:
     def test_from_nothing(self, path: Path) -> None:
-        """A new database gets every table and the newest version's number."""
-        with closing(Database(path)) as database:
-            assert database.read("PRAGMA user_version")[0][0] == len(MIGRATIONS)
-        assert {"people", "steps", "lessons", "outgoing", "slots"} <= {name for _, name in schema(path)}
+        """A new database gets every owner's tables and newest version."""
+        with opened(path):
+            pass
+        assert versions(path) == {each.owner: each.version for each in MARKER}
+        assert {name for each in MARKER for name in each.tables} <= {name for _, name in schema(path)}
 
     def test_from_an_empty_file(self, path: Path) -> None:
         """An empty file, as a crash at the first start leaves it, is a new database."""
         path.touch()
-        with closing(Database(path)) as database:
+        with opened(path) as database:
             add_person(database, 1)
         assert count(path) == 1
 
     def test_opened_again(self, path: Path) -> None:
-        """Opening again changes nothing and finds everything."""
-        with closing(Database(path)) as database:
+        """Opening a second time changes nothing and finds everything."""
+        with opened(path) as database:
             add_person(database, 1)
-        before = schema(path)
+        before = schema(path), versions(path)
         for _ in range(2):
-            with closing(Database(path)) as database:
+            with opened(path) as database:
                 assert len(database.read("SELECT * FROM people")) == 1
-        assert schema(path) == before
+        assert (schema(path), versions(path)) == before
 
     def test_newer_than_the_program(self, path: Path) -> None:
-        """A newer database is refused in one line, and is as it was."""
-        with closing(Database(path)) as database:
-            database.read(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+        """A newer version of one owner is refused in one line with the owner's name, and the file is unchanged."""
+        Database(path, [SHELVES, replace(BOOKS, migrations=(*BOOKS.migrations, "SELECT 1;"))]).close()
         before = path.read_bytes()
-        with pytest.raises(LedgerError) as refused:
-            Database(path)
-        assert str(refused.value) == (
-            f"the ledger has schema {len(MIGRATIONS) + 1}; this version of the program knows {len(MIGRATIONS)}"
-        )
+        with pytest.raises(DatabaseError) as refused:
+            Database(path, [SHELVES, BOOKS])
+        assert str(refused.value) == "the database has schema 3 of books; this version of the program knows 2"
         assert path.read_bytes() == before
 
+    @pytest.mark.parametrize(("layout", "known"), [(4, 3), (VERSIONS_BY_OWNER + 1, VERSIONS_BY_OWNER)])
+    def test_unknown_layout(self, path: Path, layout: int, known: int) -> None:
+        """A file whose version of all tables together is unknown is refused in one line."""
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"PRAGMA user_version = {layout}")
+        with pytest.raises(DatabaseError) as refused:
+            Database(path, MARKER)
+        assert str(refused.value) == f"the database has schema {layout}; this version of the program knows {known}"
+
     def test_no_database(self, path: Path) -> None:
-        """A file that is something else is refused in one line, and is as it was."""
+        """A file that is something else is refused in one line, and unchanged."""
         path.write_bytes(b"no database " * 100)
-        with pytest.raises(LedgerError, match=r"^the ledger '.*' can't be opened \(file is not a database\)$"):
-            Database(path)
+        with pytest.raises(DatabaseError, match=r"^the database '.*' can't be opened \(file is not a database\)$"):
+            Database(path, MARKER)
         assert path.read_bytes() == b"no database " * 100
 
     def test_no_folder(self, tmp_path: Path) -> None:
         """A path that can't be opened is refused in one line."""
-        with pytest.raises(LedgerError, match=r"^the ledger '.*' can't be opened \(.*\)$"):
-            Database(tmp_path / "nowhere" / "ledger.sqlite3")
+        with pytest.raises(DatabaseError, match=r"^the database '.*' can't be opened \(.*\)$"):
+            Database(tmp_path / "nowhere" / "ledger.sqlite3", MARKER)
 
     def test_modes(self, path: Path) -> None:
-        """The database and its write-ahead log are for their owner alone."""
+        """Only the owner of the files can read the database and its write-ahead log."""
         path.touch(mode=0o644)
-        with closing(Database(path)) as database:
+        with opened(path) as database:
             add_person(database, 1)
             modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
         assert set(modes.values()) == {0o600}
         assert "ledger.sqlite3-wal" in modes
 
     def test_intents_survive_a_power_cut(self, path: Path) -> None:
-        """Every commit is synced: an intent that was written is there after a power cut, too."""
-        with closing(Database(path)) as database:
+        """Every commit is synced, so that an acknowledged intent survives a power cut."""
+        with opened(path) as database:
             assert database.read("PRAGMA synchronous")[0][0] == 2  # FULL
             assert database.read("PRAGMA journal_mode")[0][0] == "wal"
 
+
+class TestOwners:
+    def test_each_goes_forward_by_itself(self, path: Path) -> None:
+        """An owner's new migration changes its own tables and version, and no other owner's."""
+        first = replace(BOOKS, migrations=BOOKS.migrations[:1])
+        with opened(path, [SHELVES, first]) as database, database.transaction() as connection:
+            connection.execute("INSERT INTO books VALUES ('Emma')")
+        with opened(path, [SHELVES, BOOKS]) as database:
+            assert [tuple(row) for row in database.read("SELECT * FROM books")] == [("Emma", None)]
+        assert versions(path) == {"shelves": 1, "books": 2}
+
+    def test_an_owner_that_is_new(self, path: Path) -> None:
+        """An owner that a file does not have yet gets its tables in it; one that is not given keeps its own."""
+        with opened(path, [BOOKS]) as database, database.transaction() as connection:
+            connection.execute("INSERT INTO books VALUES ('Emma', 1815)")
+        Database(path, [SHELVES]).close()
+        assert versions(path) == {"shelves": 1, "books": 2}
+        assert count(path, "books") == 1
+
+    def test_a_migration_that_fails(self, path: Path) -> None:
+        """A migration that fails leaves tables and version as they were before it."""
+        Database(path, [SHELVES, BOOKS]).close()
+        broken = replace(BOOKS, migrations=(*BOOKS.migrations, "CREATE TABLE authors (name TEXT); SELECT missing;"))
+        before = schema(path), versions(path)
+        with pytest.raises(DatabaseError, match=r"can't be opened \(no such column: missing\)$"):
+            Database(path, [SHELVES, broken])
+        assert (schema(path), versions(path)) == before
+
+    def test_an_older_program_refuses_the_file(self, path: Path) -> None:
+        """The file's `user_version` is larger than any that older programs know, and they compare it at the start."""
+        Database(path, MARKER).close()
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA user_version").fetchone()[0] > 3
+
+    @pytest.mark.parametrize("owner", [*MARKER, SAVED_ROOMS, CLASSROOM_STORE], ids=lambda schema: schema.owner)
+    def test_tables_are_named(self, path: Path, owner: Schema) -> None:
+        """Every owner's schema works without the others' and names exactly the tables that its migrations make."""
+        Database(path, [owner]).close()
+        made = {name for kind, name in schema(path) if kind == "table" and not name.startswith("sqlite")}
+        assert made == {*owner.tables, "schema_versions"}
+
+
+class TestStoredVersions:
+    """Versions read from a file that stays as it is, for the self-check."""
+
     @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
-    def test_every_old_version(self, path: Path, fixture: Path) -> None:
-        """A database of each old version comes to the newest schema, the same as a new one's."""
+    def test_old(self, path: Path, fixture: Path) -> None:
+        """The owners' versions in a file of each old version are known, and the file is not changed."""
         make_old(path, fixture)
-        Database(path).close()
-        Database(path.with_name("new.sqlite3")).close()
-        assert schema(path) == schema(path.with_name("new.sqlite3"))
+        before, layout = path.read_bytes(), int(fixture.stem[-1])
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            assert stored_versions(connection, MARKER) == {each.owner: each.legacy[layout] for each in MARKER}
+        assert path.read_bytes() == before
+
+    def test_current(self, path: Path) -> None:
+        """A migrated file has every owner's newest version; an owner without tables in it has version 0."""
+        Database(path, MARKER).close()
+        with closing(sqlite3.connect(path)) as connection:
+            expected = {each.owner: each.version for each in MARKER} | {"classroom": 0}
+            assert stored_versions(connection, [*MARKER, SAVED_ROOMS]) == expected
+
+    def test_newer(self, path: Path) -> None:
+        """A newer version is refused with the owner's name."""
+        Database(path, [BOOKS]).close()
+        with closing(sqlite3.connect(path)) as connection:
+            older = replace(BOOKS, migrations=BOOKS.migrations[:1])
+            with pytest.raises(DatabaseError, match=r"^schema 2 of books; this version of the program knows 1$"):
+                stored_versions(connection, [SHELVES, older])
+
+
+class TestOldVersions:
+    @pytest.mark.parametrize("side", SIDES)
+    @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
+    def test_nothing_is_lost(self, path: Path, fixture: Path, side: str) -> None:
+        """Every row of a file of each old version is there after the migration, also of tables that have no owner."""
+        make_old(path, fixture)
+        old = {name: (columns(path, name), rows) for name, rows in contents(path).items()}
+        Database(path, SIDES[side]).close()
+        assert set(contents(path)) == set(old)
+        with closing(sqlite3.connect(path)) as connection:
+            for name, (names, rows) in old.items():
+                assert connection.execute(f"SELECT {', '.join(names)} FROM {name}").fetchall() == rows
+        assert versions(path) == {each.owner: each.version for each in SIDES[side]}
+
+    @pytest.mark.parametrize("side", SIDES)
+    @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
+    def test_the_schema_of_a_new_file(self, path: Path, fixture: Path, side: str) -> None:
+        """An emptied file of each old version gets a new file's schema: tables of other owners are dropped."""
+        make_old(path, fixture)
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            for name in contents(path):
+                connection.execute(f"DELETE FROM {name}")
+        new = path.with_name("new.sqlite3")
+        for each in (path, new):
+            Database(each, SIDES[side]).close()
+        assert schema(path) == schema(new)
+        assert all(columns(path, name) == columns(new, name) for _, name in schema(new))
+
+    def test_a_crash_before_the_first_migration(self, path: Path) -> None:
+        """A file whose owners have versions, but not the newest ones yet, is migrated at the next start."""
+        make_old(path, FIXTURES[0])
+        Database(path, [replace(each, migrations=each.migrations[: each.legacy[1]]) for each in MARKER]).close()
+        assert versions(path) == {"telegram_app": 1, "lessons": 1, "marker": 0}
+        Database(path, MARKER).close()
+        assert versions(path) == {each.owner: each.version for each in MARKER}
+        assert count(path, "lessons") == 3
 
     def test_version_1(self, path: Path) -> None:
-        """What version 1 kept is all there: people, steps, lessons with their marks and offers, messages, slots."""
+        """The rows of version 1 are read as before: people, steps, lessons with marks and offers, messages, slots."""
         make_old(path, ROOT / "tests" / "fixtures" / "ledger_v1.sql")
-        with closing(Database(path)) as database:
+        with opened(path) as database:
             people, lessons, queue = People(database), Lessons(database), Outgoing(database, "marker")
             assert people.languages() == {501: "kk"}
             assert people.unreachable() == {502}
-            assert people.steps() == {503: Step("username", {"code": "ABCD2345"}, datetime(2026, 9, 1, 4, tzinfo=UTC))}
+            assert people.steps() == {
+                503: ConversationStep("username", {"code": "ABCD2345"}, datetime(2026, 9, 1, 4, tzinfo=UTC))
+            }
             assert [row.subject for row in lessons.untold()] == ["Physics"]
             assert [row.subject for row in lessons.offers()] == ["Алгебра"]
             last = lessons.last_mark(501)
@@ -160,27 +300,36 @@ class TestSchema:
             assert queue.next(501) == OutgoingRow(8, 501, 0, "edit", "menu", payload)
             assert sorted(queue.chats()) == [501, 503]
 
+    def test_saved_rooms_of_version_3(self, path: Path) -> None:
+        """A teacher's saved rooms of version 3 are read as before."""
+        make_old(path, ROOT / "tests" / "fixtures" / "ledger_v3.sql")
+        with opened(path, SIDES["teacher"]) as database:
+            assert SavedRooms(database).of(7) == [
+                SavedRoom("Room 404 & <co>", 43.25, 76.9, 12.5),
+                SavedRoom("Зал", 43.26, 76.91, None),
+            ]
+
 
 class TestTransactions:
     def test_commit(self, path: Path) -> None:
-        """What a transaction wrote is on disk when it ends, and not before."""
-        with closing(Database(path)) as database:
+        """What a transaction wrote can be read by others when it ends, and not before."""
+        with opened(path) as database:
             with database.transaction() as connection:
                 connection.execute("INSERT INTO people (telegram_id) VALUES (1)")
                 assert count(path) == 0
             assert count(path) == 1
 
     def test_rollback(self, path: Path) -> None:
-        """An exception takes everything back, and goes on to the caller."""
-        with closing(Database(path)) as database:
+        """An exception rolls everything back and reaches the caller."""
+        with opened(path) as database:
             with pytest.raises(ZeroDivisionError):
                 add_people_and_fail(database, 1)
             add_person(database, 2)
             assert [row[0] for row in database.read("SELECT telegram_id FROM people")] == [2]
 
     def test_nested(self, path: Path) -> None:
-        """A transaction within another one is a part of it: one commit for both, or none."""
-        with closing(Database(path)) as database:
+        """A transaction within another one is part of it: both are committed, or neither."""
+        with opened(path) as database:
             with database.transaction():
                 add_person(database, 1)
                 with database.transaction():
@@ -192,8 +341,8 @@ class TestTransactions:
             assert count(path) == 2
 
     def test_threads(self, path: Path) -> None:
-        """A thread's transaction is not seen or joined by another's, which waits for its turn."""
-        with closing(Database(path)) as database:
+        """Another thread neither sees nor joins a transaction: it waits until that has ended."""
+        with opened(path) as database:
             inside, seen = threading.Event(), list[int]()
 
             def other() -> None:
@@ -210,9 +359,9 @@ class TestTransactions:
             assert [row[0] for row in database.read("SELECT telegram_id FROM people")] == [3]
 
     def test_after_a_commit_that_failed(self, path: Path) -> None:
-        """A commit that fails takes everything back, and the next transaction is a whole one again."""
-        with closing(Database(path)) as database:
-            database.read("PRAGMA foreign_keys = ON")  # a constraint that is looked at in the commit makes it fail
+        """A commit that fails rolls everything back, and the next transaction works."""
+        with opened(path) as database:
+            database.read("PRAGMA foreign_keys = ON")  # a deferred constraint makes the commit fail
             with database.transaction() as connection:
                 connection.execute(
                     "CREATE TABLE notes (person INTEGER REFERENCES people (telegram_id) DEFERRABLE INITIALLY DEFERRED)"
@@ -224,11 +373,11 @@ class TestTransactions:
             assert count(path, "notes") == 0
 
     def test_full_disk(self, path: Path) -> None:
-        """A database that can't grow says so, and takes what fits afterwards."""
-        with closing(Database(path)) as database:
+        """A write that does not fit on the disk is refused as "try again", and a smaller one works afterwards."""
+        with opened(path) as database:
             pages = database.read("PRAGMA page_count")[0][0]
             database.read(f"PRAGMA max_page_count = {pages + 2}")
-            with pytest.raises(LedgerUnavailable, match="full"):
+            with pytest.raises(DatabaseUnavailable, match="full"):
                 add_people_and_fail(database, 1, meanwhile=lambda: add_much(database))
             assert count(path) == 0
             add_person(database, 2)

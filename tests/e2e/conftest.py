@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.people import ADMIN, BOT, TOKEN, BotProcess, Person, Portal, Telegram
+from tests.bot_process import MarkerProcess
+from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram
 from tests.servers import need_browser
 
 
@@ -29,10 +30,10 @@ def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
 
 
 @pytest.fixture
-def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[BotProcess]:
+def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[MarkerProcess]:
     """Give the bot, to be started; whatever a test did to it, nothing of it is left afterwards."""
     need_browser()
-    bot = BotProcess(tmp_path, telegram, portal)
+    bot = MarkerProcess(tmp_path, telegram, portal)
     try:
         yield bot
     finally:
@@ -40,14 +41,14 @@ def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[BotProce
 
 
 @pytest.fixture
-def admin(telegram: Telegram, bot: BotProcess) -> Person:
+def admin(telegram: Telegram, bot: MarkerProcess) -> Person:
     """Give the admin of a running bot."""
     bot.start()
     return Person(telegram, ADMIN, "Admin")
 
 
 @pytest.fixture
-def student(telegram: Telegram, bot: BotProcess) -> Person:
+def student(telegram: Telegram, bot: MarkerProcess) -> Person:
     """Give a student of a running bot who has not registered yet."""
     bot.start()
     return Person(telegram, 2001, "Aruzhan")

@@ -1,27 +1,17 @@
-"""The driver of the e2e tests: people with a Telegram in their hand, a portal, the real bot.py in a process."""
+"""The driver of the e2e tests: people with a Telegram in their hand, and a portal."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 
-from core.encryption import open_cipher
-from storage import Mode, Storage
-from tests.servers import ROOT
+from tests.waiting import PATIENCE
 
 TOKEN = "1234567890:AAEhBOweik6ad6PsWZRcXjYZ0123456789a"
 BOT = "attendance_test_bot"
 ADMIN = 1001
-# A generous limit on waiting, never a claim about speed (seconds).
-PATIENCE = 45.0
 
 Message = dict[str, Any]
 
@@ -63,7 +53,11 @@ class Portal:
     def __init__(self, url: str) -> None:
         self.url = url
         self.address = f"{url}/RegistrationOnline"
-        self.http = httpx.Client(base_url=f"{url}/control", timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=f"{url}/control", timeout=PATIENCE, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.http.close()
 
     def reset(self) -> None:
         """Forget everything."""
@@ -178,91 +172,6 @@ def labels(message: Message) -> list[str]:
 
 def _drawn(messages: list[Message]) -> str:
     return "\n".join(f"{m['from']}: {m['text']!r} {labels(m)}" for m in messages[-8:])
-
-
-class BotProcess:
-    """The real bot.py in a process of its own, with a clean environment."""
-
-    def __init__(self, data: Path, telegram: Telegram, portal: Portal, **settings: str) -> None:
-        self.data = data
-        passed_on = ("PATH", "HOME", "LANG", "CHROME_BIN", "CHROMEDRIVER_PATH", "SSL_CERT_FILE")
-        self.environment = {name: os.environ[name] for name in passed_on if name in os.environ} | {
-            "ENV_FILE": "",
-            "TELEGRAM_BOT_TOKEN": TOKEN,
-            "ADMIN_TELEGRAM_ID": str(ADMIN),
-            "TELEGRAM_API_URL": telegram.url,
-            "PORTAL_URL": portal.address,
-            "REFRESH_INTERVAL": "2",
-            "DATA_DIR": str(data / "data"),
-            "ENCRYPTION_KEY_FILE": str(data / "secrets" / "encryption.key"),
-            "LOG_LEVEL": "DEBUG",
-            **settings,
-        }
-        self.log_file = data / "bot.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def seed(
-        self, number: int, username: str, password: str, mode: Mode = "automatic", monitoring: bool = False
-    ) -> None:
-        """Register a student before the bot runs, as an earlier process would have."""
-        cipher = open_cipher(None, self.data / "secrets" / "encryption.key", may_create=True)
-        storage = Storage(self.data / "data", cipher)
-        storage.redeem(storage.create_invitation(ADMIN), number, username, password)
-        storage.set_mode(number, mode)
-        storage.set_monitoring(number, monitoring)
-
-    def start(self) -> "BotProcess":
-        """Start it, unless it runs."""
-        if self._process is not None and self._process.poll() is None:
-            return self
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "bot.py"], cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stderr=log
-            )
-        return self
-
-    @property
-    def pid(self) -> int:
-        """The process's number."""
-        assert self._process is not None
-        return self._process.pid
-
-    def stop(self, patience: float = 20) -> int:
-        """Ask it to end, as Docker does, and return its exit code."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(patience)
-
-    def crash(self) -> None:
-        """End it without a chance to clean up."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def end(self) -> None:
-        """Make sure that it is gone, at the end of a test."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        for process in self.browsers():
-            process.kill()
-
-    def browsers(self) -> list[psutil.Process]:
-        """Return the processes of the Chromes and drivers with this bot's profiles, dead ones apart."""
-        profiles = str(self.data / "data" / "profiles")
-        found = []
-        for process in psutil.process_iter():
-            try:
-                ours = process.environ().get("ATTENDANCE_PROFILE", "").startswith(profiles)
-                if ours and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-    def log(self) -> str:
-        """Return its log so far."""
-        return self.log_file.read_text(encoding="utf-8") if self.log_file.exists() else ""
 
 
 def eventually(what: str, condition: Callable[[], Any], patience: float = PATIENCE) -> Any:

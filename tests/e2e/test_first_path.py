@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from storage import Mode
-from tests.e2e.people import BotProcess, Person, Portal, Telegram, code_in, eventually, labels
+from tests.bot_process import MarkerProcess
+from tests.e2e.people import Person, Portal, Telegram, code_in, eventually, labels
 
 USERNAME, PASSWORD = "student@kbtu.kz", "Correct-Horse-7"
 
@@ -37,7 +38,7 @@ def register(admin: Person, student: Person, username: str = USERNAME, password:
     student.sees("Registration complete!")
 
 
-def member(bot: BotProcess, telegram: Telegram, password: str = PASSWORD, mode: Mode = "automatic") -> Person:
+def member(bot: MarkerProcess, telegram: Telegram, password: str = PASSWORD, mode: Mode = "automatic") -> Person:
     """Start the bot with a student who has registered before, and is on their menu."""
     bot.seed(2001, USERNAME, password, mode)
     bot.start()
@@ -54,7 +55,7 @@ def start(student: Person) -> None:
 
 
 def test_a_student_is_invited_registers_and_is_marked_automatically(
-    telegram: Telegram, portal: Portal, bot: BotProcess, admin: Person, student: Person
+    telegram: Telegram, portal: Portal, bot: MarkerProcess, admin: Person, student: Person
 ) -> None:
     """The whole first path works: a code, a registration, a lesson opened, marked on the server, told once."""
     portal.has_student(USERNAME, PASSWORD)
@@ -87,7 +88,7 @@ def test_a_student_is_invited_registers_and_is_marked_automatically(
     assert PASSWORD not in bot.log()
 
 
-def test_in_manual_mode_the_student_marks_with_a_button(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:
+def test_in_manual_mode_the_student_marks_with_a_button(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """Manual mode offers each open lesson once, marks nothing by itself, and marks the tapped one."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram)
@@ -115,7 +116,7 @@ def test_in_manual_mode_the_student_marks_with_a_button(telegram: Telegram, port
     assert len(portal.marks()) == 2
 
 
-def test_a_lost_session_is_renewed_without_a_word(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:
+def test_a_lost_session_is_renewed_without_a_word(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """After the portal forgot the session the bot signs in again, marks the next lesson, and says nothing of it."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram)
@@ -130,12 +131,12 @@ def test_a_lost_session_is_renewed_without_a_word(telegram: Telegram, portal: Po
 
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
-def test_the_portal_s_session_over_a_restart_and_a_stop(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:
+def test_the_portal_s_session_over_a_restart_and_a_stop(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """A restart costs no sign-in; Stop lets the session go, also while the day is skipped and no Chrome is open."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram)
     start(student)
-    (kept,) = bot.data.glob("data/profiles/*/portal-session")
+    (kept,) = bot.folder.glob("data/profiles/*/portal-session")
     assert bot.stop() == 0
     bot.start()
     portal.opens("Algebra")
@@ -155,7 +156,7 @@ def test_the_portal_s_session_over_a_restart_and_a_stop(telegram: Telegram, port
     eventually("a new sign-in", lambda: len(portal.events("signed_in")) == 2)
 
 
-def test_a_wrong_password_stops_after_one_refusal(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:
+def test_a_wrong_password_stops_after_one_refusal(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """A refused sign-in is never repeated; the portal's words are told, and a new password can be given at once."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram, password="wrong-password")
@@ -175,7 +176,7 @@ def test_a_wrong_password_stops_after_one_refusal(telegram: Telegram, portal: Po
     )
 
 
-def test_a_swallowed_click_is_not_called_a_mark(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:
+def test_a_swallowed_click_is_not_called_a_mark(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """Where the portal swallows the click, the bot clicks again, and tells the mark only when the server has it."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram)
@@ -189,7 +190,7 @@ def test_a_swallowed_click_is_not_called_a_mark(telegram: Telegram, portal: Port
 
 
 def test_a_crash_between_click_and_message_tells_the_mark_exactly_once(
-    telegram: Telegram, portal: Portal, bot: BotProcess
+    telegram: Telegram, portal: Portal, bot: MarkerProcess
 ) -> None:
     """A mark that was made before a kill -9 is told by the next process, once; no Chrome is left of the first."""
     portal.has_student(USERNAME, PASSWORD)
@@ -212,12 +213,12 @@ def test_a_crash_between_click_and_message_tells_the_mark_exactly_once(
     assert bot.browsers() == []
 
 
-def test_secrets_are_kept(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:
+def test_secrets_are_kept(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """The password is encrypted in files that only their owner reads, and Chrome's environment holds no secret."""
     portal.has_student(USERNAME, PASSWORD)
     student = member(bot, telegram)
     start(student)
-    data = bot.data / "data"
+    data = bot.folder / "data"
     kept = json.loads((data / "students.json").read_text(encoding="utf-8"))["2001"]
     assert kept["username"] == USERNAME
     assert kept["mode"] == "automatic"
@@ -226,7 +227,7 @@ def test_secrets_are_kept(telegram: Telegram, portal: Portal, bot: BotProcess) -
     assert PASSWORD.encode() not in everything
     for path in (data / "students.json", data / "invitations.json", data / "ledger.sqlite3"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
-    assert stat.S_IMODE((bot.data / "secrets" / "encryption.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((bot.folder / "secrets" / "encryption.key").stat().st_mode) == 0o600
     browsers = bot.browsers()
     assert browsers
     for process in browsers:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.people import ADMIN, BotProcess, Person, Portal, Telegram, code_in, eventually
+from tests.bot_process import MarkerProcess
+from tests.e2e.people import ADMIN, Person, Portal, Telegram, code_in, eventually
 
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 STUDENT = 2001
@@ -44,13 +45,13 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 
 
 @pytest.fixture
-def bot(bot: BotProcess) -> BotProcess:
+def bot(bot: MarkerProcess) -> MarkerProcess:
     """Give the bot with the log that an operator has."""
     bot.environment |= {"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
     return bot
 
 
-def test_a_day_in_the_log(bot: BotProcess, portal: Portal, telegram: Telegram) -> None:
+def test_a_day_in_the_log(bot: MarkerProcess, portal: Portal, telegram: Telegram) -> None:
     """From the code to the deletion of the data each event has one line, in order, and no line has a secret or a name.
 
     A second trouble in a row may come before the portal is back: its line repeats, the others don't.

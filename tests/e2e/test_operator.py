@@ -1,57 +1,48 @@
 """What the operator has: `bot.py --check`, and /healthz that says what is wrong."""
 
 import re
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from portal.browser import find_programs
-from tests.e2e.people import ADMIN, BotProcess, Person, Portal, Telegram, eventually
-from tests.servers import ROOT, need_browser
+from portal.programs import find_programs
+from tests.bot_process import MarkerProcess
+from tests.e2e.people import ADMIN, Person, Portal, Telegram, eventually
+from tests.servers import need_browser
+from tests.waiting import PATIENCE
 
 
-def checked(bot: BotProcess, **settings: str) -> tuple[int, dict[str, tuple[str, str]], str]:
+def checked(bot: MarkerProcess, **settings: str) -> tuple[int, dict[str, tuple[str, str]], str]:
     """Run the check with a bot's settings; return its exit code, its lines by what was tried, and all it said."""
-    run = subprocess.run(
-        [sys.executable, "bot.py", "--check"],
-        cwd=ROOT,
-        env={**bot.environment, **settings},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    run = bot.runs("--check", **settings)
     lines = [re.split(r"\s{2,}", line, maxsplit=2) for line in run.stdout.splitlines()]
     return run.returncode, {line[0]: (line[1], line[2]) for line in lines}, run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
-def test_check_beside_the_running_bot(telegram: Telegram, portal: Portal, bot: BotProcess) -> None:
+def test_check_beside_the_running_bot(telegram: Telegram, portal: Portal, bot: MarkerProcess) -> None:
     """Beside the running bot all is tried and said to be well; nothing is changed, and no secret is shown."""
     need_browser()
     Person(telegram, ADMIN, "Admin").says("/start")
     bot.seed(2001, "a_student", "Correct-Horse-7")
     bot.start()
     eventually("the bot", lambda: "is ready" in bot.log())
-    before = {file: file.read_bytes() for file in (bot.data / "data").glob("*.json*")}
+    before = {file: file.read_bytes() for file in (bot.folder / "data").glob("*.json*")}
     code, lines, said = checked(bot)
     assert code == 0, said
     assert {what: state for what, (state, _detail) in lines.items() if state == "FAILED"} == {}
-    assert "1 students, 1 codes; writable; a bot runs on it" in lines["storage"][1]
+    assert "1 students, 1 codes; writable; in use by a running bot" in lines["storage"][1]
     assert lines["key"][0] == "ok"
     assert "the login form" in lines["portal"][1]
     assert bot.environment["TELEGRAM_BOT_TOKEN"] not in said
-    assert before == {file: file.read_bytes() for file in (bot.data / "data").glob("*.json*")}
+    assert before == {file: file.read_bytes() for file in (bot.folder / "data").glob("*.json*")}
     assert bot.stop() == 0
 
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
-def test_check_before_the_first_start(telegram: Telegram, portal: Portal, bot: BotProcess, tmp_path: Path) -> None:
+def test_check_before_the_first_start(telegram: Telegram, portal: Portal, bot: MarkerProcess, tmp_path: Path) -> None:
     """On a bare machine with a wrong token, no portal and a lost key each line says what is wrong; nothing is made."""
     telegram.call("/bots", token="7" * 10 + ":" + "A" * 35, username="other_bot", name="Other")
     data = tmp_path / "elsewhere"
@@ -66,31 +57,29 @@ def test_check_before_the_first_start(telegram: Telegram, portal: Portal, bot: B
     assert lines["Telegram"][0] == "FAILED"
     assert "@BotFather" in lines["Telegram"][1]
     assert lines["portal"][0] == "FAILED"
-    assert lines["storage"][0] == lines["ledger"][0] == lines["key"][0] == "ok"
+    assert lines["storage"][0] == lines["database"][0] == lines["key"][0] == "ok"
     assert not data.exists()
     assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
-def test_health_says_what_is_wrong(telegram: Telegram, portal: Portal, bot: BotProcess, tmp_path: Path) -> None:
+def test_health_says_what_is_wrong(telegram: Telegram, portal: Portal, bot: MarkerProcess, tmp_path: Path) -> None:
     """/healthz is 200 while the bot can serve, says in words what is degraded, and is 503 when it can't write."""
     for name in ("a_student", "b_student"):
         portal.has_student(name, "Correct-Horse-7")
     bot.seed(2001, "a_student", "Correct-Horse-7", monitoring=True)
     bot.seed(2002, "b_student", "Correct-Horse-7", monitoring=True)
     bot.seed(2003, "c_student", "Correct-Horse-7")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     # by a name of its own, so that it can go
     installed = find_programs()[0]
     chrome = tmp_path / Path(installed).name
     chrome.symlink_to(installed)
-    bot.environment |= {"HEALTH_PORT": str(port), "MAX_ACTIVE_MONITORS": "1", "CHROME_BIN": str(chrome)}
+    bot.environment |= {"HEALTH_PORT": str(bot.port), "MAX_ACTIVE_MONITORS": "1", "CHROME_BIN": str(chrome)}
     bot.start()
 
     def health() -> Any:
         try:
-            return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=10, trust_env=False)
+            return httpx.get(f"http://127.0.0.1:{bot.port}/healthz", timeout=PATIENCE, trust_env=False)
         except httpx.HTTPError:
             return None
 
@@ -105,7 +94,7 @@ def test_health_says_what_is_wrong(telegram: Telegram, portal: Portal, bot: BotP
     answer = health()
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert "Chrome is missing: install it" in answer.json()["problems"]
-    file = bot.data / "data" / "students.json"
+    file = bot.folder / "data" / "students.json"
     kept = file.read_bytes()
     file.unlink()
     (file / "in the way").mkdir(parents=True)  # what is written can't take its place

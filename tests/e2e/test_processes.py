@@ -10,8 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.people import ADMIN, TOKEN, BotProcess, Person, Portal, Telegram, eventually
-from tests.servers import ROOT, need_browser
+from tests import children
+from tests.bot_process import BotProcess, MarkerProcess
+from tests.e2e.people import ADMIN, TOKEN, Person, Portal, Telegram, eventually
+from tests.servers import need_browser
+from tests.waiting import PATIENCE
 
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 
@@ -25,18 +28,9 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
     portal.http.close()
 
 
-def run_bot(tmp_path: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+def run_bot(folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Run bot.py to its end with a clean environment."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "ENV_FILE": "",
-        "DATA_DIR": str(tmp_path / "data"),
-        "ENCRYPTION_KEY_FILE": str(tmp_path / "key"),
-        **settings,
-    }
-    return subprocess.run(
-        [sys.executable, "bot.py"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return BotProcess(folder, **settings).runs()
 
 
 @pytest.mark.parametrize(
@@ -82,11 +76,11 @@ def test_a_token_that_telegram_does_not_know(tmp_path: Path, telegram: Telegram)
     assert stranger not in done.stderr
 
 
-def test_one_process_for_one_data_folder(bot: BotProcess, admin: Person, telegram: Telegram) -> None:
+def test_one_process_for_one_data_folder(bot: MarkerProcess, admin: Person, telegram: Telegram) -> None:
     """A second bot on the same DATA_DIR ends at once with 75 and one line; the first goes on."""
     admin.says("/start")
     admin.sees("invitation code")
-    second = run_bot(bot.data, TELEGRAM_BOT_TOKEN=TOKEN, ADMIN_TELEGRAM_ID=str(ADMIN), TELEGRAM_API_URL=telegram.url)
+    second = run_bot(bot.folder, TELEGRAM_BOT_TOKEN=TOKEN, ADMIN_TELEGRAM_ID=str(ADMIN), TELEGRAM_API_URL=telegram.url)
     assert second.returncode == 75
     assert "is in use by another process" in second.stderr
     assert len(second.stderr.splitlines()) == 1
@@ -94,25 +88,25 @@ def test_one_process_for_one_data_folder(bot: BotProcess, admin: Person, telegra
     admin.sees("0 students")
 
 
-def test_a_lost_key_is_no_reason_to_make_a_new_one(bot: BotProcess, telegram: Telegram) -> None:
+def test_a_lost_key_is_no_reason_to_make_a_new_one(bot: MarkerProcess, telegram: Telegram) -> None:
     """With students but without their key the bot refuses to start (78), and leaves the data as they are."""
     bot.seed(2001, USERNAME, PASSWORD)
-    key = bot.data / "secrets" / "encryption.key"
+    key = bot.folder / "secrets" / "encryption.key"
     key.unlink()
-    before = (bot.data / "data" / "students.json").read_bytes()
+    before = (bot.folder / "data" / "students.json").read_bytes()
     settings = {"TELEGRAM_BOT_TOKEN": TOKEN, "ADMIN_TELEGRAM_ID": "1", "TELEGRAM_API_URL": telegram.url}
-    refused = run_bot(bot.data, ENCRYPTION_KEY_FILE=str(key), **settings)
+    refused = run_bot(bot.folder, ENCRYPTION_KEY_FILE=str(key), **settings)
     assert refused.returncode == 78
-    assert "put the key back" in refused.stderr
+    assert "restore the key" in refused.stderr
     assert not key.exists()
     other = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
-    wrong = run_bot(bot.data, ENCRYPTION_KEY=other, **settings)
+    wrong = run_bot(bot.folder, ENCRYPTION_KEY=other, **settings)
     assert wrong.returncode == 78
     assert "encrypted with a key that is not among" in wrong.stderr
-    assert (bot.data / "data" / "students.json").read_bytes() == before
+    assert (bot.folder / "data" / "students.json").read_bytes() == before
 
 
-def test_telegram_may_be_away_at_the_start(bot: BotProcess, telegram: Telegram) -> None:
+def test_telegram_may_be_away_at_the_start(bot: MarkerProcess, telegram: Telegram) -> None:
     """A bot that can't reach Telegram at its start tries again until it can, and can be ended meanwhile."""
     telegram.call("/faults", method="getMe", kind="502", times=2)
     bot.start()
@@ -148,9 +142,9 @@ class Terminal:
             "KBTU_PASSWORD": PASSWORD,
             **settings,
         }
-        self.process = subprocess.Popen(
+        children.own_profiles(folder)
+        self.process: subprocess.Popen[str] = children.start(
             [sys.executable, "attendance.py", *arguments],
-            cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -161,7 +155,8 @@ class Terminal:
     def reads(self, words: str) -> str:
         """Read on until a line holds these words, and return it."""
         assert self.process.stdout is not None
-        seen = []
+        seen: list[str] = []
+        line: str
         for line in self.process.stdout:
             seen.append(line)
             if words in line:
@@ -176,19 +171,12 @@ class Terminal:
 
     def end(self) -> tuple[int, str]:
         """Wait for its end; return exit code and what else it said."""
-        rest, _ = self.process.communicate(timeout=60)
+        rest, _ = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, rest
 
     def left(self) -> list[psutil.Process]:
         """Return the processes of its Chrome that are still there."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("ATTENDANCE_PROFILE", "").startswith(str(self.folder)):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        return children.browsers(self.folder)
 
 
 def test_the_terminal_marks_and_stops_with_ctrl_c(tmp_path: Path, portal: Portal) -> None:

@@ -1,1 +1,1 @@
-"""What must survive faults: the same tests with small counts in `make test`, in full by `python -m tests.faults`."""
+"""What must survive faults: a few times each in `make test` and `make ordeals`, in full by `python -m tests.faults`."""

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,20 +13,22 @@ import psutil
 import pytest
 
 from core.clock import SystemClock
-from lessons.events import Event, State, StatusEvent
+from lessons.events import Event, MonitorState, StatusEvent
+from lessons.schedule import Schedule
 from monitor import AttendanceMonitor, profile_name
-from portal.browser import Chromes
-from portal.session import chrome_opener
+from portal.session import chrome_access
+from tests import children
 from tests.e2e.people import Portal
-from tests.faults.counts import FULL
-from tests.portal.browsers import PASSWORD, USERNAME, chromes
+from tests.faults.counts import FULL, measured
+from tests.portal.browsers import PASSWORD, USERNAME, chromes, until
+from tests.waiting import PATIENCE
 
 PARTS = ("browser", "renderer", "chromedriver")
 # Seconds until the monitor watches again: after the driver's error, and after a freeze, which takes a time-out to see.
 AFTER_ERROR, AFTER_FREEZE = 30.0, 45.0
 KILLS = [(part, signal.SIGKILL) for part in PARTS]
 FREEZES = [(part, signal.SIGSTOP) for part in PARTS]
-# In full 50: each of the six about eight times. In `make test` three, one of them a freeze.
+# In full 50: each of the six about eight times. Else three, one of them a freeze.
 ORDEALS = list(itertools.islice(itertools.cycle(KILLS + FREEZES), 50)) if FULL else [KILLS[0], KILLS[2], FREEZES[1]]
 
 
@@ -79,41 +81,39 @@ def watched(tmp_path: Path, portal: Portal) -> Iterator[Watched]:
         "automatic",
         lambda _username, _status, _lesson: None,
         held.hear,
-        portal_url=portal.address,
-        refresh_interval=2,
-        open_portal=chrome_opener(opener, portal.address, SystemClock()),
-        kill_browser=opener.kill,
+        portal=chrome_access(opener, portal.address, clock=SystemClock(), ready_within=PATIENCE),
+        schedule=Schedule(refresh_interval=2),
     )
     begun = time.monotonic()
     held.monitor.start()
-    held.waits_for(Event.WATCHING, begun, 60)
+    held.waits_for(Event.WATCHING, begun, PATIENCE)
     yield held
     held.monitor.stop()
-    assert held.monitor.join(20)
-    assert _left(tmp_path) == []
+    assert held.monitor.join(PATIENCE)
+    assert children.browsers(tmp_path) == []
 
 
+@pytest.mark.ordeal
 def test_watches_again(watched: Watched, portal: Portal, tmp_path: Path) -> None:
-    """Whatever part of Chrome is killed or frozen, the monitor watches again in time; a stranger's Chrome stays."""
-    other = Chromes(tmp_path / "stranger")
+    """Whatever part of Chrome is killed or frozen, the monitor watches again; a stranger's Chrome stays."""
+    other = chromes(tmp_path / "stranger")
     stranger = other.open("stranger", time.sleep)
     try:
         for part, deed in ORDEALS:
             lesson = portal.opens(f"Lesson {part} {deed}", time="Л27 (15:00 - 16:00)")
-            _until(lambda number=lesson: (number, USERNAME) in portal.marks(), 45)  # type: ignore[misc]
+            until(lambda number=lesson: (number, USERNAME) in portal.marks())  # type: ignore[misc]
             victim = _found(part, tmp_path / profile_name(USERNAME))
             begun = time.monotonic()
             victim.send_signal(deed)
-            error_after = watched.waits_for(Event.TROUBLE, begun, AFTER_FREEZE)
-            again = watched.waits_for(Event.WATCHING, begun, AFTER_FREEZE + 15)
-            print(f"{part:12} {deed.name:8} error after {error_after:5.1f} s, watching after {again:5.1f} s")
+            error_after = watched.waits_for(Event.TROUBLE, begun, PATIENCE)
+            again = watched.waits_for(Event.WATCHING, begun, PATIENCE)
             if deed is signal.SIGSTOP:
-                assert again < AFTER_FREEZE, part
+                measured(f"{part} frozen, watching again", again, AFTER_FREEZE)
             else:
-                assert again - error_after < AFTER_ERROR, part
+                measured(f"{part} killed, watching again after its error", again - error_after, AFTER_ERROR)
             portal.closes(lesson)
         assert stranger.driver.title == ""  # it still answers
-        assert watched.monitor.status.state is State.WATCHING
+        assert watched.monitor.status.state is MonitorState.WATCHING
     finally:
         stranger.end()
 
@@ -141,27 +141,7 @@ def _found(part: str, profile: Path) -> psutil.Process:
                 return process
         return None
 
-    _until(lambda: ours() is not None, 20)
+    until(lambda: ours() is not None)
     found = ours()
     assert found is not None
     return found
-
-
-def _left(folder: Path) -> list[int]:
-    left = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("ATTENDANCE_PROFILE", "").startswith(str(folder)) and (
-                process.status() != psutil.STATUS_ZOMBIE
-            ):
-                left.append(process.pid)
-        except psutil.Error:
-            continue
-    return left
-
-
-def _until(condition: Callable[[], object], patience: float) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)

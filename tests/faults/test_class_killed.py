@@ -13,9 +13,9 @@ import pytest
 from classroom.domain.sessions import Sheet
 from classroom.store.sqlite import SqliteStore
 from core.encryption import open_cipher
+from tests.bot_process import ClassProcess
 from tests.classroom.running import Lms, Student, Teacher, an_lms, its_telegram, rosters
 from tests.e2e.people import Telegram, eventually, labels
-from tests.e2e.test_classroom_process import Process
 from tests.faults.counts import FULL
 
 STUDENTS, KILLS = 12, 3
@@ -67,6 +67,7 @@ def confirms(teacher: Teacher) -> None:
         teacher.forges(data)
 
 
+@pytest.mark.ordeal
 @pytest.mark.parametrize("kind", ["files", "newer", "older"] if FULL else ["files", "newer"])
 @pytest.mark.parametrize("seed", range(6 if FULL else 1))
 def test_killed_in_class(tmp_path: Path, telegram: Telegram, seed: int, kind: str) -> None:
@@ -98,8 +99,9 @@ def _class_with_kills(
     settings: dict[str, str],
 ) -> tuple[int, list[Persistent]]:
     """Hold the class until everybody was told, also of the LMS; return how often it was killed, and the students."""
-    bot = Process(tmp_path, telegram, **settings)
+    bot = ClassProcess(tmp_path, telegram, **settings)
     rosters(tmp_path / "data", {"CS-1": roster})
+    bot.start()
     kills = 0
     try:
         teacher = Teacher(telegram, 7001, "+77010000001")
@@ -113,15 +115,14 @@ def _class_with_kills(
         until = time.monotonic() + chance.uniform(0, LONGEST_LIFE / 2)
         deadline = time.monotonic() + MINUTES * 60 - 30
         while kills < KILLS or not all(student.told for student in students):
-            assert time.monotonic() < deadline, bot.log_file.read_text()[-3000:]
+            assert time.monotonic() < deadline, bot.log()[-3000:]
             for student in students:
                 student.goes_on(code)
             confirms(teacher)
             if kills < KILLS and time.monotonic() > until:
-                bot.end()
+                bot.crash()
                 kills += 1
-                bot = Process(tmp_path, telegram, **settings)
-                rosters(tmp_path / "data", {"CS-1": roster})
+                bot.start()
                 until = time.monotonic() + chance.uniform(0.5, LONGEST_LIFE)
         for student in students:
             eventually("the LMS's word", lambda: student.counts("The LMS has it."))  # noqa: B023

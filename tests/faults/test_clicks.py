@@ -12,15 +12,18 @@ import pytest
 from core.clock import SystemClock
 from core.sqlite import Database
 from lessons.events import Event, StatusEvent
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
+from lessons.marking import LessonRecords
+from lessons.schedule import Schedule
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
-from portal.session import chrome_opener
+from portal.session import chrome_access
 from tests.e2e.people import Portal, eventually
 from tests.faults.counts import times
 from tests.portal.browsers import PASSWORD, USERNAME, chromes
+from tests.waiting import PATIENCE
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ordeal]
 
 ROUNDS = times(50)
 # What a round's clicks meet. More swallowed ones than a monitor repeats at once come back at the next checks.
@@ -72,24 +75,22 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 def heard(tmp_path: Path, portal: Portal) -> Iterator[Heard]:
     """Give what a monitor tells that watches, with a real Chrome."""
     heard, opener = Heard(), chromes(tmp_path)
-    database = Database(tmp_path / "ledger.sqlite3")
+    database = Database(tmp_path / "ledger.sqlite3", [SCHEMA])
     monitor = AttendanceMonitor(
         USERNAME,
         PASSWORD,
         "automatic",
         heard.lesson,
         heard.status,
-        portal_url=portal.address,
-        refresh_interval=1,
-        journal=Lessons(database),
-        open_portal=chrome_opener(opener, portal.address, SystemClock()),
-        kill_browser=opener.kill,
+        portal=chrome_access(opener, portal.address, clock=SystemClock(), ready_within=PATIENCE),
+        records=LessonRecords(Lessons(database)),
+        schedule=Schedule(refresh_interval=1),
     )
     monitor.start()
-    assert heard.watching.wait(60)
+    assert heard.watching.wait(PATIENCE)
     yield heard
     monitor.stop()
-    assert monitor.join(20)
+    assert monitor.join(PATIENCE)
     database.close()
 
 
@@ -108,11 +109,11 @@ def test_marks_as_the_server_has_them(portal: Portal, heard: Heard) -> None:
         names |= {stays: f"Stays {number}", closes: f"Closes {number}"}
         time.sleep(chance.uniform(0.0, 2.0))  # the moment is what is tried out; nothing is waited for
         portal.closes(closes)
-        eventually("the mark", lambda: (stays, USERNAME) in portal.marks(), 60)  # noqa: B023
-        eventually("the message", lambda: heard.marked[names[stays]], 60)  # noqa: B023
+        eventually("the mark", lambda: (stays, USERNAME) in portal.marks())  # noqa: B023
+        eventually("the message", lambda: heard.marked[names[stays]])  # noqa: B023
         portal.behaves(swallow_clicks=0, expire_on_click=0, expire_after_mark=0, slow_ms=0)
         loads = len(portal.events("page_load"))
-        eventually("another look", lambda: len(portal.events("page_load")) > loads, 60)  # noqa: B023
+        eventually("another look", lambda: len(portal.events("page_load")) > loads)  # noqa: B023
         portal.closes(stays)
     on_the_server = Counter(names[lesson] for lesson, _ in portal.marks())
     assert max(on_the_server.values()) == 1

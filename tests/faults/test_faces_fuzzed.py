@@ -3,12 +3,14 @@
 import asyncio
 
 import numpy as np
+import pytest
 
 from classroom.domain.face_policy import Motion
 from classroom.faces import FaceUnavailable
 from classroom.faces.local import LocalEngine
 from tests.faults.counts import FULL
 from tests.media.notes import ADMIRAL, ASTRONAUT, jpeg, portrait, recorded
+from tests.waiting import PATIENCE
 
 NOTES = 1000 if FULL else 16
 ASKED = [Motion.LEFT, Motion.UP]
@@ -33,9 +35,10 @@ def mutated(note: bytes, chance: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.ordeal
 async def test_changed_notes() -> None:
     """Every changed note gets an answer or fails alone, and a good one after each twenty of them is recognised."""
-    engine, chance = LocalEngine(70.0, processes=2), np.random.default_rng(11)
+    engine, chance = LocalEngine(70.0, processes=2, longest=PATIENCE), np.random.default_rng(11)
     notes = [recorded(name, ("left", "up")) for name in (ASTRONAUT, ADMIRAL)]
     failed = 0
     try:

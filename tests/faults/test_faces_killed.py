@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.bot_process import ClassProcess
 from tests.classroom.face_fakes import Recording
 from tests.classroom.running import STUDENT_TOKEN, TEACHER_TOKEN, Teacher, its_telegram, rosters
 from tests.classroom.running import STUDENTS as STUDENTS_BOT
 from tests.e2e.people import Telegram, eventually
-from tests.e2e.test_classroom_process import Process
-from tests.faults.counts import FULL
+from tests.faults.counts import FULL, measured
 from tests.media.notes import ADMIRAL, ASTRONAUT, jpeg, portrait, recorded
+from tests.waiting import PATIENCE
 
 STUDENTS = 50 if FULL else 5
 ENDS = 8 if FULL else 1  # in the middle, every other one by a kill
@@ -66,15 +67,12 @@ class Class:
         photos = folder / "data" / "photos"
         photos.mkdir(parents=True)
         self.students = [Faced(telegram, at, photos) for at in range(STUDENTS)]
-        self.bot = self._process()
+        roster = [(student.student_id, f"Student {student.number}") for student in self.students]
+        rosters(folder / "data", {"CS-1": roster})
+        self.bot = ClassProcess(folder, telegram, FACE_ENGINE="local", OTP_EXPIRY_SECONDS=str(MINUTES * 60))
+        self.bot.start()
         telegram.call("/faults", kind="500", method="getFile", bot=STUDENTS_BOT, times=None)
         self.teacher = Teacher(telegram, 7001, "+77010000001")
-
-    def _process(self) -> Process:
-        bot = Process(self._folder, self._telegram, FACE_ENGINE="local", OTP_EXPIRY_SECONDS=str(MINUTES * 60))
-        roster = [(student.student_id, f"Student {student.number}") for student in self.students]
-        rosters(self._folder / "data", {"CS-1": roster})
-        return bot
 
     def gathers(self) -> None:
         """Bring everybody to the queue."""
@@ -98,15 +96,13 @@ class Class:
     def again(self) -> None:
         """Start the next process, for which notes load."""
         self._telegram.http.delete("/faults").raise_for_status()
-        self.bot = self._process()
+        self.bot.start()
 
     def stops(self) -> None:
         """End the process as Docker does."""
         began = time.monotonic()
         assert self.bot.stop() == 0
-        took = time.monotonic() - began
-        print(f"ended after {took:.1f} s")
-        assert took < STOPS_WITHIN
+        measured("ended", time.monotonic() - began, STOPS_WITHIN)
 
     def in_queue(self) -> int:
         """Return how many notes the store has in the queue, once nobody works with it any more."""
@@ -121,7 +117,7 @@ class Class:
     def ends_well(self, kills: int) -> None:
         """See that everybody hears what is right, once, and that no video stays in any chat."""
         for student in self.students:
-            student.sees(student.hears, MINUTES * 60 if FULL else 45)
+            student.sees(student.hears, MINUTES * 60 if FULL else PATIENCE)
         eventually("no video stays", lambda: not any("video_note" in m for s in self.students for m in s.screen()))
         for student in self.students:
             # a message is doubled only where a kill fell between Telegram's doing it and our having noted that
@@ -133,7 +129,7 @@ class Class:
             marks = database.execute("SELECT student_id, status FROM marks ORDER BY student_id").fetchall()
         kept = [*(self._folder / "data" / "classroom").rglob("*"), *(self._folder / "secrets").rglob("*")]
         assert {oct(file.stat().st_mode & 0o777) for file in kept if file.is_file()} == {"0o600"}
-        said = self.bot.log_file.read_text()
+        said = self.bot.log()
         assert not any(token in said for token in (STUDENT_TOKEN, TEACHER_TOKEN))
         assert marks == [(s.student_id, "present") for s in self.students if s.hears == MARKED]
 
@@ -149,8 +145,9 @@ def at_school(tmp_path: Path, telegram: Telegram) -> Iterator[Class]:
         at_school.bot.end()
 
 
+@pytest.mark.ordeal
 def test_killed_and_ended(at_school: Class) -> None:
-    """Notes in the queue at a SIGTERM, which is obeyed in time, and at `kill -9` are all judged by who comes next."""
+    """Notes in the queue at a SIGTERM, which is obeyed, and at `kill -9` are all judged by who comes next."""
     chance = random.Random(1)
     at_school.stops()
     assert at_school.in_queue() == STUDENTS - 1
@@ -162,7 +159,7 @@ def test_killed_and_ended(at_school: Class) -> None:
         if number % 2:
             at_school.stops()
         else:
-            at_school.bot.end()
+            at_school.bot.crash()
         print(f"{at_school.in_queue()} of {STUDENTS} notes left to the next process")
         at_school.again()
     at_school.ends_well(kills=ENDS)

@@ -86,7 +86,7 @@ def test_refused_before(run: Run, telegram: Telegram) -> None:
         told = lesson(next(numbers))
         telegram.call("/faults", method="sendMessage", **fault)
         marks(bot, told)
-        student.sees(told.subject, patience=120)
+        student.sees(told.subject)
         telegram.http.delete("/faults").raise_for_status()
     bot.settles()
     for number in range(1, next(numbers)):
@@ -116,7 +116,7 @@ def test_ended_with_the_message_on_its_way(run: Run, telegram: Telegram) -> None
         bot.settles()
         bot = run()
         telegram.http.delete("/faults").raise_for_status()
-        student.sees(lesson(number).subject, patience=120)
+        student.sees(lesson(number).subject)
         eventually("the monitor", lambda: STUDENT in bot.monitors)  # noqa: B023
     for number in range(times(10)):
         assert student.counts(lesson(number).subject) == 1

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.people import ADMIN, BOT, TOKEN, BotProcess, Person, Portal, Telegram, code_in, eventually
+from tests.bot_process import MarkerProcess
+from tests.e2e.people import ADMIN, BOT, TOKEN, Person, Portal, Telegram, code_in, eventually
 from tests.servers import need_browser
 
 # Canaries: what is found anywhere was let out. Characters that each encoding writes in another way.
@@ -88,18 +89,19 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 
 
 @pytest.fixture
-def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[BotProcess]:
+def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[MarkerProcess]:
     """Give the bot's process; nothing of it is left afterwards."""
     need_browser()
-    bot = BotProcess(tmp_path, telegram, portal)
+    bot = MarkerProcess(tmp_path, telegram, portal)
     try:
         yield bot
     finally:
         bot.end()
 
 
+@pytest.mark.ordeal
 def test_a_day_with_faults_lets_no_secret_out(
-    tmp_path: Path, telegram: Telegram, portal: Portal, bot: BotProcess
+    tmp_path: Path, telegram: Telegram, portal: Portal, bot: MarkerProcess
 ) -> None:
     """After a registration, a mark, troubles of every kind and two crashes no secret is in any file or environment.
 
@@ -119,12 +121,12 @@ def test_a_day_with_faults_lets_no_secret_out(
     bot.crash()
     student.says(PASSWORD)
     bot.start()
-    student.sees("Registration complete!", patience=90)
+    student.sees("Registration complete!")
     eventually("the password's end", lambda: not any(PASSWORD in (m["text"] or "") for m in student.screen()))
     student.taps("Start Monitoring")
-    student.sees("Monitoring: on since", patience=90)
+    student.sees("Monitoring: on since")
     lesson = portal.opens("Algebra")
-    student.sees("Attendance Marked.", patience=60)
+    student.sees("Attendance Marked.")
     environments = [process.environ() for process in bot.browsers()]
     assert environments
     key = (tmp_path / "secrets" / "encryption.key").read_text().strip()
@@ -143,7 +145,7 @@ def test_a_day_with_faults_lets_no_secret_out(
     portal.expires()
     bot.crash()
     bot.start()
-    eventually("another sign-in", lambda: len(portal.events("signed_in")) >= 2, patience=90)
+    eventually("another sign-in", lambda: len(portal.events("signed_in")) >= 2)
     student.says("/start")
     assert bot.stop() == 0
     assert "DEBUG" in bot.log()

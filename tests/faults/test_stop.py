@@ -1,4 +1,4 @@
-"""The end of the process with monitors in every state: within ten seconds, and nothing of it is left."""
+"""The end of the process with monitors in every state: nothing of it is left."""
 
 import json
 import signal
@@ -12,11 +12,12 @@ import psutil
 import pytest
 
 from monitor import profile_name
-from tests.e2e.people import BOT, TOKEN, BotProcess, Person, Portal, Telegram, eventually
-from tests.faults.counts import FULL
+from tests.bot_process import MarkerProcess
+from tests.e2e.people import BOT, TOKEN, Person, Portal, Telegram, eventually
+from tests.faults.counts import FULL, measured
 from tests.servers import need_browser
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ordeal]
 
 STUDENTS = 10 if FULL else 6
 FIRST = 2001
@@ -45,10 +46,10 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 
 
 @pytest.fixture
-def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[BotProcess]:
+def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[MarkerProcess]:
     """Give the bot with all students watched but for one, who finds no place."""
     need_browser()
-    bot = BotProcess(tmp_path, telegram, portal, MAX_ACTIVE_MONITORS=str(STUDENTS - 1))
+    bot = MarkerProcess(tmp_path, telegram, portal, MAX_ACTIVE_MONITORS=str(STUDENTS - 1))
     for number in range(STUDENTS):
         bot.seed(
             FIRST + number,
@@ -63,19 +64,17 @@ def bot(tmp_path: Path, telegram: Telegram, portal: Portal) -> Iterator[BotProce
         bot.end()
 
 
-def ends(bot: BotProcess) -> None:
-    """End the bot as Docker does: in time, with 0, without a Chrome left, and with everybody still to be watched."""
+def ends(bot: MarkerProcess) -> None:
+    """End the bot as Docker does: with 0, without a Chrome left, and with everybody still to be watched."""
     begun = time.monotonic()
-    assert bot.stop(patience=30) == 0
-    took = time.monotonic() - begun
-    print(f"{STUDENTS} students: ended after {took:.1f} s")
-    assert took < STOPS_WITHIN
+    assert bot.stop() == 0
+    measured(f"{STUDENTS} students: ended", time.monotonic() - begun, STOPS_WITHIN)
     assert bot.browsers() == []
-    students = json.loads((bot.data / "data" / "students.json").read_text(encoding="utf-8"))
+    students = json.loads((bot.folder / "data" / "students.json").read_text(encoding="utf-8"))
     assert [each["monitoring"] for each in students.values()] == [True] * STUDENTS
 
 
-def frozen(bot: BotProcess, username: str) -> list[psutil.Process]:
+def frozen(bot: MarkerProcess, username: str) -> list[psutil.Process]:
     """Freeze a student's Chrome with all its processes, and its driver."""
     own = profile_name(username)
     tree: list[psutil.Process] = []
@@ -90,7 +89,7 @@ def frozen(bot: BotProcess, username: str) -> list[psutil.Process]:
     return tree
 
 
-def test_in_every_state(bot: BotProcess, portal: Portal, telegram: Telegram) -> None:
+def test_in_every_state(bot: MarkerProcess, portal: Portal, telegram: Telegram) -> None:
     """Watching, asking, resting, waiting for a place, signing in anew, frozen, in a pause, just starting: all end.
 
     Who was watched is watched again by the next process.
@@ -99,7 +98,7 @@ def test_in_every_state(bot: BotProcess, portal: Portal, telegram: Telegram) -> 
     asked.says("/start")
     skips.says("/start")
     bot.start()
-    eventually("all signed in", lambda: len(portal.events("signed_in")) >= STUDENTS - 1, 120)
+    eventually("all signed in", lambda: len(portal.events("signed_in")) >= STUDENTS - 1)
     portal.opens("Algebra", students=["student_0"])
     asked.sees("Attendance available!")
     skips.taps("Skip Today")
@@ -108,25 +107,25 @@ def test_in_every_state(bot: BotProcess, portal: Portal, telegram: Telegram) -> 
     portal.behaves(slow_ms=3000)
     before = len(portal.events("page_load"))
     portal.expires()
-    eventually("one who signs in anew", lambda: len(portal.events("page_load")) > before, 60)
+    eventually("one who signs in anew", lambda: len(portal.events("page_load")) > before)
     ends(bot)
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in tree)
 
     portal.behaves(slow_ms=0, status=503)
     told = bot.log().count("PortalUnavailable")
     bot.start()
-    eventually("one in a pause", lambda: bot.log().count("PortalUnavailable") > told, 60)
+    eventually("one in a pause", lambda: bot.log().count("PortalUnavailable") > told)
     ends(bot)  # the others are only just starting
 
     portal.behaves(status=None)
     signed_in = len(portal.events("signed_in"))
     bot.start()
-    eventually("who was watched", lambda: len(portal.events("signed_in")) >= signed_in + STUDENTS - 2, 120)
+    eventually("who was watched", lambda: len(portal.events("signed_in")) >= signed_in + STUDENTS - 2)
     ends(bot)
 
     days = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
     bot.environment["ACTIVE_HOURS"] = f"{days[(datetime.now(UTC).weekday() + 3) % 7]} 08:00-21:00"
     rested = bot.log().count(": resting")
     bot.start()
-    eventually("all resting", lambda: bot.log().count(": resting") >= rested + STUDENTS - 1, 60)
+    eventually("all resting", lambda: bot.log().count(": resting") >= rested + STUDENTS - 1)
     ends(bot)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from core.encryption import Cipher
 from core.sqlite import Database
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
 from storage import Storage
+from tests import children
 from tests.faults.counts import times
 from tests.marker.running import KEY
-from tests.servers import ROOT
 
 
 def test_killed_at_random_moments(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         lines = _written_until_killed(tmp_path, chance)
         acknowledged |= set(lines)
         storage = Storage(tmp_path, Cipher(KEY))
-        database = Database(tmp_path / "ledger.sqlite3")
+        database = Database(tmp_path / "ledger.sqlite3", [SCHEMA])
         lessons = Lessons(database)
         for line in acknowledged:
             kind, number = line.split()
@@ -44,7 +44,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
 def _written_until_killed(folder: Path, chance: random.Random) -> list[str]:
     """Let the writer write, kill it between two acknowledgements or within a write, return what it acknowledged."""
     command = [sys.executable, "-m", "tests.faults.writer", str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with children.start(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().strip() for _ in range(chance.randint(1, 12))]
         # a write takes a few milliseconds: the kill falls somewhere into one of the next

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.encryption import Cipher
 from core.sqlite import Database
-from lessons.journal import Lessons
+from lessons.journal import SCHEMA, Lessons
 from storage import Storage
 from tests.marker.running import KEY
 
@@ -19,7 +19,7 @@ NOW = datetime(2026, 9, 7, 4, 0, tzinfo=UTC)
 def main() -> None:
     """Write for ever."""
     folder = Path(sys.argv[1])
-    storage, lessons = Storage(folder, Cipher(KEY)), Lessons(Database(folder / "ledger.sqlite3"))
+    storage, lessons = Storage(folder, Cipher(KEY)), Lessons(Database(folder / "ledger.sqlite3", [SCHEMA]))
     number = max((student.telegram_id for student in storage.students()), default=0)
     while True:
         number += 1

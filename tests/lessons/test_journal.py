@@ -1,4 +1,4 @@
-"""Lessons in the ledger: what is confirmed, told and offered happens once."""
+"""The lessons' table: confirmations, notices and offers happen once."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.sqlite import Database
-from lessons.journal import LessonRow, Lessons
+from lessons.journal import SCHEMA, LessonRow, Lessons
 from tests.fakes import FakeClock
 
 pytestmark = pytest.mark.unit
@@ -21,7 +21,7 @@ AIDA, BEN = 501, 502
 
 @pytest.fixture
 def lessons() -> Lessons:
-    return Lessons(Database(":memory:"))
+    return Lessons(Database(":memory:", [SCHEMA]))
 
 
 def see(lessons: Lessons, clock: FakeClock, key: str = KEY, student: int = AIDA) -> LessonRow:
@@ -36,7 +36,7 @@ def mark(lessons: Lessons, clock: FakeClock, key: str = KEY, student: int = AIDA
 
 class TestMarks:
     def test_seen_once(self, lessons: Lessons, clock: FakeClock) -> None:
-        """A lesson is written down when it is first seen; seeing it again changes nothing."""
+        """A lesson is added when it is first seen; seeing it again changes nothing."""
         first = see(lessons, clock)
         assert first.seen_at == "2026-09-07T04:00:00.000+00:00"
         assert (first.intended_at, first.marked_at, first.told_at, first.offered_until) == (None,) * 4
@@ -45,7 +45,7 @@ class TestMarks:
         assert lessons.get(OTHER) is None
 
     def test_no_mark_without_intent(self, lessons: Lessons, clock: FakeClock) -> None:
-        """A mark that we did not intend is not ours: it is neither confirmed nor told."""
+        """A mark that we did not intend is not ours: it is neither confirmed nor announced."""
         see(lessons, clock)
         assert not lessons.confirm(KEY, clock.now())
         assert not lessons.confirm(OTHER, clock.now())
@@ -75,7 +75,7 @@ class TestMarks:
         assert row.intended_at == "2026-09-07T04:00:00.000+00:00"
 
     def test_last_mark(self, lessons: Lessons, clock: FakeClock) -> None:
-        """A student's last mark is the newest of their own, whatever was only seen later."""
+        """A student's last mark is their newest marked lesson, also if they saw others later."""
         assert lessons.last_mark(AIDA) is None
         for key in ("k1", "k2"):
             mark(lessons, clock, key)
@@ -87,9 +87,9 @@ class TestMarks:
         assert last.key == "k2"
 
 
-class TestTelling:
-    def test_told_once(self, lessons: Lessons, clock: FakeClock) -> None:
-        """The telling of a mark can be claimed once, and only after the mark."""
+class TestNotices:
+    def test_claimed_once(self, lessons: Lessons, clock: FakeClock) -> None:
+        """The "marked" notice can be claimed once, and only after the mark."""
         see(lessons, clock)
         lessons.intend(KEY, clock.now())
         assert not lessons.claim_telling(KEY, clock.now())
@@ -99,9 +99,9 @@ class TestTelling:
         assert not lessons.claim_telling(KEY, clock.now())
         assert lessons.untold() == []
 
-    def test_claim_goes_with_its_transaction(self, clock: FakeClock) -> None:
-        """A claim whose message could not be queued is taken back, and the mark is told later."""
-        database = Database(":memory:")
+    def test_claim_is_part_of_the_transaction(self, clock: FakeClock) -> None:
+        """A claim whose message could not be queued is rolled back, so the notice is sent later."""
+        database = Database(":memory:", [SCHEMA])
         lessons = Lessons(database)
         mark(lessons, clock)
 
@@ -116,8 +116,8 @@ class TestTelling:
 
     @pytest.mark.parametrize("what", ["confirm", "tell", "offer", "end offer"])
     def test_many_threads(self, tmp_path: Path, clock: FakeClock, what: str) -> None:
-        """Of many threads that confirm, tell, offer or end at the same time, exactly one is told that it did."""
-        with closing(Database(tmp_path / "ledger.sqlite3")) as database:
+        """Of many threads that confirm, claim, offer or end at the same time, exactly one gets True."""
+        with closing(Database(tmp_path / "ledger.sqlite3", [SCHEMA])) as database:
             lessons = Lessons(database)
             see(lessons, clock)
             if what == "tell":
@@ -152,7 +152,7 @@ def at_once(number: int, act: Callable[[], bool]) -> list[bool]:
 
 class TestOffers:
     def test_one_at_a_time(self, lessons: Lessons, clock: FakeClock) -> None:
-        """A lesson has one live offer; when that has ended, it may be offered again."""
+        """A lesson has one live offer at a time; after its end it may be offered again."""
         see(lessons, clock)
         until = clock.now() + timedelta(minutes=5)
         assert lessons.claim_offer(KEY, until)
@@ -161,7 +161,7 @@ class TestOffers:
         assert not lessons.end_offer(KEY)
         assert lessons.claim_offer(KEY, until)
 
-    def test_of_whom(self, lessons: Lessons, clock: FakeClock) -> None:
+    def test_of_one_or_all(self, lessons: Lessons, clock: FakeClock) -> None:
         """Live offers are found for one student or for all, with the time at which they end."""
         until = clock.now() + timedelta(minutes=5)
         for key, student in (("k1", AIDA), ("k2", BEN), ("k3", BEN)):
@@ -173,7 +173,7 @@ class TestOffers:
         assert (row.key, row.offered_until) == ("k2", "2026-09-07T04:05:00.000+00:00")
 
     def test_marked_lessons_are_not_offered(self, lessons: Lessons, clock: FakeClock) -> None:
-        """A mark that was told ends the offer, and a marked lesson is never offered."""
+        """The "marked" notice ends the offer, and a marked lesson is never offered."""
         see(lessons, clock)
         lessons.claim_offer(KEY, clock.now())
         mark(lessons, clock)
@@ -182,13 +182,13 @@ class TestOffers:
         assert not lessons.claim_offer(KEY, clock.now())
 
     def test_unknown_lesson(self, lessons: Lessons, clock: FakeClock) -> None:
-        """What was never seen can't be offered."""
+        """A lesson that was never seen can't be offered."""
         assert not lessons.claim_offer(KEY, clock.now())
 
 
 class TestForgetting:
     def test_what_stays(self, lessons: Lessons, clock: FakeClock) -> None:
-        """Of a student who leaves, only what was meant to be marked lately stays: it must not be told again."""
+        """Of a student who leaves, only recent intended lessons stay: they must not be announced again."""
         see(lessons, clock)
         for key in ("intended", "marked", "another's"):
             see(lessons, clock, key, BEN if key == "another's" else AIDA)
@@ -205,3 +205,24 @@ class TestForgetting:
         assert [row.key for row in lessons.offers()] == ["another's"]
         assert lessons.forget(AIDA, "2026-09-08") == 2
         assert lessons.get("another's") is not None
+
+    def test_everything(self, lessons: Lessons, clock: FakeClock) -> None:
+        """Without a date every lesson of the student is deleted, also a marked one of today."""
+        mark(lessons, clock)
+        see(lessons, clock, OTHER, BEN)
+        assert lessons.forget(AIDA) == 1
+        assert lessons.unknown([KEY, OTHER]) == [KEY]
+
+
+def test_handed_over(lessons: Lessons, clock: FakeClock) -> None:
+    """A student's new account gets their lessons; the offers on the old account's screen have ended."""
+    mark(lessons, clock)
+    see(lessons, clock, OTHER)
+    lessons.claim_offer(OTHER, clock.now())
+    lessons.hand_over(AIDA, BEN)
+    last = lessons.last_mark(BEN)
+    assert last is not None
+    assert last.key == KEY
+    assert lessons.last_mark(AIDA) is None
+    assert lessons.offers() == []
+    assert lessons.unknown([]) == []

@@ -1,10 +1,10 @@
-"""A lesson that was seen open and closed unmarked is told with why."""
+"""A lesson that closed unmarked is reported with the reason."""
 
 import pytest
 
 from core.sqlite import Database
-from lessons.events import Event, Why
-from lessons.journal import Lessons
+from lessons.events import CloseReason, Event
+from lessons.journal import SCHEMA, Lessons
 from portal.errors import PortalUnavailable
 from tests.fakes import ALGORITHMS, NOTHING, PHYSICS, shows
 from tests.monitor.scene import Scene
@@ -12,44 +12,44 @@ from tests.monitor.scene import Scene
 pytestmark = pytest.mark.unit
 
 
-def why(scene: Scene) -> str:
+def reason(scene: Scene) -> str:
     return scene.only(Event.LESSON_CLOSED).text
 
 
 def test_not_pressed() -> None:
-    """In manual mode nobody pressed."""
+    """In manual mode the reason is that Mark Now was not pressed."""
     scene = Scene("manual")
     scene.portal.page = shows(ALGORITHMS)
     scene.commands.at(30, lambda: scene.portal.show(NOTHING))
     scene.run(60)
-    assert why(scene) == Why.NOT_PRESSED.value
+    assert reason(scene) == CloseReason.NOT_PRESSED.value
 
 
 def test_not_confirmed() -> None:
-    """Our clicks were swallowed until it closed."""
+    """After clicks that were never confirmed the reason is that the portal did not confirm."""
     scene = Scene()
     scene.portal.page = shows(ALGORITHMS)
     scene.portal.clicks.extend([False] * 100)
     scene.commands.at(30, lambda: scene.portal.show(NOTHING))
     scene.run(60)
-    assert why(scene) == Why.NOT_CONFIRMED.value
+    assert reason(scene) == CloseReason.NOT_CONFIRMED.value
 
 
 def test_trouble() -> None:
-    """The portal was down while it was open."""
+    """If the portal was down while the lesson was open, that is the reason."""
     scene = Scene("manual")
     scene.portal.page = shows(ALGORITHMS)
     scene.commands.at(10, lambda: scene.portal.show(PortalUnavailable("down")))
     scene.commands.at(200, lambda: scene.portal.show(NOTHING))
     scene.portal.loads.clear()
     scene.run(600)
-    assert why(scene) == Why.TROUBLE.value
+    assert reason(scene) == CloseReason.TROUBLE.value
 
 
 @pytest.mark.parametrize("mode", ["automatic", "manual"])
 def test_while_we_were_away(mode: str) -> None:
-    """What an earlier process saw open, and is gone at the first look of this one, is told."""
-    lessons = Lessons(Database(":memory:"))
+    """A lesson that an earlier process saw open, and that is gone at the first reading, is reported as closed."""
+    lessons = Lessons(Database(":memory:", [SCHEMA]))
     first = Scene("manual", lessons=lessons)
     first.portal.page = shows(ALGORITHMS, PHYSICS)
     first.run(30)
@@ -58,12 +58,12 @@ def test_while_we_were_away(mode: str) -> None:
     second.run(30)
     closed = second.only(Event.LESSON_CLOSED)
     assert closed.lesson is not None
-    assert (closed.lesson.subject, closed.text) == ("Algorithms", Why.TROUBLE.value)
+    assert (closed.lesson.subject, closed.text) == ("Algorithms", CloseReason.TROUBLE.value)
 
 
-def test_told_before() -> None:
-    """What was told as closed is not told by the next process again."""
-    lessons = Lessons(Database(":memory:"))
+def test_reported_before() -> None:
+    """A lesson that was reported as closed is not reported again by the next process."""
+    lessons = Lessons(Database(":memory:", [SCHEMA]))
     first = Scene("manual", lessons=lessons)
     first.portal.page = shows(ALGORITHMS)
     first.commands.at(30, lambda: first.portal.show(NOTHING))
@@ -77,7 +77,7 @@ def test_told_before() -> None:
 
 
 def test_marked_is_not_closed() -> None:
-    """A marked lesson that goes from the page was not missed."""
+    """A marked lesson that disappears is not reported as closed."""
     scene = Scene()
     scene.portal.page = shows(ALGORITHMS)
     scene.commands.at(30, lambda: scene.portal.show(NOTHING))

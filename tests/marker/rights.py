@@ -27,11 +27,13 @@ from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
+from marker.tables.schema import SCHEMAS
+from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
 from monitor import AttendanceMonitor
 from storage import Storage, Student
-from telegram_app.claims import Told
+from telegram_app.claims import Claims
 from telegram_app.outbox import Button, Item, Outbox
 from telegram_app.people import People
 from telegram_app.rate_limiter import PriorityRateLimiter
@@ -113,7 +115,7 @@ class House:
             data_dir=folder,
         )
         self.storage = Storage(folder, Cipher(KEY), self.clock, random.Random(7).choice)  # the same codes in every walk
-        self.database = Database(folder / "ledger.sqlite3")
+        self.database = Database(folder / "ledger.sqlite3", SCHEMAS)
         people, lessons = People(self.database), Lessons(self.database)
         self.shown = Shown(self.database)
         self.bridge = Bridge(asyncio.get_running_loop())
@@ -143,9 +145,10 @@ class House:
             registry=self.registry,
             outbox=cast(Outbox, self.shown),
             watches=watches,
-            told=Told(self.database),
+            claims=Claims(self.database),
             attempts=Attempts(self.database),
-            moves=Moves(self.database),
+            move_codes=MoveCodes(self.database),
+            student_rows=StudentRows(self.database),
             sign_in_check=cast(SignInCheck, self.check),
             languages=people.languages(),
         )

@@ -14,7 +14,7 @@ from core.clock import Clock
 from core.encryption import Cipher
 from core.settings import Settings
 from core.sqlite import Database
-from lessons.events import Event, State, Status, StatusEvent
+from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
 from lessons.journal import Lessons
 from marker.application import Marker
 from marker.monitors.bridge import Bridge
@@ -22,19 +22,22 @@ from marker.monitors.password_check import Outcome, SignInCheck, TrialResult
 from marker.monitors.registry import MonitorRegistry
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.moves import Moves
+from marker.tables.move_codes import MoveCodes
+from marker.tables.schema import SCHEMAS
+from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
 from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
 from portal.lessons import Lesson
 from storage import Storage, Student
-from telegram_app.claims import Told
+from telegram_app.claims import Claims
 from telegram_app.factory import PollingRequest, build_application, polling, running
 from telegram_app.files import files_in
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
 from telegram_app.qr import qr_picture
 from tests.e2e.people import ADMIN, TOKEN, Person, labels
+from tests.waiting import PATIENCE
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
 
@@ -71,7 +74,7 @@ class FakeMonitor:
         self.hangs = False
         self.marked_now: list[str] = []
         at = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
-        self.status = Status(State.WATCHING, since=at, started=at)
+        self.status = MonitorStatus(MonitorState.WATCHING, since=at, started=at)
         self._on_lesson = on_lesson
         self._on_status = on_status
         self._lessons = lessons
@@ -187,21 +190,21 @@ class RunningMarker:
 
     def catches_up(self) -> bool:
         """Run catch_up."""
-        asyncio.run_coroutine_threadsafe(self._marker.catch_up(), self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(self._marker.catch_up(), self._loop).result(timeout=PATIENCE)
         return True
 
     def looks_at_troubles(self) -> None:
         """Run the troubles' check, after all events so far."""
         self.settles()
-        asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.check(), self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.check(), self._loop).result(timeout=PATIENCE)
 
     def settles(self) -> None:
         """Wait until the monitors' events so far are handled."""
-        asyncio.run_coroutine_threadsafe(self._bridge.settled(), self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(self._bridge.settled(), self._loop).result(timeout=PATIENCE)
 
     def lets_time_pass(self) -> None:
         """End the offers that have timed out by now."""
-        asyncio.run_coroutine_threadsafe(self._marker.offers.end_timed_out(), self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(self._marker.offers.end_timed_out(), self._loop).result(timeout=PATIENCE)
 
 
 Run = Callable[..., RunningMarker]  # starts the marker, perhaps with other admins
@@ -226,7 +229,7 @@ async def marker(
     )
     async with AsyncExitStack() as stack:
         storage = Storage(folder / "data", Cipher(KEY), clock, invitation_days=settings.invitation_days)
-        database = Database(folder / "data" / "ledger.sqlite3")
+        database = Database(folder / "data" / "ledger.sqlite3", SCHEMAS)
         stack.callback(database.close)
         people, lessons = People(database), Lessons(database)
         bridge = Bridge(asyncio.get_running_loop())
@@ -255,9 +258,10 @@ async def marker(
             registry=registry,
             outbox=outbox,
             watches=watches,
-            told=Told(database),
+            claims=Claims(database),
             attempts=Attempts(database),
-            moves=Moves(database),
+            move_codes=MoveCodes(database),
+            student_rows=StudentRows(database),
             sign_in_check=cast(SignInCheck, FakeSignInCheck()),
             languages=people.languages(),
             forget_profile=lambda username: Chromes(folder / "data" / "profiles").forget(profile_name(username)),

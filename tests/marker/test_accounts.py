@@ -504,7 +504,7 @@ class TestMove:
         now = bot.services.clock.now()
         bot.services.lessons.seen(PHYSICS.key, 2001, "2026-09-01", "Physics", "B. Teacher", PHYSICS.time, now)
         code = move_code(admin, telegram)
-        assert bot.services.moves.begin(code, 2002, now) is not None
+        assert bot.services.move_codes.begin(code, 2002, now) is not None
         if record_moved:
             bot.storage.move(2001, 2002)
         again = run()
@@ -517,4 +517,4 @@ class TestMove:
         lesson = again.services.lessons.get(PHYSICS.key)
         assert lesson is not None
         assert lesson.student == 2002
-        assert again.services.moves.begun() == []
+        assert again.services.move_codes.begun() == []

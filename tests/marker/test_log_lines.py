@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from lessons.events import Event, Why
+from lessons.events import CloseReason, Event
 from marker.monitors.password_check import Outcome, TrialResult
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, code_in, eventually
@@ -98,7 +98,7 @@ def test_each_event_once(
     bot.monitors[STUDENT].marks(ALGEBRA)
     writes(f"person {STUDENT}: lesson {ALGEBRA.key}, to be told as marked")
     for _ in range(2):  # told once however often it is seen
-        bot.monitors[STUDENT].tells(Event.LESSON_CLOSED, Why.NOT_PRESSED.value, BIOLOGY)
+        bot.monitors[STUDENT].tells(Event.LESSON_CLOSED, CloseReason.NOT_PRESSED.value, BIOLOGY)
     writes(f"person {STUDENT}: lesson {BIOLOGY.key}, to be told as closed")
     since = clock.now().isoformat(timespec="seconds")
     bot.monitors[STUDENT].tells(Event.TROUBLE, "HTTP 503")

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from lessons.events import Event
 from marker.application import Marker
 from marker.monitors.password_check import Outcome, TrialResult
+from marker.questions import USERNAME
 from portal.lessons import Lesson
 from storage import Student
 from telegram_app.outbox import Item
@@ -63,7 +64,9 @@ def state_of(house: House) -> State:
         {person: storage.password(person) for person in students},
         {code: (each.used_by, each.revoked_at, each.note) for code, each in storage.invitations().items()},
         frozenset(house.registry.active()),
-        frozenset(person for person in students if house.services.moves.waiting(person, house.clock.now()) is not None),
+        frozenset(
+            person for person in students if house.services.move_codes.waiting(person, house.clock.now()) is not None
+        ),
     )
 
 
@@ -260,7 +263,7 @@ class World(RuleBasedStateMachine):
     def moves(self, person: int, to: int) -> None:
         """Move a student to another account by the admin's code, as far as the question."""
         self.taps(ADMINS[0], f"mov:code:{person}:0")
-        move = self.house.services.moves.waiting(person, self.house.clock.now())
+        move = self.house.services.move_codes.waiting(person, self.house.clock.now())
         student = self.house.storage.student(person)
         if move is not None and student is not None:
             self.oracle.opens(to, student.username)
@@ -323,8 +326,10 @@ class World(RuleBasedStateMachine):
 
     @rule(person=people)
     def types_own_password(self, person: int) -> None:
-        """Type the own password, asked for or not."""
-        self.says(person, password(person))
+        """Type the own password, asked for or not; but not as a username, which the bot shows."""
+        step = self.house.services.people.step(person)
+        if step is None or step.name != USERNAME:
+            self.says(person, password(person))
 
     @rule(
         person=people, kind=st.sampled_from(["edited_message", "message"]), chat=st.sampled_from(["private", "group"])

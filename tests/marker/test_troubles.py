@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lessons.events import Event, Why
+from lessons.events import CloseReason, Event
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, Person, Telegram, eventually
 from tests.marker.running import Run, RunningMarker, SteppedClock
@@ -152,13 +152,13 @@ def test_unknown_page_goes_to_the_admin_once(
 @pytest.mark.parametrize(
     ("why", "words"),
     [
-        (Why.NOT_PRESSED, "You didn't press Mark Now in time"),
-        (Why.NOT_CONFIRMED, "the portal did not confirm it"),
-        (Why.TROUBLE, "could not be read"),
-        (Why.TOO_SHORT, "too short a time"),
+        (CloseReason.NOT_PRESSED, "You didn't press Mark Now in time"),
+        (CloseReason.NOT_CONFIRMED, "the portal did not confirm it"),
+        (CloseReason.TROUBLE, "could not be read"),
+        (CloseReason.TOO_SHORT, "too short a time"),
     ],
 )
-def test_closed_unmarked(run: Run, telegram: Telegram, why: Why, words: str) -> None:
+def test_closed_unmarked(run: Run, telegram: Telegram, why: CloseReason, words: str) -> None:
     """A lesson that closed unmarked is one message with the reason, also where it is reported twice."""
     bot = run()
     student = watched(bot, telegram, FIRST)

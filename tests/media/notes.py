@@ -1,4 +1,4 @@
-"""Faces to record, and what was recorded of them: kept for a whole run of the tests, since drawing takes a second."""
+"""Portraits and video notes drawn from them, cached for a test run, since drawing takes a second."""
 
 import os
 from functools import cache
@@ -18,7 +18,7 @@ ASTRONAUT, ADMIRAL = "astronaut", "admiral"  # portraits inside scikit-image and
 
 @cache
 def portrait(name: str) -> Picture:
-    """Return a portrait, in BGR: one of the two above, or a file of the folder FACES."""
+    """Return a portrait in BGR: one of the two above, or a file in the folder FACES."""
     if name == ASTRONAUT:
         return np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])  # type: ignore[no-untyped-call]
     if name == ADMIRAL:
@@ -28,7 +28,7 @@ def portrait(name: str) -> Picture:
 
 
 def more_faces() -> Path:
-    """Return the folder with two photographs each of the same people; skips where there is none."""
+    """Return the folder with two photographs of each person; skip the test without one."""
     folder = os.environ.get("FACES", "")
     if not folder:  # also under REQUIRE_ALL: photographs of people are not the project's to bring along
         pytest.skip("FACES names no folder with photographs")
@@ -44,7 +44,7 @@ def jpeg(picture: Picture, quality: int = 92) -> bytes:
 
 @cache
 def face(name: str) -> Face:
-    """Return a portrait and where its eyes are."""
+    """Return a portrait and the places of its eyes."""
     picture = portrait(name)
     rgb = np.ascontiguousarray(picture[:, :, ::-1])
     five = models.landmarks(rgb, models.detect(rgb)[0])
@@ -56,7 +56,7 @@ def face(name: str) -> Face:
 def recorded(
     name: str, motions: tuple[str, ...], surface: Surface = head, look: Look | None = None, degrees: float = 25.0
 ) -> bytes:
-    """Return a note of somebody, or of their photograph, who turns as asked."""
+    """Return a note of a person, or of a photograph, that makes the motions."""
     look = look or Look()
     return encoded(drawn(face(name), turned(motions, degrees=degrees, seconds=0.8, rest=0.35), surface, look), look.crf)
 

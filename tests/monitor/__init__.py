@@ -1,1 +1,1 @@
-"""monitor.py: one student's thread, with a fake portal."""
+"""monitor.py and lessons/: one student's monitor with a fake portal."""

@@ -1,15 +1,18 @@
-"""A student's monitor with a fake portal, a fake clock and a script around it."""
+"""A student's monitor with a fake portal, a fake clock and a script of timed actions."""
 
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from core.sqlite import Database
-from lessons.events import Event, Status, StatusEvent
-from lessons.journal import Lessons
+from lessons.events import Event, MonitorStatus, StatusEvent
+from lessons.journal import SCHEMA, Lessons
+from lessons.marking import LessonRecords
+from lessons.schedule import Schedule
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
 from portal.limits import PortalLimits
+from portal.session import PortalAccess
 from storage import Mode
 from tests.fakes import FakeClock, FakePortal, RecordingJournal, ScriptedCommands
 
@@ -17,7 +20,7 @@ MONDAY_MORNING = datetime(2026, 9, 7, 4, 0, tzinfo=UTC)
 
 
 class Scene:
-    """Everything that a monitor meets, and all that it tells. ``run`` plays it; seconds count from its beginning."""
+    """A monitor with its surroundings, and a record of what it reports. Seconds count from the clock's beginning."""
 
     def __init__(
         self,
@@ -34,32 +37,27 @@ class Scene:
         self.portal = FakePortal(self.clock, self.notes)
         self.commands = ScriptedCommands(self.clock)
         self.limits = PortalLimits(clock=self.clock)
-        self.lessons = lessons or Lessons(Database(":memory:"))
+        self.lessons = lessons or Lessons(Database(":memory:", [SCHEMA]))
         self.found: list[tuple[float, str, Lesson]] = []
         self.events: list[StatusEvent] = []
-        self.heard_at: list[tuple[float, Event]] = []
-        self.statuses: list[Status] = []
+        self.event_times: list[tuple[float, Event]] = []
+        self.statuses: list[MonitorStatus] = []
         self.threads: set[str] = set()
-        self.forgotten: list[str] = []  # profiles whose portal session was let go without a browser
+        self.forgotten: list[str] = []  # profiles whose portal session was deleted without a browser
         self.monitor = AttendanceMonitor(
             username,
             "correct horse",
             mode,
             self._on_attendance_found,
             self._on_status_update,
-            student=501,
-            journal=RecordingJournal(self.notes, self.lessons),
-            open_portal=self.portal.opener,
-            limits=self.limits,
-            clock=self.clock,
-            jitter=jitter,
+            portal=PortalAccess(self.portal.opener, limits=self.limits, forget_session=self.forgotten.append),
+            records=LessonRecords(RecordingJournal(self.notes, self.lessons), student=501),
+            schedule=Schedule(rests_until=rests_until, clock=self.clock, jitter=jitter),
             commands=self.commands,
-            rests_until=rests_until,
-            forget_session=self.forgotten.append,
         )
 
     def run(self, seconds: float) -> "Scene":
-        """Play the scene; after so many seconds the monitor is told to stop."""
+        """Run the monitor; stop it after so many seconds."""
         self.commands.at(seconds, self.monitor.stop)
         self.monitor.start()
         assert self.monitor.join(30), "the monitor did not stop"
@@ -70,16 +68,16 @@ class Scene:
         return next(found.key for _, _, found in self.found if found.subject == lesson.subject)
 
     @property
-    def told(self) -> list[str]:
-        """Return what was told of lessons, in order."""
+    def reported(self) -> list[str]:
+        """Return the reports about lessons, in order."""
         return [f"{status} {lesson.subject}" for _, status, lesson in self.found]
 
     @property
     def marks(self) -> list[str]:
-        return [told for told in self.told if told.startswith("marked")]
+        return [report for report in self.reported if report.startswith("marked")]
 
-    def told_at(self, what: str) -> float:
-        """Return when something was first told of a lesson."""
+    def reported_at(self, what: str) -> float:
+        """Return when a report about a lesson first came."""
         return next(at for at, status, lesson in self.found if f"{status} {lesson.subject}" == what)
 
     def count(self, event: Event) -> int:
@@ -94,11 +92,11 @@ class Scene:
         assert username == self.monitor.username
         self.threads.add(threading.current_thread().name)
         self.found.append((self.clock.passed, status, lesson))
-        self.notes.append(f"tell {status} {lesson.subject}")
+        self.notes.append(f"report {status} {lesson.subject}")
 
     def _on_status_update(self, username: str, event: StatusEvent) -> None:
         assert username == self.monitor.username
         self.threads.add(threading.current_thread().name)
         self.events.append(event)
-        self.heard_at.append((self.clock.passed, event.event))
+        self.event_times.append((self.clock.passed, event.event))
         self.statuses.append(self.monitor.status)

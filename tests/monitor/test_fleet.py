@@ -1,4 +1,4 @@
-"""Sixty monitors at once, in made-up time: the limits for the whole installation hold in every situation."""
+"""Sixty monitors at once, in simulated time: the limits for the whole installation hold in every situation."""
 
 import heapq
 import itertools
@@ -11,9 +11,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from monitor import AttendanceMonitor, Commands
+from lessons.commands import Commands
+from lessons.schedule import Schedule
+from monitor import AttendanceMonitor
 from portal.errors import PortalUnavailable
 from portal.limits import Pause, PortalLimits
+from portal.session import PortalAccess
 from portal.views import Reading
 from tests.fakes import LOGIN, NOTHING, FakeClock
 
@@ -26,7 +29,7 @@ LOAD_TAKES, SIGN_IN_TAKES = 0.3, 4.0  # seconds
 
 
 class Turns(Commands):
-    """One monitor's queue within a fleet: its waits are the fleet's to end."""
+    """One monitor's queue within a fleet: the fleet decides when its waits end."""
 
     def __init__(self, fleet: "Fleet") -> None:
         super().__init__()
@@ -44,7 +47,7 @@ class Turns(Commands):
 
 
 class Server:
-    """The portal: its sessions and whether it is up; it writes down when it was asked for what."""
+    """The portal: its sessions, whether it is up, and a record of the requests."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
@@ -70,7 +73,7 @@ class Server:
 
 
 class SlowPortal:
-    """One student's browser, in which everything takes its time."""
+    """One student's browser, in which every step takes time."""
 
     def __init__(self, server: Server, clock: FakeClock, profile: str, pause: Pause) -> None:
         self._server, self._clock, self._profile, self._pause = server, clock, profile, pause
@@ -105,17 +108,17 @@ class SlowPortal:
         raise AssertionError("there is no unknown page")
 
     def leave(self) -> None:
-        """Nothing to let go."""
+        """There is no session to delete."""
 
     def end(self) -> None:
-        """Nothing to end."""
+        """There is no browser to end."""
 
     def kill(self) -> None:
-        """Nothing to kill."""
+        """There is no browser to kill."""
 
 
 class Fleet:
-    """Many monitors whose threads take turns, one at a time, each when its wait is over: no second of it is real."""
+    """Many monitors whose threads take turns, one at a time, each when its wait is over; the clock is simulated."""
 
     def __init__(self, rests_until: Callable[[datetime], datetime | None] = lambda _now: None) -> None:
         self.clock = FakeClock()
@@ -123,7 +126,7 @@ class Fleet:
         self._order = itertools.count()
         self._waits: list[tuple[float, int, Turns]] = []
         self._idle = threading.Semaphore(0)
-        limits = PortalLimits(LOADS_PER_SECOND, SIGN_INS, self.clock)
+        portal = PortalAccess(self._open, limits=PortalLimits(LOADS_PER_SECOND, SIGN_INS, self.clock))
         chance = random.Random(7)
         self.monitors = [
             AttendanceMonitor(
@@ -132,13 +135,9 @@ class Fleet:
                 "automatic",
                 lambda _username, _status, _lesson: None,
                 lambda _username, _event: None,
-                student=number,
-                open_portal=self._open,
-                limits=limits,
-                clock=self.clock,
-                jitter=chance.uniform,
+                portal=portal,
+                schedule=Schedule(rests_until=rests_until, clock=self.clock, jitter=chance.uniform),
                 commands=Turns(self),
-                rests_until=rests_until,
             )
             for number in range(STUDENTS)
         ]
@@ -147,7 +146,7 @@ class Fleet:
         return SlowPortal(self.server, self.clock, profile, pause)
 
     def wait(self, turns: Turns, within: float) -> None:
-        """Hand the turn on until the wait is over; on a monitor's thread."""
+        """Give the turn to the other monitors until the wait is over; on a monitor's thread."""
         self._enter(turns, within)
         self._idle.release()
         assert turns.turn.wait(60)
@@ -163,7 +162,7 @@ class Fleet:
             assert self._idle.acquire(timeout=60)
 
     def runs_until(self, second: float) -> None:
-        """Let the monitors take their turns until this second."""
+        """Let the monitors take turns until this second."""
         while self._waits and self._waits[0][0] <= second:
             until, _, turns = heapq.heappop(self._waits)
             self.clock.advance(until - self.clock.passed)
@@ -180,16 +179,16 @@ class Fleet:
         assert all(monitor.join(60) for monitor in self.monitors)
 
     def keeps_the_limits(self) -> None:
-        """Prove both limits for all that the portal has seen."""
+        """Assert both limits for all requests to the portal."""
         assert self.server.most_sign_ins <= SIGN_INS
         assert most_within(1.0, self.server.loaded_at) <= LOADS_PER_SECOND
 
 
 def most_within(span: float, times: list[float]) -> int:
-    """Return how many of the times (in order) at most lie within a span (seconds)."""
+    """Return the highest number of times (sorted) within a span (seconds)."""
     most, first = 0, 0
     for last, time in enumerate(times):
-        while times[first] <= time - span + 1e-4:  # the made-up clock counts whole microseconds
+        while times[first] <= time - span + 1e-4:  # the fake clock counts whole microseconds
             first += 1
         most = max(most, last - first + 1)
     return most
@@ -203,16 +202,16 @@ def fleet() -> Iterator[Fleet]:
 
 
 def test_start_of_all(fleet: Fleet) -> None:
-    """Sixty that start at once, as after a restart, are all signed in soon, with both limits kept."""
+    """Sixty monitors that start at once, as after a restart, are signed in soon, within both limits."""
     fleet.starts()
     fleet.runs_until(120)
     assert len(fleet.server.signed_in) == STUDENTS
-    assert fleet.server.most_sign_ins == SIGN_INS  # the limit was met, not just never reached
+    assert fleet.server.most_sign_ins == SIGN_INS  # the limit was reached
     fleet.keeps_the_limits()
 
 
 def test_sign_ins_count_as_loads(fleet: Fleet) -> None:
-    """The reload that each sign-in ends in counts: it comes when the portal wants it, so over ten seconds."""
+    """The reload at the end of each sign-in counts as a load; the portal chooses its moment, so over ten seconds."""
     fleet.server.sign_in_takes = 0.05
     fleet.starts()
     fleet.runs_until(40)
@@ -222,7 +221,7 @@ def test_sign_ins_count_as_loads(fleet: Fleet) -> None:
 
 
 def test_after_an_outage(fleet: Fleet) -> None:
-    """Sixty whose portal comes back without their sessions come in again with both limits kept."""
+    """Sixty monitors whose sessions are lost in an outage sign in again within both limits."""
     fleet.starts()
     fleet.runs_until(100)
     fleet.server.up = False
@@ -235,7 +234,7 @@ def test_after_an_outage(fleet: Fleet) -> None:
 
 
 def test_wake_up_before_the_hours() -> None:
-    """Sixty that rested are all signed in when the hours begin, with both limits kept."""
+    """Sixty resting monitors are signed in when the active hours begin, within both limits."""
     opens_after = 3600.0
 
     def rests_until(now: datetime) -> datetime | None:

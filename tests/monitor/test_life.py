@@ -1,14 +1,16 @@
-"""A monitor's life: starting, the pace of its reloads, what its status says, and stopping within one command."""
+"""A monitor's life: start, interval of its reloads, status, and stopping."""
 
 import threading
 from datetime import timedelta
 
 import pytest
 
-from lessons.events import Event, State
-from monitor import AttendanceMonitor, Commands
+from lessons.commands import Commands
+from lessons.events import Event, MonitorState
+from monitor import AttendanceMonitor
 from portal.errors import BrowserFailed, PortalUnavailable
 from portal.limits import Pause
+from portal.session import PortalAccess
 from portal.views import Reading
 from tests.fakes import ALGORITHMS, LOGIN, FakeClock, FakePortal, shows
 from tests.monitor.scene import MONDAY_MORNING, Scene
@@ -23,41 +25,41 @@ def scene() -> Scene:
 
 class TestPace:
     def test_interval(self, scene: Scene) -> None:
-        """The page is loaded again at the set interval."""
+        """The page is reloaded at the configured interval."""
         scene.run(70)
         assert scene.portal.loaded_at == pytest.approx([0, 20, 40, 60], abs=0.1)
 
     @pytest.mark.parametrize(("chosen", "interval"), [("low", 17), ("high", 23)])
     def test_jitter(self, chosen: str, interval: float) -> None:
-        """Each interval varies by fifteen per cent either way, so that students do not load in step."""
+        """Each interval varies by fifteen per cent either way, so that monitors do not load in step."""
         scene = Scene(jitter=lambda low, high: low if chosen == "low" else high)
         scene.run(50)
         assert scene.portal.loaded_at == pytest.approx([0, interval, 2 * interval], abs=0.1)
 
     def test_turn_to_load(self, scene: Scene) -> None:
-        """The installation's bound on loads holds: a monitor waits for its turn."""
+        """A monitor waits for its turn within the installation's rate limit."""
         for _ in range(30):
             scene.limits.wait_for_load(lambda _seconds: None)
         scene.run(10)
         assert scene.portal.loaded_at == pytest.approx([3.0], abs=0.01)
 
     def test_quiet_page(self, scene: Scene) -> None:
-        """Between reloads the page itself waits for a change, two seconds at a time; without one nothing is done."""
+        """Between reloads the page waits for a change, two seconds at a time; without one nothing is done."""
         scene.portal.page = shows(marked=(ALGORITHMS,))
         scene.run(19)
         assert scene.portal.count("load") == 1
-        assert scene.told == []
+        assert scene.reported == []
         assert scene.portal.waits == pytest.approx([2.0] * 10)
 
     def test_while_a_lesson_is_offered(self) -> None:
-        """While a lesson is offered no command waits for the page: it is looked at once a second instead."""
+        """While a lesson is offered commands don't wait for the page, which is checked once a second instead."""
         scene = Scene("manual")
         scene.portal.page = shows(ALGORITHMS)
         scene.run(19.5)
         assert scene.portal.waits == [0.0] * 19
 
     def test_nothing_new(self, scene: Scene) -> None:
-        """Where a load would show nothing new there is none, and the check counts all the same: pace and status."""
+        """If a load would show nothing new the page is not loaded, and the check counts all the same."""
         scene.portal.same.extend([None, True, True, False])
         seen = []
         scene.commands.at(45, lambda: seen.append(scene.monitor.status))
@@ -68,7 +70,7 @@ class TestPace:
         assert status.last_check - MONDAY_MORNING == pytest.approx(timedelta(seconds=40), abs=timedelta(seconds=0.1))
 
     def test_question_counts_as_a_load(self, scene: Scene) -> None:
-        """The question to the portal waits for its turn in the installation's bound, as a load does."""
+        """The request for the initial state waits for its turn in the rate limit, as a load does."""
         scene.portal.same.extend([None, True])
 
         def others_load() -> None:
@@ -84,7 +86,7 @@ class TestPace:
         assert last_check - MONDAY_MORNING == pytest.approx(timedelta(seconds=22), abs=timedelta(seconds=0.2))
 
     def test_load_after_the_question(self, scene: Scene) -> None:
-        """A question that tells of something new and the load after it take two turns."""
+        """A request whose answer is "something new" and the load after it take two turns."""
         scene.portal.same.extend([None, False])
 
         def others_load() -> None:
@@ -99,15 +101,15 @@ class TestPace:
 
 class TestStatus:
     def test_steps(self, scene: Scene) -> None:
-        """The status goes from starting over signing in to watching, and ends as stopped."""
+        """The status goes from starting to signing in, watching and stopped."""
         states = [scene.monitor.status.state]
         scene.portal.page = LOGIN
         scene.run(30)
         states += [status.state for status in scene.statuses]
-        assert states == [State.STARTING, State.SIGNING_IN, State.WATCHING, State.STOPPED]
+        assert states == [MonitorState.STARTING, MonitorState.SIGNING_IN, MonitorState.WATCHING, MonitorState.STOPPED]
 
     def test_times(self, scene: Scene) -> None:
-        """While watching, the status says since when, when the page was last checked and when it will be again."""
+        """While watching, the status has the times of its beginning, the last check and the next check."""
         seen = []
         scene.commands.at(25, lambda: seen.append(scene.monitor.status))
         scene.run(30)
@@ -119,7 +121,7 @@ class TestStatus:
         assert status.next_check - MONDAY_MORNING == pytest.approx(timedelta(seconds=40), abs=timedelta(seconds=0.1))
 
     def test_next_check_after_a_look(self, scene: Scene) -> None:
-        """A look at a page that changed by itself does not make the status forget when the next reload comes."""
+        """Reading a page that changed by itself keeps the time of the next reload in the status."""
         seen = []
         scene.commands.at(5, lambda: scene.portal.show(shows(ALGORITHMS)))
         scene.commands.at(10, lambda: seen.append(scene.monitor.status.next_check))
@@ -131,7 +133,7 @@ class TestStatus:
 
 class TestStopping:
     def test_while_watching(self, scene: Scene) -> None:
-        """A stop command ends the wait in the same moment: browser ended, one last word, thread gone."""
+        """A stop command ends the wait at once: the browser is ended, one last event is reported, the thread ends."""
         scene.run(7.3)
         assert scene.clock.passed == pytest.approx(7.3)
         assert scene.notes == ["open", "load", "end"]
@@ -142,7 +144,7 @@ class TestStopping:
         "page", [PortalUnavailable("HTTP 503"), BrowserFailed("gone"), LOGIN], ids=["waiting", "no browser", "watching"]
     )
     def test_at_any_time(self, scene: Scene, page: Reading | Exception) -> None:
-        """Also in the middle of a long pause a stop command is served at once, and nothing is left open."""
+        """A stop command is executed at once also during a long pause, and no browser is left open."""
         scene.portal.page = page
         scene.run(200)
         assert scene.clock.passed == pytest.approx(200)
@@ -150,7 +152,7 @@ class TestStopping:
         assert scene.events[-1].event is Event.STOPPED
 
     def test_while_waiting_for_a_turn(self, scene: Scene) -> None:
-        """A monitor that waits for its turn to load stops at once, too."""
+        """A monitor that waits for its turn to load stops at once."""
         for _ in range(1000):
             scene.limits.wait_for_load(lambda _seconds: None)
         scene.run(5)
@@ -158,14 +160,14 @@ class TestStopping:
         assert scene.notes == ["open", "end"]
 
     def test_before_anything_else(self, scene: Scene) -> None:
-        """Stopped before its thread has done anything, a monitor does not even load the page."""
+        """A monitor that is stopped before its thread has done anything does not load the page."""
         scene.limits.wait_for_load(lambda _seconds: None)  # so that there is something to wait for
         scene.monitor.stop()
         scene.run(60)
         assert scene.notes == ["open", "end"]
 
     def test_commands_after_the_end(self, scene: Scene) -> None:
-        """Commands for a monitor that has ended do no harm."""
+        """Commands for a monitor that has ended do nothing."""
         scene.run(1)
         scene.monitor.stop()
         scene.monitor.set_mode("manual")
@@ -176,13 +178,13 @@ class TestStopping:
 
 class TestThread:
     def test_callbacks(self, scene: Scene) -> None:
-        """Both callbacks are called on the monitor's own thread, which a stuck program does not wait for."""
+        """Both callbacks are called on the monitor's thread."""
         scene.portal.page = shows(ALGORITHMS)
         scene.run(1)
         assert scene.threads == {"monitor-501"}
 
     def test_started_twice(self, scene: Scene) -> None:
-        """A second start is harmless, while it runs and after its end."""
+        """A second start does nothing, while the monitor runs and after its end."""
         scene.commands.at(5, scene.monitor.start)
         scene.run(30)
         scene.monitor.start()
@@ -190,12 +192,12 @@ class TestThread:
         assert not scene.monitor.is_running()
 
     def test_join_before_the_start(self, scene: Scene) -> None:
-        """A monitor that was never started has nothing to wait for."""
+        """Joining a monitor that was never started returns at once."""
         assert scene.monitor.join(0)
         assert not scene.monitor.is_running()
 
     def test_real_queue(self) -> None:
-        """With the real queue and the real clock a command reaches a waiting monitor, and the program may end."""
+        """With the real queue and the real clock a command reaches a waiting monitor."""
         portal, watching, stopped = FakePortal(FakeClock()), threading.Event(), threading.Event()
         monitor = AttendanceMonitor(
             "a_student",
@@ -203,7 +205,7 @@ class TestThread:
             "automatic",
             lambda *_told: None,
             lambda _name, event: (watching if event.event is Event.WATCHING else stopped).set(),
-            open_portal=portal.opener,
+            portal=PortalAccess(portal.opener),
         )
         monitor.start()
         assert watching.wait(20)
@@ -214,10 +216,10 @@ class TestThread:
         assert monitor.join(20)
 
     def test_hung_browser(self) -> None:
-        """A browser that hangs is killed from outside when waiting for the monitor takes too long."""
+        """A hung browser is killed from outside when the monitor does not end in time."""
         hung = HungPortal(FakeClock())
         monitor = AttendanceMonitor(
-            "a_student", "x", "automatic", lambda *_told: None, lambda *_event: None, open_portal=hung.opener
+            "a_student", "x", "automatic", lambda *_told: None, lambda *_event: None, portal=PortalAccess(hung.opener)
         )
         monitor.start()
         assert hung.hangs.wait(20)
@@ -228,7 +230,7 @@ class TestThread:
 
 
 class HungPortal(FakePortal):
-    """A browser that does not answer until it is killed."""
+    """A browser that hangs until it is killed."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
@@ -250,7 +252,7 @@ class HungPortal(FakePortal):
 
 class TestQueue:
     def test_order(self) -> None:
-        """Commands come out in the order in which they went in."""
+        """Commands come out in the order in which they were put in."""
         commands, served = Commands(), list[int]()
         for number in range(3):
             commands.put(lambda number=number: served.append(number))  # type: ignore[misc]
@@ -260,5 +262,5 @@ class TestQueue:
 
     @pytest.mark.parametrize("within", [0, -1, 0.001])
     def test_nothing_to_do(self, within: float) -> None:
-        """Without a command the queue gives up after the time it was given, also where that has passed already."""
+        """Without a command the queue returns None after the given time, also if that has passed already."""
         assert Commands().next(within) is None

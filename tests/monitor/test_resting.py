@@ -1,11 +1,11 @@
-"""When nothing is to be watched: no browser, and back in time."""
+"""Resting: no browser while there is nothing to watch, and signed in again in time."""
 
 from datetime import datetime, timedelta
 
 import pytest
 
-from lessons.events import Event, State
-from monitor import WAKE_AHEAD
+from lessons.events import Event, MonitorState
+from lessons.schedule import WAKE_AHEAD
 from portal.errors import PortalUnavailable, SessionLost
 from tests.fakes import ALGORITHMS, LOGIN, shows
 from tests.monitor.scene import MONDAY_MORNING, Scene
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 
 class Rest:
-    """Rests in given spans (seconds from the beginning); a test may change them."""
+    """Rests in given spans (seconds from the beginning), which a test may change."""
 
     def __init__(self, *spans: tuple[float, float]) -> None:
         self.spans = list(spans)
@@ -26,7 +26,7 @@ class Rest:
 
 
 def test_begins_outside() -> None:
-    """Outside of the hours there is no browser; before they begin the student is signed in."""
+    """Outside of the active hours there is no browser; shortly before they begin the student is signed in."""
     scene = Scene(rests_until=Rest((0, 3600)).until)
     scene.portal.page = LOGIN
     scene.run(3590)
@@ -38,19 +38,19 @@ def test_begins_outside() -> None:
 
 
 def test_hours_end() -> None:
-    """When the hours are over the browser is ended, the session kept, and the state says until when."""
+    """At the end of the active hours the browser is ended, the session kept, and the status has the end of the rest."""
     scene = Scene(rests_until=Rest((100, 10_000)).until)
     scene.run(500)
     assert scene.portal.notes.count("open") == 1
     assert scene.portal.count("end") == 1
     assert scene.portal.count("leave") == 0
-    resting = next(status for status in scene.statuses if status.state is State.RESTING)
+    resting = next(status for status in scene.statuses if status.state is MonitorState.RESTING)
     assert resting.next_check == MONDAY_MORNING + timedelta(seconds=10_000)
     assert scene.count(Event.RESTING) == 1
 
 
 def test_skipped_while_watching() -> None:
-    """A student who skips the day is left alone at once, also by a lesson that was open, and taken up at a word."""
+    """Skipping the day stops watching at once, without a report of the open lesson; watching resumes on request."""
     rest = Rest()
     scene = Scene("manual", rests_until=rest.until)
     scene.portal.page = shows(ALGORITHMS)
@@ -60,15 +60,15 @@ def test_skipped_while_watching() -> None:
         scene.portal.page = shows()
         scene.monitor.look_again()
 
-    def go_on() -> None:
+    def resume() -> None:
         rest.spans.clear()
         scene.monitor.look_again()
 
     scene.commands.at(30, skip)
-    scene.commands.at(300, go_on)
+    scene.commands.at(300, resume)
     scene.run(400)
     assert scene.portal.count("open") == 2
-    assert 30 < scene.portal.opened_at[1] - 0 <= 302
+    assert 30 < scene.portal.opened_at[1] <= 302
     assert scene.count(Event.LESSON_CLOSED) == 0
 
 
@@ -80,7 +80,7 @@ def test_stopped_while_resting() -> None:
 
 
 def test_sessions_that_never_hold_are_trouble() -> None:
-    """A portal that loses each session again and again becomes trouble that is told, not a silent loop."""
+    """A portal that loses each session is reported as trouble."""
     scene = Scene()
     scene.portal.loads.extend([LOGIN] * 1000)
     scene.portal.sign_ins.extend([SessionLost("Время сеанса истекло")] * 1000)
@@ -89,7 +89,7 @@ def test_sessions_that_never_hold_are_trouble() -> None:
 
 
 def test_leaving_the_portal() -> None:
-    """Stopping at the student's wish lets the portal's session go; stopping with the process keeps it."""
+    """Stopping for the student ends the portal's session; stopping with the process keeps it."""
     for leave in (True, False):
         scene = Scene()
         scene.commands.at(30, lambda leave=leave, scene=scene: scene.monitor.stop(leave_portal=leave))  # type: ignore[misc]
@@ -99,7 +99,7 @@ def test_leaving_the_portal() -> None:
 
 
 def test_skipped_while_the_portal_is_down() -> None:
-    """A day skipped during an outage closes the browser at once; nothing is marked when the portal is back."""
+    """Skipping the day during an outage ends the browser at once; nothing is marked when the portal is back."""
     rest = Rest()
     scene = Scene(rests_until=rest.until)
 
@@ -111,15 +111,15 @@ def test_skipped_while_the_portal_is_down() -> None:
     scene.commands.at(200, skip)
     scene.commands.at(210, lambda: scene.portal.show(shows(ALGORITHMS)))
     scene.commands.at(205, lambda: states.append(scene.monitor.status.state))
-    states: list[State] = []
+    states: list[MonitorState] = []
     scene.run(2000)
-    assert states == [State.RESTING]
+    assert states == [MonitorState.RESTING]
     assert scene.portal.count("end") == 1
     assert scene.portal.count("click Algorithms") == 0
 
 
 def test_skipped_while_signing_in() -> None:
-    """A day skipped while the student waits to be signed in is not marked by the reading that follows."""
+    """If the day is skipped while a sign-in waits, the reading after the sign-in marks nothing."""
     rest = Rest()
     scene = Scene(rests_until=rest.until)
     scene.portal.page = LOGIN
@@ -136,12 +136,12 @@ def test_skipped_while_signing_in() -> None:
     scene.commands.at(6, lambda: places[0].__exit__(None, None, None))
     scene.run(300)
     assert len(scene.portal.credentials) == 1
-    assert scene.told == []
+    assert scene.reported == []
     assert scene.portal.count("end") == 1
 
 
 def test_hours_end_while_the_portal_is_down() -> None:
-    """The end of the hours closes the browser also where the portal does not answer."""
+    """The end of the active hours ends the browser also while the portal does not answer."""
     scene = Scene(rests_until=Rest((600, 10_000)).until)
     scene.portal.page = PortalUnavailable("down")
     scene.run(2000)
@@ -151,23 +151,23 @@ def test_hours_end_while_the_portal_is_down() -> None:
 
 
 def test_up_early_marks_nothing() -> None:
-    """Who is signed in before the hours begin is marked when they have begun, not before."""
+    """A lesson that is open before the active hours is marked when they begin."""
     scene = Scene(rests_until=Rest((0, 3600)).until)
     scene.portal.page = shows(ALGORITHMS)
     scene.run(3700)
     assert scene.portal.loaded_at[0] < 3600
-    assert 3600 <= scene.told_at("marked Algorithms") <= 3600 + 25
+    assert 3600 <= scene.reported_at("marked Algorithms") <= 3600 + 25
 
 
 def test_clock_set_forward_while_resting() -> None:
-    """A machine that slept, or whose clock was set, wakes its monitors by the wall clock, within a minute."""
+    """A resting monitor looks at the wall clock each minute, in case the machine slept or the clock was set."""
     scene = Scene(rests_until=Rest((0, 36_000)).until)
     scene.run(100)
     assert max(scene.commands.pauses) <= 60
 
 
-def test_stopped_while_resting_lets_the_portal_go() -> None:
-    """Stopping at the student's wish lets the session go also where no browser is open; a restart keeps it."""
+def test_stopped_while_resting_ends_the_session() -> None:
+    """Stopping for the student ends the portal's session also without an open browser; a restart keeps it."""
     for leave in (True, False):
         scene = Scene(rests_until=Rest((0, 10_000)).until)
         scene.commands.at(30, lambda leave=leave, scene=scene: scene.monitor.stop(leave_portal=leave))  # type: ignore[misc]

@@ -1,10 +1,10 @@
-"""What a monitor does when something is wrong: sign in again, wait longer each time, open a new browser, or stop."""
+"""A monitor in trouble signs in again, waits longer each time, opens a new browser, or stops."""
 
 from itertools import pairwise
 
 import pytest
 
-from lessons.events import Event, State, StatusEvent
+from lessons.events import Event, MonitorState, StatusEvent
 from portal.errors import (
     AccountBlocked,
     BrowserFailed,
@@ -21,7 +21,7 @@ from tests.monitor.scene import Scene
 pytestmark = pytest.mark.unit
 
 
-WORDS = "Неверный логин или пароль."
+TEXT = "Неверный логин или пароль."
 EXPIRED = Reading(View.SESSION_LOST, "Время сеанса истекло")
 
 
@@ -36,41 +36,41 @@ def gaps(times: list[float]) -> list[float]:
 
 class TestSigningIn:
     def test_with_the_account(self, scene: Scene) -> None:
-        """Where the portal asks for it the monitor signs in with the student's account, once, and watches."""
+        """If the portal shows the login view, the monitor signs in once with the student's account, and watches."""
         scene.portal.page = LOGIN
         scene.portal.sign_ins.append(shows(ALGORITHMS))
         scene.run(60)
         assert scene.portal.credentials == [("a_student", "correct horse")]
         assert [event.event for event in scene.events] == [Event.SIGNING_IN, Event.WATCHING, Event.STOPPED]
-        assert scene.told == ["marked Algorithms"]
+        assert scene.reported == ["marked Algorithms"]
 
     def test_session_is_still_there(self, scene: Scene) -> None:
-        """With a session from before nobody signs in."""
+        """With a session that is still valid there is no sign-in."""
         scene.run(60)
         assert scene.portal.credentials == []
 
     @pytest.mark.parametrize("gone", [EXPIRED, LOGIN, Reading(View.COMMUNICATION, "Проблема со связью")])
     def test_session_ends_between_reloads(self, scene: Scene, gone: Reading) -> None:
-        """A session that ends is taken up again within seconds, without a word of trouble."""
+        """After the end of a session the monitor signs in again within seconds and reports no trouble."""
         scene.portal.loads.extend([NOTHING, LOGIN])
         scene.portal.sign_ins.append(shows(ALGORITHMS))
         scene.commands.at(5, lambda: scene.portal.show(gone))
         scene.run(60)
-        assert scene.told == ["marked Algorithms"]
-        assert scene.told_at("marked Algorithms") < 8
+        assert scene.reported == ["marked Algorithms"]
+        assert scene.reported_at("marked Algorithms") < 8
         assert len(scene.portal.credentials) == 1
         assert scene.portal.count("open") == 1
         assert not {Event.TROUBLE, Event.UNKNOWN_VIEW, Event.LESSON_CLOSED} & {each.event for each in scene.events}
 
     def test_session_ends_with_a_reload(self, scene: Scene) -> None:
-        """A reload that shows the login view is a new sign-in, without a word of trouble."""
+        """A reload that shows the login view leads to a sign-in and is not reported as trouble."""
         scene.portal.loads.extend([NOTHING, LOGIN])
         scene.run(60)
         assert len(scene.portal.credentials) == 1
         assert scene.count(Event.TROUBLE) == 0
 
     def test_sessions_that_never_hold(self, scene: Scene) -> None:
-        """A portal that loses every session at once is asked less and less often, not twice a second."""
+        """A portal that loses every session at once is loaded less and less often, not twice a second."""
         scene.portal.loads.extend([LOGIN] * 10_000)
         scene.portal.sign_ins.extend([SessionLost("Проблема со связью")] * 10_000)
         scene.run(600)
@@ -78,24 +78,24 @@ class TestSigningIn:
         assert gaps(scene.portal.loaded_at)[-1] > 20
 
     @pytest.mark.parametrize(
-        "refused", [SignInRefused(WORDS), Reading(View.REFUSED, WORDS)], ids=["as error", "as reading"]
+        "refused", [SignInRefused(TEXT), Reading(View.REFUSED, TEXT)], ids=["as error", "as reading"]
     )
     def test_wrong_password(self, scene: Scene, refused: SignInRefused | Reading) -> None:
-        """A wrong password is tried exactly once; the monitor ends with the portal's own words."""
+        """A wrong password is tried exactly once; the monitor ends with the portal's text."""
         scene.portal.page = LOGIN
         scene.portal.sign_ins.append(refused)
         scene.run(3600)
         assert len(scene.portal.credentials) == 1
-        assert scene.events[-1] == StatusEvent(Event.REFUSED, WORDS)
+        assert scene.events[-1] == StatusEvent(Event.REFUSED, TEXT)
         assert scene.count(Event.REFUSED) == 1
         assert scene.count(Event.STOPPED) == 0
         assert scene.notes[-1] == "end"
-        assert (scene.monitor.status.state, scene.monitor.status.trouble) == (State.STOPPED, WORDS)
+        assert (scene.monitor.status.state, scene.monitor.status.trouble) == (MonitorState.STOPPED, TEXT)
         assert scene.clock.passed < 60
 
     @pytest.mark.parametrize("where", ["load", "sign-in", "sign-in reading"])
     def test_blocked_account(self, scene: Scene, where: str) -> None:
-        """A blocked account ends the monitor with the portal's words, wherever the portal says so."""
+        """A blocked account ends the monitor with the portal's text, at whichever step the portal shows it."""
         words = "Пайдаланушы бұғатталған. Себеп: төлем"
         blocked = Reading(View.BLOCKED, words)
         scene.portal.page = blocked if where == "load" else LOGIN
@@ -106,7 +106,7 @@ class TestSigningIn:
         assert scene.notes[-1] == "end"
 
     def test_place_for_signing_in(self, scene: Scene) -> None:
-        """While others hold all places for signing in the monitor waits, and stops at once when told."""
+        """While others hold all sign-in places the monitor waits, and stops at once on command."""
         scene.portal.page = LOGIN
         places = [scene.limits.sign_in(lambda _seconds: None) for _ in range(3)]
         for place in places:
@@ -121,7 +121,7 @@ class TestSigningIn:
 
 class TestPauses:
     def test_longer_each_time(self) -> None:
-        """After trouble the pause doubles each time up to five minutes, and every trouble is told with its words."""
+        """After trouble the pause doubles each time up to five minutes, and each trouble is reported with its text."""
         scene = Scene(jitter=lambda _low, high: high)
         scene.portal.page = PortalUnavailable("HTTP 503")
         scene.run(1600)
@@ -132,7 +132,7 @@ class TestPauses:
         assert scene.portal.count("open") == 1
 
     def test_jitter(self) -> None:
-        """Pauses vary, so that many monitors do not come back in the same second; none is longer than five minutes."""
+        """Pauses vary, so that many monitors do not return in the same second; none is longer than five minutes."""
         scene = Scene(jitter=lambda low, _high: low)
         scene.portal.page = PortalUnavailable("HTTP 503")
         scene.run(2000)
@@ -140,7 +140,7 @@ class TestPauses:
         assert max(gaps(scene.portal.loaded_at)) == pytest.approx(210, abs=1)
 
     def test_recovery(self, scene: Scene) -> None:
-        """When the portal is back the monitor watches again and says so; the next trouble begins with a short pause."""
+        """When the portal is back the monitor watches again and reports it; the next trouble has a short pause."""
         down = PortalUnavailable("HTTP 503")
         scene.portal.loads.extend([down, down, down, NOTHING, down, NOTHING])
         scene.run(200)
@@ -155,62 +155,62 @@ class TestPauses:
         assert scene.statuses[-2].trouble == ""
 
     def test_days_of_trouble(self, scene: Scene) -> None:
-        """A portal that is down for a week is waited out: the monitor is there when it comes back."""
+        """After a week of outage the monitor is still running and marks."""
         week = 7 * 24 * 3600
         scene.portal.page = PortalUnavailable("HTTP 503")
         scene.commands.at(week, lambda: scene.portal.show(shows(ALGORITHMS)))
         scene.run(week + 600)
         assert scene.count(Event.FAILED) == 0
-        assert scene.told == ["marked Algorithms"]
+        assert scene.reported == ["marked Algorithms"]
 
     @pytest.mark.parametrize("view", [View.SESSION_LOST, View.COMMUNICATION])
     def test_notification_on_a_fresh_page(self, scene: Scene, view: View) -> None:
-        """A page that has lost its session as soon as it is loaded is trouble, told with the portal's words."""
+        """A page without a session right after its load is reported as trouble with the portal's text."""
         scene.portal.page = Reading(view, "Проблема со связью")
         scene.run(100)
         assert scene.events[0] == StatusEvent(Event.TROUBLE, "Проблема со связью")
         assert scene.portal.count("load") < 8
 
     def test_unknown_view(self, scene: Scene) -> None:
-        """A page that no rule knows is never taken for "nothing to do": it is told, and looked at again."""
+        """An unknown page is never taken for "nothing to do": it is reported, and read again later."""
         scene.portal.loads.extend([Reading(View.UNKNOWN), Reading(View.UNKNOWN), shows(ALGORITHMS)])
         scene.run(60)
         assert scene.count(Event.UNKNOWN_VIEW) == 2
         assert scene.count(Event.TROUBLE) == 0
-        assert scene.told == ["marked Algorithms"]
+        assert scene.reported == ["marked Algorithms"]
 
     def test_page_moves(self, scene: Scene) -> None:
-        """A page that is re-drawn under the monitor's hands is loaded again at once, without a word."""
+        """A page that is redrawn during a click is loaded again at once and not reported."""
         scene.portal.page = shows(ALGORITHMS)
         scene.portal.clicks.append(PageChanged("the lesson's button is not there any more"))
         scene.run(60)
-        assert scene.told == ["marked Algorithms"]
-        assert scene.told_at("marked Algorithms") < 2
+        assert scene.reported == ["marked Algorithms"]
+        assert scene.reported_at("marked Algorithms") < 2
         assert scene.count(Event.TROUBLE) == 0
 
     def test_status_while_waiting(self, scene: Scene) -> None:
-        """While the monitor waits its status says since when, why, and when it tries again."""
+        """While the monitor waits its status has the beginning, the reason and the time of the next try."""
         scene.portal.page = PortalUnavailable("HTTP 503")
         scene.run(3)
-        waiting = scene.statuses[1]  # told with the second trouble
-        assert (waiting.state, waiting.trouble) == (State.WAITING, "HTTP 503")
+        waiting = scene.statuses[1]  # reported with the second trouble
+        assert (waiting.state, waiting.trouble) == (MonitorState.WAITING, "HTTP 503")
         assert waiting.next_check is not None
         assert (waiting.next_check - waiting.since).total_seconds() == pytest.approx(1.7 + 3.4, abs=0.01)
 
 
 class TestBrowsers:
     def test_fails_while_watching(self, scene: Scene) -> None:
-        """A browser that fails is let go, and a new one goes on with the same profile."""
+        """A browser that fails is ended, and a new one continues with the same profile."""
         scene.portal.looks.append(BrowserFailed("Chrome is gone"))
         scene.commands.at(10, lambda: scene.portal.show(shows(ALGORITHMS)))
         scene.run(60)
         assert [note for note in scene.notes if note in ("open", "end")] == ["open", "end", "open", "end"]
         assert len(set(scene.portal.profiles)) == 1
         assert scene.only(Event.TROUBLE).text == "Chrome is gone"
-        assert scene.told == ["marked Algorithms"]
+        assert scene.reported == ["marked Algorithms"]
 
     def test_can_not_be_opened(self, scene: Scene) -> None:
-        """Browsers that do not start are tried at growing pauses until one does."""
+        """Browsers that do not start are tried again with growing pauses until one does."""
         scene.portal.opens.extend([BrowserFailed("did not start")] * 4)
         scene.run(100)
         assert gaps(scene.portal.opened_at) == pytest.approx([1.7, 3.4, 6.8, 13.6], abs=0.1)
@@ -218,14 +218,14 @@ class TestBrowsers:
         assert scene.count(Event.WATCHING) == 1
 
     def test_fails_with_every_load(self, scene: Scene) -> None:
-        """A browser that fails with each load costs growing pauses, and every one of them is let go."""
+        """Browsers that fail with each load are opened with growing pauses, and every one of them is ended."""
         scene.portal.page = BrowserFailed("the page did not answer the driver in time")
         scene.run(1000)
         assert scene.portal.count("open") == scene.portal.count("end") < 15
         assert gaps(scene.portal.opened_at)[-1] > 100
 
-    def test_is_let_go_before_the_pause(self, scene: Scene) -> None:
-        """A failed browser is ended at once; it does not hold its memory through five minutes of waiting."""
+    def test_is_ended_before_the_pause(self, scene: Scene) -> None:
+        """A failed browser is ended at once, not after a pause of up to five minutes."""
         scene.portal.page = BrowserFailed("Chrome is gone")
         ended = []
         scene.commands.at(0.5, lambda: ended.append(scene.portal.count("end")))
@@ -233,14 +233,14 @@ class TestBrowsers:
         assert ended == [1]
 
     def test_none_on_this_machine(self, scene: Scene) -> None:
-        """Without any browser the monitor ends at once, with what to install."""
+        """Without a browser on the machine the monitor ends at once, with the text that says what to install."""
         scene.portal.opens.append(BrowserMissing("there is no Chrome: install chromium"))
         scene.run(100)
         assert scene.events == [StatusEvent(Event.NO_BROWSER, "there is no Chrome: install chromium")]
         assert scene.portal.count("open") == 1
 
-    def test_mistake_of_ours(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-        """An error that nobody foresaw ends the monitor with a word and its cause in the log, not in silence."""
+    def test_unforeseen_error(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+        """An unforeseen error ends the monitor with an event and a traceback in the log."""
         scene.portal.page = ZeroDivisionError("a mistake")
         scene.run(100)
         assert [event.event for event in scene.events] == [Event.FAILED]

@@ -1,1 +1,1 @@
-"""portal: page objects and Chrome, on the simulator and on the real Vaadin."""
+"""portal/: page objects and Chrome, against the simulator and the real Vaadin."""

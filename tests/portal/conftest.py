@@ -1,4 +1,4 @@
-"""A portal (the simulator, then the one on the real toolkit) and Chromes at it."""
+"""Fixtures: a portal (the simulator, then the one on Vaadin) and Chromes that show it."""
 
 import time
 from collections.abc import Iterator
@@ -6,16 +6,15 @@ from contextlib import ExitStack
 
 import pytest
 
-from core.clock import SystemClock
 from portal.browser import Browser
 from portal.session import ChromePortal
 from tests.e2e.people import Portal
-from tests.portal.browsers import LESSON, PASSWORD, USERNAME, OpenBrowser, chromes
+from tests.portal.browsers import LESSON, PASSWORD, USERNAME, OpenBrowser, chromes, page_of
 
 
 @pytest.fixture(params=["simulated", pytest.param("vaadin", marks=pytest.mark.vaadin)])
 def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
-    """Give a portal with one student and no lesson: the simulator, then the one on the real toolkit."""
+    """A portal with one student and no lesson: the simulator, then the one on Vaadin."""
     portal = Portal(request.getfixturevalue(f"{request.param}_portal_url"))
     portal.reset()
     portal.has_student(USERNAME, PASSWORD)
@@ -25,7 +24,7 @@ def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
 
 @pytest.fixture(scope="module")
 def open_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBrowser]:
-    """Give the module's browser of a kind, opened by the first test that needs it."""
+    """Open a browser of a kind once per module."""
     opened: dict[str, Browser] = {}
     with ExitStack() as at_the_end:
 
@@ -41,7 +40,7 @@ def open_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBrows
 
 @pytest.fixture
 def browser(request: pytest.FixtureRequest, open_browser: OpenBrowser) -> Browser:
-    """Give a browser without cookies: the headless shell, or the one that the test is parametrized with."""
+    """A browser without cookies: the headless shell, or the kind with which the test is parametrized."""
     browser = open_browser(getattr(request, "param", "headless-shell"))
     command = {"cmd": "Network.clearBrowserCookies", "params": {}}
     browser.driver.execute("executeCdpCommand", command)
@@ -50,8 +49,8 @@ def browser(request: pytest.FixtureRequest, open_browser: OpenBrowser) -> Browse
 
 @pytest.fixture
 def page(browser: Browser, portal: Portal) -> Iterator[ChromePortal]:
-    """Give the page objects at the portal's login view, in Russian."""
-    page = ChromePortal(browser, portal.address, time.sleep, SystemClock())
+    """The portal at its login view, in Russian."""
+    page = page_of(browser, portal.address)
     page.load(portal.address)
     yield page
     browser.driver.get("about:blank")
@@ -59,21 +58,21 @@ def page(browser: Browser, portal: Portal) -> Iterator[ChromePortal]:
 
 @pytest.fixture
 def signed_in(browser: Browser, portal: Portal, page: ChromePortal) -> ChromePortal:
-    """Give the page objects of a student who is in; only the way there is hurried."""
-    hurried = ChromePortal(browser, portal.address, lambda _: time.sleep(0.01), SystemClock())
-    hurried.settle()
-    hurried.sign_in(USERNAME, PASSWORD)
+    """The portal with the student signed in; only the sign-in itself uses shorter pauses."""
+    quick = page_of(browser, portal.address, lambda _: time.sleep(0.01))
+    quick.settle()
+    quick.sign_in(USERNAME, PASSWORD)
     return page
 
 
 @pytest.fixture
 def number(portal: Portal) -> int:
-    """Open the lesson, and give its number on the server."""
+    """Open the lesson; its number on the server."""
     return portal.opens(LESSON.subject, LESSON.time)
 
 
 @pytest.fixture
 def at_the_card(number: int, signed_in: ChromePortal) -> ChromePortal:
-    """Give the page objects of a student who has the open lesson on the page."""
+    """The portal with the student signed in and the open lesson on the page."""
     assert signed_in.settle().card(LESSON) is not None
     return signed_in

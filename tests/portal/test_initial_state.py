@@ -1,4 +1,4 @@
-"""Asking whether a load would show anything new: when it may be asked, and when it is given up."""
+"""The request for the initial state: when it is sent, and when it is given up."""
 
 import logging
 from typing import Any
@@ -27,8 +27,8 @@ MARKED = Reading(View.MARKED, cards=(card(),))
 OPEN = Reading(View.OPEN, cards=(card(enabled=True),))
 
 
-class Page:
-    """A page with its initial state, and what the server would draw now; counts the questions."""
+class FakePage:
+    """A page's initial state and what the server would draw now; counts the requests."""
 
     def __init__(self) -> None:
         self.drawn: Any = NOTHING_TEXT
@@ -49,8 +49,8 @@ class Page:
 
 
 @pytest.fixture
-def page() -> Page:
-    return Page()
+def page() -> FakePage:
+    return FakePage()
 
 
 @pytest.fixture
@@ -59,27 +59,27 @@ def trust() -> Trust:
 
 
 @pytest.fixture
-def state(page: Page, trust: Trust) -> InitialState:
+def state(page: FakePage, trust: Trust) -> InitialState:
     return InitialState(page, trust)
 
 
-def test_nothing_new(page: Page, state: InitialState) -> None:
-    """After a load without lessons the page is asked about, and the fifth check is a load whatever the answer."""
+def test_nothing_new(page: FakePage, state: InitialState) -> None:
+    """After a load without lessons requests are sent, and the fifth check is a load whatever the answer."""
     state.loaded(NOTHING)
     assert [state.same() for _ in range(FULL_EVERY)] == [True] * (FULL_EVERY - 1) + [False]
     page.load(state, NOTHING)
     assert state.same()
 
 
-def test_something_new(page: Page, state: InitialState) -> None:
-    """An answer that tells of something new asks for a load."""
+def test_something_new(page: FakePage, state: InitialState) -> None:
+    """The answer "something new" leads to a load."""
     state.loaded(NOTHING)
     page.now = f"Algebra {TIME}"
     assert not state.same()
 
 
-def test_no_answer(page: Page, state: InitialState) -> None:
-    """No answer, as from a server that is down, asks for a load: it shows what is the matter."""
+def test_no_answer(page: FakePage, state: InitialState) -> None:
+    """No answer, as from a server that is down, leads to a load."""
     state.loaded(NOTHING)
     page.now = None
     assert not state.same()
@@ -88,32 +88,32 @@ def test_no_answer(page: Page, state: InitialState) -> None:
 @pytest.mark.parametrize(
     "reading", [OPEN, Reading(View.LOGIN), Reading(View.UNKNOWN), Reading(View.SESSION_LOST), Reading(View.BLOCKED)]
 )
-def test_pages_that_are_looked_at(page: Page, state: InitialState, reading: Reading) -> None:
-    """Where something can be pressed, or a page is not as usual, no question takes the place of a load."""
+def test_pages_that_are_loaded(page: FakePage, state: InitialState, reading: Reading) -> None:
+    """A page with an open lesson or an unusual view is loaded each time, without requests."""
     page.drawn = page.now = f"{NOTHING_TEXT} {TIME}"
     state.loaded(reading)
     assert not state.same()
     assert page.asked == 0
 
 
-def test_marked_card(page: Page, state: InitialState) -> None:
-    """A page on which every lesson is marked may be asked about."""
+def test_marked_card(page: FakePage, state: InitialState) -> None:
+    """With all lessons marked requests are sent."""
     page.drawn = page.now = f"Algebra {TIME}"
     state.loaded(MARKED)
     assert state.same()
 
 
 @pytest.mark.parametrize(("reading", "drawn"), [(NOTHING, "{}"), (MARKED, NOTHING_TEXT), (NOTHING, None)])
-def test_state_without_what_is_shown(page: Page, state: InitialState, reading: Reading, drawn: str | None) -> None:
-    """Where the initial state does not hold what the page shows, it says nothing about lessons, and is not asked."""
+def test_state_without_what_is_shown(page: FakePage, state: InitialState, reading: Reading, drawn: str | None) -> None:
+    """If the initial state does not contain what the page shows, no requests are sent."""
     page.drawn = page.now = drawn
     state.loaded(reading)
     assert not state.same()
     assert page.asked == 0
 
 
-def test_left_page(page: Page, state: InitialState) -> None:
-    """A page that is being left or was pressed is not asked about until the next load."""
+def test_left_page(page: FakePage, state: InitialState) -> None:
+    """After a click, or while the page is being left, no requests are sent until the next load."""
     state.loaded(NOTHING)
     state.forget()
     assert not state.same()
@@ -121,9 +121,9 @@ def test_left_page(page: Page, state: InitialState) -> None:
 
 
 def test_same_state_shows_something_else(
-    page: Page, state: InitialState, trust: Trust, caplog: pytest.LogCaptureFixture
+    page: FakePage, state: InitialState, trust: Trust, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where two loads were drawn from the same state and showed different things, nobody asks any more: said once."""
+    """If two loads from the same state show different things, the requests end, with one warning."""
     page.drawn = page.now = f"{NOTHING_TEXT} {TIME}"
     state.loaded(NOTHING)
     with caplog.at_level(logging.WARNING):
@@ -134,20 +134,20 @@ def test_same_state_shows_something_else(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_missed(page: Page, state: InitialState, trust: Trust) -> None:
-    """A load that finds something new right after "nothing new" may be chance once; in a row it ends the asking."""
+def test_missed(page: FakePage, state: InitialState, trust: Trust) -> None:
+    """A load that contradicts the answer "nothing new" is tolerated once; several in a row end the requests."""
     for missed in range(1, MISSES + 1):
         page.drawn = page.now = NOTHING_TEXT
         state.loaded(NOTHING)
         for _ in range(FULL_EVERY):
             state.same()
-        page.now = f"Algebra {TIME} {missed}"  # what a server would draw that answers the question from memory
+        page.now = f"Algebra {TIME} {missed}"  # as from a server that answers from a cache
         page.load(state, MARKED)
         assert bool(trust.lost) == (missed == MISSES)
 
 
-def test_one_miss_is_forgiven(page: Page, state: InitialState, trust: Trust) -> None:
-    """A load that confirms the answer makes up for a miss before."""
+def test_one_miss_is_forgiven(page: FakePage, state: InitialState, trust: Trust) -> None:
+    """A load that confirms the answer resets the count of misses."""
     for round_ in range(2 * MISSES):
         state.loaded(NOTHING)
         for _ in range(FULL_EVERY):
@@ -162,8 +162,8 @@ def test_one_miss_is_forgiven(page: Page, state: InitialState, trust: Trust) -> 
     assert not trust.lost
 
 
-def test_restless_state(page: Page, state: InitialState, trust: Trust) -> None:
-    """Where the state differs each time although the page shows the same, this browser stops asking in vain."""
+def test_restless_state(page: FakePage, state: InitialState, trust: Trust) -> None:
+    """If the state differs each time although the page shows the same, this browser stops its requests."""
     state.loaded(NOTHING)
     for number in range(ALARMS + 3):
         page.now = f"{NOTHING_TEXT} {number}"
@@ -173,33 +173,33 @@ def test_restless_state(page: Page, state: InitialState, trust: Trust) -> None:
     assert not trust.lost
 
 
-def test_pages_that_lose_their_session(page: Page, state: InitialState, trust: Trust) -> None:
-    """Where pages lose their sessions after the question, again and again, the portal is left in peace."""
+def test_pages_that_lose_their_session(page: FakePage, state: InitialState, trust: Trust) -> None:
+    """If pages repeatedly lose their sessions after a request, the requests end."""
     for harmed in range(1, HARMS + 1):
         page.load(state, NOTHING)
         state.same()
-        state.troubled()
+        state.session_lost()
         assert bool(trust.lost) == (harmed == HARMS)
 
 
-def test_sessions_lost_now_and_then(page: Page, state: InitialState, trust: Trust) -> None:
-    """A session that expires now and then, and where nothing was asked, is nobody's fault."""
+def test_sessions_lost_now_and_then(page: FakePage, state: InitialState, trust: Trust) -> None:
+    """Sessions that expire now and then, or without a request before, do not end the requests."""
     for _ in range(3 * HARMS):
         page.load(state, NOTHING)
-        state.troubled()
+        state.session_lost()
         for _ in range(FULL_EVERY):
             state.same()
         page.load(state, NOTHING)
         state.same()
-        state.troubled()
+        state.session_lost()
     assert not trust.lost
 
 
-def test_trust_is_shared(page: Page, trust: Trust) -> None:
-    """What one monitor has learnt of the portal holds for all."""
+def test_trust_is_shared(page: FakePage, trust: Trust) -> None:
+    """When one monitor gives up the requests, all do."""
     one, other = InitialState(page, trust), InitialState(page, trust)
     other.loaded(NOTHING)
-    trust.lose("tried out")
+    trust.give_up("a reason")
     one.loaded(NOTHING)
     assert not one.same()
     assert not other.same()

@@ -1,4 +1,4 @@
-"""The question whether a load would show anything new, on the simulator and on the real Vaadin."""
+"""The request for the initial state, against the simulator and the real Vaadin."""
 
 import pytest
 
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.browser]
 
 @pytest.fixture
 def watched(portal: Portal, page: ChromePortal) -> ChromePortal:
-    """Give a page that is signed in and freshly loaded, without a lesson."""
+    """The portal signed in and just loaded, without a lesson."""
     page.settle()
     page.sign_in(USERNAME, PASSWORD)
     page.load(portal.address)
@@ -21,7 +21,7 @@ def watched(portal: Portal, page: ChromePortal) -> ChromePortal:
 
 
 def test_quiet_page(portal: Portal, watched: ChromePortal) -> None:
-    """Nothing new: no load, the open page lives on, and the server keeps one UI for the questions, however many."""
+    """Requests load nothing, the open page stays usable, and the server keeps one UI for all of them."""
     loads = len(portal.events("page_load"))
     for _ in range(3):
         assert watched.unchanged()
@@ -31,7 +31,7 @@ def test_quiet_page(portal: Portal, watched: ChromePortal) -> None:
 
 
 def test_new_lesson(portal: Portal, watched: ChromePortal) -> None:
-    """A lesson that has opened is noticed by the question, and found by the load that follows."""
+    """A new lesson changes the answer, and the load that follows shows it."""
     assert watched.unchanged()
     portal.opens("Algebra & <b>")
     assert not watched.unchanged()
@@ -41,12 +41,12 @@ def test_new_lesson(portal: Portal, watched: ChromePortal) -> None:
 
 
 def test_marked_lesson(portal: Portal, watched: ChromePortal) -> None:
-    """A marked card may stand there, its minutes going down, and the question goes on; its end is noticed."""
+    """With a marked card, whose countdown runs, the answer is "the same" until the card disappears."""
     number = portal.opens("Algebra", minutes=9)
     watched.load(portal.address)
     (card,) = watched.settle().cards
     assert watched.mark(card.lesson)
-    assert not watched.unchanged()  # the page was pressed: the mark is proven by a load
+    assert not watched.unchanged()  # after a click no request is sent: a load proves the mark
     watched.load(portal.address)
     assert watched.settle().view is View.MARKED
     assert watched.unchanged()
@@ -55,7 +55,7 @@ def test_marked_lesson(portal: Portal, watched: ChromePortal) -> None:
 
 
 def test_one_for_another(portal: Portal, watched: ChromePortal) -> None:
-    """One lesson in the place of another is something new, also where they differ by a digit alone."""
+    """Another lesson in the place of the first one changes the answer, also if they differ by one digit only."""
     number = portal.opens("Algebra 1", minutes=9)
     watched.load(portal.address)
     (card,) = watched.settle().cards
@@ -69,7 +69,7 @@ def test_one_for_another(portal: Portal, watched: ChromePortal) -> None:
 
 
 def test_session_gone(portal: Portal, watched: ChromePortal) -> None:
-    """Where the session is gone the question tells of something new, and the load meets the login form."""
+    """After the end of the session the answer is "something new", and the load shows the login view."""
     portal.expires()
     assert not watched.unchanged()
     watched.load(portal.address)

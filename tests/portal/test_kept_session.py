@@ -1,4 +1,4 @@
-"""The portal's session over the end of a Chrome: kept where we restart, let go where the student stops."""
+"""The portal's session is kept over a restart of the bot, and deleted when the student stops."""
 
 import json
 import time
@@ -9,31 +9,31 @@ import pytest
 from core.clock import SystemClock
 from core.encryption import Cipher
 from portal.kept_session import FILE, forget
-from portal.session import OpenPortal, chrome_opener
-from portal.session import Portal as PortalFace
+from portal.session import OpenPortal, PortalClient, chrome_opener
 from portal.views import View
 from tests.e2e.people import Portal
 from tests.marker.running import KEY
 from tests.portal.browsers import PASSWORD, USERNAME, chromes
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def opener(tmp_path: Path, portal: Portal) -> OpenPortal:
-    """Give what opens the portal with one profile, again and again."""
-    return chrome_opener(chromes(tmp_path), portal.address, SystemClock(), Cipher(KEY))
+    """A function that opens the portal with a profile."""
+    return chrome_opener(chromes(tmp_path), portal.address, SystemClock(), Cipher(KEY), PATIENCE)
 
 
-def sees(page: PortalFace, portal: Portal) -> View:
+def view_of(page: PortalClient, portal: Portal) -> View:
     page.load(portal.address)
     return page.settle().view
 
 
-def test_kept_and_let_go(tmp_path: Path, portal: Portal, opener: OpenPortal) -> None:
-    """The next Chrome is signed in after an end and a kill, and is not after a stop; the file tells nobody a cookie."""
+def test_kept_and_deleted(tmp_path: Path, portal: Portal, opener: OpenPortal) -> None:
+    """After an end or a kill the next Chrome is signed in, after leaving it is not; the file is encrypted."""
     first = opener("profile", time.sleep)
-    assert sees(first, portal) is View.LOGIN
+    assert view_of(first, portal) is View.LOGIN
     first.sign_in(USERNAME, PASSWORD)
     first.end()
     file = tmp_path / "profile" / FILE
@@ -43,25 +43,25 @@ def test_kept_and_let_go(tmp_path: Path, portal: Portal, opener: OpenPortal) -> 
     assert secret not in file.read_text()
 
     second = opener("profile", time.sleep)
-    assert sees(second, portal) is View.NOTHING
+    assert view_of(second, portal) is View.NOTHING
     second.kill()
 
     third = opener("profile", time.sleep)
-    assert sees(third, portal) is View.NOTHING
+    assert view_of(third, portal) is View.NOTHING
     third.leave()
     third.end()
     assert not file.exists()
 
     fourth = opener("profile", time.sleep)
     try:
-        assert sees(fourth, portal) is View.LOGIN
+        assert view_of(fourth, portal) is View.LOGIN
     finally:
         fourth.end()
 
 
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
 def test_signs_out_where_the_portal_offers_it(portal: Portal, opener: OpenPortal) -> None:
-    """Where the page has a control to sign out, stopping presses it; the server's session ends at once."""
+    """If the page has a control to sign out, leaving presses it, and the server's session ends at once."""
     portal.behaves(sign_out_button=True)
     page = opener("profile", time.sleep)
     try:
@@ -74,10 +74,18 @@ def test_signs_out_where_the_portal_offers_it(portal: Portal, opener: OpenPortal
         page.end()
 
 
-@pytest.mark.parametrize("content", ["", "no cipher", pytest.param(Cipher(KEY).encrypt("no json"), id="no json")])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "no cipher",
+        pytest.param(Cipher(KEY).encrypt("no json"), id="no json"),
+        pytest.param(Cipher(KEY).encrypt('[{"name": "JSESSIONID"}]'), id="no cookie"),
+    ],
+)
 @pytest.mark.parametrize("portal", ["simulated"], indirect=True)
 def test_damaged(tmp_path: Path, portal: Portal, opener: OpenPortal, content: str) -> None:
-    """A kept session that can't be read costs a sign-in, nothing else."""
+    """A saved session that can't be read costs a sign-in, nothing else."""
     (tmp_path / "profile").mkdir(parents=True)
     (tmp_path / "profile" / FILE).write_text(content)
     page = opener("profile", time.sleep)
@@ -89,7 +97,7 @@ def test_damaged(tmp_path: Path, portal: Portal, opener: OpenPortal, content: st
 
 
 def test_forgotten_without_a_browser(tmp_path: Path) -> None:
-    """A kept session is let go of also where no browser is open, and harmlessly where none is kept."""
+    """A saved session can be deleted without a browser; deleting a missing one does nothing."""
     (tmp_path / FILE).write_text("kept")
     for _ in range(2):
         forget(tmp_path)

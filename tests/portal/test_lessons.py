@@ -1,4 +1,4 @@
-"""Lessons as cards show them, and what makes two readings the same lesson."""
+"""Parsing of a lesson's card, and the key that identifies a lesson."""
 
 import re
 from datetime import date
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 MONDAY = date(2026, 9, 7)
 PORTAL = "https://wsp.kbtu.kz/RegistrationOnline"
-# a line of a card: something is written in it, and nothing that looks like the hours
+# lines of a card: not blank, and without anything that looks like hours
 LINES = st.text(st.characters(categories=["L", "N", "P", "Zs"]), min_size=1, max_size=20).filter(
     lambda line: line.strip() and "(" not in line
 )
@@ -23,7 +23,7 @@ COUNTDOWNS = st.sampled_from(["{} minutes left", "Осталось {} минут
 
 class TestCard:
     def test_as_the_portal_shows_it(self) -> None:
-        """Course, teacher, hours and countdown stand each on a line; the countdown is not the lesson's own."""
+        """Course, teacher, hours and countdown are one line each; the countdown does not identify the lesson."""
         lesson, own = parse_card(["Algorithms", "A. Teacher", "Л27 (15:00 - 16:00)", "12 minutes left"])
         assert lesson == Lesson("Algorithms", "A. Teacher", "Л27 (15:00 - 16:00)", 12)
         assert own == 3
@@ -48,7 +48,7 @@ class TestCard:
         "time", ["Л27 (15:00 - 16:00)", "(15:00-16:00)", "П3 ( 9:00 – 9:50 )", "Lab 2 (09:00 - 10:50) room 5"]
     )
     def test_hours(self, time: str) -> None:
-        """The line with the hours is known by them, with either dash and whatever stands beside."""
+        """The line with the hours is recognized with either dash and with other text beside them."""
         lesson, _ = parse_card(["Algorithms", "A. Teacher", time, "12 minutes left"])
         assert (lesson.time, lesson.minutes_left) == (time, 12)
 
@@ -58,7 +58,7 @@ class TestCard:
         assert (lesson.teacher, lesson.minutes_left, own) == ("A. Teacher, B. Teacher", 12, 4)
 
     def test_no_teacher(self) -> None:
-        """A card may name no teacher, or nothing but its hours."""
+        """A card may have no teacher, or only hours."""
         assert parse_card(["Algorithms", "Л27 (15:00 - 16:00)"]) == (Lesson("Algorithms", "", "Л27 (15:00 - 16:00)"), 2)
         assert parse_card(["Л27 (15:00 - 16:00)"]) == (Lesson("", "", "Л27 (15:00 - 16:00)"), 1)
 
@@ -71,14 +71,14 @@ class TestCard:
         ],
     )
     def test_no_hours(self, lines: list[str], lesson: Lesson) -> None:
-        """A card without hours is still a lesson with what is there."""
+        """A card without hours is a lesson with the lines that it has."""
         assert parse_card(lines) == (lesson, len(lines))
 
     @given(LINES, st.lists(LINES, max_size=3), st.integers(0, 999), COUNTDOWNS, st.integers(0, 999))
     def test_countdown_is_no_part_of_the_lesson(
         self, subject: str, teachers: list[str], minutes: int, countdown: str, later: int
     ) -> None:
-        """Whatever the card says, the same card with another countdown is the same lesson."""
+        """A card with another countdown is the same lesson."""
         lines = [subject, *teachers, "Л27 (15:00 - 16:00)"]
         now, own = parse_card([*lines, countdown.format(minutes)])
         then, _ = parse_card([*lines, f"{later} minutes left"])
@@ -89,14 +89,14 @@ class TestCard:
 
     @given(st.lists(st.text(max_size=20), max_size=6))
     def test_any_card(self, lines: list[str]) -> None:
-        """Any text on a card is read without an error, and no more lines are its own than there are."""
+        """Any text on a card is parsed without an error."""
         lesson, own = parse_card(lines)
         assert 0 <= own <= len(lines)
         assert lesson.describe() == lesson.describe().strip()
 
     @given(LINES, LINES)
     def test_white_space(self, subject: str, teacher: str) -> None:
-        """White space does not make another lesson."""
+        """White space does not change the lesson."""
         plain = parse_card([" ".join(subject.split()), " ".join(teacher.split()), "Л27 (15:00 - 16:00)"])
         spaced = parse_card([f"  {subject}\u00a0", f"\n{teacher} ", " Л27  (15:00 - 16:00)"])
         assert spaced == plain
@@ -106,13 +106,13 @@ class TestIdentity:
     LESSON = Lesson("Algorithms", "A. Teacher", "Л27 (15:00 - 16:00)", 12)
 
     def test_key(self) -> None:
-        """The key fits into a button and does not change from one version of the program to the next."""
+        """The key fits into a button's data and does not change between versions of the program."""
         key = self.LESSON.identified(PORTAL, "a_student", MONDAY).key
         assert re.fullmatch(r"[0-9a-f]{16}", key)
         assert key == "66a782ec600cf1d5"
 
     def test_every_part_counts(self) -> None:
-        """Another portal, student, day, subject, teacher or hour is another lesson."""
+        """Another portal, student, day, subject, teacher or hour gives another key."""
         keys = {
             lesson.identified(portal, account, day).key
             for lesson in (
@@ -128,12 +128,12 @@ class TestIdentity:
         assert len(keys) == 4 * 2 * 2 * 2
 
     def test_parts_do_not_run_together(self) -> None:
-        """Words that move from one part to the next make another lesson."""
+        """Words that move from one field to the next give another key."""
         one = Lesson("Algorithms A", "Teacher", "Л27 (15:00 - 16:00)").identified(PORTAL, "a", MONDAY)
         other = Lesson("Algorithms", "A Teacher", "Л27 (15:00 - 16:00)").identified(PORTAL, "a", MONDAY)
         assert one.key != other.key
 
     def test_description(self) -> None:
-        """A person reads subject, teacher and hours, each on its line, and no countdown."""
+        """The description is subject, teacher and hours, one line each, without the countdown."""
         assert self.LESSON.describe() == "Algorithms\nA. Teacher\nЛ27 (15:00 - 16:00)"
         assert Lesson("Algorithms", "", "").describe() == "Algorithms"

@@ -1,4 +1,4 @@
-"""Good manners towards the portal: who may load and sign in when."""
+"""Rate limits for the portal: loads per second and parallel sign-ins."""
 
 import threading
 from itertools import pairwise
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 
 class Interrupted(Exception):
-    """What a monitor's stop command does to a wait."""
+    """Raised by a pause, as by a monitor's stop command."""
 
 
 def interrupt(_seconds: float) -> None:
@@ -22,12 +22,12 @@ def interrupt(_seconds: float) -> None:
 
 
 def never(_seconds: float) -> None:
-    raise AssertionError("there is nothing to wait for")
+    raise AssertionError("no wait was expected")
 
 
 class TestLoads:
     def test_burst(self, clock: FakeClock) -> None:
-        """Of many who come at the same moment each waits for its own turn, evenly apart."""
+        """Callers that come at the same moment get evenly spaced turns."""
         limits, waits = PortalLimits(loads_per_second=10, clock=clock), list[float]()
         limits.wait_for_load(never)
         for _ in range(3):
@@ -35,7 +35,7 @@ class TestLoads:
         assert waits == pytest.approx([0.1, 0.2, 0.3])
 
     def test_turns_are_not_saved_up(self, clock: FakeClock) -> None:
-        """After a quiet hour the next ones still come one after the other."""
+        """After a quiet hour the next loads are still spaced."""
         limits, waits = PortalLimits(loads_per_second=10, clock=clock), list[float]()
         limits.wait_for_load(never)
         clock.advance(3600)
@@ -45,7 +45,7 @@ class TestLoads:
 
     @given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.floats(0.5, 50))
     def test_never_more_than_allowed(self, gaps: list[float], rate: float) -> None:
-        """However the callers come, two loads are never closer than the rate allows."""
+        """Two loads are never closer than the rate allows, whenever the callers come."""
         clock, loads = FakeClock(), list[float]()
         limits = PortalLimits(loads_per_second=rate, clock=clock)
         for gap in gaps:
@@ -55,7 +55,7 @@ class TestLoads:
         assert all(b - a >= 1 / rate - 1e-5 for a, b in pairwise(loads))
 
     def test_interrupted_wait(self, clock: FakeClock) -> None:
-        """A stop command interrupts the wait, and nobody behind waits longer for it."""
+        """A wait can be interrupted, and the callers behind do not wait longer because of it."""
         limits, waits = PortalLimits(loads_per_second=10, clock=clock), list[float]()
         limits.wait_for_load(never)
         with pytest.raises(Interrupted):
@@ -66,7 +66,7 @@ class TestLoads:
 
 class TestSignIns:
     def test_places(self, clock: FakeClock) -> None:
-        """As many sign in at a time as there are places; the next one waits until one is free."""
+        """As many callers sign in at a time as there are places; the next one waits until one is free."""
         limits, waits = PortalLimits(parallel_sign_ins=2, clock=clock), list[float]()
         first, second = limits.sign_in(clock.advance), limits.sign_in(clock.advance)
         first.__enter__()
@@ -83,32 +83,32 @@ class TestSignIns:
         second.__exit__(None, None, None)
 
     def test_place_is_left_with_an_error(self) -> None:
-        """A sign-in that fails leaves its place."""
+        """A sign-in that fails releases its place."""
         limits = PortalLimits(loads_per_second=1e9, parallel_sign_ins=1)
         for _ in range(3):
             with pytest.raises(ZeroDivisionError), limits.sign_in(never):
                 raise ZeroDivisionError
 
     def test_loads_too(self, clock: FakeClock) -> None:
-        """A sign-in takes a turn to load as well, for the reload it ends in; interrupted there it leaves its place."""
+        """A sign-in also takes a turn to load, for the reload at its end; interrupted there it releases its place."""
         limits, waits = PortalLimits(loads_per_second=10, parallel_sign_ins=1, clock=clock), list[float]()
         limits.wait_for_load(never)
         with pytest.raises(Interrupted), limits.sign_in(interrupt):
-            raise AssertionError("it was not its turn")
+            raise AssertionError("the wait was not interrupted")
         with limits.sign_in(waits.append):
             pass
         assert waits == pytest.approx([0.2])
 
     def test_interrupted_wait_takes_no_place(self) -> None:
-        """Who is stopped while waiting leaves no place taken."""
+        """A caller that is interrupted while it waits takes no place."""
         limits = PortalLimits(loads_per_second=1e9, parallel_sign_ins=1)
         with limits.sign_in(never), pytest.raises(Interrupted), limits.sign_in(interrupt):
-            raise AssertionError("there was no place")
+            raise AssertionError("the wait was not interrupted")
         with limits.sign_in(never):
             pass
 
     def test_threads(self) -> None:
-        """With many threads at once no more than the allowed number is inside, and all get in."""
+        """With many threads at most the allowed number sign in at a time, and all of them do."""
         limits, lock = PortalLimits(parallel_sign_ins=3), threading.Lock()
         inside, most, done = 0, 0, 0
 

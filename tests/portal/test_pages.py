@@ -1,4 +1,4 @@
-"""The page objects read every view and press every button, on the simulator and on the real Vaadin."""
+"""The page objects read every view and press every button, against the simulator and the real Vaadin."""
 
 import threading
 import time
@@ -33,13 +33,13 @@ def lesson(subject: str) -> Lesson:
 
 
 def shown(reading: Reading) -> list[tuple[str, bool, str]]:
-    """Return what the cards of a reading are called, and what their buttons say."""
+    """Return subject, enabled and caption of a reading's cards."""
     return [(card.lesson.subject, card.enabled, card.caption) for card in reading.cards]
 
 
 @contextmanager
 def reload_of(browser: Browser) -> Iterator[None]:
-    """Wait at the end of the block for the new document that something in it asked for."""
+    """Wait at the end of the block until the document is replaced."""
     browser.driver.execute_script("window.isTheOldOne = true")
     yield
     between_documents = [WebDriverException]
@@ -50,7 +50,7 @@ def reload_of(browser: Browser) -> Iterator[None]:
 
 @both_browsers
 def test_lesson_is_marked(portal: Portal, page: ChromePortal) -> None:
-    """From the login view to the mark: each view is named rightly, the card read whole, the mark confirmed."""
+    """From the login view to the mark: each view is recognized, the card is read completely, the mark is confirmed."""
     assert page.settle() == Reading(View.LOGIN)
     assert page.sign_in(USERNAME, PASSWORD) == Reading(View.NOTHING)
     number = portal.opens("Algebra & <b>", minutes=7)
@@ -70,8 +70,8 @@ def test_lesson_is_marked(portal: Portal, page: ChromePortal) -> None:
 
 
 @both_browsers
-def test_wrong_password_is_refused_with_the_portals_words(portal: Portal, page: ChromePortal) -> None:
-    """A refusal carries the portal's text, is one try at the portal, and leaves the way open for the right password."""
+def test_wrong_password_is_refused_with_the_portals_text(portal: Portal, page: ChromePortal) -> None:
+    """A refusal has the portal's text, costs one attempt, and a sign-in with the right password works afterwards."""
     page.settle()
     with pytest.raises(SignInRefused, match=r"^Неверный логин или пароль\.$"):
         page.sign_in(USERNAME, "wrong")
@@ -82,20 +82,20 @@ def test_wrong_password_is_refused_with_the_portals_words(portal: Portal, page: 
     assert len(portal.events("refused")) == 1
 
 
-def test_blocked_account_is_told_with_the_portals_words(portal: Portal, page: ChromePortal) -> None:
-    """The view of a blocked account is a reading with its reason, and at the sign-in an error with the same words."""
-    words = "Пользователь заблокирован. Причина: оплата"
+def test_blocked_account_is_reported_with_the_portals_text(portal: Portal, page: ChromePortal) -> None:
+    """A blocked account is an error with the portal's text at the sign-in, and a reading with that text afterwards."""
+    text = "Пользователь заблокирован. Причина: оплата"
     portal.has_student(USERNAME, PASSWORD, blocked="оплата")
     page.settle()
     with pytest.raises(AccountBlocked) as blocked:
         page.sign_in(USERNAME, PASSWORD)
-    assert str(blocked.value) == words
+    assert str(blocked.value) == text
     page.load(portal.address)
-    assert page.settle() == Reading(View.BLOCKED, words)
+    assert page.settle() == Reading(View.BLOCKED, text)
 
 
 def test_two_cards_are_marked_one_by_one(portal: Portal, number: int, at_the_card: ChromePortal) -> None:
-    """Each mark goes to the lesson it was meant for, though the first one's answer draws the other card anew."""
+    """Each mark goes to the right lesson, although the answer to the first one redraws the other card."""
     other = portal.opens("Biology")
     at_the_card.load(portal.address)
     at_the_card.settle()
@@ -110,7 +110,7 @@ def test_two_cards_are_marked_one_by_one(portal: Portal, number: int, at_the_car
 
 
 def test_username_is_typed_whole_at_a_slow_portal(portal: Portal, page: ChromePortal) -> None:
-    """With answers that take 0.4 s the combo box still gets the whole name: one sign-in, no refusal."""
+    """With answers that take 0.4 s the combo box still gets the whole username: one sign-in, no refusal."""
     page.settle()
     portal.behaves(slow_ms=400)
     assert page.sign_in(USERNAME, PASSWORD).view is View.NOTHING
@@ -119,7 +119,7 @@ def test_username_is_typed_whole_at_a_slow_portal(portal: Portal, page: ChromePo
 
 
 def test_every_language(portal: Portal, browser: Browser, page: ChromePortal) -> None:
-    """Whatever the portal's language, every view is named the same, the countdown read, the question answered."""
+    """In every language the views are recognized, the countdown is read, and the dialog is confirmed."""
     languages = {
         "kk": ("Белгілену", "Белгіленді"),
         "en": ("Mark attendance", "Marked"),
@@ -149,7 +149,7 @@ def test_every_language(portal: Portal, browser: Browser, page: ChromePortal) ->
 def test_header_buttons_are_not_taken_for_a_lessons(
     portal: Portal, browser: Browser, at_the_card: ChromePortal
 ) -> None:
-    """Home and the flags load the view anew, each flag in its language; it reads the same, and nothing is marked."""
+    """Home and the flags reload the view, each flag in its language; the reading is the same, and nothing is marked."""
     before = at_the_card.settle()
     flags = {"kz": "Белгілену", "gb": "Mark attendance", "ru": "Отметиться"}
     buttons = {f'//img[contains(@src, "flags/{flag}.png")]/../..': caption for flag, caption in flags.items()}
@@ -162,8 +162,8 @@ def test_header_buttons_are_not_taken_for_a_lessons(
     assert portal.events("click") == []
 
 
-def test_swallowed_click_is_no_mark(portal: Portal, at_the_card: ChromePortal) -> None:
-    """A click that the portal answers without any change is not confirmed, the next is; then nothing is pressed."""
+def test_ignored_click_is_no_mark(portal: Portal, at_the_card: ChromePortal) -> None:
+    """A click that the portal ignores is not confirmed, the next one is; afterwards nothing is clicked."""
     portal.behaves(swallow_clicks=1)
     assert at_the_card.mark(LESSON) is False
     assert portal.marks() == []
@@ -175,7 +175,7 @@ def test_swallowed_click_is_no_mark(portal: Portal, at_the_card: ChromePortal) -
 
 
 def test_click_that_comes_too_late_is_no_mark(portal: Portal, number: int, at_the_card: ChromePortal) -> None:
-    """Where the lesson has closed meanwhile, or the student is blocked, the click is no mark and the view is read."""
+    """If the lesson has closed or the student is blocked meanwhile, the click is no mark and the new view is read."""
     portal.closes(number)
     for _ in range(2):  # the second time there is no card any more
         with pytest.raises(PageChanged):
@@ -192,8 +192,8 @@ def test_click_that_comes_too_late_is_no_mark(portal: Portal, number: int, at_th
     assert portal.marks() == []
 
 
-def test_curtain_over_the_page_is_told(portal: Portal, browser: Browser, at_the_card: ChromePortal) -> None:
-    """A window over the page takes the click: the page object says so instead of calling it a click."""
+def test_covered_button_raises(portal: Portal, browser: Browser, at_the_card: ChromePortal) -> None:
+    """A window over the page makes the click raise PageChanged."""
     portal.behaves(confirm_dialog=True)
     browser.driver.find_element(By.CSS_SELECTOR, MARK_BUTTON).click()
     assert at_the_card.settle().view is View.OPEN
@@ -203,16 +203,16 @@ def test_curtain_over_the_page_is_told(portal: Portal, browser: Browser, at_the_
     assert portal.marks() == []
 
 
-def test_unknown_view_is_not_called_empty(portal: Portal, page: ChromePortal) -> None:
-    """A page with neither lessons nor the words for none is unknown: "no button" never means "nothing to do"."""
+def test_unknown_view_is_not_nothing(portal: Portal, page: ChromePortal) -> None:
+    """A page with neither lessons nor the text for "no lessons" is unknown, not empty."""
     portal.opens("Algebra")
     portal.behaves(unknown_view=True)
     page.settle()
     assert page.sign_in(USERNAME, PASSWORD) == Reading(View.UNKNOWN)
 
 
-def test_open_page_tells_of_itself_that_it_changed(portal: Portal, signed_in: ChromePortal) -> None:
-    """With push, a lesson that comes between two loads is noticed at next to no cost, and so is the session's end."""
+def test_change_of_the_open_page_is_noticed(portal: Portal, signed_in: ChromePortal) -> None:
+    """With push, a lesson that appears between two loads is noticed without a load, and so is the session's end."""
     portal.behaves(push=True)
     signed_in.load(portal.address)
     assert signed_in.settle().view is View.NOTHING
@@ -223,14 +223,14 @@ def test_open_page_tells_of_itself_that_it_changed(portal: Portal, signed_in: Ch
     assert not signed_in.changed()
     portal.expires()
     until(signed_in.changed)
-    # Vaadin's caption for it is all question marks where the page was between two of its long polls just then.
+    # Vaadin's caption consists of question marks if the page was between two of its long polls.
     assert signed_in.settle().view in (View.SESSION_LOST, View.COMMUNICATION)
 
 
 def test_old_document_is_never_taken_for_the_new_page(
     portal: Portal, browser: Browser, at_the_card: ChromePortal
 ) -> None:
-    """From the load on, the page that is being left is only ever "loading", also with a click on its way."""
+    """From the load on, the old page is always read as "loading", also with a click under way."""
     page = AttendancePage(browser.driver, time.sleep, SystemClock())
     portal.behaves(slow_ms=300)
     for click, view in ((False, View.OPEN), (True, View.MARKED)):
@@ -247,7 +247,7 @@ def test_old_document_is_never_taken_for_the_new_page(
 
 
 def test_waits_for_a_change(portal: Portal, page: ChromePortal) -> None:
-    """A page that waits for a change answers as soon as a lesson appears by itself, else when the time is up."""
+    """Waiting for a change ends as soon as a lesson appears without a load, else when the time is up."""
     portal.behaves(push=True)
     page.settle()
     page.sign_in(USERNAME, PASSWORD)
@@ -259,7 +259,7 @@ def test_waits_for_a_change(portal: Portal, page: ChromePortal) -> None:
     soon = threading.Timer(0.2, portal.opens, ["Algebra"], {"live": True})
     soon.start()
     begun = time.monotonic()
-    assert page.changed(within=10)
-    assert time.monotonic() - begun < 8
+    assert page.changed(within=60)
+    assert time.monotonic() - begun < 50
     soon.join()
     assert page.settle().view is View.OPEN

@@ -1,20 +1,17 @@
-"""The simulator draws what the real Vaadin draws: the same elements, classes and roles in every view."""
+"""The simulator draws the same elements, classes and roles as the real Vaadin in every view."""
 
-import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 from selenium.webdriver.common.by import By
 
-from core.clock import SystemClock
 from portal.browser import Browser
 from portal.errors import SessionLost, SignInRefused
 from portal.lessons import Lesson
-from portal.session import ChromePortal
 from tests.e2e.people import Portal
-from tests.portal.browsers import PASSWORD, USERNAME, OpenBrowser, until
+from tests.portal.browsers import PASSWORD, USERNAME, OpenBrowser, page_of, until
 
-pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.vaadin]
+pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.vaadin, pytest.mark.ordeal]
 
 SCENES = (
     "login",
@@ -30,21 +27,21 @@ SCENES = (
     "authentication problem",
     "connection lost",
 )
-# What the toolkit makes of each component; how the portal's application nests them in its views is not known.
+# The DOM of each component; how the portal's application nests the components is not known.
 DRAWN = """
     const components = [
         ".v-horizontallayout-header", ".v-formlayout", ".v-verticallayout-card .v-verticallayout-card",
         ".v-information-component", ".v-overlay-container > :not(.v-tooltip)",
     ];
     const counted = ["id", "for", "aria-labelledby"];
-    const ownWay = ["style", "dir", ...counted];
+    const ignored = ["style", "dir", ...counted];
     const lines = [...document.body.classList].filter((name) => /^v-(modal|reconnecting)/.test(name));
     const walk = (node, depth) => {
         const text = node.nodeType === Node.TEXT_NODE && node.textContent.trim();
         if (text) lines.push("  ".repeat(depth) + text);
         if (node.nodeType !== Node.ELEMENT_NODE) return;
         const classes = [...node.classList].filter((name) => !name.endsWith("-animate-in")).sort();
-        const attributes = [...node.attributes].filter(({ name }) => name !== "class" && !ownWay.includes(name))
+        const attributes = [...node.attributes].filter(({ name }) => name !== "class" && !ignored.includes(name))
             .map(({ name, value }) => `${name}=${value.replace(location.origin, "")}`).sort();
         const has = counted.filter((name) => node.hasAttribute(name));
         lines.push("  ".repeat(depth) + [node.localName, ...classes, ...attributes, ...has].join(" "));
@@ -59,37 +56,39 @@ Drawn = dict[str, list[str]]
 
 @pytest.fixture(scope="module")
 def drawn(open_browser: OpenBrowser, simulated_portal_url: str, vaadin_portal_url: str) -> tuple[Drawn, Drawn]:
-    """Walk through both portals and keep what they draw in each scene."""
+    """The DOM of both portals in each scene."""
     browser = open_browser("headless-shell")
-    return walk(Portal(simulated_portal_url), browser), walk(Portal(vaadin_portal_url), browser)
+    with closing(Portal(simulated_portal_url)) as simulated, closing(Portal(vaadin_portal_url)) as real:
+        return walk(simulated, browser), walk(real, browser)
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_same_elements(drawn: tuple[Drawn, Drawn], scene: str) -> None:
-    """In this scene both portals draw the same trees: elements, classes, attributes and words, in the same order."""
+    """In this scene both portals draw the same elements, classes, attributes and texts in the same order."""
     simulated, real = drawn
     assert len(real[scene]) > 25
     assert simulated[scene] == real[scene]
 
 
 def walk(portal: Portal, browser: Browser) -> Drawn:
-    """Bring a portal into each scene, and return what is drawn there."""
+    """Bring a portal into each scene; return the DOM of each."""
     drawn: Drawn = {}
     driver = browser.driver
     driver.execute("executeCdpCommand", {"cmd": "Network.clearBrowserCookies", "params": {}})
     portal.reset()
     portal.has_student(USERNAME, PASSWORD)
-    page = ChromePortal(browser, portal.address, time.sleep, SystemClock())
+    page = page_of(browser, portal.address)
 
     def look(scene: str) -> None:
-        until(lambda: not driver.find_elements(By.CSS_SELECTOR, "[class*='-animate-out']"))  # a window on its way out
+        # a window that is being closed
+        until(lambda: not driver.find_elements(By.CSS_SELECTOR, "[class*='-animate-out']"))
         drawn[scene] = driver.execute_script(DRAWN)
 
     def click(xpath: str) -> None:
         driver.find_element(By.XPATH, xpath).click()
         page.settle()
 
-    def meet_trouble(scene: str, **behaviour: bool) -> None:
+    def look_at_trouble(scene: str, **behaviour: bool) -> None:
         portal.behaves(**behaviour)
         with suppress(SessionLost):
             page.mark(Lesson("Biology <2>", "Ivanov I. I.", "Л27 (15:00 - 16:00)"))
@@ -124,9 +123,9 @@ def walk(portal: Portal, browser: Browser) -> Drawn:
     click("//*[text()='Да']/ancestor::*[@role='button']")
     look("marked")
     portal.behaves(confirm_dialog=False)
-    meet_trouble("communication problem", communication_problem=True)
-    meet_trouble("authentication problem", authentication_problem=True)
-    meet_trouble("connection lost", connection_lost=True)
+    look_at_trouble("communication problem", communication_problem=True)
+    look_at_trouble("authentication problem", authentication_problem=True)
+    look_at_trouble("connection lost", connection_lost=True)
     portal.has_student(USERNAME, PASSWORD, blocked="оплата")
     page.load(portal.address)
     page.settle()
@@ -135,7 +134,6 @@ def walk(portal: Portal, browser: Browser) -> Drawn:
     page.load(portal.address)
     page.settle()
     portal.expires()
-    meet_trouble("expired")
+    look_at_trouble("expired")
     driver.get("about:blank")
-    portal.http.close()
     return drawn

@@ -1,4 +1,4 @@
-"""Chrome's profiles: one an account, and gone when it is forgotten."""
+"""Chrome's profiles: one per account, deleted when it is forgotten."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
 
 
 def test_one_account_one_name() -> None:
-    """Every spelling of an account has the same profile, whose name tells nobody whose it is."""
+    """Every spelling of an account has the same profile, and the username is not in its name."""
     names = {profile_name(spelling) for spelling in ("a_student", "A_Student", " a_student@kbtu.kz ")}
     assert len(names) == 1
     assert "student" not in names.pop()
@@ -19,7 +19,7 @@ def test_one_account_one_name() -> None:
 
 
 def test_forgotten(tmp_path: Path) -> None:
-    """A forgotten profile is gone with all that is in it, the others stay; one that never was is no error."""
+    """Forgetting deletes the profile's folder only; a profile that does not exist is no error."""
     for name in ("one", "other"):
         (tmp_path / name / "Default").mkdir(parents=True)
         (tmp_path / name / "Default" / "Cookies").touch()

@@ -1,4 +1,4 @@
-"""Which view the portal shows: the first fact that matches decides."""
+"""Deciding the view: the first fact that matches decides."""
 
 from itertools import combinations
 from typing import Any
@@ -23,7 +23,7 @@ def card(lines: list[str] = LINES, enabled: bool = True) -> Facts:
 
 
 def page(**facts: Any) -> Facts:
-    """Return what page.js reads of a page that is ready and shows nothing we know, but for these facts."""
+    """Return the result of page.js for a ready page without any known content, except for these facts."""
     return {
         "left": False,
         "status": 200,
@@ -40,9 +40,9 @@ def page(**facts: Any) -> Facts:
     }
 
 
-# In the order in which they decide: the facts, the view, the page's own words.
+# In the order of their priority: facts, view, the portal's text.
 ROWS: list[tuple[Facts, View, str]] = [
-    ({"left": True}, View.LOADING, ""),  # a document that was told to go shows the past
+    ({"left": True}, View.LOADING, ""),  # a document that is being left shows old content
     ({"status": 503}, View.DOWN, "HTTP 503"),
     ({"broken": True}, View.DOWN, "the address can't be loaded"),
     ({"system": "Время сеанса истекло"}, View.SESSION_LOST, "Время сеанса истекло"),
@@ -61,7 +61,7 @@ NAMES = [f"{view.name}-{number}" for number, (_, view, _) in enumerate(ROWS)]
 class TestOrder:
     @pytest.mark.parametrize(("facts", "view", "text"), ROWS, ids=NAMES)
     def test_one_fact(self, facts: Facts, view: View, text: str) -> None:
-        """Each fact alone makes its view, with the page's own words."""
+        """Each fact alone gives its view, with the portal's text."""
         reading = decide(page(**facts))
         assert (reading.view, reading.text) == (view, text)
 
@@ -71,13 +71,13 @@ class TestOrder:
         ids=["-over-".join(pair) for pair in combinations(NAMES, 2)],
     )
     def test_two_facts(self, first: tuple[Facts, View, str], second: tuple[Facts, View, str]) -> None:
-        """Of two facts that stand against each other the one higher in the list decides."""
+        """Of two facts the one higher in the list decides."""
         reading = decide(page(**{**second[0], **first[0]}))
         assert (reading.view, reading.text) == (first[1], first[2])
 
     @given(st.lists(st.booleans(), min_size=len(ROWS) - 1, max_size=len(ROWS) - 1))
     def test_any_facts(self, there: list[bool]) -> None:
-        """However many facts come together, the first one decides, and there is always a view."""
+        """Of any number of facts the first one decides, and there is always a view."""
         chosen = [row for row, is_there in zip(ROWS, there, strict=False) if is_there] + ROWS[-1:]
         facts: Facts = {}
         for row in reversed(chosen):
@@ -85,14 +85,14 @@ class TestOrder:
         assert decide(page(**facts)).view is chosen[0][1]
 
 
-class TestWords:
+class TestTexts:
     @pytest.mark.parametrize("caption", ["Проблема со связью", "Проблема аутентификации", "something new", ""])
     def test_other_notifications(self, caption: str) -> None:
-        """A system notification that does not speak of the session's time is a problem of communication."""
+        """A system notification about anything but the session's time is a communication problem."""
         assert decide(page(system=caption)) == Reading(View.COMMUNICATION, caption)
 
     def test_expired_session_in_other_letters(self) -> None:
-        """The words of an expired session are known in small letters and within other words."""
+        """The text of an expired session is recognized in any case and within other text."""
         assert decide(page(system="ВНИМАНИЕ! время сеанса истекло.")).view is View.SESSION_LOST
 
     @pytest.mark.parametrize(
@@ -106,33 +106,33 @@ class TestWords:
         ],
     )
     def test_nothing_open(self, label: str) -> None:
-        """That nothing is open is understood in the portal's three languages, beside other labels."""
+        """ "No lesson is open" is recognized in the portal's three languages, beside other labels."""
         assert decide(page(labels=["Attendance", label])).view is View.NOTHING
 
     @pytest.mark.parametrize("labels", [[], [""], ["Attendance"], ["доступных дисциплин"]])
     def test_no_button_is_not_nothing(self, labels: list[str]) -> None:
-        """A page without a card that does not say so is unknown, never "nothing open"."""
+        """A page with neither a card nor the text for "no lesson is open" is unknown."""
         assert decide(page(labels=labels)) == Reading(View.UNKNOWN)
 
     @pytest.mark.parametrize(("status", "view"), [(0, View.NOTHING), (200, View.NOTHING), (500, View.DOWN)])
     def test_status(self, status: int, view: View) -> None:
-        """A server's error means down; a browser that does not tell the status says nothing."""
+        """A server error means down; a browser that does not report the status changes nothing."""
         assert decide(page(status=status, labels=["Нет доступных дисциплин"])).view is view
 
-    def test_empty_words_count(self) -> None:
-        """An error window is one, also where it has no words."""
+    def test_empty_text(self) -> None:
+        """An error window without text is recognized."""
         assert decide(page(refusal="")).view is View.REFUSED
         assert decide(page(blocked="")).view is View.BLOCKED
 
 
 class TestCards:
     def test_marked(self) -> None:
-        """With disabled buttons alone everything is marked, also where a label speaks of nothing open."""
+        """With disabled buttons only, the view is "marked", also if a label says that no lesson is open."""
         reading = decide(page(cards=[card(enabled=False)], labels=["Нет доступных дисциплин"]))
         assert (reading.view, [each.lesson for each in reading.cards]) == (View.MARKED, [LESSON])
 
     def test_one_of_two_open(self) -> None:
-        """One button that can be pressed makes the view open, and each card says what it is."""
+        """With one enabled button the view is "open", and each card has its own state."""
         physics = ["Physics", "B. Teacher", "П3 (15:00 - 16:00)"]
         reading = decide(page(cards=[card(enabled=False), card(physics)]))
         assert reading.view is View.OPEN
@@ -142,12 +142,12 @@ class TestCards:
         ]
 
     def test_lines_without_the_countdown(self) -> None:
-        """A card is found again by its own lines; the countdown is none of them."""
+        """A card's lines do not include the countdown."""
         (found,) = decide(page(cards=[card()])).cards
         assert found.lines == ("Algorithms", "A. Teacher", "Л27 (15:00 - 16:00)")
 
     def test_card_of_a_lesson(self) -> None:
-        """A lesson's card is found whatever its countdown says now, and never another lesson's."""
+        """A lesson's card is found whatever its countdown, and no other lesson's card."""
         reading = decide(page(cards=[card(["Physics", *LINES[1:]]), card([*LINES[:3], "Осталось 3 минуты"])]))
         found = reading.card(LESSON)
         assert found is not None

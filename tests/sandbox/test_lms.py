@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from sandbox.lms.world import NEWER, OLDER
+from tests import children
 from tests.classroom.lms.fakes import DATE, TEACHER
 from tests.classroom.lms.simulated import PASSWORD, Scene
-from tests.servers import ROOT
 
 pytestmark = pytest.mark.integration
 
@@ -215,11 +215,11 @@ async def test_reset(client: Client) -> None:
 def test_alone() -> None:
     """`python -m sandbox.lms` prints the two settings that point at it, and ends at SIGTERM."""
     command = [sys.executable, "-m", "sandbox.lms", "--port", "0", "--generation", "older"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = children.start(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     lines = [process.stdout.readline().strip() for _ in range(2)]
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert lines[0].startswith("BASE_URL=http://127.0.0.1:")
     assert lines[1].startswith("JWT_LOGIN_ENDPOINT=http://127.0.0.1:")
     assert (lines[1].endswith("/login"), process.returncode) == (True, 0)

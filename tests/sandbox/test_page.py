@@ -22,11 +22,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests import children
+from tests.waiting import PATIENCE
+
 pytestmark = pytest.mark.integration
 
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60  # seconds; a Chrome starts slowly on a busy machine
 
 
 class Sandbox:
@@ -37,7 +39,8 @@ class Sandbox:
         environment = {**os.environ, "TMPDIR": str(folder)}
         command = [sys.executable, "-m", "sandbox", "--port", "0", *arguments]
         self.folder = folder
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        self.process = children.start(command, env=environment, stdout=subprocess.PIPE, text=True)
+        children.own_profiles(folder)
         self._lines: queue.Queue[str] = queue.Queue()
         self.said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -75,7 +78,7 @@ class Sandbox:
         finally:
             self.process.kill()
             self.process.wait()
-            self._reader.join(timeout=10)
+            self._reader.join(timeout=PATIENCE)
             if self.process.stdout is not None:
                 self.process.stdout.close()
 
@@ -185,7 +188,8 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
     for argument in ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1440,900"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = Service(chromedriver, env={**os.environ, "TMPDIR": str(profile)})
+    service = Service(chromedriver, env={**os.environ, "TMPDIR": str(profile), "ATTENDANCE_PROFILE": str(profile)})
+    children.own_profiles(profile)
     browser = webdriver.Chrome(options=options, service=service)
     try:
         yield browser
@@ -283,6 +287,7 @@ def test_a_newcomer_is_marked_through_the_page_alone(driver: webdriver.Chrome, s
 
 
 @pytest.mark.browser
+@pytest.mark.ordeal
 def test_a_class_through_the_page_alone(driver: webdriver.Chrome, tmp_path: Path) -> None:
     """With --classroom one opens a session, checks in by the link and is marked, with nothing but the page."""
     with started(tmp_path, "--classroom") as sandbox:
@@ -306,6 +311,7 @@ def test_a_class_through_the_page_alone(driver: webdriver.Chrome, tmp_path: Path
 
 
 @pytest.mark.browser
+@pytest.mark.ordeal
 def test_a_bot_that_ended_is_shown_and_started_again(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
     """A bot that was killed is reported on terminal and page with its last line, and one press starts it again."""
     page = Page(driver, sandbox.url)
@@ -324,6 +330,7 @@ def test_a_bot_that_ended_is_shown_and_started_again(driver: webdriver.Chrome, s
 
 
 @pytest.mark.browser
+@pytest.mark.ordeal
 def test_a_killed_sandbox_leaves_no_bot_behind(driver: webdriver.Chrome, sandbox: Sandbox) -> None:
     """When the sandbox itself is killed, the bot and its Chromes end all the same."""
     if sys.platform != "linux":
@@ -356,10 +363,10 @@ def test_a_bot_that_refuses_to_start_is_quoted(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("CHROME_BIN", "/no/such/chrome")
     with started(tmp_path) as sandbox:
         assert "exit code 69. Its last line: CHROME_BIN: there is no program" in sandbox.says("ended by itself")
-        bot = httpx.get(f"{sandbox.url}/api/bot").json()
+        bot = httpx.get(f"{sandbox.url}/api/bot", timeout=PATIENCE).json()
         assert (bot["state"], bot["outcome"]) == ("ended", "exit code 69")
         assert "/no/such/chrome" in bot["last_line"]
-        assert httpx.get(f"{sandbox.url}/api/bot?since=x").status_code == 400
+        assert httpx.get(f"{sandbox.url}/api/bot?since=x", timeout=PATIENCE).status_code == 400
 
 
 def test_the_bot_gets_nothing_of_the_callers_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,6 +409,6 @@ def test_the_browser_may_load_nothing_from_elsewhere(sandbox: Sandbox) -> None:
     """Every file of the page comes with a policy that lets a browser load and run only what we serve."""
     files = [f"/page/{file.name}" for file in (ROOT / "sandbox" / "page").iterdir()]
     for path in ("/", *files):
-        answer = httpx.get(f"{sandbox.url}{path}")
+        answer = httpx.get(f"{sandbox.url}{path}", timeout=PATIENCE)
         assert answer.status_code == 200
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")

@@ -16,7 +16,7 @@ from aiohttp import ClientSession, web
 
 from sandbox.portal.files import PAGE_PATH
 from sandbox.portal.server import PortalSimulator
-from tests.servers import ROOT
+from tests import children
 
 pytestmark = pytest.mark.integration
 
@@ -164,10 +164,10 @@ async def test_push_is_for_pages_loaded_with_it() -> None:
         ) as line:
             await control(http, "lessons", **LESSON | {"subject": "Silent"})
             await control(http, "lessons", **LESSON | {"subject": "Live"}, live=True)
-            page.state = await line.receive_json(timeout=5)
+            page.state = await line.receive_json(timeout=60)
             assert [text.partition("<br>")[0] for text in page.texts() if "<br>" in text] == ["Live"]
             await control(http, "expire")
-            assert (await line.receive_json(timeout=5))["appError"]["caption"] == "Время сеанса истекло"
+            assert (await line.receive_json(timeout=60))["appError"]["caption"] == "Время сеанса истекло"
 
 
 @pytest.mark.parametrize("registered", ["a_student", "A_Student@kbtu.kz"])
@@ -540,13 +540,13 @@ async def test_control_application_mounts_elsewhere() -> None:
 def test_alone_it_prints_its_address_and_stops_cleanly(number: signal.Signals) -> None:
     """Started alone it prints one line with its URL, and a signal ends it with status 0 and no more words."""
     command = [sys.executable, "-m", "sandbox.portal", "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with children.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             address = process.stdout.readline().strip()
             assert httpx.get(address, follow_redirects=True, trust_env=False).status_code == 200
             process.send_signal(number)
-            assert process.communicate(timeout=10) == ("", "")
+            assert process.communicate(timeout=60) == ("", "")
             assert process.returncode == 0
         finally:
             process.kill()

@@ -236,7 +236,7 @@ class TestCalls:
     async def test_waiting_for_a_call(self, chat: Driver) -> None:
         """A test can wait for the next call without asking again and again."""
         last = (await chat.look("calls"))[-1]["n"]
-        waiting = asyncio.create_task(chat.look("calls", since=last, timeout=20))
+        waiting = asyncio.create_task(chat.look("calls", since=last, timeout=50))
         await chat.do("sendChatAction", chat_id=AIDA, action="typing")
         assert (await waiting)[0]["method"] == "sendChatAction"
 
@@ -310,7 +310,7 @@ class TestUpdates:
         """A poll that found nothing answers as soon as there is something, and with nothing when its time is over."""
         last = (await chat.look("calls"))[-1]["n"]
         poll = asyncio.create_task(chat.updates(timeout=50))
-        await chat.look("calls", since=last, timeout=20)
+        await chat.look("calls", since=last, timeout=50)
         assert not poll.done()
         await chat.says("wake up")
         (update,) = await poll
@@ -321,7 +321,7 @@ class TestUpdates:
         """The older of two pollers is told of a conflict, the newer one gets the updates."""
         last = (await chat.look("calls"))[-1]["n"]
         older = asyncio.create_task(bot.get_updates(timeout=50))
-        await chat.look("calls", since=last, timeout=20)
+        await chat.look("calls", since=last, timeout=50)
         newer = asyncio.create_task(chat.updates(timeout=50))
         with pytest.raises(Conflict, match="terminated by other getUpdates request; make sure that only one bot"):
             await older
@@ -332,7 +332,7 @@ class TestUpdates:
         """A poll whose caller went away holds nothing: the next one is alone and gets the update."""
         last = (await chat.look("calls"))[-1]["n"]
         poll = asyncio.create_task(chat.updates(timeout=50))
-        await chat.look("calls", since=last, timeout=20)
+        await chat.look("calls", since=last, timeout=50)
         poll.cancel()
         await until(simulator, lambda: simulator.world.journal.calls[-1].error == "the caller hung up")
         await chat.says("hello")
@@ -487,7 +487,7 @@ class TestEditsAndDeletions:
         )
         assert isinstance(edited, type(message))
         assert edited.edit_date is not None
-        screen = await chat.screen(since=version, timeout=20)
+        screen = await chat.screen(since=version, timeout=50)
         assert screen["messages"][-1]["html"] == "<b>Menu</b>"
         assert screen["messages"][-1]["edited"] is True
         assert screen["messages"][-1]["buttons"] == [[{"text": "Go", "data": "go"}]]
@@ -902,7 +902,7 @@ class TestPeople:
         """After a reset nobody is known, and whoever polls is told so."""
         last = (await chat.look("calls"))[-1]["n"]
         poll = asyncio.create_task(chat.call("getUpdates", timeout=50))
-        await chat.look("calls", since=last, timeout=20)
+        await chat.look("calls", since=last, timeout=50)
         await chat.control("reset")
         assert (await poll)["error_code"] == 401
         assert await chat.look("calls") == []
@@ -944,11 +944,11 @@ class TestServing:
             stack.push_async_callback(app.updater.stop)
             version = (await chat.screen())["version"]
             await chat.says("/start CODE")
-            screen = await chat.screen(since=version + 1, timeout=20)
+            screen = await chat.screen(since=version + 1, timeout=50)
             menu = screen["messages"][-1]
             assert menu["text"] == "Hello CODE"
             await chat.control("tap", bot="marker", person=AIDA, message_id=menu["message_id"], button="Check")
-            while (screen := await chat.screen(since=screen["version"], timeout=20))["messages"][-1][
+            while (screen := await chat.screen(since=screen["version"], timeout=50))["messages"][-1][
                 "text"
             ] != "Checked":
                 pass
@@ -970,7 +970,7 @@ class TestServing:
                 await driver.control("bots", token=MARKER, username="marker", name="Marker")
                 await driver.control("people", id=AIDA, first_name="Aida")
                 poll = asyncio.create_task(driver.call("getUpdates", timeout=50))
-                await driver.look("calls", timeout=20)
+                await driver.look("calls", timeout=50)
                 seen = simulator.world.journal.changed = Watched()
                 screen = simulator.world.bots[MARKER].screen(simulator.world.people[AIDA]).changed = Watched()
                 watchers = [

@@ -1,4 +1,4 @@
-"""A student's record goes to another Telegram account, or goes for good."""
+"""Moving a student to another Telegram account, and erasing a student."""
 
 from pathlib import Path
 
@@ -25,8 +25,8 @@ def storage(folder: Path, clock: FakeClock) -> Storage:
 
 
 class TestMoving:
-    def test_whole(self, storage: Storage, folder: Path) -> None:
-        """Everything but the Telegram ID stays as it was, also on disk; the code is used by the new account."""
+    def test_moved(self, storage: Storage, folder: Path) -> None:
+        """Only the Telegram ID changes, in memory and on disk, and the code's ``used_by`` with it."""
         code = register(storage)
         storage.set_mode(AIDA, "manual")
         before = storage.set_monitoring(AIDA, True)
@@ -48,7 +48,7 @@ class TestMoving:
         )
 
     def test_refused(self, storage: Storage, folder: Path) -> None:
-        """Nobody is moved who is not there, nor onto one who is registered, themselves included; nothing changes."""
+        """An unknown student and a target that is registered, also the student itself, are refused; nothing changes."""
         register(storage)
         register(storage, BEN, "b_student")
         before = storage.students()
@@ -69,7 +69,7 @@ class TestMoving:
         register(storage, AIDA, "b_student")
 
     def test_code_can_not_be_written(self, storage: Storage, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Once the students are on disk the move is done; the code follows at the next start."""
+        """Once the students are on disk the move is done; the code is updated at the next start."""
         code = register(storage)
         with monkeypatch.context() as patches:
             Disk(patches).fail(OSError(28, "No space left on device"), 8)  # after the students' file and its copy
@@ -79,13 +79,13 @@ class TestMoving:
 
 
 def everything(folder: Path) -> str:
-    """Return all that the files hold."""
+    """Return the content of all files."""
     return "\n".join(path.read_text() for path in folder.iterdir())
 
 
 class TestErasing:
     def test_nothing_left(self, storage: Storage, folder: Path) -> None:
-        """No file holds the erased student's ID, name, password or the note; the code stays used, by nobody."""
+        """No file contains the erased student's ID, username, password or note; the code stays used, by NOBODY."""
         code = register(storage)
         other = register(storage, BEN, "b_student")
         storage.set_note(code, "for Aida")
@@ -107,7 +107,7 @@ class TestErasing:
             storage.erase(AIDA)
 
     def test_codes_of_before(self, storage: Storage, folder: Path) -> None:
-        """Codes that the student used for earlier registrations name nobody any more either."""
+        """Codes of the student's earlier registrations do not contain the ID any more either."""
         register(storage)
         storage.remove(AIDA)
         register(storage)
@@ -116,14 +116,14 @@ class TestErasing:
         assert str(AIDA) not in everything(folder)
 
     def test_again(self, storage: Storage) -> None:
-        """Who was erased may register anew, with a new code."""
+        """An erased student may register again with a new code."""
         register(storage)
         storage.erase(AIDA)
         register(storage)
 
     @pytest.mark.parametrize("failure", [PowerCut(), OSError(28, "No space left on device")])
     def test_cut_off(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
-        """Stopped at any step, the student is whole or erased; a second try leaves nothing of a whole one."""
+        """Stopped at any step, the student is complete or erased, and a second call erases completely."""
         refused = 0
         for at in range(100):
             folder = tmp_path / f"cut-{at}"

@@ -1,4 +1,4 @@
-"""The store against a model of it: one code, one student, one account, whatever is done in whatever order."""
+"""Storage compared with a model in random sequences: one code, one student, one account."""
 
 import random
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ MODES: st.SearchStrategy[Mode] = st.sampled_from(["automatic", "manual"])
 
 @dataclass
 class Known:
-    """What the model knows of one student."""
+    """The model's record of one student."""
 
     username: str
     password: str
@@ -47,7 +47,7 @@ class Known:
 
 
 class StorageMachine(RuleBasedStateMachine):
-    """Does what people do, restarts, and loses power in between."""
+    """Random operations, restarts and power cuts."""
 
     codes: Bundle[str] = Bundle("codes")
 
@@ -73,7 +73,7 @@ class StorageMachine(RuleBasedStateMachine):
 
     @rule(target=codes, admin=st.integers(11, 12))
     def invite(self, admin: int) -> str:
-        """Make a code."""
+        """Create a code."""
         code = self.storage.create_invitation(admin)
         assert code not in self.used_by
         self.used_by[code] = None
@@ -81,7 +81,7 @@ class StorageMachine(RuleBasedStateMachine):
 
     @rule(code=codes | st.just("ZZZZ9999"), person=PEOPLE, username=USERNAMES, password=PASSWORDS)
     def redeem(self, code: str, person: int, username: str, password: str) -> None:
-        """Redeem a code; it is refused exactly where the model says so."""
+        """Redeem a code; it is refused exactly when the model says so."""
         refusal = self._why_not(code, person, username)
         if refusal is not None:
             with pytest.raises(refusal):
@@ -116,7 +116,7 @@ class StorageMachine(RuleBasedStateMachine):
 
     @rule(person=PEOPLE)
     def remove(self, person: int) -> None:
-        """Remove somebody, who may come again with another code."""
+        """Remove a student."""
         if person in self.students:
             self.storage.remove(person)
             self.removed.add(self.students.pop(person).code)
@@ -126,7 +126,7 @@ class StorageMachine(RuleBasedStateMachine):
 
     @rule(person=PEOPLE, mode=MODES)
     def set_mode(self, person: int, mode: Mode) -> None:
-        """Change how somebody is marked."""
+        """Change a student's mode."""
         if person in self.students:
             self.storage.set_mode(person, mode)
             self.students[person].mode = mode
@@ -136,26 +136,26 @@ class StorageMachine(RuleBasedStateMachine):
 
     @rule(person=PEOPLE, monitoring=st.booleans())
     def set_monitoring(self, person: int, monitoring: bool) -> None:
-        """Change whether somebody is watched."""
+        """Change a student's monitoring flag."""
         if person in self.students:
             self.storage.set_monitoring(person, monitoring)
             self.students[person].monitoring = monitoring
 
     @rule(person=PEOPLE, password=PASSWORDS)
     def set_password(self, person: int, password: str) -> None:
-        """Change somebody's password."""
+        """Change a student's password."""
         if person in self.students:
             self.storage.set_password(person, password)
             self.students[person].password = password
 
     @rule()
     def restart(self) -> None:
-        """End the process and start it again."""
+        """Reopen the storage."""
         self.storage = self._open()
 
     @rule(code=consumes(codes), person=PEOPLE, username=USERNAMES, at=st.integers(0, 15))
     def lose_power_while_redeeming(self, code: str, person: int, username: str, at: int) -> None:
-        """Cut the power at one of the sixteen steps of redeeming: both files have it, or neither."""
+        """Cut the power at one of the sixteen steps of redeeming: both files have the change, or neither."""
         if self._why_not(code, person, username) is not None:
             return
         self._disk.fail(PowerCut(), at)
@@ -177,8 +177,8 @@ class StorageMachine(RuleBasedStateMachine):
         self.storage = self._open()
 
     @invariant()
-    def is_what_the_model_says(self) -> None:
-        """The store says what the model says, of students and of codes."""
+    def equals_the_model(self) -> None:
+        """Students and codes are those of the model."""
         found = {
             s.telegram_id: Known(
                 s.username, self.storage.password(s.telegram_id), s.mode, s.monitoring, s.invitation_code

@@ -1,4 +1,4 @@
-"""Students and invitation codes: one code makes one student, and nothing acknowledged is ever lost."""
+"""Students and invitation codes: one code makes one student, and no acknowledged change is lost."""
 
 import base64
 import json
@@ -68,20 +68,20 @@ def register(storage: Storage, telegram_id: int = AIDA, username: str = "a_stude
 
 class TestCodes:
     def test_shape(self, storage: Storage) -> None:
-        """A code is eight capitals and digits that nobody mixes up, and each is another one."""
+        """A code is eight unambiguous capitals and digits, and no two are equal."""
         codes = {storage.create_invitation(ADMIN) for _ in range(50)}
         assert len(codes) == 50
         assert all(len(code) == 8 and set(code) <= set(CODE_ALPHABET) for code in codes)
         assert not set("ILO01") & set(CODE_ALPHABET)
 
     def test_never_twice(self, folder: Path, clock: FakeClock) -> None:
-        """Where chance brings an old code again, another one is made."""
+        """If the random code exists already, another one is made."""
         letters = iter("A" * 8 + "A" * 8 + "B" * 8)
         storage = Storage(folder, CIPHER, clock, choose=lambda _alphabet: next(letters))
         assert [storage.create_invitation(ADMIN) for _ in range(2)] == ["A" * 8, "B" * 8]
 
     def test_file(self, storage: Storage, folder: Path) -> None:
-        """invitations.json says by code who made it and when, and who used it and when."""
+        """invitations.json has for each code its creator, its user and both times."""
         unused, used = storage.create_invitation(ADMIN), register(storage)
         content = json.loads((folder / "invitations.json").read_text())
         at = "2026-09-07T04:00:00+00:00"
@@ -93,11 +93,11 @@ class TestCodes:
 
     @pytest.mark.parametrize("typed", ["ABCD2345", "abcd2345", " abcd 2345 ", "ABCD-2345", "a-b c-d\n2345"])
     def test_typed_by_hand(self, typed: str) -> None:
-        """A code may be typed in small letters, with spaces and dashes."""
+        """A code may be typed in lower case, with spaces and dashes."""
         assert normalise_code(typed) == "ABCD2345"
 
     def test_check(self, storage: Storage) -> None:
-        """A code is known and unused, or it says why it can't be redeemed."""
+        """Checking a code raises the reason why it can't be redeemed."""
         storage.check_code(storage.create_invitation(ADMIN))
         with pytest.raises(UnknownCode):
             storage.check_code("ZZZZ9999")
@@ -105,7 +105,7 @@ class TestCodes:
             storage.check_code(register(storage))
 
     def test_expiry(self, storage: Storage, clock: FakeClock) -> None:
-        """An unused code is good for fourteen days to the second, a used one stays used."""
+        """An unused code is valid for exactly fourteen days; a used one stays used."""
         unused, used = storage.create_invitation(ADMIN), register(storage)
         clock.advance(INVITATION_DAYS * 86400 - 1)
         storage.check_code(unused)
@@ -117,7 +117,7 @@ class TestCodes:
             storage.check_code(used)
 
     def test_expiry_as_set(self, folder: Path, clock: FakeClock) -> None:
-        """The days are a setting, which counts for codes that are there already."""
+        """The number of days is a setting, which applies to existing codes too."""
         code = open_storage(folder, clock).create_invitation(ADMIN)
         clock.advance(86400)
         storage = Storage(folder, CIPHER, clock, invitation_days=1)
@@ -126,7 +126,7 @@ class TestCodes:
         Storage(folder, CIPHER, clock, invitation_days=2).check_code(code)
 
     def test_revoked(self, storage: Storage, folder: Path, clock: FakeClock) -> None:
-        """A revoked code is refused by its own name, also after a restart; revoking twice changes nothing."""
+        """A revoked code is refused as revoked, also after a restart; revoking twice changes nothing."""
         code, other = storage.create_invitation(ADMIN), storage.create_invitation(ADMIN)
         revoked = storage.revoke(code)
         clock.advance(60)
@@ -141,7 +141,7 @@ class TestCodes:
         assert storage.students() == []
 
     def test_nothing_to_revoke(self, storage: Storage) -> None:
-        """A used code can't be revoked, its student stays; an unknown one is told."""
+        """A used code and an unknown one can't be revoked; the student stays."""
         code = register(storage)
         with pytest.raises(CodeUsed):
             storage.revoke(code)
@@ -159,7 +159,7 @@ class TestCodes:
             assert sorted(outcomes) in (["CodeRevoked", "Invitation"], ["CodeUsed", "Student"])
 
     def test_note(self, storage: Storage, folder: Path) -> None:
-        """For whom a code is can be written down and changed, and is kept when it is redeemed."""
+        """A code's note can be changed, and is kept when the code is redeemed."""
         code = storage.create_invitation(ADMIN)
         storage.set_note(code, "for Ben")
         storage.set_note(code, "Айдаға <1>")
@@ -170,7 +170,7 @@ class TestCodes:
 
 class TestRemoving:
     def test_gone(self, storage: Storage, folder: Path) -> None:
-        """A removed student is gone from every file, password and all; the others stay, and the code stays used."""
+        """A removed student and the password are in no file; the others stay, and the code stays used."""
         code, other = register(storage), register(storage, BEN, "b_student")
         secret = storage.student(AIDA).password  # type: ignore[union-attr]
         assert storage.remove(AIDA).username == "a_student"
@@ -184,7 +184,7 @@ class TestRemoving:
             storage.remove(AIDA)
 
     def test_again(self, storage: Storage) -> None:
-        """Who was removed may register again, with a new code; somebody else may register the account."""
+        """A removed student may register again with a new code; somebody else may register the portal account."""
         register(storage)
         storage.remove(AIDA)
         register(storage)
@@ -194,7 +194,7 @@ class TestRemoving:
 
 class TestRedeeming:
     def test_file(self, storage: Storage, folder: Path) -> None:
-        """students.json has every promised field by Telegram ID; the password is not in it in the clear."""
+        """students.json has all documented fields by Telegram ID, with the password encrypted."""
         code = register(storage)
         (record,) = json.loads((folder / "students.json").read_text()).values()
         assert CIPHER.decrypt(record.pop("password")) == PASSWORD
@@ -208,8 +208,8 @@ class TestRedeeming:
             "schema": SCHEMA,
         }
 
-    def test_password_is_nowhere_in_the_clear(self, storage: Storage, folder: Path) -> None:
-        """No file, no text of a student and no error shows the password; only asking for it does."""
+    def test_password_is_never_shown(self, storage: Storage, folder: Path) -> None:
+        """No file and no text of a student contains the password; only ``Storage.password`` returns it."""
         register(storage)
         storage.set_password(AIDA, PASSWORD + "2")
         assert storage.password(AIDA) == PASSWORD + "2"
@@ -221,7 +221,7 @@ class TestRedeeming:
         assert student.password not in f"{student}"
 
     def test_refusals_change_nothing(self, storage: Storage, folder: Path) -> None:
-        """An unknown or used code, a taken portal account and a registered person are refused, each by its name."""
+        """An unknown or used code, a taken portal account and a registered person are refused with different errors."""
         used, unused = register(storage), storage.create_invitation(ADMIN)
         before = {path: path.read_bytes() for path in folder.iterdir()}
         for refusal, code, person, username in (
@@ -237,7 +237,7 @@ class TestRedeeming:
 
     @pytest.mark.parametrize("spelling", ["a_student", "A_STUDENT", " a_student ", "a_student@kbtu.kz", "A_Student@x"])
     def test_spellings_of_one_account(self, storage: Storage, spelling: str) -> None:
-        """A portal account is one, however its name is spelled; its owner may type it again, nobody else may."""
+        """All spellings of a portal account are one account; its owner may use them, nobody else may."""
         register(storage)
         storage.check_username(AIDA, spelling)
         with pytest.raises(UsernameTaken):
@@ -245,7 +245,7 @@ class TestRedeeming:
         storage.check_username(BEN, "a_student2")
 
     def test_one_code_many_threads(self, storage: Storage, folder: Path) -> None:
-        """Of many who redeem one code at the same time exactly one wins."""
+        """Of many threads that redeem one code at the same time exactly one succeeds."""
         code = storage.create_invitation(ADMIN)
         outcomes = at_once(8, lambda n: storage.redeem(code, n, f"student_{n}", PASSWORD))
         assert sorted(outcomes) == ["CodeUsed"] * 7 + ["Student"]
@@ -253,20 +253,20 @@ class TestRedeeming:
         assert (student.invitation_code, storage.students()) == (code, [student])
 
     def test_one_account_many_threads(self, storage: Storage) -> None:
-        """Of many who register one portal account at the same time, each with a code of their own, one wins."""
+        """Of many threads that register one portal account with different codes exactly one succeeds."""
         codes = [storage.create_invitation(ADMIN) for _ in range(8)]
         outcomes = at_once(8, lambda n: storage.redeem(codes[n], n, "a_student", PASSWORD))
         assert sorted(outcomes) == ["Student"] + ["UsernameTaken"] * 7
 
     def test_one_person_many_threads(self, storage: Storage) -> None:
-        """Of one person's many attempts at the same time, each with another code, one succeeds."""
+        """Of many threads that register one person with different codes exactly one succeeds."""
         codes = [storage.create_invitation(ADMIN) for _ in range(8)]
         outcomes = at_once(8, lambda n: storage.redeem(codes[n], AIDA, f"student_{n}", PASSWORD))
         assert sorted(outcomes) == ["AlreadyRegistered"] * 7 + ["Student"]
 
 
 def at_once(number: int, act: Callable[[int], object]) -> list[str]:
-    """Let so many threads act at the same time; return the types of what they got or raised."""
+    """Run so many threads at the same time; return the type names of their results or errors."""
     together, outcomes = threading.Barrier(number), list[str]()
 
     def run(n: int) -> None:
@@ -297,7 +297,7 @@ class TestChanges:
         assert reopened.password(AIDA) == "another"
 
     def test_nobody_to_change(self, storage: Storage) -> None:
-        """Without a student there is nothing to change and no password."""
+        """Changes of an unknown student, and reading the password, raise NotRegistered."""
         for change in (
             lambda: storage.set_mode(AIDA, "manual"),
             lambda: storage.set_monitoring(AIDA, True),
@@ -308,7 +308,7 @@ class TestChanges:
                 change()
 
     def test_order_of_students(self, storage: Storage, clock: FakeClock) -> None:
-        """Students come in the order in which they registered."""
+        """Students are listed in the order of registration."""
         for telegram_id in (9, 3, 7):
             clock.advance(60)
             register(storage, telegram_id, f"student_{telegram_id}")
@@ -316,7 +316,7 @@ class TestChanges:
         assert [student.telegram_id for student in storage.students()] == [9, 3, 7]
 
     def test_many_threads(self, storage: Storage, folder: Path) -> None:
-        """Changes from many threads at once all arrive."""
+        """Concurrent changes from many threads are all stored."""
         for n in range(8):
             register(storage, n, f"student_{n}")
         at_once(8, lambda n: (storage.set_mode(n, "manual"), storage.set_monitoring(n, True)))
@@ -346,7 +346,7 @@ def with_a_student(folder: Path) -> Storage:
 
 
 def state(storage: Storage) -> dict[str, Any]:
-    """Return all that a store says, with the passwords opened."""
+    """Return everything in a store, with the passwords decrypted."""
     return {
         "students": {
             s.telegram_id: (s.username, s.mode, s.monitoring, s.invitation_code, storage.password(s.telegram_id))
@@ -379,7 +379,7 @@ class TestCrash:
     def test_power_cut(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Storage], object]
     ) -> None:
-        """Cut off at any step, a change is wholly there or not at all, and what was acknowledged before is there."""
+        """Cut off at any step, a change is stored completely or not at all, and earlier changes are kept."""
         before, after, steps = both_states(tmp_path, monkeypatch, change)
         for at in range(steps):
             folder = tmp_path / f"cut-{at}"
@@ -396,7 +396,7 @@ class TestCrash:
     def test_power_cut_and_damage(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Storage], object]
     ) -> None:
-        """Cut off at any step and a file damaged besides, what was acknowledged before is still there."""
+        """Cut off at any step and with a damaged file, earlier changes are kept."""
         before, after, steps = both_states(tmp_path, monkeypatch, change)
         for at in range(steps):
             for name in ("students.json", "invitations.json"):
@@ -414,7 +414,7 @@ class TestCrash:
     def test_full_disk(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Storage], object]
     ) -> None:
-        """A failing disk either costs nothing, or refuses the change, which may then be tried again."""
+        """With a full disk a change either succeeds or is refused, and can then be repeated."""
         before, after, steps = both_states(tmp_path, monkeypatch, change)
         for at in range(steps):
             folder = tmp_path / f"full-{at}"
@@ -433,10 +433,10 @@ class TestCrash:
                 assert state(storage) == after, at
             assert state(open_storage(folder)) == after, at
 
-    def test_code_is_spent_though_its_file_can_not_be_written(
+    def test_code_is_used_though_its_file_can_not_be_written(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Once the student is on disk the code is spent, whatever becomes of the codes' file."""
+        """Once the student is on disk the code is used, even if its file can't be written."""
         storage = with_a_student(folder)
         with monkeypatch.context() as patches:
             Disk(patches).fail(OSError(28, "No space left on device"), 8)  # after the students' file and its copy
@@ -450,7 +450,7 @@ class TestCrash:
             reopened.check_code("FREE2345")
 
     def test_killed_process(self, folder: Path) -> None:
-        """A process that is killed in the middle of its changes leaves all that it has acknowledged."""
+        """A killed process loses none of the changes that it acknowledged."""
         storage = open_storage(folder)
         register(storage)
         codes = [storage.create_invitation(ADMIN) for _ in range(30)]
@@ -490,7 +490,7 @@ def refusal_if_any(change: Callable[[Storage], object], storage: Storage) -> str
 def both_states(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Storage], object]
 ) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """Return what a change finds, what it leaves, and how many steps of the disk it takes."""
+    """Return the state before and after a change, and the number of its disk steps."""
     storage = with_a_student(tmp_path / "whole")
     before = state(storage)
     with monkeypatch.context() as patches:
@@ -501,7 +501,7 @@ def both_states(
 
 class TestOpening:
     def test_modes(self, folder: Path) -> None:
-        """The folder and everything in it are for their owner alone, also where they were open to others before."""
+        """The folder and its files are readable by their owner only, also if the folder existed with another mode."""
         folder.mkdir(mode=0o755)
         register(open_storage(folder))
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -514,7 +514,7 @@ class TestOpening:
         }
 
     def test_crash_between_student_and_code(self, folder: Path) -> None:
-        """A student on disk whose code is not marked as used, as a crash leaves it, has the code marked at start."""
+        """A code that a crash left unmarked is marked as used at the next start."""
         storage = with_a_student(folder)
         old = (folder / "invitations.json").read_text()
         storage.redeem("FREE2345", BEN, "b_student", PASSWORD)
@@ -525,15 +525,15 @@ class TestOpening:
         assert (invitation.used_by, invitation.used_at) == (BEN, "2026-09-07T04:00:00+00:00")
         assert json.loads((folder / "invitations.json").read_text())["FREE2345"]["used_by"] == BEN
 
-    def test_nothing_to_mend(self, folder: Path) -> None:
-        """Opening a whole store changes no file."""
+    def test_nothing_to_repair(self, folder: Path) -> None:
+        """Opening an intact store changes no file."""
         with_a_student(folder)
         before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
         open_storage(folder)
         assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
 
     def test_wrong_key(self, folder: Path) -> None:
-        """A store whose passwords the key can't read is refused; with the right key it opens as before."""
+        """A store with passwords that the key can't decrypt is refused; with the right key it opens."""
         before = state(with_a_student(folder))
         with pytest.raises(EncryptionKeyError):
             Storage(folder, Cipher(Fernet.generate_key().decode()))
@@ -541,7 +541,7 @@ class TestOpening:
 
     @pytest.mark.parametrize("name", ["students.json", "invitations.json"])
     def test_newer_schema(self, folder: Path, name: str) -> None:
-        """Files of a newer program are refused and not touched."""
+        """Files of a newer version are refused and not changed."""
         with_a_student(folder)
         records = json.loads((folder / name).read_text())
         newer = {key: {**record, "schema": SCHEMA + 1} for key, record in records.items()}
@@ -553,7 +553,7 @@ class TestOpening:
 
     @pytest.mark.parametrize("name", ["students.json", "invitations.json"])
     def test_damaged_file(self, folder: Path, name: str) -> None:
-        """A damaged file is set aside and its copy used, so nothing is lost."""
+        """A damaged file is set aside, and its copy is used."""
         before = state(with_a_student(folder))
         (folder / name).write_text("not JSON")
         assert state(open_storage(folder)) == before
@@ -572,7 +572,7 @@ class TestOpening:
         ],
     )
     def test_field_of_another_kind(self, folder: Path, field: str, value: object) -> None:
-        """A record with a value that no program of ours wrote counts as damaged, as text that is no JSON does."""
+        """A record with a value of the wrong type counts as damaged."""
         before = state(with_a_student(folder))
         records = json.loads((folder / "students.json").read_text())
         records[str(AIDA)][field] = value
@@ -581,21 +581,21 @@ class TestOpening:
         assert len(list(folder.glob("students.json.damaged-*"))) == 1
 
     def test_fields_of_later_programs(self, folder: Path) -> None:
-        """Fields that this version does not know do not keep it from reading the rest."""
+        """Unknown fields are ignored."""
         before = state(with_a_student(folder))
         records = json.loads((folder / "students.json").read_text())
         records[str(AIDA)]["nickname"] = "Aidoka"
         (folder / "students.json").write_text(json.dumps(records))
         assert state(open_storage(folder)) == before
 
-    def test_file_in_the_folders_place(self, tmp_path: Path) -> None:
-        """A folder that can't be used is told in one line that names DATA_DIR."""
+    def test_file_in_place_of_the_folder(self, tmp_path: Path) -> None:
+        """A folder that can't be used raises an error of one line that names DATA_DIR."""
         (tmp_path / "data").touch()
         with pytest.raises(StorageUnavailable, match=r"^DATA_DIR: '.*data' can't be used \(.*\)$"):
             open_storage(tmp_path / "data")
 
     def test_files_of_version_1(self, folder: Path) -> None:
-        """The files that version 1 wrote are read, with everything that is in them."""
+        """Files of version 1 are read completely."""
         folder.mkdir()
         for name in ("students", "invitations"):
             shutil.copy(FIXTURES / f"{name}_v1.json", folder / f"{name}.json")
@@ -613,7 +613,7 @@ class TestOpening:
         assert {r["schema"] for r in json.loads((folder / "invitations.json").read_text()).values()} == {SCHEMA}
 
     def test_files_of_version_2(self, folder: Path) -> None:
-        """The files that version 2 wrote are read: notes, and codes that were revoked."""
+        """Files of version 2 are read, with notes and revoked codes."""
         folder.mkdir()
         for name in ("students", "invitations"):
             shutil.copy(FIXTURES / f"{name}_v2.json", folder / f"{name}.json")
@@ -633,7 +633,7 @@ class TestOpening:
         [("created_at", "yesterday"), ("created_at", "2026-09-07T04:00:00"), ("note", None), ("revoked_at", 5)],
     )
     def test_invitation_of_another_kind(self, folder: Path, field: str, value: object) -> None:
-        """A code with a value that no program of ours wrote, such as a time without a zone, counts as damaged."""
+        """A code with a wrong value, such as a time without an offset, counts as damaged."""
         before = state(with_a_student(folder))
         records = json.loads((folder / "invitations.json").read_text())
         records["FREE2345"][field] = value
@@ -642,23 +642,23 @@ class TestOpening:
 
 
 class TestHoldsStudents:
-    """Whether a new key may be made: never beside ciphertext."""
+    """Whether a new key may be made: never with existing ciphertext."""
 
     def test_nothing_there(self, folder: Path) -> None:
-        """Before the first start, and before the first student, there is no ciphertext."""
+        """Before the first student there is no ciphertext."""
         assert not Storage.holds_students(folder)
         open_storage(folder).create_invitation(ADMIN)
         assert not Storage.holds_students(folder)
 
     def test_students_there(self, folder: Path) -> None:
-        """A student is ciphertext, and so is a file that can't be read."""
+        """A student counts as ciphertext, and so does a file that can't be read."""
         with_a_student(folder)
         assert Storage.holds_students(folder)
         (folder / "students.json").write_text("damaged")
         assert Storage.holds_students(folder)
 
     def test_students_in_the_copy_alone(self, folder: Path) -> None:
-        """With the file gone, the copy from which it comes back counts."""
+        """Without the file its copy counts."""
         with_a_student(folder)
         (folder / "students.json").unlink()
         assert Storage.holds_students(folder)

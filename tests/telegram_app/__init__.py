@@ -1,1 +1,1 @@
-"""telegram_app: outbox, people, languages, order of updates."""
+"""Tests of telegram_app: outbox, rate limiter, people, languages, order of updates."""

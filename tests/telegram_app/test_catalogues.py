@@ -1,4 +1,4 @@
-"""The catalogues against the code: every text is there in every language, and fits."""
+"""The catalogues compared with the code: every text is translated, with the same placeholders."""
 
 import ast
 import io
@@ -18,10 +18,14 @@ pytestmark = pytest.mark.integration
 
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
+TELEGRAMS_OWN = {  # labels in Telegram's app
+    "ru": {"Геопозиция", "Транслировать геопозицию"},
+    "kk": {"Геопозиция", "Геопозицияны трансляциялау"},
+}
 
 
 def in_the_code() -> set[str]:
-    """Return the texts that the code asks for; of plurals the singular."""
+    """Return the texts in the code; of plurals the singular."""
     found = set()
     for folder in ("marker", "telegram_app", "classroom"):
         for _file, _line, message, _comments, _context in extract_from_dir(str(ROOT / folder)):
@@ -30,13 +34,13 @@ def in_the_code() -> set[str]:
 
 
 def catalogue(language: str) -> Catalog:
-    """Return a language's catalogue."""
+    """Read a language's catalogue."""
     path = ROOT / "locales" / language / "LC_MESSAGES" / "attendance.po"
     return read_po(io.BytesIO(Path(path).read_bytes()), locale=language, abort_invalid=True)
 
 
 def overlooked(source: str) -> list[str]:
-    """Return the texts that are asked for without the name _, or within an f-string: the extraction misses those."""
+    """Return the texts that the extraction misses: those not passed to ``_``, or inside an f-string."""
     found = []
     for node in ast.walk(ast.parse(source)):
         calls = (
@@ -54,20 +58,20 @@ def overlooked(source: str) -> list[str]:
 
 
 def fields(text: str) -> set[str]:
-    """Return the names in braces."""
+    """Return the names of the placeholders."""
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_text_of_the_code_is_translated(language: str) -> None:
-    """No text is missing in a language, and none is left over from code that is gone."""
+    """No text is missing in a language, and none is left over from deleted code."""
     translated = {m.id[0] if isinstance(m.id, tuple) else m.id for m in catalogue(language) if m.id}
     assert translated == in_the_code()
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_translations_are_real_and_take_the_same_values(language: str) -> None:
-    """Each translation is there, is no copy of the English, is not fuzzy, and names the same values in braces."""
+    """Each translation exists, differs from the English, is not fuzzy, and has the same placeholders."""
     for message in catalogue(language):
         if not message.id:
             continue
@@ -81,6 +85,16 @@ def test_translations_are_real_and_take_the_same_values(language: str) -> None:
             assert fields(form) == fields(english[0]), form
 
 
+@pytest.mark.parametrize("language", OTHERS)
+def test_buttons_named_in_texts_exist(language: str) -> None:
+    """A button quoted in a translation is the translation of a label in the English text."""
+    messages = {m.id: str(m.string) for m in catalogue(language) if isinstance(m.id, str) and m.id}
+    for english, translation in messages.items():
+        for quoted in set(re.findall("«([^»{]+)»", translation)) - TELEGRAMS_OWN[language]:
+            labels = [label for label, translated in messages.items() if translated == quoted]
+            assert any(label in english for label in labels), translation
+
+
 @pytest.mark.parametrize(
     ("source", "texts_"),
     [
@@ -90,13 +104,13 @@ def test_translations_are_real_and_take_the_same_values(language: str) -> None:
         ('_ = texts(1); _("A")', []),
     ],
 )
-def test_what_is_not_extracted(source: str, texts_: list[str]) -> None:
-    """The ways to ask for a text that the extraction misses are recognised."""
+def test_overlooked_texts_are_recognised(source: str, texts_: list[str]) -> None:
+    """``overlooked`` finds the texts that the extraction misses."""
     assert overlooked(source) == texts_
 
 
 def test_no_text_is_overlooked() -> None:
-    """A text that is asked for in a way that the extraction misses is asked for in another way, too."""
+    """A text that the extraction misses in one place is extracted from another."""
     files = [file for folder in ("marker", "telegram_app", "classroom") for file in (ROOT / folder).rglob("*.py")]
     found = {text for file in files for text in overlooked(file.read_text(encoding="utf-8"))}
     assert found - in_the_code() == set()
@@ -104,22 +118,22 @@ def test_no_text_is_overlooked() -> None:
 
 @pytest.mark.parametrize("language", [*LANGUAGES])
 def test_buttons_have_no_emoji(language: str) -> None:
-    """Every text is letters, digits and punctuation."""
+    """Texts contain only letters, digits and punctuation."""
     _ = texts(language)
     for message in in_the_code():
         assert not re.search("[\U0001f000-\U0001ffff☀-➿]", _(message))
 
 
 def test_plurals_follow_the_language() -> None:
-    """Russian has three forms for numbers, and 21 goes with 1."""
+    """Russian has three plural forms, and 21 has the same form as 1."""
     _ = texts("ru")
-    said = [_.ngettext("{n} minute left", "{n} minutes left", n).format(n=n) for n in (1, 3, 5, 21)]
-    assert said == ["Осталась 1 минута", "Осталось 3 минуты", "Осталось 5 минут", "Осталась 21 минута"]
+    shown = [_.ngettext("{n} minute left", "{n} minutes left", n).format(n=n) for n in (1, 3, 5, 21)]
+    assert shown == ["Осталась 1 минута", "Осталось 3 минуты", "Осталось 5 минут", "Осталась 21 минута"]
 
 
 @pytest.mark.parametrize(
     ("code", "expected"), [("ru", "ru"), ("kk-KZ", "kk"), ("en-GB", "en"), ("de", "en"), (None, "en")]
 )
 def test_the_app_s_language_decides(code: str | None, expected: str) -> None:
-    """A language that we don't have becomes English."""
+    """An unsupported language becomes English."""
     assert closest(code) == expected

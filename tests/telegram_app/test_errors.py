@@ -1,4 +1,4 @@
-"""The error handler: what went wrong is in the log, what people typed is not."""
+"""The error handler: it logs the error, but not what people typed."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 
 @dataclass
 class Context:
-    """All that the handler looks at."""
+    """The part of the context that the handler uses."""
 
     error: Exception
 
@@ -26,7 +26,7 @@ def context(error: Exception) -> ContextTypes.DEFAULT_TYPE:
 
 
 async def test_failed_handler(caplog: pytest.LogCaptureFixture) -> None:
-    """A failed update is told by its number and its person, with the error and without the update's text."""
+    """A failed update is logged with its number, its person and the error, and without its text."""
     message = Message(
         1,
         datetime(2026, 9, 7, 4, tzinfo=UTC),
@@ -41,7 +41,7 @@ async def test_failed_handler(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_second_process(caplog: pytest.LogCaptureFixture) -> None:
-    """Another process with the same token is named as such, without a traceback."""
+    """Another process that polls with the same token is logged as such, without a traceback."""
     await log_error(None, context(Conflict("terminated by other getUpdates request")))
     assert "another process polls with this bot's token" in caplog.text
     assert "Traceback" not in caplog.text
@@ -49,13 +49,13 @@ async def test_second_process(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("error", [NetworkError("httpx.ConnectError"), TimedOut()])
 async def test_network(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
-    """A poll without an answer is a line, no traceback."""
+    """A poll without an answer is logged in one line, without a traceback."""
     await log_error(None, context(error))
     assert caplog.messages == [f"Telegram can't be reached: {type(error).__name__}"]
     assert "Traceback" not in caplog.text
 
 
 async def test_something_else(caplog: pytest.LogCaptureFixture) -> None:
-    """An error without an update is logged whole."""
+    """Another error without an update is logged with its traceback."""
     await log_error(None, context(ZeroDivisionError("a mistake")))
     assert "ZeroDivisionError: a mistake" in caplog.text

@@ -1,4 +1,4 @@
-"""Languages: which one a person gets, and what stands in where a text is not translated."""
+"""The choice of a language, and the English fallback of untranslated texts."""
 
 import subprocess
 import sys
@@ -24,18 +24,18 @@ pytestmark = pytest.mark.unit
     ],
 )
 def test_closest(code: str, language: str) -> None:
-    """A person gets the language of their app where it is one of ours, else English."""
+    """A person gets the language of their Telegram app if it is supported, else English."""
     assert closest(code) == language
 
 
-def test_closest_to_nothing() -> None:
-    """Telegram may not tell the language: English."""
+def test_no_language_code() -> None:
+    """Without a language code from Telegram the language is English."""
     assert closest(None) == closest("") == "en"
 
 
 @pytest.mark.parametrize("language", [*LANGUAGES, "de", "", "../en"])
 def test_every_language_has_every_text(language: str) -> None:
-    """A text that is not translated is shown in English, never as nothing and never as an error."""
+    """An untranslated text is returned in English, in every language."""
     _ = texts(language)
     assert _("a text that nobody has translated") == "a text that nobody has translated"
     assert _.ngettext("{n} unheard of", "{n} unheard of them", 1) == "{n} unheard of"
@@ -43,12 +43,12 @@ def test_every_language_has_every_text(language: str) -> None:
 
 
 def test_english_is_the_source() -> None:
-    """English texts are those of the code, word for word."""
+    """English texts are those in the code, word for word."""
     assert texts("en")("Start Monitoring") == "Start Monitoring"
     assert texts("en").language == texts("de").language == "en"
 
 
-# Prints the catalogues that loading opens, and then the files that the first text in each language opens.
+# Prints the catalogues that `load` opens, then the files that the first text in each language opens.
 _FIRST_TEXTS = """
 import sys
 from telegram_app.i18n import LANGUAGES, load, texts
@@ -64,7 +64,7 @@ print(opened, len(set(shown)))
 
 
 def test_first_text_reads_no_file() -> None:
-    """After `load` the first text in a language opens no file: nobody waits for a catalogue."""
+    """After `load` the first text in a language opens no file, so it does not block the event loop."""
     ran = subprocess.run(
         [sys.executable, "-c", _FIRST_TEXTS], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )

@@ -1,4 +1,4 @@
-"""The outbox: everything arrives once, in order, at Telegram's pace, through failures and restarts."""
+"""The outbox: every message arrives once and in order, within Telegram's limits, despite failures and restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TimedOut
 
 from core.sqlite import Database
-from telegram_app.outbox import ANSWER, BETWEEN_SENDS, NOTICE, SHIPPED, Button, Item, Outbox
+from telegram_app.files import SHIPPED
+from telegram_app.outbox import ANSWER, BETWEEN_SENDS, NOTICE, Button, Item, Outbox
 from telegram_app.outbox_table import Action, Outgoing
 from telegram_app.people import People
 from telegram_app.qr import qr_picture
+from telegram_app.schema import SCHEMA
 from tests.fakes import FakeBot, FakeClock, MovedTimeLoop, moved_time
 
 pytestmark = [pytest.mark.unit, pytest.mark.moved_time]
@@ -26,12 +28,12 @@ BLOCKED = Forbidden("Forbidden: bot was blocked by the user")
 
 
 class Post:
-    """A bot, its ledger and its outbox."""
+    """A bot, its database and its outbox."""
 
     def __init__(self, clock: FakeClock, database: Database | None = None) -> None:
         self.clock = clock
         self.bot = FakeBot(clock)
-        self.database = database or Database(":memory:")
+        self.database = database or Database(":memory:", [SCHEMA])
         self.queue = Outgoing(self.database, "marker")
         self.lost: list[int] = []
         self.sent: list[str] = []
@@ -50,7 +52,7 @@ class Post:
         self.lost.append(person)
 
     async def quiet(self) -> None:
-        """Let time pass until nothing waits in the queue."""
+        """Let time pass until the queue is empty."""
         while self.queue.chats():  # noqa: ASYNC110  # in moved time; the condition is in the database
             await asyncio.sleep(0.05)
 
@@ -60,7 +62,7 @@ class Post:
         await self.quiet()
 
     def restarted(self) -> "Post":
-        """Return what a new process finds: another outbox, the same ledger and the same chats."""
+        """Return the state after a restart: a new outbox with the same database and chats."""
         post = Post(self.clock, self.database)
         post.bot.chats = self.bot.chats
         return post
@@ -80,13 +82,13 @@ def send(text: str, chat_id: int = AIDA, lane: int = NOTICE, slot: str | None = 
 
 class TestSending:
     async def test_message(self, post: Post) -> None:
-        """A message arrives with its text and its buttons."""
+        """A message has its text and buttons."""
         await post.put(Item(AIDA, "send", "<b>Hello</b>", [[Button("Go", "go"), Button("Site", url="https://a.b")]]))
         (message,) = post.bot.chats[AIDA]
         assert (message.text, message.buttons) == ("<b>Hello</b>", (("Go", "Site"),))
 
     async def test_seconds(self, post: Post) -> None:
-        """How long each call took is kept, of the newest ones."""
+        """The durations of the last calls are kept."""
         await post.put(send("one"), send("two"))
         assert len(post.outbox.seconds) == 2
         assert post.outbox.seconds.maxlen == 500
@@ -97,28 +99,28 @@ class TestSending:
         assert post.bot.texts(AIDA) == ["0", "1", "2", "3", "4"]
 
     async def test_answer_overtakes_waiting_notices(self, post: Post) -> None:
-        """The answer to a tap goes ahead of notices that still wait for their turn."""
+        """The answer to a tap is sent before notices that are still waiting."""
         await post.outbox.put(*(send(f"notice {number}") for number in range(3)))
         await asyncio.sleep(0.5)
         await post.put(send("answer", lane=ANSWER))
         assert post.bot.texts(AIDA) == ["notice 0", "answer", "notice 1", "notice 2"]
         assert post.bot.times(AIDA)[1] == pytest.approx(BETWEEN_SENDS, abs=0.01)
 
-    async def test_edit_overtakes_no_message_of_its_slot(self, post: Post) -> None:
-        """What edits a place on the screen waits for the message that fills it, also as an answer."""
+    async def test_edit_does_not_overtake_the_message_of_its_slot(self, post: Post) -> None:
+        """An edit of a slot waits for the message that fills it, even in the lane of answers."""
         await post.put(
             send("notice"), send("offer", slot="offer:1"), Item(AIDA, "edit", "over", slot="offer:1", lane=ANSWER)
         )
         assert sorted(post.bot.texts(AIDA)) == ["notice", "over"]
 
     async def test_pace(self, post: Post) -> None:
-        """A chat gets no more than a message a second; other chats do not wait for it."""
+        """A chat gets at most one message per second; other chats do not wait for it."""
         await post.put(*(send(str(number), chat) for number in range(4) for chat in (AIDA, BEN)))
         for chat in (AIDA, BEN):
             assert post.bot.times(chat) == pytest.approx([n * BETWEEN_SENDS for n in range(4)], abs=0.02)
 
     async def test_edits_need_no_pace(self, post: Post) -> None:
-        """Edits and deletions do not wait for their turn as new messages do."""
+        """Edits and deletions are not limited to one per second."""
         await post.put(send("menu", slot="menu"))
         await post.put(Item(AIDA, "edit", "menu 2", slot="menu"), Item(AIDA, "strip", slot="menu"))
         assert await post.outbox.delete(AIDA, 1, within=1)
@@ -131,7 +133,7 @@ class TestSending:
         st.lists(st.sampled_from([NetworkError("down"), TimedOut(), RetryAfter(3)]), max_size=5),
     )
     def test_any_traffic(self, items: list[tuple[int, int, float]], errors: list[Exception]) -> None:
-        """Whatever comes when, and whatever fails: nothing lost, nothing doubled, FIFO, answers first, paced."""
+        """With any traffic and failures, nothing is lost or sent twice; FIFO, answers first, one per second."""
 
         async def story() -> tuple[Post, dict[str, tuple[int, int, float]]]:
             post, queued = Post(moved_time()), dict[str, tuple[int, int, float]]()
@@ -165,13 +167,13 @@ class TestSending:
 
 
 class TestPhotos:
-    """A link as a QR picture, with the text as its caption."""
+    """QR codes of links, with the text as the caption."""
 
     LINK = "https://t.me/a_bot?start=ABCD2345"
     PHOTO = Item(AIDA, "photo", "<code>ABCD2345</code>", qr=LINK)
 
-    async def test_drawn_when_its_turn_comes(self, post: Post) -> None:
-        """The picture of the link arrives with its text, and the queue keeps the link, not the picture."""
+    async def test_picture_is_made_when_it_is_sent(self, post: Post) -> None:
+        """The QR code arrives with its text; the queue stores the link, not the picture."""
         await post.outbox.close()
         await post.outbox.put(self.PHOTO)
         row = post.queue.next(AIDA)
@@ -186,8 +188,8 @@ class TestPhotos:
         assert message.photo.startswith(b"\x89PNG")
         await later.outbox.close()
 
-    async def test_changed_in_its_place(self, post: Post) -> None:
-        """An amended picture is another one with another text in the same message; a text there becomes a picture."""
+    async def test_changed_in_its_slot(self, post: Post) -> None:
+        """Amending replaces picture and text of the message in the slot; a text message becomes a picture."""
         other = "https://t.me/a_bot?start=OTHER234"
         for first in (Item(AIDA, "photo", "first", slot="code", qr=self.LINK), Item(AIDA, "send", "text", slot="code")):
             await post.put(first, Item(AIDA, "amend", "second", [[Button("Keep", "k")]], "code", NOTICE, qr=other))
@@ -197,50 +199,50 @@ class TestPhotos:
         assert len(post.bot.chats[AIDA]) == 2
 
     async def test_nothing_to_change(self, post: Post) -> None:
-        """Where no message is in the slot an amended picture is none."""
+        """Amending does nothing if there is no message in the slot."""
         await post.put(Item(AIDA, "amend", "second", slot="code", qr=self.LINK))
         assert post.bot.chats.get(AIDA, []) == []
 
     async def test_tried_until_it_arrives(self, post: Post) -> None:
-        """A picture is sent again after trouble, once in all, and keeps its place among the messages."""
+        """After network errors a picture arrives once, in its order among the messages."""
         post.bot.refuse(NetworkError("down"), TimedOut())
         await post.put(send("before"), Item(AIDA, "photo", "picture", qr=self.LINK, lane=NOTICE), send("after"))
         assert post.bot.texts(AIDA) == ["before", "picture", "after"]
 
     async def test_pace(self, post: Post) -> None:
-        """Pictures are messages: one a second in a chat."""
+        """Pictures count as messages: at most one per second in a chat."""
         await post.put(self.PHOTO, self.PHOTO, Item(AIDA, "send", "after"))
         times = [*post.bot.times(AIDA, "photo"), *post.bot.times(AIDA)]
         assert all(b - a > 1 for a, b in pairwise(times))
 
     async def test_without_the_picture(self, post: Post) -> None:
-        """Where Telegram does not take the picture, the text comes without it."""
+        """If Telegram refuses the picture, the text is sent without it."""
         post.bot.refuse(BadRequest("IMAGE_PROCESS_FAILED"))
         await post.put(self.PHOTO)
         (message,) = post.bot.chats[AIDA]
         assert (message.text, message.photo) == ("<code>ABCD2345</code>", None)
 
-    async def test_nobody_there(self, post: Post) -> None:
-        """Where Telegram knows no such chat, a picture does not block the queue."""
+    async def test_unknown_chat(self, post: Post) -> None:
+        """A picture to a chat that does not exist does not block the queue."""
         post.bot.refuse(BadRequest("Chat not found"), BadRequest("Chat not found"))
         await post.put(self.PHOTO)
         assert post.bot.chats == {}
 
 
 class TestShipped:
-    """Pictures that come with the program, and the captions of messages that have one."""
+    """Pictures that are part of the program, and captions."""
 
     ASK = Item(AIDA, "photo", "how", GO, slot="ask", file=f"{SHIPPED}how.png")
 
     async def test_uploaded_once(self, post: Post) -> None:
-        """Telegram gets such a picture once, whoever it is sent to, and by its number from then on."""
+        """A shipped picture is uploaded once for all chats, then sent by its file_id."""
         for chat in (AIDA, BEN, AIDA):
             await post.put(replace(self.ASK, chat_id=chat))
         assert post.bot.uploads == 1
         assert [message.photo for chat in (AIDA, BEN) for message in post.bot.chats[chat]] == [b"how.png"] * 3
 
-    async def test_forgotten_by_telegram(self, post: Post) -> None:
-        """Where Telegram does not know the number any more, the picture is uploaded again."""
+    async def test_unknown_file_id(self, post: Post) -> None:
+        """If Telegram does not know the file_id any more, the picture is uploaded again."""
         await post.put(self.ASK)
         post.bot.pictures.clear()
         await post.put(replace(self.ASK, chat_id=BEN))
@@ -248,27 +250,27 @@ class TestShipped:
         assert post.bot.chats[BEN][0].photo == b"how.png"
 
     async def test_caption(self, post: Post) -> None:
-        """An edit that names the file changes the caption in one call, and leaves the picture."""
+        """An edit with the file changes the caption in one call and keeps the picture."""
         await post.put(self.ASK, replace(self.ASK, action="edit", text="now", buttons=None))
         (message,) = post.bot.chats[AIDA]
         assert (message.text, message.buttons, message.photo) == ("now", (), b"how.png")
         assert [call.method for call in post.bot.calls] == ["photo", "caption"]
 
     @pytest.mark.parametrize("action", ["edit", "amend"])
-    async def test_the_other_kind(self, post: Post, action: Action) -> None:
-        """Where a text stands in the place of the picture, or a picture in that of a text, it is changed as well."""
+    async def test_message_of_the_other_kind(self, post: Post, action: Action) -> None:
+        """An edit of a picture changes a text message in the slot, and an edit of a text changes a caption."""
         await post.put(send("text", slot="ask"), replace(self.ASK, action=action, text="new"))
         assert post.bot.texts(AIDA) == ["new"]
         await post.put(replace(self.ASK, chat_id=BEN), Item(BEN, action, "new", slot="ask"))
         assert post.bot.texts(BEN) == ["new"]
 
-    async def test_nothing_there(self, post: Post) -> None:
-        """Where there is nothing to edit, the picture is sent with the text."""
+    async def test_empty_slot(self, post: Post) -> None:
+        """If there is no message to edit, the picture is sent with the text."""
         await post.put(replace(self.ASK, action="edit"))
         assert [(m.text, m.photo) for m in post.bot.chats[AIDA]] == [("how", b"how.png")]
 
-    async def test_sent(self, post: Post) -> None:
-        """Of a file that is not shipped it is said that Telegram has it, once it has, and not before."""
+    async def test_on_sent(self, post: Post) -> None:
+        """``on_sent`` is called for a file that is not shipped after Telegram has received it."""
         post.bot.refuse(NetworkError("down"))
         await post.outbox.put(replace(self.ASK, file="once.jpg"))
         await asyncio.sleep(0.5)
@@ -279,7 +281,7 @@ class TestShipped:
 
 class TestFailures:
     async def test_network(self, post: Post) -> None:
-        """While Telegram does not answer, the pauses grow up to a minute; then the message arrives, once."""
+        """While Telegram does not answer, the pauses grow to one minute; then the message arrives once."""
         post.bot.refuse(*([NetworkError("down"), TimedOut()] * 5))
         await post.put(send("hello"))
         times = post.bot.times(AIDA)
@@ -288,14 +290,14 @@ class TestFailures:
         assert post.bot.texts(AIDA) == ["hello"]
 
     async def test_days_without_network(self, post: Post) -> None:
-        """Two days without Telegram are waited out, and the message still arrives."""
+        """A message arrives even after two days without Telegram."""
         post.bot.refuse(*([NetworkError("down")] * 3000))
         await post.outbox.put(send("hello"))
         await asyncio.sleep(3000 * 60 + 100)
         assert post.bot.texts(AIDA) == ["hello"]
 
-    async def test_pauses_begin_anew(self, post: Post) -> None:
-        """After a success the next failure costs a short pause again."""
+    async def test_pauses_restart_after_success(self, post: Post) -> None:
+        """After a success the next failure begins with a short pause again."""
         post.bot.refuse(*([NetworkError("down")] * 4))
         await post.put(send("one"))
         before = post.clock.passed
@@ -304,7 +306,7 @@ class TestFailures:
         assert post.clock.passed - before < 3
 
     async def test_lost_answer(self, post: Post) -> None:
-        """Only a message whose answer was lost may come twice; an edit or a deletion is done once all the same."""
+        """If Telegram's answer was lost, a new message may arrive twice, but not an edit or a deletion."""
         post.bot.lose_answer(TimedOut())
         await post.put(send("hello", slot="menu"))
         assert post.bot.texts(AIDA) == ["hello", "hello"]
@@ -316,15 +318,15 @@ class TestFailures:
         assert post.bot.texts(AIDA) == ["changed"]
 
     async def test_too_many_requests(self, post: Post) -> None:
-        """After a 429 the chat waits as long as Telegram says, and other chats do not."""
+        """After a 429 the chat waits for ``retry_after``, and other chats do not wait."""
         post.bot.refuse(RetryAfter(7))
         await post.put(send("to Aida"), send("to Ben", BEN))
         assert post.bot.times(AIDA) == pytest.approx([0, 7], abs=0.05)
         assert post.bot.times(BEN) == pytest.approx([0], abs=0.05)
         assert (post.bot.texts(AIDA), post.bot.texts(BEN)) == (["to Aida"], ["to Ben"])
 
-    async def test_deletion_refused(self, post: Post) -> None:
-        """A deletion that got a 429 waits as long as Telegram says, a typed password's too."""
+    async def test_too_many_deletions(self, post: Post) -> None:
+        """After a 429 a deletion waits for ``retry_after``, even that of a typed password."""
         await post.put(send("a password"))
         post.bot.refuse(RetryAfter(7))
         assert await post.outbox.delete(AIDA, 1, within=60) is True
@@ -332,7 +334,7 @@ class TestFailures:
         assert second - first == pytest.approx(7, abs=0.05)
 
     async def test_blocked_bot(self, post: Post) -> None:
-        """A person who has blocked the bot: the rest is dropped, they are noted and told of once; others get theirs."""
+        """If a person has blocked the bot, the rest is dropped and they are reported once; others get theirs."""
         post.bot.refuse(BLOCKED)
         await post.put(send("one"), send("two"), send("to Ben", BEN))
         assert len(post.bot.times(AIDA)) == 1
@@ -340,14 +342,14 @@ class TestFailures:
         assert post.bot.texts(BEN) == ["to Ben"]
 
     async def test_unblocked_bot(self, post: Post) -> None:
-        """What is queued after a block is tried again: the person may be back."""
+        """A message queued after a block is sent, since the person may have unblocked the bot."""
         post.bot.refuse(BLOCKED)
         await post.put(send("one"))
         await post.put(send("two"))
         assert post.bot.texts(AIDA) == ["two"]
 
     async def test_listener_fails(self, caplog: pytest.LogCaptureFixture) -> None:
-        """Where hearing of a block fails, the log has it and the chat is served again later."""
+        """An error of ``on_unreachable`` is logged, and later messages to the chat are sent."""
 
         async def fail(_person: int) -> None:
             raise ZeroDivisionError
@@ -364,8 +366,8 @@ class TestFailures:
         assert "outgoing: chat 501 stopped" in caplog.text
         await outbox.close()
 
-    async def test_refused_for_good(self, post: Post, caplog: pytest.LogCaptureFixture) -> None:
-        """What Telegram refuses as such is not tried again and holds nothing up; the log does not quote it."""
+    async def test_refused_permanently(self, post: Post, caplog: pytest.LogCaptureFixture) -> None:
+        """A message with a permanent error is not repeated, delays nothing, and is not quoted in the log."""
         caplog.set_level("INFO")
         post.bot.refuse(BadRequest("Can't parse entities"))
         await post.put(send("what a person may read"), send("next"))
@@ -376,24 +378,24 @@ class TestFailures:
 
 class TestEditing:
     async def test_changes_the_message(self, post: Post) -> None:
-        """An edit changes text and buttons of the message that fills the slot; nothing new rings."""
+        """An edit changes text and buttons of the message in the slot and sends no new one."""
         await post.put(send("menu", slot="menu"), Item(AIDA, "edit", "menu 2", GO, slot="menu"))
         (message,) = post.bot.chats[AIDA]
         assert (message.text, message.buttons) == ("menu 2", (("Go",),))
 
     async def test_nothing_in_the_slot(self, post: Post) -> None:
-        """Where the slot is empty an edit sends, and the next one edits that."""
+        """If the slot is empty, an edit sends a message, and the next edit changes it."""
         await post.put(Item(AIDA, "edit", "one", slot="menu"), Item(AIDA, "edit", "two", slot="menu"))
         assert post.bot.texts(AIDA) == ["two"]
 
     async def test_not_modified(self, post: Post) -> None:
-        """An edit that changes nothing is done, and sends nothing anew."""
+        """An edit that changes nothing counts as done and sends no new message."""
         await post.put(send("menu", slot="menu"), Item(AIDA, "edit", "menu", slot="menu"))
         assert post.bot.texts(AIDA) == ["menu"]
         assert len(post.bot.times(AIDA, "edit")) == 1
 
     async def test_lost_message(self, post: Post) -> None:
-        """Where the person has deleted the message it is sent anew, and that one is edited from then on."""
+        """If the person has deleted the message, an edit sends a new one, and later edits change that one."""
         await post.put(send("menu", slot="menu"))
         post.bot.forget(AIDA)
         await post.put(Item(AIDA, "edit", "menu 2", GO, slot="menu"))
@@ -401,8 +403,8 @@ class TestEditing:
         await post.put(Item(AIDA, "edit", "menu 3", slot="menu"))
         assert post.bot.texts(AIDA) == ["menu 3"]
 
-    async def test_sent_anew_at_the_pace(self, post: Post) -> None:
-        """An edit that has to be sent keeps the pace of new messages."""
+    async def test_resent_message_is_paced(self, post: Post) -> None:
+        """An edit that becomes a new message obeys the limit of one per second."""
         await post.put(send("menu", slot="menu"))
         post.bot.forget(AIDA)
         await post.put(send("notice"), Item(AIDA, "edit", "menu 2", slot="menu", lane=NOTICE))
@@ -411,14 +413,14 @@ class TestEditing:
         assert all(after - before >= 1 for before, after in pairwise(times))
 
     async def test_tapped_message(self, post: Post) -> None:
-        """A message that was filled in as the slot's, since its button was tapped, is what the edit changes."""
+        """After a tap on an older message puts it into the slot, edits change that message."""
         await post.put(send("old menu", slot="menu"), send("new menu", slot="menu"))
         await post.outbox.fill(AIDA, "menu", 1)
         await post.put(Item(AIDA, "edit", "tapped", slot="menu"))
         assert post.bot.texts(AIDA) == ["tapped", "new menu"]
 
     async def test_amend(self, post: Post) -> None:
-        """An amendment changes the message in the slot, and where there is none, or no more, does nothing."""
+        """Amending changes the message in the slot and does nothing if there is none or it was deleted."""
         await post.put(Item(AIDA, "amend", "nothing to amend", slot="offer:1"))
         await post.put(send("offer", slot="offer:1"), Item(AIDA, "amend", "over", slot="offer:1"))
         assert post.bot.texts(AIDA) == ["over"]
@@ -428,24 +430,24 @@ class TestEditing:
 
 
 class TestStripping:
-    async def test_buttons_go(self, post: Post) -> None:
-        """Stripping takes the buttons off the message and lets the slot go: the next edit sends anew."""
+    async def test_buttons_are_removed(self, post: Post) -> None:
+        """Stripping removes the message's buttons and clears the slot, so the next edit sends a new message."""
         await post.put(Item(AIDA, "send", "menu", GO, slot="menu"), Item(AIDA, "strip", slot="menu"))
         assert [message.buttons for message in post.bot.chats[AIDA]] == [()]
         await post.put(Item(AIDA, "edit", "menu 2", GO, slot="menu"))
         assert post.bot.texts(AIDA) == ["menu", "menu 2"]
 
-    @pytest.mark.parametrize("happened", ["never there", "deleted"])
-    async def test_nothing_to_strip(self, post: Post, happened: str) -> None:
-        """Without a message to strip nothing happens and nothing is held up."""
-        if happened == "deleted":
+    @pytest.mark.parametrize("case", ["never there", "deleted"])
+    async def test_nothing_to_strip(self, post: Post, case: str) -> None:
+        """Stripping without a message does nothing and delays nothing."""
+        if case == "deleted":
             await post.put(Item(AIDA, "send", "menu", GO, slot="menu"))
             post.bot.forget(AIDA)
         await post.put(Item(AIDA, "strip", slot="menu"), send("next"))
         assert post.bot.texts(AIDA) == ["next"]
 
     async def test_answer_is_lost(self, post: Post) -> None:
-        """A strip that was done though its answer was lost has let the slot go as well."""
+        """A strip whose answer was lost clears the slot as well."""
         await post.put(Item(AIDA, "send", "menu", GO, slot="menu"))
         post.bot.lose_answer(TimedOut())
         await post.put(Item(AIDA, "strip", slot="menu"))
@@ -454,10 +456,10 @@ class TestStripping:
 
 
 class TestDeleting:
-    """Typed passwords are deleted this way, so the outcome has to be known."""
+    """Typed passwords are deleted this way, so the outcome must be known."""
 
-    async def test_what_is_in_a_place(self, post: Post) -> None:
-        """A place on the screen is emptied, after what was to fill it has come, also over trouble; then it is free."""
+    async def test_slot(self, post: Post) -> None:
+        """Deleting a slot waits for the message that fills it, also after network errors, then clears the slot."""
         await post.put(send("before"))
         post.bot.refuse(NetworkError("down"), TimedOut())
         await post.put(send("shown", slot="place"), Item(AIDA, "delete", slot="place", lane=NOTICE))
@@ -465,15 +467,15 @@ class TestDeleting:
         await post.put(Item(AIDA, "delete", slot="place"), Item(AIDA, "amend", "nothing there", slot="place"))
         assert post.bot.texts(AIDA) == ["before"]
 
-    async def test_gone(self, post: Post) -> None:
-        """A deleted message is gone, and so is one that was not there any more."""
+    async def test_deleted(self, post: Post) -> None:
+        """The result is True for a deleted message, and for one that did not exist any more."""
         await post.put(send("a password"))
         assert await post.outbox.delete(AIDA, 1, within=5) is True
         assert post.bot.texts(AIDA) == []
         assert await post.outbox.delete(AIDA, 1, within=5) is True
 
     async def test_refused(self, post: Post) -> None:
-        """Where Telegram refuses to delete, that is told at once and not tried again."""
+        """If Telegram refuses a deletion, the result is False, and it is not repeated."""
         await post.put(send("a password"))
         post.bot.undeletable.add(1)
         assert await post.outbox.delete(AIDA, 1, within=5) is False
@@ -481,7 +483,7 @@ class TestDeleting:
         assert len(post.bot.times(AIDA, "delete")) == 1
 
     async def test_not_known_in_time(self, post: Post) -> None:
-        """While Telegram does not answer nothing is known in time; the deletion is tried until it is done."""
+        """While Telegram does not answer, the result is None, and the deletion is repeated until it is done."""
         await post.put(send("a password"))
         post.bot.refuse(*([NetworkError("down")] * 4))
         before = post.clock.passed
@@ -491,7 +493,7 @@ class TestDeleting:
         assert post.bot.texts(AIDA) == []
 
     async def test_after_a_restart(self, post: Post) -> None:
-        """A deletion that the last process owed is done by the next one."""
+        """A pending deletion is carried out after a restart."""
         await post.put(send("a password"))
         post.bot.refuse(*([NetworkError("down")] * 100))
         assert await post.outbox.delete(AIDA, 1, within=5) is None
@@ -505,14 +507,14 @@ class TestDeleting:
 
 class TestQueueing:
     async def test_called_off(self, post: Post) -> None:
-        """Where ``when`` says no, nothing is queued or sent."""
+        """If ``when`` returns False, nothing is queued or sent."""
         assert not await post.outbox.put(send("hello"), when=lambda: False)
         assert post.queue.chats() == []
         await asyncio.sleep(10)
         assert post.bot.calls == []
 
-    async def test_together_with_the_ledger(self, post: Post) -> None:
-        """What ``when`` writes and what is queued are one transaction: both are there, or neither."""
+    async def test_one_transaction(self, post: Post) -> None:
+        """What ``when`` writes and the queued items are committed together or not at all."""
         people, languages = People(post.database), iter(("kk", "ru"))
 
         def claim() -> bool:
@@ -534,7 +536,7 @@ class TestQueueing:
         assert post.bot.texts(AIDA) == ["hello"]
 
     async def test_before_the_start(self) -> None:
-        """What is queued before the outbox starts is sent when it does."""
+        """Items queued before the start are sent after it."""
         post = Post(moved_time())
         await post.outbox.put(send("early"))
         await asyncio.sleep(10)
@@ -545,15 +547,15 @@ class TestQueueing:
         await post.outbox.close()
 
     async def test_restart(self, tmp_path: Path) -> None:
-        """What one process could not send the next one does, in the same order, answers first."""
-        post = Post(moved_time(), Database(tmp_path / "ledger.sqlite3"))
+        """Unsent items are sent after a restart, in the same order, answers first."""
+        post = Post(moved_time(), Database(tmp_path / "ledger.sqlite3", [SCHEMA]))
         await post.outbox.start()
         post.bot.refuse(*([NetworkError("down")] * 100))
         await post.outbox.put(send("notice 1"), send("notice 2"), send("answer", lane=ANSWER), send("to Ben", BEN))
         await asyncio.sleep(20)
         await post.outbox.close()
         post.database.close()
-        after = Post(post.clock, Database(tmp_path / "ledger.sqlite3"))
+        after = Post(post.clock, Database(tmp_path / "ledger.sqlite3", [SCHEMA]))
         await after.outbox.start()
         await after.quiet()
         assert after.bot.texts(AIDA) == ["answer", "notice 1", "notice 2"]
@@ -563,8 +565,8 @@ class TestQueueing:
 
 
 class TestClosing:
-    async def test_what_is_under_way_arrives(self, post: Post) -> None:
-        """A message that is under way when the outbox closes arrives; what waits behind it is kept."""
+    async def test_current_call_is_finished(self, post: Post) -> None:
+        """The current call is finished when the outbox closes; waiting items are kept."""
         post.bot.takes = 3
         await post.outbox.put(send("one"), send("two"))
         await asyncio.sleep(1)
@@ -575,7 +577,7 @@ class TestClosing:
         assert row.payload["text"] == "two"
 
     async def test_hung_call(self, post: Post) -> None:
-        """A call that hangs does not hold the end up for long, and its message is kept for the next start."""
+        """A hanging call delays closing by a few seconds only, and its message is kept for the next start."""
         post.bot.takes = 3600
         await post.outbox.put(send("one"))
         await asyncio.sleep(1)
@@ -586,7 +588,7 @@ class TestClosing:
 
     @pytest.mark.parametrize("error", [NetworkError("down"), RetryAfter(300)])
     async def test_while_waiting(self, post: Post, error: Exception) -> None:
-        """A pause after a failure ends with the closing."""
+        """Closing ends a pause after a failure."""
         post.bot.refuse(*([error] * 9))
         await post.outbox.put(send("one"))
         await asyncio.sleep(100)
@@ -596,7 +598,7 @@ class TestClosing:
         assert post.queue.chats() == [AIDA]
 
     async def test_afterwards(self, post: Post) -> None:
-        """What is queued after the closing is kept for the next start."""
+        """Items queued after closing are kept for the next start."""
         await post.outbox.close()
         await post.outbox.put(send("late"))
         await asyncio.sleep(10)

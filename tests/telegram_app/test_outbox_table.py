@@ -1,4 +1,4 @@
-"""The queue of outgoing messages: whose turn it is."""
+"""The table of outgoing messages: the order in which rows are returned."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core.sqlite import Database
 from telegram_app.outbox_table import Outgoing, OutgoingRow
+from telegram_app.schema import SCHEMA
 from tests.fakes import FakeClock
 
 pytestmark = pytest.mark.unit
@@ -19,7 +20,7 @@ AIDA, BEN = 501, 502
 
 @pytest.fixture
 def queue() -> Outgoing:
-    return Outgoing(Database(":memory:"), "marker")
+    return Outgoing(Database(":memory:", [SCHEMA]), "marker")
 
 
 def add(queue: Outgoing, chat_id: int, lane: int, text: str, slot: str | None = None) -> int:
@@ -27,7 +28,7 @@ def add(queue: Outgoing, chat_id: int, lane: int, text: str, slot: str | None = 
 
 
 def drain(queue: Outgoing, chat_id: int) -> Iterator[OutgoingRow]:
-    """Take everything for a chat out of the queue, one by one."""
+    """Return and delete a chat's rows, one by one."""
     while (row := queue.next(chat_id)) is not None:
         yield row
         queue.done(row)
@@ -47,7 +48,7 @@ class TestOrder:
         assert queue.next(AIDA) is None
 
     def test_answers_first(self, queue: Outgoing) -> None:
-        """Answers to taps go ahead of notices."""
+        """Answers to taps come before notices."""
         for lane, text in ((NOTICE, "n1"), (ANSWER, "a1"), (NOTICE, "n2"), (ANSWER, "a2")):
             add(queue, AIDA, lane, text)
         assert texts(queue, AIDA) == ["a1", "a2", "n1", "n2"]
@@ -70,7 +71,7 @@ class TestOrder:
     )
     def test_any_queue(self, items: list[tuple[int, int, str | None]]) -> None:
         """In any queue: FIFO in each lane but for slots, no slot overtaken, and no notice before a free answer."""
-        queue = Outgoing(Database(":memory:"), "marker")
+        queue = Outgoing(Database(":memory:", [SCHEMA]), "marker")
         ids = {add(queue, chat, lane, "", slot): (chat, lane, slot) for chat, lane, slot in items}
         for chat in (AIDA, BEN):
             rows = list(drain(queue, chat))
@@ -89,13 +90,13 @@ class TestOrder:
 
 class TestQueue:
     def test_row(self, queue: Outgoing) -> None:
-        """A row comes back as it was queued."""
+        """A row is returned as it was queued."""
         payload = {"text": "Сәлем <b>", "buttons": [[["Go", "go", None]]], "message_id": None}
         number = queue.add(AIDA, NOTICE, "send", "menu", payload, FakeClock().now())
         assert queue.next(AIDA) == OutgoingRow(number, AIDA, NOTICE, "send", "menu", payload)
 
     def test_stays_until_done(self, queue: Outgoing) -> None:
-        """A row is handed out again and again until it is done."""
+        """A row is returned again and again until it is done."""
         add(queue, AIDA, ANSWER, "hello")
         row = queue.next(AIDA)
         assert row is not None
@@ -104,13 +105,13 @@ class TestQueue:
         assert queue.next(AIDA) is None
 
     def test_numbers_are_not_used_again(self, queue: Outgoing) -> None:
-        """A number belongs to one row for ever, so a late "done" never takes out another one."""
+        """A number is never used for a second row, so a late "done" never deletes another one."""
         first = add(queue, AIDA, ANSWER, "one")
         texts(queue, AIDA)
         assert add(queue, AIDA, ANSWER, "two") > first
 
     def test_chats(self, queue: Outgoing) -> None:
-        """The chats for which something waits are known, for the next start."""
+        """The chats that have rows are known, for the next start."""
         for chat in (AIDA, BEN, AIDA):
             add(queue, chat, NOTICE, "hello")
         assert sorted(queue.chats()) == [AIDA, BEN]
@@ -118,7 +119,7 @@ class TestQueue:
         assert queue.chats() == [BEN]
 
     def test_drop(self, queue: Outgoing) -> None:
-        """All that waits for one person can be dropped; others keep theirs."""
+        """One person's rows can be dropped; other people's stay."""
         for chat in (AIDA, BEN, AIDA):
             add(queue, chat, NOTICE, "hello")
         assert queue.drop(AIDA) == 2
@@ -126,7 +127,7 @@ class TestQueue:
 
     def test_bots_are_apart(self) -> None:
         """Several bots share the database without seeing each other's rows and slots."""
-        database = Database(":memory:")
+        database = Database(":memory:", [SCHEMA])
         marker, student = Outgoing(database, "marker"), Outgoing(database, "student")
         add(marker, AIDA, NOTICE, "marker's")
         marker.fill(AIDA, "menu", 7)
@@ -139,7 +140,7 @@ class TestQueue:
 
 class TestSlots:
     def test_fill_and_clear(self, queue: Outgoing) -> None:
-        """A slot is filled by one message, the last one, until it is cleared."""
+        """A slot is filled by the message recorded last, until it is cleared."""
         assert queue.message(AIDA, "menu") is None
         queue.fill(AIDA, "menu", 7)
         queue.fill(AIDA, "menu", 8)
@@ -151,10 +152,27 @@ class TestSlots:
         assert (queue.message(AIDA, "other"), queue.message(BEN, "menu")) == (9, 10)
 
     def test_done_fills(self, queue: Outgoing) -> None:
-        """A row that was sent into a slot fills it with its message; one without a message leaves it."""
+        """A row that was sent into a slot fills it with its message; a row without a message changes nothing."""
         for message_id, expected in ((7, 7), (None, 7), (8, 8)):
             add(queue, AIDA, ANSWER, "menu", "menu")
             row = queue.next(AIDA)
             assert row is not None
             queue.done(row, message_id)
             assert queue.message(AIDA, "menu") == expected
+
+    def test_clean(self, queue: Outgoing) -> None:
+        """Slots are deleted in all chats for the keys that are gone; other keys, other slots and other bots stay."""
+        asked = list[list[str]]()
+
+        def gone(keys: list[str]) -> list[str]:
+            asked.append(sorted(keys))
+            return ["old"]
+
+        for chat in (AIDA, BEN):
+            for slot in ("menu", "offer:old", "offer:new"):
+                queue.fill(chat, slot, 7)
+        assert queue.clean_slots("offer:", gone) == 2
+        assert asked == [["new", "old"]]
+        for chat in (AIDA, BEN):
+            assert [queue.message(chat, slot) for slot in ("menu", "offer:old", "offer:new")] == [7, None, 7]
+        assert queue.clean_slots("offer:", lambda _keys: []) == 0

@@ -1,11 +1,12 @@
-"""People in the ledger: language, reachability, the step of a conversation."""
+"""The tables of people: language, reachability, the step of a conversation."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.sqlite import Database
-from telegram_app.people import People, Step
+from telegram_app.people import ConversationStep, People
+from telegram_app.schema import SCHEMA
 from tests.fakes import FakeClock
 
 pytestmark = pytest.mark.unit
@@ -21,11 +22,11 @@ JSON = st.recursive(
 
 @pytest.fixture
 def people() -> People:
-    return People(Database(":memory:"))
+    return People(Database(":memory:", [SCHEMA]))
 
 
 def test_language(people: People) -> None:
-    """Each person has the language that was set last; who has none is not listed."""
+    """Each person has the language that was set last; a person without one is not listed."""
     people.set_language(AIDA, "en")
     people.set_language(AIDA, "kk")
     people.set_unreachable(BEN, FakeClock().now())
@@ -33,7 +34,7 @@ def test_language(people: People) -> None:
 
 
 def test_reachability(people: People, clock: FakeClock) -> None:
-    """Who has blocked the bot is known until they are back; their language stays."""
+    """A person who has blocked the bot is unreachable until they are back; their language stays."""
     people.set_language(AIDA, "kk")
     people.set_unreachable(AIDA, clock.now())
     people.set_unreachable(BEN, None)
@@ -50,9 +51,9 @@ def test_step(people: People, clock: FakeClock) -> None:
     clock.advance(5)
     people.set_step(AIDA, "username", {"code": "ABCD2345"}, clock.now())
     people.set_step(BEN, "code", {}, clock.now())
-    expected = Step("username", {"code": "ABCD2345"}, clock.now())
+    expected = ConversationStep("username", {"code": "ABCD2345"}, clock.now())
     assert people.step(AIDA) == expected
-    assert people.steps() == {AIDA: expected, BEN: Step("code", {}, clock.now())}
+    assert people.steps() == {AIDA: expected, BEN: ConversationStep("code", {}, clock.now())}
     people.clear_step(AIDA)
     people.clear_step(AIDA)
     assert people.step(AIDA) is None
@@ -61,14 +62,14 @@ def test_step(people: People, clock: FakeClock) -> None:
 
 @given(st.dictionaries(st.text(), JSON, max_size=4))
 def test_any_step(data: dict[str, object]) -> None:
-    """What was learnt on the way comes back as it was."""
-    people, clock = People(Database(":memory:")), FakeClock()
+    """A step's data is returned as it was recorded."""
+    people, clock = People(Database(":memory:", [SCHEMA])), FakeClock()
     people.set_step(AIDA, "step", data, clock.now())
-    assert people.step(AIDA) == Step("step", data, clock.now())
+    assert people.step(AIDA) == ConversationStep("step", data, clock.now())
 
 
 def test_old_steps_are_cleaned(people: People) -> None:
-    """A conversation that nobody went on with is forgotten after a time, a later one is not."""
+    """A step that a person stopped at long ago is deleted, a newer one is not."""
     clock = FakeClock()
     people.set_step(AIDA, "username", {}, clock.now())
     clock.advance(60)
@@ -76,3 +77,26 @@ def test_old_steps_are_cleaned(people: People) -> None:
     assert people.clean(clock.now()) == 1
     assert people.step(AIDA) is None
     assert people.step(BEN) is not None
+
+
+def test_handed_over(people: People, clock: FakeClock) -> None:
+    """A person's new account gets their language and keeps its own if the old one has none; both steps end."""
+    people.set_language(AIDA, "kk")
+    people.set_language(BEN, "ru")
+    for person in (AIDA, BEN):
+        people.set_step(person, "username", {}, clock.now())
+    people.hand_over(AIDA, BEN)
+    assert people.languages() == {AIDA: "kk", BEN: "kk"}
+    assert people.steps() == {}
+    people.set_unreachable(503, clock.now())
+    people.hand_over(503, BEN)
+    assert people.languages()[BEN] == "kk"
+
+
+def test_forgotten(people: People, clock: FakeClock) -> None:
+    """Language and step of one person are deleted, and nobody else's."""
+    for person in (AIDA, BEN):
+        people.set_language(person, "kk")
+        people.set_step(person, "username", {}, clock.now())
+    people.forget(AIDA)
+    assert set(people.languages()) == set(people.steps()) == {BEN}

@@ -1,4 +1,4 @@
-"""Updates of one person one after the other, those of different people side by side."""
+"""Updates of one person are handled in order, those of different people concurrently."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ def update(person: int) -> Update:
 
 
 class Handlers:
-    """Handlers that end when they are told, and note what they do."""
+    """Handlers that wait until a test ends them, and record their beginning and end."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -59,7 +59,7 @@ async def processor() -> PerPersonUpdateProcessor:
 
 
 async def test_one_person_in_order(processor: PerPersonUpdateProcessor, handlers: Handlers) -> None:
-    """One person's updates are handled in the order in which they came, none before the last one's end."""
+    """One person's updates are handled one after the other, in the order of their arrival."""
     async with asyncio.TaskGroup() as tasks:
         for name in ("one", "two", "three"):
             tasks.create_task(processor.process_update(update(AIDA), handlers.handle(name)))
@@ -71,7 +71,7 @@ async def test_one_person_in_order(processor: PerPersonUpdateProcessor, handlers
 
 
 async def test_people_side_by_side(processor: PerPersonUpdateProcessor, handlers: Handlers) -> None:
-    """A slow handler of one person holds up nobody else."""
+    """A slow handler of one person does not delay others."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(processor.process_update(update(AIDA), handlers.handle("Aida")))
         await handlers.until("Aida begins")
@@ -82,7 +82,7 @@ async def test_people_side_by_side(processor: PerPersonUpdateProcessor, handlers
 
 
 async def test_failing_handler(processor: PerPersonUpdateProcessor, handlers: Handlers) -> None:
-    """A handler that fails hands its error on, and the person's next update is handled."""
+    """A handler's error is passed on, and the person's next update is handled."""
 
     async def fail() -> None:
         raise ZeroDivisionError
@@ -95,7 +95,7 @@ async def test_failing_handler(processor: PerPersonUpdateProcessor, handlers: Ha
 
 
 async def test_cancelled_handler(processor: PerPersonUpdateProcessor, handlers: Handlers) -> None:
-    """A handler that is cancelled lets the person's next update in."""
+    """After a handler was cancelled, the person's next update is handled."""
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(processor.process_update(update(AIDA), handlers.handle("first")))
         await handlers.until("first begins")
@@ -105,19 +105,19 @@ async def test_cancelled_handler(processor: PerPersonUpdateProcessor, handlers: 
     assert handlers.notes == ["first begins", "next begins", "next ends"]
 
 
-async def test_updates_of_nobody(processor: PerPersonUpdateProcessor, handlers: Handlers) -> None:
-    """An update without a person is handled as well, and holds up no person."""
+async def test_update_without_a_person(processor: PerPersonUpdateProcessor, handlers: Handlers) -> None:
+    """An update without a person is handled as well, and delays no person."""
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(processor.process_update(Update(1), handlers.handle("nobody's")))
-        await handlers.until("nobody's begins")
+        tasks.create_task(processor.process_update(Update(1), handlers.handle("no person's")))
+        await handlers.until("no person's begins")
         handlers.end("Aida")
         await processor.process_update(update(AIDA), handlers.handle("Aida"))
-        handlers.end("nobody's")
-    assert handlers.notes[-1] == "nobody's ends"
+        handlers.end("no person's")
+    assert handlers.notes[-1] == "no person's ends"
 
 
 async def test_many_people(processor: PerPersonUpdateProcessor, handlers: Handlers) -> None:
-    """A whole course may tap at the same moment."""
+    """The updates of a whole course are handled concurrently."""
     async with asyncio.TaskGroup() as tasks:
         for person in range(300):
             tasks.create_task(processor.process_update(update(person), handlers.handle(str(person))))

@@ -1,4 +1,4 @@
-"""The rate limiter of outgoing Bot API calls: order, fairness, rate, and what a 429 holds."""
+"""The rate limiter of outgoing Bot API calls: order, fairness, rate, and pauses after a 429."""
 
 import asyncio
 import json
@@ -31,6 +31,7 @@ from telegram_app.rate_limiter import (
     PriorityRateLimiter,
     answer_tap,
 )
+from telegram_app.schema import SCHEMA
 from tests.fakes import FakeClock, moved_time
 
 pytestmark = pytest.mark.moved_time
@@ -49,13 +50,13 @@ class Sent:
 
 
 class Calls:
-    """Makes calls through a limiter, and plays the Telegram behind it."""
+    """Makes calls through a limiter to a fake Telegram."""
 
     def __init__(self, per_second: int = PER_SECOND) -> None:
         self.clock = moved_time()
         self.limiter = PriorityRateLimiter(per_second)
         self.sent: list[Sent] = []
-        self.refusals: dict[str, list[Exception]] = {}  # what the next calls of this name are answered with
+        self.refusals: dict[str, list[Exception]] = {}  # errors for the next calls, by name
 
     @property
     def names(self) -> list[str]:
@@ -85,7 +86,7 @@ class Calls:
 
 class TestOrder:
     async def test_priorities(self) -> None:
-        """The most urgent call goes first, whenever it came."""
+        """The most urgent call is sent first, in whatever order they were made."""
         calls = Calls(per_second=1)
         await calls.call("before")
         order = [Priority.TIDYING, Priority.RESULT, Priority.TAP, Priority.CLEARING, Priority.ANSWER]
@@ -93,7 +94,7 @@ class TestOrder:
         assert calls.names == ["before", "TAP", "ANSWER", "CLEARING", "RESULT", "TIDYING"]
 
     async def test_without_options(self) -> None:
-        """A call that says nothing of its priority has that of its method."""
+        """A call without options has the priority of its method."""
         calls = Calls(per_second=1)
         await calls.call("before")
         methods = ["deleteMessage", "getFile", "sendMessage", "answerCallbackQuery"]
@@ -101,7 +102,7 @@ class TestOrder:
         assert calls.names == ["before", "answerCallbackQuery", "sendMessage", "getFile", "deleteMessage"]
 
     async def test_fair_between_people(self) -> None:
-        """One person's many calls do not delay another's of the same priority; each person's keep their order."""
+        """One person's many calls do not delay another's of equal priority, and each person's keep their order."""
         calls = Calls(per_second=1)
         await calls.call("before")
         crowd = [("a1", AIDA), ("a2", AIDA), ("a3", AIDA), ("b1", BEN), ("b2", BEN), ("d1", DANA)]
@@ -109,7 +110,7 @@ class TestOrder:
         assert calls.names == ["before", "a1", "b1", "d1", "a2", "b2", "a3"]
 
     async def test_calls_without_a_chat(self) -> None:
-        """Calls that belong to no chat do not share one turn: each stands in the row like a chat."""
+        """Calls without a chat do not share a turn: each counts as a chat of its own."""
         calls = Calls(per_second=1)
         await calls.call("before")
         files = [calls.call(f"file {number}", None, RESULT, "getFile") for number in range(3)]
@@ -117,7 +118,7 @@ class TestOrder:
         assert calls.names == ["before", "file 0", "file 1", "file 2", "a1", "a2"]
 
     async def test_cancelled(self) -> None:
-        """A call that was cancelled while it waited takes no turn from the others."""
+        """A call that was cancelled while waiting does not use up a turn."""
         calls = Calls(per_second=1)
         await calls.call("before")
         gone = asyncio.create_task(calls.call("gone"))
@@ -130,7 +131,7 @@ class TestOrder:
         assert calls.times("stays") == pytest.approx([1], abs=0.02)
 
     async def test_cancelled_at_its_turn(self) -> None:
-        """A call that is cancelled in the moment of its turn does not break the limiter."""
+        """A call that is cancelled at its turn does not block later calls."""
         calls = Calls(per_second=1)
         await calls.call("before")
         tasks = [asyncio.create_task(calls.call(name)) for name in ("gone", "stays")]
@@ -140,7 +141,7 @@ class TestOrder:
         assert calls.names[-1] == "stays"
 
     async def test_shutdown(self) -> None:
-        """Calls that wait at the end are cancelled."""
+        """Shutting down cancels waiting calls."""
         calls = Calls(per_second=1)
         await calls.limiter.initialize()
         await calls.call("before")
@@ -154,7 +155,7 @@ class TestOrder:
 
 class TestRate:
     async def test_in_any_second(self) -> None:
-        """There are never more than 29 calls in a second, and a long queue is worked off at that rate."""
+        """There are at most 29 calls in any second, and a long queue is sent at that rate."""
         calls = Calls()
         await asyncio.gather(*(calls.call(str(number), number) for number in range(200)))
         times = [sent.at for sent in calls.sent]
@@ -162,14 +163,14 @@ class TestRate:
             assert thirtieth - first >= 1 - 1e-5
         assert times[-1] == pytest.approx(200 / PER_SECOND, abs=0.5)
 
-    async def test_at_once(self) -> None:
-        """A few calls after a quiet time go at once."""
+    async def test_small_burst(self) -> None:
+        """A few calls after an idle time are sent at once."""
         calls = Calls()
         await asyncio.gather(*(calls.call(str(number), number) for number in range(5)))
         assert calls.sent[-1].at == 0
 
     async def test_not_limited(self) -> None:
-        """getMe is never held, not even while everything is paused."""
+        """getMe is never delayed, not even while all calls are paused."""
         calls = Calls(per_second=1)
         calls.refusals = {name: [RetryAfter(30)] for name in ("a", "b")}
         refused = [asyncio.create_task(calls.call(name, chat)) for name, chat in (("a", AIDA), ("b", BEN))]
@@ -181,7 +182,7 @@ class TestRate:
 
 class TestTooManyRequests:
     async def test_chat(self) -> None:
-        """After a 429 nothing is sent to that chat, however urgent, until the time is over; other chats go on."""
+        """After a 429 no call for that chat is sent until the pause ends; calls for other chats are."""
         calls = Calls()
         calls.refusals["a1"] = [RetryAfter(7)]
         refused = asyncio.create_task(calls.call("a1", AIDA, PATIENT))
@@ -201,7 +202,7 @@ class TestTooManyRequests:
         assert min(sent.at for sent in calls.sent if sent.at > 1) >= 7
 
     async def test_second_chat(self) -> None:
-        """When a second chat is refused meanwhile, all calls pause for the time that both answers cover."""
+        """If a second chat gets a 429 meanwhile, all calls pause for the time that both pauses cover."""
         calls = Calls()
         calls.refusals = {"a": [RetryAfter(30)], "b": [RetryAfter(5)]}
         tasks = [asyncio.create_task(calls.call("a", AIDA)), asyncio.create_task(calls.call("b", BEN))]
@@ -215,7 +216,7 @@ class TestTooManyRequests:
         assert calls.times("a") == pytest.approx([0, 30.01], abs=0.02)
 
     async def test_one_chat_twice(self) -> None:
-        """A chat that is refused again, and one that is refused later, stop nobody else."""
+        """A second 429 in the same chat, or in another one after the pause, does not pause all calls."""
         calls = Calls()
         calls.refusals = {"a": [RetryAfter(2), RetryAfter(2)], "b": [RetryAfter(2)]}
         await calls.call("a", AIDA)
@@ -227,7 +228,7 @@ class TestTooManyRequests:
         await refused
 
     async def test_method_without_a_chat(self) -> None:
-        """A refused method without a chat pauses itself alone: such methods have limits of their own."""
+        """A 429 to a method without a chat pauses only that method, which has a limit of its own."""
         calls = Calls()
         calls.refusals = {"commands": [RetryAfter(30)], "a": [RetryAfter(2)]}
         refused = asyncio.create_task(calls.call("commands", None, endpoint="setMyCommands"))
@@ -239,7 +240,7 @@ class TestTooManyRequests:
         await refused
 
     async def test_repeats(self) -> None:
-        """A call that is refused over and over is given up in the end."""
+        """After REPEATS repeated 429s the call raises RetryAfter."""
         calls = Calls()
         calls.refusals["a"] = [RetryAfter(2)] * 10
         with pytest.raises(RetryAfter):
@@ -249,14 +250,14 @@ class TestTooManyRequests:
         assert [after - before for before, after in pairwise(times)] == pytest.approx([2.01] * REPEATS, abs=0.01)
 
     async def test_no_seconds(self) -> None:
-        """A 429 without a time to wait pauses for a second."""
+        """A 429 with 0 seconds pauses for one second."""
         calls = Calls()
         calls.refusals["a"] = [RetryAfter(0)]
         await calls.call("a")
         assert calls.times("a") == pytest.approx([0, 1.01], abs=0.01)
 
     async def test_long_pause(self) -> None:
-        """A call that would wait longer than it may is given up at once, unsent, with the time that is left."""
+        """A call whose pause is longer than it may wait raises RetryAfter with the remaining time, unsent."""
         calls = Calls(per_second=1)
         calls.refusals["a"] = [RetryAfter(3600)]
         refused = asyncio.create_task(calls.call("a"))
@@ -275,7 +276,7 @@ class TestTooManyRequests:
         assert calls.names == ["a", "other"]
 
     async def test_other_errors(self) -> None:
-        """Other failures are handed on as they are, and pause nothing."""
+        """Other errors are passed on and pause nothing."""
         calls = Calls()
         calls.refusals["a"] = [NetworkError("down")]
         with pytest.raises(NetworkError):
@@ -285,16 +286,16 @@ class TestTooManyRequests:
 
 
 class SimulatedTelegram(BaseRequest):
-    """A transport that calls the strict simulator in this process, where time can be moved."""
+    """A transport that calls the simulator in this process, where time can be moved."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.world = World(Clock(clock.now, clock.monotonic), callback_lifetime=30)
-        self.bot = self.world.add_bot(TOKEN, "marker", "Marker")
-        self.calls: list[tuple[float, str, int | None, int]] = []  # when, method, chat, answer's code
+        self.bot = self.world.add_bot(TOKEN, "marker", "SimulatedMarker")
+        self.calls: list[tuple[float, str, int | None, int]] = []  # time, method, chat, status code
         self._clock = clock
 
     def join(self, person: int) -> None:
-        """Let somebody press Start."""
+        """Press Start as a person."""
         send(self.world, self.bot, Person(person, "Student"), {"text": "/start"})
 
     @property
@@ -325,8 +326,8 @@ class SimulatedTelegram(BaseRequest):
         return code, json.dumps(answer).encode()
 
 
-class Marker:
-    """A real bot object with its limiter and its outbox, at the simulator."""
+class SimulatedMarker:
+    """A real bot object with its limiter and outbox, connected to the simulator."""
 
     def __init__(self, per_second: int = PER_SECOND) -> None:
         self.clock = moved_time()
@@ -334,14 +335,14 @@ class Marker:
         self.bot: ExtBot[CallOptions] = ExtBot(
             TOKEN, request=self.telegram, rate_limiter=PriorityRateLimiter(per_second)
         )
-        self.database = Database(":memory:")
+        self.database = Database(":memory:", [SCHEMA])
         self.outbox = Outbox(self.bot, self.database, "marker", self._lost, self.clock)
 
     async def _lost(self, person: int) -> None:
-        raise AssertionError(f"person {person} has blocked nobody")
+        raise AssertionError(f"person {person} has not blocked the bot")
 
     def waits_obeyed(self) -> bool:
-        """Say whether no call reached a chat within the second after a 429 in it."""
+        """Return whether no call for a chat was sent within one second after a 429 in it."""
         return all(
             later[0] - earlier[0] >= 1 - 1e-5
             for earlier, later in pairwise(call for call in self.telegram.calls if call[2] == AIDA)
@@ -350,8 +351,8 @@ class Marker:
 
 
 @pytest.fixture
-async def marker() -> AsyncIterator[Marker]:
-    marker = Marker()
+async def marker() -> AsyncIterator[SimulatedMarker]:
+    marker = SimulatedMarker()
     for person in (AIDA, BEN, DANA):
         marker.telegram.join(person)
     await marker.bot.initialize()
@@ -362,16 +363,16 @@ async def marker() -> AsyncIterator[Marker]:
 
 
 class TestDeletions:
-    """200 deletions in one chat, where Telegram allows one call a second: none is sent while the chat is paused."""
+    """200 deletions in a chat that allows one call per second: none is sent while the chat is paused."""
 
-    async def _messages(self, marker: Marker) -> list[int]:
+    async def _messages(self, marker: SimulatedMarker) -> list[int]:
         chat = marker.telegram.bot.chats[AIDA]
         marker.telegram.world.limits.every_call = True
         person = chat.person
         return [send(marker.telegram.world, marker.telegram.bot, person, {"text": "a"}).message_id for _ in range(200)]
 
-    async def test_queued(self, marker: Marker) -> None:
-        """Deletions from the outbox, urgent ones as well, are all done in the end."""
+    async def test_queued(self, marker: SimulatedMarker) -> None:
+        """Queued deletions, urgent ones as well, are all carried out."""
         numbers = await self._messages(marker)
         items = [
             Item(AIDA, "delete", message_id=number, lane=lane)
@@ -384,8 +385,8 @@ class TestDeletions:
         assert marker.waits_obeyed()
         assert [call[0] for call in marker.telegram.calls if call[2] == BEN] == pytest.approx([0], abs=0.1)
 
-    async def test_past_the_queue(self, marker: Marker) -> None:
-        """Direct deletions, all started together and each repeated by its caller, are done as well."""
+    async def test_direct_calls(self, marker: SimulatedMarker) -> None:
+        """Direct deletions, all started together and each repeated by its caller, are all carried out."""
         numbers = await self._messages(marker)
 
         async def delete(number: int) -> None:
@@ -403,8 +404,8 @@ class TestDeletions:
 
 class TestOutbox:
     async def test_priorities(self) -> None:
-        """Typed passwords go first, then answers, what stands before an answer, results, and tidying."""
-        marker = Marker(per_second=1)
+        """Deletions of passwords go first, then answers, tidying before an answer, results, and other tidying."""
+        marker = SimulatedMarker(per_second=1)
         people = range(1, 7)
         for person in people:
             marker.telegram.join(person)
@@ -423,8 +424,8 @@ class TestOutbox:
         assert [call[2] for call in marker.telegram.calls] == [1, 6, 5, 4, 3, 2]
         await marker.outbox.close()
 
-    async def test_tap(self, marker: Marker) -> None:
-        """The answer to a tap is a call of the person who tapped: held while their chat is paused, but not for long."""
+    async def test_tap(self, marker: SimulatedMarker) -> None:
+        """The answer to a tap waits while the person's chat is paused, but not for long."""
         marker.telegram.world.limits.per_chat_per_second = 0.1
         await marker.bot.send_message(AIDA, "one")
         refused = asyncio.create_task(marker.bot.send_message(AIDA, "two"))

@@ -12,11 +12,12 @@ from telegram import Update
 from telegram.ext import Application, ApplicationBuilder, ApplicationHandlerStop, CallbackQueryHandler, TypeHandler
 from telegram.request import BaseRequest, RequestData
 
-from core.sqlite import Database, LedgerUnavailable
-from telegram_app.claims import Told
+from core.sqlite import Database, DatabaseUnavailable
+from telegram_app.claims import Claims
 from telegram_app.outbox import Button, Item, Outbox
 from telegram_app.people import People
 from telegram_app.rate_limiter import PriorityRateLimiter
+from telegram_app.schema import SCHEMA
 from telegram_app.side import SCREEN, Side, below, sender, tapped, typed_text
 
 pytestmark = pytest.mark.unit
@@ -71,7 +72,7 @@ class FakeOutbox:
 
     async def put(self, *items: Item) -> bool:
         if self.is_broken:
-            raise LedgerUnavailable("disk full")
+            raise DatabaseUnavailable("disk full")
         self.items += items
         return True
 
@@ -88,8 +89,9 @@ class World:
 
     def __init__(self) -> None:
         self.telegram, self.outbox = FakeTelegram(), FakeOutbox()
-        self.people = People(Database(":memory:"))
-        self.side = Side(self.people, cast(Outbox, self.outbox), Told(Database(":memory:")))
+        database = Database(":memory:", [SCHEMA])
+        self.people = People(database)
+        self.side = Side(self.people, cast(Outbox, self.outbox), Claims(database))
         self.handled: list[Update] = []
         self.shown_menus: list[int] = []
         self.application: Application[Any, Any, Any, Any, Any, Any] = (

@@ -1,11 +1,11 @@
-"""Several bots in one process: one whose token is refused ends alone, everything else ends all."""
+"""Several bots in one process: a refused token ends one bot, another error ends all."""
 
 import asyncio
 import logging
 
 import pytest
 
-from core.health import Reports
+from core.health import HealthReports
 from telegram_app.factory import TokenRefused
 from telegram_app.side_by_side import run_side_by_side
 
@@ -13,14 +13,14 @@ pytestmark = pytest.mark.unit
 
 
 class Bots:
-    """Bots that serve until cancelled, and others that end as told; notes who was ended."""
+    """Bots that run until cancelled, and bots that fail; records which were cancelled."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []
         self.serving = asyncio.Event()
 
     async def serves(self, name: str) -> None:
-        """Serve until cancelled."""
+        """Run until cancelled."""
         try:
             self.serving.set()
             await asyncio.Event().wait()
@@ -28,32 +28,32 @@ class Bots:
             self.ended.append(name)
 
     async def fails(self, error: Exception) -> None:
-        """Fail as soon as another one serves, or at once where none does."""
+        """Fail after the other bots have started."""
         await asyncio.sleep(0)
         raise error
 
 
-class NotedReports(Reports):
+class ObservedReports(HealthReports):
     """Lets a test wait for a problem."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.said = asyncio.Event()
+        self.has_problem = asyncio.Event()
 
-    def stand(self, problem: str) -> None:
-        """Note it, and wake who waits."""
-        super().stand(problem)
-        self.said.set()
+    def add_permanent(self, problem: str) -> None:
+        """Add the problem and set the event."""
+        super().add_permanent(problem)
+        self.has_problem.set()
 
 
 async def test_refused_token(caplog: pytest.LogCaptureFixture) -> None:
-    """A bot with a refused token ends alone: the others go on, log and health report name its setting."""
-    bots, reports = Bots(), NotedReports()
+    """A refused token ends only its bot; the log and the health report name its setting."""
+    bots, reports = Bots(), ObservedReports()
     with caplog.at_level(logging.ERROR):
         running = asyncio.create_task(
             run_side_by_side([bots.serves("marker"), bots.fails(TokenRefused("TEACHER_BOT_TOKEN"))], reports)
         )
-        await asyncio.wait_for(reports.said.wait(), 10)
+        await asyncio.wait_for(reports.has_problem.wait(), 60)
     assert not running.done()
     assert bots.ended == []
     assert "TEACHER_BOT_TOKEN" in caplog.text
@@ -65,16 +65,16 @@ async def test_refused_token(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_no_bot_left() -> None:
-    """Where the last bot's token is refused, that is the process's end."""
+    """If the last bot's token is refused, TokenRefused is raised."""
     bots = Bots()
     refused = [bots.fails(TokenRefused("TELEGRAM_BOT_TOKEN")), bots.fails(TokenRefused("STUDENT_BOT_TOKEN"))]
     with pytest.raises(TokenRefused):
-        await run_side_by_side(refused, Reports())
+        await run_side_by_side(refused, HealthReports())
 
 
 async def test_other_errors() -> None:
-    """Any other error ends all bots, in order, and is the process's."""
+    """Any other error ends all bots and is raised."""
     bots = Bots()
     with pytest.raises(OSError, match="disk"):
-        await run_side_by_side([bots.serves("marker"), bots.fails(OSError("disk"))], Reports())
+        await run_side_by_side([bots.serves("marker"), bots.fails(OSError("disk"))], HealthReports())
     assert bots.ended == ["marker"]

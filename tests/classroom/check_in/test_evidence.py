@@ -1,4 +1,4 @@
-"""What a location message says of itself."""
+"""Location messages as evidence."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ USER = {"id": 5, "is_bot": False, "first_name": "A"}
 
 
 def message(**fields: Any) -> Message:
-    """Return a message as Telegram sends it."""
+    """Return a message as sent by Telegram."""
     given = {
         "message_id": 1,
         "date": int(SENT.timestamp()),
@@ -33,7 +33,7 @@ def message(**fields: Any) -> Message:
 
 
 def test_a_pin() -> None:
-    """A pin is of the moment it was sent in, with the accuracy where the phone says one."""
+    """A pin has its time of sending, and the accuracy if the phone reports one."""
     evidence = evidence_of(message())
     assert (evidence.latitude, evidence.longitude, evidence.accuracy, evidence.at) == (43.25, 76.95, None, SENT)
     assert not any((evidence.live, evidence.forwarded, evidence.via_bot, evidence.venue, evidence.offline))
@@ -41,7 +41,7 @@ def test_a_pin() -> None:
 
 
 def test_a_movement() -> None:
-    """A live location that moved is of the moment of the movement, not of the message."""
+    """A live location that moved has the time of the movement, not of the message."""
     moved = message(location=PLACE | {"live_period": 900}, edit_date=int(MOVED.timestamp()))
     assert evidence_of(moved).live
     assert evidence_of(moved).at == MOVED
@@ -57,7 +57,7 @@ def test_a_movement() -> None:
     ],
 )
 def test_flaws(field: str, value: Any, flaw: str) -> None:
-    """What makes a location no evidence is seen, each alone."""
+    """Each flaw of a location is recognised."""
     evidence = evidence_of(message(**{field: value}))
     flaws = {name: getattr(evidence, name) for name in ("forwarded", "via_bot", "venue", "offline")}
     assert [name for name, found in flaws.items() if found] == [flaw]

@@ -1,4 +1,4 @@
-"""The face's rules: challenges, what a note must be, percentages, and verdicts."""
+"""Rules for face checks: challenges, notes, percentages and results."""
 
 import secrets
 from dataclasses import replace
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classroom.domain import face_policy as policy
-from classroom.domain.face_policy import Examined, Motion, Note, NoteRefusal, Problem, Verdict
+from classroom.domain.face_policy import Examined, FaceVerdict, Motion, Note, NoteRefusal, Problem
 
 pytestmark = pytest.mark.unit
 
@@ -21,10 +21,10 @@ SECOND = timedelta(seconds=1)
 
 
 class TestChallenge:
-    """What is asked of the head."""
+    """Random challenges."""
 
     def test_every_pair(self) -> None:
-        """Every ordered pair of different motions comes from exactly one pair of random numbers."""
+        """Every ordered pair of different motions results from exactly one pair of random numbers."""
         made = []
         for first, second in product(range(3), range(2)):
             numbers = iter((first, second))
@@ -32,7 +32,7 @@ class TestChallenge:
         assert sorted(made) == sorted(permutations(Motion, policy.MOTIONS_ASKED))
 
     def test_bounds(self) -> None:
-        """The random source is asked for a number below what is left, so that none is likelier than another."""
+        """Random numbers have the right limits, so that all challenges are equally likely."""
         asked: list[int] = []
 
         def below(limit: int) -> int:
@@ -47,7 +47,7 @@ class TestNote:
     """Which messages answer a challenge."""
 
     def test_good(self) -> None:
-        """A fresh video note of a few seconds answers it."""
+        """A fresh video note of a few seconds answers a challenge."""
         assert policy.note_refusal(NOTE, GIVEN) is None
 
     @pytest.mark.parametrize(
@@ -73,24 +73,24 @@ class TestNote:
         ],
     )
     def test_edges(self, change: dict[str, object], refusal: NoteRefusal | None) -> None:
-        """Each thing that may be wrong with a message has its own refusal, exactly from its edge on."""
+        """Each problem of a message has its own refusal, at its exact limit."""
         assert policy.note_refusal(replace(NOTE, **change), GIVEN) is refusal  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("kind", ["video note", "video", "photo"])
     @pytest.mark.parametrize(("forwarded", "via_bot"), [(True, False), (False, True), (True, True)])
     def test_never_from_elsewhere(self, kind: str, forwarded: bool, via_bot: bool) -> None:
-        """What is forwarded or comes by way of a bot never counts, whatever it is."""
+        """A forwarded message, or one sent through a bot, never counts."""
         note = replace(NOTE, kind=kind, forwarded=forwarded, via_bot=via_bot)
         assert policy.note_refusal(note, GIVEN) is not None
 
     def test_first_what_it_is(self) -> None:
-        """A late gallery video is told that it is no round video: being faster would not help."""
+        """A late gallery video is refused as an ordinary video: sending it faster would not help."""
         note = replace(NOTE, kind="video", at=GIVEN + timedelta(hours=1))
         assert policy.note_refusal(note, GIVEN) is NoteRefusal.VIDEO
 
     @given(st.integers(-100_000, 100_000))
     def test_time(self, seconds: int) -> None:
-        """A note counts exactly where it came within the challenge's time, by Telegram's clock."""
+        """A note counts only if it came within the challenge's time by Telegram's clock."""
         found = policy.note_refusal(replace(NOTE, at=GIVEN + timedelta(seconds=seconds)), GIVEN)
         assert (found is None) == (-policy.AHEAD.total_seconds() <= seconds <= policy.CHALLENGE_LASTS.total_seconds())
 
@@ -103,89 +103,89 @@ class TestPercent:
         [(-1, 100), (0, 100), (0.25, 85), (0.5, 70), (0.6, 56), (0.75, 35), (1, 0), (1.5, 0), (float("inf"), 0)],
     )
     def test_points(self, distance: float, percent: float) -> None:
-        """The points that define the scale, what lies half way between, and what lies beyond."""
+        """The points that define the scale, the values half way between, and beyond."""
         assert policy.percent(distance) == pytest.approx(percent)
 
     @given(st.floats(-1, 3), st.floats(-1, 3))
     def test_falls(self, first: float, second: float) -> None:
-        """A greater distance is never a higher percentage, and all lie from 0 to 100."""
+        """A larger distance never has a higher percentage, and all are from 0 to 100."""
         near, far = sorted((first, second))
         assert 100 >= policy.percent(near) >= policy.percent(far) >= 0
 
     def test_no_number(self) -> None:
-        """A distance that is no number is no likeness at all."""
+        """A distance that is not a number never matches."""
         assert policy.percent(float("nan")) == 0
 
 
 class TestVerdict:
-    """What becomes of a check."""
+    """Results of checks."""
 
     @pytest.mark.parametrize(
         ("percent", "verdict"),
         [
-            (100, Verdict.MATCH),
-            (70, Verdict.MATCH),
-            (69.99, Verdict.GREY),
-            (65, Verdict.GREY),
-            (64.99, Verdict.RETRY),
-            (0, Verdict.RETRY),
-            (float("nan"), Verdict.RETRY),
-            (None, Verdict.RETRY),
+            (100, FaceVerdict.MATCH),
+            (70, FaceVerdict.MATCH),
+            (69.99, FaceVerdict.GREY),
+            (65, FaceVerdict.GREY),
+            (64.99, FaceVerdict.RETRY),
+            (0, FaceVerdict.RETRY),
+            (float("nan"), FaceVerdict.RETRY),
+            (None, FaceVerdict.RETRY),
         ],
     )
-    def test_edges(self, percent: float | None, verdict: Verdict) -> None:
-        """At the threshold it is a match, up to five points below a person looks, below that it is tried again."""
+    def test_edges(self, percent: float | None, verdict: FaceVerdict) -> None:
+        """At the threshold it is a match, up to five points below the teacher reviews, below that it is a retry."""
         assert policy.verdict(Examined(percent=percent), 0, 70, 1, "rekognition") is verdict
 
     @pytest.mark.parametrize(
         ("distance", "verdict"),
         [
-            (0.3, Verdict.MATCH),
-            (0.5, Verdict.MATCH),
-            (0.501, Verdict.GREY),
-            (0.55, Verdict.GREY),
-            (0.6, Verdict.GREY),
-            (0.628, Verdict.GREY),
-            (0.629, Verdict.RETRY),
-            (0.9, Verdict.RETRY),
+            (0.3, FaceVerdict.MATCH),
+            (0.5, FaceVerdict.MATCH),
+            (0.501, FaceVerdict.GREY),
+            (0.55, FaceVerdict.GREY),
+            (0.6, FaceVerdict.GREY),
+            (0.628, FaceVerdict.GREY),
+            (0.629, FaceVerdict.RETRY),
+            (0.9, FaceVerdict.RETRY),
         ],
     )
-    def test_local_edges(self, distance: float, verdict: Verdict) -> None:
+    def test_local_edges(self, distance: float, verdict: FaceVerdict) -> None:
         """With the default threshold a distance up to 0.5 is a match, and the teacher decides up to 0.628."""
         examined = Examined(distance=distance, percent=policy.percent(distance))
         assert policy.verdict(examined, 0, 70, 1, "local") is verdict
 
     @given(st.floats(0, 1.5), st.floats(1, 100), st.integers(0, 6))
     def test_what_passed_on_the_old_scale_is_reviewed(self, distance: float, threshold: float, failed: int) -> None:
-        """Whoever passed when 70 % was a distance of 0.6 is accepted now, or the teacher decides: never a refusal."""
+        """Whoever passed when 70 % was a distance of 0.6 is accepted or reviewed now, never refused."""
         old = 100 - 50 * distance if distance <= 0.6 else max(0.0, 70 - 175 * (distance - 0.6))
         examined = Examined(distance=distance, percent=policy.percent(distance))
         found = policy.verdict(examined, failed, threshold, 1, "local")
-        assert old < threshold or found in (Verdict.MATCH, Verdict.GREY)
+        assert old < threshold or found in (FaceVerdict.MATCH, FaceVerdict.GREY)
 
     @pytest.mark.parametrize("problem", list(Problem))
     def test_problem(self, problem: Problem) -> None:
-        """With a problem even the best likeness counts for nothing: a photograph is like itself."""
-        assert policy.verdict(Examined(problem, 0.0, 100.0), 0, 70, 1, "local") is Verdict.RETRY
-        assert policy.verdict(Examined(problem, 0.0, 100.0), 1, 70, 1, "local") is Verdict.FAILED
+        """With a problem even the best match does not count: a photograph matches itself."""
+        assert policy.verdict(Examined(problem, 0.0, 100.0), 0, 70, 1, "local") is FaceVerdict.RETRY
+        assert policy.verdict(Examined(problem, 0.0, 100.0), 1, 70, 1, "local") is FaceVerdict.FAILED
 
     @pytest.mark.parametrize("retries", range(6))
     def test_retries(self, retries: int) -> None:
-        """A person has exactly one try more than there are retries."""
+        """There is exactly one try more than there are retries."""
         examined = Examined(percent=10.0)
         verdicts = [policy.verdict(examined, failed, 70, retries, "local") for failed in range(retries + 1)]
-        assert verdicts == [Verdict.RETRY] * retries + [Verdict.FAILED]
+        assert verdicts == [FaceVerdict.RETRY] * retries + [FaceVerdict.FAILED]
 
     @given(st.floats(0, 100), st.floats(1, 100), st.integers(0, 6), st.integers(0, 5))
     def test_tries_never_matter_to_a_match(self, percent: float, threshold: float, failed: int, retries: int) -> None:
-        """What is like enough is a match at the last try as at the first, and nothing else ever is."""
+        """A percentage from the threshold on is a match at any try, and no other one is."""
         for engine in policy.REVIEW_ZONE:
             found = policy.verdict(Examined(percent=percent), failed, threshold, retries, engine)
-            assert (found is Verdict.MATCH) == (percent >= threshold)
+            assert (found is FaceVerdict.MATCH) == (percent >= threshold)
 
 
 class TestTerm:
-    """When terms end."""
+    """Ends of terms."""
 
     @pytest.mark.parametrize(
         ("today", "ends"),
@@ -197,5 +197,5 @@ class TestTerm:
         ],
     )
     def test_next(self, today: date, ends: date) -> None:
-        """The next end counts, that of today included, also over the turn of the year."""
+        """The next end counts, today's included, also across the turn of the year."""
         assert policy.next_term_end(today, ("01-31", "07-31")) == ends

@@ -1,4 +1,4 @@
-"""A class session's rules: codes, windows, statuses, percentages, at every edge."""
+"""Rules of sessions: codes, time windows, statuses, percentages, at every limit."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classroom.domain import sessions
-from classroom.domain.sessions import Place, Session, State, Status
+from classroom.domain.sessions import Place, Session, SessionState, Status
 
 pytestmark = pytest.mark.unit
 
@@ -30,7 +30,7 @@ SESSION = Session(
 
 
 def after(seconds: float) -> datetime:
-    """Return a moment so long after the opening."""
+    """Return the time so many seconds after the opening."""
     return OPENED + timedelta(seconds=seconds)
 
 
@@ -38,27 +38,27 @@ class TestState:
     @pytest.mark.parametrize(
         ("seconds", "state"),
         [
-            (0, State.OPEN),
-            (120, State.OPEN),
-            (120.001, State.GRACE),
-            (210, State.GRACE),
-            (210.001, State.CLOSED),
+            (0, SessionState.OPEN),
+            (120, SessionState.OPEN),
+            (120.001, SessionState.GRACE),
+            (210, SessionState.GRACE),
+            (210.001, SessionState.CLOSED),
         ],
     )
-    def test_by_the_clock(self, seconds: float, state: State) -> None:
-        """Open to the last moment of the code, then in grace, then closed."""
+    def test_by_the_clock(self, seconds: float, state: SessionState) -> None:
+        """A session is open until the code expires, then in grace, then closed."""
         assert sessions.state_of(SESSION, after(seconds), GRACE) is state
 
     def test_closed_by_hand(self) -> None:
-        """Closed by hand the grace begins then; an end that is noted late changes nothing of the window."""
+        """If closed by hand, the grace begins then; an end that is stored late does not extend the time."""
         closed = replace(SESSION, ended_at=after(40))
-        assert sessions.state_of(closed, after(41), GRACE) is State.GRACE
-        assert sessions.state_of(closed, after(131), GRACE) is State.CLOSED
+        assert sessions.state_of(closed, after(41), GRACE) is SessionState.GRACE
+        assert sessions.state_of(closed, after(131), GRACE) is SessionState.CLOSED
         assert sessions.end_of(replace(SESSION, ended_at=after(125))) == after(120)
 
     def test_cancelled(self) -> None:
-        """A cancelled session is nothing else any more."""
-        assert sessions.state_of(replace(SESSION, cancelled=True), after(1), GRACE) is State.CANCELLED
+        """A cancelled session stays cancelled."""
+        assert sessions.state_of(replace(SESSION, cancelled=True), after(1), GRACE) is SessionState.CANCELLED
 
     def test_report(self) -> None:
         """The first report is due 15 seconds after the end."""
@@ -69,18 +69,18 @@ class TestState:
 class TestCheckIn:
     @pytest.mark.parametrize(("code_at", "until"), [(0, 120), (10, 120), (30, 120), (31, 121), (119, 209)])
     def test_grace(self, code_at: float, until: float) -> None:
-        """A code entered in time earns the grace, and never less than the session's own time."""
+        """A code entered in time gives the grace, and at least the session's own time."""
         assert sessions.finish_by(SESSION, after(code_at), GRACE) == after(until)
 
     @pytest.mark.parametrize(("proven", "status"), [(120, Status.PRESENT), (120.001, Status.LATE), (200, Status.LATE)])
     def test_late(self, proven: float, status: Status) -> None:
-        """What is proven after the session's end counts as late."""
+        """Evidence after the session's end counts as late."""
         assert sessions.status_at(SESSION, after(proven)) is status
 
 
 class TestCode:
     def test_six_digits(self) -> None:
-        """A code has six digits, also where the number is small, and every number is asked for once."""
+        """A code has six digits, also for a small number, from one random number."""
         asked = []
 
         def below(limit: int) -> int:
@@ -91,11 +91,11 @@ class TestCode:
         assert asked == [1_000_000]
 
     def test_fixed(self) -> None:
-        """A fixed code is good to the session's end."""
+        """A fixed code is valid until the session's end."""
         assert sessions.code_ends(SESSION, OPENED) == SESSION.closes_at
 
     def test_rotating(self) -> None:
-        """A rotating code outlives its turn by a moment, but not the session."""
+        """A rotating code is valid a little longer than its period, but not longer than the session."""
         rotating = replace(SESSION, rotate_seconds=20)
         assert sessions.code_ends(rotating, OPENED) == after(30)
         assert sessions.code_ends(rotating, after(100)) == after(120)
@@ -103,7 +103,7 @@ class TestCode:
 
 class TestPercentage:
     def test_excused_do_not_count(self) -> None:
-        """Excused lessons count neither for nor against; late ones count as being there."""
+        """Excused lessons are ignored; late ones count as attended."""
         given_ = [Status.PRESENT, Status.LATE, Status.EXCUSED, Status.ABSENT]
         assert sessions.attendance_percentage(given_) == pytest.approx(200 / 3)
 

@@ -1,4 +1,4 @@
-"""Which motions are seen in shifts, and what is wrong with a note, on made-up ones."""
+"""Motions found in made-up shifts, and the problems of notes."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import pytest
 
 from classroom.domain.face_policy import Motion, Problem
 from classroom.faces import challenge
-from classroom.faces.following import Followed, Moment, View
+from classroom.faces.following import FaceView, Followed, Moment
 from classroom.faces.models import Found
 from classroom.faces.relief import Shift
 
@@ -19,7 +19,7 @@ PICTURE = np.zeros((4, 4, 3), dtype=np.uint8)
 
 
 def moments(*shifts: tuple[float, float] | None, smooth: float = 0.0) -> list[Moment]:
-    """Return a way through shifts, four pictures each, with a look straight between."""
+    """Return four pictures of each shift, with frontal pictures in between."""
     made: list[Moment] = []
     for shift in shifts:
         for each in [(0.0, 0.0)] * 3 + [shift] * 4:
@@ -28,8 +28,8 @@ def moments(*shifts: tuple[float, float] | None, smooth: float = 0.0) -> list[Mo
 
 
 def followed(way: list[Moment], views: int = 5, two: int = 0) -> Followed:
-    """Return what was seen on such a way."""
-    view = View(0, PICTURE, Found(0, 0, 4, 4), 0, 1)
+    """Return the observations of such pictures."""
+    view = FaceView(0, PICTURE, Found(0, 0, 4, 4), 0, 1)
     return Followed(way, [view] * views, looked=max(views, 5), two_faces=two)
 
 
@@ -44,7 +44,7 @@ def followed(way: list[Moment], views: int = 5, two: int = 0) -> Followed:
     ],
 )
 def test_done(shifts: Sequence[tuple[float, float]], asked: list[Motion]) -> None:
-    """The motions that were asked for, in their order, are accepted, as a camera or as a mirror sees them."""
+    """The motions of the challenge in their order are accepted, mirrored or not."""
     assert challenge.problem(followed(moments(*shifts)), asked) is None
 
 
@@ -53,13 +53,13 @@ def test_done(shifts: Sequence[tuple[float, float]], asked: list[Motion]) -> Non
     [[UP, LEFT], [LEFT], [LEFT, UP, RIGHT], [LEFT, RIGHT], [(0.05, 0.0), UP], [UP], [LEFT, DOWN]],
 )
 def test_not_done(shifts: Sequence[tuple[float, float]]) -> None:
-    """Another order, a motion too many or too few, or hardly any at all: not followed."""
+    """Another order, a missing or extra motion, or too small motions: not followed."""
     asked = [Motion.LEFT, Motion.UP]
     assert challenge.problem(followed(moments(*shifts)), asked) is Problem.NOT_FOLLOWED
 
 
 def test_flat() -> None:
-    """What was moved about without any relief is flat; what was held still has not followed."""
+    """A moved object without relief is flat; an object at rest has not followed."""
     still = moments((0.0, 0.0), (0.01, 0.0))
     moved = moments((0.0, 0.0), (0.01, 0.0), smooth=0.2)
     assert challenge.problem(followed(still), [Motion.LEFT, Motion.UP]) is Problem.NOT_FOLLOWED
@@ -67,7 +67,7 @@ def test_flat() -> None:
 
 
 def test_faces() -> None:
-    """No face, two faces, and a face that was out of view for most of the time are told apart."""
+    """No face, two faces, and a face that was mostly out of view are three different problems."""
     way, asked = moments(LEFT, UP), [Motion.LEFT, Motion.UP]
     assert challenge.problem(followed(way, views=0), asked) is Problem.NO_FACE
     assert challenge.problem(followed(way, two=2), asked) is Problem.TWO_FACES
@@ -78,7 +78,7 @@ def test_faces() -> None:
 
 
 def test_a_picture_is_no_motion() -> None:
-    """One picture that was measured wrongly is no motion."""
+    """A single wrong measurement is not a motion."""
     way = moments((0.0, 0.0))
     way[3] = Moment(0.3, Shift(0.2, 0.0, 0.01, 0.0))
     assert challenge.motions(way) == []

@@ -1,4 +1,4 @@
-"""A note's way through the local engine, without its processes: real models, notes that are drawn from portraits."""
+"""The local engine's examination without its processes: real models, notes drawn from portraits."""
 
 import io
 import itertools
@@ -11,7 +11,7 @@ import pytest
 
 from classroom.domain.face_policy import Motion, Problem
 from classroom.faces import challenge, examining
-from classroom.faces.examining import Unusable, examined, judged, template_of
+from classroom.faces.examining import UnusablePicture, check_challenge, examine, template_of
 from classroom.faces.following import follow
 from sandbox.video_notes import Surface, bent, encoded, flat
 from tests.media.notes import ADMIRAL, ASTRONAUT, Look, face, jpeg, more_faces, portrait, recorded
@@ -24,13 +24,13 @@ THRESHOLD = 70.0
 
 
 def motions(*words: str) -> list[Motion]:
-    """Return motions by their words."""
+    """Return motions by name."""
     return [Motion(word) for word in words]
 
 
 @pytest.mark.parametrize("asked", CHALLENGES, ids="-".join)
 def test_followed(asked: tuple[str, str]) -> None:
-    """Each of the six challenges is recognised in a head that makes it, and in no other one that can be told apart."""
+    """Each of the six challenges is accepted for a head that makes it, and not for one with other motions."""
     seen = follow(recorded(ASTRONAUT, asked))
     assert challenge.problem(seen, motions(*asked)) is None
     swapped = {"left": "right", "right": "left", "up": "up"}
@@ -45,8 +45,8 @@ def test_followed(asked: tuple[str, str]) -> None:
     ids=["mirrored", "far", "near", "dark", "blurred", "compressed"],
 )
 def test_recorded_otherwise(look: Look) -> None:
-    """A head that turns is recognised in recordings that are mirrored, far, near, dark, blurred or compressed."""
-    assert judged(recorded(ADMIRAL, ("up", "right"), look=look), motions("up", "right")).problem is None
+    """A turning head is recognised in mirrored, distant, near, dark, blurred and compressed recordings."""
+    assert check_challenge(recorded(ADMIRAL, ("up", "right"), look=look), motions("up", "right")).problem is None
 
 
 @pytest.mark.parametrize(
@@ -55,27 +55,27 @@ def test_recorded_otherwise(look: Look) -> None:
     ids=["flat", "upright", "lying", "slant", "in"],
 )
 def test_photograph(surface: Surface) -> None:
-    """A photograph that is turned as asked, flat or bent, is told from a head."""
+    """A photograph that is turned as asked, flat or bent, is refused."""
     note = recorded(ADMIRAL, ("left", "up"), surface=surface, degrees=35)
-    assert judged(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
+    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
 
 
 def test_photograph_that_is_moved() -> None:
-    """A photograph that is only moved and turned in the hand has followed nothing."""
+    """A photograph that is only moved and rotated is refused."""
     note = encoded([np.roll(portrait_square(), (at % 20, -at % 30), (0, 1)) for at in range(90)])
-    assert judged(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
+    assert check_challenge(note, motions("left", "up")).problem in (Problem.FLAT, Problem.NOT_FOLLOWED)
 
 
 def portrait_square() -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-    """Return the astronaut's face, square."""
+    """Return the astronaut's face as a square picture."""
     return np.asarray(cv2.resize(portrait(ASTRONAUT)[0:300, 90:390], (384, 384)), dtype=np.uint8)
 
 
 def test_match() -> None:
-    """The person of the ID photo is nearer than the threshold's distance, somebody else further."""
+    """The person on the ID photo is within the threshold's distance, another person is not."""
     note = recorded(ASTRONAUT, ("left", "up"))
-    own = examined(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))), THRESHOLD)
-    other = examined(note, motions("left", "up"), template_of(jpeg(portrait(ADMIRAL))), THRESHOLD)
+    own = examine(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))), THRESHOLD)
+    other = examine(note, motions("left", "up"), template_of(jpeg(portrait(ADMIRAL))), THRESHOLD)
     assert (own.problem, other.problem) == (None, None)
     assert (own.distance or 1) < 0.5
     assert (other.distance or 0) > 0.65
@@ -90,37 +90,37 @@ def test_match_with_another_photograph() -> None:
     for person, (shown, _kept) in names.items():
         note = recorded(shown, ("up", "left"))
         for other, (_, photo) in names.items():
-            found = examined(note, motions("up", "left"), template_of((folder / photo).read_bytes()), THRESHOLD)
+            found = examine(note, motions("up", "left"), template_of((folder / photo).read_bytes()), THRESHOLD)
             assert found.problem is None
             assert found.percent is not None
             assert (found.percent >= THRESHOLD) is (person == other)
 
 
 def test_two_faces() -> None:
-    """A note with two faces is refused as such."""
+    """A note with two faces is refused for that reason."""
     one = cv2.resize(portrait(ASTRONAUT)[50:240, 130:320], (192, 192))
     both = np.zeros((384, 384, 3), dtype=np.uint8)
     both[96:288, :192], both[96:288, 192:] = one, one[:, ::-1]
-    assert judged(encoded([both] * 60), motions("left", "up")).problem is Problem.TWO_FACES
+    assert check_challenge(encoded([both] * 60), motions("left", "up")).problem is Problem.TWO_FACES
 
 
 def test_no_face() -> None:
-    """A note without a face is refused as such."""
+    """A note without a face is refused for that reason."""
     grey = np.full((384, 384, 3), 90, dtype=np.uint8)
-    assert judged(encoded([grey] * 60), motions("left", "up")).problem is Problem.NO_FACE
+    assert check_challenge(encoded([grey] * 60), motions("left", "up")).problem is Problem.NO_FACE
 
 
 def test_swapped_faces() -> None:
-    """A face that becomes another one's half way is not taken for one person."""
+    """A note in which one face is replaced by another one is refused."""
     first = recorded(ASTRONAUT, ("left",))
     second = recorded(ADMIRAL, ("up",))
     note = encoded([*pictures(first), *pictures(second)])
-    found = examined(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))), THRESHOLD)
+    found = examine(note, motions("left", "up"), template_of(jpeg(portrait(ASTRONAUT))), THRESHOLD)
     assert found.problem is not None or (found.percent is not None and found.percent < THRESHOLD)
 
 
 def pictures(note: bytes) -> "list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]":
-    """Return a note's pictures."""
+    """Return the pictures of a note."""
     with av.open(io.BytesIO(note), "r") as container:
         return [np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8) for frame in container.decode(video=0)]
 
@@ -137,7 +137,7 @@ def sound() -> bytes:
 
 
 def test_no_video() -> None:
-    """What is no note that can be read is told so: nothing, noise, half a file, sound alone, another shape."""
+    """Unreadable notes are reported as broken: nothing, noise, half a file, only sound, another shape."""
     note = recorded(ASTRONAUT, ("left", "up"))
     grey = np.full((384, 384, 3), 90, dtype=np.uint8)
     wrong = {
@@ -149,37 +149,37 @@ def test_no_video() -> None:
         "large": encoded([np.zeros((1600, 1600, 3), dtype=np.uint8)] * 2),
         "zeros": bytes(20 * 1024 * 1024),
     }
-    found = {name: judged(content, motions("left", "up")).problem for name, content in wrong.items()}
+    found = {name: check_challenge(content, motions("left", "up")).problem for name, content in wrong.items()}
     assert found == dict.fromkeys(wrong, Problem.BROKEN)
 
 
 @pytest.mark.parametrize("mutations", [1, 20, 400])
 def test_mutated(mutations: int) -> None:
-    """Notes with changed bytes give an answer like any other, not an exception."""
+    """Notes with changed bytes give a result, not an exception."""
     note, chance = recorded(ASTRONAUT, ("left", "up")), np.random.default_rng(mutations)
     for _round in range(5):
         changed = bytearray(note)
         for at in chance.integers(0, len(note), mutations):
             changed[at] = int(chance.integers(0, 256))
-        judged(bytes(changed), motions("left", "up"))
+        check_challenge(bytes(changed), motions("left", "up"))
 
 
 def test_unusable_photos() -> None:
-    """An ID photo without a face, with two, or that is no picture says so."""
+    """An ID photo without a face, with two faces, or that is not a picture is refused with its reason."""
     grey, one = np.full((300, 300, 3), 90, dtype=np.uint8), portrait(ASTRONAUT)
-    with pytest.raises(Unusable, match="no face"):
+    with pytest.raises(UnusablePicture, match="no face"):
         template_of(jpeg(grey))
-    with pytest.raises(Unusable, match="two faces"):
+    with pytest.raises(UnusablePicture, match="two faces"):
         template_of(jpeg(np.asarray(np.hstack([one, one[:, ::-1]]), dtype=np.uint8)))
     for content in (b"", b"GIF89a", jpeg(one)[:1000]):
-        with pytest.raises(Unusable):
+        with pytest.raises(UnusablePicture):
             template_of(content)
-    with pytest.raises(Unusable, match="not of this engine"):
-        examined(b"", motions("left", "up"), b"\x00" * 10, THRESHOLD)
+    with pytest.raises(UnusablePicture, match="not of this engine"):
+        examine(b"", motions("left", "up"), b"\x00" * 10, THRESHOLD)
 
 
 def test_when_pictures_decide() -> None:
-    """One picture decides where it surely matches, two where they are on one side; nothing else does."""
+    """One picture decides if it matches with a margin, two if they have one result; nothing else decides."""
     assert examining._is_decided([0.3], THRESHOLD)
     assert not examining._is_decided([0.35], THRESHOLD)
     assert not examining._is_decided([0.95], THRESHOLD)
@@ -191,16 +191,16 @@ def test_when_pictures_decide() -> None:
 
 
 def test_one_face_shown_and_another_moved() -> None:
-    """A photograph of somebody held up before one's own head makes the motions is not taken for this somebody."""
+    """A photograph shown first, with another head making the motions, does not match."""
     face_alone = cv2.resize(portrait(ASTRONAUT)[30:260, 110:340], (384, 384))
     shown = [np.asarray(face_alone, dtype=np.uint8)] * 45
     moved = pictures(recorded(ADMIRAL, ("left", "up")))
     template = template_of(jpeg(portrait(ASTRONAUT)))
     for note in ([*shown, *moved], [*moved, *shown], [*shown[:15], *moved, *shown]):
-        found = examined(encoded(note), motions("left", "up"), template, THRESHOLD)
+        found = examine(encoded(note), motions("left", "up"), template, THRESHOLD)
         assert found.problem is not None or (found.percent or 0) < THRESHOLD
 
 
 def test_eyes() -> None:
-    """The person's right eye is left in the picture."""
+    """The person's right eye is on the left of the picture."""
     assert face(ASTRONAUT).right_eye[0] < face(ASTRONAUT).left_eye[0]

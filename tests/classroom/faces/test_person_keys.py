@@ -1,4 +1,4 @@
-"""The keys with which faces' templates are sealed: one a person, outside the data, gone for good when deleted."""
+"""Keys of face templates: one for each person, outside the data, deleted permanently."""
 
 import logging
 import stat
@@ -20,7 +20,7 @@ TEMPLATE = b"template-canary" * 100
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder that is not there yet."""
+    """Return a folder that does not exist yet."""
     return tmp_path / "secrets" / "faces"
 
 
@@ -31,13 +31,13 @@ def keys(folder: Path) -> PersonKeys:
 
 
 def key_files(folder: Path) -> list[Path]:
-    """Return the persons' keys."""
+    """Return the files of personal keys."""
     return sorted(folder.glob("*.key"))
 
 
 class TestSealing:
     def test_sealed(self, keys: PersonKeys, folder: Path) -> None:
-        """What was sealed is not readable, and comes back over a restart and for the ID in any case."""
+        """Encrypted content is unreadable, and is decrypted after a restart and for the ID in any case."""
         sealed = keys.seal("S-001", TEMPLATE)
         assert b"canary" not in sealed
         assert keys.open("S-001", sealed) == TEMPLATE
@@ -45,7 +45,7 @@ class TestSealing:
         assert keys.open("S-001", keys.seal("S-001", b"")) == b""
 
     def test_files(self, keys: PersonKeys, folder: Path) -> None:
-        """Each person has one file, for its owner alone, whose name says nothing and whose key is encrypted."""
+        """Each person has one file with mode 0600, a meaningless name and an encrypted key."""
         for _ in range(2):
             for name in ("S-001", "S-002"):
                 keys.seal(name, TEMPLATE)
@@ -57,14 +57,14 @@ class TestSealing:
             Cipher(KEY).decrypt(file.read_text(encoding="ascii"))
 
     def test_names_are_this_folders_own(self, tmp_path: Path) -> None:
-        """A known ID's file can't be named without the folder's own secret: two folders name it differently."""
+        """The file name of a known ID depends on the folder's own secret: two folders have different names."""
         for name in ("one", "two"):
             PersonKeys(tmp_path / name, Cipher(KEY)).seal("S-001", b"")
         (one,), (two,) = key_files(tmp_path / "one"), key_files(tmp_path / "two")
         assert one.name != two.name
 
     def test_at_once(self, folder: Path) -> None:
-        """Of many who make one person's key at once, over two openings of the folder, all get the same."""
+        """Many simultaneous calls through two instances create one key for a person."""
         both = [PersonKeys(folder, Cipher(KEY)) for _ in range(2)]
         with ThreadPoolExecutor(8) as pool:
             sealed = list(pool.map(lambda number: both[number % 2].seal("S-001", TEMPLATE), range(32)))
@@ -72,14 +72,14 @@ class TestSealing:
         assert {both[0].open("S-001", each) for each in sealed} == {TEMPLATE}
 
     def test_new_key_of_the_classroom(self, keys: PersonKeys, folder: Path) -> None:
-        """With the old key beside the new one all can still be opened."""
+        """With the old encryption key after the new one, everything can still be decrypted."""
         sealed = keys.seal("S-001", TEMPLATE)
         assert PersonKeys(folder, Cipher(f"{OTHER_KEY},{KEY}")).open("S-001", sealed) == TEMPLATE
 
 
 class TestGone:
     def test_forgotten(self, keys: PersonKeys, folder: Path) -> None:
-        """After a key's deletion no copy can be opened, also when the person has a new key; others' can."""
+        """After the deletion of a key no copy can be decrypted, even with a new key; those of others can."""
         sealed, other = keys.seal("S-001", TEMPLATE), keys.seal("S-002", TEMPLATE)
         assert keys.forget("s-001")
         assert not keys.forget("S-001")
@@ -92,18 +92,18 @@ class TestGone:
         assert keys.open("S-002", other) == TEMPLATE
 
     def test_never_checked(self, keys: PersonKeys, folder: Path) -> None:
-        """Where no face was ever checked there is nothing to forget, and no folder is made for it."""
+        """Without any face check there is nothing to delete, and no folder is created."""
         assert not keys.forget("S-001")
         assert not folder.parent.exists()
 
     def test_another_person(self, keys: PersonKeys) -> None:
-        """One person's key does not open what another's has sealed."""
+        """One person's key does not decrypt another person's content."""
         keys.seal("S-002", TEMPLATE)
         with pytest.raises(PersonKeyGone):
             keys.open("S-002", keys.seal("S-001", TEMPLATE))
 
     def test_all_but(self, keys: PersonKeys, folder: Path) -> None:
-        """All keys but those that are named go, and what a crash left half made."""
+        """All keys except the given ones are deleted, and unfinished files of a crash."""
         sealed = {name: keys.seal(name, TEMPLATE) for name in ("S-001", "S-002", "S-003")}
         (folder / "0123456789abcdef.new").write_bytes(b"half")
         assert keys.forget_all_but(["s-002"]) == 2
@@ -114,7 +114,7 @@ class TestGone:
 
     @pytest.mark.parametrize("content", [b"", b"\xff\x00nothing", b"gAAAAA"], ids=["empty", "binary", "cut"])
     def test_damaged(self, keys: PersonKeys, folder: Path, content: bytes) -> None:
-        """A damaged key opens nothing, and the next sealing makes a new one in its place."""
+        """A damaged key decrypts nothing, and the next encryption replaces it."""
         sealed = keys.seal("S-001", TEMPLATE)
         key_files(folder)[0].write_bytes(content)
         with pytest.raises(PersonKeyGone):
@@ -123,7 +123,7 @@ class TestGone:
         assert len(key_files(folder)) == 1
 
     def test_another_key_of_the_classroom(self, keys: PersonKeys, folder: Path) -> None:
-        """Without the classroom's key nothing opens, but a person's key can still be deleted."""
+        """Without the classroom's key nothing can be decrypted, but a person's key can still be deleted."""
         sealed = keys.seal("S-001", TEMPLATE)
         stranger = PersonKeys(folder, Cipher(OTHER_KEY))
         with pytest.raises(PersonKeyGone):
@@ -133,7 +133,7 @@ class TestGone:
             keys.open("S-001", sealed)
 
     def test_what_names_them_is_lost(self, keys: PersonKeys, folder: Path) -> None:
-        """Keys that nobody can find again are deleted rather than kept for ever."""
+        """Keys that can no longer be found are deleted."""
         sealed = keys.seal("S-001", TEMPLATE)
         (folder / "names").unlink()
         with pytest.raises(PersonKeyGone):
@@ -143,7 +143,7 @@ class TestGone:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    """Where the folder can't be made or written, it is said that one may try again."""
+    """If the folder can't be created or written, the error says to try again."""
     (tmp_path / "file").write_bytes(b"")
     keys = PersonKeys(tmp_path / "file" / "faces", Cipher(KEY))
     with pytest.raises(PersonKeysUnavailable):
@@ -155,7 +155,7 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_silence(keys: PersonKeys, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither errors nor the log name a person, a key or what was sealed."""
+    """Neither errors nor the log contain a person, a key or the content."""
     caplog.set_level(logging.DEBUG)
     sealed = keys.seal("S-001", TEMPLATE)
     plain = Cipher(KEY).decrypt(key_files(folder)[0].read_text(encoding="ascii"))
@@ -168,7 +168,7 @@ def test_silence(keys: PersonKeys, folder: Path, caplog: pytest.LogCaptureFixtur
         with pytest.raises(PersonKeyGone) as gone:
             keys.open("S-001", sealed)
         texts.append(str(gone.value))
-    said = "\n".join([*texts, caplog.text])
+    output = "\n".join([*texts, caplog.text])
     for secret in ("S-001", "canary", plain, sealed.decode("ascii")):
-        assert secret not in said
+        assert secret not in output
     assert caplog.records

@@ -1,4 +1,4 @@
-"""The engine on Rekognition, against a server that speaks its protocol with answers in the form of AWS's documents."""
+"""The Rekognition engine, against a server with answers as in AWS's documentation."""
 
 import asyncio
 import base64
@@ -40,7 +40,7 @@ PHOTO, FRAME = picture(form="PNG"), picture()
 
 
 def face(width: float = 0.25, height: float = 0.5) -> dict[str, Any]:
-    """Give a face as in AWS's reference: sides as parts of the picture's, here 400 x 200."""
+    """Return a face as in AWS's reference: sides as fractions of the picture's, here 400 x 200."""
     return {
         "BoundingBox": {"Width": width, "Top": 0.14, "Left": 0.26, "Height": height},
         "Confidence": 99.9989,
@@ -67,29 +67,29 @@ def answered(**body: Any) -> web.Response:
 
 
 def error(code: str, status: int = 400) -> web.Response:
-    """Answer as AWS does; the message carries what must not get out of here."""
+    """Answer as AWS does; the message contains secrets that must not be passed on."""
     body = {"__type": code, "Message": f"{KEY_ID} {SECRET}", "Code": code}
     return web.Response(status=status, text=json.dumps(body), content_type=TYPE)
 
 
-class Judge:
-    """A judge of challenges whose opinion is known beforehand."""
+class FakeChecker:
+    """A challenge checker with a given result."""
 
     def __init__(self) -> None:
         self.opinion = Examined(frame=FRAME, seconds={"decode": 0.1}, details="turned 25 degrees")
-        self.judged: list[tuple[bytes, Sequence[Motion]]] = []
+        self.calls: list[tuple[bytes, Sequence[Motion]]] = []
 
-    async def judge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
-        self.judged.append((note, motions))
+    async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
+        self.calls.append((note, motions))
         return self.opinion
 
 
 class Scene:
-    """An engine, its judge, and a server where each operation has an answer; photo and frame have one face each."""
+    """An engine, its challenge checker, and a server with an answer for each operation; pictures have one face."""
 
     def __init__(self, server: AwsServer) -> None:
         self.server = server
-        self.judge = Judge()
+        self.checker = FakeChecker()
         self.compare: Callable[[], web.Response] = lambda: compared((98.5, face()))
         self.detect: dict[bytes, Callable[[], web.Response]] = {}  # by picture
         server.answer = self.answer
@@ -97,7 +97,7 @@ class Scene:
 
     def new_engine(self, **options: Any) -> RekognitionEngine:
         options = {"calls_per_second": 1000.0, **options}
-        return RekognitionEngine(access(self.server.url), self.judge, SystemClock(), **options)
+        return RekognitionEngine(access(self.server.url), self.checker, SystemClock(), **options)
 
     async def examine(self, photo: bytes = PHOTO) -> Examined:
         return await self.engine.examine(b"a note", MOTIONS, photo)
@@ -127,8 +127,8 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 class TestMatching:
-    async def test_alike(self, scene: Scene) -> None:
-        """The similarity is the percentage; frame, times and figures of both steps come with it."""
+    async def test_similarity(self, scene: Scene) -> None:
+        """The similarity becomes the percentage; frame, durations and figures of both steps are returned."""
         examined = await scene.examine()
         assert (examined.problem, examined.percent, examined.distance) == (None, 98.5, None)
         assert examined.frame == FRAME
@@ -137,10 +137,10 @@ class TestMatching:
             "turned 25 degrees; face 100x100 of 1, similarity 98.50, sharpness 96, brightness 54, yaw -2, pitch -11, "
             "roll 4"
         )
-        assert scene.judge.judged == [(b"a note", MOTIONS)]
+        assert scene.checker.calls == [(b"a note", MOTIONS)]
 
     async def test_what_is_asked(self, scene: Scene) -> None:
-        """The photo is the source, the frame the target; the threshold is low and nothing is filtered."""
+        """The photo is the source, the frame the target, with a low threshold and no filter."""
         await scene.examine()
         asked = json.loads(scene.server.asked[-1].body)
         assert asked == {
@@ -151,13 +151,13 @@ class TestMatching:
         }
 
     async def test_mismatch_is_not_no_face(self, scene: Scene) -> None:
-        """A face that is not alike is a match of 0 percent, and not taken for no face."""
+        """A different face gives 0 percent, and not "no face"."""
         scene.compare = lambda: compared(unmatched=[face()])
         examined = await scene.examine()
         assert (examined.problem, examined.percent) == (None, 0.0)
 
     async def test_somebody_behind(self, scene: Scene) -> None:
-        """The largest face counts: the right one, small in the background, does not let its neighbour in."""
+        """The largest face counts: a matching small face in the background does not help."""
         scene.compare = lambda: compared((99.0, face(0.125, 0.25)), unmatched=[face()])
         examined = await scene.examine()
         assert (examined.problem, examined.percent) == (None, 0.0)
@@ -165,43 +165,43 @@ class TestMatching:
         assert (await scene.examine()).percent == 99.0
 
     async def test_two_faces(self, scene: Scene) -> None:
-        """Two faces of about the same size are told as that."""
+        """Two faces of about the same size are reported."""
         scene.compare = lambda: compared((99.0, face()), unmatched=[face(0.2, 0.4)])
         assert (await scene.examine()).problem is Problem.TWO_FACES
 
     async def test_no_faces_at_all(self, scene: Scene) -> None:
-        """An answer without any face is no face, not a mismatch."""
+        """An answer without faces is "no face", not a mismatch."""
         scene.compare = compared
         assert (await scene.examine()).problem is Problem.NO_FACE
 
     @pytest.mark.parametrize(("width", "problem"), [(0.0999, Problem.NO_FACE), (0.1, None)])
     async def test_small_face(self, scene: Scene, width: float, problem: Problem | None) -> None:
-        """A face under 40 pixels of the frame's 400 is none that could be compared."""
+        """A face under 40 pixels counts as no face."""
         scene.compare = lambda: compared((99.0, face(width, 0.5)))
         examined = await scene.examine()
         assert examined.problem is problem
 
     async def test_challenge_failed(self, scene: Scene) -> None:
-        """What the judge finds ends the examination; AWS is not asked."""
-        scene.judge.opinion = Examined(Problem.FLAT, details="no relief")
-        assert await scene.examine() is scene.judge.opinion
+        """A failed challenge ends the examination without a call to AWS."""
+        scene.checker.opinion = Examined(Problem.FLAT, details="no relief")
+        assert await scene.examine() is scene.checker.opinion
         assert scene.calls() == []
 
     @pytest.mark.parametrize("frame", [b"", b"no picture", picture(79, 200), bytes(5 * 1024 * 1024 + 1)])
     async def test_bad_frame(self, scene: Scene, frame: bytes) -> None:
-        """A frame that Rekognition would not take is a broken note; it is not sent."""
-        scene.judge.opinion = Examined(frame=frame)
+        """A frame that Rekognition would not accept makes the note broken; it is not sent."""
+        scene.checker.opinion = Examined(frame=frame)
         assert (await scene.examine()).problem is Problem.BROKEN
         assert scene.calls() == ["DetectFaces"]
 
     async def test_on_moto(self, scene: Scene) -> None:
-        """moto takes the request, and its answer is read: two faces of about the same size."""
+        """moto accepts the request, and its answer is parsed: two faces of about the same size."""
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         host, port = server.get_host_and_port()
 
         async def answer(asked: Asked) -> web.StreamResponse:
-            if asked.what != "CompareFaces":  # which is all that moto has
+            if asked.what != "CompareFaces":  # moto's only answer
                 return scene.answer(asked)
             credential = "AWS4-HMAC-SHA256 Credential=a/20261121/ap-south-1/rekognition/aws4_request"
             headers = {"X-Amz-Target": f"RekognitionService.{asked.what}", "Authorization": credential}
@@ -220,7 +220,7 @@ class TestMatching:
 
 class TestPhotos:
     async def test_looked_at_once(self, scene: Scene) -> None:
-        """A photo is its own template; it is looked at once however often it is compared."""
+        """A photo is its own template; it is checked once, however often it is compared."""
         assert await scene.engine.template(PHOTO) == PHOTO
         await scene.examine()
         await scene.examine()
@@ -236,7 +236,7 @@ class TestPhotos:
         ],
     )
     async def test_faces(self, scene: Scene, faces: list[dict[str, Any]], text: str) -> None:
-        """A photo without a face, with too small a one or with two is unusable, and asked about once."""
+        """A photo without a face, with a too small one or with two is unusable, and checked once."""
         scene.detect[PHOTO] = lambda: detected(*faces)
         for ask in (scene.engine.template, scene.examine):
             with pytest.raises(PhotoUnusable, match=text):
@@ -249,7 +249,7 @@ class TestPhotos:
         ids=["empty", "text", "small", "gif", "cut", "large"],
     )
     async def test_no_such_picture(self, scene: Scene, photo: bytes) -> None:
-        """A photo that Rekognition would not take is unusable; it is not sent."""
+        """A photo that Rekognition would not accept is unusable; it is not sent."""
         with pytest.raises(PhotoUnusable):
             await scene.engine.template(photo)
         assert scene.calls() == []
@@ -258,13 +258,13 @@ class TestPhotos:
         "code", ["InvalidImageFormatException", "ImageTooLargeException", "InvalidParameterException"]
     )
     async def test_rejected(self, scene: Scene, code: str) -> None:
-        """A photo of which Rekognition complains is unusable."""
+        """A photo that Rekognition rejects is unusable."""
         scene.detect[PHOTO] = lambda: error(code)
         with pytest.raises(PhotoUnusable, match=code):
             await scene.engine.template(PHOTO)
 
     async def test_turned_photo(self, scene: Scene) -> None:
-        """A photo that its header has turned upright is measured as it is looked at: 200 wide, 400 high."""
+        """A photo rotated by its EXIF header is measured as displayed: 200 wide, 400 high."""
         photo = picture(orientation=6)
         scene.detect[photo] = lambda: detected(face(0.21, 0.11))
         assert await scene.engine.template(photo) == photo
@@ -273,7 +273,7 @@ class TestPhotos:
             await scene.engine.template(PHOTO)
 
     async def test_failure_is_not_kept(self, scene: Scene) -> None:
-        """A photo that could not be looked at is looked at again."""
+        """After a failed check the photo is checked again."""
         scene.detect[PHOTO] = lambda: error("ThrottlingException")
         with pytest.raises(FaceUnavailable):
             await scene.engine.template(PHOTO)
@@ -282,13 +282,13 @@ class TestPhotos:
 
 
 class TestComplaints:
-    """CompareFaces does not say which of its two pictures it complains about."""
+    """CompareFaces does not say which of its two pictures an error is about."""
 
     CODES = ("InvalidParameterException", "InvalidImageFormatException", "ImageTooLargeException")
 
     @pytest.mark.parametrize("code", CODES)
     async def test_no_face_in_the_frame(self, scene: Scene, code: str) -> None:
-        """Where DetectFaces finds none in the frame, it was the frame: no face."""
+        """If DetectFaces finds no face in the frame, the result is "no face"."""
         scene.compare = lambda: error(code)
         scene.detect[FRAME] = detected
         examined = await scene.examine()
@@ -297,14 +297,14 @@ class TestComplaints:
 
     @pytest.mark.parametrize("code", CODES)
     async def test_frame_unreadable(self, scene: Scene, code: str) -> None:
-        """Where DetectFaces can't read the frame either, the note is broken."""
+        """If DetectFaces rejects the frame too, the note is broken."""
         scene.compare = lambda: error(code)
         scene.detect[FRAME] = lambda: error(code)
         assert (await scene.examine()).problem is Problem.BROKEN
 
     @pytest.mark.parametrize("code", CODES)
     async def test_photo(self, scene: Scene, code: str) -> None:
-        """Where there is a face in the frame, it was the photo: no fault of the student's."""
+        """If the frame has a face, the photo is unusable: no try of the student."""
         scene.compare = lambda: error(code)
         with pytest.raises(PhotoUnusable, match=code):
             await scene.examine()
@@ -332,7 +332,7 @@ class TestTroubles:
     async def test_answers(
         self, scene: Scene, operation: str, code: str, status: int, expected: type[FaceError]
     ) -> None:
-        """Each error is told as what it is, tried once, with its code but nothing of AWS's message."""
+        """Each error has its type, is tried once, and has its code but nothing of AWS's message."""
         if operation == "CompareFaces":
             scene.compare = lambda: error(code, status)
         else:
@@ -345,10 +345,10 @@ class TestTroubles:
         assert scene.calls().count(operation) == 1
 
     async def test_hanging(self, scene: Scene) -> None:
-        """A server that never answers is given up."""
+        """A server that never answers ends in a time-out."""
         scene.server.raw = never
         engine = scene.new_engine(timeout=0.2)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             with pytest.raises(FaceUnavailable, match="Timeout"):
                 await engine.template(PHOTO)
         await engine.close()
@@ -372,26 +372,26 @@ class TestTroubles:
         ],
     )
     async def test_unreadable_answers(self, scene: Scene, body: str) -> None:
-        """An answer that is not in Rekognition's form is no try of the student's."""
+        """An unreadable answer is no try of the student."""
         scene.compare = lambda: web.Response(text=body, content_type=TYPE)
         with pytest.raises(FaceUnavailable):
             await scene.examine()
 
-    async def test_judge_out_of_order(self, scene: Scene) -> None:
-        """A failure of the judge goes through as it is."""
+    async def test_checker_fails(self, scene: Scene) -> None:
+        """An error of the challenge checker is passed on unchanged."""
 
-        class Broken(Judge):
-            async def judge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
+        class Broken(FakeChecker):
+            async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
                 raise FaceUnavailable("a worker died")
 
-        scene.judge = Broken()
+        scene.checker = Broken()
         engine = scene.new_engine()
         with pytest.raises(FaceUnavailable, match="a worker died"):
             await engine.examine(b"", MOTIONS, PHOTO)
 
 
 async def test_quota(scene: Scene) -> None:
-    """Calls of one operation keep their distance, so that no second has more than the quota allows."""
+    """Calls of one operation are spaced, so that no second has more than the quota allows."""
     engine = scene.new_engine(calls_per_second=20.0)
     loop = asyncio.get_running_loop()
     times: list[float] = []

@@ -1,4 +1,4 @@
-"""The relief's shift, on points that are computed."""
+"""The shift of the nose, on computed points."""
 
 import math
 
@@ -18,7 +18,7 @@ DISTANCE = 6.5  # of the camera, in distances between the eyes
 
 
 def points(seed: int = 1, count: int = 160) -> Points:
-    """Return points all over a face, more of them on the nose."""
+    """Return points on a face, more of them on the nose."""
     chance = np.random.default_rng(seed)
     rest = np.stack([chance.uniform(-1, 1, count), chance.uniform(-0.6, 1.5, count)], axis=1)
     nose = np.stack([chance.uniform(-0.3, 0.3, count // 3), chance.uniform(0.2, 0.95, count // 3)], axis=1)
@@ -26,7 +26,7 @@ def points(seed: int = 1, count: int = 160) -> Points:
 
 
 def seen(own: Points, height: Points, yaw: float, pitch: float, roll: float = 0.0) -> Points:
-    """Return where a camera sees points of such height after turning (degrees)."""
+    """Return where a camera sees points of a given height after a rotation in degrees."""
     yaw, pitch, roll = math.radians(yaw), math.radians(pitch), math.radians(roll)
     about_down = np.array([[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]])
     about_right = np.array([[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]])
@@ -36,14 +36,14 @@ def seen(own: Points, height: Points, yaw: float, pitch: float, roll: float = 0.
 
 
 def moved(surface: npt.NDArray[np.float64], yaw: float, pitch: float, roll: float = 0.0) -> relief.Shift:
-    """Return the shift between a surface seen from the front and turned."""
+    """Return the shift between a frontal and a rotated surface."""
     own = points()
     front = seen(own, surface, 0, 0)
     return relief.shift(front.astype(np.float32), seen(own, surface, yaw, pitch, roll).astype(np.float32))
 
 
 def head() -> Points:
-    """Return the heights of a ball with a nose on it."""
+    """Return the heights of a ball with a nose."""
     own = points()
     ball = 1.35 * np.sqrt(np.clip(1 - (own[:, 0] / 1.5) ** 2 - ((own[:, 1] - 0.35) / 2) ** 2, 0.05, None))
     return np.asarray(ball + 0.34 * relief.nose(own.astype(np.float32)))
@@ -51,7 +51,7 @@ def head() -> Points:
 
 @pytest.mark.parametrize("yaw", [15, 25, -15, -25])
 def test_turned_head(yaw: int) -> None:
-    """A head's nose moves to the side to which it turns, by about a third of the angle's sine."""
+    """The nose moves to the side to which the head turns, by about a third of the angle's sine."""
     shift = moved(head(), yaw, 0)
     assert shift.right == pytest.approx(0.34 * math.sin(math.radians(yaw)), rel=0.35)
     assert abs(shift.down) < 0.03
@@ -72,7 +72,7 @@ def test_head_that_looks_up() -> None:
     st.floats(0, 180),
 )
 def test_sheet(yaw: float, pitch: float, roll: float, depth: float, axis: float) -> None:
-    """A sheet shows no relief, however it is turned, tilted and bent."""
+    """A sheet has no relief, however it is turned, tilted and bent."""
     own = points()
     along = math.cos(math.radians(axis)) * own[:, 0] + math.sin(math.radians(axis)) * (own[:, 1] - 0.4)
     shift = moved(-depth * along**2, yaw, pitch, roll)
@@ -81,7 +81,7 @@ def test_sheet(yaw: float, pitch: float, roll: float, depth: float, axis: float)
 
 @pytest.mark.parametrize("axis", [0, 45, 90, 135])
 def test_folded_sheet(axis: int) -> None:
-    """A sheet that is folded through the middle of the face shows less relief than counts as a motion."""
+    """A sheet folded through the middle of the face has less relief than a motion needs."""
     own = points()
     along = math.cos(math.radians(axis)) * own[:, 0] + math.sin(math.radians(axis)) * (own[:, 1] - 0.5)
     assert moved(-0.4 * np.abs(along), 30, 0).size < 0.05
@@ -89,7 +89,7 @@ def test_folded_sheet(axis: int) -> None:
 
 
 def test_lost_points() -> None:
-    """Points that are lost to the background change next to nothing."""
+    """Points lost to the background change the result very little."""
     own = points()
     front, after = seen(own, head(), 0, 0), seen(own, head(), 20, 0)
     whole = relief.shift(front.astype(np.float32), after.astype(np.float32))
@@ -99,16 +99,16 @@ def test_lost_points() -> None:
 
 
 def test_too_few_points() -> None:
-    """Too few points give no answer instead of a wrong one."""
+    """Too few points raise an error instead of giving a wrong result."""
     few = points()[: relief.LEAST_POINTS - 1].astype(np.float32)
     with pytest.raises(ValueError, match="too few"):
         relief.shift(few, few)
 
 
 def test_own_coordinates() -> None:
-    """A face's own coordinates and the picture's go over into each other, at any angle and size."""
+    """Conversions between a face's coordinates and the picture's are inverse, at any angle and size."""
     five = np.array([[140, 80], [120, 84], [60, 100], [80, 96], [104, 130]], dtype=np.float32)
-    frame = relief.frame_of(five)
+    frame = relief.coordinates_of(five)
     there = frame.own(five)
     assert np.allclose(frame.in_picture(there), five, atol=1e-3)
     assert there[:4].mean(axis=0) == pytest.approx([0, 0], abs=1e-5)

@@ -1,4 +1,4 @@
-"""A class in memory: its store, and an LMS that does what a test tells it to."""
+"""A store in memory, and a fake LMS that a test controls."""
 
 import asyncio
 from collections import deque
@@ -18,7 +18,7 @@ def students(batch: str, count: int) -> tuple[Enrolled, ...]:
 
 
 class MemoryStore:
-    """The part of a store that has to do with the LMS. ``fails`` makes its next calls fail."""
+    """The methods of a store that the LMS adapters use. ``fails`` makes the next calls of a method fail."""
 
     def __init__(self) -> None:
         self.teachers = {TEACHER.telegram_id: TEACHER}
@@ -28,7 +28,7 @@ class MemoryStore:
         self.fails: dict[str, int] = {}
 
     def opens(self, now: datetime, sizes: dict[str, int], name: str = "a1") -> Session:
-        """Open a session with batches of these sizes."""
+        """Store a new session with batches of these sizes."""
         session = Session(
             id=name,
             teacher=TEACHER.telegram_id,
@@ -49,7 +49,7 @@ class MemoryStore:
         return session
 
     def marks(self, batch: str, number: int, now: datetime, status: Status = Status.PRESENT, name: str = "a1") -> None:
-        """Put a mark, as a check-in does."""
+        """Store a mark, as a check-in does."""
         sheet = self.all_sheets[name, batch]
         student_id = sheet.roster[number - 1].student_id
         marks = {**sheet.marks, student_id: Mark(student_id, status, now)}
@@ -105,16 +105,16 @@ class MemoryStore:
 
 
 class FakeLms:
-    """An LMS that keeps records; ``outcomes`` are what befalls its next writes, before or after they are done."""
+    """An LMS that stores records; ``outcomes`` are errors before the next writes, ``lost_answers`` those after them."""
 
     needs_password = True
 
     def __init__(self) -> None:
         self.records: dict[str, dict[str, Status]] = {}  # by batch
-        self.calls: list[tuple[float, str, str]] = []  # when, what, batch
+        self.calls: list[tuple[float, str, str]] = []  # time, operation, batch
         self.outcomes: deque[LmsError | None] = deque()
         self.lost_answers: deque[LmsError] = deque()
-        self.late: deque[float] = deque()  # the next writes time out, and are done so many seconds later
+        self.late: deque[float] = deque()  # the next writes time out, and are executed this many seconds later
         self.always: LmsError | None = None
         self.takes = 0.0
         self.most_at_once = 0

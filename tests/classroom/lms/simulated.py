@@ -1,4 +1,4 @@
-"""What the LMS's tests share: the simulator with a class in it, and the adapter against it."""
+"""The simulated LMS with one batch in it, and the REST adapter connected to it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ NAMES = ["_*<&'> 🙂", "Ә. Ученик", "C"]
 
 
 class Clock:
-    """The time that the adapter and the simulator share, moved by hand."""
+    """The clock of the adapter and the simulator, set by the tests."""
 
     def __init__(self) -> None:
         self.seconds = 1_780_000_000.0
@@ -33,7 +33,7 @@ class Clock:
 
 
 class Scene:
-    """A teacher with one batch of three, in the LMS and at our side."""
+    """A teacher with one batch, in the LMS and in our store."""
 
     def __init__(self, generation: str) -> None:
         self.clock = Clock()
@@ -69,7 +69,7 @@ class Scene:
         return RestLms(self.url + "/api/v1", login, self.store, self.clock, timeout=timeout, logout_timeout=timeout)
 
     async def restarts(self) -> RestLms:
-        """Give a new adapter, which knows only what the store has."""
+        """Return a new adapter, which has only the store's data."""
         await self.lms.close()
         self.lms = self.new_lms()
         return self.lms
@@ -92,12 +92,12 @@ class Scene:
         return Record("Main", "A", "Algorithms", DATE, lines)
 
     def present(self) -> set[str]:
-        """Who is present by the LMS's own record."""
+        """The students who are present in the LMS's record."""
         marks = self.world.records["Main", "A", "Algorithms", DATE].marks
         return {student_id for student_id, mark in marks.items() if mark.status}
 
     def calls(self, since: int = 0) -> list[tuple[str, int]]:
-        """The calls since then, with the statuses that they were answered with; 0: none."""
+        """The calls since then, with their answers' statuses; 0: no answer."""
         return [(each["call"], each["status"]) for each in self.world.calls[since:]]
 
     def calls_made(self) -> int:

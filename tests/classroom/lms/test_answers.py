@@ -1,4 +1,4 @@
-"""The LMS's answers, read: tokens, courses, rosters and records of both generations."""
+"""Parsing the LMS's answers: tokens, courses, rosters and records of both generations."""
 
 import base64
 import json
@@ -39,26 +39,26 @@ def jwt(content: Any) -> str:
 
 class TestClaims:
     def test_newer(self) -> None:
-        """The owner's number is `id`, else `sub`; campus, e-mail, name and end are there, too."""
+        """The owner's ID is `id`, else `sub`; campus, e-mail, name and expiry are read, too."""
         content = {"id": "m1", "sub": "x", "email": "a@b.c", "name": "Ан", "location": "Main", "exp": 1000.5}
         assert answers.claims(jwt(content)) == Claims("m1", "a@b.c", "Ан", "Main", 1000.5)
         assert answers.claims(jwt({"sub": 5})) == Claims("5")
 
     def test_use_until(self) -> None:
-        """A token is used until 60 s before its end; one that does not say is used until it is refused."""
+        """A token is used until 60 s before its expiry; one without an expiry is used until it is refused."""
         ends = answers.claims(jwt({"exp": 1000}))
         assert (ends.usable(939.9), ends.usable(940), ends.usable(2000)) == (True, False, False)
         assert answers.claims(jwt({"exp": "soon"})).usable(1e10)
 
     @pytest.mark.parametrize("token", ["", "opaque", "a.b.c", "a.é.c", "..", jwt([1]), jwt("x"), "a.bm8.c"])
     def test_no_jwt(self, token: str) -> None:
-        """What is no JWT has no claims, and no end."""
+        """A text that is no JWT has no claims and no expiry."""
         assert answers.claims(token) == Claims()
 
 
 class TestTokens:
     def test_both_generations(self) -> None:
-        """Tokens lie in `data`, or at the top as the older server puts them."""
+        """Tokens are in `data`, or at the top in the older server's answers."""
         inner = {"access_token": "a", "refresh_token": "r"}
         assert answers.tokens({"data": inner}) == ("a", "r", False)
         assert answers.tokens(inner | {"data": {"x": 1}}) == ("a", "r", True)
@@ -66,26 +66,26 @@ class TestTokens:
 
     @pytest.mark.parametrize("answer", [None, [], {}, {"data": {}}, {"access_token": ""}, {"access_token": "a\nb: c"}])
     def test_none(self, answer: Any) -> None:
-        """An answer without a token that can be sent is no answer."""
+        """An answer without a token that can be sent is refused."""
         with pytest.raises(LmsUnavailable):
             answers.tokens(answer)
 
 
 class TestLists:
     def test_courses(self) -> None:
-        """Courses come each once, numbers as texts; half ones are left out."""
+        """Each course is returned once, numbers as texts; incomplete ones are left out."""
         rows = [{"batchNo": 5, "subject": " X "}, {"batchNo": "5", "subject": "X"}, {"batchNo": "6"}]
         assert answers.courses({"attendancePending": rows}) == [Course("5", "X")]
         assert answers.courses({"attendancePending": []}) == []
 
     def test_roster(self) -> None:
-        """Students come each once, with their name or else their ID; half an emoji is no trouble later."""
+        """Each student is returned once, with the name or else the ID; half an emoji is replaced."""
         rows = [{"studentId": 1, "name": "A\ud83d", "email": "e"}, {"studentId": "x", "name": None}, {"studentId": "X"}]
         assert answers.roster({"students_data": rows}, "B") == [Enrolled("1", "A?", "B", "e"), Enrolled("x", "x", "B")]
 
     @pytest.mark.parametrize("answer", [{}, [], None, {"students_data": None}, {"students_data": [{"name": "A"}]}])
     def test_no_roster(self, answer: Any) -> None:
-        """An answer without the list is never an empty roster, nor is one with a student without ID a whole one."""
+        """An answer without the list, or with a student without an ID, is refused."""
         with pytest.raises(LmsUnavailable):
             answers.roster(answer, "B")
 
@@ -93,7 +93,7 @@ class TestLists:
 class TestRecord:
     @pytest.mark.parametrize("statuses", [(1, 0), ("1", "0"), ("present", "absent"), ("Present", "ABSENT")])
     def test_shapes_and_encodings(self, statuses: tuple[Any, Any]) -> None:
-        """Three shapes and both encodings of a status mean the same."""
+        """Three forms of a record and both encodings of a status are parsed to the same lines."""
         students = [
             {"studentId": "1", "name": "A", "status": statuses[0]},
             {"studentId": "2", "name": "B", "status": statuses[1], "remarks": "bus"},
@@ -111,12 +111,12 @@ class TestRecord:
         "answer", [{"data": []}, [], {"data": [{"dates": {}}]}, {"data": [{DATE: {"Physics": {}}}]}]
     )
     def test_no_record(self, answer: Any) -> None:
-        """Without the date or the subject there is no record, which is not an empty one."""
+        """Without the date or the subject the result is None, not an empty record."""
         assert answers.record(answer, COURSE, DATE) is None
 
     @pytest.mark.parametrize("status", [None, "", 2, "late", True])
     def test_unknown_status(self, status: Any) -> None:
-        """A status that is not known is never taken for absent."""
+        """An unknown status is never taken for absent."""
         day = {"Algorithms": {"students": [{"studentId": "1", "status": status}]}}
         with pytest.raises(LmsUnavailable):
             answers.record({"data": [{DATE: day}]}, COURSE, DATE)
@@ -124,7 +124,7 @@ class TestRecord:
 
 @given(JSON)
 def test_anything(answer: Any) -> None:
-    """Whatever JSON comes, each reader returns something of its own kind or says that it can't be read."""
+    """Any JSON is parsed or refused with LmsUnavailable in one line."""
     for read in (
         answers.tokens,
         answers.courses,
@@ -149,5 +149,5 @@ def test_anything(answer: Any) -> None:
     ],
 )
 def test_errors(content: bytes, is_duplicate: bool, code: str) -> None:
-    """Only the known words of an error's body are understood, and nothing else of it is let through."""
+    """Only known codes of an error's body are returned, and nothing else of it."""
     assert (answers.is_duplicate(content), answers.error_code(content)) == (is_duplicate, code)

@@ -1,4 +1,4 @@
-"""Rosters as operators' spreadsheets write them, and marks that spreadsheets can open."""
+"""Rosters as spreadsheets write them, and marks that spreadsheets can open."""
 
 import csv
 import os
@@ -40,7 +40,7 @@ Write = Callable[..., CsvLms]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Write files, and give the LMS that reads them."""
+    """Return a function that writes files and returns the LMS that reads them."""
 
     def write(teachers: str | None = TEACHERS, **rosters: str | bytes) -> CsvLms:
         if teachers is not None:
@@ -60,30 +60,30 @@ def rows(folder: Path, record: Record = RECORD) -> list[dict[str, str]]:
 class TestTeachers:
     @pytest.mark.parametrize("phone", ["77010000001", "+77010000001", "87010000001", "007 701 000-00-01"])
     async def test_phone_is_enough(self, write: Write, phone: str) -> None:
-        """A teacher is found by the number in any of its spellings."""
+        """A teacher is found by the phone number in any spelling."""
         signed = await write().sign_in(7, phone, "", "")
         assert (signed.teacher, signed.others_ended) == (replace(TEACHER, phone=phone), False)
 
     async def test_unknown(self, write: Write) -> None:
-        """A number that is not in the file is nobody's."""
+        """A number that is not in the file is an unknown teacher's."""
         with pytest.raises(UnknownTeacher):
             await write().sign_in(7, "77010000002", "", "")
 
     @pytest.mark.parametrize("phone", ["", "+", "abc"])
     async def test_nothing_matches_nothing(self, write: Write, phone: str) -> None:
-        """A contact without a number is nobody, also where the file has lines without one."""
+        """A contact without a number is never found, also if the file has lines without one."""
         with pytest.raises((UnknownTeacher, FileWrong)):
             await write("phone,name\n,Nobody\n").sign_in(7, phone, "", "")
         with pytest.raises(UnknownTeacher):
             await write().sign_in(7, phone, "", "")
 
     async def test_removed(self, write: Write) -> None:
-        """Who was taken out of the file has no courses any more, and is asked to sign in."""
+        """A teacher who was removed from the file has to sign in again."""
         with pytest.raises(SignInNeeded):
             await write("phone\n77010000009\n").courses(TEACHER)
 
     async def test_batches(self, write: Write) -> None:
-        """A teacher with batches has those alone; one without has all, sorted."""
+        """A teacher with batches gets only those; one without gets all, sorted."""
         roster = "batch,subject,student_id\nB,Physics,1\nA,Physics | Algebra|Physics,1\nC,Physics,1\n"
         lms = write("phone,batches\n77010000001,b | C\n77010000002,\n", students=roster)
         assert await lms.courses(TEACHER) == [Course("B", "Physics"), Course("C", "Physics")]
@@ -112,45 +112,48 @@ class TestRosters:
         ids=["plain", "mark", "windows", "unicode-text", "hint", "spaces", "headers", "order"],
     )
     async def test_spreadsheets(self, write: Write, content: bytes) -> None:
-        """Encodings, delimiters, spaces, empty lines, spellings and order of the columns do not matter."""
+        """Any encoding, delimiter, spaces, empty lines, spelling and order of the columns can be read."""
         lms = write(students=content)
         assert await lms.courses(TEACHER) == [COURSE]
         assert await lms.roster(TEACHER, COURSE) == STUDENTS
 
     async def test_several_files(self, write: Write) -> None:
-        """Every other CSV file of the folder is a roster; a spreadsheet's lock file is none."""
+        """Every other CSV file of the folder is a roster, except a spreadsheet's lock file."""
         lms = write(one=ROSTER, two="batch,subject,student_id\nCS-102,Algorithms,S1\n", **{"~$one": b"\0"})
         assert [course.batch for course in await lms.courses(TEACHER)] == ["CS-101", "CS-102"]
 
     async def test_unknown_course(self, write: Write) -> None:
-        """A batch that is in no file has nobody."""
+        """A batch that is in no file has no students."""
         assert await write().roster(TEACHER, Course("CS-999", "Algorithms")) == []
 
     @pytest.mark.parametrize(
         ("content", "line"),
         [
-            ("batch,subject,student_id\nA,X,S1\n\nA,X,s1\n", "students.csv, line 4: student ID s1 is in this batch"),
+            (
+                "batch,subject,student_id\nA,X,S1\n\nA,X,s1\n",
+                "students.csv, line 4: student ID s1 is already in this batch",
+            ),
             ("batch,subject,student_id\nA,X,\n", "students.csv, line 2: student_id is empty"),
             ("batch,subject,student_id\nA, | ,S1\n", "students.csv, line 2: subject is empty"),
             ('batch,subject,student_id\n"A\nB",X,S1\nA,X,\n', "students.csv, line 4: student_id is empty"),
             ("sep=,\nbatch,subject,student_id\nA,X,\n", "students.csv, line 3: student_id is empty"),
             ("batch,name\nA,B\n", "students.csv, line 1: the header has no column studentid, subject"),
             ("batch,group,subject,id\nA,B,C,D\n", "students.csv, line 1: the header has two columns batch"),
-            ("batch,subject,student_id\nA,X,2.5E+08\n", "students.csv, line 2: '2.5E+08' is no student ID: give"),
-            ('batch,subject,student_id\nA,X,"S1\n', "students.csv, line 2: no CSV"),
-            (b"\xff\xfe\x00", "students.csv: the text's encoding is not known"),
-            (b"\x98", "students.csv: the text's encoding is not known"),
+            ("batch,subject,student_id\nA,X,2.5E+08\n", "students.csv, line 2: '2.5E+08' is not a student ID: set"),
+            ('batch,subject,student_id\nA,X,"S1\n', "students.csv, line 2: not CSV"),
+            (b"\xff\xfe\x00", "students.csv: unknown encoding"),
+            (b"\x98", "students.csv: unknown encoding"),
             ("", "students.csv: the file is empty"),
         ],
     )
     async def test_mistakes(self, write: Write, content: str | bytes, line: str) -> None:
-        """A mistake is refused with the file's name and the line's number."""
+        """A mistake is refused with the name of the file and the number of the line."""
         with pytest.raises(FileWrong) as wrong:
             await write(students=content).courses(TEACHER)
         assert str(wrong.value).startswith(line)
 
     async def test_same_student_in_two_files(self, write: Write) -> None:
-        """An ID that a batch has twice is refused across files, too, and both places are named."""
+        """An ID that a batch has twice is refused, also across files, and both lines are named."""
         with pytest.raises(FileWrong, match=r"two\.csv, line 2: student ID S1 .*\(one\.csv, line 2\)"):
             await write(one=ROSTER, two=ROSTER).courses(TEACHER)
 
@@ -158,26 +161,26 @@ class TestRosters:
         ("teachers", "line"),
         [
             (None, "teachers.csv: the file is missing"),
-            ("phone\n77010000001\n8 701 000 00 01\n", "teachers.csv, line 3: the phone number is in line 2 already"),
-            ("phone\n7.7E+10\n", "teachers.csv, line 2: '7.7E+10' is no phone number: give the column"),
+            ("phone\n77010000001\n8 701 000 00 01\n", "teachers.csv, line 3: the phone number is already in line 2"),
+            ("phone\n7.7E+10\n", "teachers.csv, line 2: '7.7E+10' is not a phone number: set the column"),
             ("name\nA\n", "teachers.csv, line 1: the header has no column phone"),
         ],
     )
     async def test_mistakes_among_teachers(self, write: Write, teachers: str | None, line: str) -> None:
-        """The same goes for the list of teachers."""
+        """Mistakes in the list of teachers are refused likewise."""
         with pytest.raises(FileWrong) as wrong:
             await write(teachers).sign_in(7, "77010000001", "", "")
         assert str(wrong.value).startswith(line)
 
     async def test_no_roster(self, tmp_path: Path) -> None:
-        """A folder without a roster is refused in one line that says what is wanted."""
+        """A folder without a roster is refused in one line that names the columns."""
         (tmp_path / "teachers.csv").write_text(TEACHERS)
         with pytest.raises(FileWrong, match="no CSV file with the columns batch, subject, student_id"):
             await CsvLms(tmp_path).courses(TEACHER)
 
     @given(content=st.binary(max_size=60) | st.text("batch,subjectudn_i;\"\n\r\t|'ABс0", max_size=90).map(str.encode))
     def test_any_bytes(self, tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-        """Whatever is in a file: it is read, or refused with its name."""
+        """Any file is read, or refused with its name."""
         folder = tmp_path_factory.mktemp("any")
         (folder / "students.csv").write_bytes(content)
         try:
@@ -191,13 +194,13 @@ class TestRosters:
     [("+84 91 234 567 8", "84912345678"), ("8 (701) 000-00-01", "77010000001"), ("0049 30 1234567", "49301234567")],
 )
 def test_phone_digits(text: str, digits: str) -> None:
-    """A number with a plus is taken as it is; a leading 8 of eleven digits means 7, a leading 00 means the plus."""
+    """A number with a plus is unchanged; a leading 8 of eleven digits means 7, a leading 00 the plus."""
     assert phone_digits(text) == digits
 
 
 class TestMarks:
     async def test_create_and_update(self, write: Write, tmp_path: Path) -> None:
-        """A record is created once, then replaced; the file says everything and opens in a spreadsheet."""
+        """A record is created once, then replaced; its file is complete and opens in a spreadsheet."""
         lms = write()
         with pytest.raises(NotThere):
             await lms.update(TEACHER, RECORD)
@@ -215,7 +218,7 @@ class TestMarks:
 
     @given(name=st.text("=+-@\t\r\n＝＋－＠ 'aЯ🙂\",;", max_size=8))
     def test_no_formula(self, tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
-        """No cell begins as a formula does, whatever a student or a batch is called; and no line is broken by it."""
+        """No name of a student or batch makes a cell a formula, or breaks a line."""
         record = replace(RECORD, batch=name, lines=(Line(name, name, Status.PRESENT, name),))
         path = tmp_path_factory.getbasetemp() / "formula.csv"
         _write(path, record)
@@ -228,7 +231,7 @@ class TestMarks:
 
     @given(batch=st.text(max_size=200), subject=st.text(max_size=200))
     def test_file_names(self, batch: str, subject: str) -> None:
-        """Any batch and subject make a short name of a file in this folder, another one for each record."""
+        """Any batch and subject give a short and safe file name, unique to the record."""
         record = replace(RECORD, batch=batch, subject=subject)
         name = file_name(record)
         assert len(name.encode(errors="surrogatepass")) <= 200
@@ -237,14 +240,14 @@ class TestMarks:
         assert name != file_name(replace(record, batch=batch + " "))
 
     async def test_disk(self, write: Write, tmp_path: Path) -> None:
-        """Where marks can't be written that is told as something to try again."""
+        """A folder that can't be written to is a temporary error."""
         lms = write()
         (tmp_path / "marks").write_text("in the way")
         with pytest.raises(LmsUnavailable, match="can't be used"):
             await lms.create(TEACHER, RECORD)
 
     async def test_no_half_file(self, write: Write, tmp_path: Path) -> None:
-        """A left-over of a crash in mid-write is no record, and is replaced."""
+        """A file left behind by a crash during a write is no record, and is replaced."""
         lms = write()
         (tmp_path / "marks").mkdir()
         (tmp_path / "marks" / (file_name(RECORD) + ".new")).write_text("half")

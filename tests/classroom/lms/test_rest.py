@@ -1,4 +1,4 @@
-"""The REST adapter against both generations of the simulated LMS, on quiet days and on others."""
+"""The REST adapter against both generations of the simulated LMS, with and without faults."""
 
 import asyncio
 import logging
@@ -44,7 +44,7 @@ async def signed_in(scene: Scene) -> Scene:
 
 class TestSigningIn:
     async def test_sign_in(self, scene: Scene) -> None:
-        """The token says who the teacher is, and is kept; the e-mail may be typed in capitals."""
+        """The token, which is stored, identifies the teacher; the e-mail may be typed in capitals."""
         signed = await scene.lms.sign_in(7, TEACHER.phone, " Teacher@Example.org ", PASSWORD)
         assert (signed.teacher, signed.others_ended) == (TEACHER, False)
         tokens = scene.store.all_tokens[7]
@@ -52,13 +52,13 @@ class TestSigningIn:
         assert scene.calls() == [("login", 200)]
 
     async def test_wrong_password(self, scene: Scene) -> None:
-        """A wrong password is told as that, and nothing is kept."""
+        """A wrong password raises WrongPassword, and nothing is stored."""
         with pytest.raises(WrongPassword):
             await scene.lms.sign_in(7, "", TEACHER.email, "wrong")
         assert scene.store.all_tokens == {}
 
     async def test_signed_in_elsewhere(self, signed_in: Scene) -> None:
-        """Where another session is open it is ended, the sign-in tried once more, and both are told."""
+        """Another open session is ended, and the sign-in repeated once; the result says so."""
         begin = signed_in.calls_made()
         signed = await signed_in.lms.sign_in(7, "", TEACHER.email, PASSWORD)
         assert signed.others_ended
@@ -66,7 +66,7 @@ class TestSigningIn:
         assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
 
     async def test_other_session_that_does_not_end(self, signed_in: Scene) -> None:
-        """Where the other session can't be ended, that is for later; nothing is tried over and over."""
+        """If the other session can't be ended, the error is temporary, and nothing is repeated."""
         await signed_in.behave(calls=["logout"], status=500)
         begin = signed_in.calls_made()
         with pytest.raises(LmsUnavailable, match="another session") as unavailable:
@@ -75,7 +75,7 @@ class TestSigningIn:
         assert signed_in.calls(begin) == [("login", 409), ("logout", 500), ("login", 409)]
 
     async def test_sign_in_whose_answer_was_lost(self, scene: Scene) -> None:
-        """A session that was opened unheard of is ended by the password; the older server wants its token."""
+        """A session whose answer was lost is ended by the password; the older server needs its token for that."""
         await scene.behave(calls=["login"], drop_answers=1)
         with pytest.raises(LmsUnavailable):
             await scene.signs_in()
@@ -87,12 +87,12 @@ class TestSigningIn:
         assert await scene.lms.courses(scene.teacher) == [COURSE]
 
     async def test_sign_out(self, signed_in: Scene) -> None:
-        """Signing out ends the session in the LMS: its tokens are worth nothing, the next sign-in ends nobody's."""
+        """Signing out ends the session in the LMS: the next sign-in has no other session to end."""
         await signed_in.lms.sign_out(signed_in.teacher)
         assert (await signed_in.lms.sign_in(7, "", TEACHER.email, PASSWORD)).others_ended is False
 
     async def test_sign_out_while_down(self, signed_in: Scene) -> None:
-        """Signing out never fails, whatever the LMS and the store do."""
+        """Signing out never raises, whatever the LMS and the store do."""
         await signed_in.behave(down=True)
         await signed_in.lms.sign_out(signed_in.teacher)
         signed_in.store.fails["tokens"] = 1
@@ -100,7 +100,7 @@ class TestSigningIn:
         assert signed_in.calls()[-1] == ("logout", 0)
 
     async def test_tokens_that_can_not_be_kept(self, scene: Scene) -> None:
-        """A sign-in whose tokens the store did not take has not happened."""
+        """A sign-in whose tokens can't be stored fails."""
         scene.store.fails["save_tokens"] = 1
         with pytest.raises(StoreUnavailable):
             await scene.signs_in()
@@ -108,7 +108,7 @@ class TestSigningIn:
 
 class TestTokens:
     async def test_used_until_a_minute_before_the_end(self, signed_in: Scene) -> None:
-        """The access token serves for 59 minutes, then it is refreshed before a call; in both ways of refreshing."""
+        """The access token is used for 59 minutes, then refreshed before a call, by both generations' protocols."""
         begin = signed_in.calls_made()
         signed_in.clock.seconds += HOUR - 61
         await signed_in.lms.courses(signed_in.teacher)
@@ -117,7 +117,7 @@ class TestTokens:
         assert signed_in.calls(begin) == [("courses", 200), ("refresh", 200), ("courses", 200)]
 
     async def test_refreshed_again_and_again(self, signed_in: Scene) -> None:
-        """Rotating refresh tokens are followed, also over restarts that don't know the server's generation."""
+        """Rotating refresh tokens are followed, also after restarts that don't know the server's generation."""
         for _ in range(4):
             signed_in.clock.seconds += HOUR
             lms = signed_in.new_lms()
@@ -129,20 +129,20 @@ class TestTokens:
         assert calls == [("login", 200), *[("refresh", 200), ("courses", 200)] * 8]
 
     async def test_parallel_calls_refresh_once(self, signed_in: Scene) -> None:
-        """Many calls at once with a token at its end cost one refresh."""
+        """Many concurrent calls with an expired token cost one refresh."""
         signed_in.clock.seconds += HOUR
         await asyncio.gather(*(signed_in.lms.courses(signed_in.teacher, reload=True) for _ in range(10)))
         assert signed_in.calls()[1:] == [("refresh", 200), *[("courses", 200)] * 10]
 
     async def test_parallel_calls_that_are_refused_refresh_once(self, signed_in: Scene) -> None:
-        """The same where the LMS refuses the token before its time."""
+        """Many concurrent calls whose token the LMS refuses early cost one refresh."""
         signed_in.world.sign_ins[TEACHER.email].access.clear()
         await asyncio.gather(*(signed_in.lms.courses(signed_in.teacher, reload=True) for _ in range(5)))
         assert signed_in.calls().count(("refresh", 200)) == 1
         assert signed_in.calls().count(("courses", 200)) == 5
 
     async def test_session_ended_by_another_sign_in(self, signed_in: Scene) -> None:
-        """Where the teacher signed in elsewhere, the stored password signs in anew, ending that."""
+        """After the teacher signed in elsewhere, the stored password signs in again and ends that session."""
         await signed_in.control("elsewhere", email=TEACHER.email)
         begin = signed_in.calls_made()
         expected = [("courses", 401), ("refresh", 401), ("login", 409)]
@@ -155,7 +155,7 @@ class TestTokens:
             assert signed_in.calls(begin) == [*expected, ("logout", 401), ("login", 409)]
 
     async def test_sign_in_after_a_refusal(self, signed_in: Scene) -> None:
-        """Who has to sign in again can: the session that was ours is ended by what was kept of it."""
+        """A teacher who has to sign in again can: the stored access token ends our old session."""
         signed_in.forgets_password()
         signed_in.world.sign_ins[TEACHER.email].refresh = "another"
         signed_in.clock.seconds += HOUR
@@ -165,14 +165,14 @@ class TestTokens:
         assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
 
     async def test_refresh_token_is_over(self, signed_in: Scene) -> None:
-        """After a week without a call the password signs in anew; an old refresh token is not even sent."""
+        """After a week without a call the password signs in again; the expired refresh token is not sent."""
         begin = signed_in.calls_made()
         signed_in.clock.seconds += 8 * 24 * HOUR
         assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
         assert signed_in.calls(begin) == [("login", 200), ("courses", 200)]
 
     async def test_refresh_whose_answer_was_lost(self, signed_in: Scene) -> None:
-        """A refresh that was done and not heard of is got over, also where the refresh token rotates."""
+        """A refresh whose answer was lost does no harm, also if the refresh token rotates."""
         signed_in.clock.seconds += HOUR
         await signed_in.behave(calls=["refresh"], drop_answers=1)
         with pytest.raises(LmsUnavailable):
@@ -180,14 +180,14 @@ class TestTokens:
         assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
 
     async def test_refreshed_token_that_could_not_be_kept(self, signed_in: Scene) -> None:
-        """New tokens that the store does not take serve this call; the next one gets others."""
+        """New tokens that can't be stored are used for this call; the next one renews them again."""
         signed_in.clock.seconds += HOUR
         signed_in.store.fails["save_tokens"] = 1
         assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
         assert await signed_in.lms.courses(signed_in.teacher, reload=True) == [COURSE]
 
     async def test_sign_in_needed(self, signed_in: Scene) -> None:
-        """Without a password kept, refused tokens ask for the teacher; after that nothing is asked of the LMS."""
+        """Without a stored password refused tokens need the teacher; until then the LMS is not called."""
         signed_in.forgets_password()
         signed_in.world.end_sign_in(TEACHER.email)
         for _ in range(2):
@@ -196,7 +196,7 @@ class TestTokens:
         assert signed_in.calls()[1:] == [("courses", 401), ("refresh", 401)]
 
     async def test_password_was_changed(self, signed_in: Scene) -> None:
-        """A stored password that is refused is forgotten: it is not tried again and again."""
+        """A refused password is deleted and not tried again."""
         signed_in.world.teachers[TEACHER.email].password = "another"
         signed_in.world.end_sign_in(TEACHER.email)
         for _ in range(3):
@@ -206,7 +206,7 @@ class TestTokens:
         assert (signed_in.store.all_tokens[7].refresh, signed_in.store.all_tokens[7].password) == ("", "")
 
     async def test_down_while_refreshing(self, signed_in: Scene) -> None:
-        """A refresh that fails because the LMS is down costs neither tokens nor password."""
+        """A refresh that fails because the LMS is down deletes neither tokens nor password."""
         signed_in.clock.seconds += HOUR
         for fault in ({"down": True}, {"down": False, "status": 503}, {"status": None, "html": 1}):
             await signed_in.behave(**fault)
@@ -216,7 +216,7 @@ class TestTokens:
         assert ("login", 200) not in signed_in.calls()[1:]
 
     async def test_nobody(self, scene: Scene) -> None:
-        """A teacher without tokens is asked to sign in, and the LMS is asked nothing."""
+        """A teacher without tokens has to sign in, and the LMS is not called."""
         with pytest.raises(SignInNeeded):
             await scene.lms.courses(TEACHER)
         assert scene.calls() == []
@@ -224,7 +224,7 @@ class TestTokens:
 
 class TestReading:
     async def test_courses_and_roster(self, signed_in: Scene) -> None:
-        """Courses and roster arrive, names as they are."""
+        """Courses and roster are read, with names unchanged."""
         assert await signed_in.lms.courses(signed_in.teacher) == [COURSE]
         roster = await signed_in.lms.roster(signed_in.teacher, COURSE)
         assert [(each.student_id, each.name, each.batch) for each in roster] == [
@@ -234,7 +234,7 @@ class TestReading:
         ]
 
     async def test_kept_for_five_minutes(self, signed_in: Scene) -> None:
-        """Answers are kept for 5 minutes, apart for each course, unless a new one is asked for."""
+        """Answers are cached for 5 minutes, for each course, unless reloaded."""
         await signed_in.control("courses", email=TEACHER.email, batch="A", subject="Physics")
         begin = signed_in.calls_made()
         for _ in range(2):
@@ -254,12 +254,12 @@ class TestReading:
         assert await signed_in.lms.courses(signed_in.teacher) == []
 
     async def test_somebody_elses(self, signed_in: Scene) -> None:
-        """What the LMS does not let the teacher see is a refusal."""
+        """A roster that the teacher may not see is a refusal."""
         with pytest.raises(LmsRefused, match="403"):
             await signed_in.lms.roster(signed_in.teacher, Course("A", "Physics"))
 
     async def test_failures_are_not_kept(self, signed_in: Scene) -> None:
-        """A failed read is no empty answer, and is not remembered."""
+        """A failed read is not an empty answer, and is not cached."""
         await signed_in.behave(status=500)
         with pytest.raises(LmsUnavailable):
             await signed_in.lms.courses(signed_in.teacher)
@@ -269,7 +269,7 @@ class TestReading:
 
 class TestWriting:
     async def test_create_and_update(self, signed_in: Scene) -> None:
-        """A record is created, then replaced; what the LMS has reads as it was written, in both encodings."""
+        """A record is created, then replaced, and read back as it was written, in both encodings."""
         assert await signed_in.lms.recorded(signed_in.teacher, COURSE, DATE) is None
         with pytest.raises(NotThere):
             await signed_in.lms.update(signed_in.teacher, signed_in.record())
@@ -283,7 +283,7 @@ class TestWriting:
         assert signed_in.present() == {"A-001", "A-002"}
 
     async def test_remarks(self, signed_in: Scene) -> None:
-        """Late and excused are 1 and 0 everywhere; the remark goes where there is a field, also after a restart."""
+        """Late is written as 1, excused as 0; remarks go to the older server only, also after a restart."""
         lines = signed_in.record("A-001").lines
         lines = (lines[0], replace(lines[1], status=Status.EXCUSED, remark="excused: ill"), lines[2])
         lms = signed_in.new_lms()
@@ -294,7 +294,7 @@ class TestWriting:
         assert record["remarks"] == ({"A-002": "excused: ill"} if signed_in.world.generation == OLDER else {})
 
     async def test_refused_without_duplicate(self, signed_in: Scene) -> None:
-        """A 403 that does not speak of a duplicate is a refusal, never a success."""
+        """A 403 without a duplicate in its body is a refusal, never a success."""
         await signed_in.behave(calls=["create", "update"], status=403)
         for write in (signed_in.lms.create, signed_in.lms.update):
             with pytest.raises(LmsRefused) as refused:
@@ -302,7 +302,7 @@ class TestWriting:
             assert type(refused.value) is LmsRefused
 
     async def test_refused_roster(self, signed_in: Scene) -> None:
-        """A record that is not the whole roster is refused for good."""
+        """A record that is not the whole roster is refused permanently."""
         record = signed_in.record()
         with pytest.raises(LmsRefused, match="400"):
             await signed_in.lms.create(signed_in.teacher, replace(record, lines=record.lines[1:]))
@@ -310,7 +310,7 @@ class TestWriting:
 
     @pytest.mark.parametrize("fault", [{"down": True}, {"status": 500}, {"status": 429}, {"html": 1}])
     async def test_not_done(self, signed_in: Scene, fault: dict[str, object]) -> None:
-        """Down, an error, a proxy's page with status 200: to be tried again; nothing was written."""
+        """An outage, a server error, or a proxy's page with status 200 is temporary; nothing was written."""
         await signed_in.behave(**fault)
         with pytest.raises(LmsUnavailable):
             await signed_in.lms.create(signed_in.teacher, signed_in.record("A-001"))
@@ -318,7 +318,7 @@ class TestWriting:
 
     @pytest.mark.parametrize("fault", ["drop_answers", "broken_json"])
     async def test_done_and_not_confirmed(self, signed_in: Scene, fault: str) -> None:
-        """Where the answer is cut off the write is not taken as done, and the next try finds the record."""
+        """A write whose answer is lost or truncated is unconfirmed, and the next try finds the record."""
         await signed_in.behave(**{fault: 1})
         with pytest.raises(LmsUnavailable):
             await signed_in.lms.create(signed_in.teacher, signed_in.record("A-001"))
@@ -327,7 +327,7 @@ class TestWriting:
         assert signed_in.present() == {"A-001"}
 
     async def test_refusal_that_is_cut_off(self, signed_in: Scene) -> None:
-        """A 403 whose words are cut off may have been a duplicate: it is neither that nor a refusal."""
+        """A 403 with a truncated body may have been a duplicate: it is neither that nor a refusal."""
         await signed_in.lms.create(signed_in.teacher, signed_in.record())
         await signed_in.behave(broken_json=1, calls=["create"])
         with pytest.raises((LmsUnavailable, Duplicate)) as error:
@@ -336,7 +336,7 @@ class TestWriting:
         assert type(error.value) is (Duplicate if older else LmsUnavailable)
 
     async def test_slow(self, signed_in: Scene) -> None:
-        """An answer that takes longer than the limit is none."""
+        """An answer that takes longer than the time limit is an error."""
         lms = signed_in.new_lms(timeout=0.1)
         await signed_in.behave(slow_ms=300)
         with pytest.raises(LmsUnavailable, match="in time"):
@@ -345,14 +345,14 @@ class TestWriting:
 
     @pytest.mark.parametrize("times", [1, 2])
     async def test_token_ends_in_mid_write(self, signed_in: Scene, times: int) -> None:
-        """A token that ends while a write is on its way is renewed, twice if need be, and the write is done."""
+        """A token that expires during a write is renewed, twice if needed, and the write is done."""
         await signed_in.behave(expire_in_call=times)
         await signed_in.lms.create(signed_in.teacher, signed_in.record("A-003"))
         assert signed_in.present() == {"A-003"}
         assert signed_in.calls().count(("create", 401)) == times
 
     async def test_token_never_good_enough(self, signed_in: Scene) -> None:
-        """An LMS that refuses even the tokens it has just given is not asked for ever."""
+        """An LMS that refuses even new tokens is not called endlessly."""
         await signed_in.behave(expire_in_call=100)
         with pytest.raises(SignInNeeded):
             await signed_in.lms.create(signed_in.teacher, signed_in.record())
@@ -360,7 +360,7 @@ class TestWriting:
 
 
 async def test_nothing_there() -> None:
-    """An address that nobody serves is an LMS that is down."""
+    """A refused connection means that the LMS is down."""
     scene = Scene(NEWER)
     lms = RestLms("http://127.0.0.1:9/api/v1", "http://127.0.0.1:9/login", scene.store, scene.clock)
     with pytest.raises(LmsUnavailable, match="ConnectError"):
@@ -369,7 +369,7 @@ async def test_nothing_there() -> None:
 
 
 async def test_no_secret_in_logs_and_errors(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    """Through every fault neither the password nor a token gets into a log of ours or an error."""
+    """With every fault neither the password nor a token gets into our log or an error."""
     caplog.set_level(logging.DEBUG, "classroom")
     faults: list[dict[str, object]] = [
         {"down": True},
@@ -381,7 +381,7 @@ async def test_no_secret_in_logs_and_errors(scene: Scene, caplog: pytest.LogCapt
         {"drop_answers": 1},
         {"expire_in_call": 3},
     ]
-    said: list[str] = []
+    texts: list[str] = []
     secrets = {PASSWORD}
     for fault in faults:
         await scene.behave(down=False, status=None, expire_in_call=0, calls=["login", "refresh", "courses", "create"])
@@ -397,9 +397,9 @@ async def test_no_secret_in_logs_and_errors(scene: Scene, caplog: pytest.LogCapt
             try:
                 await call
             except LmsError as error:
-                said.append(f"{error} {error.__cause__} {error!r}")
-    assert len(said) > 10
+                texts.append(f"{error} {error.__cause__} {error!r}")
+    assert len(texts) > 10
     for secret in secrets:
         assert secret not in caplog.text
-        assert not any(secret in each for each in said)
+        assert not any(secret in each for each in texts)
     assert PASSWORD not in repr(Tokens("a", "r", PASSWORD))

@@ -1,4 +1,4 @@
-"""The writer to the LMS: everything arrives, nothing arrives twice at once, and few calls do it."""
+"""LmsSync: every mark arrives, no sheet is written twice at once, and with few calls."""
 
 import asyncio
 import itertools
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from classroom.domain.sessions import Mark, Sheet, Status
 from classroom.lms import Duplicate, LmsRefused, LmsUnavailable, NotThere, SignedInElsewhere, SignInNeeded
-from classroom.lms.sync import LmsSync, Pace, record_of
+from classroom.lms.sync import LmsSync, record_of
+from classroom.lms.sync_pace import SyncPace
 from tests.classroom.lms.fakes import DATE, TEACHER, FakeLms, MemoryStore, students
 from tests.fakes import FakeClock, MovedTimeLoop, moved_time
 
@@ -21,7 +22,7 @@ DOWN = LmsUnavailable("the LMS did not answer in time")
 
 
 class Scene:
-    """A store, an LMS, the writer between them, and what it told."""
+    """A store, an LMS, LmsSync between them, and the calls of its callbacks."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
@@ -72,7 +73,7 @@ class Scene:
         return {student for student, status in self.lms.records[batch].items() if status.counts}
 
     def is_exact(self) -> bool:
-        """Whether the LMS holds exactly our record, and the store knows."""
+        """Whether the LMS holds exactly our record and the store has it as confirmed."""
         return all(
             self.lms.records.get(sheet.batch)
             == {each.student_id: sheet.status_of(each.student_id) for each in sheet.roster}
@@ -93,7 +94,7 @@ async def scene() -> Scene:
 
 
 async def test_first_mark_creates_and_further_ones_are_gathered(scene: Scene) -> None:
-    """The first check-in goes at once, with the whole roster; those after it go together."""
+    """The first check-in is written at once, with the whole roster; later ones are written together."""
     async with scene.running():
         scene.marks(1)
         await asyncio.sleep(1)
@@ -109,7 +110,7 @@ async def test_first_mark_creates_and_further_ones_are_gathered(scene: Scene) ->
 
 
 async def test_nobody_came(scene: Scene) -> None:
-    """A session that nobody has come to is not written while it lasts, and is afterwards: all absent."""
+    """A session without marks is not written until it has ended; then all are absent."""
     async with scene.running():
         await asyncio.sleep(120)
         assert scene.what() == []
@@ -120,7 +121,7 @@ async def test_nobody_came(scene: Scene) -> None:
 
 
 async def test_end_of_the_session_hurries(scene: Scene) -> None:
-    """With the session's end the rest is written within seconds, also without being woken."""
+    """After the session's end changes are written within seconds, also without a wake-up."""
     async with scene.running():
         scene.marks(1)
         await asyncio.sleep(3)
@@ -135,7 +136,7 @@ async def test_end_of_the_session_hurries(scene: Scene) -> None:
 
 
 async def test_change_during_a_write(scene: Scene) -> None:
-    """A mark that comes while a write is on its way is confirmed by a later write, not by that one."""
+    """A mark made during a write is confirmed by a later write, not by that one."""
     scene.lms.takes = 5
     async with scene.running():
         scene.marks(1)
@@ -149,7 +150,7 @@ async def test_change_during_a_write(scene: Scene) -> None:
 
 @pytest.mark.parametrize(("batches", "size"), [(1, 500), (5, 100), (10, 50)])
 async def test_calls_for_500_students(batches: int, size: int) -> None:
-    """500 check-ins within a minute cost at most a call for each 10 students, however they are spread."""
+    """500 check-ins within a minute cost at most one call for 10 students, however they are spread over batches."""
     scene = Scene(moved_time())
     names = [f"B{number}" for number in range(batches)]
     scene.store.opens(scene.clock.now(), dict.fromkeys(names, size))
@@ -167,13 +168,13 @@ async def test_calls_for_500_students(batches: int, size: int) -> None:
 
 @pytest.mark.parametrize("students", [1, 10, 100, 10_000])
 def test_spacing(students: int) -> None:
-    """Writes of a live session are 2 to 30 s apart; after it always 2."""
-    assert 2 <= Pace().spacing(students, live=True) <= 30
-    assert Pace().spacing(students, live=False) == 2
+    """Writes of a live session are 2 to 30 s apart; afterwards always 2 s."""
+    assert 2 <= SyncPace().spacing(students, live=True) <= 30
+    assert SyncPace().spacing(students, live=False) == 2
 
 
 async def test_somebody_else_was_first(scene: Scene) -> None:
-    """Where the LMS has a record already, ours replaces it; the loser of two first writes is written, too."""
+    """A record that the LMS already has is replaced by ours."""
     scene.lms.records["A"] = {"A-009": Status.PRESENT}
     async with scene.running():
         scene.marks(1)
@@ -183,7 +184,7 @@ async def test_somebody_else_was_first(scene: Scene) -> None:
 
 
 async def test_record_is_gone(scene: Scene) -> None:
-    """A record that has vanished from the LMS is created anew."""
+    """A record that has vanished from the LMS is created again."""
     async with scene.running():
         scene.marks(1)
         await asyncio.sleep(1)
@@ -195,7 +196,7 @@ async def test_record_is_gone(scene: Scene) -> None:
 
 
 async def test_lms_contradicts_itself(scene: Scene) -> None:
-    """An LMS that wants an update and then a create is left alone for a while, and asked again."""
+    """An LMS that wants an update and then a create is called again after a pause."""
     scene.lms.outcomes += [Duplicate(""), NotThere("")]
     async with scene.running():
         scene.marks(1)
@@ -206,7 +207,7 @@ async def test_lms_contradicts_itself(scene: Scene) -> None:
 
 
 async def test_down_for_hours(scene: Scene) -> None:
-    """While the LMS is down it is asked at least each minute, after the lesson more rarely; then all is written."""
+    """While the LMS is down writes are tried each minute, after the lesson more rarely; then all is written."""
     scene.lms.always = DOWN
     async with scene.running():
         scene.marks(1)
@@ -224,7 +225,7 @@ async def test_down_for_hours(scene: Scene) -> None:
 
 
 async def test_check_ins_do_not_hurry_a_failing_lms(scene: Scene) -> None:
-    """Being woken by check-ins does not shorten the pauses; "Try again" does."""
+    """Check-ins do not shorten the pauses after failures; "Try again" does."""
     scene.lms.always = DOWN
     async with scene.running():
         for number in range(1, 31):
@@ -238,7 +239,7 @@ async def test_check_ins_do_not_hurry_a_failing_lms(scene: Scene) -> None:
 
 
 async def test_restarts_while_down(scene: Scene) -> None:
-    """Marks of a session that the LMS never heard of arrive after restarts in between."""
+    """Marks made while the LMS is down arrive, also with restarts in between."""
     scene.lms.always = DOWN
     for number in range(1, 6):
         async with scene.running():
@@ -252,7 +253,7 @@ async def test_restarts_while_down(scene: Scene) -> None:
 
 
 async def test_answer_lost_after_the_work(scene: Scene) -> None:
-    """Where the LMS did the work and its answer was lost, the next write is an update of the same."""
+    """After a lost answer the next write finds the record and updates it."""
     scene.lms.lost_answers.append(DOWN)
     async with scene.running():
         scene.marks(1)
@@ -263,7 +264,7 @@ async def test_answer_lost_after_the_work(scene: Scene) -> None:
 
 @pytest.mark.parametrize("late", [0.5, 5.0, 20.0])
 async def test_done_late(scene: Scene, late: float) -> None:
-    """A write that timed out and is done after a newer one is overwritten again before the LMS is said to have it."""
+    """A timed-out write that is executed after a newer one is overwritten before the sheet counts as confirmed."""
     async with scene.running():
         scene.marks(1)
         await asyncio.sleep(31)
@@ -280,7 +281,7 @@ async def test_done_late(scene: Scene, late: float) -> None:
 
 
 async def test_refused(scene: Scene) -> None:
-    """A permanent refusal is kept and told once, and tried again only when somebody asks for it."""
+    """A permanent refusal is stored and reported once; the sheet is tried again only on request."""
     scene.lms.always = LmsRefused("the LMS refuses this (403)", "403")
     async with scene.running():
         scene.marks(1)
@@ -297,7 +298,7 @@ async def test_refused(scene: Scene) -> None:
 
 
 async def test_teacher_has_to_sign_in(scene: Scene) -> None:
-    """The teacher is asked once, however many check-ins come; after the sign-in all is written."""
+    """The teacher is asked to sign in once, however many check-ins come; then all is written."""
     scene.lms.always = SignInNeeded("the tokens are refused")
     async with scene.running():
         for number in range(1, 11):
@@ -315,7 +316,7 @@ async def test_teacher_has_to_sign_in(scene: Scene) -> None:
 
 
 async def test_teacher_is_signed_in_elsewhere(scene: Scene) -> None:
-    """A session elsewhere that is in the way is told once, and the sheet tried until it has gone."""
+    """A session elsewhere is reported once, and the sheet is tried until that session has ended."""
     scene.lms.always = SignedInElsewhere("the LMS has another session of this teacher")
     async with scene.running():
         scene.marks(1)
@@ -327,7 +328,7 @@ async def test_teacher_is_signed_in_elsewhere(scene: Scene) -> None:
 
 
 async def test_teacher_is_signed_out(scene: Scene) -> None:
-    """Without a teacher in the store nothing is asked of the LMS until there is one again."""
+    """Without a teacher in the store the LMS is not called until there is one again."""
     teacher = scene.store.teachers.pop(TEACHER.telegram_id)
     async with scene.running():
         scene.marks(1)
@@ -340,7 +341,7 @@ async def test_teacher_is_signed_out(scene: Scene) -> None:
 
 
 async def test_cancelled(scene: Scene) -> None:
-    """Nothing of a cancelled session is written that the LMS has not got."""
+    """A cancelled session that the LMS has no record of is not written."""
     scene.lms.always = DOWN
     async with scene.running():
         scene.marks(1)
@@ -353,7 +354,7 @@ async def test_cancelled(scene: Scene) -> None:
 
 @pytest.mark.parametrize("call", ["unacked", "teacher", "acked"])
 async def test_store_fails(scene: Scene, call: str) -> None:
-    """A store that does not answer for a while costs a delay and nothing else."""
+    """A temporary failure of the store only delays the write."""
     scene.store.fails[call] = 4
     async with scene.running():
         scene.marks(1)
@@ -363,7 +364,7 @@ async def test_store_fails(scene: Scene, call: str) -> None:
 
 
 async def test_told_after_a_crash(scene: Scene) -> None:
-    """What was confirmed before a crash, and perhaps not told, is told at the start; what is newer only later."""
+    """At the start the callback is called for sheets confirmed before a crash; newer versions follow later."""
     scene.store.marks("A", 1, scene.clock.now())
     await scene.store.acked("a1", "A", 1)
     async with scene.running():
@@ -377,7 +378,7 @@ async def test_told_after_a_crash(scene: Scene) -> None:
 
 
 async def test_telling_fails(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    """An error of who is told is logged and stops nothing."""
+    """An error of a callback is logged and stops nothing."""
 
     async def fails(_sheet: Sheet) -> None:
         raise RuntimeError("a bug elsewhere")
@@ -396,7 +397,7 @@ async def test_telling_fails(scene: Scene, caplog: pytest.LogCaptureFixture) -> 
 
 
 async def test_error_of_ours(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    """A bug in writing one sheet is logged, makes no busy loop, and the other sheets go on."""
+    """An unexpected error in writing is logged and causes no busy loop."""
     scene.store.opens(scene.clock.now(), {"B": 3}, "b1")
 
     async def broken(telegram_id: int) -> None:
@@ -411,7 +412,7 @@ async def test_error_of_ours(scene: Scene, caplog: pytest.LogCaptureFixture) -> 
 
 
 async def test_error_of_ours_while_looking(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    """A bug in looking at the store is logged, and does not end the looking."""
+    """An unexpected error in reading the store is logged, and the store is read again."""
     right = scene.store.unacked
 
     async def broken() -> list[Sheet]:
@@ -427,7 +428,7 @@ async def test_error_of_ours_while_looking(scene: Scene, caplog: pytest.LogCaptu
 
 
 async def test_closing_with_a_hung_lms(scene: Scene) -> None:
-    """Closing takes seconds even where the LMS hangs; the next start writes what was on its way."""
+    """Closing takes seconds even if the LMS hangs; the next start repeats the unfinished write."""
     scene.lms.takes = 10_000
     async with scene.running():
         scene.marks(1)
@@ -441,7 +442,7 @@ async def test_closing_with_a_hung_lms(scene: Scene) -> None:
 
 
 async def test_bounded_parallelism() -> None:
-    """Many sheets wait for each other, each is written."""
+    """At most ``parallel`` writes run at once, and each sheet is written."""
     scene = Scene(moved_time())
     scene.parallel, scene.lms.takes = 3, 1
     scene.store.opens(scene.clock.now(), {f"B{number}": 2 for number in range(10)})
@@ -460,7 +461,7 @@ STEPS = st.lists(st.tuples(st.integers(1, 30), st.sampled_from(Status), st.integ
 def test_whatever_happens(
     steps: list[tuple[int, Status, int]], faults: list[LmsUnavailable | None], lost: int, restart_at: int
 ) -> None:
-    """Whatever the LMS does, and with a restart anywhere: in the end it holds exactly our record."""
+    """With any faults of the LMS and a restart at any point it finally holds exactly our record."""
 
     async def play() -> None:
         scene = Scene(moved_time())
@@ -491,7 +492,7 @@ def _on_moved_time(play: Callable[[], Awaitable[None]]) -> None:
 
 
 def test_record() -> None:
-    """A record has the whole roster: who has no mark is absent; late, excused and reasons are in the remark."""
+    """A record has the whole roster: without a mark absent; late, excused and reasons are in the remark."""
     clock = FakeClock()
     marks = {
         f"A-00{number}": Mark(f"A-00{number}", status, clock.now() + timedelta(seconds=number), 7, reason)

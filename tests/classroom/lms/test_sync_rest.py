@@ -1,4 +1,4 @@
-"""The writer and the REST adapter together against the simulated LMS: it ends up with exactly our record."""
+"""LmsSync with the REST adapter against the simulated LMS: it finally holds exactly our record."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,8 @@ import pytest
 from classroom.domain.sessions import Sheet, Status
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
-from classroom.lms.sync import LmsSync, Pace
+from classroom.lms.sync import LmsSync
+from classroom.lms.sync_pace import SyncPace
 from sandbox.lms.world import NEWER, OLDER
 from tests.classroom.lms.fakes import DATE, TEACHER, MemoryStore
 from tests.classroom.lms.simulated import Clock, Scene
@@ -20,7 +21,7 @@ from tests.classroom.lms.simulated import Clock, Scene
 pytestmark = pytest.mark.integration
 
 
-PACE = Pace(
+PACE = SyncPace(
     scan=0.05,
     gather=0.0,
     shortest=0.01,
@@ -33,11 +34,11 @@ PACE = Pace(
 
 
 class Class:
-    """A session of one batch of ten at our side, and its writer."""
+    """A session with one batch of ten, and its LmsSync."""
 
     def __init__(self, store: MemoryStore, lms: Lms, clock: Clock) -> None:
         self.store, self.lms, self.clock = store, lms, clock
-        self.told: list[Sheet] = []
+        self.acked: list[Sheet] = []
         self.refused: list[str] = []
         self.asked: list[int] = []
         self.sync: LmsSync | None = None
@@ -45,7 +46,7 @@ class Class:
 
     def begin(self) -> LmsSync:
         async def on_acked(sheet: Sheet) -> None:
-            self.told.append(sheet)
+            self.acked.append(sheet)
 
         async def on_refused(_: Sheet, why: str) -> None:
             self.refused.append(why)
@@ -105,7 +106,7 @@ def lesson(scene: Scene) -> Class:
 
 @pytest.mark.parametrize("fault", [{"down": True}, {"status": 500}, {"html": 10**6}])
 async def test_down_for_the_whole_session_and_after(scene: Scene, lesson: Class, fault: dict[str, object]) -> None:
-    """A session that the LMS never heard of, restarts in between, tokens over meanwhile: it gets exactly our record."""
+    """After an outage through the session, with restarts and expired tokens, the LMS gets exactly our record."""
     await scene.behave(**fault)
     for number in range(1, 5):
         async with lesson.running():
@@ -115,16 +116,16 @@ async def test_down_for_the_whole_session_and_after(scene: Scene, lesson: Class,
         scene.clock.seconds += 3000
         lesson.lms = await scene.restarts()
     scene.store.ends(scene.clock.now())
-    assert (scene.world.records, lesson.told) == ({}, [])
+    assert (scene.world.records, lesson.acked) == ({}, [])
     await scene.behave(down=False, status=None, html=0)
     async with lesson.running():
         await eventually(lesson.is_written)
     assert scene.present() == lesson.ours == {f"A-00{number}" for number in range(1, 5)}
-    assert [sheet.version for sheet in lesson.told] == [4]
+    assert [sheet.version for sheet in lesson.acked] == [4]
 
 
 async def test_somebody_else_recorded_everybody_absent(scene: Scene, lesson: Class) -> None:
-    """A record that somebody else was first with is replaced by ours, whole."""
+    """A record that another person has created is replaced by ours."""
     await scene.control("records", location="Main", batch="A", subject="Algorithms", date=DATE, present=["A-010"])
     async with lesson.running():
         lesson.marks(1)
@@ -137,7 +138,7 @@ async def test_somebody_else_recorded_everybody_absent(scene: Scene, lesson: Cla
 
 
 async def test_failed_reads_never_make_anybody_absent(scene: Scene, lesson: Class) -> None:
-    """While every read fails marks are written all the same, and no write has fewer present than the one before."""
+    """While every read fails, marks are still written, and no write has fewer students present than the one before."""
     await scene.behave(calls=["read", "roster", "courses"], status=500)
     async with lesson.running():
         for number in range(1, 11):
@@ -152,7 +153,7 @@ async def test_failed_reads_never_make_anybody_absent(scene: Scene, lesson: Clas
 
 
 async def test_refused_then_allowed(scene: Scene, lesson: Class) -> None:
-    """A 403 without a duplicate is told and waits; with "Try again" the record is written."""
+    """A 403 without a duplicate is reported and waits; with "Try again" the record is written."""
     await scene.behave(status=403, calls=["create"])
     async with lesson.running() as sync:
         lesson.marks(1)
@@ -166,7 +167,7 @@ async def test_refused_then_allowed(scene: Scene, lesson: Class) -> None:
 
 
 async def test_teacher_signs_in_again(scene: Scene, lesson: Class) -> None:
-    """Without a good token the teacher is asked, and after the sign-in the record is written."""
+    """Without a valid token the teacher is asked to sign in; then the record is written."""
     scene.forgets_password()
     scene.world.sign_ins[TEACHER.email].refresh = "another"
     scene.world.sign_ins[TEACHER.email].access.clear()
@@ -182,7 +183,7 @@ async def test_teacher_signs_in_again(scene: Scene, lesson: Class) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_any_faults_with_crashes(scene: Scene, lesson: Class, seed: int) -> None:
-    """A class full of faults, killed anywhere and started again: afterwards the LMS has exactly our record."""
+    """With random faults, kills and restarts the LMS finally has exactly our record."""
     chance = random.Random(seed)
     faults: list[dict[str, object]] = [
         {"drop_answers": 2},
@@ -199,7 +200,7 @@ async def test_any_faults_with_crashes(scene: Scene, lesson: Class, seed: int) -
         await scene.behave(**{**calm, **chance.choice(faults)})
         lesson.marks(number, chance.choice([Status.PRESENT, Status.LATE, Status.EXCUSED]))
         await asyncio.sleep(chance.random() * 0.06)
-        for task in [sync._watching, *sync._writes]:  # as kill -9 would: nothing is waited for, nothing is tidied up
+        for task in [sync._watching, *sync._writes]:  # as kill -9 would: without waiting or cleaning up
             assert task is not None
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -209,16 +210,16 @@ async def test_any_faults_with_crashes(scene: Scene, lesson: Class, seed: int) -
             lesson.lms = await scene.restarts()
     await scene.behave(**calm, drop_answers=0, broken_json=0, expire_in_call=0, html=0)
     if scene.world.generation == OLDER:
-        # killed between a sign-in and its keeping, nothing of ours can end that session there: the teacher does
+        # killed between a sign-in and its storing, we can't end that session in the LMS: the teacher does
         scene.world.end_sign_in(TEACHER.email)
     async with lesson.running():
         await eventually(lesson.is_written)
-        await eventually(lambda: lesson.told[-1].version == 10)
+        await eventually(lambda: lesson.acked[-1].version == 10)
     assert scene.present() == lesson.ours
 
 
 async def test_csv_files(tmp_path: Path) -> None:
-    """With CSV files for an LMS the same writer creates and replaces the file of marks."""
+    """LmsSync with CSV files creates and replaces the file of marks."""
     lesson = Class(MemoryStore(), CsvLms(tmp_path), Clock())
     async with lesson.running():
         lesson.marks(1)

@@ -30,20 +30,20 @@ def photos(folder: Path) -> FolderPhotos:
 class TestFolder:
     @pytest.mark.parametrize("name", ["S1.jpg", "S1.jpeg", "S1.png", "s1.JPG", "S1.JpEg"])
     async def test_names(self, folder: Path, photos: FolderPhotos, name: str) -> None:
-        """Each of the three endings is found, whatever the case of ID and ending."""
+        """Each of the three endings is found, in any case of ID and ending."""
         (folder / name).write_bytes(b"picture")
         photo = await photos.photo("S1")
         assert photo == IdPhoto(b"picture", await photos.tag("S1"))
 
     async def test_first_of_several(self, folder: Path, photos: FolderPhotos) -> None:
-        """Where a student has several photos jpg comes first, and the ID as written before any other case."""
+        """Of several photos jpg comes first, and the ID as written before any other case."""
         for name in ("s1.png", "s1.jpg", "S1.jpeg"):
             (folder / name).write_bytes(name.encode())
         assert (await photos.photo("S1")).content == b"S1.jpeg"
         assert (await photos.photo("s1")).content == b"s1.jpg"
 
     async def test_tag_tells_a_new_photo(self, folder: Path, photos: FolderPhotos) -> None:
-        """A photo of the same size, put there later, has another tag."""
+        """A later photo of the same size has another tag."""
         (folder / "S1.jpg").write_bytes(b"first")
         before = await photos.tag("S1")
         (folder / "S1.jpg").write_bytes(b"other")
@@ -55,19 +55,19 @@ class TestFolder:
         ["../outside", "..\\outside", "/etc/passwd", "", "..", "a\0b", "x" * 300, "S\n1", "C:S1", "\ud800"],
     )
     async def test_strange_id(self, photos: FolderPhotos, student_id: str) -> None:
-        """An ID that would lead out of the folder, or can't be a file's name, has no photo."""
+        """An ID that leads out of the folder, or can't be a file name, has no photo."""
         with pytest.raises(PhotoMissing):
             await photos.photo(student_id)
         with pytest.raises(PhotoMissing):
             await photos.tag(student_id)
 
     async def test_longest_id(self, photos: FolderPhotos) -> None:
-        """An ID of sixty letters of four bytes each is still one whose photo is looked for."""
+        """The longest ID, sixty letters of four bytes each, still works."""
         with pytest.raises(PhotoMissing, match="the folder has no photo"):
             await photos.photo("\U00020000" * 60)
 
     async def test_missing(self, folder: Path, photos: FolderPhotos) -> None:
-        """A student without a photo is told from one whose ID begins alike; folders and pipes are no photos."""
+        """A photo of an ID with the same beginning is not used; folders and pipes are not photos."""
         (folder / "S10.jpg").write_bytes(b"another's")
         (folder / "S1.jpg").mkdir()
         os.mkfifo(folder / "S1.png")
@@ -76,7 +76,7 @@ class TestFolder:
             await photos.photo("S1")
 
     async def test_dead_link(self, folder: Path, photos: FolderPhotos) -> None:
-        """A link that leads nowhere is a missing photo."""
+        """A dead link is a missing photo."""
         (folder / "S1.jpg").symlink_to(folder / "gone.jpg")
         with pytest.raises(PhotoMissing):
             await photos.tag("S1")
@@ -90,7 +90,7 @@ class TestFolder:
             await photos.photo("S1")
 
     async def test_no_folder(self, tmp_path: Path) -> None:
-        """A folder that is not there, or is a file, is for the operator to mend."""
+        """A missing folder, or a file instead, is an error for the operator."""
         (tmp_path / "file").write_bytes(b"")
         for path in (tmp_path / "none", tmp_path / "file"):
             with pytest.raises(PhotosRefused):
@@ -99,21 +99,21 @@ class TestFolder:
                 await FolderPhotos(path).tag("S1")
 
     async def test_unreadable(self, folder: Path, photos: FolderPhotos) -> None:
-        """A link that leads to itself can't be read: typed, with the cause."""
+        """A link to itself raises a typed error with its cause."""
         (folder / "S1.jpg").symlink_to(folder / "S1.jpg")
         with pytest.raises(PhotosUnavailable, match="symbolic links"):
             await photos.photo("S1")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
     async def test_not_allowed(self, folder: Path, photos: FolderPhotos) -> None:
-        """A photo that the bot may not read is for the operator to mend."""
+        """A photo without read permission is an error for the operator."""
         (folder / "S1.jpg").touch(mode=0)
         with pytest.raises(PhotosRefused):
             await photos.photo("S1")
 
 
 class Source:
-    """Photos that are counted as they are loaded, and wait to be let go."""
+    """A source that counts its loads, and can block them."""
 
     def __init__(self) -> None:
         self.photos = {each: IdPhoto(each.encode() * 10, "1") for each in "abcd"}
@@ -126,7 +126,7 @@ class Source:
 
     async def tag(self, student_id: str) -> str:
         self.before_tag()
-        for _ in range(3):  # turns of the loop, in which others go on
+        for _ in range(3):  # iterations of the loop, in which others go on
             await asyncio.sleep(0)
         return self._get(student_id).tag
 
@@ -147,7 +147,7 @@ class Source:
 
 class TestCache:
     async def test_in_front_of_a_folder(self, folder: Path, photos: FolderPhotos) -> None:
-        """A photo that is put over a kept one is given with the next request."""
+        """A replaced photo is returned by the next request."""
         cache = CachedPhotos(photos)
         (folder / "S1.jpg").write_bytes(b"first")
         assert (await cache.photo("S1")).content == b"first"
@@ -156,7 +156,7 @@ class TestCache:
         await cache.close()
 
     async def test_loaded_once(self) -> None:
-        """A photo is loaded when first asked for, and again only when the source has another."""
+        """A photo is loaded at the first request, and again only after it changed."""
         source = Source()
         cache = CachedPhotos(source)
         for _ in range(3):
@@ -167,7 +167,7 @@ class TestCache:
         assert source.loads == ["a", "a"]
 
     async def test_bounded(self) -> None:
-        """As many bytes are kept as are allowed; what was used longest ago goes first."""
+        """The cache keeps its limit of bytes; the least recently used photo is evicted first."""
         source = Source()
         cache = CachedPhotos(source, most_bytes=20)
         for each in ("a", "b", "a", "c", "a", "c", "b"):
@@ -175,14 +175,14 @@ class TestCache:
         assert source.loads == ["a", "b", "c", "b"]
 
     async def test_larger_than_the_cache(self) -> None:
-        """A photo that is larger than the whole cache is given all the same, and not kept."""
+        """A photo larger than the whole cache is returned and not cached."""
         source = Source()
         cache = CachedPhotos(source, most_bytes=5)
         assert [len((await cache.photo("a")).content) for _ in range(2)] == [10, 10]
         assert source.loads == ["a", "a"]
 
     async def test_pushed_out_while_compared(self) -> None:
-        """A photo that others push out while its tag is asked for is given nevertheless."""
+        """A photo evicted during the request for its tag is still returned."""
         source = Source()
         cache = CachedPhotos(source, most_bytes=10)
         await cache.photo("a")
@@ -195,7 +195,7 @@ class TestCache:
         assert source.loads == ["a", "b"]
 
     async def test_together(self) -> None:
-        """Ten requests for one student at once are one load; who gives up does not take it from the others."""
+        """Ten simultaneous requests for one student share one load; cancelling one does not cancel the others."""
         source = Source()
         source.go.clear()
         cache = CachedPhotos(source)
@@ -208,7 +208,7 @@ class TestCache:
         assert (asking[0].cancelled(), source.loads) == (True, ["a"])
 
     async def test_gone_from_the_source(self) -> None:
-        """A photo that was taken from the source is not given from the cache, and a failure is not kept."""
+        """A photo deleted at the source is not returned from the cache, and a failure is not cached."""
         source = Source()
         cache = CachedPhotos(source)
         kept = await cache.photo("a")
@@ -221,7 +221,7 @@ class TestCache:
         assert source.loads == ["a", "a", "a"]
 
     async def test_close(self) -> None:
-        """Closing gives up what is being loaded and closes the source."""
+        """Closing cancels loads and closes the source."""
         source = Source()
         source.go.clear()
         cache = CachedPhotos(source)

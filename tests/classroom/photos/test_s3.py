@@ -1,4 +1,4 @@
-"""ID photos in S3, against moto's server and against one that answers as it is told."""
+"""ID photos in S3, against moto's server and against a scripted one."""
 
 import asyncio
 import logging
@@ -48,7 +48,7 @@ def moto() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(moto: str) -> Iterator[Any]:
-    """Give a client of the bucket, which is empty and goes with the test."""
+    """A client of an empty bucket, which is deleted after the test."""
     client: Any = boto3.client(
         "s3", region_name="ap-south-1", endpoint_url=moto, aws_access_key_id="a", aws_secret_access_key="b"
     )
@@ -74,8 +74,8 @@ async def server() -> AsyncIterator[AwsServer]:
 
 
 @pytest.fixture
-async def told(server: AwsServer) -> AsyncIterator[S3Photos]:
-    """Give photos of the server that answers as it is told."""
+async def scripted(server: AwsServer) -> AsyncIterator[S3Photos]:
+    """Give photos of the server that answers as it is scripted."""
     photos = S3Photos(BUCKET, PREFIX, access(server.url))
     yield photos
     await photos.close()
@@ -89,12 +89,12 @@ async def impatient(server: AwsServer) -> AsyncIterator[S3Photos]:
 
 
 def put(bucket: Any, name: str, content: bytes = b"picture") -> str:
-    """Put a photo there; return its ETag."""
+    """Upload a photo; return its ETag."""
     return str(bucket.put_object(Bucket=BUCKET, Key=PREFIX + name, Body=content)["ETag"])
 
 
 def error(status: int, code: str) -> web.Response:
-    """Answer as S3 does; the message carries what must not get out of here."""
+    """Answer as S3 does; the message contains secrets that must not be passed on."""
     text = f"<Error><Code>{code}</Code><Message>{KEY_ID} {SECRET}</Message><RequestId>1</RequestId></Error>"
     return web.Response(status=status, text=text, content_type="application/xml")
 
@@ -104,7 +104,7 @@ def found(content: bytes = b"picture") -> web.Response:
 
 
 async def both(photos: Photos, student_id: str, expected: type[PhotoError]) -> str:
-    """Ask for tag and photo, which have to fail alike; return the photo's text."""
+    """Request tag and photo, which have to fail alike; return the error's text."""
     with pytest.raises(expected):
         await photos.tag(student_id)
     with pytest.raises(expected) as caught:
@@ -121,7 +121,7 @@ class TestOnMoto:
         assert await photos.tag("S1") == tag
 
     async def test_order(self, bucket: Any, photos: S3Photos) -> None:
-        """Where a student has several photos jpg comes first, for the tag as for the photo."""
+        """Of several photos jpg comes first, for the tag and for the photo."""
         put(bucket, "S1.png", b"png")
         tag = put(bucket, "S1.jpg", b"jpg")
         assert await photos.photo("S1") == IdPhoto(b"jpg", tag)
@@ -135,7 +135,7 @@ class TestOnMoto:
         assert await photos.tag("S1") != before
 
     async def test_missing(self, bucket: Any, photos: S3Photos) -> None:
-        """A student without a photo is told as that."""
+        """A student without a photo is reported as such."""
         put(bucket, "S10.jpg")
         await both(photos, "S1", PhotoMissing)
 
@@ -148,11 +148,11 @@ class TestOnMoto:
             await photos.photo("S2")
 
     async def test_no_bucket(self, photos: S3Photos) -> None:
-        """A bucket that does not exist is for the operator to mend, by HEAD and by GET."""
+        """A missing bucket is an error for the operator, by HEAD and by GET."""
         assert "NoSuchBucket" in await both(photos, "S1", PhotosRefused)
 
     async def test_impossible_bucket(self, moto: str) -> None:
-        """A name that no bucket can have is for the operator to mend."""
+        """An invalid bucket name is an error for the operator."""
         wrong = S3Photos("no bucket's name", PREFIX, access(moto))
         await both(wrong, "S1", PhotosRefused)
         await wrong.close()
@@ -182,17 +182,17 @@ class TestTroubles:
     async def test_answers(
         self,
         server: AwsServer,
-        told: S3Photos,
+        scripted: S3Photos,
         caplog: pytest.LogCaptureFixture,
         status: int,
         code: str,
         expected: type[PhotoError],
     ) -> None:
-        """Each answer of S3's is told as what it is, asked once, with code and status but nothing of its message."""
+        """Each error of S3 has its type, is tried once, and has code and status but nothing of the message."""
         server.answer = lambda asked: error(status, code)
         caplog.set_level(logging.INFO)
         with pytest.raises(expected) as caught:
-            await told.photo("S1")
+            await scripted.photo("S1")
         whole = "".join(traceback.format_exception(caught.value)) + caplog.text
         assert KEY_ID not in whole
         assert SECRET not in whole
@@ -202,26 +202,26 @@ class TestTroubles:
 
     @pytest.mark.parametrize(("status", "expected"), [(503, PhotosUnavailable), (400, PhotosRefused)])
     async def test_answers_without_a_body(
-        self, server: AwsServer, told: S3Photos, status: int, expected: type[PhotoError]
+        self, server: AwsServer, scripted: S3Photos, status: int, expected: type[PhotoError]
     ) -> None:
-        """An answer without a body is judged by its status."""
+        """An answer without a body is classified by its status."""
         server.answer = lambda asked: web.Response(status=status)
-        await both(told, "S1", expected)
+        await both(scripted, "S1", expected)
 
-    async def test_refusal_of_a_head(self, server: AwsServer, told: S3Photos) -> None:
-        """What a HEAD's 403 leaves open is asked for with a GET: a wrong key is named."""
+    async def test_refusal_of_a_head(self, server: AwsServer, scripted: S3Photos) -> None:
+        """After a HEAD's 403 a GET finds the reason: a wrong key is named."""
         server.answer = lambda asked: error(403, "InvalidAccessKeyId")
         with pytest.raises(PhotosRefused, match="InvalidAccessKeyId"):
-            await told.tag("S1")
+            await scripted.tag("S1")
         assert [asked.method for asked in server.asked] == ["HEAD"] * 3 + ["GET"]
 
-    async def test_put_there_between_head_and_get(self, server: AwsServer, told: S3Photos) -> None:
-        """A photo that is put there between the two looks has its tag."""
+    async def test_put_there_between_head_and_get(self, server: AwsServer, scripted: S3Photos) -> None:
+        """A photo uploaded between HEAD and GET is found."""
         server.answer = lambda asked: found() if asked.method == "GET" else web.Response(status=404)
-        assert await told.tag("S1") == '"1"'
+        assert await scripted.tag("S1") == '"1"'
 
-    async def test_too_large_is_not_loaded(self, server: AwsServer, told: S3Photos) -> None:
-        """The announced size decides before anything of the body is read: this one never comes."""
+    async def test_too_large_is_not_loaded(self, server: AwsServer, scripted: S3Photos) -> None:
+        """The announced size is checked before the body is read: this body never comes."""
 
         async def announce(request: web.Request) -> web.StreamResponse:
             response = web.StreamResponse(headers={"Content-Length": str(10**9), "ETag": '"1"'})
@@ -231,9 +231,9 @@ class TestTroubles:
 
         server.raw = announce
         with pytest.raises(PhotoTooLarge):
-            await told.photo("S1")
+            await scripted.photo("S1")
 
-    async def test_too_large_unannounced(self, server: AwsServer, told: S3Photos) -> None:
+    async def test_too_large_unannounced(self, server: AwsServer, scripted: S3Photos) -> None:
         """A body without an announced size is read up to the limit and no further."""
 
         async def endless(request: web.Request) -> web.StreamResponse:
@@ -245,30 +245,30 @@ class TestTroubles:
 
         server.raw = endless
         with pytest.raises(PhotoTooLarge):
-            await told.photo("S1")
+            await scripted.photo("S1")
 
     @pytest.mark.parametrize("trouble", [never, cut_short, trickling])
     async def test_no_whole_answer(self, server: AwsServer, impatient: S3Photos, trouble: Any) -> None:
-        """A server that hangs, hangs up or trickles does not hold anybody longer than the time-outs."""
+        """A server that hangs, hangs up or trickles delays nobody longer than the time-outs."""
         server.raw = trouble
         async with asyncio.timeout(20):
             with pytest.raises(PhotosUnavailable):
                 await impatient.photo("S1")
 
     async def test_nobody_there(self) -> None:
-        """An address at which nobody listens is a passing trouble."""
+        """An address where nobody listens is a temporary error."""
         with closing(socket.create_server(("127.0.0.1", 0))) as listening:
             port = listening.getsockname()[1]
         photos = S3Photos(BUCKET, PREFIX, access(f"http://127.0.0.1:{port}"))
         assert "EndpointConnectionError" in await both(photos, "S1", PhotosUnavailable)
 
-    async def test_not_s3(self, server: AwsServer, told: S3Photos) -> None:
-        """A page of some other server is not taken for a photo."""
+    async def test_not_s3(self, server: AwsServer, scripted: S3Photos) -> None:
+        """A page of another server is not a photo."""
         server.answer = lambda asked: web.Response(text="<html>Sign in</html>", content_type="text/html")
-        await both(told, "S1", PhotosUnavailable)
+        await both(scripted, "S1", PhotosUnavailable)
 
     async def test_no_credentials(self, server: AwsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where boto3 finds no key anywhere the operator has to give one."""
+        """Without any credentials it is an error for the operator."""
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
             monkeypatch.delenv(name, raising=False)
@@ -281,23 +281,23 @@ class TestTroubles:
         assert server.asked == []
 
     async def test_impossible_endpoint(self) -> None:
-        """An endpoint that is no address is for the operator to mend."""
+        """An invalid endpoint is an error for the operator."""
         with pytest.raises(PhotosRefused):
             await S3Photos(BUCKET, PREFIX, access("http://")).photo("S1")
 
     @pytest.mark.parametrize("student_id", ["../S1", "a/b", "", "S\n1"])
-    async def test_strange_id(self, server: AwsServer, told: S3Photos, student_id: str) -> None:
-        """An ID that would lead to another key has no photo; S3 is not even asked."""
-        await both(told, student_id, PhotoMissing)
+    async def test_strange_id(self, server: AwsServer, scripted: S3Photos, student_id: str) -> None:
+        """An ID that leads to another key has no photo; S3 is not called."""
+        await both(scripted, student_id, PhotoMissing)
         assert server.asked == []
 
 
 class TestWithoutListing:
-    """A bucket whose objects may be read, but not listed: S3 answers 403 for what does not exist."""
+    """A bucket without the permission to list it: S3 answers 403 for missing keys."""
 
     @pytest.fixture
     def readable(self, server: AwsServer) -> set[str]:
-        """Give the names that may be read; every other one is answered with 403."""
+        """Serve these names; every other one is answered with 403."""
         names = {"S1.jpg"}
 
         def answer(asked: Asked) -> web.Response:
@@ -307,35 +307,35 @@ class TestWithoutListing:
         server.answer = answer
         return names
 
-    async def test_one_denied(self, readable: set[str], told: S3Photos, caplog: pytest.LogCaptureFixture) -> None:
-        """A photo that is denied while others can be read is a missing one; the log says what was assumed."""
-        await told.photo("S1")
-        await both(told, "S2", PhotoMissing)
-        assert "S2 while another can be read: taken as missing" in caplog.text
+    async def test_one_denied(self, readable: set[str], scripted: S3Photos, caplog: pytest.LogCaptureFixture) -> None:
+        """A photo that is denied while others can be read counts as missing; the log says so."""
+        await scripted.photo("S1")
+        await both(scripted, "S2", PhotoMissing)
+        assert "S2 while another one can be read: treated as missing" in caplog.text
 
-    async def test_png(self, readable: set[str], told: S3Photos) -> None:
-        """A photo with the last ending is found though the keys before it are denied."""
+    async def test_png(self, readable: set[str], scripted: S3Photos) -> None:
+        """A photo with the last ending is found although the other keys are denied."""
         readable.add("S3.png")
-        assert (await told.photo("S3")).content == b"picture"
-        assert await told.tag("S3") == '"1"'
+        assert (await scripted.photo("S3")).content == b"picture"
+        assert await scripted.tag("S3") == '"1"'
 
-    async def test_nothing_known_yet(self, readable: set[str], told: S3Photos) -> None:
-        """Before anything could be read a denial is one: the operator is told what has to be allowed."""
-        assert "s3:ListBucket" in await both(told, "S2", PhotosRefused)
-        await told.photo("S1")
-        await both(told, "S2", PhotoMissing)
+    async def test_nothing_known_yet(self, readable: set[str], scripted: S3Photos) -> None:
+        """Before any successful read a denial is an error for the operator, with the needed permissions."""
+        assert "s3:ListBucket" in await both(scripted, "S2", PhotosRefused)
+        await scripted.photo("S1")
+        await both(scripted, "S2", PhotoMissing)
 
-    async def test_access_taken(self, readable: set[str], told: S3Photos) -> None:
-        """Where what could be read no longer can, a denial is one."""
-        await told.photo("S1")
+    async def test_access_taken(self, readable: set[str], scripted: S3Photos) -> None:
+        """If a photo that was readable no longer is, a denial is an error for the operator."""
+        await scripted.photo("S1")
         readable.clear()
-        await both(told, "S2", PhotosRefused)
-        await both(told, "S1", PhotosRefused)
+        await both(scripted, "S2", PhotosRefused)
+        await both(scripted, "S1", PhotosRefused)
 
 
 class TestRunning:
-    async def test_side_by_side(self, server: AwsServer, told: S3Photos) -> None:
-        """Eight photos are asked for at once, and the loop goes on meanwhile: no answer comes before the eighth."""
+    async def test_side_by_side(self, server: AwsServer, scripted: S3Photos) -> None:
+        """Eight photos are requested in parallel without blocking the loop: the server answers after the eighth."""
         all_here = asyncio.Barrier(8)
 
         async def answer(_: Asked) -> web.StreamResponse:
@@ -344,16 +344,16 @@ class TestRunning:
 
         server.answer = answer
         async with asyncio.timeout(30):
-            photos = await asyncio.gather(*(told.photo(f"S{number}") for number in range(8)))
+            photos = await asyncio.gather(*(scripted.photo(f"S{number}") for number in range(8)))
         assert [photo.content for photo in photos] == [b"picture"] * 8
 
     def test_secrets_have_no_repr(self) -> None:
-        """What holds the keys does not show them."""
+        """The repr of the credentials does not contain them."""
         assert SECRET not in repr(access("http://127.0.0.1"))
         assert KEY_ID not in repr(access("http://127.0.0.1"))
 
     async def test_end_is_not_held_up(self, server: AwsServer) -> None:
-        """A program ends though a call hangs in a connection that never answers."""
+        """A program ends while a call hangs in a connection that never answers."""
         server.raw = never
         program = f"""
             import asyncio

@@ -17,7 +17,7 @@ from PIL import Image, ImageFont
 from classroom.counted import Counted
 from classroom.domain import face_policy as faces
 from classroom.domain.location_policy import JUST_OUTSIDE, TOO_FAR
-from classroom.domain.sessions import CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Place, Session, Sheet, Status
 from classroom.reports import picture as picture_module
 from classroom.reports.files import HEADER, csv_file, rows, xlsx_file
 from classroom.reports.picture import arrivals, picture
@@ -110,12 +110,12 @@ class TestMessages:
             a_session(),
             [a_sheet(["A", "B", "C", "D", "E", "F"], {5: Status.PRESENT})],
             [
-                CheckIn("", "S000", 1, Step.PLACE, BEGIN),
-                CheckIn("", "S001", 2, Step.PLACE, BEGIN, TOO_FAR, 480.2),
-                CheckIn("", "S002", 3, Step.REVIEW, BEGIN, JUST_OUTSIDE, 71),
-                CheckIn("", "S003", 4, Step.CONFIRM, BEGIN, "", 3),
-                CheckIn("", "S004", 5, Step.REJECTED, BEGIN),
-                CheckIn("", "S005", 6, Step.DONE, BEGIN),
+                CheckIn("", "S000", 1, CheckInStep.PLACE, BEGIN),
+                CheckIn("", "S001", 2, CheckInStep.PLACE, BEGIN, TOO_FAR, 480.2),
+                CheckIn("", "S002", 3, CheckInStep.REVIEW, BEGIN, JUST_OUTSIDE, 71),
+                CheckIn("", "S003", 4, CheckInStep.CONFIRM, BEGIN, "", 3),
+                CheckIn("", "S004", 5, CheckInStep.REJECTED, BEGIN),
+                CheckIn("", "S005", 6, CheckInStep.DONE, BEGIN),
             ],
         )
         text = plain(report_texts(_, found, final=False, zone=ZONE))
@@ -133,13 +133,13 @@ class TestMessages:
             a_session(),
             [a_sheet(["A", "B", "C", "D", "E", "F", "G"], {})],
             [
-                CheckIn("", "S000", 1, Step.FACE, BEGIN, "", 3),
-                CheckIn("", "S001", 2, Step.CHECKING, BEGIN, "", 3),
-                CheckIn("", "S002", 3, Step.REVIEW, BEGIN, faces.FACE, 3),
-                CheckIn("", "S003", 4, Step.REJECTED, BEGIN, faces.FACE, 3),
-                CheckIn("", "S004", 5, Step.CONFIRM, BEGIN, faces.NO_FACE, 3),
-                CheckIn("", "S005", 6, Step.CONFIRM, BEGIN, faces.NO_PHOTO, 3),
-                CheckIn("", "S006", 7, Step.REJECTED, BEGIN, faces.TECHNICAL, 3),
+                CheckIn("", "S000", 1, CheckInStep.FACE, BEGIN, "", 3),
+                CheckIn("", "S001", 2, CheckInStep.CHECKING, BEGIN, "", 3),
+                CheckIn("", "S002", 3, CheckInStep.REVIEW, BEGIN, faces.FACE, 3),
+                CheckIn("", "S003", 4, CheckInStep.REJECTED, BEGIN, faces.FACE, 3),
+                CheckIn("", "S004", 5, CheckInStep.CONFIRM, BEGIN, faces.NO_FACE, 3),
+                CheckIn("", "S005", 6, CheckInStep.CONFIRM, BEGIN, faces.NO_PHOTO, 3),
+                CheckIn("", "S006", 7, CheckInStep.REJECTED, BEGIN, faces.TECHNICAL, 3),
             ],
         )
         text = plain(report_texts(_, found, final=False, zone=ZONE))
@@ -191,7 +191,7 @@ class TestFiles:
         """Return a session of students with dangerous names, the last one marked by hand."""
         sheet = a_sheet(list(self.NAMES), {0: Status.PRESENT})
         sheet.marks["S007"] = Mark("S007", Status.LATE, BEGIN, by=TEACHER, reason="=cmd|' /C calc'!A0")
-        return Counted(a_session(), [sheet], [CheckIn("", "S000", 1, Step.DONE, BEGIN, "", 12.4)])
+        return Counted(a_session(), [sheet], [CheckIn("", "S000", 1, CheckInStep.DONE, BEGIN, "", 12.4)])
 
     def test_csv(self) -> None:
         """Each student is a line, read back as written but for what would be a formula, which begins with a quote."""
@@ -243,7 +243,7 @@ class TestPicture:
     def test_drawn(self, language: str) -> None:
         """The bars are as long as their parts of the class, in every language."""
         sheet = a_sheet(["A"] * 4, {0: Status.PRESENT, 1: Status.PRESENT, 2: Status.LATE})
-        check_ins = [CheckIn("", f"S00{number}", number, Step.DONE, BEGIN) for number in range(3)]
+        check_ins = [CheckIn("", f"S00{number}", number, CheckInStep.DONE, BEGIN) for number in range(3)]
         content = picture(texts(language), Counted(a_session(), [sheet], check_ins), ZONE)
         image = Image.open(io.BytesIO(content)).convert("RGB")
         rows_ = [[image.getpixel((x, 92 + 16 + at * 48)) for x in range(image.width)] for at in range(4)]

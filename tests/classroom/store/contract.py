@@ -1,4 +1,4 @@
-"""What every store of the classroom promises: the same tests run against each."""
+"""The contract of ``Store``: the same tests run against each store."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import pytest
 from classroom.domain.sessions import (
     Binding,
     CheckIn,
+    CheckInStep,
     Consent,
     Enrolled,
     FaceCheck,
@@ -18,7 +19,6 @@ from classroom.domain.sessions import (
     Session,
     Sheet,
     Status,
-    Step,
     Teacher,
     Template,
 )
@@ -30,7 +30,7 @@ CODE = "482913"
 
 
 def after(seconds: float) -> datetime:
-    """Return a moment so long after the beginning."""
+    """Return the moment this many seconds after the beginning."""
     return NOW + timedelta(seconds=seconds)
 
 
@@ -68,7 +68,7 @@ def sheets_of(session: Session, students: int = 3) -> list[Sheet]:
 
 
 async def opened(store: Store, session: Session | None = None, code: str = CODE, students: int = 3) -> Session:
-    """Keep a session."""
+    """Store a session."""
     session = session or a_session()
     assert await store.create_session(session, sheets_of(session, students), code, session.closes_at)
     return session
@@ -79,7 +79,9 @@ def mark(student_id: str, status: Status = Status.PRESENT, by: int = 0, reason: 
     return Mark(student_id, status, after(30), by, reason)
 
 
-def check_in(session: Session, student_id: str = "CS-1-b00", person: int = 2001, step: Step = Step.PLACE) -> CheckIn:
+def check_in(
+    session: Session, student_id: str = "CS-1-b00", person: int = 2001, step: CheckInStep = CheckInStep.PLACE
+) -> CheckIn:
     """Return a check-in."""
     return CheckIn(session.id, student_id, person, step, code_at=after(10), updated_at=after(10))
 
@@ -87,16 +89,16 @@ def check_in(session: Session, student_id: str = "CS-1-b00", person: int = 2001,
 def in_queue(session: Session, student_id: str, person: int, sent_at: datetime) -> CheckIn:
     """Return a check-in whose note is in the queue."""
     face = FaceCheck(("left", "up"), after(20), failed=1, file=f"file of {person}", message=55, sent_at=sent_at)
-    return replace(check_in(session, student_id, person), step=Step.CHECKING, face=face)
+    return replace(check_in(session, student_id, person), step=CheckInStep.CHECKING, face=face)
 
 
 class StoreContract:
-    """The tests; a module for each store gives the fixture ``store``, open and empty."""
+    """The tests; each store's test module has a fixture ``store``, open and empty."""
 
     # teachers
 
     async def test_teachers(self, store: Store) -> None:
-        """A teacher is kept as given, changed in place, and forgotten with the tokens."""
+        """A teacher is stored, replaced, and deleted with the tokens."""
         assert await store.teacher(7) is None
         await store.save_teacher(TEACHER)
         await store.save_teacher(replace(TEACHER, email="new@example.org"))
@@ -107,7 +109,7 @@ class StoreContract:
         assert await store.tokens(7) is None
 
     async def test_tokens(self, store: Store) -> None:
-        """Tokens come back as they were given, the newest ones; nobody's are None."""
+        """The newest tokens come back unchanged; without any the answer is None."""
         assert await store.tokens(7) is None
         await store.save_tokens(7, Tokens("a1", "r1", "пароль"))
         await store.save_tokens(7, Tokens("a2", "r2", "пароль"))
@@ -116,7 +118,7 @@ class StoreContract:
     # sessions and codes
 
     async def test_session(self, store: Store) -> None:
-        """A session comes back as it was given, and its sheets with their rosters in order."""
+        """A session comes back unchanged, and its sheets with their rosters in order."""
         session = await opened(store)
         assert await store.session(session.id) == session
         assert await store.sheets(session.id) == sheets_of(session)
@@ -124,7 +126,7 @@ class StoreContract:
         assert await store.sheets("nothing") == []
 
     async def test_same_lesson_twice(self, store: Store) -> None:
-        """A second session of one of the batches on that subject and date is refused and names the first."""
+        """A second session of a batch with the same subject and date is refused; the error names the first one."""
         session = await opened(store)
         again = a_session("b" * 12, ["CS-3", "CS-2"])
         with pytest.raises(SessionExists) as refused:
@@ -138,7 +140,7 @@ class StoreContract:
             await opened(store, a_session(name, ["CS-2"], **other), code=str(hash(name))[-6:])
 
     async def test_two_teachers_at_once(self, store: Store) -> None:
-        """Of many who open the same lesson at once, one gets it."""
+        """Of many concurrent calls that open the same lesson, one succeeds."""
         tries = [a_session(f"{number:012}", ["CS-1"], teacher=number) for number in range(8)]
         results = await asyncio.gather(
             *(store.create_session(each, sheets_of(each), f"{each.id[-6:]}", each.closes_at) for each in tries),
@@ -149,7 +151,7 @@ class StoreContract:
         assert len(await store.unfinished()) == 1
 
     async def test_code(self, store: Store) -> None:
-        """A code finds its session while it is good, to the moment, and not after the session has ended."""
+        """A code finds its session exactly while it is valid, and not after the session has ended."""
         session = await opened(store)
         assert await store.session_by_code(CODE, after(120)) == session
         assert await store.session_by_code(CODE, after(120.001)) is None
@@ -159,7 +161,7 @@ class StoreContract:
         assert await store.code(session.id, after(121)) is None
         await store.end_session(session.id, after(50))
         assert await store.session_by_code(CODE, after(51)) is None
-        then = await store.session_by_code(CODE, after(50))  # typed in time, the ID came later
+        then = await store.session_by_code(CODE, after(50))  # the code was typed in time, the ID later
         assert then is not None
         assert then.id == session.id
         cancelled = await opened(store, a_session("c" * 12, ["CS-9"]), code="333333")
@@ -167,7 +169,7 @@ class StoreContract:
         assert await store.session_by_code("333333", after(40)) is None
 
     async def test_codes_are_unique_while_they_live(self, store: Store) -> None:
-        """No two live sessions have one code; after the first has ended it may come again."""
+        """Two live sessions never have the same code; after the first has ended the code is free."""
         session = await opened(store)
         other = a_session("b" * 12, ["CS-9"], opened_at=after(60), closes_at=after(180))
         assert not await store.create_session(other, sheets_of(other), CODE, other.closes_at)
@@ -177,7 +179,7 @@ class StoreContract:
         assert await store.session_by_code(CODE, after(61)) == other
 
     async def test_one_code_at_once(self, store: Store) -> None:
-        """Of many lessons that are opened, or get their next code, with the same code at once, one has it."""
+        """Of many sessions that are opened, or get their next code, with the same code at once, one gets it."""
         tries = [a_session(f"{number:012}", [f"B{number}"]) for number in range(6)]
         kept = await asyncio.gather(
             *(store.create_session(each, sheets_of(each), CODE, each.closes_at) for each in tries)
@@ -195,7 +197,7 @@ class StoreContract:
         assert given[tries.index(winner)]
 
     async def test_rotating(self, store: Store) -> None:
-        """A next code is good beside the old one for the overlap; the newest is shown; a taken one is refused."""
+        """During the overlap the old and the next code are valid, the newest is shown, and a taken one is refused."""
         session = await opened(store, a_session(rotate_seconds=20))
         assert await store.add_code(session.id, "222222", after(120), after(30), after(20))
         assert await store.code(session.id, after(21)) == "222222"
@@ -208,7 +210,7 @@ class StoreContract:
         assert await store.code(other.id, after(22)) == "333333"
 
     async def test_extend(self, store: Store) -> None:
-        """Extending moves the end and the fixed code with it; an ended session is not extended."""
+        """Extending moves the session's end and its fixed code; an ended session is not extended."""
         session = await opened(store)
         assert await store.extend(session.id, after(300)) == replace(session, closes_at=after(300))
         assert await store.session_by_code(CODE, after(299)) is not None
@@ -217,13 +219,13 @@ class StoreContract:
         assert await store.extend("nothing", after(900)) is None
 
     async def test_end(self, store: Store) -> None:
-        """Who ends a session first gets it back, ended; everybody after gets None."""
+        """The first call to end a session returns it, ended; later calls return None."""
         session = await opened(store)
         results = await asyncio.gather(*(store.end_session(session.id, after(40)) for _ in range(5)))
         assert [result for result in results if result is not None] == [replace(session, ended_at=after(40))]
 
     async def test_cancel(self, store: Store) -> None:
-        """A cancelled session frees its lesson, unless the LMS has it; it is no unfinished one and no history."""
+        """A cancelled session frees its lesson, unless the LMS has it, and is neither unfinished nor in the history."""
         session = await opened(store)
         await store.set_in_lms(session.id, "CS-2")
         ended = await store.end_session(session.id, after(40), cancelled=True)
@@ -238,7 +240,7 @@ class StoreContract:
         assert await store.reopen(session.id, "444444", after(300), after(60)) is None
 
     async def test_reopen(self, store: Store) -> None:
-        """Reopened, a session has a new code, its marks, and its reports to come; a taken code is refused."""
+        """A reopened session has a new code, its marks, and no reports; a taken code is refused."""
         session = await opened(store)
         await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
         assert await store.reopen(session.id, "222222", after(300), after(60)) is None  # it has not ended
@@ -256,19 +258,19 @@ class StoreContract:
         assert (await store.sheets(session.id))[0].status_of("CS-1-b00") is Status.PRESENT
 
     async def test_reopened_early(self, store: Store) -> None:
-        """The code of a session that was closed before its time does not come back to life with it."""
+        """The old code of a session that was closed early stays invalid when the session is reopened."""
         session = await opened(store)
         await store.end_session(session.id, after(50))
         reopened = await store.reopen(session.id, "222222", after(300), after(60))
         assert reopened == replace(session, closes_at=after(300))
         assert await store.session_by_code(CODE, after(70)) is None
-        assert await store.session_by_code(CODE, after(40)) == reopened  # typed in time, the ID came later
+        assert await store.session_by_code(CODE, after(40)) == reopened  # the code was typed in time, the ID later
         other = a_session("b" * 12, ["CS-9"], opened_at=after(65), closes_at=after(180))
         assert await store.create_session(other, sheets_of(other), CODE, other.closes_at)
         assert await store.session_by_code(CODE, after(70)) == other
 
     async def test_reports_go_out_once(self, store: Store) -> None:
-        """Of many who say that a report goes out one is first; the final one is apart, and ends the session's work."""
+        """Of many concurrent claims of a report one succeeds; the final report is separate and finishes the session."""
         session = await opened(store)
         await store.end_session(session.id, after(120))
         first = await asyncio.gather(*(store.set_reported(session.id, after(135), final=False) for _ in range(5)))
@@ -282,7 +284,7 @@ class StoreContract:
         assert (kept.reported_at, kept.final_at) == (after(135), after(140))
 
     async def test_a_teacher_s_sessions(self, store: Store) -> None:
-        """A teacher's sessions come newest first, as many as asked for, and nobody else's."""
+        """A teacher's own sessions come newest first, up to the limit."""
         for number in range(4):
             at = after(number * 1000)
             session = a_session(f"{number:012}", [f"B{number}"], opened_at=at, closes_at=at, teacher=7 + number % 2)
@@ -291,7 +293,7 @@ class StoreContract:
         assert [each.id for each in await store.sessions_of(7, 1)] == [f"{2:012}"]
 
     async def test_changed_at_once(self, store: Store) -> None:
-        """Changes of one session at once are all there after it."""
+        """Concurrent changes of one session are all stored."""
         session = await opened(store, a_session(rotate_seconds=20))
         extended, *given, reported = await asyncio.gather(
             store.extend(session.id, after(300)),
@@ -306,7 +308,7 @@ class StoreContract:
             assert await store.session_by_code(f"77777{number}", after(25)) is not None
 
     async def test_exact(self, store: Store) -> None:
-        """Times come back to the microsecond, and names as they are, whatever stands in them."""
+        """Times come back to the microsecond, and names unchanged, whatever characters they have."""
         odd = a_session(
             batches=["B/. $x\\\u0000" + "б" * 200],
             opened_at=NOW + timedelta(microseconds=1),
@@ -327,7 +329,7 @@ class StoreContract:
     # sheets and marks
 
     async def test_sheet_of(self, store: Store) -> None:
-        """A student's sheet is found by the ID in any case; a stranger has none."""
+        """A student's sheet is found by the ID in any case; an unknown ID has none."""
         session = await opened(store)
         for spelling in ("CS-2-b01", "cs-2-B01"):
             sheet = await store.sheet_of(session.id, spelling)
@@ -336,7 +338,7 @@ class StoreContract:
         assert await store.sheet_of(session.id, "CS-3-b01") is None
 
     async def test_mark(self, store: Store) -> None:
-        """A mark raises its sheet's version once; checking in again changes nothing; the teacher's word counts more."""
+        """A mark increments its sheet's version; a second check-in changes nothing; the teacher's mark replaces it."""
         session = await opened(store)
         assert await store.mark(session.id, mark("cs-1-B00"), overwrite=False)
         assert not await store.mark(session.id, mark("CS-1-b00", Status.LATE), overwrite=False)
@@ -350,7 +352,7 @@ class StoreContract:
             await store.mark(session.id, mark("stranger"), overwrite=True)
 
     async def test_marks_at_once(self, store: Store) -> None:
-        """Of many marks at once none is lost: each is there, and the version has counted each."""
+        """Of many concurrent marks none is lost: each is stored, and the version counts each."""
         session = await opened(store, a_session(batches=["CS-1"]), students=30)
         marks = [mark(f"CS-1-b{number:02}") for number in range(30)]
         changed = await asyncio.gather(*(store.mark(session.id, each, overwrite=False) for each in marks * 2))
@@ -359,7 +361,7 @@ class StoreContract:
         assert (len(sheet.marks), sheet.version) == (30, 30)
 
     async def test_in_two_batches(self, store: Store) -> None:
-        """A student of two of a session's batches is marked in the first, and twice is harmless there, too."""
+        """A student in two of a session's batches is marked in the first one, once."""
         session = a_session()
         both = [replace(sheet, roster=(Enrolled("S-1", "Both", sheet.batch),)) for sheet in sheets_of(session)]
         assert await store.create_session(session, both, CODE, session.closes_at)
@@ -368,7 +370,7 @@ class StoreContract:
         assert [len(sheet.marks) for sheet in await store.sheets(session.id)] == [1, 0]
 
     async def test_acked(self, store: Store) -> None:
-        """A sheet is unacked until the LMS has its newest version; an older word never takes back a newer one."""
+        """A sheet is unacked until the LMS has its newest version; confirming an older version changes nothing."""
         session = await opened(store)
         await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
         assert {sheet.batch for sheet in await store.unacked()} == {"CS-1", "CS-2"}
@@ -380,11 +382,11 @@ class StoreContract:
         assert (one.acked_version, one.in_lms, other.acked_version) == (1, True, 0)
         await store.mark(session.id, mark("CS-1-b01"), overwrite=False)
         assert [sheet.version for sheet in await store.unacked()] == [2]
-        await store.acked(session.id, "CS-1", 1)  # the answer came after the next mark
+        await store.acked(session.id, "CS-1", 1)  # confirmed after the next mark
         assert [sheet.version for sheet in await store.unacked()] == [2]
 
     async def test_refused(self, store: Store) -> None:
-        """A refused sheet is not tried until somebody asks for it."""
+        """A refused sheet is not unacked until its refusal is cleared."""
         session = await opened(store, a_session(batches=["CS-1"]))
         await store.set_refused(session.id, "CS-1", "no such batch")
         assert await store.unacked() == []
@@ -393,7 +395,7 @@ class StoreContract:
         assert len(await store.unacked()) == 1
 
     async def test_in_lms(self, store: Store) -> None:
-        """That the LMS has a record is kept, whatever version it has."""
+        """It is stored that the LMS has a record, whatever its version."""
         session = await opened(store, a_session(batches=["CS-1"]))
         await store.set_in_lms(session.id, "CS-1")
         (sheet,) = await store.sheets(session.id)
@@ -402,7 +404,7 @@ class StoreContract:
     # check-ins
 
     async def test_check_in(self, store: Store) -> None:
-        """A check-in is begun once: whoever comes second gets the first one's."""
+        """A check-in is begun once: a second call returns the first one."""
         session = await opened(store)
         first = check_in(session)
         assert await store.begin_check_in(first) == first
@@ -412,7 +414,7 @@ class StoreContract:
         assert await store.check_ins(session.id) == [first]
 
     async def test_begun_at_once(self, store: Store) -> None:
-        """Of many accounts that begin one student's check-in at once, one does."""
+        """Of many accounts that begin one student's check-in at once, one succeeds."""
         session = await opened(store)
         begun = await asyncio.gather(
             *(store.begin_check_in(check_in(session, person=person)) for person in range(2001, 2009))
@@ -420,17 +422,17 @@ class StoreContract:
         assert len({each.telegram_id for each in begun}) == 1
 
     async def test_move(self, store: Store) -> None:
-        """A step is taken by the first who takes it; all that belongs to it is written with it."""
+        """A step is changed by the first call only, and the other fields are written with it."""
         session = await opened(store)
         first = await store.begin_check_in(check_in(session))
-        confirm = replace(first, step=Step.CONFIRM, distance=12.25, accuracy=8.0, note="n", updated_at=after(20))
-        moved = await asyncio.gather(*(store.move_check_in(confirm, {Step.PLACE}) for _ in range(5)))
+        confirm = replace(first, step=CheckInStep.CONFIRM, distance=12.25, accuracy=8.0, note="n", updated_at=after(20))
+        moved = await asyncio.gather(*(store.move_check_in(confirm, {CheckInStep.PLACE}) for _ in range(5)))
         assert sorted(moved) == [False] * 4 + [True]
         assert await store.check_in(session.id, "CS-1-b00") == confirm
-        assert not await store.move_check_in(check_in(session, "CS-1-b02"), {Step.PLACE})
+        assert not await store.move_check_in(check_in(session, "CS-1-b02"), {CheckInStep.PLACE})
 
     async def test_latest(self, store: Store) -> None:
-        """An account's newest check-in is found, over sessions."""
+        """An account's newest check-in is found across sessions."""
         assert await store.latest_check_in(2001) is None
         one = await opened(store)
         other = await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
@@ -443,22 +445,22 @@ class StoreContract:
     # faces
 
     async def test_face_of_a_check_in(self, store: Store) -> None:
-        """A face's check comes back as it was given, to the microsecond and in any time zone, and None as None."""
+        """A face check comes back unchanged, to the microsecond and from any time zone, and None as None."""
         session = await opened(store)
         none = await store.begin_check_in(check_in(session, "CS-1-b01", 2002))
         first = await store.begin_check_in(check_in(session))
-        asked = replace(first, step=Step.FACE, face=FaceCheck(("up", "right"), after(20)))
-        assert await store.move_check_in(asked, {Step.PLACE})
+        asked = replace(first, step=CheckInStep.FACE, face=FaceCheck(("up", "right"), after(20)))
+        assert await store.move_check_in(asked, {CheckInStep.PLACE})
         assert await store.check_in(session.id, "CS-1-b00") == asked
         east = timezone(timedelta(hours=5))
         sent = in_queue(session, "CS-1-b00", 2001, after(30.000001).astimezone(east))
-        assert await store.move_check_in(sent, {Step.FACE})
+        assert await store.move_check_in(sent, {CheckInStep.FACE})
         assert await store.check_in(session.id, "CS-1-b00") == sent
         assert await store.check_in(session.id, "CS-1-b01") == none
         assert none.face is None
 
     async def test_checking(self, store: Store) -> None:
-        """The notes in the queue are found over all sessions by when Telegram had them, in whatever time zone."""
+        """The notes in the queue of all sessions come in the order of their sending, in any time zone."""
         assert await store.checking() == []
         one, other = await opened(store), await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
         west = timezone(timedelta(hours=-7))
@@ -468,11 +470,11 @@ class StoreContract:
         for each in (third, first, second, check_in(one, "CS-1-b02", 2004)):
             await store.begin_check_in(each)
         assert await store.checking() == [first, second, third]
-        await store.move_check_in(replace(second, step=Step.DONE), {Step.CHECKING})
+        await store.move_check_in(replace(second, step=CheckInStep.DONE), {CheckInStep.CHECKING})
         assert await store.checking() == [first, third]
 
     async def test_consent(self, store: Store) -> None:
-        """What a person said last is kept: to which wording, when, and also that they declined."""
+        """A person's last answer is stored: to which wording, when, and also a refusal."""
         assert await store.consent(2001) is None
         await store.set_consent(Consent(2001, True, after(1)))
         await store.set_consent(Consent(2002, True, after(1)))
@@ -481,7 +483,7 @@ class StoreContract:
         assert await store.consent(2002) == Consent(2002, True, after(1))
 
     async def test_template(self, store: Store) -> None:
-        """A template comes back byte by byte for the ID in any case; a new one takes its place."""
+        """A template comes back byte for byte for the ID in any case; a new one replaces it."""
         assert await store.template("S-1") is None
         sealed = bytes(range(256)) * 8
         await store.save_template(Template("S-1", "local", '"etag"', b"", after(1)))
@@ -490,7 +492,7 @@ class StoreContract:
         assert await store.template("S-2") is None
 
     async def test_end_of_term(self, store: Store) -> None:
-        """Templates and consents from before the term's end go, by name; those from after it stay."""
+        """Templates and consents from before the term's end are deleted, and their IDs returned; newer ones stay."""
         for name, person, seconds in (("S-2", 2002, 1), ("S-1", 2001, 2), ("S-3", 2003, 60)):
             await store.save_template(Template(name, "local", "t", b"sealed", after(seconds)))
             await store.set_consent(Consent(person, True, after(seconds)))
@@ -500,22 +502,24 @@ class StoreContract:
         assert [await store.consent(person) is None for person in (2001, 2002, 2003)] == [True, True, False]
 
     async def test_note(self, store: Store) -> None:
-        """A recording belongs to the check that used it first, which may use it again; to no other."""
+        """A recording belongs to the check that used it first, which may use it again; no other check may."""
         assert await store.claim_note("hash-1", "session/S-1/55", NOW)
         assert await store.claim_note("hash-1", "session/S-1/55", after(60))
         assert not await store.claim_note("hash-1", "session/S-2/56", after(60))
         assert await store.claim_note("hash-2", "session/S-2/56", after(60))
 
     async def test_note_at_once(self, store: Store) -> None:
-        """Of many checks that use one recording at once, one gets it."""
+        """Of many checks that claim one recording at once, one succeeds."""
         claims = await asyncio.gather(*(store.claim_note("hash-1", f"check {number}", NOW) for number in range(8)))
         assert sorted(claims) == [False] * 7 + [True]
 
     async def test_face_forgotten(self, store: Store) -> None:
-        """Who deletes their data takes consent and template along, but not those of others."""
+        """Deleting a student's data deletes consent and template, but not those of others."""
         session = await opened(store)
         await store.bind(Binding(2001, "S-1", NOW))
-        await store.begin_check_in(check_in(session, "CS-1-b00", 2001))  # an ID of theirs before a teacher undid it
+        await store.begin_check_in(
+            check_in(session, "CS-1-b00", 2001)
+        )  # an earlier ID of the account, which a teacher has freed
         await store.claim_note("hash-1", "session/S-1/55", NOW)
         for name in ("s-1", "CS-1-b00", "S-2"):
             await store.save_template(Template(name, "local", "t", b"sealed", NOW))
@@ -525,12 +529,12 @@ class StoreContract:
         assert [await store.template(name) is None for name in ("S-1", "CS-1-b00", "S-2")] == [True, True, False]
         assert await store.consent(2001) is None
         assert await store.consent(2002) is not None
-        assert not await store.claim_note("hash-1", "session/S-2/56", after(60))  # else it could be lent by deleting
+        assert not await store.claim_note("hash-1", "session/S-2/56", after(60))  # else deleting would allow lending it
 
-    # who is who
+    # bindings
 
     async def test_binding(self, store: Store) -> None:
-        """The first check-in binds account and ID, one to one, in any case; again it is harmless."""
+        """An account and an ID are bound one to one, in any case; binding them again is harmless."""
         binding = Binding(2001, "S-001", NOW)
         assert await store.binding_of(2001) is None
         assert await store.bind(binding) == binding
@@ -545,7 +549,7 @@ class StoreContract:
             await store.bind(Binding(2001, "S-002", NOW))
 
     async def test_bound_at_once(self, store: Store) -> None:
-        """Of many accounts for one ID, and many IDs for one account, one pair is bound."""
+        """Of many concurrent bindings of one ID, and of one account, one pair is bound."""
         pairs = [Binding(2001 + number, "S-001", NOW) for number in range(6)]
         pairs += [Binding(2001, f"S-{number:03}", NOW) for number in range(2, 6)]
         await asyncio.gather(*(store.bind(each) for each in pairs), return_exceptions=True)
@@ -556,7 +560,7 @@ class StoreContract:
         assert (await store.binding_for("S-001")) is not None
 
     async def test_unbind(self, store: Store) -> None:
-        """A teacher frees both account and ID; where nothing is bound there is nothing to undo."""
+        """Undoing a binding frees account and ID; without a binding it returns False."""
         await store.bind(Binding(2001, "S-001", NOW))
         assert await store.unbind("s-001", 7, after(10), "new phone")
         assert not await store.unbind("s-001", 7, after(11), "again")
@@ -566,7 +570,7 @@ class StoreContract:
         await store.bind(Binding(2001, "S-002", after(12)))
 
     async def test_forgotten(self, store: Store) -> None:
-        """Who deletes their data is unknown, but ID and account can't be lent by it; a teacher frees them."""
+        """After a student's data are deleted, ID and account can't get another binding until a teacher frees them."""
         session = await opened(store)
         await store.bind(Binding(2001, "CS-1-b00", NOW))
         await store.begin_check_in(check_in(session))
@@ -577,7 +581,9 @@ class StoreContract:
         assert await store.binding_for("CS-1-b00") is None
         assert await store.is_taken("cs-1-b00")
         assert await store.check_ins(session.id) == []
-        assert await store.wrong_tries(2001, "other", after(-60)) == WrongTries(1, 0)  # else one could guess on and on
+        assert await store.wrong_tries(2001, "other", after(-60)) == WrongTries(
+            1, 0
+        )  # else deleting would allow endless guessing
         assert (await store.sheets(session.id))[0].status_of("CS-1-b00") is Status.PRESENT
         for lent in (Binding(2002, "CS-1-b00", NOW), Binding(2001, "CS-1-b01", NOW), Binding(2001, "CS-1-b00", NOW)):
             with pytest.raises(BoundOtherwise):
@@ -589,7 +595,7 @@ class StoreContract:
     # tries
 
     async def test_tries(self, store: Store) -> None:
-        """Wrong tries count for the account, and for the ID by whomever, within the window."""
+        """Wrong tries are counted by account, and by ID for all accounts, within the window."""
         for person, student_id, seconds in ((2001, "S-1", 0), (2001, "S-2", 10), (2002, "s-1", 20)):
             await store.add_wrong_try(person, student_id, after(seconds))
         assert await store.wrong_tries(2001, "S-1", after(-1)) == WrongTries(2, 2)
@@ -597,7 +603,7 @@ class StoreContract:
         assert await store.wrong_tries(2003, "S-9", after(-1)) == WrongTries(0, 0)
 
     async def test_tries_in_a_session(self, store: Store) -> None:
-        """Tries on all IDs of a session's rosters count together, but those of accounts that are in it by now."""
+        """Tries for all IDs of a session are counted together, except by accounts that have checked in there."""
         session = await opened(store)
         tries = ((2001, "cs-1-B00", 0), (2002, "CS-1-b01", 10), (2002, "CS-1-b00", 20), (2003, "no such", 30))
         for person, student_id, seconds in tries:
@@ -610,7 +616,7 @@ class StoreContract:
     # history and cleaning
 
     async def test_history(self, store: Store) -> None:
-        """A teacher's history has the ended sessions with their sheets, newest first, since a date."""
+        """A teacher's history since a date has the ended sessions with their sheets, newest first."""
         for number, date in enumerate(("2026-08-01", "2026-09-01", "2026-09-02")):
             at = after(number * 1000)
             session = a_session(f"{number:012}", ["CS-1"], date=date, opened_at=at, closes_at=at)
@@ -623,7 +629,7 @@ class StoreContract:
         assert await store.history(8, "2026-01-01") == []
 
     async def test_attended(self, store: Store) -> None:
-        """A student's own history has each ended session of their rosters, newest first, with the mark or None."""
+        """A student's history has each ended session with the student on a roster, newest first, with any mark."""
         for number in range(3):
             at = after(number * 1000)
             session = a_session(f"{number:012}", ["CS-1"], date=f"2026-09-0{number + 1}", opened_at=at, closes_at=at)
@@ -639,7 +645,7 @@ class StoreContract:
         assert await store.attended("stranger", 10) == []
 
     async def test_clean(self, store: Store) -> None:
-        """What is over is deleted: tries of an hour ago, and old finished sessions whole; the rest stays."""
+        """Cleaning deletes tries older than an hour, and old finished sessions with all their data; the rest stays."""
         old, young = await opened(store), await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
         for session in (old, young):
             await store.mark(session.id, mark(f"{session.batches[0]}-b00"), overwrite=False)
@@ -657,6 +663,6 @@ class StoreContract:
         assert await store.attended("CS-1-b00", 10) == []
         assert await store.session(young.id) is not None  # its final report is still to come
         assert await store.wrong_tries(2001, "S-1", after(-60)) == WrongTries(1, 1)
-        await opened(store, a_session("d" * 12, ["CS-1"]), code="555555")  # its place is free again
+        await opened(store, a_session("d" * 12, ["CS-1"]), code="555555")  # its lesson is free again
         assert await store.claim_note("old", "check 2", after(7300))
         assert not await store.claim_note("young", "check 2", after(7300))

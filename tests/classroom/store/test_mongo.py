@@ -1,7 +1,7 @@
-"""The store in MongoDB: the contract against a server of its protocol, and what only a server can do to it.
+"""The store in MongoDB: the contract against a server of its protocol, and the faults that only a server can have.
 
-mongo-java-server stands in for MongoDB. It does not delete by TTL indexes, knows no passwords and is no replica set:
-here it is shown that those indexes are made, and refusals are answered by a server made for that.
+mongo-java-server stands in for MongoDB. It does not delete by TTL indexes, has no passwords and is not a replica set:
+these tests show that the indexes are created, and refusals are tested with converted errors.
 """
 
 import asyncio
@@ -22,27 +22,37 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from classroom.composition import Lateness, health_part, open_when_there
-from classroom.domain.sessions import FaceCheck, Step
+from classroom.domain.sessions import CheckInStep, FaceCheck
 from classroom.store import Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
 from core.encryption import Cipher, EncryptionKeyError
-from core.health import Reports
+from core.health import HealthReports
 from tests.classroom.store.contract import CODE, NOW, StoreContract, a_session, after, mark, opened, sheets_of
 from tests.servers import ROOT, mongo_server
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
-# Closed at the moment when it connects anew, pymongo leaves that socket to the garbage collector.
-may_leave_a_socket = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 OTHER_KEY = "YW5vdGhlci1rZXktb2YtMzItYnl0ZXMtZm9yLXRlc3Q="
+
+
+# Closed at the moment when it connects anew, pymongo leaves that socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collected() -> Iterator[None]:
+    """Collect pymongo's sockets here, where the warning is ignored, not in the test of another module."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
 def mongo_uri() -> Iterator[str]:
-    """Serve one MongoDB; each test has a database of its own in it."""
+    """Serve one MongoDB; each test has its own database in it."""
     with mongo_server() as uri:
         yield uri
 
@@ -55,7 +65,7 @@ def database() -> str:
 
 @pytest.fixture
 async def store(mongo_uri: str, database: str) -> AsyncIterator[Store]:
-    """Give an open, empty store."""
+    """Yield an open, empty store."""
     store = MongoStore(mongo_uri, database, Cipher(KEY))
     await store.open()
     yield store
@@ -64,7 +74,7 @@ async def store(mongo_uri: str, database: str) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def documents(mongo_uri: str, database: str) -> AsyncIterator[AsyncDatabase[Document]]:
-    """Give the store's documents as they are."""
+    """Yield the database with the store's raw documents."""
     async with AsyncMongoClient[Document](mongo_uri) as client:
         yield client[database]
 
@@ -74,7 +84,7 @@ class TestMongoStore(StoreContract):
 
 
 async def test_two_processes_at_once(store: Store, mongo_uri: str, database: str) -> None:
-    """Two stores that open one database at once both work, and what one decides the other sees."""
+    """Stores that open one database at once all work and see each other's changes."""
     async with AsyncExitStack() as stack:
         others = [MongoStore(mongo_uri, database, Cipher(KEY)) for _ in range(2)]
         await asyncio.gather(*(other.open() for other in others))
@@ -87,7 +97,7 @@ async def test_two_processes_at_once(store: Store, mongo_uri: str, database: str
 
 
 async def test_indexes(store: Store, documents: AsyncDatabase[Document]) -> None:
-    """Races are decided by unique indexes, and MongoDB itself deletes wrong tries after an hour."""
+    """Unique indexes decide races, and a TTL index deletes wrong tries after an hour."""
     unique = {
         f"{name}.{index['key'][0][0]}"
         for name in ("sessions", "bindings")
@@ -108,7 +118,7 @@ async def test_no_secret_in_the_documents(store: Store, documents: AsyncDatabase
 
 
 async def test_another_key(store: Store, mongo_uri: str, database: str) -> None:
-    """With tokens there that no key fits the store does not open; with the old key beside the new one it does."""
+    """With tokens that no key can decrypt the store does not open; with the old key beside the new one it does."""
     await store.save_tokens(7, Tokens("a", "r", "p"))
     wrong = MongoStore(mongo_uri, database, Cipher(OTHER_KEY))
     with pytest.raises(EncryptionKeyError):
@@ -121,7 +131,7 @@ async def test_another_key(store: Store, mongo_uri: str, database: str) -> None:
 
 
 async def test_code_that_nobody_ended(store: Store) -> None:
-    """A code whose time is over is free for another session, also where its own session was never ended."""
+    """An expired code is free for another session, also if its own session was never ended."""
     session = await opened(store)
     other = a_session("b" * 12, ["CS-9"], opened_at=after(500), closes_at=after(620))
     assert await store.create_session(other, sheets_of(other), CODE, other.closes_at)
@@ -130,11 +140,11 @@ async def test_code_that_nobody_ended(store: Store) -> None:
 
 
 async def test_ended_while_opening(store: Store, documents: AsyncDatabase[Document]) -> None:
-    """The sheets of a session that never came to be are owed to nobody, and deleted an hour later."""
+    """The sheets of a session that was never stored are not written to the LMS, and deleted an hour later."""
     session = await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
     lost = a_session()
     await documents["marks"].insert_many([sheet_document(sheet, NOW) for sheet in sheets_of(lost)])
-    # this one was kept, and the process ended before it could say that its sheets are no drafts
+    # this session was stored, and the process stopped before it could mark its sheets as no drafts
     await documents["marks"].update_many({"session": session.id}, {"$set": {"draft_since": NOW.isoformat()}})
     assert {sheet.session for sheet in await store.unacked()} == {session.id}
     await opened(store, a_session("c" * 12))  # the lost one holds no lesson
@@ -145,7 +155,7 @@ async def test_ended_while_opening(store: Store, documents: AsyncDatabase[Docume
 
 
 async def test_migrations(mongo_uri: str, database: str, documents: AsyncDatabase[Document]) -> None:
-    """Documents of an old version are brought forward once; those of a newer program are refused."""
+    """Documents of an old version are migrated once; those of a newer program are refused."""
     old = MongoStore(mongo_uri, database, Cipher(KEY), migrations=[])
     await old.open()
     await old.close()
@@ -165,22 +175,22 @@ async def test_migrations(mongo_uri: str, database: str, documents: AsyncDatabas
 
 
 async def test_version_1(mongo_uri: str, database: str, documents: AsyncDatabase[Document]) -> None:
-    """Check-ins of version 1, from before faces, are read with no face, and take one from then on."""
+    """Check-ins of version 1, without faces, are read with no face and can then store one."""
     fixture = json.loads((ROOT / "tests" / "fixtures" / "classroom_mongo_v1.json").read_text(encoding="utf-8"))
     for name, kept in fixture.items():
         await documents[name].insert_many(kept)
     store = MongoStore(mongo_uri, database, Cipher(KEY))
     await store.open()
     one, other = await store.check_ins("a" * 12)
-    assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", Step.DONE, 12.25, None)
-    asked = replace(other, step=Step.FACE, face=FaceCheck(("left", "up"), after(30)))
-    assert await store.move_check_in(asked, {Step.REVIEW})
+    assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", CheckInStep.DONE, 12.25, None)
+    asked = replace(other, step=CheckInStep.FACE, face=FaceCheck(("left", "up"), after(30)))
+    assert await store.move_check_in(asked, {CheckInStep.REVIEW})
     assert await store.check_in("a" * 12, "CS-1-b01") == asked
     await store.close()
 
 
 async def test_strange_document(store: Store, documents: AsyncDatabase[Document]) -> None:
-    """A document that somebody else has changed is named, and not guessed at."""
+    """A document that another program has damaged is refused; the error names collection and field."""
     session = await opened(store)
     await documents["sessions"].update_one({"_id": session.id}, {"$unset": {"opened_at": ""}})
     with pytest.raises(StoreDamaged, match=r"'sessions'.*opened_at"):
@@ -197,7 +207,7 @@ async def test_strange_document(store: Store, documents: AsyncDatabase[Document]
     ],
 )
 async def test_wrong_uri(uri: str) -> None:
-    """An address that is none is refused for good, without showing it."""
+    """A malformed URI is refused permanently, without showing it."""
     store = MongoStore(uri, "lms_database", Cipher(KEY), patience=0.5)
     with pytest.raises(StoreRefused) as refused:
         await store.open()
@@ -206,7 +216,7 @@ async def test_wrong_uri(uri: str) -> None:
 
 
 async def test_closed(mongo_uri: str, database: str) -> None:
-    """A store that is closed says so as one that can't be reached."""
+    """A closed store raises the same error as an unreachable one."""
     store = MongoStore(mongo_uri, database, Cipher(KEY))
     await store.open()
     await store.close()
@@ -215,11 +225,11 @@ async def test_closed(mongo_uri: str, database: str) -> None:
 
 
 async def test_gone_and_back(tmp_path: Path, database: str) -> None:
-    """While MongoDB is gone each method says soon to try again, without the password; then it works by itself."""
-    patience, file = 0.5, str(tmp_path / "mongo")
+    """While MongoDB is gone each method soon raises StoreUnavailable; afterwards the store works again by itself."""
+    file = str(tmp_path / "mongo")
     with mongo_server("--file", file) as uri:
         port = uri.rpartition(":")[2]
-        store = MongoStore(uri, database, Cipher(KEY), patience=patience)
+        store = MongoStore(uri, database, Cipher(KEY), patience=0.5)
         await store.open()
         session = await opened(store, a_session(batches=["CS-1"]))
         assert await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
@@ -229,10 +239,9 @@ async def test_gone_and_back(tmp_path: Path, database: str) -> None:
         store.create_session(a_session("b" * 12), [], "111111", after(120)),
         store.unacked(),
     ):
-        since = time.monotonic()
         with pytest.raises(StoreUnavailable):
-            await ask
-        assert time.monotonic() - since < patience + 5
+            async with asyncio.timeout(PATIENCE):
+                await ask
     with mongo_server("--file", file, "--port", port):
         (sheet,) = await store.sheets(session.id)
         assert (len(sheet.marks), sheet.version) == (1, 1)
@@ -241,45 +250,39 @@ async def test_gone_and_back(tmp_path: Path, database: str) -> None:
 
 
 async def test_a_class_at_once(store: Store) -> None:
-    """Hundreds who ask at the same moment wait for their turns; none is sent away."""
+    """Hundreds of concurrent calls wait for their turns; none fails."""
     session = await opened(store, a_session(batches=["CS-1"]), students=300)
     marks = [store.mark(session.id, mark(f"CS-1-b{number:02}"), overwrite=False) for number in range(300)]
     assert all(await asyncio.gather(*marks))
 
 
-@may_leave_a_socket
 async def test_gone_for_a_class(database: str) -> None:
-    """Where MongoDB is gone, hundreds who ask are told so together, not one time limit after the other."""
+    """While MongoDB is gone, hundreds of calls fail together, not one time limit after the other."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=0.5)
+        store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=3)
         since = time.monotonic()
         answers = await asyncio.gather(*(store.open() for _ in range(200)), return_exceptions=True)
         assert {type(answer) for answer in answers} == {StoreUnavailable}
-        assert time.monotonic() - since < 8  # 200 by tens would be 10 s
+        assert time.monotonic() - since < 50  # 200 by tens would be 60 s
         await store.close()
-        gc.collect()
 
 
-@may_leave_a_socket
 async def test_health(database: str) -> None:
-    """A store that does not answer is named in the health report in time, and asks for no restart."""
+    """A store that does not answer is named in the health report in time and does not cause a restart."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=2.5)
+        store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=8)
         opening = asyncio.create_task(store.open())
         await asyncio.wait({opening}, timeout=0.1)  # it is connecting
-        since = time.monotonic()
         part = await health_part([], store, Lateness())
-        assert time.monotonic() - since < 4
+        assert not opening.done()  # the report did not wait for the store's own time limit
         assert (part.failing, part.degraded) == ([], ["the classroom's store does not answer: see the log"])
         opening.cancel()
         await asyncio.wait({opening})
         await store.close()
-        gc.collect()
 
 
-@may_leave_a_socket
 async def test_gone_at_the_start(database: str) -> None:
-    """Where nothing listens the store says to try again; neither address nor password is in the text."""
+    """If nothing listens the store raises StoreUnavailable, with neither address nor password in the text."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         uri = f"mongodb://person:secret@127.0.0.1:{nobody.getsockname()[1]}/?authSource=admin"
@@ -288,43 +291,39 @@ async def test_gone_at_the_start(database: str) -> None:
             await store.open()
     assert not re.search(r"secret|127", str(gone.value))
     await store.close()
-    gc.collect()
 
 
-@may_leave_a_socket
 async def test_waited_for(database: str) -> None:
-    """A MongoDB that is up later than the classroom is waited for, and named in the health report meanwhile."""
-    reports = Reports()
+    """The classroom waits for a MongoDB that starts later, and names it in the health report meanwhile."""
+    reports = HealthReports()
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
     store = MongoStore(f"mongodb://127.0.0.1:{port}", database, Cipher(KEY), patience=0.3)
     opening = asyncio.create_task(open_when_there(store, reports, every=0.1))
-    assert not (await asyncio.wait({opening}, timeout=0.6))[0]
-    assert (await reports.report())["problems"] == ["the classroom waits for its store: see the log"]
+    async with asyncio.timeout(PATIENCE):
+        while (await reports.report())["problems"] != ["the classroom waits for its store: see the log"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert not opening.done()
     with mongo_server("--port", str(port)):
-        await asyncio.wait_for(opening, 60)
+        await asyncio.wait_for(opening, PATIENCE)
         assert await store.unfinished() == []
         await store.close()
-    gc.collect()
 
 
-@may_leave_a_socket
 async def test_silent(database: str) -> None:
-    """A server that takes connections and never answers is given up in bounded time."""
+    """A server that accepts connections and never answers is given up in bounded time."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"mongodb://127.0.0.1:{silent.getsockname()[1]}"
         store = MongoStore(uri, database, Cipher(KEY), patience=0.5)
-        since = time.monotonic()
         with pytest.raises(StoreUnavailable):
-            await store.open()
-        assert time.monotonic() - since < 10
+            async with asyncio.timeout(PATIENCE):
+                await store.open()
         await store.close()
-        gc.collect()
 
 
 async def test_password(mongo_uri: str, database: str) -> None:
-    """A sign-in that the server does not take is refused for good, without showing the password."""
+    """A refused sign-in is a permanent error, without the password in its text."""
     store = MongoStore(mongo_uri.replace("//", "//person:secret@"), database, Cipher(KEY))
     with pytest.raises((StoreRefused, StoreDamaged)) as refused:
         await store.open()
@@ -333,7 +332,7 @@ async def test_password(mongo_uri: str, database: str) -> None:
 
 
 async def test_old_tries_are_not_counted(store: Store) -> None:
-    """Tries count by when they were made, whether MongoDB has deleted the old ones yet or not."""
+    """Old tries are not counted, whether MongoDB has deleted them yet or not."""
     await store.add_wrong_try(2001, "S-1", NOW)
     tries = await store.wrong_tries(2001, "S-1", NOW + timedelta(microseconds=1))
     assert (tries.by_account, tries.on_student_id) == (0, 0)

@@ -1,4 +1,4 @@
-"""What MongoDB's errors mean for who asks: try again, let the operator look, or a setting is wrong."""
+"""How MongoDB's errors are converted: temporary, damaged data, or a wrong setting."""
 
 import pytest
 from bson.errors import BSONError
@@ -40,7 +40,7 @@ def refused(code: int, labels: list[str] | None = None) -> errors.OperationFailu
     ],
 )
 def test_kinds(error: errors.PyMongoError | BSONError, kind: type[StoreError]) -> None:
-    """Each error is told as the kind that it is, in one line, without what MongoDB or its driver wrote."""
+    """Each error is converted to its kind, with a text of one line that has nothing of MongoDB's or the driver's."""
     found = as_store_error(error)
     assert type(found) is kind
     assert "secret" not in str(found)
@@ -48,10 +48,10 @@ def test_kinds(error: errors.PyMongoError | BSONError, kind: type[StoreError]) -
 
 
 def test_names_that_cant_be_looked_up() -> None:
-    """A name server that is down is tried again; a name that is not there is a wrong setting."""
+    """A name server that is down is temporary; an unknown host name is a wrong setting."""
 
     class NoNameservers(Exception):
-        """Plays dnspython's."""
+        """Stands for dnspython's."""
 
     for context, kind in ((NoNameservers(), StoreUnavailable), (None, StoreRefused)):
         error = errors.ConfigurationError(SECRET)

@@ -1,4 +1,4 @@
-"""The store in a SQLite file: the contract, and what only a file can suffer."""
+"""The store in a SQLite file: the contract, and the faults that only a file can have."""
 
 import asyncio
 import os
@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from classroom.domain.sessions import FaceCheck, Sheet, Step
+from classroom.domain.sessions import CheckInStep, FaceCheck, Sheet
 from classroom.store import Store, StoreDamaged, StoreUnavailable, Tokens
-from classroom.store.schema import MIGRATIONS
+from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
+from tests import children
 from tests.classroom.store.contract import TEACHER, StoreContract, after, opened
 from tests.servers import ROOT
 
@@ -29,7 +30,7 @@ KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    """Give an open, empty store."""
+    """Yield an open, empty store."""
     store = SqliteStore(tmp_path / "store.sqlite3", Cipher(KEY))
     await store.open()
     yield store
@@ -41,7 +42,7 @@ class TestSqliteStore(StoreContract):
 
 
 async def test_over_a_restart(tmp_path: Path) -> None:
-    """What was kept is there after closing and opening, in a file for its owner alone; no secret stands in it."""
+    """Data survive closing and opening, in a file only its owner can read, which contains no plain secret."""
     file = tmp_path / "store.sqlite3"
     store = SqliteStore(file, Cipher(KEY))
     await store.open()
@@ -59,7 +60,7 @@ async def test_over_a_restart(tmp_path: Path) -> None:
 
 
 async def test_closed(tmp_path: Path) -> None:
-    """A store that is closed says so as one that can't be reached."""
+    """A closed store raises the same error as an unreachable one."""
     store = SqliteStore(tmp_path / "store.sqlite3", Cipher(KEY))
     await store.open()
     await store.close()
@@ -68,7 +69,7 @@ async def test_closed(tmp_path: Path) -> None:
 
 
 async def test_damaged(tmp_path: Path) -> None:
-    """A file that is no database is refused, and left as it is."""
+    """A file that is not a database is refused and not changed."""
     file = tmp_path / "store.sqlite3"
     file.write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreDamaged, match=r"store\.sqlite3"):
@@ -80,14 +81,14 @@ async def test_newer(tmp_path: Path) -> None:
     """A schema from a newer program is refused."""
     file = tmp_path / "store.sqlite3"
     connection = sqlite3.connect(file)
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
     connection.close()
     with pytest.raises(StoreDamaged, match="knows"):
         await SqliteStore(file, Cipher(KEY)).open()
 
 
 async def test_version_1(tmp_path: Path) -> None:
-    """A store of version 1, from before faces, comes forward with all that it kept, and takes faces from then on."""
+    """A store of version 1, without faces, is migrated with all its data and then stores faces."""
     file = tmp_path / "store.sqlite3"
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v1.sql").read_text(encoding="utf-8"))
@@ -96,19 +97,36 @@ async def test_version_1(tmp_path: Path) -> None:
     assert await store.teacher(7) == TEACHER
     assert await store.tokens(7) == Tokens("a1", "r1", "p1")
     one, other = await store.check_ins("a" * 12)
-    assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", Step.DONE, 12.25, None)
-    assert (other.student_id, other.step, other.face) == ("CS-1-b01", Step.REVIEW, None)
+    assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", CheckInStep.DONE, 12.25, None)
+    assert (other.student_id, other.step, other.face) == ("CS-1-b01", CheckInStep.REVIEW, None)
     sheet = (await store.sheets("a" * 12))[0]
     assert (sheet.version, list(sheet.marks), len(sheet.roster)) == (1, ["CS-1-b00"], 2)
     assert await store.checking() == []
-    asked = replace(other, step=Step.FACE, face=FaceCheck(("left", "up"), after(30)))
-    assert await store.move_check_in(asked, {Step.REVIEW})
+    asked = replace(other, step=CheckInStep.FACE, face=FaceCheck(("left", "up"), after(30)))
+    assert await store.move_check_in(asked, {CheckInStep.REVIEW})
     assert await store.check_in("a" * 12, "CS-1-b01") == asked
     await store.close()
     again = SqliteStore(tmp_path / "new.sqlite3", Cipher(KEY))
     await again.open()
     await again.close()
     assert schema(file) == schema(tmp_path / "new.sqlite3")
+
+
+async def test_version_2(tmp_path: Path) -> None:
+    """A store of version 2, from before each owner of tables had a version of its own, keeps what it has."""
+    file = tmp_path / "store.sqlite3"
+    store = SqliteStore(file, Cipher(KEY))
+    await store.open()
+    session = await opened(store)
+    await store.close()
+    new = schema(file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("DROP TABLE schema_versions; PRAGMA user_version = 2;")
+    again = SqliteStore(file, Cipher(KEY))
+    await again.open()
+    assert await again.session(session.id) == session
+    await again.close()
+    assert schema(file) == new
 
 
 def schema(file: Path) -> set[tuple[str, str]]:
@@ -118,12 +136,12 @@ def schema(file: Path) -> set[tuple[str, str]]:
 
 
 async def test_another_writer(tmp_path: Path) -> None:
-    """Where nothing can be written now the store says to try again, and what was there can still be read."""
+    """While writing is impossible the store raises StoreUnavailable, and its data can still be read."""
     store = SqliteStore(tmp_path / "store.sqlite3", Cipher(KEY))
     await store.open()
     session = await opened(store)
     limit = sqlite3.connect(tmp_path / "store.sqlite3")
-    limit.execute("BEGIN IMMEDIATE")  # another writer that does not let go, as a backup tool may be
+    limit.execute("BEGIN IMMEDIATE")  # another writer that keeps its lock, such as a backup tool
     with pytest.raises(StoreUnavailable):
         await store.save_teacher(TEACHER)
     assert await store.session(session.id) == session
@@ -137,7 +155,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from classroom.store.sqlite import SqliteStore
-from encryption import Cipher
+from core.encryption import Cipher
 from tests.classroom.store.contract import a_session, mark, opened
 
 async def main():
@@ -154,12 +172,11 @@ asyncio.run(main())
 
 
 def test_killed(tmp_path: Path) -> None:
-    """Of a writer that is killed every acknowledged mark is there, with a version that has counted it."""
+    """After a writer was killed, every acknowledged mark is stored and counted in the version."""
     file = tmp_path / "store.sqlite3"
     acknowledged = []
-    with subprocess.Popen(
+    with children.start(
         [sys.executable, "-c", WRITER, str(file), KEY],
-        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,

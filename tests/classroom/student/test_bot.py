@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from classroom.domain.sessions import Mark, Status, Step
+from classroom.domain.sessions import CheckInStep, Mark, Status
 from classroom.store import Store
 from tests.classroom.running import ROOM, STUDENTS, TEACHERS, Run, Student, Teacher
 from tests.e2e.people import Telegram, eventually, labels
@@ -280,7 +280,7 @@ class TestTold:
             await store.mark(session.id, Mark("S1234567", Status.PRESENT, check_in.updated_at), overwrite=False)
             rejected = await store.check_in(session.id, "S004")
             assert rejected is not None
-            assert await store.move_check_in(replace(rejected, step=Step.REJECTED), {Step.CONFIRM})
+            assert await store.move_check_in(replace(rejected, step=CheckInStep.REJECTED), {CheckInStep.CONFIRM})
 
         run.changes_store(marks_and_rejects)
         run.starts()

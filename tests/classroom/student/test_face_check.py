@@ -1,4 +1,4 @@
-"""The face's part of a check-in, as students and teachers see it in their Telegram."""
+"""Face checks as students and teachers see them in Telegram."""
 
 import asyncio
 import sqlite3
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.health import Reports
+from core.health import HealthReports
 from tests.classroom.face_fakes import FakeEngine, FakePhotos, Recording, note
 from tests.classroom.running import STUDENTS, TEACHERS, RunningClock, Teacher, classroom, its_telegram, rosters
 from tests.e2e.people import Telegram, eventually, labels
@@ -25,14 +25,14 @@ ROSTER = {
 
 
 class Run:
-    """The classroom with a fake engine, which can be ended and started anew on the same data."""
+    """The classroom with a fake engine, which can be restarted on the same data."""
 
     def __init__(self, stack: ExitStack, folder: Path, url: str, clock: RunningClock) -> None:
         self._stack, self.folder, self._url, self._clock = stack, folder, url, clock
-        self.engine, self.photos, self.reports = FakeEngine(), FakePhotos(), Reports()
+        self.engine, self.photos, self.reports = FakeEngine(), FakePhotos(), HealthReports()
 
     def start(self, **changes: Any) -> None:
-        """Start it, after ending it."""
+        """Start or restart it."""
         self._stack.close()
         fakes = {"engine": self.engine, "photos": self.photos, "reports": self.reports}
         settings = {"face_engine": "local"} | changes
@@ -43,14 +43,14 @@ class Run:
         self._stack.close()
 
     def kept(self, what: str) -> list[Any]:
-        """Return what the store has of something, by SQL."""
+        """Return rows of the store, by SQL."""
         with closing(sqlite3.connect(self.folder / "classroom" / "store.sqlite3")) as connection:
             return connection.execute(what).fetchall()
 
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it."""
+    """A Telegram with both bots."""
     telegram = its_telegram(telegram_url)
     yield telegram
     telegram.http.close()
@@ -58,13 +58,13 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 
 @pytest.fixture
 def clock() -> RunningClock:
-    """Give the clock."""
+    """The clock."""
     return RunningClock()
 
 
 @pytest.fixture
 def run(tmp_path: Path, telegram: Telegram, clock: RunningClock) -> Iterator[Run]:
-    """Give the classroom, running."""
+    """The running classroom."""
     rosters(tmp_path, ROSTER)
     with ExitStack() as stack:
         run = Run(stack, tmp_path, telegram.url, clock)
@@ -75,7 +75,7 @@ def run(tmp_path: Path, telegram: Telegram, clock: RunningClock) -> Iterator[Run
 
 @pytest.fixture
 def teacher(run: Run, telegram: Telegram) -> Teacher:
-    """Give a teacher who is signed in."""
+    """A teacher who is signed in."""
     teacher = Teacher(telegram, 7001, "+77010000001")
     teacher.signs_in()
     return teacher
@@ -83,13 +83,13 @@ def teacher(run: Run, telegram: Telegram) -> Teacher:
 
 @pytest.fixture
 def code(teacher: Teacher) -> str:
-    """Give the code of an open session."""
+    """The code of an open session."""
     return teacher.opens("CS-1")
 
 
 @pytest.fixture
 def student(code: str, telegram: Telegram) -> Recording:
-    """Give a student who is asked for consent."""
+    """A student who is asked for consent."""
     student = Recording(telegram, 2001)
     student.comes(code)
     student.sees("your teacher sees two pictures")
@@ -98,7 +98,7 @@ def student(code: str, telegram: Telegram) -> Recording:
 
 @pytest.fixture
 def challenged(student: Recording) -> Recording:
-    """Give a student who has agreed, and has the challenge."""
+    """A student with a challenge."""
     student.agrees()
     return student
 
@@ -109,7 +109,7 @@ def of_the_bot(student: Recording) -> list[str]:
 
 
 def rejected(run: Run) -> bool:
-    """Say whether the first student's check-in was let in no further."""
+    """Say whether the first student's check-in is rejected."""
     return bool(run.kept("SELECT 1 FROM check_ins WHERE student_id = 'S001' AND step = 'rejected'"))
 
 
@@ -117,7 +117,7 @@ class TestWay:
     """From the consent to the mark."""
 
     def test_four_messages(self, student: Recording, telegram: Telegram, run: Run) -> None:
-        """Code, place, consent that becomes the challenge, acknowledgement that becomes the mark: four messages."""
+        """A check-in has four messages: code, place, consent and challenge in one, acknowledgement and mark in one."""
         question = student.sees("Now your face")
         assert labels(question) == ["I Agree", "Without My Face"]
         assert question["photo"]
@@ -138,7 +138,7 @@ class TestWay:
         assert telegram.refused_calls() == []
 
     def test_what_the_engine_gets(self, challenged: Recording, run: Run) -> None:
-        """The engine gets the note as it was sent, the two motions that were asked for, and the photo's template."""
+        """The engine gets the note as sent, the two motions of the challenge, and the photo's template."""
         asked = challenged.sees("Record a round video")["text"]
         challenged.records()
         challenged.sees("Attendance marked")
@@ -150,7 +150,7 @@ class TestWay:
         assert template.startswith(b"template of ")
 
     def test_consent_is_asked_once(self, challenged: Recording, run: Run, teacher: Teacher) -> None:
-        """In the next lesson the challenge comes at once, with the picture that Telegram has already, and no upload."""
+        """In the next lesson the challenge comes at once, without asking for consent or making a template again."""
         challenged.records()
         challenged.sees("Attendance marked")
         teacher.says("/start")
@@ -162,7 +162,7 @@ class TestWay:
         assert run.engine.templates == 1
 
     def test_place_in_the_queue(self, challenged: Recording, code: str, telegram: Telegram, run: Run) -> None:
-        """Who comes while others are checked hears at once how many are before."""
+        """The acknowledgement has the number of notes before this one."""
         run.engine.goes_on.clear()
         challenged.records()
         challenged.sees("Received.")
@@ -176,7 +176,7 @@ class TestWay:
             each.sees("Attendance marked")
 
     def test_late(self, student: Recording, teacher: Teacher, clock: RunningClock) -> None:
-        """A note from after the session's end makes late, however long before it the code and the place were."""
+        """A note sent after the session's end is late, even if code and place came earlier."""
         clock.forward(-3)  # Telegram's dates are whole seconds: the note's has to be after the end
         teacher.taps("Close Now")
         teacher.sees("Closed at")
@@ -185,28 +185,28 @@ class TestWay:
         assert "Status: late" in student.sees("Attendance marked")["text"]
 
     def test_no_photo(self, challenged: Recording, run: Run, teacher: Teacher) -> None:
-        """Who has no ID photo is told so, and is the teacher's to confirm."""
+        """Without an ID photo the student is told so, and the teacher confirms."""
         run.photos.photos["S001"] = None
         challenged.records()
-        challenged.sees("There is no ID photo of you to compare with")
+        challenged.sees("There is no ID photo of you for the comparison")
         teacher.taps("Check One by One")
         teacher.sees("no usable ID photo")
         teacher.taps("Accept A. Student")
         challenged.sees("Attendance marked")
 
     def test_photo_unusable(self, challenged: Recording, run: Run) -> None:
-        """Whose ID photo can't be compared with hears that, which is no failure of theirs."""
+        """With an unusable ID photo the student is told so."""
         run.photos.photos["S001"] = b"unusable"
         challenged.records()
-        challenged.sees("Your ID photo can't be compared with")
+        challenged.sees("Your ID photo can't be used for the comparison")
 
 
 class TestWithout:
-    """Those who give no face."""
+    """Check-ins without a face check."""
 
     @pytest.mark.parametrize("agreed", [False, True], ids=["declines", "can't"])
     def test_teacher_confirms(self, student: Recording, teacher: Teacher, agreed: bool) -> None:
-        """Who declines, or can't make the motions, is the teacher's to confirm, by name, and in four messages too."""
+        """After declining, or without the motions, the teacher confirms by name, in four messages too."""
         if agreed:
             student.agrees()
         student.taps("I Can't Do This" if agreed else "Without My Face")
@@ -217,8 +217,8 @@ class TestWithout:
         student.sees("Attendance marked")
         assert len(of_the_bot(student)) == 4
 
-    def test_declined_is_asked_anew(self, student: Recording, run: Run) -> None:
-        """That somebody declined is kept with its time, and nothing of a face is."""
+    def test_declined(self, student: Recording, run: Run) -> None:
+        """A refusal is stored, and no face data is."""
         student.taps("Without My Face")
         student.sees("Your teacher has to confirm")
         assert run.kept("SELECT telegram_id, given FROM consents") == [(2001, 0)]
@@ -226,13 +226,13 @@ class TestWithout:
 
 
 class TestRefused:
-    """Messages that are no answer to the challenge."""
+    """Messages that do not answer the challenge."""
 
     @pytest.mark.parametrize(
-        ("content", "said"),
+        ("content", "text"),
         [
             ({"video_note": note("90"), "forwarded": True}, "A forwarded video does not count."),
-            ({"video_note": note("90"), "via_bot": True}, "by way of another bot"),
+            ({"video_note": note("90"), "via_bot": True}, "sent through another bot"),
             ({"video_note": note("90", duration=1)}, "too short: at least 2 seconds"),
             ({"video_note": note("90", duration=61)}, "too long: at most 60 seconds"),
             ({"video_note": note("90", file_size=20 * 1024 * 1024 + 1)}, "too large: at most 20 MB"),
@@ -241,10 +241,10 @@ class TestRefused:
         ],
         ids=["forwarded", "via bot", "short", "long", "large", "video", "photo"],
     )
-    def test_each_its_own_answer(self, challenged: Recording, content: dict[str, Any], said: str, run: Run) -> None:
-        """Each is refused with its own reason and costs no try; the right one counts afterwards."""
+    def test_each_its_own_answer(self, challenged: Recording, content: dict[str, Any], text: str, run: Run) -> None:
+        """Each is refused with its own reason and costs no try; a right note counts afterwards."""
         video = challenged.sends(**content)
-        challenged.sees(said)
+        challenged.sees(text)
         if "video_note" in content:
             eventually("the video is gone", lambda: all(m["message_id"] != video for m in challenged.screen()))
         challenged.records()
@@ -252,7 +252,7 @@ class TestRefused:
         assert len(run.engine.examined) == 1
 
     def test_late(self, student: Recording, clock: RunningClock, run: Run, telegram: Telegram) -> None:
-        """After the minute a note is too late; a new challenge can be had in its place, and a note for that counts."""
+        """A note after the minute is too late; a new challenge replaces it, and a note for that one counts."""
         clock.forward(-65)
         student.agrees()
         student.records()
@@ -266,13 +266,13 @@ class TestRefused:
         assert telegram.unanswered_taps() == []
 
     def test_run_out(self, challenged: Recording, clock: RunningClock, code: str) -> None:
-        """A challenge that has run out is said to have when the code is sent again, with the way to the next one."""
+        """Sending the code again shows that the challenge has expired, with a button for the next one."""
         clock.forward(61)
         challenged.says(code)
         assert labels(challenged.sees("The time for this video is over.")) == ["New Challenge", "I Can't Do This"]
 
     def test_repeated(self, challenged: Recording, code: str, telegram: Telegram) -> None:
-        """A recording that somebody sent before is refused, whoever sends it again."""
+        """A recording sent before is refused from anybody."""
         recording = note("90")
         challenged.sends(video_note=recording)
         challenged.sees("Attendance marked")
@@ -283,20 +283,20 @@ class TestRefused:
         friend.sees("This video was sent before")
 
     def test_before_the_consent(self, student: Recording, run: Run) -> None:
-        """A note that comes before the consent is not looked at: the question is put again."""
+        """A note before the consent is not examined: the question is repeated."""
         student.records()
         eventually("the question again", lambda: student.counts("Now your face") == 2)
         assert (run.engine.examined, run.engine.templates) == ([], 0)
 
     def test_without_a_check_in(self, code: str, telegram: Telegram) -> None:
-        """A video of somebody who has not sent a code is told what comes first."""
+        """A video without a check-in is answered with the first step."""
         student = Recording(telegram, 2001)
         student.says("/start")
         student.records()
         student.sees("No check-in waits for a video.")
 
     def test_three_run_out(self, challenged: Recording, clock: RunningClock, run: Run, teacher: Teacher) -> None:
-        """Who lets three challenges run out is the teacher's to confirm."""
+        """After three expired challenges the teacher confirms."""
         run.start(checkin_grace_seconds=900)
         for given in (2, 3):
             clock.forward(61)
@@ -310,10 +310,10 @@ class TestRefused:
         challenged.sees("Your teacher has to confirm")
 
     def test_early_wish(self, challenged: Recording, run: Run, telegram: Telegram) -> None:
-        """While a challenge runs another one can't be had, so nobody picks theirs."""
+        """While a challenge is valid there is no other one, so nobody can choose."""
         before = run.kept("SELECT json_extract(face, '$.motions') FROM check_ins")
         challenged.taps("New Challenge")
-        eventually("an answer", lambda: "still runs" in str(telegram.get("/taps")))
+        eventually("an answer", lambda: "is still valid" in str(telegram.get("/taps")))
         assert run.kept("SELECT json_extract(face, '$.motions') FROM check_ins") == before
 
 
@@ -321,30 +321,30 @@ class TestTries:
     """What is counted as a try."""
 
     @pytest.mark.parametrize(
-        ("shows", "said"),
+        ("shows", "text"),
         [
             ("30", "could not match your face"),
             ("broken", "can't be read"),
             ("no face", "No face was found"),
-            ("two faces", "two faces in it"),
+            ("two faces", "two faces in the video"),
             ("cut", "not in view all the time"),
-            ("not followed", "not those that were asked for"),
+            ("not followed", "not the motions of the challenge"),
             ("flat", "I did not see the motions clearly"),
         ],
     )
-    def test_retry_then_pass(self, challenged: Recording, shows: str, said: str) -> None:
-        """A failed try is said with its reason and a new challenge, in the acknowledgement's place; then it passes."""
+    def test_retry_then_pass(self, challenged: Recording, shows: str, text: str) -> None:
+        """A failed try replaces the acknowledgement with its reason and a new challenge; the next try passes."""
         challenged.records(shows)
-        again = challenged.sees(said)
+        again = challenged.sees(text)
         assert "Record a round video" in again["text"]
         challenges = [each for each in challenged.screen() if "Record a round video" in (each["text"] or "")]
-        assert [bool(each["buttons"]) for each in challenges] == [False, True]  # the one before can't be taken for it
+        assert [bool(each["buttons"]) for each in challenges] == [False, True]  # the last one has no buttons
         challenged.records()
         assert challenged.sees("Attendance marked")["message_id"] == again["message_id"]
         assert len(of_the_bot(challenged)) == 4
 
     def test_retry_then_fail(self, challenged: Recording, run: Run, teacher: Teacher, code: str) -> None:
-        """After the one retry it is over: said with the reason, on the teacher's board, and for the code as well."""
+        """After the one retry the check-in is rejected: shown with the reason, on the board, and for the code."""
         challenged.records("30")
         challenged.sees("could not match your face")
         challenged.records("no face")
@@ -359,16 +359,16 @@ class TestTries:
 
 
 class TestUnclear:
-    """A match that a person has to look at."""
+    """Results that the teacher reviews."""
 
-    @pytest.mark.parametrize(("button", "said"), [("Accept", "Attendance marked"), ("Reject", "did not accept")])
+    @pytest.mark.parametrize(("button", "text"), [("Accept", "Attendance marked"), ("Reject", "did not accept")])
     def test_teacher_decides(
-        self, challenged: Recording, teacher: Teacher, run: Run, button: str, said: str, telegram: Telegram
+        self, challenged: Recording, teacher: Teacher, run: Run, button: str, text: str, telegram: Telegram
     ) -> None:
-        """The teacher sees both pictures and decides; then they are gone from the chat and from the disk."""
+        """The teacher sees both pictures and decides; then they are deleted from chat and disk."""
         challenged.records("67")
         challenged.sees("Your teacher has to look at your check-in")
-        pictures = teacher.sees("Alike by 67 %.")
+        pictures = teacher.sees("Similarity: 67 %.")
         assert "<b>A. Student</b> S001" in pictures["html"]
         assert labels(pictures) == ["Accept", "Reject"]
         file = pictures["photo"][-1]["file_id"]
@@ -377,37 +377,37 @@ class TestUnclear:
         assert len(shown) < 60_000
         teacher.sees("A. Student S001: the face is not surely the same")
         teacher.taps(button)
-        challenged.sees(said)
-        eventually("the pictures are gone", lambda: teacher.counts("Alike by") == 0)
+        challenged.sees(text)
+        eventually("the pictures are gone", lambda: teacher.counts("Similarity:") == 0)
         assert list((run.folder / "classroom" / "reviews").iterdir()) == []
         assert telegram.unanswered_taps() == []
 
     def test_decided_on_the_list(self, challenged: Recording, teacher: Teacher) -> None:
-        """Where the teacher decides on the list, the pictures go as well."""
+        """A decision on the list deletes the pictures too."""
         challenged.records("67")
-        teacher.sees("Alike by 67 %.")
+        teacher.sees("Similarity: 67 %.")
         teacher.taps("Check One by One")
         teacher.taps("Accept A. Student")
         challenged.sees("Attendance marked")
-        eventually("the pictures are gone", lambda: teacher.counts("Alike by") == 0)
+        eventually("the pictures are gone", lambda: teacher.counts("Similarity:") == 0)
 
     def test_marked_by_hand(self, challenged: Recording, teacher: Teacher) -> None:
-        """Where the teacher marks by hand instead, the pictures go as well."""
+        """A mark by hand deletes the pictures too."""
         challenged.records("67")
-        teacher.sees("Alike by 67 %.")
+        teacher.sees("Similarity: 67 %.")
         teacher.taps("Mark by Hand")
         teacher.taps("A. Student: absent")
         teacher.taps("Present")
         teacher.taps("No Reason")
         challenged.sees("Your teacher has marked you: present")
-        eventually("the pictures are gone", lambda: teacher.counts("Alike by") == 0)
+        eventually("the pictures are gone", lambda: teacher.counts("Similarity:") == 0)
 
 
 class TestTroubles:
-    """What comes in between."""
+    """Interruptions."""
 
     def test_restart(self, challenged: Recording, run: Run, telegram: Telegram, code: str) -> None:
-        """Notes in the queue when the process ends are checked by the next one, and each is told once."""
+        """Notes in the queue at the end of the process are checked by the next one, and reported once."""
         second = Recording(telegram, 2002)
         second.comes(code, "S002")
         second.agrees()
@@ -423,7 +423,7 @@ class TestTroubles:
             assert len(of_the_bot(each)) == 4
 
     def test_hand_mark_during_the_check(self, challenged: Recording, run: Run, teacher: Teacher) -> None:
-        """A hand mark during the check wins over what the check finds, and the video is deleted all the same."""
+        """A mark by hand during the check overrides the result, and the video is still deleted."""
         run.engine.goes_on.clear()
         video = challenged.records("90")
         challenged.sees("Received.")
@@ -440,7 +440,7 @@ class TestTroubles:
         assert challenged.counts("Attendance marked") == 0
 
     def test_deleted(self, challenged: Recording, run: Run, telegram: Telegram) -> None:
-        """/delete_me names the face, and deletes template, consent and key; a note in the queue is dropped with it."""
+        """/delete_me mentions the face, and deletes template, consent and key; a note in the queue is dropped."""
         challenged.records("30")
         challenged.sees("could not match your face")
         keys = run.folder.parent / f"{run.folder.name}-secrets" / "faces"
@@ -461,7 +461,7 @@ class TestTroubles:
         assert not any("video_note" in message for message in challenged.screen())
 
     def test_cancelled(self, challenged: Recording, run: Run, teacher: Teacher) -> None:
-        """A session that is cancelled during the check leaves nothing in the queue and no video in the chat."""
+        """A session cancelled during a check leaves nothing in the queue and no video in the chat."""
         run.engine.goes_on.clear()
         video = challenged.records()
         received = challenged.sees("Received.")["message_id"]
@@ -474,7 +474,7 @@ class TestTroubles:
         assert run.kept("SELECT * FROM marks") == []
 
     def test_old_buttons(self, challenged: Recording, telegram: Telegram) -> None:
-        """Buttons of a check-in that has gone on, and those of another person's, are answered and change nothing."""
+        """Buttons of a finished check-in are answered and change nothing."""
         challenged.records()
         challenged.sees("Attendance marked")
         challenged.taps("I Can't Do This")
@@ -483,7 +483,7 @@ class TestTroubles:
         assert challenged.counts("Attendance marked") == 1
 
     def test_another_ones_button(self, student: Recording, telegram: Telegram, run: Run, code: str) -> None:
-        """A forged tap for a session in which somebody has no check-in is answered, and consents to nothing."""
+        """A forged tap without a check-in is answered, and stores no consent."""
         session = run.kept("SELECT session FROM check_ins")[0][0]
         stranger = Recording(telegram, 2002)
         stranger.says("/start")
@@ -494,7 +494,7 @@ class TestTroubles:
         assert run.kept("SELECT * FROM consents") == []
 
     def test_twice(self, student: Recording, telegram: Telegram, run: Run) -> None:
-        """A second tap on the consent leaves the challenge that was given."""
+        """A second tap on the consent does not change the challenge."""
         student.agrees()
         motions = run.kept("SELECT face FROM check_ins")
         session = run.kept("SELECT session FROM check_ins")[0][0]
@@ -505,17 +505,17 @@ class TestTroubles:
         assert run.kept("SELECT face FROM check_ins") == motions
 
     def test_what_a_crash_left_out(self, challenged: Recording, run: Run, teacher: Teacher, code: str) -> None:
-        """What a process decided and could not say is said by the next one: the retry, the pictures, the deletion."""
+        """Messages and deletions that a crash prevented are done by the next process."""
         video = challenged.records("67")
         challenged.sees("Your teacher has to look")
-        teacher.sees("Alike by 67 %.")
+        teacher.sees("Similarity: 67 %.")
         run.stop()
-        for side in ("student", "teacher"):  # as where it ended right after the step
-            with closing(sqlite3.connect(run.folder / "classroom" / f"{side}.sqlite3")) as ledger:
-                ledger.execute(
+        for side in ("student", "teacher"):  # as after a crash right after the step
+            with closing(sqlite3.connect(run.folder / "classroom" / f"{side}.sqlite3")) as database:
+                database.execute(
                     "DELETE FROM told WHERE key LIKE 'face:%' OR key LIKE 'video:%' OR key LIKE 'pictures:%'"
                 )
-                ledger.commit()
+                database.commit()
         before = len(of_the_bot(challenged))
         run.start()
         teacher.taps("Check One by One")
@@ -525,7 +525,7 @@ class TestTroubles:
         assert all(message["message_id"] != video for message in challenged.screen())
 
     def test_lost_by_telegram(self, challenged: Recording, run: Run, telegram: Telegram) -> None:
-        """A note that Telegram has lost costs no try: a new challenge, and the next note counts."""
+        """A note that Telegram has lost costs no try: there is a new challenge, and the next note counts."""
         telegram.call("/faults", kind="400", method="getFile", bot=STUDENTS)
         challenged.records()
         assert "Record a round video" in challenged.sees("Telegram has lost your video.")["text"]
@@ -534,12 +534,12 @@ class TestTroubles:
         assert len(of_the_bot(challenged)) == 4
 
     def test_end_of_term(self, challenged: Recording, run: Run, clock: RunningClock) -> None:
-        """When the term has ended templates, consents and keys go, and nothing else."""
+        """After the end of the term templates, consents and keys are deleted, and nothing else."""
         challenged.records()
         challenged.sees("Attendance marked")
         assert len(run.kept("SELECT * FROM templates")) == 1
         run.stop()
-        clock.forward(190 * 86_400)  # over an end in any case: there are two a year
+        clock.forward(190 * 86_400)  # past the end of a term: there are two a year
         run.start(retention_days=365)
         eventually("they are gone", lambda: run.kept("SELECT * FROM templates") == [])
         assert run.kept("SELECT * FROM consents") == []
@@ -548,7 +548,7 @@ class TestTroubles:
         eventually("the key is gone", lambda: list(keys.glob("*.key")) == [])
 
     def test_health(self, challenged: Recording, run: Run) -> None:
-        """The health report has the queue, and how long checks, the writes to the LMS and answers take."""
+        """The health report has the queue, and the durations of checks, writes to the LMS and answers."""
         run.engine.goes_on.clear()
         challenged.records()
         challenged.sees("Received.")

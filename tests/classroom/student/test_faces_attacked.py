@@ -1,4 +1,4 @@
-"""Faces where things come in between: IDs set free, data deleted, another engine at the next start, broken folders."""
+"""Face checks with interruptions: unbound IDs, deleted data, another engine at the next start, broken folders."""
 
 import os
 import sqlite3
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 
 class Scene:
-    """A running class with a fake engine, and whoever is in it."""
+    """A running class with a fake engine, a teacher and students."""
 
     def __init__(self, stack: ExitStack, folder: Path, telegram: Telegram) -> None:
         self.telegram, self.clock = telegram, RunningClock()
@@ -31,14 +31,14 @@ class Scene:
         self.code = self.teacher.opens("CS-1")
 
     def challenged(self, number: int = 2001, student_id: str = "S001") -> Recording:
-        """Return a student who has agreed, and has the challenge."""
+        """Return a student with a challenge."""
         student = Recording(self.telegram, number)
         student.comes(self.code, student_id)
         student.agrees()
         return student
 
     def in_queue(self, number: int = 2001, student_id: str = "S001") -> Recording:
-        """Return a student whose note is being examined until the engine goes on."""
+        """Return a student whose note stays in the engine."""
         self.run.engine.goes_on.clear()
         student = self.challenged(number, student_id)
         student.records()
@@ -46,15 +46,15 @@ class Scene:
         return student
 
     def unclear(self, number: int = 2001, student_id: str = "S001") -> Recording:
-        """Return a student whose pictures the teacher has to look at."""
+        """Return a student whose pictures the teacher has to compare."""
         student = self.challenged(number, student_id)
         student.records("67")
         student.sees("Your teacher has to look")
-        self.teacher.sees("Alike by 67 %.")
+        self.teacher.sees("Similarity: 67 %.")
         return student
 
     def frees(self) -> None:
-        """Have the teacher free the first student's ID."""
+        """Let the teacher unbind the first student's ID."""
         self.teacher.taps("Mark by Hand")
         self.teacher.taps("A. Student: absent")
         self.teacher.taps("Free Telegram Account")
@@ -62,22 +62,22 @@ class Scene:
         eventually("it is free", lambda: not self.run.kept("SELECT 1 FROM bindings WHERE folded = 's001'"))
 
     def steps(self) -> dict[str, str]:
-        """Return how far each check-in is."""
+        """Return the step of each check-in."""
         return dict(self.run.kept("SELECT student_id, step FROM check_ins"))
 
     def no_video(self, student: Recording) -> None:
-        """Wait until no video is in a chat."""
+        """Wait until a chat has no video."""
         eventually("no video stays", lambda: not any("video_note" in message for message in student.screen()))
 
     def no_pictures(self) -> None:
-        """Wait until the teacher has no pictures, and the disk neither."""
-        eventually("the pictures are gone", lambda: self.teacher.counts("Alike by") == 0)
+        """Wait until no pictures are in the teacher's chat or on disk."""
+        eventually("the pictures are gone", lambda: self.teacher.counts("Similarity:") == 0)
         eventually("none is on the disk", lambda: not self.pictures.is_dir() or not list(self.pictures.iterdir()))
 
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it."""
+    """A Telegram with both bots."""
     telegram = its_telegram(telegram_url)
     yield telegram
     telegram.http.close()
@@ -85,7 +85,7 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 
 @pytest.fixture
 def scene(tmp_path: Path, telegram: Telegram) -> Iterator[Scene]:
-    """Give a class with an open session."""
+    """A class with an open session."""
     rosters(tmp_path, ROSTER)
     with ExitStack() as stack:
         scene = Scene(stack, tmp_path, telegram)
@@ -94,10 +94,10 @@ def scene(tmp_path: Path, telegram: Telegram) -> Iterator[Scene]:
 
 
 class TestSetFree:
-    """A teacher undoes that an account is the student's."""
+    """A teacher unbinds a student ID from its account."""
 
     def test_while_it_is_checked(self, scene: Scene) -> None:
-        """The account's note counts no more and its video goes; whoever has the ID next is marked by their own."""
+        """The account's note no longer counts, its video is deleted; the next account with this ID sends its own."""
         stranger = scene.in_queue()
         scene.frees()
         scene.no_video(stranger)
@@ -111,7 +111,7 @@ class TestSetFree:
         assert stranger.counts("Attendance marked") == 0
 
     def test_before_the_note(self, scene: Scene) -> None:
-        """With the challenge on the screen the account can go on no more: neither by a note nor by a button."""
+        """With a challenge on the screen the account can't continue, neither by a note nor by a button."""
         stranger = scene.challenged()
         scene.frees()
         eventually("it is free", lambda: scene.steps() == {"S001": "place"})
@@ -123,14 +123,14 @@ class TestSetFree:
         assert scene.run.engine.examined == []
 
     def test_in_review(self, scene: Scene) -> None:
-        """The pictures go: the button below them would accept whoever has the ID next."""
+        """The pictures are deleted: their button would accept the next account with this ID."""
         scene.unclear()
         scene.frees()
         scene.no_pictures()
         assert scene.steps() == {"S001": "place"}
 
     def test_in_another_session(self, scene: Scene) -> None:
-        """Where the ID was set free elsewhere, too, a note in the queue marks nobody."""
+        """If the ID was unbound by way of another session, a note in the queue marks nobody."""
         student = scene.in_queue()
         with closing(sqlite3.connect(scene.run.folder / "classroom" / "store.sqlite3")) as store, store:
             store.execute("DELETE FROM bindings")
@@ -144,13 +144,13 @@ class TestDeleted:
     """/delete_me in each state."""
 
     def deletes(self, student: Recording) -> None:
-        """Have a student's data deleted."""
+        """Delete a student's data."""
         student.says("/delete_me")
         student.taps("Yes, Delete")
         student.sees("Your data is deleted.")
 
     def test_with_the_challenge(self, scene: Scene) -> None:
-        """Buttons and notes are of no use any more; with the teacher's word all begins anew, the consent, too."""
+        """Buttons and notes no longer work; with the teacher's permission all begins again, the consent too."""
         student = scene.challenged()
         self.deletes(student)
         student.taps("I Can't Do This")
@@ -169,7 +169,7 @@ class TestDeleted:
         student.sees("Attendance marked")
 
     def test_in_review(self, scene: Scene) -> None:
-        """The pictures go from the teacher's chat, and the key of the template goes."""
+        """The pictures in the teacher's chat and the key of the template are deleted."""
         student = scene.unclear()
         self.deletes(student)
         scene.no_pictures()
@@ -177,7 +177,7 @@ class TestDeleted:
         assert scene.run.kept("SELECT * FROM templates") == []
 
     def test_after_the_id_was_set_free(self, scene: Scene) -> None:
-        """The key goes also where the account is nobody's any more."""
+        """The key is deleted even if the account is no longer bound."""
         student = scene.unclear()
         scene.frees()
         scene.no_pictures()
@@ -186,10 +186,10 @@ class TestDeleted:
 
 
 class TestAnotherEngine:
-    """FACE_ENGINE is another one at the next start."""
+    """FACE_ENGINE has another value at the next start."""
 
     def test_none(self, scene: Scene) -> None:
-        """Without an engine nobody waits for a check: the teacher confirms those who did, and pictures still go."""
+        """Without an engine the teacher confirms those who waited for a check, and pictures are still deleted."""
         unclear = scene.unclear(2003, "S003")
         asked = scene.challenged(2002, "S002")
         queued = scene.in_queue()
@@ -209,7 +209,7 @@ class TestAnotherEngine:
         assert len(scene.run.engine.examined) == 1
 
     def test_none_keeps_promises(self, scene: Scene) -> None:
-        """Without an engine /delete_me and the term's end still delete what is kept of faces."""
+        """Without an engine /delete_me and the end of the term still delete face data."""
         students = [scene.challenged(), scene.challenged(2002, "S002")]
         for student in students:
             student.records()
@@ -221,13 +221,13 @@ class TestAnotherEngine:
         students[0].sees("Your data is deleted.")
         assert len(list(scene.keys.glob("*.key"))) == 1
         scene.run.stop()
-        scene.clock.forward(190 * 86_400)  # over an end in any case: there are two a year
+        scene.clock.forward(190 * 86_400)  # past the end of a term: there are two a year
         scene.run.start(face_engine="none", retention_days=365)
         eventually("the last key is gone", lambda: list(scene.keys.glob("*.key")) == [])
         assert scene.run.kept("SELECT * FROM templates") == []
 
     def test_none_and_back(self, scene: Scene) -> None:
-        """With an engine again a new check-in is asked for the face, and who waits for the teacher goes on waiting."""
+        """With an engine again a new check-in has a face check, and those who wait for the teacher still wait."""
         asked = scene.challenged()
         scene.run.start(face_engine="none")
         asked.sees("Your teacher has to confirm")
@@ -240,7 +240,7 @@ class TestAnotherEngine:
         eventually("it is done", lambda: scene.steps() == {"S001": "confirm", "S002": "done"})
 
     def test_amazon(self, scene: Scene) -> None:
-        """A note for the server's own engine is not given to Amazon's: consent to that is asked for first."""
+        """A note for the local engine is not sent to Amazon's: consent for it is asked first."""
         student = scene.in_queue()
         scene.run.stop()
         scene.run.engine.goes_on.set()
@@ -256,10 +256,10 @@ class TestAnotherEngine:
 
 
 class TestInBetween:
-    """What else may come."""
+    """Other interruptions."""
 
     def test_a_second_video(self, scene: Scene) -> None:
-        """A second video during the check is told so, is not looked at, and does not stay in the chat."""
+        """A second video during the check is answered, not checked, and deleted from the chat."""
         student = scene.in_queue()
         student.records()
         student.sees("Your video is being checked")
@@ -269,7 +269,7 @@ class TestInBetween:
         assert len(scene.run.engine.examined) == 1
 
     def test_claimed_in_review(self, scene: Scene) -> None:
-        """Another account that claims the ID meanwhile does not keep the pictures in the teacher's chat."""
+        """A claim of the ID by another account does not keep the pictures in the teacher's chat."""
         student = scene.unclear()
         other = Recording(scene.telegram, 2002)
         other.says("/start")
@@ -280,7 +280,7 @@ class TestInBetween:
         scene.no_pictures()
 
     def test_cancelled_as_the_check_ends(self, scene: Scene) -> None:
-        """Where a check's end comes between the cancelling and the word of it, the student hears of it all the same."""
+        """If a check ends between the cancelling and its message, the student still gets the message."""
         student = scene.in_queue()
         received = student.sees("Received.")["message_id"]
         store = scene.run.folder / "classroom" / "store.sqlite3"
@@ -288,12 +288,12 @@ class TestInBetween:
             database.execute("UPDATE sessions SET cancelled = 1, ended_at = opened_at")
         scene.run.engine.goes_on.set()
         eventually("the check is over", lambda: scene.steps() == {"S001": "rejected"})
-        scene.teacher.taps("Mark by Hand")  # as the teacher's next tap does where the first was cut short
+        scene.teacher.taps("Mark by Hand")  # as the teacher's next tap does if the first was interrupted
         assert student.sees("Your teacher has cancelled")["message_id"] == received
         scene.no_video(student)
 
     def test_long_names(self, scene: Scene) -> None:
-        """Names and subjects of 300 characters that look like HTML fit everywhere, in the text of pictures, too."""
+        """Names and subjects of 300 characters that look like HTML fit everywhere, captions too."""
         scene.run.stop()
         rosters(scene.run.folder, {"CS-1": [("S001", "<b>&'" + "N" * 300)]}, subject="<i>&_*" + "S" * 300)
         scene.teacher.taps("Cancel Session")
@@ -312,13 +312,13 @@ class TestInBetween:
         student.sees("could not match your face")
         student.records("67")
         student.sees("Your teacher has to look")
-        scene.teacher.sees("Alike by 67 %.")
+        scene.teacher.sees("Similarity: 67 %.")
         scene.teacher.taps("Accept")
         student.sees("Attendance marked")
         assert scene.telegram.refused_calls() == []
 
     def test_reopened_while_it_is_checked(self, scene: Scene) -> None:
-        """A session that is closed and reopened during a check takes its outcome, once."""
+        """A session closed and reopened during a check gets its result once."""
         student = scene.in_queue()
         scene.teacher.taps("Close Now")
         scene.teacher.sees("Closed at")
@@ -329,7 +329,7 @@ class TestInBetween:
         assert student.counts("Attendance marked") == 1
 
     def test_a_folder_that_can_not_be_cleaned(self, scene: Scene) -> None:
-        """Something strange among the pictures does not end the classroom."""
+        """An unexpected entry in the pictures' folder does not end the classroom."""
         scene.run.stop()
         strange = scene.pictures / "strange"
         strange.mkdir(parents=True)
@@ -340,7 +340,7 @@ class TestInBetween:
         student.sees("Attendance marked")
 
     def test_forged(self, scene: Scene) -> None:
-        """Made-up data of buttons is answered and changes nothing."""
+        """Forged button data is answered and changes nothing."""
         student = scene.challenged()
         before: Any = scene.run.kept("SELECT * FROM check_ins")
         message = student.sees("Record a round video")["message_id"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from classroom.domain import face_policy as faces
-from classroom.domain.sessions import CheckIn, Step
+from classroom.domain.sessions import CheckIn, CheckInStep
 from classroom.store import Store
-from core.health import Reports
+from core.health import HealthReports
 from tests.classroom.face_fakes import FakeEngine, FakePhotos, Recording
 from tests.classroom.running import Run, RunningClock, Teacher, its_telegram, rosters
 from tests.e2e.people import Telegram, eventually, labels
@@ -32,7 +32,7 @@ class Scene:
         rosters(folder, ROSTER)
         self.telegram, self.folder, self.clock = telegram, folder, RunningClock()
         self.engine, self.photos = FakeEngine(), FakePhotos()
-        fakes = {"engine": self.engine, "photos": self.photos, "reports": Reports()}
+        fakes = {"engine": self.engine, "photos": self.photos, "reports": HealthReports()}
         self.run = Run(folder, telegram.url, self.clock, **fakes)
         self.run.starts(face_engine="local")
         self.teacher = Teacher(telegram, 7001, "+77010000001")
@@ -157,7 +157,7 @@ def test_many(tmp_path: Path, telegram: Telegram) -> None:
         now = scene.clock.now()
         for number, (student_id, _name) in enumerate(ROSTER["CS-2"]):
             waits = CheckIn(
-                session.id, student_id, 3000 + number, Step.CONFIRM, now, note=faces.TECHNICAL, distance=3.0
+                session.id, student_id, 3000 + number, CheckInStep.CONFIRM, now, note=faces.TECHNICAL, distance=3.0
             )
             await store.begin_check_in(waits)
 

@@ -1,4 +1,4 @@
-"""The pictures for a teacher's review, how notes are loaded, and the picture that shows how one is recorded."""
+"""Pictures for reviews, downloads of notes, and the picture of how to record one."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ SECRET = "1234567890:AAsecret"
 
 class TestSideBySide:
     def test_both(self) -> None:
-        """Both pictures stand beside each other, the first one left, and the whole is small."""
+        """Both pictures are side by side, the first one left, in a small file."""
         content = side_by_side(jpeg("red"), jpeg("blue"))
         with Image.open(io.BytesIO(content)) as picture:
             width = (picture.width - GAP) // 2
@@ -44,7 +44,7 @@ class TestSideBySide:
         assert len(content) < 30_000
 
     def test_upright_and_without_what_cameras_write(self) -> None:
-        """A picture that a camera laid on its side is turned, and nothing of what the camera wrote is passed on."""
+        """A picture is rotated by its EXIF data, and no metadata is passed on."""
         stream, exif = io.BytesIO(), Image.Exif()
         exif[0x0112], exif[0x010F] = 6, "A Camera"
         Image.new("RGB", (400, 200), "red").save(stream, "JPEG", exif=exif)
@@ -54,21 +54,21 @@ class TestSideBySide:
 
     @pytest.mark.parametrize("content", [b"", b"no picture", jpeg("red")[:200]])
     def test_no_picture(self, content: bytes) -> None:
-        """What is no picture is a ValueError, whichever of the two it is."""
+        """Content that is not a picture raises a ValueError."""
         with pytest.raises(ValueError, match="picture"):
             side_by_side(jpeg("red"), content)
 
 
 class TestFiles:
     async def test_sealed_until_sent(self, tmp_path: Path) -> None:
-        """On the disk the picture is sealed and nobody else's to read; once it is sent it is gone."""
+        """On disk the picture is encrypted and readable only by the owner; after sending it is deleted."""
         files = ReviewFiles(tmp_path / "reviews", Cipher(KEY))
         files.write("one", jpeg("red"), 67.2)
         (file,) = (tmp_path / "reviews").iterdir()
         assert jpeg("red")[:20] not in file.read_bytes()
         assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
         assert files.read("one") == (jpeg("red"), 67.2)
-        make = files.among(files_in(tmp_path))
+        make = files.or_else(files_in(tmp_path))
         assert await make(f"{REVIEW}one") == ("review.jpg", jpeg("red"))
         await files.on_sent("report.csv")
         await files.on_sent(f"{REVIEW}one")
@@ -76,13 +76,13 @@ class TestFiles:
         assert files.read("one") is None
 
     def test_another_key(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        """A picture that another key sealed is none, and that is in the log without its content."""
+        """A picture encrypted with another key is skipped, and logged without its content."""
         ReviewFiles(tmp_path, Cipher(KEY)).write("one", jpeg("red"), None)
         assert ReviewFiles(tmp_path, Cipher("b3RoZXItLWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM=")).read("one") is None
         assert "can't be read: EncryptionKeyError" in caplog.text
 
     def test_cleaned(self, tmp_path: Path) -> None:
-        """What could not be sent is deleted after its time."""
+        """Pictures that could not be sent are deleted after their time."""
         files = ReviewFiles(tmp_path / "reviews", Cipher(KEY))
         assert files.clean(datetime.now(UTC)) == 0
         files.write("one", jpeg("red"), None)
@@ -91,7 +91,7 @@ class TestFiles:
 
 
 class FakeFiles:
-    """A bot that has one file, or refuses it with what a test gives."""
+    """A bot with one file, or with the given errors."""
 
     def __init__(self, asked: TelegramError | int, loaded: TelegramError | bytes = b"note") -> None:
         self._asked, self._loaded = asked, loaded
@@ -114,7 +114,7 @@ class FakeFiles:
 
 class TestDownload:
     async def test_loaded(self) -> None:
-        """A note is loaded into memory."""
+        """A note is downloaded into memory."""
         assert await FakeFiles(4).load() == b"note"
 
     @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ class TestDownload:
 
 
 async def test_how_to_record(tmp_path: Path) -> None:
-    """The picture of how to record comes with the program, is small, and is what the drawing draws."""
+    """The picture of how to record is shipped, small, and has the size of the drawing."""
     made = await files_in(tmp_path, PICTURES)(ROUND_VIDEO)
     assert made is not None
     assert len(made[1]) < 30_000

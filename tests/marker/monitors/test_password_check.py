@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from core.clock import SystemClock
@@ -16,9 +15,11 @@ from portal.browser import Chromes
 from portal.limits import PortalLimits
 from portal.session import chrome_opener
 from portal.views import View
+from tests import children
 from tests.e2e.people import Portal
 from tests.marker.running import KEY
 from tests.portal.browsers import PASSWORD, USERNAME, chromes
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser]
 
@@ -47,23 +48,10 @@ class Places:
         self.taken -= 1
 
 
-def check(browsers: Chromes, portal: Portal, places: Places, within: float = 45.0) -> SignInCheck:
-    """Return a password check with real Chromes."""
-    opener = chrome_opener(browsers, portal.address, SystemClock(), Cipher(KEY))
+def check(browsers: Chromes, portal: Portal, places: Places, within: float = PATIENCE) -> SignInCheck:
+    """Give the trial over real Chromes."""
+    opener = chrome_opener(browsers, portal.address, SystemClock(), Cipher(KEY), PATIENCE)
     return SignInCheck(opener, browsers, PortalLimits(), portal.address, places.take, places.give_back, within)
-
-
-def left_over(profiles: Path) -> list[int]:
-    """Return the processes that still use one of these profiles."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            marked = process.environ().get("ATTENDANCE_PROFILE", "").startswith(str(profiles))
-            if marked and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
 
 
 def test_right_and_refused(portal: Portal, tmp_path: Path) -> None:
@@ -83,7 +71,7 @@ def test_right_and_refused(portal: Portal, tmp_path: Path) -> None:
     asyncio.run(both())
     assert [path.name for path in tmp_path.iterdir()] == [profile_name(USERNAME)]
     assert places.taken == 0
-    assert left_over(tmp_path) == []
+    assert children.browsers(tmp_path) == []
 
 
 def test_a_session_adopted_after_a_trial(portal: Portal, tmp_path: Path) -> None:
@@ -102,7 +90,7 @@ def test_a_session_adopted_after_a_trial(portal: Portal, tmp_path: Path) -> None
 
     asyncio.run(accepted())
     assert not (before / "of an earlier account").exists()
-    opener = chrome_opener(browsers, portal.address, SystemClock(), Cipher(KEY))
+    opener = chrome_opener(browsers, portal.address, SystemClock(), Cipher(KEY), PATIENCE)
     page = opener(profile_name(USERNAME), time.sleep)
     try:
         page.load(portal.address)
@@ -110,7 +98,7 @@ def test_a_session_adopted_after_a_trial(portal: Portal, tmp_path: Path) -> None
     finally:
         page.end()
     assert len(portal.events("signed_in")) == 1
-    assert left_over(tmp_path) == []
+    assert children.browsers(tmp_path) == []
 
 
 def test_a_trial_that_is_given_up_leaves_nothing(portal: Portal, tmp_path: Path) -> None:
@@ -129,5 +117,5 @@ def test_a_trial_that_is_given_up_leaves_nothing(portal: Portal, tmp_path: Path)
 
     asyncio.run(give_up())
     assert places.taken == 0
-    assert left_over(tmp_path) == []
+    assert children.browsers(tmp_path) == []
     assert list(tmp_path.iterdir()) == []

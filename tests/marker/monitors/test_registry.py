@@ -10,12 +10,13 @@ import pytest
 from cryptography.fernet import Fernet
 
 from core.encryption import Cipher
-from lessons.events import Event, State, Status, StatusEvent
+from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
 from marker.monitors.bridge import Bridge
 from marker.monitors.registry import MonitorRegistry, Started, StillRunning
 from monitor import AttendanceMonitor
 from portal.errors import SignInRefused
 from portal.lessons import Lesson
+from portal.session import PortalAccess
 from storage import Mode, NotRegistered, Storage, StorageUnavailable, Student
 from tests.fakes import ALGORITHMS, LOGIN, Disk, FakeClock, FakePortal, shows
 
@@ -39,7 +40,7 @@ class FakeMonitor:
     ) -> None:
         self.student, self.password, self.notes = student, password, list[str]()
         now = FakeClock().now()
-        self.status = Status(State.WATCHING, since=now, started=now)
+        self.status = MonitorStatus(MonitorState.WATCHING, since=now, started=now)
         self._on_lesson, self._on_status = on_lesson, on_status
         self._running = False
 
@@ -423,7 +424,7 @@ class TestHearing:
         house.storage.held = [False]
         house.storage.gate.clear()
         await asyncio.to_thread(house.made[0].end, Event.REFUSED)
-        assert await asyncio.to_thread(house.storage.waiting.wait, 20)
+        assert await asyncio.to_thread(house.storage.waiting.wait, 60)
         starting = asyncio.create_task(house.registry.start(AIDA))
         await asyncio.wait({starting}, timeout=0.2)  # it may have to wait for what is held up
         house.storage.gate.set()
@@ -489,7 +490,7 @@ class TestRestart:
         """A start during close leaves no monitor running."""
         house.storage.gate.clear()
         starting = asyncio.create_task(house.registry.start(AIDA))
-        assert await asyncio.to_thread(house.storage.waiting.wait, 20)
+        assert await asyncio.to_thread(house.storage.waiting.wait, 60)
         closing = asyncio.create_task(house.registry.close())
         await asyncio.sleep(0)
         house.storage.gate.set()
@@ -536,7 +537,7 @@ def real_registry(house: House, portal: FakePortal) -> MonitorRegistry:
         on_status: Callable[[str, StatusEvent], None],
     ) -> AttendanceMonitor:
         return AttendanceMonitor(
-            student.username, password, student.mode, on_lesson, on_status, open_portal=portal.opener
+            student.username, password, student.mode, on_lesson, on_status, portal=PortalAccess(portal.opener)
         )
 
     registry = MonitorRegistry(house.storage, make, house.bridge, 10)

@@ -1,1 +1,1 @@
-"""marker.tables."""
+"""Tests of marker.tables."""

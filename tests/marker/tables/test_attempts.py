@@ -1,4 +1,4 @@
-"""Wrong answers in the ledger: counted within a time, locked for a time, forgotten after a right one."""
+"""The table of wrong answers: counted within a time, locked for a time, deleted after a right one."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from core.sqlite import Database
 from marker.tables.attempts import Attempts, Rule
+from marker.tables.schema import SCHEMAS
 
 pytestmark = pytest.mark.unit
 
@@ -19,11 +20,11 @@ WHO = 2001
 
 @pytest.fixture
 def attempts() -> Attempts:
-    return Attempts(Database(":memory:"))
+    return Attempts(Database(":memory:", SCHEMAS))
 
 
 def lock(attempts: Attempts, at: datetime = NOW) -> datetime:
-    """Give as many wrong answers as lock, all at one moment."""
+    """Give the number of wrong answers that locks, all at one moment."""
     assert [attempts.wrong(RULE, WHO, at) for _ in range(RULE.most - 1)] == [None] * (RULE.most - 1)
     until = attempts.wrong(RULE, WHO, at)
     assert until is not None
@@ -40,7 +41,7 @@ def test_the_last_one_locks(attempts: Attempts) -> None:
 
 
 def test_wrong_while_locked(attempts: Attempts) -> None:
-    """What is wrong while the lock lasts makes it no longer, and does not count afterwards."""
+    """Wrong answers during a lock do not extend it, and do not count afterwards."""
     until = lock(attempts)
     for _ in range(RULE.most):
         assert attempts.wrong(RULE, WHO, NOW + timedelta(minutes=14)) == until
@@ -51,14 +52,14 @@ def test_wrong_while_locked(attempts: Attempts) -> None:
 
 @pytest.mark.parametrize(("after", "locks"), [(HOUR - SECOND, True), (HOUR, False)])
 def test_counted_within_an_hour(attempts: Attempts, after: timedelta, locks: bool) -> None:
-    """Wrong answers count together within an hour of the first; then the count begins anew."""
+    """Wrong answers within an hour of the first count together; then a new count begins."""
     attempts.wrong(RULE, WHO, NOW)
     attempts.wrong(RULE, WHO, NOW)
     assert (attempts.wrong(RULE, WHO, NOW + after) is not None) is locks
 
 
 def test_forgotten_after_a_right_one(attempts: Attempts) -> None:
-    """A right answer forgets the wrong ones before it, and a lock."""
+    """A right answer deletes the count of wrong ones, and a lock."""
     attempts.wrong(RULE, WHO, NOW)
     attempts.wrong(RULE, WHO, NOW)
     attempts.right(RULE, WHO)
@@ -68,7 +69,7 @@ def test_forgotten_after_a_right_one(attempts: Attempts) -> None:
 
 
 def test_counts_apart(attempts: Attempts) -> None:
-    """Each one's wrong answers count for themselves, and so do each rule's."""
+    """Wrong answers are counted separately for each person and each rule."""
     lock(attempts)
     other = Rule("person", RULE.most, RULE.within, RULE.locks)
     assert attempts.locked_until(RULE, 2002, NOW) is None
@@ -80,25 +81,25 @@ def test_counts_apart(attempts: Attempts) -> None:
 
 
 def test_over_a_restart(tmp_path: Path) -> None:
-    """Count and lock are there after a restart; the file does not name who was tried."""
+    """Count and lock survive a restart; the file does not contain the name of the account that was tried."""
     file = tmp_path / "ledger.sqlite3"
-    database = Database(file)
+    database = Database(file, SCHEMAS)
     for _ in range(2):
         assert Attempts(database).wrong(RULE, "a_student", NOW) is None
     database.close()
-    database = Database(file)
+    database = Database(file, SCHEMAS)
     until = Attempts(database).wrong(RULE, "a_student", NOW)
     assert until == NOW + RULE.locks
     database.close()
-    database = Database(file)
+    database = Database(file, SCHEMAS)
     assert Attempts(database).locked_until(RULE, "a_student", NOW) == until
     database.close()
     assert not any(b"a_student" in path.read_bytes() for path in tmp_path.iterdir())
 
 
 def test_cleaned() -> None:
-    """After a day the next wrong answer, whoever's, deletes what was counted."""
-    database = Database(":memory:")
+    """After a day the next wrong answer of anybody deletes the count."""
+    database = Database(":memory:", SCHEMAS)
     attempts = Attempts(database)
     lock(attempts)
     attempts.wrong(RULE, 2002, NOW + timedelta(days=1))

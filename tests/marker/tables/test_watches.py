@@ -1,4 +1,4 @@
-"""What the ledger keeps of monitors and of what was told."""
+"""The tables of monitoring states and of claims."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from core.sqlite import Database
+from marker.tables.schema import SCHEMAS
 from marker.tables.watches import Watch, Watches
-from telegram_app.claims import Told
+from telegram_app.claims import Claims
 
 pytestmark = pytest.mark.unit
 
@@ -16,21 +17,21 @@ NOW = datetime(2026, 9, 7, 4, 0, tzinfo=UTC)
 
 
 def test_over_a_restart(tmp_path: Path) -> None:
-    """Last check, last trouble and a skipped day are there after a restart."""
-    database = Database(tmp_path / "ledger.sqlite3")
+    """Last check, last trouble and a skipped day survive a restart."""
+    database = Database(tmp_path / "ledger.sqlite3", SCHEMAS)
     watches = Watches(database)
     watches.checked(7, NOW)
     watches.troubled(7, "trouble", "HTTP 503", NOW)
     watches.skip(7, "2026-09-07")
     database.close()
-    again = Watches(Database(tmp_path / "ledger.sqlite3"))
+    again = Watches(Database(tmp_path / "ledger.sqlite3", SCHEMAS))
     assert again.all() == {7: Watch(NOW, "trouble", "HTTP 503", NOW, None, "2026-09-07")}
     assert again.of(8) == Watch()
 
 
-def test_told_of_trouble_once() -> None:
-    """A trouble is claimed once, its end once, and only after it was claimed."""
-    watches = Watches(Database(":memory:"))
+def test_trouble_is_claimed_once() -> None:
+    """The notice of a trouble is claimed once; the notice of its end once, and only after the first."""
+    watches = Watches(Database(":memory:", SCHEMAS))
     assert not watches.claim_relief(7)
     assert watches.claim_trouble(7, NOW)
     assert not watches.claim_trouble(7, NOW + timedelta(minutes=1))
@@ -41,29 +42,29 @@ def test_told_of_trouble_once() -> None:
 
 
 def test_forgotten() -> None:
-    """Nothing is left of a student who is gone."""
-    watches = Watches(Database(":memory:"))
+    """Nothing is left of a student who was forgotten."""
+    watches = Watches(Database(":memory:", SCHEMAS))
     watches.checked(7, NOW)
     watches.forget(7)
     assert watches.all() == {}
 
 
-def test_told_once() -> None:
-    """A claim is given once, until it is cleaned away."""
-    told = Told(Database(":memory:"))
-    assert told.claim("page:abc", NOW)
-    assert not told.claim("page:abc", NOW)
-    assert told.clean(NOW + timedelta(days=1)) == 1
-    assert told.claim("page:abc", NOW)
+def test_claimed_once() -> None:
+    """A claim succeeds once, until it is cleaned away."""
+    claims = Claims(Database(":memory:", SCHEMAS))
+    assert claims.claim("page:abc", NOW)
+    assert not claims.claim("page:abc", NOW)
+    assert claims.clean(NOW + timedelta(days=1)) == 1
+    assert claims.claim("page:abc", NOW)
 
 
 def test_taken_back() -> None:
-    """What was told and is over is told anew the next time; meanwhile it is known since when."""
-    told = Told(Database(":memory:"))
-    assert not told.take_back("outage")
-    assert told.at("outage") is None
-    assert told.claim("outage", NOW)
-    assert told.at("outage") == NOW
-    assert told.take_back("outage")
-    assert not told.take_back("outage")
-    assert told.claim("outage", NOW)
+    """A claim that was taken back can be made again; the time of a claim is known."""
+    claims = Claims(Database(":memory:", SCHEMAS))
+    assert not claims.take_back("outage")
+    assert claims.at("outage") is None
+    assert claims.claim("outage", NOW)
+    assert claims.at("outage") == NOW
+    assert claims.take_back("outage")
+    assert not claims.take_back("outage")
+    assert claims.claim("outage", NOW)

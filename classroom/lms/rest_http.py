@@ -1,0 +1,82 @@
+"""HTTP calls to the LMS with typed errors. Nothing of a body, a password or a token gets into an error's text."""
+
+import asyncio
+import ssl
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from classroom.lms import LmsRefused, LmsTimedOut, LmsUnavailable, answers
+
+TRY_AGAIN = frozenset({408, 409, 425, 429})  # temporary statuses, besides 5xx
+_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+
+
+class LmsHttp:
+    """One connection pool for all teachers. ``timeout`` is in seconds, for a whole call."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        # no cookies: one teacher's must not be sent with another's call
+        no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        self._http = httpx.AsyncClient(verify=_tls(), timeout=None, cookies=no_cookies)  # noqa: S113  # send limits the whole call
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def send(
+        self, method: str, url: str, token: str = "", timeout: float | None = None, **sent: Any
+    ) -> httpx.Response:
+        """Make a call, with a token where there is one. Raises LmsUnavailable, LmsTimedOut."""
+        headers = _JSON | ({"Authorization": f"Bearer {token}"} if token else {})
+        try:
+            async with asyncio.timeout(timeout or self._timeout):
+                return await self._http.request(method, url, headers=headers, **sent)
+        except (TimeoutError, httpx.TimeoutException):
+            raise LmsTimedOut("the LMS did not answer in time") from None
+        except httpx.HTTPError as error:  # its request holds the body: only the error's name may be shown
+            raise LmsUnavailable(f"the LMS can't be reached ({type(error).__name__})") from None
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return the TLS context; loading the certificates takes a while, so once a process."""
+    return httpx.create_ssl_context()
+
+
+def check(answer: httpx.Response) -> None:
+    """Raise the error that an answer's status means; the caller has handled 401, 404 and duplicates."""
+    status = answer.status_code
+    if answer.is_success:
+        return
+    if status >= 500 or status < 400 or status in TRY_AGAIN or (status == 404 and not _is_json(answer)):
+        raise LmsUnavailable(f"the LMS answers with {status}")
+    if answer.content and _is_json(answer):
+        answers.read_json(answer.content)  # a truncated body may have been about a duplicate: then it is unknown
+    code = answers.error_code(answer.content)
+    words = f"{status} {code}".strip()
+    raise LmsRefused(f"the LMS refuses this ({words})", words)
+
+
+def check_written(answer: httpx.Response) -> None:
+    """Raise unless the LMS has confirmed a write: a proxy's page with status 200 is no confirmation."""
+    check(answer)
+    if answer.content:
+        answers.read_json(answer.content)
+
+
+def _is_json(answer: httpx.Response) -> bool:
+    return "json" in answer.headers.get("content-type", "")
+
+
+def sibling_url(url: str, name: str) -> str:
+    """Return the URL with another last part of its path."""
+    return url_at_host(url, urlsplit(url).path.rstrip("/").rpartition("/")[0] + "/" + name)
+
+
+def url_at_host(url: str, path: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))

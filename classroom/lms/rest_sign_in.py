@@ -1,0 +1,150 @@
+"""Teachers' sign-ins to the LMS and their tokens.
+
+An access token is used until 60 s before its expiry. A refused one is refreshed; where that is refused, too, the stored
+password signs in again; after that only the teacher can.
+"""
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import Any, Protocol
+
+from classroom.domain.sessions import Teacher
+from classroom.lms import LmsUnavailable, SignedIn, SignedInElsewhere, SignInNeeded, WrongPassword, answers
+from classroom.lms.rest_http import TRY_AGAIN, LmsHttp, check, sibling_url, url_at_host
+from classroom.store import StoreUnavailable, Tokens
+from core.clock import Clock
+
+log = logging.getLogger(__name__)
+
+
+class TokenStore(Protocol):
+    """The methods of ``Store`` that are needed. They may raise StoreUnavailable."""
+
+    async def tokens(self, telegram_id: int) -> Tokens | None: ...
+
+    async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None: ...
+
+
+class SignIns:
+    """Signs teachers in and out, and returns tokens that can be used. ``login_url`` ends in ``/login``."""
+
+    def __init__(self, http: LmsHttp, login_url: str, store: TokenStore, clock: Clock, logout_timeout: float) -> None:
+        self._http = http
+        self._login_url = login_url
+        self._logout_url = sibling_url(login_url, "logout")
+        self._refresh_urls = {False: url_at_host(login_url, "/auth/refresh"), True: sibling_url(login_url, "refresh")}
+        self._store = store
+        self._clock = clock
+        self._logout_timeout = logout_timeout
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._signed_out: set[int] = set()  # teachers whose sign-in was refused: not to be tried again and again
+        self.older: bool | None = None  # the server's generation, once an answer has shown it
+
+    async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
+        """Sign a teacher in and store the tokens.
+
+        Raises WrongPassword, SignedInElsewhere, LmsRefused, LmsUnavailable, StoreUnavailable.
+        """
+        email = email.strip().lower()
+        async with self._lock(telegram_id):
+            before = await self._store.tokens(telegram_id)
+            tokens, others_ended = await self._log_in(email, password, before.access if before else "")
+            claims = answers.claims(tokens.access)
+            if not claims.id:
+                raise LmsUnavailable("the LMS's token has no user ID")
+            await self._store.save_tokens(telegram_id, tokens)
+        self._signed_out.discard(telegram_id)
+        name = claims.name or email
+        return SignedIn(
+            Teacher(telegram_id, phone.removeprefix("+"), email, name, claims.id, claims.campus), others_ended
+        )
+
+    async def sign_out(self, teacher: Teacher) -> None:
+        """End the teacher's session in the LMS if possible; never raises."""
+        try:
+            tokens = await self._store.tokens(teacher.telegram_id)
+            if tokens is not None and tokens.access:
+                await self._log_out(teacher.email, tokens.password, tokens.access)
+        except (LmsUnavailable, StoreUnavailable) as error:
+            log.warning("teacher %s stays signed in to the LMS: %s", teacher.telegram_id, error)
+
+    async def tokens(self, teacher: Teacher, refused: str = "", *, sign_in: bool = False) -> Tokens:
+        """Return tokens to use: the stored ones, unless they expire soon or are the ones just refused.
+
+        One call at a time for each teacher, so that calls that waited find the tokens that the first one got.
+        ``sign_in`` skips the refresh. Raises SignInNeeded, LmsUnavailable, StoreUnavailable.
+        """
+        async with self._lock(teacher.telegram_id):
+            tokens = await self._store.tokens(teacher.telegram_id)
+            if tokens is None or teacher.telegram_id in self._signed_out:
+                raise SignInNeeded("there is no sign-in to the LMS")
+            now = self._clock.now().timestamp()
+            if tokens.access and tokens.access != refused and answers.claims(tokens.access).usable(now):
+                return tokens
+            renewed = None
+            if tokens.refresh and not sign_in and answers.claims(tokens.refresh).usable(now):
+                renewed = await self._refreshed(tokens)
+            return await self._save(teacher, renewed or await self._signed_in_again(teacher, tokens))
+
+    async def _log_in(self, email: str, password: str, access: str) -> tuple[Tokens, bool]:
+        """Return new tokens, and whether other sessions were ended. ``access`` is an earlier token, for the logout."""
+        body = {"email": email, "password": password}
+        answer = await self._http.send("POST", self._login_url, json=body)
+        others_ended = answer.status_code == 409
+        if others_ended:
+            await self._log_out(email, password, access)
+            answer = await self._http.send("POST", self._login_url, json=body)
+            if answer.status_code == 409:
+                raise SignedInElsewhere("the LMS has another session of this teacher, and does not end it")
+        if answer.status_code == 401:
+            raise WrongPassword("the LMS does not accept e-mail and password")
+        check(answer)
+        new_access, refresh, self.older = answers.tokens(answers.read_json(answer.content))
+        return Tokens(new_access, refresh, password), others_ended
+
+    async def _log_out(self, email: str, password: str, access: str) -> None:
+        """End all sessions of a teacher. The newer server identifies them by the body, the older one by the token."""
+        body = {"email": email, "password": password}
+        answer = await self._http.send("POST", self._logout_url, access, self._logout_timeout, json=body)
+        if not answer.is_success:
+            log.info("the LMS answered a logout with %d", answer.status_code)
+
+    async def _refreshed(self, tokens: Tokens) -> Tokens | None:
+        """Return refreshed tokens; None: refused. Tries both generations' protocols, the one that is known first."""
+        for older in (bool(self.older), not self.older):
+            sent: dict[str, Any] = {"json": {"refresh_token": tokens.refresh}} if older else {"token": tokens.refresh}
+            answer = await self._http.send("POST", self._refresh_urls[older], **sent)
+            if answer.is_success:
+                access, refresh, _ = answers.tokens(answers.read_json(answer.content))
+                self.older = older
+                return replace(tokens, access=access, refresh=refresh or tokens.refresh)
+            if answer.status_code >= 500 or answer.status_code in TRY_AGAIN:
+                check(answer)
+            if answer.status_code == 401 and self.older is not None:
+                break
+        return None
+
+    async def _signed_in_again(self, teacher: Teacher, tokens: Tokens) -> Tokens:
+        if tokens.password:
+            try:
+                renewed, others_ended = await self._log_in(teacher.email, tokens.password, tokens.access)
+            except WrongPassword:
+                log.info("teacher %s: the stored password is no longer accepted", teacher.telegram_id)
+            else:
+                log.info("teacher %s: signed in to the LMS again, others ended: %s", teacher.telegram_id, others_ended)
+                return renewed
+        # trying a wrong password again and again locks accounts; the access token may still be good for a logout
+        await self._save(teacher, Tokens(tokens.access, ""))
+        self._signed_out.add(teacher.telegram_id)
+        raise SignInNeeded("the LMS wants the teacher to sign in again")
+
+    async def _save(self, teacher: Teacher, tokens: Tokens) -> Tokens:
+        try:
+            await self._store.save_tokens(teacher.telegram_id, tokens)
+        except StoreUnavailable as error:  # they are good for this call; the next one renews them again
+            log.warning("teacher %s: new tokens could not be stored: %s", teacher.telegram_id, error)
+        return tokens
+
+    def _lock(self, telegram_id: int) -> asyncio.Lock:
+        return self._locks.setdefault(telegram_id, asyncio.Lock())

@@ -1,0 +1,50 @@
+"""How often ``LmsSync`` writes: spacing, pauses after failures, and the state of each sheet's writes."""
+
+from dataclasses import dataclass
+
+from core.backoff import Backoff
+
+
+@dataclass(frozen=True)
+class SyncPace:
+    """Intervals in seconds."""
+
+    scan: float = 15.0  # between reads of the store without being woken
+    gather: float = 0.25  # wake-ups this close together cause one read
+    shortest: float = 2.0  # between two writes of a sheet
+    longest: float = 30.0
+    first_pause: float = 2.0  # after a failure, doubled with each further one
+    longest_pause_live: float = 60.0
+    longest_pause: float = 600.0
+    settling: float = 30.0  # after a time-out: for this long the LMS may still execute the unanswered write
+    closing: float = 3.0  # for writes that are running
+
+    def spacing(self, students: int, *, live: bool) -> float:
+        """Return the interval between two writes of a sheet.
+
+        In a live session it is longer for small batches, so that each batch costs less than one call for ten students
+        however they are spread over batches; after the session there are few changes to gather.
+        """
+        return min(max(1500.0 / max(students, 1), self.shortest), self.longest) if live else self.shortest
+
+
+USUAL_PACE = SyncPace()
+
+
+@dataclass
+class SheetState:
+    """The state of a sheet's writes that is not in the store. Times are the loop's, in seconds."""
+
+    backoff: Backoff
+    tried_at: float | None = None
+    pause: float = 0.0  # from then on, where it failed
+    writing: bool = False
+    signed_out: bool = False  # waits for the teacher's sign-in; is tried rarely, without asking again
+    missing: bool = False  # the LMS answered that it has no such record, whatever the store says
+    settled_at: float = 0.0  # until then a write that timed out may still be executed, over a newer one
+    written: int | None = None  # the version that was written before that
+
+    def due(self, spacing: float, version: int | None = None) -> float:
+        """Return when the sheet may be written next; ``version`` is the one to be written."""
+        due = 0.0 if self.tried_at is None else self.tried_at + (self.pause if self.backoff.failures else spacing)
+        return max(due, self.settled_at) if version is not None and version == self.written else due

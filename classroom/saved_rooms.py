@@ -1,0 +1,59 @@
+"""Places that a teacher has given a name, so that a location need not be shared for each lesson."""
+
+from dataclasses import dataclass
+
+from core.sqlite import Database, Schema
+
+SCHEMA = Schema(
+    owner="classroom",
+    tables=("rooms",),
+    legacy={1: 0, 2: 0, 3: 1},
+    migrations=(
+        """
+        CREATE TABLE rooms (
+            telegram_id    INTEGER NOT NULL,
+            name           TEXT NOT NULL,
+            latitude       REAL NOT NULL,
+            longitude      REAL NOT NULL,
+            accuracy       REAL,                -- metres, as the phone reported it when the place was shared
+            PRIMARY KEY (telegram_id, name)
+        ) WITHOUT ROWID;
+        """,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class SavedRoom:
+    """A named place: degrees (WGS 84), and the accuracy of its measurement (metres)."""
+
+    name: str
+    latitude: float
+    longitude: float
+    accuracy: float | None
+
+
+class SavedRooms:
+    """The table of saved rooms. Every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, telegram_id: int) -> list[SavedRoom]:
+        """Return a teacher's rooms, by name."""
+        rows = self._database.read("SELECT * FROM rooms WHERE telegram_id = ? ORDER BY name", telegram_id)
+        return [SavedRoom(row["name"], row["latitude"], row["longitude"], row["accuracy"]) for row in rows]
+
+    def save(self, telegram_id: int, room: SavedRoom) -> None:
+        """Add a room, or change the one of that name."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO rooms VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET latitude = excluded.latitude,"
+                " longitude = excluded.longitude, accuracy = excluded.accuracy",
+                (telegram_id, room.name, room.latitude, room.longitude, room.accuracy),
+            )
+
+    def remove(self, telegram_id: int, name: str) -> None:
+        """Delete a room."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM rooms WHERE telegram_id = ? AND name = ?", (telegram_id, name))

@@ -1,0 +1,1 @@
+"""The operations of the MongoDB store, one module for each subject."""

@@ -1,0 +1,31 @@
+"""Growing pauses between attempts at something that fails."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+def _no_jitter() -> float:
+    return 1.0
+
+
+@dataclass
+class Backoff:
+    """Pauses after failures in a row: ``first`` seconds, doubled with each further failure, ``longest`` at most.
+
+    ``jitter`` returns the factor by which a pause is multiplied, so that many do not try again at the same moment.
+    """
+
+    first: float
+    longest: float
+    jitter: Callable[[], float] = _no_jitter
+    failures: int = 0
+
+    def next(self) -> float:
+        """Count a failure and return the pause after it."""
+        self.failures += 1
+        doubled = self.first * 2.0 ** min(self.failures - 1, 30)  # an exponent without a bound would overflow
+        return min(doubled, self.longest) * self.jitter()
+
+    def reset(self) -> None:
+        """Begin again with the first pause, after a success."""
+        self.failures = 0

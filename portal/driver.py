@@ -1,0 +1,155 @@
+"""Starts chromedriver, and Chrome through it, with the options and the time limits that the monitors need."""
+
+import os
+import re
+import select
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver import ChromeOptions
+from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnection
+from selenium.webdriver.remote.client_config import ClientConfig
+from selenium.webdriver.remote.webdriver import WebDriver
+from urllib3.exceptions import HTTPError
+
+from portal.errors import BrowserFailed
+from portal.limits import Pause
+from portal.processes import PROFILE_VARIABLE
+from portal.programs import sandbox_possible
+
+# Seconds. A frozen Chrome must cost one of these, not urllib3's eight minutes (120 s and three more tries).
+COMMAND_TIMEOUT = 20
+START_TIMEOUT = 60
+_BETWEEN_LOOKS = 0.05
+
+# Starts the headless shell named in ATTENDANCE_CHROME; the file says why.
+_HEADLESS_SHELL = Path(__file__).with_name("headless-shell")
+# The environment variables that Chrome and its driver get: no token, no key, no password.
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "FONTCONFIG_PATH")
+_PORT = re.compile(rb"started successfully on port (\d+)")
+
+ARGUMENTS = (
+    "--window-size=1280,900",  # smaller windows get another layout elsewhere in the portal
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-extensions",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-breakpad",
+    "--disable-crash-reporter",
+    "--disable-dev-shm-usage",  # containers give 64 MB of it
+    "--disable-gpu",
+    "--in-process-gpu",
+    # nobody sees what is drawn: 11 MB less (docs/measurements.md)
+    "--disable-software-rasterizer",
+    "--disable-gpu-compositing",
+    "--disable-accelerated-2d-canvas",
+    "--num-raster-threads=1",
+    # the network in the browser's process, one process less
+    "--enable-features=NetworkServiceInProcess2",
+    # a page lives for twenty seconds: optimising its code costs memory and gains nothing
+    "--js-flags=--lite-mode --max-semi-space-size=1 --max-old-space-size=64",
+    "--mute-audio",
+    "--password-store=basic",
+    "--blink-settings=imagesEnabled=false",
+    "--renderer-process-limit=1",
+    # earlier pages are not kept in memory; a single site needs no isolation from itself
+    "--disable-features=BackForwardCache,IsolateOrigins,site-per-process,Translate,MediaRouter,OptimizationHints",
+    "--disable-site-isolation-trials",
+    # throttled timers would delay Vaadin's heartbeats
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
+)
+
+
+def remote_options(arguments: Sequence[str]) -> ChromeOptions:
+    """Return the options of a Chrome on a Selenium Grid."""
+    return _options((*arguments, "--headless=new"))
+
+
+def local_options(chrome: str, profile: Path, arguments: Sequence[str]) -> ChromeOptions:
+    """Return the options of this Chrome with this profile."""
+    if "headless-shell" in Path(chrome).name:
+        options = _options(arguments)
+        options.binary_location = str(_HEADLESS_SHELL)
+    else:
+        options = remote_options(arguments)
+        options.binary_location = chrome
+    options.add_argument(f"--user-data-dir={profile}")
+    if not sandbox_possible():
+        options.add_argument("--no-sandbox")
+        options.add_argument("--no-zygote")
+    return options
+
+
+def _options(arguments: Sequence[str]) -> ChromeOptions:
+    options = ChromeOptions()
+    # "none": a load returns at once, and the thread stays free for commands; readiness is Vaadin's, not the document's
+    options.page_load_strategy = "none"
+    for argument in arguments:
+        options.add_argument(argument)
+    return options
+
+
+def start_driver(path: str, chrome: str, profile: Path) -> "subprocess.Popen[bytes]":
+    """Start chromedriver in a process session of its own. Raises BrowserFailed."""
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment |= {"ATTENDANCE_CHROME": chrome, PROFILE_VARIABLE: str(profile)}
+    try:
+        return subprocess.Popen(
+            [path, "--port=0", "--log-level=SEVERE"],  # port 0: the system picks a free one, without a race
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BrowserFailed(f"chromedriver can't be started ({error.strerror})") from error
+
+
+def read_port(process: "subprocess.Popen[bytes]", pause: Pause, within: float) -> int | None:
+    """Read the port from chromedriver's output at its start; None if chromedriver ended. Raises BrowserFailed."""
+    assert process.stdout is not None  # noqa: S101  # for the type checker: ``start_driver`` opens the pipe
+    output = b""
+    for _ in range(int(within / _BETWEEN_LOOKS)):
+        if not select.select([process.stdout], [], [], 0)[0]:
+            pause(_BETWEEN_LOOKS)
+            continue
+        chunk = os.read(process.stdout.fileno(), 4096)
+        output += chunk
+        if (match := _PORT.search(output)) is not None:
+            return int(match.group(1))
+        if not chunk:
+            return None
+    raise BrowserFailed(f"chromedriver did not start within {within:g} s")
+
+
+def connect(address: str, options: ChromeOptions, within: float) -> WebDriver:
+    """Start a Chrome through the driver or the Selenium Grid at this address. Raises BrowserFailed."""
+    config = ClientConfig(
+        remote_server_addr=address,
+        timeout=within,  # type: ignore[arg-type]  # an int by Selenium's annotation; urllib3 takes any number
+        # without urllib3's three retries, which turn one time-out into four
+        init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": False}},
+    )
+    connection = ChromiumRemoteConnection(
+        remote_server_addr=address,
+        vendor_prefix="goog",
+        browser_name="chrome",
+        ignore_proxy=True,
+        client_config=config,
+    )
+    try:
+        driver = WebDriver(command_executor=connection, options=options)
+        driver.set_script_timeout(COMMAND_TIMEOUT - 5)
+    except (WebDriverException, HTTPError) as error:
+        text = getattr(error, "msg", None) or type(error).__name__
+        raise BrowserFailed(f"Chrome did not start: {text.splitlines()[0]}") from error
+    config.timeout = COMMAND_TIMEOUT
+    return driver

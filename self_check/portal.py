@@ -1,0 +1,59 @@
+"""Checks for monitoring: memory and disk, Chrome, the portal's login form."""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from core.clock import SystemClock
+from core.settings import Settings
+from marker.monitors.capacity import BYTES_PER_MONITOR, memory_capacity
+from portal.browser import Chromes
+from portal.programs import find_programs, sandbox_possible
+from portal.session import chrome_opener
+from portal.views import View
+from self_check.result import FAILED, OK, WARNING, Result
+
+MIN_FREE_DISK = 500 * 1024 * 1024  # bytes
+
+
+def check_machine(settings: Settings) -> Result:
+    """Report how many monitors fit in memory, and the free disk space."""
+    capacity = settings.max_active_monitors or memory_capacity()
+    existing = next(parent for parent in (settings.data_dir, *settings.data_dir.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    detail = f"room for {capacity} monitors ({BYTES_PER_MONITOR // 2**20} MB each), {free // 2**20} MB of disk free"
+    return Result("machine", OK if free > MIN_FREE_DISK else WARNING, detail)
+
+
+def check_chrome(settings: Settings) -> Result:
+    """Find Chrome and chromedriver, and check that Chrome's sandbox works."""
+    if settings.selenium_remote_url is not None:
+        return Result("Chrome", OK, f"on the Selenium Grid {settings.selenium_remote_url}")
+    programs = find_programs(settings.chrome_bin, settings.chromedriver_path)
+    versions = []
+    for program in programs:
+        output = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=20).stdout
+        versions.append(" ".join(output.split()[:2]) or program)
+    detail = f"{programs[0]}, {versions[1]}"
+    if not sandbox_possible():
+        return Result("Chrome", WARNING, f"{detail}; its sandbox is off: not possible as root or with this kernel")
+    return Result("Chrome", OK, f"{detail}; its sandbox is on")
+
+
+def check_portal(settings: Settings) -> Result:
+    """Open the portal's login form in Chrome."""
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="attendance-check-", ignore_cleanup_errors=True) as profiles:
+        chromes = Chromes(Path(profiles), settings.chrome_bin, settings.chromedriver_path, settings.selenium_remote_url)
+        page = chrome_opener(chromes, settings.portal_url, SystemClock())("check", time.sleep)
+        try:
+            page.load(settings.portal_url)
+            reading = page.settle()
+        finally:
+            page.end()
+    took = time.monotonic() - begun
+    if reading.view is not View.LOGIN:
+        return Result("portal", FAILED, f"not the login form but: {reading.view.value} {reading.text}".strip())
+    return Result("portal", OK, f"{settings.portal_url}: the login form, {took:.1f} s after starting Chrome")

@@ -1,0 +1,48 @@
+"""The tables that every bot has: people and their steps, the outbox with its slots, claims."""
+
+from core.sqlite import Schema
+
+SCHEMA = Schema(
+    owner="telegram_app",
+    tables=("people", "steps", "outgoing", "slots", "told"),
+    legacy={1: 1, 2: 2, 3: 2},
+    migrations=(
+        """
+        CREATE TABLE people (
+            telegram_id    INTEGER PRIMARY KEY,
+            language       TEXT,
+            unreachable_at TEXT                 -- since when Telegram answers 403 for them
+        );
+        CREATE TABLE steps (                    -- where a person is in a conversation; never a password
+            telegram_id    INTEGER PRIMARY KEY,
+            step           TEXT NOT NULL,
+            data           TEXT NOT NULL,
+            at             TEXT NOT NULL
+        );
+        CREATE TABLE outgoing (
+            id             INTEGER PRIMARY KEY AUTOINCREMENT,
+            bot            TEXT NOT NULL,
+            chat_id        INTEGER NOT NULL,
+            lane           INTEGER NOT NULL,    -- -1: deletions, 0: answers to a tap, 1: notices
+            action         TEXT NOT NULL,       -- send, photo, document, edit, amend, strip, delete
+            slot           TEXT,                -- the place on the person's screen that it fills
+            payload        TEXT NOT NULL,
+            created_at     TEXT NOT NULL
+        );
+        CREATE INDEX outgoing_of_chat ON outgoing (bot, chat_id, lane, id);
+        CREATE TABLE slots (                    -- which message now fills a place on a person's screen
+            bot            TEXT NOT NULL,
+            chat_id        INTEGER NOT NULL,
+            slot           TEXT NOT NULL,
+            message_id     INTEGER NOT NULL,
+            PRIMARY KEY (bot, chat_id, slot)
+        ) WITHOUT ROWID;
+        """,
+        """
+        CREATE TABLE told (                     -- claims: what was queued once and must not be queued again
+            key            TEXT PRIMARY KEY,
+            at             TEXT NOT NULL
+        ) WITHOUT ROWID;
+        """,
+    ),
+)

@@ -1,0 +1,136 @@
+"""Check-ins to sessions of one batch with the real store, without and with a face check."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from classroom.check_in.answers import Answer, AnswerKind
+from classroom.check_in.check_ins import CheckIns
+from classroom.check_in.face_results import FaceResults
+from classroom.check_in.face_steps import FaceSteps
+from classroom.domain import location_policy as policy
+from classroom.domain.face_policy import Note
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, FaceCheck, Mark, Place, Session, Sheet
+from classroom.services import Classroom
+from classroom.store import StoreUnavailable
+from classroom.store.sqlite import SqliteStore
+from tests.classroom.running import METRE
+
+OPENED = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
+CODE, WRONG = "482913", "111111"
+TEACHER, STUDENT = 7, 2001
+
+
+class SetClock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        """Return the wall-clock time."""
+        return OPENED + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        """Return the monotonic time."""
+        return self.seconds
+
+
+class FailingStore(SqliteStore):
+    """A store in which the next call of one method fails, as on a full disk."""
+
+    fails = ""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name != "fails" and name == self.fails:
+            self.fails = ""
+            raise StoreUnavailable("full")
+        return super().__getattribute__(name)
+
+
+class CheckInScenario:
+    """Check-ins to sessions of one batch, and the notified marks."""
+
+    def __init__(self, classroom: Classroom, store: FailingStore, clock: SetClock) -> None:
+        self.clock, self.store = clock, store
+        self.notified: list[tuple[str, Mark]] = []
+        self.check_ins = CheckIns(classroom, self._on_mark)
+
+    async def _on_mark(self, session: Session, student_id: str, mark: Mark) -> None:
+        self.notified.append((student_id, mark))
+
+    async def opens(self, number: int = 1, *, code: str = CODE, students: int = 3) -> Session:
+        """Open a session; all sessions have the same students."""
+        session = Session(
+            id=f"{number:012}",
+            teacher=TEACHER,
+            campus="Main",
+            subject=f"Subject {number}",
+            batches=("CS-1",),
+            date="2026-09-01",
+            place=Place(43.25, 76.95),
+            opened_at=self.clock.now(),
+            closes_at=self.clock.now() + timedelta(seconds=120),
+            rotate_seconds=0,
+        )
+        roster = tuple(Enrolled(f"S{each:03}", f"Student {each}", "CS-1") for each in range(1, students + 1))
+        sheet = Sheet(session.id, "Main", "CS-1", session.subject, session.date, TEACHER, roster)
+        assert await self.store.create_session(session, [sheet], code, session.closes_at)
+        return session
+
+    async def enters(self, student_id: str | None = "S001", code: str = CODE, person: int = STUDENT) -> AnswerKind:
+        """Enter an ID and a code."""
+        return (await self.check_ins.enter(person, student_id, code)).kind
+
+    async def shares(self, metres: float = 0.0, person: int = STUDENT, **more: Any) -> Answer:
+        """Share a location so many metres from the class."""
+        evidence = policy.Evidence(43.25 + metres * METRE, 76.95, None, self.clock.now())
+        return await self.check_ins.place(person, replace(evidence, **more))
+
+    async def marks(self, session: Session) -> dict[str, Mark]:
+        """Return the stored marks."""
+        return (await self.store.sheets(session.id))[0].marks
+
+    async def step(self, session: Session, student_id: str = "S001") -> CheckInStep | None:
+        """Return the step of a check-in."""
+        found = await self.store.check_in(session.id, student_id)
+        return found.step if found is not None else None
+
+
+class FaceScenario(CheckInScenario):
+    """Check-ins with a face check."""
+
+    def __init__(self, classroom: Classroom, store: FailingStore, clock: SetClock) -> None:
+        super().__init__(classroom, store, clock)
+        self.steps = FaceSteps(classroom, self.check_ins)
+        self.results = FaceResults(classroom, self.check_ins)
+        self._notes = 0
+
+    async def comes(self) -> Session:
+        """Open a session, enter the code and share the place; consent is asked."""
+        session = await self.opens()
+        await self.enters()
+        assert (await self.shares()).kind is AnswerKind.CONSENT
+        return session
+
+    async def agrees(self, session: Session) -> Answer:
+        """Agree to the face check."""
+        return await self.steps.agree(STUDENT, session.id)
+
+    async def sends(self, message: int = 100, **changes: Any) -> Answer:
+        """Send a unique note, now."""
+        self._notes += 1
+        note = Note("video note", self.clock.now(), f"file {self._notes}", f"unique {self._notes}", 5, 400_000)
+        return await self.steps.note(STUDENT, replace(note, **changes), message)
+
+    async def found(self, session: Session) -> CheckIn:
+        """Return the check-in."""
+        check_in = await self.store.check_in(session.id, "S001")
+        assert check_in is not None
+        return check_in
+
+    async def face(self, session: Session) -> FaceCheck:
+        """Return its face check."""
+        face = (await self.found(session)).face
+        assert face is not None
+        return face
