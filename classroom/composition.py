@@ -33,7 +33,7 @@ from classroom.reports.sending import Files
 from classroom.reports.sending import Reports as SessionReports
 from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
 from classroom.saved_rooms import SavedRooms
-from classroom.services import Classroom, Side
+from classroom.services import Classroom, apology
 from classroom.store import Store, StoreError, StoreUnavailable
 from classroom.store.sqlite import SqliteStore
 from classroom.student.bot import StudentBot
@@ -55,8 +55,8 @@ from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, b
 from telegram_app.files import MakeFile, OnSent, files_in
 from telegram_app.outbox import BETWEEN_SENDS, Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StoredSteps
 from telegram_app.schema import SCHEMA as TELEGRAM_APP
+from telegram_app.side import Side
 from telegram_app.side_by_side import run_side_by_side
 
 log = logging.getLogger(__name__)
@@ -215,7 +215,6 @@ async def _bot(
         token.get_secret_value() if token is not None else "",
         settings.telegram_api_url,
         proxy,
-        StoredSteps(people, ()),
         poll,
     )
 
@@ -223,7 +222,7 @@ async def _bot(
         log.info("person %d has blocked the %s's bot", person, name)
 
     outbox = Outbox(application.bot, database, name, lost, clock, between_sends, make_file, on_sent)
-    side = Side(people, outbox, Claims(database), languages=await asyncio.to_thread(people.languages))
+    side = Side(people, outbox, Claims(database), languages=await asyncio.to_thread(people.languages), apology=apology)
     return BotParts(setting, application, poll, side, database)
 
 

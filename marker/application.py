@@ -1,27 +1,23 @@
-"""Puts the marker's handlers together, in the order in which they look at an update, and what goes on beside them."""
+"""The marker's handlers in their order, and its periodic work."""
 
 import asyncio
 import logging
 import time
 from datetime import timedelta
 
-from telegram import Update
-from telegram.error import TelegramError
-from telegram.ext import ContextTypes
-
 from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, StatusEvent
 from marker.admin.invitations import Invitations
-from marker.admin.moves import Moves
+from marker.admin.moves import AccountMoves
 from marker.admin.panel import AdminHandlers
 from marker.admin.student_cards import StudentCards
 from marker.lockouts import Lockouts
 from marker.presence import Presence
-from marker.questions import Questions
+from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, USERNAME, Questions
 from marker.registration.conversation import Registration
 from marker.registration.password_steps import PasswordSteps
+from marker.registration.typed_texts import Answer, TypedTexts
 from marker.services import Services
-from marker.stray_texts import StrayTexts
 from marker.student.buttons import StudentHandlers
 from marker.student.deletion import Deletion
 from marker.student.notices import Notices
@@ -30,85 +26,94 @@ from telegram_app.factory import AnyApplication
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0  # seconds between looks for offers that have timed out
+CHECK_EVERY = 1.0  # seconds between checks for offers that have timed out
+CATCH_UP_EVERY = 10.0  # seconds between tries of what could not be done before
 CLEAN_EVERY = 86_400.0  # seconds; the first time soon after the start
-CATCH_UP_EVERY = 10.0  # seconds, after which what was left undone is tried again
 
 
 class Marker:
     """The marker bot's conversations over one application."""
 
     def __init__(self, services: Services, unreachable: set[int]) -> None:
-        """Build the handlers and let them listen to the registry."""
         self._services = services
-        self.lag = 0.0  # seconds by which the loop was late lately
+        self.lag = 0.0  # seconds by which the event loop was late at the last check
         self.offers = Offers(services)
         self.notices = Notices(services, self.offers)
         self.presence = Presence(services, unreachable)
-        self._invitations = Invitations(services)
-        self._moves = Moves(services, self.offers)
+        self._moves = AccountMoves(services, self.offers)
         self._lockouts = Lockouts(services)
         self._questions = Questions(services)
+        self._invitations = Invitations(services, self._questions)
         self._passwords = PasswordSteps(services, self._questions, self._lockouts, self._invitations)
-        self._registration = Registration(services, self._questions, self._passwords, self._invitations, self._moves)
+        self._registration = Registration(services, self._questions, self._passwords, self._moves, self._lockouts)
         services.registry.listen(self.notices.on_lesson, self._on_status)
 
     def add_to(self, application: AnyApplication) -> None:
-        """Add the handlers. Within a group the first that fits takes the update: the order is part of the rules."""
-        application.add_handler(self.presence.handler(), group=-1)
-        application.add_handler(self._registration.handler())
+        """Add the handlers. Within a group the first one that matches gets the update, so their order matters."""
+        application.add_handler(self.presence.handler(), group=-2)
+        application.add_handler(self._registration.slash_handler(), group=-1)
+        application.add_handlers(self._registration.handlers())
         application.add_handler(self.offers.handler())
         application.add_handlers(AdminHandlers(self._services).handlers())
         application.add_handlers(self._invitations.handlers())
         application.add_handlers(StudentCards(self._services, self.offers).handlers())
         application.add_handlers(StudentHandlers(self._services, self.notices, self.offers).handlers())
         application.add_handlers(self._moves.handlers())
-        application.add_handlers(Deletion(self._services, self.offers, self._passwords.end_trial).handlers())
-        application.add_handlers(StrayTexts(self._services, self._questions).handlers())
+        deletion = Deletion(self._services, self.offers, self._questions, self._passwords.end_trial)
+        application.add_handlers(deletion.handlers())
+        answers: dict[str, Answer] = {
+            CODE: self._registration.take_code,
+            USERNAME: self._registration.take_username,
+            PASSWORD: self._passwords.take,
+            NEW_PASSWORD: self._passwords.take,
+            NOTE: self._invitations.take_note,
+        }
+        application.add_handlers(TypedTexts(self._services, self._questions, answers).handlers())
         application.add_handler(self.presence.catch_all())
-        application.add_error_handler(self._apologise)
+        application.add_error_handler(self._services.apologise)
 
     async def resume(self) -> int:
-        """Take up what an earlier process left: marks to tell, questions to ask again, monitors; return how many."""
-        await self._moves.finish_interrupted()  # first: the marks below are told to the new account
-        await self.notices.tell_what_was_left()
-        await self.notices.troubles.take_up()
+        """Do what a previous process left: messages about marks, questions, monitors; return how many monitors run."""
+        await self._moves.finish_interrupted()  # first, so that the messages about marks go to the new account
+        await self.notices.tell_untold_marks()
+        await self.notices.troubles.load()
         await self._questions.ask_passwords_again()
         return await self._resume_monitors()
 
     async def run(self) -> None:
-        """Look after what time changes, until cancelled: offers that time out, and what could not be done before."""
+        """End offers that time out, and try again what could not be done before, until cancelled."""
         clock = self._services.clock
         clean_at, catch_up_at = clock.monotonic(), clock.monotonic() + CATCH_UP_EVERY
         while True:
-            due = time.monotonic() + LOOK_EVERY
-            await asyncio.sleep(LOOK_EVERY)
+            due = time.monotonic() + CHECK_EVERY
+            await asyncio.sleep(CHECK_EVERY)
             self.lag = time.monotonic() - due
+            now = clock.monotonic()
             try:
                 await self.offers.end_timed_out()
-                await self.notices.troubles.look()
-                if clock.monotonic() >= clean_at:
+                await self.notices.troubles.check()
+                if now >= clean_at:
                     await self.clean()
-                    clean_at = clock.monotonic() + CLEAN_EVERY
-                if clock.monotonic() >= catch_up_at:
+                    clean_at = now + CLEAN_EVERY
+                if now >= catch_up_at:
                     await self.catch_up()
-                    catch_up_at = clock.monotonic() + CATCH_UP_EVERY
+                    catch_up_at = now + CATCH_UP_EVERY
             except DatabaseUnavailable as error:
-                log.warning("%s; looked at again in %.0f s", error, LOOK_EVERY)
+                log.warning("%s; next try in %.0f s", error, CHECK_EVERY)
 
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
-        """Count a refusal that a monitor met, so that Start Monitoring is no way around the limit; then tell it."""
+        """Count a refused sign-in, so that Start Monitoring is no way around the limit; then send the notices."""
         if event.event is Event.REFUSED:
-            await asyncio.to_thread(self._lockouts.refused, student, username)
+            await self._lockouts.refused(student, username)
         await self.notices.on_status(student, username, event)
 
     async def catch_up(self) -> None:
-        """Try again what could not be done before: telling marks, starting monitors that wait for a place."""
-        await self.notices.tell_what_was_left()
+        """Try again what could not be done before: messages about marks, monitors that wait for a place."""
+        await self.notices.tell_untold_marks()
         await self._resume_monitors()
 
     async def clean(self) -> None:
-        """Forget what is older than RETENTION_DAYS."""
+        """Delete what is older than RETENTION_DAYS."""
         services = self._services
         before = services.clock.now() - timedelta(days=services.settings.retention_days)
         lessons = await asyncio.to_thread(services.lessons.clean, before.date().isoformat())
@@ -118,23 +123,12 @@ class Marker:
         log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
 
     async def end(self) -> None:
-        """Tell what was gathered to be told together; after the monitors have ended."""
+        """Send the gathered messages to the admin; after the monitors have ended."""
         await self.notices.troubles.tell_gathered()
 
     async def _resume_monitors(self) -> int:
-        """Start the monitors that are wanted and have a place; tell the others once that they wait."""
+        """Start the wanted monitors that have a place; tell the students of the others once that they wait."""
         resumed = await self._services.registry.resume()
         for student in self._services.registry.newly_waiting():
             await self.notices.tell_waiting(student)
         return resumed
-
-    async def _apologise(self, update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
-        """Answer a person whose tap or text failed on our side; straight, since the outgoing table may be the fault."""
-        chat = update.effective_chat if isinstance(update, Update) else None
-        if chat is None or chat.type != chat.PRIVATE or isinstance(context.error, TelegramError):
-            return
-        _ = self._services.texts(chat.id)
-        try:
-            await context.bot.send_message(chat.id, _("Something went wrong on our side. Please try again."))
-        except TelegramError as error:
-            log.info("person %d: not told of the failure (%s)", chat.id, type(error).__name__)

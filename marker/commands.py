@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 async def publish_commands(bot: ExtBot[None]) -> None:
-    """Tell Telegram everybody's commands, in each language. What fails is logged: nothing depends on it."""
+    """Publish everybody's commands in each language. A failure is only logged: nothing depends on it."""
     for language in LANGUAGES:
         try:
             await bot.set_my_commands(commands(texts(language)), language_code=_code(language))
@@ -21,7 +21,7 @@ async def publish_commands(bot: ExtBot[None]) -> None:
 
 
 async def publish_admin_commands(bot: ExtBot[None], admin: int) -> None:
-    """Tell Telegram an admin's commands. It refuses before that admin has written to the bot."""
+    """Publish an admin's commands. Telegram refuses them before that admin has written to the bot."""
     for language in LANGUAGES:
         _ = texts(language)
         own = [*commands(_), BotCommand("admin", _("Admin Panel"))]
@@ -36,10 +36,10 @@ def commands(_: Texts) -> list[BotCommand]:
     return [
         BotCommand("start", _("Menu")),
         BotCommand("language", _("Language")),
-        BotCommand("cancel", _("Stop a question")),
+        BotCommand("cancel", _("Cancel")),
         BotCommand("help", _("Help")),
     ]
 
 
 def _code(language: str) -> str | None:
-    return None if language == "en" else language  # English is what people of all other languages see
+    return None if language == "en" else language  # English is the default for all other languages

@@ -1,6 +1,6 @@
-"""Puts the marker's half together: stores, monitors, bot and handlers; runs it until it is cancelled.
+"""Builds and runs the marker: stores, monitors, bot and handlers.
 
-The end goes the other way: monitors, bridge, updates, messages, stores.
+It ends in the reverse order: monitors, bridge, updates, messages, stores.
 """
 
 import asyncio
@@ -27,7 +27,6 @@ from marker.monitors.bridge import Bridge
 from marker.monitors.capacity import memory_capacity
 from marker.monitors.password_check import TRIAL, SignInCheck
 from marker.monitors.registry import MonitorRegistry
-from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.move_codes import MoveCodes
@@ -45,7 +44,6 @@ from telegram_app.factory import PollingRequest, TokenRefused, build_application
 from telegram_app.files import files_in
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StoredSteps
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +54,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports)
     """Run the marker until cancelled.
 
     Raises:
-        TokenRefused: Telegram does not know the token, or not any more.
+        TokenRefused: Telegram does not accept the token, or no longer does.
         EncryptionKeyError, SchemaTooNew, StorageUnavailable, DataDamaged, DatabaseError, BrowserMissing: see there.
     """
     try:
@@ -85,14 +83,12 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         await asyncio.to_thread(chromes.check)
         await asyncio.to_thread(chromes.sweep)
         await asyncio.to_thread(chromes.forget_all, TRIAL)
-        # and at the very end: what a monitor was just starting, or could not end in time
+        # also at the very end, for Chromes that a monitor was starting or could not end in time
         stack.push_async_callback(asyncio.to_thread, chromes.sweep)
 
         proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
         poll = PollingRequest(proxy)
-        application = build_application(
-            token.get_secret_value(), settings.telegram_api_url, proxy, StoredSteps(people, STEPS), poll
-        )
+        application = build_application(token.get_secret_value(), settings.telegram_api_url, proxy, poll)
         bridge = Bridge(asyncio.get_running_loop())
         portal = chrome_access(
             chromes, settings.portal_url, clock=clock, cipher=cipher, limits=_limits(settings, clock)
@@ -109,8 +105,8 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
                 records=LessonRecords(lessons, student.telegram_id, settings.zone),
                 schedule=Schedule(
                     settings.refresh_interval,
-                    rests_until=partial(registry.rests_until, student.telegram_id),
-                    on_check=partial(registry.checked, student.telegram_id),
+                    rests_until=partial(registry.state.rests_until, student.telegram_id),
+                    on_check=partial(registry.state.checked, student.telegram_id),
                     clock=clock,
                 ),
             )
@@ -134,19 +130,19 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
 
         outbox = Outbox(application.bot, database, "marker", lost, clock, make_file=files_in(settings.data_dir))
         services = Services(
-            settings,
-            clock,
-            storage,
-            lessons,
-            people,
-            registry,
-            outbox,
-            watches,
-            Claims(database),
-            Attempts(database),
-            MoveCodes(database),
-            StudentRows(database),
-            sign_in_check,
+            settings=settings,
+            clock=clock,
+            storage=storage,
+            lessons=lessons,
+            people=people,
+            registry=registry,
+            outbox=outbox,
+            watches=watches,
+            claims=Claims(database),
+            attempts=Attempts(database),
+            move_codes=MoveCodes(database),
+            student_rows=StudentRows(database),
+            sign_in_check=sign_in_check,
             languages=people.languages(),
             forget_profile=lambda username: chromes.forget(profile_name(username)),
         )
@@ -158,13 +154,13 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         poll.answered()
         stack.push_async_callback(outbox.close)
         await outbox.start()
-        fetching = await stack.enter_async_context(AsyncExitStack())  # ended after the monitors
+        fetching = await stack.enter_async_context(AsyncExitStack())  # polling, ended after the monitors
         stack.push_async_callback(marker.end)
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
         stack.push_async_callback(sign_in_check.close)
         resumed = await marker.resume()
-        # only now: who writes meanwhile would be told that nothing is watched
+        # only now, or people who write during the start would read that nothing is monitored
         await fetching.enter_async_context(polling(application))
         log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
         await publish_commands(application.bot)
@@ -173,7 +169,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
 
 
 async def _run_until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work until the event is set; what the work raises is raised."""
+    """Do the work until the event is set; an exception of the work is raised."""
     working = asyncio.create_task(work)
     waiting = asyncio.create_task(event.wait())
     try:
@@ -186,7 +182,7 @@ async def _run_until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> N
 
 
 def _find_programs(settings: Settings) -> dict[str, str]:
-    """Return the programs that have to be on this machine, by name: none where a Selenium Grid has them."""
+    """Return the paths of the programs needed on this machine, by name: none with a Selenium Grid."""
     if settings.selenium_remote_url is not None:
         return {}
     chrome, driver = find_programs(settings.chrome_bin, settings.chromedriver_path)

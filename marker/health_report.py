@@ -1,4 +1,4 @@
-"""What /healthz says of the marker: whether it can serve, and in words what is wrong. No names, no ids."""
+"""The marker's part of /healthz: whether it works, and if not, why. Without names and ids."""
 
 import asyncio
 import shutil
@@ -12,16 +12,16 @@ from marker.services import Services
 from telegram_app.factory import PollingRequest
 
 LITTLE_DISK = 200 * 1024 * 1024
-STUCK_AFTER = timedelta(minutes=10)  # of a message that waits
-LAGGING = 1.0  # seconds by which the loop is late
+STUCK_AFTER = timedelta(minutes=10)  # for a message that waits to be sent
+LAGGING = 1.0  # seconds by which the event loop is late
 
 
 async def report(
     services: Services, marker: Marker, poll: PollingRequest, programs: Mapping[str, str] | None = None
 ) -> PartHealth:
-    """Return the marker's part of the report; ``programs`` are by name those that it needs on this machine.
+    """Return the marker's part of the report; ``programs`` are the paths of the programs that it needs, by name.
 
-    The portal being down is not our illness: the container must not be restarted for it.
+    A portal that is down only degrades us: a restart of the container would not help.
     """
     failing, degraded = [], []
     if (telegram := polling_state(poll.answered_at)) != "ok":
@@ -29,32 +29,31 @@ async def report(
     if poll.conflict:
         degraded.append("another program fetches the updates of TELEGRAM_BOT_TOKEN's bot: end it")
     if services.storage.trouble:
-        failing.append("students and codes can't be written: see the log")
+        failing.append("students.json or invitations.json can't be written: see the log")
     try:
         oldest = await asyncio.to_thread(services.outbox.oldest_waiting)
     except DatabaseError:
-        failing.append("the ledger can't be read: see the log")
+        failing.append("the database can't be read: see the log")
         oldest = None
     if oldest is not None and services.clock.now() - oldest > STUCK_AFTER:
         degraded.append(f"messages wait since {oldest.isoformat(timespec='minutes')}")
-    if await asyncio.to_thread(free_little, services):
+    if await asyncio.to_thread(is_disk_nearly_full, services):
         degraded.append("the disk of DATA_DIR is nearly full")
     if marker.lag > LAGGING:
-        degraded.append(f"the loop is {marker.lag:.1f} s late")
-    degraded += await asyncio.to_thread(gone, programs or {})
+        degraded.append(f"the event loop is {marker.lag:.1f} s late")
+    degraded += await asyncio.to_thread(missing, programs or {})
     registry = services.registry
     if troubled := marker.notices.troubles.long_troubled():
-        degraded.append(f"{troubled} monitors can't watch the portal for 5 minutes or longer")
+        degraded.append(f"{troubled} monitors have not reached the portal for 5 minutes or longer")
     if waiting := registry.waiting():
-        degraded.append(f"{waiting} monitors wait for a place: MAX_ACTIVE_MONITORS or memory")
+        degraded.append(f"{waiting} monitors wait for a place: raise MAX_ACTIVE_MONITORS, or memory")
     return PartHealth(failing, degraded, {"monitors": len(registry.active()), "capacity": registry.capacity})
 
 
-def gone(programs: Mapping[str, str]) -> list[str]:
-    """Say of each program that is not there any more that it has to be installed: no restart brings it back."""
-    return [f"{name} is not there any more: install it" for name, path in programs.items() if not shutil.which(path)]
+def missing(programs: Mapping[str, str]) -> list[str]:
+    """Return a line for each program that is missing: it has to be installed, a restart does not help."""
+    return [f"{name} is missing: install it" for name, path in programs.items() if not shutil.which(path)]
 
 
-def free_little(services: Services) -> bool:
-    """Say whether the disk is nearly full."""
+def is_disk_nearly_full(services: Services) -> bool:
     return shutil.disk_usage(services.settings.data_dir).free < LITTLE_DISK

@@ -1,15 +1,15 @@
-"""Who has given too many wrong codes or passwords, and what they hear."""
+"""Limits on wrong invitation codes and refused passwords."""
 
+import asyncio
 import math
 from datetime import datetime, timedelta
 
 from marker.services import Services
 from marker.tables.attempts import Rule
 from storage import account_key
-from telegram_app.i18n import Texts
 
 HOUR = timedelta(hours=1)
-# Used, revoked and expired codes count, too: to hear that a code existed is worth something to who guesses.
+# Used, revoked and expired codes count, too: that such a code existed is of use to somebody who guesses.
 CODES = Rule("code", 5, HOUR, timedelta(minutes=15))
 # Refused passwords: of one portal account, from whichever Telegram account; and from one Telegram account.
 ACCOUNT = Rule("account", 3, HOUR, HOUR)
@@ -17,63 +17,66 @@ PERSON = Rule("person", 6, HOUR, HOUR)
 
 
 class Lockouts:
-    """Counts in the ledger; every method blocks, so it is called in a thread."""
+    """Counts wrong answers. Where a person is locked out, methods return the text that says so, else an empty one."""
 
     def __init__(self, services: Services) -> None:
-        """Take the ledger's counts and the clock."""
         self._services = services
+        self._attempts = services.attempts
 
-    def codes_until(self, person: int) -> datetime | None:
-        """Return until when this person's codes are not looked at."""
-        return self._services.attempts.locked_until(CODES, person, self._services.clock.now())
+    async def codes(self, person: int) -> str:
+        """Return whether a person's codes are checked at present."""
+        until = await asyncio.to_thread(self._attempts.locked_until, CODES, person, self._services.clock.now())
+        return self._codes_text(person, until)
 
-    def wrong_code(self, person: int) -> datetime | None:
-        """Count a wrong code; return until when it locks."""
-        return self._services.attempts.wrong(CODES, person, self._services.clock.now())
+    async def wrong_code(self, person: int) -> str:
+        """Count a wrong code."""
+        until = await asyncio.to_thread(self._attempts.wrong, CODES, person, self._services.clock.now())
+        return self._codes_text(person, until)
 
-    def code_redeemed(self, person: int) -> None:
+    async def code_redeemed(self, person: int) -> None:
         """Forget a person's wrong codes: they had a right one, and it is spent."""
-        self._services.attempts.right(CODES, person)
+        await asyncio.to_thread(self._attempts.right, CODES, person)
 
-    def passwords_until(self, person: int, username: str) -> datetime | None:
-        """Return until when no password is tried for this account, or from this person."""
-        now, attempts = self._services.clock.now(), self._services.attempts
+    async def passwords(self, person: int, username: str) -> str:
+        """Return whether passwords for this account, or from this person, are tried at present."""
+        return self._passwords_text(person, await asyncio.to_thread(self._passwords_until, person, username))
+
+    async def refused(self, person: int, username: str) -> str:
+        """Count a password that the portal refused."""
+        now = self._services.clock.now()
+        await asyncio.to_thread(self._attempts.wrong, ACCOUNT, account_key(username), now)
+        await asyncio.to_thread(self._attempts.wrong, PERSON, person, now)
+        return await self.passwords(person, username)
+
+    async def accepted(self, username: str) -> None:
+        """Forget an account's refusals; the person's stay, or one good account would pay for guesses at others."""
+        await asyncio.to_thread(self._attempts.right, ACCOUNT, account_key(username))
+
+    def _passwords_until(self, person: int, username: str) -> datetime | None:
+        now = self._services.clock.now()
         locks = (
-            attempts.locked_until(ACCOUNT, account_key(username), now),
-            attempts.locked_until(PERSON, person, now),
+            self._attempts.locked_until(ACCOUNT, account_key(username), now),
+            self._attempts.locked_until(PERSON, person, now),
         )
         return max((lock for lock in locks if lock is not None), default=None)
 
-    def refused(self, person: int, username: str) -> datetime | None:
-        """Count a password that the portal refused; return until when it locks."""
-        now, attempts = self._services.clock.now(), self._services.attempts
-        attempts.wrong(ACCOUNT, account_key(username), now)
-        attempts.wrong(PERSON, person, now)
-        return self.passwords_until(person, username)
+    def _codes_text(self, person: int, until: datetime | None) -> str:
+        _, n = self._services.texts(person), self._minutes_left(until)
+        text = _.ngettext(
+            "Too many wrong codes. Try again in {n} minute.", "Too many wrong codes. Try again in {n} minutes.", n
+        )
+        return text.format(n=n) if until is not None else ""
 
-    def accepted(self, username: str) -> None:
-        """Forget an account's refusals; the person's stay, or one good account would pay for guesses at others."""
-        self._services.attempts.right(ACCOUNT, account_key(username))
+    def _passwords_text(self, person: int, until: datetime | None) -> str:
+        _, n = self._services.texts(person), self._minutes_left(until)
+        text = _.ngettext(
+            "The portal has refused too many passwords. Try again in {n} minute.",
+            "The portal has refused too many passwords. Try again in {n} minutes.",
+            n,
+        )
+        return text.format(n=n) if until is not None else ""
 
-
-def too_many_codes(_: Texts, until: datetime, now: datetime) -> str:
-    """Say that codes are not looked at for a while."""
-    minutes = minutes_left(until, now)
-    return _.ngettext(
-        "Too many wrong codes. Try again in {n} minute.", "Too many wrong codes. Try again in {n} minutes.", minutes
-    ).format(n=minutes)
-
-
-def too_many_passwords(_: Texts, until: datetime, now: datetime) -> str:
-    """Say that no password is tried for a while."""
-    minutes = minutes_left(until, now)
-    return _.ngettext(
-        "The portal has refused too many passwords. Try again in {n} minute.",
-        "The portal has refused too many passwords. Try again in {n} minutes.",
-        minutes,
-    ).format(n=minutes)
-
-
-def minutes_left(until: datetime, now: datetime) -> int:
-    """Return how many minutes are left, a begun one counted."""
-    return max(1, math.ceil((until - now) / timedelta(minutes=1)))
+    def _minutes_left(self, until: datetime | None) -> int:
+        """Return how many minutes are left, a begun one counted."""
+        now = self._services.clock.now()
+        return max(1, math.ceil(((until or now) - now) / timedelta(minutes=1)))

@@ -1,21 +1,23 @@
-"""The student's menu: one living message that shows the state, with the buttons that change it."""
+"""The student's menu: one message that is edited to show the present state, with the buttons that change it."""
 
 import asyncio
 from datetime import datetime
 from html import escape
 
+from telegram import Update
+
 from lessons.events import MonitorState
 from marker.services import Services
 from storage import Student
-from telegram_app.i18n import LANGUAGES, Texts
+from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.side import SCREEN, below
 
-SLOT = "menu"
 LONGEST_TROUBLE = 300  # characters of the portal's words
 
 
 async def main_menu(services: Services, person: int, headline: str = "") -> tuple[str, Keyboard]:
-    """Return text and buttons of what a person sees first; ``headline`` (HTML) goes above."""
+    """Return the text and buttons of the main menu; ``headline`` (HTML) stands above."""
     _ = services.texts(person)
     student = services.storage.student(person)
     keyboard: Keyboard = []
@@ -31,7 +33,7 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
             keyboard.append([Button(_("Stop Monitoring"), "mon:stop")])
             skip = (
                 Button(_("Don't Skip Today"), "skip:no")
-                if services.registry.skips_today(person)
+                if services.registry.state.skips_today(person)
                 else Button(_("Skip Today"), "skip:yes")
             )
             keyboard.append([skip])
@@ -50,27 +52,22 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
 
 
 async def fresh_menu(services: Services, person: int, headline: str = "") -> list[Item]:
-    """Return what puts the menu below everything: the old keyboard goes, a new message comes."""
+    """Return the messages that show the menu below everything, and remove the old one's buttons."""
     text, keyboard = await main_menu(services, person, headline)
     return below(person, text, keyboard)
 
 
 async def changed_menu(services: Services, person: int, headline: str = "") -> Item:
-    """Return what brings the living menu up to date where it stands."""
+    """Return the edit that updates the menu in place."""
     text, keyboard = await main_menu(services, person, headline)
-    return Item(person, "edit", text, keyboard, slot=SLOT)
+    return Item(person, "edit", text, keyboard, slot=SCREEN)
 
 
-def below(person: int, text: str, keyboard: Keyboard | None) -> list[Item]:
-    """Return what shows a screen below what the person typed, and takes the buttons off the one before."""
-    return [Item(person, "strip", slot=SLOT), Item(person, "send", text, keyboard, slot=SLOT)]
-
-
-def language_menu(services: Services, person: int) -> tuple[str, Keyboard]:
-    """Return the choice of languages."""
-    _ = services.texts(person)
-    keyboard: Keyboard = [[Button(name, f"lang:{code}")] for code, name in LANGUAGES.items()]
-    return _("Choose your language."), [*keyboard, [Button(_("Back"), "menu")]]
+async def old_button(services: Services, update: Update) -> None:
+    """Answer a tap on a button that does nothing any more, and show the menu in its place."""
+    await services.old_button(update)
+    person = await services.adopt_screen(update)
+    await services.outbox.put(await changed_menu(services, person))
 
 
 def state_word(_: Texts, state: MonitorState) -> str:
@@ -100,14 +97,14 @@ async def _status(services: Services, student: Student, _: Texts) -> str:
 
 
 def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
-    """Return what a student's monitor is doing, and when it checks."""
+    """Return the monitor's state, and its last and next check."""
     status, now = services.registry.status(student), services.clock.now()
     lines = [_("Monitoring: off")]
     if status is not None:
         state = state_word(_, status.state)
         if status.state is MonitorState.WATCHING:
             state = _("on since {time}").format(time=clock_time(services, status.started, now))
-        elif status.state is MonitorState.RESTING and services.registry.skips_today(student):
+        elif status.state is MonitorState.RESTING and services.registry.state.skips_today(student):
             state = _("today is skipped, nothing is marked")
         elif status.state is MonitorState.RESTING:
             state = _("resting outside of the active hours")
@@ -121,8 +118,8 @@ def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
 
 
 def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
-    """Return what went wrong last, where something did."""
-    trouble = services.registry.last_trouble(student)
+    """Return the last error, if any."""
+    trouble = services.registry.state.last_trouble(student)
     if trouble is None:
         return []
     words = trouble.text or _("a fault on our side")
@@ -132,7 +129,7 @@ def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
 
 
 async def last_mark_lines(services: Services, student: int, _: Texts) -> list[str]:
-    """Return which lesson was marked last, where there was one."""
+    """Return the lesson that was marked last, if any."""
     last = await asyncio.to_thread(services.lessons.last_mark, student)
     if last is None or last.marked_at is None:
         return []
@@ -141,7 +138,7 @@ async def last_mark_lines(services: Services, student: int, _: Texts) -> list[st
 
 
 def clock_time(services: Services, at: datetime, now: datetime) -> str:
-    """Return a time as a person says it: the hour today, with the date on another day."""
+    """Return a local time; with the date where it is not today."""
     zone = services.settings.zone
     local = at.astimezone(zone)
     today = local.date() == now.astimezone(zone).date()

@@ -1,6 +1,6 @@
-"""The questions that wait for a typed answer: their steps, how they are asked and left, how long an answer is one.
+"""Questions that wait for a typed answer: a question's step is stored in one transaction with its message.
 
-A password's message is deleted before anything else is done with it.
+A message that may hold a password is deleted before anything else is done with it.
 """
 
 import asyncio
@@ -9,136 +9,127 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from telegram import Message, Update
-from telegram.ext import ConversationHandler, filters
+from telegram import Update
 
-from marker.menu import SLOT, below, fresh_menu
-from marker.services import Services, sender
+from marker.menu import changed_menu, fresh_menu
+from marker.services import Services
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.people import ConversationStep
+from telegram_app.side import SCREEN, below, sender
 
 log = logging.getLogger(__name__)
 
-CODE, USERNAME, PASSWORD, NEW_PASSWORD = "code", "username", "password", "new password"  # steps' names
-NOTE = "note"
+CODE, USERNAME, PASSWORD, NEW_PASSWORD, NOTE = "code", "username", "password", "new password", "note"  # steps' names
 PASSWORDS = (PASSWORD, NEW_PASSWORD)
 STEPS = (CODE, USERNAME, PASSWORD, NEW_PASSWORD, NOTE)
-# A question this old is no longer in the person's mind: what they type is not the answer.
+# What is typed later than this is not meant as the answer.
 ANSWER_WITHIN = timedelta(minutes=30)
-# The step after a password's: what is typed now may be a password that came late.
+# The step after a password's question: what is typed now may be a password that comes late.
 AFTER_PASSWORD = "after password"  # noqa: S105  # a step's name
 LATE_WITHIN = timedelta(minutes=10)
-DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; afterwards it is tried on
-
-TYPED = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
-
-
-async def open_step(services: Services, person: int, name: str) -> ConversationStep | None:
-    """Return the step the person is at; None where it is another one, or too old to be meant."""
-    step = await asyncio.to_thread(services.people.step, person)
-    if step is None or step.name != name or services.clock.now() - step.at > ANSWER_WITHIN:
-        return None
-    return step
-
-
-class StillAsked(filters.MessageFilter):
-    """Lets no message through to a question that a trial has ended: python-telegram-bot did not see that end."""
-
-    def __init__(self, left: set[int]) -> None:
-        """Take who has left a question so; the set changes."""
-        super().__init__("still asked")
-        self._left = left
-
-    def filter(self, message: Message) -> bool:
-        """Say whether the sender's question still stands."""
-        return message.from_user is not None and message.from_user.id not in self._left
+DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; the outbox goes on trying afterwards
 
 
 class Questions:
-    """Asks and leaves questions: the step in the ledger and the message about it are one transaction."""
+    """Asks and leaves questions."""
 
     def __init__(self, services: Services) -> None:
-        """Take what the handlers work with."""
         self._services = services
-        self.left: set[int] = set()  # whose question a trial has ended, outside of the conversation's handlers
+        self._deleted: dict[int, datetime] = {}  # people who deleted their data while a password was asked for
 
-    async def ask(self, person: int, step: str, data: dict[str, Any], question: str, in_place: bool = False) -> str:
-        """Write the step down and ask its question, as one transaction."""
+    async def ask(self, person: int, step: str, data: dict[str, Any], question: str, in_place: bool = False) -> None:
+        """Store the step and ask its question: below what was typed, or in place of the screen."""
         _ = self._services.texts(person)
         keyboard: Keyboard = [[Button(_("Cancel"), "reg:cancel")]]
-        items = [Item(person, "edit", question, keyboard, slot=SLOT)] if in_place else below(person, question, keyboard)
+        edit = [Item(person, "edit", question, keyboard, slot=SCREEN)]
 
         def write() -> bool:
-            now = self._services.clock.now()
-            before = self._services.people.step(person)
             late = {}
-            if step not in PASSWORDS and before is not None and self.awaited_password(before):
-                at = before.data.get("password_at") or before.at.isoformat()
-                late = {"password_at": at}
-            self._services.people.set_step(person, step, {**data, **late}, now)
+            before = self._services.people.step(person)
+            if step not in PASSWORDS and (asked_at := self._password_asked_at(before)) is not None:
+                late = {"password_at": asked_at.isoformat()}
+            self._services.people.set_step(person, step, {**data, **late}, self._services.clock.now())
             return True
 
-        self.left.discard(person)
-        await self._services.outbox.put(*items, when=write)
-        return step
+        await self._services.outbox.put(*(edit if in_place else below(person, question, keyboard)), when=write)
 
-    async def ask_again(self, person: int, step: ConversationStep, headline: str) -> None:
-        """Ask the password's question once more, below what has come in between."""
+    async def ask_again(self, person: int, step: ConversationStep, headline: str = "") -> None:
+        """Ask for the password once more, below what has come in between."""
         await self.ask(person, step.name, step.data, joined(headline, self.password_question(person)))
 
     async def ask_passwords_again(self) -> None:
-        """After a restart, ask again for each password that was waited for: one typed meanwhile may be lost."""
+        """Ask again, after a restart, for every password that is due: one typed meanwhile may be lost."""
         for person, step in (await asyncio.to_thread(self._services.people.steps)).items():
-            if step.name in PASSWORDS and self._services.clock.now() - step.at <= ANSWER_WITHIN:
-                await self.ask_again(person, step, "")
+            if step.name in PASSWORDS and not self.is_old(step):
+                await self.ask_again(person, step)
 
     def password_question(self, person: int) -> str:
-        """Return the question for a password, in the person's language."""
+        """Return the question for a password."""
         _ = self._services.texts(person)
         return _(
             "Now send me your portal password. "
             "I will delete your message at once, and keep the password encrypted. /cancel to stop."
         )
 
-    def awaited_password(self, step: ConversationStep | None) -> bool:
-        """Say whether a password was waited for until lately, so that it may still come."""
-        if step is None:
-            return False
-        since = step.at if step.name in (AFTER_PASSWORD, *PASSWORDS) else step.data.get("password_at")
-        if since is None:
-            return False
-        at = since if isinstance(since, datetime) else datetime.fromisoformat(since)
-        return self._services.clock.now() - at < LATE_WITHIN
+    def is_old(self, step: ConversationStep) -> bool:
+        """Say whether a question was asked so long ago that what is typed now is not its answer."""
+        return self._services.clock.now() - step.at > ANSWER_WITHIN
 
-    async def delete_password(self, update: Update) -> str:
-        """Delete a message that holds, or may hold, a password; return what the person must know, mostly nothing."""
+    def awaits_late_password(self, step: ConversationStep | None) -> bool:
+        """Say whether a password was asked for not long ago, so that it may still be typed."""
+        return self._password_asked_at(step) is not None
+
+    def _password_asked_at(self, step: ConversationStep | None) -> datetime | None:
+        """Return when the last password was asked for; None: never, or too long ago."""
+        if step is None:
+            return None
+        kept = step.data.get("password_at")
+        at = step.at if step.name in (AFTER_PASSWORD, *PASSWORDS) else kept and datetime.fromisoformat(kept)
+        return at if at and self._services.clock.now() - at < LATE_WITHIN else None
+
+    def delete_person(self, person: int) -> None:
+        """Keep in memory alone, since nothing may be stored, that a person's password may still be typed. Blocks."""
+        if (asked_at := self._password_asked_at(self._services.people.step(person))) is not None:
+            self._deleted[person] = asked_at
+
+    def awaits_after_deletion(self, person: int) -> bool:
+        """Say whether a person who deleted their data may still type a password."""
+        asked_at = self._deleted.get(person)
+        return asked_at is not None and self._services.clock.now() - asked_at < LATE_WITHIN
+
+    async def is_own_password(self, person: int, text: str) -> bool:
+        """Say whether a registered student has typed their stored password."""
+        if self._services.storage.student(person) is None:
+            return False
+        return text.split() == (await asyncio.to_thread(self._services.storage.password, person)).split()
+
+    async def delete_password(self, update: Update, done: str = "") -> str:
+        """Delete a message that may hold a password; return ``done``, or that the person has to delete it."""
         message = update.effective_message
-        if message is None:
-            return ""
         person = sender(update)
-        gone = await self._services.outbox.delete(person, message.message_id, DELETE_WITHIN)
-        if gone:
-            return ""
+        if message is None or await self._services.outbox.delete(person, message.message_id, DELETE_WITHIN):
+            return done
         log.warning("person %d: message %d with a password is not deleted yet", person, message.message_id)
         _ = self._services.texts(person)
         return _("I could not delete your message with the password. Please delete it yourself.")
 
-    async def end(self, person: int, headline: str = "", more: Sequence[Item] = ()) -> int:
-        """Leave the conversation and show the menu, as one transaction with what others have to be told."""
+    async def delete_stray(self, update: Update) -> str:
+        """Delete a message that was not asked for and may hold a password; return what the person is told of it."""
+        _ = self._services.texts(sender(update))
+        return await self.delete_password(update, _("I have deleted your last message, since it may hold a password."))
+
+    async def end(self, person: int, headline: str = "", more: Sequence[Item] = ()) -> None:
+        """Leave the question and show the menu below, in one transaction with messages to others."""
         items = await fresh_menu(self._services, person, headline)
         await self._services.outbox.put(*items, *more, when=lambda: self.leave(person))
-        return ConversationHandler.END
 
-    async def end_or_menu(self, person: int, note: str, name: str) -> int:
-        """Leave a question that is too old, or that a trial has ended without this conversation's own handlers."""
-        _ = self._services.texts(person)
-        step = await asyncio.to_thread(self._services.people.step, person)
-        if step is not None and step.name == name:
-            return await self.end(person, joined(note, _("That question has expired. Please begin again.")))
-        return await self.end(person, note or _("I have deleted your last message, since it may hold a password."))
+    async def end_in_place(self, person: int, headline: str = "") -> None:
+        """Leave the question and show the menu in its place."""
+        menu = await changed_menu(self._services, person, headline)
+        await self._services.outbox.put(menu, when=lambda: self.leave(person))
 
     def leave(self, person: int) -> bool:
-        """Write down that the question is left; True, as what goes with an outgoing message must say. Blocks."""
+        """Store that the question is left; True, as ``when`` of ``Outbox.put`` asks. Blocks."""
         step = self._services.people.step(person)
         if step is not None and step.name in PASSWORDS:
             self._services.people.set_step(person, AFTER_PASSWORD, {}, self._services.clock.now())
@@ -146,18 +137,7 @@ class Questions:
             self._services.people.clear_step(person)
         return True
 
-    async def adopt(self, person: int, message_id: int | None) -> None:
-        """Take the message whose button was tapped for the living menu."""
-        if message_id is not None:
-            await self._services.outbox.fill(person, SLOT, message_id)
-
-
-def typed_text(update: Update) -> str:
-    """Return what was typed; empty where the message is no text."""
-    message: Message | None = update.effective_message
-    return (message.text or "") if message is not None else ""
-
 
 def joined(*parts: str) -> str:
-    """Return the parts that there are as paragraphs."""
+    """Return the parts that are not empty as paragraphs."""
     return "\n\n".join(part for part in parts if part)

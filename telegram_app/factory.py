@@ -10,7 +10,7 @@ from typing import Any
 
 from telegram import Update
 from telegram.error import NetworkError, RetryAfter
-from telegram.ext import Application, ApplicationBuilder, BasePersistence
+from telegram.ext import Application, ApplicationBuilder
 from telegram.request import HTTPXRequest
 
 from core.backoff import Backoff
@@ -67,7 +67,6 @@ def build_application(
     token: str,
     api_url: str,
     proxy: str | None,
-    persistence: BasePersistence[Any, Any, Any],
     polling_request: PollingRequest,
 ) -> AnyApplication:
     """Return an application for the Bot API at ``api_url`` that handles one update per person at a time."""
@@ -77,7 +76,6 @@ def build_application(
         .base_url(f"{api_url}/bot")
         .base_file_url(f"{api_url}/file/bot")
         .concurrent_updates(PerPersonUpdateProcessor())
-        .persistence(persistence)
         .rate_limiter(PriorityRateLimiter())
         .connect_timeout(HTTP_TIMEOUT)
         .read_timeout(HTTP_TIMEOUT)

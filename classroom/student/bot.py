@@ -19,7 +19,7 @@ from classroom.check_in.check_ins import CheckIns
 from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import Binding, CheckInStep, Mark, Session, Sheet, Status, attendance_percentage
-from classroom.services import Classroom, Context, sender, tapped, typed
+from classroom.services import Classroom, typed
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.texts import answer_text, refusal_text, status_word
@@ -28,14 +28,12 @@ from telegram_app.lines import short
 from telegram_app.outbox import ANSWER, NOTICE, Button, Item, Keyboard
 from telegram_app.outbox_table import Action
 from telegram_app.people import ConversationStep
+from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 
 log = logging.getLogger(__name__)
 
-MENU = "menu"
 CODE, STUDENT_ID, PRACTICE = "code", "student id", "practice"  # steps' names
 SHOWN_LESSONS = 10
-_PRIVATE = filters.ChatType.PRIVATE
-_TYPED = filters.UpdateType.MESSAGE & _PRIVATE
 _CODE = re.compile(r"\d{3}[ -]?\d{3}")
 _BOTH = re.compile(r"(?P<id>\S.*?)[\s,;]+(?P<code>\d{3}[ -]?\d{3})")
 _TURNED = re.compile(r"(?P<code>\d{3}[ -]?\d{3})[\s,;]+(?P<id>\S.*)")
@@ -62,26 +60,25 @@ class StudentBot:
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the handlers, in the order in which they look at an update."""
-        located = (_TYPED | (filters.UpdateType.EDITED_MESSAGE & _PRIVATE)) & filters.LOCATION
+        located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
         return [
-            CommandHandler("start", self._start, filters=_TYPED),
-            CommandHandler("me", self._me, filters=_TYPED),
-            CommandHandler("delete_me", self._delete_me, filters=_TYPED),
-            CommandHandler("help", self._help, filters=_TYPED),
-            CommandHandler("cancel", self._cancel, filters=_TYPED),
-            CommandHandler("language", self._choose_language, filters=_TYPED),
+            CommandHandler("start", self._start, filters=TYPED),
+            CommandHandler("me", self._me, filters=TYPED),
+            CommandHandler("delete_me", self._delete_me, filters=TYPED),
+            CommandHandler("help", self._help, filters=TYPED),
+            CommandHandler("cancel", self._cancel, filters=TYPED),
             CallbackQueryHandler(self._check_in, pattern=r"^in$"),
             CallbackQueryHandler(self._practice, pattern=r"^practice$"),
             CallbackQueryHandler(self._me, pattern=r"^me$"),
             CallbackQueryHandler(self._menu, pattern=r"^menu$"),
             CallbackQueryHandler(self._delete_me, pattern=r"^del$"),
             CallbackQueryHandler(self._deleted, pattern=r"^del:yes$"),
-            CallbackQueryHandler(self._language, pattern=r"^lang:(en|ru|kk)$"),
+            *self._side.language_handlers(self._change_to_menu),
             *(self._faces.handlers() if self._faces is not None else []),
             MessageHandler(located, self._located),
-            MessageHandler(_TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
-            MessageHandler(_TYPED & ~filters.StatusUpdate.ALL, self._other),
-            CallbackQueryHandler(self._old_button),
+            MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
+            MessageHandler(TYPED & ~filters.StatusUpdate.ALL, self._other),
+            CallbackQueryHandler(self._side.old_button),
         ]
 
     # the way in
@@ -113,8 +110,8 @@ class StudentBot:
         """Put a question: in the place of the one before, or below."""
         _ = self._side.texts(person)
         keyboard: Keyboard = [[Button(_("Back"), "menu")]]
-        in_it = [Item(person, "edit", question, keyboard, slot=MENU)]
-        await self._side.outbox.put(*(in_it if in_place else self._below(person, question, keyboard)))
+        in_it = [Item(person, "edit", question, keyboard, slot=SCREEN)]
+        await self._side.outbox.put(*(in_it if in_place else below(person, question, keyboard)))
 
     async def _typed(self, update: Update, context: Context) -> None:
         person = sender(update)
@@ -164,7 +161,7 @@ class StudentBot:
         if in_sight:
             await self._ask(person, question, in_place=True)
         else:
-            await self._side.outbox.put(Item(person, "strip", slot=MENU), Item(person, "send", question))
+            await self._side.outbox.put(Item(person, "strip", slot=SCREEN), Item(person, "send", question))
 
     def _in_sight(self, before: ConversationStep | None) -> bool:
         return before is not None and before.name == CODE and self._room.clock.now() - before.at < ON_SCREEN
@@ -225,9 +222,9 @@ class StudentBot:
         _ = self._side.texts(person)
         text = answer_text(_, told, self._room.settings.location_policy)
         if told.kind in (AnswerKind.PLACE, AnswerKind.OUTSIDE, AnswerKind.REFUSED):
-            await self._side.outbox.put(Item(person, "strip", slot=MENU), self._asking(person, text))
+            await self._side.outbox.put(Item(person, "strip", slot=SCREEN), self._asking(person, text))
         elif told.kind is AnswerKind.WRONG:
-            await self._side.outbox.put(*self._below(person, text, [[Button(_("Back"), "menu")]]))
+            await self._side.outbox.put(*below(person, text, [[Button(_("Back"), "menu")]]))
         elif told.kind in (AnswerKind.CONSENT, AnswerKind.CHALLENGE) and self._faces is not None:
             await self._faces.show(person, told)
         else:
@@ -339,9 +336,9 @@ class StudentBot:
             lines = await self._history(_, binding)
         keyboard: Keyboard = [[Button(_("Delete My Data"), "del")], [Button(_("Back"), "menu")]]
         if update.callback_query is None:
-            await self._side.outbox.put(*self._below(person, "\n".join(lines), keyboard))
+            await self._side.outbox.put(*below(person, "\n".join(lines), keyboard))
         else:
-            await self._side.outbox.put(Item(person, "edit", "\n".join(lines), keyboard, slot=MENU))
+            await self._side.outbox.put(Item(person, "edit", "\n".join(lines), keyboard, slot=SCREEN))
 
     async def _history(self, _: Texts, binding: Binding) -> list[str]:
         lessons = await self._room.store.attended(binding.student_id, limit=200)
@@ -368,7 +365,7 @@ class StudentBot:
         if self._faces is not None:
             text += " " + _("What is kept of your face goes, too, and nothing can bring it back.")
         keyboard: Keyboard = [[Button(_("Yes, Delete"), "del:yes")], [Button(_("Back"), "menu")]]
-        await self._side.outbox.put(*self._below(person, text, keyboard))
+        await self._side.outbox.put(*below(person, text, keyboard))
 
     async def _deleted(self, update: Update, context: Context) -> None:
         query = await tapped(update)
@@ -389,8 +386,11 @@ class StudentBot:
         await tapped(update)
         person = sender(update)
         await self._room.set_step(self._side, person, "")
+        await self._change_to_menu(person)
+
+    async def _change_to_menu(self, person: int) -> None:
         text, keyboard = await self._home(person)
-        await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=MENU))
+        await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
 
     async def _cancel(self, update: Update, context: Context) -> None:
         person = sender(update)
@@ -430,29 +430,10 @@ class StudentBot:
 
     async def _menu_below(self, person: int, headline: str = "") -> list[Item]:
         text, keyboard = await self._home(person, headline)
-        return self._below(person, text, keyboard)
-
-    def _below(self, person: int, text: str, keyboard: Keyboard) -> list[Item]:
-        return [Item(person, "strip", slot=MENU), Item(person, "send", text, keyboard, slot=MENU)]
+        return below(person, text, keyboard)
 
     async def _say(self, person: int, text: str, hide: bool = False) -> None:
         await self._side.outbox.put(Item(person, "send", text, ask="nothing" if hide else None))
-
-    async def _choose_language(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        _ = self._side.texts(person)
-        keyboard: Keyboard = [[Button(name, f"lang:{code}")] for code, name in LANGUAGES.items()]
-        await self._side.outbox.put(
-            *self._below(person, _("Choose your language."), [*keyboard, [Button(_("Back"), "menu")]])
-        )
-
-    async def _language(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        person = sender(update)
-        language = (query.data or "").removeprefix("lang:")
-        await self._side.choose_language(person, language)
-        text, keyboard = await self._home(person)
-        await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=MENU))
 
     async def _other(self, update: Update, context: Context) -> None:
         """A photo, a venue, a sticker: say what is wanted."""
@@ -462,11 +443,6 @@ class StudentBot:
             await self._say(person, refusal_text(_, policy.LocationRefusal.VENUE))
             return
         await self._ask_code(person, _("Please send it as text."))
-
-    async def _old_button(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        _ = self._side.texts(person)
-        await tapped(update, _("This button is no longer in use."))
 
 
 def _digits(text: str) -> str:

@@ -23,7 +23,7 @@ from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal
 from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Session
 from classroom.domain.video_notes import Unusable
-from classroom.services import Classroom, Context, sender, tapped
+from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.student.face_texts import (
     challenge_text,
@@ -39,6 +39,7 @@ from classroom.verification.reviews import FaceReviews
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
 from telegram_app.outbox import URGENT, Button, Item, Keyboard
+from telegram_app.side import Context, sender, tapped
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class FaceDialog:
         _ = self._side.texts(person)
         message = query.message
         if answer.session is None or answer.check_in is None or answer.kind not in _SHOWN_IN_PLACE:
-            await tapped(update, _("This button is no longer in use."))
+            await self._side.old_button(update)
             if message is not None:
                 await self._side.outbox.fill(person, "face:old", message.message_id)
                 await self._side.outbox.put(Item(person, "strip", slot="face:old"))

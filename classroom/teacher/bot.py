@@ -1,6 +1,7 @@
 """The teacher's bot: the menu, and which handler takes what."""
 
 import asyncio
+import functools
 import logging
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from classroom.domain.sessions import Sheet, Teacher
 from classroom.error_codes import Code, code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.reports.texts import history_texts
-from classroom.services import Classroom, Context, sender, tapped, typed
+from classroom.services import Classroom, typed
 from classroom.teacher import hand_marks, opening
 from classroom.teacher import sign_in as way_in
 from classroom.teacher.board import Boards
@@ -20,15 +21,11 @@ from classroom.teacher.hand_marks import HandMarks
 from classroom.teacher.opening import Opening
 from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.sign_in import SignIn
-from telegram_app.i18n import LANGUAGES
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.people import ConversationStep
+from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 
 log = logging.getLogger(__name__)
-
-MENU = opening.SCREEN
-_PRIVATE = filters.ChatType.PRIVATE
-_TYPED = filters.UpdateType.MESSAGE & _PRIVATE
 
 
 class TeacherBot:
@@ -46,33 +43,32 @@ class TeacherBot:
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the handlers, in the order in which they look at an update."""
-        located = (_TYPED | (filters.UpdateType.EDITED_MESSAGE & _PRIVATE)) & filters.LOCATION
+        located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
         commands = {
             "start": self._start,
             "history": self._history,
             "help": self._help,
             "cancel": self._cancel,
-            "language": self._choose_language,
         }
         taps = {
             r"^menu$": self._menu,
             r"^take$": self._take,
             r"^history$": self._history,
             r"^out$": self._sign_out,
-            r"^lang:(en|ru|kk)$": self._language,
             r"^open:.+$": self._choose,
             r"^(room|gone):\d{1,3}$": self._in_room,
             r"^(rooms|forget)$": self._rooms,
         }
         return [
-            *(CommandHandler(name, handler, filters=_TYPED) for name, handler in commands.items()),
+            *(CommandHandler(name, handler, filters=TYPED) for name, handler in commands.items()),
             *(CallbackQueryHandler(handler, pattern=pattern) for pattern, handler in taps.items()),
+            *self._side.language_handlers(functools.partial(self._show_menu, edit=True)),
             *self._buttons.handlers(),
-            MessageHandler(_TYPED & filters.CONTACT, self._contact),
+            MessageHandler(TYPED & filters.CONTACT, self._contact),
             MessageHandler(located, self._located),
-            MessageHandler(_TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
-            MessageHandler(_TYPED & ~filters.StatusUpdate.ALL, self._other),
-            CallbackQueryHandler(self._old_button),
+            MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
+            MessageHandler(TYPED & ~filters.StatusUpdate.ALL, self._other),
+            CallbackQueryHandler(self._side.old_button),
         ]
 
     # who it is
@@ -117,11 +113,9 @@ class TeacherBot:
             [Button(_("History"), "history"), Button(_("Sign Out"), "out")],
         ]
         if edit:
-            await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=MENU))
+            await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
         else:
-            await self._side.outbox.put(
-                Item(person, "strip", slot=MENU), Item(person, "send", text, keyboard, slot=MENU)
-            )
+            await self._side.outbox.put(*below(person, text, keyboard))
 
     async def _help(self, update: Update, context: Context) -> None:
         person = sender(update)
@@ -150,7 +144,7 @@ class TeacherBot:
             log.info("teacher %d: signed out", teacher.telegram_id)
             _ = self._side.texts(teacher.telegram_id)
             text = _("You are signed out. What is still on the way to the LMS waits for your next sign-in.")
-            await self._side.outbox.put(Item(teacher.telegram_id, "edit", text, slot=MENU))
+            await self._side.outbox.put(Item(teacher.telegram_id, "edit", text, slot=SCREEN))
 
     async def _history(self, update: Update, context: Context) -> None:
         if update.callback_query is not None:
@@ -164,18 +158,6 @@ class TeacherBot:
         for text in await asyncio.to_thread(history_texts, _, history):
             await self._side.outbox.put(Item(teacher.telegram_id, "send", text))
         await self._show_menu(teacher.telegram_id)
-
-    async def _choose_language(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        keyboard: Keyboard = [[Button(name, f"lang:{code}")] for code, name in LANGUAGES.items()]
-        _ = self._side.texts(person)
-        question = Item(person, "send", _("Choose your language."), keyboard, slot=MENU)
-        await self._side.outbox.put(Item(person, "strip", slot=MENU), question)
-
-    async def _language(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        await self._side.choose_language(sender(update), (query.data or "").removeprefix("lang:"))
-        await self._show_menu(sender(update), edit=True)
 
     # opening
 
@@ -316,10 +298,6 @@ class TeacherBot:
             await self._sign_in.password(update, step.data["phone"])
         elif await self._teacher(update) is not None:
             await self._show_menu(person)
-
-    async def _old_button(self, update: Update, context: Context) -> None:
-        _ = self._side.texts(sender(update))
-        await tapped(update, _("This button is no longer in use."))
 
     # what the LMS says
 

@@ -13,12 +13,13 @@ from classroom.domain import location_policy as policy
 from classroom.domain.sessions import Course, Place, Session, Sheet, Teacher, code_ends, new_code
 from classroom.lms import LmsUnavailable
 from classroom.saved_rooms import SavedRoom
-from classroom.services import Classroom, sender
+from classroom.services import Classroom
 from classroom.store import SessionExists
 from classroom.student.texts import refusal_text
 from telegram_app.lines import bold, ends, short
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.people import ConversationStep
+from telegram_app.side import sender
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler
 from classroom.counted import counted
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, new_code
 from classroom.reports.sending import Reports
-from classroom.services import Classroom, Context, sender, tapped
+from classroom.services import Classroom
 from classroom.student.bot import StudentBot
 from classroom.student.face_traces import FaceTraces
 from classroom.teacher.board import Boards
@@ -21,6 +21,7 @@ from classroom.teacher.hand_marks import LETTERS, HandMarks
 from classroom.teacher.opening import ROOM_NAME
 from classroom.verification.reviews import FaceReviews
 from telegram_app.outbox import Button, Item
+from telegram_app.side import Context, sender, tapped
 
 log = logging.getLogger(__name__)
 

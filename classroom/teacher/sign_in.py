@@ -11,9 +11,10 @@ from telegram.constants import MessageLimit
 
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsError, LmsUnavailable, SignedIn, SignedInElsewhere, UnknownTeacher, WrongPassword
-from classroom.services import Classroom, sender, typed
+from classroom.services import Classroom, typed
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Item
+from telegram_app.side import sender
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""How a code reads in the admin's list: for whom, how old, how long it lasts, or what became of it."""
+"""A code's line in the admin's list: its note, age and remaining days, or how it was used."""
 
 import math
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ def is_unused(services: Services, invitation: Invitation) -> bool:
 
 
 def order(services: Services, entry: tuple[str, Invitation]) -> tuple[int, str]:
-    """Return what sorts codes, the greatest first: unused, then used, then the rest; in each the newest first."""
+    """Return a sort key for descending order: unused codes, then used ones, then the rest, each newest first."""
     _code, invitation = entry
     if is_unused(services, invitation):
         return 2, invitation.created_at
@@ -33,7 +33,7 @@ def line(services: Services, _: Texts, code: str, invitation: Invitation) -> str
         parts.append(_("used"))
     elif invitation.used_by is not None:
         student = services.storage.student(invitation.used_by)
-        # who was removed, or came again with another code, is known by the number alone
+        # of a student who was removed, or registered again with another code, only the number is known
         ours = student is not None and student.invitation_code == code
         who = student.username if student is not None and ours else str(invitation.used_by)
         parts.append(_("used by {who}").format(who=escape(shortened(who, LINE))))

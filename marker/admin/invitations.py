@@ -1,4 +1,4 @@
-"""Invitation codes: made with link and QR picture, noted for whom, listed, revoked, told when redeemed."""
+"""Invitation codes: made with a link and QR picture, noted, listed, revoked; and the notice when one is redeemed."""
 
 import asyncio
 import logging
@@ -7,21 +7,21 @@ from html import escape
 from typing import Any
 
 from telegram import Update
-from telegram.ext import BaseHandler, CallbackQueryHandler, ConversationHandler, MessageHandler, filters
+from telegram.ext import BaseHandler, CallbackQueryHandler
 from telegram.helpers import create_deep_linked_url
 
 from marker.admin.invitation_lines import is_unused, line, order
 from marker.admin.screens import AdminScreens, Context, Handler, asked_for, in_pairs, page_of
-from marker.menu import SLOT, below, fresh_menu
-from marker.questions import NEW_PASSWORD, NOTE, PASSWORD, open_step
-from marker.services import sender
+from marker.questions import NOTE, PASSWORDS, Questions, joined
+from marker.services import Services
 from storage import CodeUsed, StorageUnavailable, UnknownCode
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
+from telegram_app.people import ConversationStep
+from telegram_app.side import SCREEN, below, sender, typed_text
 
 log = logging.getLogger(__name__)
 
-DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; afterwards it is tried on
 LONGEST_NOTE = 60  # characters: it stands in a line of a list
 _CODE = r"(?P<code>[A-Z0-9]{1,32}):(?P<page>\d{1,6})$"
 
@@ -29,34 +29,33 @@ _CODE = r"(?P<code>[A-Z0-9]{1,32}):(?P<page>\d{1,6})$"
 class Invitations(AdminScreens):
     """Handles the taps that are about codes, and the answer to the question for whom one is."""
 
+    def __init__(self, services: Services, questions: Questions) -> None:
+        super().__init__(services)
+        self._questions = questions
+
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers of taps, but for the one that begins the question."""
+        """Return the handlers of taps."""
         taps: dict[str, Handler] = {
             r"^adm:code$": self._new_code,
             r"^adm:codes:(?P<page>\d{1,6})$": self._list,
             f"^inv:card:{_CODE}": self._card,
             f"^inv:ask:{_CODE}": self._ask_revoke,
             f"^inv:revoke:{_CODE}": self._revoke,
+            f"^inv:note:{_CODE}": self._ask_note,
         }
         return [CallbackQueryHandler(self._guarded(handler), pattern=pattern) for pattern, handler in taps.items()]
 
-    def question(self) -> CallbackQueryHandler[Any, Any]:
-        """Return what begins the question for whom a code is; it leads to the step NOTE."""
-        return CallbackQueryHandler(self._guarded(self._ask_note), pattern=f"^inv:note:{_CODE}")
-
-    def answer(self, text: filters.BaseFilter) -> MessageHandler[Any, Any]:
-        """Return what takes the answer at the step NOTE."""
-        return MessageHandler(text, self._take_note)
-
     def redeemed(self, code: str, username: str) -> list[Item]:
-        """Return what tells the admin who made a code that it was redeemed, where they still are one."""
+        """Return the notice that a code was redeemed, for the admin who made it, if they still are one."""
         invitation = self._services.storage.invitation(code)
         if invitation is None or not self._services.is_admin(invitation.created_by):
             return []
         _ = self._services.texts(invitation.created_by)
-        text = _("{username} has registered with the code for {note}.").format(
-            username=escape(username), note=escape(invitation.note or code)
-        )
+        text = _("{username} has registered with the code {code}.").format(username=escape(username), code=code)
+        if invitation.note:
+            text = _("{username} has registered with the code for {note}.").format(
+                username=escape(username), note=escape(invitation.note)
+            )
         return [Item(invitation.created_by, "send", text, lane=NOTICE)]
 
     # a new code
@@ -79,13 +78,13 @@ class Invitations(AdminScreens):
                 escape(link),
             )
         )
-        # a message of its own, without buttons, to be forwarded; the panel comes again below it
+        # a message without buttons, to be forwarded; the panel follows below it
         panel, keyboard = self._panel_screen(person)
         note = [Button(_("Add Note"), f"inv:note:{code}:0")]
         await self._services.outbox.put(
-            Item(person, "strip", slot=SLOT),
+            Item(person, "strip", slot=SCREEN),
             Item(person, "photo", text, qr=link),
-            Item(person, "send", panel, [note, *keyboard], slot=SLOT),
+            Item(person, "send", panel, [note, *keyboard], slot=SCREEN),
         )
 
     # the list and a code's card
@@ -121,7 +120,7 @@ class Invitations(AdminScreens):
             await self._show(person, *card)
 
     def _card_screen(self, person: int, code: str, page: str, context: Context) -> tuple[str, Keyboard] | None:
-        """Return text and buttons about one code; None where there is none."""
+        """Return a code's text and buttons; None for an unknown code."""
         _ = self._services.texts(person)
         invitation = self._services.storage.invitation(code)
         if invitation is None:
@@ -171,79 +170,53 @@ class Invitations(AdminScreens):
             headline = _("That could not be saved. Please try again later.")
         await self._show_list(person, int(asked["page"]), headline)
 
-    # for whom a code is
+    # the note: for whom a code is
 
-    async def _ask_note(self, update: Update, context: Context) -> str | int | None:
+    async def _ask_note(self, update: Update, context: Context) -> None:
         person, asked = sender(update), asked_for(context)
-        step = await asyncio.to_thread(self._services.people.step, person)
-        if step is not None and step.name in (PASSWORD, NEW_PASSWORD):
-            return None  # the question for a password stands: what is typed next must never become a note
+        step = await self._services.step(person)
+        if step is not None and step.name in PASSWORDS:
+            return  # the question for a password stands: what is typed next must never become a note
         if self._services.storage.invitation(asked["code"]) is None:
             await self._show_list(person, 0)
-            return None
-        return await self._ask(person, asked, in_place=True)
+            return
+        await self._questions.ask(person, NOTE, asked, self._note_question(person, asked["code"]), in_place=True)
 
-    async def _ask(self, person: int, data: dict[str, str], problem: str = "", *, in_place: bool = False) -> str:
-        """Write the step down and ask its question, as one transaction."""
+    def _note_question(self, person: int, code: str) -> str:
         _ = self._services.texts(person)
-        question = _("For whom is the code {code}? Send me one line, {most} characters at most.").format(
-            code=f"<code>{data['code']}</code>", most=LONGEST_NOTE
+        return _("For whom is the code {code}? Send me one line, {most} characters at most.").format(
+            code=f"<code>{code}</code>", most=LONGEST_NOTE
         )
-        text = f"{problem}\n\n{question}" if problem else question
-        keyboard: Keyboard = [[Button(_("Cancel"), "reg:cancel")]]
-        items = [Item(person, "edit", text, keyboard, slot=SLOT)] if in_place else below(person, text, keyboard)
 
-        def write() -> bool:
-            self._services.people.set_step(person, NOTE, data, self._services.clock.now())
-            return True
-
-        await self._services.outbox.put(*items, when=write)
-        return NOTE
-
-    async def _take_note(self, update: Update, context: Context) -> str | int:
+    async def take_note(self, update: Update, context: Context, step: ConversationStep) -> None:
+        """Take the answer to the question for whom a code is."""
         person = sender(update)
         _ = self._services.texts(person)
-        step = await open_step(self._services, person, NOTE)
-        if step is None or not self._services.is_admin(person):
-            expired = _("That question has expired. Please begin again.") if step is None else ""
-            return await self._leave(person, await fresh_menu(self._services, person, expired))
-        message = update.effective_message
-        note = " ".join(((message.text if message is not None else "") or "").split())
-        if message is not None and await self._is_own_password(person, note):
-            await self._services.outbox.delete(person, message.message_id, DELETE_WITHIN)
-            return await self._ask(
-                person, step.data, _("I have deleted your last message, since it may hold a password.")
-            )
-        if len(note) > LONGEST_NOTE:
-            return await self._ask(person, step.data, _("That is too long for a note."))
+        code, note, problem = step.data["code"], " ".join(typed_text(update).split()), ""
+        if self._questions.is_old(step):
+            await self._questions.end(person, _("That question has expired. Please begin again."))
+            return
+        if not self._services.is_admin(person):
+            await self._questions.end(person)
+            return
+        if await self._questions.is_own_password(person, note):  # of an admin who is a student, too
+            problem = await self._questions.delete_stray(update)
+        elif len(note) > LONGEST_NOTE:
+            problem = _("That is too long for a note.")
+        if problem:
+            await self._questions.ask(person, NOTE, step.data, joined(problem, self._note_question(person, code)))
+            return
         headline = _("The note is saved.")
         try:
-            await asyncio.to_thread(self._services.storage.set_note, step.data["code"], note)
+            await asyncio.to_thread(self._services.storage.set_note, code, note)
         except UnknownCode:
             headline = ""
         except StorageUnavailable:
             log.exception("note of a code not written")
             headline = _("That could not be saved. Please try again later.")
-        card = self._card_screen(person, step.data["code"], step.data["page"], context)
-        text, keyboard = card or self._panel_screen(person)
-        return await self._leave(person, below(person, f"{headline}\n\n{text}" if headline else text, keyboard))
-
-    async def _is_own_password(self, person: int, text: str) -> bool:
-        """Say whether an admin who is a student, too, has typed their password: it must never be kept as a note."""
-        if self._services.storage.student(person) is None:
-            return False
-        password = await asyncio.to_thread(self._services.storage.password, person)
-        return text == " ".join(password.split())
-
-    async def _leave(self, person: int, items: list[Item]) -> int:
-        def leave() -> bool:
-            step = self._services.people.step(person)
-            if step is not None and step.name == NOTE:
-                self._services.people.clear_step(person)
-            return True
-
-        await self._services.outbox.put(*items, when=leave)
-        return ConversationHandler.END
+        text, keyboard = self._card_screen(person, code, step.data["page"], context) or self._panel_screen(person)
+        items = below(person, joined(headline, text), keyboard)
+        await self._services.outbox.put(*items, when=lambda: self._questions.leave(person))
 
     # within
 

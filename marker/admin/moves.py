@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from html import escape
 from typing import Any
@@ -13,14 +14,15 @@ from telegram.helpers import create_deep_linked_url
 
 from core.sqlite import DatabaseUnavailable
 from marker.admin.screens import AdminScreens, Context, Handler, asked_for
-from marker.lockouts import Lockouts, too_many_codes
-from marker.menu import SLOT, below, changed_menu, fresh_menu
+from marker.lockouts import Lockouts
+from marker.menu import changed_menu, fresh_menu
 from marker.monitors.registry import StillRunning
-from marker.services import Services, sender, shown_in, tapped
+from marker.services import Services
 from marker.student.offers import Offers
 from marker.tables.move_codes import MoveCode
 from storage import CODE_ALPHABET, AlreadyRegistered, NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
+from telegram_app.side import SCREEN, below, sender
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +31,10 @@ LASTS = timedelta(hours=24)
 _STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"
 
 
-class Moves(AdminScreens):
-    """Handles the admin's side on a student's card, and the new account's side."""
+class AccountMoves(AdminScreens):
+    """Handles the admin's buttons on a student's card, and those in the new account."""
 
     def __init__(self, services: Services, offers: Offers) -> None:
-        """Take what the handlers work with, and the offers on the old account's screen."""
         super().__init__(services)
         self._offers = offers
         self._lockouts = Lockouts(services)
@@ -50,7 +51,7 @@ class Moves(AdminScreens):
         return [*admins, CallbackQueryHandler(self._move_here, pattern=code)]
 
     async def finish_interrupted(self) -> None:
-        """Finish the moves whose record has moved, and give back the codes of those whose record has not."""
+        """Finish interrupted moves where the record has moved already; otherwise make their codes valid again."""
         for move in await asyncio.to_thread(self._services.move_codes.begun):
             moved_to = move.moved_to
             there = self._services.storage.student(moved_to) if moved_to is not None else None
@@ -110,9 +111,9 @@ class Moves(AdminScreens):
         )
         panel, keyboard = self._panel_screen(person)
         await self._services.outbox.put(
-            Item(person, "strip", slot=SLOT),
+            Item(person, "strip", slot=SCREEN),
             Item(person, "photo", text, qr=link),
-            Item(person, "send", panel, keyboard, slot=SLOT),
+            Item(person, "send", panel, keyboard, slot=SCREEN),
         )
 
     async def _revoke(self, update: Update, context: Context) -> None:
@@ -123,8 +124,11 @@ class Moves(AdminScreens):
 
     # the new account's side
 
-    async def offer(self, person: int, code: str) -> bool:
-        """Ask the new account whether to move here; False where the code can't be used."""
+    async def offer(self, person: int, code: str, leave: Callable[[int], bool]) -> bool:
+        """Ask in the new account whether to move; False where the code can't be used.
+
+        ``leave`` stores, in the same transaction, that the question for a code is left.
+        """
         move = await asyncio.to_thread(self._services.move_codes.get, code, self._services.clock.now())
         student = self._services.storage.student(move.student) if move is not None else None
         if student is None:
@@ -134,30 +138,22 @@ class Moves(AdminScreens):
             username=f"<b>{escape(student.username)}</b>"
         )
         keyboard: Keyboard = [[Button(_("Move Here"), f"mov:here:{code}")], [Button(_("Back"), "menu")]]
-        await self._services.outbox.put(*below(person, text, keyboard))
+        await self._services.outbox.put(*below(person, text, keyboard), when=lambda: leave(person))
         return True
 
     async def _move_here(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        person, code = sender(update), asked_for(context)["code"]
-        message_id = shown_in(query)
-        if message_id is not None:
-            await self._services.outbox.fill(person, SLOT, message_id)
-        _, now = self._services.texts(person), self._services.clock.now()
-        headline = ""
-        until = await asyncio.to_thread(self._lockouts.codes_until, person)
-        if until is not None:
-            headline = too_many_codes(_, until, now)
-        elif self._services.storage.student(person) is None:
+        person, code = await self._services.screen_tapped(update), asked_for(context)["code"]
+        headline = await self._lockouts.codes(person)
+        if not headline and self._services.storage.student(person) is None:
             headline = await self._move(person, code)
         await self._services.outbox.put(await changed_menu(self._services, person, headline))
 
     async def _move(self, person: int, code: str) -> str:
-        """Move, and return what stands above the new account's menu."""
+        """Move the registration; return the headline for the new account's menu."""
         _ = self._services.texts(person)
         move = await asyncio.to_thread(self._services.move_codes.begin, code, person, self._services.clock.now())
         if move is None:
-            await asyncio.to_thread(self._lockouts.wrong_code, person)
+            await self._lockouts.wrong_code(person)
             return _("This move code can't be used any more. Ask the administrator for a new one.")
         student = self._services.storage.student(move.student)
         theirs = self._services.texts(move.student)

@@ -1,4 +1,4 @@
-"""The admin's panel: how many students and monitors there are, what runs, and the ways to the rest."""
+"""The admin's panel: numbers of students and monitors, the list of running monitors, buttons to the other screens."""
 
 from html import escape
 from typing import Any
@@ -7,8 +7,8 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, filters
 
 from marker.admin.screens import LINE, AdminScreens, Context, asked_for, page_of, shortened
-from marker.menu import below, changed_menu, state_word
-from marker.services import sender
+from marker.menu import changed_menu, state_word
+from telegram_app.side import below, sender
 
 
 class AdminHandlers(AdminScreens):

@@ -1,4 +1,4 @@
-"""What the admin's screens share: the right to see them, the one living message, lists in pages."""
+"""What the admin's screens share: the check of rights, the edited message, lists in pages."""
 
 import logging
 from collections.abc import Callable, Coroutine, Sequence
@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar
 from telegram import Update
 from telegram.ext import ContextTypes
 
-from marker.menu import SLOT
-from marker.services import Services, sender, shown_in, tapped
+from marker.services import Services
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.side import SCREEN, sender, tapped
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,9 @@ T = TypeVar("T")
 
 
 class AdminScreens:
-    """Shows the admin's screens; every tap is asked again whether it is an admin's, since buttons outlive rights."""
+    """Base of the admin's screens; checks at every tap that it comes from an admin, since rights may have changed."""
 
     def __init__(self, services: Services) -> None:
-        """Take what the handlers work with."""
         self._services = services
 
     def _guarded(self, handler: Handler) -> Handler:
@@ -39,9 +38,7 @@ class AdminScreens:
                 _ = self._services.texts(person)
                 await tapped(update, _("This is for the administrator only."))
                 return None
-            message_id = shown_in(await tapped(update))
-            if message_id is not None:
-                await self._services.outbox.fill(person, SLOT, message_id)
+            await self._services.screen_tapped(update)
             return await handler(update, context)
 
         return guarded
@@ -61,12 +58,12 @@ class AdminScreens:
         ]
 
     async def _show(self, person: int, text: str, keyboard: Keyboard) -> None:
-        await self._services.outbox.put(Item(person, "edit", text, keyboard, slot=SLOT))
+        await self._services.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
 
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """A page of a list, and where in the list it is."""
+    """A page of a list, with its number."""
 
     shown: Sequence[T]
     number: int
@@ -77,7 +74,7 @@ class Page(Generic[T]):
         return f"<b>{title}</b>" + (f" ({self.number + 1}/{self.count})" if self.count > 1 else "")
 
     def ways(self, _: Texts, data: str) -> Keyboard:
-        """Return the buttons to the neighbours and back to the panel; ``data`` with a number leads to a page."""
+        """Return the buttons to the next pages and the panel; ``data`` is the callback data before a page's number."""
         turns = []
         if self.number > 0:
             turns.append(Button(_("Previous"), f"{data}:{self.number - 1}"))
@@ -87,14 +84,14 @@ class Page(Generic[T]):
 
 
 def page_of(items: Sequence[T], asked: int) -> Page[T]:
-    """Return the page that was asked for, or the last one where the list has become shorter."""
+    """Return the requested page, or the last one where the list has become shorter."""
     count = max(1, -(-len(items) // PAGE))
     number = min(asked, count - 1)
     return Page(items[number * PAGE : (number + 1) * PAGE], number, count)
 
 
 def in_pairs(buttons: Sequence[Button]) -> Keyboard:
-    """Return buttons two a row."""
+    """Return buttons in rows of two."""
     return [list(buttons[at : at + 2]) for at in range(0, len(buttons), 2)]
 
 
@@ -104,6 +101,6 @@ def shortened(text: str, most: int) -> str:
 
 
 def asked_for(context: Context) -> dict[str, str]:
-    """Return the named parts of a tapped button's data, as its handler's pattern names them."""
+    """Return the named groups of the handler's pattern in a tapped button's data."""
     match = context.matches[0] if context.matches else None
     return match.groupdict() if match is not None else {}

@@ -1,4 +1,4 @@
-"""The admin's list of students, and each one's card: what is known of them, stop, remove."""
+"""The admin's list of students, and each student's card with Stop and Remove."""
 
 import logging
 from datetime import datetime, timedelta
@@ -13,11 +13,12 @@ from lessons.events import MonitorState
 from marker.admin.screens import LABEL, LINE, AdminScreens, Context, Handler, asked_for, in_pairs, page_of, shortened
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from marker.monitors.registry import StillRunning
-from marker.services import Services, sender
+from marker.services import Services
 from marker.student.offers import Offers
 from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button
+from telegram_app.side import sender
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +26,9 @@ _STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"
 
 
 class StudentCards(AdminScreens):
-    """Handles the taps that are about students."""
+    """Handles the taps about students."""
 
     def __init__(self, services: Services, offers: Offers) -> None:
-        """Take what the handlers work with, and the offers, which end with a monitor."""
         super().__init__(services)
         self._offers = offers
 
@@ -96,7 +96,7 @@ class StudentCards(AdminScreens):
             *monitoring_lines(services, who, _),
         ]
         status = services.registry.status(who)
-        if status is not None and status.state is not MonitorState.WATCHING:  # watching says since when by itself
+        if status is not None and status.state is not MonitorState.WATCHING:  # its time is in monitoring_lines
             lines.append(_("In this state since: {time}").format(time=clock_time(services, status.since, now)))
         lines += await last_mark_lines(services, who, _)
         lines += trouble_lines(services, who, _)
@@ -109,7 +109,7 @@ class StudentCards(AdminScreens):
     def _registered(self, student: Student, now: datetime) -> str:
         try:
             return clock_time(self._services, datetime.fromisoformat(student.registered_at), now)
-        except ValueError:  # a hand has edited it
+        except ValueError:  # the file was edited by hand
             return escape(student.registered_at)
 
     # stop and remove
@@ -131,7 +131,7 @@ class StudentCards(AdminScreens):
         except StorageUnavailable:
             log.exception("person %d: stop by an admin not written", student.telegram_id)
             headline = _("That could not be saved. Please try again later.")
-        if was_wanted:  # a second tap tells nothing twice
+        if was_wanted:  # a second tap sends no second message
             log.info("admin %d: stopped the monitor of %d", person, student.telegram_id)
             await self._tell_stopped(student)
         await self._show_card(person, self._services.storage.student(student.telegram_id) or student, page, headline)
@@ -167,7 +167,7 @@ class StudentCards(AdminScreens):
         _, who = self._services.texts(person), student.telegram_id
         theirs = self._services.texts(who)
         try:
-            # before the database's rows: the offers on the student's screen are found by them
+            # before the database rows, by which the offers on the student's screen are found
             await self._offers.end_all(who, student.username, theirs("Monitoring is off."))
             await self._services.registry.remove(who, self._forget)
         except NotRegistered:
@@ -193,11 +193,13 @@ class StudentCards(AdminScreens):
         await self._show_list(person, page, headline)
 
     def _forget(self, student: Student) -> None:
-        """Delete what is kept of a student beside the record; in a thread. What the chat needs stays: its language,
-        a question that waits for a password, so that its message is deleted, and messages on their way."""
+        """Delete a student's other data; in a thread.
+
+        The chat's language, its step (a password that comes late is still deleted) and queued messages stay.
+        """
         self._services.forget_profile(student.username)
         today = self._services.clock.now().astimezone(self._services.settings.zone).date()
-        # a day to spare: a lesson of yesterday's may still be on the page
+        # one more day: a lesson of yesterday may still be on the page
         self._services.student_rows.forget_monitoring(student.telegram_id, (today - timedelta(days=1)).isoformat())
 
     # within

@@ -1,4 +1,4 @@
-"""The one way from the monitors' threads to the loop."""
+"""Passes calls from the monitors' threads to the event loop."""
 
 import asyncio
 import logging
@@ -11,17 +11,16 @@ log = logging.getLogger(__name__)
 
 
 class Bridge:
-    """The only way from a monitor's thread to the loop; logs what fails there, refuses after closing."""
+    """Schedules coroutines on the loop from any thread; logs their exceptions, refuses new ones after closing."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Lead to this loop."""
         self._loop = loop
         self._lock = threading.Lock()
         self._closed = False
         self._pending: set[Future[Any]] = set()
 
     def send(self, coroutine: Coroutine[Any, Any, None]) -> bool:
-        """Schedule a coroutine on the loop, from any thread; False (and nothing happens) after closing."""
+        """Schedule a coroutine from any thread; after closing it is dropped, and the answer is False."""
         with self._lock:
             if self._closed:
                 coroutine.close()
@@ -33,13 +32,13 @@ class Bridge:
         return True
 
     async def close(self) -> None:
-        """Refuse new coroutines and wait for those under way."""
+        """Refuse new coroutines and wait for the scheduled ones."""
         with self._lock:
             self._closed = True
         await self.settled()
 
     async def settled(self) -> None:
-        """Wait for the coroutines that are under way."""
+        """Wait for the scheduled coroutines."""
         with self._lock:
             pending = list(self._pending)
         await asyncio.gather(*(asyncio.wrap_future(each) for each in pending), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""How many monitors the memory of this machine, or of this container, holds."""
+"""How many monitors fit into the memory of this machine or container."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ BYTES_PER_MONITOR = 160 * 1024 * 1024
 
 
 def memory_capacity(root: Path = Path("/")) -> int:
-    """Return how many monitors the memory holds that this process may still use: its cgroups' where they limit it.
+    """Return how many monitors fit into the memory that this process may still use, within the limits of its cgroups.
 
-    File cache that the kernel gives back when it is asked counts as free: in a long-running container it would look
-    like memory in use. ``root`` is where /proc and /sys are found.
+    File cache that the kernel can reclaim counts as free: in a long-running container it would look like memory in
+    use. ``root`` is where /proc and /sys are found.
     """
     free = psutil.virtual_memory().available
     for group, limit_file, used_file, cache in _cgroups(root):

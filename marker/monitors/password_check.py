@@ -1,7 +1,7 @@
-"""Tries a password on the portal, before it is kept: in a Chrome of its own, with a profile of its own.
+"""Tries a password on the portal before it is stored, in a Chrome with a new profile.
 
-The profile is new, since one with a session in it would be let in with any password. Where the portal accepts the
-password, the profile, with the id by which the portal knows the device, can become the student's own.
+With a profile that holds a session the portal would accept any password. Where the portal accepts the password, the
+profile, with the id by which the portal knows the device, can become the student's own.
 """
 
 import asyncio
@@ -25,25 +25,25 @@ log = logging.getLogger(__name__)
 
 TRIED_WITHIN = 45.0  # seconds; a person is waiting
 CLOSE_WITHIN = 4.0
-TRIES = 3  # where the page moved under us
+TRIES = 3  # where the page changed meanwhile
 PARALLEL = 8  # threads; how many sign in at once is the portal's limit
 TRIAL = "trial-"
 _INSIDE = (View.OPEN, View.MARKED, View.NOTHING)
 
 
 class Outcome(Enum):
-    """What became of a trial."""
+    """How a trial ended."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
     BLOCKED = "blocked"
     NOT_TRIED = "not tried"  # the portal is down or slow, or there is no room for another Chrome
-    CLOSING = "closing"  # this process ends: nothing may be concluded from it
+    CLOSING = "closing"  # this process ends; the trial says nothing about the password
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The outcome, the portal's words where it has some, and the trial's profile where it accepted."""
+class TrialResult:
+    """A trial's outcome, with the portal's message if any, and the trial's profile if the password was accepted."""
 
     outcome: Outcome
     words: str = ""
@@ -51,7 +51,7 @@ class Verdict:
 
 
 class Profiles(Protocol):
-    """What a trial asks of the Chromes; ``portal.browser.Chromes`` is one."""
+    """The part of ``portal.browser.Chromes`` that a trial needs."""
 
     def kill(self, name: str) -> None:
         """End every process on a profile."""
@@ -60,15 +60,17 @@ class Profiles(Protocol):
         """Delete a profile."""
 
     def adopt(self, name: str, new_name: str) -> None:
-        """Put one profile in the place of another."""
+        """Replace a profile by another one."""
 
 
-class _Abandoned(Exception):  # no error: it carries the end of a trial out of every wait
+class _Abandoned(Exception):  # no error: it ends a trial out of any wait
     pass
 
 
 class SignInCheck:
-    """All trials of this process. The methods run on the loop and never block it, but for ``adopt``."""
+    """All trials of this process. The methods run on the loop and don't block it, except ``adopt`` and ``forget``.
+
+    Trials keep to the monitors' ``limits``; ``take_place`` reserves a place for another Chrome."""
 
     def __init__(
         self,
@@ -80,7 +82,6 @@ class SignInCheck:
         give_place_back: Callable[[], None],
         within: float = TRIED_WITHIN,
     ) -> None:
-        """Take how a portal is opened, the limits that monitors keep, too, and how a place for a Chrome is taken."""
         self._open_portal = open_portal
         self._profiles = profiles
         self._limits = limits
@@ -89,17 +90,17 @@ class SignInCheck:
         self._give_place_back = give_place_back
         self._within = within
         self._threads = ThreadPoolExecutor(PARALLEL, thread_name_prefix="sign-in-check")
-        self._running: dict[str, tuple[threading.Event, Future[Verdict]]] = {}
+        self._running: dict[str, tuple[threading.Event, Future[TrialResult]]] = {}
         self._ending: set[asyncio.Future[None]] = set()
         self._closing = False
 
-    async def attempt(self, username: str, password: str) -> Verdict:
-        """Try a password; where the caller is cancelled, the Chrome is ended all the same."""
+    async def attempt(self, username: str, password: str) -> TrialResult:
+        """Try a password; if the caller is cancelled, the Chrome is ended, too."""
         if self._closing:
-            return Verdict(Outcome.CLOSING)
+            return TrialResult(Outcome.CLOSING)
         if not self._take_place():
-            log.warning("no room for a trial of a password")
-            return Verdict(Outcome.NOT_TRIED)
+            log.warning("no room for another password check")
+            return TrialResult(Outcome.NOT_TRIED)
         profile = f"{TRIAL}{secrets.token_hex(8)}"
         stop = threading.Event()
         trying = self._threads.submit(self._try, profile, username, password, stop)
@@ -108,12 +109,12 @@ class SignInCheck:
         try:
             verdict = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(trying)), self._within)
             if self._closing:
-                return Verdict(Outcome.CLOSING)
+                return TrialResult(Outcome.CLOSING)
             kept = verdict.outcome is Outcome.ACCEPTED
             return verdict
         except TimeoutError:
             log.warning("trial of a password: no outcome within %.0f s", self._within)
-            return Verdict(Outcome.NOT_TRIED)
+            return TrialResult(Outcome.NOT_TRIED)
         finally:
             if kept:
                 self._over(profile)
@@ -125,16 +126,16 @@ class SignInCheck:
                 ending.add_done_callback(lambda _: self._over(profile))
 
     def adopt(self, profile: str, username: str) -> None:
-        """Make the profile of an accepted trial the student's own; blocks, and no monitor may be using that one."""
+        """Make an accepted trial's profile the student's own. Blocks; no monitor may be using the old one."""
         self._profiles.adopt(profile, profile_name(username))
 
-    def forget(self, verdict: Verdict) -> None:
-        """Delete the profile of a trial that comes to nothing; blocks."""
+    def forget(self, verdict: TrialResult) -> None:
+        """Delete the profile of a trial that is not used. Blocks."""
         if verdict.profile is not None:
             self._profiles.forget(verdict.profile)
 
     async def close(self) -> None:
-        """Refuse new trials and end the Chromes of those under way."""
+        """Refuse new trials and end the Chromes of the running ones."""
         self._closing = True
         running = dict(self._running)
         for stop, _ in running.values():
@@ -149,7 +150,7 @@ class SignInCheck:
         if self._running.pop(profile, None) is not None:
             self._give_place_back()
 
-    def _abandon(self, profile: str, trying: "Future[Verdict]") -> None:
+    def _abandon(self, profile: str, trying: "Future[TrialResult]") -> None:
         """End a trial's Chrome, wait for its thread, and delete the profile."""
         if not trying.done():
             self._profiles.kill(profile)
@@ -158,7 +159,7 @@ class SignInCheck:
 
     # in a thread
 
-    def _try(self, profile: str, username: str, password: str, stop: threading.Event) -> Verdict:
+    def _try(self, profile: str, username: str, password: str, stop: threading.Event) -> TrialResult:
         def pause(seconds: float) -> None:
             if stop.wait(max(seconds, 0)):
                 raise _Abandoned
@@ -169,25 +170,25 @@ class SignInCheck:
             portal = self._open_portal(profile, pause)
             reading = self._sign_in(portal, username, password, pause)
         except SignInRefused as refused:
-            return Verdict(Outcome.REFUSED, str(refused))
+            return TrialResult(Outcome.REFUSED, str(refused))
         except AccountBlocked as blocked:
-            return Verdict(Outcome.BLOCKED, str(blocked))
+            return TrialResult(Outcome.BLOCKED, str(blocked))
         except PortalError as error:
             log.warning("trial of a password: %s: %s", type(error).__name__, error)
-            return Verdict(Outcome.NOT_TRIED)
+            return TrialResult(Outcome.NOT_TRIED)
         except _Abandoned:
-            return Verdict(Outcome.NOT_TRIED)
+            return TrialResult(Outcome.NOT_TRIED)
         finally:
             if portal is not None:
                 portal.end()
         if reading.view is View.REFUSED:
-            return Verdict(Outcome.REFUSED, reading.text)
+            return TrialResult(Outcome.REFUSED, reading.text)
         if reading.view is View.BLOCKED:
-            return Verdict(Outcome.BLOCKED, reading.text)
+            return TrialResult(Outcome.BLOCKED, reading.text)
         if reading.view not in _INSIDE:
             log.warning("trial of a password: the portal shows %s", reading.view.value)
-            return Verdict(Outcome.NOT_TRIED)
-        return Verdict(Outcome.ACCEPTED, profile=profile)
+            return TrialResult(Outcome.NOT_TRIED)
+        return TrialResult(Outcome.ACCEPTED, profile=profile)
 
     def _sign_in(self, portal: PortalClient, username: str, password: str, pause: Callable[[float], None]) -> Reading:
         for left in reversed(range(TRIES)):

@@ -1,4 +1,4 @@
-"""What outlives a student's monitor: its last check, its last trouble, a day that is skipped; and when all rest."""
+"""Per-student monitoring state that survives restarts: last check, last error, skipped day; and the active hours."""
 
 import logging
 import threading
@@ -16,38 +16,37 @@ from marker.tables.watches import Watch, Watches
 log = logging.getLogger(__name__)
 
 
-class KeptWatches:
-    """In memory for who asks, in the ledger for the next process. Methods that write block; from any thread."""
+class WatchState:
+    """Keeps the state in memory and in the database. Methods that write block; they may be called from any thread."""
 
     def __init__(self, watches: Watches, clock: Clock, hours: ActiveHours, zone: ZoneInfo) -> None:
-        """Take the ledger's part, the clock, and the hours in which monitors work."""
         self._watches = watches
         self._clock = clock
         self._hours = hours
         self._zone = zone
-        self._keeping = threading.Lock()  # `_kept` changes on the loop and on the monitors' threads
+        self._lock = threading.Lock()  # `_kept` changes on the loop and on the monitors' threads
         self._kept = watches.all()
 
-    def read_anew(self) -> None:
-        """Take over what others have changed in the ledger. Raises DatabaseUnavailable."""
+    def reload(self) -> None:
+        """Read the state from the database again. Raises DatabaseUnavailable."""
         self._kept = self._watches.all()
 
     def forget(self, telegram_id: int) -> None:
-        """Forget a student who is gone; the ledger's rows are deleted by whom that is asked of."""
+        """Forget a student who was removed; the rows in the database are deleted elsewhere."""
         self._kept.pop(telegram_id, None)
 
     def last_trouble(self, telegram_id: int) -> Trouble | None:
-        """Return what last went wrong for a student, also where it has passed."""
+        """Return a student's last error, also when it is over."""
         watch = self._kept.get(telegram_id)
         if watch is None or watch.trouble_at is None:
             return None
         try:
             return Trouble(Event(watch.trouble), watch.trouble_text, watch.trouble_at)
-        except ValueError:  # a kind of a later version's
+        except ValueError:  # written by a later version
             return Trouble(Event.TROUBLE, watch.trouble_text, watch.trouble_at)
 
     def troubled(self, telegram_id: int, event: StatusEvent) -> None:
-        """Keep what went wrong now. A failure is logged: nothing depends on it."""
+        """Keep an error. If it can't be written, that is only logged: nothing depends on it."""
         now = self._clock.now()
         self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=now)
         try:
@@ -56,12 +55,12 @@ class KeptWatches:
             log.warning("monitor %d: trouble not kept (%s)", telegram_id, error)
 
     def last_check(self, telegram_id: int) -> datetime | None:
-        """Return when a student's page was read last, where that is kept."""
+        """Return when a student's page was last read, if ever."""
         watch = self._kept.get(telegram_id)
         return watch.last_check if watch else None
 
     def checked(self, telegram_id: int, at: datetime) -> None:
-        """Keep when a page was read last. A failure is logged: nothing depends on it."""
+        """Keep when a page was last read. If it can't be written, that is only logged: nothing depends on it."""
         self._keep(telegram_id, last_check=at)
         try:
             self._watches.checked(telegram_id, at)
@@ -69,7 +68,7 @@ class KeptWatches:
             log.warning("monitor %d: last check not kept (%s)", telegram_id, error)
 
     def skip_today(self, telegram_id: int, skip: bool) -> None:
-        """Leave the rest of the local day out, or don't any more. Raises DatabaseUnavailable."""
+        """Skip the rest of the local day, or no longer. Raises DatabaseUnavailable."""
         day = self._local_date(self._clock.now()) if skip else ""
         self._watches.skip(telegram_id, day or None)
         self._keep(telegram_id, skip_date=day)
@@ -80,7 +79,7 @@ class KeptWatches:
         return watch is not None and watch.skip_date == self._local_date(self._clock.now())
 
     def rests_until(self, telegram_id: int, now: datetime) -> datetime | None:
-        """Say until when nothing is watched for a student: a skipped day, or outside of the active hours."""
+        """Return until when a student's monitor rests: a skipped day, or the time outside of the active hours."""
         watch = self._kept.get(telegram_id)
         begin = now
         if watch is not None and watch.skip_date == self._local_date(now):
@@ -89,7 +88,7 @@ class KeptWatches:
         return self._hours.closed_until(begin, self._zone) or (begin if begin != now else None)
 
     def _keep(self, telegram_id: int, **changes: Any) -> None:
-        with self._keeping:
+        with self._lock:
             self._kept[telegram_id] = replace(self._kept.get(telegram_id, Watch()), **changes)
 
     def _local_date(self, at: datetime) -> str:

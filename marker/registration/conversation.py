@@ -1,48 +1,32 @@
-"""Registration: invitation code, portal username, password; and the way to the question for a new password.
+"""Registration: invitation code, portal username, password; and the question for a new password.
 
-Each step is in the ledger before the next question is asked, so a restart in between loses nothing.
+Each step is stored before the next question is asked, so a restart in between loses nothing.
 """
 
-import asyncio
 import logging
 import re
-import warnings
 from typing import Any
 
 from telegram import Update
 from telegram.ext import (
+    ApplicationHandlerStop,
+    BaseHandler,
     CallbackQueryHandler,
     CommandHandler,
-    ContextTypes,
-    ConversationHandler,
     MessageHandler,
     filters,
 )
-from telegram.warnings import PTBUserWarning
 
-from marker.admin.invitations import Invitations
-from marker.admin.moves import MOVE_CODE_LENGTH, Moves
-from marker.lockouts import Lockouts, too_many_codes, too_many_passwords
-from marker.menu import changed_menu
-from marker.questions import (
-    CODE,
-    NEW_PASSWORD,
-    NOTE,
-    PASSWORD,
-    PASSWORDS,
-    TYPED,
-    USERNAME,
-    Questions,
-    StillAsked,
-    joined,
-    open_step,
-    typed_text,
-)
-from marker.registration.code_problems import BAD_CODE, code_problem
+from marker.admin.moves import MOVE_CODE_LENGTH, AccountMoves
+from marker.lockouts import Lockouts
+from marker.menu import old_button
+from marker.questions import CODE, NEW_PASSWORD, PASSWORD, PASSWORDS, STEPS, USERNAME, Questions, joined
 from marker.registration.password_steps import PasswordSteps
-from marker.services import Services, sender, shown_in, tapped
+from marker.registration.refusals import BAD_CODE, refusal_text
+from marker.services import Services
 from storage import CODE_ALPHABET, CODE_LENGTH, UsernameTaken, normalise_code
-from telegram_app.outbox import Item
+from telegram_app.people import ConversationStep
+from telegram_app.side import TYPED, Context, sender, typed_text
 
 log = logging.getLogger(__name__)
 
@@ -50,218 +34,174 @@ LONGEST_USERNAME = 100
 
 _CODE = re.compile(f"[{CODE_ALPHABET}]{{{CODE_LENGTH}}}")
 _USERNAME = re.compile(r"[A-Za-z0-9_][\w.+-]*(@[\w-]+(\.[\w-]+)+)?", re.ASCII)
-# A password may begin with a slash; only our own commands, as Telegram's menu sends them, are none.
-_COMMAND = filters.Regex(r"(?i)^/(start(@\w+)?(\s+\S+)*|(cancel|help|language|admin)(@\w+)?)\s*$")
-
-Context = ContextTypes.DEFAULT_TYPE
+# A password may begin with a slash; only our own commands, as Telegram's menu sends them, are no passwords.
+_COMMAND = re.compile(r"/(start(@\w+)?(\s+\S+)*|(?P<other>cancel|help|language|admin)(@\w+)?)\s*", re.IGNORECASE)
 
 
 class Registration:
-    """The conversation that turns an invitation code into a student."""
+    """The questions that turn an invitation code into a student."""
 
     def __init__(
         self,
         services: Services,
         questions: Questions,
         passwords: PasswordSteps,
-        invitations: Invitations,
-        moves: Moves,
+        moves: AccountMoves,
+        lockouts: Lockouts,
     ) -> None:
-        """Take what the handlers work with, and the codes: an admin's note for one is a step of this conversation."""
         self._services = services
         self._questions = questions
         self._passwords = passwords
-        self._invitations = invitations
         self._moves = moves
-        self._lockouts = Lockouts(services)
+        self._lockouts = lockouts
 
-    def handler(self) -> ConversationHandler[Any]:
-        """Return the conversation."""
-        text = TYPED & filters.TEXT & ~filters.COMMAND
-        password = TYPED & filters.TEXT & ~_COMMAND & StillAsked(self._questions.left)
-        with warnings.catch_warnings():
-            # python-telegram-bot warns that buttons are not followed message by message; they need not be here
-            warnings.filterwarnings("ignore", message=".*per_message=False", category=PTBUserWarning)
-            return self._conversation(text, password)
+    def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
+        """Return the handlers of commands and taps; typed answers come through ``TypedTexts``."""
+        return [
+            CommandHandler("start", self._start, filters=TYPED),
+            CommandHandler("cancel", self._cancel, filters=TYPED),
+            CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
+            CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
+            CallbackQueryHandler(self._passwords.skip, pattern=r"^reg:skip$"),
+            CallbackQueryHandler(self._cancel_tapped, pattern=r"^reg:cancel$"),
+        ]
 
-    def _conversation(self, text: filters.BaseFilter, password: filters.BaseFilter) -> ConversationHandler[Any]:
-        other_command: CommandHandler[Any, object] = CommandHandler(
-            ("help", "language", "admin"), self._cancel, filters=TYPED & _COMMAND & StillAsked(self._questions.left)
-        )
-        return ConversationHandler(
-            entry_points=[
-                CommandHandler("start", self._start, filters=TYPED & _COMMAND),
-                CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
-                CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
-                CallbackQueryHandler(self._passwords.skip, pattern=r"^reg:skip$"),
-                self._invitations.question(),
-            ],
-            states={
-                CODE: [MessageHandler(text, self._take_code)],
-                USERNAME: [MessageHandler(text, self._take_username)],
-                # another command ends the question: what is typed after it is no password
-                PASSWORD: [MessageHandler(password, self._passwords.take_password), other_command],
-                NEW_PASSWORD: [MessageHandler(password, self._passwords.take_new_password), other_command],
-                NOTE: [self._invitations.answer(text)],
-            },
-            fallbacks=[
-                CommandHandler("cancel", self._cancel, filters=TYPED & _COMMAND),
-                CallbackQueryHandler(self._cancel_tapped, pattern=r"^reg:cancel$"),
-                MessageHandler(TYPED & ~filters.TEXT & ~filters.StatusUpdate.ALL, self._wants_text),
-            ],
-            allow_reentry=True,
-            persistent=True,
-            name="registration",
-        )
+    def slash_handler(self) -> MessageHandler[Any, Any]:
+        """Return what keeps a password with a slash from the commands, to be added in a group before theirs."""
+        return MessageHandler(TYPED & filters.Regex("^/"), self._slash)
 
-    # the way in
+    async def _slash(self, update: Update, context: Context) -> None:
+        """While a password is asked for, our own commands end the question; any other text is the password."""
+        person = sender(update)
+        step = await self._services.step(person)
+        if step is None or step.name not in PASSWORDS:
+            return
+        command = _COMMAND.fullmatch(typed_text(update))
+        if command is None:
+            await self._passwords.take(update, context, step)
+        elif command["other"] is not None:
+            await self._cancel(update, context)
+        else:
+            return
+        raise ApplicationHandlerStop
 
-    async def _start(self, update: Update, context: Context) -> str | int:
-        """/start shows the menu; with a code (a link) it begins the registration with that code."""
+    # commands and taps
+
+    async def _start(self, update: Update, context: Context) -> None:
+        """Show the menu; with a code (from a link) begin the registration with it."""
         person = sender(update)
         self._passwords.end_trial(person)
         if context.args and self._services.storage.student(person) is None:
-            return await self._check_code(person, " ".join(context.args))
+            await self._check_code(person, " ".join(context.args))
+            return
         _ = self._services.texts(person)
-        known = _("You are registered already.") if context.args else ""
-        return await self._questions.end(person, known)
+        await self._questions.end(person, _("You are registered already.") if context.args else "")
 
-    async def _enter_code(self, update: Update, context: Context) -> str | int:
-        query = await tapped(update)
-        person = sender(update)
-        _ = self._services.texts(person)
-        await self._questions.adopt(person, shown_in(query))
+    async def _enter_code(self, update: Update, context: Context) -> None:
+        person = await self._services.screen_tapped(update)
         self._passwords.end_trial(person)
         if self._services.storage.student(person) is not None:
-            await self._services.outbox.put(
-                await changed_menu(self._services, person), when=lambda: self._questions.leave(person)
-            )
-            return ConversationHandler.END
-        until = await asyncio.to_thread(self._lockouts.codes_until, person)
-        if until is not None:
-            menu = await changed_menu(self._services, person, too_many_codes(_, until, self._services.clock.now()))
-            await self._services.outbox.put(menu, when=lambda: self._questions.leave(person))
-            return ConversationHandler.END
-        return await self._questions.ask(person, CODE, {}, self._code_question(person), in_place=True)
+            await self._questions.end_in_place(person)
+        elif locked := await self._lockouts.codes(person):
+            await self._questions.end_in_place(person, locked)
+        else:
+            await self._questions.ask(person, CODE, {}, self._code_question(person), in_place=True)
 
-    async def _update_password(self, update: Update, context: Context) -> str | int:
-        query = await tapped(update)
-        person = sender(update)
-        await self._questions.adopt(person, shown_in(query))
+    async def _update_password(self, update: Update, context: Context) -> None:
+        person = await self._services.screen_tapped(update)
         self._passwords.end_trial(person)
         student = self._services.storage.student(person)
         if student is None:
-            await self._services.outbox.put(
-                await changed_menu(self._services, person), when=lambda: self._questions.leave(person)
-            )
-            return ConversationHandler.END
-        until = await asyncio.to_thread(self._lockouts.passwords_until, person, student.username)
-        if until is not None:
-            words = too_many_passwords(self._services.texts(person), until, self._services.clock.now())
-            menu = await changed_menu(self._services, person, words)
-            await self._services.outbox.put(menu, when=lambda: self._questions.leave(person))
-            return ConversationHandler.END
-        return await self._questions.ask(
-            person, NEW_PASSWORD, {}, self._questions.password_question(person), in_place=True
-        )
+            await self._questions.end_in_place(person)
+        elif locked := await self._lockouts.passwords(person, student.username):
+            await self._questions.end_in_place(person, locked)
+        else:
+            question = self._questions.password_question(person)
+            await self._questions.ask(person, NEW_PASSWORD, {}, question, in_place=True)
 
-    # the steps
-
-    async def _take_code(self, update: Update, context: Context) -> str | int:
-        person, typed = sender(update), typed_text(update)
-        step = await asyncio.to_thread(self._services.people.step, person)
-        if not _CODE.fullmatch(normalise_code(typed)) and self._questions.awaited_password(step):
-            _ = self._services.texts(person)
-            note = await self._questions.delete_password(update)
-            said = note or _("I have deleted your last message, since it may hold a password.")
-            return await self._questions.ask(person, CODE, {}, f"{said}\n\n{self._code_question(person)}")
-        return await self._check_code(person, typed)
-
-    async def _check_code(self, person: int, typed: str) -> str | int:
+    async def _cancel(self, update: Update, context: Context) -> None:
+        person = sender(update)
         _ = self._services.texts(person)
+        step = await self._services.step(person)
         self._passwords.end_trial(person)
+        await self._questions.end(person, _("Cancelled.") if step is not None and step.name in STEPS else "")
+
+    async def _cancel_tapped(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        _ = self._services.texts(person)
+        step = await self._services.step(person)
+        if step is None or step.name not in STEPS:
+            await old_button(self._services, update)
+            return
+        await self._services.screen_tapped(update)
+        self._passwords.end_trial(person)
+        await self._questions.end_in_place(person, _("Cancelled."))
+
+    # typed answers
+
+    async def take_code(self, update: Update, context: Context, step: ConversationStep) -> None:
+        """Take an invitation code, or a password that comes too late."""
+        person, typed = sender(update), typed_text(update)
+        if not _CODE.fullmatch(normalise_code(typed)) and self._questions.awaits_late_password(step):
+            said = await self._questions.delete_stray(update)
+            await self._questions.ask(person, CODE, {}, joined(said, self._code_question(person)))
+            return
+        await self._check_code(person, typed)
+
+    async def _check_code(self, person: int, typed: str) -> None:
+        _ = self._services.texts(person)
         code = normalise_code(typed)
-        until = await asyncio.to_thread(self._lockouts.codes_until, person)
-        if until is not None:  # a right code is not looked at either
-            return await self._questions.end(person, too_many_codes(_, until, self._services.clock.now()))
+        if locked := await self._lockouts.codes(person):  # a right code is not looked at either
+            await self._questions.end(person, locked)
+            return
         is_new = self._services.storage.student(person) is None
-        if len(code) == MOVE_CODE_LENGTH and is_new and await self._moves.offer(person, code):
-            await asyncio.to_thread(self._questions.leave, person)
-            return ConversationHandler.END
+        if len(code) == MOVE_CODE_LENGTH and is_new and await self._moves.offer(person, code, self._questions.leave):
+            return
         try:
             self._services.storage.check_code(code)
         except BAD_CODE as refusal:
             log.info("person %d: invitation code refused, %s", person, type(refusal).__name__)
-            until = await asyncio.to_thread(self._lockouts.wrong_code, person)
-            if until is not None:
+            problem = refusal_text(_, refusal)
+            if locked := await self._lockouts.wrong_code(person):
                 log.warning("person %d: too many wrong codes", person)
-                locked = too_many_codes(_, until, self._services.clock.now())
-                return await self._questions.end(person, joined(code_problem(_, refusal), locked))
-            return await self._questions.ask(person, CODE, {}, code_problem(_, refusal))
+                await self._questions.end(person, joined(problem, locked))
+            else:
+                await self._questions.ask(person, CODE, {}, problem)
+            return
         question = _(
             "The code is good. Now send me your username on the portal: a login such as a_student, or your e-mail."
         )
-        return await self._questions.ask(person, USERNAME, {"code": code}, question)
+        await self._questions.ask(person, USERNAME, {"code": code}, question)
 
-    async def _take_username(self, update: Update, context: Context) -> str | int:
+    async def take_username(self, update: Update, context: Context, step: ConversationStep) -> None:
+        """Take a portal username, or a password that comes too late."""
         person = sender(update)
         _ = self._services.texts(person)
-        step = await open_step(self._services, person, USERNAME)
-        if step is None:
-            return await self._questions.end(person, _("That question has expired. Please begin again."))
+        if self._questions.is_old(step):
+            await self._questions.end(person, _("That question has expired. Please begin again."))
+            return
         username = typed_text(update).strip()
-        if self._questions.awaited_password(step):
-            await self._questions.delete_password(update)  # it may be the password, typed late
+        if self._questions.awaits_late_password(step):
+            await self._questions.delete_password(update)
         if not _USERNAME.fullmatch(username) or len(username) > LONGEST_USERNAME:
             problem = _("That is no portal username. Send a login such as a_student, or your e-mail.")
-            return await self._questions.ask(person, USERNAME, step.data, problem)
+            await self._questions.ask(person, USERNAME, step.data, problem)
+            return
         try:
-            # once more: no password is asked for in vain where the code was revoked or used meanwhile
+            # once more, so that no password is asked for where the code was revoked or used meanwhile
             self._services.storage.check_code(step.data["code"])
             self._services.storage.check_username(person, username)
         except BAD_CODE as refusal:
-            return await self._questions.ask(person, CODE, {}, code_problem(_, refusal))
-        except UsernameTaken:
-            problem = _("Another Telegram account has registered this username. Send yours, or ask the administrator.")
-            return await self._questions.ask(person, USERNAME, step.data, problem)
-        until = await asyncio.to_thread(self._lockouts.passwords_until, person, username)
-        if until is not None:
-            return await self._questions.end(person, too_many_passwords(_, until, self._services.clock.now()))
-        return await self._questions.ask(
-            person, PASSWORD, {**step.data, "username": username}, self._questions.password_question(person)
-        )
-
-    # the ways out
-
-    async def _cancel(self, update: Update, context: Context) -> int:
-        person = sender(update)
-        _ = self._services.texts(person)
-        self._passwords.end_trial(person)
-        return await self._questions.end(person, _("Cancelled."))
-
-    async def _cancel_tapped(self, update: Update, context: Context) -> int:
-        query = await tapped(update)
-        person = sender(update)
-        await self._questions.adopt(person, shown_in(query))
-        self._passwords.end_trial(person)
-        _ = self._services.texts(person)
-        menu = await changed_menu(self._services, person, _("Cancelled."))
-        await self._services.outbox.put(menu, when=lambda: self._questions.leave(person))
-        return ConversationHandler.END
-
-    async def _wants_text(self, update: Update, context: Context) -> int | None:
-        person = sender(update)
-        _ = self._services.texts(person)
-        note = ""
-        step = await asyncio.to_thread(self._services.people.step, person)
-        if person in self._questions.left:
-            return await self._questions.end(person)
-        if step is not None and step.name in PASSWORDS:  # a caption or a voice may hold it, too
-            note = await self._questions.delete_password(update)
-        await self._services.outbox.put(Item(person, "send", joined(note, _("Please send it as text."))))
-        return None
-
-    # within
+            await self._questions.ask(person, CODE, {}, refusal_text(_, refusal))
+            return
+        except UsernameTaken as refusal:
+            await self._questions.ask(person, USERNAME, step.data, refusal_text(_, refusal))
+            return
+        if locked := await self._lockouts.passwords(person, username):
+            await self._questions.end(person, locked)
+            return
+        question = self._questions.password_question(person)
+        await self._questions.ask(person, PASSWORD, {**step.data, "username": username}, question)
 
     def _code_question(self, person: int) -> str:
         _ = self._services.texts(person)

@@ -4,11 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from marker.lockouts import Lockouts
-from marker.monitors.password_check import Outcome, Verdict
+from marker.monitors.password_check import Outcome, TrialResult
 from marker.services import Services
 from storage import account_key
 
@@ -17,40 +16,41 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Trial:
-    """A typed password on its way: who, at which step, for which account."""
+    """A typed password that is being tried: for whom, at which step, for which account."""
 
     person: int
     step: str
     data: dict[str, Any]
     username: str
     password: str = field(repr=False)
-    note: str = ""  # what the person must hear of their deleted message
-    locked_until: datetime | None = None
+    locked: str = ""  # the text for a person who has no tries left
 
 
-UNTRIED = Verdict(Outcome.NOT_TRIED)
+UNTRIED = TrialResult(Outcome.NOT_TRIED)
 Start = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
 class PasswordTrials:
-    """At most one trial a person, and one at a time for a portal account."""
+    """At most one trial for each person, and one at a time for each portal account.
+
+    ``conclude`` gets the result of a trial that nobody has taken back.
+    """
 
     def __init__(
-        self, services: Services, lockouts: Lockouts, conclude: Callable[[Trial, Verdict], Awaitable[None]]
+        self, services: Services, lockouts: Lockouts, conclude: Callable[[Trial, TrialResult], Awaitable[None]]
     ) -> None:
-        """Take who is told the outcome of a trial that nobody has taken back."""
         self._services = services
         self._lockouts = lockouts
         self._conclude = conclude
         self._running: dict[int, tuple[Trial, asyncio.Task[None]]] = {}
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._locks: dict[str, asyncio.Lock] = {}  # by account
 
     def begin(self, trial: Trial, start: Start) -> None:
         """Try a password in a task of its own, in place of an earlier one of this person's."""
-        self.take(trial.person)
+        self.take_back(trial.person)
         self._running[trial.person] = trial, start(self._run(trial))
 
-    def take(self, person: int) -> Trial | None:
+    def take_back(self, person: int) -> Trial | None:
         """End the trial under way and return it; None where there is none, or its outcome is being told already."""
         trial, task = self._running.pop(person, (None, None))
         if task is not None:
@@ -58,27 +58,27 @@ class PasswordTrials:
         return trial
 
     async def _run(self, trial: Trial) -> None:
-        verdict = await self._try(trial)
+        result = await self._try(trial)
         # no await in between: from here on nobody can take it back
         running, _task = self._running.get(trial.person, (None, None))
         if running is not trial:
-            await asyncio.to_thread(self._services.sign_in_check.forget, verdict)
+            await asyncio.to_thread(self._services.sign_in_check.forget, result)
             return
         del self._running[trial.person]
-        if verdict.outcome is not Outcome.CLOSING:  # else the question stands, and is asked again after the start
-            await self._conclude(trial, verdict)
+        if result.outcome is not Outcome.CLOSING:  # else the question stands, and is asked again after the start
+            await self._conclude(trial, result)
 
-    async def _try(self, trial: Trial) -> Verdict:
+    async def _try(self, trial: Trial) -> TrialResult:
         person, username = trial.person, trial.username
-        async with self._turns.setdefault(account_key(username), asyncio.Lock()):
-            # within the turn: many people at once must not get more tries than one
-            trial.locked_until = await asyncio.to_thread(self._lockouts.passwords_until, person, username)
-            if trial.locked_until is not None:
-                return Verdict(Outcome.REFUSED)
-            verdict = await self._services.sign_in_check.attempt(username, trial.password)
-            log.info("person %d: password tried, %s", person, verdict.outcome.value)
-            if verdict.outcome is Outcome.REFUSED:
-                trial.locked_until = await asyncio.to_thread(self._lockouts.refused, person, username)
-            elif verdict.outcome is Outcome.ACCEPTED:
-                await asyncio.to_thread(self._lockouts.accepted, username)
-            return verdict
+        async with self._locks.setdefault(account_key(username), asyncio.Lock()):
+            # within the lock: many people at once must not get more tries than one
+            trial.locked = await self._lockouts.passwords(person, username)
+            if trial.locked:
+                return TrialResult(Outcome.REFUSED)
+            result = await self._services.sign_in_check.attempt(username, trial.password)
+            log.info("person %d: password tried, %s", person, result.outcome.value)
+            if result.outcome is Outcome.REFUSED:
+                trial.locked = await self._lockouts.refused(person, username)
+            elif result.outcome is Outcome.ACCEPTED:
+                await self._lockouts.accepted(username)
+            return result

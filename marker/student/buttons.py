@@ -1,36 +1,30 @@
-"""The student's buttons: start, stop, mode, status, language."""
+"""The buttons of the student's menu: start, stop, mode, status, language."""
 
-import asyncio
 import logging
 from collections.abc import Coroutine
-from datetime import datetime
 from typing import Any, TypeVar
 
 from telegram import Update
-from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, ContextTypes, filters
+from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
-from marker.lockouts import Lockouts, too_many_passwords
-from marker.menu import SLOT, changed_menu, fresh_menu, language_menu
+from marker.lockouts import Lockouts
+from marker.menu import changed_menu, fresh_menu
 from marker.monitors.registry import Started
-from marker.services import Services, sender, shown_in, tapped
+from marker.services import Services
 from marker.student.notices import Notices
 from marker.student.offers import Offers
 from storage import Mode, NotRegistered, StorageUnavailable
-from telegram_app.i18n import LANGUAGES
-from telegram_app.outbox import Item
+from telegram_app.side import TYPED, Context, sender
 
 log = logging.getLogger(__name__)
 
-Context = ContextTypes.DEFAULT_TYPE
 Result = TypeVar("Result")
-_PRIVATE = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
 
 
 class StudentHandlers:
-    """Handles the taps on a student's menu. Each shows the menu anew, so an old button does no harm."""
+    """Handles the taps on a student's menu. Each updates the menu, so an old button does no harm."""
 
     def __init__(self, services: Services, notices: Notices, offers: Offers) -> None:
-        """Take what the handlers work with."""
         self._services = services
         self._notices = notices
         self._offers = offers
@@ -44,18 +38,15 @@ class StudentHandlers:
             CallbackQueryHandler(self._status, pattern=r"^(mon:status|menu)$"),
             CallbackQueryHandler(self._mode, pattern=r"^mode:(automatic|manual)$"),
             CallbackQueryHandler(self._skip, pattern=r"^skip:(yes|no)$"),
-            CallbackQueryHandler(self._language, pattern=r"^lang:(en|ru|kk)$"),
-            CommandHandler("language", self._choose_language, filters=_PRIVATE),
-            CommandHandler("help", self._help, filters=_PRIVATE),
-            CommandHandler("cancel", self._menu, filters=_PRIVATE),
+            *self._services.language_handlers(self._show),
+            CommandHandler("help", self._help, filters=TYPED),
         ]
 
     async def _start(self, update: Update, context: Context) -> None:
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
-        until = await self._passwords_until(person)
-        if until is not None:
-            await self._show(person, too_many_passwords(_, until, self._services.clock.now()))
+        if locked := await self._locked(person):
+            await self._show(person, locked)
             return
         self._notices.expect_start(person)
         started, headline = await self._saved(person, self._services.registry.start(person))
@@ -63,15 +54,15 @@ class StudentHandlers:
             headline = _("All places for monitoring are taken at the moment. Please try again later.")
         await self._show(person, headline)
 
-    async def _passwords_until(self, person: int) -> datetime | None:
-        """Return until when no monitor may try this student's password; a running one has been let in with it."""
+    async def _locked(self, person: int) -> str:
+        """Return why no monitor may try this student's password, if so; a running one has signed in with it."""
         student = self._services.storage.student(person)
         if student is None or self._services.registry.running(person):
-            return None
-        return await asyncio.to_thread(self._lockouts.passwords_until, person, student.username)
+            return ""
+        return await self._lockouts.passwords(person, student.username)
 
     async def _stop(self, update: Update, context: Context) -> None:
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
         student = self._services.storage.student(person)
         _running, headline = await self._saved(person, self._services.registry.stop(person))
@@ -82,14 +73,14 @@ class StudentHandlers:
     async def _mode(self, update: Update, context: Context) -> None:
         query = update.callback_query
         mode: Mode = "manual" if query is not None and query.data == "mode:manual" else "automatic"
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         _done, headline = await self._saved(person, self._services.registry.set_mode(person, mode))
         await self._show(person, headline)
 
     async def _skip(self, update: Update, context: Context) -> None:
         query = update.callback_query
         skip = query is not None and query.data == "skip:yes"
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
         student = self._services.storage.student(person)
         if student is None:
@@ -101,7 +92,7 @@ class StudentHandlers:
         await self._show(person)
 
     async def _saved(self, person: int, change: Coroutine[Any, Any, Result]) -> tuple[Result | None, str]:
-        """Make a change that the store keeps; return its result, and what the person must hear where it failed."""
+        """Make a change in the store; return its result, and the headline where it failed."""
         _ = self._services.texts(person)
         try:
             return await change, ""
@@ -113,49 +104,16 @@ class StudentHandlers:
             return None, _("That could not be saved. Please try again later.")
 
     async def _status(self, update: Update, context: Context) -> None:
-        await self._show(await self._tapped(update))
-
-    async def _menu(self, update: Update, context: Context) -> None:
-        await self._services.outbox.put(*await fresh_menu(self._services, sender(update)))
+        await self._show(await self._services.screen_tapped(update))
 
     async def _help(self, update: Update, context: Context) -> None:
         person = sender(update)
         _ = self._services.texts(person)
         headline = _(
             "Automatic mode marks every open lesson for you. Manual mode asks you each time. "
-            "Use it only for lessons that you attend.\n/start menu, /language language, /cancel stop a question"
+            "Use it only for lessons that you attend.\n/start menu, /language language, /cancel cancel a question"
         )
         await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
-
-    async def _choose_language(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        text, keyboard = language_menu(self._services, person)
-        await self._services.outbox.put(
-            Item(person, "strip", slot=SLOT), Item(person, "send", text, keyboard, slot=SLOT)
-        )
-
-    async def _language(self, update: Update, context: Context) -> None:
-        query = update.callback_query
-        chosen = (query.data or "").removeprefix("lang:") if query is not None else ""
-        person = await self._tapped(update)
-        if chosen not in LANGUAGES:
-            return
-        self._services.languages[person] = chosen
-
-        def keep() -> bool:
-            self._services.people.set_language(person, chosen)
-            return True
-
-        await self._services.outbox.put(await changed_menu(self._services, person), when=keep)
-
-    async def _tapped(self, update: Update) -> int:
-        """Answer a tap; its message is the living menu from now on."""
-        query = await tapped(update)
-        person = sender(update)
-        message_id = shown_in(query)
-        if message_id is not None:
-            await self._services.outbox.fill(person, SLOT, message_id)
-        return person
 
     async def _show(self, person: int, headline: str = "") -> None:
         await self._services.outbox.put(await changed_menu(self._services, person, headline))

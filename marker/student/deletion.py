@@ -1,5 +1,6 @@
-"""Delete My Data: asked once more, then everything that is kept of a student goes."""
+"""Delete My Data: after a second question everything stored about a student is deleted."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from html import escape
@@ -9,12 +10,14 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, ContextTypes
 
 from core.sqlite import DatabaseUnavailable
-from marker.menu import SLOT, changed_menu, main_menu
+from marker.menu import changed_menu, main_menu
 from marker.monitors.registry import StillRunning
-from marker.services import Services, sender, shown_in, tapped
+from marker.questions import Questions
+from marker.services import Services
 from marker.student.offers import Offers
 from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import NOTICE, Button, Item
+from telegram_app.side import SCREEN
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +25,13 @@ Context = ContextTypes.DEFAULT_TYPE
 
 
 class Deletion:
-    """Handles the student's wish to be forgotten. The record goes last: after a crash half way they can ask again."""
+    """Handles Delete My Data. The record is deleted last, so that after a crash the deletion can be repeated."""
 
-    def __init__(self, services: Services, offers: Offers, end_trial: Callable[[int], object]) -> None:
-        """Take what the handlers work with, the offers, whose buttons go, and what ends a password's trial."""
+    def __init__(
+        self, services: Services, offers: Offers, questions: Questions, end_trial: Callable[[int], object]
+    ) -> None:
         self._services = services
+        self._questions = questions
         self._offers = offers
         self._end_trial = end_trial
 
@@ -38,29 +43,30 @@ class Deletion:
         ]
 
     async def _ask(self, update: Update, context: Context) -> None:
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         if self._services.storage.student(person) is None:
             await self._services.outbox.put(await changed_menu(self._services, person))
             return
         _ = self._services.texts(person)
         question = _(
-            "Delete everything that is kept of you? Monitoring stops. Your portal username and password, the browser "
-            "profile and the history of your lessons are deleted. This can't be undone: to register again you need a "
-            "new invitation code."
+            "Delete everything that is stored about you? Monitoring stops. Your portal username and password, the "
+            "browser profile and the history of your lessons are deleted. This can't be undone: to register again you "
+            "need a new invitation code."
         )
         keyboard = [[Button(_("Yes, Delete Everything"), "del:yes")], [Button(_("Back"), "menu")]]
-        await self._services.outbox.put(Item(person, "edit", question, keyboard, slot=SLOT))
+        await self._services.outbox.put(Item(person, "edit", question, keyboard, slot=SCREEN))
 
     async def _delete(self, update: Update, context: Context) -> None:
-        person = await self._tapped(update)
+        person = await self._services.screen_tapped(update)
         student = self._services.storage.student(person)
         if student is None:  # a second tap
             await self._services.outbox.put(await changed_menu(self._services, person))
             return
         _ = self._services.texts(person)
         self._end_trial(person)
+        await asyncio.to_thread(self._questions.delete_person, person)
         try:
-            # before the database's rows: the offers on the screen are found by them
+            # before the database rows, by which the offers on the screen are found
             await self._offers.end_all(person, student.username, _("Monitoring is off."))
             await self._services.registry.remove(person, self._forget, erase=True)
         except NotRegistered:
@@ -72,13 +78,13 @@ class Deletion:
             await self._services.outbox.put(await changed_menu(self._services, person, words))
             return
         log.info("person %d: data deleted on their own wish", person)
-        # in the language of the question, and without a slot: nothing of this is kept once it is sent
+        # in the language of the question, and without a slot, so that nothing is kept once it is sent
         text, keyboard = await main_menu(self._services, person, _("Your data is deleted."))
         self._services.languages.pop(person, None)
         await self._services.outbox.put(Item(person, "send", text, keyboard), *self._told(student))
 
     def _forget(self, student: Student) -> None:
-        """Delete what is kept beside the record; in a thread."""
+        """Delete the student's other data; in a thread."""
         self._services.forget_profile(student.username)
         self._services.student_rows.forget(student.telegram_id)
 
@@ -90,11 +96,3 @@ class Deletion:
                 text = _("{username} has deleted their data.").format(username=escape(student.username))
                 items.append(Item(admin, "send", text, lane=NOTICE))
         return items
-
-    async def _tapped(self, update: Update) -> int:
-        query = await tapped(update)
-        person = sender(update)
-        message_id = shown_in(query)
-        if message_id is not None:
-            await self._services.outbox.fill(person, SLOT, message_id)
-        return person

@@ -1,4 +1,4 @@
-"""What the monitors have to tell, as messages to the student."""
+"""Messages to the student about lessons, marks and the monitor's state."""
 
 import asyncio
 import logging
@@ -16,28 +16,27 @@ log = logging.getLogger(__name__)
 
 
 class Notices:
-    """Listens to the registry; runs on the loop."""
+    """Listens to the registry; its methods run on the loop."""
 
     def __init__(self, services: Services, offers: Offers) -> None:
-        """Take what the handlers work with, and the offers of manual mode."""
         self._services = services
         self._offers = offers
         self.troubles = Troubles(services)
-        self._starting: set[int] = set()  # whose menu still shows a step of starting
+        self._starting: set[int] = set()  # students whose menu shows the steps of starting
 
     def expect_start(self, student: int) -> None:
-        """Say that a student has just pressed Start: the menu follows the steps until the outcome."""
+        """Update the student's menu at each step of starting, until the outcome."""
         self._starting.add(student)
 
     async def on_lesson(self, student: int, username: str, status: str, lesson: Lesson) -> None:
-        """Offer a lesson that was found, tell a mark."""
+        """Offer a lesson that was found, or send the message about a mark."""
         if status == "found":
             await self._offers.offer(student, username, lesson)
         else:
             await self.tell_mark(student, username, lesson)
 
     async def tell_mark(self, student: int, username: str, lesson: Lesson) -> None:
-        """Tell a mark, once: claiming and queueing are one transaction."""
+        """Send the message about a mark, once: claiming and queueing are one transaction."""
         _ = self._services.texts(student)
         outcome = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("Marked."))
         line = _("[{username}] Attendance Marked.").format(username=username)
@@ -48,8 +47,8 @@ class Notices:
         ):
             log.info("person %d: lesson %s, to be told as marked", student, lesson.key)
 
-    async def tell_what_was_left(self) -> None:
-        """Tell the marks that an earlier process confirmed and had no time to tell."""
+    async def tell_untold_marks(self) -> None:
+        """Send the messages about marks that a previous process confirmed but did not report."""
         for row in await asyncio.to_thread(self._services.lessons.untold):
             student = self._services.storage.student(row.student)
             if student is not None:
@@ -57,14 +56,14 @@ class Notices:
                 await self.tell_mark(row.student, student.username, lesson)
 
     async def tell_waiting(self, student: int) -> None:
-        """Tell a student whose monitor should run that there is no place for it yet."""
+        """Tell a student that there is no place for their monitor yet."""
         _ = self._services.texts(student)
         text = _("All places for monitoring are taken at the moment. Yours starts by itself as soon as one is free.")
         await self._services.outbox.put(Item(student, "send", text, lane=NOTICE))
 
     async def on_status(self, student: int, username: str, event: StatusEvent) -> None:
-        """Tell what a student has to know; the rest is on the Status screen and in the log."""
-        await self.troubles.hear(student, username, event)
+        """Send a message for what a student has to know; the rest is on the Status screen and in the log."""
+        await self.troubles.on_status(student, username, event)
         match event.event:
             case Event.SIGNING_IN | Event.TROUBLE | Event.UNKNOWN_VIEW if student in self._starting:
                 await self._services.outbox.put(await changed_menu(self._services, student))
@@ -84,12 +83,14 @@ class Notices:
                 self._starting.discard(student)
 
     async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
-        """Tell, once, that a lesson closed unmarked, and why; on its offer and as a message that rings."""
+        """Tell, once, that a lesson closed unmarked, and why: on its offer and in a new message."""
         _ = self._services.texts(student)
         on_offer = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("The lesson has closed."))
         line = _("[{username}] Not marked: the lesson has closed.").format(username=username)
         reason = {
-            CloseReason.NOT_PRESSED.value: _("Nobody pressed Mark Now in time. In automatic mode I mark by myself."),
+            CloseReason.NOT_PRESSED.value: _(
+                "You didn't press {button} in time. In automatic mode I mark lessons myself."
+            ).format(button=_("Mark Now")),
             CloseReason.NOT_CONFIRMED.value: _(
                 "I pressed the button, but the portal did not confirm it. Check on the portal, and tell your teacher."
             ),
@@ -106,7 +107,7 @@ class Notices:
             log.info("person %d: lesson %s, to be told as closed", student, lesson.key)
 
     async def _tell_end(self, student: int, username: str, event: StatusEvent) -> None:
-        """Tell that monitoring has ended by itself, why, and what to do; below it a fresh menu."""
+        """Tell that monitoring has ended by itself, why, and what to do; a new menu follows."""
         _ = self._services.texts(student)
         words = f"«{escape(event.text)}»"
         buttons = None

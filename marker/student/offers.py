@@ -1,4 +1,4 @@
-"""Offers in manual mode: a lesson with a "Mark Now" button, live for a while, one at a time for each lesson."""
+"""Offers in manual mode: a message with a "Mark Now" button, one at a time for each lesson, valid for minutes."""
 
 import asyncio
 import logging
@@ -10,10 +10,11 @@ from telegram import Update
 from telegram.ext import CallbackQueryHandler, ContextTypes
 
 from lessons.journal import LessonRow
-from marker.services import Services, sender, tapped
+from marker.services import Services
 from portal.lessons import Lesson
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item
+from telegram_app.side import sender, tapped
 
 log = logging.getLogger(__name__)
 
@@ -22,14 +23,13 @@ OFFER_SLOT = "offer:"  # followed by the lesson's key: the place of an offer on 
 
 
 class Offers:
-    """Shows offers, takes the taps on them, and takes them off the screen when their time is over."""
+    """Sends offers, handles the taps on them, and ends them when their time is over."""
 
     def __init__(self, services: Services) -> None:
-        """Take what the handlers work with."""
         self._services = services
 
     def handler(self) -> CallbackQueryHandler[Any, Any]:
-        """Return what handles a tap on Mark Now."""
+        """Return the handler of Mark Now."""
         return CallbackQueryHandler(self._mark_now, pattern=r"^mark:[0-9a-f]{16}$")
 
     async def offer(self, student: int, username: str, lesson: Lesson) -> None:
@@ -37,7 +37,7 @@ class Offers:
         _ = self._services.texts(student)
         lasts = OFFER_LASTS
         if lesson.minutes_left == 0:
-            return  # gone before anybody can press
+            return  # over before anybody can press
         if lesson.minutes_left is not None:
             lasts = min(lasts, timedelta(minutes=lesson.minutes_left))
         until = self._services.clock.now() + lasts
@@ -56,14 +56,14 @@ class Offers:
         await self._services.outbox.put(item, when=lambda: self._services.lessons.claim_offer(lesson.key, until))
 
     async def end(self, student: int, username: str, key: str, described: str, reason: str) -> None:
-        """Take a live offer's button away and say why on the same message."""
+        """Remove a valid offer's button and write the reason into its message."""
         await self._services.outbox.put(
             self.outcome(student, username, key, described, reason),
             when=lambda: self._services.lessons.end_offer(key),
         )
 
     async def close(self, student: int, username: str, key: str, described: str, reason: str) -> None:
-        """Say on an offer, also on one that was tapped, that nothing comes of it any more."""
+        """End an offer, also one that was tapped, and write the reason into its message."""
 
         def over() -> bool:
             self._services.lessons.end_offer(key)
@@ -72,7 +72,7 @@ class Offers:
         await self._services.outbox.put(self.outcome(student, username, key, described, reason), when=over)
 
     async def end_all(self, student: int, username: str, reason: str) -> None:
-        """End every live offer of one student."""
+        """End every valid offer of one student."""
         for row in await asyncio.to_thread(self._services.lessons.offers, student):
             await self.end(student, username, row.key, _described(row), reason)
 
@@ -106,7 +106,7 @@ class Offers:
         await self.end(person, student.username, key, _described(row), reason)
 
     def outcome(self, student: int, username: str, key: str, described: str, reason: str) -> Item:
-        """Return what says on an offer, live or over, what became of it; it shows nothing where there was none."""
+        """Return the edit that writes an offer's outcome into its message; without an offer it does nothing."""
         _ = self._services.texts(student)
         text = f"{_headline(_, username, described)}\n\n<i>{escape(reason)}</i>"
         return Item(student, "amend", text, slot=_slot(key))

@@ -1,5 +1,5 @@
-"""What goes wrong for longer: one message to the student after five minutes and one when it is over; one to the admin
-for all of them together, and one with a picture for a page that nobody knows.
+"""Messages about lasting errors: to the student after five minutes and when the error is over; to the admin one for an
+outage of many monitors, one for monitors that failed together, and one with a picture for an unknown page.
 """
 
 import asyncio
@@ -18,41 +18,40 @@ from telegram_app.outbox import NOTICE, Item
 log = logging.getLogger(__name__)
 
 TOLD_AFTER = timedelta(minutes=5)
-# What fails within so long of the first is one message to the admin.
+# Monitors that fail within this time are one message to the admin.
 GATHERED_FOR = timedelta(seconds=30)
-MANY = 3  # students in lasting trouble at once: no more one student's own
-FEW = 1  # or none: then the outage is over, and what is left is that student's own
-OUTAGE = "outage"  # the claim under which the admin was told of one that is not over
+MANY = 3  # students with a lasting error at once are an outage
+FEW = 1  # or none: then the outage is over, and this student has a problem of their own
+OUTAGE = "outage"  # the claim's key while the admin knows of an outage
 NAMED = 5  # usernames in the admin's message
 KEPT_PAGES = 10  # pictures and sources of unknown pages on disk
-LONGEST_WORDS = 300  # characters of the portal's own words
+LONGEST_WORDS = 300  # characters of the portal's message
 
 
 @dataclass
 class _Lasting:
-    """A trouble that goes on: since when, and the last words about it."""
+    """An error that lasts: since when, and its latest text."""
 
     username: str
     since: datetime
     words: str
-    told: bool = False  # to the student
-    resting: bool = False  # nothing is looked at now; whether it is over is seen at the next look
+    told: bool = False  # the student got a message
+    resting: bool = False  # nothing is checked now; the next check shows whether it is over
 
 
 class Troubles:
-    """Hears every status event; ``look`` is called each second."""
+    """Gets every status event; ``check`` is called each second."""
 
     def __init__(self, services: Services) -> None:
-        """Take what the handlers work with."""
         self._services = services
         self._lasting: dict[int, _Lasting] = {}
-        self._failed: list[tuple[str, str]] = []  # who ended by a fault of ours, and its words
+        self._failed: list[tuple[str, str]] = []  # usernames of monitors that failed, with the error
         self._gathering_since: datetime | None = None
         self._outage_since: datetime | None = None
-        self._one_at_a_time = asyncio.Lock()  # an end that is heard while its trouble is being told comes after it
+        self._one_at_a_time = asyncio.Lock()  # the message about an error is sent before the one about its end
 
-    async def take_up(self) -> None:
-        """Take up what an earlier process has told of and has not seen the end of; once, before the monitors start."""
+    async def load(self) -> None:
+        """Load the errors that a previous process reported and that are not over; once, before the monitors start."""
         kept = await asyncio.to_thread(self._services.watches.all)
         for student in self._services.storage.students():
             watch = kept.get(student.telegram_id)
@@ -62,12 +61,12 @@ class Troubles:
                 )
         self._outage_since = await asyncio.to_thread(self._services.claims.at, OUTAGE)
 
-    async def hear(self, student: int, username: str, event: StatusEvent) -> None:
-        """Take note of trouble and of its end."""
+    async def on_status(self, student: int, username: str, event: StatusEvent) -> None:
+        """Keep an error, or its end."""
         async with self._one_at_a_time:
-            await self._hear(student, username, event)
+            await self._on_status(student, username, event)
 
-    async def _hear(self, student: int, username: str, event: StatusEvent) -> None:
+    async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
         lasting = self._lasting.get(student)
         match event.event:
             case Event.TROUBLE | Event.UNKNOWN_VIEW:
@@ -81,24 +80,24 @@ class Troubles:
                     await self._tell_over(student)
                 self._lasting.pop(student, None)
             case Event.RESTING if lasting is not None:
-                lasting.resting = True  # not seen to be over
+                lasting.resting = True  # it may not be over
                 if not lasting.told:
                     del self._lasting[student]
             case Event.STOPPED | Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
-                self._lasting.pop(student, None)  # what ends says so itself
+                self._lasting.pop(student, None)  # the end has a message of its own
                 await asyncio.to_thread(self._services.watches.claim_relief, student)
 
     def failed(self, username: str, event: StatusEvent) -> None:
-        """Take note of a monitor that ended by a fault of ours; the admin is told of all of them together."""
+        """Keep the failure of a monitor; the admin gets one message about all of them."""
         self._failed.append((username, event.text or event.event.value))
         self._gathering_since = self._gathering_since or self._services.clock.now()
 
-    async def look(self) -> None:
-        """Tell what has lasted long enough."""
+    async def check(self) -> None:
+        """Send the messages that are due."""
         async with self._one_at_a_time:
-            await self._look()
+            await self._check()
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         now = self._services.clock.now()
         for student, lasting in list(self._lasting.items()):
             if not lasting.told and now - lasting.since >= TOLD_AFTER:
@@ -106,10 +105,10 @@ class Troubles:
                 lasting.told = True
         if self._gathering_since is not None and now - self._gathering_since >= GATHERED_FOR:
             await self.tell_gathered()
-        await self._look_at_outage(now)
+        await self._check_outage(now)
 
     async def tell_gathered(self) -> None:
-        """Tell the admin of what has failed, without waiting for more: also at the end of the process."""
+        """Send the message about failed monitors, without waiting for more: also at the end of the process."""
         failed = list(self._failed)
         if failed:
             await self._tell_failed(failed)
@@ -117,7 +116,7 @@ class Troubles:
         self._gathering_since = self._services.clock.now() if self._failed else None
 
     def long_troubled(self) -> int:
-        """Return how many monitors have been in trouble for so long that it was told."""
+        """Return how many monitors have an error that lasts for five minutes or longer."""
         now = self._services.clock.now()
         return sum(now - each.since >= TOLD_AFTER and not each.resting for each in self._lasting.values())
 
@@ -125,11 +124,13 @@ class Troubles:
 
     async def _tell_lasting(self, student: int, lasting: _Lasting) -> None:
         _ = self._services.texts(student)
-        since = clock_time(self._services, lasting.since, self._services.clock.now())
-        text = _(
-            "The portal can't be watched since {time}: {words}\nI go on trying and tell you when it works again."
-            " If a lesson is on, mark it on the portal yourself."
-        ).format(time=since, words=escape(lasting.words[:LONGEST_WORDS]))
+        since = lasting.since.astimezone(self._services.settings.zone).strftime("%H:%M")
+        text = _("The portal has not answered since {time} ({words}).").format(
+            time=since, words=escape(lasting.words[:LONGEST_WORDS])
+        )
+        text += "\n" + _(
+            "I keep trying and will tell you when it works again. If a lesson is open, mark it on the portal yourself."
+        )
         if await self._services.outbox.put(
             Item(student, "send", f"<b>[{escape(lasting.username)}]</b> {text}", lane=NOTICE),
             when=lambda: self._services.watches.claim_trouble(student, lasting.since),
@@ -138,7 +139,7 @@ class Troubles:
 
     async def _tell_over(self, student: int) -> None:
         _ = self._services.texts(student)
-        text = _("The portal works again, and I am watching.")
+        text = _("The portal works again, and monitoring goes on.")
         if await self._services.outbox.put(
             Item(student, "send", text, lane=NOTICE), when=lambda: self._services.watches.claim_relief(student)
         ):
@@ -163,18 +164,18 @@ class Troubles:
             items.append(Item(admin, "send", text, lane=NOTICE))
         await self._services.outbox.put(*items)
 
-    async def _look_at_outage(self, now: datetime) -> None:
-        """Tell the admin once that many are in trouble, and once that it is over; a restart of ours is no end."""
+    async def _check_outage(self, now: datetime) -> None:
+        """Tell the admin once of an outage, and once that it is over, also across restarts of ours."""
         lasting = [each for each in self._lasting.values() if now - each.since >= TOLD_AFTER]
         if self._outage_since is None and len(lasting) >= MANY:
             since = min(each.since for each in lasting)
-            log.warning("trouble: %d monitors can't watch the portal since %s", len(lasting), since)
+            log.warning("outage: %d monitors have had no answer from the portal since %s", len(lasting), since)
             items = []
             for admin in self._services.settings.admin_telegram_id:
                 _ = self._services.texts(admin)
                 head = _.ngettext(
-                    "{n} monitor can't watch the portal since {time}: {names}",
-                    "{n} monitors can't watch the portal since {time}: {names}",
+                    "{n} monitor has had no answer from the portal since {time}: {names}",
+                    "{n} monitors have had no answer from the portal since {time}: {names}",
                     len(lasting),
                 ).format(
                     n=len(lasting),
@@ -186,11 +187,11 @@ class Troubles:
             await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(OUTAGE, since))
             self._outage_since = since
         elif self._outage_since is not None and len(lasting) <= FEW:
-            log.info("trouble: over, %d monitors still can't watch the portal", len(lasting))
+            log.info("outage is over, %d monitors still have no answer from the portal", len(lasting))
             items = []
             for admin in self._services.settings.admin_telegram_id:
                 _ = self._services.texts(admin)
-                text = _("All monitors watch again.")
+                text = _("All monitors work again.")
                 if lasting:
                     text = _("The portal works again. Still in trouble: {names}").format(
                         names=_names([each.username for each in lasting])
@@ -200,7 +201,7 @@ class Troubles:
             self._outage_since = None
 
     async def _tell_unknown(self, username: str, event: StatusEvent) -> None:
-        """Show each admin, once for each kind of page, what the portal shows that nobody knows."""
+        """Send each admin an unknown page of the portal, once for each kind."""
         now, admins = self._services.clock.now(), self._services.settings.admin_telegram_id
         folder = self._services.settings.data_dir / "unknown-pages"
         await asyncio.to_thread(_keep_page, folder, event)
@@ -221,7 +222,7 @@ def _names(usernames: list[str]) -> str:
 
 
 def _keep_page(folder: Path, event: StatusEvent) -> None:
-    """Write a page's picture and source (0600); the oldest ones go."""
+    """Write a page's picture and source (0600); delete the oldest ones."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         for suffix, content in ((".png", event.picture or b""), (".html", event.source.encode())):
@@ -232,4 +233,4 @@ def _keep_page(folder: Path, event: StatusEvent) -> None:
         for old in pages[2 * KEPT_PAGES :]:
             old.unlink()
     except OSError:
-        log.exception("an unknown page is not kept")
+        log.exception("an unknown page could not be written")

@@ -93,7 +93,7 @@ def test_health_says_what_is_wrong(telegram: Telegram, portal: Portal, bot: Mark
     chrome.unlink()
     answer = health()
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    assert "Chrome is not there any more: install it" in answer.json()["problems"]
+    assert "Chrome is missing: install it" in answer.json()["problems"]
     file = bot.folder / "data" / "students.json"
     kept = file.read_bytes()
     file.unlink()

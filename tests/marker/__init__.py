@@ -1,1 +1,1 @@
-"""The marker: its conversations in this process over a strict Telegram."""
+"""Tests of marker: its conversations in this process, over a strict simulated Telegram."""

@@ -1,4 +1,4 @@
-"""A Telegram with the marker in this process."""
+"""Fixtures: the marker in this process, against a simulated Telegram."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ from tests.servers import in_thread
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with our bot in it, without its limits on speed."""
+    """Return a simulated Telegram with our bot, without rate limits."""
     telegram = Telegram(telegram_url)
     telegram.call("/reset")
     telegram.call("/bots", token=TOKEN, username=BOT, name="Attendance")
@@ -24,19 +24,19 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 
 @pytest.fixture
 def clock() -> SteppedClock:
-    """Give a clock that the test moves."""
+    """Return a clock that the test moves."""
     return SteppedClock()
 
 
 @pytest.fixture
 def admins() -> tuple[int, ...]:
-    """Give who the marker's admins are."""
+    """Return the admins' Telegram IDs."""
     return (ADMIN,)
 
 
 @pytest.fixture
 def capacity() -> int:
-    """Give how many monitors the marker has room for."""
+    """Return how many monitors may run."""
     return 2
 
 
@@ -44,7 +44,7 @@ def capacity() -> int:
 def run(
     tmp_path: Path, telegram: Telegram, clock: SteppedClock, admins: tuple[int, ...], capacity: int
 ) -> Iterator[Run]:
-    """Give what starts the marker; a second call starts it anew on the same data, perhaps with other admins."""
+    """Return a function that starts the marker; a second call restarts it on the same data."""
     with ExitStack() as stack:
 
         def start(admins: tuple[int, ...] = admins) -> RunningMarker:
@@ -58,11 +58,11 @@ def run(
 
 @pytest.fixture
 def bot(run: Run) -> RunningMarker:
-    """Give the running marker."""
+    """Return the running marker."""
     return run()
 
 
 @pytest.fixture
 def student(telegram: Telegram, bot: RunningMarker) -> Person:
-    """Give a student, who has not written yet."""
+    """Return a student who has not written to the bot yet."""
     return Person(telegram, 2001, "Aruzhan")

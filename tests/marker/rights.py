@@ -1,6 +1,6 @@
-"""The marker without a network, for many steps a second: real handlers and stores, updates handed in, nothing sent.
+"""The marker without a network, for many steps a second: real handlers and stores, nothing is sent.
 
-Every handler is counted by who reached it; what would be shown is kept, with its buttons.
+Every handler is counted by who reached it; outgoing messages are kept, with their buttons.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from pydantic import SecretStr
 from telegram import Update
-from telegram.ext import ApplicationBuilder, BaseHandler, ContextTypes, ConversationHandler
+from telegram.ext import ApplicationBuilder, BaseHandler, ContextTypes
 from telegram.request import BaseRequest, RequestData
 
 from core.encryption import Cipher
@@ -25,7 +25,6 @@ from marker.application import Marker
 from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
-from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.move_codes import MoveCodes
@@ -37,7 +36,7 @@ from storage import Storage, Student
 from telegram_app.claims import Claims
 from telegram_app.outbox import Button, Item, Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StoredSteps
+from telegram_app.rate_limiter import PriorityRateLimiter
 from tests.e2e.people import TOKEN
 from tests.marker.running import KEY, FakeMonitor, FakeSignInCheck, SteppedClock
 
@@ -45,7 +44,7 @@ AnyHandler = BaseHandler[Any, Any, Any]
 
 
 class Offline(BaseRequest):
-    """A Telegram that says yes to everything and does nothing."""
+    """A Telegram that answers every call with success and does nothing."""
 
     @property
     def read_timeout(self) -> float | None:
@@ -56,26 +55,26 @@ class Offline(BaseRequest):
         """Nothing to set up."""
 
     async def shutdown(self) -> None:
-        """Nothing to let go."""
+        """Nothing to close."""
 
     async def do_request(
         self, url: str, method: str, request_data: RequestData | None = None, *_timeouts: Any, **_more: Any
     ) -> tuple[int, bytes]:
-        """Answer as if it were done."""
+        """Answer with success."""
         me = {"id": 1, "is_bot": True, "first_name": "Attendance", "username": "attendance_test_bot"}
         result: Any = me if url.endswith("getMe") else True
         return 200, json.dumps({"ok": True, "result": result}).encode()
 
 
 class Shown:
-    """Stands for the outbox: keeps what would be shown, does what is written with it, sends nothing."""
+    """A fake outbox: keeps the messages, runs ``when`` in a transaction, sends nothing."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.items: list[Item] = []
 
     async def put(self, *items: Item, when: Callable[[], bool] | None = None) -> bool:
-        """Keep items, unless ``when`` calls them off."""
+        """Keep items, unless ``when`` returns False."""
         with self._database.transaction():
             if when is not None and not when():
                 return False
@@ -83,7 +82,7 @@ class Shown:
         return True
 
     async def delete(self, chat_id: int, message_id: int, within: float) -> bool | None:
-        """Say that it is gone."""
+        """Answer that the message is deleted."""
         return True
 
     async def fill(self, chat_id: int, slot: str, message_id: int) -> None:
@@ -97,7 +96,7 @@ class Shown:
 
 
 class House:
-    """The running marker, people's updates, and what they led to."""
+    """A running marker, with people's updates and their effects."""
 
     def __init__(self, folder: Path, admins: tuple[int, ...]) -> None:
         self.clock = SteppedClock()
@@ -133,24 +132,24 @@ class House:
             .request(Offline())
             .get_updates_request(Offline())
             .updater(None)
-            .persistence(StoredSteps(people, STEPS))
+            .rate_limiter(PriorityRateLimiter(per_second=100_000))
             .build()
         )
         self.check = FakeSignInCheck()
         self.services = Services(
-            settings,
-            self.clock,
-            self.storage,
-            lessons,
-            people,
-            self.registry,
-            cast(Outbox, self.shown),
-            watches,
-            Claims(self.database),
-            Attempts(self.database),
-            MoveCodes(self.database),
-            StudentRows(self.database),
-            cast(SignInCheck, self.check),
+            settings=settings,
+            clock=self.clock,
+            storage=self.storage,
+            lessons=lessons,
+            people=people,
+            registry=self.registry,
+            outbox=cast(Outbox, self.shown),
+            watches=watches,
+            claims=Claims(self.database),
+            attempts=Attempts(self.database),
+            move_codes=MoveCodes(self.database),
+            student_rows=StudentRows(self.database),
+            sign_in_check=cast(SignInCheck, self.check),
             languages=people.languages(),
         )
         self.marker = self.make_marker(people)
@@ -167,11 +166,11 @@ class House:
         self._lasting = asyncio.all_tasks() - {asyncio.current_task()}
 
     def make_marker(self, people: People) -> Marker:
-        """Make what is put to the test."""
+        """Return the marker under test."""
         return Marker(self.services, people.unreachable())
 
     def end(self) -> None:
-        """Let everything go."""
+        """Stop the marker and close everything."""
         self._runner.run(self._end())
         self._runner.close()
 
@@ -206,11 +205,11 @@ class House:
         self._hand_in({"callback_query": tap})
 
     def settles(self) -> None:
-        """Let the loop do what the handlers and monitors left to it."""
+        """Run the loop until the handlers' and monitors' tasks are done."""
         self._runner.run(self._settle())
 
     async def _settle(self) -> None:
-        """Wait for what was left to other tasks; a trial that is held back is left alone."""
+        """Wait for other tasks, except a trial that is held back."""
         while True:
             await self.bridge.settled()
             others = asyncio.all_tasks() - self._lasting - {asyncio.current_task()}
@@ -245,11 +244,7 @@ class House:
     # what is counted
 
     def _count(self, handler: AnyHandler) -> None:
-        """Put a counter around a handler's callback, or around those within a conversation."""
-        if isinstance(handler, ConversationHandler):
-            for inner in _within(handler):
-                self._count(inner)
-            return
+        """Put a counter around a handler's callback."""
         name, callback = _named(handler), handler.callback
         self.all_handlers.add(name)
 
@@ -272,13 +267,6 @@ class House:
             for button in row
             if isinstance(button, Button) and button.data
         }
-
-
-def _within(handler: "ConversationHandler[Any]") -> list[AnyHandler]:
-    inner = [*handler.entry_points, *handler.fallbacks]
-    for state in handler.states.values():
-        inner += state
-    return inner
 
 
 def _named(handler: AnyHandler) -> str:

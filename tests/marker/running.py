@@ -1,4 +1,4 @@
-"""The marker's conversations in this process: real handlers and stores, Telegram over HTTP, no Chrome."""
+"""The marker in this process: real handlers and stores, Telegram over HTTP, no Chrome."""
 
 import asyncio
 import threading
@@ -18,9 +18,8 @@ from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
 from lessons.journal import Lessons
 from marker.application import Marker
 from marker.monitors.bridge import Bridge
-from marker.monitors.password_check import Outcome, SignInCheck, Verdict
+from marker.monitors.password_check import Outcome, SignInCheck, TrialResult
 from marker.monitors.registry import MonitorRegistry
-from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.move_codes import MoveCodes
@@ -36,7 +35,6 @@ from telegram_app.factory import PollingRequest, build_application, polling, run
 from telegram_app.files import files_in
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StoredSteps
 from telegram_app.qr import qr_picture
 from tests.e2e.people import ADMIN, TOKEN, Person, labels
 from tests.waiting import PATIENCE
@@ -87,7 +85,7 @@ class FakeMonitor:
         self._running.set()
 
     def stop(self, *, leave_portal: bool = False) -> None:
-        """End, with the last word that a monitor says however it ends."""
+        """End, with the event that a monitor sends however it ends."""
         self.left_portal = leave_portal
         if self._running.is_set():
             self._running.clear()
@@ -109,7 +107,7 @@ class FakeMonitor:
         """Nothing to look at."""
 
     def mark_now(self, key: str | None = None) -> None:
-        """Write down what it is asked to mark."""
+        """Keep the requested key."""
         self.marked_now.append(key or "")
 
     def finds(self, lesson: Lesson) -> None:
@@ -140,10 +138,10 @@ class FakeMonitor:
 
 
 class FakeSignInCheck:
-    """The trial of passwords, with an outcome that the test names; held back where it says so."""
+    """A fake password check, with the result that the test sets, held back where it says so."""
 
     def __init__(self) -> None:
-        self.verdict = Verdict(Outcome.ACCEPTED)
+        self.verdict = TrialResult(Outcome.ACCEPTED)
         self.tried: list[tuple[str, str]] = []
         self.ended = 0  # trials that were cancelled
         self.adopted: list[tuple[str, str]] = []
@@ -152,7 +150,7 @@ class FakeSignInCheck:
         self.answers.set()
         self._closing = False
 
-    async def attempt(self, username: str, password: str) -> Verdict:
+    async def attempt(self, username: str, password: str) -> TrialResult:
         """Try it, once the test lets it answer."""
         self.tried.append((username, password))
         try:
@@ -161,25 +159,25 @@ class FakeSignInCheck:
         except asyncio.CancelledError:
             self.ended += 1
             raise
-        return Verdict(Outcome.CLOSING) if self._closing else self.verdict
+        return TrialResult(Outcome.CLOSING) if self._closing else self.verdict
 
     async def close(self) -> None:
-        """Let the trials under way end without an outcome."""
+        """End the running trials without an outcome."""
         self._closing = True
         self.answers.set()
 
     def adopt(self, profile: str, username: str) -> None:
-        """Write down whose profile it becomes."""
+        """Keep whose profile it becomes."""
         self.adopted.append((profile, username))
 
-    def forget(self, verdict: Verdict) -> None:
-        """Write down which profile is deleted."""
+    def forget(self, verdict: TrialResult) -> None:
+        """Keep which profile is deleted."""
         if verdict.profile is not None:
             self.forgotten.append(verdict.profile)
 
 
 class RunningMarker:
-    """What a test holds of the marker."""
+    """A test's access to the running marker."""
 
     def __init__(self, services: Services, marker: Marker, bridge: Bridge, loop: asyncio.AbstractEventLoop) -> None:
         self._bridge = bridge
@@ -191,21 +189,21 @@ class RunningMarker:
         self._loop = loop
 
     def catches_up(self) -> bool:
-        """Have what could not be done before be tried again."""
+        """Run catch_up."""
         asyncio.run_coroutine_threadsafe(self._marker.catch_up(), self._loop).result(timeout=PATIENCE)
         return True
 
     def looks_at_troubles(self) -> None:
-        """Have the troubles look at the clock now, after what was said before has been heard."""
+        """Run the troubles' check, after all events so far."""
         self.settles()
-        asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.look(), self._loop).result(timeout=PATIENCE)
+        asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.check(), self._loop).result(timeout=PATIENCE)
 
     def settles(self) -> None:
-        """Wait until the loop has dealt with everything that the monitors have said."""
+        """Wait until the monitors' events so far are handled."""
         asyncio.run_coroutine_threadsafe(self._bridge.settled(), self._loop).result(timeout=PATIENCE)
 
     def lets_time_pass(self) -> None:
-        """Have the offers look at the clock now."""
+        """End the offers that have timed out by now."""
         asyncio.run_coroutine_threadsafe(self._marker.offers.end_timed_out(), self._loop).result(timeout=PATIENCE)
 
 
@@ -221,7 +219,7 @@ async def marker(
     admins: tuple[int, ...] = (ADMIN,),
     capacity: int = 2,
 ) -> AsyncIterator[str]:
-    """Run the marker against a Telegram; hand what a test needs of it to ``started``."""
+    """Run the marker against a Telegram; pass a RunningMarker to ``started``."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
         telegram_bot_token=SecretStr(TOKEN),
@@ -244,7 +242,7 @@ async def marker(
 
         watches = Watches(database)
         registry = MonitorRegistry(storage, make, bridge, capacity=capacity, clock=clock, watches=watches)
-        application = build_application(TOKEN, telegram_url, None, StoredSteps(people, STEPS), PollingRequest(None))
+        application = build_application(TOKEN, telegram_url, None, PollingRequest(None))
 
         async def lost(person: int) -> None:
             await conversations.presence.lost(person)
@@ -252,19 +250,19 @@ async def marker(
         # Telegram's pace is told to be faster here, so that a conversation costs a test no seconds.
         outbox = Outbox(application.bot, database, "marker", lost, clock, 0, files_in(folder / "data"))
         services = Services(
-            settings,
-            clock,
-            storage,
-            lessons,
-            people,
-            registry,
-            outbox,
-            watches,
-            Claims(database),
-            Attempts(database),
-            MoveCodes(database),
-            StudentRows(database),
-            cast(SignInCheck, FakeSignInCheck()),
+            settings=settings,
+            clock=clock,
+            storage=storage,
+            lessons=lessons,
+            people=people,
+            registry=registry,
+            outbox=outbox,
+            watches=watches,
+            claims=Claims(database),
+            attempts=Attempts(database),
+            move_codes=MoveCodes(database),
+            student_rows=StudentRows(database),
+            sign_in_check=cast(SignInCheck, FakeSignInCheck()),
             languages=people.languages(),
             forget_profile=lambda username: Chromes(folder / "data" / "profiles").forget(profile_name(username)),
         )
@@ -285,6 +283,6 @@ async def marker(
 
 
 def to_the_panel(admin: Person) -> None:
-    """Bring an admin to a new panel; on one from before, a tap could come just when its buttons go."""
+    """Bring an admin to a new panel: the buttons of an old one could disappear during a tap."""
     admin.says("/admin")
     admin.waits("the panel", lambda ms: "View All Students" in labels(ms[-1]))

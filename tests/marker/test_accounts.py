@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lessons.events import Event
-from marker.monitors.password_check import Outcome, Verdict
+from marker.monitors.password_check import Outcome, TrialResult
 from monitor import profile_name
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, eventually, labels
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
 ALGEBRA = Lesson("Algebra", "Ivanov I. I.", "Л1 (09:00 - 10:00)", minutes_left=9, key="0123456789abcdef")
 PHYSICS = Lesson("Physics", "B. Teacher", "П3 (15:00 - 16:00)", key="00000000000000bb")
-REFUSED = Verdict(Outcome.REFUSED, "Неверный <логин> или пароль")
+REFUSED = TrialResult(Outcome.REFUSED, "Неверный <логин> или пароль")
 
 
 def at_the_password(bot: RunningMarker, person: Person, username: str = USERNAME, code: str | None = None) -> None:
@@ -51,40 +51,40 @@ def start(bot: RunningMarker, person: Person) -> None:
 
 
 def last(text: str) -> Callable[[list[dict[str, object]]], bool]:
-    """Return what says whether the newest message has this text."""
+    """Return a condition: the newest message has this text."""
     return lambda ms: bool(ms) and text in str(ms[-1]["text"])
 
 
 class TestTrial:
-    """The password is tried on the portal before it is kept."""
+    """The password is tried on the portal before it is stored."""
 
-    def test_an_accepted_password_brings_its_session_along(self, bot: RunningMarker, student: Person) -> None:
-        """An accepted password is said so, kept, and the trial's profile becomes the student's own."""
-        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-1")
+    def test_an_accepted_password_keeps_its_session(self, bot: RunningMarker, student: Person) -> None:
+        """An accepted password is reported and stored, and the trial's profile becomes the student's own."""
+        bot.check.verdict = TrialResult(Outcome.ACCEPTED, profile="trial-1")
         register(bot, student)
-        student.sees("The portal has accepted it.")
+        student.sees("The portal accepted your password.")
         assert bot.check.tried == [(USERNAME, PASSWORD)]
         assert bot.check.adopted == [("trial-1", USERNAME)]
         assert bot.check.forgotten == []
 
     def test_a_refused_password_is_asked_for_again(self, bot: RunningMarker, student: Person) -> None:
-        """A refused password is not kept, the code is not spent, and the right one registers with it."""
+        """A refused password is not stored and does not use up the code; the right one registers."""
         code = bot.storage.create_invitation(ADMIN)
         bot.check.verdict = REFUSED
         at_the_password(bot, student, code=code)
         typed = student.says("wrong")
         student.sees("«Неверный <логин> или пароль»")
         assert bot.storage.students() == []
-        bot.check.verdict = Verdict(Outcome.ACCEPTED)
+        bot.check.verdict = TrialResult(Outcome.ACCEPTED)
         student.says(PASSWORD)
         student.sees("Registration complete!")
         assert bot.storage.password(2001) == PASSWORD
         assert typed not in [m["message_id"] for m in student.screen()]
 
-    def test_a_blocked_account_hears_the_portal_s_words(self, bot: RunningMarker, student: Person) -> None:
+    def test_a_blocked_account_is_not_registered(self, bot: RunningMarker, student: Person) -> None:
         """A blocked account is not registered, and its code can still be used."""
         code = bot.storage.create_invitation(ADMIN)
-        bot.check.verdict = Verdict(Outcome.BLOCKED, "Долг")
+        bot.check.verdict = TrialResult(Outcome.BLOCKED, "Долг")
         at_the_password(bot, student, code=code)
         student.says(PASSWORD)
         student.sees("has blocked this account: «Долг»")
@@ -92,8 +92,8 @@ class TestTrial:
         bot.storage.check_code(code)
 
     def test_a_portal_that_is_down_stops_no_registration(self, bot: RunningMarker, student: Person) -> None:
-        """Where the portal gives no answer, the student is registered and told that it was not tried."""
-        bot.check.verdict = Verdict(Outcome.NOT_TRIED)
+        """Where the portal gives no answer, the student is registered and told that the password was not tried."""
+        bot.check.verdict = TrialResult(Outcome.NOT_TRIED)
         register(bot, student)
         student.sees("could not be tried on the portal")
 
@@ -181,7 +181,7 @@ class TestTrial:
         student.sees("The portal refused the sign-in")
         assert bot.storage.password(2001) == PASSWORD
         assert first.is_running()
-        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-2")
+        bot.check.verdict = TrialResult(Outcome.ACCEPTED, profile="trial-2")
         student.says("New-Horse-8")
         student.sees("The new password is saved.")
         assert ("trial-2", USERNAME) in bot.check.adopted
@@ -215,7 +215,7 @@ class TestLimits:
         register(again, other)
 
     def test_start_is_no_way_around_the_limit(self, bot: RunningMarker, student: Person) -> None:
-        """Refusals that monitors meet count: after three of them Start and Update Password say when to come again."""
+        """Passwords refused to monitors count: after three of them Start and Update Password say when to try again."""
         register(bot, student)
         for times in range(3):
             student.taps("Start Monitoring")
@@ -266,12 +266,12 @@ class TestDeletion:
         profile = tmp_path / "data" / "profiles" / profile_name(USERNAME)
         profile.mkdir(parents=True)
         student.taps("Delete My Data")
-        student.sees("Delete everything that is kept of you?")
+        student.sees("Delete everything that is stored about you?")
         student.taps("Back")
         student.waits("the menu", lambda ms: any("Delete My Data" in labels(m) for m in ms))
         assert monitor.is_running()
         student.taps("Delete My Data")
-        student.sees("Delete everything that is kept of you?")
+        student.sees("Delete everything that is stored about you?")
         question = next(m for m in student.screen() if "Yes, Delete Everything" in labels(m))
         for _ in range(2):
             telegram.call(
@@ -292,10 +292,10 @@ class TestDeletion:
         assert USERNAME.encode() not in names
 
     def test_during_a_password_s_trial(self, bot: RunningMarker, student: Person, telegram: Telegram) -> None:
-        """Yes while a new password is tried ends the trial; nothing of it is kept, nor is what is typed afterwards."""
+        """Yes while a password is tried ends the trial; nothing is stored, and a late password is deleted."""
         register(bot, student)
         bot.check.answers.clear()
-        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-2")
+        bot.check.verdict = TrialResult(Outcome.ACCEPTED, profile="trial-2")
         student.taps("Update Password")
         student.waits("the question", last("delete your message at once"))
         student.says("New-Horse-8")
@@ -313,11 +313,11 @@ class TestDeletion:
         assert student.counts("The new password is saved.") == 0
 
     def test_in_the_moment_of_the_outcome(self, bot: RunningMarker, student: Person, telegram: Telegram) -> None:
-        """A password that is accepted while the admin's removal is under way leaves no session for nobody."""
+        """A password that is accepted while the admin removes the student leaves no browser profile."""
         admin = Person(telegram, ADMIN, "Admin")
         admin.says("/start")
         register(bot, student)
-        bot.check.verdict = Verdict(Outcome.ACCEPTED, profile="trial-2")
+        bot.check.verdict = TrialResult(Outcome.ACCEPTED, profile="trial-2")
         bot.check.answers.clear()
         student.taps("Update Password")
         student.waits("the question", last("delete your message at once"))
@@ -346,10 +346,10 @@ class TestDeletion:
         assert student.counts("The new password is saved.") == 0
 
     def test_an_old_yes_of_another_person_deletes_nothing(self, bot: RunningMarker, student: Person) -> None:
-        """Yes from somebody who is registered no more shows the start text and deletes nobody."""
+        """Yes from somebody who is no longer registered shows the start text and deletes nobody."""
         register(bot, student)
         student.taps("Delete My Data")
-        student.sees("Delete everything that is kept of you?")
+        student.sees("Delete everything that is stored about you?")
         bot.storage.remove(2001)
         student.taps("Yes, Delete Everything")
         student.sees("To begin you need an invitation code")
@@ -376,20 +376,20 @@ class TestMove:
 
     @pytest.fixture
     def admin(self, bot: RunningMarker, telegram: Telegram) -> Person:
-        """Give the admin, who has pressed Start."""
+        """Return the admin, who has pressed Start."""
         admin = Person(telegram, ADMIN, "Admin")
         admin.says("/start")
         return admin
 
     @pytest.fixture
     def new(self, bot: RunningMarker, telegram: Telegram) -> Person:
-        """Give the new account."""
+        """Return the new account."""
         return Person(telegram, 2002, "Aruzhan")
 
     def test_everything_moves(
         self, bot: RunningMarker, student: Person, new: Person, admin: Person, telegram: Telegram
     ) -> None:
-        """Record, password, history and the running monitor are the new account's; the old one has no rights left."""
+        """Record, password, history and the running monitor move to the new account; the old one has no rights left."""
         register(bot, student)
         start(bot, student)
         before = bot.storage.student(2001)
@@ -437,10 +437,10 @@ class TestMove:
         )
         assert len(bot.storage.students()) == 1
 
-    def test_codes_that_are_worth_nothing(
+    def test_invalid_move_codes(
         self, bot: RunningMarker, student: Person, new: Person, admin: Person, telegram: Telegram, clock: SteppedClock
     ) -> None:
-        """A revoked, a replaced and an expired move code move nobody, nor does one for who is registered."""
+        """A revoked, replaced or expired move code moves nobody, nor does one opened by a registered student."""
         register(bot, student)
         replaced = move_code(admin, telegram)
         expired = move_code(admin, telegram)

@@ -1,4 +1,4 @@
-"""The admin's side over a strict Telegram: codes with link and picture, their list, students' cards, rights."""
+"""The admin's screens over a strict Telegram: codes with link and picture, their list, students' cards, rights."""
 
 import re
 from datetime import timedelta
@@ -27,13 +27,13 @@ PHYSICS = Lesson("Physics", "B. Teacher", "П3 (15:00 - 16:00)", key="0000000000
 
 @pytest.fixture
 def admins() -> tuple[int, ...]:
-    """Give two admins."""
+    """Return two admins' IDs."""
     return (ADMIN, OTHER_ADMIN)
 
 
 @pytest.fixture
 def admin(telegram: Telegram, bot: RunningMarker) -> Person:
-    """Give the admin, with the panel on the screen."""
+    """Return the admin, with the panel on the screen."""
     return at_the_panel(telegram)
 
 
@@ -122,10 +122,10 @@ def test_a_code_waits_for_telegram_through_a_restart(run: Run, telegram: Telegra
     assert admin.counts("Invitation code:") == 1
 
 
-def test_the_admin_hears_who_has_registered_with_which_code(
+def test_the_admin_is_told_who_registered_with_which_code(
     bot: RunningMarker, admin: Person, student: Person, telegram: Telegram
 ) -> None:
-    """A note is asked for in one line, and named in the notice when the code is redeemed; the notice rings."""
+    """The notice that a code was redeemed has the code's note, or the code itself; it is a new message."""
     admin.taps("Generate Invitation Code")
     code = code_in(admin.sees("Invitation code:")["text"])
     admin.taps("Add Note")
@@ -142,11 +142,11 @@ def test_the_admin_hears_who_has_registered_with_which_code(
     other = Person(telegram, 2002, "Daniyar")
     plain = bot.storage.create_invitation(ADMIN)
     register(other, plain, "d_student")
-    admin.sees(f"d_student has registered with the code for {plain}.")
+    admin.sees(f"d_student has registered with the code {plain}.")
     assert telegram.refused_calls() == []
 
 
-def test_only_the_admin_who_made_a_code_hears_of_it(run: Run, telegram: Telegram) -> None:
+def test_only_the_admin_who_made_a_code_is_told(run: Run, telegram: Telegram) -> None:
     """Another admin is not told, nor is one who is no admin any more."""
     bot = run()
     other = at_the_panel(telegram, OTHER_ADMIN)
@@ -159,10 +159,10 @@ def test_only_the_admin_who_made_a_code_hears_of_it(run: Run, telegram: Telegram
     assert former.counts("has registered") == other.counts("has registered") == 0
 
 
-def test_the_question_for_a_note_is_in_nobody_s_way(
+def test_the_question_for_a_note_can_be_left(
     run: Run, telegram: Telegram, clock: SteppedClock, bot: RunningMarker
 ) -> None:
-    """The question can be cancelled, survives a restart, and after half an hour a typed text is no answer."""
+    """The question for a note can be cancelled, survives a restart, and is over after half an hour."""
     admin = at_the_panel(telegram)
     for _ in range(3):
         admin.taps("Generate Invitation Code")
@@ -238,7 +238,7 @@ def test_the_list_says_what_became_of_each_code(
 def test_a_code_is_revoked_after_a_second_question(
     bot: RunningMarker, admin: Person, student: Person, telegram: Telegram
 ) -> None:
-    """Revoke asks again, Back leaves the code alone, "Revoke for good" ends it, and whoever has it is told so."""
+    """Revoke asks again, Back changes nothing, "Revoke for good" revokes, and whoever enters the code is told so."""
     code = bot.storage.create_invitation(ADMIN)
     admin.taps("Invitations")
     admin.taps(code)
@@ -263,7 +263,7 @@ def test_a_code_is_revoked_after_a_second_question(
 
 @pytest.mark.parametrize("at", ["username", "password"])
 def test_a_code_revoked_in_the_middle_of_registering(bot: RunningMarker, student: Person, at: str) -> None:
-    """Whose code is revoked between two steps is told at the next one; nothing is kept, the password is deleted."""
+    """A person whose code is revoked between two steps is told at the next one; the password is deleted."""
     code = bot.storage.create_invitation(ADMIN)
     student.says(f"/start {code}")
     student.sees("your username on the portal")
@@ -296,7 +296,7 @@ def test_a_code_used_before_the_admin_revokes_it_stays_used(bot: RunningMarker, 
 
 
 def test_an_expired_code_says_so(bot: RunningMarker, student: Person, clock: SteppedClock) -> None:
-    """After 14 days an unused code gets its own answer, and a new one goes on from there."""
+    """After 14 days an unused code is answered as expired, and a new one continues the registration."""
     code = bot.storage.create_invitation(ADMIN)
     clock.forward(timedelta(days=14))
     student.says(f"/start {code}")
@@ -328,7 +328,7 @@ def test_a_student_s_card_says_all_that_is_known(
     monitor.finds(ALGEBRA)
     monitor.marks(ALGEBRA)
     monitor.tells(Event.TROUBLE, "the portal <does not> answer")
-    eventually("the trouble", lambda: bot.services.registry.last_trouble(STUDENT))
+    eventually("the trouble", lambda: bot.services.registry.state.last_trouble(STUDENT))
     admin.taps("Back")
     admin.taps(USERNAME)
     card = admin.sees("Last trouble:")
@@ -366,7 +366,7 @@ def test_the_admin_stops_a_student_s_monitor(
 def test_a_student_is_removed_while_monitored(
     bot: RunningMarker, admin: Person, student: Person, telegram: Telegram
 ) -> None:
-    """After a second question everything of the student goes, marks apart; the student is told and may come again."""
+    """After a second question a student's data is deleted except marks; the student is told and may register again."""
     code = bot.storage.create_invitation(ADMIN)
     register(student, code)
     start(bot, student)
@@ -441,7 +441,7 @@ def test_a_student_whose_monitor_hangs_is_not_removed(
 def test_a_removed_student_s_buttons_and_password_do_no_harm(
     bot: RunningMarker, admin: Person, student: Person, telegram: Telegram
 ) -> None:
-    """Old buttons lead a removed student to the way in, and a password for the old question is deleted, not kept."""
+    """Old buttons lead a removed student to the start text, and a password for the old question is deleted."""
     register(student, bot.storage.create_invitation(ADMIN))
     menu = student.sees("Registration complete!")
     taps_data(telegram, STUDENT, menu, "reg:password", forged=True)
@@ -493,7 +493,7 @@ def test_200_students_are_paged(bot: RunningMarker, admin: Person, telegram: Tel
 
 
 def test_forged_taps_of_a_student_change_nothing(bot: RunningMarker, student: Person, telegram: Telegram) -> None:
-    """A student who sends an admin's callbacks is answered, and neither sees nor changes anything."""
+    """A student who sends an admin's callbacks gets an answer, and neither sees nor changes anything."""
     code = bot.storage.create_invitation(ADMIN)
     register(student, bot.storage.create_invitation(ADMIN))
     bot.storage.redeem(bot.storage.create_invitation(ADMIN), 2002, "somebody", PASSWORD)
@@ -510,7 +510,7 @@ def test_forged_taps_of_a_student_change_nothing(bot: RunningMarker, student: Pe
 
 
 def test_a_removed_admin_s_buttons_do_nothing(run: Run, telegram: Telegram) -> None:
-    """Who is no admin any more finds all the old buttons dead, also at the question for a note."""
+    """For a former admin no old button works, nor the question for a note."""
     bot = run()
     former = at_the_panel(telegram)
     former.taps("Generate Invitation Code")

@@ -21,7 +21,7 @@ ALGEBRA = Lesson("Algebra <b>", "Ivanov I. I.", "Л1 (09:00 - 10:00)", minutes_l
 
 @pytest.fixture
 def admin(telegram: Telegram, bot: RunningMarker) -> Person:
-    """Give the admin."""
+    """Return the admin."""
     return Person(telegram, ADMIN, "Admin")
 
 
@@ -91,7 +91,7 @@ def test_cancel_works_at_every_step(bot: RunningMarker, student: Person, steps: 
 def test_wrong_and_used_codes_are_told_apart_and_can_be_corrected(
     bot: RunningMarker, student: Person, telegram: Telegram
 ) -> None:
-    """A code that is unknown and one that was used get their own answers, and the right one goes on from there."""
+    """An unknown and a used code get different answers, and the right one continues the registration."""
     other = Person(telegram, 2002, "Daniyar")
     used = bot.storage.create_invitation(ADMIN)
     other.says(f"/start {used}")
@@ -122,7 +122,7 @@ def test_wrong_and_used_codes_are_told_apart_and_can_be_corrected(
 def test_a_code_used_meanwhile_is_refused_at_the_last_step(
     bot: RunningMarker, student: Person, telegram: Telegram
 ) -> None:
-    """Two people with one code: the first to give a password wins, the other is told, and nothing of theirs is kept."""
+    """Of two people with one code the first to give a password is registered; the other is told."""
     code = bot.storage.create_invitation(ADMIN)
     other = Person(telegram, 2002, "Daniyar")
     for person, username in ((student, USERNAME), (other, "d_student")):
@@ -168,7 +168,7 @@ def test_an_edited_message_is_no_answer(bot: RunningMarker, student: Person) -> 
 def test_where_telegram_does_not_delete_the_password_the_person_is_told(
     bot: RunningMarker, student: Person, telegram: Telegram
 ) -> None:
-    """If Telegram refuses to delete the password's message, the bot says so instead of keeping silent."""
+    """If Telegram refuses to delete the password's message, the bot says so."""
     student.says(f"/start {bot.storage.create_invitation(ADMIN)}")
     student.sees("your username on the portal")
     student.says(USERNAME)
@@ -209,8 +209,8 @@ def test_an_answer_after_half_an_hour_is_not_taken(bot: RunningMarker, student: 
     assert bot.storage.students() == []
 
 
-def test_the_menu_is_one_living_message(bot: RunningMarker, student: Person) -> None:
-    """Taps change the menu where it stands; after a typed text a new one comes below and the old keyboard goes."""
+def test_taps_edit_the_menu(bot: RunningMarker, student: Person) -> None:
+    """Taps edit the menu in place; after a typed text a new menu comes below and the old one loses its buttons."""
     register(bot, student)
     count = len(student.screen())
     start(bot, student)
@@ -237,7 +237,7 @@ def test_a_double_tap_is_harmless(bot: RunningMarker, student: Person, telegram:
 
 
 def test_an_offer_is_marked_by_its_button_once(bot: RunningMarker, student: Person, telegram: Telegram) -> None:
-    """Mark Now reaches the monitor once however often it is tapped; the button goes, and the mark rings."""
+    """Mark Now reaches the monitor once however often it is tapped; the button goes, and the mark is a new message."""
     register(bot, student)
     start(bot, student)
     monitor = bot.monitors[2001]
@@ -301,7 +301,7 @@ def test_an_offer_goes_when_the_lesson_closes(bot: RunningMarker, student: Perso
 
 
 def test_a_refusal_is_told_in_the_portal_s_words(bot: RunningMarker, student: Person) -> None:
-    """A refused sign-in ends monitoring, says the portal's words, and offers to update the password."""
+    """A refused sign-in ends monitoring, shows the portal's message, and offers to update the password."""
     register(bot, student)
     start(bot, student)
     bot.monitors[2001].tells(Event.REFUSED, "Неверный логин или <пароль>.", ends=True)
@@ -437,7 +437,7 @@ def test_no_offer_for_a_lesson_that_is_over(bot: RunningMarker, student: Person)
 
 
 def test_who_waits_for_a_place_is_told_and_gets_it(run: Run, telegram: Telegram) -> None:
-    """After a restart on a smaller machine who finds no place hears so, and is watched as soon as one is free."""
+    """A student without a place after a restart is told so, and monitored as soon as one is free."""
     bot = run()
     people = [Person(telegram, number, f"Student {number}") for number in (2001, 2002, 2003)]
     for person in people:
@@ -452,7 +452,7 @@ def test_who_waits_for_a_place_is_told_and_gets_it(run: Run, telegram: Telegram)
 
 @pytest.mark.parametrize("typed", ["a_student\nCorrect-Horse-7", "Correct\ue007Horse"])
 def test_what_a_form_can_t_take_is_no_password(bot: RunningMarker, student: Person, typed: str) -> None:
-    """A line break or a driver's key code would send the portal's form too early, again and again: it is refused."""
+    """A password with a line break or a driver's key code, which would send the portal's form early, is refused."""
     student.says(f"/start {bot.storage.create_invitation(ADMIN)}")
     student.sees("your username on the portal")
     student.says(USERNAME)
@@ -464,7 +464,7 @@ def test_what_a_form_can_t_take_is_no_password(bot: RunningMarker, student: Pers
 
 
 def test_another_menu_ends_the_question_for_a_password(bot: RunningMarker, student: Person) -> None:
-    """Who goes on with another menu is not taken at their next words for a password."""
+    """After another menu was used the next text is not taken for the password."""
     register(bot, student)
     start(bot, student)
     bot.monitors[2001].tells(Event.REFUSED, "Неверный логин или пароль.", ends=True)
@@ -475,3 +475,28 @@ def test_another_menu_ends_the_question_for_a_password(bot: RunningMarker, stude
     student.says("why does it not work?")
     student.waits("a menu", lambda ms: "Status" in labels(ms[-1]))
     assert bot.storage.password(2001) == PASSWORD
+
+
+def test_an_unknown_command_is_answered(bot: RunningMarker, student: Person) -> None:
+    """An unknown command shows the menu and says so; a question that waits for an answer still waits."""
+    student.says("/start")
+    student.says("/report")
+    student.waits("the answer", lambda ms: "I don't know that command." in (ms[-1]["text"] or ""))
+    student.taps("Enter Invitation Code")
+    student.sees("Send me your invitation code")
+    student.says("/report")
+    student.waits("the answer", lambda ms: "I don't know that command." in (ms[-1]["text"] or ""))
+    student.says(bot.storage.create_invitation(ADMIN))
+    student.sees("your username on the portal")
+
+
+def test_a_cancel_button_of_an_earlier_question(bot: RunningMarker, student: Person, telegram: Telegram) -> None:
+    """Cancel of a question that is over cancels nothing and brings the menu up to date."""
+    student.says("/start")
+    student.taps("Enter Invitation Code")
+    asked = student.sees("Send me your invitation code")
+    student.taps("Cancel")
+    student.sees("Cancelled.")
+    telegram.call("/tap", bot=BOT, person=2001, message_id=asked["message_id"], button="reg:cancel", forged=True)
+    student.waits("the menu", lambda ms: "Cancelled." not in (ms[-1]["text"] or "") and labels(ms[-1]))
+    eventually("an answer", lambda: not telegram.unanswered_taps())

@@ -1,6 +1,6 @@
-"""What the operator reads of people's doings: one line an event, with the ids to follow it, nothing that is secret.
+"""The log lines about people: one line for each event, with ids, without secrets.
 
-What a monitor itself writes is in tests/e2e/test_log.py.
+The monitors' own lines are tested in tests/e2e/test_log.py.
 """
 
 import re
@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from lessons.events import CloseReason, Event
-from marker.monitors.password_check import Outcome, Verdict
+from marker.monitors.password_check import Outcome, TrialResult
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, BOT, Person, Telegram, code_in, eventually
 from tests.marker.running import RunningMarker, SteppedClock, to_the_panel
@@ -29,7 +29,7 @@ Lines = Callable[[], list[str]]
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Lines:
-    """Give what returns the lines of people and monitors so far, at INFO and above."""
+    """Return a function that returns the lines about people and monitors so far, at INFO and above."""
     caplog.set_level("INFO")
     return lambda: [
         record.getMessage()
@@ -76,11 +76,11 @@ def test_each_event_once(
     student.sees("your username on the portal")
     student.says(USERNAME)
     student.sees("delete your message at once")
-    bot.check.verdict = Verdict(Outcome.REFUSED, f"{USERNAME}: неверный пароль")
+    bot.check.verdict = TrialResult(Outcome.REFUSED, f"{USERNAME}: неверный пароль")
     student.says(WRONG)
     student.sees("The portal refused the sign-in")
     writes(f"person {STUDENT}: password tried, refused")
-    bot.check.verdict = Verdict(Outcome.ACCEPTED)
+    bot.check.verdict = TrialResult(Outcome.ACCEPTED)
     student.says(PASSWORD)
     student.sees("Registration complete!")
     writes(f"person {STUDENT}: password tried, accepted", f"person {STUDENT}: registered")

@@ -1,4 +1,4 @@
-"""Who may do what: real callbacks and texts of three roles, with each other's ids and old buttons, against an oracle.
+"""Rights: real callbacks and texts of three roles, with each other's ids and old buttons, checked by an oracle.
 
 A directed walk reaches every handler, as an admin, as a student and as a stranger; then Hypothesis taps and types at
 random. After each step the oracle, which knows nothing of the handlers, compares what has changed with what this
@@ -19,7 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from lessons.events import Event
 from marker.application import Marker
-from marker.monitors.password_check import Outcome, Verdict
+from marker.monitors.password_check import Outcome, TrialResult
+from marker.questions import USERNAME
 from portal.lessons import Lesson
 from storage import Student
 from telegram_app.outbox import Item
@@ -46,7 +47,7 @@ def password(person: int) -> str:
 
 @dataclass(frozen=True)
 class State:
-    """All that anybody could change."""
+    """Everything that a person could change."""
 
     students: dict[int, Student]
     passwords: dict[int, str]
@@ -70,7 +71,7 @@ def state_of(house: House) -> State:
 
 
 class Oracle:
-    """Says what is wrong with what an actor's deed has changed and shown."""
+    """Returns which changes and messages an actor's step must not have caused."""
 
     def __init__(self, admins: tuple[int, ...]) -> None:
         self._admins = admins
@@ -86,7 +87,7 @@ class Oracle:
         self._opened.setdefault(name, set()).add(person)
 
     def wrongs(self, actor: int, before: State, after: State) -> list[str]:
-        """Return what the actor must not have changed."""
+        """Return the changes that the actor must not make."""
         moved_from = self._moved_from(actor, before, after)
         own = {actor, *moved_from}
         found = []
@@ -109,7 +110,7 @@ class Oracle:
         return found
 
     def leaks(self, items: list[Any], everybody: dict[int, str], codes: set[str]) -> list[str]:
-        """Return what a chat was shown that it must not see."""
+        """Return the messages that a chat must not see."""
         found = []
         for item in items:
             text = item.text + " ".join(
@@ -152,13 +153,13 @@ class Oracle:
 
 
 def _only_stopped(old: Student, new: Student, before: State, after: State) -> bool:
-    """Say whether an admin's change of a record is the one that is allowed: not wanted any more."""
+    """Return whether a record was changed only in the way an admin may: the monitor is no longer wanted."""
     same = {**old.__dict__, "monitoring": False} == {**new.__dict__, "monitoring": False}
     return same and not new.monitoring and before.passwords[old.telegram_id] == after.passwords[new.telegram_id]
 
 
 class World(RuleBasedStateMachine):
-    """Three roles who type and tap whatever they have seen, anywhere."""
+    """People of three roles who type and tap at random."""
 
     house_class = House
     reached: dict[str, set[bool]] = {}  # noqa: RUF012  # of all walks together
@@ -180,7 +181,7 @@ class World(RuleBasedStateMachine):
     # deeds
 
     def does(self, actor: int, deed: Any) -> None:
-        """Let an actor do something, and hold what it led to against the oracle."""
+        """Let an actor do something, and check the effects with the oracle."""
         before = state_of(self.house)
         deed()
         self.house.settles()
@@ -295,7 +296,7 @@ class World(RuleBasedStateMachine):
 
     @rule(person=people, junk=st.text(max_size=20), data=st.data())
     def taps_junk(self, person: int, junk: str, data: st.DataObject) -> None:
-        """Tap what no bot has made."""
+        """Tap a button with made-up data."""
         seen = data.draw(st.sampled_from(sorted(self.house.buttons())))
         cut = data.draw(st.integers(0, len(seen)))
         self.taps(person, (seen[:cut] + junk)[:64] or "x")
@@ -325,8 +326,10 @@ class World(RuleBasedStateMachine):
 
     @rule(person=people)
     def types_own_password(self, person: int) -> None:
-        """Type the own password, asked for or not."""
-        self.says(person, password(person))
+        """Type the own password, asked for or not; but not as a username, which the bot shows."""
+        step = self.house.services.people.step(person)
+        if step is None or step.name != USERNAME:
+            self.says(person, password(person))
 
     @rule(
         person=people, kind=st.sampled_from(["edited_message", "message"]), chat=st.sampled_from(["private", "group"])
@@ -338,7 +341,7 @@ class World(RuleBasedStateMachine):
     @rule(outcome=st.sampled_from([Outcome.ACCEPTED, Outcome.REFUSED, Outcome.BLOCKED, Outcome.NOT_TRIED]))
     def portal_changes(self, outcome: Outcome) -> None:
         """The portal answers differently from now on."""
-        self.house.check.verdict = Verdict(outcome, "words" if outcome is not Outcome.ACCEPTED else "")
+        self.house.check.verdict = TrialResult(outcome, "words" if outcome is not Outcome.ACCEPTED else "")
 
     @rule(person=st.sampled_from(EVERYBODY))
     def lesson_opens(self, person: int) -> None:
@@ -388,7 +391,7 @@ SETTINGS = settings(
 
 
 def test_rights() -> None:
-    """Nobody changes or sees what is not theirs, whatever they type and tap; and every handler was reached."""
+    """Nobody changes or sees other people's data, whatever they type and tap; every handler was reached."""
     World.reached.clear()
     run_state_machine_as_test(World, settings=SETTINGS)
     missed = World.handlers - set(World.reached)
@@ -409,7 +412,7 @@ class Unguarded(House):
 
 
 class Talkative(House):
-    """A marker that shows everybody's usernames to whoever asks."""
+    """A marker that shows everybody's usernames to anybody."""
 
     def says(self, person: int, text: str, **more: Any) -> None:
         super().says(person, text, **more)
@@ -418,7 +421,7 @@ class Talkative(House):
 
 
 class Confused(House):
-    """A marker that changes the first student whoever taps."""
+    """A marker that changes the first student at anybody's tap."""
 
     def taps(self, person: int, data: str) -> None:
         super().taps(person, data)
@@ -429,7 +432,7 @@ class Confused(House):
 
 @pytest.mark.parametrize("house", [Unguarded, Talkative, Confused])
 def test_the_oracle_sees_planted_faults(house: type[House]) -> None:
-    """A bot without the admin's check, one that shows names, and one that changes the wrong record are all caught."""
+    """Missing checks for admins, leaked names and changes of the wrong record are all detected."""
 
     class Other(World):
         house_class = house

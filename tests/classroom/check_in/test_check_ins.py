@@ -13,10 +13,11 @@ from classroom.check_in.answers import AnswerKind
 from classroom.domain import code_attempts as codes
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Status
-from classroom.services import Classroom, Side
+from classroom.services import Classroom
 from classroom.store import StoreUnavailable
 from core.encryption import Cipher
 from core.settings import Settings
+from telegram_app.side import Side
 from tests.classroom.check_in.scenario import (
     CODE,
     OPENED,

@@ -14,10 +14,11 @@ from classroom.domain import face_policy as faces
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, Note, NoteRefusal, Problem
 from classroom.domain.sessions import CheckIn, CheckInStep, Consent, FaceCheck, Session, Status
 from classroom.domain.video_notes import Unusable
-from classroom.services import Classroom, Side
+from classroom.services import Classroom
 from classroom.store import StoreUnavailable
 from core.encryption import Cipher
 from core.settings import Settings
+from telegram_app.side import Side
 from tests.classroom.check_in.scenario import OPENED, STUDENT, FaceScenario, FailingStore, SetClock
 from tests.classroom.running import KEY, STUDENT_TOKEN
 

@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from classroom.check_in.answers import AnswerKind
 from classroom.domain import code_attempts as codes
 from classroom.domain.sessions import CheckInStep, Mark, Session, Status
-from classroom.services import Classroom, Side
+from classroom.services import Classroom
 from core.encryption import Cipher
 from core.settings import Settings
+from telegram_app.side import Side
 from tests.classroom.check_in.scenario import CODE, TEACHER, WRONG, CheckInScenario, FailingStore, SetClock
 from tests.classroom.running import KEY, STUDENT_TOKEN
 

@@ -14,7 +14,7 @@ from classroom.domain.face_policy import Examined, FaceVerdict
 from classroom.domain.sessions import CheckIn, Mark, Session
 from classroom.domain.video_notes import Unusable
 from classroom.faces.person_keys import PersonKeys
-from classroom.services import Classroom, Side
+from classroom.services import Classroom
 from classroom.store import StoreUnavailable
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
@@ -23,6 +23,7 @@ from core.encryption import Cipher
 from core.settings import Settings
 from core.sqlite import DatabaseUnavailable
 from telegram_app.outbox import Item
+from telegram_app.side import Side
 from tests.classroom.check_in.scenario import FaceScenario, FailingStore, SetClock
 from tests.classroom.face_fakes import FRAME, FakePhotos
 from tests.classroom.running import KEY, STUDENT_TOKEN

@@ -7,10 +7,11 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from classroom.services import Classroom, Side
+from classroom.services import Classroom
 from core.clock import SystemClock
 from core.encryption import Cipher
 from core.settings import Settings
+from telegram_app.side import Side
 from tests.classroom.running import KEY, STUDENT_TOKEN
 from tests.classroom.verification.queue_scene import Scene, SomeFailures
 

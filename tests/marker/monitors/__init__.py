@@ -1,1 +1,1 @@
-"""marker.monitors."""
+"""Tests of marker.monitors."""

@@ -1,4 +1,4 @@
-"""The bridge: the only way from a monitor's thread to the loop."""
+"""Bridge: from a monitor's thread to the event loop."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ async def bridge() -> Bridge:
 
 
 async def test_from_a_thread(bridge: Bridge) -> None:
-    """What a thread sends runs on the loop, in the order in which it was sent."""
+    """Coroutines sent from a thread run on the loop in the order of sending."""
     arrived: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
 
     async def arrive(number: int) -> None:
@@ -33,7 +33,7 @@ async def test_from_a_thread(bridge: Bridge) -> None:
 
 
 async def test_failure(bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None:
-    """What fails on the loop is in the log, with its cause, and the bridge goes on."""
+    """An exception on the loop is logged with its cause, and the bridge goes on working."""
     passed = asyncio.Event()
 
     async def fail() -> None:
@@ -52,7 +52,7 @@ async def test_failure(bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None
 
 
 async def test_closing_waits(bridge: Bridge) -> None:
-    """Closing waits for what is under way."""
+    """Closing waits for scheduled coroutines."""
     may_end, began, notes = asyncio.Event(), asyncio.Event(), list[str]()
 
     async def work() -> None:
@@ -71,7 +71,7 @@ async def test_closing_waits(bridge: Bridge) -> None:
 
 
 async def test_closed(bridge: Bridge) -> None:
-    """After closing everything is refused, and never runs."""
+    """After closing coroutines are refused and never run."""
     notes: list[str] = []
 
     async def work() -> None:

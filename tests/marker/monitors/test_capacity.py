@@ -1,4 +1,4 @@
-"""How many monitors the memory holds, by the cgroups that limit this process."""
+"""The number of monitors that fit into memory, within the limits of cgroups."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_version_2(tmp_path: Path) -> None:
 
 
 def test_file_cache_is_free(tmp_path: Path) -> None:
-    """What the kernel only caches of files does not count as used."""
+    """The kernel's file cache does not count as used memory."""
     machine(tmp_path, "0::/\n")
     cache = f"anon 1\ninactive_file {3 * BYTES_PER_MONITOR}\nactive_file 9"
     group(tmp_path / "sys/fs/cgroup", memory__max=SIXTEEN, memory__current=11 * BYTES_PER_MONITOR, memory__stat=cache)
@@ -41,7 +41,7 @@ def test_file_cache_is_free(tmp_path: Path) -> None:
 
 
 def test_version_1(tmp_path: Path) -> None:
-    """The older kind of cgroups is read as well; seen from within a container its path is the host's."""
+    """Version 1 of cgroups is read as well, also in a container, where the path is the host's."""
     machine(tmp_path, "5:cpu,cpuacct:/docker/1\n4:memory:/docker/1\n")
     stat = f"inactive_file 1\ntotal_inactive_file {BYTES_PER_MONITOR}"
     group(
@@ -54,7 +54,7 @@ def test_version_1(tmp_path: Path) -> None:
 
 
 def test_no_limit_and_no_linux(tmp_path: Path) -> None:
-    """Without a limit the machine's memory counts; there is always room for one."""
+    """Without a limit the machine's memory counts; there is always room for one monitor."""
     assert memory_capacity(tmp_path) >= 1
     machine(tmp_path, "0::/\n")
     group(tmp_path / "sys/fs/cgroup", memory__max="max", memory__current=1)
@@ -62,7 +62,7 @@ def test_no_limit_and_no_linux(tmp_path: Path) -> None:
 
 
 def test_nearly_full(tmp_path: Path) -> None:
-    """A group that is full leaves room for one: the bot can still be tried."""
+    """A full cgroup leaves room for one monitor, so that the bot can still be tried."""
     machine(tmp_path, "0::/\n")
     group(tmp_path / "sys/fs/cgroup", memory__max=SIXTEEN, memory__current=SIXTEEN)
     assert memory_capacity(tmp_path) == 1

@@ -1,4 +1,4 @@
-"""The trial of a password with a real Chrome at the simulated portal."""
+"""SignInCheck with a real Chrome at the simulated portal."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.browser]
 
 @pytest.fixture
 def portal(simulated_portal_url: str) -> Iterator[Portal]:
-    """Give a portal with one student."""
+    """Return a portal with one student."""
     portal = Portal(simulated_portal_url)
     portal.reset()
     portal.has_student(USERNAME, PASSWORD)
@@ -35,7 +35,7 @@ def portal(simulated_portal_url: str) -> Iterator[Portal]:
 
 
 class Places:
-    """Counts the places that are taken."""
+    """Counts the places taken."""
 
     def __init__(self) -> None:
         self.taken = 0
@@ -55,7 +55,7 @@ def check(browsers: Chromes, portal: Portal, places: Places, within: float = PAT
 
 
 def test_right_and_refused(portal: Portal, tmp_path: Path) -> None:
-    """The right password leaves its profile; a wrong one brings the portal's words and leaves none."""
+    """The right password leaves its profile; a wrong one returns the portal's message and leaves none."""
     browsers, places = chromes(tmp_path), Places()
 
     async def both() -> None:
@@ -102,7 +102,7 @@ def test_a_session_adopted_after_a_trial(portal: Portal, tmp_path: Path) -> None
 
 
 def test_a_trial_that_is_given_up_leaves_nothing(portal: Portal, tmp_path: Path) -> None:
-    """A portal too slow to wait for is no verdict; the Chrome, its profile and its place are gone after the close."""
+    """A portal that is too slow says nothing about the password; Chrome, profile and place are gone after the close."""
     browsers, places = chromes(tmp_path), Places()
 
     async def give_up() -> None:

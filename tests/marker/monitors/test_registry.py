@@ -1,4 +1,4 @@
-"""The registry: whose monitor runs, whose is wanted, and how many there may be."""
+"""MonitorRegistry: which monitors run, which are wanted, and how many may run."""
 
 import asyncio
 import threading
@@ -29,7 +29,7 @@ ENDS = [Event.REFUSED, Event.BLOCKED, Event.NO_BROWSER, Event.FAILED]
 
 
 class FakeMonitor:
-    """A monitor that does nothing by itself; it notes what it is told, and says what a test wants."""
+    """A monitor that does nothing by itself; it keeps its calls, and sends the events that a test wants."""
 
     def __init__(
         self,
@@ -73,17 +73,17 @@ class FakeMonitor:
         self._on_lesson(self.student.username, status, ALGORITHMS)
 
     def end(self, event: Event, text: str = "") -> None:
-        """End by itself, with a last word."""
+        """End by itself, with a last event."""
         self.say(event, text)
         self._running = False
 
     def die(self) -> None:
-        """End without a word."""
+        """End without an event."""
         self._running = False
 
 
 class GatedStorage(Storage):
-    """A store whose writing of wishes can be held up."""
+    """A storage whose set_monitoring can be held up."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, CIPHER, FakeClock())
@@ -100,7 +100,7 @@ class GatedStorage(Storage):
 
 
 class House:
-    """A registry with a store, made-up monitors, and a listener on the loop."""
+    """A registry with a storage, fake monitors, and a listener on the loop."""
 
     def __init__(self, folder: Path, capacity: int = 10) -> None:
         self.storage = GatedStorage(folder)
@@ -135,7 +135,7 @@ class House:
         assert student is not None
         return student.monitoring
 
-    async def hear(self) -> tuple[Any, ...]:
+    async def next_event(self) -> tuple[Any, ...]:
         async with asyncio.timeout(20):
             return await self.heard.get()
 
@@ -149,7 +149,7 @@ async def house(tmp_path: Path) -> House:
 
 @pytest.fixture
 async def small(tmp_path: Path) -> House:
-    """A house with room for one monitor."""
+    """A registry with room for one monitor."""
     house = House(tmp_path, capacity=1)
     house.register(AIDA, BEN, CARL)
     return house
@@ -157,7 +157,7 @@ async def small(tmp_path: Path) -> House:
 
 class TestRemoving:
     async def test_monitor_first_record_last(self, house: House) -> None:
-        """A removed student's monitor has ended before anything is deleted, and the record goes at the very end."""
+        """A removed student's monitor has ended before anything is deleted, and the record is deleted last."""
         await house.registry.start(AIDA)
         await house.registry.start(BEN)
         notes = house.made[0].notes
@@ -175,7 +175,7 @@ class TestRemoving:
             await house.registry.start(AIDA)
 
     async def test_failure(self, house: House) -> None:
-        """Where something can't be deleted, the student is still there and watched as before."""
+        """Where something can't be deleted, the student is still there and monitored as before."""
         await house.registry.start(AIDA)
 
         def clean(_student: Student) -> None:
@@ -189,7 +189,7 @@ class TestRemoving:
         assert len(house.storage.students()) == 3
 
     async def test_hanging(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A monitor that does not end keeps its student: nothing is deleted under it."""
+        """While a monitor does not end, nothing of its student is deleted."""
         await house.registry.start(AIDA)
         cleaned: list[Student] = []
         monkeypatch.setattr(house.made[0], "join", lambda _timeout: False)
@@ -201,19 +201,19 @@ class TestRemoving:
 
 class TestOrder:
     async def test_events_of_one_student(self, house: House) -> None:
-        """What a monitor says is heard in its order, also where some of it takes longer to be written down."""
+        """A monitor's events arrive in their order, also where storing one takes longer."""
         await house.registry.start(AIDA)
         said = [Event.TROUBLE, Event.WATCHING, Event.TROUBLE, Event.STOPPED]
         for event in said:
             house.made[0].say(event)
-        assert [(await house.hear())[2] for _ in said] == said
+        assert [(await house.next_event())[2] for _ in said] == said
 
     async def test_end_of_the_process_is_no_end(self, house: House) -> None:
-        """That a monitor stopped with our process is not heard: what was told of it goes on with the next one."""
+        """No event arrives for a monitor that stops with our process, since the next process continues it."""
         await house.registry.start(AIDA)
         await house.registry.start(BEN)
         await house.registry.stop(BEN)
-        assert (await house.hear())[0:3:2] == (BEN, Event.STOPPED)
+        assert (await house.next_event())[0:3:2] == (BEN, Event.STOPPED)
         await house.registry.close()
         await house.bridge.close()
         assert "stop" in house.made[0].notes
@@ -222,34 +222,34 @@ class TestOrder:
 
 class TestLastTrouble:
     async def test_kept(self, house: House) -> None:
-        """What last went wrong is kept with its time, also when it has passed and after the monitor's end."""
+        """The last error is kept with its time, also when it is over and after the monitor's end."""
         await house.registry.start(AIDA)
-        assert house.registry.last_trouble(AIDA) is None
+        assert house.registry.state.last_trouble(AIDA) is None
         for event, text in ((Event.TROUBLE, "first"), (Event.UNKNOWN_VIEW, "second"), (Event.WATCHING, "")):
             house.made[0].say(event, text)
-            await house.hear()
-        trouble = house.registry.last_trouble(AIDA)
+            await house.next_event()
+        trouble = house.registry.state.last_trouble(AIDA)
         assert trouble is not None
         assert (trouble.event, trouble.text) == (Event.UNKNOWN_VIEW, "second")
         house.made[0].end(Event.REFUSED, "wrong password")
-        await house.hear()
-        trouble = house.registry.last_trouble(AIDA)
+        await house.next_event()
+        trouble = house.registry.state.last_trouble(AIDA)
         assert trouble is not None
         assert (trouble.text, trouble.at.tzinfo is not None) == ("wrong password", True)
-        assert house.registry.last_trouble(BEN) is None
+        assert house.registry.state.last_trouble(BEN) is None
 
     async def test_gone_with_the_student(self, house: House) -> None:
-        """Who registers anew begins without an old trouble."""
+        """A student who registers again has no old error."""
         await house.registry.start(AIDA)
         house.made[0].say(Event.TROUBLE, "before")
-        await house.hear()
+        await house.next_event()
         await house.registry.remove(AIDA, lambda _student: None)
-        assert house.registry.last_trouble(AIDA) is None
+        assert house.registry.state.last_trouble(AIDA) is None
 
 
 class TestStarting:
     async def test_started(self, house: House) -> None:
-        """A started monitor gets its student and the password in the clear; the wish is written down."""
+        """A started monitor gets its student and the decrypted password; that it is wanted is stored."""
         assert await house.registry.start(AIDA) is Started.STARTED
         (monitor,) = house.made
         assert (monitor.student.username, monitor.password, monitor.notes) == ("student_501", "password 501", ["start"])
@@ -258,13 +258,13 @@ class TestStarting:
         assert house.registry.status(AIDA) == monitor.status
 
     async def test_twice(self, house: House) -> None:
-        """A second start finds the monitor running, also where both come at the same moment."""
+        """A second start reports a running monitor, also where both come at the same moment."""
         outcomes = await asyncio.gather(*(house.registry.start(AIDA) for _ in range(5)))
         assert sorted(outcome.name for outcome in outcomes) == ["RUNNING_ALREADY"] * 4 + ["STARTED"]
         assert len(house.made) == 1
 
     async def test_after_a_silent_end(self, house: House) -> None:
-        """A monitor whose thread has ended is none: the student can start again."""
+        """After a monitor's thread has ended the student can start again."""
         await house.registry.start(AIDA)
         house.made[0].die()
         assert not house.registry.running(AIDA)
@@ -273,13 +273,13 @@ class TestStarting:
         assert house.registry.active() == [AIDA]
 
     async def test_stranger(self, house: House) -> None:
-        """Who has not registered has no monitor."""
+        """Somebody who is not registered can't start a monitor."""
         with pytest.raises(NotRegistered):
             await house.registry.start(99)
         assert house.made == []
 
     async def test_wish_can_not_be_written(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where the wish can't be written nothing is started."""
+        """Where the storage fails nothing is started."""
         Disk(monkeypatch).fail(OSError(28, "No space left on device"), at=0)
         with pytest.raises(StorageUnavailable):
             await house.registry.start(AIDA)
@@ -288,7 +288,7 @@ class TestStarting:
 
 class TestCapacity:
     async def test_full(self, small: House) -> None:
-        """Beyond the capacity nothing is started and no wish is written; after a stop there is room."""
+        """Beyond the capacity nothing is started or stored; after a stop there is room."""
         await small.registry.start(AIDA)
         assert await small.registry.start(BEN) is Started.FULL
         assert (small.wanted(BEN), len(small.made)) == (False, 1)
@@ -296,19 +296,19 @@ class TestCapacity:
         assert await small.registry.start(BEN) is Started.STARTED
 
     async def test_ended_monitors_take_no_place(self, small: House) -> None:
-        """A monitor that has ended by itself leaves its place."""
+        """A monitor that has ended by itself frees its place."""
         await small.registry.start(AIDA)
         small.made[0].die()
         assert await small.registry.start(BEN) is Started.STARTED
 
     async def test_at_the_same_moment(self, small: House) -> None:
-        """Students who start at the same moment do not get past the capacity."""
+        """Starts at the same moment do not exceed the capacity."""
         outcomes = await asyncio.gather(*(small.registry.start(person) for person in (AIDA, BEN, CARL)))
         assert sorted(outcome.name for outcome in outcomes) == ["FULL", "FULL", "STARTED"]
         assert len(small.registry.active()) == 1
 
     async def test_resuming_beside_a_start(self, small: House) -> None:
-        """A student who starts while the last run's monitors are resumed does not get past the capacity, either."""
+        """A start while monitors are resumed does not exceed the capacity."""
         small.storage.set_monitoring(AIDA, True)
         await small.registry.start(BEN)
         await small.registry.resume()
@@ -317,22 +317,22 @@ class TestCapacity:
 
 class TestStopping:
     async def test_stopped(self, house: House) -> None:
-        """A stopped monitor is told and waited for, and not wanted any more."""
+        """A stopped monitor is waited for, and no longer wanted."""
         await house.registry.start(AIDA)
         assert await house.registry.stop(AIDA)
         assert house.made[0].notes == ["start", "stop, leaving the portal", "join"]
         assert not house.wanted(AIDA)
         assert (house.registry.active(), house.registry.status(AIDA)) == ([], None)
-        assert (await house.hear())[2] is Event.STOPPED
+        assert (await house.next_event())[2] is Event.STOPPED
 
     async def test_nothing_to_stop(self, house: House) -> None:
-        """Without a running monitor there is nothing to stop; a wish from before is forgotten all the same."""
+        """Without a running monitor Stop still stores that none is wanted."""
         house.storage.set_monitoring(AIDA, True)
         assert not await house.registry.stop(AIDA)
         assert not house.wanted(AIDA)
 
     async def test_wish_can_not_be_written(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A monitor is stopped also where forgetting the wish fails."""
+        """A monitor is stopped also where the storage fails."""
         await house.registry.start(AIDA)
         Disk(monkeypatch).fail(OSError(28, "No space left on device"), at=0)
         with pytest.raises(StorageUnavailable):
@@ -350,7 +350,7 @@ class TestStopping:
 
 class TestCommands:
     async def test_mode(self, house: House) -> None:
-        """A mode is written down and told to the monitor, where one runs."""
+        """A mode is stored, and set in the monitor if one runs."""
         await house.registry.set_mode(AIDA, "manual")
         await house.registry.start(AIDA)
         await house.registry.set_mode(AIDA, "automatic")
@@ -361,7 +361,7 @@ class TestCommands:
         assert house.made[0].notes == ["start", "mode automatic"]
 
     async def test_mark_now(self, house: House) -> None:
-        """Mark Now reaches a running monitor, and says where there is none."""
+        """Mark Now reaches a running monitor; without one the answer is False."""
         assert not house.registry.mark_now(AIDA, "00000000000000aa")
         await house.registry.start(AIDA)
         assert house.registry.mark_now(AIDA, "00000000000000aa")
@@ -372,33 +372,33 @@ class TestCommands:
 
 class TestHearing:
     async def test_lessons(self, house: House) -> None:
-        """What a monitor tells of lessons from its thread arrives on the loop, with its student."""
+        """A monitor's lesson callbacks arrive on the loop with its student's ID."""
         await house.registry.start(AIDA)
         await asyncio.to_thread(house.made[0].find, "found")
         await asyncio.to_thread(house.made[0].find, "marked")
-        assert await house.hear() == (AIDA, "student_501", "found", ALGORITHMS)
-        assert await house.hear() == (AIDA, "student_501", "marked", ALGORITHMS)
+        assert await house.next_event() == (AIDA, "student_501", "found", ALGORITHMS)
+        assert await house.next_event() == (AIDA, "student_501", "marked", ALGORITHMS)
 
     async def test_passing_trouble(self, house: House) -> None:
-        """Trouble that may pass is passed on, and the monitor is still wanted."""
+        """A temporary error is passed on, and the monitor is still wanted."""
         await house.registry.start(AIDA)
         await asyncio.to_thread(house.made[0].say, Event.TROUBLE, "HTTP 503")
-        assert await house.hear() == (AIDA, "student_501", Event.TROUBLE, "HTTP 503")
+        assert await house.next_event() == (AIDA, "student_501", Event.TROUBLE, "HTTP 503")
         assert house.wanted(AIDA)
         assert house.registry.active() == [AIDA]
 
     @pytest.mark.parametrize("event", ENDS)
     async def test_permanent_end(self, house: House, event: Event) -> None:
-        """A monitor that has ended for good is told with its words, and not wanted any more; it can be started anew."""
+        """A permanent end is passed on with its text; the monitor is no longer wanted and can be started again."""
         await house.registry.start(AIDA)
         await asyncio.to_thread(house.made[0].end, event, "the portal's words")
-        assert await house.hear() == (AIDA, "student_501", event, "the portal's words")
+        assert await house.next_event() == (AIDA, "student_501", event, "the portal's words")
         assert not house.wanted(AIDA)
         assert house.registry.active() == []
         assert await house.registry.start(AIDA) is Started.STARTED
 
     async def test_permanent_end_and_a_full_disk(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The student hears why the monitor has ended also where forgetting the wish fails."""
+        """A permanent end is passed on also where the storage fails."""
         await house.registry.start(AIDA)
         Disk(monkeypatch).fail(OSError(28, "No space left on device"), at=0)
         await asyncio.to_thread(house.made[0].end, Event.REFUSED, "the portal's words")
@@ -407,19 +407,19 @@ class TestHearing:
         assert house.heard.get_nowait() == (AIDA, "student_501", Event.REFUSED, "the portal's words")
 
     async def test_last_words_of_a_stopped_monitor(self, house: House) -> None:
-        """What a monitor that was stopped still says is of no interest, and harms no newer one."""
+        """Late events of a stopped monitor are dropped, and do not affect a newer one."""
         await house.registry.start(AIDA)
         await house.registry.stop(AIDA)
         await house.registry.start(AIDA)
-        assert (await house.hear())[2] is Event.STOPPED
+        assert (await house.next_event())[2] is Event.STOPPED
         await asyncio.to_thread(house.made[0].say, Event.REFUSED, "late")
         await asyncio.to_thread(house.made[1].say, Event.WATCHING)
-        assert (await house.hear())[2] is Event.WATCHING
+        assert (await house.next_event())[2] is Event.WATCHING
         assert house.wanted(AIDA)
         assert house.registry.active() == [AIDA]
 
     async def test_start_right_after_a_permanent_end(self, house: House) -> None:
-        """A start that comes while a permanent end is being written down is not undone by it."""
+        """A start while a permanent end is being stored is not undone by it."""
         await house.registry.start(AIDA)
         house.storage.held = [False]
         house.storage.gate.clear()
@@ -429,12 +429,12 @@ class TestHearing:
         await asyncio.wait({starting}, timeout=0.2)  # it may have to wait for what is held up
         house.storage.gate.set()
         assert await starting is Started.STARTED
-        await house.hear()
+        await house.next_event()
         assert house.registry.active() == [AIDA]
         assert house.wanted(AIDA)
 
     async def test_nobody_listens(self, tmp_path: Path) -> None:
-        """Without a listener the registry keeps its books all the same."""
+        """Without a listener the registry works all the same."""
         house = House(tmp_path)
         house.register(AIDA)
         registry = MonitorRegistry(house.storage, house._make, house.bridge, 10)
@@ -448,7 +448,7 @@ class TestHearing:
 
 class TestRestart:
     async def test_resume(self, house: House) -> None:
-        """After a restart those who were watched are watched again, and nobody else."""
+        """After a restart the wanted monitors run again, and no others."""
         house.storage.set_monitoring(AIDA, True)
         house.storage.set_monitoring(CARL, True)
         assert await house.registry.resume() == 2
@@ -456,7 +456,7 @@ class TestRestart:
         assert [monitor.password for monitor in house.made] == ["password 501", "password 503"]
 
     async def test_resume_within_the_capacity(self, small: House, caplog: pytest.LogCaptureFixture) -> None:
-        """On a smaller machine as many as fit are resumed; the others stay wanted, and the log tells it."""
+        """On a smaller machine as many as fit are resumed; the others stay wanted, and the log says so."""
         for person in (AIDA, BEN):
             small.storage.set_monitoring(person, True)
         assert await small.registry.resume() == 1
@@ -465,14 +465,14 @@ class TestRestart:
         assert "1 of 2 monitors resumed" in caplog.text
 
     async def test_resume_beside_a_running_one(self, house: House) -> None:
-        """A student who was quicker than the resuming has one monitor."""
+        """A student who starts during the resuming has one monitor."""
         house.storage.set_monitoring(AIDA, True)
         await house.registry.start(AIDA)
         await house.registry.resume()
         assert len(house.made) == 1
 
     async def test_close(self, house: House) -> None:
-        """At the end every monitor is stopped and waited for; who was watched stays wanted."""
+        """At close every monitor is stopped and waited for, and stays wanted."""
         for person in (AIDA, BEN):
             await house.registry.start(person)
         await house.registry.close()
@@ -481,13 +481,13 @@ class TestRestart:
         assert (house.wanted(AIDA), house.wanted(BEN)) == (True, True)
 
     async def test_nothing_starts_after_closing(self, house: House) -> None:
-        """A start that comes after the end is refused, and leaves no wish."""
+        """A start after close is refused, and nothing is stored."""
         await house.registry.close()
         assert await house.registry.start(AIDA) is Started.FULL
         assert (house.made, house.wanted(AIDA)) == ([], False)
 
     async def test_start_under_way_while_closing(self, house: House) -> None:
-        """A start that is under way when the end comes leaves no monitor running."""
+        """A start during close leaves no monitor running."""
         house.storage.gate.clear()
         starting = asyncio.create_task(house.registry.start(AIDA))
         assert await asyncio.to_thread(house.storage.waiting.wait, 60)
@@ -501,13 +501,13 @@ class TestRestart:
 
 class TestRealMonitors:
     async def test_wrong_password(self, house: House) -> None:
-        """A real monitor whose password is refused ends in its own thread, is told, and is not wanted any more."""
+        """A real monitor whose password is refused ends, is reported, and is no longer wanted."""
         portal = FakePortal(FakeClock())
         portal.page = LOGIN
         portal.sign_ins.append(SignInRefused("Неверный логин или пароль."))
         registry = real_registry(house, portal)
         await registry.start(AIDA)
-        while (heard := await house.hear())[2] is not Event.REFUSED:
+        while (heard := await house.next_event())[2] is not Event.REFUSED:
             pass
         assert heard == (AIDA, "student_501", Event.REFUSED, "Неверный логин или пароль.")
         assert not house.wanted(AIDA)
@@ -519,7 +519,7 @@ class TestRealMonitors:
         portal.page = shows(ALGORITHMS)
         registry = real_registry(house, portal)
         await registry.start(AIDA)
-        while (heard := await house.hear())[2] != "marked":
+        while (heard := await house.next_event())[2] != "marked":
             pass
         assert heard == (AIDA, "student_501", "marked", ALGORITHMS)
         await registry.close()
@@ -528,7 +528,7 @@ class TestRealMonitors:
 
 
 def real_registry(house: House, portal: FakePortal) -> MonitorRegistry:
-    """Return a registry of real monitors that watch a fake portal."""
+    """Return a registry of real monitors with a fake portal."""
 
     def make(
         student: Student,

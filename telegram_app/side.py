@@ -1,0 +1,182 @@
+"""One bot's side of a conversation, the same for every bot: texts, screens, the language menu, apologies."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from telegram import CallbackQuery, Update
+from telegram.error import TelegramError
+from telegram.ext import (
+    ApplicationHandlerStop,
+    BaseHandler,
+    CallbackQueryHandler,
+    CommandHandler,
+    ContextTypes,
+    TypeHandler,
+    filters,
+)
+
+from core.sqlite import DatabaseError
+from telegram_app.claims import Claims
+from telegram_app.i18n import LANGUAGES, Texts, closest, texts
+from telegram_app.outbox import Button, Item, Keyboard, Outbox
+from telegram_app.people import ConversationStep, People
+from telegram_app.rate_limiter import answer_tap
+
+log = logging.getLogger(__name__)
+
+Context = ContextTypes.DEFAULT_TYPE
+
+SCREEN = "menu"  # the slot of the message that shows a person's current screen
+TYPED = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE
+
+
+def went_wrong(_: Texts, _person: int, _error: Exception) -> str:
+    """Return the apology of a bot that has no reference to give."""
+    return _("Something went wrong on our side. Please try again.")
+
+
+@dataclass
+class Side:
+    """What one bot's handlers need: the bot's people, its outgoing messages, each person's language.
+
+    ``apology`` returns the text for a person whose update failed with an unforeseen error.
+    """
+
+    people: People
+    outbox: Outbox
+    claims: Claims
+    username: str = ""  # without the @; known once Telegram has answered
+    languages: dict[int, str] = field(default_factory=dict)  # chosen, or else that of the person's app
+    apology: Callable[[Texts, int, Exception], str] = went_wrong
+
+    def texts(self, person: int) -> Texts:
+        """Return the texts in a person's language."""
+        return texts(closest(self.languages.get(person)))
+
+    async def step(self, person: int) -> ConversationStep | None:
+        """Return where a person is in a conversation; None: nowhere."""
+        step = await asyncio.to_thread(self.people.step, person)
+        return step if step is not None and step.name else None
+
+    async def choose_language(self, person: int, language: str) -> None:
+        """Store a person's language."""
+        self.languages[person] = language
+        await asyncio.to_thread(self.people.set_language, person, language)
+
+    async def forget(self, person: int) -> None:
+        """Delete what the database has of a person."""
+        self.languages.pop(person, None)
+        await asyncio.to_thread(self.people.forget, person)
+
+    # what every update goes through
+
+    def seeing(self) -> TypeHandler[Any, Any, Any]:
+        """Return the handler that sees each update first, to be added in a group before all others."""
+        return TypeHandler(Update, self._see)
+
+    async def see(self, update: Update) -> int:
+        """Return who sent an update, with their language known; stop every update that is not from a private chat."""
+        user, chat = update.effective_user, update.effective_chat
+        if user is None or (chat is not None and chat.type != chat.PRIVATE):
+            raise ApplicationHandlerStop
+        if update.my_chat_member is None and user.id not in self.languages:
+            await self.choose_language(user.id, closest(user.language_code))
+        return user.id
+
+    async def _see(self, update: Update, context: Context) -> None:
+        person = await self.see(update)
+        if update.my_chat_member is not None:
+            raise ApplicationHandlerStop
+        self.outbox.reached(person)
+
+    async def apologise(self, update: object, context: Context) -> None:
+        """Tell a person that their update failed: queued, or sent directly where the database is what failed."""
+        person = update.effective_user.id if isinstance(update, Update) and update.effective_user else None
+        if person is None or context.error is None:
+            return
+        text = self.apology(self.texts(person), person, context.error)
+        try:
+            await self.outbox.put(Item(person, "send", text))
+        except DatabaseError:
+            try:
+                await context.bot.send_message(person, text)
+            except TelegramError as refused:
+                log.info("person %d: not told of the failure (%s)", person, type(refused).__name__)
+
+    # taps
+
+    async def screen_tapped(self, update: Update) -> int:
+        """Answer a tap and return who tapped; the tapped message is their current screen from now on."""
+        await tapped(update)
+        return await self.adopt_screen(update)
+
+    async def adopt_screen(self, update: Update) -> int:
+        """Make the tapped message the current screen of the person who tapped; return the person."""
+        person, query = sender(update), update.callback_query
+        if query is not None and query.message is not None:
+            await self.outbox.fill(person, SCREEN, query.message.message_id)
+        return person
+
+    async def old_button(self, update: Update, context: Context | None = None) -> None:
+        """Answer a tap on a button that does nothing any more."""
+        _ = self.texts(sender(update))
+        await tapped(update, _("This button is no longer in use."))
+
+    # the language menu
+
+    def language_handlers(self, show_menu: Callable[[int], Awaitable[None]]) -> list[BaseHandler[Any, Any, Any]]:
+        """Return the handlers of /language and of its buttons; ``show_menu`` replaces the screen after a choice."""
+
+        async def choose(update: Update, context: Context) -> None:
+            person = await self.screen_tapped(update)
+            query = update.callback_query
+            await self.choose_language(person, ((query and query.data) or "").removeprefix("lang:"))
+            await show_menu(person)
+
+        return [
+            CommandHandler("language", self._ask_language, filters=TYPED),
+            CallbackQueryHandler(choose, pattern=f"^lang:({'|'.join(LANGUAGES)})$"),
+        ]
+
+    async def _ask_language(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        _ = self.texts(person)
+        keyboard: Keyboard = [[Button(name, f"lang:{code}")] for code, name in LANGUAGES.items()]
+        keyboard.append([Button(_("Back"), "menu")])
+        await self.outbox.put(*below(person, _("Choose your language."), keyboard))
+
+
+def below(person: int, text: str, keyboard: Keyboard | None) -> list[Item]:
+    """Return what shows a screen below what the person typed, and takes the buttons off the one before."""
+    return [Item(person, "strip", slot=SCREEN), Item(person, "send", text, keyboard, slot=SCREEN)]
+
+
+def sender(update: Update) -> int:
+    """Return who sent an update; all our handlers are bound to kinds of updates that have a sender."""
+    if update.effective_user is None:
+        raise ValueError("an update without a sender")
+    return update.effective_user.id
+
+
+async def tapped(update: Update, answer: str | None = None) -> CallbackQuery:
+    """Answer a tap, so that its button stops spinning, and return it.
+
+    A failed answer is only logged (Telegram refuses it for a tap from before a restart): the button works all the same.
+    """
+    query = update.callback_query
+    if query is None:
+        raise ValueError("an update without a tap")
+    try:
+        await answer_tap(query, answer)
+    except TelegramError as error:
+        log.info("tap of person %d not answered: %s", query.from_user.id, error.message)
+    return query
+
+
+def typed_text(update: Update) -> str:
+    """Return a message's text; empty where the message has none."""
+    message = update.effective_message
+    return (message.text or "") if message is not None else ""
