@@ -1,4 +1,4 @@
-"""What the classroom's two bots work with, put together once at the start."""
+"""Services that the classroom's two bots share, created once at the start."""
 
 import asyncio
 import logging
@@ -90,7 +90,7 @@ class Side:
 
 @dataclass
 class Classroom:
-    """Both sides, and what lies between them."""
+    """The two bots' sides, the store, the LMS and everything else that handlers need."""
 
     settings: Settings
     clock: Clock
@@ -99,16 +99,16 @@ class Classroom:
     teacher: Side
     student: Side
     rooms: Rooms
-    below: Callable[[int], int]  # a random number below its argument, from ``secrets``
-    sync: LmsSync | None = None  # there as soon as everything is
+    below: Callable[[int], int]  # returns a random number below its argument, from ``secrets``
+    sync: LmsSync | None = None  # set once everything is assembled
 
     def wake_sync(self, session_id: str, *, at_once: bool = False) -> None:
-        """Say that a session's record has changed."""
+        """Tell the LMS sync that a session's sheets have changed."""
         if self.sync is not None:
             self.sync.wake(session_id, at_once=at_once)
 
     async def set_step(self, side: Side, person: int, name: str, data: dict[str, Any] | None = None) -> None:
-        """Put a person to a step of a conversation; never with a password in the data. An empty name: to none."""
+        """Set a person's conversation step; an empty name ends it. Never put a password into ``data``."""
         await asyncio.to_thread(side.people.set_step, person, name, data or {}, self.clock.now())
 
 
@@ -132,5 +132,5 @@ async def tapped(update: Update, answer: str | None = None) -> CallbackQuery:
 
 
 def typed(update: Update) -> str:
-    """Return a message's text, without what surrounds it."""
+    """Return a message's text without surrounding white space; empty where there is none."""
     return ((update.effective_message.text if update.effective_message else None) or "").strip()

@@ -29,7 +29,7 @@ class Status(StrEnum):
         return self in (Status.PRESENT, Status.LATE)
 
 
-class State(StrEnum):
+class SessionState(StrEnum):
     """How far a session is. GRACE: the code is over, who entered it in time may still finish."""
 
     OPEN = "open"
@@ -226,13 +226,13 @@ def end_of(session: Session) -> datetime:
     return min(session.ended_at or session.closes_at, session.closes_at)
 
 
-def state_of(session: Session, now: datetime, grace: timedelta) -> State:
+def state_of(session: Session, now: datetime, grace: timedelta) -> SessionState:
     """Return how far a session is; ``grace`` is CHECKIN_GRACE_SECONDS."""
     if session.cancelled:
-        return State.CANCELLED
+        return SessionState.CANCELLED
     if now <= end_of(session) and session.ended_at is None:
-        return State.OPEN
-    return State.GRACE if now <= end_of(session) + grace else State.CLOSED
+        return SessionState.OPEN
+    return SessionState.GRACE if now <= end_of(session) + grace else SessionState.CLOSED
 
 
 def finish_by(session: Session, code_at: datetime, grace: timedelta) -> datetime:

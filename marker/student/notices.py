@@ -89,7 +89,9 @@ class Notices:
         on_offer = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("The lesson has closed."))
         line = _("[{username}] Not marked: the lesson has closed.").format(username=username)
         reason = {
-            Why.NOT_PRESSED.value: _("Nobody pressed Mark Now in time. In automatic mode I mark by myself."),
+            Why.NOT_PRESSED.value: _("You didn't press {button} in time. In automatic mode I mark by myself.").format(
+                button=_("Mark Now")
+            ),
             Why.NOT_CONFIRMED.value: _(
                 "I pressed the button, but the portal did not confirm it. Check on the portal, and tell your teacher."
             ),

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from classroom.composition import Pace, serve
+from classroom.composition import ClassroomIntervals, serve
 from classroom.faces import FaceEngine
 from classroom.photos import Photos
 from classroom.store import Store
@@ -27,7 +27,7 @@ TEACHER_TOKEN = "1111111111:AAEhBOweik6ad6PsWZRcXjYZ0123456789t"
 STUDENT_TOKEN = "2222222222:AAEhBOweik6ad6PsWZRcXjYZ0123456789s"
 TEACHERS, STUDENTS = "teachers_test_bot", "students_test_bot"
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
-FAST = Pace(between_sends=0, between_edits=0.2, between_looks=0.2)
+FAST = ClassroomIntervals(between_sends=0, between_edits=0.2, between_looks=0.2)
 EMAIL, PASSWORD = "teacher@example.org", "correct horse"  # a teacher's, in the LMS
 ROOM = (43.25, 76.95)
 METRE = 1 / 111_110  # degrees of latitude
@@ -123,7 +123,7 @@ async def classroom(
         **changes,
     )
     reports = reports or Reports()
-    serving = asyncio.create_task(serve(settings, clock, reports, pace=FAST, engine=engine, photos=photos))
+    serving = asyncio.create_task(serve(settings, clock, reports, intervals=FAST, engine=engine, photos=photos))
     try:
         yield telegram_url
     finally:

@@ -16,7 +16,7 @@ def test_sign_in(at_the_password: Teacher, tmp_path: Path) -> None:
     teacher.says("wrong horse")
     teacher.sees("e-mail address")
     teacher.says("no address")
-    teacher.sees("That is no e-mail address.")
+    teacher.sees("That is not an e-mail address.")
     teacher.says(EMAIL)
     teacher.sees("does not take this password")
     teacher.says(PASSWORD)

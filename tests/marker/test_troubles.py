@@ -152,7 +152,7 @@ def test_unknown_page_goes_to_the_admin_once(
 @pytest.mark.parametrize(
     ("why", "words"),
     [
-        (Why.NOT_PRESSED, "Nobody pressed Mark Now in time"),
+        (Why.NOT_PRESSED, "You didn't press Mark Now in time"),
         (Why.NOT_CONFIRMED, "the portal did not confirm it"),
         (Why.TROUBLE, "could not be read"),
         (Why.TOO_SHORT, "too short a time"),

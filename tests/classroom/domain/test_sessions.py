@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classroom.domain import sessions
-from classroom.domain.sessions import Place, Session, State, Status
+from classroom.domain.sessions import Place, Session, SessionState, Status
 
 pytestmark = pytest.mark.unit
 
@@ -38,27 +38,27 @@ class TestState:
     @pytest.mark.parametrize(
         ("seconds", "state"),
         [
-            (0, State.OPEN),
-            (120, State.OPEN),
-            (120.001, State.GRACE),
-            (210, State.GRACE),
-            (210.001, State.CLOSED),
+            (0, SessionState.OPEN),
+            (120, SessionState.OPEN),
+            (120.001, SessionState.GRACE),
+            (210, SessionState.GRACE),
+            (210.001, SessionState.CLOSED),
         ],
     )
-    def test_by_the_clock(self, seconds: float, state: State) -> None:
+    def test_by_the_clock(self, seconds: float, state: SessionState) -> None:
         """Open to the last moment of the code, then in grace, then closed."""
         assert sessions.state_of(SESSION, after(seconds), GRACE) is state
 
     def test_closed_by_hand(self) -> None:
         """Closed by hand the grace begins then; an end that is noted late changes nothing of the window."""
         closed = replace(SESSION, ended_at=after(40))
-        assert sessions.state_of(closed, after(41), GRACE) is State.GRACE
-        assert sessions.state_of(closed, after(131), GRACE) is State.CLOSED
+        assert sessions.state_of(closed, after(41), GRACE) is SessionState.GRACE
+        assert sessions.state_of(closed, after(131), GRACE) is SessionState.CLOSED
         assert sessions.end_of(replace(SESSION, ended_at=after(125))) == after(120)
 
     def test_cancelled(self) -> None:
         """A cancelled session is nothing else any more."""
-        assert sessions.state_of(replace(SESSION, cancelled=True), after(1), GRACE) is State.CANCELLED
+        assert sessions.state_of(replace(SESSION, cancelled=True), after(1), GRACE) is SessionState.CANCELLED
 
     def test_report(self) -> None:
         """The first report is due 15 seconds after the end."""

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from classroom.counted import Counted
 from classroom.domain import face_policy as faces
 from classroom.domain.location_policy import JUST_OUTSIDE, TOO_FAR
 from classroom.domain.sessions import CheckIn, Enrolled, Mark, Place, Session, Sheet, Status, Step
+from classroom.overview import SessionOverview
 from classroom.reports import picture as picture_module
 from classroom.reports.files import HEADER, csv_file, rows, xlsx_file
 from classroom.reports.picture import arrivals, picture
@@ -89,7 +89,7 @@ class TestMessages:
         names = [f"{number} _*<b>&'\u201c\U0001f600" + "W" * 80 for number in range(300)]
         every = [Status.PRESENT, Status.LATE, Status.EXCUSED, None]
         marks = {number: status for number in range(300) if (status := every[number % 4]) is not None}
-        messages = report_texts(_, Counted(a_session(), [a_sheet(names, marks)], []), final=True, zone=ZONE)
+        messages = report_texts(_, SessionOverview(a_session(), [a_sheet(names, marks)], []), final=True, zone=ZONE)
         text = plain(messages)
         assert len(messages) > 1
         assert [text.count(f"- {name}\n") + text.endswith(f"- {name}") for name in names] == [1] * 300
@@ -100,13 +100,13 @@ class TestMessages:
         """Ten batches with names of 200 characters that all have to be escaped fit."""
         batches = tuple(f"{number}" + "&" * 199 for number in range(10))
         sheet = a_sheet(["A"], {}, acked_version=-1, batch=batches[0])
-        text = plain(report_texts(_, Counted(a_session(batches=batches), [sheet], []), final=False, zone=ZONE))
+        text = plain(report_texts(_, SessionOverview(a_session(batches=batches), [sheet], []), final=False, zone=ZONE))
         assert "(provisional)" in text
         assert "Still on the way to the LMS: 0&&" in text
 
     def test_failures_with_why(self) -> None:
         """Who did not get through stands there with the reason and the distance; who is marked does not."""
-        found = Counted(
+        found = SessionOverview(
             a_session(),
             [a_sheet(["A", "B", "C", "D", "E", "F"], {5: Status.PRESENT})],
             [
@@ -119,7 +119,7 @@ class TestMessages:
             ],
         )
         text = plain(report_texts(_, found, final=False, zone=ZONE))
-        assert text.split("Not through\n")[1].splitlines() == [
+        assert text.split("Not completed\n")[1].splitlines() == [
             "- A: no location yet",
             "- B: too far away (480 m)",
             "- C: just outside (71 m)",
@@ -129,7 +129,7 @@ class TestMessages:
 
     def test_failures_of_faces(self) -> None:
         """Whose face was not matched, or not shown, stands there with that."""
-        found = Counted(
+        found = SessionOverview(
             a_session(),
             [a_sheet(["A", "B", "C", "D", "E", "F", "G"], {})],
             [
@@ -143,12 +143,12 @@ class TestMessages:
             ],
         )
         text = plain(report_texts(_, found, final=False, zone=ZONE))
-        assert text.split("Not through\n")[1].splitlines() == [
+        assert text.split("Not completed\n")[1].splitlines() == [
             "- A: no video of the face",
             "- B: being checked",
-            "- C: the face is not surely the same",
+            "- C: the face match is unclear",
             "- D: face not matched",
-            "- E: without a face (3 m)",
+            "- E: without a face check (3 m)",
             "- F: no usable ID photo (3 m)",
             "- G: not accepted",
         ]
@@ -157,14 +157,14 @@ class TestMessages:
         """A mark by hand stands there with its reason and the local time; a refusal of the LMS with its words."""
         sheet = a_sheet(["A", "B"], {}, refused="403 <no rights>", acked_version=0)
         sheet.marks["S001"] = Mark("S001", Status.EXCUSED, BEGIN, by=TEACHER, reason="ill & well")
-        text = plain(report_texts(_, Counted(a_session(), [sheet], []), final=False, zone=ZONE))
+        text = plain(report_texts(_, SessionOverview(a_session(), [sheet], []), final=False, zone=ZONE))
         assert "- B: excused, 09:00, ill & well" in text
         assert "The LMS does not take CS-1; it says: \u201c403 <no rights>\u201d" in text
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_languages(self, language: str) -> None:
         """A report in each language holds the same names and numbers."""
-        found = Counted(a_session(), [a_sheet(["Ә. Student", "B"], {0: Status.LATE})], [])
+        found = SessionOverview(a_session(), [a_sheet(["Ә. Student", "B"], {0: Status.LATE})], [])
         text = plain(report_texts(texts(language), found, final=True, zone=ZONE))
         assert "Ә. Student" in text
         assert "21.11.2026" in text
@@ -187,11 +187,11 @@ class TestFiles:
 
     NAMES = ("=HYPERLINK(1)", " +7", "-1", "@SUM(A1)", "\tx", "＝1", 'Quote " and, comma; <&\U0001f600', "Ә")
 
-    def found(self) -> Counted:
+    def found(self) -> SessionOverview:
         """Return a session of students with dangerous names, the last one marked by hand."""
         sheet = a_sheet(list(self.NAMES), {0: Status.PRESENT})
         sheet.marks["S007"] = Mark("S007", Status.LATE, BEGIN, by=TEACHER, reason="=cmd|' /C calc'!A0")
-        return Counted(a_session(), [sheet], [CheckIn("", "S000", 1, Step.DONE, BEGIN, "", 12.4)])
+        return SessionOverview(a_session(), [sheet], [CheckIn("", "S000", 1, Step.DONE, BEGIN, "", 12.4)])
 
     def test_csv(self) -> None:
         """Each student is a line, read back as written but for what would be a formula, which begins with a quote."""
@@ -244,7 +244,7 @@ class TestPicture:
         """The bars are as long as their parts of the class, in every language."""
         sheet = a_sheet(["A"] * 4, {0: Status.PRESENT, 1: Status.PRESENT, 2: Status.LATE})
         check_ins = [CheckIn("", f"S00{number}", number, Step.DONE, BEGIN) for number in range(3)]
-        content = picture(texts(language), Counted(a_session(), [sheet], check_ins), ZONE)
+        content = picture(texts(language), SessionOverview(a_session(), [sheet], check_ins), ZONE)
         image = Image.open(io.BytesIO(content)).convert("RGB")
         rows_ = [[image.getpixel((x, 92 + 16 + at * 48)) for x in range(image.width)] for at in range(4)]
         colours = [(47, 133, 90), (214, 158, 46), (59, 111, 182), (180, 67, 60)]
@@ -265,7 +265,7 @@ class TestPicture:
 
     def test_empty_class(self) -> None:
         """A session that nobody came to has a picture, too."""
-        content = picture(_, Counted(a_session(), [a_sheet([], {})], []), ZONE)
+        content = picture(_, SessionOverview(a_session(), [a_sheet([], {})], []), ZONE)
         assert content.startswith(b"\x89PNG")
 
 

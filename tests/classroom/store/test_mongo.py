@@ -21,8 +21,9 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
-from classroom.composition import Lateness, health_part, open_when_there
+from classroom.composition import open_when_available
 from classroom.domain.sessions import FaceCheck, Step
+from classroom.health_report import LoopLag, health_part
 from classroom.store import Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
@@ -268,7 +269,7 @@ async def test_health(database: str) -> None:
         opening = asyncio.create_task(store.open())
         await asyncio.wait({opening}, timeout=0.1)  # it is connecting
         since = time.monotonic()
-        part = await health_part([], store, Lateness())
+        part = await health_part([], store, LoopLag())
         assert time.monotonic() - since < 4
         assert (part.failing, part.degraded) == ([], ["the classroom's store does not answer: see the log"])
         opening.cancel()
@@ -299,7 +300,7 @@ async def test_waited_for(database: str) -> None:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
     store = MongoStore(f"mongodb://127.0.0.1:{port}", database, Cipher(KEY), patience=0.3)
-    opening = asyncio.create_task(open_when_there(store, reports, every=0.1))
+    opening = asyncio.create_task(open_when_available(store, reports, every=0.1))
     assert not (await asyncio.wait({opening}, timeout=0.6))[0]
     assert (await reports.report())["problems"] == ["the classroom waits for its store: see the log"]
     with mongo_server("--port", str(port)):

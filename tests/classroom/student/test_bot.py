@@ -167,7 +167,7 @@ class TestTyped:
         late = Student(telegram, 2002)
         late.says(f"/start {code}")
         late.says("230145")
-        late.sees("do not fit together")
+        late.sees("don't match")
 
 
 class TestStrangers:
@@ -177,7 +177,7 @@ class TestStrangers:
         ("content", "said"),
         [
             ({"text": "43.25, 76.95"}, "A typed location does not count."),
-            ({"location": PLACE, "via_bot": True}, "by way of another bot does not count."),
+            ({"location": PLACE, "via_bot": True}, "sent through another bot does not count."),
             ({"location": PLACE | {"live_period": 900}, "forwarded": True}, "A forwarded location does not count."),
             ({"venue": {"location": PLACE, "title": "Hall"}}, "from the map's list does not count."),
             ({"text": "Share Location"}, "A computer can't share its location"),
@@ -196,14 +196,14 @@ class TestStrangers:
         """A teacher's buttons, and none of ours, do nothing in the student's bot; each tap is answered."""
         student.shares()
         student.sees("has to confirm")
-        session = teacher.sees("Wait for your word")["buttons"][0][0]["data"].split(":")[1]
+        session = teacher.sees("Waiting for you")["buttons"][0][0]["data"].split(":")[1]
         before = student.screen()
         number = next(message["message_id"] for message in before if message["from"] == "bot")
         for data in (f"all:{session}", f"ok:{session}:0", f"close:{session}", "lang:xx", "del:no", "in:1", "x" * 64):
             telegram.call("/tap", bot=STUDENTS, person=2001, message_id=number, button=data, forged=True)
         eventually("answers", lambda: not telegram.unanswered_taps())
         assert student.screen() == before
-        teacher.sees("Wait for your word: 1")
+        teacher.sees("Waiting for you: 1")
 
     def test_old_button(self, code: str, telegram: Telegram) -> None:
         """A double tap on Check In, or one on a menu of before, is harmless and answered."""
@@ -252,7 +252,7 @@ class TestLive:
         student.sees("Share My Live Location")
         assert telegram.get("/chat", bot=STUDENTS, person=2001)["reply_keyboard"] is None
         student.shares()
-        student.sees("a live location is wanted")
+        student.sees("A live location is needed")
         student.taps("Practice")
         eventually("the question again", lambda: student.counts("nothing is marked") == 2)
         student.shares(live_period=900)
@@ -343,7 +343,7 @@ class TestOwn:
         student.says("/start")
         for tries in range(1, 6):
             student.says(f"S004 {wrong}")
-            eventually("the answer", lambda: student.counts("do not fit together") == tries)  # noqa: B023
+            eventually("the answer", lambda: student.counts("don't match") == tries)  # noqa: B023
         student.says("/delete_me")
         student.taps("Yes, Delete")
         student.sees("Your data is deleted.")

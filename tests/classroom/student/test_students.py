@@ -36,7 +36,7 @@ class TestCode:
             student = Student(telegram, 2001 + number)
             student.says("/start")
             student.says(typed)
-            answers.append(student.sees("do not fit together")["text"])
+            answers.append(student.sees("don't match")["text"])
         assert answers[0] == answers[1]
 
     def test_lock(self, code: str, telegram: Telegram, clock: RunningClock) -> None:
@@ -46,7 +46,7 @@ class TestCode:
         student.says("/start")
         for tries in range(1, 6):
             student.says(f"S001 {wrong}")
-            eventually("the answer", lambda: student.counts("do not fit together") == tries)  # noqa: B023
+            eventually("the answer", lambda: student.counts("don't match") == tries)  # noqa: B023
         student.says(f"S001 {code}")
         student.sees("Too many wrong codes")
         classmate = Student(telegram, 2002)
@@ -62,7 +62,7 @@ class TestCode:
             attacker.says("/start")
             for tries in range(1, 6):
                 attacker.says(f"S001 {wrong}")
-                eventually("the answer", lambda: attacker.counts("do not fit together") == tries)  # noqa: B023
+                eventually("the answer", lambda: attacker.counts("don't match") == tries)  # noqa: B023
         student = Student(telegram, 2001)
         student.says("/start")
         student.says(f"S001 {code}")
@@ -89,9 +89,9 @@ class TestBinding:
         second = Student(telegram, 2002)
         second.says("/start")
         second.says(f"S001 {code}")
-        second.sees("do not fit together")
+        second.sees("don't match")
         student.says(f"S002 {code}")
-        student.sees("do not fit together")
+        student.sees("don't match")
         student.says(code)  # the own one, once more, is harmless
         eventually("the answer", lambda: student.counts("The code is right") == 2)
 
@@ -103,17 +103,17 @@ class TestBinding:
         friend = Student(telegram, 2002)
         friend.says("/start")
         friend.says(f"S001 {code}")
-        friend.sees("do not fit together")
+        friend.sees("don't match")
         student.says(f"S002 {code}")
-        student.sees("do not fit together")
+        student.sees("don't match")
 
     def test_freed_by_the_teacher(self, student: Student, code: str, telegram: Telegram, teacher: Teacher) -> None:
         """A teacher frees the ID after a second question; then another account may take it."""
         teacher.taps("Mark by Hand")
         teacher.taps("A. Student: absent")
-        teacher.taps("Free Telegram Account")
-        teacher.taps("Yes, Free It")
-        eventually("it is freed", lambda: "Free Telegram Account" not in str(teacher.screen()[-1]))
+        teacher.taps("Unlink Telegram")
+        teacher.taps("Yes, Unlink")
+        eventually("it is unlinked", lambda: "Unlink" not in str(teacher.screen()[-1]))
         phone = Student(telegram, 2002)
         phone.says("/start")
         phone.says(f"S001 {code}")
@@ -145,7 +145,7 @@ class TestPlace:
         """A location of another minute does not count."""
         clock.forward(65)
         student.shares()
-        student.sees("from another moment")
+        student.sees("out of date")
 
     def test_strict(self, run: Run, telegram: Telegram) -> None:
         """By the strict policy a pin does not count and a live location does, also for the teacher's own place."""
@@ -157,7 +157,7 @@ class TestPlace:
         teacher.taps("Next")
         teacher.sees("live location")
         teacher.sends(location={"latitude": ROOM[0], "longitude": ROOM[1]})
-        eventually("the refusal", lambda: teacher.counts("a live location is wanted") >= 2)
+        eventually("the refusal", lambda: teacher.counts("A live location is needed") >= 2)
         teacher.sends(location={"latitude": ROOM[0], "longitude": ROOM[1], "live_period": 900})
         student = Student(telegram, 2001)
         student.says(f"/start {teacher.code()}")

@@ -14,7 +14,7 @@ from tests.e2e.people import Telegram, eventually, labels
 pytestmark = pytest.mark.integration
 
 
-WAIT = "Wait for your word: 1"
+WAIT = "Waiting for you: 1"
 
 
 def comes(student: Student, code: str, student_id: str, metres: float | None = None) -> None:
@@ -60,7 +60,7 @@ def test_who_is_where(teacher: Teacher, code: str, telegram: Telegram, clock: Ru
     comes(people[1], code, "S002", 80)
     teacher.sees("Look at these:\n- B. Student: just outside (80 m)")
     comes(people[2], code, "S003", 450)
-    teacher.sees("Not through:\n- C. Student: too far away (450 m)")
+    teacher.sees("Not completed:\n- C. Student: too far away (450 m)")
     teacher.taps("Confirm All (1)")
     shown = teacher.sees("In: 1 of 3")
     assert "Missing: 2" in shown["text"]

@@ -95,7 +95,7 @@ def test_everybody_without_a_checked_face_is_named(scene: Scene) -> None:
     troubled.sees("The check does not work at the moment.")
     scene.run.starts(face_engine="local")
     lines = [
-        "A. Student S001: without a face",
+        "A. Student S001: without a face check",
         "B. Student S002: no usable ID photo",
         "C. Student S003: the face could not be checked",
     ]
@@ -167,7 +167,7 @@ def test_many(tmp_path: Path, telegram: Telegram) -> None:
     asked = scene.teacher.sees(ASKED)
     assert "Student 019 T019" in asked["text"]
     assert "Student 020" not in asked["text"]
-    assert "Asked about next: 5 more." in asked["text"]
+    assert "The next question is about 5 more." in asked["text"]
     scene.teacher.taps("Yes, Confirm These (20)")
     scene.teacher.taps("Yes, Confirm These (5)")
     eventually("all are marked", lambda: list(scene.steps().values()) == ["done"] * MANY)

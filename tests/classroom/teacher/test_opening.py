@@ -177,9 +177,9 @@ class TestPlace:
     def test_text(self, at_the_place: Teacher, tmp_path: Path) -> None:
         """What a computer sends instead of a location, or what is typed, is answered with what to do."""
         at_the_place.says("Share Location")
-        at_the_place.sees("A text is no location.\nShare your location with the button below, from your phone")
+        at_the_place.sees("A text is not a location.\nShare your location with the button below, from your phone")
         at_the_place.says("43.25, 76.95")
-        eventually("the second answer", lambda: at_the_place.counts("A text is no location.") == 2)
+        eventually("the second answer", lambda: at_the_place.counts("A text is not a location.") == 2)
         assert not sessions(tmp_path)
         at_the_place.shares_place()
         at_the_place.sees("In: 0 of 3")
@@ -389,10 +389,10 @@ def test_forget_a_room(teacher: Teacher) -> None:
     teacher.taps("CS-2")
     teacher.sees("Next.\nCS-2")
     teacher.taps("Next")
-    teacher.taps("Forget a Place")
-    teacher.sees("Which place do I forget?")
+    teacher.taps("Delete a Place")
+    teacher.sees("Which place should be deleted?")
     teacher.taps("Room A")
-    eventually("one room", lambda: labels(teacher.sees("Where is the class?")) == ["Room B", "Forget a Place", "Back"])
+    eventually("one room", lambda: labels(teacher.sees("Where is the class?")) == ["Room B", "Delete a Place", "Back"])
     teacher.taps("Room B")
     teacher.sees("In: 0 of 1")
 
@@ -407,7 +407,7 @@ def test_batch_without_students(lms_teacher: Teacher, lms: Lms) -> None:
         lms_teacher.sees(batch if batch == "CS-1" else f"Next.\n{batch}")
     lms_teacher.taps("Next")
     lms_teacher.shares_place()
-    lms_teacher.sees("There is no student in CS-0.")
+    lms_teacher.sees("There are no students in CS-0.")
     lms_teacher.says("/start")
     lms_teacher.opens("CS-1")
 

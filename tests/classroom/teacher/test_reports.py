@@ -71,7 +71,7 @@ class TestReport:
         text = reports(teacher)[0]
         for line in ("Present: 1", "Late: 0", "Absent: 3 of 4", "The LMS has everything.", "- A. Student"):
             assert line in text.splitlines()
-        assert "Not through\n- B. Student: too far away (700 m)" in text
+        assert "Not completed\n- B. Student: too far away (700 m)" in text
         found = eventually("the files", lambda: len(every := files(teacher, telegram)) == 2 and every)
         (csv_name, content), (xlsx_name, book) = found.items()
         assert csv_name.endswith("-final.csv")
@@ -234,7 +234,7 @@ def test_files_that_cannot_be_written(
     teacher.says("/start")
     code = teacher.opens("CS-2")
     comes(student, code, "S101", 5)
-    teacher.sees("Wait for your word: 1")
+    teacher.sees("Waiting for you: 1")
     assert not reports(teacher)
     folder.unlink()
     eventually("the files", lambda: len(files(teacher, telegram)) == 2)

@@ -55,7 +55,7 @@ def test_signed_in_elsewhere(at_the_password: Teacher, lms: Lms) -> None:
     at_the_password.says(PASSWORD)
     at_the_password.sees("e-mail address")
     at_the_password.says(EMAIL)
-    at_the_password.sees("Your other sessions in the LMS have ended for it.")
+    at_the_password.sees("Your other sessions in the LMS were ended for this.")
     at_the_password.sees("Take attendance:")
     assert calls(lms, "logout") == 1
 
