@@ -1,92 +1,70 @@
-"""Puts the classroom's half together: store, LMS, two bots; runs it until it is cancelled.
+"""Composition root of the classroom: opens the store and the LMS, builds the two bots, runs them until cancelled.
 
-A token that Telegram refuses ends its bot alone: students go on checking in while the teacher's token is mended, and
-the other way round.
+A token that Telegram refuses stops that bot only; the other one goes on.
 """
 
 import asyncio
 import logging
 import secrets
-from collections import deque
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-from telegram.error import InvalidToken
 from telegram.ext import BaseHandler
 
+from classroom.bot_parts import BotParts, build_bot, run_bot
 from classroom.check_in.check_ins import CheckIns
-from classroom.commands import publish
 from classroom.domain.sessions import Mark, Session, Sheet
 from classroom.face_composition import FaceParts, Faces, FaceStorage, assemble_faces, face_parts, face_storage
 from classroom.faces import FaceEngine
+from classroom.health_report import LoopLag, health_part
 from classroom.keeper import BETWEEN_LOOKS, Keeper
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
 from classroom.lms.rest import RestLms
 from classroom.lms.sync import LmsSync
 from classroom.photos import Photos
-from classroom.reports.sending import Files
-from classroom.reports.sending import Reports as SessionReports
-from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
+from classroom.reports.sending import ReportFiles, SessionReports
 from classroom.saved_rooms import SavedRooms
-from classroom.services import Classroom, apology
-from classroom.store import Store, StoreError, StoreUnavailable
+from classroom.services import Classroom
+from classroom.store import Store, StoreUnavailable
 from classroom.store.sqlite import SqliteStore
 from classroom.student.bot import StudentBot
 from classroom.student.face_traces import FaceTraces
+from classroom.student.notices import StudentNotices
 from classroom.teacher.board import BETWEEN_EDITS, Boards
 from classroom.teacher.bot import TeacherBot
-from classroom.teacher.hand_marks import HandMarks
+from classroom.teacher.lms_notices import LmsNotices
+from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.session_buttons import SessionButtons
-from classroom.verification.metrics import spread
 from classroom.verification.queue import Verification
 from classroom.verification.reviews import FaceReviews
 from core.clock import Clock
 from core.encryption import Cipher, open_cipher
-from core.health import HealthReports, PartHealth, polling_state
+from core.health import HealthReports, PartHealth
 from core.settings import Settings
-from core.sqlite import Database, DatabaseError
-from telegram_app.claims import Claims
-from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
-from telegram_app.files import MakeFile, OnSent, files_in
-from telegram_app.outbox import BETWEEN_SENDS, Outbox
-from telegram_app.people import People
-from telegram_app.schema import SCHEMA as TELEGRAM_APP
+from telegram_app.factory import AnyApplication
+from telegram_app.files import files_in
+from telegram_app.outbox import BETWEEN_SENDS
 from telegram_app.side import Side
 from telegram_app.side_by_side import run_side_by_side
 
 log = logging.getLogger(__name__)
 
 STORE_TRIED_EVERY = 5.0  # seconds
-STORE_HEALTHY_WITHIN = 2.0  # seconds; who asks for /healthz waits for 4
-PICTURES = Path(__file__).resolve().parent / "pictures"  # that come with the program
+PICTURES = Path(__file__).resolve().parent / "pictures"  # shipped with the program
 KEY_FILE = "classroom.key"  # beside ENCRYPTION_KEY_FILE
-LOOK_EVERY, LOOKS_KEPT = 0.1, 600  # seconds between looks at how late the loop is, and how many are kept
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast things go, in seconds."""
+class ClassroomIntervals:
+    """The intervals of the classroom's periodic work, in seconds."""
 
     between_sends: float = BETWEEN_SENDS  # in one chat
     between_edits: float = BETWEEN_EDITS  # of a board
     between_looks: float = BETWEEN_LOOKS  # of the keeper
-
-
-@dataclass
-class BotParts:
-    """One of the two bots, put together and not yet running."""
-
-    setting: str  # that its token comes from
-    application: AnyApplication
-    poll: PollingRequest
-    side: Side
-    database: Database
-    is_running: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def serve(
@@ -94,98 +72,104 @@ async def serve(
     clock: Clock,
     reports: HealthReports,
     *,
-    pace: Pace = Pace(),  # frozen
+    intervals: ClassroomIntervals = ClassroomIntervals(),  # frozen
     engine: FaceEngine | None = None,
     photos: Photos | None = None,
 ) -> None:
     """Run the classroom until cancelled.
 
-    ``engine`` and ``photos`` take the place of what the settings name; both are closed at the end.
+    ``engine`` and ``photos`` replace those that the settings name; both are closed at the end.
 
     Raises:
-        TokenRefused: Telegram knows neither of the two tokens.
+        TokenRefused: Telegram refuses both tokens.
         EncryptionKeyError, StoreDamaged, StoreRefused, DatabaseError: see there.
     """
     folder = settings.data_dir / "classroom"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    settings.data_dir.chmod(0o700)  # rosters and ID photos are put there with whatever rights
+    settings.data_dir.chmod(0o700)  # people copy rosters and ID photos into it with any permissions
     async with AsyncExitStack() as stack:
         cipher = _cipher(settings, folder)
         store = await stack.enter_async_context(_store(settings, folder, cipher, reports))
         lms = _lms(settings, store, clock)
         stack.push_async_callback(lms.close)
-        files = Files(folder / "reports")
+        files = ReportFiles(folder / "reports")
         kept, plain = face_storage(settings, cipher), files_in(files.folder, PICTURES)
         pictures, on_sent = kept.files.or_else(plain), kept.files.on_sent
-        teacher = await _bot(stack, settings, clock, "teacher", pictures, on_sent, pace.between_sends)
-        student = await _bot(stack, settings, clock, "student", plain, None, pace.between_sends)
+        teacher = await build_bot(stack, settings, clock, "teacher", pictures, on_sent, intervals.between_sends)
+        student = await build_bot(stack, settings, clock, "student", plain, None, intervals.between_sends)
         rooms = SavedRooms(teacher.database)
-        room = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
+        classroom = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
         parts = None
         if settings.face_engine != "none":
             parts = face_parts(settings, clock, student.application.bot, engine, photos)
             stack.push_async_callback(parts.photos.close)
             stack.push_async_callback(parts.engine.close)
-        keeper, faces = assemble(room, teacher.application, student.application, files, pace, kept, parts)
-        lateness = Lateness()
-        measuring = asyncio.create_task(lateness.measure(), name="loop-lateness")
+        keeper, faces = assemble(classroom, teacher.application, student.application, files, intervals, kept, parts)
+        lag = LoopLag()
+        measuring = asyncio.create_task(lag.measure(), name="loop-lag")
         stack.callback(measuring.cancel)
-        stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lateness, room.sync)))
-        bots = [_run(teacher), _run(student)]
+        stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lag, classroom.sync)))
+        bots = [run_bot(teacher), run_bot(student)]
         besides = []
         if faces is not None:
             stack.enter_context(reports.part(faces.verification.report))
             besides.append(asyncio.create_task(_verify(faces.verification, student), name="faces-verification"))
-        if room.sync is not None:
-            room.sync.start()
-            stack.push_async_callback(room.sync.close)
+        if classroom.sync is not None:
+            classroom.sync.start()
+            stack.push_async_callback(classroom.sync.close)
         keeping = asyncio.create_task(keeper.run(), name="classroom-keeper")
         stack.callback(keeping.cancel)
         await _until_first(keeping, run_side_by_side(bots, reports), besides)
 
 
 def assemble(
-    room: Classroom,
+    classroom: Classroom,
     teacher_application: AnyApplication,
     student_application: AnyApplication,
-    files: Files,
-    pace: Pace,
+    files: ReportFiles,
+    intervals: ClassroomIntervals,
     kept: FaceStorage,
     parts: FaceParts | None,
 ) -> tuple[Keeper, Faces | None]:
-    """Put the handlers into the two applications, let the LMS's answers reach people, and return the keeper, and what
-    checks faces (None: ``parts`` is, and the teacher confirms).
+    """Add the handlers to the two applications and create the LMS sync; return the keeper and the face check.
+
+    There is no face check where ``parts`` is None: the teacher confirms then.
     """
 
     async def on_mark(session: Session, student_id: str, mark: Mark) -> None:
-        await students.tell_mark(session, student_id, mark)
+        await notices.tell_mark(session, student_id, mark)
         await reviews.delete_for(session, student_id)
 
     async def on_acked(sheet: Sheet) -> None:
-        session = await room.store.session(sheet.session)
+        session = await classroom.store.session(sheet.session)
         if session is not None:
-            await students.tell_acked(session, sheet)
+            await notices.tell_acked(session, sheet)
 
-    check_ins = CheckIns(room, on_mark)
-    reviews = FaceReviews(room, kept.files, parts.photos if parts is not None else None)
-    traces = FaceTraces(room, reviews, kept.files, kept.keys)
-    faces = assemble_faces(room, check_ins, parts, kept, reviews, traces) if parts is not None else None
-    boards = Boards(room, pace.between_edits)
-    students = StudentBot(room, check_ins, traces, faces.dialog if faces is not None else None)
-    hand, sent = HandMarks(room, check_ins), SessionReports(room, files)
-    buttons = SessionButtons(room, boards, hand, students, sent, reviews, traces)
-    teachers = TeacherBot(room, boards, hand, buttons)
-    room.sync = LmsSync(
-        room.store,
-        room.lms,
-        room.clock,
+    check_ins = CheckIns(classroom, on_mark)
+    reviews = FaceReviews(classroom, kept.files, parts.photos if parts is not None else None)
+    traces = FaceTraces(classroom, reviews, kept.files, kept.keys)
+    faces = assemble_faces(classroom, check_ins, parts, kept, reviews, traces) if parts is not None else None
+    talk = faces.dialog if faces is not None else None
+    boards = Boards(classroom, intervals.between_edits)
+    notices = StudentNotices(classroom, check_ins, traces, talk)
+    manual, reports = ManualMarks(classroom, check_ins), SessionReports(classroom, files)
+    buttons = SessionButtons(classroom, boards, manual, notices, reports, reviews, traces)
+    lms_notices = LmsNotices(classroom, boards)
+    classroom.sync = LmsSync(
+        classroom.store,
+        classroom.lms,
+        classroom.clock,
         on_acked=on_acked,
-        on_refused=teachers.on_refused,
-        on_sign_in_needed=teachers.on_sign_in_needed,
+        on_refused=lms_notices.on_refused,
+        on_sign_in_needed=lms_notices.on_sign_in_needed,
     )
-    _add(teacher_application, room.teacher, teachers.handlers())
-    _add(student_application, room.student, students.handlers())
-    keeper = Keeper(room, boards, sent, files, buttons.give_up, students.catch_up, traces.clean, pace.between_looks)
+    teachers = TeacherBot(classroom, boards, manual, buttons)
+    students = StudentBot(classroom, check_ins, traces, talk)
+    _add(teacher_application, classroom.teacher, teachers.handlers())
+    _add(student_application, classroom.student, students.handlers())
+    keeper = Keeper(
+        classroom, boards, reports, files, buttons.give_up, notices.catch_up, traces.clean, intervals.between_looks
+    )
     return keeper, faces
 
 
@@ -195,57 +179,8 @@ def _add(application: AnyApplication, side: Side, handlers: list[BaseHandler[Any
     application.add_error_handler(side.apologise)
 
 
-async def _bot(
-    stack: AsyncExitStack,
-    settings: Settings,
-    clock: Clock,
-    name: str,
-    make_file: MakeFile,
-    on_sent: OnSent | None,
-    between_sends: float,
-) -> BotParts:
-    """Put one bot together; its messages go on from where the last process ended."""
-    setting = f"{name.upper()}_BOT_TOKEN"
-    token: SecretStr | None = getattr(settings, setting.lower())
-    proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
-    schemas = [TELEGRAM_APP, SAVED_ROOMS] if name == "teacher" else [TELEGRAM_APP]
-    database = stack.enter_context(closing(Database(settings.data_dir / "classroom" / f"{name}.sqlite3", schemas)))
-    people, poll = People(database), PollingRequest(proxy)
-    application = build_application(
-        token.get_secret_value() if token is not None else "",
-        settings.telegram_api_url,
-        proxy,
-        poll,
-    )
-
-    async def lost(person: int) -> None:
-        log.info("person %d has blocked the %s's bot", person, name)
-
-    outbox = Outbox(application.bot, database, name, lost, clock, between_sends, make_file, on_sent)
-    side = Side(people, outbox, Claims(database), languages=await asyncio.to_thread(people.languages), apology=apology)
-    return BotParts(setting, application, poll, side, database)
-
-
-async def _run(bot: BotParts) -> None:
-    """Run one bot until cancelled, or until Telegram refuses its token."""
-    try:
-        async with running(bot.application), AsyncExitStack() as stack:
-            bot.poll.answered()
-            bot.side.username = bot.application.bot.username
-            stack.push_async_callback(bot.side.outbox.close)
-            await bot.side.outbox.start()
-            await stack.enter_async_context(polling(bot.application))
-            await publish(bot.application.bot, bot.setting)
-            log.info("@%s is ready", bot.side.username)
-            bot.is_running.set()
-            await bot.poll.refused.wait()
-    except InvalidToken:
-        bot.poll.refused.set()  # the health report leaves it out: it has a line of its own
-    raise TokenRefused(bot.setting)
-
-
 async def _verify(verification: Verification, student: BotParts) -> None:
-    """Check faces from when notes can be loaded until cancelled; then what is under way gets its five seconds."""
+    """Check video notes from when the student bot runs until cancelled; running checks get five seconds to end."""
     try:
         await student.is_running.wait()
         verification.start()
@@ -257,7 +192,7 @@ async def _verify(verification: Verification, student: BotParts) -> None:
 async def _until_first(
     task: "asyncio.Task[None]", work: Coroutine[Any, Any, None], besides: "list[asyncio.Task[None]]"
 ) -> None:
-    """Do the work, and end with the task's error where it fails meanwhile; ``besides`` end at the same time as it."""
+    """Run until the first of these ends, and raise its error; then cancel ``work`` and ``besides``."""
     working = asyncio.create_task(work)
     try:
         await asyncio.wait({task, working, *besides}, return_when=asyncio.FIRST_COMPLETED)
@@ -280,14 +215,14 @@ async def _store(settings: Settings, folder: Path, cipher: Cipher, reports: Heal
     else:
         store = SqliteStore(folder / "store.sqlite3", cipher)
     try:
-        await open_when_there(store, reports)
+        await open_when_available(store, reports)
         yield store
     finally:
         await store.close()
 
 
-async def open_when_there(store: Store, reports: HealthReports, *, every: float = STORE_TRIED_EVERY) -> None:
-    """Open a store; one that can't be reached is waited for: after a power cut a database may be up later than we.
+async def open_when_available(store: Store, reports: HealthReports, *, every: float = STORE_TRIED_EVERY) -> None:
+    """Open a store, and retry while it can't be reached: after a power cut a database may start later than the bot.
 
     Raises StoreDamaged, StoreRefused, EncryptionKeyError.
     """
@@ -314,57 +249,3 @@ def _lms(settings: Settings, store: Store, clock: Clock) -> Lms:
     if settings.base_url is None or settings.jwt_login_endpoint is None:
         return CsvLms(settings.data_dir / "rosters")
     return RestLms(settings.base_url, settings.jwt_login_endpoint, store, clock)
-
-
-class Lateness:
-    """By how much the loop is late, looked at ten times a second; a health report has what came since the last."""
-
-    def __init__(self) -> None:
-        self._late: deque[float] = deque(maxlen=LOOKS_KEPT)  # seconds
-
-    async def measure(self) -> None:
-        """Measure until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + LOOK_EVERY
-            await asyncio.sleep(LOOK_EVERY)
-            self._late.append(loop.time() - due)
-
-    def taken(self) -> list[int]:
-        """Return, in milliseconds, what was measured since the last call."""
-        taken = [round(1000 * late) for late in self._late]
-        self._late.clear()
-        return taken
-
-
-async def health_part(
-    bots: list[BotParts], store: Store, lateness: Lateness, sync: LmsSync | None = None
-) -> PartHealth:
-    """Return the classroom's part of /healthz."""
-    failing, degraded = [], []
-    for bot in bots:
-        if bot.poll.refused.is_set():
-            continue  # said already, and for good
-        if (state := polling_state(bot.poll.answered_at)) != "ok":
-            failing.append(f"{bot.setting}'s bot: {state}")
-        if bot.poll.conflict:
-            degraded.append(f"another program fetches the updates of {bot.setting}'s bot: end it")
-        try:
-            await asyncio.to_thread(bot.side.outbox.oldest_waiting)
-        except DatabaseError:
-            failing.append("a ledger of the classroom can't be read: see the log")
-    try:
-        async with asyncio.timeout(STORE_HEALTHY_WITHIN):
-            unfinished, unsent = len(await store.unfinished()), len(await store.unacked())
-    except (StoreUnavailable, TimeoutError):  # a restart would not bring it back, and would end the marker's Chromes
-        return PartHealth(failing, [*degraded, "the classroom's store does not answer: see the log"], {})
-    except StoreError:
-        return PartHealth([*failing, "the classroom's store can't be read: see the log"], degraded, {})
-    counts = {
-        "sessions": unfinished,
-        "sheets_not_in_lms": unsent,
-        "loop_lags_ms": lateness.taken(),
-        "lms_seconds": spread(sync.seconds) if sync is not None else {},
-        "reply_seconds": {bot.setting: spread(bot.side.outbox.seconds) for bot in bots},
-    }
-    return PartHealth(failing, degraded, counts)

@@ -1,6 +1,6 @@
-"""The numbers under which failures are known to people who look after the classroom: in the log, beside a reference.
+"""Error codes of the classroom, written to the log beside a reference.
 
-The person gets one line and the reference; the log has the number, the reference and the cause.
+The person gets one line with the reference; the log has the code, the reference and the cause.
 """
 
 import logging
@@ -14,7 +14,7 @@ from core.sqlite import DatabaseError
 
 
 class Code(IntEnum):
-    """What failed."""
+    """The kind of a failure."""
 
     INVALID_CREDENTIALS = 1001
     TOKEN_EXPIRED = 1002
@@ -36,7 +36,7 @@ class Code(IntEnum):
 
 
 def code_of(error: BaseException) -> Code:
-    """Return the number of an error of ours; of anything else, 5003."""
+    """Return the code of an error; 5003 for unexpected ones."""
     kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], Code]] = [
         ((WrongPassword, UnknownTeacher), Code.INVALID_CREDENTIALS),
         (SignInNeeded, Code.TOKEN_EXPIRED),
@@ -49,7 +49,7 @@ def code_of(error: BaseException) -> Code:
 
 
 def noted(log: logging.Logger, code: Code, text: str, level: int = logging.INFO) -> str:
-    """Write a failure to the log; return the reference by which it is found there."""
+    """Log a failure; return the reference by which it is found in the log."""
     reference = secrets.token_hex(2)
     log.log(level, "%d [%s] %s", code, reference, text)
     return reference

@@ -1,4 +1,4 @@
-"""What the classroom's two bots work with, put together once at the start."""
+"""Services that the classroom's two bots share, created once at the start."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ def apology(_: Texts, person: int, error: Exception) -> str:
 
 @dataclass
 class Classroom:
-    """Both sides, and what lies between them."""
+    """The two bots' sides, the store, the LMS and everything else that handlers need."""
 
     settings: Settings
     clock: Clock
@@ -38,16 +38,16 @@ class Classroom:
     teacher: Side
     student: Side
     rooms: SavedRooms
-    below: Callable[[int], int]  # a random number below its argument, from ``secrets``
-    sync: LmsSync | None = None  # there as soon as everything is
+    below: Callable[[int], int]  # returns a random number below its argument, from ``secrets``
+    sync: LmsSync | None = None  # set once everything is assembled
 
     def wake_sync(self, session_id: str, *, at_once: bool = False) -> None:
-        """Say that a session's record has changed."""
+        """Tell the LMS sync that a session's sheets have changed."""
         if self.sync is not None:
             self.sync.wake(session_id, at_once=at_once)
 
     async def set_step(self, side: Side, person: int, name: str, data: dict[str, Any] | None = None) -> None:
-        """Put a person to a step of a conversation; never with a password in the data. An empty name: to none."""
+        """Set a person's conversation step; an empty name ends it. Never put a password into ``data``."""
         await asyncio.to_thread(side.people.set_step, person, name, data or {}, self.clock.now())
 
 

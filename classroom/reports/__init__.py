@@ -1,1 +1,1 @@
-"""What a teacher gets of a session: messages, CSV, a workbook and a picture; and the history. Pure but for sending."""
+"""Reports of a session: messages, CSV, workbook and picture; and a teacher's history. Only sending.py does I/O."""

@@ -1,4 +1,4 @@
-"""A report's files: every student as a line of CSV, and of a workbook."""
+"""A report's files: CSV and workbook, with one row for each student."""
 
 import csv
 import io
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import xlsxwriter  # type: ignore[import-untyped]  # no types there
+import xlsxwriter  # type: ignore[import-untyped]  # has no types
 
 from classroom.cells import harmless, is_formula
-from classroom.counted import Counted
 from classroom.domain.sessions import Status
+from classroom.overview import SessionOverview
 
 HEADER = ("batch", "student_id", "name", "status", "time", "by", "reason", "distance_m")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One student's line in a report's file."""
+    """One student's row in a report's file."""
 
     batch: str
     student_id: str
@@ -30,7 +30,7 @@ class Row:
     distance: float | None  # metres
 
     def cells(self, zone: ZoneInfo) -> list[str]:
-        """Return the line as texts."""
+        """Return the row as texts."""
         return [
             self.batch,
             self.student_id,
@@ -43,11 +43,11 @@ class Row:
         ]
 
 
-def rows(found: Counted) -> list[Row]:
-    """Return a line for each student on the rosters."""
-    check_ins = {each.student_id: each for each in found.check_ins}
+def rows(overview: SessionOverview) -> list[Row]:
+    """Return a row for each student on the rosters."""
+    check_ins = {each.student_id: each for each in overview.check_ins}
     lines = []
-    for sheet in found.sheets:
+    for sheet in overview.sheets:
         for student in sheet.roster:
             mark, check_in = sheet.marks.get(student.student_id), check_ins.get(student.student_id)
             lines.append(
@@ -66,7 +66,7 @@ def rows(found: Counted) -> list[Row]:
 
 
 def csv_file(lines: Iterable[Row], zone: ZoneInfo) -> bytes:
-    """Return the lines as CSV, with a mark by which Excel knows UTF-8; no cell is taken for a formula."""
+    """Return the rows as CSV with a byte order mark, by which Excel recognizes UTF-8; no cell is a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(HEADER)
@@ -76,7 +76,7 @@ def csv_file(lines: Iterable[Row], zone: ZoneInfo) -> bytes:
 
 
 def xlsx_file(lines: Iterable[Row], zone: ZoneInfo) -> bytes:
-    """Return the lines as a workbook in which every cell is a text, also after somebody has edited it there."""
+    """Return the rows as a workbook in which every cell stays a text, also after it is edited."""
     content = io.BytesIO()
     with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
         sheet = book.add_worksheet("attendance")

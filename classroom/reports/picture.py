@@ -1,4 +1,4 @@
-"""A report as a picture: how many are what, and when the check-ins came."""
+"""A report as a picture: the number of students by status, and the check-ins over time."""
 
 import io
 import math
@@ -10,16 +10,15 @@ from zoneinfo import ZoneInfo
 
 from PIL import Image, ImageDraw, ImageFont
 
-from classroom.counted import Counted
 from classroom.domain.sessions import Status, end_of
+from classroom.overview import SessionOverview
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 
 WIDTH, HEIGHT = 1200, 620  # pixels
-_SMOOTH = 2  # drawn so many times larger, and made smaller at the end: Pillow's edges have steps
-_FONT = Path(__file__).with_name(
-    "DejaVuSans.ttf"
-)  # on every machine the same, with Cyrillic; see the licence beside it
+_SMOOTH = 2  # factor by which the picture is drawn larger and scaled down at the end, for smooth edges
+# Shipped, so that every machine draws the same; it has Cyrillic. Its licence is beside it.
+_FONT = Path(__file__).with_name("DejaVuSans.ttf")
 _INK, _PALE, _LINE, _PAPER = "#1f2933", "#5f6b7a", "#d5dbe3", "#ffffff"
 _COLOURS = {
     Status.PRESENT: "#2f855a",
@@ -28,12 +27,12 @@ _COLOURS = {
     Status.ABSENT: "#b4433c",
 }
 _MOST_BARS = 24
-_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)  # seconds that a bar may stand for
+_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)  # possible spans of a bar, in seconds
 
 
 @dataclass(frozen=True)
 class Arrivals:
-    """How many check-ins came in each span of time."""
+    """The number of check-ins in each span of time."""
 
     begin: datetime
     step: timedelta
@@ -41,7 +40,7 @@ class Arrivals:
 
 
 def arrivals(times: list[datetime], begin: datetime, end: datetime) -> Arrivals:
-    """Count check-ins in spans of the same length, as short as a picture has room for, from a round time on."""
+    """Count check-ins in equal spans that begin at a round time, as short as the picture has room for."""
     last = max([end, *times])
     seconds = max((last - begin).total_seconds(), 1.0)
     step = next((each for each in _STEPS if seconds / each < _MOST_BARS), int(seconds / _MOST_BARS) + 1)
@@ -52,21 +51,23 @@ def arrivals(times: list[datetime], begin: datetime, end: datetime) -> Arrivals:
     return Arrivals(datetime.fromtimestamp(first, UTC), timedelta(seconds=step), tuple(counts))
 
 
-def picture(_: Texts, found: Counted, zone: ZoneInfo) -> bytes:
+def picture(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> bytes:
     """Return the picture as a PNG."""
     image = Image.new("RGB", (WIDTH * _SMOOTH, HEIGHT * _SMOOTH), _PAPER)
     pen = _Pen(ImageDraw.Draw(image))
-    counts = {status: len(found.marked.get(status, [])) for status in Status} | {Status.ABSENT: len(found.missing)}
-    _draw_statuses(pen, _, counts, found.students)
-    times = [each.code_at for each in found.check_ins]
-    _draw_arrivals(pen, _, arrivals(times, found.session.opened_at, end_of(found.session)), zone)
+    counts = {status: len(overview.marked.get(status, [])) for status in Status} | {
+        Status.ABSENT: len(overview.missing)
+    }
+    _draw_statuses(pen, _, counts, overview.students)
+    times = [each.code_at for each in overview.check_ins]
+    _draw_arrivals(pen, _, arrivals(times, overview.session.opened_at, end_of(overview.session)), zone)
     content = io.BytesIO()
     image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS).save(content, "PNG", optimize=True)
     return content.getvalue()
 
 
 def _draw_statuses(pen: "_Pen", _: Texts, counts: dict[Status, int], students: int) -> None:
-    """Draw a bar for each status, as long as its part of all students."""
+    """Draw a bar for each status, as long as its share of all students."""
     pen.text(40, 40, _("Students: {number}").format(number=students), 26)
     words = {status: status_word(_, status).capitalize() for status in counts}
     left, right = 60 + max(pen.width(word, 22) for word in words.values()), WIDTH - 170
@@ -81,7 +82,7 @@ def _draw_statuses(pen: "_Pen", _: Texts, counts: dict[Status, int], students: i
 
 
 def _draw_arrivals(pen: "_Pen", _: Texts, came: Arrivals, zone: ZoneInfo) -> None:
-    """Draw a bar for each span of time, with the clock's times below and the highest number beside."""
+    """Draw a bar for each span, with the times below and the scale on the left."""
     pen.text(40, 316, _("Check-ins over time"), 26)
     left, right, top, floor = 90, WIDTH - 40, 366, HEIGHT - 66
     highest = max(*came.counts, 1)
@@ -89,19 +90,19 @@ def _draw_arrivals(pen: "_Pen", _: Texts, came: Arrivals, zone: ZoneInfo) -> Non
         level = floor - (floor - top) * number / highest
         pen.line(left, level, right, level, _LINE)
         pen.text(left - 12, level, str(number), 20, anchor="rm", colour=_PALE)
-    room = (right - left) / len(came.counts)
+    width = (right - left) / len(came.counts)
     for at, number in enumerate(came.counts):
         if number:
-            begin = left + at * room
+            begin = left + at * width
             high = floor - (floor - top) * number / highest
-            pen.box(begin + room * 0.1, high, begin + room * 0.9, floor, _COLOURS[Status.PRESENT])
+            pen.box(begin + width * 0.1, high, begin + width * 0.9, floor, _COLOURS[Status.PRESENT])
     pen.line(left, floor, right, floor, _PALE)
-    every = -(-len(came.counts) // 8)  # times, so that they don't run into each other
+    every = -(-len(came.counts) // 8)  # a time at every so many bars, so that they don't overlap
     for at in range(0, len(came.counts), every):
         moment = came.begin + at * came.step
         text = moment.astimezone(zone).strftime("%H:%M:%S" if came.step < timedelta(minutes=1) else "%H:%M")
-        pen.line(left + at * room, floor, left + at * room, floor + 8, _PALE)
-        pen.text(left + at * room, floor + 28, text, 20, anchor="mm", colour=_PALE)
+        pen.line(left + at * width, floor, left + at * width, floor + 8, _PALE)
+        pen.text(left + at * width, floor + 28, text, 20, anchor="mm", colour=_PALE)
 
 
 @cache
@@ -110,7 +111,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 class _Pen:
-    """Draws in the picture's own pixels."""
+    """Draws with coordinates in the finished picture's pixels."""
 
     def __init__(self, draw: ImageDraw.ImageDraw) -> None:
         self._draw = draw

@@ -1,4 +1,4 @@
-"""Sends reports: the files are written first, then everything is queued at once."""
+"""Sends reports: writes the files first, then queues all messages at once."""
 
 import asyncio
 import logging
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from classroom.counted import Counted
 from classroom.domain.sessions import end_of
+from classroom.overview import SessionOverview
 from classroom.reports.files import csv_file, rows, xlsx_file
 from classroom.reports.picture import picture
 from classroom.reports.texts import caption, report_texts
@@ -20,13 +20,13 @@ ASKED_TWICE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
-class Files:
-    """Where the reports' files lie until they are sent, and a while longer."""
+class ReportFiles:
+    """The folder of the reports' files; the keeper deletes old ones."""
 
     folder: Path
 
     async def write(self, name: str, content: bytes) -> str:
-        """Write a file (0600); return the name by which it is sent. Raises OSError."""
+        """Write a file (0600); return the name under which it is sent. Raises OSError."""
 
         def write() -> None:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -39,7 +39,7 @@ class Files:
         return name
 
     def clean(self, before: datetime) -> int:
-        """Delete files from before a moment; return how many."""
+        """Delete files older than ``before``; return how many."""
         if not self.folder.is_dir():
             return 0
         old = [file for file in self.folder.iterdir() if file.stat().st_mtime < before.timestamp()]
@@ -48,41 +48,40 @@ class Files:
         return len(old)
 
 
-class Reports:
-    """The reports of sessions, each to its teacher."""
+class SessionReports:
+    """Sends the reports of a session to its teacher."""
 
-    def __init__(self, room: Classroom, files: Files) -> None:
-        """Take what the bots work with, and where files go."""
-        self._room = room
+    def __init__(self, classroom: Classroom, files: ReportFiles) -> None:
+        self._classroom = classroom
         self._files = files
-        self._asked: dict[str, datetime] = {}  # by session: when its report was asked for last
+        self._asked: dict[str, datetime] = {}  # by session: when a teacher last asked for its report
 
-    async def send(self, found: Counted, *, final: bool, asked: bool = False) -> None:
-        """Queue a report, once for each end of a session (the claim and the messages are one transaction).
+    async def send(self, overview: SessionOverview, *, final: bool, asked: bool = False) -> None:
+        """Queue a report, once per end of a session: the claim and the messages are one transaction.
 
-        ``asked``: the teacher wants it again; two taps are one wish. Raises OSError where the files can't be written;
-        nothing is queued then.
+        ``asked``: the teacher asked for it again; two quick taps give one report. Raises OSError, and queues nothing,
+        where the files can't be written.
         """
-        session, now = found.session, self._room.clock.now()
+        session, now = overview.session, self._classroom.clock.now()
         kind = "final" if final else "provisional"
         key = f"report:{session.id}:{kind}:{end_of(session).isoformat()}"
-        claim = None if asked else (lambda: self._room.teacher.claims.claim(key, now))
+        claim = None if asked else (lambda: self._classroom.teacher.claims.claim(key, now))
         if asked:
             self._asked = {key: at for key, at in self._asked.items() if now - at < ASKED_TWICE}
             if self._asked.setdefault(session.id, now) != now:
                 return
-        items = await self._items(found, final=final, at=now)
-        if await self._room.teacher.outbox.put(*items, when=claim):
-            log.info("session %s: the %s report goes out", session.id, kind)
+        items = await self._items(overview, final=final, at=now)
+        if await self._classroom.teacher.outbox.put(*items, when=claim):
+            log.info("session %s: %s report queued", session.id, kind)
 
-    async def _items(self, found: Counted, *, final: bool, at: datetime) -> list[Item]:
-        session, zone = found.session, self._room.settings.zone
-        _ = self._room.teacher.texts(session.teacher)
+    async def _items(self, overview: SessionOverview, *, final: bool, at: datetime) -> list[Item]:
+        session, zone = overview.session, self._classroom.settings.zone
+        _ = self._classroom.teacher.texts(session.teacher)
 
         def draw() -> list[tuple[str, bytes]]:
-            lines = rows(found)
+            lines = rows(overview)
             return [
-                ("png", picture(_, found, zone)),
+                ("png", picture(_, overview, zone)),
                 ("csv", csv_file(lines, zone)),
                 ("xlsx", xlsx_file(lines, zone)),
             ]
@@ -92,7 +91,7 @@ class Reports:
         names = {}
         for ending, content in await asyncio.to_thread(draw):
             names[ending] = await self._files.write(f"{name}.{ending}", content)
-        texts = await asyncio.to_thread(report_texts, _, found, final=final, zone=zone)
+        texts = await asyncio.to_thread(report_texts, _, overview, final=final, zone=zone)
         return [
             *(Item(session.teacher, "send", text, lane=NOTICE) for text in texts),
             Item(session.teacher, "photo", caption(session), file=names["png"], lane=NOTICE),

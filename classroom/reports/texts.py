@@ -1,12 +1,12 @@
-"""A report's messages, and the history's: HTML, split between lines."""
+"""The messages of a report and of the history: HTML, split between lines."""
 
 from collections import Counter
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from classroom.counted import Counted, note_text, refused_lines
 from classroom.domain.face_policy import NOTES
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, Sheet, Status, attendance_percentage
+from classroom.overview import SessionOverview, note_text, refused_lines
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short, split
@@ -16,28 +16,28 @@ LONGEST_LIST = 40  # sessions in the history's messages
 
 
 def caption(session: Session) -> str:
-    """Return what stands below a report's picture."""
+    """Return the caption of a report's picture."""
     return f"{short(session.subject, 300)}, {_day(session)}"
 
 
-def report_texts(_: Texts, found: Counted, *, final: bool, zone: ZoneInfo) -> list[str]:
+def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo) -> list[str]:
     """Return the report as messages."""
     title, kind = _("Report"), _("final") if final else _("provisional")
     lines = [
-        f"<b>{title}: {short(found.session.subject, 300)}</b>, {_day(found.session)} ({kind})",
-        short(", ".join(found.session.batches), 1500),
+        f"<b>{title}: {short(overview.session.subject, 300)}</b>, {_day(overview.session)} ({kind})",
+        short(", ".join(overview.session.batches), 1500),
         *(
-            f"{status_word(_, status).capitalize()}: {len(found.marked.get(status, []))}"
+            f"{status_word(_, status).capitalize()}: {len(overview.marked.get(status, []))}"
             for status in (Status.PRESENT, Status.LATE, Status.EXCUSED)
         ),
-        _("Absent: {number} of {all}").format(number=len(found.missing), all=found.students),
-        *_lms_lines(_, found),
-        *_names(_("Present"), found.marked.get(Status.PRESENT, [])),
-        *_names(_("Late"), found.marked.get(Status.LATE, [])),
-        *_names(_("Excused"), found.marked.get(Status.EXCUSED, [])),
-        *_names(_("Absent"), found.missing),
-        *_failures(_, found),
-        *_by_hand(_, found, zone),
+        _("Absent: {number} of {all}").format(number=len(overview.missing), all=overview.students),
+        *_lms_lines(_, overview),
+        *_names(_("Present"), overview.marked.get(Status.PRESENT, [])),
+        *_names(_("Late"), overview.marked.get(Status.LATE, [])),
+        *_names(_("Excused"), overview.marked.get(Status.EXCUSED, [])),
+        *_names(_("Absent"), overview.missing),
+        *_failures(_, overview),
+        *_by_hand(_, overview, zone),
     ]
     return split(lines)
 
@@ -50,21 +50,28 @@ def _names(title: str, names: list[str]) -> list[str]:
     return [bold(title), *(f"- {short(name, 200)}" for name in sorted(names))] if names else []
 
 
-def _lms_lines(_: Texts, found: Counted) -> list[str]:
-    lines = refused_lines(_, found)
-    waiting = [each.batch for each in found.sheets if not each.refused and each.acked_version < each.version]
+def _lms_lines(_: Texts, overview: SessionOverview) -> list[str]:
+    lines = refused_lines(_, overview)
+    waiting = [each.batch for each in overview.sheets if not each.refused and each.acked_version < each.version]
     if waiting:
         lines.append(_("Still on the way to the LMS: {batches}").format(batches=short(", ".join(waiting), 1500)))
     return lines or [_("The LMS has everything.")]
 
 
-def _failures(_: Texts, found: Counted) -> list[str]:
-    failed = found.waiting(*(step for step in CheckInStep if step is not CheckInStep.DONE))
+def _failures(_: Texts, overview: SessionOverview) -> list[str]:
+    failed = overview.waiting(
+        CheckInStep.PLACE,
+        CheckInStep.FACE,
+        CheckInStep.CHECKING,
+        CheckInStep.CONFIRM,
+        CheckInStep.REVIEW,
+        CheckInStep.REJECTED,
+    )
     if not failed:
         return []
     return [
-        bold(_("Not through")),
-        *(f"- {short(found.name(each.student_id), 200)}: {_reason(_, each)}" for each in failed),
+        bold(_("Not completed")),
+        *(f"- {short(overview.name(each.student_id), 200)}: {_reason(_, each)}" for each in failed),
     ]
 
 
@@ -74,14 +81,14 @@ def _reason(_: Texts, check_in: CheckIn) -> str:
     return note_text(_, check_in)
 
 
-def _by_hand(_: Texts, found: Counted, zone: ZoneInfo) -> list[str]:
-    marks = [mark for sheet in found.sheets for mark in sheet.marks.values() if mark.by]
+def _by_hand(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:
+    marks = [mark for sheet in overview.sheets for mark in sheet.marks.values() if mark.by]
     if not marks:
         return []
     return [
         bold(_("Marked by hand")),
         *(
-            f"- {short(found.name(mark.student_id), 200)}: {status_word(_, mark.status)}, "
+            f"- {short(overview.name(mark.student_id), 200)}: {status_word(_, mark.status)}, "
             f"{mark.at.astimezone(zone):%H:%M}{', ' + short(mark.reason, 300) if mark.reason else ''}"
             for mark in marks
         ),
@@ -117,7 +124,7 @@ def _line(session: Session, sheets: list[Sheet]) -> str:
 
 
 def _low(history: list[tuple[Session, list[Sheet]]]) -> list[str]:
-    """Return a line for each student who was rarely there, the lowest first: by subject and batch."""
+    """Return a line for each student with low attendance in a subject and batch, the lowest first."""
     statuses: dict[tuple[str, str, str], list[Status]] = {}
     names: dict[str, str] = {}
     for session, sheets in history:

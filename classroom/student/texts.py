@@ -1,4 +1,4 @@
-"""What the student's bot says of a check-in."""
+"""Texts of the student bot about a check-in."""
 
 from classroom.check_in.answers import Answer, AnswerKind
 from classroom.domain import location_policy as policy
@@ -19,16 +19,16 @@ def status_word(_: Texts, status: Status) -> str:
 
 
 def refusal_text(_: Texts, refusal: policy.LocationRefusal) -> str:
-    """Return why a location does not count, and what to do."""
+    """Return why a location does not count, and what to do instead."""
     share = _("Press the button below on your phone, in class.")
     why = {
         policy.LocationRefusal.TYPED: _("A typed location does not count."),
         policy.LocationRefusal.VENUE: _("A place from the map's list does not count."),
         policy.LocationRefusal.FORWARDED: _("A forwarded location does not count."),
-        policy.LocationRefusal.VIA_BOT: _("A location by way of another bot does not count."),
+        policy.LocationRefusal.VIA_BOT: _("A location sent through another bot does not count."),
         policy.LocationRefusal.OFFLINE: _("A scheduled message does not count."),
-        policy.LocationRefusal.STALE: _("That location is from another moment."),
-        policy.LocationRefusal.NOT_LIVE: _("Here a live location is wanted."),
+        policy.LocationRefusal.STALE: _("That location is out of date."),
+        policy.LocationRefusal.NOT_LIVE: _("A live location is needed here."),
     }[refusal]
     if refusal is policy.LocationRefusal.NOT_LIVE:
         share = _(
@@ -44,27 +44,27 @@ def _status_line(_: Texts, mark: Mark | None) -> str:
 
 
 def answer_text(_: Texts, told: Answer, location_policy: policy.LocationPolicy) -> str:
-    """Return what became of a code or a location."""
+    """Return the answer to a code or a location."""
     subject = f"<b>{short(told.session.subject, 300)}</b>" if told.session is not None else ""
     live = " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE) if location_policy == "strict" else ""
     match told.kind:
         case AnswerKind.WRONG:
             return _(
-                "Student ID and code do not fit together. Look at both, and send them again. Where both are right,"
-                " speak to your teacher."
+                "Student ID and code don't match. Check both, and send them again. If both are right, speak to your"
+                " teacher."
             )
         case AnswerKind.LOCKED:
             return _("Too many wrong codes. Wait 15 minutes, then try again; your teacher can mark you by hand.")
         case AnswerKind.PLACE:
             return f"{subject}\n" + _("The code is right. Now share your location, from your phone.") + live
         case AnswerKind.CONSENT | AnswerKind.CHALLENGE:
-            return f"{subject}\n" + _("Your place is right. Now the round video.")
+            return f"{subject}\n" + _("You are in the right place. Now the round video.")
         case AnswerKind.CHECKING:
-            return f"{subject}\n" + _("Your video is being checked; you hear from me.")
+            return f"{subject}\n" + _("Your video is being checked; I'll message you here.")
         case AnswerKind.WAITING:
-            return f"{subject}\n" + _("Your place is right. Your teacher has to confirm; you hear from me.")
+            return f"{subject}\n" + _("You are in the right place. Your teacher has to confirm; I'll message you here.")
         case AnswerKind.REVIEW:
-            return f"{subject}\n" + _("Your teacher has to look at your check-in; you hear from me.")
+            return f"{subject}\n" + _("Your teacher has to look at your check-in; I'll message you here.")
         case AnswerKind.MARKED:
             return f"{subject}\n" + _("You are marked already.") + _status_line(_, told.mark)
         case AnswerKind.REJECTED:

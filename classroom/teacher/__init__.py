@@ -1,1 +1,1 @@
-"""The teacher's bot: sign-in, opening a session, the board, marks by hand."""
+"""The teacher bot: sign-in, opening a session, the board, manual marks."""

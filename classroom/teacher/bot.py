@@ -1,4 +1,4 @@
-"""The teacher's bot: the menu, and which handler takes what."""
+"""The teacher bot: its handlers, the menu, and the steps from "Take Attendance" to the board."""
 
 import asyncio
 import functools
@@ -9,19 +9,20 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, MessageHandler, filters
 
-from classroom.domain.sessions import Sheet, Teacher
-from classroom.error_codes import Code, code_of, noted
+from classroom.domain.sessions import Teacher
+from classroom.error_codes import code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.reports.texts import history_texts
 from classroom.services import Classroom, typed
-from classroom.teacher import hand_marks, opening
-from classroom.teacher import sign_in as way_in
+from classroom.teacher import manual_marks, opening
+from classroom.teacher import sign_in as sign_in_steps
 from classroom.teacher.board import Boards
-from classroom.teacher.hand_marks import HandMarks
+from classroom.teacher.lms_notices import unavailable_text
+from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
 from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.sign_in import SignIn
-from telegram_app.outbox import NOTICE, Button, Item, Keyboard
+from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 
@@ -29,20 +30,19 @@ log = logging.getLogger(__name__)
 
 
 class TeacherBot:
-    """The handlers of the teacher's bot. Each asks first who it is, and whose the session."""
+    """The handlers of the teacher bot. Each checks that the sender is a teacher, and that the session is theirs."""
 
-    def __init__(self, room: Classroom, boards: Boards, hand: HandMarks, buttons: SessionButtons) -> None:
-        """Take what the bots share, the boards, the lists of students, and the sessions' buttons."""
-        self._room = room
-        self._side = room.teacher
+    def __init__(self, classroom: Classroom, boards: Boards, manual: ManualMarks, buttons: SessionButtons) -> None:
+        self._classroom = classroom
+        self._side = classroom.teacher
         self._boards = boards
-        self._hand = hand
+        self._manual = manual
         self._buttons = buttons
-        self._sign_in = SignIn(room)
-        self._opening = Opening(room)
+        self._sign_in = SignIn(classroom)
+        self._opening = Opening(classroom)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers, in the order in which they look at an update."""
+        """Return the handlers, in the order in which they are tried."""
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
         commands = {
             "start": self._start,
@@ -71,11 +71,9 @@ class TeacherBot:
             CallbackQueryHandler(self._side.old_button),
         ]
 
-    # who it is
-
     async def _teacher(self, update: Update) -> Teacher | None:
-        """Return the teacher who sent this; who is none is asked for the way in."""
-        teacher = await self._room.store.teacher(sender(update))
+        """Return the teacher who sent an update; anybody else is asked to sign in."""
+        teacher = await self._classroom.store.teacher(sender(update))
         if teacher is None:
             await self._sign_in.ask_phone(sender(update))
         return teacher
@@ -84,7 +82,7 @@ class TeacherBot:
 
     async def _start(self, update: Update, context: Context) -> None:
         if await self._teacher(update) is not None:
-            await self._room.set_step(self._side, sender(update), "")
+            await self._classroom.set_step(self._side, sender(update), "")
             await self._show_menu(sender(update))
 
     async def _menu(self, update: Update, context: Context) -> None:
@@ -93,8 +91,8 @@ class TeacherBot:
         if await self._teacher(update) is None:
             return
         step = await self._side.step(person)
-        await self._room.set_step(self._side, person, "")
-        if step is not None and step.name == opening.PLACE:  # the button that asks for a location goes with a message
+        await self._classroom.set_step(self._side, person, "")
+        if step is not None and step.name == opening.PLACE:  # the location button is removed with a message
             _ = self._side.texts(person)
             await self._say(person, _("Nothing was opened."), hide=True)
             await self._show_menu(person)
@@ -121,26 +119,26 @@ class TeacherBot:
         person = sender(update)
         _ = self._side.texts(person)
         text = _(
-            "Open a session with Take Attendance: subject, batches, the place. Students send the code to @{bot} and"
+            "Open a session with {button}: subject, batches, the place. Students send the code to @{bot} and"
             " share their location; you confirm them. The report comes 15 seconds after the end, the final one as soon"
             " as everything is settled. /history shows percentages, /language changes the language."
-        ).format(bot=self._room.student.username)
+        ).format(button=_("Take Attendance"), bot=self._classroom.student.username)
         await self._side.outbox.put(Item(person, "send", text))
 
     async def _cancel(self, update: Update, context: Context) -> None:
         person = sender(update)
         _ = self._side.texts(person)
-        await self._room.set_step(self._side, person, "")
+        await self._classroom.set_step(self._side, person, "")
         await self._side.outbox.put(Item(person, "send", _("Cancelled."), ask="nothing"))
-        if await self._room.store.teacher(person) is not None:
+        if await self._classroom.store.teacher(person) is not None:
             await self._show_menu(person)
 
     async def _sign_out(self, update: Update, context: Context) -> None:
         await tapped(update)
         teacher = await self._teacher(update)
         if teacher is not None:
-            await self._room.lms.sign_out(teacher)
-            await self._room.store.remove_teacher(teacher.telegram_id)
+            await self._classroom.lms.sign_out(teacher)
+            await self._classroom.store.remove_teacher(teacher.telegram_id)
             log.info("teacher %d: signed out", teacher.telegram_id)
             _ = self._side.texts(teacher.telegram_id)
             text = _("You are signed out. What is still on the way to the LMS waits for your next sign-in.")
@@ -153,8 +151,9 @@ class TeacherBot:
         if teacher is None:
             return
         _ = self._side.texts(teacher.telegram_id)
-        since = (self._room.clock.now() - timedelta(days=self._room.settings.retention_days)).date().isoformat()
-        history = await self._room.store.history(teacher.telegram_id, since)
+        kept = timedelta(days=self._classroom.settings.retention_days)
+        since = (self._classroom.clock.now() - kept).date().isoformat()
+        history = await self._classroom.store.history(teacher.telegram_id, since)
         for text in await asyncio.to_thread(history_texts, _, history):
             await self._side.outbox.put(Item(teacher.telegram_id, "send", text))
         await self._show_menu(teacher.telegram_id)
@@ -163,13 +162,13 @@ class TeacherBot:
 
     async def _take(self, update: Update, context: Context) -> None:
         await tapped(update)
-        await self._open_or_say(update, "")
+        await self._choose_or_report(update, "")
 
     async def _choose(self, update: Update, context: Context) -> None:
         query = await tapped(update)
-        await self._open_or_say(update, (query.data or "").removeprefix("open:"))
+        await self._choose_or_report(update, (query.data or "").removeprefix("open:"))
 
-    async def _open_or_say(self, update: Update, what: str) -> None:
+    async def _choose_or_report(self, update: Update, what: str) -> None:
         teacher = await self._teacher(update)
         if teacher is None:
             return
@@ -179,31 +178,24 @@ class TeacherBot:
             else:
                 await self._opening.begin(teacher)
         except (LmsUnavailable, LmsRefused, SignInNeeded) as error:
-            await self._say_lms(teacher, error)
+            await self._report_lms_error(teacher, error)
 
-    async def _say_lms(self, teacher: Teacher, error: Exception) -> None:
-        """Say what the LMS's answer means for a teacher, and what to do."""
+    async def _report_lms_error(self, teacher: Teacher, error: Exception) -> None:
+        """Tell a teacher what an error of the LMS means, and what to do."""
         person = teacher.telegram_id
         _ = self._side.texts(person)
         if isinstance(error, LmsUnavailable):
-            await self._show_menu(person, self._unavailable(teacher, error))
+            await self._show_menu(person, unavailable_text(self._classroom, teacher, error))
             return
         reference = noted(log, code_of(error), f"teacher {person}: {type(error).__name__}: {error}", logging.WARNING)
-        await self._room.set_step(self._side, person, "")
+        await self._classroom.set_step(self._side, person, "")
         if isinstance(error, SignInNeeded):
-            await self._room.store.remove_teacher(person)
+            await self._classroom.store.remove_teacher(person)
             await self._sign_in.ask_phone(person, _("The LMS wants you to sign in again."))
             return
         text = _("The LMS refuses this. Speak to whoever runs it. (reference {reference})")
         await self._say(person, text.format(reference=reference), hide=True)
         await self._show_menu(person)
-
-    def _unavailable(self, teacher: Teacher, error: LmsUnavailable) -> str:
-        said = f"teacher {teacher.telegram_id}: {type(error).__name__}: {error}"
-        reference = noted(log, code_of(error), said, logging.WARNING)
-        _ = self._side.texts(teacher.telegram_id)
-        text = _("The LMS does not answer now. Try again in a minute. (reference {reference})")
-        return text.format(reference=reference)
 
     async def _located(self, update: Update, context: Context) -> None:
         step = await self._side.step(sender(update))
@@ -223,13 +215,13 @@ class TeacherBot:
         if what == "room":
             await self._opened(teacher, step, None, int(number))
         else:
-            await self._opening.forget_room(teacher.telegram_id, int(number), step)
+            await self._opening.delete_room(teacher.telegram_id, int(number), step)
 
     async def _rooms(self, update: Update, context: Context) -> None:
         query = await tapped(update)
         step = await self._side.step(sender(update))
         if await self._teacher(update) is not None and step is not None and step.name == opening.PLACE:
-            await self._opening.show_rooms(sender(update), step.data["rooms"], forget=query.data == "forget")
+            await self._opening.show_rooms(sender(update), step.data["rooms"], delete=query.data == "forget")
 
     async def _opened(self, teacher: Teacher, step: ConversationStep, update: Update | None, number: int = 0) -> None:
         try:
@@ -238,37 +230,37 @@ class TeacherBot:
             else:
                 session = await self._opening.in_room(teacher, number, step)
         except LmsUnavailable as error:
-            await self._opening.ask_location(teacher.telegram_id, self._unavailable(teacher, error))
+            await self._opening.ask_location(teacher.telegram_id, unavailable_text(self._classroom, teacher, error))
             return
         except (LmsRefused, SignInNeeded) as error:
-            await self._say_lms(teacher, error)
+            await self._report_lms_error(teacher, error)
             return
         if session is not None:
             await self._boards.begin(session)
 
-    # what is typed or sent
+    # messages
 
     async def _contact(self, update: Update, context: Context) -> None:
         person = sender(update)
-        if await self._room.store.teacher(person) is not None or await self._sign_in.phone(update):
+        if await self._classroom.store.teacher(person) is not None or await self._sign_in.phone(update):
             await self._show_menu(person)
 
     async def _typed(self, update: Update, context: Context) -> None:
         person, text = sender(update), typed(update)
         step = await self._side.step(person)
         name, data = (step.name, step.data) if step is not None else ("", {})
-        if name == way_in.PASSWORD:
+        if name == sign_in_steps.PASSWORD:
             await self._sign_in.password(update, data["phone"])
-        elif name == way_in.EMAIL:
+        elif name == sign_in_steps.EMAIL:
             if await self._sign_in.email(update, data["phone"]):
                 await self._show_menu(person)
         elif await self._teacher(update) is None:
             return
         elif name == opening.PLACE:
-            # a computer sends the button's own text; a typed location is no evidence
+            # Telegram on a computer sends the button's label; a typed location is no evidence
             _ = self._side.texts(person)
-            await self._opening.ask_location(person, _("A text is no location."))
-        elif name in (hand_marks.REASON, hand_marks.LIST, opening.ROOM_NAME):
+            await self._opening.ask_location(person, _("A text is not a location."))
+        elif name in (manual_marks.REASON, manual_marks.LIST, opening.ROOM_NAME):
             await self._typed_for_session(update, name, data, text)
         else:
             await self._show_menu(person)
@@ -276,48 +268,25 @@ class TeacherBot:
     async def _typed_for_session(self, update: Update, name: str, data: dict[str, Any], text: str) -> None:
         session = await self._buttons.own(update, data["session"])
         if session is None or session.cancelled:
-            await self._room.set_step(self._side, sender(update), "")
+            await self._classroom.set_step(self._side, sender(update), "")
             return
-        if name == hand_marks.LIST:
-            await self._hand.show_list(session, 0, query=text, anew=True)
-        elif name == hand_marks.REASON:
-            await self._hand.mark(session, data["student"], data["status"], text, typed=True)
+        if name == manual_marks.LIST:
+            await self._manual.show_list(session, 0, query=text, anew=True)
+        elif name == manual_marks.REASON:
+            await self._manual.mark(session, data["student"], data["status"], text, typed=True)
             await self._boards.show(session)
         else:
             _ = self._side.texts(session.teacher)
-            await self._room.set_step(self._side, session.teacher, "")
+            await self._classroom.set_step(self._side, session.teacher, "")
             saved = await self._opening.save_room(session, text)
-            said = _("Saved: next time one tap is enough.") if saved else _("You have saved too many places already.")
-            await self._say(session.teacher, said)
+            text = _("Saved: next time one tap is enough.") if saved else _("You have saved too many places already.")
+            await self._say(session.teacher, text)
 
     async def _other(self, update: Update, context: Context) -> None:
-        """A picture, a sticker, an unknown command; or a password that begins with a slash, which has to go, too."""
+        """Answer a picture, a sticker or an unknown command; or a password that begins with a slash."""
         person = sender(update)
         step = await self._side.step(person)
-        if step is not None and step.name == way_in.PASSWORD and typed(update):
+        if step is not None and step.name == sign_in_steps.PASSWORD and typed(update):
             await self._sign_in.password(update, step.data["phone"])
         elif await self._teacher(update) is not None:
             await self._show_menu(person)
-
-    # what the LMS says
-
-    async def on_refused(self, sheet: Sheet, why: str) -> None:
-        """The LMS refuses a sheet for good: its teacher hears, and finds Try Again on the board."""
-        what = f"session {sheet.session}: the LMS refuses sheet {sheet.batch}: {why}"
-        noted(log, Code.ATTENDANCE_FAILED, what, logging.WARNING)
-        session = await self._room.store.session(sheet.session)
-        if session is not None:
-            await self._boards.show(session, anew=True)
-
-    async def on_sign_in_needed(self, sheet: Sheet) -> None:
-        """Marks wait for the teacher's sign-in."""
-        noted(
-            log,
-            Code.TOKEN_EXPIRED,
-            f"session {sheet.session}: sheet {sheet.batch} waits for a sign-in",
-            logging.WARNING,
-        )
-        _ = self._side.texts(sheet.teacher)
-        text = _("Marks wait to be written to the LMS, which wants you to sign in again: press /start.")
-        await self._room.store.remove_teacher(sheet.teacher)
-        await self._side.outbox.put(Item(sheet.teacher, "send", text, lane=NOTICE))

@@ -1,4 +1,4 @@
-"""A teacher opens a session: subject, batches, the place, and the code."""
+"""Opening a session: subject, batches, the place, and the code."""
 
 import asyncio
 import logging
@@ -23,28 +23,27 @@ from telegram_app.side import sender
 
 log = logging.getLogger(__name__)
 
-CHOOSING, PLACE, ROOM_NAME = "choosing", "place", "room name"  # steps' names
+CHOOSING, PLACE, ROOM_NAME = "choosing", "place", "room name"  # names of conversation steps
 SCREEN = "menu"  # the slot of the screen that is tapped on
 ON_A_PAGE = 8
 LONGEST_LABEL = 40  # characters of a name on a button; longer ones stand in the text above, by number
-LONGEST_NAME, CHOSEN_SHOWN = 150, 5  # so that a screen is one message, also of letters that count twice
+LONGEST_NAME, CHOSEN_SHOWN = 150, 5  # so that a screen fits into one message, also with letters that count twice
 LONGEST_ROOM, MOST_ROOMS = 40, 12
 CODES_TRIED = 20
 
 
 class Opening:
-    """The conversation from "Take Attendance" to an open session. What is chosen lies in the step's data, by number."""
+    """The conversation from "Take Attendance" to an open session. The choices are kept in the step's data."""
 
-    def __init__(self, room: Classroom) -> None:
-        """Take what the bots work with."""
-        self._room = room
-        self._side = room.teacher
+    def __init__(self, classroom: Classroom) -> None:
+        self._classroom = classroom
+        self._side = classroom.teacher
 
     async def begin(self, teacher: Teacher, *, reload: bool = False) -> None:
-        """Show the subjects."""
+        """Show the subjects, or the batches where there is only one subject."""
         person = teacher.telegram_id
         _ = self._side.texts(person)
-        courses = await self._room.lms.courses(teacher, reload=reload)
+        courses = await self._classroom.lms.courses(teacher, reload=reload)
         if not courses:
             text = _("You have no batch to take attendance of. Speak to whoever keeps the rosters.")
             await self._show(person, text, [[Button(_("Reload"), "open:reload"), Button(_("Back"), "menu")]])
@@ -54,18 +53,20 @@ class Opening:
         data["fresh"] = reload
         if len(subjects) == 1:
             data["subject"] = subjects[0]
-        await self._room.set_step(self._side, person, CHOOSING, data)
+        await self._classroom.set_step(self._side, person, CHOOSING, data)
         await self._show_choice(person, data, 0)
 
     async def tapped(self, teacher: Teacher, what: str) -> None:
-        """Take a tap on the choice: "s:N" a subject, "b:N" a batch, "u:N" not this batch, "p:N" a page, "subjects",
-        "next", "reload". A second tap of the same button changes nothing.
+        """Handle a tap while choosing; a second tap on the same button changes nothing.
+
+        ``what`` is "s:N" (a subject), "b:N" (add a batch), "u:N" (remove it), "p:N" (a page), "subjects", "next" or
+        "reload".
         """
         person = teacher.telegram_id
         step = await self._side.step(person)
         kind, _colon, number = what.partition(":")
         if step is not None and step.name == PLACE and kind != "reload":
-            return  # a second tap on Next: the place is asked for already
+            return  # a second tap on Next
         if kind == "reload" or step is None or step.name != CHOOSING:
             await self.begin(teacher, reload=kind == "reload")
             return
@@ -83,7 +84,7 @@ class Opening:
         elif kind == "next" and data["chosen"]:
             await self._ask_place(person, data)
             return
-        await self._room.set_step(self._side, person, CHOOSING, data)
+        await self._classroom.set_step(self._side, person, CHOOSING, data)
         await self._show_choice(person, data, at if kind == "p" else at // ON_A_PAGE)
 
     def _batches(self, data: dict[str, Any]) -> list[str]:
@@ -95,7 +96,7 @@ class Opening:
         names = self._batches(data) if has_subject else data["subjects"]
         page = min(page, (len(names) - 1) // ON_A_PAGE)
         shown = list(enumerate(names))[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
-        is_long = any(len(name) > LONGEST_LABEL for _at, name in shown)  # cut names may look alike
+        is_long = any(len(name) > LONGEST_LABEL for _at, name in shown)  # shortened names may look equal
         keyboard: Keyboard = []
         for at, name in shown:
             label = f"{at + 1}. {name}"[:LONGEST_LABEL] if is_long else name
@@ -109,7 +110,7 @@ class Opening:
             lines = [
                 bold(ends(data["subject"], LONGEST_NAME)),
                 *named,
-                _("Which batches? Tap one or several, then Next."),
+                _("Which batches? Tap one or several, then {button}.").format(button=_("Next")),
             ]
             lines += [ends(batch, LONGEST_NAME) for batch in data["chosen"][:CHOSEN_SHOWN]]
             if len(data["chosen"]) > CHOSEN_SHOWN:
@@ -123,55 +124,55 @@ class Opening:
 
     async def _ask_place(self, person: int, data: dict[str, Any]) -> None:
         _ = self._side.texts(person)
-        rooms = [room.name for room in await asyncio.to_thread(self._room.rooms.of, person)]
+        rooms = [room.name for room in await asyncio.to_thread(self._classroom.rooms.of, person)]
         chosen = {name: data[name] for name in ("subject", "chosen", "fresh")} | {"rooms": rooms}
-        await self._room.set_step(self._side, person, PLACE, chosen)
+        await self._classroom.set_step(self._side, person, PLACE, chosen)
         await self.show_rooms(person, rooms)
         await self.ask_location(person)
 
-    async def show_rooms(self, person: int, rooms: list[str], *, forget: bool = False) -> None:
-        """Show the saved rooms, to be taken or (``forget``) to be forgotten."""
+    async def show_rooms(self, person: int, rooms: list[str], *, delete: bool = False) -> None:
+        """Show the saved places, to open the session in one or (``delete``) to delete one."""
         _ = self._side.texts(person)
-        what = "gone" if forget else "room"
+        what = "gone" if delete else "room"
         keyboard: Keyboard = [[Button(name, f"{what}:{at}")] for at, name in enumerate(rooms)]
-        if forget:
-            await self._show(person, _("Which place do I forget?"), [*keyboard, [Button(_("Back"), "rooms")]])
+        if delete:
+            await self._show(person, _("Which place should be deleted?"), [*keyboard, [Button(_("Back"), "rooms")]])
             return
-        last = [Button(_("Forget a Place"), "forget")] if rooms else []
+        last = [Button(_("Delete a Place"), "forget")] if rooms else []
         await self._show(person, _("Where is the class?"), [*keyboard, [*last, Button(_("Back"), "menu")]])
 
-    async def forget_room(self, person: int, number: int, step: ConversationStep) -> None:
-        """Forget a saved room."""
+    async def delete_room(self, person: int, number: int, step: ConversationStep) -> None:
+        """Delete a saved place."""
         rooms: list[str] = step.data["rooms"]
         if number < len(rooms):
-            await asyncio.to_thread(self._room.rooms.remove, person, rooms[number])
+            await asyncio.to_thread(self._classroom.rooms.remove, person, rooms[number])
             rooms = [each for each in rooms if each != rooms[number]]
-            await self._room.set_step(self._side, person, PLACE, step.data | {"rooms": rooms})
+            await self._classroom.set_step(self._side, person, PLACE, step.data | {"rooms": rooms})
         await self.show_rooms(person, rooms)
 
     async def ask_location(self, person: int, headline: str = "") -> None:
-        """Ask for the place of the class; only a phone can answer."""
+        """Ask for the location of the class; only a phone can send it."""
         _ = self._side.texts(person)
         text = _("Share your location with the button below, from your phone, in class.")
-        if self._room.settings.location_policy == "strict":
+        if self._classroom.settings.location_policy == "strict":
             text = refusal_text(_, policy.LocationRefusal.NOT_LIVE)
         await self._side.outbox.put(self._asking(person, f"{headline}\n{text}".strip()))
 
     def _asking(self, person: int, text: str) -> Item:
-        """Ask for a location: with a button, except where only a live one counts, which no button can send."""
-        if self._room.settings.location_policy == "strict":
+        """Ask for a location; without a button where only a live one counts, which no button can send."""
+        if self._classroom.settings.location_policy == "strict":
             return Item(person, "send", text, ask="nothing")
         _ = self._side.texts(person)
         return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
 
     async def located(self, teacher: Teacher, update: Update, step: ConversationStep) -> Session | None:
-        """Take the place of a class and open the session; None where it does not count, or can't be opened."""
+        """Open the session at a shared location; None where that is refused."""
         message, person = update.effective_message, sender(update)
         if message is None:
             return None
         _ = self._side.texts(person)
         evidence = evidence_of(message)
-        refusal = policy.refusal(evidence, self._room.clock.now(), self._room.settings.location_policy)
+        refusal = policy.refusal(evidence, self._classroom.clock.now(), self._classroom.settings.location_policy)
         if refusal is not None:
             if update.edited_message is None:
                 await self._side.outbox.put(self._asking(person, refusal_text(_, refusal)))
@@ -179,8 +180,8 @@ class Opening:
         return await self._open(teacher, step, Place(evidence.latitude, evidence.longitude, evidence.accuracy))
 
     async def in_room(self, teacher: Teacher, number: int, step: ConversationStep) -> Session | None:
-        """Open the session in a saved room."""
-        rooms = {room.name: room for room in await asyncio.to_thread(self._room.rooms.of, teacher.telegram_id)}
+        """Open the session at a saved place."""
+        rooms = {room.name: room for room in await asyncio.to_thread(self._classroom.rooms.of, teacher.telegram_id)}
         names = step.data.get("rooms", [])
         room = rooms.get(names[number]) if number < len(names) else None
         if room is None:
@@ -188,7 +189,7 @@ class Opening:
         return await self._open(teacher, step, Place(room.latitude, room.longitude, room.accuracy))
 
     async def _open(self, teacher: Teacher, step: ConversationStep, place: Place) -> Session | None:
-        person, now, settings = teacher.telegram_id, self._room.clock.now(), self._room.settings
+        person, now, settings = teacher.telegram_id, self._classroom.clock.now(), self._classroom.settings
         _ = self._side.texts(person)
         session = Session(
             id=secrets.token_hex(6),
@@ -204,28 +205,31 @@ class Opening:
         )
         sheets = await self._sheets(teacher, session, fresh=step.data.get("fresh", False))
         empty = [short(sheet.batch, 200) for sheet in sheets if not sheet.roster]
-        if empty:  # an LMS takes no record of nobody
-            text = _("There is no student in {batches}. Choose without that, or speak to whoever keeps the rosters.")
-            await self._room.set_step(self._side, person, "")
-            said = text.format(batches=", ".join(empty[:CHOSEN_SHOWN]))
-            await self._side.outbox.put(Item(person, "send", said, ask="nothing"))
+        if empty:  # the LMS refuses a record without students
+            text = _("There are no students in {batches}. Leave that out, or speak to whoever keeps the rosters.")
+            await self._classroom.set_step(self._side, person, "")
+            text = text.format(batches=", ".join(empty[:CHOSEN_SHOWN]))
+            await self._side.outbox.put(Item(person, "send", text, ask="nothing"))
             return None
         try:
             for _attempt in range(CODES_TRIED):
-                code = new_code(self._room.below)
-                if await self._room.store.create_session(session, sheets, code, code_ends(session, now)):
-                    await self._room.set_step(self._side, person, "")
+                code = new_code(self._classroom.below)
+                if await self._classroom.store.create_session(session, sheets, code, code_ends(session, now)):
+                    await self._classroom.set_step(self._side, person, "")
                     await self._side.outbox.put(Item(person, "strip", slot=SCREEN))
                     log.info("session %s: opened by teacher %d, %d batches", session.id, person, len(sheets))
                     return session
         except SessionExists as there:
             await self._tell_of_first(person, there)
             return None
-        raise LmsUnavailable("no free code")  # a million codes, all live: nothing that a teacher meets
+        raise LmsUnavailable("no free code")  # needs hundreds of thousands of live codes
 
     async def _sheets(self, teacher: Teacher, session: Session, *, fresh: bool) -> list[Sheet]:
         rosters = await asyncio.gather(
-            *(self._room.lms.roster(teacher, Course(each, session.subject), reload=fresh) for each in session.batches)
+            *(
+                self._classroom.lms.roster(teacher, Course(each, session.subject), reload=fresh)
+                for each in session.batches
+            )
         )
         return [
             Sheet(session.id, session.campus, batch, session.subject, session.date, session.teacher, tuple(roster))
@@ -234,29 +238,29 @@ class Opening:
 
     async def _tell_of_first(self, person: int, there: SessionExists) -> None:
         _ = self._side.texts(person)
-        first = await self._room.store.session(there.session)
+        first = await self._classroom.store.session(there.session)
         text = _("Attendance of {batch} in this subject was opened today already.").format(batch=ends(there.batch, 300))
         keyboard: Keyboard = []
         if first is not None and first.teacher == person:
             keyboard.append([Button(_("Show It"), f"board:{first.id}")])
         else:
-            other = await self._room.store.teacher(first.teacher) if first is not None else None
+            other = await self._classroom.store.teacher(first.teacher) if first is not None else None
             text += " " + _("Another teacher has opened it.")
             text += f" {short(other.name, 100)}" if other is not None else ""
-        await self._room.set_step(self._side, person, "")
+        await self._classroom.set_step(self._side, person, "")
         await self._side.outbox.put(
             Item(person, "send", _("Nothing was opened."), ask="nothing"),
             Item(person, "send", text, [*keyboard, [Button(_("Back"), "menu")]], slot=SCREEN),
         )
 
     async def save_room(self, session: Session, name: str) -> bool:
-        """Keep the place of a session under a name, for the next ones; False where the teacher has too many."""
+        """Save the place of a session under a name; False where the teacher has too many."""
         person, name = session.teacher, " ".join(name.split())[:LONGEST_ROOM]
-        rooms = await asyncio.to_thread(self._room.rooms.of, person)
+        rooms = await asyncio.to_thread(self._classroom.rooms.of, person)
         if len(rooms) >= MOST_ROOMS and name not in [room.name for room in rooms]:
             return False
         room = SavedRoom(name, session.place.latitude, session.place.longitude, session.place.accuracy)
-        await asyncio.to_thread(self._room.rooms.save, person, room)
+        await asyncio.to_thread(self._classroom.rooms.save, person, room)
         return True
 
     async def _show(self, person: int, text: str, keyboard: Keyboard) -> None:

@@ -1,6 +1,6 @@
-"""The buttons of a session: the board's, and those of the lists and questions that it opens.
+"""The buttons of a session: on the board, and on the lists and questions that it opens.
 
-Each tap asks first whose the session is: buttons outlive rights, and data can be made up.
+Each tap checks first that the session is the sender's own: old buttons outlive permissions, and data can be forged.
 """
 
 import logging
@@ -10,14 +10,14 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler
 
-from classroom.counted import counted
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, new_code
-from classroom.reports.sending import Reports
+from classroom.overview import read_overview
+from classroom.reports.sending import SessionReports
 from classroom.services import Classroom
-from classroom.student.bot import StudentBot
 from classroom.student.face_traces import FaceTraces
+from classroom.student.notices import StudentNotices
 from classroom.teacher.board import Boards
-from classroom.teacher.hand_marks import LETTERS, HandMarks
+from classroom.teacher.manual_marks import LETTERS, ManualMarks
 from classroom.teacher.opening import ROOM_NAME
 from classroom.verification.reviews import FaceReviews
 from telegram_app.outbox import Button, Item
@@ -31,29 +31,26 @@ _PLAIN = "save|board|hands|checks|all|again|close|cancel|cancelled|reopen|report
 
 
 class SessionButtons:
-    """The handlers of the taps on sessions."""
+    """The handlers of a session's buttons."""
 
     def __init__(
         self,
-        room: Classroom,
+        classroom: Classroom,
         boards: Boards,
-        hand: HandMarks,
-        students: StudentBot,
-        reports: Reports,
+        manual: ManualMarks,
+        notices: StudentNotices,
+        reports: SessionReports,
         reviews: FaceReviews,
         traces: FaceTraces,
     ) -> None:
-        """Take what the bots work with, the board, the lists, who tells the students, the reports, the pictures of
-        faces, and what else a face's check leaves in chats.
-        """
+        self._classroom = classroom
+        self._side = classroom.teacher
+        self._boards = boards
+        self._manual = manual
+        self._notices = notices
+        self._reports = reports
         self._reviews = reviews
         self._traces = traces
-        self._room = room
-        self._side = room.teacher
-        self._boards = boards
-        self._hand = hand
-        self._students = students
-        self._reports = reports
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the handlers."""
@@ -67,12 +64,12 @@ class SessionButtons:
         return [CallbackQueryHandler(handler, pattern=pattern) for pattern, handler in taps.items()]
 
     async def own(self, update: Update, session_id: str) -> Session | None:
-        """Return a session where it is the sender's own."""
-        session = await self._room.store.session(session_id)
+        """Return a session if it is the sender's own and the sender is signed in."""
+        session = await self._classroom.store.session(session_id)
         if session is None or session.teacher != sender(update):
             log.warning("person %d tapped a button of session %s that is not theirs", sender(update), session_id)
             return None
-        if await self._room.store.teacher(sender(update)) is None:
+        if await self._classroom.store.teacher(sender(update)) is None:
             _ = self._side.texts(session.teacher)
             text = _("You are signed out. Press /start to sign in, then use the button again.")
             await self._side.outbox.put(Item(session.teacher, "send", text))
@@ -80,13 +77,13 @@ class SessionButtons:
         return session
 
     async def _mine(self, update: Update, session_id: str) -> Session | None:
-        """Return the sender's own session, unless it is cancelled: then only its board is shown as it is.
+        """Return the sender's own session, or None if it is cancelled; then show its board again.
 
-        And the students are told, where the cancelling was cut short before that.
+        Students whom a crash left untold of the cancellation are told now.
         """
         session = await self.own(update, session_id)
         if session is not None and session.cancelled:
-            await self._students.tell_cancelled(session)
+            await self._notices.tell_cancelled(session)
             await self._settle_pictures(session)
             await self._boards.show(session)
             return None
@@ -106,16 +103,16 @@ class SessionButtons:
             case "board":
                 await self._boards.show(session, anew=True)
             case "hands":
-                await self._hand.show_list(session, 0, query="", anew=True)
+                await self._manual.show_list(session, 0, query="", anew=True)
             case "checks":
-                await self._hand.show_checks(session, 0, anew=True)
+                await self._manual.show_checks(session, 0, anew=True)
             case "all":
-                await self._told(session, await self._hand.confirm_all(session))
+                await self._tell(session, await self._manual.confirm_all(session))
             case "report":
-                found = await counted(self._room, session)
-                await self._reports.send(found, final=session.final_at is not None, asked=True)
+                overview = await read_overview(self._classroom, session)
+                await self._reports.send(overview, final=session.final_at is not None, asked=True)
             case "done":
-                await self._hand.done(session)
+                await self._manual.done(session)
             case "cancel":
                 await self._ask_cancel(session)
             case "cancelled":
@@ -124,8 +121,8 @@ class SessionButtons:
                 await self._change(session, what)
 
     async def _change(self, session: Session, what: str) -> None:
-        """Carry out what changes the session itself; a second tap finds it done, and only shows it."""
-        store, now = self._room.store, self._room.clock.now()
+        """Close, reopen or resend a session; a second tap finds it done, and only shows the board."""
+        store, now = self._classroom.store, self._classroom.clock.now()
         changed = False
         if what == "close":
             changed = await store.end_session(session.id, min(now, session.closes_at)) is not None
@@ -139,10 +136,10 @@ class SessionButtons:
         await self._show(session, what, changed)
 
     async def _reopened(self, session: Session) -> bool:
-        now = self._room.clock.now()
-        closes_at = now + timedelta(seconds=self._room.settings.otp_expiry_seconds)
+        now = self._classroom.clock.now()
+        closes_at = now + timedelta(seconds=self._classroom.settings.otp_expiry_seconds)
         for _attempt in range(CODES_TRIED):
-            opened = await self._room.store.reopen(session.id, new_code(self._room.below), closes_at, now)
+            opened = await self._classroom.store.reopen(session.id, new_code(self._classroom.below), closes_at, now)
             if opened is not None:
                 await self._boards.begin(opened, again=True)
                 return True
@@ -156,49 +153,49 @@ class SessionButtons:
             return
         changed = False
         if int(session.closes_at.timestamp()) == int(drawn_with):
-            seconds = timedelta(seconds=self._room.settings.otp_expiry_seconds)
-            closes_at = max(self._room.clock.now(), session.closes_at) + seconds
-            changed = await self._room.store.extend(session.id, closes_at) is not None
+            seconds = timedelta(seconds=self._classroom.settings.otp_expiry_seconds)
+            closes_at = max(self._classroom.clock.now(), session.closes_at) + seconds
+            changed = await self._classroom.store.extend(session.id, closes_at) is not None
         await self._show(session, "extend", changed)
 
     async def _confirmed(self, update: Update, context: Context) -> None:
-        """Confirm the students whom the question has named."""
+        """Confirm the students listed in the question."""
         query = await tapped(update)
         _what, session_id, fingerprint = (query.data or "::").split(":")
         session = await self._mine(update, session_id)
         if session is not None:
-            await self._told(session, await self._hand.confirm_unchecked(session, int(fingerprint)))
+            await self._tell(session, await self._manual.confirm_unchecked(session, int(fingerprint)))
 
     async def _show(self, session: Session, what: str, changed: bool) -> None:
         log.info("session %s: %s, %s", session.id, what, "done" if changed else "nothing to change")
         if changed:
-            self._room.wake_sync(session.id, at_once=True)
-        fresh = await self._room.store.session(session.id)
+            self._classroom.wake_sync(session.id, at_once=True)
+        fresh = await self._classroom.store.session(session.id)
         if fresh is not None:
             await self._boards.show(fresh)
 
     async def _ask_cancel(self, session: Session) -> None:
         _ = self._side.texts(session.teacher)
         text = _("Cancel the session? Its marks are not recorded, and the lesson can be opened anew.")
-        if any(sheet.in_lms for sheet in await self._room.store.sheets(session.id)):
+        if any(sheet.in_lms for sheet in await self._classroom.store.sheets(session.id)):
             text = _("Cancel the session? The LMS has marks of it already: they stay there, as they are now.")
         keyboard = [[Button(_("Yes, Cancel It"), f"cancelled:{session.id}"), Button(_("Back"), f"done:{session.id}")]]
-        await self._hand.ask(session, text, keyboard)
+        await self._manual.ask(session, text, keyboard)
 
     async def _cancel(self, session: Session) -> None:
         _ = self._side.texts(session.teacher)
-        at = min(self._room.clock.now(), session.closes_at)
-        ended = await self._room.store.end_session(session.id, at, cancelled=True)
+        at = min(self._classroom.clock.now(), session.closes_at)
+        ended = await self._classroom.store.end_session(session.id, at, cancelled=True)
         if ended is not None:
-            await self._students.tell_cancelled(ended)
+            await self._notices.tell_cancelled(ended)
             await self._settle_pictures(ended)
-        said = _("Cancelled.") if ended is not None else _("The session has ended already: it can't be cancelled.")
-        await self._hand.put_away(session, said)
+        text = _("Cancelled.") if ended is not None else _("The session has ended already: it can't be cancelled.")
+        await self._manual.put_away(session, text)
         await self._show(session, "cancelled", ended is not None)
 
     async def _ask_room_name(self, session: Session) -> None:
         _ = self._side.texts(session.teacher)
-        await self._room.set_step(self._side, session.teacher, ROOM_NAME, {"session": session.id})
+        await self._classroom.set_step(self._side, session.teacher, ROOM_NAME, {"session": session.id})
         await self._side.outbox.put(Item(session.teacher, "send", _("What is this place called? Send its name.")))
 
     # students
@@ -211,20 +208,20 @@ class SessionButtons:
             return
         match what:
             case "hand":
-                await self._hand.show_list(session, at)
+                await self._manual.show_list(session, at)
             case "check":
-                await self._hand.show_checks(session, at)
+                await self._manual.show_checks(session, at)
             case "st":
-                await self._hand.show_student(session, at)
+                await self._manual.show_student(session, at)
             case "ok" | "no":
-                await self._told(session, await self._hand.decide(session, at, accept=what == "ok"))
-                await self._hand.show_checks(session, 0)
-            case "fok" | "fno":  # below the two pictures of a face, which go with the decision
-                await self._told(session, await self._hand.decide(session, at, accept=what == "fok"))
+                await self._tell(session, await self._manual.decide(session, at, accept=what == "ok"))
+                await self._manual.show_checks(session, 0)
+            case "fok" | "fno":  # below the two pictures of a face, which are deleted after the decision
+                await self._tell(session, await self._manual.decide(session, at, accept=what == "fok"))
             case "free":
-                await self._hand.ask_free(session, at)
+                await self._manual.ask_unlink(session, at)
             case _:
-                undone = await self._hand.free(session, at)
+                undone = await self._manual.unlink(session, at)
                 if undone is not None:
                     await self._traces.drop(session, undone)
 
@@ -235,25 +232,25 @@ class SessionButtons:
         if session is None:
             return
         if what == "mk":
-            await self._hand.ask_reason(session, int(number), letter)
+            await self._manual.ask_reason(session, int(number), letter)
         else:
-            await self._hand.mark(session, int(number), letter, "")
+            await self._manual.mark(session, int(number), letter, "")
             await self._boards.show(session)
 
-    async def _told(self, session: Session, decided: list[CheckIn]) -> None:
-        """Tell the students what was decided, and show it."""
+    async def _tell(self, session: Session, decided: list[CheckIn]) -> None:
+        """Tell the students about rejections, and show the board."""
         for check_in in decided:
             if check_in.step is CheckInStep.REJECTED:
-                await self._students.tell_rejected(session, check_in.student_id, check_in.telegram_id)
+                await self._notices.tell_rejected(session, check_in.student_id, check_in.telegram_id)
         await self._settle_pictures(session)
         await self._boards.show(session)
 
     async def _settle_pictures(self, session: Session) -> None:
-        """Take the pictures of faces that are decided on out of the teacher's chat."""
+        """Delete the pictures of decided face reviews from the teacher's chat."""
         await self._reviews.settle(session)
 
     async def give_up(self, session: Session) -> None:
-        """Reject the check-ins that the teacher has said nothing on in all the time that there was."""
-        for check_in in await self._hand.reject_rest(session):
-            await self._students.tell_rejected(session, check_in.student_id, check_in.telegram_id)
+        """Reject the check-ins that the teacher has left undecided."""
+        for check_in in await self._manual.reject_rest(session):
+            await self._notices.tell_rejected(session, check_in.student_id, check_in.telegram_id)
         await self._settle_pictures(session)

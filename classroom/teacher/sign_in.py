@@ -1,7 +1,7 @@
-"""A teacher's way in: the own phone number, and where the LMS wants them a password and an e-mail address.
+"""A teacher's sign-in: the phone number, and with an LMS also the password and the e-mail address.
 
-A typed password is deleted from the chat before anything else is done, and held in memory alone until the sign-in:
-after a restart in between it is asked for again.
+The message with the password is deleted first. The password is held in memory only, until the sign-in: after a restart
+it is asked for again.
 """
 
 import logging
@@ -18,7 +18,7 @@ from telegram_app.side import sender
 
 log = logging.getLogger(__name__)
 
-PHONE, PASSWORD, EMAIL = "phone", "password", "email"  # steps' names
+PHONE, PASSWORD, EMAIL = "phone", "password", "email"  # names of conversation steps
 DELETE_WITHIN = 3.0  # seconds
 LONGEST_EMAIL = 254
 
@@ -26,22 +26,21 @@ LONGEST_EMAIL = 254
 class SignIn:
     """The conversation until a teacher is signed in."""
 
-    def __init__(self, room: Classroom) -> None:
-        """Take what the bots work with."""
-        self._room = room
-        self._side = room.teacher
-        self._passwords: dict[int, str] = {}  # typed, and not yet tried
+    def __init__(self, classroom: Classroom) -> None:
+        self._classroom = classroom
+        self._side = classroom.teacher
+        self._passwords: dict[int, str] = {}  # by teacher: typed, and not yet tried
 
     async def ask_phone(self, person: int, headline: str = "") -> None:
-        """Ask for the own phone number: Telegram vouches for it."""
+        """Ask for the person's own phone number, which Telegram confirms."""
         _ = self._side.texts(person)
         self._passwords.pop(person, None)
-        await self._room.set_step(self._side, person, PHONE)
+        await self._classroom.set_step(self._side, person, PHONE)
         text = _("Share your phone number with the button below: I look you up by it.")
         await self._ask(person, f"{headline}\n\n{text}".strip(), contact=True)
 
     async def phone(self, update: Update) -> bool:
-        """Take a contact; True where the teacher is signed in now."""
+        """Handle a contact; return whether the teacher is signed in now."""
         person, message = sender(update), update.effective_message
         contact = message.contact if message is not None else None
         _ = self._side.texts(person)
@@ -51,37 +50,37 @@ class SignIn:
             await self._ask(person, _("That is not your own number. Press the button below."), contact=True)
             return False
         number = "".join(character for character in contact.phone_number if character.isdigit())
-        if not self._room.lms.needs_password:
+        if not self._classroom.lms.needs_password:
             return await self._sign_in(person, number, "", "")
-        await self._room.set_step(self._side, person, PASSWORD, {"phone": number})
+        await self._classroom.set_step(self._side, person, PASSWORD, {"phone": number})
         text = _("Now send your LMS password. I delete your message at once, and keep the password encrypted.")
         await self._ask(person, text)
         return False
 
     async def password(self, update: Update, phone: str) -> None:
-        """Take a password: its message goes first."""
+        """Handle a password: delete its message first, then ask for the address."""
         person, message = sender(update), update.effective_message
         _ = self._side.texts(person)
         text = typed(update)
-        gone = message is not None and await self._side.outbox.delete(person, message.message_id, DELETE_WITHIN)
-        lines = [] if gone else [_("I could not delete your message with the password. Please delete it yourself.")]
+        deleted = message is not None and await self._side.outbox.delete(person, message.message_id, DELETE_WITHIN)
+        lines = [] if deleted else [_("I could not delete your message with the password. Please delete it yourself.")]
         if not 1 <= len(text) <= MessageLimit.MAX_TEXT_LENGTH or "\n" in text:
-            await self._ask(person, "\n".join([*lines, _("That is no password. Send it as one line.")]))
+            await self._ask(person, "\n".join([*lines, _("That is not a password. Send it as one line.")]))
             return
         self._passwords[person] = text
-        await self._room.set_step(self._side, person, EMAIL, {"phone": phone})
+        await self._classroom.set_step(self._side, person, EMAIL, {"phone": phone})
         await self._ask(person, "\n".join([*lines, _("Now send the e-mail address that you use in the LMS.")]))
 
     async def email(self, update: Update, phone: str) -> bool:
-        """Take an e-mail address and sign in; True where that worked."""
+        """Handle an e-mail address and sign in; return whether that worked."""
         person, address = sender(update), typed(update)
         _ = self._side.texts(person)
         if "@" not in address.strip("@") or len(address) > LONGEST_EMAIL or any(map(str.isspace, address)):
-            await self._ask(person, _("That is no e-mail address. Send one such as name@example.org."))
+            await self._ask(person, _("That is not an e-mail address. Send one such as name@example.org."))
             return False
         password = self._passwords.get(person)
         if password is None:
-            await self._room.set_step(self._side, person, PASSWORD, {"phone": phone})
+            await self._classroom.set_step(self._side, person, PASSWORD, {"phone": phone})
             await self._ask(person, _("I was restarted meanwhile. Please send your LMS password again."))
             return False
         return await self._sign_in(person, phone, address, password)
@@ -89,42 +88,42 @@ class SignIn:
     async def _sign_in(self, person: int, phone: str, email: str, password: str) -> bool:
         _ = self._side.texts(person)
         try:
-            signed_in = await self._room.lms.sign_in(person, f"+{phone}", email, password)
+            signed_in = await self._classroom.lms.sign_in(person, f"+{phone}", email, password)
         except LmsError as error:
             await self._refused(person, phone, error)
             return False
         self._passwords.pop(person, None)
-        await self._room.store.save_teacher(signed_in.teacher)
-        await self._room.set_step(self._side, person, "")
+        await self._classroom.store.save_teacher(signed_in.teacher)
+        await self._classroom.set_step(self._side, person, "")
         log.info("teacher %d: signed in", person)
-        if self._room.sync is not None:
-            self._room.sync.signed_in(person)
+        if self._classroom.sync is not None:
+            self._classroom.sync.signed_in(person)
         await self._welcome(_, person, signed_in)
         return True
 
     async def _welcome(self, _: Texts, person: int, signed_in: SignedIn) -> None:
         lines = [_("You are signed in.")]
         if signed_in.others_ended:
-            lines.append(_("Your other sessions in the LMS have ended for it."))
+            lines.append(_("Your other sessions in the LMS were ended for this."))
         await self._side.outbox.put(Item(person, "send", "\n".join(lines), ask="nothing"))
 
     async def _refused(self, person: int, phone: str, error: LmsError) -> None:
-        """Say why the sign-in failed, and ask for what would help."""
+        """Tell the teacher why the sign-in failed, and ask for what is needed now."""
         _ = self._side.texts(person)
         reference = noted(log, code_of(error), f"teacher {person}: {type(error).__name__}: {error}", logging.WARNING)
         known = " " + _("(reference {reference})").format(reference=reference)
         if isinstance(error, WrongPassword):
             self._passwords.pop(person, None)
-            await self._room.set_step(self._side, person, PASSWORD, {"phone": phone})
+            await self._classroom.set_step(self._side, person, PASSWORD, {"phone": phone})
             text = _("The LMS does not take this password with this address. Send the password once more.")
         elif isinstance(error, UnknownTeacher):
-            await self._room.set_step(self._side, person, PHONE)
+            await self._classroom.set_step(self._side, person, PHONE)
             text = _("Nobody is listed as a teacher with this phone number. Speak to whoever runs the classroom.")
         elif isinstance(error, SignedInElsewhere):
             text = _("The LMS says that you are signed in elsewhere. Sign out there, and send the address again.")
         elif isinstance(error, LmsUnavailable):
             text = _("The LMS does not answer now. Send the address again in a minute.")
-            if not self._room.lms.needs_password:
+            if not self._classroom.lms.needs_password:
                 text = _("The list of teachers can't be read now. Share your number again in a minute.")
         else:
             text = _("The LMS refuses the sign-in. Speak to whoever runs the LMS.")

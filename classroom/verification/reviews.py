@@ -15,9 +15,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from classroom.counted import counted
 from classroom.domain import face_policy as policy
 from classroom.domain.sessions import CheckIn, CheckInStep, Session
+from classroom.overview import read_overview
 from classroom.photos import PhotoError, Photos
 from classroom.services import Classroom
 from core.encryption import Cipher, EncryptionKeyError
@@ -161,7 +161,7 @@ class FaceReviews:
         """Send the pictures to the teacher, once."""
         name = _name(check_in)
         kept = await asyncio.to_thread(self._files.read, name)
-        found = await counted(self._classroom, session)
+        found = await read_overview(self._classroom, session)
         at = next((at for at, each in enumerate(found.roster) if each.student_id == check_in.student_id), None)
         if kept is None or at is None:
             return
@@ -193,7 +193,7 @@ class FaceReviews:
 
     async def settle(self, session: Session) -> None:
         """Delete the pictures of all check-ins of a session that no longer need a decision."""
-        found = await counted(self._classroom, session)
+        found = await read_overview(self._classroom, session)
         waiting = {each.student_id for each in found.waiting(CheckInStep.REVIEW)} if not session.cancelled else set()
         for check_in in found.check_ins:
             if check_in.note == policy.FACE and check_in.student_id not in waiting:

@@ -1,4 +1,4 @@
-"""The classroom in this process, on CSV rosters or on an LMS, with a clock that can be moved ahead."""
+"""Fixtures: the classroom in this process, with CSV rosters or an LMS, and a clock that can be moved forward."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.e2e.people import Telegram
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it, without its limits on speed."""
+    """Give a Telegram with both bots and no rate limits."""
     telegram = its_telegram(telegram_url)
     yield telegram
     telegram.http.close()
@@ -19,7 +19,7 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 
 @pytest.fixture
 def clock() -> RunningClock:
-    """Give the clock."""
+    """Give a clock that can be moved forward."""
     return RunningClock()
 
 
@@ -34,7 +34,7 @@ def roster() -> dict[str, list[tuple[str, str]]]:
 
 @pytest.fixture
 def subject() -> str:
-    """Give the one subject."""
+    """Give the subject of all batches."""
     return "Algebra"
 
 
@@ -42,7 +42,7 @@ def subject() -> str:
 def run(
     tmp_path: Path, telegram: Telegram, clock: RunningClock, roster: dict[str, list[tuple[str, str]]], subject: str
 ) -> Iterator[Run]:
-    """Give the classroom on CSV rosters, not yet started."""
+    """Give the classroom with CSV rosters, not started."""
     rosters(tmp_path, roster, subject)
     run = Run(tmp_path, telegram.url, clock)
     yield run
@@ -60,26 +60,26 @@ def teacher(run: Run, telegram: Telegram) -> Teacher:
 
 @pytest.fixture
 def code(teacher: Teacher) -> str:
-    """Give the code of an open session of the first batch."""
+    """Give the code of an open session of batch CS-1."""
     return teacher.opens("CS-1")
 
 
 @pytest.fixture
 def student(telegram: Telegram) -> Student:
-    """Give a student, who has not written yet."""
+    """Give a student who has sent nothing yet."""
     return Student(telegram, 2001)
 
 
 @pytest.fixture
 def lms(request: pytest.FixtureRequest) -> Iterator[Lms]:
-    """Give an LMS with one teacher and one batch: the newer one, or the one that the test is parametrized with."""
+    """Give an LMS with one teacher and one batch: the newer generation, or the test's parameter."""
     with an_lms(getattr(request, "param", "newer"), [("S001", "Student 1"), ("S002", "Student 2")]) as lms:
         yield lms
 
 
 @pytest.fixture
 def run_with_lms(tmp_path: Path, telegram: Telegram, clock: RunningClock, lms: Lms) -> Iterator[Run]:
-    """Give the classroom with the LMS, not yet started."""
+    """Give the classroom with the LMS, not started."""
     run = Run(tmp_path, telegram.url, clock, base_url=f"{lms.url}/api/v1", jwt_login_endpoint=lms.login)
     yield run
     run.stops()
@@ -87,7 +87,7 @@ def run_with_lms(tmp_path: Path, telegram: Telegram, clock: RunningClock, lms: L
 
 @pytest.fixture
 def at_the_password(run_with_lms: Run, telegram: Telegram) -> Teacher:
-    """Give a teacher who has shared the number, and is asked for the password."""
+    """Give a teacher who has shared the phone number and is asked for the password."""
     run_with_lms.starts()
     teacher = Teacher(telegram, 7001, "+77010000001")
     teacher.starts_sign_in()

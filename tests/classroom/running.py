@@ -1,4 +1,4 @@
-"""The classroom in this process: both bots, the store and CSV rosters for real, Telegram over HTTP."""
+"""Runs the real classroom in the test process: both bots, the store, CSV rosters; Telegram and LMS are simulators."""
 
 import asyncio
 import sqlite3
@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from classroom.composition import Pace, serve
+from classroom.composition import ClassroomIntervals, serve
 from classroom.faces import FaceEngine
 from classroom.photos import Photos
 from classroom.store import Store
@@ -28,32 +28,32 @@ TEACHER_TOKEN = "1111111111:AAEhBOweik6ad6PsWZRcXjYZ0123456789t"
 STUDENT_TOKEN = "2222222222:AAEhBOweik6ad6PsWZRcXjYZ0123456789s"
 TEACHERS, STUDENTS = "teachers_test_bot", "students_test_bot"
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
-FAST = Pace(between_sends=0, between_edits=0.2, between_looks=0.2)
-EMAIL, PASSWORD = "teacher@example.org", "correct horse"  # a teacher's, in the LMS
+FAST = ClassroomIntervals(between_sends=0, between_edits=0.2, between_looks=0.2)
+EMAIL, PASSWORD = "teacher@example.org", "correct horse"  # of the LMS's one teacher
 ROOM = (43.25, 76.95)
 METRE = 1 / 111_110  # degrees of latitude
 
 
 class Lms:
-    """The LMS's simulator, by its control API."""
+    """The LMS simulator, driven through its control API."""
 
     def __init__(self, url: str) -> None:
         self.url, self.login = url, ""
         self.http = httpx.Client(base_url=f"{url}/control", trust_env=False, timeout=PATIENCE)
 
     def tells(self, path: str, **body: Any) -> None:
-        """Change something."""
+        """Call the control API to change something."""
         answer = self.http.post(f"/{path}", json=body)
         assert answer.is_success, answer.text
 
     def records(self) -> Any:
-        """Return what it holds."""
+        """Return its attendance records."""
         return self.http.get("/records").raise_for_status().json()
 
 
 @contextmanager
 def an_lms(generation: str, students: Sequence[tuple[str, str]]) -> Iterator[Lms]:
-    """Serve an LMS with one teacher, and one batch of (ID, name)."""
+    """Run an LMS with one teacher and one batch of students (ID, name)."""
     simulator = LmsSimulator(generation)
     with in_thread(simulator.serving()) as url:
         lms = Lms(url)
@@ -70,7 +70,7 @@ def an_lms(generation: str, students: Sequence[tuple[str, str]]) -> Iterator[Lms
 
 
 class RunningClock:
-    """The real clock, which a test can move ahead."""
+    """The real clock, which a test can move forward."""
 
     def __init__(self) -> None:
         self._ahead = self._run = timedelta()
@@ -85,13 +85,13 @@ class RunningClock:
         return (datetime.now(UTC) - self._begun + self._run).total_seconds()
 
     def forward(self, seconds: float) -> None:
-        """Move ahead; below zero the wall clock is set back, as a clock that was wrong is."""
+        """Move forward; a negative number sets the wall clock back, but not the monotonic one."""
         self._ahead += timedelta(seconds=seconds)
         self._run += timedelta(seconds=max(0.0, seconds))
 
 
 def rosters(folder: Path, batches: dict[str, list[tuple[str, str]]], subject: str = "Algebra") -> None:
-    """Write the CSV files of an installation without an LMS: one teacher, and batches of (ID, name)."""
+    """Write the CSV rosters of an installation without an LMS: two teachers, and batches of (ID, name)."""
     target = folder / "rosters"
     target.mkdir(parents=True, exist_ok=True)
     lines = ["phone,name,email,campus,batches", "+7 701 000 00 01,A. Teacher,a@example.org,Main,"]
@@ -113,7 +113,7 @@ async def classroom(
     reports: HealthReports | None = None,
     **changes: Any,
 ) -> AsyncIterator[str]:
-    """Run the classroom against a Telegram; without other settings no face is asked for."""
+    """Run the classroom against a Telegram; without further settings no faces are checked."""
     changes = {"face_engine": "none"} | changes
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
@@ -126,7 +126,7 @@ async def classroom(
         **changes,
     )
     reports = reports or HealthReports()
-    serving = asyncio.create_task(serve(settings, clock, reports, pace=FAST, engine=engine, photos=photos))
+    serving = asyncio.create_task(serve(settings, clock, reports, intervals=FAST, engine=engine, photos=photos))
     try:
         yield telegram_url
     finally:
@@ -136,25 +136,27 @@ async def classroom(
 
 
 class Run:
-    """The classroom in a thread, which can be stopped and started on the same data."""
+    """The classroom in a thread, which can be stopped and restarted on the same data.
+
+    ``settings`` hold for each start.
+    """
 
     def __init__(self, folder: Path, url: str, clock: RunningClock, **settings: Any) -> None:
-        """Take where the data lie, Telegram's address, the clock, and settings for each start."""
         self.folder, self._url, self._clock, self._settings = folder, url, clock, settings
         self._stack = ExitStack()
 
     def starts(self, **changes: Any) -> None:
-        """Start it, or end it and start it anew; ``changes`` are settings for this start."""
+        """Start or restart it; ``changes`` are settings for this start only."""
         self.stops()
         serving = classroom(self.folder, self._url, self._clock, **self._settings, **changes)
         self._stack.enter_context(in_thread(serving))
 
     def stops(self) -> None:
-        """End it."""
+        """Stop it."""
         self._stack.close()
 
     def changes_store(self, change: Callable[[Store], Coroutine[Any, Any, None]]) -> None:
-        """Change the record while it is stopped, as a process that ended half way leaves it."""
+        """Stop it and change the store, to what a process that was killed half-way would leave."""
 
         async def open_and_change() -> None:
             store = SqliteStore(self.folder / "classroom" / "store.sqlite3", Cipher(KEY))
@@ -166,7 +168,7 @@ class Run:
         asyncio.run(open_and_change())
 
     def kept_of(self, person: int) -> list[str]:
-        """Return the tables that have a person's Telegram number."""
+        """Return the tables that contain a person's Telegram ID."""
         found = []
         for file in ("student.sqlite3", "store.sqlite3"):
             with closing(sqlite3.connect(self.folder / "classroom" / file)) as database:
@@ -183,7 +185,7 @@ class Run:
 
 
 def its_telegram(url: str) -> Telegram:
-    """Return a Telegram with both bots in it and nobody who has written, without its limits on speed."""
+    """Return a Telegram with both bots, no messages and no rate limits."""
     telegram = Telegram(url)
     telegram.call("/reset")
     telegram.call("/bots", token=TEACHER_TOKEN, username=TEACHERS, name="Teachers")
@@ -193,57 +195,57 @@ def its_telegram(url: str) -> Telegram:
 
 
 class Student(Person):
-    """A student with the student's bot open."""
+    """A student in the chat with the student bot."""
 
     def __init__(self, telegram: Telegram, number: int, name: str = "Student") -> None:
         super().__init__(telegram, number, name, bot=STUDENTS)
 
     def enters(self, student_id: str, code: str) -> None:
-        """Come by the link, and name the student ID that fits."""
+        """Open the link with the code, then send the student ID."""
         self.says(f"/start {code}")
         self.sees("student ID")
         self.says(student_id)
         self.sees("The code is right")
 
     def shares(self, metres: float = 0.0, **more: Any) -> int:
-        """Share a location so far north of the class."""
+        """Share a location this far north of the class."""
         return self.sends(location={"latitude": ROOM[0] + metres * METRE, "longitude": ROOM[1], **more})
 
     def moves(self, message: int, latitude: float, longitude: float) -> None:
-        """Have a live location move."""
+        """Move a live location."""
         location = {"latitude": latitude, "longitude": longitude}
         self._telegram.call("/edit", bot=STUDENTS, person=self.number, message_id=message, location=location)
 
 
 class Teacher(Person):
-    """A teacher with the teacher's bot open."""
+    """A teacher in the chat with the teacher bot."""
 
     def __init__(self, telegram: Telegram, number: int, phone: str, name: str = "Teacher") -> None:
         super().__init__(telegram, number, name, bot=TEACHERS)
         self.phone = phone
 
     def signs_in(self) -> None:
-        """Share the own number."""
+        """Sign in by sharing the phone number."""
         self.says("/start")
         self.sees("Share your phone number")
         self.sends(contact={"phone_number": self.phone})
         self.sees("Take attendance:")
 
     def starts_sign_in(self) -> None:
-        """Share the own number with a bot that has an LMS; it asks for the password then."""
+        """Share the phone number with a bot that has an LMS, until it asks for the password."""
         self.says("/start")
         self.sends(contact={"phone_number": self.phone})
         self.sees("Now send your LMS password")
 
     def gives_password(self) -> None:
-        """Send password and e-mail address, as the LMS knows them."""
+        """Send the right password and e-mail address."""
         self.says(PASSWORD)
         self.sees("e-mail address")
         self.says(EMAIL)
         self.sees("Take attendance:")
 
     def opens(self, *batches: str) -> str:
-        """Open a session of some batches in the one subject; return its code."""
+        """Open a session of some batches; return its code."""
         self.taps("Take Attendance")
         self.sees("Which batches?")
         for batch in batches:
@@ -251,18 +253,18 @@ class Teacher(Person):
             self.sees(f"Next.\n{batch}" if batch == batches[0] else batch)
         self.taps("Next")
         self.shares_place()
-        self.sees(f"{', '.join(sorted(batches))}\nCode: ")  # not the board of a session before
+        self.sees(f"{', '.join(sorted(batches))}\nCode: ")  # the board of this session, not of an earlier one
         return self.code()
 
     def saves_room(self, name: str) -> None:
-        """Save the place of the newest session under a name."""
+        """Save the newest session's place under a name."""
         self.taps("Save This Place")
         self.sees("What is this place called?")
         self.says(name)
         self.sees("Saved: ")
 
     def opens_in(self, room: str, *batches: str) -> None:
-        """Open a session in a saved room: no location is sent, whose time Telegram would set."""
+        """Open a session at a saved place: a shared location would carry Telegram's own time."""
         self.says("/start")
         self.taps("Take Attendance")
         for batch in batches:
@@ -272,18 +274,18 @@ class Teacher(Person):
         self.taps(room)
 
     def shares_place(self) -> None:
-        """Share the place of the class, once it is asked for."""
+        """Share the location of the class once the bot asks for it."""
         self.sees("Share your location")
         self.sends(location={"latitude": ROOM[0], "longitude": ROOM[1], "horizontal_accuracy": 5})
 
     def settles(self) -> None:
-        """Wait until all that was said and tapped so far is dealt with: one person's updates keep their order."""
+        """Wait until the bot has handled every message and tap so far: it handles one person's updates in order."""
         before = self.counts("15 seconds after the end")
         self.says("/help")
         self.waits("the help", lambda _messages: self.counts("15 seconds after the end") > before)
 
     def forges(self, data: str) -> None:
-        """Send a tap of a button that this person was never shown, as a client of bad intent can."""
+        """Tap a button that this person was never shown, as a forged client can."""
         message = next(each for each in reversed(self.screen()) if each["from"] == "bot")
         self._telegram.call(
             "/tap", bot=TEACHERS, person=self.number, message_id=message["message_id"], button=data, forged=True

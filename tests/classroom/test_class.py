@@ -1,4 +1,4 @@
-"""A class by hand: a teacher opens a session, students check in, marks reach the LMS's files, the report comes."""
+"""A whole class: a teacher opens a session, students check in, marks reach the LMS's files, the report arrives."""
 
 import csv
 from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def roster() -> dict[str, list[tuple[str, str]]]:
-    """Give names with letters that HTML and Markdown take for their own."""
+    """Give names with characters that are special in HTML and Markdown."""
     return {
         "CS-1": [("S001", "A. <b>Student</b> & Co."), ("S002", "B_*Student"), ("S003", "C. Student")],
         "CS-2": [("S101", "D. Student")],
@@ -26,7 +26,7 @@ def roster() -> dict[str, list[tuple[str, str]]]:
 
 
 def marks(folder: Path) -> dict[str, str]:
-    """Return what the LMS's files say of each student."""
+    """Return each student's status in the LMS's files."""
     found = {}
     for file in (folder / "rosters" / "marks").glob("*.csv"):
         for row in csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()):
@@ -35,12 +35,12 @@ def marks(folder: Path) -> dict[str, str]:
 
 
 def seconds_left(teacher: Teacher) -> int:
-    """Read on the board how long the session goes on."""
+    """Return the seconds left on the board."""
     return int(teacher.sees(" s left")["text"].split(" s left")[0].split()[-1])
 
 
 def test_a_class(teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
-    """From the code to the report: who proves code and place and is confirmed is present, everybody else absent."""
+    """A confirmed student with the right code and location is present; everybody else is absent."""
     code = teacher.opens("CS-1", "CS-2")
     first = Student(telegram, 2001)
     first.says(f"/start {code}")
@@ -62,7 +62,7 @@ def test_a_class(teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_
     third.sees("The code is right")
     third.shares(500)
     third.sees("You are 500 m from the class")
-    teacher.sees("Wait for your word: 1")
+    teacher.sees("Waiting for you: 1")
     teacher.taps("Confirm All (1)")
     first.sees("Attendance marked")
     teacher.taps("Check One by One")
@@ -79,10 +79,10 @@ def test_a_class(teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_
 
 
 class TestSession:
-    """What a teacher does with an open session."""
+    """A teacher's actions on a session."""
 
     def test_same_lesson_twice(self, teacher: Teacher, telegram: Telegram) -> None:
-        """A second session of a batch on that day is refused, with a way to the first; another teacher's has none."""
+        """A second session on a day is refused, with a button to the first one only for its own teacher."""
         teacher.opens("CS-1", "CS-2")
         teacher.says("/start")
         teacher.taps("Take Attendance")
@@ -101,7 +101,7 @@ class TestSession:
         other.sees("Another teacher has opened it.")
 
     def test_extend_close_reopen(self, teacher: Teacher, telegram: Telegram, clock: RunningClock) -> None:
-        """Extending gives more time, closing ends at once, reopening gives a new code; who is in stays in."""
+        """Extend gives more time, Close Now ends at once, Reopen gives a new code and keeps the marks."""
         code = teacher.opens("CS-1")
         teacher.taps("Extend")
         eventually("more time", lambda: seconds_left(teacher) > 120)
@@ -118,7 +118,7 @@ class TestSession:
         late = Student(telegram, 2002)
         late.says(f"/start {code}")
         late.says("S002")
-        late.sees("do not fit together")
+        late.sees("don't match")
         teacher.taps("Reopen")
         teacher.sees(" s left")
         again = teacher.code()
@@ -128,7 +128,7 @@ class TestSession:
         teacher.sees("In: 1 of 3")
 
     def test_cancel(self, teacher: Teacher, tmp_path: Path) -> None:
-        """Cancelled after a second question, a session leaves nothing in the LMS, and the lesson can be opened anew."""
+        """A cancelled session leaves nothing in the LMS, and the lesson can be opened again."""
         teacher.opens("CS-1")
         teacher.taps("Cancel Session")
         teacher.taps("Yes, Cancel It")
@@ -138,7 +138,7 @@ class TestSession:
         teacher.opens("CS-1")
 
     def test_mark_by_hand(self, teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
-        """A mark by hand with its reason counts for more than a check-in, and stands in the report and in the LMS."""
+        """Manual marks with their reasons are in the report and in the LMS."""
         teacher.opens("CS-1")
         teacher.taps("Mark by Hand")
         teacher.taps("B_*Student: absent")
@@ -155,7 +155,7 @@ class TestSession:
         assert "ill, <note> from the doctor" in report
 
     def test_rejected(self, teacher: Teacher, telegram: Telegram) -> None:
-        """Who is rejected hears it and is not marked; the teacher's hand can still mark them."""
+        """A rejected student is told and is not marked."""
         code = teacher.opens("CS-1")
         student = Student(telegram, 2001)
         student.says(f"/start {code}")
@@ -169,7 +169,7 @@ class TestSession:
         teacher.sees("not accepted")
 
     def test_saved_room(self, teacher: Teacher, telegram: Telegram) -> None:
-        """A place that was saved under a name opens the next session with one tap."""
+        """A saved place opens the next session with one tap."""
         teacher.opens("CS-1")
         teacher.taps("Save This Place")
         teacher.says("Room 404 & <co>")
@@ -182,7 +182,7 @@ class TestSession:
         teacher.sees("In: 0 of 1")
 
     def test_rotating_code(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
-        """A rotating code changes on the board; the old one is good for a moment longer, then no more."""
+        """A rotating code changes on the board; the old code is refused after the overlap."""
         run.starts(otp_rotate_seconds=20)
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
@@ -194,12 +194,12 @@ class TestSession:
         student = Student(telegram, 2001)
         student.says(f"/start {first}")
         student.says("S001")
-        student.sees("do not fit together")
+        student.sees("don't match")
         student.says(f"S001 {second}")
         student.sees("The code is right")
 
     def test_history(self, teacher: Teacher, telegram: Telegram, clock: RunningClock) -> None:
-        """History has each session with its percentage, and the students who are rarely there."""
+        """The history has each session with its percentage, and the students with low attendance."""
         teacher.opens("CS-2")
         teacher.taps("Mark by Hand")
         teacher.taps("D. Student: absent")
@@ -217,10 +217,10 @@ class TestSession:
 
 
 class TestStrangers:
-    """Other people's numbers and buttons."""
+    """Other people's phone numbers and buttons."""
 
     def test_unknown_number(self, run: Run, telegram: Telegram) -> None:
-        """Who is not on the list is told so; somebody else's contact is not taken."""
+        """An unlisted number and somebody else's contact are refused."""
         run.starts()
         stranger = Teacher(telegram, 7009, "+77019999999")
         stranger.says("/start")
@@ -252,7 +252,7 @@ class TestStrangers:
             before = len(person.screen())
             for number, data in enumerate(datas, start=1):
                 person.forges(data)
-                if number % 10 == 0 or number == len(datas):  # a flood of taps would be dropped
+                if number % 10 == 0 or number == len(datas):  # the bot drops a flood of taps
                     person.settles()
                     before += 2
             assert len(person.screen()) == before
@@ -261,7 +261,7 @@ class TestStrangers:
 
 
 def test_over_a_restart(run: Run, teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
-    """Ended in the middle of a class, the next process goes on: check-ins, board, reports, each told once."""
+    """After restarts in the middle of a class everything goes on, and each notice is sent once."""
     code = teacher.opens("CS-1")
     student = Student(telegram, 2001)
     student.says(f"/start {code}")

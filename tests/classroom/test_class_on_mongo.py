@@ -1,4 +1,4 @@
-"""The classroom on MongoDB: a class through which the database is gone for a while."""
+"""The classroom on MongoDB, which is down for a while during a class."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 def test_gone_in_the_middle(
     run: Run, telegram: Telegram, clock: RunningClock, student: Student, tmp_path: Path
 ) -> None:
-    """Who tries while MongoDB is gone is told so; when it is back the class goes on, and the marks reach the LMS."""
+    """While MongoDB is down a student gets an error; afterwards the class goes on, and the marks reach the LMS."""
     file = str(tmp_path / "mongo")
     with mongo_server("--file", file) as uri:
         run.starts(mongodb_uri=SecretStr(uri))

@@ -1,4 +1,4 @@
-"""The teacher's way in by an LMS, and a class whose marks go there: the simulator of both generations."""
+"""A teacher's sign-in through an LMS, and a class whose marks go there, with both generations of the LMS."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ pytestmark = [pytest.mark.integration, pytest.mark.parametrize("lms", ["older", 
 
 
 def test_sign_in(at_the_password: Teacher, tmp_path: Path) -> None:
-    """A wrong password and a broken address get their answers; the password leaves the chat and stands in no file."""
+    """A wrong password and an invalid address are refused; the password is deleted from the chat and is in no file."""
     teacher = at_the_password
     teacher.says("wrong horse")
     teacher.sees("e-mail address")
     teacher.says("no address")
-    teacher.sees("That is no e-mail address.")
+    teacher.sees("That is not an e-mail address.")
     teacher.says(EMAIL)
     teacher.sees("does not take this password")
     teacher.says(PASSWORD)
@@ -31,7 +31,7 @@ def test_sign_in(at_the_password: Teacher, tmp_path: Path) -> None:
 
 
 def test_restart_before_the_address(at_the_password: Teacher, run_with_lms: Run) -> None:
-    """A password is held in memory alone: after a restart it is asked for again."""
+    """The password is held in memory only: after a restart it is asked for again."""
     teacher = at_the_password
     teacher.says(PASSWORD)
     teacher.sees("e-mail address")
@@ -45,7 +45,7 @@ def test_restart_before_the_address(at_the_password: Teacher, run_with_lms: Run)
 
 
 def test_a_class(lms_teacher: Teacher, run_with_lms: Run, telegram: Telegram, lms: Lms, clock: RunningClock) -> None:
-    """Down in the middle of a class, with a restart of ours, the LMS has exactly our record in the end."""
+    """After an outage of the LMS and a restart of the bot, the LMS has exactly the bot's marks."""
     teacher, student = lms_teacher, Student(telegram, 2001)
     student.enters("S001", teacher.opens("CS-1"))
     student.shares()

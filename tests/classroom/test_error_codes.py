@@ -1,4 +1,4 @@
-"""The numbers of failures: what each error of ours is known by, and how it is found in the log."""
+"""Error codes: the code of each error, and its line in the log."""
 
 import logging
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.unit
 
 
 def test_numbers() -> None:
-    """The numbers are those that people know."""
+    """The codes are the documented ones."""
     known = [1001, 1002, 1003, 2001, 2002, 2003, 2004, 3001, 3002, 3003, 3004, 4001, 4002, 4003, 5001, 5002, 5003]
     assert sorted(Code) == known
 
@@ -45,12 +45,12 @@ def test_numbers() -> None:
     ],
 )
 def test_of_errors(error: Exception, number: int) -> None:
-    """Each error of ours has its number; what nobody foresaw is 5003."""
+    """Each error has its code; unexpected ones have 5003."""
     assert code_of(error) == number
 
 
 def test_reference(caplog: pytest.LogCaptureFixture) -> None:
-    """The reference that a person is given leads to the line in the log that has the number and the cause."""
+    """The reference is in the log line that has the code and the cause."""
     log = logging.getLogger("test")
     with caplog.at_level(logging.INFO):
         references = [noted(log, Code.DATABASE, "full", logging.WARNING) for _ in range(20)]

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from classroom.counted import Counted
 from classroom.domain import face_policy as faces
 from classroom.domain.location_policy import JUST_OUTSIDE, TOO_FAR
 from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Place, Session, Sheet, Status
+from classroom.overview import SessionOverview
 from classroom.reports import picture as picture_module
 from classroom.reports.files import HEADER, csv_file, rows, xlsx_file
 from classroom.reports.picture import arrivals, picture
@@ -37,7 +37,7 @@ _ = texts("en")
 
 
 def a_session(**changes: object) -> Session:
-    """Return a session that has ended after two minutes."""
+    """Return a session that ended after two minutes."""
     given_: dict[str, object] = {
         "id": "0123456789ab",
         "teacher": TEACHER,
@@ -74,7 +74,7 @@ def a_sheet(names: list[str], marks: dict[int, Status], **changes: object) -> Sh
 
 
 def plain(messages: list[str]) -> str:
-    """Return what people read in messages, as Telegram would show it; a broken mark fails."""
+    """Return the visible text of messages; broken HTML and too long messages fail."""
     for message in messages:
         formatted = parse_html(message)
         assert 0 < formatted.length <= 4096
@@ -85,11 +85,11 @@ class TestMessages:
     """The report's messages."""
 
     def test_everybody_of_300_stands_once(self) -> None:
-        """With 300 students of the worst names each is in one list, and no message is longer than Telegram takes."""
+        """Each of 300 students with difficult names is listed once, and no message is too long for Telegram."""
         names = [f"{number} _*<b>&'\u201c\U0001f600" + "W" * 80 for number in range(300)]
         every = [Status.PRESENT, Status.LATE, Status.EXCUSED, None]
         marks = {number: status for number in range(300) if (status := every[number % 4]) is not None}
-        messages = report_texts(_, Counted(a_session(), [a_sheet(names, marks)], []), final=True, zone=ZONE)
+        messages = report_texts(_, SessionOverview(a_session(), [a_sheet(names, marks)], []), final=True, zone=ZONE)
         text = plain(messages)
         assert len(messages) > 1
         assert [text.count(f"- {name}\n") + text.endswith(f"- {name}") for name in names] == [1] * 300
@@ -97,16 +97,16 @@ class TestMessages:
             assert word in text
 
     def test_long_names_of_batches(self) -> None:
-        """Ten batches with names of 200 characters that all have to be escaped fit."""
+        """Ten batch names of 200 escaped characters fit into the messages."""
         batches = tuple(f"{number}" + "&" * 199 for number in range(10))
         sheet = a_sheet(["A"], {}, acked_version=-1, batch=batches[0])
-        text = plain(report_texts(_, Counted(a_session(batches=batches), [sheet], []), final=False, zone=ZONE))
+        text = plain(report_texts(_, SessionOverview(a_session(batches=batches), [sheet], []), final=False, zone=ZONE))
         assert "(provisional)" in text
         assert "Still on the way to the LMS: 0&&" in text
 
     def test_failures_with_why(self) -> None:
-        """Who did not get through stands there with the reason and the distance; who is marked does not."""
-        found = Counted(
+        """Unfinished check-ins are listed with reason and distance; marked students are not."""
+        found = SessionOverview(
             a_session(),
             [a_sheet(["A", "B", "C", "D", "E", "F"], {5: Status.PRESENT})],
             [
@@ -119,7 +119,7 @@ class TestMessages:
             ],
         )
         text = plain(report_texts(_, found, final=False, zone=ZONE))
-        assert text.split("Not through\n")[1].splitlines() == [
+        assert text.split("Not completed\n")[1].splitlines() == [
             "- A: no location yet",
             "- B: too far away (480 m)",
             "- C: just outside (71 m)",
@@ -128,8 +128,8 @@ class TestMessages:
         ]
 
     def test_failures_of_faces(self) -> None:
-        """Whose face was not matched, or not shown, stands there with that."""
-        found = Counted(
+        """Check-ins without a matched face are listed with the reason."""
+        found = SessionOverview(
             a_session(),
             [a_sheet(["A", "B", "C", "D", "E", "F", "G"], {})],
             [
@@ -143,39 +143,39 @@ class TestMessages:
             ],
         )
         text = plain(report_texts(_, found, final=False, zone=ZONE))
-        assert text.split("Not through\n")[1].splitlines() == [
+        assert text.split("Not completed\n")[1].splitlines() == [
             "- A: no video of the face",
             "- B: being checked",
-            "- C: the face is not surely the same",
+            "- C: the face match is unclear",
             "- D: face not matched",
-            "- E: without a face (3 m)",
+            "- E: without a face check (3 m)",
             "- F: no usable ID photo (3 m)",
             "- G: not accepted",
         ]
 
-    def test_hand_and_lms(self) -> None:
-        """A mark by hand stands there with its reason and the local time; a refusal of the LMS with its words."""
+    def test_manual_marks_and_lms(self) -> None:
+        """Manual marks are listed with reason and local time; a refusal of the LMS with its words."""
         sheet = a_sheet(["A", "B"], {}, refused="403 <no rights>", acked_version=0)
         sheet.marks["S001"] = Mark("S001", Status.EXCUSED, BEGIN, by=TEACHER, reason="ill & well")
-        text = plain(report_texts(_, Counted(a_session(), [sheet], []), final=False, zone=ZONE))
+        text = plain(report_texts(_, SessionOverview(a_session(), [sheet], []), final=False, zone=ZONE))
         assert "- B: excused, 09:00, ill & well" in text
         assert "The LMS does not take CS-1; it says: \u201c403 <no rights>\u201d" in text
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_languages(self, language: str) -> None:
-        """A report in each language holds the same names and numbers."""
-        found = Counted(a_session(), [a_sheet(["Ә. Student", "B"], {0: Status.LATE})], [])
+        """A report in each language has the names and the date."""
+        found = SessionOverview(a_session(), [a_sheet(["Ә. Student", "B"], {0: Status.LATE})], [])
         text = plain(report_texts(texts(language), found, final=True, zone=ZONE))
         assert "Ә. Student" in text
         assert "21.11.2026" in text
 
 
 class TestSplit:
-    """Messages from lines."""
+    """Splitting lines into messages."""
 
     @given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1)))
     def test_nothing_is_lost(self, lines: list[str]) -> None:
-        """Split messages joined again are the lines; only a line that is too long alone makes a message too long."""
+        """The messages joined are the lines, and only a single long line makes a message too long."""
         messages = split(lines, 20)
         assert "\n".join(messages) == "\n".join(lines)
         for message in messages:
@@ -187,14 +187,14 @@ class TestFiles:
 
     NAMES = ("=HYPERLINK(1)", " +7", "-1", "@SUM(A1)", "\tx", "＝1", 'Quote " and, comma; <&\U0001f600', "Ә")
 
-    def found(self) -> Counted:
-        """Return a session of students with dangerous names, the last one marked by hand."""
+    def found(self) -> SessionOverview:
+        """Return a session of students with dangerous names, the last one marked manually."""
         sheet = a_sheet(list(self.NAMES), {0: Status.PRESENT})
         sheet.marks["S007"] = Mark("S007", Status.LATE, BEGIN, by=TEACHER, reason="=cmd|' /C calc'!A0")
-        return Counted(a_session(), [sheet], [CheckIn("", "S000", 1, CheckInStep.DONE, BEGIN, "", 12.4)])
+        return SessionOverview(a_session(), [sheet], [CheckIn("", "S000", 1, CheckInStep.DONE, BEGIN, "", 12.4)])
 
     def test_csv(self) -> None:
-        """Each student is a line, read back as written but for what would be a formula, which begins with a quote."""
+        """Each student is a row that reads back as written; a cell that would be a formula begins with a quote."""
         content = csv_file(rows(self.found()), ZONE)
         assert content.startswith(b"\xef\xbb\xbf")
         lines = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
@@ -209,7 +209,7 @@ class TestFiles:
         assert lines[1]["status"] == "absent"
 
     def test_xlsx(self) -> None:
-        """The workbook has each student as texts: no formula, and what looks like one is marked as a quoted text."""
+        """The workbook has only text cells; a text that looks like a formula is marked as quoted."""
         content = xlsx_file(rows(self.found()), ZONE)
         with zipfile.ZipFile(io.BytesIO(content)) as book:
             sheet = book.read("xl/worksheets/sheet1.xml").decode()
@@ -234,17 +234,17 @@ class TestPicture:
 
     @given(st.lists(st.integers(0, 20_000), max_size=50), st.integers(0, 20_000))
     def test_arrivals(self, seconds: list[int], length: int) -> None:
-        """Every check-in is counted, in as few spans as there is room for, whenever it came."""
+        """Every check-in is counted, whenever it came, in at most 26 spans."""
         came = arrivals([BEGIN + timedelta(seconds=each) for each in seconds], BEGIN, BEGIN + timedelta(seconds=length))
         assert sum(came.counts) == len(seconds)
         assert 1 <= len(came.counts) <= 26
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_drawn(self, language: str) -> None:
-        """The bars are as long as their parts of the class, in every language."""
+        """The bars are proportional to the numbers of students, in every language."""
         sheet = a_sheet(["A"] * 4, {0: Status.PRESENT, 1: Status.PRESENT, 2: Status.LATE})
         check_ins = [CheckIn("", f"S00{number}", number, CheckInStep.DONE, BEGIN) for number in range(3)]
-        content = picture(texts(language), Counted(a_session(), [sheet], check_ins), ZONE)
+        content = picture(texts(language), SessionOverview(a_session(), [sheet], check_ins), ZONE)
         image = Image.open(io.BytesIO(content)).convert("RGB")
         rows_ = [[image.getpixel((x, 92 + 16 + at * 48)) for x in range(image.width)] for at in range(4)]
         colours = [(47, 133, 90), (214, 158, 46), (59, 111, 182), (180, 67, 60)]
@@ -256,7 +256,7 @@ class TestPicture:
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_letters(self, language: str) -> None:
-        """The font that is shipped has every letter that stands on a picture."""
+        """The shipped font has every letter of the picture's texts."""
         words = [status_word(texts(language), status).capitalize() for status in Status]
         words += [texts(language)("Students: {number}"), texts(language)("Check-ins over time"), "0123456789:%()"]
         font = ImageFont.truetype(Path(picture_module.__file__).with_name("DejaVuSans.ttf"), 40)
@@ -264,8 +264,8 @@ class TestPicture:
         assert not [each for each in "".join(words) if each != " " and bytes(font.getmask(each)) == no_letter]
 
     def test_empty_class(self) -> None:
-        """A session that nobody came to has a picture, too."""
-        content = picture(_, Counted(a_session(), [a_sheet([], {})], []), ZONE)
+        """A session without students has a picture."""
+        content = picture(_, SessionOverview(a_session(), [a_sheet([], {})], []), ZONE)
         assert content.startswith(b"\x89PNG")
 
 
@@ -273,7 +273,7 @@ class TestHistory:
     """The history."""
 
     def test_percentages(self) -> None:
-        """Each session has its percentage, excused ones apart; who is below 75 % stands below, lowest first."""
+        """Each session has its percentage without excused students; students below 75 % follow, lowest first."""
         sheets = [
             a_sheet(["A", "B", "C", "D"], {0: Status.PRESENT, 1: Status.LATE, 2: Status.EXCUSED}),
             a_sheet(["A", "B", "C", "D"], {0: Status.PRESENT, 2: Status.PRESENT}),
@@ -287,13 +287,13 @@ class TestHistory:
         ]
 
     def test_nobody_is_low(self) -> None:
-        """Where everybody was there it says so; before the first session, too."""
+        """Full attendance and an empty history are stated."""
         sheet = a_sheet(["A"], {0: Status.PRESENT})
         assert "Nobody is below 75 %." in plain(history_texts(_, [(a_session(), [sheet])]))
         assert plain(history_texts(_, [])) == "No sessions yet."
 
     def test_a_year(self) -> None:
-        """A year of lessons is a few messages, and every lesson counts for the percentages."""
+        """A history of 400 lessons fits into three messages, and every lesson counts."""
         lessons = [(a_session(), [a_sheet(["A", "B"], {0: Status.PRESENT})]) for _lesson in range(400)]
         messages = history_texts(_, lessons)
         assert len(messages) <= 3

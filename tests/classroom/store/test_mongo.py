@@ -21,8 +21,9 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
-from classroom.composition import Lateness, health_part, open_when_there
+from classroom.composition import open_when_available
 from classroom.domain.sessions import CheckInStep, FaceCheck
+from classroom.health_report import LoopLag, health_part
 from classroom.store import Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
@@ -273,7 +274,7 @@ async def test_health(database: str) -> None:
         store = MongoStore(f"mongodb://127.0.0.1:{silent.getsockname()[1]}", database, Cipher(KEY), patience=8)
         opening = asyncio.create_task(store.open())
         await asyncio.wait({opening}, timeout=0.1)  # it is connecting
-        part = await health_part([], store, Lateness())
+        part = await health_part([], store, LoopLag())
         assert not opening.done()  # the report did not wait for the store's own time limit
         assert (part.failing, part.degraded) == ([], ["the classroom's store does not answer: see the log"])
         opening.cancel()
@@ -300,7 +301,7 @@ async def test_waited_for(database: str) -> None:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
     store = MongoStore(f"mongodb://127.0.0.1:{port}", database, Cipher(KEY), patience=0.3)
-    opening = asyncio.create_task(open_when_there(store, reports, every=0.1))
+    opening = asyncio.create_task(open_when_available(store, reports, every=0.1))
     async with asyncio.timeout(PATIENCE):
         while (await reports.report())["problems"] != ["the classroom waits for its store: see the log"]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The student's bot in a chat: few messages, other ways of typing, strange clients, crashes, a store that fails."""
+"""The student bot in a chat: number of messages, ways of typing, forged clients, crashes, a failing store."""
 
 import sqlite3
 from contextlib import closing
@@ -31,7 +31,7 @@ PLACE = {"latitude": ROOM[0], "longitude": ROOM[1]}
 
 @pytest.fixture
 def subject() -> str:
-    """Give a subject of letters that HTML and Markdown take for their own."""
+    """Give a subject with characters that are special in HTML and Markdown."""
     return SUBJECT
 
 
@@ -57,17 +57,17 @@ def student(code: str, telegram: Telegram) -> Student:
 
 
 def sent(telegram: Telegram, person: int) -> int:
-    """Return how many new messages the student's bot has sent a person, whatever became of them."""
+    """Return how many new messages the student bot has sent a person, also deleted ones."""
     calls = [call for call in telegram.get("/calls") if call.get("bot") == STUDENTS and call["status"] == 200]
     new = ("sendMessage", "sendPhoto", "sendDocument")
     return sum(call["method"] in new and str(call["params"]["chat_id"]) == str(person) for call in calls)
 
 
 class TestFewMessages:
-    """Never more than four messages a check-in, from the first to the mark."""
+    """At most four messages for each check-in."""
 
     def test_first_time(self, code: str, teacher: Teacher, telegram: Telegram) -> None:
-        """Whichever way code and ID come, the first check-in costs four messages at most, the LMS's word included."""
+        """However code and ID are sent, the first check-in takes four messages at most, with the LMS's confirmation."""
         students = [Student(telegram, 2001 + number) for number in range(len(WAYS))]
         for student, way in zip(students, WAYS, strict=True):
             for step in way:
@@ -88,7 +88,7 @@ class TestFewMessages:
             assert sum(message["from"] == "bot" for message in student.screen()) <= 4
 
     def test_second_time(self, student: Student, teacher: Teacher, telegram: Telegram, run: Run) -> None:
-        """An account that has its ID needs the code alone: three messages."""
+        """A linked account sends only the code, and gets three messages."""
         teacher.taps("Cancel Session")
         teacher.taps("Yes, Cancel It")
         teacher.says("/start")
@@ -104,7 +104,7 @@ class TestFewMessages:
 
 
 class TestTyped:
-    """Ways of typing."""
+    """Ways of typing code and ID."""
 
     @pytest.mark.parametrize(
         ("student_id", "typed"),
@@ -117,7 +117,7 @@ class TestTyped:
         ],
     )
     def test_both(self, student_id: str, typed: str, code: str, telegram: Telegram) -> None:
-        """ID and code are understood in either order, with any gap, with marks and digits in the ID."""
+        """ID and code are accepted in either order and with any separator; the ID may have any characters."""
         student = Student(telegram, 2001)
         student.says("/start")
         student.says(typed.format(a=code[:3], b=code[3:]))
@@ -126,7 +126,7 @@ class TestTyped:
         student.sees(student_id)
 
     def test_id_of_digits(self, code: str, telegram: Telegram) -> None:
-        """Where the ID is asked for, six digits are one."""
+        """Six digits are an ID where the ID is asked for."""
         student = Student(telegram, 2001)
         student.says(f"/start {code}")
         student.sees("student ID")
@@ -134,14 +134,14 @@ class TestTyped:
         student.sees("The code is right")
 
     def test_other_digits(self, code: str, telegram: Telegram) -> None:
-        """A code in another script's digits is the same code."""
+        """A code in the digits of another script is accepted."""
         student = Student(telegram, 2001)
         student.says("/start")
         student.says("S004 " + "".join(chr(0x0660 + int(digit)) for digit in code))
         student.sees("The code is right")
 
     def test_edited(self, code: str, telegram: Telegram) -> None:
-        """What is typed counts as it was sent: an edit to the right code is no try."""
+        """An edit of a wrong code to the right one is ignored."""
         student = Student(telegram, 2001)
         student.says("/start")
         number = student.says("S004 12345")
@@ -152,7 +152,7 @@ class TestTyped:
         assert student.counts("The code is right") == 0
 
     def test_the_id_comes_late(self, code: str, teacher: Teacher, telegram: Telegram) -> None:
-        """A code in time, by link, is good for an ID that comes after the end; the check-in counts as late."""
+        """A code opened in time is valid for an ID sent after the end, and the student is late."""
         student = Student(telegram, 2001)
         student.says(f"/start {code}")
         student.sees("student ID")
@@ -167,17 +167,17 @@ class TestTyped:
         late = Student(telegram, 2002)
         late.says(f"/start {code}")
         late.says("230145")
-        late.sees("do not fit together")
+        late.sees("don't match")
 
 
 class TestStrangers:
-    """What clients send that nobody asked for."""
+    """Messages that are no evidence, and forged taps."""
 
     @pytest.mark.parametrize(
         ("content", "said"),
         [
             ({"text": "43.25, 76.95"}, "A typed location does not count."),
-            ({"location": PLACE, "via_bot": True}, "by way of another bot does not count."),
+            ({"location": PLACE, "via_bot": True}, "sent through another bot does not count."),
             ({"location": PLACE | {"live_period": 900}, "forwarded": True}, "A forwarded location does not count."),
             ({"venue": {"location": PLACE, "title": "Hall"}}, "from the map's list does not count."),
             ({"text": "Share Location"}, "A computer can't share its location"),
@@ -186,27 +186,27 @@ class TestStrangers:
         ids=["typed", "inline", "forwarded live", "venue", "computer", "anything"],
     )
     def test_no_evidence(self, student: Student, teacher: Teacher, content: dict[str, Any], said: str) -> None:
-        """What is no evidence is refused with what to do, the check-in stays where it was, the right one counts."""
+        """A message that is no evidence is refused with a reason, and a real location still counts afterwards."""
         student.sends(**content)
         student.sees(said)
         student.shares()
         student.sees("has to confirm")
 
     def test_forged_buttons(self, student: Student, teacher: Teacher, telegram: Telegram, run: Run) -> None:
-        """A teacher's buttons, and none of ours, do nothing in the student's bot; each tap is answered."""
+        """The teacher bot's buttons and invented ones do nothing in the student bot; each tap is answered."""
         student.shares()
         student.sees("has to confirm")
-        session = teacher.sees("Wait for your word")["buttons"][0][0]["data"].split(":")[1]
+        session = teacher.sees("Waiting for you")["buttons"][0][0]["data"].split(":")[1]
         before = student.screen()
         number = next(message["message_id"] for message in before if message["from"] == "bot")
         for data in (f"all:{session}", f"ok:{session}:0", f"close:{session}", "lang:xx", "del:no", "in:1", "x" * 64):
             telegram.call("/tap", bot=STUDENTS, person=2001, message_id=number, button=data, forged=True)
         eventually("answers", lambda: not telegram.unanswered_taps())
         assert student.screen() == before
-        teacher.sees("Wait for your word: 1")
+        teacher.sees("Waiting for you: 1")
 
     def test_old_button(self, code: str, telegram: Telegram) -> None:
-        """A double tap on Check In, or one on a menu of before, is harmless and answered."""
+        """A double tap on Check In and a tap on an old menu are harmless and answered."""
         student = Student(telegram, 2001)
         student.says("/start")
         for _ in range(3):
@@ -219,7 +219,7 @@ class TestStrangers:
         assert not telegram.unanswered_taps()
 
     def test_names_in_reports(self, student: Student, teacher: Teacher, telegram: Telegram, run: Run) -> None:
-        """Names full of marks come through whole wherever they are shown; Telegram refuses nothing."""
+        """Names with special characters are shown unchanged everywhere, and Telegram refuses no message."""
         student.shares(70)
         student.sees("has to look")
         teacher.taps("Check One by One")
@@ -233,7 +233,7 @@ class TestLive:
     """Live locations."""
 
     def test_shared_before_the_code(self, code: str, telegram: Telegram) -> None:
-        """A live location that was shared before the code counts with its next movement after it."""
+        """A live location shared before the code counts with its next movement."""
         student = Student(telegram, 2001)
         student.says("/start")
         number = student.shares(5, live_period=900)
@@ -244,7 +244,7 @@ class TestLive:
         student.sees("has to confirm")
 
     def test_strict_has_no_button(self, run: Run, telegram: Telegram) -> None:
-        """Where only a live location counts there is no button that would send a pin, in practice neither."""
+        """With the strict policy no button offers to send a location that would not count, not even in practice."""
         run.starts(location_policy="strict")
         student = Student(telegram, 2001)
         student.says("/start")
@@ -252,7 +252,7 @@ class TestLive:
         student.sees("Share My Live Location")
         assert telegram.get("/chat", bot=STUDENTS, person=2001)["reply_keyboard"] is None
         student.shares()
-        student.sees("a live location is wanted")
+        student.sees("A live location is needed")
         student.taps("Practice")
         eventually("the question again", lambda: student.counts("nothing is marked") == 2)
         student.shares(live_period=900)
@@ -260,10 +260,10 @@ class TestLive:
 
 
 class TestTold:
-    """Every student is told, once, over crashes."""
+    """Notices after a crash."""
 
     def test_after_a_crash(self, student: Student, teacher: Teacher, run: Run, telegram: Telegram) -> None:
-        """A mark and a rejection that are on record, and of which nobody was told, are told at the next start, once."""
+        """A stored mark and a stored rejection whose notices were not sent are announced once after the next start."""
         other = Student(telegram, 2002)
         other.says(f"/start {teacher.code()}")
         other.says("S004")
@@ -295,20 +295,20 @@ class TestTold:
 
 
 class TestStoreFails:
-    """The store can't be written."""
+    """A store that can't be written."""
 
     def test_said_in_one_line(self, code: str, telegram: Telegram, run: Run) -> None:
-        """A store that can't be written is said in one line with a reference; the same once more does all of it."""
+        """The student gets one line with a reference, and the same message works once the store is back."""
         student = Student(telegram, 2001)
         student.says("/start")
         student.sees("takes your attendance")
         with closing(sqlite3.connect(run.folder / "classroom" / "store.sqlite3", isolation_level=None)) as writer:
             writer.execute("BEGIN IMMEDIATE")
             student.says(f"S004 {code}")
-            said = student.sees("That did not work.")["text"]
+            answer = student.sees("That did not work.")["text"]
             writer.execute("ROLLBACK")
-        assert "(reference " in said
-        assert "\n" not in said
+        assert "(reference " in answer
+        assert "\n" not in answer
         student.says(f"S004 {code}")
         student.sees("The code is right")
         student.shares()
@@ -316,10 +316,10 @@ class TestStoreFails:
 
 
 class TestOwn:
-    """A student's own screens."""
+    """A student's own data and language."""
 
     def test_deleted(self, student: Student, teacher: Teacher, telegram: Telegram, run: Run) -> None:
-        """After deletion nothing has the Telegram number; the marks stay; a second tap and a new start are harmless."""
+        """After deletion no table has the Telegram ID, the marks stay, and the bot can be used again."""
         student.shares()
         student.sees("has to confirm")
         teacher.taps("Confirm All (1)")
@@ -337,13 +337,13 @@ class TestOwn:
         student.sees("This account has no student ID yet")
 
     def test_guessing_after_deletion(self, code: str, telegram: Telegram, run: Run) -> None:
-        """Wrong tries outlive the deletion of one's data, by the hour that they are kept."""
+        """Deleting one's data does not reset the count of wrong codes."""
         wrong = "000000" if code != "000000" else "111111"
         student = Student(telegram, 2001)
         student.says("/start")
         for tries in range(1, 6):
             student.says(f"S004 {wrong}")
-            eventually("the answer", lambda: student.counts("do not fit together") == tries)  # noqa: B023
+            eventually("the answer", lambda: student.counts("don't match") == tries)  # noqa: B023
         student.says("/delete_me")
         student.taps("Yes, Delete")
         student.sees("Your data is deleted.")
@@ -351,7 +351,7 @@ class TestOwn:
         student.sees("Too many wrong codes")
 
     def test_language(self, code: str, telegram: Telegram) -> None:
-        """The language of Telegram is taken first, another one is chosen by a tap and stays."""
+        """A language chosen by a tap replaces Telegram's own."""
         student = Student(telegram, 2001)
         student.says("/start")
         student.says("/language")
@@ -363,7 +363,7 @@ class TestOwn:
 
     @pytest.mark.parametrize(("bot", "own"), [(STUDENTS, {"me", "delete_me"}), (TEACHERS, {"history"})])
     def test_commands(self, bot: str, own: set[str], code: str, telegram: Telegram) -> None:
-        """Telegram offers each bot's commands, in three languages."""
+        """Each bot's commands are registered with Telegram in three languages."""
         eventually("the commands", lambda: len(telegram.get("/commands", bot=bot)) == 3)
         for listed in telegram.get("/commands", bot=bot):
             assert {each["command"] for each in listed["commands"]} == own | {"start", "language", "cancel", "help"}

@@ -211,7 +211,7 @@ class TestWithout:
             student.agrees()
         student.taps("I Can't Do This" if agreed else "Without My Face")
         student.sees("Your teacher has to confirm")
-        teacher.sees("A. Student S001: without a face")
+        teacher.sees("A. Student S001: without a face check")
         teacher.taps("Confirm All (1)")
         teacher.taps("Yes, Confirm These (1)")
         student.sees("Attendance marked")
@@ -375,7 +375,7 @@ class TestUnclear:
         shown = telegram.http.get("/file", params={"bot": TEACHERS, "file_id": file}).content
         assert shown.startswith(b"\xff\xd8")
         assert len(shown) < 60_000
-        teacher.sees("A. Student S001: the face is not surely the same")
+        teacher.sees("A. Student S001: the face match is unclear")
         teacher.taps(button)
         challenged.sees(text)
         eventually("the pictures are gone", lambda: teacher.counts("Similarity:") == 0)
@@ -449,7 +449,7 @@ class TestTroubles:
         challenged.records()
         challenged.sees("Received.")
         challenged.says("/delete_me")
-        challenged.sees("What is kept of your face goes, too")
+        challenged.sees("What is kept of your face is deleted, too")
         challenged.taps("Yes, Delete")
         challenged.sees("Your data is deleted.")
         eventually("no video stays", lambda: not any("video_note" in m for m in challenged.screen()))

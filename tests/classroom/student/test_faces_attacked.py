@@ -57,8 +57,8 @@ class Scene:
         """Let the teacher unbind the first student's ID."""
         self.teacher.taps("Mark by Hand")
         self.teacher.taps("A. Student: absent")
-        self.teacher.taps("Free Telegram Account")
-        self.teacher.taps("Yes, Free It")
+        self.teacher.taps("Unlink Telegram")
+        self.teacher.taps("Yes, Unlink")
         eventually("it is free", lambda: not self.run.kept("SELECT 1 FROM bindings WHERE folded = 's001'"))
 
     def steps(self) -> dict[str, str]:
@@ -158,7 +158,7 @@ class TestDeleted:
         student.sees("No check-in waits for a video.")
         assert scene.steps() == {}
         student.says(f"S001 {scene.code}")
-        student.sees("do not fit together")
+        student.sees("don't match")
         scene.frees()
         student.says(f"S001 {scene.code}")
         eventually("the location is wanted", lambda: student.counts("The code is right") == 2)
@@ -274,7 +274,7 @@ class TestInBetween:
         other = Recording(scene.telegram, 2002)
         other.says("/start")
         other.says(f"S001 {scene.code}")
-        other.sees("do not fit together")
+        other.sees("don't match")
         scene.teacher.taps("Accept")
         student.sees("Attendance marked")
         scene.no_pictures()

@@ -1,4 +1,4 @@
-"""The student's bot: what counts, what does not, what is said, and who belongs to whom."""
+"""The student bot: codes, links between IDs and accounts, locations, and a student's own screens."""
 
 from typing import Any
 
@@ -19,34 +19,34 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def student(code: str, telegram: Telegram) -> Student:
-    """Give a student who has proven the code and is asked for the location."""
+    """Give a student who has sent the code and is asked for the location."""
     student = Student(telegram, 2001)
     student.enters("S001", code)
     return student
 
 
 class TestCode:
-    """ID and code."""
+    """Student ID and code."""
 
     def test_the_same_answer(self, code: str, telegram: Telegram) -> None:
-        """A wrong ID with the right code and a wrong code with a right ID get the same answer."""
+        """A wrong ID and a wrong code get the same answer."""
         wrong = "000000" if code != "000000" else "111111"
         answers = []
         for number, typed in enumerate((f"S999 {code}", f"S001 {wrong}")):
             student = Student(telegram, 2001 + number)
             student.says("/start")
             student.says(typed)
-            answers.append(student.sees("do not fit together")["text"])
+            answers.append(student.sees("don't match")["text"])
         assert answers[0] == answers[1]
 
     def test_lock(self, code: str, telegram: Telegram, clock: RunningClock) -> None:
-        """Five wrong codes lock the account, also for the right one; nobody else is locked by it."""
+        """Five wrong codes lock the account, even for the right code, and lock nobody else."""
         wrong = "000000" if code != "000000" else "111111"
         student = Student(telegram, 2001)
         student.says("/start")
         for tries in range(1, 6):
             student.says(f"S001 {wrong}")
-            eventually("the answer", lambda: student.counts("do not fit together") == tries)  # noqa: B023
+            eventually("the answer", lambda: student.counts("don't match") == tries)  # noqa: B023
         student.says(f"S001 {code}")
         student.sees("Too many wrong codes")
         classmate = Student(telegram, 2002)
@@ -55,14 +55,14 @@ class TestCode:
         classmate.sees("The code is right")
 
     def test_many_tries_on_one_id(self, code: str, telegram: Telegram, teacher: Teacher) -> None:
-        """After many wrong tries on an ID the one who has it right is the teacher's to look at, and not locked out."""
+        """After many wrong codes for an ID, a student with the right code goes to review and is not locked out."""
         wrong = "000000" if code != "000000" else "111111"
         for number in range(4):
             attacker = Student(telegram, 3001 + number)
             attacker.says("/start")
             for tries in range(1, 6):
                 attacker.says(f"S001 {wrong}")
-                eventually("the answer", lambda: attacker.counts("do not fit together") == tries)  # noqa: B023
+                eventually("the answer", lambda: attacker.counts("don't match") == tries)  # noqa: B023
         student = Student(telegram, 2001)
         student.says("/start")
         student.says(f"S001 {code}")
@@ -72,7 +72,7 @@ class TestCode:
         teacher.sees("many wrong codes on this ID")
 
     def test_no_code(self, teacher: Teacher, telegram: Telegram) -> None:
-        """What is no code is answered with what one looks like; a picture, with what is wanted."""
+        """A text that is not a code is answered with what a code looks like; coordinates are refused."""
         student = Student(telegram, 2001)
         student.says("/start")
         student.says("hello")
@@ -85,35 +85,35 @@ class TestBinding:
     """One Telegram account, one student ID."""
 
     def test_one_to_one(self, student: Student, code: str, telegram: Telegram) -> None:
-        """Neither a second account for the ID nor a second ID for the account; the answer tells nobody why."""
+        """An ID takes no second account and an account no second ID, and the answer does not say why."""
         second = Student(telegram, 2002)
         second.says("/start")
         second.says(f"S001 {code}")
-        second.sees("do not fit together")
+        second.sees("don't match")
         student.says(f"S002 {code}")
-        student.sees("do not fit together")
-        student.says(code)  # the own one, once more, is harmless
+        student.sees("don't match")
+        student.says(code)  # repeating the own check-in is harmless
         eventually("the answer", lambda: student.counts("The code is right") == 2)
 
     def test_deleted(self, student: Student, code: str, telegram: Telegram, teacher: Teacher) -> None:
-        """Deleting one's data lends neither ID nor account to anybody; a teacher can free them."""
+        """After deletion neither another account can take the ID nor the account another ID."""
         student.says("/delete_me")
         student.taps("Yes, Delete")
         student.sees("Your data is deleted.")
         friend = Student(telegram, 2002)
         friend.says("/start")
         friend.says(f"S001 {code}")
-        friend.sees("do not fit together")
+        friend.sees("don't match")
         student.says(f"S002 {code}")
-        student.sees("do not fit together")
+        student.sees("don't match")
 
     def test_freed_by_the_teacher(self, student: Student, code: str, telegram: Telegram, teacher: Teacher) -> None:
-        """A teacher frees the ID after a second question; then another account may take it."""
+        """After a teacher has unlinked an ID another account can use it."""
         teacher.taps("Mark by Hand")
         teacher.taps("A. Student: absent")
-        teacher.taps("Free Telegram Account")
-        teacher.taps("Yes, Free It")
-        eventually("it is freed", lambda: "Free Telegram Account" not in str(teacher.screen()[-1]))
+        teacher.taps("Unlink Telegram")
+        teacher.taps("Yes, Unlink")
+        eventually("it is unlinked", lambda: "Unlink" not in str(teacher.screen()[-1]))
         phone = Student(telegram, 2002)
         phone.says("/start")
         phone.says(f"S001 {code}")
@@ -121,7 +121,7 @@ class TestBinding:
 
 
 class TestPlace:
-    """Locations."""
+    """Locations of students."""
 
     @pytest.mark.parametrize(
         ("content", "said"),
@@ -135,20 +135,20 @@ class TestPlace:
         ids=["venue", "forwarded"],
     )
     def test_no_evidence(self, student: Student, content: dict[str, Any], said: str) -> None:
-        """What is no evidence is refused with the reason; the right one counts afterwards."""
+        """A venue and a forwarded location are refused with the reason; a real location counts afterwards."""
         student.sends(**content)
         student.sees(said)
         student.shares()
         student.sees("has to confirm")
 
     def test_stale(self, student: Student, clock: RunningClock) -> None:
-        """A location of another minute does not count."""
+        """A location older than a minute does not count."""
         clock.forward(65)
         student.shares()
-        student.sees("from another moment")
+        student.sees("out of date")
 
     def test_strict(self, run: Run, telegram: Telegram) -> None:
-        """By the strict policy a pin does not count and a live location does, also for the teacher's own place."""
+        """With the strict policy only a live location counts, also for the teacher."""
         run.starts(location_policy="strict")
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
@@ -157,7 +157,7 @@ class TestPlace:
         teacher.taps("Next")
         teacher.sees("live location")
         teacher.sends(location={"latitude": ROOM[0], "longitude": ROOM[1]})
-        eventually("the refusal", lambda: teacher.counts("a live location is wanted") >= 2)
+        eventually("the refusal", lambda: teacher.counts("A live location is needed") >= 2)
         teacher.sends(location={"latitude": ROOM[0], "longitude": ROOM[1], "live_period": 900})
         student = Student(telegram, 2001)
         student.says(f"/start {teacher.code()}")
@@ -167,7 +167,7 @@ class TestPlace:
         student.sees("has to confirm")
 
     def test_walks_in(self, student: Student) -> None:
-        """A live location from outside that moves into the class counts then; its movements cost no messages."""
+        """A live location counts once it moves into the class; other movements send no messages."""
         number = student.shares(400, live_period=900)
         student.sees("You are 400 m from the class")
         before = len(student.screen())
@@ -178,14 +178,14 @@ class TestPlace:
         assert len(student.screen()) == before + 1
 
     def test_without_a_code(self, teacher: Teacher, telegram: Telegram) -> None:
-        """A location without a code before it is told what comes first."""
+        """A location without a code is answered with what to do first."""
         student = Student(telegram, 2001)
         student.says("/start")
         student.shares()
         student.sees("Send the code first.")
 
     def test_grace(self, student: Student, teacher: Teacher, clock: RunningClock) -> None:
-        """A code entered in time may be finished after the end, and counts as late."""
+        """A check-in whose code came in time can be finished after the end, and counts as late."""
         teacher.taps("Close Now")
         teacher.sees("Closed at")
         student.shares()
@@ -219,7 +219,7 @@ class TestOwn:
         assert "Algebra: present" in text
 
     def test_marked_twice(self, student: Student, teacher: Teacher, code: str) -> None:
-        """Checking in again after the mark is harmless, and says so; the mark is told once."""
+        """A check-in after the mark is answered, and the mark is announced once."""
         student.shares()
         student.sees("has to confirm")
         teacher.taps("Confirm All (1)")

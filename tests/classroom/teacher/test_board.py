@@ -1,4 +1,4 @@
-"""The board of a session and what is behind its buttons: each tap twice, too late, or by somebody else."""
+"""The board of a session and its buttons: double taps, late taps, manual marks, cancelling."""
 
 import sqlite3
 from pathlib import Path
@@ -14,11 +14,11 @@ from tests.e2e.people import Telegram, eventually, labels
 pytestmark = pytest.mark.integration
 
 
-WAIT = "Wait for your word: 1"
+WAIT = "Waiting for you: 1"
 
 
 def comes(student: Student, code: str, student_id: str, metres: float | None = None) -> None:
-    """Let a student come so far."""
+    """Let a student send code and ID, and a location if ``metres`` is given."""
     student.says(f"/start {code}")
     student.sees("Now send me your student ID.")
     student.says(student_id)
@@ -29,28 +29,28 @@ def comes(student: Student, code: str, student_id: str, metres: float | None = N
 
 
 def key_of(teacher: Teacher) -> str:
-    """Return the id of the session on the board."""
+    """Return the ID of the session on the board."""
     board = teacher.sees("Missing: ")
     key: str = board["buttons"][0][0]["data"].split(":")[1]
     return key
 
 
 def data_of(teacher: Teacher, label: str) -> str:
-    """Return what a button on the board carries."""
+    """Return the data of a button on the board."""
     buttons = [button for row in teacher.sees("Missing: ")["buttons"] for button in row]
     data: str = next(button["data"] for button in buttons if button["text"] == label)
     return data
 
 
 def rows(folder: Path, query: str) -> list[Any]:
-    """Return what the store has."""
+    """Return the rows of a query on the store."""
     with sqlite3.connect(f"file:{folder / 'classroom' / 'store.sqlite3'}?mode=ro", uri=True) as database:
         database.row_factory = sqlite3.Row
         return database.execute(query).fetchall()
 
 
 def test_who_is_where(teacher: Teacher, code: str, telegram: Telegram, clock: RunningClock) -> None:
-    """The one message shows who is in, is being checked, has to be looked at, has failed and why, and is missing."""
+    """The board, one message, shows who is in, being checked, to be reviewed, failed and why, and missing."""
     board = teacher.sees("In: 0 of 3")["message_id"]
     people = [Student(telegram, 2001 + number) for number in range(3)]
     comes(people[0], code, "S001")
@@ -60,7 +60,7 @@ def test_who_is_where(teacher: Teacher, code: str, telegram: Telegram, clock: Ru
     comes(people[1], code, "S002", 80)
     teacher.sees("Look at these:\n- B. Student: just outside (80 m)")
     comes(people[2], code, "S003", 450)
-    teacher.sees("Not through:\n- C. Student: too far away (450 m)")
+    teacher.sees("Not completed:\n- C. Student: too far away (450 m)")
     teacher.taps("Confirm All (1)")
     shown = teacher.sees("In: 1 of 3")
     assert "Missing: 2" in shown["text"]
@@ -71,10 +71,10 @@ def test_who_is_where(teacher: Teacher, code: str, telegram: Telegram, clock: Ru
 
 
 class TestTwice:
-    """Taps that come twice, before the screen has changed."""
+    """Second taps, before the screen has changed."""
 
     def test_extend(self, teacher: Teacher, code: str) -> None:
-        """Extend extends once; the button that is drawn anew extends again."""
+        """A double tap on Extend extends once; the redrawn button extends again."""
         again = data_of(teacher, "Extend")
         teacher.taps("Extend")
         teacher.forges(again)
@@ -87,7 +87,7 @@ class TestTwice:
         eventually("more", lambda: int(teacher.sees(" s left")["text"].split(" s left")[0].split()[-1]) > 240)
 
     def test_close_and_reopen(self, teacher: Teacher, code: str, telegram: Telegram, tmp_path: Path) -> None:
-        """Close and Reopen do their work once; reopened, there is a new code, with its picture and the board below."""
+        """Double taps on Close Now and Reopen act once; a reopened session gets a new code, picture and board."""
         key = key_of(teacher)
         for _twice in range(2):
             teacher.forges(f"close:{key}")
@@ -106,7 +106,7 @@ class TestTwice:
         assert teacher.counts(" s left") == 1
 
     def test_confirm(self, teacher: Teacher, code: str, student: Student, tmp_path: Path) -> None:
-        """Confirm All, and Accept after it, mark once and tell once."""
+        """Repeated Confirm All, and Accept and Reject after it, mark once and send one notice."""
         comes(student, code, "S001", 5)
         teacher.sees(WAIT)
         key = key_of(teacher)
@@ -120,7 +120,7 @@ class TestTwice:
         assert student.counts("did not accept") == 0
 
     def test_mark(self, teacher: Teacher, code: str, tmp_path: Path) -> None:
-        """A mark by hand that is tapped twice is one change."""
+        """A double tap on a manual mark is one change."""
         key = key_of(teacher)
         for _twice in range(2):
             teacher.forges(f"mkn:{key}:1:l")
@@ -129,7 +129,7 @@ class TestTwice:
         teacher.sees("late: 1")
 
     def test_cancel(self, teacher: Teacher, code: str, tmp_path: Path) -> None:
-        """Cancelled twice is cancelled; no button of the session does anything afterwards."""
+        """After cancelling, no button of the session does anything."""
         key = key_of(teacher)
         teacher.forges(f"cancelled:{key}")
         for data in ("cancelled:{}", "reopen:{}", "all:{}", "hands:{}", "mkn:{}:0:p", "free:{}:0", "report:{}"):
@@ -144,8 +144,8 @@ class TestTwice:
 class TestCancel:
     """Cancelling a session."""
 
-    def test_students_hear(self, teacher: Teacher, code: str, telegram: Telegram) -> None:
-        """Who was waiting hears that it is cancelled."""
+    def test_students_are_told(self, teacher: Teacher, code: str, telegram: Telegram) -> None:
+        """A waiting student is told that the session is cancelled."""
         student = Student(telegram, 2001)
         comes(student, code, "S001", 5)
         teacher.taps("Cancel Session")
@@ -154,10 +154,10 @@ class TestCancel:
         teacher.sees("Cancelled.")
         assert "Yes, Cancel It" not in str(teacher.screen())
 
-    def test_killed_before_they_hear(
+    def test_killed_before_they_are_told(
         self, teacher: Teacher, code: str, student: Student, run: Run, tmp_path: Path
     ) -> None:
-        """Where the process ended between cancelling and telling, the next tap tells the students, once."""
+        """If the process was killed between cancelling and notifying, the next tap notifies the students once."""
         comes(student, code, "S001", 5)
         key = key_of(teacher)
         run.stops()
@@ -172,7 +172,7 @@ class TestCancel:
         assert student.counts("has cancelled") == 1
 
     def test_what_the_lms_has(self, lms_teacher: Teacher, lms: Lms, student: Student) -> None:
-        """Where the LMS has marks already the question says that they stay, and so they do."""
+        """Marks that the LMS already has stay there, and the question says so."""
         code = lms_teacher.opens("CS-1")
         comes(student, code, "S001", 5)
         lms_teacher.taps("Confirm All (1)")
@@ -186,7 +186,7 @@ class TestCancel:
         assert student.counts("Attendance marked") == 1
 
     def test_too_late(self, teacher: Teacher, code: str, clock: RunningClock) -> None:
-        """A session that has ended while the question stood there can't be cancelled any more."""
+        """A session that ended while the question was open can't be cancelled."""
         teacher.taps("Cancel Session")
         teacher.sees("Cancel the session?")
         clock.forward(121)
@@ -195,7 +195,7 @@ class TestCancel:
         teacher.sees("The session has ended already: it can't be cancelled.")
 
     def test_back(self, teacher: Teacher, code: str) -> None:
-        """Back leaves the session as it is."""
+        """Back leaves the session open."""
         teacher.taps("Cancel Session")
         teacher.sees("Cancel the session?")
         teacher.taps("Back")
@@ -204,10 +204,10 @@ class TestCancel:
 
 
 class TestByHand:
-    """Marking by hand."""
+    """Manual marks."""
 
     def test_every_status(self, teacher: Teacher, code: str, tmp_path: Path) -> None:
-        """Present, late, excused and absent again, with the reason and by whom, on record."""
+        """Every status can be set and changed, and is stored with the reason and the teacher."""
         teacher.taps("Mark by Hand")
         for name, status, reason in (
             ("A. Student", "Present", "no phone"),
@@ -234,7 +234,7 @@ class TestByHand:
         teacher.sees("Missing: 1")
 
     def test_search(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
-        """Among 300 students one is found by a part of the name or of the ID, and marked from there."""
+        """A student among 300 is found by a part of the name or ID, and marked."""
         rosters(tmp_path, {"CS-1": [(f"S{at:03}", f"Student {at:03} _*<&" + "\U0001f600") for at in range(300)]})
         run.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
@@ -258,7 +258,7 @@ class TestByHand:
         assert telegram.refused_calls() == []
 
     def test_same_names(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
-        """Two students of one name are told apart by their IDs."""
+        """Two students with the same name are shown with their IDs."""
         rosters(tmp_path, {"CS-1": [("S1", "A. Student"), ("S2", "A. Student")]})
         run.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
@@ -272,7 +272,7 @@ class TestByHand:
         assert [row["student_id"] for row in rows(tmp_path, "SELECT * FROM marks")] == ["S2"]
 
     def test_restart_before_the_reason(self, teacher: Teacher, code: str, run: Run, tmp_path: Path) -> None:
-        """A reason that is sent to the next process is that of the mark that was asked about."""
+        """A reason sent after a restart belongs to the mark that was asked about."""
         teacher.taps("Mark by Hand")
         teacher.taps("B. Student: absent")
         teacher.taps("Excused")
@@ -285,7 +285,7 @@ class TestByHand:
         ]
 
     def test_back_from_the_reason(self, teacher: Teacher, code: str, tmp_path: Path) -> None:
-        """After Back a text is no reason any more: it searches."""
+        """After Back a text is a search, not a reason."""
         teacher.taps("Mark by Hand")
         teacher.taps("B. Student: absent")
         teacher.taps("Excused")
@@ -297,7 +297,7 @@ class TestByHand:
         assert rows(tmp_path, "SELECT * FROM marks") == []
 
     def test_after_the_report(self, teacher: Teacher, code: str, clock: RunningClock, tmp_path: Path) -> None:
-        """Marked after the final report, it reaches the record, the board, and a report that is asked for."""
+        """A mark made after the final report is on the board and in a new report."""
         clock.forward(140)
         teacher.sees("(final)")
         teacher.taps("Mark by Hand")
@@ -309,11 +309,11 @@ class TestByHand:
         eventually("another report", lambda: "Present: 1" in teacher.sees("Report: Algebra")["text"])
 
 
-class TestFree:
-    """The Telegram account of a student."""
+class TestUnlink:
+    """Unlinking a student's Telegram account."""
 
     def test_on_record(self, teacher: Teacher, code: str, student: Student, tmp_path: Path) -> None:
-        """Set free, who did it and when is on record, and a second tap changes nothing."""
+        """Unlinking is stored once with the teacher, and a second tap changes nothing."""
         comes(student, code, "S001", 5)
         key = key_of(teacher)
         for _twice in range(2):
@@ -325,7 +325,7 @@ class TestFree:
 
 
 def test_signed_out(teacher: Teacher, code: str) -> None:
-    """A teacher who has signed out is told to sign in for the board's buttons; then they work again."""
+    """After signing out, the board's buttons ask the teacher to sign in, and work again afterwards."""
     key = key_of(teacher)
     teacher.forges("out")
     teacher.sees("You are signed out.")
@@ -339,7 +339,7 @@ def test_signed_out(teacher: Teacher, code: str) -> None:
 
 
 def test_lms_refuses(lms_teacher: Teacher, lms: Lms, student: Student) -> None:
-    """A refusal that is no duplicate comes to the teacher with its words; Try Again brings the marks there."""
+    """The teacher sees the LMS's refusal, and Try Again sends the marks."""
     code = lms_teacher.opens("CS-1")
     comes(student, code, "S001", 5)
     lms.tells("behaviour", calls=["create", "update"], status=403)

@@ -1,4 +1,4 @@
-"""Confirm All where faces are checked: nobody without a checked face is confirmed without being named."""
+"""Confirm All with a face engine: students without a checked face are confirmed only by name."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ ASKED = "Their faces were not checked."
 
 
 class Scene:
-    """A running class with a fake engine."""
+    """An open session with a fake face engine."""
 
     def __init__(self, folder: Path, telegram: Telegram, *batches: str) -> None:
         rosters(folder, ROSTER)
@@ -47,21 +47,21 @@ class Scene:
         return student
 
     def declines(self, number: int, student_id: str) -> Recording:
-        """Return a student who goes on without a face."""
+        """Return a student who declined the face check."""
         student = self.comes(number, student_id)
         student.taps("Without My Face")
         student.sees("Your teacher has to confirm")
         return student
 
     def steps(self) -> dict[str, str]:
-        """Return how far each check-in is."""
+        """Return the step of each check-in."""
         with closing(sqlite3.connect(self.folder / "classroom" / "store.sqlite3")) as connection:
             return dict(connection.execute("SELECT student_id, step FROM check_ins").fetchall())
 
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots in it."""
+    """Give a Telegram with both bots."""
     telegram = its_telegram(telegram_url)
     yield telegram
     telegram.http.close()
@@ -69,7 +69,7 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
 
 @pytest.fixture
 def scene(tmp_path: Path, telegram: Telegram) -> Iterator[Scene]:
-    """Give a class with an open session."""
+    """Give an open session of batch CS-1."""
     scene = Scene(tmp_path, telegram, "CS-1")
     yield scene
     scene.engine.goes_on.set()
@@ -77,7 +77,7 @@ def scene(tmp_path: Path, telegram: Telegram) -> Iterator[Scene]:
 
 
 def test_everybody_without_a_checked_face_is_named(scene: Scene) -> None:
-    """Who declined, has no ID photo, or met technical trouble: board and question name them all, with their IDs."""
+    """Board and question list everybody who declined, has no ID photo or had a technical failure, with IDs."""
     declined = scene.declines(2001, "S001")
     scene.photos.photos["S002"] = None
     without_photo = scene.comes(2002, "S002")
@@ -95,7 +95,7 @@ def test_everybody_without_a_checked_face_is_named(scene: Scene) -> None:
     troubled.sees("The check does not work at the moment.")
     scene.run.starts(face_engine="local")
     lines = [
-        "A. Student S001: without a face",
+        "A. Student S001: without a face check",
         "B. Student S002: no usable ID photo",
         "C. Student S003: the face could not be checked",
     ]
@@ -117,7 +117,7 @@ def test_everybody_without_a_checked_face_is_named(scene: Scene) -> None:
 
 
 def test_who_comes_after_the_question(scene: Scene) -> None:
-    """The question confirms those whom it names; whoever came since is asked about next, however often it is tapped."""
+    """The question confirms only the listed students; a student who came later is listed in the next question."""
     first = scene.declines(2001, "S001")
     scene.teacher.taps("Confirm All (1)")
     asked = scene.teacher.sees(ASKED)
@@ -137,7 +137,7 @@ def test_who_comes_after_the_question(scene: Scene) -> None:
 
 
 def test_back_confirms_nobody(scene: Scene) -> None:
-    """Back leaves everybody waiting, and a late tap on the question's button asks again."""
+    """Back confirms nobody, and neither does a late tap on the question's button."""
     scene.declines(2001, "S001")
     scene.teacher.taps("Confirm All (1)")
     yes = scene.teacher.sees(ASKED)["buttons"][0][0]["data"]
@@ -149,7 +149,7 @@ def test_back_confirms_nobody(scene: Scene) -> None:
 
 
 def test_many(tmp_path: Path, telegram: Telegram) -> None:
-    """Where more wait than one message can name, each question confirms its own part."""
+    """When more students wait than fit into a message, each question confirms its own part."""
     scene = Scene(tmp_path, telegram, "CS-2")
 
     async def all_wait(store: Store) -> None:
@@ -167,7 +167,7 @@ def test_many(tmp_path: Path, telegram: Telegram) -> None:
     asked = scene.teacher.sees(ASKED)
     assert "Student 019 T019" in asked["text"]
     assert "Student 020" not in asked["text"]
-    assert "Asked about next: 5 more." in asked["text"]
+    assert "The next question is about 5 more." in asked["text"]
     scene.teacher.taps("Yes, Confirm These (20)")
     scene.teacher.taps("Yes, Confirm These (5)")
     eventually("all are marked", lambda: list(scene.steps().values()) == ["done"] * MANY)
@@ -175,7 +175,7 @@ def test_many(tmp_path: Path, telegram: Telegram) -> None:
 
 
 def test_without_an_engine(tmp_path: Path, telegram: Telegram) -> None:
-    """With FACE_ENGINE=none Confirm All confirms at once: no face was ever asked for."""
+    """With FACE_ENGINE=none Confirm All confirms at once."""
     rosters(tmp_path, ROSTER)
     run = Run(tmp_path, telegram.url, RunningClock())
     run.starts()

@@ -1,4 +1,4 @@
-"""Opening a session: batches and subjects, the place, the code, and what goes wrong on the way."""
+"""Opening a session: subjects and batches, the place, the code, and failures."""
 
 import asyncio
 import sqlite3
@@ -19,7 +19,7 @@ from tests.e2e.people import Telegram, eventually, labels
 pytestmark = pytest.mark.integration
 
 
-LONG = "Group of the second year, faculty of everything & <nothing>_*' " * 3  # 189 characters, alike at the beginning
+LONG = "Group of the second year, faculty of everything & <nothing>_*' " * 3  # 189 characters
 
 
 def sessions(folder: Path) -> list[Any]:
@@ -44,10 +44,10 @@ def pictures(teacher: Teacher, telegram: Telegram) -> list[bytes]:
 
 
 class TestBatches:
-    """The choice."""
+    """Choosing subjects and batches."""
 
     def test_long_names(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
-        """Names of any length that begin alike are told apart, and the chosen ones alone are opened."""
+        """Long names with the same beginning are numbered, and only the chosen batches are opened."""
         batches = [f"{LONG}{letter}" for letter in "abc"]
         rosters(tmp_path, {batch: [(f"S{at}", f"Student {at}")] for at, batch in enumerate(batches)})
         run.starts()
@@ -70,7 +70,7 @@ class TestBatches:
         assert batches[2] in session["batches"]
 
     def test_double_tap(self, teacher: Teacher) -> None:
-        """A batch that is tapped twice before the screen has changed is chosen once; another tap takes it back."""
+        """A double tap chooses a batch once; a tap on the chosen batch removes it."""
         teacher.taps("Take Attendance")
         teacher.sees("Which batches?")
         teacher.forges("open:b:0")
@@ -81,7 +81,7 @@ class TestBatches:
         eventually("one", lambda: {"CS-1", "\u2713 CS-2"} <= set(labels(teacher.sees("Which batches?"))))
 
     def test_subjects(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
-        """With several subjects one is chosen first; Back leads to the subjects, and then to the menu."""
+        """With several subjects one is chosen first; Back leads to the subjects, then to the menu."""
         lines = ["batch,subject,student_id,name", "CS-1,Algebra|Physics,S001,A", "CS-2,Physics,S002,B"]
         (tmp_path / "rosters" / "students.csv").write_text("\n".join(lines), encoding="utf-8")
         run.starts()
@@ -101,7 +101,7 @@ class TestBatches:
         teacher.sees("Take attendance:")
 
     def test_fifty_batches(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
-        """What does not fit on one screen stands on further ones, and a choice stays when pages are turned."""
+        """Fifty batches are shown on pages, and a choice is kept when the page changes."""
         rosters(tmp_path, {f"G-{at:02}": [(f"S{at}", f"Student {at}")] for at in range(50)})
         run.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
@@ -119,7 +119,7 @@ class TestBatches:
         teacher.sees("In: 0 of 2")
 
     def test_kept_for_five_minutes(self, lms_teacher: Teacher, lms: Lms, clock: RunningClock) -> None:
-        """The LMS is asked for batches once in five minutes, and at Reload."""
+        """The LMS is asked for batches at most once in five minutes, and at Reload."""
         for asked, seconds in ((1, 0), (1, 250), (2, 60)):
             clock.forward(seconds)
             lms_teacher.says("/start")
@@ -131,7 +131,7 @@ class TestBatches:
         eventually("another call", lambda: calls(lms, "courses") == 3)
 
     def test_reload_reads_rosters(self, lms_teacher: Teacher, lms: Lms) -> None:
-        """A student who is new in the LMS is on the roster after Reload, and not before."""
+        """A student added in the LMS is on the roster after Reload, not before."""
         lms_teacher.opens("CS-1")
         lms_teacher.sees("In: 0 of 2")
         students = [{"id": f"S00{number}", "name": f"Student {number}", "email": ""} for number in (1, 2, 3)]
@@ -155,7 +155,7 @@ class TestBatches:
 
 @pytest.fixture
 def at_the_place(teacher: Teacher) -> Teacher:
-    """Give a teacher who is asked for the place."""
+    """Give a teacher who is asked for the location of the class."""
     teacher.taps("Take Attendance")
     teacher.taps("CS-1")
     teacher.sees("Next.\nCS-1")
@@ -168,18 +168,18 @@ class TestPlace:
     """The place of the class."""
 
     def test_accuracy(self, at_the_place: Teacher, tmp_path: Path) -> None:
-        """The place is kept with how exact it is."""
+        """The place is stored with its accuracy."""
         at_the_place.sends(location={"latitude": ROOM[0], "longitude": ROOM[1], "horizontal_accuracy": 12.5})
         at_the_place.sees("In: 0 of 3")
         (session,) = sessions(tmp_path)
         assert (session["latitude"], session["longitude"], session["accuracy"]) == (*ROOM, 12.5)
 
     def test_text(self, at_the_place: Teacher, tmp_path: Path) -> None:
-        """What a computer sends instead of a location, or what is typed, is answered with what to do."""
+        """A text instead of a location is answered with what to do."""
         at_the_place.says("Share Location")
-        at_the_place.sees("A text is no location.\nShare your location with the button below, from your phone")
+        at_the_place.sees("A text is not a location.\nShare your location with the button below, from your phone")
         at_the_place.says("43.25, 76.95")
-        eventually("the second answer", lambda: at_the_place.counts("A text is no location.") == 2)
+        eventually("the second answer", lambda: at_the_place.counts("A text is not a location.") == 2)
         assert not sessions(tmp_path)
         at_the_place.shares_place()
         at_the_place.sees("In: 0 of 3")
@@ -193,13 +193,13 @@ class TestPlace:
         ids=["venue", "forwarded"],
     )
     def test_no_evidence(self, at_the_place: Teacher, content: dict[str, Any], said: str, tmp_path: Path) -> None:
-        """What is no evidence of a student's place is none of the teacher's either."""
+        """A venue and a forwarded location are refused for teachers, too."""
         at_the_place.sends(**content)
         at_the_place.sees(said)
         assert not sessions(tmp_path)
 
     def test_twice(self, at_the_place: Teacher, tmp_path: Path) -> None:
-        """A location that is sent twice, and a live one that moves, open one session."""
+        """A location sent twice and a moving live location open one session."""
         live = at_the_place.sends(location={"latitude": ROOM[0], "longitude": ROOM[1], "live_period": 900})
         at_the_place.sends(location={"latitude": ROOM[0], "longitude": ROOM[1]})
         place = {"latitude": ROOM[0] + 0.001, "longitude": ROOM[1]}
@@ -209,7 +209,7 @@ class TestPlace:
         eventually("the board", lambda: at_the_place.counts("In: 0 of 3") == 1)
 
     def test_back(self, at_the_place: Teacher, tmp_path: Path) -> None:
-        """Back opens nothing, takes the location's button away, and a location after it is none."""
+        """After Back nothing is opened, also not by a location sent later."""
         at_the_place.taps("Back")
         at_the_place.sees("Nothing was opened.")
         at_the_place.sees("Take attendance:")
@@ -218,13 +218,13 @@ class TestPlace:
         assert not sessions(tmp_path)
 
     def test_over_a_restart(self, at_the_place: Teacher, run: Run) -> None:
-        """What was chosen is still known to the next process."""
+        """The choice survives a restart."""
         run.starts()
         at_the_place.shares_place()
         at_the_place.sees("In: 0 of 3")
 
     def test_rooms(self, teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:
-        """Of several saved rooms the tapped one counts, also when another came before it in the list meanwhile."""
+        """The tapped saved place counts, even when the list has changed since it was shown."""
         teacher.opens("CS-1")
         teacher.taps("Save This Place")
         teacher.sees("What is this place called?")
@@ -242,7 +242,7 @@ class TestPlace:
         assert [session["latitude"] for session in sessions(tmp_path)] == [ROOM[0], ROOM[0]]
 
     def test_lms_down(self, lms_teacher: Teacher, lms: Lms) -> None:
-        """Where the roster can't be read the location is asked for once more, and nothing has to be chosen again."""
+        """When the roster can't be read, only the location is asked for again; the choice is kept."""
         lms_teacher.taps("Take Attendance")
         lms_teacher.taps("CS-1")
         lms_teacher.taps("Next")
@@ -258,7 +258,7 @@ class TestCode:
     """The code and its picture."""
 
     def test_picture_and_link(self, teacher: Teacher, telegram: Telegram, student: Student) -> None:
-        """The picture is that of the link, which opens the student's bot with the code."""
+        """The QR picture holds the link that opens the student bot with the code."""
         code = teacher.opens("CS-1")
         assert len(code) == 6
         link = f"https://t.me/{STUDENTS}?start={code}"
@@ -269,7 +269,7 @@ class TestCode:
         student.sees("The code is right")
 
     def test_rotating_picture(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
-        """Where codes rotate the picture changes with them, in its place."""
+        """A rotating code's picture is replaced in the same message."""
         run.starts(otp_rotate_seconds=30)
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
@@ -283,7 +283,7 @@ class TestCode:
         )
 
     def test_extended_between_codes(self, run: Run, telegram: Telegram, clock: RunningClock) -> None:
-        """A session that is extended while its last code runs out has a code at any time."""
+        """A session extended while its last code runs out always has a code."""
         run.starts(otp_rotate_seconds=50)
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
@@ -296,7 +296,7 @@ class TestCode:
         eventually("a code", lambda: len(teacher.code()) == 6)
 
     def test_another_live_code(self, teacher: Teacher) -> None:
-        """Two sessions of one teacher have two codes and two boards."""
+        """Two open sessions of one teacher have two codes and two boards."""
         first = teacher.opens("CS-1")
         teacher.says("/start")
         second = teacher.opens("CS-2")
@@ -305,7 +305,7 @@ class TestCode:
 
 
 def test_another_day(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:
-    """A lesson is refused a second time on its day, in any order of batches, and opened on the next one."""
+    """A lesson can't be opened twice on a day, in any order of batches, but again on the next day."""
     teacher.opens("CS-2", "CS-1")
     teacher.saves_room("Hall")
     teacher.opens_in("Hall", "CS-1", "CS-2")
@@ -320,7 +320,7 @@ def test_another_day(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> N
 def test_killed_before_the_board(
     run: Run, teacher: Teacher, tmp_path: Path, clock: RunningClock, seconds: float
 ) -> None:
-    """A session that the last process opened and could not show is shown by the next one, once, also after its end."""
+    """A session whose process was killed before its board was sent is shown once, even if it has ended."""
     run.stops()
     now = clock.now()
     place, closes_at = Place(*ROOM), now + timedelta(seconds=110)
@@ -351,7 +351,7 @@ def test_killed_before_the_board(
 
 
 def test_next_twice(teacher: Teacher, tmp_path: Path) -> None:
-    """A second tap on Next, or on a batch that is no more shown, changes nothing of the choice."""
+    """A second tap on Next, or a tap on an outdated button, does not change the choice."""
     teacher.taps("Take Attendance")
     teacher.sees("Which batches?")
     for data in ("open:b:0", "open:next", "open:next", "open:b:1", "open:subjects"):
@@ -363,7 +363,7 @@ def test_next_twice(teacher: Teacher, tmp_path: Path) -> None:
 
 
 def test_made_up_buttons(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
-    """Numbers that stand for nothing, and unknown sessions, open and change nothing, and are answered."""
+    """Forged buttons with invalid numbers or unknown sessions change nothing and are answered."""
     key = "0" * 12
     plain = ("save", "board", "hands", "checks", "all", "again", "close", "cancelled", "reopen", "report")
     for datas in (
@@ -379,8 +379,8 @@ def test_made_up_buttons(teacher: Teacher, telegram: Telegram, tmp_path: Path) -
     assert teacher.counts("That did not work.") == 0
 
 
-def test_forget_a_room(teacher: Teacher) -> None:
-    """A saved place can be forgotten; the others stay, and open a session."""
+def test_delete_a_place(teacher: Teacher) -> None:
+    """A saved place can be deleted; the others stay and open a session."""
     teacher.opens("CS-1")
     for name in ("Room A", "Room B"):
         teacher.saves_room(name)
@@ -389,16 +389,16 @@ def test_forget_a_room(teacher: Teacher) -> None:
     teacher.taps("CS-2")
     teacher.sees("Next.\nCS-2")
     teacher.taps("Next")
-    teacher.taps("Forget a Place")
-    teacher.sees("Which place do I forget?")
+    teacher.taps("Delete a Place")
+    teacher.sees("Which place should be deleted?")
     teacher.taps("Room A")
-    eventually("one room", lambda: labels(teacher.sees("Where is the class?")) == ["Room B", "Forget a Place", "Back"])
+    eventually("one room", lambda: labels(teacher.sees("Where is the class?")) == ["Room B", "Delete a Place", "Back"])
     teacher.taps("Room B")
     teacher.sees("In: 0 of 1")
 
 
 def test_batch_without_students(lms_teacher: Teacher, lms: Lms) -> None:
-    """A batch in which nobody is opens nothing, alone or beside others; the teacher hears which it was."""
+    """A session with an empty batch is not opened, and the teacher is told which batch is empty."""
     lms.tells("batches", batch="CS-0", students=[])
     lms.tells("courses", email="teacher@example.org", batch="CS-0", subject="Algebra")
     lms_teacher.taps("Take Attendance")
@@ -407,13 +407,13 @@ def test_batch_without_students(lms_teacher: Teacher, lms: Lms) -> None:
         lms_teacher.sees(batch if batch == "CS-1" else f"Next.\n{batch}")
     lms_teacher.taps("Next")
     lms_teacher.shares_place()
-    lms_teacher.sees("There is no student in CS-0.")
+    lms_teacher.sees("There are no students in CS-0.")
     lms_teacher.says("/start")
     lms_teacher.opens("CS-1")
 
 
 def test_two_teachers_at_once(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
-    """Of two teachers who open one batch at the same moment one gets it, and the other hears who that was."""
+    """When two teachers open a batch at the same time, one gets it and the other is told who did."""
     other = Teacher(telegram, 7002, "+77010000002")
     other.signs_in()
     for each in (teacher, other):

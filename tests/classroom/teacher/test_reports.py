@@ -1,4 +1,4 @@
-"""What comes by time: the end, the provisional report and the final one, over restarts and failures; the history."""
+"""The end of a session, its provisional and final reports over restarts and failures, and the history."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 
 def files(teacher: Teacher, telegram: Telegram) -> dict[str, bytes]:
-    """Return the documents on the screen by their names."""
+    """Return the documents in the chat by their names."""
     found = {}
     for message in teacher.screen():
         if document := message.get("document"):
@@ -25,23 +25,23 @@ def files(teacher: Teacher, telegram: Telegram) -> dict[str, bytes]:
 
 
 def reports(teacher: Teacher) -> list[str]:
-    """Return the reports' first messages."""
+    """Return the first message of each report."""
     return [each["text"] for each in teacher.screen() if (each["text"] or "").startswith("Report: ")]
 
 
 def kinds(teacher: Teacher) -> list[str]:
-    """Return which reports have come."""
+    """Return the kinds of the reports in the chat."""
     return [text.splitlines()[0].rpartition("(")[2].rstrip(")") for text in reports(teacher)]
 
 
 def in_lms(folder: Path, batches: int) -> None:
-    """Wait until the LMS's files have so many batches; then nothing is open but what people have to do."""
+    """Wait until the LMS has confirmed this many batches; then only people can delay the final report."""
     query = "SELECT * FROM sheets WHERE acked_version = version"
-    eventually("the LMS's word", lambda: len(rows(folder, query)) == batches)
+    eventually("the LMS's confirmation", lambda: len(rows(folder, query)) == batches)
 
 
 def finishes(teacher: Teacher, clock: RunningClock) -> None:
-    """Let time pass until the final report is there: an ended session is looked at every five seconds."""
+    """Move the clock until the final report is there: an ended session is checked every five seconds."""
 
     def is_final() -> bool:
         clock.forward(6)
@@ -54,7 +54,7 @@ class TestReport:
     """The reports of a session."""
 
     def test_everything(self, teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
-        """15 seconds after the end it comes, not before: counts and lists, a picture, CSV and XLSX of everybody."""
+        """The report comes 15 seconds after the end: counts, lists, a picture, CSV and XLSX with all students."""
         code = teacher.opens("CS-1", "CS-2")
         people = [Student(telegram, 2001 + number) for number in range(2)]
         comes(people[0], code, "S001", 5)
@@ -66,12 +66,12 @@ class TestReport:
         teacher.settles()
         assert not reports(teacher)
         in_lms(tmp_path, 2)
-        clock.forward(95)  # also who has entered the code has no more time
+        clock.forward(95)  # past the grace period of check-ins with a valid code
         teacher.sees("(final)")
         text = reports(teacher)[0]
         for line in ("Present: 1", "Late: 0", "Absent: 3 of 4", "The LMS has everything.", "- A. Student"):
             assert line in text.splitlines()
-        assert "Not through\n- B. Student: too far away (700 m)" in text
+        assert "Not completed\n- B. Student: too far away (700 m)" in text
         found = eventually("the files", lambda: len(every := files(teacher, telegram)) == 2 and every)
         (csv_name, content), (xlsx_name, book) = found.items()
         assert csv_name.endswith("-final.csv")
@@ -90,7 +90,7 @@ class TestReport:
     def test_provisional_while_a_review_is_open(
         self, teacher: Teacher, telegram: Telegram, clock: RunningClock, student: Student
     ) -> None:
-        """While the teacher has still to look it is provisional; the final one comes with the decision."""
+        """While a review is open the report is provisional; the final one follows the decision."""
         code = teacher.opens("CS-1")
         comes(student, code, "S001", 80)
         clock.forward(140)
@@ -108,7 +108,7 @@ class TestReport:
     def test_provisional_while_somebody_has_time(
         self, teacher: Teacher, telegram: Telegram, clock: RunningClock, student: Student
     ) -> None:
-        """Who has entered the code in time has time for the rest, and the final report waits for that."""
+        """The final report waits for the grace period of a student whose code came in time."""
         code = teacher.opens("CS-1")
         clock.forward(110)
         comes(student, code, "S001")
@@ -119,7 +119,7 @@ class TestReport:
         assert "A. Student: no location yet" in reports(teacher)[-1]
 
     def test_300_students(self, run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
-        """With 300 students of difficult names every name arrives, in messages that Telegram takes."""
+        """All 300 difficult names are in the report once, in messages that Telegram accepts."""
         names = [f"{at:03} _*<b>&'`\U0001f600 " + "W" * 60 for at in range(300)]
         rosters(tmp_path, {"CS <1> & _*": [(f"S{at:03}", name) for at, name in enumerate(names)]}, "Algebra <&>")
         run.starts()
@@ -136,7 +136,7 @@ class TestReport:
         assert telegram.refused_calls() == []
 
     def test_again_after_reopening(self, teacher: Teacher, clock: RunningClock) -> None:
-        """A session that is reopened has its reports once more, after its new end."""
+        """A reopened session gets its reports again after its new end."""
         teacher.opens("CS-1")
         clock.forward(140)
         teacher.sees("(final)")
@@ -146,7 +146,7 @@ class TestReport:
         eventually("the second", lambda: kinds(teacher).count("final") == 2)
 
     def test_never_decided(self, teacher: Teacher, clock: RunningClock, student: Student) -> None:
-        """After twelve hours without a word of the teacher it is final: who waited is absent, and hears it."""
+        """After twelve hours without a decision the report is final; the waiting student is absent and is told."""
         code = teacher.opens("CS-1")
         comes(student, code, "S001", 5)
         clock.forward(140)
@@ -173,10 +173,10 @@ class TestReport:
 
 
 class TestRestarts:
-    """The process ends between the steps."""
+    """Restarts between the steps."""
 
     def test_between_end_and_report(self, teacher: Teacher, run: Run, clock: RunningClock) -> None:
-        """A report that was due while nothing ran comes with the next start, once."""
+        """A report that was due while the process was stopped is sent once after the start."""
         teacher.opens("CS-1")
         run.stops()
         clock.forward(200)
@@ -184,12 +184,15 @@ class TestRestarts:
         finishes(teacher, clock)
         run.starts()
         teacher.settles()
-        assert kinds(teacher) in (["final"], ["provisional", "final"])  # by whether the LMS has it at the first look
+        assert kinds(teacher) in (
+            ["final"],
+            ["provisional", "final"],
+        )  # by whether the LMS has confirmed by then
 
     def test_between_the_two(
         self, teacher: Teacher, run: Run, clock: RunningClock, student: Student, telegram: Telegram
     ) -> None:
-        """After the provisional report a restart repeats nothing, and the final one comes when all is decided."""
+        """A restart after the provisional report repeats nothing; the final report follows the decision."""
         code = teacher.opens("CS-1")
         comes(student, code, "S001", 5)
         clock.forward(140)
@@ -207,7 +210,7 @@ class TestRestarts:
     def test_telegram_away(
         self, teacher: Teacher, run: Run, clock: RunningClock, telegram: Telegram, tmp_path: Path
     ) -> None:
-        """While Telegram does not take messages the report waits, also over a restart, and comes as a whole."""
+        """A report queued while Telegram fails survives a restart and arrives complete."""
         teacher.opens("CS-1")
         for method in ("sendMessage", "sendPhoto", "sendDocument"):
             telegram.call("/faults", method=method, kind="502", bot=TEACHERS, times=None)
@@ -223,7 +226,7 @@ class TestRestarts:
 def test_files_that_cannot_be_written(
     teacher: Teacher, clock: RunningClock, telegram: Telegram, tmp_path: Path, student: Student
 ) -> None:
-    """Where the disk refuses a report's files it is tried again; other classes go on meanwhile, and it comes once."""
+    """A report whose files can't be written is retried and sent once; other sessions go on."""
     folder = tmp_path / "classroom" / "reports"
     folder.write_text("in the way")
     teacher.opens("CS-1")
@@ -234,7 +237,7 @@ def test_files_that_cannot_be_written(
     teacher.says("/start")
     code = teacher.opens("CS-2")
     comes(student, code, "S101", 5)
-    teacher.sees("Wait for your word: 1")
+    teacher.sees("Waiting for you: 1")
     assert not reports(teacher)
     folder.unlink()
     eventually("the files", lambda: len(files(teacher, telegram)) == 2)
@@ -242,7 +245,7 @@ def test_files_that_cannot_be_written(
 
 
 def test_history(run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
-    """/history has the lessons' percentages and who is below the threshold; a cancelled lesson is not in it."""
+    """/history has percentages and the students below the threshold, without cancelled lessons."""
     run.starts()
     teacher = Teacher(telegram, 7001, "+77010000001")
     teacher.signs_in()
@@ -281,7 +284,7 @@ def test_history(run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Pa
 
 
 def test_cleaned(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:
-    """What is over its term is deleted, five minutes later at most: sessions with their rosters."""
+    """Sessions older than the retention time are deleted with their rosters within five minutes."""
     teacher.opens("CS-1")
     clock.forward(140)
     finishes(teacher, clock)
@@ -291,7 +294,7 @@ def test_cleaned(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:
 
 
 def test_commands(teacher: Teacher, telegram: Telegram) -> None:
-    """The menu of commands is there in each language, for both bots."""
+    """Both bots register their commands in each language."""
     for bot, wanted in ((TEACHERS, "history"), ("students_test_bot", "me")):
         shown = eventually("the commands", lambda: telegram.get("/commands", bot=bot))  # noqa: B023
         assert wanted in str(shown)
@@ -299,7 +302,7 @@ def test_commands(teacher: Teacher, telegram: Telegram) -> None:
 
 
 def test_help_and_cancel(teacher: Teacher) -> None:
-    """/help says how a class goes, /cancel ends a conversation, and an unknown text leads to the menu."""
+    """/help explains the bot, /cancel ends a conversation, and an unknown text leads to the menu."""
     teacher.says("/help")
     teacher.sees("Students send the code to @students_test_bot")
     teacher.taps("Take Attendance")
@@ -311,7 +314,7 @@ def test_help_and_cancel(teacher: Teacher) -> None:
 
 
 def test_asked_twice(teacher: Teacher, clock: RunningClock) -> None:
-    """Two taps on Send Report are one report; a later tap is another one."""
+    """A double tap on Send Report sends one report; a later tap sends another."""
     teacher.opens("CS-1")
     clock.forward(140)
     finishes(teacher, clock)
@@ -327,7 +330,7 @@ def test_asked_twice(teacher: Teacher, clock: RunningClock) -> None:
 
 
 def test_board_below_the_report(teacher: Teacher, clock: RunningClock, student: Student) -> None:
-    """Where somebody waits for the teacher's word after the end, the board stands below the report that says so."""
+    """If check-ins wait for the teacher after the end, the board is sent below the report."""
     code = teacher.opens("CS-1")
     comes(student, code, "S001", 80)
     clock.forward(140)

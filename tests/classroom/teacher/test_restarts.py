@@ -1,4 +1,4 @@
-"""A class in which the process is ended and started anew after every single step."""
+"""A class with a restart of the process after every step."""
 
 import csv
 from pathlib import Path
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 
 def marks(folder: Path) -> dict[str, tuple[str, str]]:
-    """Return what the LMS's files say of each student: status and remark."""
+    """Return each student's status and remark in the LMS's files."""
     found = {}
     for file in (folder / "rosters" / "marks").glob("*.csv"):
         for row in csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()):
@@ -21,7 +21,7 @@ def marks(folder: Path) -> dict[str, tuple[str, str]]:
 
 
 def test_after_every_step(run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
-    """Nothing that was chosen, opened, decided or asked is lost, and nothing is said or done twice."""
+    """No choice, session, decision or question is lost, and nothing is sent or done twice."""
     run.starts()
     teacher, student = Teacher(telegram, 7001, "+77010000001"), Student(telegram, 2001)
     teacher.says("/start")

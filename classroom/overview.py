@@ -1,4 +1,4 @@
-"""A session with all that stands in its sheets and check-ins: what board, lists and reports are drawn from."""
+"""The overview of a session from which the board, the lists and the reports are made."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,17 +13,16 @@ from telegram_app.lines import bold, short
 
 
 @dataclass
-class Counted:
-    """A session with what stands in its sheets and check-ins."""
+class SessionOverview:
+    """A session with its sheets and check-ins, and the students sorted by status."""
 
     session: Session
     sheets: list[Sheet]
     check_ins: list[CheckIn]
-    marked: dict[Status, list[str]] = field(default_factory=dict)  # names by status; absent ones apart
+    marked: dict[Status, list[str]] = field(default_factory=dict)  # names by status, without absent
     missing: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Sort the students by what they are."""
         for sheet in self.sheets:
             for student in sheet.roster:
                 status = sheet.status_of(student.student_id)
@@ -32,26 +31,26 @@ class Counted:
 
     @property
     def students(self) -> int:
-        """How many are on the rosters."""
+        """The number of students on the rosters."""
         return sum(len(sheet.roster) for sheet in self.sheets)
 
     @property
     def roster(self) -> list[Enrolled]:
-        """All students in one order, by which buttons name them; rosters don't change."""
+        """All students in a fixed order: buttons carry positions in it, and rosters don't change."""
         return [student for sheet in self.sheets for student in sheet.roster]
 
     @property
     def is_in_lms(self) -> bool:
-        """Whether the LMS has confirmed every sheet as it stands."""
+        """Whether the LMS has confirmed the newest version of every sheet."""
         return all(sheet.acked_version >= sheet.version for sheet in self.sheets)
 
     def waiting(self, *steps: CheckInStep) -> list[CheckIn]:
-        """Return the check-ins that are at one of these steps, of students without a mark."""
+        """Return the check-ins at one of these steps whose students have no mark."""
         marked = {student_id for sheet in self.sheets for student_id in sheet.marks}
         return [each for each in self.check_ins if each.step in steps and each.student_id not in marked]
 
     def name(self, student_id: str) -> str:
-        """Return a student's name, or the ID where the roster has none."""
+        """Return a student's name, or the ID where the roster has no name."""
         return self._names.get(student_id) or student_id
 
     @cached_property
@@ -60,31 +59,33 @@ class Counted:
 
 
 def title(session: Session) -> str:
-    """Return which session a screen is about; HTML."""
+    """Return the heading of a session's screens; HTML."""
     return f"{bold(short(session.subject, 200))}: {short(', '.join(session.batches), 600)}"
 
 
-def refused_lines(_: Texts, found: Counted) -> list[str]:
-    """Return which batches the LMS does not take, in its own words, and what to do; HTML."""
+def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
+    """Return which batches the LMS refuses, its reasons, and what to do; HTML."""
     lines = [
         _("The LMS does not take {batch}; it says: \u201c{why}\u201d").format(
             batch=short(sheet.batch, 200), why=short(sheet.refused, 200)
         )
-        for sheet in found.sheets
+        for sheet in overview.sheets
         if sheet.refused
     ]
     if lines:
-        lines.append(_("The marks are kept here. Speak to whoever runs the LMS, then press Try Again."))
+        text = _("The marks are kept here. Speak to whoever runs the LMS, then press {button}.")
+        lines.append(text.format(button=_("Try Again")))
     return lines
 
 
-async def counted(room: Classroom, session: Session) -> Counted:
-    """Read what there is of a session."""
-    return Counted(session, await room.store.sheets(session.id), await room.store.check_ins(session.id))
+async def read_overview(classroom: Classroom, session: Session) -> SessionOverview:
+    """Read a session's sheets and check-ins from the store."""
+    store = classroom.store
+    return SessionOverview(session, await store.sheets(session.id), await store.check_ins(session.id))
 
 
 def note_text(_: Texts, check_in: CheckIn) -> str:
-    """Return why a check-in is not simply in."""
+    """Return why a check-in is not marked yet, or what is unusual about it."""
     distance = f" ({round(check_in.distance)} m)" if check_in.distance is not None else ""
     notes = {
         policy.JUST_OUTSIDE: _("just outside"),
@@ -94,12 +95,12 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         codes.CLAIMED_TWICE: _("claimed by two Telegram accounts"),
     }
     in_person = {
-        faces.NO_FACE: _("without a face"),
+        faces.NO_FACE: _("without a face check"),
         faces.NO_PHOTO: _("no usable ID photo"),
         faces.TECHNICAL: _("the face could not be checked"),
     }
     if check_in.note == faces.FACE:
-        return _("face not matched") if check_in.step is CheckInStep.REJECTED else _("the face is not surely the same")
+        return _("face not matched") if check_in.step is CheckInStep.REJECTED else _("the face match is unclear")
     if check_in.step is CheckInStep.REJECTED:
         return _("not accepted")
     if check_in.step is CheckInStep.CONFIRM and check_in.note in in_person:

@@ -1,12 +1,12 @@
-"""The teacher's own hand: marks with a reason, the word on check-ins that wait for it, accounts set free."""
+"""Manual marks with a reason, decisions on waiting check-ins, and unlinking of Telegram accounts."""
 
 import logging
 import zlib
 from collections.abc import Sequence
 
 from classroom.check_in.check_ins import CheckIns
-from classroom.counted import Counted, counted, note_text, title
 from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Status
+from classroom.overview import SessionOverview, note_text, read_overview, title
 from classroom.services import Classroom
 from classroom.student.texts import status_word
 from telegram_app.lines import short
@@ -14,42 +14,41 @@ from telegram_app.outbox import Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
 
-LIST, REASON, UNCHECKED = "hand list", "reason", "unchecked"  # steps' names
+LIST, REASON, UNCHECKED = "hand list", "reason", "unchecked"  # names of conversation steps
 SCREEN = "hand"  # the slot of the lists
 ON_A_PAGE, CHECKS_ON_A_PAGE = 10, 4
-UNCHECKED_AT_ONCE = 20  # named in one question, and confirmed by it: one message holds so many
+UNCHECKED_AT_ONCE = 20  # listed in one question: more would not fit into one message
 LONGEST_REASON, LONGEST_QUERY = 200, 60
 LETTERS = {"p": Status.PRESENT, "l": Status.LATE, "e": Status.EXCUSED, "a": Status.ABSENT}
 
 
-class HandMarks:
-    """Lists of students, one card each, and what a teacher does there."""
+class ManualMarks:
+    """The lists of students and of waiting check-ins, and a teacher's actions in them."""
 
-    def __init__(self, room: Classroom, check_ins: CheckIns) -> None:
-        """Take what the bots work with, and the check-ins."""
-        self._room = room
-        self._side = room.teacher
+    def __init__(self, classroom: Classroom, check_ins: CheckIns) -> None:
+        self._classroom = classroom
+        self._side = classroom.teacher
         self._check_ins = check_ins
 
     async def show_list(self, session: Session, page: int, *, query: str | None = None, anew: bool = False) -> None:
-        """Show the students of a session, with what each is; ``query``: those whose name or ID has this in it.
+        """Show the students of a session with their statuses; ``query``: only those whose name or ID contains it.
 
-        Without one it is the query of before, which the step keeps.
+        None repeats the previous query, which the conversation step holds.
         """
-        _, found = self._side.texts(session.teacher), await counted(self._room, session)
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         query = await self._query(session) if query is None else " ".join(query.split())[:LONGEST_QUERY]
-        await self._room.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
+        await self._classroom.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
         wanted = query.casefold()
         students = [
             (at, each)
-            for at, each in enumerate(found.roster)
+            for at, each in enumerate(overview.roster)
             if wanted in each.name.casefold() or wanted in each.student_id.casefold()
         ]
         page = max(0, min(page, (len(students) - 1) // ON_A_PAGE))
         shown = students[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
         labels = _labels([student for _at, student in shown], 40)
         keyboard: Keyboard = [
-            [Button(f"{label}: {status_word(_, self._status(found, student))}", f"st:{session.id}:{at}")]
+            [Button(f"{label}: {status_word(_, self._status(overview, student))}", f"st:{session.id}:{at}")]
             for (at, student), label in zip(shown, labels, strict=True)
         ]
         keyboard += _turns(_("Previous"), _("More"), f"hand:{session.id}", page, len(students), ON_A_PAGE)
@@ -68,16 +67,16 @@ class HandMarks:
         return str(step.data.get("query", ""))
 
     async def show_student(self, session: Session, at: int) -> None:
-        """Show one student, and what can be done."""
-        _, found = self._side.texts(session.teacher), await counted(self._room, session)
-        if at >= len(found.roster):
+        """Show one student, with the buttons for marking and unlinking."""
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
+        if at >= len(overview.roster):
             return
         query = await self._query(session)
-        await self._room.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
-        student = found.roster[at]
-        status = self._status(found, student)
+        await self._classroom.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
+        student = overview.roster[at]
+        status = self._status(overview, student)
         lines = [f"<b>{short(student.name, 200)}</b> {short(student.student_id, 64)}", short(student.batch, 500)]
-        mark = next((s.marks[student.student_id] for s in found.sheets if student.student_id in s.marks), None)
+        mark = next((s.marks[student.student_id] for s in overview.sheets if student.student_id in s.marks), None)
         lines.append(_("Status: {status}").format(status=status_word(_, status)))
         if mark is not None and mark.reason:
             lines.append(short(mark.reason, 300))
@@ -88,16 +87,16 @@ class HandMarks:
             if each is not status
         ]
         keyboard: Keyboard = [buttons[:2], buttons[2:]]
-        if await self._room.store.is_taken(student.student_id):
-            keyboard.append([Button(_("Free Telegram Account"), f"free:{key}")])
+        if await self._classroom.store.is_taken(student.student_id):
+            keyboard.append([Button(_("Unlink Telegram"), f"free:{key}")])
         keyboard.append([Button(_("Back"), f"hand:{session.id}:{at // ON_A_PAGE}")])
         await self._show(session.teacher, "\n".join(lines), keyboard)
 
     async def ask_reason(self, session: Session, at: int, letter: str) -> None:
-        """Ask why; "No Reason" is one, too."""
+        """Ask for the reason of a mark."""
         _ = self._side.texts(session.teacher)
         data = {"session": session.id, "student": at, "status": letter, "query": await self._query(session)}
-        await self._room.set_step(self._side, session.teacher, REASON, data)
+        await self._classroom.set_step(self._side, session.teacher, REASON, data)
         text = _("{status}: send the reason in one line, it is kept on record.").format(
             status=status_word(_, LETTERS[letter]).capitalize()
         )
@@ -107,8 +106,8 @@ class HandMarks:
         await self._show(session.teacher, text, keyboard)
 
     async def mark(self, session: Session, at: int, letter: str, reason: str, *, typed: bool = False) -> None:
-        """Write the teacher's mark, and go back to the list; below, where the reason was typed."""
-        students = (await counted(self._room, session)).roster
+        """Store the teacher's mark, and show the list again; as a new message where the reason was typed."""
+        students = (await read_overview(self._classroom, session)).roster
         if at < len(students) and letter in LETTERS:
             student = students[at]
             reason = " ".join(reason.split())[:LONGEST_REASON]
@@ -116,39 +115,40 @@ class HandMarks:
         page = 0 if await self._query(session) else at // ON_A_PAGE
         await self.show_list(session, page, anew=typed)
 
-    async def ask_free(self, session: Session, at: int) -> None:
-        """Ask once more: it lets another account take the student's ID."""
+    async def ask_unlink(self, session: Session, at: int) -> None:
+        """Ask for confirmation: afterwards another account can link the student's ID."""
         _ = self._side.texts(session.teacher)
-        text = _("Free the student's ID from the Telegram account that it belongs to? The next check-in binds it anew.")
-        keyboard = [[Button(_("Yes, Free It"), f"freed:{session.id}:{at}"), Button(_("Back"), f"st:{session.id}:{at}")]]
+        text = _("Unlink the student's ID from the Telegram account? The next check-in links it again.")
+        keyboard = [[Button(_("Yes, Unlink"), f"freed:{session.id}:{at}"), Button(_("Back"), f"st:{session.id}:{at}")]]
         await self._show(session.teacher, text, keyboard)
 
-    async def free(self, session: Session, at: int) -> CheckIn | None:
-        """Undo the binding of a student's ID to a Telegram account, on record; return the check-in as it was."""
-        students, undone = (await counted(self._room, session)).roster, None
+    async def unlink(self, session: Session, at: int) -> CheckIn | None:
+        """Unlink a student's ID from its Telegram account, on record; return the check-in if it was not done."""
+        students, undone = (await read_overview(self._classroom, session)).roster, None
         if at < len(students):
-            undone = await self._room.store.check_in(session.id, students[at].student_id)
+            undone = await self._classroom.store.check_in(session.id, students[at].student_id)
             if not await self._check_ins.unbind(session, students[at].student_id):
                 undone = None
         await self.show_student(session, at)
         return undone if undone is not None and undone.step is not CheckInStep.DONE else None
 
-    # check-ins that wait for a word
+    # check-ins that wait for the teacher
 
     async def show_checks(self, session: Session, page: int, *, anew: bool = False) -> None:
         """Show the check-ins that wait for the teacher, each with Accept and Reject."""
-        _, found = self._side.texts(session.teacher), await counted(self._room, session)
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         waiting = sorted(
-            found.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW), key=lambda each: each.step is not CheckInStep.REVIEW
+            overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW),
+            key=lambda each: each.step is not CheckInStep.REVIEW,
         )
         page = max(0, min(page, (len(waiting) - 1) // CHECKS_ON_A_PAGE))
         shown = waiting[page * CHECKS_ON_A_PAGE : (page + 1) * CHECKS_ON_A_PAGE]
-        order = {student.student_id: at for at, student in enumerate(found.roster)}
-        lines = [title(session), _("Are they in class?") if shown else _("Nobody waits for your word.")]
+        order = {student.student_id: at for at, student in enumerate(overview.roster)}
+        lines = [title(session), _("Are they in class?") if shown else _("Nobody is waiting for you.")]
         keyboard: Keyboard = []
-        labels = _labels([found.roster[order[each.student_id]] for each in shown], 25)
+        labels = _labels([overview.roster[order[each.student_id]] for each in shown], 25)
         for check_in, label in zip(shown, labels, strict=True):
-            name = found.name(check_in.student_id)
+            name = overview.name(check_in.student_id)
             lines.append(f"<b>{short(name, 100)}</b> {short(check_in.student_id, 64)}: {note_text(_, check_in)}")
             key = f"{session.id}:{order[check_in.student_id]}"
             keyboard.append(
@@ -162,42 +162,44 @@ class HandMarks:
         await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
 
     async def decide(self, session: Session, at: int, *, accept: bool) -> list[CheckIn]:
-        """Carry out the word on one check-in; return it where there was something to decide."""
-        students = (await counted(self._room, session)).roster
+        """Accept or reject one check-in; return it if it was waiting."""
+        students = (await read_overview(self._classroom, session)).roster
         if at >= len(students):
             return []
         return await self._check_ins.decide(session, {students[at].student_id}, accept=accept)
 
     async def confirm_all(self, session: Session) -> list[CheckIn]:
-        """Accept everybody who waits and needs no closer look; with a face engine, only ask.
+        """Accept all check-ins that need no review; with a face engine, only ask.
 
-        An engine's match is marked at once, so whoever waits then has no checked face and is confirmed by name.
+        A face match is marked at once, so those who wait have no checked face and are confirmed by name.
         """
-        found = await counted(self._room, session)
-        if self._room.settings.face_engine != "none":
-            await self._ask_unchecked(session, found, anew=True)
+        overview = await read_overview(self._classroom, session)
+        if self._classroom.settings.face_engine != "none":
+            await self._ask_unchecked(session, overview, anew=True)
             return []
-        waiting = {each.student_id for each in found.waiting(CheckInStep.CONFIRM)}
+        waiting = {each.student_id for each in overview.waiting(CheckInStep.CONFIRM)}
         return await self._check_ins.decide(session, waiting, accept=True)
 
-    async def _ask_unchecked(self, session: Session, found: Counted, *, anew: bool = False) -> None:
-        """List those who wait without a checked face, by name and ID, and ask whether to confirm these."""
+    async def _ask_unchecked(self, session: Session, overview: SessionOverview, *, anew: bool = False) -> None:
+        """List the students without a checked face by name and ID, and ask whether to confirm them."""
         _ = self._side.texts(session.teacher)
-        order = {student.student_id: at for at, student in enumerate(found.roster)}
-        waiting = sorted(found.waiting(CheckInStep.CONFIRM), key=lambda each: order[each.student_id])
+        order = {student.student_id: at for at, student in enumerate(overview.roster)}
+        waiting = sorted(overview.waiting(CheckInStep.CONFIRM), key=lambda each: order[each.student_id])
         shown = waiting[:UNCHECKED_AT_ONCE]
         if not shown:
             if not anew:
                 await self.done(session)
             return
         named = [each.student_id for each in shown]
-        await self._room.set_step(self._side, session.teacher, UNCHECKED, {"session": session.id, "students": named})
+        await self._classroom.set_step(
+            self._side, session.teacher, UNCHECKED, {"session": session.id, "students": named}
+        )
         lines = [title(session), _("Their faces were not checked. Confirm only those whom you see in class:")]
         for each in shown:
-            name = short(found.name(each.student_id), 50)
+            name = short(overview.name(each.student_id), 50)
             lines.append(f"- <b>{name}</b> {short(each.student_id, 64)}: {note_text(_, each)}")
         if len(waiting) > len(shown):
-            lines.append(_("Asked about next: {number} more.").format(number=len(waiting) - len(shown)))
+            lines.append(_("The next question is about {number} more.").format(number=len(waiting) - len(shown)))
         yes = _("Yes, Confirm These ({number})").format(number=len(shown))
         keyboard = [
             [Button(yes, f"confirmed:{session.id}:{_fingerprint(named)}")],
@@ -206,41 +208,41 @@ class HandMarks:
         await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
 
     async def confirm_unchecked(self, session: Session, fingerprint: int) -> list[CheckIn]:
-        """Accept those whom a question has named, and ask about the next ones.
+        """Accept the students listed in the newest question, and ask about the next ones.
 
-        A tap on any question but the newest (its ``fingerprint`` differs) accepts nobody and is asked again.
+        A tap on an older question, whose ``fingerprint`` differs, accepts nobody and asks again.
         """
         step, decided = await self._side.step(session.teacher), []
         if step is not None and step.name == UNCHECKED and step.data.get("session") == session.id:
             named = step.data["students"]
             if _fingerprint(named) == fingerprint:
-                waiting = (await counted(self._room, session)).waiting(CheckInStep.CONFIRM)
+                waiting = (await read_overview(self._classroom, session)).waiting(CheckInStep.CONFIRM)
                 accepted = {each.student_id for each in waiting} & set(named)
                 decided = await self._check_ins.decide(session, accepted, accept=True)
-        await self._ask_unchecked(session, await counted(self._room, session))
+        await self._ask_unchecked(session, await read_overview(self._classroom, session))
         return decided
 
     async def reject_rest(self, session: Session) -> list[CheckIn]:
-        """Reject everybody who still waits; return them."""
-        waiting = (await counted(self._room, session)).waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW)
+        """Reject all waiting check-ins; return them."""
+        waiting = (await read_overview(self._classroom, session)).waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW)
         return await self._check_ins.decide(session, {each.student_id for each in waiting}, accept=False)
 
     async def done(self, session: Session) -> None:
-        """Put the list away."""
+        """Close the list."""
         _ = self._side.texts(session.teacher)
         await self.put_away(session, _("Done."))
 
     async def put_away(self, session: Session, text: str) -> None:
-        """Leave one line of the list, or of a question that stands in its place."""
-        await self._room.set_step(self._side, session.teacher, "")
+        """Replace the list, or the question in its place, with one line."""
+        await self._classroom.set_step(self._side, session.teacher, "")
         await self._side.outbox.put(Item(session.teacher, "amend", text, slot=SCREEN))
 
     async def ask(self, session: Session, text: str, keyboard: Keyboard) -> None:
-        """Ask below what stands there."""
+        """Ask a question about a session in a new message."""
         await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=True)
 
-    def _status(self, found: Counted, student: Enrolled) -> Status:
-        return next((sheet for sheet in found.sheets if sheet.batch == student.batch), found.sheets[0]).status_of(
+    def _status(self, overview: SessionOverview, student: Enrolled) -> Status:
+        return next((sheet for sheet in overview.sheets if sheet.batch == student.batch), overview.sheets[0]).status_of(
             student.student_id
         )
 
@@ -254,7 +256,7 @@ class HandMarks:
 
 
 def _labels(students: list[Enrolled], longest: int) -> list[str]:
-    """Return names for buttons that stand together; where two are alike, the IDs."""
+    """Return button labels: names, with the ID in front where two names are equal."""
     names = [(each.name or each.student_id)[:longest] for each in students]
     return [
         name if names.count(name) == 1 else f"{each.student_id} {name}"[:longest]
@@ -263,7 +265,7 @@ def _labels(students: list[Enrolled], longest: int) -> list[str]:
 
 
 def _fingerprint(student_ids: Sequence[str]) -> int:
-    """Return a number that fits into a button's data and tells one list of students from another."""
+    """Return a checksum of a list of students that fits into a button's data."""
     return zlib.crc32("\n".join(student_ids).encode())
 
 

@@ -1,0 +1,86 @@
+"""Builds and runs one of the classroom's two bots: its database, message queue and Telegram application."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+from telegram.error import InvalidToken
+
+from classroom.commands import publish
+from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
+from classroom.services import apology
+from core.clock import Clock
+from core.settings import Settings
+from core.sqlite import Database
+from telegram_app.claims import Claims
+from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
+from telegram_app.files import MakeFile, OnSent
+from telegram_app.outbox import Outbox
+from telegram_app.people import People
+from telegram_app.schema import SCHEMA as TELEGRAM_APP
+from telegram_app.side import Side
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class BotParts:
+    """The parts of one bot, before and while it runs."""
+
+    setting: str  # name of the setting that holds its token
+    application: AnyApplication
+    poll: PollingRequest
+    side: Side
+    database: Database
+    is_running: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def build_bot(
+    stack: AsyncExitStack,
+    settings: Settings,
+    clock: Clock,
+    name: str,
+    make_file: MakeFile,
+    on_sent: OnSent | None,
+    between_sends: float,
+) -> BotParts:
+    """Build one bot; its queue still holds the messages that the previous process had not sent."""
+    setting = f"{name.upper()}_BOT_TOKEN"
+    token: SecretStr | None = getattr(settings, setting.lower())
+    proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
+    schemas = [TELEGRAM_APP, SAVED_ROOMS] if name == "teacher" else [TELEGRAM_APP]
+    database = stack.enter_context(closing(Database(settings.data_dir / "classroom" / f"{name}.sqlite3", schemas)))
+    people, poll = People(database), PollingRequest(proxy)
+    application = build_application(
+        token.get_secret_value() if token is not None else "",
+        settings.telegram_api_url,
+        proxy,
+        poll,
+    )
+
+    async def on_blocked(person: int) -> None:
+        log.info("person %d has blocked the %s bot", person, name)
+
+    outbox = Outbox(application.bot, database, name, on_blocked, clock, between_sends, make_file, on_sent)
+    side = Side(people, outbox, Claims(database), languages=await asyncio.to_thread(people.languages), apology=apology)
+    return BotParts(setting, application, poll, side, database)
+
+
+async def run_bot(bot: BotParts) -> None:
+    """Run one bot until cancelled. Raises TokenRefused when Telegram refuses its token."""
+    try:
+        async with running(bot.application), AsyncExitStack() as stack:
+            bot.poll.answered()
+            bot.side.username = bot.application.bot.username
+            stack.push_async_callback(bot.side.outbox.close)
+            await bot.side.outbox.start()
+            await stack.enter_async_context(polling(bot.application))
+            await publish(bot.application.bot, bot.setting)
+            log.info("@%s is ready", bot.side.username)
+            bot.is_running.set()
+            await bot.poll.refused.wait()
+    except InvalidToken:
+        bot.poll.refused.set()  # so that the health report skips this bot: it reports a refused token by itself
+    raise TokenRefused(bot.setting)

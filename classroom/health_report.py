@@ -1,0 +1,66 @@
+"""The classroom's part of /healthz."""
+
+import asyncio
+from collections import deque
+
+from classroom.bot_parts import BotParts
+from classroom.lms.sync import LmsSync
+from classroom.store import Store, StoreError, StoreUnavailable
+from classroom.verification.metrics import spread
+from core.health import PartHealth, polling_state
+from core.sqlite import DatabaseError
+
+STORE_ANSWERS_WITHIN = 2.0  # seconds; the client of /healthz waits for 4
+LAG_MEASURED_EVERY, LAGS_KEPT = 0.1, 600  # seconds between measurements, and how many are kept
+
+
+class LoopLag:
+    """The lag of the event loop, measured ten times a second."""
+
+    def __init__(self) -> None:
+        self._lags: deque[float] = deque(maxlen=LAGS_KEPT)  # seconds
+
+    async def measure(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_MEASURED_EVERY
+            await asyncio.sleep(LAG_MEASURED_EVERY)
+            self._lags.append(loop.time() - due)
+
+    def taken(self) -> list[int]:
+        """Return, in milliseconds, the lags measured since the last call."""
+        taken = [round(1000 * lag) for lag in self._lags]
+        self._lags.clear()
+        return taken
+
+
+async def health_part(bots: list[BotParts], store: Store, lag: LoopLag, sync: LmsSync | None = None) -> PartHealth:
+    """Return the classroom's part of /healthz."""
+    failing, degraded = [], []
+    for bot in bots:
+        if bot.poll.refused.is_set():
+            continue  # reported elsewhere already, and permanent
+        if (state := polling_state(bot.poll.answered_at)) != "ok":
+            failing.append(f"{bot.setting}'s bot: {state}")
+        if bot.poll.conflict:
+            degraded.append(f"another program fetches the updates of {bot.setting}'s bot: end it")
+        try:
+            await asyncio.to_thread(bot.side.outbox.oldest_waiting)
+        except DatabaseError:
+            failing.append("a database of the classroom can't be read: see the log")
+    try:
+        async with asyncio.timeout(STORE_ANSWERS_WITHIN):
+            unfinished, unsent = len(await store.unfinished()), len(await store.unacked())
+    except (StoreUnavailable, TimeoutError):  # a restart would not bring it back, and would end the marker's Chromes
+        return PartHealth(failing, [*degraded, "the classroom's store does not answer: see the log"], {})
+    except StoreError:
+        return PartHealth([*failing, "the classroom's store can't be read: see the log"], degraded, {})
+    counts = {
+        "sessions": unfinished,
+        "sheets_not_in_lms": unsent,
+        "loop_lags_ms": lag.taken(),
+        "lms_seconds": spread(sync.seconds) if sync is not None else {},
+        "reply_seconds": {bot.setting: spread(bot.side.outbox.seconds) for bot in bots},
+    }
+    return PartHealth(failing, degraded, counts)

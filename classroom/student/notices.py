@@ -1,0 +1,125 @@
+"""Messages that students get without asking: marked, in the LMS, rejected, cancelled. Each is sent once."""
+
+import functools
+import logging
+
+from classroom.check_in.check_ins import CheckIns
+from classroom.domain.sessions import CheckInStep, Mark, Session, Sheet, Status
+from classroom.services import Classroom
+from classroom.student.face_check import FaceDialog
+from classroom.student.face_traces import FaceTraces
+from classroom.student.texts import status_word
+from telegram_app.lines import short
+from telegram_app.outbox import ANSWER, NOTICE, Item
+from telegram_app.outbox_table import Action
+
+log = logging.getLogger(__name__)
+
+
+class StudentNotices:
+    """Queues notices for students; a claim in the same transaction prevents duplicates.
+
+    ``faces`` is None where no faces are checked.
+    """
+
+    def __init__(
+        self, classroom: Classroom, check_ins: CheckIns, traces: FaceTraces, faces: FaceDialog | None = None
+    ) -> None:
+        self._classroom = classroom
+        self._side = classroom.student
+        self._check_ins = check_ins
+        self._traces = traces
+        self._faces = faces
+
+    async def tell_mark(self, session: Session, student_id: str, mark: Mark) -> None:
+        """Tell a student about a mark in our record, once per mark."""
+        binding = await self._classroom.store.binding_for(student_id)
+        if binding is None:
+            return
+        person, now = binding.telegram_id, self._classroom.clock.now()
+        key = f"mark:{session.id}:{student_id}:{mark.status.value}:{mark.by}:{mark.at.isoformat() if mark.by else ''}"
+        in_place = self._faces is not None and await self._faces.waits_for_mark(session, student_id, mark)
+        action: Action = "edit" if in_place else "send"  # edits the acknowledgement, or sends with a notification
+        lane = ANSWER if in_place else NOTICE  # a student who sent a video is waiting for this
+        item = Item(person, action, self._marked(person, session, mark), slot=f"mark:{session.id}", lane=lane)
+        if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
+            log.info("session %s: student %s: notice of the mark queued", session.id, student_id)
+
+    async def tell_acked(self, session: Session, sheet: Sheet) -> None:
+        """Edit the message of each marked student of a sheet: the LMS has the mark."""
+        for student_id, mark in sheet.marks.items():
+            binding = await self._classroom.store.binding_for(student_id)
+            if binding is not None:
+                await self._tell_acked(binding.telegram_id, session, mark)
+
+    async def _tell_acked(self, person: int, session: Session, mark: Mark) -> None:
+        _, now = self._side.texts(person), self._classroom.clock.now()
+        text = self._marked(person, session, mark) + "\n" + _("The LMS has it.")
+        key = f"lms:{session.id}:{mark.student_id}:{mark.status.value}:{mark.at.isoformat() if mark.by else ''}"
+        item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
+        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now))
+
+    def _marked(self, person: int, session: Session, mark: Mark) -> str:
+        _ = self._side.texts(person)
+        lines = [f"{short(session.subject, 300)}, {mark.at.astimezone(self._classroom.settings.zone):%H:%M}"]
+        status = status_word(_, mark.status)
+        if mark.by == 0:
+            title = _("Attendance marked")
+            lines += [] if mark.status is Status.PRESENT else [_("Status: {status}").format(status=status)]
+        else:
+            title = _("Your teacher has marked you: {status}").format(status=status)
+            lines += [short(mark.reason, 300)] if mark.reason else []
+        return "\n".join([f"<b>{title}</b>", *lines])
+
+    async def tell_rejected(self, session: Session, student_id: str, person: int) -> None:
+        """Tell a student that the teacher did not accept the check-in."""
+        _ = self._side.texts(person)
+        text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
+        item = Item(person, "send", text.format(subject=short(session.subject, 300)), lane=NOTICE)
+        key, now = f"rejected:{session.id}:{student_id}:{person}", self._classroom.clock.now()
+        if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
+            log.info("session %s: student %s: notice of the rejection queued", session.id, student_id)
+
+    async def tell_cancelled(self, session: Session) -> None:
+        """Tell the students who checked in that the session is cancelled; marked students get an edit.
+
+        Marks that the LMS already has stay there, and their students are told nothing.
+        """
+        sheets = await self._classroom.store.sheets(session.id)
+        marked = {student_id: sheet.in_lms for sheet in sheets for student_id in sheet.marks}
+        for check_in in await self._classroom.store.check_ins(session.id):
+            # a face check that ended at this moment found the session cancelled, and sent nothing
+            dropped = check_in.step is CheckInStep.REJECTED and check_in.face is not None and not check_in.note
+            if marked.get(check_in.student_id) or (check_in.step is CheckInStep.REJECTED and not dropped):
+                continue
+            _, person = self._side.texts(check_in.telegram_id), check_in.telegram_id
+            text = _("Your teacher has cancelled the check-in for {subject}.").format(
+                subject=short(session.subject, 300)
+            )
+            action: Action = "amend" if check_in.student_id in marked else "send"
+            if action == "send" and (dropped or check_in.step is CheckInStep.CHECKING):
+                action = "edit"  # the acknowledgement of the video
+            slot = f"mark:{session.id}" if action != "send" else None
+            item = Item(person, action, text, slot=slot, lane=NOTICE)
+            key, now = f"cancelled:{session.id}:{check_in.student_id}:{person}", self._classroom.clock.now()
+            await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
+        if self._faces is not None:
+            await self._faces.cancelled(session)
+
+    async def catch_up(self, session: Session) -> None:
+        """Send the notices that a previous process, or a failing database, left unsent."""
+        sheets = await self._classroom.store.sheets(session.id)
+        await self._check_ins.settle(session, sheets)
+        for sheet in sheets:
+            for student_id, mark in sheet.marks.items():
+                await self.tell_mark(session, student_id, mark)
+            if sheet.acked_version >= sheet.version:
+                await self.tell_acked(session, sheet)
+        marked = {student_id for sheet in sheets for student_id in sheet.marks}
+        if self._faces is not None:
+            await self._faces.catch_up(session)
+        else:
+            await self._traces.hand_over(session, marked)
+        for check_in in await self._classroom.store.check_ins(session.id):
+            if check_in.step is CheckInStep.REJECTED and check_in.student_id not in marked:
+                await self.tell_rejected(session, check_in.student_id, check_in.telegram_id)

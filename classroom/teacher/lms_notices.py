@@ -1,0 +1,46 @@
+"""Tells a teacher that the LMS refuses a sheet, wants a new sign-in, or does not answer."""
+
+import logging
+
+from classroom.domain.sessions import Sheet, Teacher
+from classroom.error_codes import Code, code_of, noted
+from classroom.lms import LmsUnavailable
+from classroom.services import Classroom
+from classroom.teacher.board import Boards
+from telegram_app.outbox import NOTICE, Item
+
+log = logging.getLogger(__name__)
+
+
+class LmsNotices:
+    """The teacher's notices from the LMS sync."""
+
+    def __init__(self, classroom: Classroom, boards: Boards) -> None:
+        self._classroom = classroom
+        self._side = classroom.teacher
+        self._boards = boards
+
+    async def on_refused(self, sheet: Sheet, why: str) -> None:
+        """Show the board again, with the LMS's permanent refusal of a sheet and the button to try again."""
+        what = f"session {sheet.session}: the LMS refuses sheet {sheet.batch}: {why}"
+        noted(log, Code.ATTENDANCE_FAILED, what, logging.WARNING)
+        session = await self._classroom.store.session(sheet.session)
+        if session is not None:
+            await self._boards.show(session, anew=True)
+
+    async def on_sign_in_needed(self, sheet: Sheet) -> None:
+        """Ask the teacher to sign in again: marks wait for it."""
+        what = f"session {sheet.session}: sheet {sheet.batch} waits for a sign-in"
+        noted(log, Code.TOKEN_EXPIRED, what, logging.WARNING)
+        _ = self._side.texts(sheet.teacher)
+        text = _("Marks are waiting to be written to the LMS, which wants you to sign in again: press /start.")
+        await self._classroom.store.remove_teacher(sheet.teacher)
+        await self._side.outbox.put(Item(sheet.teacher, "send", text, lane=NOTICE))
+
+
+def unavailable_text(classroom: Classroom, teacher: Teacher, error: LmsUnavailable) -> str:
+    """Log that the LMS does not answer; return the text for the teacher, with the reference."""
+    what = f"teacher {teacher.telegram_id}: {type(error).__name__}: {error}"
+    reference = noted(log, code_of(error), what, logging.WARNING)
+    _ = classroom.teacher.texts(teacher.telegram_id)
+    return _("The LMS does not answer now. Try again in a minute. (reference {reference})").format(reference=reference)
