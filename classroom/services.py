@@ -68,7 +68,7 @@ class Side:
             raise ApplicationHandlerStop  # everything here is between one person and the bot
         if user.id not in self.languages:
             await self.choose_language(user.id, closest(user.language_code))
-        self.outbox.reached(user.id)
+        self.outbox.wake(user.id)
 
     async def apologise(self, update: object, context: Context) -> None:
         """Tell a person, in one line, that something failed; the log has the same reference and the cause."""

@@ -4,10 +4,9 @@ import logging
 
 from core.sqlite import DatabaseUnavailable
 from lessons.commands import Waits
-from lessons.events import Event, MonitorState, StatusEvent
+from lessons.events import Event, MonitorState, StatusEvent, StatusReporter
 from lessons.marking import Marking
 from lessons.schedule import Schedule
-from lessons.status import StatusReporter
 from portal.errors import PortalError
 from portal.session import PortalClient
 
@@ -31,7 +30,6 @@ class Recovery:
         self._reloads = schedule.pauses_before_loading_again()
 
     def checked(self) -> None:
-        """Note that a check succeeded."""
         self._troubles.reset()
 
     def stayed_usable(self) -> None:

@@ -31,11 +31,9 @@ class Schedule:
     jitter: Callable[[float, float], float] = random.uniform
 
     def until_reload(self) -> float:
-        """Return the seconds from one check to the next."""
         return self.refresh_interval * self.jitter(1 - JITTER, 1 + JITTER)
 
     def pauses_after_trouble(self) -> Backoff:
-        """Return the pauses after troubles in a row."""
         return Backoff(FIRST_PAUSE, LONGEST_PAUSE, lambda: self.jitter(0.7, 1.0))
 
     def pauses_before_loading_again(self) -> Backoff:

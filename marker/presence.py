@@ -63,7 +63,7 @@ class Presence:
         if user.id in self._unreachable:
             self._unreachable.discard(user.id)
             await asyncio.to_thread(self._services.people.set_unreachable, user.id, None)
-            self._services.outbox.reached(user.id)
+            self._services.outbox.wake(user.id)
         tapped_data = update.callback_query.data if update.callback_query is not None else None
         if tapped_data is not None and not tapped_data.startswith(("reg:", "mark:")):
             # another menu was used: what is typed next is no answer to a question for the password

@@ -131,27 +131,14 @@ class Sender:
             )
             return
         # texts and captions need different calls, and the slot may be filled by a message of the other kind
+        shape: dict[str, Any] = {"parse_mode": ParseMode.HTML, "reply_markup": markup, "rate_limit_args": options}
         has_caption = row.payload.get("file") is not None
         for is_last in (False, True):
             try:
                 if has_caption:
-                    await self._bot.edit_message_caption(
-                        row.chat_id,
-                        message_id,
-                        caption=text,
-                        parse_mode=ParseMode.HTML,
-                        reply_markup=markup,
-                        rate_limit_args=options,
-                    )
+                    await self._bot.edit_message_caption(row.chat_id, message_id, caption=text, **shape)
                 else:
-                    await self._bot.edit_message_text(
-                        text,
-                        row.chat_id,
-                        message_id,
-                        parse_mode=ParseMode.HTML,
-                        reply_markup=markup,
-                        rate_limit_args=options,
-                    )
+                    await self._bot.edit_message_text(text, row.chat_id, message_id, **shape)
                 return
             except BadRequest as error:
                 if is_last or "in the message to edit" not in error.message:
