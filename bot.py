@@ -24,7 +24,7 @@ from core.settings import Settings, SettingsError
 from core.sqlite import DatabaseError
 from marker import composition as marker
 from portal.errors import BrowserMissing
-from self_check.result import FAILED
+from self_check import FAILED
 from self_check.run import check, table
 from storage import StorageUnavailable
 from telegram_app import i18n

@@ -16,8 +16,7 @@ from lessons.commands import Commands, StopRequested, Waits
 from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent, StatusReporter
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords, Marking
-from lessons.recovery import Recovery
-from lessons.schedule import Schedule
+from lessons.schedule import Recovery, Schedule
 from portal.browser import Chromes
 from portal.errors import (
     AccountBlocked,
@@ -94,10 +93,7 @@ class AttendanceMonitor:
             self._thread.start()
 
     def stop(self, *, leave_portal: bool = False) -> None:
-        """Ask the monitor to end its browser and its thread; ``join`` waits for it.
-
-        With ``leave_portal`` the portal's session is ended, else the next start continues in it.
-        """
+        """End browser and thread; ``join`` waits for it. ``leave_portal`` ends the portal's session, too."""
         self._commands.put(lambda: self._raise_stop(leave_portal))
 
     def join(self, timeout: float) -> bool:
@@ -266,14 +262,11 @@ class AttendanceMonitor:
             self._process(client, reading)
 
     def _wait_for_change(self, client: PortalClient, left: float) -> bool:
-        """Wait a little for a change of the page or a command; say whether the page changed.
-
-        While a lesson is offered, commands must be executed at once, and the page is looked at once a second.
-        Otherwise the page itself waits, which costs less and delays commands a little.
-        """
-        if self._marking.has_open():
+        """Wait a little for a change of the page or a command; say whether the page changed."""
+        if self._marking.has_open():  # a command must be executed at once
             self._waits.pause(min(LOOK_INTERVAL, left), until_woken=True)
             return client.changed()
+        # the page itself waits, which costs less and delays commands a little
         changed = client.changed(within=min(WAIT_ON_PAGE, left))
         self._waits.pause(0, until_woken=True)
         return changed

@@ -23,5 +23,4 @@ class Backoff:
         return min(doubled, self.longest) * self.jitter()
 
     def reset(self) -> None:
-        """Begin again with the first pause, after a success."""
         self.failures = 0

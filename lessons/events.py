@@ -15,8 +15,6 @@ CHECKED_EVERY = 300.0  # seconds between two calls of ``on_check``, which stores
 
 
 class MonitorState(Enum):
-    """What a monitor is doing."""
-
     STARTING = "starting"
     SIGNING_IN = "signing in"
     WATCHING = "watching"
@@ -152,7 +150,6 @@ class StatusReporter:
         return now
 
     def stop(self, last: StatusEvent) -> None:
-        """Become STOPPED and report the last event."""
         if self.current.last_check is not None:
             self._on_check(self.current.last_check)
         self.become(MonitorState.STOPPED, trouble=last.text)

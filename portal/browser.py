@@ -172,10 +172,7 @@ class Chromes:
             self.forget(profile.name)
 
     def sweep(self) -> int:
-        """Kill the processes that an earlier run left in our profiles; return how many there were.
-
-        Only the process that holds the lock on DATA_DIR may call it: every profile in it is ours.
-        """
+        """Kill what an earlier run left in our profiles; return how many processes. Only with the lock on DATA_DIR."""
         ended = end_processes(None, self._profiles)
         if ended:
             log.warning("ended %d processes of an earlier run", ended)

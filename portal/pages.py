@@ -182,8 +182,6 @@ class PortalPage:
 
 
 class LoginPage(PortalPage):
-    """The login form."""
-
     def sign_in(self, username: str, password: str) -> Reading:
         """Fill in the form, press the button and wait for the result; return the first reading after the sign-in.
 

@@ -15,8 +15,6 @@ LONGEST_TEXT = 500
 
 
 class View(Enum):
-    """What the page shows."""
-
     DOWN = "down"
     SESSION_LOST = "session lost"
     COMMUNICATION = "communication problem"

@@ -15,7 +15,7 @@ from core.encryption import Cipher, EncryptionKeyError, open_cipher
 from core.settings import Settings
 from core.sqlite import DatabaseError, stored_versions
 from marker.tables.schema import SCHEMAS
-from self_check.result import FAILED, OK, WARNING, Result
+from self_check import FAILED, OK, WARNING, Result
 from storage import Storage
 
 

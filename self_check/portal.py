@@ -13,7 +13,7 @@ from portal.browser import Chromes
 from portal.programs import find_programs, sandbox_possible
 from portal.session import chrome_access
 from portal.views import View
-from self_check.result import FAILED, OK, WARNING, Result
+from self_check import FAILED, OK, WARNING, Result
 
 MIN_FREE_DISK = 500 * 1024 * 1024  # bytes
 

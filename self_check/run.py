@@ -12,8 +12,7 @@ from classroom.lms import LmsError
 from core.json_file import DataDamaged, SchemaTooNew
 from core.settings import BOT_TOKENS, Settings
 from portal.errors import PortalError
-from self_check import data, portal, telegram
-from self_check.result import FAILED, OK, Result
+from self_check import FAILED, OK, Result, data, portal, telegram
 from storage import StorageUnavailable
 
 

@@ -37,7 +37,6 @@ class Outgoing:
     def add(
         self, chat_id: int, lane: int, action: Action, slot: str | None, payload: dict[str, Any], at: datetime
     ) -> int:
-        """Queue one action and return its number."""
         with self._database.transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO outgoing (bot, chat_id, lane, action, slot, payload, created_at)"

@@ -55,8 +55,7 @@ class Sender:
 
     def too_early_by(self, chat_id: int) -> float:
         """Return the seconds until a new message may be sent to a chat."""
-        if (last := self._last_sent.get(chat_id)) is None:
-            return 0.0
+        last = self._last_sent.get(chat_id, float("-inf"))
         return max(0.0, last + self._between_sends - self._clock.monotonic())
 
     async def perform(self, row: OutgoingRow, options: CallOptions) -> bool:
@@ -96,9 +95,7 @@ class Sender:
         if message_id is None:
             return
         try:
-            await self._bot.edit_message_reply_markup(
-                row.chat_id, message_id, reply_markup=None, rate_limit_args=options
-            )
+            await self._bot.edit_message_reply_markup(row.chat_id, message_id, rate_limit_args=options)
         except BadRequest as error:  # done before and the answer was lost, or the message was deleted
             log.info("outgoing: chat %d, strip refused: %s", row.chat_id, error.message)
         await asyncio.to_thread(self._queue.clear, row.chat_id, slot)
