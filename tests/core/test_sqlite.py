@@ -177,9 +177,9 @@ class TestWrite:
     def test_is_part_of_the_transaction_around_it(self, path: Path) -> None:
         """A write within a transaction is rolled back with it."""
         with opened(path, [SHELVES]) as database:
-            with pytest.raises(LookupError), database.transaction():
+            with pytest.raises(DatabaseUnavailable), database.transaction():  # noqa: PT012
                 database.write("INSERT INTO shelves VALUES (?)", "novels")
-                raise LookupError
+                database.write("INSERT INTO nothing VALUES (1)")
             assert database.read("SELECT * FROM shelves") == []
 
 
