@@ -11,7 +11,6 @@ import queue
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -35,18 +34,12 @@ from portal.session import chrome_access
 from storage import Mode
 
 STOPPED, USAGE, REFUSED, PORTAL = 0, 2, 3, 4
-# Troubles in a row before the first sign-in, after which the program gives up.
-FIRST_TROUBLES = 3
+FIRST_TROUBLES = 3  # in a row before the first sign-in, after which the program gives up
 ASK_AGAIN = 300.0  # seconds after a "no" before the same lesson is offered again, as in Telegram
 STOP_WITHIN = 5.0
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A lesson that is open ("found") or marked."""
-
-    status: str
-    lesson: Lesson
+_Found = tuple[str, Lesson]  # "found" (open) or "marked"
 
 
 class Screen:
@@ -58,12 +51,10 @@ class Screen:
         self._width = 0
 
     def line(self, text: str) -> None:
-        """Print a permanent line."""
         self.status("")
         print(f"{datetime.now().astimezone():%H:%M:%S} {text}", file=self._out, flush=True)
 
     def status(self, text: str) -> None:
-        """Change the status line."""
         if self._live:
             print("\r" + text.ljust(self._width), end="\r" if not text else "", file=self._out, flush=True)
             self._width = len(text)
@@ -134,7 +125,7 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
         username,
         password,
         mode,
-        lambda _username, status, lesson: events.put(_Found(status, lesson)),
+        lambda _username, status, lesson: events.put((status, lesson)),
         lambda _username, event: events.put(event),
         portal=chrome_access(chromes, settings.portal_url, clock=clock),
         records=LessonRecords(Lessons(database), zone=settings.zone),
@@ -165,8 +156,8 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             event = events.get(timeout=1)
         except queue.Empty:
             continue
-        if isinstance(event, _Found):
-            _show_lesson(monitor, event, asked, screen)
+        if isinstance(event, tuple):
+            _show_lesson(monitor, *event, asked, screen)
         elif event.event is Event.WATCHING:
             screen.line("signed in, watching" if not watched else "watching again")
             troubles, watched = 0, True
@@ -188,20 +179,21 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             return STOPPED
 
 
-def _show_lesson(monitor: AttendanceMonitor, found: _Found, asked: dict[str, float], screen: Screen) -> None:
-    if found.status == "marked":
-        screen.line(f"Attendance Marked. {_one_line(found.lesson)}")
+def _show_lesson(
+    monitor: AttendanceMonitor, status: str, lesson: Lesson, asked: dict[str, float], screen: Screen
+) -> None:
+    if status == "marked":
+        screen.line(f"Attendance Marked. {_one_line(lesson)}")
         return
-    now = time.monotonic()
-    if now - asked.get(found.lesson.key, float("-inf")) < ASK_AGAIN:
+    if time.monotonic() - asked.get(lesson.key, float("-inf")) < ASK_AGAIN:
         return
-    screen.line(f"Attendance available! {_one_line(found.lesson)}")
+    screen.line(f"Attendance available! {_one_line(lesson)}")
     answer = ""
     with contextlib.suppress(EOFError):
         answer = input("Mark now? [y/N] ").strip().lower()
-    asked[found.lesson.key] = time.monotonic()
+    asked[lesson.key] = time.monotonic()
     if answer in ("y", "yes"):
-        monitor.mark_now(found.lesson.key)
+        monitor.mark_now(lesson.key)
 
 
 def _status_line(monitor: AttendanceMonitor) -> str:

@@ -24,7 +24,7 @@ from core.settings import Settings, SettingsError
 from core.sqlite import DatabaseError
 from marker import composition as marker
 from portal.errors import BrowserMissing
-from self_check.result import FAILED
+from self_check import FAILED
 from self_check.run import check, table
 from storage import StorageUnavailable
 from telegram_app import i18n
@@ -33,20 +33,15 @@ from telegram_app.side_by_side import run_side_by_side
 
 log = logging.getLogger("bot")
 
-# sysexits.h
-EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78
-# Threads for blocking work: files, the database, waiting for monitors to end.
-WORKERS = 32
+EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78  # sysexits.h
+WORKERS = 32  # threads for blocking work: files, the database, waiting for monitors to end
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the bots, or with --check test everything they need; return the exit code."""
     parser = argparse.ArgumentParser(description="The attendance bot. Settings: see .env.example.")
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="test tokens, portal, Chrome, storage, key, rosters and ID photos; change nothing",
-    )
+    tested = "test tokens, portal, Chrome, storage, key, rosters and ID photos; change nothing"
+    parser.add_argument("--check", action="store_true", help=tested)
     chosen = parser.parse_args(arguments)
     try:
         settings = settings_module.load_for_bot()
@@ -78,7 +73,6 @@ def _refuse(problem: Exception | str, code: int) -> int:
 
 
 async def _until_signal(settings: Settings) -> int:
-    """Run the bots until SIGINT or SIGTERM, or until one fails."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(WORKERS, thread_name_prefix="worker"))
     stop = asyncio.Event()

@@ -2,7 +2,7 @@
 
 States: STARTING -> SIGNING_IN -> WATCHING; WAITING while there is trouble that may pass, RESTING outside of the
 active hours, STOPPED at the end. Only the monitor's thread uses its browser; other threads put commands into its
-queue. ``lessons.marking`` handles the lessons on the page.
+queue, as ``AttendanceMonitor``'s public methods do. ``lessons.marking`` handles the lessons on the page.
 """
 
 import hashlib
@@ -13,12 +13,10 @@ from collections.abc import Callable
 from core.settings import ROOT
 from core.sqlite import Database, DatabaseUnavailable
 from lessons.commands import Commands, StopRequested, Waits
-from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
+from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent, StatusReporter
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords, Marking
-from lessons.recovery import Recovery
-from lessons.schedule import Schedule
-from lessons.status import StatusReporter
+from lessons.schedule import Recovery, Schedule
 from portal.browser import Chromes
 from portal.errors import (
     AccountBlocked,
@@ -89,18 +87,13 @@ class AttendanceMonitor:
         self._leave_portal = False
         self._checked_at = 0.0  # monotonic; when the last check began
 
-    # the public methods: from any thread, return at once
-
     def start(self) -> None:
         """Start the thread. A monitor runs once; a second start does nothing."""
         if self._thread.ident is None:
             self._thread.start()
 
     def stop(self, *, leave_portal: bool = False) -> None:
-        """Ask the monitor to end its browser and its thread; ``join`` waits for it.
-
-        With ``leave_portal`` the portal's session is ended, else the next start continues in it.
-        """
+        """End browser and thread; ``join`` waits for it. ``leave_portal`` ends the portal's session, too."""
         self._commands.put(lambda: self._raise_stop(leave_portal))
 
     def join(self, timeout: float) -> bool:
@@ -129,15 +122,11 @@ class AttendanceMonitor:
         self._commands.put(self._waits.wake)
 
     def is_running(self) -> bool:
-        """Say whether the thread is alive."""
         return self._thread.is_alive()
 
     @property
     def status(self) -> MonitorStatus:
-        """What the monitor is doing now."""
         return self._status.current
-
-    # commands, on the monitor's thread
 
     def _raise_stop(self, leave_portal: bool) -> None:
         self._leave_portal = leave_portal
@@ -150,8 +139,6 @@ class AttendanceMonitor:
     def _request(self, key: str | None) -> None:
         self._marking.request(key)
         self._waits.wake()
-
-    # the thread
 
     def _run(self) -> None:
         last = StatusEvent(Event.STOPPED)
@@ -224,19 +211,15 @@ class AttendanceMonitor:
                 self._recovery.wait_out(trouble)
 
     def _check(self, client: PortalClient) -> None:
-        """Load the page, sign in where it asks for it, and process its lessons.
-
-        Where the portal answers that a load would show nothing new, the page is not loaded. That request counts as a
-        load.
-        """
-        self._access.limits.wait_for_load(self._waits.pause)
+        """Load the page, unless the portal answers that it shows nothing new; sign in, and process the lessons."""
+        self._access.limits.wait_for_load(self._waits.pause)  # the question counts as a load, too
         self._checked_at = self._clock.monotonic()
-        match client.unchanged():
-            case True:
-                self._status.checked()
-                return
-            case False:
-                self._access.limits.wait_for_load(self._waits.pause)  # the load is another request
+        unchanged = client.unchanged()
+        if unchanged:
+            self._status.checked()
+            return
+        if unchanged is not None:  # the portal was asked: the load is another request
+            self._access.limits.wait_for_load(self._waits.pause)
         client.load(self._access.url)
         reading = client.settle()
         if reading.view is View.LOGIN:
@@ -255,11 +238,7 @@ class AttendanceMonitor:
         return reading
 
     def _wait_for_reload(self, client: PortalClient) -> bool:
-        """Wait for the next reload; process the page whenever it changes by itself or a command asks for it.
-
-        Returns:
-            False where the monitor has to rest now.
-        """
+        """Wait for the next reload, processing changes of the page and commands; False: the monitor has to rest."""
         # from the beginning of one check to the next, so that the duration of a check does not add up
         reload_at = max(self._checked_at + self._schedule.until_reload(), self._clock.monotonic() + LOOK_INTERVAL)
         while True:
@@ -283,14 +262,11 @@ class AttendanceMonitor:
             self._process(client, reading)
 
     def _wait_for_change(self, client: PortalClient, left: float) -> bool:
-        """Wait a little for a change of the page or a command; say whether the page changed.
-
-        While a lesson is offered, commands must be executed at once, and the page is looked at once a second.
-        Otherwise the page itself waits, which costs less and delays commands a little.
-        """
-        if self._marking.has_open():
+        """Wait a little for a change of the page or a command; say whether the page changed."""
+        if self._marking.has_open():  # a command must be executed at once
             self._waits.pause(min(LOOK_INTERVAL, left), until_woken=True)
             return client.changed()
+        # the page itself waits, which costs less and delays commands a little
         changed = client.changed(within=min(WAIT_ON_PAGE, left))
         self._waits.pause(0, until_woken=True)
         return changed

@@ -27,8 +27,7 @@ Mode = Literal["automatic", "manual"]
 CODE_LENGTH = 8
 INVITATION_DAYS = 14  # for which an unused code is valid
 NOBODY = 0  # in ``used_by``: a student whose data was deleted
-# Without I, L, O, 0 and 1, which are easily confused.
-CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without I, L, O, 0 and 1, which are easily confused
 
 
 class StorageError(Exception):
@@ -122,6 +121,11 @@ class Storage:
 
     A missing folder is made (0700) with empty files (0600). Codes that are not redeemed within ``invitation_days``
     are refused.
+
+    Raises:
+        EncryptionKeyError: the cipher can't decrypt the students' passwords.
+        StorageUnavailable: the folder can't be written.
+        SchemaTooNew, DataDamaged: a newer version of this program wrote the files, or they are damaged.
     """
 
     def __init__(
@@ -132,13 +136,6 @@ class Storage:
         choose: Callable[[Sequence[str]], str] = secrets.choice,
         invitation_days: int = INVITATION_DAYS,
     ) -> None:
-        """Open the files.
-
-        Raises:
-            EncryptionKeyError: the cipher can't decrypt the students' passwords.
-            StorageUnavailable: the folder can't be written.
-            SchemaTooNew: a newer version of this program wrote the files.
-        """
         self._cipher = cipher
         self._choose = choose
         self._invitations_last = timedelta(days=invitation_days)
@@ -164,10 +161,7 @@ class Storage:
         files = (data_dir / "students.json", data_dir / "students.json.copy")
         return any(path.exists() and path.read_bytes().strip() != b"{}" for path in files)
 
-    # reading
-
     def student(self, telegram_id: int) -> Student | None:
-        """Return the student of this Telegram account."""
         return self._students.get(str(telegram_id))
 
     def students(self) -> list[Student]:
@@ -175,23 +169,16 @@ class Storage:
         return sorted(self._students.values(), key=lambda student: (student.registered_at, student.telegram_id))
 
     def invitation(self, code: str) -> Invitation | None:
-        """Return the invitation of a normalised code."""
         return self._invitations.get(code)
 
     def invitations(self) -> dict[str, Invitation]:
-        """Return all invitations by code."""
         return dict(self._invitations)
 
     def expires_at(self, invitation: Invitation) -> datetime:
-        """Return when an unused code expires."""
         return datetime.fromisoformat(invitation.created_at) + self._invitations_last
 
     def password(self, telegram_id: int) -> str:
-        """Return the decrypted portal password; the caller must keep it out of logs, texts and files.
-
-        Raises:
-            NotRegistered: there is no such student.
-        """
+        """Return the portal password; the caller must keep it out of logs, texts and files. Raises NotRegistered."""
         return self._cipher.decrypt(self._registered(telegram_id).password)
 
     def check_code(self, code: str) -> None:
@@ -212,18 +199,11 @@ class Storage:
         if taken_by.get(account_key(username), telegram_id) != telegram_id:
             raise UsernameTaken(username)
 
-    # changing: each method is one change, which is on disk when it returns
-
     def create_invitation(self, created_by: int) -> str:
-        """Create a one-time code and return it.
-
-        Raises:
-            StorageUnavailable: it could not be written; there is no new code.
-        """
+        """Create a one-time code and return it. Raises StorageUnavailable: there is no new code then."""
         with self._writing:
-            code = self._new_code()
-            while code in self._invitations:
-                code = self._new_code()
+            while (code := "".join(self._choose(CODE_ALPHABET) for _ in range(CODE_LENGTH))) in self._invitations:
+                pass  # taken: choose another one
             invitation = Invitation(created_by, self._now(), used_by=None, used_at=None)
             self._write_invitations({**self._invitations, code: invitation})
             return code
@@ -233,12 +213,7 @@ class Storage:
         return self._change_invitation(code, lambda invitation: replace(invitation, note=note))
 
     def revoke(self, code: str) -> Invitation:
-        """Revoke an unused code; a second time changes nothing.
-
-        Raises:
-            UnknownCode, CodeUsed: the code can't be revoked.
-            StorageUnavailable: it could not be written; the code can still be redeemed.
-        """
+        """Revoke an unused code; a second time changes nothing. Raises UnknownCode, CodeUsed, StorageUnavailable."""
 
         def revoked(invitation: Invitation) -> Invitation:
             if invitation.used_by is not None:
@@ -248,13 +223,10 @@ class Storage:
         return self._change_invitation(code, revoked)
 
     def redeem(self, code: str, telegram_id: int, username: str, password: str) -> Student:
-        """Add the student and mark the code as used, as one operation.
+        """Add the student, then mark the code as used; after a crash in between the next start marks it.
 
-        The student is written first; if a crash prevents writing the code, it is repaired at the next start.
-
-        Raises:
-            UnknownCode, CodeUsed, CodeRevoked, CodeExpired, UsernameTaken, AlreadyRegistered: nothing was changed.
-            StorageUnavailable: the student could not be written; nothing was changed.
+        Raises UnknownCode, CodeUsed, CodeRevoked, CodeExpired, UsernameTaken, AlreadyRegistered or StorageUnavailable;
+        nothing was changed then.
         """
         encrypted = self._cipher.encrypt(password)
         with self._writing:
@@ -289,13 +261,9 @@ class Storage:
             return student
 
     def move(self, telegram_id: int, new_telegram_id: int) -> Student:
-        """Move a student's record to another Telegram account, then write the code's ``used_by``.
+        """Move a student's record to another Telegram account, then the code; a crash is repaired as in ``redeem``.
 
-        If a crash prevents writing the code, it is repaired at the next start.
-
-        Raises:
-            NotRegistered, AlreadyRegistered: there is no such student, or the other account has one already.
-            StorageUnavailable: the students could not be written; nothing was changed.
+        Raises NotRegistered, AlreadyRegistered (the other account has a student) or StorageUnavailable.
         """
         with self._writing:
             moved = replace(self._registered(telegram_id), telegram_id=new_telegram_id)
@@ -311,9 +279,7 @@ class Storage:
     def erase(self, telegram_id: int) -> Student:
         """Delete a student's data on request: like ``remove``, and the used code does not contain the student any more.
 
-        Raises:
-            NotRegistered: there is no such student.
-            StorageUnavailable: not everything could be written; a second call continues from there.
+        Raises NotRegistered, and StorageUnavailable: a second call continues from where it stopped.
         """
         with self._writing:
             student = self._registered(telegram_id)
@@ -325,8 +291,6 @@ class Storage:
                 self._write_invitations(invitations)
             self._write_students({key: each for key, each in self._students.items() if key != str(telegram_id)})
             return student
-
-    # internal
 
     def _update_invitation(self, code: str, invitation: Invitation) -> None:
         # in memory even if the file can't be written
@@ -386,9 +350,6 @@ class Storage:
             self.trouble = f"'{file.path}' can't be written ({error.strerror})"
             raise StorageUnavailable(self.trouble) from error
         self.trouble = ""
-
-    def _new_code(self) -> str:
-        return "".join(self._choose(CODE_ALPHABET) for _ in range(CODE_LENGTH))
 
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="seconds")

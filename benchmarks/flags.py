@@ -18,7 +18,7 @@ from benchmarks.measure import Cost, machine, server
 from core.clock import SystemClock
 from portal.browser import Chromes
 from portal.driver import ARGUMENTS
-from portal.session import ChromePortal, chrome_opener
+from portal.session import ChromePortal, chrome_access
 from tests.e2e.people import Portal
 from tests.servers import VAADIN
 
@@ -145,7 +145,7 @@ class Pages:
         """Open the browsers and sign in."""
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         chromes = Chromes(Path(folder), arguments=self._flags)
-        opener = chrome_opener(chromes, self._portal.address, SystemClock())
+        opener = chrome_access(chromes, self._portal.address, clock=SystemClock()).open
         for number in range(self._students):
             self._portal.has_student(f"student_{number}", "password")
             page = opener(f"student_{number}", time.sleep)

@@ -52,11 +52,7 @@ class ActiveHours:
 
 
 def parse_hours(text: str) -> ActiveHours:
-    """Parse windows such as `Mon-Sat 08:00-21:00, Sun 10:00-12:00`; empty means always.
-
-    Raises:
-        ValueError: the text has another form.
-    """
+    """Parse windows such as `Mon-Sat 08:00-21:00, Sun 10:00-12:00`; empty means always. Raises ValueError."""
     windows = []
     for part in re.split(r"[,;]", text):
         if not part.strip():

@@ -4,10 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-def _no_jitter() -> float:
-    return 1.0
-
-
 @dataclass
 class Backoff:
     """Pauses after failures in a row: ``first`` seconds, doubled with each further failure, ``longest`` at most.
@@ -17,7 +13,7 @@ class Backoff:
 
     first: float
     longest: float
-    jitter: Callable[[], float] = _no_jitter
+    jitter: Callable[[], float] = lambda: 1.0
     failures: int = 0
 
     def next(self) -> float:
@@ -27,5 +23,4 @@ class Backoff:
         return min(doubled, self.longest) * self.jitter()
 
     def reset(self) -> None:
-        """Begin again with the first pause, after a success."""
         self.failures = 0

@@ -6,18 +6,13 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall time and monotonic time."""
+    """Wall time as an aware datetime in UTC, and monotonic time: seconds that never go backwards."""
 
-    def now(self) -> datetime:
-        """Return the wall clock's time as an aware datetime in UTC."""
-
-    def monotonic(self) -> float:
-        """Return seconds that never go backwards, to measure durations."""
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
 
 
 class SystemClock:
-    """The system's clocks."""
-
     def now(self) -> datetime:
         return datetime.now(UTC)
 

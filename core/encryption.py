@@ -12,11 +12,7 @@ class EncryptionKeyError(Exception):
 
 
 class Cipher:
-    """Encrypts and decrypts short texts with comma-separated Fernet keys: the first one encrypts, all decrypt.
-
-    Raises:
-        EncryptionKeyError: one of them is not a Fernet key.
-    """
+    """Encrypts and decrypts short texts with comma-separated Fernet keys: the first one encrypts, all decrypt."""
 
     def __init__(self, keys: str) -> None:
         try:
@@ -32,11 +28,7 @@ class Cipher:
         return self._fernet.encrypt(text.encode()).decode("ascii")
 
     def decrypt(self, token: str) -> str:
-        """Decrypt a Fernet token.
-
-        Raises:
-            EncryptionKeyError: none of the keys can decrypt it.
-        """
+        """Decrypt a Fernet token. Raises EncryptionKeyError: none of the keys can decrypt it."""
         try:
             return self._fernet.decrypt(token.encode("ascii")).decode()
         except (InvalidToken, UnicodeError):
@@ -47,10 +39,7 @@ def open_cipher(keys: str | None, key_file: Path, *, may_create: bool) -> Cipher
     """Return a cipher with the given keys, or with those in the key file.
 
     With ``may_create`` a missing key file is created (mode 0600). Callers pass False if encrypted data exists:
-    a new key would hide that the old one is lost.
-
-    Raises:
-        EncryptionKeyError: the keys are unusable, or the file can't be read or created.
+    a new key would hide that the old one is lost. Raises EncryptionKeyError.
     """
     if keys:
         return Cipher(keys)

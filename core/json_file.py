@@ -1,9 +1,7 @@
 """A crash-safe JSON file that maps keys to records, with a backup copy beside it.
 
-A damaged file is renamed and replaced by the copy. If the copy is damaged as well, loading fails.
-
-The order write, fsync, rename, fsync of the folder follows Pillai et al., "All File Systems Are Not Created Equal"
-(OSDI 2014).
+A damaged file is renamed and replaced by the copy. If the copy is damaged as well, loading fails. The order
+write, fsync, rename, fsync of the folder follows Pillai et al., "All File Systems Are Not Created Equal" (OSDI 2014).
 """
 
 import json
@@ -45,10 +43,7 @@ class JsonFile(Generic[Record]):
     def load(self) -> dict[str, Record]:
         """Return the records. A missing file is created; a damaged one is replaced by the copy.
 
-        Raises:
-            SchemaTooNew: the file was written by a newer version of this program.
-            DataDamaged: both the file and its copy are damaged.
-            OSError: the file can't be read, renamed or created.
+        Raises SchemaTooNew, DataDamaged, and OSError where the file can't be read, renamed or created.
         """
         records, damaged = self._load(self.path)
         if records is None:
@@ -101,11 +96,7 @@ class JsonFile(Generic[Record]):
 
 
 def migrate(record: dict[str, Any]) -> dict[str, Any]:
-    """Migrate a record of an older schema to the current one.
-
-    Raises:
-        SchemaTooNew: the record was written by a newer version of this program.
-    """
+    """Migrate a record of an older schema to the current one. Raises SchemaTooNew."""
     version = int(record.get("schema", 1))
     if version > SCHEMA:
         raise SchemaTooNew(f"the data has schema {version}; this version of the program knows up to {SCHEMA}")
@@ -117,8 +108,7 @@ def migrate(record: dict[str, Any]) -> dict[str, Any]:
 def replace_file(path: Path, content: str) -> None:
     """Replace a file atomically, mode 0600: write a temporary file, fsync, rename, fsync the folder.
 
-    Raises:
-        OSError: the file is unchanged, or already replaced if only the folder's fsync failed.
+    After an OSError the file is unchanged, or already replaced if only the folder's fsync failed.
     """
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)  # one that a crash left may have another mode

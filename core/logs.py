@@ -6,6 +6,8 @@ import time
 
 # Libraries that log tokens (httpx: each URL) or typed passwords (selenium: each payload) at INFO or DEBUG.
 _QUIET = ("httpx", "httpcore", "selenium", "urllib3", "WDM", "hpack", "asyncio")
+# Libraries that log at DEBUG: whole updates, with what people typed; commands with documents; signed requests' bodies.
+_NO_DEBUG = ("telegram", "pymongo", "botocore")
 
 
 class _JsonFormatter(logging.Formatter):
@@ -30,9 +32,5 @@ def set_up(level: str, form: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-    # python-telegram-bot logs whole updates at DEBUG, with what people typed
-    logging.getLogger("telegram").setLevel(max(logging.INFO, logging.getLevelName(level)))
-    # pymongo logs whole commands at DEBUG, with the documents
-    logging.getLogger("pymongo").setLevel(max(logging.INFO, logging.getLevelName(level)))
-    # botocore logs signed requests with their bodies at DEBUG: pictures and role tokens
-    logging.getLogger("botocore").setLevel(max(logging.INFO, logging.getLevelName(level)))
+    for name in _NO_DEBUG:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))

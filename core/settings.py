@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, PositiveInt, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.active_hours import ActiveHours, parse_hours
@@ -28,14 +28,24 @@ ROOT = home(Path(__file__).resolve())
 
 # A token from @BotFather: the bot's number, a colon, 35 characters.
 _TOKEN = re.compile(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")
-# Seconds that a person needs to read a code from the screen and type it.
-SHORTEST_CODE = 15
+SHORTEST_CODE = 15  # seconds that a person needs to read a code from the screen and type it
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 BOT_TOKENS = ("telegram_bot_token", "teacher_bot_token", "student_bot_token")
 
 
 class SettingsError(Exception):
     """A setting is missing or invalid (permanent: the operator must change it). The text is one line."""
+
+
+def _split(value: Any) -> Any:
+    """Split a comma-separated setting into its lower-case parts."""
+    return tuple(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+
+
+def _split_some(value: Any) -> Any:
+    if not (parts := _split(value)) and isinstance(value, str):
+        raise ValueError("a list without parts")
+    return parts
 
 
 def environment_file() -> Path | None:
@@ -92,13 +102,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     # first: the validators of the addresses below use it
-    allow_http_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allow_http_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="comma-separated host names that may be reached without TLS"
     )
     telegram_bot_token: SecretStr | None = Field(
         None, description="the marker bot's token, from @BotFather, like 1234567890:AA..."
     )
-    admin_telegram_id: Annotated[tuple[int, ...], NoDecode] = Field(
+    admin_telegram_id: Annotated[tuple[PositiveInt, ...], NoDecode, BeforeValidator(_split_some)] = Field(
         (), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
     )
     teacher_bot_token: SecretStr | None = Field(None, description="the teachers' bot's token, from @BotFather")
@@ -135,7 +145,9 @@ class Settings(BaseSettings):
         None, description="the address of a MongoDB, mongodb:// or mongodb+srv://; empty: SQLite in DATA_DIR"
     )
     mongodb_database: str = Field(
-        "lms_database", description="the name of a MongoDB database: letters, digits, - and _, at most 63"
+        "lms_database",
+        pattern=r"^[A-Za-z0-9_-]{1,63}$",
+        description="the name of a MongoDB database: letters, digits, - and _, at most 63",
     )
 
     otp_expiry_seconds: int = Field(120, ge=30, le=3600, description="seconds, 30 to 3600")
@@ -153,7 +165,7 @@ class Settings(BaseSettings):
     )
     face_match_threshold: float = Field(70.0, ge=1, le=100, description="percent, 1 to 100")
     face_verification_max_retries: int = Field(1, ge=0, le=5, description="retries after a failed attempt, 0 to 5")
-    term_ends: Annotated[tuple[str, ...], NoDecode] = Field(
+    term_ends: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_some)] = Field(
         ("01-31", "07-31"), description="days MM-DD on which terms end and face templates are deleted, comma-separated"
     )
     aws_access_key_id: SecretStr | None = Field(
@@ -195,21 +207,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put NAME_FILE between the environment and .env."""
         return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
-
-    @field_validator("admin_telegram_id", mode="before")
-    @classmethod
-    def _read_ids(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        ids = tuple(int(part) for part in value.split(",") if part.strip())
-        if not ids or any(each <= 0 for each in ids):
-            raise ValueError("not a positive number")
-        return ids
-
-    @field_validator("allow_http_hosts", mode="before")
-    @classmethod
-    def _read_hosts(cls, value: Any) -> Any:
-        return tuple(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
 
     @field_validator("telegram_bot_token", "teacher_bot_token", "student_bot_token")
     @classmethod
@@ -260,13 +257,6 @@ class Settings(BaseSettings):
             raise ValueError("not the address of a MongoDB")
         return value
 
-    @field_validator("mongodb_database")
-    @classmethod
-    def _check_database(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,63}", value):
-            raise ValueError("not the name of a database")
-        return value
-
     @field_validator("otp_rotate_seconds")
     @classmethod
     def _check_rotation(cls, value: int) -> int:
@@ -274,18 +264,15 @@ class Settings(BaseSettings):
             raise ValueError("too short to type a code")
         return value
 
-    @field_validator("term_ends", mode="before")
+    @field_validator("term_ends")
     @classmethod
-    def _read_term_ends(cls, value: Any) -> Any:
+    def _check_term_ends(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         """The days must exist in every year, so not 29 February."""
-        days = tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
-        for day in days:
+        for day in value:
             if not re.fullmatch(r"\d\d-\d\d", day):
                 raise ValueError("not MM-DD")
             date.fromisoformat(f"2001-{day}")
-        if not days:
-            raise ValueError("no days")
-        return days
+        return value
 
     @field_validator("active_hours")
     @classmethod
@@ -309,7 +296,6 @@ class Settings(BaseSettings):
 
     @property
     def hours(self) -> ActiveHours:
-        """The parsed ACTIVE_HOURS."""
         return parse_hours(self.active_hours)
 
     @property
@@ -321,8 +307,7 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """Read and validate the settings.
 
-    Raises:
-        SettingsError: names the setting, the value it got (unless it is a secret) and what is valid.
+    A SettingsError names the setting, the value it got (unless it is a secret) and what is valid.
     """
     _given()  # raises a clear error if .env can't be read
     try:
@@ -332,11 +317,7 @@ def load() -> Settings:
 
 
 def load_for_bot() -> Settings:
-    """Read the settings and require those of the marker, the classroom, or both.
-
-    Raises:
-        SettingsError: as ``load``; or no bot has a token, or a setting that belongs to a token is missing.
-    """
+    """Read the settings and require those of the marker, the classroom, or both. Raises SettingsError."""
     settings = load()
     if not (settings.telegram_bot_token or settings.teacher_bot_token or settings.student_bot_token):
         raise SettingsError(_missing("telegram_bot_token"))
@@ -345,17 +326,12 @@ def load_for_bot() -> Settings:
     for name, other in (("teacher", "student"), ("student", "teacher")):
         if getattr(settings, f"{name}_bot_token") is not None and getattr(settings, f"{other}_bot_token") is None:
             raise SettingsError(f"{_missing(f'{other}_bot_token')}: the classroom's two bots go together")
-    _require_different_tokens(settings)
-    return settings
-
-
-def _require_different_tokens(settings: Settings) -> None:
-    """Two bots with one token would receive each other's updates."""
-    seen: dict[str, str] = {}
+    seen: dict[str, str] = {}  # two bots with one token would receive each other's updates
     for name in BOT_TOKENS:
         token = getattr(settings, name)
         if token is not None and (first := seen.setdefault(token.get_secret_value(), name)) != name:
             raise SettingsError(f"{name.upper()}: got the token of {first.upper()}, wants a different one")
+    return settings
 
 
 def bot_is_configured() -> bool:

@@ -40,15 +40,11 @@ class Schema:
 
     @property
     def version(self) -> int:
-        """The newest version that this program knows."""
         return len(self.migrations)
 
 
 def stored_versions(connection: sqlite3.Connection, schemas: Sequence[Schema]) -> dict[str, int]:
-    """Return the version of each owner's tables in a file; 0: it has none of them.
-
-    Raises DatabaseError where a version is newer than this program.
-    """
+    """Return the version of each owner's tables in a file; 0: it has none. Raises DatabaseError: a version is newer."""
     layout = connection.execute("PRAGMA user_version").fetchone()[0]
     if layout == VERSIONS_BY_OWNER:
         stored = dict(connection.execute("SELECT owner, version FROM schema_versions").fetchall())
@@ -87,11 +83,10 @@ class Database:
                 Path(path).chmod(0o600)
             connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._connection = connection
-            self._connection.row_factory = sqlite3.Row
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
+            connection.row_factory = sqlite3.Row
             # FULL: a commit that was acknowledged survives a power cut, too
-            self._connection.execute("PRAGMA synchronous = FULL")
+            for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+                connection.execute(f"PRAGMA {pragma}")
             self._migrate(schemas)
         except (sqlite3.Error, OSError, DatabaseError) as error:
             if connection is not None:
@@ -122,6 +117,11 @@ class Database:
                 if isinstance(error, sqlite3.OperationalError):
                     raise DatabaseUnavailable(f"{self._name} can't be written ({error})") from error
                 raise
+
+    def write(self, statement: str, *parameters: object) -> int:
+        """Execute one statement in a transaction; return how many rows it changed. Raises DatabaseUnavailable."""
+        with self.transaction() as connection:
+            return connection.execute(statement, parameters).rowcount
 
     def read(self, query: str, *parameters: object) -> list[sqlite3.Row]:
         """Return the rows of a query. Raises DatabaseUnavailable."""

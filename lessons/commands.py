@@ -17,7 +17,6 @@ class Commands:
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def put(self, command: Callable[[], None]) -> None:
-        """Queue a command for the monitor's thread."""
         self._queue.put(command)
 
     def next(self, within: float) -> Callable[[], None] | None:

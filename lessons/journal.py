@@ -56,7 +56,10 @@ class LessonRow:
 
 
 class Lessons:
-    """The table of lessons. Every method is one transaction."""
+    """The table of lessons. Every method is one transaction, or part of the one around it.
+
+    A ``claim_...`` returns True for exactly one caller; call it in the transaction that queues the message.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -65,111 +68,63 @@ class Lessons:
         self, key: str, student: int, local_date: str, subject: str, teacher: str, time: str, at: datetime
     ) -> LessonRow:
         """Add an open lesson, unless it is there already, and return its row."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO lessons (key, student, local_date, subject, teacher, time, seen_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-                (key, student, local_date, subject, teacher, time, _iso(at)),
-            )
-            row = connection.execute("SELECT * FROM lessons WHERE key = ?", (key,)).fetchone()
-        return LessonRow(**dict(row))
+        statement = (
+            "INSERT INTO lessons (key, student, local_date, subject, teacher, time, seen_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
+        )
+        with self._database.transaction():
+            self._database.write(statement, key, student, local_date, subject, teacher, time, _iso(at))
+            return self._select("key = ?", key)[0]
 
     def get(self, key: str) -> LessonRow | None:
-        """Return one lesson."""
-        rows = self._database.read("SELECT * FROM lessons WHERE key = ?", key)
-        return LessonRow(**dict(rows[0])) if rows else None
+        return next(iter(self._select("key = ?", key)), None)
 
     def intend(self, key: str, at: datetime) -> None:
         """Record, before the click, that we are about to mark this lesson."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE lessons SET intended_at = coalesce(intended_at, ?) WHERE key = ?", (_iso(at), key)
-            )
+        self._database.write("UPDATE lessons SET intended_at = coalesce(intended_at, ?) WHERE key = ?", _iso(at), key)
 
     def confirm(self, key: str, at: datetime) -> bool:
         """Record that the page confirmed a mark that we intended; True for exactly one caller."""
-        with self._database.transaction() as connection:
-            changed = connection.execute(
-                "UPDATE lessons SET marked_at = ? WHERE key = ? AND intended_at IS NOT NULL AND marked_at IS NULL",
-                (_iso(at), key),
-            ).rowcount
-        return changed == 1
+        return self._claim("marked_at = ?", "intended_at IS NOT NULL AND marked_at IS NULL", key, _iso(at))
 
     def unsettled(self, student: int, local_date: str) -> list[LessonRow]:
         """Return a day's lessons that were seen open, and neither marked nor announced as closed."""
-        rows = self._database.read(
-            "SELECT * FROM lessons WHERE student = ? AND local_date = ? AND marked_at IS NULL AND closed_at IS NULL",
-            student,
-            local_date,
-        )
-        return [LessonRow(**dict(row)) for row in rows]
+        unsettled = "student = ? AND local_date = ? AND marked_at IS NULL AND closed_at IS NULL"
+        return self._select(unsettled, student, local_date)
 
     def claim_closing(self, key: str, at: datetime) -> bool:
-        """Claim the right to send the notice that a lesson closed unmarked; True for exactly one caller.
-
-        Call it in the transaction that queues the message.
-        """
-        with self._database.transaction() as connection:
-            changed = connection.execute(
-                "UPDATE lessons SET closed_at = ?, offered_until = NULL"
-                " WHERE key = ? AND marked_at IS NULL AND closed_at IS NULL",
-                (_iso(at), key),
-            ).rowcount
-        return changed == 1
+        """Claim the right to send the notice that a lesson closed unmarked."""
+        change = "closed_at = ?, offered_until = NULL"
+        return self._claim(change, "marked_at IS NULL AND closed_at IS NULL", key, _iso(at))
 
     def clean(self, before: str) -> int:
         """Delete the lessons of days before a date (ISO 8601); return how many."""
-        with self._database.transaction() as connection:
-            return connection.execute("DELETE FROM lessons WHERE local_date < ?", (before,)).rowcount
+        return self._database.write("DELETE FROM lessons WHERE local_date < ?", before)
 
     def claim_telling(self, key: str, at: datetime) -> bool:
-        """Claim the right to send the "marked" notice; True for exactly one caller.
-
-        Call it in the transaction that queues the message.
-        """
-        with self._database.transaction() as connection:
-            changed = connection.execute(
-                "UPDATE lessons SET told_at = ?, offered_until = NULL"
-                " WHERE key = ? AND marked_at IS NOT NULL AND told_at IS NULL",
-                (_iso(at), key),
-            ).rowcount
-        return changed == 1
+        """Claim the right to send the "marked" notice."""
+        change = "told_at = ?, offered_until = NULL"
+        return self._claim(change, "marked_at IS NOT NULL AND told_at IS NULL", key, _iso(at))
 
     def untold(self) -> list[LessonRow]:
         """Return the marked lessons whose notice is not queued yet."""
-        rows = self._database.read("SELECT * FROM lessons WHERE marked_at IS NOT NULL AND told_at IS NULL")
-        return [LessonRow(**dict(row)) for row in rows]
+        return self._select("marked_at IS NOT NULL AND told_at IS NULL")
 
     def claim_offer(self, key: str, until: datetime) -> bool:
         """Claim the right to offer this lesson; False if an offer of it is on the screen already."""
-        with self._database.transaction() as connection:
-            changed = connection.execute(
-                "UPDATE lessons SET offered_until = ? WHERE key = ? AND offered_until IS NULL AND marked_at IS NULL",
-                (_iso(until), key),
-            ).rowcount
-        return changed == 1
+        return self._claim("offered_until = ?", "offered_until IS NULL AND marked_at IS NULL", key, _iso(until))
 
     def end_offer(self, key: str) -> bool:
         """End the live offer of a lesson (tapped, timed out, withdrawn); True for exactly one caller."""
-        with self._database.transaction() as connection:
-            changed = connection.execute(
-                "UPDATE lessons SET offered_until = NULL WHERE key = ? AND offered_until IS NOT NULL", (key,)
-            ).rowcount
-        return changed == 1
+        return self._claim("offered_until = NULL", "offered_until IS NOT NULL", key)
 
     def offers(self, student: int | None = None) -> list[LessonRow]:
         """Return the lessons with a live offer, of one student or of all."""
-        rows = self._database.read(
-            "SELECT * FROM lessons WHERE offered_until IS NOT NULL AND (?1 IS NULL OR student = ?1)", student
-        )
-        return [LessonRow(**dict(row)) for row in rows]
+        return self._select("offered_until IS NOT NULL AND (?1 IS NULL OR student = ?1)", student)
 
     def last_mark(self, student: int) -> LessonRow | None:
-        """Return a student's lesson that was marked last."""
-        rows = self._database.read(
-            "SELECT * FROM lessons WHERE student = ? AND marked_at IS NOT NULL ORDER BY marked_at DESC LIMIT 1", student
-        )
-        return LessonRow(**dict(rows[0])) if rows else None
+        last = "student = ? AND marked_at IS NOT NULL ORDER BY marked_at DESC LIMIT 1"
+        return next(iter(self._select(last, student)), None)
 
     def unknown(self, keys: list[str]) -> list[str]:
         """Return those of the keys that are not in the table."""
@@ -180,9 +135,9 @@ class Lessons:
 
     def hand_over(self, old: int, new: int) -> None:
         """Give a student's lessons to their new Telegram account; the offers on the old account's screen end."""
-        with self._database.transaction() as connection:
-            connection.execute("UPDATE lessons SET student = ? WHERE student = ?", (new, old))
-            connection.execute("UPDATE lessons SET offered_until = NULL WHERE student = ?", (new,))
+        with self._database.transaction():
+            self._database.write("UPDATE lessons SET student = ? WHERE student = ?", new, old)
+            self._database.write("UPDATE lessons SET offered_until = NULL WHERE student = ?", new)
 
     def forget(self, student: int, before: str | None = None) -> int:
         """Delete a student's lessons; return how many.
@@ -190,12 +145,22 @@ class Lessons:
         With ``before`` (ISO 8601), lessons of that date and later which we intended to mark stay: they may still be on
         the page when the student registers again, and must be neither marked nor announced a second time.
         """
-        with self._database.transaction() as connection:
-            connection.execute("UPDATE lessons SET offered_until = NULL WHERE student = ?", (student,))
-            return connection.execute(
+        with self._database.transaction():
+            self._database.write("UPDATE lessons SET offered_until = NULL WHERE student = ?", student)
+            return self._database.write(
                 "DELETE FROM lessons WHERE student = ?1 AND (?2 IS NULL OR intended_at IS NULL OR local_date < ?2)",
-                (student, before),
-            ).rowcount
+                student,
+                before,
+            )
+
+    def _select(self, where: str, *parameters: object) -> list[LessonRow]:
+        rows = self._database.read(f"SELECT * FROM lessons WHERE {where}", *parameters)  # noqa: S608  # from this class
+        return [LessonRow(**dict(row)) for row in rows]
+
+    def _claim(self, change: str, condition: str, key: str, *parameters: object) -> bool:
+        """Change a lesson if it meets a condition; True for exactly one caller."""
+        statement = f"UPDATE lessons SET {change} WHERE {condition} AND key = ?"  # noqa: S608  # from this class
+        return self._database.write(statement, *parameters, key) == 1
 
 
 def _iso(at: datetime) -> str:

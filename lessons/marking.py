@@ -26,24 +26,15 @@ QUICK_RETRIES = 3  # unconfirmed clicks on a lesson that are repeated within a s
 
 
 class Journal(Protocol):
-    """Where a monitor records lessons; ``lessons.journal.Lessons`` implements it."""
+    """Where a monitor records lessons: the methods of ``lessons.journal.Lessons`` that it uses."""
 
     def seen(
         self, key: str, student: int, local_date: str, subject: str, teacher: str, time: str, at: datetime
-    ) -> LessonRow:
-        """Record an open lesson once."""
-
-    def get(self, key: str) -> LessonRow | None:
-        """Return the record of a lesson."""
-
-    def unsettled(self, student: int, local_date: str) -> list[LessonRow]:
-        """Return a day's lessons that are neither marked nor closed."""
-
-    def intend(self, key: str, at: datetime) -> None:
-        """Record the intent to click."""
-
-    def confirm(self, key: str, at: datetime) -> bool:
-        """Record the page's confirmation; True the first time."""
+    ) -> LessonRow: ...
+    def get(self, key: str) -> LessonRow | None: ...
+    def unsettled(self, student: int, local_date: str) -> list[LessonRow]: ...
+    def intend(self, key: str, at: datetime) -> None: ...
+    def confirm(self, key: str, at: datetime) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -109,8 +100,7 @@ class Marking:
     def process(self, portal: PortalClient, reading: Reading) -> None:
         """Mark, report or confirm each lesson that the page shows.
 
-        Raises:
-            PageChanged: a card moved away under a click; the others are done. Also what ``PortalClient.mark`` raises.
+        Raises PageChanged where a card moved away under a click (the others are done), and what ``mark`` raises.
         """
         today = self._clock.now().astimezone(self._zone).date()
         account = account_key(self._username)
@@ -142,7 +132,6 @@ class Marking:
         self._loaded = True
 
     def _handle_open(self, portal: PortalClient, lesson: Lesson, today: str) -> None:
-        """Mark an open lesson in automatic mode or on request, else report it."""
         now = self._clock.now()
         if lesson.key not in self._logged:
             self._logged.add(lesson.key)

@@ -1,5 +1,6 @@
-"""When a monitor reloads the page, rests, and tries again after trouble."""
+"""When a monitor reloads the page, rests, and tries again after trouble, which it reports."""
 
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,11 +9,20 @@ from functools import cached_property
 
 from core.backoff import Backoff
 from core.clock import Clock, SystemClock
+from core.sqlite import DatabaseUnavailable
+from lessons.commands import Waits
+from lessons.events import Event, MonitorState, StatusEvent, StatusReporter
+from lessons.marking import Marking
+from portal.errors import PortalError
+from portal.session import PortalClient
+
+log = logging.getLogger(__name__)
 
 REFRESH_INTERVAL = 20.0  # seconds between reloads
 JITTER = 0.15  # of the interval, either way
 FIRST_RELOAD = 1.0  # seconds before reloading a page that changed or lost its session, doubled each time
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each time
+AGAIN_IS_TROUBLE = 6  # loads in a row without success, after which it counts as trouble
 WAKE_AHEAD = 240.0  # seconds before the active hours begin: sixty students sign in, three at a time
 
 
@@ -31,16 +41,7 @@ class Schedule:
     jitter: Callable[[float, float], float] = random.uniform
 
     def until_reload(self) -> float:
-        """Return the seconds from one check to the next."""
         return self.refresh_interval * self.jitter(1 - JITTER, 1 + JITTER)
-
-    def pauses_after_trouble(self) -> Backoff:
-        """Return the pauses after troubles in a row."""
-        return Backoff(FIRST_PAUSE, LONGEST_PAUSE, lambda: self.jitter(0.7, 1.0))
-
-    def pauses_before_loading_again(self) -> Backoff:
-        """Return the pauses before a page is loaded again that changed or lost its session."""
-        return Backoff(FIRST_RELOAD, LONGEST_PAUSE, lambda: self.jitter(0.5, 1.0))
 
     def resting_until(self) -> datetime | None:
         """Return until when to rest; None to watch, or to sign in shortly before the active hours begin."""
@@ -52,3 +53,57 @@ class Schedule:
     def wakes_early(self) -> float:
         """Seconds before the active hours begin at which this monitor opens its browser."""
         return WAKE_AHEAD * self.jitter(0.5, 1.0)
+
+
+class Recovery:
+    """One monitor's pauses after trouble. Each ends at once when the monitor has to rest."""
+
+    def __init__(
+        self, student: int, schedule: Schedule, waits: Waits, status: StatusReporter, marking: Marking
+    ) -> None:
+        self._student = student
+        self._schedule = schedule
+        self._waits = waits
+        self._status = status
+        self._marking = marking
+        self._troubles = Backoff(FIRST_PAUSE, LONGEST_PAUSE, lambda: schedule.jitter(0.7, 1.0))
+        self._reloads = Backoff(FIRST_RELOAD, LONGEST_PAUSE, lambda: schedule.jitter(0.5, 1.0))
+
+    def checked(self) -> None:
+        self._troubles.reset()
+
+    def stayed_usable(self) -> None:
+        """Note that the page could be used until the next reload was due."""
+        self._reloads.reset()
+
+    def wait_to_load_again(self, passing: PortalError) -> None:
+        """Wait before loading a page again that changed or lost its session: usually the load mends it, unreported.
+
+        Where it does not, the waits grow, and it is reported as trouble.
+        """
+        wait = self._reloads.next()
+        log.info("monitor %s: %s, loading again", self._student, type(passing).__name__)
+        if self._reloads.failures >= AGAIN_IS_TROUBLE:
+            self._marking.note_trouble()
+            self._status.become(MonitorState.WAITING, trouble=str(passing), next_in=wait)
+            self._status.report(StatusEvent(Event.TROUBLE, str(passing)))
+        self._wait_unless_resting(wait)
+
+    def wait_out(self, trouble: PortalError | DatabaseUnavailable, client: PortalClient | None = None) -> None:
+        """Report trouble that may pass and pause; with ``client`` a copy of the unknown page is reported too."""
+        self._marking.note_trouble()
+        wait = self._troubles.next()
+        log.warning("monitor %s: %s: %s; again in %.0f s", self._student, type(trouble).__name__, trouble, wait)
+        self._status.become(MonitorState.WAITING, trouble=str(trouble), next_in=wait)
+        event = StatusEvent(Event.TROUBLE, str(trouble))
+        if client is not None:
+            kind, picture, source = client.evidence()
+            event = StatusEvent(Event.UNKNOWN_VIEW, str(trouble), kind=kind, picture=picture, source=source)
+        self._status.report(event)
+        self._wait_unless_resting(wait)
+
+    def _wait_unless_resting(self, seconds: float) -> None:
+        deadline = self._schedule.clock.monotonic() + seconds
+        while (left := deadline - self._schedule.clock.monotonic()) > 0 and self._schedule.resting_until() is None:
+            self._waits.woken = False
+            self._waits.pause(left, until_woken=True)

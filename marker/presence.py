@@ -53,7 +53,7 @@ class Presence:
         if person in self._unreachable:
             self._unreachable.discard(person)
             await asyncio.to_thread(self._services.people.set_unreachable, person, None)
-            self._services.outbox.reached(person)
+            self._services.outbox.wake(person)
         tapped_data = update.callback_query.data if update.callback_query is not None else None
         if tapped_data is not None and not tapped_data.startswith(("reg:", "mark:")):
             # another menu was used: what is typed next is no answer to the question for a password

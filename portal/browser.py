@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -41,16 +42,12 @@ class Browser:
         """The driver's process, the parent of Chrome's; 0 on a Selenium Grid."""
         return self._process.pid if self._process is not None else 0
 
-    def collect_garbage(self) -> None:
-        """Collect the page's garbage now.
-
-        Raises:
-            BrowserFailed: Chrome is gone.
-        """
+    def devtools(self, command: str, /, **parameters: Any) -> Any:
+        """Execute a command of Chrome's DevTools protocol; return its result. Raises BrowserFailed: Chrome is gone."""
         try:
-            self.driver.execute("executeCdpCommand", {"cmd": "HeapProfiler.collectGarbage", "params": {}})
+            return self.driver.execute("executeCdpCommand", {"cmd": command, "params": parameters})["value"]
         except (WebDriverException, HTTPError) as error:
-            raise BrowserFailed("the page's garbage can't be collected") from error
+            raise BrowserFailed(f"{command} failed") from error
 
     def end(self) -> None:
         """Quit Chrome, so that its profile is written completely, and kill what is left of it. Never raises."""
@@ -64,10 +61,7 @@ class Browser:
     def kill(self) -> None:
         """Kill every process of this browser; its driver's next command fails. From any thread."""
         if self._process is not None:
-            end_processes(self._process.pid, None)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=QUIT_TIMEOUT)
-            _close_output(self._process)
+            _discard(self._process, QUIT_TIMEOUT)
 
 
 class Chromes:
@@ -101,7 +95,6 @@ class Chromes:
         return find_programs(self._chrome_bin, self._chromedriver_path)
 
     def folder(self, name: str) -> Path:
-        """Return the folder of the profile of this name."""
         return self._profiles / name
 
     def check(self) -> None:
@@ -113,12 +106,7 @@ class Chromes:
                 log.warning("Chrome's sandbox is off: the kernel or the user (root) does not allow it here")
 
     def open(self, name: str, pause: Pause) -> Browser:
-        """Open a browser with the profile of this name; waits for its turn through ``pause``.
-
-        Raises:
-            BrowserMissing: there is none on this machine.
-            BrowserFailed: it did not start.
-        """
+        """Open a browser with this profile; waiting goes through ``pause``. Raises BrowserMissing, BrowserFailed."""
         while not self._starting.acquire(blocking=False):
             pause(0.1)
         try:
@@ -168,10 +156,7 @@ class Chromes:
             log.exception("a profile could not be deleted")
 
     def adopt(self, name: str, new_name: str) -> None:
-        """Replace the profile ``new_name`` by the profile ``name``, with its session. Neither may be in use.
-
-        Never raises: without the profile the student only has to be signed in once more.
-        """
+        """Replace the profile ``new_name`` by ``name``, with its session. Neither may be in use. Never raises."""
         self.forget(new_name)
         try:
             (self._profiles / name).rename(self._profiles / new_name)
@@ -187,36 +172,21 @@ class Chromes:
             self.forget(profile.name)
 
     def sweep(self) -> int:
-        """Kill the processes that an earlier run left in our profiles; return how many there were.
-
-        Only the process that holds the lock on DATA_DIR may call it: every profile in it is ours.
-        """
+        """Kill what an earlier run left in our profiles; return how many processes. Only with the lock on DATA_DIR."""
         ended = end_processes(None, self._profiles)
         if ended:
             log.warning("ended %d processes of an earlier run", ended)
         return ended
 
 
-def _discard(process: "subprocess.Popen[bytes]") -> None:
+def _discard(process: "subprocess.Popen[bytes]", within: float | None = None) -> None:
     end_processes(process.pid, None)
-    process.wait()
-    _close_output(process)
-
-
-def _close_output(process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(within)
     if process.stdout is not None:
         process.stdout.close()
 
 
 def set_language(browser: Browser, address: str, language: str = "ru") -> None:
-    """Set the portal's language cookie before the first load; without it the portal answers in Kazakh.
-
-    Raises:
-        BrowserFailed: Chrome is gone.
-    """
-    cookie = {"name": "r5-locale", "value": language, "url": address, "path": "/"}
-    command = {"cmd": "Network.setCookie", "params": cookie}
-    try:
-        browser.driver.execute("executeCdpCommand", command)
-    except (WebDriverException, HTTPError) as error:
-        raise BrowserFailed("the language cookie can't be set") from error
+    """Set the portal's language cookie before the first load; without it the portal answers in Kazakh."""
+    browser.devtools("Network.setCookie", name="r5-locale", value=language, url=address, path="/")

@@ -68,12 +68,10 @@ ARGUMENTS = (
 
 
 def remote_options(arguments: Sequence[str]) -> ChromeOptions:
-    """Return the options of a Chrome on a Selenium Grid."""
     return _options((*arguments, "--headless=new"))
 
 
 def local_options(chrome: str, profile: Path, arguments: Sequence[str]) -> ChromeOptions:
-    """Return the options of this Chrome with this profile."""
     if "headless-shell" in Path(chrome).name:
         options = _options(arguments)
         options.binary_location = str(_HEADLESS_SHELL)
@@ -139,11 +137,7 @@ def connect(address: str, options: ChromeOptions, within: float) -> WebDriver:
         init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": False}},
     )
     connection = ChromiumRemoteConnection(
-        remote_server_addr=address,
-        vendor_prefix="goog",
-        browser_name="chrome",
-        ignore_proxy=True,
-        client_config=config,
+        remote_server_addr=address, vendor_prefix="goog", browser_name="chrome", ignore_proxy=True, client_config=config
     )
     try:
         driver = WebDriver(command_executor=connection, options=options)

@@ -1,58 +1,43 @@
-"""The errors of the portal and the browser.
+"""The errors of the portal and the browser. A ``permanent`` one needs a person; after the others trying again helps.
 
 PortalError
-├── permanent: trying again does not help, a person has to act
-│   ├── SignInRefused      the portal does not accept username and password
-│   └── AccountBlocked     the portal has blocked this account
-└── try again
-    ├── PortalUnavailable  down, an error page, an alert, not ready in time
-    ├── SessionLost        the portal has ended the session
-    ├── UnknownView        a page that matches none of our rules
-    ├── PageChanged        the element to press is gone or covered
-    └── BrowserFailed      Chrome or its driver ended, hangs or can't be started
-        └── BrowserMissing permanent: there is no Chrome or no driver on this machine
+├── SignInRefused      permanent: the portal refused username and password; the text is the portal's own
+├── AccountBlocked     permanent: the portal has blocked this account; the text is the portal's own
+├── PortalUnavailable  down, an error page, an alert, not ready in time
+├── SessionLost        the portal has ended the session; loading the address again shows the login form
+├── UnknownView        a page that matches no rule: a missing button does not mean that no lesson is open
+├── PageChanged        an element is gone or covered since the page was read; read it again
+└── BrowserFailed      Chrome or its driver ended, hangs or failed; a new one is needed
+    └── BrowserMissing permanent: there is no Chrome or no driver on this machine; the text says what to install
 """
 
 
 class PortalError(Exception):
-    """An error of the portal or the browser; ``permanent`` means that trying again does not help."""
-
     permanent = False
 
 
 class SignInRefused(PortalError):
-    """The portal refused username and password. The text is the portal's own."""
-
     permanent = True
 
 
 class AccountBlocked(PortalError):
-    """The portal has blocked this account. The text is the portal's own."""
-
     permanent = True
 
 
-class PortalUnavailable(PortalError):
-    """The portal does not answer, answers with an error, or does not become ready in time."""
+class PortalUnavailable(PortalError): ...
 
 
-class SessionLost(PortalError):
-    """The portal has ended this session; loading the address again shows the login view."""
+class SessionLost(PortalError): ...
 
 
-class UnknownView(PortalError):
-    """The page is ready and matches none of the rules: a missing button does not mean that no lesson is open."""
+class UnknownView(PortalError): ...
 
 
-class PageChanged(PortalError):
-    """An element is gone or covered since the page was read; read it again."""
+class PageChanged(PortalError): ...
 
 
-class BrowserFailed(PortalError):
-    """Chrome or its driver ended, hangs or failed; a new one is needed."""
+class BrowserFailed(PortalError): ...
 
 
 class BrowserMissing(BrowserFailed):
-    """There is no Chrome or no driver to start (permanent). The text says what to install."""
-
     permanent = True

@@ -35,7 +35,6 @@ class Trust:
         self.lost = ""  # why the request is given up; empty while it is not
 
     def succeed(self, kind: str) -> None:
-        """Count the failures of this kind from zero again."""
         with self._lock:
             self._failures[kind] = 0
 
@@ -94,7 +93,6 @@ class InitialState:
             self._drawn = drawn
 
     def _judge(self, answer: bool | None, before: LoadedState, now: LoadedState) -> None:
-        """Compare two loads with each other, and with the answer between them."""
         same_state, shows_the_same = before[0] == now[0], before[1] == now[1]
         if same_state and not shows_the_same:
             self._trust.give_up("the portal's initial state does not determine what the page shows")
@@ -106,16 +104,12 @@ class InitialState:
             self._alarms = self._alarms + 1 if shows_the_same else 0
 
     def session_lost(self) -> None:
-        """Note that the page lost its session: the request may be the cause."""
+        """Count it as harm if the last requests were answered "the same": they may be the cause."""
         if self._same:
             self._trust.fail("harm", "pages lose their session after the request")
 
     def same(self) -> bool | None:
-        """Say whether a load would show what the last one did; None if the portal was not asked.
-
-        Raises:
-            BrowserFailed: Chrome is gone.
-        """
+        """Say whether a load would show the same again; None if the portal was not asked. Raises BrowserFailed."""
         if self._drawn is None or self._trust.lost:
             return None
         if self._ask("same") is not True:

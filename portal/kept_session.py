@@ -6,13 +6,10 @@ encrypted beside the profile, and restored in the next Chrome.
 
 import logging
 from pathlib import Path
-from typing import Any, Protocol
 
 from pydantic import BaseModel, Field, TypeAdapter
-from selenium.common.exceptions import WebDriverException
-from urllib3.exceptions import HTTPError
 
-from core.encryption import EncryptionKeyError
+from core.encryption import Cipher, EncryptionKeyError
 from core.json_file import replace_file
 from portal.browser import Browser
 from portal.errors import BrowserFailed
@@ -38,16 +35,6 @@ class _Cookie(BaseModel):
 _COOKIES = TypeAdapter(list[_Cookie])
 
 
-class Encrypts(Protocol):
-    """Encrypts the cookies, which are worth a password as long as they are valid."""
-
-    def encrypt(self, text: str) -> str:
-        """Return a text's ciphertext."""
-
-    def decrypt(self, token: str) -> str:
-        """Return the text; raises EncryptionKeyError."""
-
-
 def forget(folder: Path) -> None:
     """Delete the saved session of the profile in this folder, if there is one. Never raises."""
     try:
@@ -59,16 +46,12 @@ def forget(folder: Path) -> None:
 class KeptSession:
     """The session cookies of the profile in ``folder``. For the thread that owns the browser."""
 
-    def __init__(self, folder: Path, cipher: Encrypts) -> None:
+    def __init__(self, folder: Path, cipher: Cipher) -> None:
         self._file = folder / FILE
         self._cipher = cipher
 
     def restore(self, browser: Browser) -> None:
-        """Set the saved cookies in a new Chrome; without them the student is signed in again.
-
-        Raises:
-            BrowserFailed: Chrome is gone.
-        """
+        """Set the saved cookies in a new Chrome; without them the student is signed in again. Raises BrowserFailed."""
         try:
             cookies = _COOKIES.validate_json(self._cipher.decrypt(self._file.read_text(encoding="ascii")))
         except FileNotFoundError:
@@ -76,7 +59,7 @@ class KeptSession:
         except (OSError, ValueError, EncryptionKeyError) as error:
             log.info("a saved portal session can't be read (%s), signing in again", type(error).__name__)
             return
-        _command(browser, "Network.setCookies", {"cookies": _COOKIES.dump_python(cookies, exclude_none=True)})
+        browser.devtools("Network.setCookies", cookies=_COOKIES.dump_python(cookies, exclude_none=True))
 
     def save(self, browser: Browser) -> None:
         """Save the cookies. A failure costs a sign-in after the next start, nothing else."""
@@ -91,18 +74,11 @@ class KeptSession:
         forget(self._file.parent)
         try:
             for cookie in _session_cookies(browser):
-                _command(browser, "Network.deleteCookies", cookie.model_dump(include={"name", "domain", "path"}))
+                browser.devtools("Network.deleteCookies", **cookie.model_dump(include={"name", "domain", "path"}))
         except BrowserFailed as error:
             log.info("Chrome's session cookies are not deleted (%s); they end with it", error)
 
 
 def _session_cookies(browser: Browser) -> list[_Cookie]:
-    cookies = _COOKIES.validate_python(_command(browser, "Network.getAllCookies", {})["cookies"])
+    cookies = _COOKIES.validate_python(browser.devtools("Network.getAllCookies")["cookies"])
     return [cookie for cookie in cookies if cookie.session]
-
-
-def _command(browser: Browser, name: str, parameters: dict[str, Any]) -> Any:
-    try:
-        return browser.driver.execute("executeCdpCommand", {"cmd": name, "params": parameters})["value"]
-    except (WebDriverException, HTTPError) as error:
-        raise BrowserFailed(f"{name} failed") from error

@@ -40,8 +40,7 @@ class Lesson:
 def parse_card(lines: list[str]) -> tuple[Lesson, int]:
     """Parse a card's label: subject, teacher, hours and an optional countdown, in three languages.
 
-    Returns:
-        The lesson, and the number of lines that identify it: those before the countdown.
+    Returns the lesson, and the number of lines that identify it: those before the countdown.
     """
     lines = [" ".join(line.split())[:LONGEST_LINE] for line in lines]
     at = next((i for i, line in enumerate(lines) if _TIME.search(line)), None)
@@ -51,14 +50,6 @@ def parse_card(lines: list[str]) -> tuple[Lesson, int]:
     countdown = " ".join(lines[at + 1 :])
     hours = _HOURS.search(countdown)
     minutes = _NUMBER.search(countdown, hours.end() if hours else 0)
-    lesson = Lesson(
-        subject=lines[0] if at else "",
-        teacher=", ".join(lines[1:at]),
-        time=lines[at],
-        minutes_left=_minutes(hours and hours.group(1), minutes and minutes.group()),
-    )
+    left = int(hours.group(1) if hours else 0) * 60 + int(minutes.group() if minutes else 0)
+    lesson = Lesson(lines[0] if at else "", ", ".join(lines[1:at]), lines[at], left if hours or minutes else None)
     return lesson, at + 1
-
-
-def _minutes(hours: str | None, minutes: str | None) -> int | None:
-    return None if hours is None and minutes is None else int(hours or 0) * 60 + int(minutes or 0)

@@ -25,7 +25,6 @@ class PortalLimits:
         self._sign_ins = threading.Semaphore(parallel_sign_ins)
 
     def wait_for_load(self, pause: Pause) -> None:
-        """Wait until this caller may load the page."""
         with self._lock:
             now = self._clock.monotonic()
             turn = max(now, self._next_load)

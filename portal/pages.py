@@ -62,12 +62,7 @@ SIGN_OUT_WITHIN = 2.0  # seconds; the student waits for the end
 _FORM_STAYS = 10.0
 _SELECT_ALL = (Keys.COMMAND if sys.platform == "darwin" else Keys.CONTROL) + "a" + Keys.NULL
 # chromedriver's messages for a document that was replaced during a command; they have no exception type of their own.
-_REPLACED = (
-    "aborted by navigation",
-    "execution context",
-    "no such frame",
-    "does not belong to the document",
-)
+_REPLACED = ("aborted by navigation", "execution context", "no such frame", "does not belong to the document")
 _PRESSABLE = (ElementClickInterceptedException, ElementNotInteractableException, StaleElementReferenceException)
 
 
@@ -116,9 +111,7 @@ class PortalPage:
     def settle(self, within: float | None = None) -> Reading:
         """Read until two readings in a row find the client idle and the same view; return the last one.
 
-        Raises:
-            PortalUnavailable: not ready in time, an alert, an error page.
-            BrowserFailed: the browser is gone.
+        Raises PortalUnavailable (not ready in time, an alert, an error page) and BrowserFailed.
         """
         within = self._ready_within if within is None else within
         deadline = self._clock.monotonic() + within
@@ -137,11 +130,7 @@ class PortalPage:
             self._pause(_BETWEEN_READINGS)
 
     def evidence(self) -> tuple[str, bytes | None, str]:
-        """Return a description of an unknown page for the admin: its kind, a screenshot (PNG), its source.
-
-        Raises:
-            BrowserFailed: the browser is gone.
-        """
+        """Describe an unknown page for the admin: its kind, a screenshot (PNG), its source. Raises BrowserFailed."""
         try:
             kind = hashlib.blake2b(str(self._ask("shape")).encode(), digest_size=6).hexdigest()
             picture = self._command(self._driver.get_screenshot_as_png)
@@ -162,7 +151,6 @@ class PortalPage:
         return self._command(lambda: self._driver.execute_script(_SCRIPT, query, argument))
 
     def _command(self, command: Callable[[], Any]) -> Any:
-        """Run one driver command; raise its errors as ours."""
         try:
             return command()
         except UnexpectedAlertPresentException as error:
@@ -194,15 +182,10 @@ class PortalPage:
 
 
 class LoginPage(PortalPage):
-    """The login form."""
-
     def sign_in(self, username: str, password: str) -> Reading:
         """Fill in the form, press the button and wait for the result; return the first reading after the sign-in.
 
-        Raises:
-            SignInRefused: with the portal's text.
-            AccountBlocked: with the portal's text.
-            PortalUnavailable, SessionLost, PageChanged, BrowserFailed: try again.
+        Raises SignInRefused and AccountBlocked with the portal's text, and the errors after which to try again.
         """
         self._type_username(username)
         self._type(self._find("input[type=password]"), password)
@@ -246,8 +229,8 @@ class LoginPage(PortalPage):
     def _username_field(self) -> WebElement:
         return self._find(".v-filterselect input.v-filterselect-input")
 
-    def _type(self, field: WebElement, *keys: str) -> None:
-        self._command(lambda: field.send_keys(_SELECT_ALL, *keys))
+    def _type(self, field: WebElement, text: str) -> None:
+        self._command(lambda: field.send_keys(_SELECT_ALL, text))
 
     def _find(self, css: str) -> WebElement:
         element: WebElement = self._command(lambda: self._driver.find_element(By.CSS_SELECTOR, css))
@@ -270,10 +253,7 @@ class AttendancePage(PortalPage):
         """Press a lesson's button and wait for the page's own confirmation.
 
         The confirmation is the same card with a disabled button and another caption: only the server's answer changes
-        a caption. A click that the portal ignores is not confirmed.
-
-        Returns:
-            True if the page confirmed, False if the button is still enabled.
+        a caption. Returns False if the button is still enabled: the portal may ignore a click.
 
         Raises:
             PageChanged: the card disappeared, or is covered.

@@ -20,10 +20,7 @@ def end_processes(session: int | None, profile: Path | None) -> int:
     """Kill a process session, and each session with a process that uses this profile or one below it.
 
     The environment variable finds chromedriver and Chrome's first process; Chrome's children overwrite their
-    environment, but stay in the session.
-
-    Returns:
-        How many were killed.
+    environment, but stay in the session. Returns how many were killed.
     """
     killed = 0
     for _ in range(3):  # a process may start another one meanwhile

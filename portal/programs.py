@@ -32,10 +32,7 @@ _BROWSERS = (
 def find_programs(chrome: str | None = None, driver: str | None = None) -> tuple[str, str]:
     """Return the paths of Chrome and chromedriver: the given ones, PATH, Selenium Manager, webdriver-manager.
 
-    May take long (a download), so never call it on the event loop.
-
-    Raises:
-        BrowserMissing: nothing found; the text says what to install.
+    May take long (a download), so never call it on the event loop. Raises BrowserMissing.
     """
     for given, name in ((chrome, "CHROME_BIN"), (driver, "CHROMEDRIVER_PATH")):
         if given is not None and shutil.which(given) is None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from core.clock import Clock
+from core.encryption import Cipher
 from portal import kept_session
 from portal.browser import Browser, Chromes, set_language
 from portal.errors import BrowserFailed, PortalError
 from portal.initial_state import InitialState, Trust
-from portal.kept_session import Encrypts, KeptSession
+from portal.kept_session import KeptSession
 from portal.lessons import Lesson
 from portal.limits import Pause, PortalLimits
 from portal.pages import READY_WITHIN, AttendancePage, LoginPage
@@ -25,35 +26,24 @@ COLLECT_EVERY = 5  # loads; a collection costs 20 to 100 ms of CPU and saves the
 class PortalClient(Protocol):
     """The portal in one student's browser; ``ChromePortal`` implements it."""
 
-    def unchanged(self) -> bool | None:
-        """Ask the server whether a load would show what the last one did; None if it was not asked."""
-
-    def load(self, address: str) -> None:
-        """Load the address."""
-
-    def settle(self) -> Reading:
-        """Wait until the page is ready and return what it shows."""
-
-    def changed(self, within: float = 0.0) -> bool:
-        """Say whether the page changed since the last reading; wait for a change up to so many seconds."""
-
-    def sign_in(self, username: str, password: str) -> Reading:
-        """Sign in and return what the page shows then."""
-
-    def mark(self, lesson: Lesson) -> bool:
-        """Press a lesson's button; True if the page confirmed."""
-
-    def evidence(self) -> tuple[str, bytes | None, str]:
-        """Return a description of an unknown page for the admin: its kind, a screenshot (PNG), its source."""
-
-    def leave(self) -> None:
-        """Sign out where the page offers it, and delete the portal's session. Never raises."""
-
-    def end(self) -> None:
-        """End the browser; the portal's session is kept unless ``leave`` was called before."""
-
-    def kill(self) -> None:
-        """Kill a hung browser, from another thread."""
+    # whether a load would show what the last one did; None if the server was not asked
+    def unchanged(self) -> bool | None: ...
+    def load(self, address: str) -> None: ...
+    # waits until the page is ready
+    def settle(self) -> Reading: ...
+    # whether the page changed since the last reading; waits for a change up to so many seconds
+    def changed(self, within: float = 0.0) -> bool: ...
+    def sign_in(self, username: str, password: str) -> Reading: ...
+    # whether the page confirmed the click
+    def mark(self, lesson: Lesson) -> bool: ...
+    # for an unknown page: its kind, a screenshot (PNG), its source
+    def evidence(self) -> tuple[str, bytes | None, str]: ...
+    # signs out where the page offers it, and deletes the portal's session; never raises
+    def leave(self) -> None: ...
+    # the portal's session is kept unless ``leave`` was called before
+    def end(self) -> None: ...
+    # from another thread, where the browser hangs
+    def kill(self) -> None: ...
 
 
 class ChromePortal:
@@ -80,6 +70,7 @@ class ChromePortal:
         self.unchanged = self._initial.same
         self.changed = self._attendance.changed
         self.evidence = self._attendance.evidence
+        self.end = browser.end
         self.kill = browser.kill
         self.pid = browser.pid
         set_language(browser, address)
@@ -90,13 +81,12 @@ class ChromePortal:
         """Load the address; every few loads collect the earlier pages first, which Chrome would keep in memory."""
         self._loads += 1
         if self._loads % self.collect_every == 0:
-            self._browser.collect_garbage()
+            self._browser.devtools("HeapProfiler.collectGarbage")
         self._initial.forget()
         self._attendance.load(address)
         self._fresh = True
 
     def settle(self) -> Reading:
-        """Wait until the page is ready and return what it shows."""
         reading = self._attendance.settle()
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
             self._initial.session_lost()
@@ -108,7 +98,6 @@ class ChromePortal:
         return reading
 
     def mark(self, lesson: Lesson) -> bool:
-        """Press a lesson's button; True if the page confirmed."""
         self._fresh = False
         self._initial.forget()
         return self._attendance.mark(lesson)
@@ -122,7 +111,6 @@ class ChromePortal:
         return reading
 
     def leave(self) -> None:
-        """Sign out where the page offers it, and delete the portal's session."""
         try:
             self._attendance.sign_out()
         except PortalError as error:
@@ -130,10 +118,6 @@ class ChromePortal:
         if self._kept is not None:
             self._kept.delete(self._browser)
         self._kept = None
-
-    def end(self) -> None:
-        """End the browser."""
-        self._browser.end()
 
 
 # Opens the portal with the profile of one student.
@@ -156,41 +140,29 @@ class PortalAccess:
     limits: PortalLimits = field(default_factory=PortalLimits)
 
 
-def chrome_opener(
+def chrome_access(
     chromes: Chromes,
-    portal_url: str,
+    url: str = PORTAL_URL,
+    *,
     clock: Clock,
-    cipher: Encrypts | None = None,
+    cipher: Cipher | None = None,
+    limits: PortalLimits | None = None,
     ready_within: float = READY_WITHIN,
-) -> OpenPortal:
-    """Return a function that opens the portal in a Chrome; with ``cipher`` the portal's session is kept on disk."""
-
+) -> PortalAccess:
+    """Return the access to the portal through Chromes; with ``cipher`` the portal's sessions are kept on disk."""
     trust = Trust()
 
     def open_portal(profile: str, pause: Pause) -> PortalClient:
         browser = chromes.open(profile, pause)
         kept = KeptSession(chromes.folder(profile), cipher) if cipher is not None else None
         try:
-            return ChromePortal(browser, portal_url, pause, clock, kept, trust, ready_within)
+            return ChromePortal(browser, url, pause, clock, kept, trust, ready_within)
         except BrowserFailed:
             browser.end()
             raise
 
-    return open_portal
-
-
-def chrome_access(
-    chromes: Chromes,
-    url: str = PORTAL_URL,
-    *,
-    clock: Clock,
-    cipher: Encrypts | None = None,
-    limits: PortalLimits | None = None,
-    ready_within: float = READY_WITHIN,
-) -> PortalAccess:
-    """Return the access to the portal through Chromes; with ``cipher`` the portal's sessions are kept on disk."""
     return PortalAccess(
-        chrome_opener(chromes, url, clock, cipher, ready_within),
+        open_portal,
         url,
         kill_browser=chromes.kill,
         forget_session=lambda profile: kept_session.forget(chromes.folder(profile)),

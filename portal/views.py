@@ -7,12 +7,7 @@ from typing import Any
 from portal.lessons import Lesson, parse_card
 
 # "No lesson is open" in the portal's three languages; searched in a label's case-folded text.
-_NOTHING = (
-    "нет доступных дисциплин",
-    "қолжетімді пәндер жоқ",
-    "no available disciplines",
-    "no disciplines available",
-)
+_NOTHING = ("нет доступных дисциплин", "қолжетімді пәндер жоқ", "no available disciplines", "no disciplines available")
 # The caption of the system notification for an expired session; Russian in every language of the page.
 _EXPIRED = "время сеанса истекло"
 # Characters of the portal's own text that are kept; a message in Telegram holds 4096 in all.
@@ -20,8 +15,6 @@ LONGEST_TEXT = 500
 
 
 class View(Enum):
-    """What the page shows."""
-
     DOWN = "down"
     SESSION_LOST = "session lost"
     COMMUNICATION = "communication problem"

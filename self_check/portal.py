@@ -11,9 +11,9 @@ from core.settings import Settings
 from marker.monitors.capacity import BYTES_PER_MONITOR, memory_capacity
 from portal.browser import Chromes
 from portal.programs import find_programs, sandbox_possible
-from portal.session import chrome_opener
+from portal.session import chrome_access
 from portal.views import View
-from self_check.result import FAILED, OK, WARNING, Result
+from self_check import FAILED, OK, WARNING, Result
 
 MIN_FREE_DISK = 500 * 1024 * 1024  # bytes
 
@@ -47,7 +47,7 @@ def check_portal(settings: Settings) -> Result:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="attendance-check-", ignore_cleanup_errors=True) as profiles:
         chromes = Chromes(Path(profiles), settings.chrome_bin, settings.chromedriver_path, settings.selenium_remote_url)
-        page = chrome_opener(chromes, settings.portal_url, SystemClock())("check", time.sleep)
+        page = chrome_access(chromes, settings.portal_url, clock=SystemClock()).open("check", time.sleep)
         try:
             page.load(settings.portal_url)
             reading = page.settle()

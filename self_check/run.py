@@ -12,8 +12,7 @@ from classroom.lms import LmsError
 from core.json_file import DataDamaged, SchemaTooNew
 from core.settings import BOT_TOKENS, Settings
 from portal.errors import PortalError
-from self_check import classroom, data, portal, telegram
-from self_check.result import FAILED, OK, Result
+from self_check import FAILED, OK, Result, data, portal, telegram
 from storage import StorageUnavailable
 
 
@@ -45,7 +44,7 @@ def _checks(settings: Settings) -> list[tuple[str, Callable[[Settings], Result]]
             ("portal", portal.check_portal),
         ]
     if "teacher_bot_token" in tokens:
-        checks += [("rosters", classroom.check_rosters), ("faces", classroom.check_faces)]
+        checks += [("rosters", data.check_rosters), ("faces", data.check_faces)]
     return checks
 
 

@@ -9,7 +9,7 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
 from core.settings import Settings
-from self_check.result import FAILED, OK, WARNING, Result
+from self_check import FAILED, OK, WARNING, Result
 
 TIMEOUT = 15.0  # seconds
 

@@ -13,9 +13,7 @@ class Claims:
 
     def claim(self, key: str, at: datetime) -> bool:
         """Claim the right to send a notice; True for exactly one caller. For the ``when`` of ``Outbox.put``."""
-        with self._database.transaction() as connection:
-            cursor = connection.execute("INSERT INTO told VALUES (?, ?) ON CONFLICT DO NOTHING", (key, at.isoformat()))
-        return cursor.rowcount == 1
+        return self._database.write("INSERT INTO told VALUES (?, ?) ON CONFLICT DO NOTHING", key, at.isoformat()) == 1
 
     def at(self, key: str) -> datetime | None:
         """Return when this was claimed; None: it was not."""
@@ -24,10 +22,8 @@ class Claims:
 
     def take_back(self, key: str) -> bool:
         """Delete a claim, so that the notice can be sent again; True for exactly one caller."""
-        with self._database.transaction() as connection:
-            return connection.execute("DELETE FROM told WHERE key = ?", (key,)).rowcount == 1
+        return self._database.write("DELETE FROM told WHERE key = ?", key) == 1
 
     def clean(self, before: datetime) -> int:
         """Delete claims made before a moment; return how many."""
-        with self._database.transaction() as connection:
-            return connection.execute("DELETE FROM told WHERE at < ?", (before.isoformat(),)).rowcount
+        return self._database.write("DELETE FROM told WHERE at < ?", before.isoformat())

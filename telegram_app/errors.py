@@ -10,7 +10,6 @@ log = logging.getLogger(__name__)
 
 
 async def log_error(update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
-    """Log an error of a handler or of polling."""
     error = context.error
     if update is None and isinstance(error, Conflict):
         log.error("another process polls with this bot's token: stop it, or this one will miss updates")

@@ -20,11 +20,9 @@ class Texts:
         self._translations = translations
 
     def __call__(self, message: str) -> str:
-        """Return the translation of a text, or the text itself if there is none."""
         return self._translations.gettext(message)
 
     def ngettext(self, singular: str, plural: str, number: int) -> str:
-        """Return the plural form for a number."""
         return self._translations.ngettext(singular, plural, number)
 
 

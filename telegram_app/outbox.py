@@ -7,9 +7,8 @@ only if Telegram's answer was lost, since ``sendMessage`` has no idempotency key
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from telegram.error import Forbidden, RetryAfter, TelegramError
@@ -80,7 +79,6 @@ class Item:
     ask_label: str = ""
 
     def payload(self) -> dict[str, Any]:
-        """Return the JSON object that the queue stores."""
         buttons = [[[b.text, b.data, b.url] for b in row] for row in self.buttons] if self.buttons else None
         stored = {"text": self.text, "buttons": buttons, "message_id": self.message_id}
         extra = {"qr": self.qr, "file": self.file, "ask": [self.ask, self.ask_label] if self.ask else None}
@@ -107,6 +105,8 @@ class Outbox:
     ) -> None:
         self._database = database
         self._queue = Outgoing(database, name)
+        # blocking, so not for the event loop
+        self.oldest_waiting, self.clean_slots = self._queue.oldest, self._queue.clean_slots
         self._people = People(database)
         self._on_unreachable = on_unreachable
         self._clock = clock or SystemClock()
@@ -124,7 +124,7 @@ class Outbox:
         """Start sending, beginning with what the previous process left in the queue."""
         self._running = True
         for chat_id in await asyncio.to_thread(self._queue.chats):
-            self._wake(chat_id)
+            self.wake(chat_id)
 
     async def close(self) -> None:
         """Finish the current calls; the rest of the queue is kept for the next start."""
@@ -137,22 +137,17 @@ class Outbox:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def put(self, *items: Item, when: Callable[[], bool] | None = None) -> bool:
-        """Queue items in one transaction with what ``when`` writes to the database.
-
-        Returns:
-            False if ``when`` returned False: nothing was queued then.
-        """
+        """Queue items in one transaction with what ``when`` writes; if it returns False, nothing is queued: False."""
         if not await asyncio.to_thread(self._put, items, when):
             return False
         for chat_id in dict.fromkeys(item.chat_id for item in items):
-            self._wake(chat_id)
+            self.wake(chat_id)
         return True
 
     async def delete(self, chat_id: int, message_id: int, within: float) -> bool | None:
         """Delete a message durably: repeated until Telegram has answered, also after a restart.
 
-        Returns:
-            True: deleted. False: Telegram refused it. None: no answer within ``within`` seconds; it will be repeated.
+        True: deleted. False: Telegram refused it. None: no answer within ``within`` seconds; it will be repeated.
         """
         # registered before the row is queued, since the row may be done before ``put`` returns
         outcome = self._outcomes[chat_id, message_id] = asyncio.get_running_loop().create_future()
@@ -164,21 +159,9 @@ class Outbox:
         finally:
             self._outcomes.pop((chat_id, message_id), None)
 
-    def reached(self, chat_id: int) -> None:
-        """Note that a person can be reached again, and carry out their pending deletions."""
-        self._wake(chat_id)
-
     async def fill(self, chat_id: int, slot: str, message_id: int) -> None:
         """Put an existing message into a slot: the one whose button was tapped."""
         await asyncio.to_thread(self._queue.fill, chat_id, slot, message_id)
-
-    def oldest_waiting(self) -> datetime | None:
-        """Return when the oldest waiting row was queued. Blocks: not for the event loop."""
-        return self._queue.oldest()
-
-    def clean_slots(self, prefix: str, gone: Callable[[list[str]], Iterable[str]]) -> int:
-        """Delete the slots ``prefix + key`` of those keys that ``gone`` returns; return how many. Blocks."""
-        return self._queue.clean_slots(prefix, gone)
 
     def _put(self, items: tuple[Item, ...], when: Callable[[], bool] | None) -> bool:
         with self._database.transaction():
@@ -188,13 +171,13 @@ class Outbox:
                 self._queue.add(item.chat_id, item.lane, item.action, item.slot, item.payload(), self._clock.now())
         return True
 
-    def _wake(self, chat_id: int) -> None:
+    def wake(self, chat_id: int) -> None:
+        """Carry out a chat's rows now; called for a person who can be reached again and may have deletions waiting."""
         if not self._running:
             return
         self._wake_events.setdefault(chat_id, asyncio.Event()).set()
         if chat_id not in self._tasks:
-            task = asyncio.create_task(self._serve(chat_id), name=f"outgoing-{chat_id}")
-            self._tasks[chat_id] = task
+            self._tasks[chat_id] = task = asyncio.create_task(self._serve(chat_id), name=f"outgoing-{chat_id}")
             task.add_done_callback(lambda done: self._served(chat_id, done))
 
     def _served(self, chat_id: int, task: "asyncio.Task[None]") -> None:
@@ -202,10 +185,9 @@ class Outbox:
         if not task.cancelled() and task.exception() is not None:
             log.error("outgoing: chat %d stopped", chat_id, exc_info=task.exception())
         if self._wake_events[chat_id].is_set():  # an item was queued while the task ended
-            self._wake(chat_id)
+            self.wake(chat_id)
 
     async def _serve(self, chat_id: int) -> None:
-        """Carry out the rows of one chat until its queue is empty."""
         wake = self._wake_events[chat_id]
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while self._running:

@@ -37,7 +37,6 @@ class Outgoing:
     def add(
         self, chat_id: int, lane: int, action: Action, slot: str | None, payload: dict[str, Any], at: datetime
     ) -> int:
-        """Queue one action and return its number."""
         with self._database.transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO outgoing (bot, chat_id, lane, action, slot, payload, created_at)"
@@ -52,61 +51,37 @@ class Outgoing:
             "SELECT * FROM outgoing WHERE bot = ? AND chat_id = ? ORDER BY lane, id LIMIT 1", self._bot, chat_id
         )
         if rows and rows[0]["slot"] is not None:
-            rows = self._database.read(
-                "SELECT * FROM outgoing WHERE bot = ? AND chat_id = ? AND slot = ? ORDER BY id LIMIT 1",
-                self._bot,
-                chat_id,
-                rows[0]["slot"],
-            )
+            oldest = "SELECT * FROM outgoing WHERE bot = ? AND chat_id = ? AND slot = ? ORDER BY id LIMIT 1"
+            rows = self._database.read(oldest, self._bot, chat_id, rows[0]["slot"])
         if not rows:
             return None
-        row = rows[0]
-        return OutgoingRow(
-            row["id"],
-            row["chat_id"],
-            row["lane"],
-            row["action"],
-            row["slot"],
-            json.loads(row["payload"]),
-        )
+        number, _bot, chat_id, lane, action, slot, payload, _created_at = rows[0]
+        return OutgoingRow(number, chat_id, lane, action, slot, json.loads(payload))
 
     def done(self, row: OutgoingRow, message_id: int | None = None) -> None:
         """Delete a row; if it sent a message into its slot, record that message."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM outgoing WHERE id = ?", (row.id,))
+        with self._database.transaction():
+            self._database.write("DELETE FROM outgoing WHERE id = ?", row.id)
             if row.slot is not None and message_id is not None:
                 self.fill(row.chat_id, row.slot, message_id)
 
     def drop(self, chat_id: int) -> int:
         """Delete what waits for a person who can't be reached, except deletions; return how many rows."""
-        with self._database.transaction() as connection:
-            return connection.execute(
-                "DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND action != 'delete'", (self._bot, chat_id)
-            ).rowcount
+        statement = "DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND action != 'delete'"
+        return self._database.write(statement, self._bot, chat_id)
 
     def chats(self) -> list[int]:
-        """Return the chats that have rows in the queue."""
-        return [
-            r["chat_id"] for r in self._database.read("SELECT DISTINCT chat_id FROM outgoing WHERE bot = ?", self._bot)
-        ]
+        rows = self._database.read("SELECT DISTINCT chat_id FROM outgoing WHERE bot = ?", self._bot)
+        return [row["chat_id"] for row in rows]
 
     def fill(self, chat_id: int, slot: str, message_id: int) -> None:
-        """Record which message fills a slot."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO slots VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET message_id = excluded.message_id",
-                (self._bot, chat_id, slot, message_id),
-            )
+        statement = "INSERT INTO slots VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET message_id = excluded.message_id"
+        self._database.write(statement, self._bot, chat_id, slot, message_id)
 
     def clear(self, chat_id: int, slot: str) -> None:
-        """Record that no message fills a slot."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "DELETE FROM slots WHERE bot = ? AND chat_id = ? AND slot = ?", (self._bot, chat_id, slot)
-            )
+        self._database.write("DELETE FROM slots WHERE bot = ? AND chat_id = ? AND slot = ?", self._bot, chat_id, slot)
 
     def oldest(self) -> datetime | None:
-        """Return when the oldest row was queued."""
         rows = self._database.read("SELECT min(created_at) AS at FROM outgoing WHERE bot = ?", self._bot)
         return datetime.fromisoformat(rows[0]["at"]) if rows[0]["at"] else None
 
@@ -120,7 +95,6 @@ class Outgoing:
             ).rowcount
 
     def message(self, chat_id: int, slot: str) -> int | None:
-        """Return the message that fills a slot."""
         rows = self._database.read(
             "SELECT message_id FROM slots WHERE bot = ? AND chat_id = ? AND slot = ?", self._bot, chat_id, slot
         )

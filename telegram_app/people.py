@@ -25,68 +25,56 @@ class People:
         self._database = database
 
     def languages(self) -> dict[int, str]:
-        """Return each person's language, if it is known."""
         rows = self._database.read("SELECT telegram_id, language FROM people WHERE language IS NOT NULL")
         return {row["telegram_id"]: row["language"] for row in rows}
 
     def set_language(self, telegram_id: int, language: str) -> None:
-        """Record a person's language."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO people (telegram_id, language) VALUES (?, ?)"
-                " ON CONFLICT DO UPDATE SET language = excluded.language",
-                (telegram_id, language),
-            )
+        statement = (
+            "INSERT INTO people (telegram_id, language) VALUES (?, ?)"
+            " ON CONFLICT DO UPDATE SET language = excluded.language"
+        )
+        self._database.write(statement, telegram_id, language)
 
     def set_unreachable(self, telegram_id: int, since: datetime | None) -> None:
         """Record since when Telegram refuses messages to this person (blocked, gone); None: it accepts them."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO people (telegram_id, unreachable_at) VALUES (?, ?)"
-                " ON CONFLICT DO UPDATE SET unreachable_at = excluded.unreachable_at",
-                (telegram_id, since.isoformat() if since else None),
-            )
+        statement = (
+            "INSERT INTO people (telegram_id, unreachable_at) VALUES (?, ?)"
+            " ON CONFLICT DO UPDATE SET unreachable_at = excluded.unreachable_at"
+        )
+        self._database.write(statement, telegram_id, since.isoformat() if since else None)
 
     def unreachable(self) -> set[int]:
         """Return the people to whom Telegram refuses messages."""
         return {r["telegram_id"] for r in self._database.read("SELECT * FROM people WHERE unreachable_at IS NOT NULL")}
 
     def set_step(self, telegram_id: int, step: str, data: dict[str, Any], at: datetime) -> None:
-        """Record the step that a person is at."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO steps VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET step = excluded.step, data = excluded.data, at = excluded.at",
-                (telegram_id, step, json.dumps(data, ensure_ascii=False), at.isoformat()),
-            )
+        statement = (
+            "INSERT INTO steps VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET step = excluded.step, data = excluded.data, at = excluded.at"
+        )
+        self._database.write(statement, telegram_id, step, json.dumps(data, ensure_ascii=False), at.isoformat())
 
     def change_step(self, telegram_id: int, when: Collection[str], step: str, at: datetime) -> None:
         """Move a person to another step, without data, if they are at one of the steps ``when``."""
-        with self._database.transaction() as connection:
-            marks = ", ".join("?" * len(when))
-            connection.execute(
-                f"UPDATE steps SET step = ?, at = ?, data = '{{}}' WHERE telegram_id = ? AND step IN ({marks})",  # noqa: S608  # question marks alone
-                (step, at.isoformat(), telegram_id, *when),
-            )
+        statement = (
+            "UPDATE steps SET step = ?, at = ?, data = '{}'"
+            " WHERE telegram_id = ? AND step IN (SELECT value FROM json_each(?))"
+        )
+        self._database.write(statement, step, at.isoformat(), telegram_id, json.dumps(list(when)))
 
     def step(self, telegram_id: int) -> ConversationStep | None:
-        """Return the step that a person is at."""
         rows = self._database.read("SELECT * FROM steps WHERE telegram_id = ?", telegram_id)
         return _step(rows[0]) if rows else None
 
     def steps(self) -> dict[int, ConversationStep]:
-        """Return everybody's step."""
         return {row["telegram_id"]: _step(row) for row in self._database.read("SELECT * FROM steps")}
 
     def clear_step(self, telegram_id: int) -> None:
-        """Delete a person's step."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM steps WHERE telegram_id = ?", (telegram_id,))
+        self._database.write("DELETE FROM steps WHERE telegram_id = ?", telegram_id)
 
     def clean(self, before: datetime) -> int:
         """Delete steps that people reached before a moment; return how many."""
-        with self._database.transaction() as connection:
-            return connection.execute("DELETE FROM steps WHERE at < ?", (before.isoformat(),)).rowcount
+        return self._database.write("DELETE FROM steps WHERE at < ?", before.isoformat())
 
     def hand_over(self, old: int, new: int) -> None:
         """Give a person's language to their new Telegram account; both accounts' steps end."""

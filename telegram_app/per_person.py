@@ -29,7 +29,6 @@ class PerPersonUpdateProcessor(BaseUpdateProcessor):
         self._waiting: dict[int, int] = {}
 
     async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
-        """Handle an update after this person's earlier ones."""
         person = update.effective_user.id if isinstance(update, Update) and update.effective_user else 0
         if isinstance(update, Update) and update.callback_query and self._waiting.get(person, 0) >= TAPS_WAITING:
             # one person's taps must not use up all places; a text may be a password to delete and is never dropped
@@ -47,8 +46,6 @@ class PerPersonUpdateProcessor(BaseUpdateProcessor):
             if not self._waiting[person]:
                 del self._waiting[person], self._locks[person]
 
-    async def initialize(self) -> None:
-        """Abstract in the base class; there is nothing to do."""
-
-    async def shutdown(self) -> None:
-        """Abstract in the base class; there is nothing to do."""
+    # abstract in the base class; there is nothing to do
+    async def initialize(self) -> None: ...
+    async def shutdown(self) -> None: ...

@@ -97,11 +97,9 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         self._all_paused_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def initialize(self) -> None:
-        """Abstract in the base class; there is nothing to do."""
+    async def initialize(self) -> None: ...
 
     async def shutdown(self) -> None:
-        """Cancel waiting calls."""
         if self._timer is not None:
             self._timer.cancel()
         for waiting in chain.from_iterable(self._all_queues()):
@@ -116,11 +114,7 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         data: dict[str, Any],
         rate_limit_args: CallOptions | None,
     ) -> Any:
-        """Send a call at its turn, and again after a 429.
-
-        Raises:
-            telegram.error.RetryAfter: the pause is longer than the call may wait, or it was repeated REPEATS times.
-        """
+        """Send a call at its turn, and again after a 429; RetryAfter is raised as the contract says."""
         if endpoint == "getMe":  # PTB does not pass getUpdates to a limiter at all
             return await callback(*args, **kwargs)
         options = rate_limit_args or _DEFAULTS.get(endpoint) or CallOptions(Priority.ANSWER)
@@ -140,7 +134,6 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
                 repeats += 1
 
     async def _turn(self, waiting: _Waiting) -> None:
-        """Wait for a call's turn."""
         if (refusal := self._refusal(waiting)) is not None:
             raise refusal
         queues = self._queues[waiting.options.priority]

@@ -55,8 +55,7 @@ class Sender:
 
     def too_early_by(self, chat_id: int) -> float:
         """Return the seconds until a new message may be sent to a chat."""
-        if (last := self._last_sent.get(chat_id)) is None:
-            return 0.0
+        last = self._last_sent.get(chat_id, float("-inf"))
         return max(0.0, last + self._between_sends - self._clock.monotonic())
 
     async def perform(self, row: OutgoingRow, options: CallOptions) -> bool:
@@ -96,9 +95,7 @@ class Sender:
         if message_id is None:
             return
         try:
-            await self._bot.edit_message_reply_markup(
-                row.chat_id, message_id, reply_markup=None, rate_limit_args=options
-            )
+            await self._bot.edit_message_reply_markup(row.chat_id, message_id, rate_limit_args=options)
         except BadRequest as error:  # done before and the answer was lost, or the message was deleted
             log.info("outgoing: chat %d, strip refused: %s", row.chat_id, error.message)
         await asyncio.to_thread(self._queue.clear, row.chat_id, slot)
@@ -131,27 +128,14 @@ class Sender:
             )
             return
         # texts and captions need different calls, and the slot may be filled by a message of the other kind
+        shape: dict[str, Any] = {"parse_mode": ParseMode.HTML, "reply_markup": markup, "rate_limit_args": options}
         has_caption = row.payload.get("file") is not None
         for is_last in (False, True):
             try:
                 if has_caption:
-                    await self._bot.edit_message_caption(
-                        row.chat_id,
-                        message_id,
-                        caption=text,
-                        parse_mode=ParseMode.HTML,
-                        reply_markup=markup,
-                        rate_limit_args=options,
-                    )
+                    await self._bot.edit_message_caption(row.chat_id, message_id, caption=text, **shape)
                 else:
-                    await self._bot.edit_message_text(
-                        text,
-                        row.chat_id,
-                        message_id,
-                        parse_mode=ParseMode.HTML,
-                        reply_markup=markup,
-                        rate_limit_args=options,
-                    )
+                    await self._bot.edit_message_text(text, row.chat_id, message_id, **shape)
                 return
             except BadRequest as error:
                 if is_last or "in the message to edit" not in error.message:

@@ -90,7 +90,7 @@ class Side:
         person = await self.see(update)
         if update.my_chat_member is not None:
             raise ApplicationHandlerStop
-        self.outbox.reached(person)
+        self.outbox.wake(person)
 
     async def apologise(self, update: object, context: Context) -> None:
         """Tell a person that their update failed: queued, or sent directly where the database is what failed."""

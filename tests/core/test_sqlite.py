@@ -167,6 +167,22 @@ class TestSchema:
             assert database.read("PRAGMA journal_mode")[0][0] == "wal"
 
 
+class TestWrite:
+    def test_counts_changed_rows(self, path: Path) -> None:
+        """A write returns how many rows it changed."""
+        with opened(path, [SHELVES]) as database:
+            assert database.write("INSERT INTO shelves VALUES (?), (?)", "novels", "maps") == 2
+            assert database.write("DELETE FROM shelves WHERE name = ?", "atlases") == 0
+
+    def test_is_part_of_the_transaction_around_it(self, path: Path) -> None:
+        """A write within a transaction is rolled back with it."""
+        with opened(path, [SHELVES]) as database:
+            with pytest.raises(DatabaseUnavailable), database.transaction():  # noqa: PT012
+                database.write("INSERT INTO shelves VALUES (?)", "novels")
+                database.write("INSERT INTO nothing VALUES (1)")
+            assert database.read("SELECT * FROM shelves") == []
+
+
 class TestOwners:
     def test_each_goes_forward_by_itself(self, path: Path) -> None:
         """An owner's new migration changes its own tables and version, and no other owner's."""

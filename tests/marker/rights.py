@@ -88,7 +88,7 @@ class Shown:
     async def fill(self, chat_id: int, slot: str, message_id: int) -> None:
         """Nothing to fill."""
 
-    def reached(self, chat_id: int) -> None:
+    def wake(self, chat_id: int) -> None:
         """Nothing waits."""
 
     def __getattr__(self, name: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from core.clock import SystemClock
 from core.encryption import Cipher
 from portal.kept_session import FILE, forget
-from portal.session import OpenPortal, PortalClient, chrome_opener
+from portal.session import OpenPortal, PortalClient, chrome_access
 from portal.views import View
 from tests.e2e.people import Portal
 from tests.marker.running import KEY
@@ -22,7 +22,10 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def opener(tmp_path: Path, portal: Portal) -> OpenPortal:
     """A function that opens the portal with a profile."""
-    return chrome_opener(chromes(tmp_path), portal.address, SystemClock(), Cipher(KEY), PATIENCE)
+    access = chrome_access(
+        chromes(tmp_path), portal.address, clock=SystemClock(), cipher=Cipher(KEY), ready_within=PATIENCE
+    )
+    return access.open
 
 
 def view_of(page: PortalClient, portal: Portal) -> View:

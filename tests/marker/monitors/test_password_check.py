@@ -13,7 +13,7 @@ from marker.monitors.password_check import Outcome, SignInCheck
 from monitor import profile_name
 from portal.browser import Chromes
 from portal.limits import PortalLimits
-from portal.session import chrome_opener
+from portal.session import chrome_access
 from portal.views import View
 from tests import children
 from tests.e2e.people import Portal
@@ -50,7 +50,9 @@ class Places:
 
 def check(browsers: Chromes, portal: Portal, places: Places, within: float = PATIENCE) -> SignInCheck:
     """Give the trial over real Chromes."""
-    opener = chrome_opener(browsers, portal.address, SystemClock(), Cipher(KEY), PATIENCE)
+    opener = chrome_access(
+        browsers, portal.address, clock=SystemClock(), cipher=Cipher(KEY), ready_within=PATIENCE
+    ).open
     return SignInCheck(opener, browsers, PortalLimits(), portal.address, places.take, places.give_back, within)
 
 
@@ -90,7 +92,9 @@ def test_a_session_adopted_after_a_trial(portal: Portal, tmp_path: Path) -> None
 
     asyncio.run(accepted())
     assert not (before / "of an earlier account").exists()
-    opener = chrome_opener(browsers, portal.address, SystemClock(), Cipher(KEY), PATIENCE)
+    opener = chrome_access(
+        browsers, portal.address, clock=SystemClock(), cipher=Cipher(KEY), ready_within=PATIENCE
+    ).open
     page = opener(profile_name(USERNAME), time.sleep)
     try:
         page.load(portal.address)
