@@ -80,7 +80,7 @@ class FakeOutbox:
         assert chat_id == AIDA
         self.slots[slot] = message_id
 
-    def reached(self, chat_id: int) -> None:
+    def wake(self, chat_id: int) -> None:
         self.reachable.append(chat_id)
 
 
