@@ -127,12 +127,7 @@ class AwsService:
     """Calls an AWS service, named as in boto3. Time-outs are in seconds."""
 
     def __init__(
-        self,
-        service: str,
-        access: Access,
-        *,
-        timeout: float = TIMEOUT,
-        whole_timeout: float = WHOLE_TIMEOUT,
+        self, service: str, access: Access, *, timeout: float = TIMEOUT, whole_timeout: float = WHOLE_TIMEOUT
     ) -> None:
         self._service = service
         self._access = access
@@ -236,6 +231,3 @@ def as_aws_error(service: str, error: Exception) -> Exception:
     if isinstance(error, aws.BotoCoreError | ValueError):  # no credentials, an invalid address or name
         return AwsRefused(f"{service} can't be called with these settings: {name}", name)
     return error
-
-
-__all__ = ["Access", "AwsError", "AwsRefused", "AwsRejected", "AwsService", "AwsUnavailable", "as_aws_error"]

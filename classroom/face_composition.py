@@ -115,12 +115,7 @@ def face_parts(
     from classroom.faces.local import workers
 
     at_once = workers() + 1 if settings.face_engine == "local" else AT_ONCE_ELSEWHERE  # one is always ready
-    return FaceParts(
-        engine or engine_of(settings, clock),
-        photos or photos_of(settings),
-        downloads(bot),
-        at_once,
-    )
+    return FaceParts(engine or engine_of(settings, clock), photos or photos_of(settings), downloads(bot), at_once)
 
 
 def face_storage(settings: Settings, cipher: Cipher) -> FaceStorage:
@@ -186,16 +181,3 @@ def assemble_faces(
         at_once=parts.at_once,
     )
     return Faces(dialog, verification)
-
-
-__all__ = [
-    "FaceParts",
-    "FaceStorage",
-    "Faces",
-    "assemble_faces",
-    "downloads",
-    "engine_of",
-    "face_parts",
-    "face_storage",
-    "photos_of",
-]

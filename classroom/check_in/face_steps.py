@@ -179,6 +179,3 @@ class FaceSteps:
     async def _current(self, session: Session, check_in: CheckIn) -> Answer:
         found = await self._classroom.store.check_in(session.id, check_in.student_id) or check_in
         return await self._check_ins.current_answer(session, found, self._classroom.clock.now())
-
-
-__all__ = ["FaceSteps", "is_unbound", "may_go_on", "seconds_left"]

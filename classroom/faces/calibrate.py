@@ -63,9 +63,7 @@ def descriptors(folder: Path) -> dict[str, list[Descriptor]]:
     return found
 
 
-def distances(
-    people: dict[str, list[Descriptor]],
-) -> tuple[list[float], list[float]]:
+def distances(people: dict[str, list[Descriptor]]) -> tuple[list[float], list[float]]:
     """Return the distances of genuine pairs and of up to ``MOST_IMPOSTORS`` impostor pairs, evenly sampled."""
     genuine = [_apart(*pair) for pictures in people.values() for pair in itertools.combinations(pictures, 2)]
     pairs = [

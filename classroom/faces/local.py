@@ -42,11 +42,7 @@ class LocalEngine:
     keeps_templates = True
 
     def __init__(
-        self,
-        threshold: float,
-        processes: int | None = None,
-        longest: float = LONGEST,
-        stuck_after: float = STUCK_AFTER,
+        self, threshold: float, processes: int | None = None, longest: float = LONGEST, stuck_after: float = STUCK_AFTER
     ) -> None:
         self._threshold = threshold
         self.longest = longest

@@ -273,6 +273,3 @@ def _examined(faces: list[_Face]) -> Examined:
     percent = min(max(face.similarity, 0.0), 100.0)
     details = ", ".join(filter(None, (sizes, f"similarity {percent:.2f}", face.quality)))
     return Examined(percent=percent, details=details)
-
-
-__all__ = ["CALLS_PER_SECOND", "ChallengeChecker", "RekognitionEngine"]

@@ -45,15 +45,3 @@ class Photos(Protocol):
 
     async def close(self) -> None:
         """Close all connections."""
-
-
-__all__ = [
-    "LARGEST_PHOTO",
-    "IdPhoto",
-    "PhotoError",
-    "PhotoMissing",
-    "PhotoTooLarge",
-    "Photos",
-    "PhotosRefused",
-    "PhotosUnavailable",
-]

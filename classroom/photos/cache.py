@@ -73,6 +73,3 @@ class CachedPhotos:
         self._loads.pop(student_id, None)
         if not load.cancelled():
             load.exception()  # marks the exception as retrieved: waiting callers get it anyway
-
-
-__all__ = ["MOST_BYTES", "CachedPhotos"]

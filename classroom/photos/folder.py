@@ -83,6 +83,3 @@ def _is_file(path: Path) -> bool:
 
 def _tag(facts: os.stat_result) -> str:
     return f"{facts.st_mtime_ns}-{facts.st_size}"
-
-
-__all__ = ["FolderPhotos"]

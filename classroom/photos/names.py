@@ -15,6 +15,3 @@ def checked(student_id: str) -> str:
     if not 0 < len(student_id) <= LONGEST_ID or not student_id.isprintable() or set(student_id) & set("/\\:"):
         raise PhotoMissing(f"no photo is stored for an ID like {student_id[:40]!r}")
     return student_id
-
-
-__all__ = ["ENDINGS", "checked"]

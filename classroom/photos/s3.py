@@ -133,6 +133,3 @@ def _tag(answer: dict[str, Any]) -> str:
     if not isinstance(tag, str):
         raise AwsUnavailable("s3 answers without an ETag: is it S3?", "without an ETag")
     return tag
-
-
-__all__ = ["S3Photos"]

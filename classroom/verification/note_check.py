@@ -232,6 +232,3 @@ async def _together(
         one.cancel()
         other.cancel()
         await asyncio.gather(one, other, return_exceptions=True)
-
-
-__all__ = ["Check", "NoteChecks", "NoteLimits", "Repeated"]

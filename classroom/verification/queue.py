@@ -282,6 +282,3 @@ class Verification:
 
 def _key(check_in: CheckIn) -> tuple[str, str, int]:
     return (check_in.session, check_in.student_id, check_in.face.message if check_in.face is not None else 0)
-
-
-__all__ = ["QueueSettings", "Unusable", "Verification"]

@@ -212,6 +212,3 @@ def _slot(check_in: CheckIn) -> str:
 
 def _claim(check_in: CheckIn) -> str:
     return f"pictures:{_name(check_in)}"
-
-
-__all__ = ["FaceReviews", "ReviewFiles", "side_by_side"]

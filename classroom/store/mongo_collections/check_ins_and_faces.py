@@ -6,12 +6,7 @@ from datetime import datetime
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from classroom.domain.sessions import (
-    CheckIn,
-    CheckInStep,
-    Consent,
-    Template,
-)
+from classroom.domain.sessions import CheckIn, CheckInStep, Consent, Template
 from classroom.store.documents import (
     check_in_document,
     check_in_from,

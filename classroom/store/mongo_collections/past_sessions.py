@@ -4,17 +4,9 @@ from datetime import datetime
 
 from pymongo import ASCENDING, DESCENDING
 
-from classroom.domain.sessions import (
-    Mark,
-    Session,
-    Sheet,
-)
+from classroom.domain.sessions import Mark, Session, Sheet
 from classroom.store import TRIES_KEPT
-from classroom.store.documents import (
-    mark_in,
-    session_from,
-    sheet_from,
-)
+from classroom.store.documents import mark_in, session_from, sheet_from
 from classroom.store.mongo_collections.sessions import ENDED, NEWEST_FIRST
 from classroom.store.mongo_collections.sheets_and_marks import known_sessions
 from classroom.store.mongo_connection import MongoConnection, asks

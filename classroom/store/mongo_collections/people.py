@@ -4,18 +4,9 @@ from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
 
-from classroom.domain.sessions import (
-    Binding,
-    Teacher,
-)
+from classroom.domain.sessions import Binding, Teacher
 from classroom.store import BoundOtherwise, Tokens, WrongTries
-from classroom.store.documents import (
-    Document,
-    binding_document,
-    binding_from,
-    teacher_document,
-    teacher_from,
-)
+from classroom.store.documents import Document, binding_document, binding_from, teacher_document, teacher_from
 from classroom.store.mongo_connection import RACES, MongoConnection, asks, put, too_many_races
 from classroom.store.plain import open_tokens, seal_tokens, text_of
 

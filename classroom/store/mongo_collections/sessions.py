@@ -6,11 +6,7 @@ from datetime import datetime
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from classroom.domain.sessions import (
-    Session,
-    Sheet,
-    code_ends,
-)
+from classroom.domain.sessions import Session, Sheet, code_ends
 from classroom.store import SessionExists
 from classroom.store.documents import (
     Document,

@@ -4,18 +4,9 @@ from collections.abc import Collection
 
 from pymongo import ASCENDING
 
-from classroom.domain.sessions import (
-    Mark,
-    Sheet,
-)
+from classroom.domain.sessions import Mark, Sheet
 from classroom.store import NoSuchSession
-from classroom.store.documents import (
-    Document,
-    mark_document,
-    place_in,
-    sheet_from,
-    sheet_id,
-)
+from classroom.store.documents import Document, mark_document, place_in, sheet_from, sheet_id
 from classroom.store.mongo_connection import MongoConnection, asks
 
 
