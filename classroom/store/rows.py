@@ -2,13 +2,15 @@
 
 import json
 import sqlite3
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template
 from classroom.store import account_hash
 from classroom.store.plain import fields_of, parse, parse_check_in, reading
 
 Row = dict[str, Any]
+Kind = TypeVar("Kind")
 
 
 def put(db: sqlite3.Connection, table: str, row: Row) -> None:
@@ -18,6 +20,12 @@ def put(db: sqlite3.Connection, table: str, row: Row) -> None:
     update = ", ".join(f"{name} = excluded.{name}" for name in row if name not in keys)
     conflict = f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {update}" if keys and update else ""
     db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks}){conflict}", tuple(row.values()))  # noqa: S608
+
+
+def first(db: sqlite3.Connection, parse: Callable[[sqlite3.Row], Kind], query: str, *parameters: object) -> Kind | None:
+    """Return the record of the first row of a query; None: there is none."""
+    row = db.execute(query, parameters).fetchone()
+    return parse(row) if row is not None else None
 
 
 def teacher_from(row: sqlite3.Row) -> Teacher:
@@ -74,10 +82,6 @@ def binding_row(binding: Binding) -> Row:
 
 def binding_from(row: sqlite3.Row) -> Binding:
     return parse(Binding, "bindings", dict(row))
-
-
-def consent_row(consent: Consent) -> Row:
-    return fields_of(consent)
 
 
 def consent_from(row: sqlite3.Row) -> Consent:
