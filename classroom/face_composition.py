@@ -89,7 +89,6 @@ class _WithChallengeChecker:
 
 
 def photos_of(settings: Settings) -> Photos:
-    """Return the source of ID photos named in the settings, behind a cache."""
     if settings.aws_s3_bucket is None:
         folder = settings.data_dir / "photos"
         if not folder.is_dir():
@@ -119,7 +118,6 @@ def face_parts(
 
 
 def face_storage(settings: Settings, cipher: Cipher) -> FaceStorage:
-    """Return the places where face data is stored."""
     return FaceStorage(
         # next to the encryption key and outside the data: a backup of the data can't decrypt templates
         PersonKeys(settings.encryption_key_file.with_name("faces"), cipher),
@@ -163,8 +161,6 @@ def assemble_faces(
     reviews: FaceReviews,
     traces: FaceTraces,
 ) -> Faces:
-    """Compose the face check's queue and handlers."""
-
     def submit(check_in: CheckIn) -> int:
         return verification.submit(check_in)
 

@@ -123,8 +123,7 @@ def with_challenge(face: FaceCheck, below: Callable[[int], int], now: datetime) 
 def note_refusal(note: Note, given_at: datetime) -> NoteRefusal | None:
     """Return why a message does not answer a challenge given at ``given_at``; None if it does.
 
-    Data from Telegram's servers can be trusted (kind, date, forwarded), but an unofficial client may send any file as a
-    video note.
+    Telegram's data can be trusted (kind, date, forwarded), but an unofficial client may send any file as a video note.
     """
     if note.kind == "photo":
         return NoteRefusal.PHOTO
@@ -176,6 +175,5 @@ def next_term_end(today: date, ends: Iterable[str]) -> date:
 
 
 def last_term_end(today: date, ends: Iterable[str]) -> date:
-    """Return the last day of the previous term."""
     days = (date.fromisoformat(f"{year}-{end}") for end in ends for year in (today.year - 1, today.year))
     return max(day for day in days if day < today)

@@ -61,11 +61,7 @@ def check_challenge(note: bytes, motions: Sequence[Motion]) -> Examined:
 
 
 def examine(note: bytes, motions: Sequence[Motion], template: bytes, threshold: float) -> Examined:
-    """Check a note and compare its face with a template; ``threshold`` is in percent.
-
-    Raises:
-        UnusablePicture: the template was not made by ``template_of``.
-    """
+    """Check a note and compare its face; ``threshold`` is in percent. Raises UnusablePicture for another's template."""
     if len(template) != TEMPLATE_BYTES:
         raise UnusablePicture("the template is not of this engine")
     watched, parts = _observe(note, motions)
@@ -78,11 +74,11 @@ def examine(note: bytes, motions: Sequence[Motion], template: bytes, threshold: 
     is_whole = len(parts) == 1
     for view in parts[0][:PICTURES] if is_whole else [views[0] for views in parts]:
         described.append(_described(view))
-        distances.append(_distance(described[-1], wanted))
+        distances.append(apart(described[-1], wanted))
         if is_whole and _is_decided(distances, threshold):
             break
     distance = float(np.median(distances)) if is_whole else max(distances)
-    among = max(_distance(one, other) for one in described for other in described)
+    among = max(apart(one, other) for one in described for other in described)
     figures = " ".join(f"{each:.3f}" for each in distances)
     return Examined(
         problem=Problem.CUT if among > ONE_PERSON else None,
@@ -97,8 +93,7 @@ def examine(note: bytes, motions: Sequence[Motion], template: bytes, threshold: 
 def _observe(note: bytes, motions: Sequence[Motion]) -> tuple[Examined, list[list[FaceView]]]:
     """Track the face and check the motions.
 
-    Also return, for each part of the note with motions that was tracked without a break, the views for comparing, best
-    first.
+    Also return the views for comparing, best first, for each part with motions that was tracked without a break.
     """
     try:
         seen = follow(note)
@@ -147,7 +142,7 @@ def _described(view: FaceView) -> Descriptor:
     return models.describe(models.chip(rgb, view.box))
 
 
-def _distance(one: Descriptor, other: Descriptor) -> float:
+def apart(one: Descriptor, other: Descriptor) -> float:
     return float(np.linalg.norm(one - other))
 
 

@@ -41,7 +41,6 @@ class Found:
         return self.right - self.left
 
     def scaled(self, factor: float) -> "Found":
-        """Return the box in a picture scaled by ``factor``."""
         left, top, right, bottom = (round(factor * each) for each in (self.left, self.top, self.right, self.bottom))
         return Found(left, top, right, bottom, self.score)
 
@@ -78,7 +77,6 @@ def _describer() -> Any:
 
 
 def load() -> None:
-    """Load all models. Raises NoModels."""
     _detector(), _landmarks(), _describer()
 
 

@@ -94,7 +94,7 @@ class Claims:
 
 
 def claims(token: str) -> Claims:
-    """Read a JWT's claims; anything that is no JWT has none."""
+    """Return a JWT's claims; anything that is no JWT has none."""
     part = token.split(".")[1] if token.count(".") == 2 else ""
     try:
         content = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
@@ -120,10 +120,7 @@ def read_json(content: bytes) -> Any:
 
 
 def tokens(answer: Any) -> tuple[str, str, bool]:
-    """Return access token, refresh token (may be empty), and whether they were at the top, as in the older server.
-
-    Raises LmsUnavailable.
-    """
+    """Return access and refresh token (or ""), and whether the server is the older one. Raises LmsUnavailable."""
     top: _TokenAnswer = _parse(_TokenAnswer, answer, "tokens")
     older = not top.data.access_token
     found = top if older else top.data
@@ -184,7 +181,6 @@ def error_code(content: bytes) -> str:
 
 
 def _list(kind: type[Parsed], answer: Any, name: str) -> list[Parsed]:
-    """Return the list of this name in an answer. Raises LmsUnavailable."""
     wanted: Any = kind
     found: list[Parsed] = _parse(list[wanted], answer.get(name) if isinstance(answer, dict) else None, name)
     return found

@@ -25,7 +25,6 @@ class CachedPhotos:
         return await self._photos.tag(student_id)
 
     async def photo(self, student_id: str) -> IdPhoto:
-        """Return a student's current photo."""
         load = self._loads.get(student_id)
         if load is None:
             load = asyncio.create_task(self._load(student_id), name="id-photo")

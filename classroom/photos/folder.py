@@ -6,8 +6,16 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
-from classroom.photos.names import ENDINGS, checked
+from classroom.photos import (
+    ENDINGS,
+    LARGEST_PHOTO,
+    IdPhoto,
+    PhotoMissing,
+    PhotosRefused,
+    PhotosUnavailable,
+    PhotoTooLarge,
+    checked,
+)
 
 
 class FolderPhotos:
@@ -40,7 +48,6 @@ class FolderPhotos:
             raise self._trouble(student_id, error) from error
 
     def _find(self, student_id: str) -> Path:
-        """Return the path of a student's photo. Raises OSError as well."""
         student_id = checked(student_id)
         for ending in ENDINGS:  # the usual names; avoids listing a large folder
             if _is_file(path := self._folder / f"{student_id}.{ending}"):

@@ -11,8 +11,16 @@ from functools import partial
 from typing import Any, TypeVar
 
 from classroom.aws import TIMEOUT, WHOLE_TIMEOUT, Access, AwsRefused, AwsRejected, AwsService, AwsUnavailable
-from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
-from classroom.photos.names import ENDINGS, checked
+from classroom.photos import (
+    ENDINGS,
+    LARGEST_PHOTO,
+    IdPhoto,
+    PhotoMissing,
+    PhotosRefused,
+    PhotosUnavailable,
+    PhotoTooLarge,
+    checked,
+)
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +50,6 @@ class S3Photos:
         self._read_before = ""  # a key that could be read
 
     async def tag(self, student_id: str) -> str:
-        """Return the ETag of a student's photo."""
         keys = self._keys(student_id)
         found, _ = await self._first(keys, _head)
         if found is None:  # unlike a HEAD, a GET has a body that says why
@@ -84,7 +91,6 @@ class S3Photos:
         return None, denied
 
     async def _nothing(self, student_id: str, denied: bool) -> PhotoMissing | PhotosRefused:
-        """Return the error for a student without any readable key."""
         if not denied:
             return PhotoMissing(f"the bucket has no photo of {student_id}")
         found = None

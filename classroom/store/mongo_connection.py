@@ -123,12 +123,7 @@ class MongoConnection:
 
     @asks
     async def open(self) -> None:
-        """Connect, create the indexes, migrate the documents.
-
-        Raises:
-            StoreRefused, StoreDamaged: see there.
-            EncryptionKeyError: no key can decrypt the stored tokens.
-        """
+        """Connect, create the indexes, migrate the documents. Raises EncryptionKeyError: no key decrypts the tokens."""
         if self._client is None:
             self._client = self._connect()
         version = await self._version()
@@ -173,7 +168,6 @@ class MongoConnection:
         return newest
 
     async def close(self) -> None:
-        """Close the connections."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()

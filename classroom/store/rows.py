@@ -28,8 +28,14 @@ def first(db: sqlite3.Connection, parse: Callable[[sqlite3.Row], Kind], query: s
     return parse(row) if row is not None else None
 
 
-def teacher_from(row: sqlite3.Row) -> Teacher:
-    return parse(Teacher, "teachers", dict(row))
+def _reader(kind: type[Kind], table: str) -> Callable[[sqlite3.Row], Kind]:
+    return lambda row: parse(kind, table, dict(row))
+
+
+teacher_from = _reader(Teacher, "teachers")
+binding_from = _reader(Binding, "bindings")
+consent_from = _reader(Consent, "consents")
+template_from = _reader(Template, "templates")
 
 
 def session_row(session: Session) -> Row:
@@ -80,18 +86,6 @@ def binding_row(binding: Binding) -> Row:
     return fields_of(binding) | {"folded": binding.student_id.casefold(), "account": account_hash(binding.telegram_id)}
 
 
-def binding_from(row: sqlite3.Row) -> Binding:
-    return parse(Binding, "bindings", dict(row))
-
-
-def consent_from(row: sqlite3.Row) -> Consent:
-    return parse(Consent, "consents", dict(row))
-
-
 def template_row(template: Template) -> Row:
     """Return a template's row. Its key is the student ID in lower case."""
     return {**fields_of(template), "folded": template.student_id.casefold()}
-
-
-def template_from(row: sqlite3.Row) -> Template:
-    return parse(Template, "templates", dict(row))

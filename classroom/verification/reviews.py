@@ -99,11 +99,7 @@ class ReviewFiles:
 
 
 def side_by_side(*pictures: bytes) -> bytes:
-    """Return pictures side by side as one small JPEG without metadata. Blocks.
-
-    Raises:
-        ValueError: one of them can't be read.
-    """
+    """Return pictures side by side as a small JPEG without metadata. Blocks. Raises ValueError: one is unreadable."""
     drawn = [_drawn(picture) for picture in pictures]
     width = sum(each.width for each in drawn) + GAP * (len(drawn) - 1)
     whole, left = Image.new("RGB", (width, HEIGHT), "white"), 0
@@ -176,7 +172,6 @@ class FaceReviews:
         await self._side.outbox.put(item, when=lambda: self._side.claims.claim(_claim(check_in), now))
 
     async def discard(self, check_in: CheckIn) -> None:
-        """Delete pictures that are not needed."""
         await asyncio.to_thread(self._files.remove, _name(check_in))
 
     async def delete(self, session: Session, check_in: CheckIn) -> None:

@@ -57,7 +57,7 @@ class CheckInsAndFaces(MongoConnection):
 
     @asks
     async def set_consent(self, consent: Consent) -> None:
-        await self.put("consents", documents.consent_document(consent))
+        await self.put("consents", documents.keyed(consent, "telegram_id"))
 
     @asks
     async def template(self, student_id: str) -> Template | None:
@@ -95,6 +95,4 @@ class CheckInsAndFaces(MongoConnection):
         raise too_many_races()
 
     async def _check_in(self, session_id: str, student_id: str) -> CheckIn | None:
-        return await self.first(
-            "check_ins", documents.check_in_from, {"_id": documents.check_in_id(session_id, student_id)}
-        )
+        return await self.first("check_ins", documents.check_in_from, {"_id": documents.key_of(session_id, student_id)})

@@ -6,7 +6,7 @@ from pymongo.errors import DuplicateKeyError
 
 from classroom.domain.sessions import Binding, Teacher
 from classroom.store import BoundOtherwise, Tokens, WrongTries
-from classroom.store.documents import Document, binding_document, binding_from, teacher_document, teacher_from
+from classroom.store.documents import Document, binding_document, binding_from, keyed, teacher_from
 from classroom.store.mongo_connection import RACES, MongoConnection, asks, too_many_races
 from classroom.store.plain import open_tokens, seal_tokens, text_of
 
@@ -18,7 +18,7 @@ class People(MongoConnection):
 
     @asks
     async def save_teacher(self, teacher: Teacher) -> None:
-        await self.put("teachers", teacher_document(teacher))
+        await self.put("teachers", keyed(teacher, "telegram_id"))
 
     @asks
     async def remove_teacher(self, telegram_id: int) -> None:

@@ -6,7 +6,7 @@ from pymongo import ASCENDING
 
 from classroom.domain.sessions import Mark, Sheet
 from classroom.store import NoSuchSession
-from classroom.store.documents import Document, mark_document, place_in, sheet_from, sheet_id
+from classroom.store.documents import Document, key_of, mark_document, place_in, sheet_from
 from classroom.store.mongo_connection import MongoConnection, asks
 
 
@@ -22,7 +22,6 @@ class SheetsAndMarks(MongoConnection):
 
     @asks
     async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        """See ``Store.mark``. Raises NoSuchSession where no roster of the session has the student."""
         sheet = await self._sheet_with(session_id, mark.student_id, "students")  # rosters don't change
         if sheet is None:
             raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
@@ -46,7 +45,7 @@ class SheetsAndMarks(MongoConnection):
 
     @asks
     async def acked(self, session_id: str, batch: str, version: int) -> None:
-        key, sheets = sheet_id(session_id, batch), self.collection("marks")
+        key, sheets = key_of(session_id, batch), self.collection("marks")
         change = {"$max": {"acked_version": version}, "$set": {"in_lms": True}}
         newest = {"_id": key, "version": {"$lte": version}}
         if not (await sheets.update_one(newest, change | {"$unset": {"owed": ""}})).matched_count:
@@ -65,7 +64,7 @@ class SheetsAndMarks(MongoConnection):
         return await self.collection("marks").find_one(key, list(fields) or None, sort=[("batch", ASCENDING)])
 
     async def _set_in_sheet(self, session_id: str, batch: str, fields: Document) -> None:
-        await self.collection("marks").update_one({"_id": sheet_id(session_id, batch)}, {"$set": fields})
+        await self.collection("marks").update_one({"_id": key_of(session_id, batch)}, {"$set": fields})
 
 
 async def known_sessions(store: MongoConnection, session_ids: Collection[str]) -> set[str]:

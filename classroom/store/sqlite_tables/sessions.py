@@ -169,7 +169,6 @@ def _session(db: Connection, session_id: str) -> Session | None:
 
 
 def _is_live(db: Connection, code: str, now: datetime) -> bool:
-    """Whether a session has this code now."""
     query = "SELECT 1 FROM codes WHERE code = ? AND valid_until >= ?"
     return db.execute(query, (code, text_of(now))).fetchone() is not None
 

@@ -23,7 +23,6 @@ class SheetsAndMarks(SqliteConnection):
 
     @writes
     def mark(self, db: Connection, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        """See ``Store.mark``. Raises NoSuchSession where no roster of the session has the student."""
         student = _enrolled(db, session_id, mark.student_id)
         if student is None:
             raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
@@ -57,7 +56,6 @@ class SheetsAndMarks(SqliteConnection):
 
 
 def _enrolled(db: Connection, session_id: str, student_id: str) -> Row | None:
-    """Return a student's row in a session's rosters (compared without case)."""
     query = "SELECT * FROM enrolled WHERE folded = ? AND session = ?"
     row: Row | None = db.execute(query, (student_id.casefold(), session_id)).fetchone()
     return row
