@@ -112,10 +112,7 @@ def new_challenge(below: Callable[[int], int]) -> tuple[Motion, ...]:
 
 
 def with_challenge(face: FaceCheck, below: Callable[[int], int], now: datetime) -> FaceCheck:
-    """Return a face check with a new challenge, whose time starts now, and without the last note.
-
-    It keeps the ID of the note's message, which still has to be deleted.
-    """
+    """Return a face check with a new challenge from now on; the last note's message still has to be deleted."""
     motions = new_challenge(below)
     return replace(face, motions=motions, given_at=now, challenges=face.challenges + 1, file="", sent_at=None)
 

@@ -91,10 +91,7 @@ def examine(note: bytes, motions: Sequence[Motion], template: bytes, threshold: 
 
 
 def _observe(note: bytes, motions: Sequence[Motion]) -> tuple[Examined, list[list[FaceView]]]:
-    """Track the face and check the motions.
-
-    Also return the views for comparing, best first, for each part with motions that was tracked without a break.
-    """
+    """Track the face and check the motions; also return each unbroken part's views for comparing, best first."""
     try:
         seen = follow(note)
     except NoVideo as error:
@@ -126,10 +123,7 @@ def _best(views: Sequence[FaceView]) -> list[FaceView]:
 
 
 def _is_decided(distances: Sequence[float], threshold: float) -> bool:
-    """Say whether further pictures can't change the result: one matches with a margin, or two have one result.
-
-    The results are match, review, and no match.
-    """
+    """Say whether further pictures can't change the result: match, review, or no match."""
     if len(distances) == 1:
         return percent(distances[0] + _SURELY) >= threshold
     review = threshold - REVIEW_ZONE["local"]

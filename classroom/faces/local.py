@@ -33,10 +33,7 @@ def workers() -> int:
 
 
 class LocalEngine:
-    """A ``FaceEngine``, and a challenge checker for other engines.
-
-    ``threshold`` is in percent; a worker may take ``longest`` seconds for a note.
-    """
+    """A ``FaceEngine`` and a challenge checker. ``threshold`` is in percent, ``longest`` in seconds for a note."""
 
     name = "local"
     keeps_templates = True

@@ -39,10 +39,9 @@ class SignInNeeded(LmsError):
 
 
 class LmsRefused(LmsError):
-    """The LMS refuses this for good, such as a lack of rights (permanent: people have to look).
+    """The LMS refuses this for good (permanent: people have to look).
 
-    ``words`` is what is quoted to the teacher: the LMS's status and perhaps its code, such as ``403
-    INSUFFICIENT_PERMISSIONS``; without it the whole text is quoted.
+    ``words`` is quoted to the teacher, such as ``403 INSUFFICIENT_PERMISSIONS``; without it the whole text.
     """
 
     def __init__(self, text: str, words: str = "") -> None:
@@ -95,10 +94,7 @@ class Lms(Protocol):
     async def close(self) -> None: ...
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
-        """Sign a teacher in and store the tokens. Without ``needs_password`` e-mail and password may be empty.
-
-        Raises WrongPassword, UnknownTeacher, SignedInElsewhere, LmsRefused.
-        """
+        """Sign a teacher in, store the tokens. Raises WrongPassword, UnknownTeacher, SignedInElsewhere, LmsRefused."""
 
     async def sign_out(self, teacher: Teacher) -> None:
         """End the teacher's session in the LMS if possible; never raises."""

@@ -137,10 +137,7 @@ def courses(answer: Any) -> list[Course]:
 
 
 def roster(answer: Any, batch: str) -> list[Enrolled]:
-    """Return a batch's students, each once, in the LMS's order.
-
-    Raises LmsUnavailable; also for a student without an ID: a record needs the whole roster.
-    """
+    """Return a batch's students, each once. Raises LmsUnavailable, also for a student without an ID."""
     found: dict[str, Enrolled] = {}
     for each in _list(_Row, answer, "students_data"):
         if not each.student_id:

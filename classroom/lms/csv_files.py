@@ -73,10 +73,7 @@ class _Row:
 
 
 class CsvLms:
-    """An ``Lms`` in a folder. The files are read at each call, so an operator's change takes effect at once.
-
-    ``folder`` has the rosters; ``marks`` is the folder for the marks, by default ``marks`` in it.
-    """
+    """An ``Lms`` in a folder, whose files are read at each call. ``marks`` is the folder for marks (default: in it)."""
 
     needs_password = False
 
@@ -132,10 +129,7 @@ class CsvLms:
             await _in_thread(lambda: _write(path, record))
 
     def counted(self) -> tuple[int, int, set[str]]:
-        """Read all files; return the number of teachers, of batches, and the students' IDs.
-
-        Raises FileWrong, OSError.
-        """
+        """Return the numbers of teachers and batches, and the students' IDs. Raises FileWrong, OSError."""
         self._listed("")
         teachers = sum(1 for _row in _rows(self._folder / TEACHERS, _TEACHERS_WANTED))
         rosters = self._rosters()
@@ -199,7 +193,6 @@ def phone_digits(text: str) -> str:
 
 
 def _enrolments(row: _Row) -> Iterator[tuple[Course, Enrolled]]:
-    """Return the enrolments in one line of a roster. Raises FileWrong."""
     batch, student_id, subjects = " ".join(row["batch"].split()), row["studentid"], row.several("subject")
     for column, value in (("batch", batch), ("subject", subjects), ("student_id", student_id)):
         if not value:

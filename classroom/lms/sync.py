@@ -102,10 +102,7 @@ class LmsSync:
         self._watching = asyncio.create_task(self._watch(), name="lms-sync")
 
     def wake(self, session_id: str, *, at_once: bool = False) -> None:
-        """Notify that a session's sheets have changed, or that its teacher has signed in; returns at once.
-
-        ``at_once`` skips pauses and spacing: somebody has pressed "Try again", or the session has ended.
-        """
+        """Notify that a session's sheets have changed; ``at_once``, as for "Try again" and at the end, skips pauses."""
         for (session, _), state in self._states.items():
             if session == session_id:
                 state.signed_out = False

@@ -9,10 +9,7 @@ MOST_BYTES = 32 * 1024 * 1024
 
 
 class CachedPhotos:
-    """``Photos`` that caches those of another source, which it closes. A cached photo is used while its tag is current.
-
-    Simultaneous requests for one student share one load. At most ``most_bytes`` of pictures are cached.
-    """
+    """``Photos`` of another source, cached while their tags are current. Simultaneous requests share one load."""
 
     def __init__(self, photos: Photos, most_bytes: int = MOST_BYTES) -> None:
         self._photos = photos

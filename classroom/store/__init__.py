@@ -74,10 +74,7 @@ def account_hash(telegram_id: int) -> str:
 
 
 class Store(Protocol):
-    """A store. Every method may raise StoreUnavailable, and StoreDamaged for a record that can't be parsed.
-
-    Student IDs are compared without case.
-    """
+    """Every method may raise StoreUnavailable, and StoreDamaged for a record. Student IDs are compared without case."""
 
     async def open(self) -> None:
         """Connect; create or migrate the schema and its indexes. Raises StoreDamaged, StoreRefused."""
@@ -95,10 +92,7 @@ class Store(Protocol):
     # sessions and their codes
 
     async def create_session(self, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime) -> bool:
-        """Store a new session with its sheets and its first code, all or nothing.
-
-        False: another live session has this code, try another one. Raises SessionExists.
-        """
+        """Store a session, its sheets and code. False: another live session has the code. Raises SessionExists."""
 
     async def session(self, session_id: str) -> Session | None: ...
     async def sessions_of(self, teacher: int, limit: int) -> list[Session]: ...  # newest first
@@ -226,6 +220,4 @@ class Store(Protocol):
         """Return the ended sessions with a student on their rosters, newest first, with the student's mark."""
 
     async def clean(self, now: datetime, keep_since: datetime) -> int:
-        """Delete expired codes, tries older than an hour, and sessions opened before ``keep_since`` whose final report
-        was sent, with all their data; return the number of deleted records.
-        """
+        """Delete expired codes, old tries, and reported sessions opened before ``keep_since``; return their number."""

@@ -113,10 +113,9 @@ def good_codes(document: Document, now: datetime) -> list[Document]:
 
 
 def sheet_document(sheet: Sheet, draft_since: datetime) -> Document:
-    """Return a new sheet's document: a draft until its session is stored.
+    """Return a new sheet's document, a draft until its session is stored.
 
-    A student's mark is stored under the student's position in the roster: an ID may have characters that a field's
-    name may not.
+    A mark is stored under the student's position in the roster: an ID may have characters that a field's name may not.
     """
     return {
         "_id": key_of(sheet.session, sheet.batch),

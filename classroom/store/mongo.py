@@ -7,11 +7,10 @@ interruption leaves behind is harmless and deleted later.
 """
 
 from classroom.store.mongo_collections.check_ins_and_faces import CheckInsAndFaces
-from classroom.store.mongo_collections.past_sessions import PastSessions
 from classroom.store.mongo_collections.people import People
 from classroom.store.mongo_collections.sessions import Sessions
 from classroom.store.mongo_collections.sheets_and_marks import SheetsAndMarks
 
 
-class MongoStore(People, Sessions, SheetsAndMarks, CheckInsAndFaces, PastSessions):
+class MongoStore(People, Sessions, SheetsAndMarks, CheckInsAndFaces):
     """A ``Store`` in a database of MongoDB, 4.4 or later."""

@@ -92,10 +92,7 @@ class NoteChecks:
         self._in_engine = asyncio.Semaphore(at_once)
 
     async def examine(self, check: Check) -> Examined:
-        """Examine a check's note; the duration of each step is added to ``check.seconds``.
-
-        Raises NoteError, PhotoError, FaceError, StoreError, Repeated.
-        """
+        """Examine a check's note, timing its steps. Raises NoteError, PhotoError, FaceError, StoreError, Repeated."""
         async with AsyncExitStack() as slot:  # closed early, it frees its place for the next note
             await slot.enter_async_context(self._ahead)
             check.started_at = check.started_at if check.started_at is not None else self._classroom.clock.monotonic()

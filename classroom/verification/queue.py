@@ -87,10 +87,7 @@ class Verification:
             self._add_task()
 
     def submit(self, check_in: CheckIn) -> int:
-        """Add a check-in with a note; return its place in the queue, 1 for the first.
-
-        Harmless if repeated. While closing it is not started: the store keeps it for the next start.
-        """
+        """Add a check-in with a note; return its place in the queue, 1 for the first. Harmless if repeated."""
         if check_in.face is None:
             raise ValueError("a check-in without a note")
         check = Check(check_in, check_in.face, self._classroom.clock.monotonic(), self._settings.backoff())

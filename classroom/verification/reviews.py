@@ -133,10 +133,7 @@ class FaceReviews:
         self._files = files
 
     async def keep(self, check_in: CheckIn, frame: bytes, percent: float | None) -> None:
-        """Store the pictures of an unclear match, before the check-in moves to REVIEW.
-
-        A failure is logged only: the check-in is on the teacher's list in any case.
-        """
+        """Store the pictures of an unclear match, before the check-in moves to REVIEW; a failure is only logged."""
         if not frame or self._photos is None:
             return
         pictures = [frame]

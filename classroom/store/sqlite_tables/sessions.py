@@ -54,13 +54,14 @@ class Sessions(SqliteConnection):
     @reads
     def session_by_code(self, db: Connection, code: str, now: datetime) -> Session | None:
         at = text_of(now)
-        row = db.execute(
+        return first(
+            db,
+            session_from,
             "SELECT sessions.* FROM codes JOIN sessions ON sessions.id = codes.session"
             " WHERE codes.code = ? AND codes.valid_until >= ? AND sessions.opened_at <= ? AND sessions.cancelled = 0"
             " AND (sessions.ended_at IS NULL OR sessions.ended_at >= ?) ORDER BY codes.valid_until LIMIT 1",
-            (code, at, at, at),
-        ).fetchone()
-        return session_from(row) if row is not None else None
+            *(code, at, at, at),
+        )
 
     @reads
     def code(self, db: Connection, session_id: str, now: datetime) -> str | None:
