@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 LARGEST_PHOTO = 5 * 1024 * 1024  # bytes: Rekognition's limit for pictures in a request
-ENDINGS = ("jpg", "jpeg", "png")  # of the photos' files, in the order of preference
-LONGEST_ID = 60  # characters: with an ending still a valid file name if each takes four bytes
 
 
 class PhotoError(Exception):
@@ -46,10 +44,3 @@ class Photos(Protocol):
         """Return a student's photo. Raises PhotoMissing, PhotoTooLarge."""
 
     async def close(self) -> None: ...
-
-
-def checked(student_id: str) -> str:
-    """Return an ID that is safe as part of a file name or a key. Raises PhotoMissing: the ID is not safe."""
-    if not 0 < len(student_id) <= LONGEST_ID or not student_id.isprintable() or set(student_id) & set("/\\:"):
-        raise PhotoMissing(f"no photo is stored for an ID like {student_id[:40]!r}")
-    return student_id

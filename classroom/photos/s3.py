@@ -11,16 +11,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from classroom.aws import TIMEOUT, WHOLE_TIMEOUT, Access, AwsRefused, AwsRejected, AwsService, AwsUnavailable
-from classroom.photos import (
-    ENDINGS,
-    LARGEST_PHOTO,
-    IdPhoto,
-    PhotoMissing,
-    PhotosRefused,
-    PhotosUnavailable,
-    PhotoTooLarge,
-    checked,
-)
+from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
+from classroom.photos.names import file_names
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +60,7 @@ class S3Photos:
         await self._s3.close()
 
     def _keys(self, student_id: str) -> list[str]:
-        return [f"{self._prefix}{checked(student_id)}.{ending}" for ending in ENDINGS]
+        return [f"{self._prefix}{name}" for name in file_names(student_id)]
 
     async def _first(self, keys: list[str], ask: Callable[[Any, str, str], T]) -> tuple[T | None, bool]:
         """Return the answer for the first existing key, if any, and whether access to one was denied."""
