@@ -29,67 +29,27 @@ _MAKING = threading.Lock()  # several threads may use a client, but only one may
 
 T = TypeVar("T")
 
-_TRY_AGAIN = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "LimitExceededException",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-        "SlowDown",
-        "Throttling",
-        "ThrottledException",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionInProgressException",
-    }
-)
-_DENIED = frozenset(  # besides HTTP 401 and 403; services with the JSON protocol answer these with 400
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationHeaderMalformed",
-        "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "InvalidToken",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "NotAuthorized",
-        "OptInRequired",
-        "PermanentRedirect",
-        "RequestExpired",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-        "SubscriptionRequiredException",
-        "UnrecognizedClientException",
-    }
-)
+# fmt: off
+_TRY_AGAIN = {
+    "BandwidthLimitExceeded", "InternalError", "InternalFailure", "InternalServerError", "LimitExceededException",
+    "PriorRequestNotComplete", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled",
+    "RequestThrottledException", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable",
+    "ServiceUnavailableException", "SlowDown", "Throttling", "ThrottledException", "ThrottlingException",
+    "TooManyRequestsException", "TransactionInProgressException",
+}
+# besides HTTP 401 and 403; services with the JSON protocol answer these with 400
+_DENIED = {
+    "AccessDenied", "AccessDeniedException", "AuthorizationHeaderMalformed", "AuthFailure", "ExpiredToken",
+    "ExpiredTokenException", "IncompleteSignature", "InvalidAccessKeyId", "InvalidClientTokenId",
+    "InvalidSignatureException", "InvalidToken", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
+    "NotAuthorized", "OptInRequired", "PermanentRedirect", "RequestExpired", "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch", "SubscriptionRequiredException", "UnrecognizedClientException",
+}
 _NO_ANSWER = (
-    aws.HTTPClientError,
-    aws.ConnectionError,
-    aws.IncompleteReadError,
-    aws.ChecksumError,
-    aws.FlexibleChecksumError,
-    aws.CredentialRetrievalError,
-    aws.MetadataRetrievalError,
-    HTTPError,
-    OSError,
-    ResponseParserError,
+    aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError, aws.ChecksumError, aws.FlexibleChecksumError,
+    aws.CredentialRetrievalError, aws.MetadataRetrievalError, HTTPError, OSError, ResponseParserError,
 )
+# fmt: on
 
 
 class AwsError(Exception):
@@ -127,12 +87,7 @@ class AwsService:
     """Calls an AWS service, named as in boto3. Time-outs are in seconds."""
 
     def __init__(
-        self,
-        service: str,
-        access: Access,
-        *,
-        timeout: float = TIMEOUT,
-        whole_timeout: float = WHOLE_TIMEOUT,
+        self, service: str, access: Access, *, timeout: float = TIMEOUT, whole_timeout: float = WHOLE_TIMEOUT
     ) -> None:
         self._service = service
         self._access = access
@@ -142,11 +97,7 @@ class AwsService:
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def call(self, work: Callable[[Any], T]) -> T:
-        """Return the result of ``work(client)``, run in a thread.
-
-        Raises:
-            AwsUnavailable, AwsRefused, AwsRejected
-        """
+        """Return the result of ``work(client)``, run in a thread. Raises AwsUnavailable, AwsRefused, AwsRejected."""
         try:
             async with asyncio.timeout(self._whole_timeout), self._slots:
                 return await _in_thread(lambda: work(self._made()))
@@ -236,6 +187,3 @@ def as_aws_error(service: str, error: Exception) -> Exception:
     if isinstance(error, aws.BotoCoreError | ValueError):  # no credentials, an invalid address or name
         return AwsRefused(f"{service} can't be called with these settings: {name}", name)
     return error
-
-
-__all__ = ["Access", "AwsError", "AwsRefused", "AwsRejected", "AwsService", "AwsUnavailable", "as_aws_error"]

@@ -89,7 +89,6 @@ class _WithChallengeChecker:
 
 
 def photos_of(settings: Settings) -> Photos:
-    """Return the source of ID photos named in the settings, behind a cache."""
     if settings.aws_s3_bucket is None:
         folder = settings.data_dir / "photos"
         if not folder.is_dir():
@@ -115,16 +114,10 @@ def face_parts(
     from classroom.faces.local import workers
 
     at_once = workers() + 1 if settings.face_engine == "local" else AT_ONCE_ELSEWHERE  # one is always ready
-    return FaceParts(
-        engine or engine_of(settings, clock),
-        photos or photos_of(settings),
-        downloads(bot),
-        at_once,
-    )
+    return FaceParts(engine or engine_of(settings, clock), photos or photos_of(settings), downloads(bot), at_once)
 
 
 def face_storage(settings: Settings, cipher: Cipher) -> FaceStorage:
-    """Return the places where face data is stored."""
     return FaceStorage(
         # next to the encryption key and outside the data: a backup of the data can't decrypt templates
         PersonKeys(settings.encryption_key_file.with_name("faces"), cipher),
@@ -168,8 +161,6 @@ def assemble_faces(
     reviews: FaceReviews,
     traces: FaceTraces,
 ) -> Faces:
-    """Compose the face check's queue and handlers."""
-
     def submit(check_in: CheckIn) -> int:
         return verification.submit(check_in)
 
@@ -186,16 +177,3 @@ def assemble_faces(
         at_once=parts.at_once,
     )
     return Faces(dialog, verification)
-
-
-__all__ = [
-    "FaceParts",
-    "FaceStorage",
-    "Faces",
-    "assemble_faces",
-    "downloads",
-    "engine_of",
-    "face_parts",
-    "face_storage",
-    "photos_of",
-]

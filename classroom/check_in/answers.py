@@ -53,7 +53,6 @@ _KINDS = {
 
 
 def kind_for(check_in: CheckIn) -> AnswerKind:
-    """Return the answer that fits the step of a check-in."""
     if check_in.step is CheckInStep.FACE and (check_in.face is None or check_in.face.given_at is None):
         return AnswerKind.CONSENT
     return _KINDS[check_in.step]

@@ -40,20 +40,14 @@ OnMark = Callable[[Session, str, Mark], Awaitable[None]]
 
 
 class CheckIns:
-    """The check-ins of all sessions. ``on_mark`` is called with every stored mark, possibly more than once.
-
-    Every method may raise StoreUnavailable: nothing is lost, the call can be repeated.
-    """
+    """The check-ins; ``on_mark`` may get a mark twice. Methods may raise StoreUnavailable, and can be repeated."""
 
     def __init__(self, classroom: Classroom, on_mark: OnMark) -> None:
         self._classroom = classroom
         self._on_mark = on_mark
 
     async def enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> Answer:
-        """Begin a check-in with a code; ``student_id`` None: the one to which this account is bound.
-
-        ``typed_at`` is when the code came if the ID came later: the code counts from then.
-        """
+        """Begin a check-in with a code (``typed_at``: when, if the ID came later); no ``student_id``: the bound one."""
         store, now = self._classroom.store, self._classroom.clock.now()
         at = typed_at if typed_at is not None and now - typed_at <= self._grace else now
         binding = await store.binding_of(person)
@@ -109,10 +103,7 @@ class CheckIns:
         return Answer(kind_for(check_in), session, check_in)
 
     async def _doubt(self, session: Session, student_id: str) -> None:
-        """Send a check-in to the teacher after another account claimed its ID: one of the two is not the student.
-
-        The other account is only told that ID and code don't match. With a face check, the face decides.
-        """
+        """Send a check-in to the teacher, or leave it to the face check, after another account claimed its ID."""
         there = await self._classroom.store.check_in(session.id, student_id)
         if there is None or (there.step is CheckInStep.REVIEW and there.note == faces.FACE):
             return
@@ -228,10 +219,7 @@ class CheckIns:
         return decided
 
     async def mark(self, session: Session, check_in: CheckIn, proven: datetime) -> None:
-        """Store the mark of a check-in whose last evidence came at ``proven``, unless there is a mark, and notify.
-
-        The caller moves the check-in's step afterwards: a crash in between repeats this call and loses nothing.
-        """
+        """Store and notify a mark, unless there is one. The caller moves the step afterwards: a crash loses nothing."""
         mark = Mark(check_in.student_id, status_at(session, proven), self._classroom.clock.now())
         if not await self._classroom.store.mark(session.id, mark, overwrite=False):
             sheet = await self._classroom.store.sheet_of(session.id, check_in.student_id)

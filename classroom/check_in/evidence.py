@@ -10,10 +10,7 @@ from classroom.domain.location_policy import Evidence
 
 
 def evidence_of(message: Message) -> Evidence:
-    """Return a location message as evidence. All fields but the coordinates are set by Telegram's servers.
-
-    A live location that moves arrives as an edit, whose date is that of the movement.
-    """
+    """Return a location message as evidence. A live location that moves arrives as an edit with a date of its own."""
     location = message.location
     if location is None:
         raise ValueError("a message without a location")

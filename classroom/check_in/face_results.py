@@ -63,10 +63,7 @@ class FaceResults:
         return CheckInChange(session, moved)
 
     async def apply_unusable(self, check_in: CheckIn, why: Unusable | NoteRefusal) -> CheckInChange | None:
-        """Apply that a note can't be checked, which is no try: a new challenge if that helps, else the teacher decides.
-
-        None if the check-in has moved on without it.
-        """
+        """Apply that a note can't be checked, which is no try; None if the check-in has moved on without it."""
         found = await self._checking(check_in)
         if found is None:
             return None

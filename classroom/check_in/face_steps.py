@@ -61,7 +61,6 @@ class FaceSteps:
         return timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
 
     async def agree(self, person: int, session_id: str) -> Answer:
-        """Store a person's consent, and give the challenge; harmless if repeated."""
         found = await self._waiting(person, session_id)
         if isinstance(found, Answer):
             return found
@@ -161,7 +160,6 @@ class FaceSteps:
         log.info("person %d: %s the face check", person, "agrees to" if given else "declines")
 
     async def _challenge(self, session: Session, check_in: CheckIn, face: FaceCheck) -> Answer:
-        """Give a challenge; its time starts now."""
         given = policy.with_challenge(face, self._classroom.below, self._classroom.clock.now())
         moved = replace(check_in, face=given)
         if not await self._classroom.store.move_check_in(moved, {CheckInStep.FACE}):
@@ -169,7 +167,6 @@ class FaceSteps:
         return Answer(AnswerKind.CHALLENGE, session, moved, is_new=True)
 
     async def _leave_to_teacher(self, session: Session, check_in: CheckIn) -> Answer:
-        """Leave a check-in to the teacher, without a face check."""
         moved = replace(check_in, step=CheckInStep.CONFIRM, note=policy.NO_FACE)
         if not await self._classroom.store.move_check_in(moved, {CheckInStep.FACE}):
             return await self._current(session, check_in)
@@ -179,6 +176,3 @@ class FaceSteps:
     async def _current(self, session: Session, check_in: CheckIn) -> Answer:
         found = await self._classroom.store.check_in(session.id, check_in.student_id) or check_in
         return await self._check_ins.current_answer(session, found, self._classroom.clock.now())
-
-
-__all__ = ["FaceSteps", "is_unbound", "may_go_on", "seconds_left"]

@@ -112,10 +112,7 @@ def new_challenge(below: Callable[[int], int]) -> tuple[Motion, ...]:
 
 
 def with_challenge(face: FaceCheck, below: Callable[[int], int], now: datetime) -> FaceCheck:
-    """Return a face check with a new challenge, whose time starts now, and without the last note.
-
-    It keeps the ID of the note's message, which still has to be deleted.
-    """
+    """Return a face check with a new challenge from now on; the last note's message still has to be deleted."""
     motions = new_challenge(below)
     return replace(face, motions=motions, given_at=now, challenges=face.challenges + 1, file="", sent_at=None)
 
@@ -123,8 +120,7 @@ def with_challenge(face: FaceCheck, below: Callable[[int], int], now: datetime) 
 def note_refusal(note: Note, given_at: datetime) -> NoteRefusal | None:
     """Return why a message does not answer a challenge given at ``given_at``; None if it does.
 
-    Data from Telegram's servers can be trusted (kind, date, forwarded), but an unofficial client may send any file as a
-    video note.
+    Telegram's data can be trusted (kind, date, forwarded), but an unofficial client may send any file as a video note.
     """
     if note.kind == "photo":
         return NoteRefusal.PHOTO
@@ -176,6 +172,5 @@ def next_term_end(today: date, ends: Iterable[str]) -> date:
 
 
 def last_term_end(today: date, ends: Iterable[str]) -> date:
-    """Return the last day of the previous term."""
     days = (date.fromisoformat(f"{year}-{end}") for end in ends for year in (today.year - 1, today.year))
     return max(day for day in days if day < today)

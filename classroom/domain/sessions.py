@@ -205,9 +205,6 @@ class Binding:
     bound_at: datetime
 
 
-# rules
-
-
 def new_code(below: Callable[[int], int]) -> str:
     """Return a random code of six digits. ``below`` returns a random number below its argument."""
     return f"{below(10**CODE_DIGITS):0{CODE_DIGITS}d}"
@@ -245,7 +242,6 @@ def status_at(session: Session, proven_at: datetime) -> Status:
 
 
 def report_due(session: Session) -> datetime:
-    """Return when the first report is due."""
     return end_of(session) + REPORT_AFTER
 
 

@@ -28,6 +28,3 @@ class Unusable(StrEnum):
 
 # Downloads a note by its Telegram file id. Raises NoteUnavailable, NoteGone.
 Download = Callable[[str], Awaitable[bytes]]
-
-
-__all__ = ["Download", "NoteError", "NoteGone", "NoteUnavailable", "Unusable"]

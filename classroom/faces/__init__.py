@@ -37,6 +37,3 @@ class FaceEngine(Protocol):
 
     async def close(self) -> None:
         """End all processes and connections, within five seconds."""
-
-
-__all__ = ["FaceEngine", "FaceError", "FaceRefused", "FaceUnavailable", "PhotoUnusable"]

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from classroom.domain.face_policy import AT_SAME_PERSON, SAME_PERSON, percent
 from classroom.faces import examining
-from classroom.faces.examining import Descriptor
+from classroom.faces.examining import Descriptor, apart
 
 RATES_AT = 70.0  # percent: FACE_MATCH_THRESHOLD's default
 THRESHOLDS = range(50, 96, 5)
@@ -63,11 +63,9 @@ def descriptors(folder: Path) -> dict[str, list[Descriptor]]:
     return found
 
 
-def distances(
-    people: dict[str, list[Descriptor]],
-) -> tuple[list[float], list[float]]:
+def distances(people: dict[str, list[Descriptor]]) -> tuple[list[float], list[float]]:
     """Return the distances of genuine pairs and of up to ``MOST_IMPOSTORS`` impostor pairs, evenly sampled."""
-    genuine = [_apart(*pair) for pictures in people.values() for pair in itertools.combinations(pictures, 2)]
+    genuine = [apart(*pair) for pictures in people.values() for pair in itertools.combinations(pictures, 2)]
     pairs = [
         (one, other)
         for first, second in itertools.combinations(people.values(), 2)
@@ -75,7 +73,7 @@ def distances(
         for other in second
     ]
     step = max(1, len(pairs) // MOST_IMPOSTORS)
-    return genuine, [_apart(*pair) for pair in pairs[::step]]
+    return genuine, [apart(*pair) for pair in pairs[::step]]
 
 
 def rates(genuine: Sequence[float], impostor: Sequence[float], threshold: float) -> tuple[float, float]:
@@ -86,7 +84,6 @@ def rates(genuine: Sequence[float], impostor: Sequence[float], threshold: float)
 
 
 def table(genuine: Sequence[float], impostor: Sequence[float]) -> str:
-    """Return the distributions and the rates as text."""
     lines = []
     for name, values in (("genuine", genuine), ("impostor", impostor)):
         at = np.percentile(values, [0, 5, 50, 95, 100])
@@ -125,10 +122,6 @@ def plot(genuine: Sequence[float], impostor: Sequence[float]) -> Image.Image:
     draw.text((_EDGE + 200, 15), f"impostor, {len(impostor)} pairs", fill=_IMPOSTOR)
     draw.text((_WIDE - 3 * _EDGE, _HIGH - 18), "distance", fill="black")
     return picture
-
-
-def _apart(one: Descriptor, other: Descriptor) -> float:
-    return float(np.linalg.norm(one - other))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,10 @@ def motions(moments: Sequence[Moment]) -> list[Motion]:
     A motion begins when the shift reaches ``TURNED`` and ends below ``RETURNED``. Looking down is ignored: no challenge
     has it, and the head comes down after looking up.
     """
-    found = (_motion(max((moment.shift for moment in each if moment.shift), key=_size)) for each in _turns(moments))
+    found = (
+        _motion(max((moment.shift for moment in each if moment.shift), key=lambda shift: shift.size))
+        for each in _turns(moments)
+    )
     return [motion for motion, _same in groupby(motion for motion in found if motion is not None)]
 
 
@@ -64,10 +67,6 @@ def _turns(moments: Sequence[Moment]) -> Iterator[list[Moment]]:
         if len(current) >= _BRIEF:
             yield current
         current = []
-
-
-def _size(shift: Shift) -> float:
-    return shift.size
 
 
 def _motion(shift: Shift) -> Motion | None:

@@ -61,11 +61,7 @@ def check_challenge(note: bytes, motions: Sequence[Motion]) -> Examined:
 
 
 def examine(note: bytes, motions: Sequence[Motion], template: bytes, threshold: float) -> Examined:
-    """Check a note and compare its face with a template; ``threshold`` is in percent.
-
-    Raises:
-        UnusablePicture: the template was not made by ``template_of``.
-    """
+    """Check a note and compare its face; ``threshold`` is in percent. Raises UnusablePicture for another's template."""
     if len(template) != TEMPLATE_BYTES:
         raise UnusablePicture("the template is not of this engine")
     watched, parts = _observe(note, motions)
@@ -78,11 +74,11 @@ def examine(note: bytes, motions: Sequence[Motion], template: bytes, threshold: 
     is_whole = len(parts) == 1
     for view in parts[0][:PICTURES] if is_whole else [views[0] for views in parts]:
         described.append(_described(view))
-        distances.append(_distance(described[-1], wanted))
+        distances.append(apart(described[-1], wanted))
         if is_whole and _is_decided(distances, threshold):
             break
     distance = float(np.median(distances)) if is_whole else max(distances)
-    among = max(_distance(one, other) for one in described for other in described)
+    among = max(apart(one, other) for one in described for other in described)
     figures = " ".join(f"{each:.3f}" for each in distances)
     return Examined(
         problem=Problem.CUT if among > ONE_PERSON else None,
@@ -95,11 +91,7 @@ def examine(note: bytes, motions: Sequence[Motion], template: bytes, threshold: 
 
 
 def _observe(note: bytes, motions: Sequence[Motion]) -> tuple[Examined, list[list[FaceView]]]:
-    """Track the face and check the motions.
-
-    Also return, for each part of the note with motions that was tracked without a break, the views for comparing, best
-    first.
-    """
+    """Track the face and check the motions; also return each unbroken part's views for comparing, best first."""
     try:
         seen = follow(note)
     except NoVideo as error:
@@ -131,10 +123,7 @@ def _best(views: Sequence[FaceView]) -> list[FaceView]:
 
 
 def _is_decided(distances: Sequence[float], threshold: float) -> bool:
-    """Say whether further pictures can't change the result: one matches with a margin, or two have one result.
-
-    The results are match, review, and no match.
-    """
+    """Say whether further pictures can't change the result: match, review, or no match."""
     if len(distances) == 1:
         return percent(distances[0] + _SURELY) >= threshold
     review = threshold - REVIEW_ZONE["local"]
@@ -147,7 +136,7 @@ def _described(view: FaceView) -> Descriptor:
     return models.describe(models.chip(rgb, view.box))
 
 
-def _distance(one: Descriptor, other: Descriptor) -> float:
+def apart(one: Descriptor, other: Descriptor) -> float:
     return float(np.linalg.norm(one - other))
 
 

@@ -9,7 +9,7 @@ import logging
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -33,20 +33,13 @@ def workers() -> int:
 
 
 class LocalEngine:
-    """A ``FaceEngine``, and a challenge checker for other engines.
-
-    ``threshold`` is in percent; a worker may take ``longest`` seconds for a note.
-    """
+    """A ``FaceEngine`` and a challenge checker. ``threshold`` is in percent, ``longest`` in seconds for a note."""
 
     name = "local"
     keeps_templates = True
 
     def __init__(
-        self,
-        threshold: float,
-        processes: int | None = None,
-        longest: float = LONGEST,
-        stuck_after: float = STUCK_AFTER,
+        self, threshold: float, processes: int | None = None, longest: float = LONGEST, stuck_after: float = STUCK_AFTER
     ) -> None:
         self._threshold = threshold
         self.longest = longest
@@ -64,28 +57,25 @@ class LocalEngine:
     def warm_up(self) -> None:
         """Start the workers before the first note comes: each loads its models for about a second."""
         for _worker in range(self._processes):
-            self._schedule(_ready, ())
+            self._schedule("prepare", ())  # the initializer does it; this call starts the worker
 
     async def template(self, photo: bytes) -> bytes:
-        """Return an ID photo's descriptor. Raises PhotoUnusable, FaceUnavailable, FaceRefused."""
-        made: bytes = await self._run(_template, photo)
+        made: bytes = await self._run("template_of", photo)
         return made
 
     async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
-        """Check a note and compare its face. Raises PhotoUnusable, FaceUnavailable, FaceRefused."""
-        found: Examined = await self._run(_examine, note, list(motions), template, self._threshold)
+        found: Examined = await self._run("examine", note, list(motions), template, self._threshold)
         return found
 
     async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
-        """Check a note without comparing its face. Raises FaceUnavailable, FaceRefused."""
-        found: Examined = await self._run(_check_challenge, note, list(motions))
+        found: Examined = await self._run("check_challenge", note, list(motions))
         return found
 
-    async def _run(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run a task in a worker; the first call starts the workers."""
+    async def _run(self, name: str, *arguments: Any) -> Any:
+        """Run a function of ``examining`` in a worker; the first call starts the workers."""
         try:
             async with self._free:
-                future = await asyncio.to_thread(self._schedule, work, arguments)
+                future = await asyncio.to_thread(self._schedule, name, arguments)
                 async with asyncio.timeout(self.longest + self._stuck_after):
                     kind, value = await asyncio.wrap_future(future)
         except ProcessExpired as error:
@@ -104,12 +94,12 @@ class LocalEngine:
             raise FaceUnavailable(f"a face worker failed: {value}")
         return value
 
-    def _schedule(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> "Future[Any]":
+    def _schedule(self, name: str, arguments: tuple[Any, ...]) -> "Future[Any]":
         """Schedule work; the pool is replaced first if it failed because all its idle workers died."""
         with self._lock:
             if not self._closed and not self._pool.active:
                 self._pool = self._new_pool()
-            scheduled: Future[Any] = self._pool.schedule(work, arguments, timeout=self.longest)
+            scheduled: Future[Any] = self._pool.schedule(_guarded, (name, *arguments), timeout=self.longest)
             return scheduled
 
     def _replace(self) -> None:
@@ -159,19 +149,3 @@ def _guarded(name: str, *arguments: Any) -> tuple[str, Any]:
         return "unusable", str(error)
     except Exception as error:  # noqa: BLE001  # the worker goes on, and the kind is logged
         return "failed", type(error).__name__
-
-
-def _ready() -> None:
-    """Do nothing: the initializer has loaded the models."""
-
-
-def _template(photo: bytes) -> tuple[str, Any]:
-    return _guarded("template_of", photo)
-
-
-def _examine(*arguments: Any) -> tuple[str, Any]:
-    return _guarded("examine", *arguments)
-
-
-def _check_challenge(*arguments: Any) -> tuple[str, Any]:
-    return _guarded("check_challenge", *arguments)

@@ -41,7 +41,6 @@ class Found:
         return self.right - self.left
 
     def scaled(self, factor: float) -> "Found":
-        """Return the box in a picture scaled by ``factor``."""
         left, top, right, bottom = (round(factor * each) for each in (self.left, self.top, self.right, self.bottom))
         return Found(left, top, right, bottom, self.score)
 
@@ -78,7 +77,6 @@ def _describer() -> Any:
 
 
 def load() -> None:
-    """Load all models. Raises NoModels."""
     _detector(), _landmarks(), _describer()
 
 
@@ -92,10 +90,7 @@ def detect(picture: npt.NDArray[np.uint8], doubled: int = 0) -> list[Found]:
 
 
 def faces(found: list[Found]) -> list[Found]:
-    """Return the largest face with a score from ``SURE`` on, and others with one from ``SECOND`` of its width on.
-
-    Without such a face, return the one with the best score: the head may be turned away, or in the dark.
-    """
+    """Return the largest face scored from ``SURE`` on, and others of ``SECOND`` of its width; without one, the best."""
     sure = [box for box in found if box.score >= SURE]
     if not sure:
         return sorted(found, key=lambda box: -box.score)[:1]
@@ -103,10 +98,7 @@ def faces(found: list[Found]) -> list[Found]:
 
 
 def landmarks(picture: npt.NDArray[np.uint8], box: Found) -> Points:
-    """Return five points (x, y): the left eye's outer and inner corner, the right eye's, and the nose's base.
-
-    Left and right are the person's own: the left eye is right in the picture.
-    """
+    """Return (x, y) of the person's own left eye's outer and inner corner, the right eye's, and the nose's base."""
     shape = _landmarks()(picture, _rectangle(box))
     return np.array([(shape.part(at).x, shape.part(at).y) for at in range(shape.num_parts)], dtype=np.float32)
 

@@ -56,11 +56,7 @@ class PersonKeys:
             return self._key(self._file_of(student_id)).encrypt(content)
 
     def open(self, student_id: str, sealed: bytes) -> bytes:
-        """Decrypt content with a student's key.
-
-        Raises:
-            PersonKeyGone: there is no key, or another one.
-        """
+        """Decrypt content with a student's key. Raises PersonKeyGone: there is no key, or another one."""
         with self._held():
             key = self._kept(self._file_of(student_id))
         if key is None:

@@ -40,10 +40,7 @@ class ChallengeChecker(Protocol):
     """Checks on this machine whether a note answers its challenge."""
 
     async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
-        """Return the problem, or the best frontal frame; ``percent`` stays None.
-
-        Raises FaceUnavailable, FaceRefused.
-        """
+        """Return the problem, or the best frontal frame without a percentage. Raises FaceUnavailable, FaceRefused."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,6 @@ class RekognitionEngine:
         return photo
 
     async def examine(self, note: bytes, motions: Sequence[Motion], template: bytes) -> Examined:
-        """Check the challenge on this machine, then compare the best frame with the ID photo at AWS."""
         checked = await self._checker.check_challenge(note, motions)
         if checked.problem is not None:
             return checked
@@ -153,7 +149,7 @@ class RekognitionEngine:
             answer = await self._call("detect_faces", Image={"Bytes": photo}, Attributes=["DEFAULT"])
         except AwsRejected as error:
             return f"Rekognition can't read the ID photo ({error.code})"
-        problem = _examined(_faces_detected(answer, width, height)).problem
+        problem = _examined(_faces([(face, 0.0) for face in answer["FaceDetails"] or []], width, height)).problem
         if problem is Problem.TWO_FACES:
             return "there is more than one face on the ID photo"
         if problem is not None:
@@ -161,17 +157,11 @@ class RekognitionEngine:
         return ""
 
     async def _wait_for_quota(self, operation: str) -> None:
-        """Wait until the quota of an operation allows another call."""
         async with self._quotas[operation]:
             pass
 
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Call an operation.
-
-        Raises:
-            AwsRejected: a picture is not accepted.
-            FaceUnavailable, FaceRefused
-        """
+        """Call an operation. Raises AwsRejected (a picture is not accepted), FaceUnavailable, FaceRefused."""
         try:
             answer: dict[str, Any] = await self._rekognition.call(
                 lambda client: getattr(client, operation)(**parameters)
@@ -227,10 +217,6 @@ def _faces_compared(answer: dict[str, Any], width: int, height: int) -> list[_Fa
     return _faces([*alike, *unlike], width, height)
 
 
-def _faces_detected(answer: dict[str, Any], width: int, height: int) -> list[_Face]:
-    return _faces([(face, 0.0) for face in answer["FaceDetails"] or []], width, height)
-
-
 def _faces(found: list[tuple[Any, Any]], width: int, height: int) -> list[_Face]:
     """Convert faces with their similarity in percent; sides are converted from fractions to pixels."""
     try:
@@ -273,6 +259,3 @@ def _examined(faces: list[_Face]) -> Examined:
     percent = min(max(face.similarity, 0.0), 100.0)
     details = ", ".join(filter(None, (sizes, f"similarity {percent:.2f}", face.quality)))
     return Examined(percent=percent, details=details)
-
-
-__all__ = ["CALLS_PER_SECOND", "ChallengeChecker", "RekognitionEngine"]

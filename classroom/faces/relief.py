@@ -34,7 +34,6 @@ class FaceCoordinates:
     eyes: float
 
     def own(self, points: Numbers) -> Numbers:
-        """Convert points of the picture to the face's coordinates."""
         return np.asarray((points - self.origin) @ self.axes / self.eyes, dtype=np.float32)
 
     def in_picture(self, own: Numbers) -> Numbers:
@@ -77,10 +76,8 @@ def asymmetry(face: FaceCoordinates, five: Numbers) -> float:
 def shift(own: Numbers, moved: Numbers) -> Shift:
     """Measure the movement of the nose against the rest. Points are in the first picture's face coordinates.
 
-    A least-squares fit with Tukey's weights, so that lost points, on hair or in the background, are ignored.
-
-    Raises:
-        ValueError: fewer points than ``LEAST_POINTS``.
+    A least-squares fit with Tukey's weights, which ignores lost points, on hair or in the background. Raises
+    ValueError: fewer points than ``LEAST_POINTS``.
     """
     if len(own) < LEAST_POINTS:
         raise ValueError("too few points")

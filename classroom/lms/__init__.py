@@ -39,10 +39,9 @@ class SignInNeeded(LmsError):
 
 
 class LmsRefused(LmsError):
-    """The LMS refuses this for good, such as a lack of rights (permanent: people have to look).
+    """The LMS refuses this for good (permanent: people have to look).
 
-    ``words`` is what is quoted to the teacher: the LMS's status and perhaps its code, such as ``403
-    INSUFFICIENT_PERMISSIONS``; without it the whole text is quoted.
+    ``words`` is quoted to the teacher, such as ``403 INSUFFICIENT_PERMISSIONS``; without it the whole text.
     """
 
     def __init__(self, text: str, words: str = "") -> None:
@@ -92,43 +91,22 @@ class Lms(Protocol):
 
     needs_password: bool  # False: the teacher's phone number, confirmed by Telegram, is enough
 
-    async def close(self) -> None:
-        """Close the connections."""
+    async def close(self) -> None: ...
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
-        """Sign a teacher in and store the tokens. Without ``needs_password`` e-mail and password may be empty.
-
-        Raises:
-            WrongPassword, UnknownTeacher, SignedInElsewhere, LmsRefused.
-        """
+        """Sign a teacher in, store the tokens. Raises WrongPassword, UnknownTeacher, SignedInElsewhere, LmsRefused."""
 
     async def sign_out(self, teacher: Teacher) -> None:
         """End the teacher's session in the LMS if possible; never raises."""
 
     async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
-        """Return the courses whose attendance the teacher takes; without ``reload`` they may be some minutes old.
-
-        Raises:
-            LmsRefused.
-        """
+        """Return the courses whose attendance the teacher takes; see ``roster``. Raises LmsRefused."""
 
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
-        """Return a batch's students; without ``reload`` they may be some minutes old.
-
-        Raises:
-            LmsRefused.
-        """
+        """Return a batch's students; without ``reload`` they may be some minutes old. Raises LmsRefused."""
 
     async def create(self, teacher: Teacher, record: Record) -> None:
-        """Create a record.
-
-        Raises:
-            Duplicate, LmsRefused.
-        """
+        """Create a record. Raises Duplicate, LmsRefused."""
 
     async def update(self, teacher: Teacher, record: Record) -> None:
-        """Replace a record.
-
-        Raises:
-            NotThere, LmsRefused.
-        """
+        """Replace a record. Raises NotThere, LmsRefused."""

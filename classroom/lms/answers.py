@@ -94,7 +94,7 @@ class Claims:
 
 
 def claims(token: str) -> Claims:
-    """Read a JWT's claims; anything that is no JWT has none."""
+    """Return a JWT's claims; anything that is no JWT has none."""
     part = token.split(".")[1] if token.count(".") == 2 else ""
     try:
         content = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
@@ -120,10 +120,7 @@ def read_json(content: bytes) -> Any:
 
 
 def tokens(answer: Any) -> tuple[str, str, bool]:
-    """Return access token, refresh token (may be empty), and whether they were at the top, as in the older server.
-
-    Raises LmsUnavailable.
-    """
+    """Return access and refresh token (or ""), and whether the server is the older one. Raises LmsUnavailable."""
     top: _TokenAnswer = _parse(_TokenAnswer, answer, "tokens")
     older = not top.data.access_token
     found = top if older else top.data
@@ -140,10 +137,7 @@ def courses(answer: Any) -> list[Course]:
 
 
 def roster(answer: Any, batch: str) -> list[Enrolled]:
-    """Return a batch's students, each once, in the LMS's order.
-
-    Raises LmsUnavailable; also for a student without an ID: a record needs the whole roster.
-    """
+    """Return a batch's students, each once. Raises LmsUnavailable, also for a student without an ID."""
     found: dict[str, Enrolled] = {}
     for each in _list(_Row, answer, "students_data"):
         if not each.student_id:
@@ -184,7 +178,6 @@ def error_code(content: bytes) -> str:
 
 
 def _list(kind: type[Parsed], answer: Any, name: str) -> list[Parsed]:
-    """Return the list of this name in an answer. Raises LmsUnavailable."""
     wanted: Any = kind
     found: list[Parsed] = _parse(list[wanted], answer.get(name) if isinstance(answer, dict) else None, name)
     return found

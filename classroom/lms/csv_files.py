@@ -72,22 +72,8 @@ class _Row:
         return FileWrong(self.file, self.line, what)
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """A line of ``teachers.csv``."""
-
-    phone: str
-    name: str
-    email: str
-    campus: str
-    batches: tuple[str, ...]
-
-
 class CsvLms:
-    """An ``Lms`` in a folder. The files are read at each call, so an operator's change takes effect at once.
-
-    ``folder`` has the rosters; ``marks`` is the folder for the marks, by default ``marks`` in it.
-    """
+    """An ``Lms`` in a folder, whose files are read at each call. ``marks`` is the folder for marks (default: in it)."""
 
     needs_password = False
 
@@ -104,19 +90,19 @@ class CsvLms:
         listed = await _in_thread(lambda: self._listed(phone))
         if listed is None:
             raise UnknownTeacher(f"{TEACHERS} has no teacher with this phone number")
-        return SignedIn(Teacher(telegram_id, phone, listed.email, listed.name, listed.phone, listed.campus))
+        email, number = listed["email"].lower(), listed["phone"]
+        name = listed["name"] or email or number
+        return SignedIn(Teacher(telegram_id, phone, email, name, phone_digits(number), listed["campus"]))
 
     async def sign_out(self, teacher: Teacher) -> None:
         """Do nothing: there are no sessions."""
 
     async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
-        """Return the teacher's batches and subjects, sorted. Raises FileWrong, SignInNeeded, LmsUnavailable."""
-
         def read() -> list[Course]:
             listed = self._listed(f"+{teacher.phone}")
             if listed is None:
                 raise SignInNeeded(f"{TEACHERS} no longer has a teacher with this phone number")
-            batches = {batch.casefold() for batch in listed.batches}
+            batches = {batch.casefold() for batch in listed.several("batches")}
             courses = self._rosters()
             return sorted(
                 (each for each in courses if not batches or each.batch.casefold() in batches),
@@ -126,11 +112,9 @@ class CsvLms:
         return await _in_thread(read)
 
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
-        """Return a batch's students in the order of the files. Raises FileWrong, LmsUnavailable."""
         return await _in_thread(lambda: self._rosters().get(course, []))
 
     async def create(self, teacher: Teacher, record: Record) -> None:
-        """Write a record's file. Raises Duplicate, LmsUnavailable."""
         path = self._marks / file_name(record)
         async with self._writing:
             if await _in_thread(path.exists):
@@ -138,7 +122,6 @@ class CsvLms:
             await _in_thread(lambda: _write(path, record))
 
     async def update(self, teacher: Teacher, record: Record) -> None:
-        """Replace a record's file. Raises NotThere, LmsUnavailable."""
         path = self._marks / file_name(record)
         async with self._writing:
             if not await _in_thread(path.exists):
@@ -146,10 +129,7 @@ class CsvLms:
             await _in_thread(lambda: _write(path, record))
 
     def counted(self) -> tuple[int, int, set[str]]:
-        """Read all files; return the number of teachers, of batches, and the students' IDs.
-
-        Raises FileWrong, OSError.
-        """
+        """Return the numbers of teachers and batches, and the students' IDs. Raises FileWrong, OSError."""
         self._listed("")
         teachers = sum(1 for _row in _rows(self._folder / TEACHERS, _TEACHERS_WANTED))
         rosters = self._rosters()
@@ -158,7 +138,7 @@ class CsvLms:
 
     # called in a thread
 
-    def _listed(self, phone: str) -> _Listed | None:
+    def _listed(self, phone: str) -> _Row | None:
         wanted = phone_digits(phone)
         found: dict[str, int] = {}
         listed = None
@@ -170,8 +150,7 @@ class CsvLms:
                 raise row.wrong(f"the phone number is already in line {found[digits]}")
             found[digits] = row.line
             if digits == wanted:
-                name = row["name"] or row["email"] or row["phone"]
-                listed = _Listed(digits, name, row["email"].lower(), row["campus"], tuple(row.several("batches")))
+                listed = row
         return listed
 
     def _rosters(self) -> dict[Course, list[Enrolled]]:
@@ -203,9 +182,6 @@ async def _in_thread(work: Callable[[], Result]) -> Result:
         raise LmsUnavailable(f"the folder of the rosters can't be used ({error.strerror})") from error
 
 
-# reading
-
-
 def phone_digits(text: str) -> str:
     """Return a phone number's digits in international form; a local prefix 8 or 00 is understood."""
     digits = "".join(character for character in text if character.isdecimal() and character.isascii())
@@ -217,7 +193,6 @@ def phone_digits(text: str) -> str:
 
 
 def _enrolments(row: _Row) -> Iterator[tuple[Course, Enrolled]]:
-    """Return the enrolments in one line of a roster. Raises FileWrong."""
     batch, student_id, subjects = " ".join(row["batch"].split()), row["studentid"], row.several("subject")
     for column, value in (("batch", batch), ("subject", subjects), ("student_id", student_id)):
         if not value:
@@ -284,9 +259,6 @@ def _decoded(content: bytes, file: str) -> str:
         except UnicodeDecodeError:
             continue
     raise FileWrong(file, 0, "unknown encoding: save the file as CSV UTF-8")
-
-
-# writing
 
 
 def file_name(record: Record) -> str:

@@ -46,24 +46,18 @@ class RestLms:
         self._cache: dict[tuple[int, str, Course | None], tuple[float, Any]] = {}
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._http.close()
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
-        """See ``SignIns.sign_in``."""
         signed_in = await self._sign_ins.sign_in(telegram_id, phone, email, password)
         self._forget(telegram_id)
         return signed_in
 
     async def sign_out(self, teacher: Teacher) -> None:
-        """End the teacher's session in the LMS if possible; never raises."""
         self._forget(teacher.telegram_id)
         await self._sign_ins.sign_out(teacher)
 
-    # reading
-
     async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
-        """Return the courses whose attendance the teacher takes, at most 5 minutes old. Also raises LmsRefused."""
         if (cached := self._cached(teacher, "courses", None, reload)) is None:
             parameters = {"mentorId": teacher.lms_id, "role": "Mentor"}
             cached = answers.courses(await self._read(teacher, "GET", "/attendance", params=parameters))
@@ -71,7 +65,6 @@ class RestLms:
         return list(cached)
 
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
-        """Return a batch's students, at most 5 minutes old. Also raises LmsRefused."""
         if (cached := self._cached(teacher, "roster", course, reload)) is None:
             body = {"batches": course.batch, "subject": course.subject, "location": teacher.campus}
             cached = answers.roster(await self._read(teacher, "POST", "/attend", json=body), course.batch)
@@ -105,10 +98,7 @@ class RestLms:
     def _forget(self, telegram_id: int) -> None:
         self._cache = {key: each for key, each in self._cache.items() if key[0] != telegram_id}
 
-    # writing
-
     async def create(self, teacher: Teacher, record: Record) -> None:
-        """Create a record. Raises Duplicate, LmsRefused, LmsUnavailable, SignInNeeded."""
         answer = await self._write(teacher, "POST", record)
         if answer.status_code == 409 or (
             (answer.is_success or answer.status_code == 403) and answers.is_duplicate(answer.content)
@@ -117,7 +107,6 @@ class RestLms:
         check_written(answer)
 
     async def update(self, teacher: Teacher, record: Record) -> None:
-        """Replace a record. Raises NotThere, LmsRefused, LmsUnavailable, SignInNeeded."""
         answer = await self._write(teacher, "PUT", record)
         if answer.status_code == 404:
             raise NotThere("the LMS has no such record")

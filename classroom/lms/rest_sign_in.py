@@ -22,7 +22,6 @@ class TokenStore(Protocol):
     """The methods of ``Store`` that are needed. They may raise StoreUnavailable."""
 
     async def tokens(self, telegram_id: int) -> Tokens | None: ...
-
     async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None: ...
 
 
@@ -42,10 +41,7 @@ class SignIns:
         self.older: bool | None = None  # the server's generation, once an answer has shown it
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
-        """Sign a teacher in and store the tokens.
-
-        Raises WrongPassword, SignedInElsewhere, LmsRefused, LmsUnavailable, StoreUnavailable.
-        """
+        """Sign a teacher in and store the tokens. Raises what ``Lms.sign_in`` does, and StoreUnavailable."""
         email = email.strip().lower()
         async with self._lock(telegram_id):
             before = await self._store.tokens(telegram_id)
@@ -61,7 +57,6 @@ class SignIns:
         )
 
     async def sign_out(self, teacher: Teacher) -> None:
-        """End the teacher's session in the LMS if possible; never raises."""
         try:
             tokens = await self._store.tokens(teacher.telegram_id)
             if tokens is not None and tokens.access:

@@ -50,19 +50,12 @@ class SyncStore(Protocol):
     """The methods of ``Store`` that are needed."""
 
     async def teacher(self, telegram_id: int) -> Teacher | None: ...
-
     async def session(self, session_id: str) -> Session | None: ...
-
     async def unfinished(self) -> list[Session]: ...
-
     async def sheets(self, session_id: str) -> list[Sheet]: ...
-
     async def unacked(self) -> list[Sheet]: ...
-
     async def acked(self, session_id: str, batch: str, version: int) -> None: ...
-
     async def set_in_lms(self, session_id: str, batch: str) -> None: ...
-
     async def set_refused(self, session_id: str, batch: str, why: str) -> None: ...
 
 
@@ -109,10 +102,7 @@ class LmsSync:
         self._watching = asyncio.create_task(self._watch(), name="lms-sync")
 
     def wake(self, session_id: str, *, at_once: bool = False) -> None:
-        """Notify that a session's sheets have changed, or that its teacher has signed in; returns at once.
-
-        ``at_once`` skips pauses and spacing: somebody has pressed "Try again", or the session has ended.
-        """
+        """Notify that a session's sheets have changed; ``at_once``, as for "Try again" and at the end, skips pauses."""
         for (session, _), state in self._states.items():
             if session == session_id:
                 state.signed_out = False
@@ -139,8 +129,6 @@ class LmsSync:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-
-    # watching
 
     async def _watch(self) -> None:
         backoff = self._backoff()
@@ -204,10 +192,9 @@ class LmsSync:
 
     def _written(self, task: asyncio.Task[None]) -> None:
         self._writes.discard(task)
-        _log_failure(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s ended by an error of ours", task.get_name(), exc_info=error)
         self._changed.set()
-
-    # writing
 
     async def _write(self, sheet: Sheet, session: Session, state: SheetState) -> None:
         """Write a sheet once; the outcome is then in its state, or in the store."""
@@ -260,7 +247,6 @@ class LmsSync:
         await self._notify(self._on_acked(replace(sheet, acked_version=sheet.version, in_lms=True)))
 
     async def _create_or_update(self, sheet: Sheet, state: SheetState) -> None:
-        """Create or update the record, whichever the LMS needs."""
         teacher = await self._store.teacher(sheet.teacher)
         if teacher is None:
             raise SignInNeeded("the teacher is signed out")
@@ -285,7 +271,6 @@ class LmsSync:
         raise LmsUnavailable("the LMS contradicts itself about whether it has the record")
 
     async def _ask(self, sheet: Sheet) -> None:
-        """Ask the teacher once to sign in."""
         if sheet.teacher not in self._asked:
             self._asked.add(sheet.teacher)
             await self._notify(self._on_sign_in_needed(sheet))
@@ -326,8 +311,3 @@ def _key(sheet: Sheet) -> tuple[str, str]:
 
 def _loop_time() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("%s ended by an error of ours", task.get_name(), exc_info=error)

@@ -43,17 +43,4 @@ class Photos(Protocol):
     async def photo(self, student_id: str) -> IdPhoto:
         """Return a student's photo. Raises PhotoMissing, PhotoTooLarge."""
 
-    async def close(self) -> None:
-        """Close all connections."""
-
-
-__all__ = [
-    "LARGEST_PHOTO",
-    "IdPhoto",
-    "PhotoError",
-    "PhotoMissing",
-    "PhotoTooLarge",
-    "Photos",
-    "PhotosRefused",
-    "PhotosUnavailable",
-]
+    async def close(self) -> None: ...

@@ -9,10 +9,7 @@ MOST_BYTES = 32 * 1024 * 1024
 
 
 class CachedPhotos:
-    """``Photos`` that caches those of another source, which it closes. A cached photo is used while its tag is current.
-
-    Simultaneous requests for one student share one load. At most ``most_bytes`` of pictures are cached.
-    """
+    """``Photos`` of another source, cached while their tags are current. Simultaneous requests share one load."""
 
     def __init__(self, photos: Photos, most_bytes: int = MOST_BYTES) -> None:
         self._photos = photos
@@ -25,7 +22,6 @@ class CachedPhotos:
         return await self._photos.tag(student_id)
 
     async def photo(self, student_id: str) -> IdPhoto:
-        """Return a student's current photo."""
         load = self._loads.get(student_id)
         if load is None:
             load = asyncio.create_task(self._load(student_id), name="id-photo")
@@ -73,6 +69,3 @@ class CachedPhotos:
         self._loads.pop(student_id, None)
         if not load.cancelled():
             load.exception()  # marks the exception as retrieved: waiting callers get it anyway
-
-
-__all__ = ["MOST_BYTES", "CachedPhotos"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
-from classroom.photos.names import ENDINGS, checked
+from classroom.photos.names import file_names
 
 
 class FolderPhotos:
@@ -40,12 +40,11 @@ class FolderPhotos:
             raise self._trouble(student_id, error) from error
 
     def _find(self, student_id: str) -> Path:
-        """Return the path of a student's photo. Raises OSError as well."""
-        student_id = checked(student_id)
-        for ending in ENDINGS:  # the usual names; avoids listing a large folder
-            if _is_file(path := self._folder / f"{student_id}.{ending}"):
+        names = file_names(student_id)
+        for name in names:  # the usual names; avoids listing a large folder
+            if _is_file(path := self._folder / name):
                 return path
-        wanted = [f"{student_id}.{ending}".casefold() for ending in ENDINGS]
+        wanted = [name.casefold() for name in names]
         with os.scandir(self._folder) as entries:
             alike = [entry.name for entry in entries if entry.name.casefold() in wanted and entry.is_file()]
         if not alike:
@@ -83,6 +82,3 @@ def _is_file(path: Path) -> bool:
 
 def _tag(facts: os.stat_result) -> str:
     return f"{facts.st_mtime_ns}-{facts.st_size}"
-
-
-__all__ = ["FolderPhotos"]

@@ -6,15 +6,8 @@ ENDINGS = ("jpg", "jpeg", "png")  # in the order of preference
 LONGEST_ID = 60  # characters: with an ending still a valid file name if each takes four bytes
 
 
-def checked(student_id: str) -> str:
-    """Return an ID that is safe as part of a file name or a key.
-
-    Raises:
-        PhotoMissing: the ID is not safe.
-    """
+def file_names(student_id: str) -> list[str]:
+    """Return the names that a student's photo may have. Raises PhotoMissing: the ID is not safe in a name or a key."""
     if not 0 < len(student_id) <= LONGEST_ID or not student_id.isprintable() or set(student_id) & set("/\\:"):
         raise PhotoMissing(f"no photo is stored for an ID like {student_id[:40]!r}")
-    return student_id
-
-
-__all__ = ["ENDINGS", "checked"]
+    return [f"{student_id}.{ending}" for ending in ENDINGS]

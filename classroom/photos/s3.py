@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from classroom.aws import TIMEOUT, WHOLE_TIMEOUT, Access, AwsRefused, AwsRejected, AwsService, AwsUnavailable
 from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
-from classroom.photos.names import ENDINGS, checked
+from classroom.photos.names import file_names
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,6 @@ class S3Photos:
         self._read_before = ""  # a key that could be read
 
     async def tag(self, student_id: str) -> str:
-        """Return the ETag of a student's photo."""
         keys = self._keys(student_id)
         found, _ = await self._first(keys, _head)
         if found is None:  # unlike a HEAD, a GET has a body that says why
@@ -61,7 +60,7 @@ class S3Photos:
         await self._s3.close()
 
     def _keys(self, student_id: str) -> list[str]:
-        return [f"{self._prefix}{checked(student_id)}.{ending}" for ending in ENDINGS]
+        return [f"{self._prefix}{name}" for name in file_names(student_id)]
 
     async def _first(self, keys: list[str], ask: Callable[[Any, str, str], T]) -> tuple[T | None, bool]:
         """Return the answer for the first existing key, if any, and whether access to one was denied."""
@@ -84,7 +83,6 @@ class S3Photos:
         return None, denied
 
     async def _nothing(self, student_id: str, denied: bool) -> PhotoMissing | PhotosRefused:
-        """Return the error for a student without any readable key."""
         if not denied:
             return PhotoMissing(f"the bucket has no photo of {student_id}")
         found = None
@@ -133,6 +131,3 @@ def _tag(answer: dict[str, Any]) -> str:
     if not isinstance(tag, str):
         raise AwsUnavailable("s3 answers without an ETag: is it S3?", "without an ETag")
     return tag
-
-
-__all__ = ["S3Photos"]

@@ -69,56 +69,33 @@ class WrongTries:
 
 
 def account_hash(telegram_id: int) -> str:
-    """Return the hash that is stored of a Telegram account whose data were deleted: enough to recognise it."""
+    """Return the hash by which a Telegram account is recognised after its data were deleted."""
     return hashlib.blake2b(f"telegram account {telegram_id}".encode(), digest_size=16).hexdigest()
 
 
 class Store(Protocol):
-    """A store. Every method may raise StoreUnavailable, and StoreDamaged for a record that can't be parsed.
-
-    Student IDs are compared without case.
-    """
+    """Every method may raise StoreUnavailable, and StoreDamaged for a record. Student IDs are compared without case."""
 
     async def open(self) -> None:
         """Connect; create or migrate the schema and its indexes. Raises StoreDamaged, StoreRefused."""
 
-    async def close(self) -> None:
-        """Close the database."""
+    async def close(self) -> None: ...
 
     # teachers and their tokens for the LMS
 
-    async def teacher(self, telegram_id: int) -> Teacher | None:
-        """Return a teacher who is signed in."""
-
-    async def save_teacher(self, teacher: Teacher) -> None:
-        """Store a teacher, new or changed."""
-
-    async def remove_teacher(self, telegram_id: int) -> None:
-        """Delete a teacher and the tokens, not the sessions."""
-
-    async def tokens(self, telegram_id: int) -> Tokens | None:
-        """Return a teacher's tokens, decrypted."""
-
-    async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None:
-        """Store a teacher's tokens, encrypted."""
+    async def teacher(self, telegram_id: int) -> Teacher | None: ...
+    async def save_teacher(self, teacher: Teacher) -> None: ...
+    async def remove_teacher(self, telegram_id: int) -> None: ...  # and the tokens, not the sessions
+    async def tokens(self, telegram_id: int) -> Tokens | None: ...
+    async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None: ...
 
     # sessions and their codes
 
     async def create_session(self, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime) -> bool:
-        """Store a new session with its sheets and its first code, all or nothing.
+        """Store a session, its sheets and code. False: another live session has the code. Raises SessionExists."""
 
-        Returns:
-            False if another live session has this code: nothing was stored, try another code.
-
-        Raises:
-            SessionExists: one of the batches already has a session of this subject on this date.
-        """
-
-    async def session(self, session_id: str) -> Session | None:
-        """Return a session."""
-
-    async def sessions_of(self, teacher: int, limit: int) -> list[Session]:
-        """Return a teacher's sessions, newest first."""
+    async def session(self, session_id: str) -> Session | None: ...
+    async def sessions_of(self, teacher: int, limit: int) -> list[Session]: ...  # newest first
 
     async def unfinished(self) -> list[Session]:
         """Return the sessions without a final report, except cancelled ones; oldest first."""
@@ -126,17 +103,12 @@ class Store(Protocol):
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
         """Return the session for which this code was valid at that moment, also if it has ended since."""
 
-    async def code(self, session_id: str, now: datetime) -> str | None:
-        """Return the newest code of a session that is valid now."""
+    async def code(self, session_id: str, now: datetime) -> str | None: ...  # the newest one that is valid now
 
     async def add_code(
         self, session_id: str, code: str, valid_until: datetime, old_until: datetime, now: datetime
     ) -> bool:
-        """Give a session its next code; its older codes are valid until ``old_until`` at most.
-
-        Returns:
-            False if another live session has this code.
-        """
+        """Give a session its next code; older ones end by ``old_until``. False: another live session has the code."""
 
     async def extend(self, session_id: str, closes_at: datetime) -> Session | None:
         """Move the end of an open session (and of its newest code unless codes rotate); None: it has ended."""
@@ -155,23 +127,14 @@ class Store(Protocol):
 
     # sheets: one for each batch, with its marks, its version, and the version that the LMS has
 
-    async def sheets(self, session_id: str) -> list[Sheet]:
-        """Return a session's sheets, by batch."""
-
-    async def sheet_of(self, session_id: str, student_id: str) -> Sheet | None:
-        """Return the sheet of a session whose roster has this student ID."""
+    async def sheets(self, session_id: str) -> list[Sheet]: ...  # by batch
+    async def sheet_of(self, session_id: str, student_id: str) -> Sheet | None: ...  # whose roster has the ID
 
     async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        """Put a mark into the sheet that has the student, and increment its version, atomically.
+        """Put a mark into the sheet that has the student, and increment its version, atomically; False: no change.
 
         Without ``overwrite`` an existing mark stays: a second check-in, or one after the teacher marked by hand,
-        changes nothing.
-
-        Returns:
-            Whether it changed the sheet.
-
-        Raises:
-            NoSuchSession: no roster of the session has the student.
+        changes nothing. Raises NoSuchSession: no roster of the session has the student.
         """
 
     async def unacked(self) -> list[Sheet]:
@@ -191,52 +154,34 @@ class Store(Protocol):
     async def begin_check_in(self, check_in: CheckIn) -> CheckIn:
         """Store a check-in, or return the one that this student already has in this session."""
 
-    async def check_in(self, session_id: str, student_id: str) -> CheckIn | None:
-        """Return a student's check-in."""
-
-    async def check_ins(self, session_id: str) -> list[CheckIn]:
-        """Return a session's check-ins, oldest first."""
+    async def check_in(self, session_id: str, student_id: str) -> CheckIn | None: ...
+    async def check_ins(self, session_id: str) -> list[CheckIn]: ...  # oldest first
 
     async def move_check_in(self, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
         """Replace a check-in if its stored step is one of these; False if not: another call came first."""
 
-    async def latest_check_in(self, telegram_id: int) -> CheckIn | None:
-        """Return the newest check-in of a Telegram account."""
+    async def latest_check_in(self, telegram_id: int) -> CheckIn | None: ...  # by code_at
 
     async def checking(self) -> list[CheckIn]:
         """Return the check-ins of all sessions whose video note is in the queue, oldest note first."""
 
     # faces
 
-    async def consent(self, telegram_id: int) -> Consent | None:
-        """Return a person's answer about the use of their face."""
-
-    async def set_consent(self, consent: Consent) -> None:
-        """Store a person's newest answer."""
-
-    async def template(self, student_id: str) -> Template | None:
-        """Return a student's template."""
-
-    async def save_template(self, template: Template) -> None:
-        """Store a student's template; it replaces an older one."""
+    async def consent(self, telegram_id: int) -> Consent | None: ...
+    async def set_consent(self, consent: Consent) -> None: ...
+    async def template(self, student_id: str) -> Template | None: ...
+    async def save_template(self, template: Template) -> None: ...
 
     async def remove_templates(self, made_before: datetime) -> list[str]:
         """Delete the templates and consents made before then (the term's end); return the templates' student IDs."""
 
     async def claim_note(self, fingerprint: str, owner: str, at: datetime) -> bool:
-        """Claim a recording (its file_unique_id, or a hash of it) for a check.
-
-        Returns:
-            False if another check has used it.
-        """
+        """Claim a recording (its file_unique_id, or a hash of it) for a check; False: another check has used it."""
 
     # bindings of Telegram accounts and student IDs
 
-    async def binding_of(self, telegram_id: int) -> Binding | None:
-        """Return the binding of a Telegram account."""
-
-    async def binding_for(self, student_id: str) -> Binding | None:
-        """Return the binding of a student ID."""
+    async def binding_of(self, telegram_id: int) -> Binding | None: ...
+    async def binding_for(self, student_id: str) -> Binding | None: ...
 
     async def is_taken(self, student_id: str) -> bool:
         """Whether a student ID is bound, or was until its account's data were deleted: ``unbind`` frees it."""
@@ -244,8 +189,7 @@ class Store(Protocol):
     async def bind(self, binding: Binding) -> Binding:
         """Bind an account and a student ID, one to one; harmless if they are already bound to each other.
 
-        Raises:
-            BoundOtherwise: one of the two has another binding, or had one before its data were deleted.
+        Raises BoundOtherwise: one of the two has another binding, or had one before its data were deleted.
         """
 
     async def unbind(self, student_id: str, by: int, at: datetime, reason: str) -> bool:
@@ -261,11 +205,8 @@ class Store(Protocol):
 
     # tries
 
-    async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime) -> None:
-        """Record a wrong code, or a wrong ID."""
-
-    async def wrong_tries(self, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
-        """Count the wrong tries since then."""
+    async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime) -> None: ...  # a wrong code or ID
+    async def wrong_tries(self, telegram_id: int, student_id: str, since: datetime) -> WrongTries: ...
 
     async def wrong_tries_in_session(self, session_id: str, since: datetime) -> int:
         """Count the wrong tries since then for the IDs of a session, by accounts without a check-in there."""
@@ -279,6 +220,4 @@ class Store(Protocol):
         """Return the ended sessions with a student on their rosters, newest first, with the student's mark."""
 
     async def clean(self, now: datetime, keep_since: datetime) -> int:
-        """Delete expired codes, tries older than an hour, and sessions opened before ``keep_since`` whose final report
-        was sent, with all their data; return the number of deleted records.
-        """
+        """Delete expired codes, old tries, and reported sessions opened before ``keep_since``; return their number."""

@@ -4,8 +4,9 @@ Only what MongoDB itself deletes after a time carries a date of its own; it has 
 """
 
 import json
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
@@ -14,6 +15,7 @@ from classroom.store import TRIES_KEPT, account_hash
 from classroom.store.plain import fields_of, parse, parse_check_in, reading, text_of
 
 Document = dict[str, Any]
+Kind = TypeVar("Kind")
 
 # "sparse": a document without the field is not in the index, so a unique value is freed by removing its field. An
 # empty list is a value, too: it has to be removed as well.
@@ -53,26 +55,33 @@ INDEXES: dict[str, list[IndexModel]] = {
 }
 
 
-def _keyed(record: Any, key: str) -> Document:
+def keyed(record: Any, key: str) -> Document:
     """Return a record's document, with the field that is its key as ``_id``."""
     fields = fields_of(record)
     return {"_id": fields.pop(key), **fields}
 
 
-def teacher_document(teacher: Teacher) -> Document:
-    return _keyed(teacher, "telegram_id")
+def _reader(kind: type[Kind], collection: str, key: str = "_id") -> Callable[[Document], Kind]:
+    return lambda document: parse(kind, collection, document | {key: document["_id"]})
 
 
-def teacher_from(document: Document) -> Teacher:
-    return parse(Teacher, "teachers", document | {"telegram_id": document["_id"]})
+teacher_from = _reader(Teacher, "teachers", "telegram_id")
+consent_from = _reader(Consent, "consents", "telegram_id")
+session_from = _reader(Session, "sessions", "id")
+template_from = _reader(Template, "templates")
+binding_from = _reader(Binding, "bindings")
+
+
+def key_of(session_id: str, name: str) -> str:
+    """Return the key of a session's sheet (by batch) or check-in (by student ID). Session IDs have no slash."""
+    return f"{session_id}/{name}"
 
 
 # A session's document also holds its codes and lessons, so that opening a session is one insert.
 
 
 def session_document(session: Session, lessons: list[str], code: str, valid_until: datetime) -> Document:
-    """Return a new session's document with its first code."""
-    document = {**_keyed(session, "id"), "revision": 0}
+    document = {**keyed(session, "id"), "revision": 0}
     if lessons:
         document["lessons"] = lessons
     return with_codes(document, [{"code": code, "valid_until": text_of(valid_until)}])
@@ -100,26 +109,16 @@ def good_codes(document: Document, now: datetime) -> list[Document]:
     return [each for each in document.get("codes", []) if each["valid_until"] >= text_of(now)]
 
 
-def session_from(document: Document) -> Session:
-    return parse(Session, "sessions", document | {"id": document["_id"]})
-
-
 # sheets: the collection "marks"
 
 
-def sheet_id(session_id: str, batch: str) -> str:
-    """Return a sheet's key. A session's ID has no slash in it."""
-    return f"{session_id}/{batch}"
-
-
 def sheet_document(sheet: Sheet, draft_since: datetime) -> Document:
-    """Return a new sheet's document: a draft until its session is stored.
+    """Return a new sheet's document, a draft until its session is stored.
 
-    A student's mark is stored under the student's position in the roster: an ID may have characters that a field's
-    name may not.
+    A mark is stored under the student's position in the roster: an ID may have characters that a field's name may not.
     """
     return {
-        "_id": sheet_id(sheet.session, sheet.batch),
+        "_id": key_of(sheet.session, sheet.batch),
         **fields_of(sheet),
         "students": [student.student_id.casefold() for student in sheet.roster],
         "marks": {},
@@ -144,7 +143,6 @@ def place_in(document: Document, student_id: str) -> int:
 
 
 def mark_in(document: Document, student_id: str) -> Mark | None:
-    """Return a student's mark in a sheet."""
     place = place_in(document, student_id)
     with reading("marks"):
         mark = document["marks"].get(str(place))
@@ -153,17 +151,11 @@ def mark_in(document: Document, student_id: str) -> Mark | None:
 
 
 def mark_document(mark: Mark) -> Document:
-    """Return a mark as it is stored in its sheet."""
     return {name: value for name, value in fields_of(mark).items() if name != "student_id"}
 
 
-def check_in_id(session_id: str, student_id: str) -> str:
-    """Return a check-in's key. A session's ID has no slash in it."""
-    return f"{session_id}/{student_id}"
-
-
 def check_in_document(check_in: CheckIn) -> Document:
-    return {"_id": check_in_id(check_in.session, check_in.student_id), **fields_of(check_in)}
+    return {"_id": key_of(check_in.session, check_in.student_id), **fields_of(check_in)}
 
 
 def check_in_from(document: Document) -> CheckIn:
@@ -172,21 +164,9 @@ def check_in_from(document: Document) -> CheckIn:
     return parse_check_in(document, face)
 
 
-def consent_document(consent: Consent) -> Document:
-    return _keyed(consent, "telegram_id")
-
-
-def consent_from(document: Document) -> Consent:
-    return parse(Consent, "consents", document | {"telegram_id": document["_id"]})
-
-
 def template_document(template: Template) -> Document:
     """Return a template's document. Its key is the student ID in lower case."""
     return {"_id": template.student_id.casefold(), **fields_of(template)}
-
-
-def template_from(document: Document) -> Template:
-    return parse(Template, "templates", document)
 
 
 # bindings: one that was undone keeps the record of that, and frees both unique fields
@@ -195,7 +175,3 @@ def template_from(document: Document) -> Template:
 def binding_document(binding: Binding) -> Document:
     keys = {"folded": binding.student_id.casefold(), "account": account_hash(binding.telegram_id)}
     return fields_of(binding) | keys
-
-
-def binding_from(document: Document) -> Binding:
-    return parse(Binding, "bindings", document)

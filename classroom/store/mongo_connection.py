@@ -30,6 +30,7 @@ P = ParamSpec("P")
 Connection = TypeVar("Connection", bound="MongoConnection")
 Result = TypeVar("Result")
 Migration = Callable[[AsyncDatabase[Document]], Awaitable[None]]
+Order = str | Sequence[tuple[str, int]]
 
 
 async def _with_faces(database: AsyncDatabase[Document]) -> None:
@@ -47,21 +48,8 @@ RACES = 100  # attempts at a change that loses races: in each race one caller wi
 
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 REFUSED = {13, 18, 33, 8000}  # Unauthorized, AuthenticationFailed, UnsupportedFormat, a hosted service's refusal
-PASSING = {
-    14031,
-    64,
-    91,
-    100,
-    112,
-    133,
-    189,
-    262,
-    10107,
-    11600,
-    11602,
-    13435,
-    13436,
-}  # disk full, stepping down, shutting down
+# disk full, stepping down, shutting down
+PASSING = {14031, 64, 91, 100, 112, 133, 189, 262, 10107, 11600, 11602, 13435, 13436}
 DNS_IS_DOWN = {"LifetimeTimeout", "NoNameservers"}  # of dnspython, for mongodb+srv://
 
 
@@ -135,12 +123,7 @@ class MongoConnection:
 
     @asks
     async def open(self) -> None:
-        """Connect, create the indexes, migrate the documents.
-
-        Raises:
-            StoreRefused, StoreDamaged: see there.
-            EncryptionKeyError: no key can decrypt the stored tokens.
-        """
+        """Connect, create the indexes, migrate the documents. Raises EncryptionKeyError: no key decrypts the tokens."""
         if self._client is None:
             self._client = self._connect()
         version = await self._version()
@@ -185,7 +168,6 @@ class MongoConnection:
         return newest
 
     async def close(self) -> None:
-        """Close the connections."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -202,17 +184,29 @@ class MongoConnection:
     def collection(self, name: str) -> AsyncCollection[Document]:
         return self._database[name]
 
+    async def first(
+        self, name: str, parse: Callable[[Document], Result], key: Document, **options: Any
+    ) -> Result | None:
+        """Return the record of the first document that matches; None: there is none."""
+        document = await self.collection(name).find_one(key, **options)
+        return parse(document) if document is not None else None
+
+    async def every(
+        self, name: str, parse: Callable[[Document], Result], key: Document, order: Order, limit: int = 0
+    ) -> list[Result]:
+        """Return the records of all documents that match, or of the first ``limit`` ones."""
+        return [parse(each) async for each in self.collection(name).find(key).sort(order).limit(limit)]
+
+    async def put(self, name: str, document: Document) -> None:
+        """Insert a document, or replace the one with its key."""
+        for _ in range(RACES):
+            try:
+                await self.collection(name).replace_one({"_id": document["_id"]}, document, upsert=True)
+            except DuplicateKeyError:
+                continue  # another process has inserted it at the same moment
+            return
+        raise too_many_races()
+
 
 def too_many_races() -> StoreUnavailable:
     return StoreUnavailable("too many changes at once in MongoDB")
-
-
-async def put(store: MongoConnection, name: str, document: Document) -> None:
-    """Insert a document, or replace the one with its key."""
-    for _ in range(RACES):
-        try:
-            await store.collection(name).replace_one({"_id": document["_id"]}, document, upsert=True)
-        except DuplicateKeyError:
-            continue  # another process has inserted it at the same moment
-        return
-    raise too_many_races()

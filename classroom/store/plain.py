@@ -66,10 +66,7 @@ def _damaged(table: str, why: str) -> str:
 
 
 def parse(kind: type[Kind], table: str, values: Mapping[str, Any]) -> Kind:
-    """Return the dataclass of these values; each of its fields has to be there, others are ignored.
-
-    Raises StoreDamaged.
-    """
+    """Return the dataclass of these values; all of its fields have to be there. Raises StoreDamaged."""
     with reading(table):
         wanted: Any = kind
         adapter, names = _parser(wanted)
@@ -94,10 +91,8 @@ def owner_hash(owner: str) -> str:
 
 
 def seal_tokens(cipher: Cipher, tokens: Tokens) -> str:
-    """Return a teacher's tokens encrypted."""
     return cipher.encrypt(json.dumps([tokens.access, tokens.refresh, tokens.password]))
 
 
 def open_tokens(cipher: Cipher, sealed: str) -> Tokens:
-    """Return the tokens that ``seal_tokens`` encrypted."""
     return Tokens(*json.loads(cipher.decrypt(sealed)))

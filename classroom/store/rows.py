@@ -2,13 +2,15 @@
 
 import json
 import sqlite3
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template
 from classroom.store import account_hash
 from classroom.store.plain import fields_of, parse, parse_check_in, reading
 
 Row = dict[str, Any]
+Kind = TypeVar("Kind")
 
 
 def put(db: sqlite3.Connection, table: str, row: Row) -> None:
@@ -20,8 +22,20 @@ def put(db: sqlite3.Connection, table: str, row: Row) -> None:
     db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks}){conflict}", tuple(row.values()))  # noqa: S608
 
 
-def teacher_from(row: sqlite3.Row) -> Teacher:
-    return parse(Teacher, "teachers", dict(row))
+def first(db: sqlite3.Connection, parse: Callable[[sqlite3.Row], Kind], query: str, *parameters: object) -> Kind | None:
+    """Return the record of the first row of a query; None: there is none."""
+    row = db.execute(query, parameters).fetchone()
+    return parse(row) if row is not None else None
+
+
+def _reader(kind: type[Kind], table: str) -> Callable[[sqlite3.Row], Kind]:
+    return lambda row: parse(kind, table, dict(row))
+
+
+teacher_from = _reader(Teacher, "teachers")
+binding_from = _reader(Binding, "bindings")
+consent_from = _reader(Consent, "consents")
+template_from = _reader(Template, "templates")
 
 
 def session_row(session: Session) -> Row:
@@ -72,22 +86,6 @@ def binding_row(binding: Binding) -> Row:
     return fields_of(binding) | {"folded": binding.student_id.casefold(), "account": account_hash(binding.telegram_id)}
 
 
-def binding_from(row: sqlite3.Row) -> Binding:
-    return parse(Binding, "bindings", dict(row))
-
-
-def consent_row(consent: Consent) -> Row:
-    return fields_of(consent)
-
-
-def consent_from(row: sqlite3.Row) -> Consent:
-    return parse(Consent, "consents", dict(row))
-
-
 def template_row(template: Template) -> Row:
     """Return a template's row. Its key is the student ID in lower case."""
     return {**fields_of(template), "folded": template.student_id.casefold()}
-
-
-def template_from(row: sqlite3.Row) -> Template:
-    return parse(Template, "templates", dict(row))

@@ -40,7 +40,6 @@ class Failures:
         self._engine_failed_for: set[tuple[str, str, int]] = set()  # keys of checks
 
     def clear(self) -> None:
-        """Forget all failures after a successful check."""
         self._refused.clear()
         self._engine_failed_for.clear()
 

@@ -42,6 +42,3 @@ def spread(kept: Iterable[float]) -> dict[str, float]:
         return {}
     at_95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
     return {"median": round(median(ordered), 3), "p95": round(at_95, 3)}
-
-
-__all__ = ["KEPT", "Metrics", "in_words", "spread"]

@@ -5,11 +5,10 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal
 from classroom.domain.sessions import CheckIn, FaceCheck, Template
@@ -66,34 +65,7 @@ class Check:
 
     @property
     def label(self) -> str:
-        """Return the check's name in the log."""
         return f"session {self.check_in.session}: student {self.check_in.student_id}"
-
-
-class _Slot:
-    """A slot of a semaphore that may be released and taken again in between."""
-
-    def __init__(self, slots: asyncio.Semaphore) -> None:
-        self._slots = slots
-        self._is_held = False
-
-    async def take(self) -> None:
-        await self._slots.acquire()
-        self._is_held = True
-
-    def leave(self) -> None:
-        if self._is_held:
-            self._is_held = False
-            self._slots.release()
-
-    async def __aenter__(self) -> Self:
-        await self.take()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.leave()
 
 
 class NoteChecks:
@@ -120,19 +92,15 @@ class NoteChecks:
         self._in_engine = asyncio.Semaphore(at_once)
 
     async def examine(self, check: Check) -> Examined:
-        """Examine a check's note; the duration of each step is added to ``check.seconds``.
-
-        Raises:
-            NoteError, PhotoError, FaceError, StoreError
-            Repeated: the recording was used for another check.
-        """
-        async with _Slot(self._ahead) as slot:
+        """Examine a check's note, timing its steps. Raises NoteError, PhotoError, FaceError, StoreError, Repeated."""
+        async with AsyncExitStack() as slot:  # closed early, it frees its place for the next note
+            await slot.enter_async_context(self._ahead)
             check.started_at = check.started_at if check.started_at is not None else self._classroom.clock.monotonic()
             (template, photo), note = await _together(self._template_or_photo(check), self._note(check, slot))
             with self._timed(check, "turn"):
                 await self._in_engine.acquire()
             try:
-                slot.leave()
+                await slot.aclose()
                 check.in_engine = True
                 if photo is not None:
                     with self._timed(check, "template"):
@@ -144,7 +112,7 @@ class NoteChecks:
         check.seconds.update(examined.seconds or {})
         return examined
 
-    async def _note(self, check: Check, slot: _Slot) -> bytes:
+    async def _note(self, check: Check, slot: AsyncExitStack) -> bytes:
         with self._timed(check, "download"):
             note = await self._downloaded(check.face.file, slot)
         fingerprint = "sha256:" + await asyncio.to_thread(lambda: hashlib.sha256(note).hexdigest())
@@ -153,7 +121,7 @@ class NoteChecks:
             raise Repeated("the same recording was used before")
         return note
 
-    async def _downloaded(self, file: str, slot: _Slot) -> bytes:
+    async def _downloaded(self, file: str, slot: AsyncExitStack) -> bytes:
         """Download a note. A slow download gives its slot to others, so that one bad connection delays nobody else."""
         loading = asyncio.ensure_future(self._download(file))
         try:
@@ -161,9 +129,9 @@ class NoteChecks:
             if loading.done() or self._aside.locked():
                 return await self._in_time(loading)
             async with self._aside:
-                slot.leave()
+                await slot.aclose()
                 note = await self._in_time(loading)
-                await slot.take()
+                await slot.enter_async_context(self._ahead)
                 return note
         finally:
             loading.cancel()
@@ -232,6 +200,3 @@ async def _together(
         one.cancel()
         other.cancel()
         await asyncio.gather(one, other, return_exceptions=True)
-
-
-__all__ = ["Check", "NoteChecks", "NoteLimits", "Repeated"]

@@ -46,7 +46,6 @@ class QueueSettings:
     limits: NoteLimits = field(default_factory=NoteLimits)
 
     def backoff(self) -> Backoff:
-        """Return the pauses after failures in a row."""
         return Backoff(self.first_pause, self.longest_pause)
 
 
@@ -88,10 +87,7 @@ class Verification:
             self._add_task()
 
     def submit(self, check_in: CheckIn) -> int:
-        """Add a check-in with a note; return its place in the queue, 1 for the first.
-
-        Harmless if repeated. While closing it is not started: the store keeps it for the next start.
-        """
+        """Add a check-in with a note; return its place in the queue, 1 for the first. Harmless if repeated."""
         if check_in.face is None:
             raise ValueError("a check-in without a note")
         check = Check(check_in, check_in.face, self._classroom.clock.monotonic(), self._settings.backoff())
@@ -133,8 +129,6 @@ class Verification:
         }
         return PartHealth([], self._failures.degraded(), {"faces": counts})
 
-    # the queue
-
     async def _scan(self) -> None:
         """Submit notes in the store that were not submitted: at the start, and regularly."""
         backoff = self._settings.backoff()
@@ -148,15 +142,13 @@ class Verification:
             else:
                 backoff.reset()
                 self._dropped &= {_key(each) for each in found}
-                new = [each for each in found if each.face is not None and not self._is_known(_key(each))]
+                known = self._known.keys() | self._dropped
+                new = [each for each in found if each.face is not None and _key(each) not in known]
                 if new:
                     log.info("faces: %d unfinished notes found in the store", len(new))
                 for check_in in new:
                     self.submit(check_in)
             await asyncio.sleep(pause)
-
-    def _is_known(self, key: tuple[str, str, int]) -> bool:
-        return key in self._known or key in self._dropped
 
     def _put(self, check: Check) -> None:
         """Put a check into the queue, and start a task for it if needed."""
@@ -208,8 +200,6 @@ class Verification:
     def _end(self, check: Check) -> None:
         self._known.pop(check.key, None)
 
-    # one check
-
     async def _run(self, check: Check) -> None:
         """Make one attempt at a check: report its outcome, or schedule the next attempt."""
         if check.outcome is None:
@@ -260,7 +250,6 @@ class Verification:
         return examined, verdict(examined, now.face.failed, *limits, settings.face_engine)
 
     def _log_check(self, check: Check) -> None:
-        """Log one line for a check, and count it."""
         now = self._classroom.clock.monotonic()
         waited = (check.started_at if check.started_at is not None else now) - check.submitted_at
         took = {"waited": waited, **check.seconds}
@@ -282,6 +271,3 @@ class Verification:
 
 def _key(check_in: CheckIn) -> tuple[str, str, int]:
     return (check_in.session, check_in.student_id, check_in.face.message if check_in.face is not None else 0)
-
-
-__all__ = ["QueueSettings", "Unusable", "Verification"]

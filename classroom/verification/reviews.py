@@ -99,11 +99,7 @@ class ReviewFiles:
 
 
 def side_by_side(*pictures: bytes) -> bytes:
-    """Return pictures side by side as one small JPEG without metadata. Blocks.
-
-    Raises:
-        ValueError: one of them can't be read.
-    """
+    """Return pictures side by side as a small JPEG without metadata. Blocks. Raises ValueError: one is unreadable."""
     drawn = [_drawn(picture) for picture in pictures]
     width = sum(each.width for each in drawn) + GAP * (len(drawn) - 1)
     whole, left = Image.new("RGB", (width, HEIGHT), "white"), 0
@@ -137,10 +133,7 @@ class FaceReviews:
         self._files = files
 
     async def keep(self, check_in: CheckIn, frame: bytes, percent: float | None) -> None:
-        """Store the pictures of an unclear match, before the check-in moves to REVIEW.
-
-        A failure is logged only: the check-in is on the teacher's list in any case.
-        """
+        """Store the pictures of an unclear match, before the check-in moves to REVIEW; a failure is only logged."""
         if not frame or self._photos is None:
             return
         pictures = [frame]
@@ -176,7 +169,6 @@ class FaceReviews:
         await self._side.outbox.put(item, when=lambda: self._side.claims.claim(_claim(check_in), now))
 
     async def discard(self, check_in: CheckIn) -> None:
-        """Delete pictures that are not needed."""
         await asyncio.to_thread(self._files.remove, _name(check_in))
 
     async def delete(self, session: Session, check_in: CheckIn) -> None:
@@ -212,6 +204,3 @@ def _slot(check_in: CheckIn) -> str:
 
 def _claim(check_in: CheckIn) -> str:
     return f"pictures:{_name(check_in)}"
-
-
-__all__ = ["FaceReviews", "ReviewFiles", "side_by_side"]

@@ -1,112 +1,108 @@
-"""Teachers, bindings and wrong tries in SQLite. Each public function is the method of ``Store`` with its name."""
+"""Teachers, bindings and wrong tries in SQLite; for the methods see ``Store``."""
 
-import sqlite3
 from datetime import datetime
+from sqlite3 import Connection
 
 from classroom.domain.sessions import Binding, Teacher
-from classroom.store import BoundOtherwise, WrongTries
-from classroom.store.plain import fields_of, text_of
-from classroom.store.rows import binding_from, binding_row, put, teacher_from
-from classroom.store.sqlite_tables.transactions import reads, writes
+from classroom.store import BoundOtherwise, Tokens, WrongTries
+from classroom.store.plain import fields_of, open_tokens, seal_tokens, text_of
+from classroom.store.rows import binding_from, binding_row, first, put, teacher_from
+from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
 
-@reads
-def teacher(db: sqlite3.Connection, telegram_id: int) -> Teacher | None:
-    row = db.execute("SELECT * FROM teachers WHERE telegram_id = ?", (telegram_id,)).fetchone()
-    return teacher_from(row) if row is not None else None
+class People(SqliteConnection):
+    @reads
+    def teacher(self, db: Connection, telegram_id: int) -> Teacher | None:
+        return first(db, teacher_from, "SELECT * FROM teachers WHERE telegram_id = ?", telegram_id)
 
+    @writes
+    def save_teacher(self, db: Connection, teacher: Teacher) -> None:
+        put(db, "teachers", fields_of(teacher))
 
-@writes
-def save_teacher(db: sqlite3.Connection, teacher: Teacher) -> None:
-    put(db, "teachers", fields_of(teacher))
+    @writes
+    def remove_teacher(self, db: Connection, telegram_id: int) -> None:
+        db.execute("DELETE FROM teachers WHERE telegram_id = ?", (telegram_id,))
+        db.execute("DELETE FROM jwt_tokens WHERE telegram_id = ?", (telegram_id,))
 
+    @reads
+    def tokens(self, db: Connection, telegram_id: int) -> Tokens | None:
+        row = db.execute("SELECT secrets FROM jwt_tokens WHERE telegram_id = ?", (telegram_id,)).fetchone()
+        return open_tokens(self.cipher, row["secrets"]) if row is not None else None
 
-@writes
-def remove_teacher(db: sqlite3.Connection, telegram_id: int) -> None:
-    db.execute("DELETE FROM teachers WHERE telegram_id = ?", (telegram_id,))
-    db.execute("DELETE FROM jwt_tokens WHERE telegram_id = ?", (telegram_id,))
+    @writes
+    def save_tokens(self, db: Connection, telegram_id: int, tokens: Tokens) -> None:
+        put(db, "jwt_tokens", {"telegram_id": telegram_id, "secrets": seal_tokens(self.cipher, tokens)})
 
+    @reads
+    def binding_of(self, db: Connection, telegram_id: int) -> Binding | None:
+        return first(db, binding_from, "SELECT * FROM bindings WHERE telegram_id = ?", telegram_id)
 
-@reads
-def binding_of(db: sqlite3.Connection, telegram_id: int) -> Binding | None:
-    row = db.execute("SELECT * FROM bindings WHERE telegram_id = ?", (telegram_id,)).fetchone()
-    return binding_from(row) if row is not None else None
+    @reads
+    def binding_for(self, db: Connection, student_id: str) -> Binding | None:
+        query = "SELECT * FROM bindings WHERE folded = ? AND telegram_id IS NOT NULL"
+        return first(db, binding_from, query, student_id.casefold())
 
+    @reads
+    def is_taken(self, db: Connection, student_id: str) -> bool:
+        return db.execute("SELECT 1 FROM bindings WHERE folded = ?", (student_id.casefold(),)).fetchone() is not None
 
-@reads
-def binding_for(db: sqlite3.Connection, student_id: str) -> Binding | None:
-    query = "SELECT * FROM bindings WHERE folded = ? AND telegram_id IS NOT NULL"
-    row = db.execute(query, (student_id.casefold(),)).fetchone()
-    return binding_from(row) if row is not None else None
+    @writes
+    def bind(self, db: Connection, binding: Binding) -> Binding:
+        new = binding_row(binding)
+        key = (new["folded"], new["account"])
+        rows = db.execute("SELECT * FROM bindings WHERE folded = ? OR account = ?", key).fetchall()
+        if len(rows) == 1 and (rows[0]["folded"], rows[0]["telegram_id"]) == (new["folded"], binding.telegram_id):
+            return binding_from(rows[0])
+        if rows:
+            raise BoundOtherwise("the student ID or the account is bound otherwise")
+        put(db, "bindings", new)
+        return binding
 
+    @writes
+    def unbind(self, db: Connection, student_id: str, by: int, at: datetime, reason: str) -> bool:
+        key = (student_id.casefold(),)
+        row = db.execute("SELECT * FROM bindings WHERE folded = ?", key).fetchone()
+        if row is None:
+            return False
+        db.execute("DELETE FROM bindings WHERE folded = ?", key)
+        record = {"student_id": row["student_id"], "telegram_id": row["telegram_id"], "by_teacher": by}
+        put(db, "unbindings", record | {"at": text_of(at), "reason": reason})
+        return True
 
-@reads
-def is_taken(db: sqlite3.Connection, student_id: str) -> bool:
-    return db.execute("SELECT 1 FROM bindings WHERE folded = ?", (student_id.casefold(),)).fetchone() is not None
+    @writes
+    def forget_student(self, db: Connection, telegram_id: int) -> None:
+        ids = db.execute(
+            "SELECT student_id FROM bindings WHERE telegram_id = ?"
+            " UNION SELECT student_id FROM check_ins WHERE telegram_id = ?",
+            (telegram_id, telegram_id),
+        ).fetchall()
+        for row in ids:  # a template that another account needs is made again
+            db.execute("DELETE FROM templates WHERE folded = ?", (row["student_id"].casefold(),))
+        db.execute("DELETE FROM consents WHERE telegram_id = ?", (telegram_id,))
+        db.execute("UPDATE bindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
+        db.execute("DELETE FROM check_ins WHERE telegram_id = ?", (telegram_id,))
+        db.execute("UPDATE unbindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
 
+    @writes
+    def add_wrong_try(self, db: Connection, telegram_id: int, student_id: str, at: datetime) -> None:
+        put(db, "attempts", {"telegram_id": telegram_id, "folded": student_id.casefold(), "at": text_of(at)})
 
-@writes
-def bind(db: sqlite3.Connection, binding: Binding) -> Binding:
-    new = binding_row(binding)
-    key = (new["folded"], new["account"])
-    rows = db.execute("SELECT * FROM bindings WHERE folded = ? OR account = ?", key).fetchall()
-    if len(rows) == 1 and (rows[0]["folded"], rows[0]["telegram_id"]) == (new["folded"], binding.telegram_id):
-        return binding_from(rows[0])
-    if rows:
-        raise BoundOtherwise("the student ID or the account is bound otherwise")
-    put(db, "bindings", new)
-    return binding
+    @reads
+    def wrong_tries(self, db: Connection, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
+        later = text_of(since)
+        row = db.execute(
+            "SELECT (SELECT count(*) FROM attempts WHERE telegram_id = ? AND at > ?),"
+            " (SELECT count(*) FROM attempts WHERE folded = ? AND at > ?)",
+            (telegram_id, later, student_id.casefold(), later),
+        ).fetchone()
+        return WrongTries(*row)
 
-
-@writes
-def unbind(db: sqlite3.Connection, student_id: str, by: int, at: datetime, reason: str) -> bool:
-    key = (student_id.casefold(),)
-    row = db.execute("SELECT * FROM bindings WHERE folded = ?", key).fetchone()
-    if row is None:
-        return False
-    db.execute("DELETE FROM bindings WHERE folded = ?", key)
-    record = {"student_id": row["student_id"], "telegram_id": row["telegram_id"], "by_teacher": by}
-    put(db, "unbindings", record | {"at": text_of(at), "reason": reason})
-    return True
-
-
-@writes
-def forget_student(db: sqlite3.Connection, telegram_id: int) -> None:
-    ids = db.execute(
-        "SELECT student_id FROM bindings WHERE telegram_id = ?"
-        " UNION SELECT student_id FROM check_ins WHERE telegram_id = ?",
-        (telegram_id, telegram_id),
-    ).fetchall()
-    for row in ids:  # a template that another account needs is made again
-        db.execute("DELETE FROM templates WHERE folded = ?", (row["student_id"].casefold(),))
-    db.execute("DELETE FROM consents WHERE telegram_id = ?", (telegram_id,))
-    db.execute("UPDATE bindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
-    db.execute("DELETE FROM check_ins WHERE telegram_id = ?", (telegram_id,))
-    db.execute("UPDATE unbindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
-
-
-@writes
-def add_wrong_try(db: sqlite3.Connection, telegram_id: int, student_id: str, at: datetime) -> None:
-    put(db, "attempts", {"telegram_id": telegram_id, "folded": student_id.casefold(), "at": text_of(at)})
-
-
-@reads
-def wrong_tries(db: sqlite3.Connection, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
-    later = text_of(since)
-    row = db.execute(
-        "SELECT (SELECT count(*) FROM attempts WHERE telegram_id = ? AND at > ?),"
-        " (SELECT count(*) FROM attempts WHERE folded = ? AND at > ?)",
-        (telegram_id, later, student_id.casefold(), later),
-    ).fetchone()
-    return WrongTries(*row)
-
-
-@reads
-def wrong_tries_in_session(db: sqlite3.Connection, session_id: str, since: datetime) -> int:
-    row = db.execute(
-        "SELECT count(*) FROM attempts WHERE at > ?"
-        " AND folded IN (SELECT folded FROM enrolled WHERE session = ?)"
-        " AND telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)",
-        (text_of(since), session_id, session_id),
-    ).fetchone()
-    return int(row[0])
+    @reads
+    def wrong_tries_in_session(self, db: Connection, session_id: str, since: datetime) -> int:
+        row = db.execute(
+            "SELECT count(*) FROM attempts WHERE at > ?"
+            " AND folded IN (SELECT folded FROM enrolled WHERE session = ?)"
+            " AND telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)",
+            (text_of(since), session_id, session_id),
+        ).fetchone()
+        return int(row[0])

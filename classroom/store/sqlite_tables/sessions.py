@@ -1,199 +1,186 @@
-"""Sessions and their codes in SQLite. Each public function is the method of ``Store`` with its name."""
+"""Sessions and their codes in SQLite; for the methods see ``Store``."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from sqlite3 import Connection
 
 from classroom.domain.sessions import Mark, Session, Sheet, code_ends
 from classroom.store import TRIES_KEPT, SessionExists
 from classroom.store.plain import text_of
-from classroom.store.rows import mark_from, put, session_from, session_row, sheets_where
-from classroom.store.sqlite_tables.transactions import reads, writes
+from classroom.store.rows import first, mark_from, put, session_from, session_row, sheets_where
+from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
 
-@writes
-def create_session(
-    db: sqlite3.Connection, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime
-) -> bool:
-    for sheet in sheets:
-        key = (sheet.campus, sheet.batch, sheet.subject, sheet.date)
-        where = "campus = ? AND batch = ? AND subject = ? AND date = ? AND freed = 0"
-        first = db.execute(f"SELECT session FROM sheets WHERE {where}", key).fetchone()  # noqa: S608
-        if first is not None:
-            raise SessionExists(first["session"], sheet.batch)
-    if _is_live(db, code, session.opened_at):
-        return False
-    put(db, "sessions", session_row(session))
-    _add_code(db, session.id, code, valid_until)
-    position = 0
-    for sheet in sheets:
-        fields = ("session", "batch", "campus", "subject", "date", "teacher", "version", "acked_version")
-        put(db, "sheets", {name: getattr(sheet, name) for name in fields})
-        for student in sheet.roster:
-            row = asdict(student) | {"session": session.id, "position": position, "batch": sheet.batch}
-            put(db, "enrolled", row | {"folded": student.student_id.casefold()})
-            position += 1
-    return True
+class Sessions(SqliteConnection):
+    @writes
+    def create_session(
+        self, db: Connection, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime
+    ) -> bool:
+        for sheet in sheets:
+            key = (sheet.campus, sheet.batch, sheet.subject, sheet.date)
+            where = "campus = ? AND batch = ? AND subject = ? AND date = ? AND freed = 0"
+            existing = db.execute(f"SELECT session FROM sheets WHERE {where}", key).fetchone()  # noqa: S608
+            if existing is not None:
+                raise SessionExists(existing["session"], sheet.batch)
+        if _is_live(db, code, session.opened_at):
+            return False
+        put(db, "sessions", session_row(session))
+        _add_code(db, session.id, code, valid_until)
+        position = 0
+        for sheet in sheets:
+            fields = ("session", "batch", "campus", "subject", "date", "teacher", "version", "acked_version")
+            put(db, "sheets", {name: getattr(sheet, name) for name in fields})
+            for student in sheet.roster:
+                row = asdict(student) | {"session": session.id, "position": position, "batch": sheet.batch}
+                put(db, "enrolled", row | {"folded": student.student_id.casefold()})
+                position += 1
+        return True
 
+    @reads
+    def session(self, db: Connection, session_id: str) -> Session | None:
+        return _session(db, session_id)
 
-@reads
-def session(db: sqlite3.Connection, session_id: str) -> Session | None:
-    return _session(db, session_id)
+    @reads
+    def sessions_of(self, db: Connection, teacher: int, limit: int) -> list[Session]:
+        query = "SELECT * FROM sessions WHERE teacher = ? ORDER BY opened_at DESC, id LIMIT ?"
+        return [session_from(row) for row in db.execute(query, (teacher, limit))]
 
+    @reads
+    def unfinished(self, db: Connection) -> list[Session]:
+        query = "SELECT * FROM sessions WHERE final_at IS NULL AND cancelled = 0 ORDER BY opened_at, id"
+        return [session_from(row) for row in db.execute(query)]
 
-@reads
-def sessions_of(db: sqlite3.Connection, teacher: int, limit: int) -> list[Session]:
-    query = "SELECT * FROM sessions WHERE teacher = ? ORDER BY opened_at DESC, id LIMIT ?"
-    return [session_from(row) for row in db.execute(query, (teacher, limit))]
-
-
-@reads
-def unfinished(db: sqlite3.Connection) -> list[Session]:
-    query = "SELECT * FROM sessions WHERE final_at IS NULL AND cancelled = 0 ORDER BY opened_at, id"
-    return [session_from(row) for row in db.execute(query)]
-
-
-@reads
-def session_by_code(db: sqlite3.Connection, code: str, now: datetime) -> Session | None:
-    at = text_of(now)
-    row = db.execute(
-        "SELECT sessions.* FROM codes JOIN sessions ON sessions.id = codes.session"
-        " WHERE codes.code = ? AND codes.valid_until >= ? AND sessions.opened_at <= ? AND sessions.cancelled = 0"
-        " AND (sessions.ended_at IS NULL OR sessions.ended_at >= ?) ORDER BY codes.valid_until LIMIT 1",
-        (code, at, at, at),
-    ).fetchone()
-    return session_from(row) if row is not None else None
-
-
-@reads
-def code(db: sqlite3.Connection, session_id: str, now: datetime) -> str | None:
-    row = db.execute(
-        "SELECT code FROM codes WHERE session = ? AND valid_until >= ? ORDER BY number DESC LIMIT 1",
-        (session_id, text_of(now)),
-    ).fetchone()
-    return row["code"] if row is not None else None
-
-
-@writes
-def add_code(
-    db: sqlite3.Connection, session_id: str, code: str, valid_until: datetime, old_until: datetime, now: datetime
-) -> bool:
-    if _is_live(db, code, now):
-        return False
-    _shorten_codes(db, session_id, old_until)
-    _add_code(db, session_id, code, valid_until)
-    return True
-
-
-@writes
-def extend(db: sqlite3.Connection, session_id: str, closes_at: datetime) -> Session | None:
-    until = text_of(closes_at)
-    query = "UPDATE sessions SET closes_at = ? WHERE id = ? AND ended_at IS NULL"
-    if not db.execute(query, (until, session_id)).rowcount:
-        return None
-    extended = _session(db, session_id)
-    if extended is not None and extended.rotate_seconds == 0:
-        db.execute(
-            "UPDATE codes SET valid_until = ? WHERE session = ?"
-            " AND number = (SELECT max(number) FROM codes WHERE session = ?)",
-            (until, session_id, session_id),
+    @reads
+    def session_by_code(self, db: Connection, code: str, now: datetime) -> Session | None:
+        at = text_of(now)
+        return first(
+            db,
+            session_from,
+            "SELECT sessions.* FROM codes JOIN sessions ON sessions.id = codes.session"
+            " WHERE codes.code = ? AND codes.valid_until >= ? AND sessions.opened_at <= ? AND sessions.cancelled = 0"
+            " AND (sessions.ended_at IS NULL OR sessions.ended_at >= ?) ORDER BY codes.valid_until LIMIT 1",
+            *(code, at, at, at),
         )
-    return extended
+
+    @reads
+    def code(self, db: Connection, session_id: str, now: datetime) -> str | None:
+        row = db.execute(
+            "SELECT code FROM codes WHERE session = ? AND valid_until >= ? ORDER BY number DESC LIMIT 1",
+            (session_id, text_of(now)),
+        ).fetchone()
+        return row["code"] if row is not None else None
+
+    @writes
+    def add_code(
+        self, db: Connection, session_id: str, code: str, valid_until: datetime, old_until: datetime, now: datetime
+    ) -> bool:
+        if _is_live(db, code, now):
+            return False
+        _shorten_codes(db, session_id, old_until)
+        _add_code(db, session_id, code, valid_until)
+        return True
+
+    @writes
+    def extend(self, db: Connection, session_id: str, closes_at: datetime) -> Session | None:
+        until = text_of(closes_at)
+        query = "UPDATE sessions SET closes_at = ? WHERE id = ? AND ended_at IS NULL"
+        if not db.execute(query, (until, session_id)).rowcount:
+            return None
+        extended = _session(db, session_id)
+        if extended is not None and extended.rotate_seconds == 0:
+            db.execute(
+                "UPDATE codes SET valid_until = ? WHERE session = ?"
+                " AND number = (SELECT max(number) FROM codes WHERE session = ?)",
+                (until, session_id, session_id),
+            )
+        return extended
+
+    @writes
+    def end_session(self, db: Connection, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
+        query = "UPDATE sessions SET ended_at = ?, cancelled = ? WHERE id = ? AND ended_at IS NULL"
+        if not db.execute(query, (text_of(at), int(cancelled), session_id)).rowcount:
+            return None
+        _shorten_codes(db, session_id, at)
+        if cancelled:
+            db.execute("UPDATE sheets SET freed = 1 WHERE session = ? AND in_lms = 0", (session_id,))
+        return _session(db, session_id)
+
+    @writes
+    def reopen(self, db: Connection, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
+        if _is_live(db, code, now):
+            return None
+        changed = db.execute(
+            "UPDATE sessions SET ended_at = NULL, reported_at = NULL, final_at = NULL, closes_at = ?"
+            " WHERE id = ? AND ended_at IS NOT NULL AND cancelled = 0",
+            (text_of(closes_at), session_id),
+        )
+        reopened = _session(db, session_id) if changed.rowcount else None
+        if reopened is None:
+            return None
+        _add_code(db, session_id, code, code_ends(reopened, now))
+        return reopened
+
+    @writes
+    def set_reported(self, db: Connection, session_id: str, at: datetime, final: bool) -> bool:
+        column = "final_at" if final else "reported_at"
+        query = f"UPDATE sessions SET {column} = ? WHERE id = ? AND {column} IS NULL"  # noqa: S608  # a constant
+        return db.execute(query, (text_of(at), session_id)).rowcount == 1
+
+    @reads
+    def history(self, db: Connection, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
+        rows = db.execute(
+            "SELECT * FROM sessions WHERE teacher = ? AND date >= ? AND ended_at IS NOT NULL AND cancelled = 0"
+            " ORDER BY opened_at DESC, id",
+            (teacher, since),
+        ).fetchall()
+        return [(session_from(row), sheets_where(db, "session = ?", row["id"])) for row in rows]
+
+    @reads
+    def attended(self, db: Connection, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
+        rows = db.execute(
+            "SELECT sessions.*, enrolled.student_id AS student FROM enrolled"
+            " JOIN sessions ON sessions.id = enrolled.session"
+            " WHERE enrolled.folded = ? AND ended_at IS NOT NULL AND cancelled = 0"
+            " ORDER BY opened_at DESC, id LIMIT ?",
+            (student_id.casefold(), limit),
+        ).fetchall()
+        found = []
+        for row in rows:
+            key = (row["id"], row["student"])
+            mark = db.execute("SELECT * FROM marks WHERE session = ? AND student_id = ?", key).fetchone()
+            found.append((session_from(row), mark_from(mark) if mark is not None else None))
+        return found
+
+    @writes
+    def clean(self, db: Connection, now: datetime, keep_since: datetime) -> int:
+        hour_ago, old = (text_of(now - TRIES_KEPT),), (text_of(keep_since),)
+        deleted = [
+            db.execute("DELETE FROM codes WHERE valid_until < ?", hour_ago),
+            db.execute("DELETE FROM attempts WHERE at < ?", hour_ago),
+            db.execute("DELETE FROM sessions WHERE opened_at < ? AND (final_at IS NOT NULL OR cancelled = 1)", old),
+            db.execute("DELETE FROM unbindings WHERE at < ?", old),
+            db.execute("DELETE FROM used_notes WHERE at < ?", old),
+        ]
+        return sum(cursor.rowcount for cursor in deleted)
 
 
-@writes
-def end_session(db: sqlite3.Connection, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
-    query = "UPDATE sessions SET ended_at = ?, cancelled = ? WHERE id = ? AND ended_at IS NULL"
-    if not db.execute(query, (text_of(at), int(cancelled), session_id)).rowcount:
-        return None
-    _shorten_codes(db, session_id, at)
-    if cancelled:
-        db.execute("UPDATE sheets SET freed = 1 WHERE session = ? AND in_lms = 0", (session_id,))
-    return _session(db, session_id)
+def _session(db: Connection, session_id: str) -> Session | None:
+    return first(db, session_from, "SELECT * FROM sessions WHERE id = ?", session_id)
 
 
-@writes
-def reopen(db: sqlite3.Connection, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
-    if _is_live(db, code, now):
-        return None
-    changed = db.execute(
-        "UPDATE sessions SET ended_at = NULL, reported_at = NULL, final_at = NULL, closes_at = ?"
-        " WHERE id = ? AND ended_at IS NOT NULL AND cancelled = 0",
-        (text_of(closes_at), session_id),
-    )
-    reopened = _session(db, session_id) if changed.rowcount else None
-    if reopened is None:
-        return None
-    _add_code(db, session_id, code, code_ends(reopened, now))
-    return reopened
-
-
-@writes
-def set_reported(db: sqlite3.Connection, session_id: str, at: datetime, final: bool) -> bool:
-    column = "final_at" if final else "reported_at"
-    query = f"UPDATE sessions SET {column} = ? WHERE id = ? AND {column} IS NULL"  # noqa: S608  # a constant
-    return db.execute(query, (text_of(at), session_id)).rowcount == 1
-
-
-@reads
-def history(db: sqlite3.Connection, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
-    rows = db.execute(
-        "SELECT * FROM sessions WHERE teacher = ? AND date >= ? AND ended_at IS NOT NULL AND cancelled = 0"
-        " ORDER BY opened_at DESC, id",
-        (teacher, since),
-    ).fetchall()
-    return [(session_from(row), sheets_where(db, "session = ?", row["id"])) for row in rows]
-
-
-@reads
-def attended(db: sqlite3.Connection, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
-    rows = db.execute(
-        "SELECT sessions.*, enrolled.student_id AS student FROM enrolled"
-        " JOIN sessions ON sessions.id = enrolled.session"
-        " WHERE enrolled.folded = ? AND ended_at IS NOT NULL AND cancelled = 0"
-        " ORDER BY opened_at DESC, id LIMIT ?",
-        (student_id.casefold(), limit),
-    ).fetchall()
-    found = []
-    for row in rows:
-        key = (row["id"], row["student"])
-        mark = db.execute("SELECT * FROM marks WHERE session = ? AND student_id = ?", key).fetchone()
-        found.append((session_from(row), mark_from(mark) if mark is not None else None))
-    return found
-
-
-@writes
-def clean(db: sqlite3.Connection, now: datetime, keep_since: datetime) -> int:
-    hour_ago, old = (text_of(now - TRIES_KEPT),), (text_of(keep_since),)
-    deleted = [
-        db.execute("DELETE FROM codes WHERE valid_until < ?", hour_ago),
-        db.execute("DELETE FROM attempts WHERE at < ?", hour_ago),
-        db.execute("DELETE FROM sessions WHERE opened_at < ? AND (final_at IS NOT NULL OR cancelled = 1)", old),
-        db.execute("DELETE FROM unbindings WHERE at < ?", old),
-        db.execute("DELETE FROM used_notes WHERE at < ?", old),
-    ]
-    return sum(cursor.rowcount for cursor in deleted)
-
-
-def _session(db: sqlite3.Connection, session_id: str) -> Session | None:
-    row = db.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone()
-    return session_from(row) if row is not None else None
-
-
-def _is_live(db: sqlite3.Connection, code: str, now: datetime) -> bool:
-    """Whether a session has this code now."""
+def _is_live(db: Connection, code: str, now: datetime) -> bool:
     query = "SELECT 1 FROM codes WHERE code = ? AND valid_until >= ?"
     return db.execute(query, (code, text_of(now))).fetchone() is not None
 
 
-def _add_code(db: sqlite3.Connection, session_id: str, code: str, valid_until: datetime) -> None:
+def _add_code(db: Connection, session_id: str, code: str, valid_until: datetime) -> None:
     db.execute(
         "INSERT INTO codes SELECT ?, ?, ?, 1 + coalesce(max(number), 0) FROM codes WHERE session = ?",
         (session_id, code, text_of(valid_until), session_id),
     )
 
 
-def _shorten_codes(db: sqlite3.Connection, session_id: str, until: datetime) -> None:
+def _shorten_codes(db: Connection, session_id: str, until: datetime) -> None:
     query = "UPDATE codes SET valid_until = min(valid_until, ?) WHERE session = ?"
     db.execute(query, (text_of(until), session_id))

@@ -1,68 +1,61 @@
-"""Sheets and marks in SQLite. Each public function is the method of ``Store`` with its name."""
+"""Sheets and marks in SQLite; for the methods see ``Store``."""
 
-import sqlite3
+from sqlite3 import Connection, Row
 
 from classroom.domain.sessions import Mark, Sheet
 from classroom.store import NoSuchSession
 from classroom.store.plain import text_of
 from classroom.store.rows import put, sheets_where
-from classroom.store.sqlite_tables.transactions import reads, writes
+from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
 
-@reads
-def sheets(db: sqlite3.Connection, session_id: str) -> list[Sheet]:
-    return sheets_where(db, "session = ?", session_id)
+class SheetsAndMarks(SqliteConnection):
+    @reads
+    def sheets(self, db: Connection, session_id: str) -> list[Sheet]:
+        return sheets_where(db, "session = ?", session_id)
+
+    @reads
+    def sheet_of(self, db: Connection, session_id: str, student_id: str) -> Sheet | None:
+        student = _enrolled(db, session_id, student_id)
+        if student is None:
+            return None
+        return sheets_where(db, "session = ? AND batch = ?", session_id, student["batch"])[0]
+
+    @writes
+    def mark(self, db: Connection, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
+        student = _enrolled(db, session_id, mark.student_id)
+        if student is None:
+            raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
+        key = (session_id, student["student_id"])
+        before = db.execute("SELECT * FROM marks WHERE session = ? AND student_id = ?", key).fetchone()
+        new = {"status": mark.status.value, "by_teacher": mark.by, "reason": mark.reason}
+        if before is not None and (not overwrite or all(before[name] == value for name, value in new.items())):
+            return False
+        row = {"session": session_id, "student_id": student["student_id"], "batch": student["batch"]}
+        put(db, "marks", row | new | {"at": text_of(mark.at)})
+        query = "UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?"
+        db.execute(query, (session_id, student["batch"]))
+        return True
+
+    @reads
+    def unacked(self, db: Connection) -> list[Sheet]:
+        return sheets_where(db, "acked_version < version AND refused = ''")
+
+    @writes
+    def acked(self, db: Connection, session_id: str, batch: str, version: int) -> None:
+        query = "UPDATE sheets SET acked_version = max(acked_version, ?), in_lms = 1 WHERE session = ? AND batch = ?"
+        db.execute(query, (version, session_id, batch))
+
+    @writes
+    def set_in_lms(self, db: Connection, session_id: str, batch: str) -> None:
+        db.execute("UPDATE sheets SET in_lms = 1 WHERE session = ? AND batch = ?", (session_id, batch))
+
+    @writes
+    def set_refused(self, db: Connection, session_id: str, batch: str, why: str) -> None:
+        db.execute("UPDATE sheets SET refused = ? WHERE session = ? AND batch = ?", (why, session_id, batch))
 
 
-@reads
-def sheet_of(db: sqlite3.Connection, session_id: str, student_id: str) -> Sheet | None:
-    student = _enrolled(db, session_id, student_id)
-    if student is None:
-        return None
-    return sheets_where(db, "session = ? AND batch = ?", session_id, student["batch"])[0]
-
-
-@writes
-def mark(db: sqlite3.Connection, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-    """See ``Store.mark``. Raises NoSuchSession where no roster of the session has the student."""
-    student = _enrolled(db, session_id, mark.student_id)
-    if student is None:
-        raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-    key = (session_id, student["student_id"])
-    before = db.execute("SELECT * FROM marks WHERE session = ? AND student_id = ?", key).fetchone()
-    new = {"status": mark.status.value, "by_teacher": mark.by, "reason": mark.reason}
-    if before is not None and (not overwrite or all(before[name] == value for name, value in new.items())):
-        return False
-    row = {"session": session_id, "student_id": student["student_id"], "batch": student["batch"]}
-    put(db, "marks", row | new | {"at": text_of(mark.at)})
-    query = "UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?"
-    db.execute(query, (session_id, student["batch"]))
-    return True
-
-
-@reads
-def unacked(db: sqlite3.Connection) -> list[Sheet]:
-    return sheets_where(db, "acked_version < version AND refused = ''")
-
-
-@writes
-def acked(db: sqlite3.Connection, session_id: str, batch: str, version: int) -> None:
-    query = "UPDATE sheets SET acked_version = max(acked_version, ?), in_lms = 1 WHERE session = ? AND batch = ?"
-    db.execute(query, (version, session_id, batch))
-
-
-@writes
-def set_in_lms(db: sqlite3.Connection, session_id: str, batch: str) -> None:
-    db.execute("UPDATE sheets SET in_lms = 1 WHERE session = ? AND batch = ?", (session_id, batch))
-
-
-@writes
-def set_refused(db: sqlite3.Connection, session_id: str, batch: str, why: str) -> None:
-    db.execute("UPDATE sheets SET refused = ? WHERE session = ? AND batch = ?", (why, session_id, batch))
-
-
-def _enrolled(db: sqlite3.Connection, session_id: str, student_id: str) -> sqlite3.Row | None:
-    """Return a student's row in a session's rosters (compared without case)."""
+def _enrolled(db: Connection, session_id: str, student_id: str) -> Row | None:
     query = "SELECT * FROM enrolled WHERE folded = ? AND session = ?"
-    row: sqlite3.Row | None = db.execute(query, (student_id.casefold(), session_id)).fetchone()
+    row: Row | None = db.execute(query, (student_id.casefold(), session_id)).fetchone()
     return row
