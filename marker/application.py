@@ -13,10 +13,10 @@ from marker.admin.panel import AdminHandlers
 from marker.admin.student_cards import StudentCards
 from marker.lockouts import Lockouts
 from marker.presence import Presence
-from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, USERNAME, Questions
+from marker.questions import Questions
 from marker.registration.conversation import Registration
 from marker.registration.password_steps import PasswordSteps
-from marker.registration.typed_texts import Answer, TypedTexts
+from marker.registration.stray_texts import StrayTexts
 from marker.services import Services
 from marker.student.buttons import StudentHandlers
 from marker.student.deletion import Deletion
@@ -45,13 +45,15 @@ class Marker:
         self._questions = Questions(services)
         self._invitations = Invitations(services, self._questions)
         self._passwords = PasswordSteps(services, self._questions, self._lockouts, self._invitations)
-        self._registration = Registration(services, self._questions, self._passwords, self._moves, self._lockouts)
+        self._registration = Registration(
+            services, self._questions, self._passwords, self._moves, self._lockouts, self._invitations
+        )
         services.registry.listen(self.notices.on_lesson, self._on_status)
 
     def add_to(self, application: AnyApplication) -> None:
         """Add the handlers. Within a group the first one that matches gets the update, so their order matters."""
         application.add_handler(self.presence.handler(), group=-2)
-        application.add_handler(self._registration.slash_handler(), group=-1)
+        application.add_handler(self._questions.handler(), group=-1)
         application.add_handlers(self._registration.handlers())
         application.add_handler(self.offers.handler())
         application.add_handlers(AdminHandlers(self._services).handlers())
@@ -61,14 +63,7 @@ class Marker:
         application.add_handlers(self._moves.handlers())
         deletion = Deletion(self._services, self.offers, self._questions, self._passwords.end_trial)
         application.add_handlers(deletion.handlers())
-        answers: dict[str, Answer] = {
-            CODE: self._registration.take_code,
-            USERNAME: self._registration.take_username,
-            PASSWORD: self._passwords.take,
-            NEW_PASSWORD: self._passwords.take,
-            NOTE: self._invitations.take_note,
-        }
-        application.add_handlers(TypedTexts(self._services, self._questions, answers).handlers())
+        application.add_handlers(StrayTexts(self._services, self._questions).handlers())
         application.add_handler(self.presence.catch_all())
         application.add_error_handler(self._services.apologise)
 

@@ -27,6 +27,7 @@ from marker.monitors.bridge import Bridge
 from marker.monitors.capacity import memory_capacity
 from marker.monitors.password_check import TRIAL, SignInCheck
 from marker.monitors.registry import MonitorRegistry
+from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.move_codes import MoveCodes
@@ -44,6 +45,7 @@ from telegram_app.factory import PollingRequest, TokenRefused, build_application
 from telegram_app.files import files_in
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
+from telegram_app.persistence import StoredSteps
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +90,9 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
 
         proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
         poll = PollingRequest(proxy)
-        application = build_application(token.get_secret_value(), settings.telegram_api_url, proxy, poll)
+        application = build_application(
+            token.get_secret_value(), settings.telegram_api_url, proxy, poll, StoredSteps(people, STEPS)
+        )
         bridge = Bridge(asyncio.get_running_loop())
         portal = chrome_access(
             chromes, settings.portal_url, clock=clock, cipher=cipher, limits=_limits(settings, clock)

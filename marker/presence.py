@@ -9,7 +9,6 @@ from telegram.ext import CallbackQueryHandler, ContextTypes, TypeHandler
 
 from marker.commands import publish_admin_commands
 from marker.menu import old_button
-from marker.questions import AFTER_PASSWORD, PASSWORDS
 from marker.services import Services
 
 log = logging.getLogger(__name__)
@@ -54,11 +53,6 @@ class Presence:
             self._unreachable.discard(person)
             await asyncio.to_thread(self._services.people.set_unreachable, person, None)
             self._services.outbox.wake(person)
-        tapped_data = update.callback_query.data if update.callback_query is not None else None
-        if tapped_data is not None and not tapped_data.startswith(("reg:", "mark:")):
-            # another menu was used: what is typed next is no answer to the question for a password
-            now = self._services.clock.now()
-            await asyncio.to_thread(self._services.people.change_step, person, PASSWORDS, AFTER_PASSWORD, now)
 
     async def _old_button(self, update: Update, context: Context) -> None:
         await old_button(self._services, update)

@@ -1,21 +1,25 @@
 """Questions that wait for a typed answer: a question's step is stored in one transaction with its message.
 
+The stored step decides which question is open. The registration's ConversationHandler keeps a state of its own, which
+does not change when a trial of a password or another menu ends a question; ``asked`` keeps both in agreement.
+
 A message that may hold a password is deleted before anything else is done with it.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from telegram import Update
+from telegram import Message, Update
+from telegram.ext import ConversationHandler, TypeHandler, filters
 
 from marker.menu import changed_menu, fresh_menu
 from marker.services import Services
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.people import ConversationStep
-from telegram_app.side import SCREEN, below, sender
+from telegram_app.side import SCREEN, Context, below, sender
 
 log = logging.getLogger(__name__)
 
@@ -27,18 +31,69 @@ ANSWER_WITHIN = timedelta(minutes=30)
 # The step after a password's question: what is typed now may be a password that comes late.
 AFTER_PASSWORD = "after password"  # noqa: S105  # a step's name
 LATE_WITHIN = timedelta(minutes=10)
+SHORTEST = 4  # characters of a late password; "hi" after a registration is a greeting
+# The step of somebody who used another menu instead: the next text, however late, may be the password.
+LEFT_PASSWORD = "left password"  # noqa: S105  # a step's name
 DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; the outbox goes on trying afterwards
 
 
+class Asked(filters.MessageFilter):
+    """Passes the messages of people who are at the step ``step``."""
+
+    def __init__(self, open_steps: Mapping[int, str], step: str) -> None:
+        super().__init__(f"asked for {step}")
+        self._open_steps, self._step = open_steps, step
+
+    def filter(self, message: Message) -> bool:
+        return message.from_user is not None and self._open_steps.get(message.from_user.id) == self._step
+
+
 class Questions:
-    """Asks and leaves questions."""
+    """Asks and leaves questions. Where a method returns a state, it is the ConversationHandler's next one."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._deleted: dict[int, datetime] = {}  # people who deleted their data while a password was asked for
+        self._open_steps: dict[int, str] = {}  # by person, as stored when their current update came
+        self._deleted: set[int] = set()  # people who deleted their data while a password might still be typed
 
-    async def ask(self, person: int, step: str, data: dict[str, Any], question: str, in_place: bool = False) -> None:
-        """Store the step and ask its question: below what was typed, or in place of the screen."""
+    def handler(self) -> TypeHandler[Any, Any, Any]:
+        """Return the handler that loads a person's step, to be added in a group before the conversation's."""
+        return TypeHandler(Update, self._load)
+
+    def asked(self, step: str) -> filters.BaseFilter:
+        """Return the filter of messages that answer the question of a step."""
+        return Asked(self._open_steps, step)
+
+    async def _load(self, update: Update, context: Context) -> None:
+        person, people = sender(update), self._services.people
+        tapped_data = update.callback_query.data if update.callback_query is not None else None
+        if tapped_data is not None and not tapped_data.startswith(("reg:", "mark:")):
+            now = self._services.clock.now()
+            await asyncio.to_thread(people.change_step, person, PASSWORDS, LEFT_PASSWORD, now)
+        step = await self._services.step(person)
+        if step is not None and step.name in STEPS:
+            self._open_steps[person] = step.name
+        else:
+            self._open_steps.pop(person, None)
+
+    async def open_step(self, person: int, *names: str) -> ConversationStep | None:
+        """Return the step of a question that can still be answered; None where it was left or is too old."""
+        step = await self._services.step(person)
+        return step if step is not None and step.name in names and not self._is_old(step) else None
+
+    async def ask(
+        self,
+        person: int,
+        step: str,
+        data: dict[str, Any],
+        question: str,
+        in_place: bool = False,
+        still_at: ConversationStep | None = None,
+    ) -> str:
+        """Store the step and ask its question: below what was typed, or in place of the screen; return the state.
+
+        ``still_at``: only if the person is at this step until then.
+        """
         _ = self._services.texts(person)
         keyboard: Keyboard = [[Button(_("Cancel"), "reg:cancel")]]
         edit = [Item(person, "edit", question, keyboard, slot=SCREEN)]
@@ -46,12 +101,16 @@ class Questions:
         def write() -> bool:
             late = {}
             before = self._services.people.step(person)
+            if still_at is not None and before != still_at:
+                return False
             if step not in PASSWORDS and (asked_at := self._password_asked_at(before)) is not None:
                 late = {"password_at": asked_at.isoformat()}
             self._services.people.set_step(person, step, {**data, **late}, self._services.clock.now())
             return True
 
+        self._deleted.discard(person)
         await self._services.outbox.put(*(edit if in_place else below(person, question, keyboard)), when=write)
+        return step
 
     async def ask_again(self, person: int, step: ConversationStep, headline: str = "") -> None:
         """Ask for the password once more, below what has come in between."""
@@ -60,7 +119,7 @@ class Questions:
     async def ask_passwords_again(self) -> None:
         """Ask again, after a restart, for every password that is due: one typed meanwhile may be lost."""
         for person, step in (await asyncio.to_thread(self._services.people.steps)).items():
-            if step.name in PASSWORDS and not self.is_old(step):
+            if step.name in PASSWORDS and not self._is_old(step):
                 await self.ask_again(person, step)
 
     def password_question(self, person: int) -> str:
@@ -71,8 +130,7 @@ class Questions:
             "I will delete your message at once, and keep the password encrypted. /cancel to stop."
         )
 
-    def is_old(self, step: ConversationStep) -> bool:
-        """Say whether a question was asked so long ago that what is typed now is not its answer."""
+    def _is_old(self, step: ConversationStep) -> bool:
         return self._services.clock.now() - step.at > ANSWER_WITHIN
 
     def awaits_late_password(self, step: ConversationStep | None) -> bool:
@@ -84,18 +142,29 @@ class Questions:
         if step is None:
             return None
         kept = step.data.get("password_at")
-        at = step.at if step.name in (AFTER_PASSWORD, *PASSWORDS) else kept and datetime.fromisoformat(kept)
+        at = (
+            step.at
+            if step.name in (AFTER_PASSWORD, LEFT_PASSWORD, *PASSWORDS)
+            else kept and datetime.fromisoformat(kept)
+        )
         return at if at and self._services.clock.now() - at < LATE_WITHIN else None
 
     def delete_person(self, person: int) -> None:
         """Keep in memory alone, since nothing may be stored, that a person's password may still be typed. Blocks."""
-        if (asked_at := self._password_asked_at(self._services.people.step(person))) is not None:
-            self._deleted[person] = asked_at
+        step = self._services.people.step(person)
+        if step is not None and (step.name == LEFT_PASSWORD or self.awaits_late_password(step)):
+            self._deleted.add(person)
 
-    def awaits_after_deletion(self, person: int) -> bool:
-        """Say whether a person who deleted their data may still type a password."""
-        asked_at = self._deleted.get(person)
-        return asked_at is not None and self._services.clock.now() - asked_at < LATE_WITHIN
+    async def may_be_password(self, person: int, text: str) -> bool:
+        """Say whether a text that answers no question may be a password."""
+        step = await self._services.step(person)
+        if step is None:
+            is_late = person in self._deleted
+        elif step.name == AFTER_PASSWORD:
+            is_late = self.awaits_late_password(step) and len(text) >= SHORTEST
+        else:
+            is_late = step.name in (LEFT_PASSWORD, *PASSWORDS)
+        return is_late or await self.is_own_password(person, text)
 
     async def is_own_password(self, person: int, text: str) -> bool:
         """Say whether a registered student has typed their stored password."""
@@ -118,21 +187,25 @@ class Questions:
         _ = self._services.texts(sender(update))
         return await self.delete_password(update, _("I have deleted your last message, since it may hold a password."))
 
-    async def end(self, person: int, headline: str = "", more: Sequence[Item] = ()) -> None:
+    async def end(self, person: int, headline: str = "", more: Sequence[Item] = ()) -> int:
         """Leave the question and show the menu below, in one transaction with messages to others."""
         items = await fresh_menu(self._services, person, headline)
         await self._services.outbox.put(*items, *more, when=lambda: self.leave(person))
+        return ConversationHandler.END
 
-    async def end_in_place(self, person: int, headline: str = "") -> None:
+    async def end_in_place(self, person: int, headline: str = "") -> int:
         """Leave the question and show the menu in its place."""
         menu = await changed_menu(self._services, person, headline)
         await self._services.outbox.put(menu, when=lambda: self.leave(person))
+        return ConversationHandler.END
 
     def leave(self, person: int) -> bool:
         """Store that the question is left; True, as ``when`` of ``Outbox.put`` asks. Blocks."""
+        self._deleted.discard(person)
         step = self._services.people.step(person)
-        if step is not None and step.name in PASSWORDS:
-            self._services.people.set_step(person, AFTER_PASSWORD, {}, self._services.clock.now())
+        if step is not None and step.name in (LEFT_PASSWORD, *PASSWORDS):
+            at = step.at if step.name == LEFT_PASSWORD else self._services.clock.now()
+            self._services.people.set_step(person, AFTER_PASSWORD, {}, at)
         elif step is not None and step.name != AFTER_PASSWORD:
             self._services.people.clear_step(person)
         return True

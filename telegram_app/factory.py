@@ -10,7 +10,7 @@ from typing import Any
 
 from telegram import Update
 from telegram.error import NetworkError, RetryAfter
-from telegram.ext import Application, ApplicationBuilder
+from telegram.ext import Application, ApplicationBuilder, BasePersistence
 from telegram.request import HTTPXRequest
 
 from core.backoff import Backoff
@@ -68,8 +68,12 @@ def build_application(
     api_url: str,
     proxy: str | None,
     polling_request: PollingRequest,
+    persistence: BasePersistence[Any, Any, Any] | None = None,
 ) -> AnyApplication:
-    """Return an application for the Bot API at ``api_url`` that handles one update per person at a time."""
+    """Return an application for the Bot API at ``api_url`` that handles one update per person at a time.
+
+    ``persistence`` has the states of the application's conversations; None: it has none.
+    """
     builder = (
         ApplicationBuilder()
         .token(token)
@@ -86,6 +90,8 @@ def build_application(
     )
     if proxy is not None:
         builder = builder.proxy(proxy)
+    if persistence is not None:
+        builder = builder.persistence(persistence)
     application = builder.build()
     application.add_error_handler(log_error)
     return application

@@ -7,17 +7,16 @@ from html import escape
 from typing import Any
 
 from telegram import Update
-from telegram.ext import BaseHandler, CallbackQueryHandler
+from telegram.ext import BaseHandler, CallbackQueryHandler, ConversationHandler
 from telegram.helpers import create_deep_linked_url
 
 from marker.admin.invitation_lines import is_unused, line, order
 from marker.admin.screens import AdminScreens, Context, Handler, asked_for, in_pairs, page_of
-from marker.questions import NOTE, PASSWORDS, Questions, joined
+from marker.questions import NOTE, Questions, joined
 from marker.services import Services
 from storage import CodeUsed, StorageUnavailable, UnknownCode
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
-from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN, below, sender, typed_text
 
 log = logging.getLogger(__name__)
@@ -41,9 +40,12 @@ class Invitations(AdminScreens):
             f"^inv:card:{_CODE}": self._card,
             f"^inv:ask:{_CODE}": self._ask_revoke,
             f"^inv:revoke:{_CODE}": self._revoke,
-            f"^inv:note:{_CODE}": self._ask_note,
         }
         return [CallbackQueryHandler(self._guarded(handler), pattern=pattern) for pattern, handler in taps.items()]
+
+    def note_handler(self) -> CallbackQueryHandler[Any, Any]:
+        """Return the conversation's entry point for the question for whom a code is."""
+        return CallbackQueryHandler(self._guarded(self._ask_note), pattern=f"^inv:note:{_CODE}")
 
     def redeemed(self, code: str, username: str) -> list[Item]:
         """Return the notice that a code was redeemed, for the admin who made it, if they still are one."""
@@ -172,15 +174,12 @@ class Invitations(AdminScreens):
 
     # the note: for whom a code is
 
-    async def _ask_note(self, update: Update, context: Context) -> None:
+    async def _ask_note(self, update: Update, context: Context) -> str | None:
         person, asked = sender(update), asked_for(context)
-        step = await self._services.step(person)
-        if step is not None and step.name in PASSWORDS:
-            return  # the question for a password stands: what is typed next must never become a note
         if self._services.storage.invitation(asked["code"]) is None:
             await self._show_list(person, 0)
-            return
-        await self._questions.ask(person, NOTE, asked, self._note_question(person, asked["code"]), in_place=True)
+            return None
+        return await self._questions.ask(person, NOTE, asked, self._note_question(person, asked["code"]), in_place=True)
 
     def _note_question(self, person: int, code: str) -> str:
         _ = self._services.texts(person)
@@ -188,24 +187,23 @@ class Invitations(AdminScreens):
             code=f"<code>{code}</code>", most=LONGEST_NOTE
         )
 
-    async def take_note(self, update: Update, context: Context, step: ConversationStep) -> None:
+    async def take_note(self, update: Update, context: Context) -> str | int:
         """Take the answer to the question for whom a code is."""
         person = sender(update)
         _ = self._services.texts(person)
-        code, note, problem = step.data["code"], " ".join(typed_text(update).split()), ""
-        if self._questions.is_old(step):
-            await self._questions.end(person, _("That question has expired. Please begin again."))
-            return
+        step = await self._questions.open_step(person, NOTE)
+        if step is None:
+            return await self._questions.end(person, _("That question has expired. Please begin again."))
         if not self._services.is_admin(person):
-            await self._questions.end(person)
-            return
+            return await self._questions.end(person)
+        code, note, problem = step.data["code"], " ".join(typed_text(update).split()), ""
         if await self._questions.is_own_password(person, note):  # of an admin who is a student, too
             problem = await self._questions.delete_stray(update)
         elif len(note) > LONGEST_NOTE:
             problem = _("That is too long for a note.")
         if problem:
-            await self._questions.ask(person, NOTE, step.data, joined(problem, self._note_question(person, code)))
-            return
+            question = joined(problem, self._note_question(person, code))
+            return await self._questions.ask(person, NOTE, step.data, question)
         headline = _("The note is saved.")
         try:
             await asyncio.to_thread(self._services.storage.set_note, code, note)
@@ -217,6 +215,7 @@ class Invitations(AdminScreens):
         text, keyboard = self._card_screen(person, code, step.data["page"], context) or self._panel_screen(person)
         items = below(person, joined(headline, text), keyboard)
         await self._services.outbox.put(*items, when=lambda: self._questions.leave(person))
+        return ConversationHandler.END
 
     # within
 

@@ -36,28 +36,29 @@ class PasswordSteps:
         self._invitations = invitations
         self._trials = PasswordTrials(services, lockouts, self._conclude)
 
-    async def take(self, update: Update, context: Context, step: ConversationStep) -> None:
+    async def take(self, update: Update, context: Context) -> str | int:
         """Take the password of a registration, or a registered student's new one."""
         person, password = sender(update), typed_text(update)
         _ = self._services.texts(person)
         note = await self._questions.delete_password(update)
         self._trials.take_back(person)
+        step = await self._questions.open_step(person, *PASSWORDS)
         student = self._services.storage.student(person)
         username = student.username if student is not None else ""
-        if step.name == PASSWORD:
+        if step is not None and step.name == PASSWORD:
             username = step.data["username"]
-        if self._questions.is_old(step) or not username:
-            await self._questions.end(person, joined(note, _("That question has expired. Please begin again.")))
-        elif not _typable(password):
+        if step is None or not username:
+            return await self._questions.end(person, joined(note, _("That question has expired. Please begin again.")))
+        if not _typable(password):
             problem = _("That is no password of the portal: it is too long, or has more than one line.")
-            await self._questions.ask(person, step.name, step.data, joined(note, problem))
-        else:
-            keyboard: Keyboard = [[Button(_("Skip"), "reg:skip"), Button(_("Cancel"), "reg:cancel")]]
-            text = joined(note, _("Trying the password on the portal..."))
-            await self._services.outbox.put(*below(person, text, keyboard))
-            # in a task: the person's next taps, such as Skip, are handled meanwhile
-            trial = Trial(person, step.name, step.data, username, password)
-            self._trials.begin(trial, lambda work: context.application.create_task(work, update=update))
+            return await self._questions.ask(person, step.name, step.data, joined(note, problem))
+        keyboard: Keyboard = [[Button(_("Skip"), "reg:skip"), Button(_("Cancel"), "reg:cancel")]]
+        text = joined(note, _("Trying the password on the portal..."))
+        await self._services.outbox.put(*below(person, text, keyboard))
+        # in a task: the person's next taps, such as Skip, are handled meanwhile
+        trial = Trial(person, step.name, step.data, username, password)
+        self._trials.begin(trial, lambda work: context.application.create_task(work, update=update))
+        return step.name
 
     async def skip(self, update: Update, context: Context) -> None:
         """Store the password untried; where none is being tried any more, show the present state."""
@@ -80,13 +81,12 @@ class PasswordSteps:
         """Do what the outcome of a trial asks for, unless the person has left the question meanwhile."""
         person, kept = trial.person, False
         _ = self._services.texts(person)
-        step = await self._services.step(person)
-        is_open = step is not None and step.name == trial.step and not self._questions.is_old(step)
+        step = await self._questions.open_step(person, trial.step)
         try:
-            if step is None or not is_open or step.data != trial.data:
+            if step is None or step.data != trial.data:
                 log.info("person %d: the question was left before the password was tried", person)
             elif result.outcome is Outcome.REFUSED:
-                await self._ask_after_refusal(trial, result)
+                await self._ask_after_refusal(trial, result, step)
             elif result.outcome is Outcome.BLOCKED:
                 words = _("The portal has blocked this account: {words}").format(words=f"«{escape(result.words)}»")
                 await self._questions.end(person, joined(words, _("Ask your university's registrar's office.")))
@@ -96,7 +96,7 @@ class PasswordSteps:
             if not kept:
                 await asyncio.to_thread(self._services.sign_in_check.forget, result)
 
-    async def _ask_after_refusal(self, trial: Trial, result: TrialResult) -> None:
+    async def _ask_after_refusal(self, trial: Trial, result: TrialResult, step: ConversationStep) -> None:
         person = trial.person
         _ = self._services.texts(person)
         words = _("The portal refused the sign-in: {words}").format(words=f"«{escape(result.words)}»")
@@ -105,8 +105,8 @@ class PasswordSteps:
             log.warning("person %d: too many refused passwords", person)
             await self._questions.end(person, joined(refused, trial.locked))
         else:
-            question = self._questions.password_question(person)
-            await self._questions.ask(person, trial.step, trial.data, joined(refused, question))
+            question = joined(refused, self._questions.password_question(person))
+            await self._questions.ask(person, step.name, step.data, question, still_at=step)
 
     async def _store(self, trial: Trial, result: TrialResult) -> bool:
         """Register the student or store the new password; True where the student's profile is now the trial's."""

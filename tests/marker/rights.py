@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from pydantic import SecretStr
 from telegram import Update
-from telegram.ext import ApplicationBuilder, BaseHandler, ContextTypes
+from telegram.ext import ApplicationBuilder, BaseHandler, ContextTypes, ConversationHandler
 from telegram.request import BaseRequest, RequestData
 
 from core.encryption import Cipher
@@ -25,6 +25,7 @@ from marker.application import Marker
 from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
+from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.move_codes import MoveCodes
@@ -36,6 +37,7 @@ from storage import Storage, Student
 from telegram_app.claims import Claims
 from telegram_app.outbox import Button, Item, Outbox
 from telegram_app.people import People
+from telegram_app.persistence import StoredSteps
 from telegram_app.rate_limiter import PriorityRateLimiter
 from tests.e2e.people import TOKEN
 from tests.marker.running import KEY, FakeMonitor, FakeSignInCheck, SteppedClock
@@ -133,6 +135,7 @@ class House:
             .get_updates_request(Offline())
             .updater(None)
             .rate_limiter(PriorityRateLimiter(per_second=100_000))
+            .persistence(StoredSteps(people, STEPS))
             .build()
         )
         self.check = FakeSignInCheck()
@@ -244,7 +247,11 @@ class House:
     # what is counted
 
     def _count(self, handler: AnyHandler) -> None:
-        """Put a counter around a handler's callback."""
+        """Put a counter around a handler's callback, or around those within a conversation."""
+        if isinstance(handler, ConversationHandler):
+            for inner in _within(handler):
+                self._count(inner)
+            return
         name, callback = _named(handler), handler.callback
         self.all_handlers.add(name)
 
@@ -267,6 +274,13 @@ class House:
             for button in row
             if isinstance(button, Button) and button.data
         }
+
+
+def _within(handler: "ConversationHandler[Any]") -> list[AnyHandler]:
+    inner = [*handler.entry_points, *handler.fallbacks]
+    for state in handler.states.values():
+        inner += state
+    return inner
 
 
 def _named(handler: AnyHandler) -> str:

@@ -20,6 +20,7 @@ from marker.application import Marker
 from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import Outcome, SignInCheck, TrialResult
 from marker.monitors.registry import MonitorRegistry
+from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.move_codes import MoveCodes
@@ -35,6 +36,7 @@ from telegram_app.factory import PollingRequest, build_application, polling, run
 from telegram_app.files import files_in
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
+from telegram_app.persistence import StoredSteps
 from telegram_app.qr import qr_picture
 from tests.e2e.people import ADMIN, TOKEN, Person, labels
 from tests.waiting import PATIENCE
@@ -242,7 +244,7 @@ async def marker(
 
         watches = Watches(database)
         registry = MonitorRegistry(storage, make, bridge, capacity=capacity, clock=clock, watches=watches)
-        application = build_application(TOKEN, telegram_url, None, PollingRequest(None))
+        application = build_application(TOKEN, telegram_url, None, PollingRequest(None), StoredSteps(people, STEPS))
 
         async def lost(person: int) -> None:
             await conversations.presence.lost(person)

@@ -291,8 +291,10 @@ class TestDeletion:
         assert b"2001" not in names
         assert USERNAME.encode() not in names
 
-    def test_during_a_password_s_trial(self, bot: RunningMarker, student: Person, telegram: Telegram) -> None:
-        """Yes while a password is tried ends the trial; nothing is stored, and a late password is deleted."""
+    def test_during_a_password_s_trial(
+        self, bot: RunningMarker, student: Person, telegram: Telegram, clock: SteppedClock
+    ) -> None:
+        """Yes while a password is tried ends the trial; nothing is stored, and a password typed later is deleted."""
         register(bot, student)
         bot.check.answers.clear()
         bot.check.verdict = TrialResult(Outcome.ACCEPTED, profile="trial-2")
@@ -306,6 +308,7 @@ class TestDeletion:
         eventually("the trial's end", lambda: bot.check.ended == 1)
         bot.check.answers.set()
         assert bot.storage.students() == []
+        clock.forward(timedelta(hours=3))
         late = student.says("New-Horse-8")
         student.waits("the late password's deletion", lambda ms: late not in [m["message_id"] for m in ms])
         student.waits("the start text", last("To begin you need an invitation code"))

@@ -477,6 +477,26 @@ def test_another_menu_ends_the_question_for_a_password(bot: RunningMarker, stude
     assert bot.storage.password(2001) == PASSWORD
 
 
+def test_a_password_typed_long_after_another_menu_is_deleted(
+    bot: RunningMarker, student: Person, telegram: Telegram, clock: SteppedClock
+) -> None:
+    """After another menu ended the question, the next text is deleted however late it comes; later texts stay."""
+    register(bot, student)
+    student.taps("Update Password")
+    student.waits("the question", lambda ms: "I will delete your message at once" in (ms[-1]["text"] or ""))
+    menu = student.screen()[-1]["message_id"]
+    telegram.call("/tap", bot=BOT, person=2001, message_id=menu, button="mon:status", forged=True)
+    student.waits("the menu", lambda ms: "Status" in labels(ms[-1]))
+    clock.forward(timedelta(hours=3))
+    late = student.says("New-Horse-8")
+    student.sees("I have deleted your last message")
+    assert late not in [m["message_id"] for m in student.screen()]
+    stays = student.says("thank you")
+    student.waits("a menu", lambda ms: ms[-1]["message_id"] > stays and "Status" in labels(ms[-1]))
+    assert stays in [m["message_id"] for m in student.screen()]
+    assert bot.storage.password(2001) == PASSWORD
+
+
 def test_an_unknown_command_is_answered(bot: RunningMarker, student: Person) -> None:
     """An unknown command shows the menu and says so; a question that waits for an answer still waits."""
     student.says("/start")

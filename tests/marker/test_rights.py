@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from lessons.events import Event
 from marker.application import Marker
 from marker.monitors.password_check import Outcome, TrialResult
-from marker.questions import USERNAME
+from marker.questions import NOTE, USERNAME
 from portal.lessons import Lesson
 from storage import Student
 from telegram_app.outbox import Item
@@ -326,9 +326,10 @@ class World(RuleBasedStateMachine):
 
     @rule(person=people)
     def types_own_password(self, person: int) -> None:
-        """Type the own password, asked for or not; but not as a username, which the bot shows."""
+        """Type the own password, asked for or not; somebody who has not given one yet, not as a username or a note."""
         step = self.house.services.people.step(person)
-        if step is None or step.name != USERNAME:
+        is_registered = self.house.storage.student(person) is not None
+        if is_registered or step is None or step.name not in (USERNAME, NOTE):
             self.says(person, password(person))
 
     @rule(
