@@ -184,8 +184,9 @@ class SessionButtons:
 
     async def _cancel(self, session: Session) -> None:
         _ = self._side.texts(session.teacher)
-        at = min(self._classroom.clock.now(), session.closes_at)
-        ended = await self._classroom.store.end_session(session.id, at, cancelled=True)
+        now, ended = self._classroom.clock.now(), None
+        if now < session.closes_at or session.cancelled:  # later it has ended, also where that is not yet stored
+            ended = await self._classroom.store.end_session(session.id, min(now, session.closes_at), cancelled=True)
         if ended is not None:
             await self._notices.tell_cancelled(ended)
             await self._settle_pictures(ended)

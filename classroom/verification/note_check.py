@@ -169,6 +169,7 @@ class NoteChecks:
                 await store.save_template(Template(student_id, self._engine.name, photo.tag, sealed, made_at))
                 if await store.check_in(check.check_in.session, student_id) is None:  # their data was deleted meanwhile
                     await asyncio.to_thread(self._keys.forget, student_id)
+                    await store.remove_template(student_id)
             except (StoreError, PersonKeysUnavailable) as error:
                 log.warning("%s, the template could not be stored (%s)", check.label, error)
         return template

@@ -68,6 +68,10 @@ class CheckInsAndFaces(MongoConnection):
         await self.put("templates", documents.template_document(template))
 
     @asks
+    async def remove_template(self, student_id: str) -> None:
+        await self.collection("templates").delete_one({"_id": student_id.casefold()})
+
+    @asks
     async def remove_templates(self, made_before: datetime) -> list[str]:
         before, templates = text_of(made_before), self.collection("templates")
         old = [each["_id"] async for each in templates.find({"made_at": {"$lt": before}}, ["_id"])]

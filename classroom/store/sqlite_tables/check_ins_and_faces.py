@@ -65,6 +65,10 @@ class CheckInsAndFaces(SqliteConnection):
         rows.put(db, "templates", rows.template_row(template))
 
     @writes
+    def remove_template(self, db: Connection, student_id: str) -> None:
+        db.execute("DELETE FROM templates WHERE folded = ?", (student_id.casefold(),))
+
+    @writes
     def remove_templates(self, db: Connection, made_before: datetime) -> list[str]:
         before = (text_of(made_before),)
         gone = db.execute("SELECT student_id FROM templates WHERE made_at < ? ORDER BY folded", before).fetchall()

@@ -490,6 +490,9 @@ class StoreContract:
         await store.save_template(Template("s-1", "rekognition", "t2", sealed, after(2)))
         assert await store.template("S-1") == Template("s-1", "rekognition", "t2", sealed, after(2))
         assert await store.template("S-2") is None
+        await store.remove_template("S-2")
+        await store.remove_template("S-1")
+        assert await store.template("s-1") is None
 
     async def test_end_of_term(self, store: Store) -> None:
         """Templates and consents from before the term's end are deleted, and their IDs returned; newer ones stay."""
