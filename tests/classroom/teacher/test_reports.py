@@ -165,7 +165,7 @@ class TestReport:
         teacher.taps("Русский")
         teacher.taps("Отметить посещаемость")
         teacher.taps("CS-1")
-        teacher.taps("Вперёд")
+        teacher.taps("Далее")
         teacher.sends(location={"latitude": 43.25, "longitude": 76.95})
         teacher.sees("Код: ")
         clock.forward(140)
