@@ -25,7 +25,6 @@ async def publish(bot: ExtBot[Any], setting: str) -> None:
 
 
 def teacher_commands(_: Texts) -> list[BotCommand]:
-    """Return the commands of the teacher bot."""
     return [
         BotCommand("start", _("Menu")),
         BotCommand("history", _("History")),
@@ -36,7 +35,6 @@ def teacher_commands(_: Texts) -> list[BotCommand]:
 
 
 def student_commands(_: Texts) -> list[BotCommand]:
-    """Return the commands of the student bot."""
     return [
         BotCommand("start", _("Menu")),
         BotCommand("me", _("My Attendance")),

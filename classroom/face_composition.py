@@ -124,7 +124,6 @@ def face_parts(
 
 
 def face_storage(settings: Settings, cipher: Cipher) -> FaceStorage:
-    """Return the places where face data is stored."""
     return FaceStorage(
         # next to the encryption key and outside the data: a backup of the data can't decrypt templates
         PersonKeys(settings.encryption_key_file.with_name("faces"), cipher),
@@ -168,7 +167,6 @@ def assemble_faces(
     reviews: FaceReviews,
     traces: FaceTraces,
 ) -> Faces:
-    """Compose the face check's queue and handlers."""
 
     def submit(check_in: CheckIn) -> int:
         return verification.submit(check_in)
@@ -186,16 +184,3 @@ def assemble_faces(
         at_once=parts.at_once,
     )
     return Faces(dialog, verification)
-
-
-__all__ = [
-    "FaceParts",
-    "FaceStorage",
-    "Faces",
-    "assemble_faces",
-    "downloads",
-    "engine_of",
-    "face_parts",
-    "face_storage",
-    "photos_of",
-]

@@ -40,7 +40,6 @@ class SavedRooms:
         self._database = database
 
     def of(self, telegram_id: int) -> list[SavedRoom]:
-        """Return a teacher's rooms, by name."""
         rows = self._database.read("SELECT * FROM rooms WHERE telegram_id = ? ORDER BY name", telegram_id)
         return [SavedRoom(row["name"], row["latitude"], row["longitude"], row["accuracy"]) for row in rows]
 
@@ -54,6 +53,5 @@ class SavedRooms:
             )
 
     def remove(self, telegram_id: int, name: str) -> None:
-        """Delete a room."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM rooms WHERE telegram_id = ? AND name = ?", (telegram_id, name))

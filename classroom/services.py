@@ -42,7 +42,6 @@ class Classroom:
     sync: LmsSync | None = None  # set once everything is assembled
 
     def wake_sync(self, session_id: str, *, at_once: bool = False) -> None:
-        """Tell the LMS sync that a session's sheets have changed."""
         if self.sync is not None:
             self.sync.wake(session_id, at_once=at_once)
 

@@ -32,7 +32,6 @@ async def publish_admin_commands(bot: ExtBot[None], admin: int) -> None:
 
 
 def commands(_: Texts) -> list[BotCommand]:
-    """Return everybody's commands in one language."""
     return [
         BotCommand("start", _("Menu")),
         BotCommand("language", _("Language")),

@@ -26,11 +26,9 @@ class Presence:
         self._greeted: set[int] = set()
 
     def handler(self) -> TypeHandler[Any, Any, Any]:
-        """Return the handler, to be added in a group before all others."""
         return TypeHandler(Update, self._see)
 
     def catch_all(self) -> CallbackQueryHandler[Any, Any]:
-        """Return the handler of taps that no other handler takes, to be added last."""
         return CallbackQueryHandler(self._old_button)
 
     async def lost(self, person: int) -> None:

@@ -30,7 +30,6 @@ class Row:
     distance: float | None  # metres
 
     def cells(self, zone: ZoneInfo) -> list[str]:
-        """Return the row as texts."""
         return [
             self.batch,
             self.student_id,
@@ -44,7 +43,6 @@ class Row:
 
 
 def rows(overview: SessionOverview) -> list[Row]:
-    """Return a row for each student on the rosters."""
     check_ins = {each.student_id: each for each in overview.check_ins}
     lines = []
     for sheet in overview.sheets:

@@ -16,12 +16,10 @@ LONGEST_LIST = 40  # sessions in the history's messages
 
 
 def caption(session: Session) -> str:
-    """Return the caption of a report's picture."""
     return f"{short(session.subject, 300)}, {_day(session)}"
 
 
 def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo) -> list[str]:
-    """Return the report as messages."""
     title, kind = _("Report"), _("final") if final else _("provisional")
     lines = [
         f"<b>{title}: {short(overview.session.subject, 300)}</b>, {_day(overview.session)} ({kind})",

@@ -50,7 +50,6 @@ class StudentBot:
         self._own_data = OwnData(classroom, traces, faces)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers, in the order in which they are tried."""
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
         return [
             CommandHandler("start", self._start, filters=TYPED),
@@ -67,8 +66,6 @@ class StudentBot:
             MessageHandler(TYPED & ~filters.StatusUpdate.ALL, self._other),
             CallbackQueryHandler(self._side.old_button),
         ]
-
-    # code and student ID
 
     async def _start(self, update: Update, context: Context) -> None:
         person = sender(update)
@@ -94,7 +91,6 @@ class StudentBot:
         await self._ask(person, _joined(headline, question), in_place=in_place)
 
     async def _ask(self, person: int, question: str, *, in_place: bool) -> None:
-        """Ask a question, as an edit of the previous screen or as a new message."""
         _ = self._side.texts(person)
         keyboard: Keyboard = [[Button(_("Back"), "menu")]]
         edit = [Item(person, "edit", question, keyboard, slot=SCREEN)]
@@ -158,8 +154,6 @@ class StudentBot:
         await self._classroom.set_step(self._side, person, CODE if told.kind is AnswerKind.WRONG else "")
         await self._tell(person, told)
 
-    # location
-
     async def _located(self, update: Update, context: Context) -> None:
         message, person = update.effective_message, sender(update)
         if message is None or message.location is None:
@@ -201,7 +195,6 @@ class StudentBot:
         return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
 
     async def _tell(self, person: int, told: Answer, located: bool = False) -> None:
-        """Send the answer to a code or a location."""
         _ = self._side.texts(person)
         text = answer_text(_, told, self._classroom.settings.location_policy)
         if told.kind in (AnswerKind.PLACE, AnswerKind.OUTSIDE, AnswerKind.REFUSED):
@@ -212,8 +205,6 @@ class StudentBot:
             await self._faces.show(person, told)
         else:
             await self._say(person, text, hide=located)
-
-    # screens
 
     async def _menu(self, update: Update, context: Context) -> None:
         await tapped(update)

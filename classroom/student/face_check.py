@@ -73,14 +73,11 @@ class FaceDialog:
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers, which come before the other handlers of the student bot."""
         sent = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE & _VIDEOS
         return [
             CallbackQueryHandler(self._tap, pattern=r"^face:(yes|no|new):[0-9a-f]{12}$"),
             MessageHandler(sent, self._video),
         ]
-
-    # questions
 
     async def show(self, person: int, answer: Answer) -> None:
         """Ask for consent or for the video in a new message."""
@@ -148,8 +145,6 @@ class FaceDialog:
         file = ROUND_VIDEO if pictured else None
         await self._side.outbox.put(Item(person, "edit", text, keyboard, slot, file=file))
 
-    # the video
-
     async def _video(self, update: Update, context: Context) -> None:
         message, person = update.effective_message, sender(update)
         if message is None:
@@ -199,8 +194,6 @@ class FaceDialog:
 
     async def _send(self, person: int, text: str) -> None:
         await self._side.outbox.put(Item(person, "send", text))
-
-    # results
 
     async def on_examined(self, check_in: CheckIn, examined: Examined, verdict: FaceVerdict) -> None:
         """Apply the result of an examination, and notify. Raises StoreUnavailable: the call can be repeated."""
@@ -296,6 +289,3 @@ class FaceDialog:
     def turn(self, person: int) -> asyncio.Lock:
         """Return the lock that orders the messages to a person about videos."""
         return self._turns.setdefault(person, asyncio.Lock())
-
-
-__all__ = ["FaceDialog", "Submit"]

@@ -118,6 +118,3 @@ def key_of(check_in: CheckIn) -> str:
     """Return the key of a check-in's video, which stays the same after the next challenge is given."""
     message = check_in.face.message if check_in.face is not None else 0
     return f"{check_in.session}:{check_in.student_id}:{message}"
-
-
-__all__ = ["ROUND_VIDEO", "FaceTraces", "key_of", "question_slot"]

@@ -72,7 +72,6 @@ class StudentNotices:
         return "\n".join([f"<b>{title}</b>", *lines])
 
     async def tell_rejected(self, session: Session, student_id: str, person: int) -> None:
-        """Tell a student that the teacher did not accept the check-in."""
         _ = self._side.texts(person)
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
         item = Item(person, "send", text.format(subject=short(session.subject, 300)), lane=NOTICE)

@@ -54,7 +54,6 @@ class Boards:
             self._shown[session.id] = (text, now)
 
     async def show_code(self, session: Session, code: str) -> None:
-        """Replace the code on the screen with the next one."""
         _ = self._side.texts(session.teacher)
         save = [[Button(_("Save This Place"), f"save:{session.id}")]]
         text, slot = self._code_text(session, code), _code_slot(session.id)
@@ -68,7 +67,6 @@ class Boards:
         return text.format(code=_spaced(code), link=self.link(code), bot=self._classroom.student.username)
 
     def link(self, code: str) -> str:
-        """Return the link that opens the student bot with a code."""
         return f"https://t.me/{self._classroom.student.username}?start={code}"
 
     async def show(self, session: Session, *, anew: bool = False) -> None:
@@ -92,7 +90,6 @@ class Boards:
             self._shown[session.id] = (text, self._classroom.clock.now())
 
     def forget(self, session_id: str) -> None:
-        """Drop the state of a session that is finished."""
         self._shown.pop(session_id, None)
 
     async def _drawn(self, session: Session) -> tuple[str, Keyboard]:

@@ -42,7 +42,6 @@ class TeacherBot:
         self._opening = Opening(classroom)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers, in the order in which they are tried."""
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
         commands = {
             "start": self._start,
@@ -77,8 +76,6 @@ class TeacherBot:
         if teacher is None:
             await self._sign_in.ask_phone(sender(update))
         return teacher
-
-    # the menu
 
     async def _start(self, update: Update, context: Context) -> None:
         if await self._teacher(update) is not None:
@@ -158,8 +155,6 @@ class TeacherBot:
             await self._side.outbox.put(Item(teacher.telegram_id, "send", text))
         await self._show_menu(teacher.telegram_id)
 
-    # opening
-
     async def _take(self, update: Update, context: Context) -> None:
         await tapped(update)
         await self._choose_or_report(update, "")
@@ -237,8 +232,6 @@ class TeacherBot:
             return
         if session is not None:
             await self._boards.begin(session)
-
-    # messages
 
     async def _contact(self, update: Update, context: Context) -> None:
         person = sender(update)

@@ -67,7 +67,6 @@ class ManualMarks:
         return str(step.data.get("query", ""))
 
     async def show_student(self, session: Session, at: int) -> None:
-        """Show one student, with the buttons for marking and unlinking."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         if at >= len(overview.roster):
             return
@@ -93,7 +92,6 @@ class ManualMarks:
         await self._show(session.teacher, "\n".join(lines), keyboard)
 
     async def ask_reason(self, session: Session, at: int, letter: str) -> None:
-        """Ask for the reason of a mark."""
         _ = self._side.texts(session.teacher)
         data = {"session": session.id, "student": at, "status": letter, "query": await self._query(session)}
         await self._classroom.set_step(self._side, session.teacher, REASON, data)
@@ -132,10 +130,7 @@ class ManualMarks:
         await self.show_student(session, at)
         return undone if undone is not None and undone.step is not CheckInStep.DONE else None
 
-    # check-ins that wait for the teacher
-
     async def show_checks(self, session: Session, page: int, *, anew: bool = False) -> None:
-        """Show the check-ins that wait for the teacher, each with Accept and Reject."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         waiting = sorted(
             overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW),
@@ -223,12 +218,10 @@ class ManualMarks:
         return decided
 
     async def reject_rest(self, session: Session) -> list[CheckIn]:
-        """Reject all waiting check-ins; return them."""
         waiting = (await read_overview(self._classroom, session)).waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW)
         return await self._check_ins.decide(session, {each.student_id for each in waiting}, accept=False)
 
     async def done(self, session: Session) -> None:
-        """Close the list."""
         _ = self._side.texts(session.teacher)
         await self.put_away(session, _("Done."))
 
@@ -238,7 +231,6 @@ class ManualMarks:
         await self._side.outbox.put(Item(session.teacher, "amend", text, slot=SCREEN))
 
     async def ask(self, session: Session, text: str, keyboard: Keyboard) -> None:
-        """Ask a question about a session in a new message."""
         await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=True)
 
     def _status(self, overview: SessionOverview, student: Enrolled) -> Status:

@@ -142,7 +142,6 @@ class Opening:
         await self._show(person, _("Where is the class?"), [*keyboard, [*last, Button(_("Back"), "menu")]])
 
     async def delete_room(self, person: int, number: int, step: ConversationStep) -> None:
-        """Delete a saved place."""
         rooms: list[str] = step.data["rooms"]
         if number < len(rooms):
             await asyncio.to_thread(self._classroom.rooms.remove, person, rooms[number])
@@ -180,7 +179,6 @@ class Opening:
         return await self._open(teacher, step, Place(evidence.latitude, evidence.longitude, evidence.accuracy))
 
     async def in_room(self, teacher: Teacher, number: int, step: ConversationStep) -> Session | None:
-        """Open the session at a saved place."""
         rooms = {room.name: room for room in await asyncio.to_thread(self._classroom.rooms.of, teacher.telegram_id)}
         names = step.data.get("rooms", [])
         room = rooms.get(names[number]) if number < len(names) else None

@@ -53,7 +53,6 @@ class SessionButtons:
         self._traces = traces
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
         taps = {
             rf"^({_PLAIN}):{_KEY}$": self._session_tap,
             rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
@@ -88,8 +87,6 @@ class SessionButtons:
             await self._boards.show(session)
             return None
         return session
-
-    # the board
 
     async def _session_tap(self, update: Update, context: Context) -> None:
         query = await tapped(update)
@@ -159,7 +156,6 @@ class SessionButtons:
         await self._show(session, "extend", changed)
 
     async def _confirmed(self, update: Update, context: Context) -> None:
-        """Confirm the students listed in the question."""
         query = await tapped(update)
         _what, session_id, fingerprint = (query.data or "::").split(":")
         session = await self._mine(update, session_id)
@@ -197,8 +193,6 @@ class SessionButtons:
         _ = self._side.texts(session.teacher)
         await self._classroom.set_step(self._side, session.teacher, ROOM_NAME, {"session": session.id})
         await self._side.outbox.put(Item(session.teacher, "send", _("What is this place called? Send its name.")))
-
-    # students
 
     async def _student_tap(self, update: Update, context: Context) -> None:
         query = await tapped(update)
@@ -246,7 +240,6 @@ class SessionButtons:
         await self._boards.show(session)
 
     async def _settle_pictures(self, session: Session) -> None:
-        """Delete the pictures of decided face reviews from the teacher's chat."""
         await self._reviews.settle(session)
 
     async def give_up(self, session: Session) -> None:

@@ -11,7 +11,6 @@ from telegram_app.i18n import Texts
 
 
 def is_unused(services: Services, invitation: Invitation) -> bool:
-    """Say whether a code can be redeemed now."""
     over = invitation.used_by is not None or invitation.revoked_at is not None
     return not over and services.storage.expires_at(invitation) > services.clock.now()
 
@@ -25,7 +24,6 @@ def order(services: Services, entry: tuple[str, Invitation]) -> tuple[int, str]:
 
 
 def line(services: Services, _: Texts, code: str, invitation: Invitation) -> str:
-    """Return a code's line."""
     parts = [f"<code>{code}</code>"]
     if invitation.note:
         parts.append(escape(invitation.note))

@@ -34,7 +34,6 @@ class Invitations(AdminScreens):
         self._questions = questions
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers of taps."""
         taps: dict[str, Handler] = {
             r"^adm:code$": self._new_code,
             r"^adm:codes:(?P<page>\d{1,6})$": self._list,
@@ -57,8 +56,6 @@ class Invitations(AdminScreens):
                 username=escape(username), note=escape(invitation.note)
             )
         return [Item(invitation.created_by, "send", text, lane=NOTICE)]
-
-    # a new code
 
     async def _new_code(self, update: Update, context: Context) -> None:
         person = sender(update)
@@ -86,8 +83,6 @@ class Invitations(AdminScreens):
             Item(person, "photo", text, qr=link),
             Item(person, "send", panel, [note, *keyboard], slot=SCREEN),
         )
-
-    # the list and a code's card
 
     async def _list(self, update: Update, context: Context) -> None:
         await self._show_list(sender(update), int(asked_for(context)["page"]))
@@ -120,7 +115,6 @@ class Invitations(AdminScreens):
             await self._show(person, *card)
 
     def _card_screen(self, person: int, code: str, page: str, context: Context) -> tuple[str, Keyboard] | None:
-        """Return a code's text and buttons; None for an unknown code."""
         _ = self._services.texts(person)
         invitation = self._services.storage.invitation(code)
         if invitation is None:
@@ -170,8 +164,6 @@ class Invitations(AdminScreens):
             headline = _("That could not be saved. Please try again later.")
         await self._show_list(person, int(asked["page"]), headline)
 
-    # the note: for whom a code is
-
     async def _ask_note(self, update: Update, context: Context) -> None:
         person, asked = sender(update), asked_for(context)
         step = await self._services.step(person)
@@ -189,7 +181,6 @@ class Invitations(AdminScreens):
         )
 
     async def take_note(self, update: Update, context: Context, step: ConversationStep) -> None:
-        """Take the answer to the question for whom a code is."""
         person = sender(update)
         _ = self._services.texts(person)
         code, note, problem = step.data["code"], " ".join(typed_text(update).split()), ""
@@ -217,8 +208,6 @@ class Invitations(AdminScreens):
         text, keyboard = self._card_screen(person, code, step.data["page"], context) or self._panel_screen(person)
         items = below(person, joined(headline, text), keyboard)
         await self._services.outbox.put(*items, when=lambda: self._questions.leave(person))
-
-    # within
 
     def _to_panel(self, _: Texts) -> Keyboard:
         return [[Button(_("Back"), "adm:panel")]]

@@ -40,7 +40,6 @@ class AccountMoves(AdminScreens):
         self._lockouts = Lockouts(services)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
         taps: dict[str, Handler] = {
             f"^mov:ask:{_STUDENT}": self._ask,
             f"^mov:code:{_STUDENT}": self._make,
@@ -60,8 +59,6 @@ class AccountMoves(AdminScreens):
                 await self._tell(move, there)
             else:
                 await asyncio.to_thread(self._services.move_codes.give_back, move.code)
-
-    # the admin's side
 
     async def _ask(self, update: Update, context: Context) -> None:
         person, asked = sender(update), asked_for(context)
@@ -121,8 +118,6 @@ class AccountMoves(AdminScreens):
         if await asyncio.to_thread(self._services.move_codes.revoke, who):
             log.info("admin %d: move code for student %d revoked", sender(update), who)
         await self._ask(update, context)
-
-    # the new account's side
 
     async def offer(self, person: int, code: str, leave: Callable[[int], bool]) -> bool:
         """Ask in the new account whether to move; False where the code can't be used.

@@ -15,7 +15,6 @@ class AdminHandlers(AdminScreens):
     """Handles the taps on the admin's panel."""
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
         return [
             CallbackQueryHandler(self._guarded(self._panel), pattern=r"^adm:panel$"),
             CallbackQueryHandler(self._guarded(self._monitors), pattern=r"^adm:monitors:(?P<page>\d{1,6})$"),

@@ -91,12 +91,10 @@ def page_of(items: Sequence[T], asked: int) -> Page[T]:
 
 
 def in_pairs(buttons: Sequence[Button]) -> Keyboard:
-    """Return buttons in rows of two."""
     return [list(buttons[at : at + 2]) for at in range(0, len(buttons), 2)]
 
 
 def shortened(text: str, most: int) -> str:
-    """Return a text with at most so many characters."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -33,7 +33,6 @@ class StudentCards(AdminScreens):
         self._offers = offers
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
         taps: dict[str, Handler] = {
             r"^adm:students:(?P<page>\d{1,6})$": self._list,
             f"^stu:card:{_STUDENT}": self._card,
@@ -42,8 +41,6 @@ class StudentCards(AdminScreens):
             f"^stu:remove:{_STUDENT}": self._remove,
         }
         return [CallbackQueryHandler(self._guarded(handler), pattern=pattern) for pattern, handler in taps.items()]
-
-    # the list
 
     async def _list(self, update: Update, context: Context) -> None:
         await self._show_list(sender(update), int(asked_for(context)["page"]))
@@ -61,8 +58,6 @@ class StudentCards(AdminScreens):
         text = f"{page.heading(_('View All Students'))}\n" + ("\n".join(lines) or _("No students yet."))
         keyboard = [*in_pairs(buttons), *page.ways(_, "adm:students")]
         await self._show(person, f"{headline}\n\n{text}" if headline else text, keyboard)
-
-    # the card
 
     async def _card(self, update: Update, context: Context) -> None:
         person = sender(update)
@@ -111,8 +106,6 @@ class StudentCards(AdminScreens):
             return clock_time(self._services, datetime.fromisoformat(student.registered_at), now)
         except ValueError:  # the file was edited by hand
             return escape(student.registered_at)
-
-    # stop and remove
 
     async def _stop(self, update: Update, context: Context) -> None:
         person = sender(update)
@@ -201,8 +194,6 @@ class StudentCards(AdminScreens):
         today = self._services.clock.now().astimezone(self._services.settings.zone).date()
         # one more day: a lesson of yesterday may still be on the page
         self._services.student_rows.forget_monitoring(student.telegram_id, (today - timedelta(days=1)).isoformat())
-
-    # within
 
     def _asked_for(self, context: Context) -> tuple[Student | None, int]:
         asked = asked_for(context)

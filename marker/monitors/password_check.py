@@ -157,8 +157,6 @@ class SignInCheck:
             wait_for_all([trying], self._within)
         self._profiles.forget(profile)
 
-    # in a thread
-
     def _try(self, profile: str, username: str, password: str, stop: threading.Event) -> TrialResult:
         def pause(seconds: float) -> None:
             if stop.wait(max(seconds, 0)):

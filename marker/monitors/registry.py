@@ -225,7 +225,6 @@ class MonitorRegistry:
         return True
 
     def running(self, telegram_id: int) -> bool:
-        """Say whether a student's monitor runs."""
         monitor = self._monitors.get(telegram_id)
         return monitor is not None and monitor.is_running()
 
@@ -274,7 +273,6 @@ class MonitorRegistry:
         return resumed
 
     def waiting(self) -> int:
-        """Return how many monitors are wanted and have no place."""
         return len(self._waiting)
 
     def newly_waiting(self) -> set[int]:
@@ -290,7 +288,6 @@ class MonitorRegistry:
         return True
 
     def give_place_back(self) -> None:
-        """Give back what ``take_place`` took."""
         self._other_chromes -= 1
 
     async def close(self) -> None:

@@ -36,7 +36,6 @@ class Deletion:
         self._end_trial = end_trial
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
         return [
             CallbackQueryHandler(self._ask, pattern=r"^del:ask$"),
             CallbackQueryHandler(self._delete, pattern=r"^del:yes$"),
@@ -84,7 +83,6 @@ class Deletion:
         await self._services.outbox.put(Item(person, "send", text, keyboard), *self._told(student))
 
     def _forget(self, student: Student) -> None:
-        """Delete the student's other data; in a thread."""
         self._services.forget_profile(student.username)
         self._services.student_rows.forget(student.telegram_id)
 

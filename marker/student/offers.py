@@ -29,7 +29,6 @@ class Offers:
         self._services = services
 
     def handler(self) -> CallbackQueryHandler[Any, Any]:
-        """Return the handler of Mark Now."""
         return CallbackQueryHandler(self._mark_now, pattern=r"^mark:[0-9a-f]{16}$")
 
     async def offer(self, student: int, username: str, lesson: Lesson) -> None:
@@ -72,12 +71,10 @@ class Offers:
         await self._services.outbox.put(self.outcome(student, username, key, described, reason), when=over)
 
     async def end_all(self, student: int, username: str, reason: str) -> None:
-        """End every valid offer of one student."""
         for row in await asyncio.to_thread(self._services.lessons.offers, student):
             await self.end(student, username, row.key, _described(row), reason)
 
     async def end_timed_out(self) -> None:
-        """End the offers whose time is over."""
         now = self._services.clock.now()
         for row in await asyncio.to_thread(self._services.lessons.offers):
             if row.offered_until is not None and datetime.fromisoformat(row.offered_until) <= now:

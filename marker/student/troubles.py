@@ -62,7 +62,6 @@ class Troubles:
         self._outage_since = await asyncio.to_thread(self._services.claims.at, OUTAGE)
 
     async def on_status(self, student: int, username: str, event: StatusEvent) -> None:
-        """Keep an error, or its end."""
         async with self._one_at_a_time:
             await self._on_status(student, username, event)
 
@@ -120,8 +119,6 @@ class Troubles:
         now = self._services.clock.now()
         return sum(now - each.since >= TOLD_AFTER and not each.resting for each in self._lasting.values())
 
-    # to the student
-
     async def _tell_lasting(self, student: int, lasting: _Lasting) -> None:
         _ = self._services.texts(student)
         since = lasting.since.astimezone(self._services.settings.zone).strftime("%H:%M")
@@ -144,8 +141,6 @@ class Troubles:
             Item(student, "send", text, lane=NOTICE), when=lambda: self._services.watches.claim_relief(student)
         ):
             log.info("person %d: trouble is over, to be told", student)
-
-    # to the admin
 
     async def _tell_failed(self, failed: list[tuple[str, str]]) -> None:
         items = []

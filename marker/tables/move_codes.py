@@ -39,7 +39,6 @@ class MoveCodes:
         )
 
     def waiting(self, student: int, now: datetime) -> MoveCode | None:
-        """Return the unused code of a student."""
         found = self._moves("student = ? AND moved_to IS NULL", student)
         return next((move for move in found if move.expires_at > now), None)
 
@@ -65,12 +64,10 @@ class MoveCodes:
             connection.execute("UPDATE moves SET moved_to = NULL WHERE code = ?", (code,))
 
     def remove(self, code: str) -> None:
-        """Delete a code: the move is done."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM moves WHERE code = ?", (code,))
 
     def forget(self, student: int) -> None:
-        """Delete a student's codes."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM moves WHERE student = ?", (student,))
 

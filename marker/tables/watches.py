@@ -25,20 +25,16 @@ class Watches:
         self._database = database
 
     def of(self, student: int) -> Watch:
-        """Return a student's state."""
         rows = self._database.read("SELECT * FROM watches WHERE student = ?", student)
         return _watch(rows[0]) if rows else Watch()
 
     def all(self) -> dict[int, Watch]:
-        """Return the states, by student."""
         return {row["student"]: _watch(row) for row in self._database.read("SELECT * FROM watches")}
 
     def checked(self, student: int, at: datetime) -> None:
-        """Record when the page was read last."""
         self._set(student, "last_check", at.isoformat())
 
     def troubled(self, student: int, kind: str, text: str, at: datetime) -> None:
-        """Record the last trouble."""
         with self._database.transaction():
             self._set(student, "trouble", kind)
             self._set(student, "trouble_text", text)
@@ -71,13 +67,11 @@ class Watches:
         self._set(student, "skip_date", local_date)
 
     def hand_over(self, old: int, new: int) -> None:
-        """Give a student's state to their new Telegram account."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM watches WHERE student = ?", (new,))
             connection.execute("UPDATE watches SET student = ? WHERE student = ?", (new, old))
 
     def forget(self, student: int) -> None:
-        """Delete a student's state."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM watches WHERE student = ?", (student,))
 
