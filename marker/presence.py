@@ -5,16 +5,15 @@ import logging
 from typing import Any
 
 from telegram import ChatMember, Update
-from telegram.ext import CallbackQueryHandler, ContextTypes, TypeHandler
+from telegram.ext import CallbackQueryHandler, TypeHandler
 
 from marker.commands import publish_admin_commands
 from marker.menu import old_button
 from marker.questions import AFTER_PASSWORD, PASSWORDS
 from marker.services import Services
+from telegram_app.side import Context
 
 log = logging.getLogger(__name__)
-
-Context = ContextTypes.DEFAULT_TYPE
 
 
 class Presence:

@@ -6,9 +6,9 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, filters
 
-from marker.admin.screens import LINE, AdminScreens, Context, asked_for, page_of, shortened
+from marker.admin.screens import LINE, AdminScreens, asked_for, page_of, shortened
 from marker.menu import changed_menu, state_word
-from telegram_app.side import below, sender
+from telegram_app.side import Context, below, sender
 
 
 class AdminHandlers(AdminScreens):

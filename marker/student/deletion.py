@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from telegram import Update
-from telegram.ext import BaseHandler, CallbackQueryHandler, ContextTypes
+from telegram.ext import BaseHandler, CallbackQueryHandler
 
 from core.sqlite import DatabaseUnavailable
 from marker.menu import changed_menu, main_menu
@@ -17,11 +17,9 @@ from marker.services import Services
 from marker.student.offers import Offers
 from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import NOTICE, Button, Item
-from telegram_app.side import SCREEN
+from telegram_app.side import SCREEN, Context
 
 log = logging.getLogger(__name__)
-
-Context = ContextTypes.DEFAULT_TYPE
 
 
 class Deletion:
