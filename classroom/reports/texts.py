@@ -57,14 +57,7 @@ def _lms_lines(_: Texts, overview: SessionOverview) -> list[str]:
 
 
 def _failures(_: Texts, overview: SessionOverview) -> list[str]:
-    failed = overview.waiting(
-        CheckInStep.PLACE,
-        CheckInStep.FACE,
-        CheckInStep.CHECKING,
-        CheckInStep.CONFIRM,
-        CheckInStep.REVIEW,
-        CheckInStep.REJECTED,
-    )
+    failed = overview.waiting(*(step for step in CheckInStep if step is not CheckInStep.DONE))
     if not failed:
         return []
     return [

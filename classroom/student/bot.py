@@ -133,10 +133,7 @@ class StudentBot:
             await self._ask_code(person, _("That is not a code. A code has 6 digits."))
 
     async def _ask_student_id(self, person: int, code: str) -> None:
-        """Ask for the student ID: as an edit where the menu or question is still visible.
-
-        Otherwise, such as after a link, without buttons: removing them again costs one call for each student.
-        """
+        # after a link, the question has no buttons: removing them again would cost one call for each student
         _, now = self._side.texts(person), self._classroom.clock.now()
         in_sight = self._in_sight(await self._side.step(person))
         await self._classroom.set_step(self._side, person, STUDENT_ID, {"code": code, "at": now.isoformat()})
@@ -185,20 +182,14 @@ class StudentBot:
         text = _("A practice check-in: nothing is marked. Share your location with the button below, from your phone.")
         if self._classroom.settings.location_policy == "strict":
             text = _("A practice check-in: nothing is marked.") + " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE)
-        await self._side.outbox.put(self._asking(person, text))
-
-    def _asking(self, person: int, text: str) -> Item:
-        """Ask for a location; without a button where only a live one counts, which no button can send."""
-        _ = self._side.texts(person)
-        if self._classroom.settings.location_policy == "strict":
-            return Item(person, "send", text, ask="nothing")
-        return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
+        await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
 
     async def _tell(self, person: int, told: Answer, located: bool = False) -> None:
         _ = self._side.texts(person)
         text = answer_text(_, told, self._classroom.settings.location_policy)
         if told.kind in (AnswerKind.PLACE, AnswerKind.OUTSIDE, AnswerKind.REFUSED):
-            await self._side.outbox.put(Item(person, "strip", slot=SCREEN), self._asking(person, text))
+            request = self._classroom.location_request(self._side, person, text)
+            await self._side.outbox.put(Item(person, "strip", slot=SCREEN), request)
         elif told.kind is AnswerKind.WRONG:
             await self._side.outbox.put(*below(person, text, [[Button(_("Back"), "menu")]]))
         elif told.kind in (AnswerKind.CONSENT, AnswerKind.CHALLENGE) and self._faces is not None:

@@ -30,10 +30,7 @@ class Boards:
         self._shown: dict[str, tuple[str, datetime]] = {}  # by session: the text on the screen, since when
 
     async def begin(self, session: Session, *, again: bool = False) -> None:
-        """Send a session's code with the link, and the board below it.
-
-        Done once per session; ``again``: the session was reopened, and both are sent below the older messages.
-        """
+        """Send a session's code and its board, once; ``again``: after it was reopened, below the older messages."""
         person, now = session.teacher, self._classroom.clock.now()
         _ = self._side.texts(person)
         code = await self._classroom.store.code(session.id, now)
@@ -57,9 +54,7 @@ class Boards:
         _ = self._side.texts(session.teacher)
         save = [[Button(_("Save This Place"), f"save:{session.id}")]]
         text, slot = self._code_text(session, code), _code_slot(session.id)
-        await self._side.outbox.put(
-            Item(session.teacher, "amend", text, save, slot, NOTICE, qr=self.link(code)),
-        )
+        await self._side.outbox.put(Item(session.teacher, "amend", text, save, slot, NOTICE, qr=self.link(code)))
 
     def _code_text(self, session: Session, code: str) -> str:
         _ = self._side.texts(session.teacher)
@@ -129,10 +124,7 @@ def _spaced(code: str) -> str:
 
 
 def _counts(_: Texts, overview: SessionOverview, state: SessionState, *, checks_faces: bool) -> list[str]:
-    """Return the lines with numbers and names.
-
-    Where faces are checked, students who wait without a checked face are listed with their IDs.
-    """
+    """Return the lines with numbers and names; ``checks_faces``: with the IDs of those whose face was not checked."""
     present = [len(overview.marked.get(status, [])) for status in (Status.PRESENT, Status.LATE)]
     lines = [_("In: {number} of {all}").format(number=sum(present), all=overview.students)]
     lines += [
@@ -148,11 +140,8 @@ def _counts(_: Texts, overview: SessionOverview, state: SessionState, *, checks_
         lines.append(_("Being checked: {number}").format(number=len(on_the_way)))
     if waiting := len(overview.waiting(CheckInStep.CONFIRM)):
         lines.append(_("Waiting for you: {number}").format(number=waiting))
-    failed = [
-        each
-        for each in overview.waiting(CheckInStep.PLACE, CheckInStep.FACE, CheckInStep.REJECTED)
-        if each not in on_the_way
-    ]
+    failed = overview.waiting(CheckInStep.PLACE, CheckInStep.FACE, CheckInStep.REJECTED)
+    failed = [each for each in failed if each not in on_the_way]
     closer = overview.waiting(CheckInStep.REVIEW)
     closer += [each for each in overview.waiting(CheckInStep.CONFIRM) if checks_faces or each.note == faces.NO_FACE]
     for heading, each in ((_("Look at these:"), closer), (_("Not completed:"), failed)):
