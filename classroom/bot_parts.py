@@ -6,9 +6,8 @@ from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
-from telegram.error import InvalidToken
+from telegram.error import InvalidToken, TelegramError
 
-from classroom.commands import publish
 from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
 from classroom.services import apology
 from core.clock import Clock
@@ -17,6 +16,7 @@ from core.sqlite import Database
 from telegram_app.claims import Claims
 from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
 from telegram_app.files import MakeFile, OnSent
+from telegram_app.i18n import LANGUAGES, texts
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
 from telegram_app.schema import SCHEMA as TELEGRAM_APP
@@ -53,12 +53,8 @@ async def build_bot(
     schemas = [TELEGRAM_APP, SAVED_ROOMS] if name == "teacher" else [TELEGRAM_APP]
     database = stack.enter_context(closing(Database(settings.data_dir / "classroom" / f"{name}.sqlite3", schemas)))
     people, poll = People(database), PollingRequest(proxy)
-    application = build_application(
-        token.get_secret_value() if token is not None else "",
-        settings.telegram_api_url,
-        proxy,
-        poll,
-    )
+    secret = token.get_secret_value() if token is not None else ""
+    application = build_application(secret, settings.telegram_api_url, proxy, poll)
 
     async def on_blocked(person: int) -> None:
         log.info("person %d has blocked the %s bot", person, name)
@@ -77,10 +73,25 @@ async def run_bot(bot: BotParts) -> None:
             stack.push_async_callback(bot.side.outbox.close)
             await bot.side.outbox.start()
             await stack.enter_async_context(polling(bot.application))
-            await publish(bot.application.bot, bot.setting)
+            await _publish_commands(bot)
             log.info("@%s is ready", bot.side.username)
             bot.is_running.set()
             await bot.poll.refused.wait()
     except InvalidToken:
         bot.poll.refused.set()  # so that the health report skips this bot: it reports a refused token by itself
     raise TokenRefused(bot.setting)
+
+
+async def _publish_commands(bot: BotParts) -> None:
+    """Register the commands that Telegram suggests after "/", in each language. A failure is only logged."""
+    for language in LANGUAGES:
+        _ = texts(language)
+        own = {"me": _("My Attendance"), "delete_me": _("Delete My Data")}
+        if bot.setting == "TEACHER_BOT_TOKEN":
+            own = {"history": _("History")}
+        commands = {"start": _("Menu"), **own, "language": _("Language"), "cancel": _("Cancel"), "help": _("Help")}
+        code = None if language == "en" else language  # English is the default for all other languages
+        try:
+            await bot.application.bot.set_my_commands(list(commands.items()), language_code=code)
+        except TelegramError as error:
+            log.info("%s: commands (%s) not published: %s", bot.setting, language, error.message)

@@ -78,11 +78,8 @@ async def serve(
 ) -> None:
     """Run the classroom until cancelled.
 
-    ``engine`` and ``photos`` replace those that the settings name; both are closed at the end.
-
-    Raises:
-        TokenRefused: Telegram refuses both tokens.
-        EncryptionKeyError, StoreDamaged, StoreRefused, DatabaseError: see there.
+    ``engine`` and ``photos`` replace those that the settings name; both are closed at the end. Raises TokenRefused
+    (both tokens), EncryptionKeyError, StoreDamaged, StoreRefused, DatabaseError.
     """
     folder = settings.data_dir / "classroom"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -131,10 +128,7 @@ def assemble(
     kept: FaceStorage,
     parts: FaceParts | None,
 ) -> tuple[Keeper, Faces | None]:
-    """Add the handlers to the two applications and create the LMS sync; return the keeper and the face check.
-
-    There is no face check where ``parts`` is None: the teacher confirms then.
-    """
+    """Add the handlers, create the LMS sync; return the keeper and, unless ``parts`` is None, the face check."""
 
     async def on_mark(session: Session, student_id: str, mark: Mark) -> None:
         await notices.tell_mark(session, student_id, mark)
@@ -222,10 +216,7 @@ async def _store(settings: Settings, folder: Path, cipher: Cipher, reports: Heal
 
 
 async def open_when_available(store: Store, reports: HealthReports, *, every: float = STORE_TRIED_EVERY) -> None:
-    """Open a store, and retry while it can't be reached: after a power cut a database may start later than the bot.
-
-    Raises StoreDamaged, StoreRefused, EncryptionKeyError.
-    """
+    """Open a store; retry while it can't be reached. Raises StoreDamaged, StoreRefused, EncryptionKeyError."""
     with reports.part(_waiting_for_store):
         while True:
             try:

@@ -114,7 +114,8 @@ def face_parts(
     from classroom.faces.local import workers
 
     at_once = workers() + 1 if settings.face_engine == "local" else AT_ONCE_ELSEWHERE  # one is always ready
-    return FaceParts(engine or engine_of(settings, clock), photos or photos_of(settings), downloads(bot), at_once)
+    engine, photos = engine or engine_of(settings, clock), photos or photos_of(settings)
+    return FaceParts(engine, photos, downloads(bot), at_once)
 
 
 def face_storage(settings: Settings, cipher: Cipher) -> FaceStorage:

@@ -21,7 +21,6 @@ class LoopLag:
         self._lags: deque[float] = deque(maxlen=LAGS_KEPT)  # seconds
 
     async def measure(self) -> None:
-        """Measure until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + LAG_MEASURED_EVERY
@@ -36,7 +35,6 @@ class LoopLag:
 
 
 async def health_part(bots: list[BotParts], store: Store, lag: LoopLag, sync: LmsSync | None = None) -> PartHealth:
-    """Return the classroom's part of /healthz."""
     failing, degraded = [], []
     for bot in bots:
         if bot.poll.refused.is_set():

@@ -26,9 +26,6 @@ FILES_KEPT = timedelta(days=7)
 FINAL_ANYWAY = timedelta(hours=12)  # after a session's end; unconfirmed check-ins are absent then
 CODES_TRIED = 20
 
-# Rejects the check-ins of a session that the teacher has left undecided.
-GiveUp = Callable[[Session], Awaitable[None]]
-
 
 class Keeper:
     """Does the periodic work of every unfinished session, once a second.
@@ -44,7 +41,7 @@ class Keeper:
         boards: Boards,
         reports: SessionReports,
         files: ReportFiles,
-        give_up: GiveUp,
+        give_up: Callable[[Session], Awaitable[None]],
         catch_up: Callable[[Session], Awaitable[None]],
         clean_faces: Callable[[datetime], Awaitable[None]],
         between_looks: float = BETWEEN_LOOKS,
@@ -107,9 +104,8 @@ class Keeper:
         if session.ended_at is None:
             await self._boards.refresh(session)
             return
-        if session.reported_at is not None and now - self._looked.get(session.id, session.reported_at) < (
-            BETWEEN_LATE_LOOKS
-        ):
+        looked = self._looked.get(session.id, session.reported_at)
+        if session.reported_at is not None and looked is not None and now - looked < BETWEEN_LATE_LOOKS:
             return
         self._looked[session.id] = now
         await self._boards.refresh(session)
@@ -138,10 +134,8 @@ class Keeper:
                 await self._catch_up(session)
                 await self._reports.send(overview, final=False)
                 await self._classroom.store.set_reported(session.id, now, final=False)
-                if overview.waiting(
-                    CheckInStep.CONFIRM, CheckInStep.REVIEW
-                ):  # the buttons for the open check-ins, below the report
-                    await self._boards.show(session, anew=True)
+                if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
+                    await self._boards.show(session, anew=True)  # below the report
             return
         await self._catch_up(session)
         if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
@@ -163,12 +157,12 @@ class Keeper:
         if now - ended > FINAL_ANYWAY:
             return False
         grace = timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
-        in_time = any(now <= max(ended, each.code_at + grace) for each in overview.waiting(CheckInStep.PLACE))
-        in_time = in_time or any(
-            may_go_on(overview.session, each, now, grace) for each in overview.waiting(CheckInStep.FACE)
+        return (
+            any(now <= max(ended, each.code_at + grace) for each in overview.waiting(CheckInStep.PLACE))
+            or any(may_go_on(overview.session, each, now, grace) for each in overview.waiting(CheckInStep.FACE))
+            or bool(overview.waiting(CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW))
+            or not overview.is_in_lms
         )
-        waits = bool(overview.waiting(CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW))
-        return in_time or waits or not overview.is_in_lms
 
     async def _clean(self, now: datetime) -> None:
         before = now - timedelta(days=self._classroom.settings.retention_days)

@@ -31,7 +31,6 @@ class SessionOverview:
 
     @property
     def students(self) -> int:
-        """The number of students on the rosters."""
         return sum(len(sheet.roster) for sheet in self.sheets)
 
     @property
@@ -59,7 +58,6 @@ class SessionOverview:
 
 
 def title(session: Session) -> str:
-    """Return the heading of a session's screens; HTML."""
     return f"{bold(short(session.subject, 200))}: {short(', '.join(session.batches), 600)}"
 
 
@@ -79,7 +77,6 @@ def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
 
 
 async def read_overview(classroom: Classroom, session: Session) -> SessionOverview:
-    """Read a session's sheets and check-ins from the store."""
     store = classroom.store
     return SessionOverview(session, await store.sheets(session.id), await store.check_ins(session.id))
 

@@ -1,6 +1,6 @@
 """Places that a teacher has given a name, so that a location need not be shared for each lesson."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from core.sqlite import Database, Schema
 
@@ -41,17 +41,11 @@ class SavedRooms:
 
     def of(self, telegram_id: int) -> list[SavedRoom]:
         rows = self._database.read("SELECT * FROM rooms WHERE telegram_id = ? ORDER BY name", telegram_id)
-        return [SavedRoom(row["name"], row["latitude"], row["longitude"], row["accuracy"]) for row in rows]
+        return [SavedRoom(name, latitude, longitude, accuracy) for _id, name, latitude, longitude, accuracy in rows]
 
     def save(self, telegram_id: int, room: SavedRoom) -> None:
         """Add a room, or change the one of that name."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO rooms VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET latitude = excluded.latitude,"
-                " longitude = excluded.longitude, accuracy = excluded.accuracy",
-                (telegram_id, room.name, room.latitude, room.longitude, room.accuracy),
-            )
+        self._database.write("INSERT OR REPLACE INTO rooms VALUES (?, ?, ?, ?, ?)", telegram_id, *astuple(room))
 
     def remove(self, telegram_id: int, name: str) -> None:
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM rooms WHERE telegram_id = ? AND name = ?", (telegram_id, name))
+        self._database.write("DELETE FROM rooms WHERE telegram_id = ? AND name = ?", telegram_id, name)

@@ -16,6 +16,7 @@ from classroom.store import Store
 from core.clock import Clock
 from core.settings import Settings
 from telegram_app.i18n import Texts
+from telegram_app.outbox import Item
 from telegram_app.side import Side, typed_text
 
 log = logging.getLogger(__name__)
@@ -42,9 +43,15 @@ class Classroom:
     sync: LmsSync | None = None  # set once everything is assembled
 
     def wake_sync(self, session_id: str, *, at_once: bool = False) -> None:
-        """Tell the LMS sync that a session's sheets have changed."""
         if self.sync is not None:
             self.sync.wake(session_id, at_once=at_once)
+
+    def location_request(self, side: Side, person: int, text: str) -> Item:
+        """Return a request for a location; without a button where only a live one counts, which no button can send."""
+        if self.settings.location_policy == "strict":
+            return Item(person, "send", text, ask="nothing")
+        _ = side.texts(person)
+        return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
 
     async def set_step(self, side: Side, person: int, name: str, data: dict[str, Any] | None = None) -> None:
         """Set a person's conversation step; an empty name ends it. Never put a password into ``data``."""

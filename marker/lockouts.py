@@ -29,7 +29,6 @@ class Lockouts:
         return self._codes_text(person, until)
 
     async def wrong_code(self, person: int) -> str:
-        """Count a wrong code."""
         until = await asyncio.to_thread(self._attempts.wrong, CODES, person, self._services.clock.now())
         return self._codes_text(person, until)
 
@@ -42,7 +41,6 @@ class Lockouts:
         return self._passwords_text(person, await asyncio.to_thread(self._passwords_until, person, username))
 
     async def refused(self, person: int, username: str) -> str:
-        """Count a password that the portal refused."""
         now = self._services.clock.now()
         await asyncio.to_thread(self._attempts.wrong, ACCOUNT, account_key(username), now)
         await asyncio.to_thread(self._attempts.wrong, PERSON, person, now)

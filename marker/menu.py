@@ -58,7 +58,6 @@ async def fresh_menu(services: Services, person: int, headline: str = "") -> lis
 
 
 async def changed_menu(services: Services, person: int, headline: str = "") -> Item:
-    """Return the edit that updates the menu in place."""
     text, keyboard = await main_menu(services, person, headline)
     return Item(person, "edit", text, keyboard, slot=SCREEN)
 
@@ -71,7 +70,6 @@ async def old_button(services: Services, update: Update) -> None:
 
 
 def state_word(_: Texts, state: MonitorState) -> str:
-    """Return a monitor's state in a person's language."""
     return {
         MonitorState.STARTING: _("starting"),
         MonitorState.SIGNING_IN: _("Signing in to the portal..."),
@@ -97,7 +95,6 @@ async def _status(services: Services, student: Student, _: Texts) -> str:
 
 
 def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
-    """Return the monitor's state, and its last and next check."""
     status, now = services.registry.status(student), services.clock.now()
     lines = [_("Monitoring: off")]
     if status is not None:
@@ -118,7 +115,6 @@ def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
 
 
 def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
-    """Return the last error, if any."""
     trouble = services.registry.state.last_trouble(student)
     if trouble is None:
         return []
@@ -129,7 +125,6 @@ def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
 
 
 async def last_mark_lines(services: Services, student: int, _: Texts) -> list[str]:
-    """Return the lesson that was marked last, if any."""
     last = await asyncio.to_thread(services.lessons.last_mark, student)
     if last is None or last.marked_at is None:
         return []

@@ -5,15 +5,14 @@ import logging
 from typing import Any
 
 from telegram import ChatMember, Update
-from telegram.ext import CallbackQueryHandler, ContextTypes, TypeHandler
+from telegram.ext import CallbackQueryHandler, TypeHandler
 
 from marker.commands import publish_admin_commands
 from marker.menu import old_button
 from marker.services import Services
+from telegram_app.side import Context
 
 log = logging.getLogger(__name__)
-
-Context = ContextTypes.DEFAULT_TYPE
 
 
 class Presence:
@@ -25,11 +24,9 @@ class Presence:
         self._greeted: set[int] = set()
 
     def handler(self) -> TypeHandler[Any, Any, Any]:
-        """Return the handler, to be added in a group before all others."""
         return TypeHandler(Update, self._see)
 
     def catch_all(self) -> CallbackQueryHandler[Any, Any]:
-        """Return the handler of taps that no other handler takes, to be added last."""
         return CallbackQueryHandler(self._old_button)
 
     async def lost(self, person: int) -> None:

@@ -3,79 +3,49 @@
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import xlsxwriter  # type: ignore[import-untyped]  # has no types
 
 from classroom.cells import harmless, is_formula
-from classroom.domain.sessions import Status
 from classroom.overview import SessionOverview
 
 HEADER = ("batch", "student_id", "name", "status", "time", "by", "reason", "distance_m")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One student's row in a report's file."""
-
-    batch: str
-    student_id: str
-    name: str
-    status: Status
-    at: datetime | None
-    by_teacher: bool
-    reason: str
-    distance: float | None  # metres
-
-    def cells(self, zone: ZoneInfo) -> list[str]:
-        """Return the row as texts."""
-        return [
-            self.batch,
-            self.student_id,
-            self.name,
-            self.status.value,
-            f"{self.at.astimezone(zone):%Y-%m-%d %H:%M:%S}" if self.at is not None else "",
-            "teacher" if self.by_teacher else "",
-            self.reason,
-            f"{self.distance:.0f}" if self.distance is not None else "",
-        ]
-
-
-def rows(overview: SessionOverview) -> list[Row]:
-    """Return a row for each student on the rosters."""
+def rows(overview: SessionOverview, zone: ZoneInfo) -> list[list[str]]:
     check_ins = {each.student_id: each for each in overview.check_ins}
     lines = []
     for sheet in overview.sheets:
         for student in sheet.roster:
             mark, check_in = sheet.marks.get(student.student_id), check_ins.get(student.student_id)
+            distance = check_in.distance if check_in is not None else None
             lines.append(
-                Row(
+                [
                     sheet.batch,
                     student.student_id,
                     student.name,
-                    sheet.status_of(student.student_id),
-                    mark.at if mark is not None else None,
-                    mark is not None and mark.by != 0,
+                    sheet.status_of(student.student_id).value,
+                    f"{mark.at.astimezone(zone):%Y-%m-%d %H:%M:%S}" if mark is not None else "",
+                    "teacher" if mark is not None and mark.by != 0 else "",
                     mark.reason if mark is not None else "",
-                    check_in.distance if check_in is not None else None,
-                )
+                    f"{distance:.0f}" if distance is not None else "",
+                ]
             )
     return lines
 
 
-def csv_file(lines: Iterable[Row], zone: ZoneInfo) -> bytes:
+def csv_file(lines: Iterable[list[str]]) -> bytes:
     """Return the rows as CSV with a byte order mark, by which Excel recognizes UTF-8; no cell is a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(HEADER)
     for line in lines:
-        writer.writerow([harmless(cell) for cell in line.cells(zone)])
+        writer.writerow([harmless(cell) for cell in line])
     return text.getvalue().encode("utf-8-sig")
 
 
-def xlsx_file(lines: Iterable[Row], zone: ZoneInfo) -> bytes:
+def xlsx_file(lines: Iterable[list[str]]) -> bytes:
     """Return the rows as a workbook in which every cell stays a text, also after it is edited."""
     content = io.BytesIO()
     with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
@@ -85,7 +55,7 @@ def xlsx_file(lines: Iterable[Row], zone: ZoneInfo) -> bytes:
             sheet.write_string(0, column, title, bold)
         number = 0
         for number, line in enumerate(lines, start=1):
-            for column, cell in enumerate(line.cells(zone)):
+            for column, cell in enumerate(line):
                 sheet.write_string(number, column, cell, quoted if is_formula(cell) else None)
         sheet.autofit()
         sheet.freeze_panes(1, 0)

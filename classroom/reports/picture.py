@@ -52,7 +52,6 @@ def arrivals(times: list[datetime], begin: datetime, end: datetime) -> Arrivals:
 
 
 def picture(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> bytes:
-    """Return the picture as a PNG."""
     image = Image.new("RGB", (WIDTH * _SMOOTH, HEIGHT * _SMOOTH), _PAPER)
     pen = _Pen(ImageDraw.Draw(image))
     counts = {status: len(overview.marked.get(status, [])) for status in Status} | {

@@ -57,10 +57,9 @@ class SessionReports:
         self._asked: dict[str, datetime] = {}  # by session: when a teacher last asked for its report
 
     async def send(self, overview: SessionOverview, *, final: bool, asked: bool = False) -> None:
-        """Queue a report, once per end of a session: the claim and the messages are one transaction.
+        """Queue a report, once per end of a session; ``asked``: again, but once for two quick taps.
 
-        ``asked``: the teacher asked for it again; two quick taps give one report. Raises OSError, and queues nothing,
-        where the files can't be written.
+        Raises OSError, and queues nothing, where the files can't be written.
         """
         session, now = overview.session, self._classroom.clock.now()
         kind = "final" if final else "provisional"
@@ -79,12 +78,8 @@ class SessionReports:
         _ = self._classroom.teacher.texts(session.teacher)
 
         def draw() -> list[tuple[str, bytes]]:
-            lines = rows(overview)
-            return [
-                ("png", picture(_, overview, zone)),
-                ("csv", csv_file(lines, zone)),
-                ("xlsx", xlsx_file(lines, zone)),
-            ]
+            lines = rows(overview, zone)
+            return [("png", picture(_, overview, zone)), ("csv", csv_file(lines)), ("xlsx", xlsx_file(lines))]
 
         kind = "final" if final else "provisional"
         name = f"attendance-{session.date}-{session.id}-{at.astimezone(zone):%H%M%S}-{kind}"

@@ -16,12 +16,10 @@ LONGEST_LIST = 40  # sessions in the history's messages
 
 
 def caption(session: Session) -> str:
-    """Return the caption of a report's picture."""
     return f"{short(session.subject, 300)}, {_day(session)}"
 
 
 def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo) -> list[str]:
-    """Return the report as messages."""
     title, kind = _("Report"), _("final") if final else _("provisional")
     lines = [
         f"<b>{title}: {short(overview.session.subject, 300)}</b>, {_day(overview.session)} ({kind})",
@@ -59,14 +57,7 @@ def _lms_lines(_: Texts, overview: SessionOverview) -> list[str]:
 
 
 def _failures(_: Texts, overview: SessionOverview) -> list[str]:
-    failed = overview.waiting(
-        CheckInStep.PLACE,
-        CheckInStep.FACE,
-        CheckInStep.CHECKING,
-        CheckInStep.CONFIRM,
-        CheckInStep.REVIEW,
-        CheckInStep.REJECTED,
-    )
+    failed = overview.waiting(*(step for step in CheckInStep if step is not CheckInStep.DONE))
     if not failed:
         return []
     return [

@@ -50,7 +50,6 @@ class StudentBot:
         self._own_data = OwnData(classroom, traces, faces)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers, in the order in which they are tried."""
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
         return [
             CommandHandler("start", self._start, filters=TYPED),
@@ -67,8 +66,6 @@ class StudentBot:
             MessageHandler(TYPED & ~filters.StatusUpdate.ALL, self._other),
             CallbackQueryHandler(self._side.old_button),
         ]
-
-    # code and student ID
 
     async def _start(self, update: Update, context: Context) -> None:
         person = sender(update)
@@ -94,7 +91,6 @@ class StudentBot:
         await self._ask(person, _joined(headline, question), in_place=in_place)
 
     async def _ask(self, person: int, question: str, *, in_place: bool) -> None:
-        """Ask a question, as an edit of the previous screen or as a new message."""
         _ = self._side.texts(person)
         keyboard: Keyboard = [[Button(_("Back"), "menu")]]
         edit = [Item(person, "edit", question, keyboard, slot=SCREEN)]
@@ -137,10 +133,7 @@ class StudentBot:
             await self._ask_code(person, _("That is not a code. A code has 6 digits."))
 
     async def _ask_student_id(self, person: int, code: str) -> None:
-        """Ask for the student ID: as an edit where the menu or question is still visible.
-
-        Otherwise, such as after a link, without buttons: removing them again costs one call for each student.
-        """
+        # after a link, the question has no buttons: removing them again would cost one call for each student
         _, now = self._side.texts(person), self._classroom.clock.now()
         in_sight = self._in_sight(await self._side.step(person))
         await self._classroom.set_step(self._side, person, STUDENT_ID, {"code": code, "at": now.isoformat()})
@@ -157,8 +150,6 @@ class StudentBot:
         told = await self._check_ins.enter(person, student_id and student_id[:LONGEST_ID], code, typed_at)
         await self._classroom.set_step(self._side, person, CODE if told.kind is AnswerKind.WRONG else "")
         await self._tell(person, told)
-
-    # location
 
     async def _located(self, update: Update, context: Context) -> None:
         message, person = update.effective_message, sender(update)
@@ -191,29 +182,20 @@ class StudentBot:
         text = _("A practice check-in: nothing is marked. Share your location with the button below, from your phone.")
         if self._classroom.settings.location_policy == "strict":
             text = _("A practice check-in: nothing is marked.") + " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE)
-        await self._side.outbox.put(self._asking(person, text))
-
-    def _asking(self, person: int, text: str) -> Item:
-        """Ask for a location; without a button where only a live one counts, which no button can send."""
-        _ = self._side.texts(person)
-        if self._classroom.settings.location_policy == "strict":
-            return Item(person, "send", text, ask="nothing")
-        return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
+        await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
 
     async def _tell(self, person: int, told: Answer, located: bool = False) -> None:
-        """Send the answer to a code or a location."""
         _ = self._side.texts(person)
         text = answer_text(_, told, self._classroom.settings.location_policy)
         if told.kind in (AnswerKind.PLACE, AnswerKind.OUTSIDE, AnswerKind.REFUSED):
-            await self._side.outbox.put(Item(person, "strip", slot=SCREEN), self._asking(person, text))
+            request = self._classroom.location_request(self._side, person, text)
+            await self._side.outbox.put(Item(person, "strip", slot=SCREEN), request)
         elif told.kind is AnswerKind.WRONG:
             await self._side.outbox.put(*below(person, text, [[Button(_("Back"), "menu")]]))
         elif told.kind in (AnswerKind.CONSENT, AnswerKind.CHALLENGE) and self._faces is not None:
             await self._faces.show(person, told)
         else:
             await self._say(person, text, hide=located)
-
-    # screens
 
     async def _menu(self, update: Update, context: Context) -> None:
         await tapped(update)

@@ -62,25 +62,20 @@ class FaceDialog:
         traces: FaceTraces,
         submit: Submit,
     ) -> None:
-        self._traces = traces
         self._classroom = classroom
         self._side = classroom.student
-        self._steps = steps
-        self._results = results
-        self._reviews = reviews
+        self._steps, self._results = steps, results
+        self._reviews, self._traces = reviews, traces
         self._submit = submit
         # by person: a note is acknowledged before its result is sent, however fast the result comes
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers, which come before the other handlers of the student bot."""
         sent = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE & _VIDEOS
         return [
             CallbackQueryHandler(self._tap, pattern=r"^face:(yes|no|new):[0-9a-f]{12}$"),
             MessageHandler(sent, self._video),
         ]
-
-    # questions
 
     async def show(self, person: int, answer: Answer) -> None:
         """Ask for consent or for the video in a new message."""
@@ -148,8 +143,6 @@ class FaceDialog:
         file = ROUND_VIDEO if pictured else None
         await self._side.outbox.put(Item(person, "edit", text, keyboard, slot, file=file))
 
-    # the video
-
     async def _video(self, update: Update, context: Context) -> None:
         message, person = update.effective_message, sender(update)
         if message is None:
@@ -200,8 +193,6 @@ class FaceDialog:
     async def _send(self, person: int, text: str) -> None:
         await self._side.outbox.put(Item(person, "send", text))
 
-    # results
-
     async def on_examined(self, check_in: CheckIn, examined: Examined, verdict: FaceVerdict) -> None:
         """Apply the result of an examination, and notify. Raises StoreUnavailable: the call can be repeated."""
         async with self.turn(check_in.telegram_id):
@@ -222,7 +213,9 @@ class FaceDialog:
             change = await self._results.apply_unusable(check_in, why) or await self._applied_before(check_in)
             await self._traces.delete_video(check_in)
             if change is not None:
-                await self._send_step(change.session, change.check_in, self._reason(check_in.telegram_id, why))
+                _ = self._side.texts(check_in.telegram_id)
+                text = note_refusal_text(_, why) if isinstance(why, NoteRefusal) else unusable_text(_, why)
+                await self._send_step(change.session, change.check_in, text)
 
     async def _applied_before(self, check_in: CheckIn) -> CheckInChange | None:
         """Return the result for this very video that was applied before but not sent; None: there is none."""
@@ -235,10 +228,6 @@ class FaceDialog:
             return None
         return CheckInChange(session, now)
 
-    def _reason(self, person: int, why: Unusable | NoteRefusal) -> str:
-        _ = self._side.texts(person)
-        return note_refusal_text(_, why) if isinstance(why, NoteRefusal) else unusable_text(_, why)
-
     async def _send_step(self, session: Session, check_in: CheckIn, why: str = "") -> None:
         """Send a check-in's state after its video was checked, in the acknowledgement's message; once."""
         person, now = check_in.telegram_id, self._classroom.clock.now()
@@ -248,9 +237,8 @@ class FaceDialog:
             case CheckInStep.FACE:
                 text, keyboard = self._question(person, session, check_in, why)
             case CheckInStep.REVIEW:
-                text = answer_text(
-                    _, Answer(AnswerKind.REVIEW, session, check_in), self._classroom.settings.location_policy
-                )
+                answer = Answer(AnswerKind.REVIEW, session, check_in)
+                text = answer_text(_, answer, self._classroom.settings.location_policy)
             case CheckInStep.CONFIRM:
                 sentence = _("Your teacher has to confirm. I'll message you here.")
                 text = subject + " ".join(part for part in (why, sentence) if part)
@@ -289,13 +277,9 @@ class FaceDialog:
         for check_in in await self._classroom.store.check_ins(session.id):
             if check_in.step is CheckInStep.CHECKING:
                 await self._traces.delete_video(check_in)
-                await self._classroom.store.move_check_in(
-                    replace(check_in, step=CheckInStep.REJECTED), {CheckInStep.CHECKING}
-                )
+                rejected = replace(check_in, step=CheckInStep.REJECTED)
+                await self._classroom.store.move_check_in(rejected, {CheckInStep.CHECKING})
 
     def turn(self, person: int) -> asyncio.Lock:
         """Return the lock that orders the messages to a person about videos."""
         return self._turns.setdefault(person, asyncio.Lock())
-
-
-__all__ = ["FaceDialog", "Submit"]

@@ -37,7 +37,6 @@ def consent_text(_: Texts, engine: str, region: str, until: date) -> str:
 
 
 def motion_text(_: Texts, motion: str) -> str:
-    """Return the instruction for a head motion."""
     words = {
         Motion.LEFT: _("turn your head to your left"),
         Motion.RIGHT: _("turn your head to your right"),
@@ -47,7 +46,6 @@ def motion_text(_: Texts, motion: str) -> str:
 
 
 def challenge_text(_: Texts, motions: tuple[str, ...], seconds: int) -> str:
-    """Return the instruction for a challenge, with the seconds that are left."""
     first, second = (motion_text(_, motion) for motion in motions)
     ask = _(
         "Record a round video, with your face in it all the time. Look straight ahead, <b>{first}</b>, look straight"
@@ -59,7 +57,6 @@ def challenge_text(_: Texts, motions: tuple[str, ...], seconds: int) -> str:
 
 
 def run_out_text(_: Texts) -> str:
-    """Return the text for a challenge that has expired."""
     return _("The time for this video is over. Tap New Challenge, and record a new one.")
 
 

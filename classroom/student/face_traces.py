@@ -50,10 +50,7 @@ class FaceTraces:
             await self._reviews.delete(session, check_in)
 
     async def forget(self, person: int) -> None:
-        """Delete a person's videos, pictures and face key; without the key no copy of a template can be opened.
-
-        Raises PersonKeysUnavailable as well.
-        """
+        """Delete a person's videos, pictures and face key, which opens templates. Raises PersonKeysUnavailable, too."""
         store = self._classroom.store
         latest, binding = await store.latest_check_in(person), await store.binding_of(person)
         student_ids = {binding.student_id} if binding is not None else set()
@@ -84,10 +81,7 @@ class FaceTraces:
         await asyncio.to_thread(self._files.clean, now - PICTURES_KEPT)
 
     async def hand_over(self, session: Session, marked: Collection[str]) -> None:
-        """Leave check-ins that wait for a face check to the teacher, after face checks were switched off.
-
-        Students in ``marked`` need no decision.
-        """
+        """Leave check-ins of students not in ``marked`` to the teacher, after face checks were switched off."""
         for check_in in await self._classroom.store.check_ins(session.id):
             if check_in.step in (CheckInStep.FACE, CheckInStep.CHECKING) and check_in.student_id not in marked:
                 note = policy.NO_FACE if check_in.step is CheckInStep.FACE else policy.TECHNICAL
@@ -118,6 +112,3 @@ def key_of(check_in: CheckIn) -> str:
     """Return the key of a check-in's video, which stays the same after the next challenge is given."""
     message = check_in.face.message if check_in.face is not None else 0
     return f"{check_in.session}:{check_in.student_id}:{message}"
-
-
-__all__ = ["ROUND_VIDEO", "FaceTraces", "key_of", "question_slot"]

@@ -17,10 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class StudentNotices:
-    """Queues notices for students; a claim in the same transaction prevents duplicates.
-
-    ``faces`` is None where no faces are checked.
-    """
+    """Queues notices, each with a claim that prevents duplicates. ``faces`` is None where no faces are checked."""
 
     def __init__(
         self, classroom: Classroom, check_ins: CheckIns, traces: FaceTraces, faces: FaceDialog | None = None
@@ -49,15 +46,14 @@ class StudentNotices:
         """Edit the message of each marked student of a sheet: the LMS has the mark."""
         for student_id, mark in sheet.marks.items():
             binding = await self._classroom.store.binding_for(student_id)
-            if binding is not None:
-                await self._tell_acked(binding.telegram_id, session, mark)
-
-    async def _tell_acked(self, person: int, session: Session, mark: Mark) -> None:
-        _, now = self._side.texts(person), self._classroom.clock.now()
-        text = self._marked(person, session, mark) + "\n" + _("The LMS has it.")
-        key = f"lms:{session.id}:{mark.student_id}:{mark.status.value}:{mark.at.isoformat() if mark.by else ''}"
-        item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
-        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now))
+            if binding is None:
+                continue
+            person, now = binding.telegram_id, self._classroom.clock.now()
+            _ = self._side.texts(person)
+            text = self._marked(person, session, mark) + "\n" + _("The LMS has it.")
+            key = f"lms:{session.id}:{mark.student_id}:{mark.status.value}:{mark.at.isoformat() if mark.by else ''}"
+            item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
+            await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
 
     def _marked(self, person: int, session: Session, mark: Mark) -> str:
         _ = self._side.texts(person)
@@ -72,7 +68,6 @@ class StudentNotices:
         return "\n".join([f"<b>{title}</b>", *lines])
 
     async def tell_rejected(self, session: Session, student_id: str, person: int) -> None:
-        """Tell a student that the teacher did not accept the check-in."""
         _ = self._side.texts(person)
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
         item = Item(person, "send", text.format(subject=short(session.subject, 300)), lane=NOTICE)
@@ -81,10 +76,7 @@ class StudentNotices:
             log.info("session %s: student %s: notice of the rejection queued", session.id, student_id)
 
     async def tell_cancelled(self, session: Session) -> None:
-        """Tell the students who checked in that the session is cancelled; marked students get an edit.
-
-        Marks that the LMS already has stay there, and their students are told nothing.
-        """
+        """Tell those who checked in of the cancellation, unless the LMS has their mark: it stays there."""
         sheets = await self._classroom.store.sheets(session.id)
         marked = {student_id: sheet.in_lms for sheet in sheets for student_id in sheet.marks}
         for check_in in await self._classroom.store.check_ins(session.id):
@@ -93,9 +85,8 @@ class StudentNotices:
             if marked.get(check_in.student_id) or (check_in.step is CheckInStep.REJECTED and not dropped):
                 continue
             _, person = self._side.texts(check_in.telegram_id), check_in.telegram_id
-            text = _("Your teacher has cancelled the check-in for {subject}.").format(
-                subject=short(session.subject, 300)
-            )
+            text = _("Your teacher has cancelled the check-in for {subject}.")
+            text = text.format(subject=short(session.subject, 300))
             action: Action = "amend" if check_in.student_id in marked else "send"
             if action == "send" and (dropped or check_in.step is CheckInStep.CHECKING):
                 action = "edit"  # the acknowledgement of the video

@@ -33,7 +33,6 @@ class OwnData:
         self._faces = faces
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
         return [
             CommandHandler("me", self._me, filters=TYPED),
             CommandHandler("delete_me", self._delete_me, filters=TYPED),

@@ -8,7 +8,6 @@ from telegram_app.lines import short
 
 
 def status_word(_: Texts, status: Status) -> str:
-    """Return a status as a word."""
     words = {
         Status.PRESENT: _("present"),
         Status.LATE: _("late"),
@@ -44,7 +43,6 @@ def _status_line(_: Texts, mark: Mark | None) -> str:
 
 
 def answer_text(_: Texts, told: Answer, location_policy: policy.LocationPolicy) -> str:
-    """Return the answer to a code or a location."""
     subject = f"<b>{short(told.session.subject, 300)}</b>" if told.session is not None else ""
     live = " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE) if location_policy == "strict" else ""
     match told.kind:

@@ -30,10 +30,7 @@ class Boards:
         self._shown: dict[str, tuple[str, datetime]] = {}  # by session: the text on the screen, since when
 
     async def begin(self, session: Session, *, again: bool = False) -> None:
-        """Send a session's code with the link, and the board below it.
-
-        Done once per session; ``again``: the session was reopened, and both are sent below the older messages.
-        """
+        """Send a session's code and its board, once; ``again``: after it was reopened, below the older messages."""
         person, now = session.teacher, self._classroom.clock.now()
         _ = self._side.texts(person)
         code = await self._classroom.store.code(session.id, now)
@@ -54,13 +51,10 @@ class Boards:
             self._shown[session.id] = (text, now)
 
     async def show_code(self, session: Session, code: str) -> None:
-        """Replace the code on the screen with the next one."""
         _ = self._side.texts(session.teacher)
         save = [[Button(_("Save This Place"), f"save:{session.id}")]]
         text, slot = self._code_text(session, code), _code_slot(session.id)
-        await self._side.outbox.put(
-            Item(session.teacher, "amend", text, save, slot, NOTICE, qr=self.link(code)),
-        )
+        await self._side.outbox.put(Item(session.teacher, "amend", text, save, slot, NOTICE, qr=self.link(code)))
 
     def _code_text(self, session: Session, code: str) -> str:
         _ = self._side.texts(session.teacher)
@@ -68,7 +62,6 @@ class Boards:
         return text.format(code=_spaced(code), link=self.link(code), bot=self._classroom.student.username)
 
     def link(self, code: str) -> str:
-        """Return the link that opens the student bot with a code."""
         return f"https://t.me/{self._classroom.student.username}?start={code}"
 
     async def show(self, session: Session, *, anew: bool = False) -> None:
@@ -92,7 +85,6 @@ class Boards:
             self._shown[session.id] = (text, self._classroom.clock.now())
 
     def forget(self, session_id: str) -> None:
-        """Drop the state of a session that is finished."""
         self._shown.pop(session_id, None)
 
     async def _drawn(self, session: Session) -> tuple[str, Keyboard]:
@@ -132,10 +124,7 @@ def _spaced(code: str) -> str:
 
 
 def _counts(_: Texts, overview: SessionOverview, state: SessionState, *, checks_faces: bool) -> list[str]:
-    """Return the lines with numbers and names.
-
-    Where faces are checked, students who wait without a checked face are listed with their IDs.
-    """
+    """Return the lines with numbers and names; ``checks_faces``: with the IDs of those whose face was not checked."""
     present = [len(overview.marked.get(status, [])) for status in (Status.PRESENT, Status.LATE)]
     lines = [_("In: {number} of {all}").format(number=sum(present), all=overview.students)]
     lines += [
@@ -151,11 +140,8 @@ def _counts(_: Texts, overview: SessionOverview, state: SessionState, *, checks_
         lines.append(_("Being checked: {number}").format(number=len(on_the_way)))
     if waiting := len(overview.waiting(CheckInStep.CONFIRM)):
         lines.append(_("Waiting for you: {number}").format(number=waiting))
-    failed = [
-        each
-        for each in overview.waiting(CheckInStep.PLACE, CheckInStep.FACE, CheckInStep.REJECTED)
-        if each not in on_the_way
-    ]
+    failed = overview.waiting(CheckInStep.PLACE, CheckInStep.FACE, CheckInStep.REJECTED)
+    failed = [each for each in failed if each not in on_the_way]
     closer = overview.waiting(CheckInStep.REVIEW)
     closer += [each for each in overview.waiting(CheckInStep.CONFIRM) if checks_faces or each.note == faces.NO_FACE]
     for heading, each in ((_("Look at these:"), closer), (_("Not completed:"), failed)):

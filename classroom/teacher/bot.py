@@ -3,13 +3,14 @@
 import asyncio
 import functools
 import logging
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
 
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, MessageHandler, filters
 
-from classroom.domain.sessions import Teacher
+from classroom.domain.sessions import Session, Teacher
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.reports.texts import history_texts
@@ -23,7 +24,6 @@ from classroom.teacher.opening import Opening
 from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.sign_in import SignIn
 from telegram_app.outbox import Button, Item, Keyboard
-from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 
 log = logging.getLogger(__name__)
@@ -42,20 +42,13 @@ class TeacherBot:
         self._opening = Opening(classroom)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers, in the order in which they are tried."""
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
-        commands = {
-            "start": self._start,
-            "history": self._history,
-            "help": self._help,
-            "cancel": self._cancel,
-        }
+        commands = {"start": self._start, "history": self._history, "help": self._help, "cancel": self._cancel}
         taps = {
             r"^menu$": self._menu,
-            r"^take$": self._take,
             r"^history$": self._history,
             r"^out$": self._sign_out,
-            r"^open:.+$": self._choose,
+            r"^(take|open:.+)$": self._choose,
             r"^(room|gone):\d{1,3}$": self._in_room,
             r"^(rooms|forget)$": self._rooms,
         }
@@ -77,8 +70,6 @@ class TeacherBot:
         if teacher is None:
             await self._sign_in.ask_phone(sender(update))
         return teacher
-
-    # the menu
 
     async def _start(self, update: Update, context: Context) -> None:
         if await self._teacher(update) is not None:
@@ -158,25 +149,16 @@ class TeacherBot:
             await self._side.outbox.put(Item(teacher.telegram_id, "send", text))
         await self._show_menu(teacher.telegram_id)
 
-    # opening
-
-    async def _take(self, update: Update, context: Context) -> None:
-        await tapped(update)
-        await self._choose_or_report(update, "")
-
     async def _choose(self, update: Update, context: Context) -> None:
         query = await tapped(update)
-        await self._choose_or_report(update, (query.data or "").removeprefix("open:"))
-
-    async def _choose_or_report(self, update: Update, what: str) -> None:
         teacher = await self._teacher(update)
         if teacher is None:
             return
         try:
-            if what:
-                await self._opening.tapped(teacher, what)
-            else:
+            if query.data == "take":
                 await self._opening.begin(teacher)
+            else:
+                await self._opening.tapped(teacher, (query.data or "").removeprefix("open:"))
         except (LmsUnavailable, LmsRefused, SignInNeeded) as error:
             await self._report_lms_error(teacher, error)
 
@@ -203,7 +185,7 @@ class TeacherBot:
             return
         teacher = await self._teacher(update)
         if teacher is not None:
-            await self._opened(teacher, step, update)
+            await self._opened(teacher, self._opening.located(teacher, update, step))
 
     async def _in_room(self, update: Update, context: Context) -> None:
         query = await tapped(update)
@@ -213,7 +195,7 @@ class TeacherBot:
         if teacher is None or step is None or step.name != opening.PLACE:
             return
         if what == "room":
-            await self._opened(teacher, step, None, int(number))
+            await self._opened(teacher, self._opening.in_room(teacher, int(number), step))
         else:
             await self._opening.delete_room(teacher.telegram_id, int(number), step)
 
@@ -223,12 +205,9 @@ class TeacherBot:
         if await self._teacher(update) is not None and step is not None and step.name == opening.PLACE:
             await self._opening.show_rooms(sender(update), step.data["rooms"], delete=query.data == "forget")
 
-    async def _opened(self, teacher: Teacher, step: ConversationStep, update: Update | None, number: int = 0) -> None:
+    async def _opened(self, teacher: Teacher, opening: Awaitable[Session | None]) -> None:
         try:
-            if update is not None:
-                session = await self._opening.located(teacher, update, step)
-            else:
-                session = await self._opening.in_room(teacher, number, step)
+            session = await opening
         except LmsUnavailable as error:
             await self._opening.ask_location(teacher.telegram_id, unavailable_text(self._classroom, teacher, error))
             return
@@ -237,8 +216,6 @@ class TeacherBot:
             return
         if session is not None:
             await self._boards.begin(session)
-
-    # messages
 
     async def _contact(self, update: Update, context: Context) -> None:
         person = sender(update)

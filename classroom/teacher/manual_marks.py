@@ -9,6 +9,7 @@ from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, S
 from classroom.overview import SessionOverview, note_text, read_overview, title
 from classroom.services import Classroom
 from classroom.student.texts import status_word
+from telegram_app.i18n import Texts
 from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
 
@@ -31,10 +32,7 @@ class ManualMarks:
         self._check_ins = check_ins
 
     async def show_list(self, session: Session, page: int, *, query: str | None = None, anew: bool = False) -> None:
-        """Show the students of a session with their statuses; ``query``: only those whose name or ID contains it.
-
-        None repeats the previous query, which the conversation step holds.
-        """
+        """Show the students whose name or ID contains ``query``, with statuses; None repeats the previous query."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         query = await self._query(session) if query is None else " ".join(query.split())[:LONGEST_QUERY]
         await self._classroom.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
@@ -51,7 +49,7 @@ class ManualMarks:
             [Button(f"{label}: {status_word(_, self._status(overview, student))}", f"st:{session.id}:{at}")]
             for (at, student), label in zip(shown, labels, strict=True)
         ]
-        keyboard += _turns(_("Previous"), _("More"), f"hand:{session.id}", page, len(students), ON_A_PAGE)
+        keyboard += turns(_, f"hand:{session.id}", page, len(students), ON_A_PAGE)
         text = _("Whom do you mark by hand? Tap a name, or send a part of it, or the student ID.")
         every = []
         if query:
@@ -67,7 +65,6 @@ class ManualMarks:
         return str(step.data.get("query", ""))
 
     async def show_student(self, session: Session, at: int) -> None:
-        """Show one student, with the buttons for marking and unlinking."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         if at >= len(overview.roster):
             return
@@ -93,16 +90,14 @@ class ManualMarks:
         await self._show(session.teacher, "\n".join(lines), keyboard)
 
     async def ask_reason(self, session: Session, at: int, letter: str) -> None:
-        """Ask for the reason of a mark."""
         _ = self._side.texts(session.teacher)
         data = {"session": session.id, "student": at, "status": letter, "query": await self._query(session)}
         await self._classroom.set_step(self._side, session.teacher, REASON, data)
         text = _("{status}: send the reason in one line, it is kept on record.").format(
             status=status_word(_, LETTERS[letter]).capitalize()
         )
-        keyboard = [
-            [Button(_("No Reason"), f"mkn:{session.id}:{at}:{letter}"), Button(_("Back"), f"st:{session.id}:{at}")]
-        ]
+        key = f"{session.id}:{at}"
+        keyboard = [[Button(_("No Reason"), f"mkn:{key}:{letter}"), Button(_("Back"), f"st:{key}")]]
         await self._show(session.teacher, text, keyboard)
 
     async def mark(self, session: Session, at: int, letter: str, reason: str, *, typed: bool = False) -> None:
@@ -132,15 +127,9 @@ class ManualMarks:
         await self.show_student(session, at)
         return undone if undone is not None and undone.step is not CheckInStep.DONE else None
 
-    # check-ins that wait for the teacher
-
     async def show_checks(self, session: Session, page: int, *, anew: bool = False) -> None:
-        """Show the check-ins that wait for the teacher, each with Accept and Reject."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
-        waiting = sorted(
-            overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW),
-            key=lambda each: each.step is not CheckInStep.REVIEW,
-        )
+        waiting = overview.waiting(CheckInStep.REVIEW) + overview.waiting(CheckInStep.CONFIRM)
         page = max(0, min(page, (len(waiting) - 1) // CHECKS_ON_A_PAGE))
         shown = waiting[page * CHECKS_ON_A_PAGE : (page + 1) * CHECKS_ON_A_PAGE]
         order = {student.student_id: at for at, student in enumerate(overview.roster)}
@@ -151,13 +140,9 @@ class ManualMarks:
             name = overview.name(check_in.student_id)
             lines.append(f"<b>{short(name, 100)}</b> {short(check_in.student_id, 64)}: {note_text(_, check_in)}")
             key = f"{session.id}:{order[check_in.student_id]}"
-            keyboard.append(
-                [
-                    Button(_("Accept {name}").format(name=label), f"ok:{key}"),
-                    Button(_("Reject {name}").format(name=label), f"no:{key}"),
-                ]
-            )
-        keyboard += _turns(_("Previous"), _("More"), f"check:{session.id}", page, len(waiting), CHECKS_ON_A_PAGE)
+            accept = Button(_("Accept {name}").format(name=label), f"ok:{key}")
+            keyboard.append([accept, Button(_("Reject {name}").format(name=label), f"no:{key}")])
+        keyboard += turns(_, f"check:{session.id}", page, len(waiting), CHECKS_ON_A_PAGE)
         keyboard.append([Button(_("Done"), f"done:{session.id}")])
         await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
 
@@ -169,10 +154,7 @@ class ManualMarks:
         return await self._check_ins.decide(session, {students[at].student_id}, accept=accept)
 
     async def confirm_all(self, session: Session) -> list[CheckIn]:
-        """Accept all check-ins that need no review; with a face engine, only ask.
-
-        A face match is marked at once, so those who wait have no checked face and are confirmed by name.
-        """
+        """Accept all check-ins that need no review; with a face engine only ask, since no waiting face was checked."""
         overview = await read_overview(self._classroom, session)
         if self._classroom.settings.face_engine != "none":
             await self._ask_unchecked(session, overview, anew=True)
@@ -191,9 +173,8 @@ class ManualMarks:
                 await self.done(session)
             return
         named = [each.student_id for each in shown]
-        await self._classroom.set_step(
-            self._side, session.teacher, UNCHECKED, {"session": session.id, "students": named}
-        )
+        data = {"session": session.id, "students": named}
+        await self._classroom.set_step(self._side, session.teacher, UNCHECKED, data)
         lines = [title(session), _("Their faces were not checked. Confirm only those whom you see in class:")]
         for each in shown:
             name = short(overview.name(each.student_id), 50)
@@ -208,10 +189,7 @@ class ManualMarks:
         await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
 
     async def confirm_unchecked(self, session: Session, fingerprint: int) -> list[CheckIn]:
-        """Accept the students listed in the newest question, and ask about the next ones.
-
-        A tap on an older question, whose ``fingerprint`` differs, accepts nobody and asks again.
-        """
+        """Accept the students listed in the newest question, not in an older one; ask about the next ones."""
         step, decided = await self._side.step(session.teacher), []
         if step is not None and step.name == UNCHECKED and step.data.get("session") == session.id:
             named = step.data["students"]
@@ -223,12 +201,10 @@ class ManualMarks:
         return decided
 
     async def reject_rest(self, session: Session) -> list[CheckIn]:
-        """Reject all waiting check-ins; return them."""
         waiting = (await read_overview(self._classroom, session)).waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW)
         return await self._check_ins.decide(session, {each.student_id for each in waiting}, accept=False)
 
     async def done(self, session: Session) -> None:
-        """Close the list."""
         _ = self._side.texts(session.teacher)
         await self.put_away(session, _("Done."))
 
@@ -238,21 +214,15 @@ class ManualMarks:
         await self._side.outbox.put(Item(session.teacher, "amend", text, slot=SCREEN))
 
     async def ask(self, session: Session, text: str, keyboard: Keyboard) -> None:
-        """Ask a question about a session in a new message."""
         await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=True)
 
     def _status(self, overview: SessionOverview, student: Enrolled) -> Status:
-        return next((sheet for sheet in overview.sheets if sheet.batch == student.batch), overview.sheets[0]).status_of(
-            student.student_id
-        )
+        sheet = next((each for each in overview.sheets if each.batch == student.batch), overview.sheets[0])
+        return sheet.status_of(student.student_id)
 
     async def _show(self, person: int, text: str, keyboard: Keyboard, *, anew: bool = False) -> None:
-        if anew:
-            await self._side.outbox.put(
-                Item(person, "strip", slot=SCREEN), Item(person, "send", text, keyboard, slot=SCREEN)
-            )
-        else:
-            await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
+        old = [Item(person, "strip", slot=SCREEN)] if anew else []
+        await self._side.outbox.put(*old, Item(person, "send" if anew else "edit", text, keyboard, slot=SCREEN))
 
 
 def _labels(students: list[Enrolled], longest: int) -> list[str]:
@@ -269,7 +239,8 @@ def _fingerprint(student_ids: Sequence[str]) -> int:
     return zlib.crc32("\n".join(student_ids).encode())
 
 
-def _turns(previous: str, more: str, data: str, page: int, count: int, on_a_page: int) -> Keyboard:
-    row = [Button(previous, f"{data}:{page - 1}")] if page else []
-    row += [Button(more, f"{data}:{page + 1}")] if (page + 1) * on_a_page < count else []
+def turns(_: Texts, data: str, page: int, count: int, on_a_page: int) -> Keyboard:
+    """Return the row of buttons to the pages before and after one; ``data`` comes before a page's number."""
+    row = [Button(_("Previous"), f"{data}:{page - 1}")] if page else []
+    row += [Button(_("More"), f"{data}:{page + 1}")] if (page + 1) * on_a_page < count else []
     return [row] if row else []

@@ -16,6 +16,7 @@ from classroom.saved_rooms import SavedRoom
 from classroom.services import Classroom
 from classroom.store import SessionExists
 from classroom.student.texts import refusal_text
+from classroom.teacher.manual_marks import turns
 from telegram_app.lines import bold, ends, short
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.people import ConversationStep
@@ -57,10 +58,9 @@ class Opening:
         await self._show_choice(person, data, 0)
 
     async def tapped(self, teacher: Teacher, what: str) -> None:
-        """Handle a tap while choosing; a second tap on the same button changes nothing.
+        """Handle a tap while choosing: "subjects", "next", "reload", or with a number s, b, u or p.
 
-        ``what`` is "s:N" (a subject), "b:N" (add a batch), "u:N" (remove it), "p:N" (a page), "subjects", "next" or
-        "reload".
+        These choose a subject, add a batch, remove one, or turn to a page. A second tap changes nothing.
         """
         person = teacher.telegram_id
         step = await self._side.step(person)
@@ -102,16 +102,11 @@ class Opening:
             label = f"{at + 1}. {name}"[:LONGEST_LABEL] if is_long else name
             kind = "s" if not has_subject else "u" if name in data["chosen"] else "b"
             keyboard.append([Button(("\u2713 " if kind == "u" else "") + label, f"open:{kind}:{at}")])
-        turns = [Button(_("Previous"), f"open:p:{page - 1}")] if page else []
-        turns += [Button(_("More"), f"open:p:{page + 1}")] if (page + 1) * ON_A_PAGE < len(names) else []
-        keyboard += [turns] if turns else []
+        keyboard += turns(_, "open:p", page, len(names), ON_A_PAGE)
         named = [f"{at + 1}. {ends(name, LONGEST_NAME)}" for at, name in shown] if is_long else []
         if has_subject:
-            lines = [
-                bold(ends(data["subject"], LONGEST_NAME)),
-                *named,
-                _("Which batches? Tap one or several, then {button}.").format(button=_("Next")),
-            ]
+            which = _("Which batches? Tap one or several, then {button}.").format(button=_("Next"))
+            lines = [bold(ends(data["subject"], LONGEST_NAME)), *named, which]
             lines += [ends(batch, LONGEST_NAME) for batch in data["chosen"][:CHOSEN_SHOWN]]
             if len(data["chosen"]) > CHOSEN_SHOWN:
                 lines.append(_("and {number} more").format(number=len(data["chosen"]) - CHOSEN_SHOWN))
@@ -142,7 +137,6 @@ class Opening:
         await self._show(person, _("Where is the class?"), [*keyboard, [*last, Button(_("Back"), "menu")]])
 
     async def delete_room(self, person: int, number: int, step: ConversationStep) -> None:
-        """Delete a saved place."""
         rooms: list[str] = step.data["rooms"]
         if number < len(rooms):
             await asyncio.to_thread(self._classroom.rooms.remove, person, rooms[number])
@@ -156,14 +150,8 @@ class Opening:
         text = _("Share your location with the button below, from your phone, in class.")
         if self._classroom.settings.location_policy == "strict":
             text = refusal_text(_, policy.LocationRefusal.NOT_LIVE)
-        await self._side.outbox.put(self._asking(person, f"{headline}\n{text}".strip()))
-
-    def _asking(self, person: int, text: str) -> Item:
-        """Ask for a location; without a button where only a live one counts, which no button can send."""
-        if self._classroom.settings.location_policy == "strict":
-            return Item(person, "send", text, ask="nothing")
-        _ = self._side.texts(person)
-        return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
+        request = self._classroom.location_request(self._side, person, f"{headline}\n{text}".strip())
+        await self._side.outbox.put(request)
 
     async def located(self, teacher: Teacher, update: Update, step: ConversationStep) -> Session | None:
         """Open the session at a shared location; None where that is refused."""
@@ -175,12 +163,12 @@ class Opening:
         refusal = policy.refusal(evidence, self._classroom.clock.now(), self._classroom.settings.location_policy)
         if refusal is not None:
             if update.edited_message is None:
-                await self._side.outbox.put(self._asking(person, refusal_text(_, refusal)))
+                request = self._classroom.location_request(self._side, person, refusal_text(_, refusal))
+                await self._side.outbox.put(request)
             return None
         return await self._open(teacher, step, Place(evidence.latitude, evidence.longitude, evidence.accuracy))
 
     async def in_room(self, teacher: Teacher, number: int, step: ConversationStep) -> Session | None:
-        """Open the session at a saved place."""
         rooms = {room.name: room for room in await asyncio.to_thread(self._classroom.rooms.of, teacher.telegram_id)}
         names = step.data.get("rooms", [])
         room = rooms.get(names[number]) if number < len(names) else None
@@ -225,12 +213,8 @@ class Opening:
         raise LmsUnavailable("no free code")  # needs hundreds of thousands of live codes
 
     async def _sheets(self, teacher: Teacher, session: Session, *, fresh: bool) -> list[Sheet]:
-        rosters = await asyncio.gather(
-            *(
-                self._classroom.lms.roster(teacher, Course(each, session.subject), reload=fresh)
-                for each in session.batches
-            )
-        )
+        courses = [Course(each, session.subject) for each in session.batches]
+        rosters = await asyncio.gather(*(self._classroom.lms.roster(teacher, each, reload=fresh) for each in courses))
         return [
             Sheet(session.id, session.campus, batch, session.subject, session.date, session.teacher, tuple(roster))
             for batch, roster in zip(session.batches, rosters, strict=True)

@@ -4,6 +4,7 @@ Each tap checks first that the session is the sender's own: old buttons outlive 
 """
 
 import logging
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 CODES_TRIED = 20
 _KEY = r"[0-9a-f]{12}"
 _PLAIN = "save|board|hands|checks|all|again|close|cancel|cancelled|reopen|report|done"
+OnTap = Callable[..., Coroutine[Any, Any, None]]
 
 
 class SessionButtons:
@@ -53,15 +55,33 @@ class SessionButtons:
         self._traces = traces
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
-        taps = {
+        taps: dict[str, OnTap] = {
             rf"^({_PLAIN}):{_KEY}$": self._session_tap,
             rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
             rf"^confirmed:{_KEY}:\d{{1,10}}$": self._confirmed,
             rf"^(hand|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
             rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
         }
-        return [CallbackQueryHandler(handler, pattern=pattern) for pattern, handler in taps.items()]
+        return [CallbackQueryHandler(self._for_own(each), pattern=pattern) for pattern, each in taps.items()]
+
+    def _for_own(self, handler: OnTap) -> OnTap:
+        """Return a handler of taps on the sender's own session; of a cancelled one, only the board is shown again.
+
+        The wrapped one gets the session, the button's kind, and what stands behind the session in the button's data.
+        """
+
+        async def handle(update: Update, context: Context) -> None:
+            query = await tapped(update)
+            what, session_id, *rest = (query.data or "").split(":")
+            session = await self.own(update, session_id)
+            if session is not None and session.cancelled:
+                await self._notices.tell_cancelled(session)  # those whom a crash left untold
+                await self._reviews.settle(session)
+                await self._boards.show(session)
+            elif session is not None:
+                await handler(session, what, *rest)
+
+        return handle
 
     async def own(self, update: Update, session_id: str) -> Session | None:
         """Return a session if it is the sender's own and the sender is signed in."""
@@ -76,27 +96,7 @@ class SessionButtons:
             return None
         return session
 
-    async def _mine(self, update: Update, session_id: str) -> Session | None:
-        """Return the sender's own session, or None if it is cancelled; then show its board again.
-
-        Students whom a crash left untold of the cancellation are told now.
-        """
-        session = await self.own(update, session_id)
-        if session is not None and session.cancelled:
-            await self._notices.tell_cancelled(session)
-            await self._settle_pictures(session)
-            await self._boards.show(session)
-            return None
-        return session
-
-    # the board
-
-    async def _session_tap(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        what, _colon, session_id = (query.data or "").partition(":")
-        session = await self._mine(update, session_id)
-        if session is None:
-            return
+    async def _session_tap(self, session: Session, what: str) -> None:
         match what:
             case "save":
                 await self._ask_room_name(session)
@@ -145,12 +145,7 @@ class SessionButtons:
                 return True
         return False
 
-    async def _extend(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        _what, session_id, drawn_with = (query.data or "::").split(":")
-        session = await self._mine(update, session_id)
-        if session is None:
-            return
+    async def _extend(self, session: Session, _what: str, drawn_with: str) -> None:
         changed = False
         if int(session.closes_at.timestamp()) == int(drawn_with):
             seconds = timedelta(seconds=self._classroom.settings.otp_expiry_seconds)
@@ -158,13 +153,8 @@ class SessionButtons:
             changed = await self._classroom.store.extend(session.id, closes_at) is not None
         await self._show(session, "extend", changed)
 
-    async def _confirmed(self, update: Update, context: Context) -> None:
-        """Confirm the students listed in the question."""
-        query = await tapped(update)
-        _what, session_id, fingerprint = (query.data or "::").split(":")
-        session = await self._mine(update, session_id)
-        if session is not None:
-            await self._tell(session, await self._manual.confirm_unchecked(session, int(fingerprint)))
+    async def _confirmed(self, session: Session, _what: str, fingerprint: str) -> None:
+        await self._tell(session, await self._manual.confirm_unchecked(session, int(fingerprint)))
 
     async def _show(self, session: Session, what: str, changed: bool) -> None:
         log.info("session %s: %s, %s", session.id, what, "done" if changed else "nothing to change")
@@ -189,7 +179,7 @@ class SessionButtons:
             ended = await self._classroom.store.end_session(session.id, min(now, session.closes_at), cancelled=True)
         if ended is not None:
             await self._notices.tell_cancelled(ended)
-            await self._settle_pictures(ended)
+            await self._reviews.settle(ended)
         text = _("Cancelled.") if ended is not None else _("The session has ended already: it can't be cancelled.")
         await self._manual.put_away(session, text)
         await self._show(session, "cancelled", ended is not None)
@@ -199,14 +189,8 @@ class SessionButtons:
         await self._classroom.set_step(self._side, session.teacher, ROOM_NAME, {"session": session.id})
         await self._side.outbox.put(Item(session.teacher, "send", _("What is this place called? Send its name.")))
 
-    # students
-
-    async def _student_tap(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        what, session_id, number = (query.data or "::").split(":")
-        session, at = await self._mine(update, session_id), int(number)
-        if session is None:
-            return
+    async def _student_tap(self, session: Session, what: str, number: str) -> None:
+        at = int(number)
         match what:
             case "hand":
                 await self._manual.show_list(session, at)
@@ -226,12 +210,7 @@ class SessionButtons:
                 if undone is not None:
                     await self._traces.drop(session, undone)
 
-    async def _mark_tap(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        what, session_id, number, letter = (query.data or ":::").split(":")
-        session = await self._mine(update, session_id)
-        if session is None:
-            return
+    async def _mark_tap(self, session: Session, what: str, number: str, letter: str) -> None:
         if what == "mk":
             await self._manual.ask_reason(session, int(number), letter)
         else:
@@ -243,15 +222,11 @@ class SessionButtons:
         for check_in in decided:
             if check_in.step is CheckInStep.REJECTED:
                 await self._notices.tell_rejected(session, check_in.student_id, check_in.telegram_id)
-        await self._settle_pictures(session)
-        await self._boards.show(session)
-
-    async def _settle_pictures(self, session: Session) -> None:
-        """Delete the pictures of decided face reviews from the teacher's chat."""
         await self._reviews.settle(session)
+        await self._boards.show(session)
 
     async def give_up(self, session: Session) -> None:
         """Reject the check-ins that the teacher has left undecided."""
         for check_in in await self._manual.reject_rest(session):
             await self._notices.tell_rejected(session, check_in.student_id, check_in.telegram_id)
-        await self._settle_pictures(session)
+        await self._reviews.settle(session)

@@ -10,9 +10,8 @@ from telegram import Update
 from telegram.constants import MessageLimit
 
 from classroom.error_codes import code_of, noted
-from classroom.lms import LmsError, LmsUnavailable, SignedIn, SignedInElsewhere, UnknownTeacher, WrongPassword
+from classroom.lms import LmsError, LmsUnavailable, SignedInElsewhere, UnknownTeacher, WrongPassword
 from classroom.services import Classroom, typed
-from telegram_app.i18n import Texts
 from telegram_app.outbox import Item
 from telegram_app.side import sender
 
@@ -98,14 +97,11 @@ class SignIn:
         log.info("teacher %d: signed in", person)
         if self._classroom.sync is not None:
             self._classroom.sync.signed_in(person)
-        await self._welcome(_, person, signed_in)
-        return True
-
-    async def _welcome(self, _: Texts, person: int, signed_in: SignedIn) -> None:
         lines = [_("You are signed in.")]
         if signed_in.others_ended:
             lines.append(_("Your other sessions in the LMS were ended for this."))
         await self._side.outbox.put(Item(person, "send", "\n".join(lines), ask="nothing"))
+        return True
 
     async def _refused(self, person: int, phone: str, error: LmsError) -> None:
         """Tell the teacher why the sign-in failed, and ask for what is needed now."""
@@ -131,9 +127,7 @@ class SignIn:
 
     async def _ask(self, person: int, text: str, contact: bool = False) -> None:
         _ = self._side.texts(person)
-        item = (
-            Item(person, "send", text, ask="contact", ask_label=_("Share My Phone Number"))
-            if contact
-            else Item(person, "send", text, ask="nothing")
-        )
+        item = Item(person, "send", text, ask="nothing")
+        if contact:
+            item = Item(person, "send", text, ask="contact", ask_label=_("Share My Phone Number"))
         await self._side.outbox.put(item)

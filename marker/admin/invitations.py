@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+from datetime import datetime, timedelta
 from functools import partial
 from html import escape
 from typing import Any
@@ -10,14 +12,13 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, ConversationHandler
 from telegram.helpers import create_deep_linked_url
 
-from marker.admin.invitation_lines import is_unused, line, order
-from marker.admin.screens import AdminScreens, Context, Handler, asked_for, in_pairs, page_of
+from marker.admin.screens import LINE, AdminScreens, Handler, asked_for, in_pairs, page_of, shortened
 from marker.questions import NOTE, Questions, joined
 from marker.services import Services
-from storage import CodeUsed, StorageUnavailable, UnknownCode
+from storage import NOBODY, CodeUsed, Invitation, StorageUnavailable, UnknownCode
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
-from telegram_app.side import SCREEN, below, sender, typed_text
+from telegram_app.side import SCREEN, Context, below, sender, typed_text
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,6 @@ class Invitations(AdminScreens):
         self._questions = questions
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers of taps."""
         taps: dict[str, Handler] = {
             r"^adm:code$": self._new_code,
             r"^adm:codes:(?P<page>\d{1,6})$": self._list,
@@ -60,8 +60,6 @@ class Invitations(AdminScreens):
             )
         return [Item(invitation.created_by, "send", text, lane=NOTICE)]
 
-    # a new code
-
     async def _new_code(self, update: Update, context: Context) -> None:
         person = sender(update)
         _ = self._services.texts(person)
@@ -69,17 +67,13 @@ class Invitations(AdminScreens):
             code = await asyncio.to_thread(self._services.storage.create_invitation, person)
         except StorageUnavailable:
             log.exception("invitation code not written")
-            await self._show(person, _("That could not be saved. Please try again later."), self._to_panel(_))
+            back = [[Button(_("Back"), "adm:panel")]]
+            await self._show(person, _("That could not be saved. Please try again later."), back)
             return
         log.info("admin %d: new invitation code", person)
         link = create_deep_linked_url(context.bot.username, code)
-        text = "\n".join(
-            (
-                _("Invitation code: {code}").format(code=f"<code>{code}</code>"),
-                _("It works once. This link does the same with one tap:"),
-                escape(link),
-            )
-        )
+        text = _("Invitation code: {code}").format(code=f"<code>{code}</code>")
+        text += f"\n{_('It works once. This link does the same with one tap:')}\n{escape(link)}"
         # a message without buttons, to be forwarded; the panel follows below it
         panel, keyboard = self._panel_screen(person)
         note = [Button(_("Add Note"), f"inv:note:{code}:0")]
@@ -89,23 +83,16 @@ class Invitations(AdminScreens):
             Item(person, "send", panel, [note, *keyboard], slot=SCREEN),
         )
 
-    # the list and a code's card
-
     async def _list(self, update: Update, context: Context) -> None:
         await self._show_list(sender(update), int(asked_for(context)["page"]))
 
     async def _show_list(self, person: int, asked: int, headline: str = "") -> None:
         _ = self._services.texts(person)
-        invitations = sorted(
-            self._services.storage.invitations().items(), key=partial(order, self._services), reverse=True
-        )
-        page = page_of(invitations, asked)
-        lines = [line(self._services, _, code, invitation) for code, invitation in page.shown]
-        buttons = [
-            Button(code, f"inv:card:{code}:{page.number}")
-            for code, each in page.shown
-            if is_unused(self._services, each)
-        ]
+        invitations = self._services.storage.invitations().items()
+        page = page_of(sorted(invitations, key=partial(_order, self._services), reverse=True), asked)
+        lines = [_line(self._services, _, code, invitation) for code, invitation in page.shown]
+        unused = [code for code, each in page.shown if _is_unused(self._services, each)]
+        buttons = [Button(code, f"inv:card:{code}:{page.number}") for code in unused]
         text = f"{page.heading(_('Invitations'))}\n" + ("\n".join(lines) or _("No invitation codes yet."))
         keyboard = [*in_pairs(buttons), *page.ways(_, "adm:codes")]
         await self._show(person, f"{headline}\n\n{text}" if headline else text, keyboard)
@@ -122,19 +109,17 @@ class Invitations(AdminScreens):
             await self._show(person, *card)
 
     def _card_screen(self, person: int, code: str, page: str, context: Context) -> tuple[str, Keyboard] | None:
-        """Return a code's text and buttons; None for an unknown code."""
         _ = self._services.texts(person)
         invitation = self._services.storage.invitation(code)
         if invitation is None:
             return None
-        text = line(self._services, _, code, invitation)
+        text = _line(self._services, _, code, invitation)
         keyboard = [[Button(_("Back"), f"adm:codes:{page}")]]
-        if is_unused(self._services, invitation):
+        if _is_unused(self._services, invitation):
             text += "\n" + escape(create_deep_linked_url(context.bot.username, code))
             noting = _("Change Note") if invitation.note else _("Add Note")
-            keyboard.insert(
-                0, [Button(_("Revoke"), f"inv:ask:{code}:{page}"), Button(noting, f"inv:note:{code}:{page}")]
-            )
+            revoke = Button(_("Revoke"), f"inv:ask:{code}:{page}")
+            keyboard.insert(0, [revoke, Button(noting, f"inv:note:{code}:{page}")])
         return text, keyboard
 
     async def _ask_revoke(self, update: Update, context: Context) -> None:
@@ -142,15 +127,13 @@ class Invitations(AdminScreens):
         code, page = asked["code"], asked["page"]
         _ = self._services.texts(person)
         invitation = self._services.storage.invitation(code)
-        if invitation is None or not is_unused(self._services, invitation):
+        if invitation is None or not _is_unused(self._services, invitation):
             await self._show_card(person, code, page, context)
             return
-        about = line(self._services, _, code, invitation)
+        about = _line(self._services, _, code, invitation)
         question = _("Revoke this code? Nobody will be able to register with it.")
-        yes, no = (
-            Button(_("Revoke for good"), f"inv:revoke:{code}:{page}"),
-            Button(_("Back"), f"inv:card:{code}:{page}"),
-        )
+        yes = Button(_("Revoke for good"), f"inv:revoke:{code}:{page}")
+        no = Button(_("Back"), f"inv:card:{code}:{page}")
         await self._show(person, f"{about}\n\n{question}", [[yes], [no]])
 
     async def _revoke(self, update: Update, context: Context) -> None:
@@ -172,8 +155,6 @@ class Invitations(AdminScreens):
             headline = _("That could not be saved. Please try again later.")
         await self._show_list(person, int(asked["page"]), headline)
 
-    # the note: for whom a code is
-
     async def _ask_note(self, update: Update, context: Context) -> str | None:
         person, asked = sender(update), asked_for(context)
         if self._services.storage.invitation(asked["code"]) is None:
@@ -188,7 +169,6 @@ class Invitations(AdminScreens):
         )
 
     async def take_note(self, update: Update, context: Context) -> str | int:
-        """Take the answer to the question for whom a code is."""
         person = sender(update)
         _ = self._services.texts(person)
         step = await self._questions.open_step(person, NOTE)
@@ -217,7 +197,41 @@ class Invitations(AdminScreens):
         await self._services.outbox.put(*items, when=lambda: self._questions.leave(person))
         return ConversationHandler.END
 
-    # within
 
-    def _to_panel(self, _: Texts) -> Keyboard:
-        return [[Button(_("Back"), "adm:panel")]]
+def _is_unused(services: Services, invitation: Invitation) -> bool:
+    over = invitation.used_by is not None or invitation.revoked_at is not None
+    return not over and services.storage.expires_at(invitation) > services.clock.now()
+
+
+def _order(services: Services, entry: tuple[str, Invitation]) -> tuple[int, str]:
+    """Return a sort key for descending order: unused codes, then used ones, then the rest, each newest first."""
+    _code, invitation = entry
+    if _is_unused(services, invitation):
+        return 2, invitation.created_at
+    return (1, invitation.used_at or "") if invitation.used_by is not None else (0, invitation.created_at)
+
+
+def _line(services: Services, _: Texts, code: str, invitation: Invitation) -> str:
+    parts = [f"<code>{code}</code>"]
+    if invitation.note:
+        parts.append(escape(invitation.note))
+    if invitation.used_by == NOBODY:
+        parts.append(_("used"))
+    elif invitation.used_by is not None:
+        student = services.storage.student(invitation.used_by)
+        # of a student who was removed, or registered again with another code, only the number is known
+        ours = student is not None and student.invitation_code == code
+        who = student.username if student is not None and ours else str(invitation.used_by)
+        parts.append(_("used by {who}").format(who=escape(shortened(who, LINE))))
+    elif invitation.revoked_at is not None:
+        parts.append(_("revoked"))
+    elif not _is_unused(services, invitation):
+        parts.append(_("expired"))
+    else:
+        now = services.clock.now()
+        days = (now - datetime.fromisoformat(invitation.created_at)).days
+        made = _.ngettext("made {n} day ago", "made {n} days ago", days).format(n=days)
+        parts.append(made if days > 0 else _("made today"))
+        left = math.ceil((services.storage.expires_at(invitation) - now) / timedelta(days=1))
+        parts.append(_.ngettext("{n} day left", "{n} days left", left).format(n=left))
+    return ", ".join(parts)

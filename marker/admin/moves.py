@@ -13,7 +13,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler
 from telegram.helpers import create_deep_linked_url
 
 from core.sqlite import DatabaseUnavailable
-from marker.admin.screens import AdminScreens, Context, Handler, asked_for
+from marker.admin.screens import AdminScreens, Handler, asked_for
 from marker.lockouts import Lockouts
 from marker.menu import changed_menu, fresh_menu
 from marker.monitors.registry import StillRunning
@@ -22,7 +22,7 @@ from marker.student.offers import Offers
 from marker.tables.move_codes import MoveCode
 from storage import CODE_ALPHABET, AlreadyRegistered, NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
-from telegram_app.side import SCREEN, below, sender
+from telegram_app.side import SCREEN, Context, below, sender
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,6 @@ class AccountMoves(AdminScreens):
         self._lockouts = Lockouts(services)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
         taps: dict[str, Handler] = {
             f"^mov:ask:{_STUDENT}": self._ask,
             f"^mov:code:{_STUDENT}": self._make,
@@ -61,19 +60,14 @@ class AccountMoves(AdminScreens):
             else:
                 await asyncio.to_thread(self._services.move_codes.give_back, move.code)
 
-    # the admin's side
-
     async def _ask(self, update: Update, context: Context) -> None:
         person, asked = sender(update), asked_for(context)
         _ = self._services.texts(person)
         who, page = int(asked["student"]), asked["page"]
         student = self._services.storage.student(who)
         if student is None:
-            await self._show(
-                person,
-                _("This student is not registered any more."),
-                [[Button(_("Back"), f"adm:students:{page}")]],
-            )
+            back = [[Button(_("Back"), f"adm:students:{page}")]]
+            await self._show(person, _("This student is not registered any more."), back)
             return
         waiting = await asyncio.to_thread(self._services.move_codes.waiting, who, self._services.clock.now())
         text = _(
@@ -100,15 +94,10 @@ class AccountMoves(AdminScreens):
         await asyncio.to_thread(self._services.move_codes.make, code, who, person, expires)
         log.info("admin %d: move code for student %d", person, who)
         link = create_deep_linked_url(context.bot.username, code)
-        text = "\n".join(
-            (
-                _("Move code for {username}: {code}").format(
-                    username=escape(student.username), code=f"<code>{code}</code>"
-                ),
-                _("It works once, within 24 hours, in the new Telegram account:"),
-                escape(link),
-            )
+        text = _("Move code for {username}: {code}").format(
+            username=escape(student.username), code=f"<code>{code}</code>"
         )
+        text += f"\n{_('It works once, within 24 hours, in the new Telegram account:')}\n{escape(link)}"
         panel, keyboard = self._panel_screen(person)
         await self._services.outbox.put(
             Item(person, "strip", slot=SCREEN),
@@ -122,13 +111,8 @@ class AccountMoves(AdminScreens):
             log.info("admin %d: move code for student %d revoked", sender(update), who)
         await self._ask(update, context)
 
-    # the new account's side
-
     async def offer(self, person: int, code: str, leave: Callable[[int], bool]) -> bool:
-        """Ask in the new account whether to move; False where the code can't be used.
-
-        ``leave`` stores, in the same transaction, that the question for a code is left.
-        """
+        """Ask in the new account whether to move, and ``leave`` the question for a code; False: it can't be used."""
         move = await asyncio.to_thread(self._services.move_codes.get, code, self._services.clock.now())
         student = self._services.storage.student(move.student) if move is not None else None
         if student is None:

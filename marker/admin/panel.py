@@ -6,16 +6,15 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, filters
 
-from marker.admin.screens import LINE, AdminScreens, Context, asked_for, page_of, shortened
+from marker.admin.screens import LINE, AdminScreens, asked_for, page_of, shortened
 from marker.menu import changed_menu, state_word
-from telegram_app.side import below, sender
+from telegram_app.side import Context, below, sender
 
 
 class AdminHandlers(AdminScreens):
     """Handles the taps on the admin's panel."""
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
         return [
             CallbackQueryHandler(self._guarded(self._panel), pattern=r"^adm:panel$"),
             CallbackQueryHandler(self._guarded(self._monitors), pattern=r"^adm:monitors:(?P<page>\d{1,6})$"),

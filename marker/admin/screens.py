@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from telegram import Update
-from telegram.ext import ContextTypes
 
 from marker.services import Services
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Item, Keyboard
-from telegram_app.side import SCREEN, sender, tapped
+from telegram_app.side import SCREEN, Context, sender, tapped
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +18,6 @@ PAGE = 20  # lines of a list, each with a button: far below the 4096 characters 
 LINE = 60  # characters of a name in a line: a username may have 200, and a whole page has to fit
 LABEL = 24  # characters of a name on a button, two of which stand in a row
 
-Context = ContextTypes.DEFAULT_TYPE
 Handler = Callable[[Update, Context], Coroutine[Any, Any, Any]]
 T = TypeVar("T")
 
@@ -91,12 +89,10 @@ def page_of(items: Sequence[T], asked: int) -> Page[T]:
 
 
 def in_pairs(buttons: Sequence[Button]) -> Keyboard:
-    """Return buttons in rows of two."""
     return [list(buttons[at : at + 2]) for at in range(0, len(buttons), 2)]
 
 
 def shortened(text: str, most: int) -> str:
-    """Return a text with at most so many characters."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

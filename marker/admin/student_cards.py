@@ -1,6 +1,7 @@
 """The admin's list of students, and each student's card with Stop and Remove."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
@@ -10,7 +11,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler
 
 from core.sqlite import DatabaseUnavailable
 from lessons.events import MonitorState
-from marker.admin.screens import LABEL, LINE, AdminScreens, Context, Handler, asked_for, in_pairs, page_of, shortened
+from marker.admin.screens import LABEL, LINE, AdminScreens, Handler, asked_for, in_pairs, page_of, shortened
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from marker.monitors.registry import StillRunning
 from marker.services import Services
@@ -18,7 +19,7 @@ from marker.student.offers import Offers
 from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button
-from telegram_app.side import sender
+from telegram_app.side import Context, sender
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +34,27 @@ class StudentCards(AdminScreens):
         self._offers = offers
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
         taps: dict[str, Handler] = {
             r"^adm:students:(?P<page>\d{1,6})$": self._list,
-            f"^stu:card:{_STUDENT}": self._card,
-            f"^stu:stop:{_STUDENT}": self._stop,
-            f"^stu:ask:{_STUDENT}": self._ask_remove,
-            f"^stu:remove:{_STUDENT}": self._remove,
+            f"^stu:card:{_STUDENT}": self._with_student(self._show_card),
+            f"^stu:stop:{_STUDENT}": self._with_student(self._stop),
+            f"^stu:ask:{_STUDENT}": self._with_student(self._ask_remove),
+            f"^stu:remove:{_STUDENT}": self._with_student(self._remove),
         }
         return [CallbackQueryHandler(self._guarded(handler), pattern=pattern) for pattern, handler in taps.items()]
 
-    # the list
+    def _with_student(self, handler: Callable[[int, Student, int], Awaitable[None]]) -> Handler:
+        """Return a handler that looks the student up; where they are gone, it shows the list."""
+
+        async def handle(update: Update, context: Context) -> None:
+            asked = asked_for(context)
+            student, page = self._services.storage.student(int(asked["student"])), int(asked["page"])
+            if student is None:
+                await self._show_gone(sender(update), page)
+            else:
+                await handler(sender(update), student, page)
+
+        return handle
 
     async def _list(self, update: Update, context: Context) -> None:
         await self._show_list(sender(update), int(asked_for(context)["page"]))
@@ -61,16 +72,6 @@ class StudentCards(AdminScreens):
         text = f"{page.heading(_('View All Students'))}\n" + ("\n".join(lines) or _("No students yet."))
         keyboard = [*in_pairs(buttons), *page.ways(_, "adm:students")]
         await self._show(person, f"{headline}\n\n{text}" if headline else text, keyboard)
-
-    # the card
-
-    async def _card(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        student, page = self._asked_for(context)
-        if student is None:
-            await self._show_gone(person, page)
-        else:
-            await self._show_card(person, student, page)
 
     async def _show_card(self, person: int, student: Student, page: int, headline: str = "") -> None:
         _ = self._services.texts(person)
@@ -112,14 +113,7 @@ class StudentCards(AdminScreens):
         except ValueError:  # the file was edited by hand
             return escape(student.registered_at)
 
-    # stop and remove
-
-    async def _stop(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        student, page = self._asked_for(context)
-        if student is None:
-            await self._show_gone(person, page)
-            return
+    async def _stop(self, person: int, student: Student, page: int) -> None:
         _ = self._services.texts(person)
         was_wanted = student.monitoring or self._services.registry.running(student.telegram_id)
         headline = ""
@@ -143,12 +137,7 @@ class StudentCards(AdminScreens):
         text = _("The administrator has stopped your monitoring. Nothing is marked until you start it again.")
         await self._services.outbox.put(*await fresh_menu(self._services, who, text))
 
-    async def _ask_remove(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        student, page = self._asked_for(context)
-        if student is None:
-            await self._show_gone(person, page)
-            return
+    async def _ask_remove(self, person: int, student: Student, page: int) -> None:
         _ = self._services.texts(person)
         who = student.telegram_id
         question = _(
@@ -158,12 +147,7 @@ class StudentCards(AdminScreens):
         yes, no = Button(_("Remove for good"), f"stu:remove:{who}:{page}"), Button(_("Back"), f"stu:card:{who}:{page}")
         await self._show(person, question, [[yes], [no]])
 
-    async def _remove(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        student, page = self._asked_for(context)
-        if student is None:
-            await self._show_gone(person, page)
-            return
+    async def _remove(self, person: int, student: Student, page: int) -> None:
         _, who = self._services.texts(person), student.telegram_id
         theirs = self._services.texts(who)
         try:
@@ -201,12 +185,6 @@ class StudentCards(AdminScreens):
         today = self._services.clock.now().astimezone(self._services.settings.zone).date()
         # one more day: a lesson of yesterday may still be on the page
         self._services.student_rows.forget_monitoring(student.telegram_id, (today - timedelta(days=1)).isoformat())
-
-    # within
-
-    def _asked_for(self, context: Context) -> tuple[Student | None, int]:
-        asked = asked_for(context)
-        return self._services.storage.student(int(asked["student"])), int(asked["page"])
 
     async def _show_gone(self, person: int, page: int) -> None:
         _ = self._services.texts(person)

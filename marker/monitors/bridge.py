@@ -38,7 +38,6 @@ class Bridge:
         await self.settled()
 
     async def settled(self) -> None:
-        """Wait for the scheduled coroutines."""
         with self._lock:
             pending = list(self._pending)
         await asyncio.gather(*(asyncio.wrap_future(each) for each in pending), return_exceptions=True)

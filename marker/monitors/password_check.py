@@ -53,14 +53,9 @@ class TrialResult:
 class Profiles(Protocol):
     """The part of ``portal.browser.Chromes`` that a trial needs."""
 
-    def kill(self, name: str) -> None:
-        """End every process on a profile."""
-
-    def forget(self, name: str) -> None:
-        """Delete a profile."""
-
-    def adopt(self, name: str, new_name: str) -> None:
-        """Replace a profile by another one."""
+    def kill(self, name: str) -> None: ...
+    def forget(self, name: str) -> None: ...
+    def adopt(self, name: str, new_name: str) -> None: ...
 
 
 class _Abandoned(Exception):  # no error: it ends a trial out of any wait
@@ -82,12 +77,10 @@ class SignInCheck:
         give_place_back: Callable[[], None],
         within: float = TRIED_WITHIN,
     ) -> None:
-        self._open_portal = open_portal
+        self._open_portal, self._portal_url = open_portal, portal_url
         self._profiles = profiles
         self._limits = limits
-        self._portal_url = portal_url
-        self._take_place = take_place
-        self._give_place_back = give_place_back
+        self._take_place, self._give_place_back = take_place, give_place_back
         self._within = within
         self._threads = ThreadPoolExecutor(PARALLEL, thread_name_prefix="sign-in-check")
         self._running: dict[str, tuple[threading.Event, Future[TrialResult]]] = {}
@@ -156,8 +149,6 @@ class SignInCheck:
             self._profiles.kill(profile)
             wait_for_all([trying], self._within)
         self._profiles.forget(profile)
-
-    # in a thread
 
     def _try(self, profile: str, username: str, password: str, stop: threading.Event) -> TrialResult:
         def pause(seconds: float) -> None:

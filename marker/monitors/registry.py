@@ -94,12 +94,7 @@ class MonitorRegistry:
         self._on_status = on_status
 
     async def start(self, telegram_id: int) -> Started:
-        """Start a student's monitor and store that it is wanted.
-
-        Raises:
-            NotRegistered: there is no such student.
-            StorageUnavailable: that can't be written; nothing was started.
-        """
+        """Start a student's monitor and store that it is wanted. Raises NotRegistered, StorageUnavailable."""
         async with self._lock(telegram_id):
             if self.running(telegram_id):
                 return Started.RUNNING_ALREADY
@@ -119,8 +114,7 @@ class MonitorRegistry:
     async def stop(self, telegram_id: int) -> bool:
         """Stop a student's monitor and store that none is wanted; True where one was running.
 
-        Raises:
-            NotRegistered, StorageUnavailable: as ``start``; the monitor is stopped all the same.
+        Raises NotRegistered, StorageUnavailable; the monitor is stopped all the same.
         """
         async with self._lock(telegram_id):
             monitor = self._monitors.pop(telegram_id, None)
@@ -154,55 +148,40 @@ class MonitorRegistry:
     async def move(self, telegram_id: int, new_telegram_id: int, write: Callable[[], Student]) -> Student:
         """Stop a student's monitor, move the record by ``write`` (in a thread), and start it for the new account.
 
-        Raises:
-            StillRunning: the monitor does not end; nothing was changed.
-            What ``write`` raises: the student is monitored as before.
+        Raises StillRunning, and what ``write`` raises: nothing was changed, and the student is monitored as before.
         """
         first, second = sorted((telegram_id, new_telegram_id))
         async with self._lock(first), self._lock(second):
-            monitor = self._monitors.pop(telegram_id, None)
-            before = self._storage.student(telegram_id)
-            watched = monitor is not None and monitor.is_running()
-            if monitor is not None and not await self._end(telegram_id, monitor):
-                self._monitors[telegram_id] = monitor
-                raise StillRunning(str(telegram_id))
-            student = before
+            watched = self.running(telegram_id)
+            student = self._storage.student(telegram_id)
+            await self._end_or_raise(telegram_id)
             try:
                 student = await asyncio.to_thread(write)
                 await asyncio.to_thread(self.state.reload)  # it has moved, too
             finally:
-                if watched and student is not None and self._reserve(student.telegram_id):
-                    self._start(student)
-                    self._starting.discard(student.telegram_id)
+                if watched and student is not None:
+                    self._start_if_room(student)
             return student
 
     async def remove(self, telegram_id: int, clean: Callable[[Student], None], *, erase: bool = False) -> Student:
         """Stop a student's monitor, delete their other data by ``clean`` (in a thread), then the student's record.
 
         The record is deleted last, so that after a crash or a failure the removal can be repeated.
-        ``erase``: also remove the Telegram ID from the invitation code.
-
-        Raises:
-            NotRegistered: there is no such student.
-            StillRunning: the monitor does not end; nothing was deleted.
-            StorageUnavailable, and what ``clean`` raises: the student is still there, and monitored as before.
+        ``erase``: also remove the Telegram ID from the invitation code. Raises NotRegistered; StillRunning,
+        StorageUnavailable, and what ``clean`` raises: the student is still there, and monitored as before.
         """
         async with self._lock(telegram_id):
             student = self._storage.student(telegram_id)
             if student is None:
                 raise NotRegistered(str(telegram_id))
-            monitor = self._monitors.pop(telegram_id, None)
-            watched = monitor is not None and monitor.is_running()
-            if monitor is not None and not await self._end(telegram_id, monitor, leave_portal=True):
-                self._monitors[telegram_id] = monitor  # it would go on for a student who is on no list any more
-                raise StillRunning(str(telegram_id))
+            watched = self.running(telegram_id)
+            await self._end_or_raise(telegram_id, leave_portal=True)
             try:
                 await asyncio.to_thread(clean, student)
                 await asyncio.to_thread(self._storage.erase if erase else self._storage.remove, telegram_id)
             except Exception:
-                if watched and self._reserve(telegram_id):
-                    self._start(student)
-                    self._starting.discard(telegram_id)
+                if watched:
+                    self._start_if_room(student)
                 raise
             self.state.forget(telegram_id)
             self._given_up.discard(telegram_id)
@@ -225,7 +204,6 @@ class MonitorRegistry:
         return True
 
     def running(self, telegram_id: int) -> bool:
-        """Say whether a student's monitor runs."""
         monitor = self._monitors.get(telegram_id)
         return monitor is not None and monitor.is_running()
 
@@ -261,9 +239,7 @@ class MonitorRegistry:
             async with self._lock(student.telegram_id):
                 if not self._is_wanted(student.telegram_id) or self.running(student.telegram_id):
                     continue
-                if self._reserve(student.telegram_id):
-                    self._start(student)
-                    self._starting.discard(student.telegram_id)
+                if self._start_if_room(student):
                     resumed += 1
                 else:
                     waiting.add(student.telegram_id)
@@ -274,7 +250,6 @@ class MonitorRegistry:
         return resumed
 
     def waiting(self) -> int:
-        """Return how many monitors are wanted and have no place."""
         return len(self._waiting)
 
     def newly_waiting(self) -> set[int]:
@@ -290,7 +265,6 @@ class MonitorRegistry:
         return True
 
     def give_place_back(self) -> None:
-        """Give back what ``take_place`` took."""
         self._other_chromes -= 1
 
     async def close(self) -> None:
@@ -315,6 +289,12 @@ class MonitorRegistry:
         self._starting.add(telegram_id)
         return True
 
+    def _start_if_room(self, student: Student) -> bool:
+        if self._full():
+            return False
+        self._start(student)
+        return True
+
     def _full(self) -> bool:
         return self._closing or len({*self.active(), *self._starting}) + self._other_chromes >= self.capacity
 
@@ -325,6 +305,12 @@ class MonitorRegistry:
         if not ended:
             log.error("monitor %d: does not end", telegram_id)
         return ended
+
+    async def _end_or_raise(self, telegram_id: int, *, leave_portal: bool = False) -> None:
+        monitor = self._monitors.pop(telegram_id, None)
+        if monitor is not None and not await self._end(telegram_id, monitor, leave_portal=leave_portal):
+            self._monitors[telegram_id] = monitor  # so that no second one starts on the same profile
+            raise StillRunning(str(telegram_id))
 
     def _lock(self, telegram_id: int) -> asyncio.Lock:
         return self._locks.setdefault(telegram_id, asyncio.Lock())
@@ -347,7 +333,7 @@ class MonitorRegistry:
     async def _handle_in_order(
         self, telegram_id: int, username: str, event: StatusEvent, monitor: AttendanceMonitor
     ) -> None:
-        """Handle a student's status events in their order: an error reported after its end would never end."""
+        # in their order: an error reported after its end would never end
         async with self._event_locks.setdefault(telegram_id, asyncio.Lock()):
             await self._handle(telegram_id, username, event, monitor)
 

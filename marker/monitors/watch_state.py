@@ -55,7 +55,6 @@ class WatchState:
             log.warning("monitor %d: trouble not kept (%s)", telegram_id, error)
 
     def last_check(self, telegram_id: int) -> datetime | None:
-        """Return when a student's page was last read, if ever."""
         watch = self._kept.get(telegram_id)
         return watch.last_check if watch else None
 
@@ -74,7 +73,6 @@ class WatchState:
         self._keep(telegram_id, skip_date=day)
 
     def skips_today(self, telegram_id: int) -> bool:
-        """Say whether a student skips the current local day."""
         watch = self._kept.get(telegram_id)
         return watch is not None and watch.skip_date == self._local_date(self._clock.now())
 

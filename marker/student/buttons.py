@@ -31,7 +31,6 @@ class StudentHandlers:
         self._lockouts = Lockouts(services)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
         return [
             CallbackQueryHandler(self._start, pattern=r"^mon:start$"),
             CallbackQueryHandler(self._stop, pattern=r"^mon:stop$"),

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from telegram import Update
-from telegram.ext import BaseHandler, CallbackQueryHandler, ContextTypes
+from telegram.ext import BaseHandler, CallbackQueryHandler
 
 from core.sqlite import DatabaseUnavailable
 from marker.menu import changed_menu, main_menu
@@ -17,11 +17,9 @@ from marker.services import Services
 from marker.student.offers import Offers
 from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import NOTICE, Button, Item
-from telegram_app.side import SCREEN
+from telegram_app.side import SCREEN, Context
 
 log = logging.getLogger(__name__)
-
-Context = ContextTypes.DEFAULT_TYPE
 
 
 class Deletion:
@@ -36,7 +34,6 @@ class Deletion:
         self._end_trial = end_trial
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        """Return the handlers."""
         return [
             CallbackQueryHandler(self._ask, pattern=r"^del:ask$"),
             CallbackQueryHandler(self._delete, pattern=r"^del:yes$"),
@@ -84,7 +81,6 @@ class Deletion:
         await self._services.outbox.put(Item(person, "send", text, keyboard), *self._told(student))
 
     def _forget(self, student: Student) -> None:
-        """Delete the student's other data; in a thread."""
         self._services.forget_profile(student.username)
         self._services.student_rows.forget(student.telegram_id)
 

@@ -1,6 +1,7 @@
 """Messages to the student about lessons, marks and the monitor's state."""
 
 import asyncio
+import functools
 import logging
 from html import escape
 
@@ -41,10 +42,8 @@ class Notices:
         outcome = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("Marked."))
         line = _("[{username}] Attendance Marked.").format(username=username)
         item = Item(student, "send", f"<b>{escape(line)}</b>\n{escape(lesson.describe())}", lane=NOTICE)
-        now = self._services.clock.now()
-        if await self._services.outbox.put(
-            item, outcome, when=lambda: self._services.lessons.claim_telling(lesson.key, now)
-        ):
+        claim = functools.partial(self._services.lessons.claim_telling, lesson.key, self._services.clock.now())
+        if await self._services.outbox.put(item, outcome, when=claim):
             log.info("person %d: lesson %s, to be told as marked", student, lesson.key)
 
     async def tell_untold_marks(self) -> None:
@@ -98,12 +97,9 @@ class Notices:
             CloseReason.TOO_SHORT.value: _("It was open for too short a time."),
         }.get(why, "")
         text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{reason}"
-        now = self._services.clock.now()
-        if await self._services.outbox.put(
-            on_offer,
-            Item(student, "send", text, lane=NOTICE),
-            when=lambda: self._services.lessons.claim_closing(lesson.key, now),
-        ):
+        notice = Item(student, "send", text, lane=NOTICE)
+        claim = functools.partial(self._services.lessons.claim_closing, lesson.key, self._services.clock.now())
+        if await self._services.outbox.put(on_offer, notice, when=claim):
             log.info("person %d: lesson %s, to be told as closed", student, lesson.key)
 
     async def _tell_end(self, student: int, username: str, event: StatusEvent) -> None:

@@ -7,14 +7,14 @@ from html import escape
 from typing import Any
 
 from telegram import Update
-from telegram.ext import CallbackQueryHandler, ContextTypes
+from telegram.ext import CallbackQueryHandler
 
 from lessons.journal import LessonRow
 from marker.services import Services
 from portal.lessons import Lesson
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item
-from telegram_app.side import sender, tapped
+from telegram_app.side import Context, sender, tapped
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,6 @@ class Offers:
         self._services = services
 
     def handler(self) -> CallbackQueryHandler[Any, Any]:
-        """Return the handler of Mark Now."""
         return CallbackQueryHandler(self._mark_now, pattern=r"^mark:[0-9a-f]{16}$")
 
     async def offer(self, student: int, username: str, lesson: Lesson) -> None:
@@ -45,22 +44,14 @@ class Offers:
         if lesson.minutes_left is not None:
             left = _.ngettext("{n} minute left", "{n} minutes left", lesson.minutes_left)
             text += "\n" + left.format(n=lesson.minutes_left)
-        item = Item(
-            student,
-            "send",
-            text,
-            [[Button(_("Mark Now"), f"mark:{lesson.key}")]],
-            slot=_slot(lesson.key),
-            lane=NOTICE,
-        )
+        keyboard = [[Button(_("Mark Now"), f"mark:{lesson.key}")]]
+        item = Item(student, "send", text, keyboard, slot=OFFER_SLOT + lesson.key, lane=NOTICE)
         await self._services.outbox.put(item, when=lambda: self._services.lessons.claim_offer(lesson.key, until))
 
     async def end(self, student: int, username: str, key: str, described: str, reason: str) -> None:
         """Remove a valid offer's button and write the reason into its message."""
-        await self._services.outbox.put(
-            self.outcome(student, username, key, described, reason),
-            when=lambda: self._services.lessons.end_offer(key),
-        )
+        outcome = self.outcome(student, username, key, described, reason)
+        await self._services.outbox.put(outcome, when=lambda: self._services.lessons.end_offer(key))
 
     async def close(self, student: int, username: str, key: str, described: str, reason: str) -> None:
         """End an offer, also one that was tapped, and write the reason into its message."""
@@ -72,12 +63,10 @@ class Offers:
         await self._services.outbox.put(self.outcome(student, username, key, described, reason), when=over)
 
     async def end_all(self, student: int, username: str, reason: str) -> None:
-        """End every valid offer of one student."""
         for row in await asyncio.to_thread(self._services.lessons.offers, student):
             await self.end(student, username, row.key, _described(row), reason)
 
     async def end_timed_out(self) -> None:
-        """End the offers whose time is over."""
         now = self._services.clock.now()
         for row in await asyncio.to_thread(self._services.lessons.offers):
             if row.offered_until is not None and datetime.fromisoformat(row.offered_until) <= now:
@@ -86,7 +75,7 @@ class Offers:
                 reason = _("The time for this button is over. If the lesson is still open, I will ask again.")
                 await self.end(row.student, student.username if student else "", row.key, _described(row), reason)
 
-    async def _mark_now(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
+    async def _mark_now(self, update: Update, context: Context) -> None:
         query = update.callback_query
         key = (query.data or "").removeprefix("mark:") if query is not None else ""
         person = sender(update)
@@ -109,7 +98,7 @@ class Offers:
         """Return the edit that writes an offer's outcome into its message; without an offer it does nothing."""
         _ = self._services.texts(student)
         text = f"{_headline(_, username, described)}\n\n<i>{escape(reason)}</i>"
-        return Item(student, "amend", text, slot=_slot(key))
+        return Item(student, "amend", text, slot=OFFER_SLOT + key)
 
 
 def _headline(_: Texts, username: str, described: str) -> str:
@@ -119,7 +108,3 @@ def _headline(_: Texts, username: str, described: str) -> str:
 
 def _described(row: LessonRow) -> str:
     return Lesson(row.subject, row.teacher, row.time).describe()
-
-
-def _slot(key: str) -> str:
-    return OFFER_SLOT + key

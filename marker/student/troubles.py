@@ -3,8 +3,10 @@ outage of many monitors, one for monitors that failed together, and one with a p
 """
 
 import asyncio
+import functools
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
@@ -13,7 +15,9 @@ from pathlib import Path
 from lessons.events import Event, StatusEvent
 from marker.menu import clock_time
 from marker.services import Services
+from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Item
+from telegram_app.outbox_table import Action
 
 log = logging.getLogger(__name__)
 
@@ -62,30 +66,26 @@ class Troubles:
         self._outage_since = await asyncio.to_thread(self._services.claims.at, OUTAGE)
 
     async def on_status(self, student: int, username: str, event: StatusEvent) -> None:
-        """Keep an error, or its end."""
         async with self._one_at_a_time:
-            await self._on_status(student, username, event)
-
-    async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
-        lasting = self._lasting.get(student)
-        match event.event:
-            case Event.TROUBLE | Event.UNKNOWN_VIEW:
-                if lasting is None:
-                    lasting = self._lasting[student] = _Lasting(username, self._services.clock.now(), event.text)
-                lasting.words, lasting.resting = event.text, False
-                if event.event is Event.UNKNOWN_VIEW and event.picture is not None:
-                    await self._tell_unknown(username, event)
-            case Event.WATCHING if lasting is not None:
-                if lasting.told:
-                    await self._tell_over(student)
-                self._lasting.pop(student, None)
-            case Event.RESTING if lasting is not None:
-                lasting.resting = True  # it may not be over
-                if not lasting.told:
-                    del self._lasting[student]
-            case Event.STOPPED | Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
-                self._lasting.pop(student, None)  # the end has a message of its own
-                await asyncio.to_thread(self._services.watches.claim_relief, student)
+            lasting = self._lasting.get(student)
+            match event.event:
+                case Event.TROUBLE | Event.UNKNOWN_VIEW:
+                    if lasting is None:
+                        lasting = self._lasting[student] = _Lasting(username, self._services.clock.now(), event.text)
+                    lasting.words, lasting.resting = event.text, False
+                    if event.event is Event.UNKNOWN_VIEW and event.picture is not None:
+                        await self._tell_unknown(username, event)
+                case Event.WATCHING if lasting is not None:
+                    if lasting.told:
+                        await self._tell_over(student)
+                    self._lasting.pop(student, None)
+                case Event.RESTING if lasting is not None:
+                    lasting.resting = True  # it may not be over
+                    if not lasting.told:
+                        del self._lasting[student]
+                case Event.STOPPED | Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
+                    self._lasting.pop(student, None)  # the end has a message of its own
+                    await asyncio.to_thread(self._services.watches.claim_relief, student)
 
     def failed(self, username: str, event: StatusEvent) -> None:
         """Keep the failure of a monitor; the admin gets one message about all of them."""
@@ -95,22 +95,18 @@ class Troubles:
     async def check(self) -> None:
         """Send the messages that are due."""
         async with self._one_at_a_time:
-            await self._check()
-
-    async def _check(self) -> None:
-        now = self._services.clock.now()
-        for student, lasting in list(self._lasting.items()):
-            if not lasting.told and now - lasting.since >= TOLD_AFTER:
-                await self._tell_lasting(student, lasting)
-                lasting.told = True
-        if self._gathering_since is not None and now - self._gathering_since >= GATHERED_FOR:
-            await self.tell_gathered()
-        await self._check_outage(now)
+            now = self._services.clock.now()
+            for student, lasting in list(self._lasting.items()):
+                if not lasting.told and now - lasting.since >= TOLD_AFTER:
+                    await self._tell_lasting(student, lasting)
+                    lasting.told = True
+            if self._gathering_since is not None and now - self._gathering_since >= GATHERED_FOR:
+                await self.tell_gathered()
+            await self._check_outage(now)
 
     async def tell_gathered(self) -> None:
         """Send the message about failed monitors, without waiting for more: also at the end of the process."""
-        failed = list(self._failed)
-        if failed:
+        if failed := list(self._failed):
             await self._tell_failed(failed)
         self._failed = self._failed[len(failed) :]
         self._gathering_since = self._services.clock.now() if self._failed else None
@@ -119,8 +115,6 @@ class Troubles:
         """Return how many monitors have an error that lasts for five minutes or longer."""
         now = self._services.clock.now()
         return sum(now - each.since >= TOLD_AFTER and not each.resting for each in self._lasting.values())
-
-    # to the student
 
     async def _tell_lasting(self, student: int, lasting: _Lasting) -> None:
         _ = self._services.texts(student)
@@ -131,38 +125,37 @@ class Troubles:
         text += "\n" + _(
             "I keep trying and will tell you when it works again. If a lesson is open, mark it on the portal yourself."
         )
-        if await self._services.outbox.put(
-            Item(student, "send", f"<b>[{escape(lasting.username)}]</b> {text}", lane=NOTICE),
-            when=lambda: self._services.watches.claim_trouble(student, lasting.since),
-        ):
+        item = Item(student, "send", f"<b>[{escape(lasting.username)}]</b> {text}", lane=NOTICE)
+        claim = functools.partial(self._services.watches.claim_trouble, student, lasting.since)
+        if await self._services.outbox.put(item, when=claim):
             log.info("person %d: trouble since %s, to be told", student, lasting.since.isoformat(timespec="seconds"))
 
     async def _tell_over(self, student: int) -> None:
         _ = self._services.texts(student)
         text = _("The portal works again, and monitoring goes on.")
-        if await self._services.outbox.put(
-            Item(student, "send", text, lane=NOTICE), when=lambda: self._services.watches.claim_relief(student)
-        ):
+        item = Item(student, "send", text, lane=NOTICE)
+        if await self._services.outbox.put(item, when=lambda: self._services.watches.claim_relief(student)):
             log.info("person %d: trouble is over, to be told", student)
 
-    # to the admin
+    def _to_admins(self, text: Callable[[Texts], str], *, file: str | None = None) -> list[Item]:
+        """Return a notice for each admin, in their language; ``file`` is a picture that it goes below."""
+        action: Action = "photo" if file is not None else "send"
+        admins = self._services.settings.admin_telegram_id
+        return [Item(admin, action, text(self._services.texts(admin)), file=file, lane=NOTICE) for admin in admins]
 
     async def _tell_failed(self, failed: list[tuple[str, str]]) -> None:
-        items = []
-        for admin in self._services.settings.admin_telegram_id:
-            _ = self._services.texts(admin)
+        def text(_: Texts) -> str:
             if len(failed) == 1:
                 username, reason = failed[0]
-                text = _("The monitor of {username} has stopped: {reason}").format(
+                return _("The monitor of {username} has stopped: {reason}").format(
                     username=escape(username), reason=escape(reason[:LONGEST_WORDS])
                 )
-            else:
-                counted = Counter(reason for _name, reason in failed).most_common(3)
-                head = _.ngettext("{n} monitor has stopped: {names}", "{n} monitors have stopped: {names}", len(failed))
-                text = head.format(n=len(failed), names=_names([name for name, _reason in failed]))
-                text += "".join(f"\n{count} x {escape(reason[:LONGEST_WORDS])}" for reason, count in counted)
-            items.append(Item(admin, "send", text, lane=NOTICE))
-        await self._services.outbox.put(*items)
+            counted = Counter(reason for _name, reason in failed).most_common(3)
+            head = _.ngettext("{n} monitor has stopped: {names}", "{n} monitors have stopped: {names}", len(failed))
+            head = head.format(n=len(failed), names=_names([name for name, _reason in failed]))
+            return head + "".join(f"\n{count} x {escape(reason[:LONGEST_WORDS])}" for reason, count in counted)
+
+        await self._services.outbox.put(*self._to_admins(text))
 
     async def _check_outage(self, now: datetime) -> None:
         """Tell the admin once of an outage, and once that it is over, also across restarts of ours."""
@@ -170,49 +163,45 @@ class Troubles:
         if self._outage_since is None and len(lasting) >= MANY:
             since = min(each.since for each in lasting)
             log.warning("outage: %d monitors have had no answer from the portal since %s", len(lasting), since)
-            items = []
-            for admin in self._services.settings.admin_telegram_id:
-                _ = self._services.texts(admin)
+            time, names = clock_time(self._services, since, now), _names([each.username for each in lasting])
+            words = Counter(each.words for each in lasting).most_common(1)[0][0]
+
+            def began(_: Texts) -> str:
                 head = _.ngettext(
                     "{n} monitor has had no answer from the portal since {time}: {names}",
                     "{n} monitors have had no answer from the portal since {time}: {names}",
                     len(lasting),
-                ).format(
-                    n=len(lasting),
-                    time=clock_time(self._services, since, now),
-                    names=_names([each.username for each in lasting]),
                 )
-                words = Counter(each.words for each in lasting).most_common(1)[0][0]
-                items.append(Item(admin, "send", f"{head}\n{escape(words[:LONGEST_WORDS])}", lane=NOTICE))
+                return head.format(n=len(lasting), time=time, names=names) + f"\n{escape(words[:LONGEST_WORDS])}"
+
+            items = self._to_admins(began)
             await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(OUTAGE, since))
             self._outage_since = since
         elif self._outage_since is not None and len(lasting) <= FEW:
             log.info("outage is over, %d monitors still have no answer from the portal", len(lasting))
-            items = []
-            for admin in self._services.settings.admin_telegram_id:
-                _ = self._services.texts(admin)
-                text = _("All monitors work again.")
-                if lasting:
-                    text = _("The portal works again. Still in trouble: {names}").format(
-                        names=_names([each.username for each in lasting])
-                    )
-                items.append(Item(admin, "send", text, lane=NOTICE))
+            names = _names([each.username for each in lasting])
+
+            def ended(_: Texts) -> str:
+                still = _("The portal works again. Still in trouble: {names}").format(names=names)
+                return still if lasting else _("All monitors work again.")
+
+            items = self._to_admins(ended)
             await self._services.outbox.put(*items, when=lambda: self._services.claims.take_back(OUTAGE))
             self._outage_since = None
 
     async def _tell_unknown(self, username: str, event: StatusEvent) -> None:
         """Send each admin an unknown page of the portal, once for each kind."""
-        now, admins = self._services.clock.now(), self._services.settings.admin_telegram_id
+        now = self._services.clock.now()
         folder = self._services.settings.data_dir / "unknown-pages"
         await asyncio.to_thread(_keep_page, folder, event)
-        items = []
-        for admin in admins:
-            _ = self._services.texts(admin)
-            text = _(
+
+        def text(_: Texts) -> str:
+            return _(
                 "The portal shows {username} a page that I don't know. Nothing is pressed on it; I look again"
                 " every few minutes. Its source is in DATA_DIR, {name}."
             ).format(username=escape(username), name=f"unknown-pages/{event.kind}.html")
-            items.append(Item(admin, "photo", text, file=f"unknown-pages/{event.kind}.png", lane=NOTICE))
+
+        items = self._to_admins(text, file=f"unknown-pages/{event.kind}.png")
         await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(f"page:{event.kind}", now))
 
 

@@ -20,10 +20,7 @@ class Rule:
 
 
 class Attempts:
-    """The table of wrong answers. Every method is one transaction.
-
-    ``who`` is stored as a hash: a portal account that somebody only tried must not appear in the file.
-    """
+    """The table of wrong answers. ``who`` is stored as a hash: an account that was only tried must not be readable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,32 +32,31 @@ class Attempts:
         return until if until is not None and until > now else None
 
     def wrong(self, rule: Rule, who: str | int, now: datetime) -> datetime | None:
-        """Count a wrong answer; return the end of the lock, None while tries are left.
-
-        A wrong answer during a lock does not extend it.
-        """
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM attempts WHERE since < ?", ((now - KEPT_FOR).isoformat(),))
+        """Count a wrong answer; return the end of the lock (not extended by it), None while tries are left."""
+        with self._database.transaction():
+            self._database.write("DELETE FROM attempts WHERE since < ?", (now - KEPT_FOR).isoformat())
             until = self.locked_until(rule, who, now)
             if until is not None:
                 return until
-            row = connection.execute(
-                "SELECT since, failures, locked_until FROM attempts WHERE kind = ? AND who = ?", _key(rule, who)
-            ).fetchone()
+            rows = self._database.read("SELECT * FROM attempts WHERE kind = ? AND who = ?", *_key(rule, who))
             since, failures = now, 1
-            if row is not None and not row["locked_until"] and now - datetime.fromisoformat(row["since"]) < rule.within:
-                since, failures = datetime.fromisoformat(row["since"]), row["failures"] + 1
+            for row in rows:
+                begun = datetime.fromisoformat(row["since"])
+                if not row["locked_until"] and now - begun < rule.within:
+                    since, failures = begun, row["failures"] + 1
             until = now + rule.locks if failures >= rule.most else None
-            connection.execute(
+            self._database.write(
                 "INSERT OR REPLACE INTO attempts (kind, who, since, failures, locked_until) VALUES (?, ?, ?, ?, ?)",
-                (*_key(rule, who), since.isoformat(), failures, until.isoformat() if until else None),
+                *_key(rule, who),
+                since.isoformat(),
+                failures,
+                until.isoformat() if until else None,
             )
         return until
 
     def right(self, rule: Rule, who: str | int) -> None:
         """Delete the count after a right answer."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM attempts WHERE kind = ? AND who = ?", _key(rule, who))
+        self._database.write("DELETE FROM attempts WHERE kind = ? AND who = ?", *_key(rule, who))
 
 
 def _key(rule: Rule, who: str | int) -> tuple[str, str]:

@@ -25,54 +25,40 @@ class MoveCodes:
 
     def make(self, code: str, student: int, created_by: int, expires_at: datetime) -> None:
         """Add a code; an earlier one for the same student is deleted."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM moves WHERE student = ? AND moved_to IS NULL", (student,))
-            connection.execute(
-                "INSERT INTO moves (code, student, created_by, expires_at) VALUES (?, ?, ?, ?)",
-                (code, student, created_by, expires_at.isoformat()),
-            )
+        with self._database.transaction():
+            self.revoke(student)
+            statement = "INSERT INTO moves (code, student, created_by, expires_at) VALUES (?, ?, ?, ?)"
+            self._database.write(statement, code, student, created_by, expires_at.isoformat())
 
     def get(self, code: str, now: datetime) -> MoveCode | None:
         """Return the move of a code, if it can be used now."""
-        return next(
-            (move for move in self._moves("code = ? AND moved_to IS NULL", code) if move.expires_at > now), None
-        )
+        found = self._moves("code = ? AND moved_to IS NULL", code)
+        return next((move for move in found if move.expires_at > now), None)
 
     def waiting(self, student: int, now: datetime) -> MoveCode | None:
-        """Return the unused code of a student."""
         found = self._moves("student = ? AND moved_to IS NULL", student)
         return next((move for move in found if move.expires_at > now), None)
 
     def revoke(self, student: int) -> bool:
         """Delete a student's unused code; False if there was none."""
-        with self._database.transaction() as connection:
-            return (
-                connection.execute("DELETE FROM moves WHERE student = ? AND moved_to IS NULL", (student,)).rowcount > 0
-            )
+        return self._database.write("DELETE FROM moves WHERE student = ? AND moved_to IS NULL", student) > 0
 
     def begin(self, code: str, moved_to: int, now: datetime) -> MoveCode | None:
         """Claim a code for one account, before the student's record moves; None if it can't be used."""
-        with self._database.transaction() as connection:
-            changed = connection.execute(
-                "UPDATE moves SET moved_to = ? WHERE code = ? AND moved_to IS NULL AND expires_at > ?",
-                (moved_to, code, now.isoformat()),
-            ).rowcount
-            return self._moves("code = ?", code)[0] if changed == 1 else None
+        with self._database.transaction():
+            free = "UPDATE moves SET moved_to = ? WHERE code = ? AND moved_to IS NULL AND expires_at > ?"
+            claimed = self._database.write(free, moved_to, code, now.isoformat()) == 1
+            return self._moves("code = ?", code)[0] if claimed else None
 
     def give_back(self, code: str) -> None:
         """Make a claimed code usable again: the record could not be moved."""
-        with self._database.transaction() as connection:
-            connection.execute("UPDATE moves SET moved_to = NULL WHERE code = ?", (code,))
+        self._database.write("UPDATE moves SET moved_to = NULL WHERE code = ?", code)
 
     def remove(self, code: str) -> None:
-        """Delete a code: the move is done."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM moves WHERE code = ?", (code,))
+        self._database.write("DELETE FROM moves WHERE code = ?", code)
 
     def forget(self, student: int) -> None:
-        """Delete a student's codes."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM moves WHERE student = ?", (student,))
+        self._database.write("DELETE FROM moves WHERE student = ?", student)
 
     def begun(self) -> list[MoveCode]:
         """Return the moves that a previous process began and did not finish."""
@@ -81,12 +67,6 @@ class MoveCodes:
     def _moves(self, condition: str, *parameters: object) -> list[MoveCode]:
         rows = self._database.read(f"SELECT * FROM moves WHERE {condition}", *parameters)  # noqa: S608  # our own conditions
         return [
-            MoveCode(
-                row["code"],
-                row["student"],
-                row["created_by"],
-                datetime.fromisoformat(row["expires_at"]),
-                row["moved_to"],
-            )
-            for row in rows
+            MoveCode(code, student, created_by, datetime.fromisoformat(expires_at), moved_to)
+            for code, student, created_by, expires_at, moved_to in rows
         ]

@@ -1,5 +1,6 @@
 """Per-student monitoring state that survives restarts: the last check, the last trouble, a skipped day."""
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,20 +26,16 @@ class Watches:
         self._database = database
 
     def of(self, student: int) -> Watch:
-        """Return a student's state."""
         rows = self._database.read("SELECT * FROM watches WHERE student = ?", student)
         return _watch(rows[0]) if rows else Watch()
 
     def all(self) -> dict[int, Watch]:
-        """Return the states, by student."""
         return {row["student"]: _watch(row) for row in self._database.read("SELECT * FROM watches")}
 
     def checked(self, student: int, at: datetime) -> None:
-        """Record when the page was read last."""
         self._set(student, "last_check", at.isoformat())
 
     def troubled(self, student: int, kind: str, text: str, at: datetime) -> None:
-        """Record the last trouble."""
         with self._database.transaction():
             self._set(student, "trouble", kind)
             self._set(student, "trouble_text", text)
@@ -46,61 +43,40 @@ class Watches:
 
     def claim_trouble(self, student: int, since: datetime) -> bool:
         """Claim the right to send the notice of a lasting trouble; True once, until ``claim_relief``."""
-        with self._database.transaction() as connection:
+        with self._database.transaction():
             self._make(student)
-            return (
-                connection.execute(
-                    "UPDATE watches SET told_since = ? WHERE student = ? AND told_since IS NULL",
-                    (since.isoformat(), student),
-                ).rowcount
-                == 1
-            )
+            untold = "UPDATE watches SET told_since = ? WHERE student = ? AND told_since IS NULL"
+            return self._database.write(untold, since.isoformat(), student) == 1
 
     def claim_relief(self, student: int) -> bool:
         """Claim the right to send the notice that a trouble is over; True once, and only after ``claim_trouble``."""
-        with self._database.transaction() as connection:
-            return (
-                connection.execute(
-                    "UPDATE watches SET told_since = NULL WHERE student = ? AND told_since IS NOT NULL", (student,)
-                ).rowcount
-                == 1
-            )
+        told = "UPDATE watches SET told_since = NULL WHERE student = ? AND told_since IS NOT NULL"
+        return self._database.write(told, student) == 1
 
     def skip(self, student: int, local_date: str | None) -> None:
         """Record the day that a student skips; None: no day."""
         self._set(student, "skip_date", local_date)
 
     def hand_over(self, old: int, new: int) -> None:
-        """Give a student's state to their new Telegram account."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM watches WHERE student = ?", (new,))
-            connection.execute("UPDATE watches SET student = ? WHERE student = ?", (new, old))
+        with self._database.transaction():
+            self.forget(new)
+            self._database.write("UPDATE watches SET student = ? WHERE student = ?", new, old)
 
     def forget(self, student: int) -> None:
-        """Delete a student's state."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM watches WHERE student = ?", (student,))
+        self._database.write("DELETE FROM watches WHERE student = ?", student)
 
     def _make(self, student: int) -> None:
-        with self._database.transaction() as connection:
-            connection.execute("INSERT INTO watches (student) VALUES (?) ON CONFLICT DO NOTHING", (student,))
+        self._database.write("INSERT INTO watches (student) VALUES (?) ON CONFLICT DO NOTHING", student)
 
     def _set(self, student: int, column: str, value: str | None) -> None:
-        with self._database.transaction() as connection:
+        with self._database.transaction():
             self._make(student)
-            connection.execute(f"UPDATE watches SET {column} = ? WHERE student = ?", (value, student))  # noqa: S608  # our own column names
+            self._database.write(f"UPDATE watches SET {column} = ? WHERE student = ?", value, student)  # noqa: S608  # our own column names
 
 
-def _watch(row: object) -> Watch:
-    found = dict(row)  # type: ignore[call-overload]
-    return Watch(
-        _time(found["last_check"]),
-        found["trouble"] or "",
-        found["trouble_text"] or "",
-        _time(found["trouble_at"]),
-        _time(found["told_since"]),
-        found["skip_date"] or "",
-    )
+def _watch(row: sqlite3.Row) -> Watch:
+    _student, last_check, trouble, text, trouble_at, told_since, skip_date = row
+    return Watch(_time(last_check), trouble or "", text or "", _time(trouble_at), _time(told_since), skip_date or "")
 
 
 def _time(text: str | None) -> datetime | None:

@@ -195,7 +195,7 @@ class TestFiles:
 
     def test_csv(self) -> None:
         """Each student is a row that reads back as written; a cell that would be a formula begins with a quote."""
-        content = csv_file(rows(self.found()), ZONE)
+        content = csv_file(rows(self.found(), ZONE))
         assert content.startswith(b"\xef\xbb\xbf")
         lines = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
         assert [line["name"].removeprefix("'") for line in lines] == list(self.NAMES)
@@ -210,7 +210,7 @@ class TestFiles:
 
     def test_xlsx(self) -> None:
         """The workbook has only text cells; a text that looks like a formula is marked as quoted."""
-        content = xlsx_file(rows(self.found()), ZONE)
+        content = xlsx_file(rows(self.found(), ZONE))
         with zipfile.ZipFile(io.BytesIO(content)) as book:
             sheet = book.read("xl/worksheets/sheet1.xml").decode()
             strings = book.read("xl/sharedStrings.xml").decode()
