@@ -37,7 +37,7 @@ async def report(
         oldest = None
     if oldest is not None and services.clock.now() - oldest > STUCK_AFTER:
         degraded.append(f"messages wait since {oldest.isoformat(timespec='minutes')}")
-    if await asyncio.to_thread(is_disk_nearly_full, services):
+    if (await asyncio.to_thread(shutil.disk_usage, services.settings.data_dir)).free < LITTLE_DISK:
         degraded.append("the disk of DATA_DIR is nearly full")
     if marker.lag > LAGGING:
         degraded.append(f"the event loop is {marker.lag:.1f} s late")
@@ -53,7 +53,3 @@ async def report(
 def missing(programs: Mapping[str, str]) -> list[str]:
     """Return a line for each program that is missing: it has to be installed, a restart does not help."""
     return [f"{name} is missing: install it" for name, path in programs.items() if not shutil.which(path)]
-
-
-def is_disk_nearly_full(services: Services) -> bool:
-    return shutil.disk_usage(services.settings.data_dir).free < LITTLE_DISK

@@ -20,12 +20,11 @@ from classroom.teacher.manual_marks import turns
 from telegram_app.lines import bold, ends, short
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.people import ConversationStep
-from telegram_app.side import sender
+from telegram_app.side import SCREEN, sender
 
 log = logging.getLogger(__name__)
 
 CHOOSING, PLACE, ROOM_NAME = "choosing", "place", "room name"  # names of conversation steps
-SCREEN = "menu"  # the slot of the screen that is tapped on
 ON_A_PAGE = 8
 LONGEST_LABEL = 40  # characters of a name on a button; longer ones stand in the text above, by number
 LONGEST_NAME, CHOSEN_SHOWN = 150, 5  # so that a screen fits into one message, also with letters that count twice

@@ -19,16 +19,16 @@ from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
 from classroom.teacher.board import Boards
 from classroom.teacher.manual_marks import LETTERS, ManualMarks
-from classroom.teacher.opening import ROOM_NAME
+from classroom.teacher.opening import CODES_TRIED, ROOM_NAME
 from classroom.verification.reviews import FaceReviews
 from telegram_app.outbox import Button, Item
 from telegram_app.side import Context, sender, tapped
 
 log = logging.getLogger(__name__)
 
-CODES_TRIED = 20
 _KEY = r"[0-9a-f]{12}"
 _PLAIN = "save|board|hands|checks|all|again|close|cancel|cancelled|reopen|report|done"
+# Called with a session, the kind of the button, and what follows the session's ID in the button's data.
 OnTap = Callable[..., Coroutine[Any, Any, None]]
 
 
@@ -65,10 +65,7 @@ class SessionButtons:
         return [CallbackQueryHandler(self._for_own(each), pattern=pattern) for pattern, each in taps.items()]
 
     def _for_own(self, handler: OnTap) -> OnTap:
-        """Return a handler of taps on the sender's own session; of a cancelled one, only the board is shown again.
-
-        The wrapped one gets the session, the button's kind, and what stands behind the session in the button's data.
-        """
+        """Return a handler that passes on the sender's own session and the button's data; a cancelled one is shown."""
 
         async def handle(update: Update, context: Context) -> None:
             query = await tapped(update)

@@ -73,7 +73,7 @@ class Invitations(AdminScreens):
         log.info("admin %d: new invitation code", person)
         link = create_deep_linked_url(context.bot.username, code)
         text = _("Invitation code: {code}").format(code=f"<code>{code}</code>")
-        text += f"\n{_('It works once. This link does the same with one tap:')}\n{escape(link)}"
+        text += "\n" + _("It works once. This link does the same with one tap:") + "\n" + escape(link)
         # a message without buttons, to be forwarded; the panel follows below it
         panel, keyboard = self._panel_screen(person)
         note = [Button(_("Add Note"), f"inv:note:{code}:0")]

@@ -97,7 +97,7 @@ class AccountMoves(AdminScreens):
         text = _("Move code for {username}: {code}").format(
             username=escape(student.username), code=f"<code>{code}</code>"
         )
-        text += f"\n{_('It works once, within 24 hours, in the new Telegram account:')}\n{escape(link)}"
+        text += "\n" + _("It works once, within 24 hours, in the new Telegram account:") + "\n" + escape(link)
         panel, keyboard = self._panel_screen(person)
         await self._services.outbox.put(
             Item(person, "strip", slot=SCREEN),
