@@ -1,7 +1,8 @@
 """Marks or reports the open lessons of one student, and reports what became of them.
 
 The intent is written to the journal before a click, so that each mark is reported exactly once, also after a crash
-between click and confirmation. Used on the monitor's thread only.
+between click and confirmation. A lesson that opens again on the same day is told apart nowhere yet: its key
+(portal/lessons.py) finds the same row of the journal. Used on the monitor's thread only.
 """
 
 import logging

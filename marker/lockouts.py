@@ -24,7 +24,7 @@ class Lockouts:
         self._attempts = services.attempts
 
     async def codes(self, person: int) -> str:
-        """Return whether a person's codes are checked at present."""
+        """Return the text for a person whose codes are not checked at present; empty if they are."""
         until = await asyncio.to_thread(self._attempts.locked_until, CODES, person, self._services.clock.now())
         return self._codes_text(person, until)
 
@@ -37,7 +37,7 @@ class Lockouts:
         await asyncio.to_thread(self._attempts.right, CODES, person)
 
     async def passwords(self, person: int, username: str) -> str:
-        """Return whether passwords for this account, or from this person, are tried at present."""
+        """Return the text if passwords for this account, or from this person, are not tried at present; else empty."""
         return self._passwords_text(person, await asyncio.to_thread(self._passwords_until, person, username))
 
     async def refused(self, person: int, username: str) -> str:

@@ -27,7 +27,8 @@ class Lesson:
         """Return this lesson with its key for one student: 16 hexadecimal digits, short enough for a button.
 
         The key does not depend on the countdown or the language of the page, so that it is the same after a reload
-        or in another language. It depends on the local date, because the same hours repeat every week.
+        or in another language. It depends on the local date, because the same hours repeat every week. A second
+        opening under the same label on the same day therefore has the same key: it counts as the same lesson.
         """
         parts = (portal, account, day.isoformat(), self.subject, self.teacher, self.time)
         return replace(self, key=hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest())

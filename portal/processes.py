@@ -2,7 +2,8 @@
 
 chromedriver starts in a process session of its own. Chrome's processes may change their process group but stay in
 that session, so that all of them can be ended without going by name. Processes of an earlier run are found by the
-profile's folder in their environment.
+profile's folder in their environment. A monitor asks for it when a command times out (monitor.py, by way of
+browser.py) or when its thread does not stop.
 """
 
 import contextlib

@@ -40,7 +40,10 @@ OnMark = Callable[[Session, str, Mark], Awaitable[None]]
 
 
 class CheckIns:
-    """The check-ins; ``on_mark`` may get a mark twice. Methods may raise StoreUnavailable, and can be repeated."""
+    """Moves check-ins from code to mark in the store; ``on_mark`` may get a mark twice.
+
+    Methods may raise StoreUnavailable, and can be repeated.
+    """
 
     def __init__(self, classroom: Classroom, on_mark: OnMark) -> None:
         self._classroom = classroom

@@ -32,6 +32,7 @@ SECOND_FACE = 1 / 3  # of the largest face's area, from which a second face coun
 PHOTOS_KNOWN = 10_000  # remembered by digest
 
 _PICTURE_CODES = frozenset({"ImageTooLargeException", "InvalidImageFormatException", "InvalidParameterException"})
+# Fields of which a real answer has at least one, also where they are empty.
 _ALWAYS = {"detect_faces": {"FaceDetails"}, "compare_faces": {"SourceImageFace", "FaceMatches", "UnmatchedFaces"}}
 _EXIF_ORIENTATION = 0x0112
 
@@ -45,7 +46,7 @@ class ChallengeChecker(Protocol):
 
 @dataclass(frozen=True)
 class _Face:
-    """A face in a picture: its sides in pixels, and Rekognition's values."""
+    """A face in a picture: its sides in pixels, and its similarity and quality as Rekognition gives them."""
 
     width: float
     height: float

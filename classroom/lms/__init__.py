@@ -2,6 +2,9 @@
 
 ``rest`` speaks the LMS's REST API; ``csv_files`` reads teachers and rosters from CSV files and writes marks back to
 CSV: the default with nothing configured.
+
+The LMS's server has two generations, told apart by the answer to a sign-in (``answers.tokens``): the newer one puts
+its tokens under `data`, the older one at the top level.
 """
 
 from dataclasses import dataclass

@@ -120,7 +120,10 @@ def read_json(content: bytes) -> Any:
 
 
 def tokens(answer: Any) -> tuple[str, str, bool]:
-    """Return access and refresh token (or ""), and whether the server is the older one. Raises LmsUnavailable."""
+    """Return access token, refresh token (or ""), and whether the server is the older one. Raises LmsUnavailable.
+
+    The older server puts its tokens at the top level, the newer one under `data`.
+    """
     top: _TokenAnswer = _parse(_TokenAnswer, answer, "tokens")
     older = not top.data.access_token
     found = top if older else top.data

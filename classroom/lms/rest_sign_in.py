@@ -38,7 +38,7 @@ class SignIns:
         self._logout_timeout = logout_timeout
         self._locks: dict[int, asyncio.Lock] = {}
         self._signed_out: set[int] = set()  # teachers whose sign-in was refused: not to be tried again and again
-        self.older: bool | None = None  # the server's generation, once an answer has shown it
+        self.older: bool | None = None  # whether the server is of the older generation; None until a sign-in
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
         """Sign a teacher in and store the tokens. Raises what ``Lms.sign_in`` does, and StoreUnavailable."""

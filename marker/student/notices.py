@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Notices:
-    """Listens to the registry; its methods run on the loop."""
+    """Sends a student messages about what the registry of monitors reports. Its methods run on the loop."""
 
     def __init__(self, services: Services, offers: Offers) -> None:
         self._services = services

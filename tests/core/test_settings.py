@@ -1,5 +1,6 @@
 """Settings: their sources, and one-line errors for invalid values."""
 
+import re
 import traceback
 from pathlib import Path
 
@@ -489,3 +490,12 @@ class TestHome:
         packages.mkdir(parents=True)
         (packages / "pyproject.toml").touch()
         assert settings.home(packages / module) == Path.cwd()
+
+
+def test_every_setting_is_documented() -> None:
+    """README and .env.example name every setting, and .env.example names no other."""
+    names = {name.upper() for name in settings.Settings.model_fields}
+    readme = (settings.ROOT / "README.md").read_text(encoding="utf-8")
+    example = (settings.ROOT / ".env.example").read_text(encoding="utf-8")
+    assert names - set(re.findall(r"`([A-Z][A-Z0-9_]+)`", readme)) == set()
+    assert set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE)) == names
