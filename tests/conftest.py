@@ -1,6 +1,7 @@
 """Shared fixtures: the simulators, a fake clock, and the settings of hypothesis."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
@@ -10,6 +11,10 @@ from sandbox.portal.server import PortalSimulator
 from sandbox.telegram.server import TelegramSimulator
 from tests.fakes import FakeClock, MovedTimeLoop
 from tests.servers import in_thread, vaadin_portal
+
+# A shell that starts us in the background has SIGINT ignored, and our children would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline, so that a slow machine is no failure; the number of examples is limited instead.
 settings.register_profile("unit", deadline=None, max_examples=50)

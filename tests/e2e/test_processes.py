@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -179,10 +179,26 @@ class Terminal:
         return children.browsers(self.folder)
 
 
-def test_the_terminal_marks_and_stops_with_ctrl_c(tmp_path: Path, portal: Portal) -> None:
+@pytest.fixture
+def start_terminal(tmp_path: Path, portal: Portal) -> Iterator[Callable[..., Terminal]]:
+    """Starts terminals, each in a folder; they end with the test."""
+    started: list[Terminal] = []
+
+    def start(*arguments: str, folder: str = "", portal_address: str = portal.address, **settings: str) -> Terminal:
+        started.append(Terminal(tmp_path / folder, portal_address, *arguments, **settings))
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        children.end(terminal.process)
+        for process in terminal.left():
+            process.kill()
+
+
+def test_the_terminal_marks_and_stops_with_ctrl_c(portal: Portal, start_terminal: Callable[..., Terminal]) -> None:
     """attendance.py marks an open lesson, reports it, exits with 0 on Ctrl-C, and leaves no Chrome running."""
     portal.has_student(USERNAME, PASSWORD)
-    terminal = Terminal(tmp_path, portal.address)
+    terminal = start_terminal()
     terminal.reads("signed in, watching")
     lesson = portal.opens("Algebra")
     assert "Algebra, Ivanov I. I., Л27 (15:00 - 16:00)" in terminal.reads("Attendance Marked.")
@@ -193,10 +209,10 @@ def test_the_terminal_marks_and_stops_with_ctrl_c(tmp_path: Path, portal: Portal
     assert PASSWORD not in said
 
 
-def test_the_terminal_asks_in_manual_mode(tmp_path: Path, portal: Portal) -> None:
+def test_the_terminal_asks_in_manual_mode(portal: Portal, start_terminal: Callable[..., Terminal]) -> None:
     """With --mode manual a lesson is marked only after a yes."""
     portal.has_student(USERNAME, PASSWORD)
-    terminal = Terminal(tmp_path, portal.address, "--mode", "manual")
+    terminal = start_terminal("--mode", "manual")
     terminal.reads("signed in, watching")
     portal.opens("Biology", time="Л2 (10:00 - 11:00)")
     terminal.reads("Attendance available! Biology")
@@ -211,17 +227,17 @@ def test_the_terminal_asks_in_manual_mode(tmp_path: Path, portal: Portal) -> Non
     assert terminal.end()[0] == 0
 
 
-def test_the_terminal_s_exit_codes(tmp_path: Path, portal: Portal) -> None:
+def test_the_terminal_s_exit_codes(portal: Portal, start_terminal: Callable[..., Terminal]) -> None:
     """2 without an account or with a wrong argument, 3 for a refused account, 4 if the portal can't be reached."""
-    nobody = Terminal(tmp_path / "a", portal.address, KBTU_USERNAME="", KBTU_PASSWORD="")
+    nobody = start_terminal(folder="a", KBTU_USERNAME="", KBTU_PASSWORD="")
     assert nobody.end()[0] == 2
-    assert Terminal(tmp_path / "b", portal.address, "--mode", "sometimes").end()[0] == 2
+    assert start_terminal("--mode", "sometimes", folder="b").end()[0] == 2
     portal.has_student(USERNAME, "another-password")
-    refused = Terminal(tmp_path / "c", portal.address)
+    refused = start_terminal(folder="c")
     code, said = refused.end()
     assert (code, refused.left()) == (3, [])
     assert "Неверный логин или пароль." in said
-    away = Terminal(tmp_path / "d", "http://127.0.0.1:9/RegistrationOnline")
+    away = start_terminal(folder="d", portal_address="http://127.0.0.1:9/RegistrationOnline")
     code, said = away.end()
     assert (code, away.left()) == (4, [])
     assert "the portal can't be used now" in said
