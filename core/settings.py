@@ -3,6 +3,7 @@
 For each secret NAME the setting NAME_FILE may name a file with its value, as Docker and Kubernetes provide secrets.
 """
 
+import io
 import os
 import re
 from datetime import date
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import BeforeValidator, Field, PositiveInt, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -90,9 +92,15 @@ def _given() -> dict[str, str]:
     """Return the non-empty values of .env and the environment by upper-case name."""
     path = environment_file()
     try:
-        in_file = dotenv_values(path) if path else {}
+        text = path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""
     except (OSError, UnicodeDecodeError):  # `from None`: the cause contains the file's bytes
         raise SettingsError(f"'{path}': got a file that can't be read, wants text in UTF-8") from None
+    broken = next((binding for binding in parse_stream(io.StringIO(text)) if binding.error), None)
+    if broken is not None:  # never read as "not set": a mistyped token must not start the sandbox
+        raise SettingsError(
+            f"'{path}', line {broken.original.line}: can't be read; look for a quote that is not closed"
+        )
+    in_file = dotenv_values(stream=io.StringIO(text))
     return {**{name.upper(): value for name, value in in_file.items() if value}, **_environment()}
 
 

@@ -395,6 +395,15 @@ class TestSecretFiles:
         with pytest.raises(SettingsError, match="wants text in UTF-8"):
             settings.bot_is_configured()
 
+    @pytest.mark.parametrize("line", ['TELEGRAM_BOT_TOKEN="secret', "LOG_LEVEL='INFO"])
+    def test_open_quote(self, dotenv: Path, line: str) -> None:
+        """A quote that is not closed raises a one-line error with the line's number, and no sandbox starts."""
+        dotenv.write_text(f"# settings\n{line}\n")
+        for read in (settings.load, settings.bot_is_configured):
+            with pytest.raises(SettingsError, match=r"^'.*', line 2: can't be read") as refused:
+                read()
+            assert "secret" not in str(refused.value)
+
     def test_named_in_env_file(self, dotenv: Path, tmp_path: Path) -> None:
         """NAME_FILE may be set in .env."""
         (tmp_path / "secret").write_text(TOKEN)
