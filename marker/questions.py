@@ -54,6 +54,7 @@ class Questions:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._open_steps: dict[int, str] = {}  # by person, as stored when their current update came
+        self.tried: set[int] = set()  # people whose password is being tried: another menu does not end their question
         self._deleted: set[int] = set()  # people who deleted their data while a password might still be typed
 
     def handler(self) -> TypeHandler[Any, Any, Any]:
@@ -67,7 +68,7 @@ class Questions:
     async def _load(self, update: Update, context: Context) -> None:
         person, people = sender(update), self._services.people
         tapped_data = update.callback_query.data if update.callback_query is not None else None
-        if tapped_data is not None and not tapped_data.startswith(("reg:", "mark:")):
+        if tapped_data is not None and not tapped_data.startswith(("reg:", "mark:")) and person not in self.tried:
             now = self._services.clock.now()
             await asyncio.to_thread(people.change_step, person, PASSWORDS, LEFT_PASSWORD, now)
         step = await self._services.step(person)
@@ -152,7 +153,7 @@ class Questions:
     def delete_person(self, person: int) -> None:
         """Keep in memory alone, since nothing may be stored, that a person's password may still be typed. Blocks."""
         step = self._services.people.step(person)
-        if step is not None and (step.name == LEFT_PASSWORD or self.awaits_late_password(step)):
+        if step is not None and (step.name in (LEFT_PASSWORD, *PASSWORDS) or self.awaits_late_password(step)):
             self._deleted.add(person)
 
     async def may_be_password(self, person: int, text: str) -> bool:

@@ -120,6 +120,19 @@ class TestTrial:
         eventually("the trial's end", lambda: bot.check.ended == 1)
         assert bot.storage.students() == []
 
+    def test_another_menu_during_the_trial(self, bot: RunningMarker, student: Person, telegram: Telegram) -> None:
+        """A tap on a button of an older menu while a password is tried changes nothing about the outcome."""
+        bot.check.answers.clear()
+        at_the_password(bot, student)
+        student.says(PASSWORD)
+        trying = student.sees("Trying the password on the portal...")
+        eventually("the trial", lambda: bot.check.tried)
+        telegram.call("/tap", bot=BOT, person=2001, message_id=trying["message_id"], button="mon:status", forged=True)
+        student.waits("the menu", last("To begin you need an invitation code"))
+        bot.check.answers.set()
+        student.sees("Registration complete!")
+        assert bot.storage.password(2001) == PASSWORD
+
     def test_another_password_takes_the_place_of_the_first(self, bot: RunningMarker, student: Person) -> None:
         """A second password typed during the trial is deleted, too, and it is the one that is kept."""
         bot.check.answers.clear()
