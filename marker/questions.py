@@ -163,8 +163,8 @@ class Questions:
             is_late = person in self._deleted
         elif step.name == AFTER_PASSWORD:
             is_late = self.awaits_late_password(step) and len(text) >= SHORTEST
-        else:
-            is_late = step.name in (LEFT_PASSWORD, *PASSWORDS)
+        else:  # at another question, this is a text that begins with a slash, or an edited message
+            is_late = step.name in (LEFT_PASSWORD, *PASSWORDS) or self.awaits_late_password(step)
         return is_late or await self.is_own_password(person, text)
 
     async def is_own_password(self, person: int, text: str) -> bool:
