@@ -55,7 +55,7 @@ class Questions:
         self._services = services
         self._open_steps: dict[int, str] = {}  # by person, as stored when their current update came
         self.tried: set[int] = set()  # people whose password is being tried: another menu does not end their question
-        self._deleted: set[int] = set()  # people who deleted their data while a password might still be typed
+        self._deleted: set[int] = set()  # people whose step was deleted while a password might still be typed
 
     def handler(self) -> TypeHandler[Any, Any, Any]:
         """Return the handler that loads a person's step, to be added in a group before the conversation's."""
@@ -150,8 +150,8 @@ class Questions:
         )
         return at if at and self._services.clock.now() - at < LATE_WITHIN else None
 
-    def delete_person(self, person: int) -> None:
-        """Keep in memory alone, since nothing may be stored, that a person's password may still be typed. Blocks."""
+    def before_deletion(self, person: int) -> None:
+        """Before a person's step is deleted, keep in memory that a password may still be typed. Blocks."""
         step = self._services.people.step(person)
         if step is not None and (step.name in (LEFT_PASSWORD, *PASSWORDS) or self.awaits_late_password(step)):
             self._deleted.add(person)

@@ -432,6 +432,21 @@ class TestMove:
         assert bot.catches_up()
         assert new.counts("Attendance Marked.") == 0
 
+    def test_during_the_question_for_a_password(
+        self, bot: RunningMarker, student: Person, new: Person, admin: Person, telegram: Telegram
+    ) -> None:
+        """A password that was asked for in the old account before the move is deleted when it is typed after it."""
+        register(bot, student)
+        student.taps("Update Password")
+        student.waits("the question", last("delete your message at once"))
+        new.says(f"/start {move_code(admin, telegram)}")
+        new.taps("Move Here")
+        student.sees("Your registration was moved to another Telegram account.")
+        late = student.says("New-Horse-8")
+        student.waits("the late password's deletion", lambda ms: late not in [m["message_id"] for m in ms])
+        student.sees("I have deleted your last message")
+        assert bot.storage.password(2002) == PASSWORD
+
     def test_two_accounts_with_one_code(
         self, bot: RunningMarker, student: Person, new: Person, admin: Person, telegram: Telegram
     ) -> None:
