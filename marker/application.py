@@ -40,9 +40,9 @@ class Marker:
         self.offers = Offers(services)
         self.notices = Notices(services, self.offers)
         self.presence = Presence(services, unreachable)
-        self._moves = AccountMoves(services, self.offers)
         self._lockouts = Lockouts(services)
         self._questions = Questions(services)
+        self._moves = AccountMoves(services, self.offers, self._questions)
         self._invitations = Invitations(services, self._questions)
         self._passwords = PasswordSteps(services, self._questions, self._lockouts, self._invitations)
         self._registration = Registration(

@@ -54,7 +54,8 @@ class Questions:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._open_steps: dict[int, str] = {}  # by person, as stored when their current update came
-        self._deleted: set[int] = set()  # people who deleted their data while a password might still be typed
+        self.tried: set[int] = set()  # people whose password is being tried: another menu does not end their question
+        self._deleted: set[int] = set()  # people whose step was deleted while a password might still be typed
 
     def handler(self) -> TypeHandler[Any, Any, Any]:
         """Return the handler that loads a person's step, to be added in a group before the conversation's."""
@@ -67,7 +68,7 @@ class Questions:
     async def _load(self, update: Update, context: Context) -> None:
         person, people = sender(update), self._services.people
         tapped_data = update.callback_query.data if update.callback_query is not None else None
-        if tapped_data is not None and not tapped_data.startswith(("reg:", "mark:")):
+        if tapped_data is not None and not tapped_data.startswith(("reg:", "mark:")) and person not in self.tried:
             now = self._services.clock.now()
             await asyncio.to_thread(people.change_step, person, PASSWORDS, LEFT_PASSWORD, now)
         step = await self._services.step(person)
@@ -149,10 +150,10 @@ class Questions:
         )
         return at if at and self._services.clock.now() - at < LATE_WITHIN else None
 
-    def delete_person(self, person: int) -> None:
-        """Keep in memory alone, since nothing may be stored, that a person's password may still be typed. Blocks."""
+    def before_deletion(self, person: int) -> None:
+        """Before a person's step is deleted, keep in memory that a password may still be typed. Blocks."""
         step = self._services.people.step(person)
-        if step is not None and (step.name == LEFT_PASSWORD or self.awaits_late_password(step)):
+        if step is not None and (step.name in (LEFT_PASSWORD, *PASSWORDS) or self.awaits_late_password(step)):
             self._deleted.add(person)
 
     async def may_be_password(self, person: int, text: str) -> bool:
@@ -162,8 +163,8 @@ class Questions:
             is_late = person in self._deleted
         elif step.name == AFTER_PASSWORD:
             is_late = self.awaits_late_password(step) and len(text) >= SHORTEST
-        else:
-            is_late = step.name in (LEFT_PASSWORD, *PASSWORDS)
+        else:  # at another question, this is a text that begins with a slash, or an edited message
+            is_late = step.name in (LEFT_PASSWORD, *PASSWORDS) or self.awaits_late_password(step)
         return is_late or await self.is_own_password(person, text)
 
     async def is_own_password(self, person: int, text: str) -> bool:

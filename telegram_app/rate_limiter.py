@@ -3,7 +3,7 @@
 - **Order.** Answers to taps and deletions of typed passwords first, then questions and acknowledgements, then results,
   tidying last (``Priority``). Tidying that delays the next answer in its own chat goes before results.
 - **Fairness.** Calls of equal priority go round robin, one per chat, so one person's many calls delay nobody else's.
-  Calls of one chat and priority keep their order.
+  Calls of one chat and priority keep their order, also after a 429.
 - **Rate.** At most 29 calls in any second, one below Telegram's limit for a bot.
 - **429.** While a chat is paused, no call for it is sent, whatever its priority or method. The call that got the 429 is
   repeated after the pause, at most ``REPEATS`` times.
@@ -27,7 +27,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
-from itertools import chain
+from itertools import chain, count
 from typing import Any, cast
 
 from telegram import CallbackQuery
@@ -74,6 +74,7 @@ _DEFAULTS = {
 
 @dataclass(eq=False)
 class _Waiting:
+    number: int  # of the call, in the order in which they were made
     limit: int | str  # what a 429 to this call pauses: the chat, or the method of a call without a chat
     options: CallOptions
     turn: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -96,6 +97,7 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         self._paused_until: dict[int | str, float] = {}  # by chat or method
         self._all_paused_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._numbers = count()
 
     async def initialize(self) -> None: ...
 
@@ -120,9 +122,9 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         options = rate_limit_args or _DEFAULTS.get(endpoint) or CallOptions(Priority.ANSWER)
         chat_id = data.get("chat_id", options.chat_id)
         limit = endpoint if chat_id is None else chat_id
-        repeats = 0
+        number, repeats = next(self._numbers), 0
         while True:
-            await self._turn(_Waiting(limit, options))
+            await self._turn(_Waiting(number, limit, options))
             if self._free_at(limit) > _now():  # another call got a 429 since
                 continue
             try:
@@ -137,7 +139,11 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         if (refusal := self._refusal(waiting)) is not None:
             raise refusal
         queues = self._queues[waiting.options.priority]
-        queues.setdefault(waiting.queue, deque()).append(waiting)
+        queue = queues.setdefault(waiting.queue, deque())
+        at = len(queue)
+        while at > 0 and queue[at - 1].number > waiting.number:  # a call that is repeated goes before newer ones
+            at -= 1
+        queue.insert(at, waiting)
         self._release()
         try:
             await waiting.turn

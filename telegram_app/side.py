@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,7 +101,7 @@ class Side:
         text = self.apology(self.texts(person), person, context.error)
         try:
             await self.outbox.put(Item(person, "send", text))
-        except DatabaseError:
+        except (DatabaseError, sqlite3.DatabaseError):  # not writable, or damaged
             try:
                 await context.bot.send_message(person, text)
             except TelegramError as refused:

@@ -17,6 +17,7 @@ from marker.admin.screens import AdminScreens, Handler, asked_for
 from marker.lockouts import Lockouts
 from marker.menu import changed_menu, fresh_menu
 from marker.monitors.registry import StillRunning
+from marker.questions import Questions
 from marker.services import Services
 from marker.student.offers import Offers
 from marker.tables.move_codes import MoveCode
@@ -34,9 +35,10 @@ _STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"
 class AccountMoves(AdminScreens):
     """Handles the admin's buttons on a student's card, and those in the new account."""
 
-    def __init__(self, services: Services, offers: Offers) -> None:
+    def __init__(self, services: Services, offers: Offers, questions: Questions) -> None:
         super().__init__(services)
         self._offers = offers
+        self._questions = questions
         self._lockouts = Lockouts(services)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
@@ -55,7 +57,7 @@ class AccountMoves(AdminScreens):
             moved_to = move.moved_to
             there = self._services.storage.student(moved_to) if moved_to is not None else None
             if there is not None and self._services.storage.student(move.student) is None:
-                await asyncio.to_thread(self._services.student_rows.hand_over, move)
+                await asyncio.to_thread(self._hand_over, move, there.telegram_id)
                 await self._tell(move, there)
             else:
                 await asyncio.to_thread(self._services.move_codes.give_back, move.code)
@@ -158,8 +160,13 @@ class AccountMoves(AdminScreens):
 
     def _write(self, move: MoveCode, person: int) -> Student:
         moved = self._services.storage.move(move.student, person)
-        self._services.student_rows.hand_over(move)
+        self._hand_over(move, person)
         return moved
+
+    def _hand_over(self, move: MoveCode, person: int) -> None:
+        for each in (move.student, person):  # both accounts' steps are deleted
+            self._questions.before_deletion(each)
+        self._services.student_rows.hand_over(move)
 
     async def _tell(self, move: MoveCode, student: Student) -> None:
         """Tell the old account, and the admin who made the code."""

@@ -34,7 +34,7 @@ class PasswordSteps:
         self._questions = questions
         self._lockouts = lockouts
         self._invitations = invitations
-        self._trials = PasswordTrials(services, lockouts, self._conclude)
+        self._trials = PasswordTrials(services, lockouts, self._conclude, questions.tried)
 
     async def take(self, update: Update, context: Context) -> str | int:
         """Take the password of a registration, or a registered student's new one."""

@@ -33,27 +33,35 @@ Start = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 class PasswordTrials:
     """At most one trial for each person, and one at a time for each portal account.
 
-    ``conclude`` gets the result of a trial that nobody has taken back.
+    ``conclude`` gets the result of a trial that nobody has taken back; ``tried`` holds the people with a trial until
+    that is done.
     """
 
     def __init__(
-        self, services: Services, lockouts: Lockouts, conclude: Callable[[Trial, TrialResult], Awaitable[None]]
+        self,
+        services: Services,
+        lockouts: Lockouts,
+        conclude: Callable[[Trial, TrialResult], Awaitable[None]],
+        tried: set[int],
     ) -> None:
         self._services = services
         self._lockouts = lockouts
         self._conclude = conclude
+        self._tried = tried
         self._running: dict[int, tuple[Trial, asyncio.Task[None]]] = {}
         self._locks: dict[str, asyncio.Lock] = {}  # by account
 
     def begin(self, trial: Trial, start: Start) -> None:
         """Try a password in a task of its own, in place of an earlier one of this person's."""
         self.take_back(trial.person)
+        self._tried.add(trial.person)
         self._running[trial.person] = trial, start(self._run(trial))
 
     def take_back(self, person: int) -> Trial | None:
         """End the trial under way and return it; None where there is none, or its outcome is being told already."""
         trial, task = self._running.pop(person, (None, None))
         if task is not None:
+            self._tried.discard(person)
             task.cancel()
         return trial
 
@@ -65,8 +73,12 @@ class PasswordTrials:
             await asyncio.to_thread(self._services.sign_in_check.forget, result)
             return
         del self._running[trial.person]
-        if result.outcome is not Outcome.CLOSING:  # else the question stands, and is asked again after the start
-            await self._conclude(trial, result)
+        try:
+            if result.outcome is not Outcome.CLOSING:  # else the question stands, and is asked again after the start
+                await self._conclude(trial, result)
+        finally:
+            if trial.person not in self._running:  # else they have typed another password meanwhile
+                self._tried.discard(trial.person)
 
     async def _try(self, trial: Trial) -> TrialResult:
         person, username = trial.person, trial.username

@@ -6,8 +6,9 @@ from telegram import Update
 from telegram.ext import MessageHandler, filters
 
 from marker.menu import fresh_menu
-from marker.questions import PASSWORDS, Questions
+from marker.questions import PASSWORDS, STEPS, Questions
 from marker.services import Services
+from telegram_app.outbox import Item
 from telegram_app.side import TYPED, Context, sender, typed_text
 
 
@@ -46,5 +47,7 @@ class StrayTexts:
         step = await self._services.step(person)
         if step is not None and step.name in PASSWORDS:  # the question still stands
             await self._questions.ask_again(person, step, said)
+        elif step is not None and step.name in STEPS:
+            await self._services.outbox.put(Item(person, "send", said))
         else:
             await self._questions.end(person, said)

@@ -61,7 +61,7 @@ class Deletion:
             return
         _ = self._services.texts(person)
         self._end_trial(person)
-        await asyncio.to_thread(self._questions.delete_person, person)
+        await asyncio.to_thread(self._questions.before_deletion, person)
         try:
             # before the database rows, by which the offers on the screen are found
             await self._offers.end_all(person, student.username, _("Monitoring is off."))

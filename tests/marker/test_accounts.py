@@ -120,6 +120,19 @@ class TestTrial:
         eventually("the trial's end", lambda: bot.check.ended == 1)
         assert bot.storage.students() == []
 
+    def test_another_menu_during_the_trial(self, bot: RunningMarker, student: Person, telegram: Telegram) -> None:
+        """A tap on a button of an older menu while a password is tried changes nothing about the outcome."""
+        bot.check.answers.clear()
+        at_the_password(bot, student)
+        student.says(PASSWORD)
+        trying = student.sees("Trying the password on the portal...")
+        eventually("the trial", lambda: bot.check.tried)
+        telegram.call("/tap", bot=BOT, person=2001, message_id=trying["message_id"], button="mon:status", forged=True)
+        student.waits("the menu", last("To begin you need an invitation code"))
+        bot.check.answers.set()
+        student.sees("Registration complete!")
+        assert bot.storage.password(2001) == PASSWORD
+
     def test_another_password_takes_the_place_of_the_first(self, bot: RunningMarker, student: Person) -> None:
         """A second password typed during the trial is deleted, too, and it is the one that is kept."""
         bot.check.answers.clear()
@@ -418,6 +431,21 @@ class TestMove:
         assert last_mark.told_at is not None
         assert bot.catches_up()
         assert new.counts("Attendance Marked.") == 0
+
+    def test_during_the_question_for_a_password(
+        self, bot: RunningMarker, student: Person, new: Person, admin: Person, telegram: Telegram
+    ) -> None:
+        """A password that was asked for in the old account before the move is deleted when it is typed after it."""
+        register(bot, student)
+        student.taps("Update Password")
+        student.waits("the question", last("delete your message at once"))
+        new.says(f"/start {move_code(admin, telegram)}")
+        new.taps("Move Here")
+        student.sees("Your registration was moved to another Telegram account.")
+        late = student.says("New-Horse-8")
+        student.waits("the late password's deletion", lambda ms: late not in [m["message_id"] for m in ms])
+        student.sees("I have deleted your last message")
+        assert bot.storage.password(2002) == PASSWORD
 
     def test_two_accounts_with_one_code(
         self, bot: RunningMarker, student: Person, new: Person, admin: Person, telegram: Telegram

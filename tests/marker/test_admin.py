@@ -199,6 +199,11 @@ def test_an_admin_s_own_password_never_becomes_a_note(bot: RunningMarker, telegr
     admin.sees("I have deleted your last message")
     assert typed not in [m["message_id"] for m in admin.screen()]
     assert bot.storage.invitations()[code].note == ""
+    edited = admin.says("x" * 61)
+    admin.sees("That is too long for a note.")
+    admin.edits(edited, PASSWORD)
+    admin.waits("the edited message to go", lambda ms: edited not in [m["message_id"] for m in ms])
+    admin.waits("the answer", lambda ms: "I have deleted your last message" in (ms[-1]["text"] or ""))
     admin.says("Ben")
     admin.sees("The note is saved.")
     assert bot.storage.invitations()[code].note == "Ben"

@@ -393,7 +393,10 @@ def test_our_own_commands_are_no_passwords(bot: RunningMarker, student: Person, 
     assert bot.storage.password(2001) == "/pass word"
 
 
-def test_a_password_that_comes_late_into_another_question_is_deleted(bot: RunningMarker, student: Person) -> None:
+@pytest.mark.parametrize("password", [PASSWORD, f"/{PASSWORD}"])
+def test_a_password_that_comes_late_into_another_question_is_deleted(
+    bot: RunningMarker, student: Person, password: str
+) -> None:
     """After /cancel at the password, a password typed as the next question's answer does not stay on the screen."""
     student.says(f"/start {bot.storage.create_invitation(ADMIN)}")
     student.sees("your username on the portal")
@@ -403,7 +406,7 @@ def test_a_password_that_comes_late_into_another_question_is_deleted(bot: Runnin
     student.sees("Cancelled.")
     student.taps("Enter Invitation Code")
     student.sees("Send me your invitation code")
-    typed = student.says(PASSWORD)
+    typed = student.says(password)
     student.sees("I have deleted your last message")
     assert typed not in [m["message_id"] for m in student.screen()]
     student.says(bot.storage.create_invitation(ADMIN))

@@ -12,7 +12,7 @@ import pytest
 from lessons.events import CloseReason, Event
 from marker.monitors.password_check import Outcome, TrialResult
 from portal.lessons import Lesson
-from tests.e2e.people import ADMIN, BOT, Person, Telegram, code_in, eventually
+from tests.e2e.people import ADMIN, BOT, Person, Telegram, code_in, eventually, labels
 from tests.marker.running import RunningMarker, SteppedClock, to_the_panel
 
 pytestmark = pytest.mark.integration
@@ -130,6 +130,7 @@ def test_each_event_once(
         admin.taps("Move to Another Account")
         admin.taps("Make Move Code")
         eventually("the code", lambda: admin.counts("Move code for a_student") > before)
+        admin.waits("the panel below", lambda ms: "View All Students" in labels(ms[-1]))
         found = re.search(r"\b[A-HJ-NP-Z2-9]{12}\b", admin.sees("Move code for a_student")["text"])
         assert found
         return found.group()

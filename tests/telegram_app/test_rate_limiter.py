@@ -201,6 +201,13 @@ class TestTooManyRequests:
         assert [sent.name for sent in calls.sent if sent.at > 1] == ["tap", "typing", "a1", "deletion"]
         assert min(sent.at for sent in calls.sent if sent.at > 1) >= 7
 
+    async def test_order(self) -> None:
+        """A call that is repeated after a 429 is sent before the newer calls of its chat that waited meanwhile."""
+        calls = Calls(per_second=1)
+        calls.refusals["a1"] = [RetryAfter(7)]
+        await asyncio.gather(*(calls.call(name) for name in ("a1", "a2", "a3")))
+        assert calls.names == ["a1", "a1", "a2", "a3"]
+
     async def test_second_chat(self) -> None:
         """If a second chat gets a 429 meanwhile, all calls pause for the time that both pauses cover."""
         calls = Calls()

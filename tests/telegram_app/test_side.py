@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -62,17 +63,17 @@ class FakeTelegram(BaseRequest):
 
 
 class FakeOutbox:
-    """Keeps the queued items and the slots; ``is_broken``: the database refuses."""
+    """Keeps the queued items and the slots; ``error``: what the database answers."""
 
     def __init__(self) -> None:
         self.items: list[Item] = []
         self.slots: dict[str, int] = {}
         self.reachable: list[int] = []
-        self.is_broken = False
+        self.error: Exception | None = None
 
     async def put(self, *items: Item) -> bool:
-        if self.is_broken:
-            raise DatabaseUnavailable("disk full")
+        if self.error is not None:
+            raise self.error
         self.items += items
         return True
 
@@ -281,15 +282,16 @@ class TestApology:
         await world.says("fail")
         assert [item.text for item in world.outbox.items] == [f"Back {AIDA} KeyError"]
 
-    async def test_broken_database(self, world: World) -> None:
+    @pytest.mark.parametrize("error", [DatabaseUnavailable("disk full"), sqlite3.DatabaseError("malformed")])
+    async def test_broken_database(self, world: World, error: Exception) -> None:
         """Where nothing can be queued, the apology is sent directly."""
-        world.outbox.is_broken = True
+        world.outbox.error = error
         await world.says("fail")
         assert world.telegram.texts("sendMessage") == ["Something went wrong on our side. Please try again."]
 
     async def test_no_way_to_send(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
         """An apology that can't be sent either is only logged."""
-        world.outbox.is_broken, world.telegram.refuses = True, {"sendMessage"}
+        world.outbox.error, world.telegram.refuses = DatabaseUnavailable("disk full"), {"sendMessage"}
         with caplog.at_level("INFO", "telegram_app.side"):
             await world.says("fail")
         assert f"person {AIDA}: not told of the failure (BadRequest)" in caplog.text
