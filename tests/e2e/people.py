@@ -147,13 +147,19 @@ class Person:
         return found
 
     def taps(self, label: str) -> None:
-        """Wait for a button with this label, and tap the newest one."""
+        """Wait for a button with this label, and tap the newest one; look again if it vanishes before the tap."""
 
         def button(messages: list[Message]) -> Message | None:
             return next((m for m in reversed(messages) if label in labels(m)), None)
 
-        message = self.waits(f"the button '{label}'", button)
-        self._telegram.call("/tap", bot=self._bot, person=self.number, message_id=message["message_id"], button=label)
+        while True:
+            number = self.waits(f"the button '{label}'", button)["message_id"]
+            tap = {"bot": self._bot, "person": self.number, "message_id": number, "button": label}
+            answer = self._telegram.http.post("/tap", json=tap)
+            if answer.is_success:
+                return
+            shown = next((m for m in self.screen() if m["message_id"] == number), None)
+            assert shown is None or label not in labels(shown), answer.text
 
     def counts(self, text: str) -> int:
         """Return how many bot messages contain a text now."""
