@@ -20,7 +20,7 @@ def telegram(telegram_url: str) -> Iterator[Telegram]:
     telegram.http.close()
 
 
-@pytest.fixture(params=["simulated", pytest.param("vaadin", marks=pytest.mark.vaadin)])
+@pytest.fixture(params=["simulated", pytest.param("vaadin", marks=[pytest.mark.vaadin, pytest.mark.ordeal])])
 def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
     """An empty portal: the simulator, then the one on the real Vaadin."""
     portal = Portal(request.getfixturevalue(f"{request.param}_portal_url"))

@@ -51,6 +51,7 @@ def bot(bot: MarkerProcess) -> MarkerProcess:
     return bot
 
 
+@pytest.mark.ordeal
 def test_a_day_in_the_log(bot: MarkerProcess, portal: Portal, telegram: Telegram) -> None:
     """From the code to the deletion of the data each event has one line, in order, without secrets or names.
 

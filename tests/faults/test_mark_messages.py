@@ -77,6 +77,7 @@ def watched(bot: RunningMarker, telegram: Telegram) -> Person:
     return person
 
 
+@pytest.mark.ordeal
 def test_refused_before(run: Run, telegram: Telegram) -> None:
     """If Telegram refuses the call, does not answer or can't be reached, the message arrives exactly once."""
     bot = run()
