@@ -260,9 +260,10 @@ class FaceDialog:
         for check_in in await self._classroom.store.check_ins(session.id):
             if check_in.face is None or not check_in.face.message or check_in.step is CheckInStep.CHECKING:
                 continue
-            await self._traces.delete_video(check_in)
-            if check_in.step is CheckInStep.FACE or check_in.note in policy.NOTES:
-                await self._send_step(session, check_in)
+            async with self.turn(check_in.telegram_id):  # a result that is being sent now comes first, with its reason
+                await self._traces.delete_video(check_in)
+                if check_in.step is CheckInStep.FACE or check_in.note in policy.NOTES:
+                    await self._send_step(session, check_in)
         await self._reviews.settle(session)
 
     async def waits_for_mark(self, session: Session, student_id: str, mark: Mark) -> bool:
