@@ -15,6 +15,7 @@ from classroom.reports.sending import ReportFiles, SessionReports
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.teacher.board import Boards
+from classroom.teacher.opening import CODES_TRIED
 from core.sqlite import DatabaseError
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,6 @@ BETWEEN_LATE_LOOKS = timedelta(seconds=5)  # for a session that has ended and ha
 CLEAN_EVERY = timedelta(minutes=5)
 FILES_KEPT = timedelta(days=7)
 FINAL_ANYWAY = timedelta(hours=12)  # after a session's end; unconfirmed check-ins are absent then
-CODES_TRIED = 20
 
 
 class Keeper:
