@@ -1,7 +1,6 @@
 """Face checks composed from the settings: the local engine with a folder of photos, and AWS."""
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,20 +11,12 @@ from core.clock import SystemClock
 from core.settings import Settings
 from tests.classroom.face_fakes import Recording
 from tests.classroom.face_fakes import jpeg as one_colour
-from tests.classroom.running import STUDENT_TOKEN, RunningClock, Teacher, classroom, its_telegram, rosters
+from tests.classroom.running import STUDENT_TOKEN, RunningClock, Teacher, classroom, rosters
 from tests.e2e.people import Telegram, eventually
 from tests.media.notes import ASTRONAUT, flat, jpeg, portrait, recorded
 from tests.servers import in_thread
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """A Telegram with both bots."""
-    telegram = its_telegram(telegram_url)
-    yield telegram
-    telegram.http.close()
 
 
 def asked(student: Recording) -> tuple[str, ...]:

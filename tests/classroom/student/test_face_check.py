@@ -11,7 +11,7 @@ import pytest
 
 from core.health import HealthReports
 from tests.classroom.face_fakes import FakeEngine, FakePhotos, Recording, note
-from tests.classroom.running import STUDENTS, TEACHERS, RunningClock, Teacher, classroom, its_telegram, rosters
+from tests.classroom.running import STUDENTS, TEACHERS, RunningClock, Teacher, classroom, rosters
 from tests.e2e.people import Telegram, eventually, labels
 from tests.servers import in_thread
 
@@ -46,20 +46,6 @@ class Run:
         """Return rows of the store, by SQL."""
         with closing(sqlite3.connect(self.folder / "classroom" / "store.sqlite3")) as connection:
             return connection.execute(what).fetchall()
-
-
-@pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """A Telegram with both bots."""
-    telegram = its_telegram(telegram_url)
-    yield telegram
-    telegram.http.close()
-
-
-@pytest.fixture
-def clock() -> RunningClock:
-    """The clock."""
-    return RunningClock()
 
 
 @pytest.fixture

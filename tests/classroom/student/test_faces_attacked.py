@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.classroom.face_fakes import Recording
-from tests.classroom.running import STUDENTS, RunningClock, Teacher, its_telegram, rosters
+from tests.classroom.running import STUDENTS, RunningClock, Teacher, rosters
 from tests.classroom.student.test_face_check import ROSTER, Run
 from tests.e2e.people import Telegram, eventually, labels
 
@@ -73,14 +73,6 @@ class Scene:
         """Wait until no pictures are in the teacher's chat or on disk."""
         eventually("the pictures are gone", lambda: self.teacher.counts("Similarity:") == 0)
         eventually("none is on the disk", lambda: not self.pictures.is_dir() or not list(self.pictures.iterdir()))
-
-
-@pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """A Telegram with both bots."""
-    telegram = its_telegram(telegram_url)
-    yield telegram
-    telegram.http.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from classroom.domain.sessions import CheckIn, CheckInStep
 from classroom.store import Store
 from core.health import HealthReports
 from tests.classroom.face_fakes import FakeEngine, FakePhotos, Recording
-from tests.classroom.running import Run, RunningClock, Teacher, its_telegram, rosters
+from tests.classroom.running import Run, RunningClock, Teacher, rosters
 from tests.e2e.people import Telegram, eventually, labels
 
 pytestmark = pytest.mark.integration
@@ -57,14 +57,6 @@ class Scene:
         """Return the step of each check-in."""
         with closing(sqlite3.connect(self.folder / "classroom" / "store.sqlite3")) as connection:
             return dict(connection.execute("SELECT student_id, step FROM check_ins").fetchall())
-
-
-@pytest.fixture
-def telegram(telegram_url: str) -> Iterator[Telegram]:
-    """Give a Telegram with both bots."""
-    telegram = its_telegram(telegram_url)
-    yield telegram
-    telegram.http.close()
 
 
 @pytest.fixture
