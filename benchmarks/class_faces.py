@@ -94,7 +94,7 @@ async def _known(folder: Path, students: int) -> None:
     (data / "classroom").mkdir(parents=True, mode=0o700)
     secrets.mkdir(mode=0o700)
     cipher = open_cipher(None, secrets / "classroom.key", may_create=True)
-    store, keys = SqliteStore(data / "classroom" / "store.sqlite3", cipher), PersonKeys(secrets / "faces", cipher)
+    store, keys = SqliteStore(data / "classroom" / "classroom.sqlite3", cipher), PersonKeys(secrets / "faces", cipher)
     photos, now = FolderPhotos(data / "photos"), datetime.now(UTC)
     made = [examining.template_of(jpeg(portrait(person))) for person in PEOPLE]
     await store.open()

@@ -100,7 +100,7 @@ def statuses(lms: httpx.Client) -> dict[int, int]:
 
 def our_record(folder: Path) -> dict[str, dict[str, int]]:
     """Return our record of the session in the LMS's form: by batch, 1 or 0 for each student."""
-    with closing(sqlite3.connect(f"file:{folder}/classroom/store.sqlite3?mode=ro", uri=True)) as store:
+    with closing(sqlite3.connect(f"file:{folder}/classroom/classroom.sqlite3?mode=ro", uri=True)) as store:
         rows = store.execute(
             "SELECT enrolled.batch, enrolled.student_id, coalesce(status IN ('present', 'late'), 0)"
             " FROM enrolled LEFT JOIN marks USING (session, student_id)"

@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 from telegram.error import InvalidToken, TelegramError
 
-from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
 from classroom.services import apology
 from core.clock import Clock
 from core.settings import Settings
@@ -19,7 +18,6 @@ from telegram_app.files import MakeFile, OnSent
 from telegram_app.i18n import LANGUAGES, texts
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.schema import SCHEMA as TELEGRAM_APP
 from telegram_app.side import Side
 
 log = logging.getLogger(__name__)
@@ -33,12 +31,11 @@ class BotParts:
     application: AnyApplication
     poll: PollingRequest
     side: Side
-    database: Database
     is_running: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def build_bot(
-    stack: AsyncExitStack,
+    database: Database,
     settings: Settings,
     clock: Clock,
     name: str,
@@ -50,9 +47,7 @@ async def build_bot(
     setting = f"{name.upper()}_BOT_TOKEN"
     token: SecretStr | None = getattr(settings, setting.lower())
     proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
-    schemas = [TELEGRAM_APP, SAVED_ROOMS] if name == "teacher" else [TELEGRAM_APP]
-    database = stack.enter_context(closing(Database(settings.data_dir / "classroom" / f"{name}.sqlite3", schemas)))
-    people, poll = People(database), PollingRequest(proxy)
+    people, poll = People(database, name), PollingRequest(proxy)
     secret = token.get_secret_value() if token is not None else ""
     application = build_application(secret, settings.telegram_api_url, proxy, poll)
 
@@ -60,8 +55,9 @@ async def build_bot(
         log.info("person %d has blocked the %s bot", person, name)
 
     outbox = Outbox(application.bot, database, name, on_blocked, clock, between_sends, make_file, on_sent)
-    side = Side(people, outbox, Claims(database), languages=await asyncio.to_thread(people.languages), apology=apology)
-    return BotParts(setting, application, poll, side, database)
+    languages = await asyncio.to_thread(people.languages)
+    side = Side(people, outbox, Claims(database, name), languages=languages, apology=apology)
+    return BotParts(setting, application, poll, side)
 
 
 async def run_bot(bot: BotParts) -> None:

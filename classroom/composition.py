@@ -7,7 +7,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from telegram.ext import BaseHandler
 
 from classroom.bot_parts import BotParts, build_bot, run_bot
 from classroom.check_in.check_ins import CheckIns
+from classroom.database import holds_store, open_database
 from classroom.domain.sessions import Mark, Session, Sheet
 from classroom.face_composition import FaceParts, Faces, FaceStorage, assemble_faces, face_parts, face_storage
 from classroom.faces import FaceEngine
@@ -45,6 +46,7 @@ from core.clock import Clock
 from core.encryption import Cipher, open_cipher
 from core.health import HealthReports, PartHealth
 from core.settings import Settings
+from core.sqlite import Database
 from telegram_app.factory import AnyApplication
 from telegram_app.files import files_in
 from telegram_app.outbox import BETWEEN_SENDS
@@ -86,15 +88,16 @@ async def serve(
     settings.data_dir.chmod(0o700)  # people copy rosters and ID photos into it with any permissions
     async with AsyncExitStack() as stack:
         cipher = _cipher(settings, folder)
-        store = await stack.enter_async_context(_store(settings, folder, cipher, reports))
+        database = stack.enter_context(closing(await asyncio.to_thread(open_database, folder)))
+        store = await stack.enter_async_context(_store(settings, database, cipher, reports))
         lms = _lms(settings, store, clock)
         stack.push_async_callback(lms.close)
         files = ReportFiles(folder / "reports")
         kept, plain = face_storage(settings, cipher), files_in(files.folder, PICTURES)
         pictures, on_sent = kept.files.or_else(plain), kept.files.on_sent
-        teacher = await build_bot(stack, settings, clock, "teacher", pictures, on_sent, intervals.between_sends)
-        student = await build_bot(stack, settings, clock, "student", plain, None, intervals.between_sends)
-        rooms = SavedRooms(teacher.database)
+        teacher = await build_bot(database, settings, clock, "teacher", pictures, on_sent, intervals.between_sends)
+        student = await build_bot(database, settings, clock, "student", plain, None, intervals.between_sends)
+        rooms = SavedRooms(database)
         classroom = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
         parts = None
         if settings.face_engine != "none":
@@ -200,14 +203,16 @@ async def _until_first(
 
 
 @asynccontextmanager
-async def _store(settings: Settings, folder: Path, cipher: Cipher, reports: HealthReports) -> AsyncIterator[Store]:
+async def _store(
+    settings: Settings, database: Database, cipher: Cipher, reports: HealthReports
+) -> AsyncIterator[Store]:
     store: Store
     if settings.mongodb_uri is not None:
         from classroom.store.mongo import MongoStore  # here: its driver takes 13 MB
 
         store = MongoStore(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, cipher)
     else:
-        store = SqliteStore(folder / "store.sqlite3", cipher)
+        store = SqliteStore(database, cipher)
     try:
         await open_when_available(store, reports)
         yield store
@@ -233,7 +238,8 @@ async def _waiting_for_store() -> PartHealth:
 def _cipher(settings: Settings, folder: Path) -> Cipher:
     keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     file = settings.encryption_key_file.with_name(KEY_FILE)
-    return open_cipher(keys, file, may_create=not (folder / "store.sqlite3").exists())
+    has_secrets = settings.mongodb_uri is None and holds_store(folder)
+    return open_cipher(keys, file, may_create=not has_secrets)
 
 
 def _lms(settings: Settings, store: Store, clock: Clock) -> Lms:

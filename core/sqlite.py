@@ -131,6 +131,16 @@ class Database:
             except sqlite3.OperationalError as error:
                 raise DatabaseUnavailable(f"{self._name} can't be read ({error})") from error
 
+    @contextmanager
+    def attached(self, path: Path, name: str) -> Iterator[sqlite3.Connection]:
+        """Make another file's tables readable as ``name.table`` during a block."""
+        with self._lock:
+            self._connection.execute(f"ATTACH ? AS {name}", (str(path),))
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute(f"DETACH {name}")
+
     def close(self) -> None:
         """Close the connection; the write-ahead log is written into the file."""
         with self._lock:

@@ -74,7 +74,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         storage = Storage(settings.data_dir, cipher, clock, invitation_days=settings.invitation_days)
         database = Database(settings.data_dir / "ledger.sqlite3", SCHEMAS)
         stack.callback(database.close)
-        lessons, people = Lessons(database), People(database)
+        lessons, people = Lessons(database), People(database, "marker")
         programs = await asyncio.to_thread(_find_programs, settings)
         chromes = Chromes(
             settings.data_dir / "profiles",
@@ -142,7 +142,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
             registry=registry,
             outbox=outbox,
             watches=watches,
-            claims=Claims(database),
+            claims=Claims(database, "marker"),
             attempts=Attempts(database),
             move_codes=MoveCodes(database),
             student_rows=StudentRows(database),

@@ -6,24 +6,26 @@ from core.sqlite import Database
 
 
 class Claims:
-    """The table of claims. Every method is one transaction, or part of the one around it."""
+    """The claims of ``bot``. Every method is one transaction, or part of the one around it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, bot: str) -> None:
         self._database = database
+        self._bot = bot
 
     def claim(self, key: str, at: datetime) -> bool:
         """Claim the right to send a notice; True for exactly one caller. For the ``when`` of ``Outbox.put``."""
-        return self._database.write("INSERT INTO told VALUES (?, ?) ON CONFLICT DO NOTHING", key, at.isoformat()) == 1
+        statement = "INSERT INTO told VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        return self._database.write(statement, self._bot, key, at.isoformat()) == 1
 
     def at(self, key: str) -> datetime | None:
         """Return when this was claimed; None: it was not."""
-        rows = self._database.read("SELECT at FROM told WHERE key = ?", key)
+        rows = self._database.read("SELECT at FROM told WHERE bot = ? AND key = ?", self._bot, key)
         return datetime.fromisoformat(rows[0]["at"]) if rows else None
 
     def take_back(self, key: str) -> bool:
         """Delete a claim, so that the notice can be sent again; True for exactly one caller."""
-        return self._database.write("DELETE FROM told WHERE key = ?", key) == 1
+        return self._database.write("DELETE FROM told WHERE bot = ? AND key = ?", self._bot, key) == 1
 
     def clean(self, before: datetime) -> int:
         """Delete claims made before a moment; return how many."""
-        return self._database.write("DELETE FROM told WHERE at < ?", before.isoformat())
+        return self._database.write("DELETE FROM told WHERE bot = ? AND at < ?", self._bot, before.isoformat())

@@ -107,7 +107,7 @@ class Outbox:
         self._queue = Outgoing(database, name)
         # blocking, so not for the event loop
         self.oldest_waiting, self.clean_slots = self._queue.oldest, self._queue.clean_slots
-        self._people = People(database)
+        self._people = People(database, name)
         self._on_unreachable = on_unreachable
         self._clock = clock or SystemClock()
         self._sender = Sender(bot, self._queue, self._clock, between_sends, make_file, on_sent)

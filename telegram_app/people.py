@@ -19,80 +19,89 @@ class ConversationStep:
 
 
 class People:
-    """The tables of people and their steps. Every method is one transaction."""
+    """The people of ``bot`` and their steps. Every method is one transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, bot: str) -> None:
         self._database = database
+        self._bot = bot
 
     def languages(self) -> dict[int, str]:
-        rows = self._database.read("SELECT telegram_id, language FROM people WHERE language IS NOT NULL")
+        query = "SELECT telegram_id, language FROM people WHERE bot = ? AND language IS NOT NULL"
+        rows = self._database.read(query, self._bot)
         return {row["telegram_id"]: row["language"] for row in rows}
 
     def set_language(self, telegram_id: int, language: str) -> None:
         statement = (
-            "INSERT INTO people (telegram_id, language) VALUES (?, ?)"
+            "INSERT INTO people (bot, telegram_id, language) VALUES (?, ?, ?)"
             " ON CONFLICT DO UPDATE SET language = excluded.language"
         )
-        self._database.write(statement, telegram_id, language)
+        self._database.write(statement, self._bot, telegram_id, language)
 
     def set_unreachable(self, telegram_id: int, since: datetime | None) -> None:
         """Record since when Telegram refuses messages to this person (blocked, gone); None: it accepts them."""
         statement = (
-            "INSERT INTO people (telegram_id, unreachable_at) VALUES (?, ?)"
+            "INSERT INTO people (bot, telegram_id, unreachable_at) VALUES (?, ?, ?)"
             " ON CONFLICT DO UPDATE SET unreachable_at = excluded.unreachable_at"
         )
-        self._database.write(statement, telegram_id, since.isoformat() if since else None)
+        self._database.write(statement, self._bot, telegram_id, since.isoformat() if since else None)
 
     def unreachable(self) -> set[int]:
         """Return the people to whom Telegram refuses messages."""
-        return {r["telegram_id"] for r in self._database.read("SELECT * FROM people WHERE unreachable_at IS NOT NULL")}
+        query = "SELECT telegram_id FROM people WHERE bot = ? AND unreachable_at IS NOT NULL"
+        return {row["telegram_id"] for row in self._database.read(query, self._bot)}
 
     def set_step(self, telegram_id: int, step: str, data: dict[str, Any], at: datetime) -> None:
         statement = (
-            "INSERT INTO steps VALUES (?, ?, ?, ?)"
+            "INSERT INTO steps VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET step = excluded.step, data = excluded.data, at = excluded.at"
         )
-        self._database.write(statement, telegram_id, step, json.dumps(data, ensure_ascii=False), at.isoformat())
+        stored = json.dumps(data, ensure_ascii=False)
+        self._database.write(statement, self._bot, telegram_id, step, stored, at.isoformat())
 
     def change_step(self, telegram_id: int, when: Collection[str], step: str, at: datetime) -> None:
         """Move a person to another step, without data, if they are at one of the steps ``when``."""
         statement = (
             "UPDATE steps SET step = ?, at = ?, data = '{}'"
-            " WHERE telegram_id = ? AND step IN (SELECT value FROM json_each(?))"
+            " WHERE bot = ? AND telegram_id = ? AND step IN (SELECT value FROM json_each(?))"
         )
-        self._database.write(statement, step, at.isoformat(), telegram_id, json.dumps(list(when)))
+        self._database.write(statement, step, at.isoformat(), self._bot, telegram_id, json.dumps(list(when)))
 
     def step(self, telegram_id: int) -> ConversationStep | None:
-        rows = self._database.read("SELECT * FROM steps WHERE telegram_id = ?", telegram_id)
+        rows = self._database.read("SELECT * FROM steps WHERE bot = ? AND telegram_id = ?", self._bot, telegram_id)
         return _step(rows[0]) if rows else None
 
     def steps(self) -> dict[int, ConversationStep]:
-        return {row["telegram_id"]: _step(row) for row in self._database.read("SELECT * FROM steps")}
+        rows = self._database.read("SELECT * FROM steps WHERE bot = ?", self._bot)
+        return {row["telegram_id"]: _step(row) for row in rows}
 
     def clear_step(self, telegram_id: int) -> None:
-        self._database.write("DELETE FROM steps WHERE telegram_id = ?", telegram_id)
+        self._database.write("DELETE FROM steps WHERE bot = ? AND telegram_id = ?", self._bot, telegram_id)
 
     def clean(self, before: datetime) -> int:
         """Delete steps that people reached before a moment; return how many."""
-        return self._database.write("DELETE FROM steps WHERE at < ?", before.isoformat())
+        return self._database.write("DELETE FROM steps WHERE bot = ? AND at < ?", self._bot, before.isoformat())
 
     def hand_over(self, old: int, new: int) -> None:
         """Give a person's language to their new Telegram account; both accounts' steps end."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO people (telegram_id, language) SELECT ?, language FROM people WHERE telegram_id = ?"
+                "INSERT INTO people (bot, telegram_id, language)"
+                " SELECT bot, ?, language FROM people WHERE bot = ? AND telegram_id = ?"
                 " ON CONFLICT DO UPDATE SET language = coalesce(excluded.language, language)",
-                (new, old),
+                (new, self._bot, old),
             )
-            connection.execute("DELETE FROM steps WHERE telegram_id IN (?, ?)", (old, new))
+            connection.execute("DELETE FROM steps WHERE bot = ? AND telegram_id IN (?, ?)", (self._bot, old, new))
 
     def forget(self, telegram_id: int) -> None:
         """Delete a person's rows, except queued deletions: a message with a typed password must leave the chat."""
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM people WHERE telegram_id = ?", (telegram_id,))
-            connection.execute("DELETE FROM steps WHERE telegram_id = ?", (telegram_id,))
-            connection.execute("DELETE FROM slots WHERE chat_id = ?", (telegram_id,))
-            connection.execute("DELETE FROM outgoing WHERE chat_id = ? AND action != 'delete'", (telegram_id,))
+            for statement in (
+                "DELETE FROM people WHERE bot = ? AND telegram_id = ?",
+                "DELETE FROM steps WHERE bot = ? AND telegram_id = ?",
+                "DELETE FROM slots WHERE bot = ? AND chat_id = ?",
+                "DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND action != 'delete'",
+            ):
+                connection.execute(statement, (self._bot, telegram_id))
 
 
 def _step(row: Any) -> ConversationStep:

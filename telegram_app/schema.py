@@ -44,5 +44,38 @@ SCHEMA = Schema(
             at             TEXT NOT NULL
         ) WITHOUT ROWID;
         """,
+        # Several bots in one file. A file of before belongs to one bot: the marker, unless an import renames it.
+        """
+        CREATE TABLE people_of_bots (
+            bot            TEXT NOT NULL,
+            telegram_id    INTEGER NOT NULL,
+            language       TEXT,
+            unreachable_at TEXT,
+            PRIMARY KEY (bot, telegram_id)
+        ) WITHOUT ROWID;
+        INSERT INTO people_of_bots SELECT 'marker', telegram_id, language, unreachable_at FROM people;
+        DROP TABLE people;
+        ALTER TABLE people_of_bots RENAME TO people;
+        CREATE TABLE steps_of_bots (
+            bot            TEXT NOT NULL,
+            telegram_id    INTEGER NOT NULL,
+            step           TEXT NOT NULL,
+            data           TEXT NOT NULL,
+            at             TEXT NOT NULL,
+            PRIMARY KEY (bot, telegram_id)
+        ) WITHOUT ROWID;
+        INSERT INTO steps_of_bots SELECT 'marker', telegram_id, step, data, at FROM steps;
+        DROP TABLE steps;
+        ALTER TABLE steps_of_bots RENAME TO steps;
+        CREATE TABLE told_of_bots (
+            bot            TEXT NOT NULL,
+            key            TEXT NOT NULL,
+            at             TEXT NOT NULL,
+            PRIMARY KEY (bot, key)
+        ) WITHOUT ROWID;
+        INSERT INTO told_of_bots SELECT 'marker', key, at FROM told;
+        DROP TABLE told;
+        ALTER TABLE told_of_bots RENAME TO told;
+        """,
     ),
 )

@@ -21,31 +21,38 @@ Method = Callable[Concatenate[Store, P], Coroutine[Any, Any, Result]]
 
 
 class SqliteConnection:
-    """A database in a file (0600) with the classroom's tables. ``cipher`` encrypts passwords and tokens."""
+    """The classroom's tables in a database that is shared, or in a file (0600) that only this store uses.
 
-    def __init__(self, path: Path, cipher: Cipher) -> None:
-        self._path = path
+    ``cipher`` encrypts passwords and tokens.
+    """
+
+    def __init__(self, file: Path | Database, cipher: Cipher) -> None:
+        self._file = file
         self.cipher = cipher
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="classroom-store")
         self._database: Database | None = None
 
     async def open(self) -> None:
         """Open or create the file, and migrate its schema. Raises StoreDamaged."""
+        if isinstance(self._file, Database):
+            self._database = self._file
+            return
+        file = self._file
 
         def open_it() -> None:
             try:
-                self._database = Database(self._path, [SCHEMA], "the classroom's store")
+                self._database = Database(file, [SCHEMA], "the classroom's store")
             except DatabaseError as error:
                 raise StoreDamaged(str(error)) from error
 
         await asyncio.get_running_loop().run_in_executor(self._thread, open_it)
 
     async def close(self) -> None:
-        """Close the file after the transactions that are running."""
+        """Wait for the transactions that are running; close the file unless it is shared."""
         database, self._database = self._database, None
-        if database is not None:
+        if database is not None and database is not self._file:
             await asyncio.get_running_loop().run_in_executor(self._thread, database.close)
-        self._thread.shutdown(wait=False)
+        await asyncio.to_thread(self._thread.shutdown)
 
     async def run(self, work: Callable[[sqlite3.Connection], Result], *, writes: bool = True) -> Result:
         """Run some work as one transaction. Raises StoreUnavailable, StoreDamaged."""

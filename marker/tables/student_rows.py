@@ -12,7 +12,7 @@ class StudentRows:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._people, self._lessons = People(database), Lessons(database)
+        self._people, self._lessons = People(database, "marker"), Lessons(database)
         self._watches, self._move_codes = Watches(database), MoveCodes(database)
 
     def forget(self, student: int) -> None:

@@ -159,7 +159,7 @@ class Run:
         """Stop it and change the store, to what a process that was killed half-way would leave."""
 
         async def open_and_change() -> None:
-            store = SqliteStore(self.folder / "classroom" / "store.sqlite3", Cipher(KEY))
+            store = SqliteStore(self.folder / "classroom" / "classroom.sqlite3", Cipher(KEY))
             await store.open()
             await change(store)
             await store.close()
@@ -170,17 +170,16 @@ class Run:
     def kept_of(self, person: int) -> list[str]:
         """Return the tables that contain a person's Telegram ID."""
         found = []
-        for file in ("student.sqlite3", "store.sqlite3"):
-            with closing(sqlite3.connect(self.folder / "classroom" / file)) as database:
-                tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-                for table in tables:
-                    columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-                    where = [column for column in columns if column in ("telegram_id", "chat_id", "student")]
-                    found += [
-                        table
-                        for column in where
-                        if database.execute(f"SELECT 1 FROM {table} WHERE {column} = ?", (person,)).fetchone()
-                    ]
+        with closing(sqlite3.connect(self.folder / "classroom" / "classroom.sqlite3")) as database:
+            tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            for table in tables:
+                columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+                where = [column for column in columns if column in ("telegram_id", "chat_id", "student")]
+                found += [
+                    table
+                    for column in where
+                    if database.execute(f"SELECT 1 FROM {table} WHERE {column} = ?", (person,)).fetchone()
+                ]
         return found
 
 

@@ -1,5 +1,7 @@
 """The classroom on MongoDB, which is down for a while during a class."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,4 +35,5 @@ def test_gone_in_the_middle(
         clock.forward(140)
         teacher.sees("(final)")
         run.stops()
-    assert not (tmp_path / "classroom" / "store.sqlite3").exists()
+    with closing(sqlite3.connect(tmp_path / "classroom" / "classroom.sqlite3")) as database:
+        assert database.execute("SELECT count(*) FROM sessions").fetchone() == (0,)

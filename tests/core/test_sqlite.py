@@ -78,7 +78,7 @@ def count(path: Path, table: str = "people") -> int:
 
 def add_person(database: Database, telegram_id: int) -> None:
     with database.transaction() as connection:
-        connection.execute("INSERT INTO people (telegram_id) VALUES (?)", (telegram_id,))
+        connection.execute("INSERT INTO people (bot, telegram_id) VALUES ('marker', ?)", (telegram_id,))
 
 
 def add_people_and_fail(database: Database, *people: int, meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -93,7 +93,7 @@ def add_people_and_fail(database: Database, *people: int, meanwhile: Callable[[]
 
 def add_much(database: Database) -> None:
     with database.transaction() as connection:
-        connection.execute("INSERT INTO steps VALUES (1, ?, '{}', '')", ("x" * 100_000,))
+        connection.execute("INSERT INTO steps VALUES ('marker', 1, ?, '{}', '')", ("x" * 100_000,))
 
 
 class TestSchema:
@@ -293,7 +293,7 @@ class TestOldVersions:
         """The rows of version 1 are read as before: people, steps, lessons with marks and offers, messages, slots."""
         make_old(path, ROOT / "tests" / "fixtures" / "ledger_v1.sql")
         with opened(path) as database:
-            people, lessons, queue = People(database), Lessons(database), Outgoing(database, "marker")
+            people, lessons, queue = People(database, "marker"), Lessons(database), Outgoing(database, "marker")
             assert people.languages() == {501: "kk"}
             assert people.unreachable() == {502}
             assert people.steps() == {
@@ -331,7 +331,7 @@ class TestTransactions:
         """What a transaction wrote can be read by others when it ends, and not before."""
         with opened(path) as database:
             with database.transaction() as connection:
-                connection.execute("INSERT INTO people (telegram_id) VALUES (1)")
+                connection.execute("INSERT INTO people (bot, telegram_id) VALUES ('marker', 1)")
                 assert count(path) == 0
             assert count(path) == 1
 
@@ -380,7 +380,7 @@ class TestTransactions:
             database.read("PRAGMA foreign_keys = ON")  # a deferred constraint makes the commit fail
             with database.transaction() as connection:
                 connection.execute(
-                    "CREATE TABLE notes (person INTEGER REFERENCES people (telegram_id) DEFERRABLE INITIALLY DEFERRED)"
+                    "CREATE TABLE notes (lesson TEXT REFERENCES lessons (key) DEFERRABLE INITIALLY DEFERRED)"
                 )
             with pytest.raises(sqlite3.IntegrityError), database.transaction() as connection:
                 connection.execute("INSERT INTO notes VALUES (99)")

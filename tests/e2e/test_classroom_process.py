@@ -47,7 +47,7 @@ def test_alone(tmp_path: Path, telegram: Telegram) -> None:
     finally:
         bot.end()
     kept = [*(tmp_path / "data" / "classroom").glob("*.sqlite3"), *(tmp_path / "secrets").iterdir()]
-    names = ["classroom.key", "store.sqlite3", "student.sqlite3", "teacher.sqlite3"]
+    names = ["classroom.key", "classroom.sqlite3"]
     assert sorted(file.name for file in kept) == names
     assert {oct(file.stat().st_mode & 0o777) for file in kept} == {"0o600"}
     assert oct((tmp_path / "data").stat().st_mode & 0o777) == "0o700"

@@ -136,7 +136,7 @@ def _class_with_kills(
 async def _sheet(folder: Path) -> Sheet:
     """Return our sheet of the batch."""
     cipher = open_cipher(None, folder / "secrets" / "classroom.key", may_create=False)
-    store = SqliteStore(folder / "data" / "classroom" / "store.sqlite3", cipher)
+    store = SqliteStore(folder / "data" / "classroom" / "classroom.sqlite3", cipher)
     await store.open()
     session = (await store.sessions_of(7001, 2))[0]
     sheet = (await store.sheets(session.id))[0]

@@ -106,7 +106,7 @@ class Class:
 
     def in_queue(self) -> int:
         """Return how many notes are in the stored queue; the process must have ended."""
-        store = self._folder / "data" / "classroom" / "store.sqlite3"
+        store = self._folder / "data" / "classroom" / "classroom.sqlite3"
         with closing(sqlite3.connect(store)) as database:
             return int(database.execute("SELECT count(*) FROM check_ins WHERE step = 'checking'").fetchone()[0])
 
@@ -125,7 +125,7 @@ class Class:
             assert [text for text in (MARKED, NO_FIT, NO_PHOTO) if student.counts(text)] == [student.expects]
         assert self.bot.stop() == 0
         assert self.in_queue() == 0
-        with closing(sqlite3.connect(self._folder / "data" / "classroom" / "store.sqlite3")) as database:
+        with closing(sqlite3.connect(self._folder / "data" / "classroom" / "classroom.sqlite3")) as database:
             marks = database.execute("SELECT student_id, status FROM marks ORDER BY student_id").fetchall()
         kept = [*(self._folder / "data" / "classroom").rglob("*"), *(self._folder / "secrets").rglob("*")]
         assert {oct(file.stat().st_mode & 0o777) for file in kept if file.is_file()} == {"0o600"}

@@ -118,7 +118,7 @@ class House:
         )
         self.storage = Storage(folder, Cipher(KEY), self.clock, random.Random(7).choice)  # the same codes in every walk
         self.database = Database(folder / "ledger.sqlite3", SCHEMAS)
-        people, lessons = People(self.database), Lessons(self.database)
+        people, lessons = People(self.database, "marker"), Lessons(self.database)
         self.shown = Shown(self.database)
         self.bridge = Bridge(asyncio.get_running_loop())
 
@@ -148,7 +148,7 @@ class House:
             registry=self.registry,
             outbox=cast(Outbox, self.shown),
             watches=watches,
-            claims=Claims(self.database),
+            claims=Claims(self.database, "marker"),
             attempts=Attempts(self.database),
             move_codes=MoveCodes(self.database),
             student_rows=StudentRows(self.database),

@@ -233,7 +233,7 @@ async def marker(
         storage = Storage(folder / "data", Cipher(KEY), clock, invitation_days=settings.invitation_days)
         database = Database(folder / "data" / "ledger.sqlite3", SCHEMAS)
         stack.callback(database.close)
-        people, lessons = People(database), Lessons(database)
+        people, lessons = People(database, "marker"), Lessons(database)
         bridge = Bridge(asyncio.get_running_loop())
         held: list[RunningMarker] = []
 
@@ -260,7 +260,7 @@ async def marker(
             registry=registry,
             outbox=outbox,
             watches=watches,
-            claims=Claims(database),
+            claims=Claims(database, "marker"),
             attempts=Attempts(database),
             move_codes=MoveCodes(database),
             student_rows=StudentRows(database),

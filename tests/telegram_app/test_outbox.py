@@ -338,7 +338,7 @@ class TestFailures:
         post.bot.refuse(BLOCKED)
         await post.put(send("one"), send("two"), send("to Ben", BEN))
         assert len(post.bot.times(AIDA)) == 1
-        assert (post.lost, People(post.database).unreachable()) == ([AIDA], {AIDA})
+        assert (post.lost, People(post.database, "marker").unreachable()) == ([AIDA], {AIDA})
         assert post.bot.texts(BEN) == ["to Ben"]
 
     async def test_unblocked_bot(self, post: Post) -> None:
@@ -515,7 +515,7 @@ class TestQueueing:
 
     async def test_one_transaction(self, post: Post) -> None:
         """What ``when`` writes and the queued items are committed together or not at all."""
-        people, languages = People(post.database), iter(("kk", "ru"))
+        people, languages = People(post.database, "marker"), iter(("kk", "ru"))
 
         def claim() -> bool:
             people.set_language(AIDA, next(languages))

@@ -22,7 +22,7 @@ JSON = st.recursive(
 
 @pytest.fixture
 def people() -> People:
-    return People(Database(":memory:", [SCHEMA]))
+    return People(Database(":memory:", [SCHEMA]), "marker")
 
 
 def test_language(people: People) -> None:
@@ -63,7 +63,7 @@ def test_step(people: People, clock: FakeClock) -> None:
 @given(st.dictionaries(st.text(), JSON, max_size=4))
 def test_any_step(data: dict[str, object]) -> None:
     """A step's data is returned as it was recorded."""
-    people, clock = People(Database(":memory:", [SCHEMA])), FakeClock()
+    people, clock = People(Database(":memory:", [SCHEMA]), "marker"), FakeClock()
     people.set_step(AIDA, "step", data, clock.now())
     assert people.step(AIDA) == ConversationStep("step", data, clock.now())
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 
 async def test_steps_are_restored(clock: FakeClock) -> None:
     """Each person in a conversation is at their step again; other steps are not returned."""
-    people = People(Database(":memory:", [SCHEMA]))
+    people = People(Database(":memory:", [SCHEMA]), "marker")
     people.set_step(501, "username", {"code": "ABCD2345"}, clock.now())
     people.set_step(502, "done", {}, clock.now())
     persistence = StoredSteps(people, ["code", "username", "password"])
@@ -22,7 +22,7 @@ async def test_steps_are_restored(clock: FakeClock) -> None:
 
 async def test_nothing_is_stored(clock: FakeClock) -> None:
     """Updates from the library change nothing: only the handlers write steps, before they answer."""
-    people = People(Database(":memory:", [SCHEMA]))
+    people = People(Database(":memory:", [SCHEMA]), "marker")
     people.set_step(501, "username", {}, clock.now())
     persistence = StoredSteps(people, ["username"])
     await persistence.update_conversation("registration", (501, 501), "password")

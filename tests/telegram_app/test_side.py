@@ -91,8 +91,8 @@ class World:
     def __init__(self) -> None:
         self.telegram, self.outbox = FakeTelegram(), FakeOutbox()
         database = Database(":memory:", [SCHEMA])
-        self.people = People(database)
-        self.side = Side(self.people, cast(Outbox, self.outbox), Claims(database))
+        self.people = People(database, "marker")
+        self.side = Side(self.people, cast(Outbox, self.outbox), Claims(database, "marker"))
         self.handled: list[Update] = []
         self.shown_menus: list[int] = []
         self.application: Application[Any, Any, Any, Any, Any, Any] = (

@@ -302,7 +302,7 @@ class TestStoreFails:
         student = Student(telegram, 2001)
         student.says("/start")
         student.sees("takes your attendance")
-        with closing(sqlite3.connect(run.folder / "classroom" / "store.sqlite3", isolation_level=None)) as writer:
+        with closing(sqlite3.connect(run.folder / "classroom" / "classroom.sqlite3", isolation_level=None)) as writer:
             writer.execute("BEGIN IMMEDIATE")
             student.says(f"S004 {code}")
             answer = student.sees("That did not work.")["text"]

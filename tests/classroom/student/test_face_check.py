@@ -44,7 +44,7 @@ class Run:
 
     def kept(self, what: str) -> list[Any]:
         """Return rows of the store, by SQL."""
-        with closing(sqlite3.connect(self.folder / "classroom" / "store.sqlite3")) as connection:
+        with closing(sqlite3.connect(self.folder / "classroom" / "classroom.sqlite3")) as connection:
             return connection.execute(what).fetchall()
 
 

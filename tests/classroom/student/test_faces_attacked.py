@@ -124,7 +124,7 @@ class TestSetFree:
     def test_in_another_session(self, scene: Scene) -> None:
         """If the ID was unbound by way of another session, a note in the queue marks nobody."""
         student = scene.in_queue()
-        with closing(sqlite3.connect(scene.run.folder / "classroom" / "store.sqlite3")) as store, store:
+        with closing(sqlite3.connect(scene.run.folder / "classroom" / "classroom.sqlite3")) as store, store:
             store.execute("DELETE FROM bindings")
         scene.run.engine.goes_on.set()
         eventually("it is dropped", lambda: scene.steps() == {"S001": "place"})
@@ -275,7 +275,7 @@ class TestInBetween:
         """If a check ends between the cancelling and its message, the student still gets the message."""
         student = scene.in_queue()
         received = student.sees("Received.")["message_id"]
-        store = scene.run.folder / "classroom" / "store.sqlite3"
+        store = scene.run.folder / "classroom" / "classroom.sqlite3"
         with closing(sqlite3.connect(store)) as database, database:
             database.execute("UPDATE sessions SET cancelled = 1, ended_at = opened_at")
         scene.run.engine.goes_on.set()

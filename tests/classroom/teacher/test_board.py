@@ -44,7 +44,7 @@ def data_of(teacher: Teacher, label: str) -> str:
 
 def rows(folder: Path, query: str) -> list[Any]:
     """Return the rows of a query on the store."""
-    with sqlite3.connect(f"file:{folder / 'classroom' / 'store.sqlite3'}?mode=ro", uri=True) as database:
+    with sqlite3.connect(f"file:{folder / 'classroom' / 'classroom.sqlite3'}?mode=ro", uri=True) as database:
         database.row_factory = sqlite3.Row
         return database.execute(query).fetchall()
 
@@ -161,7 +161,7 @@ class TestCancel:
         comes(student, code, "S001", 5)
         key = key_of(teacher)
         run.stops()
-        with sqlite3.connect(tmp_path / "classroom" / "store.sqlite3") as database:
+        with sqlite3.connect(tmp_path / "classroom" / "classroom.sqlite3") as database:
             database.execute("UPDATE sessions SET cancelled = 1, ended_at = closes_at")
         run.starts()
         for _twice in range(2):

@@ -55,7 +55,7 @@ class Scene:
 
     def steps(self) -> dict[str, str]:
         """Return the step of each check-in."""
-        with closing(sqlite3.connect(self.folder / "classroom" / "store.sqlite3")) as connection:
+        with closing(sqlite3.connect(self.folder / "classroom" / "classroom.sqlite3")) as connection:
             return dict(connection.execute("SELECT student_id, step FROM check_ins").fetchall())
 
 

@@ -24,7 +24,7 @@ LONG = "Group of the second year, faculty of everything & <nothing>_*' " * 3  # 
 
 def sessions(folder: Path) -> list[Any]:
     """Return the sessions in the store."""
-    with sqlite3.connect(f"file:{folder / 'classroom' / 'store.sqlite3'}?mode=ro", uri=True) as database:
+    with sqlite3.connect(f"file:{folder / 'classroom' / 'classroom.sqlite3'}?mode=ro", uri=True) as database:
         database.row_factory = sqlite3.Row
         return database.execute("SELECT * FROM sessions ORDER BY opened_at").fetchall()
 
@@ -235,7 +235,7 @@ class TestPlace:
         teacher.taps("CS-2")
         teacher.taps("Next")
         eventually("the room", lambda: "Room B" in labels(teacher.sees("Where is the class?")))
-        with sqlite3.connect(tmp_path / "classroom" / "teacher.sqlite3") as database:
+        with sqlite3.connect(tmp_path / "classroom" / "classroom.sqlite3") as database:
             database.execute("INSERT INTO rooms VALUES (7001, 'Room A', 10, 10, 5)")
         teacher.taps("Room B")
         teacher.sees("In: 0 of 1")
@@ -328,7 +328,7 @@ def test_killed_before_the_board(
     roster = (Enrolled("S001", "A. Student", "CS-1"),)
     sheet = Sheet(session.id, "Main", "CS-1", "Algebra", session.date, 7001, roster)
     store = SqliteStore(
-        tmp_path / "classroom" / "store.sqlite3", open_cipher(KEY, tmp_path / "unused", may_create=False)
+        tmp_path / "classroom" / "classroom.sqlite3", open_cipher(KEY, tmp_path / "unused", may_create=False)
     )
 
     async def open_session() -> None:

@@ -30,7 +30,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.database = Database(":memory:", SCHEMAS)
-        self.people, self.lessons = People(self.database), Lessons(self.database)
+        self.people, self.lessons = People(self.database, "marker"), Lessons(self.database)
         self.watches, self.moves = Watches(self.database), MoveCodes(self.database)
         self.queue = Outgoing(self.database, "marker")
         self.student_rows = StudentRows(self.database)

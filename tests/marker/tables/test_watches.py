@@ -51,7 +51,7 @@ def test_forgotten() -> None:
 
 def test_claimed_once() -> None:
     """A claim succeeds once, until it is cleaned away."""
-    claims = Claims(Database(":memory:", SCHEMAS))
+    claims = Claims(Database(":memory:", SCHEMAS), "marker")
     assert claims.claim("page:abc", NOW)
     assert not claims.claim("page:abc", NOW)
     assert claims.clean(NOW + timedelta(days=1)) == 1
@@ -60,7 +60,7 @@ def test_claimed_once() -> None:
 
 def test_taken_back() -> None:
     """A claim that was taken back can be made again; the time of a claim is known."""
-    claims = Claims(Database(":memory:", SCHEMAS))
+    claims = Claims(Database(":memory:", SCHEMAS), "marker")
     assert not claims.take_back("outage")
     assert claims.at("outage") is None
     assert claims.claim("outage", NOW)
