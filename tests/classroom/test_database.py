@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from classroom import database as module
 from classroom.database import FILE, OLD_STORE, open_database
+from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
 from classroom.saved_rooms import SavedRoom, SavedRooms
+from classroom.store.schema import SCHEMA as STORE
 from core.settings import ROOT
 from core.sqlite import Database, DatabaseError
 from telegram_app.claims import Claims
 from telegram_app.outbox_table import Outgoing
 from telegram_app.people import People
+from telegram_app.schema import SCHEMA as TELEGRAM_APP
 
 pytestmark = pytest.mark.unit
 
@@ -54,7 +56,7 @@ def test_three_files_become_one(tmp_path: Path) -> None:
         assert [file.name for file in tmp_path.iterdir() if not file.name.startswith(FILE)] == []
         for bot in ("teacher", "student"):
             assert People(database, bot).languages() == {501: "kk"}
-        assert set(People(database, "student").steps()) == {503}
+        assert set(People(database, "teacher").steps()) == {503}
         assert Claims(database, "teacher").at("opened:aaaaaaaaaaaa") is not None
         assert Outgoing(database, "teacher").message(501, "menu") == 70
         assert SavedRooms(database).of(7)[0] == SavedRoom("Room 404 & <co>", 43.25, 76.9, 12.5)
@@ -93,7 +95,7 @@ def test_an_import_that_fails(tmp_path: Path) -> None:
     make_old(tmp_path)
     file = tmp_path / FILE
     (tmp_path / OLD_STORE).unlink()
-    Database(file, [module.TELEGRAM_APP, module.SAVED_ROOMS, module.STORE]).close()
+    Database(file, [TELEGRAM_APP, SAVED_ROOMS, STORE]).close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TRIGGER full BEFORE INSERT ON rooms BEGIN SELECT raise(ABORT, 'full'); END")
     with pytest.raises(DatabaseError, match="can't be taken over"):
