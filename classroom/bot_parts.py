@@ -84,7 +84,7 @@ async def _publish_commands(bot: BotParts) -> None:
         _ = texts(language)
         own = {"me": _("My Attendance"), "delete_me": _("Delete My Data")}
         if bot.setting == "TEACHER_BOT_TOKEN":
-            own = {"history": _("History")}
+            own = {"history": _("History"), "move": _("Move to Another Account")}
         commands = {"start": _("Menu"), **own, "language": _("Language"), "cancel": _("Cancel"), "help": _("Help")}
         code = None if language == "en" else language  # English is the default for all other languages
         try:

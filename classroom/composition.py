@@ -35,6 +35,7 @@ from classroom.store.sqlite import SqliteStore
 from classroom.student.bot import StudentBot
 from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
+from classroom.teacher.account_moves import AccountMoves
 from classroom.teacher.board import BETWEEN_EDITS, Boards
 from classroom.teacher.bot import TeacherBot
 from classroom.teacher.lms_notices import LmsNotices
@@ -49,6 +50,7 @@ from core.settings import Settings
 from core.sqlite import Database
 from telegram_app.factory import AnyApplication
 from telegram_app.files import files_in
+from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import BETWEEN_SENDS
 from telegram_app.side import Side
 from telegram_app.side_by_side import run_side_by_side
@@ -104,7 +106,9 @@ async def serve(
             parts = face_parts(settings, clock, student.application.bot, engine, photos)
             stack.push_async_callback(parts.photos.close)
             stack.push_async_callback(parts.engine.close)
-        keeper, faces = assemble(classroom, teacher.application, student.application, files, intervals, kept, parts)
+        keeper, faces = assemble(
+            classroom, teacher.application, student.application, files, intervals, kept, parts, MoveCodes(database)
+        )
         lag = LoopLag()
         measuring = asyncio.create_task(lag.measure(), name="loop-lag")
         stack.callback(measuring.cancel)
@@ -130,6 +134,7 @@ def assemble(
     intervals: ClassroomIntervals,
     kept: FaceStorage,
     parts: FaceParts | None,
+    move_codes: MoveCodes,
 ) -> tuple[Keeper, Faces | None]:
     """Add the handlers, create the LMS sync; return the keeper and, unless ``parts`` is None, the face check."""
 
@@ -160,12 +165,21 @@ def assemble(
         on_refused=lms_notices.on_refused,
         on_sign_in_needed=lms_notices.on_sign_in_needed,
     )
-    teachers = TeacherBot(classroom, boards, manual, buttons)
+    moves = AccountMoves(classroom, move_codes, boards)
+    teachers = TeacherBot(classroom, boards, manual, buttons, moves)
     students = StudentBot(classroom, check_ins, traces, talk)
     _add(teacher_application, classroom.teacher, teachers.handlers())
     _add(student_application, classroom.student, students.handlers())
     keeper = Keeper(
-        classroom, boards, reports, files, buttons.give_up, notices.catch_up, traces.clean, intervals.between_looks
+        classroom,
+        boards,
+        reports,
+        files,
+        give_up=buttons.give_up,
+        catch_up=notices.catch_up,
+        clean_faces=traces.clean,
+        finish_moves=moves.finish_interrupted,
+        between_looks=intervals.between_looks,
     )
     return keeper, faces
 

@@ -32,7 +32,8 @@ class Keeper:
 
     ``give_up`` rejects the check-ins that the teacher has left undecided. ``catch_up`` sends notices that a crash or a
     failing database left unsent; it runs in the first round of a session and before each report. ``clean_faces``
-    deletes face data from earlier terms.
+    deletes face data from earlier terms. ``finish_moves`` finishes teachers' moves to another Telegram account that
+    the previous process began.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Keeper:
         give_up: Callable[[Session], Awaitable[None]],
         catch_up: Callable[[Session], Awaitable[None]],
         clean_faces: Callable[[datetime], Awaitable[None]],
+        finish_moves: Callable[[], Awaitable[None]],
         between_looks: float = BETWEEN_LOOKS,
     ) -> None:
         self._classroom = classroom
@@ -53,6 +55,7 @@ class Keeper:
         self._give_up = give_up
         self._catch_up = catch_up
         self._clean_faces = clean_faces
+        self._finish_moves: Callable[[], Awaitable[None]] | None = finish_moves  # until they are finished
         self._between_looks = between_looks
         self._caught_up: set[str] = set()  # sessions
         self._rotated: dict[str, datetime] = {}  # by session: when its newest code was made
@@ -72,6 +75,9 @@ class Keeper:
     async def look(self) -> None:
         """Run one round. A session that fails is retried in the next round and delays no other."""
         now = self._classroom.clock.now()
+        if self._finish_moves is not None:
+            await self._finish_moves()
+            self._finish_moves = None
         for session in await self._classroom.store.unfinished():
             try:
                 await self._look_at(session, now)

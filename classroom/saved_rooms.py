@@ -1,4 +1,4 @@
-"""Places that a teacher has given a name, so that a location need not be shared for each lesson."""
+"""Places that a teacher has given a name, so that a location need not be shared for each lesson; move codes' table."""
 
 from dataclasses import astuple, dataclass
 
@@ -6,7 +6,7 @@ from core.sqlite import Database, Schema
 
 SCHEMA = Schema(
     owner="classroom",
-    tables=("rooms",),
+    tables=("rooms", "moves"),
     legacy={1: 0, 2: 0, 3: 1},
     migrations=(
         """
@@ -18,6 +18,16 @@ SCHEMA = Schema(
             accuracy       REAL,                -- metres, as the phone reported it when the place was shared
             PRIMARY KEY (telegram_id, name)
         ) WITHOUT ROWID;
+        """,
+        # older files of the teacher's bot may have it already, empty, with the marker's columns
+        """
+        CREATE TABLE IF NOT EXISTS moves (      -- codes that move a teacher to another Telegram account
+            code           TEXT PRIMARY KEY,
+            student        INTEGER NOT NULL,    -- the teacher; named as in the marker's table
+            created_by     INTEGER NOT NULL,
+            expires_at     TEXT NOT NULL,
+            moved_to       INTEGER
+        );
         """,
     ),
 )
@@ -46,6 +56,12 @@ class SavedRooms:
     def save(self, telegram_id: int, room: SavedRoom) -> None:
         """Add a room, or change the one of that name."""
         self._database.write("INSERT OR REPLACE INTO rooms VALUES (?, ?, ?, ?, ?)", telegram_id, *astuple(room))
+
+    def hand_over(self, old: int, new: int) -> None:
+        """Give the rooms to the teacher's new account; where both have one of a name, the new one stays."""
+        with self._database.transaction():
+            self._database.write("UPDATE OR IGNORE rooms SET telegram_id = ? WHERE telegram_id = ?", new, old)
+            self._database.write("DELETE FROM rooms WHERE telegram_id = ?", old)
 
     def remove(self, telegram_id: int, name: str) -> None:
         self._database.write("DELETE FROM rooms WHERE telegram_id = ? AND name = ?", telegram_id, name)

@@ -30,7 +30,6 @@ from marker.monitors.registry import MonitorRegistry
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.move_codes import MoveCodes
 from marker.tables.schema import SCHEMAS
 from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
@@ -43,6 +42,7 @@ from storage import Storage, Student
 from telegram_app.claims import Claims
 from telegram_app.factory import PollingRequest, TokenRefused, build_application, polling, running
 from telegram_app.files import files_in
+from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
 from telegram_app.persistence import StoredSteps

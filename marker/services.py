@@ -9,10 +9,10 @@ from lessons.journal import Lessons
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.tables.attempts import Attempts
-from marker.tables.move_codes import MoveCodes
 from marker.tables.student_rows import StudentRows
 from marker.tables.watches import Watches
 from storage import Storage
+from telegram_app.move_codes import MoveCodes
 from telegram_app.side import Side
 
 

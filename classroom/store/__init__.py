@@ -86,6 +86,13 @@ class Store(Protocol):
     async def teacher(self, telegram_id: int) -> Teacher | None: ...
     async def save_teacher(self, teacher: Teacher) -> None: ...
     async def remove_teacher(self, telegram_id: int) -> None: ...  # and the tokens, not the sessions
+
+    async def move_teacher(self, old: int, new: int) -> None:
+        """Give a teacher's sign-in, sessions and sheets to another Telegram account; harmless if repeated.
+
+        Where the new account is signed in already, its own sign-in stays.
+        """
+
     async def tokens(self, telegram_id: int) -> Tokens | None: ...
     async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None: ...
 

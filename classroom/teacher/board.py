@@ -35,7 +35,7 @@ class Boards:
         _ = self._side.texts(person)
         code = await self._classroom.store.code(session.id, now)
         text, keyboard = await self._drawn(session)
-        slots = _code_slot(session.id), _board_slot(session.id)
+        slots = code_slot(session.id), board_slot(session.id)
         strips = [Item(person, "strip", slot=slot, lane=NOTICE) for slot in slots] if again else []
         save = [[Button(_("Save This Place"), f"save:{session.id}")]]
         claim = None if again else (lambda: self._side.claims.claim(f"opened:{session.id}", now))
@@ -53,7 +53,7 @@ class Boards:
     async def show_code(self, session: Session, code: str) -> None:
         _ = self._side.texts(session.teacher)
         save = [[Button(_("Save This Place"), f"save:{session.id}")]]
-        text, slot = self._code_text(session, code), _code_slot(session.id)
+        text, slot = self._code_text(session, code), code_slot(session.id)
         await self._side.outbox.put(Item(session.teacher, "amend", text, save, slot, NOTICE, qr=self.link(code)))
 
     def _code_text(self, session: Session, code: str) -> str:
@@ -68,7 +68,7 @@ class Boards:
         """Show a session's current board; ``anew``: as a new message below."""
         text, keyboard = await self._drawn(session)
         self._shown[session.id] = (text, self._classroom.clock.now())
-        slot = _board_slot(session.id)
+        slot = board_slot(session.id)
         items = [Item(session.teacher, "strip", slot=slot)] if anew else []
         action: Action = "send" if anew else "amend"
         await self._side.outbox.put(*items, Item(session.teacher, action, text, keyboard, slot=slot, lane=NOTICE))
@@ -110,11 +110,11 @@ class Boards:
         return [_("Code: <b>{code}</b>, {seconds} s left").format(code=_spaced(code), seconds=left)]
 
 
-def _board_slot(session_id: str) -> str:
+def board_slot(session_id: str) -> str:
     return f"board:{session_id}"
 
 
-def _code_slot(session_id: str) -> str:
+def code_slot(session_id: str) -> str:
     return f"code:{session_id}"
 
 

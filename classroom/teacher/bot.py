@@ -17,6 +17,7 @@ from classroom.reports.texts import history_texts
 from classroom.services import Classroom, typed
 from classroom.teacher import manual_marks, opening
 from classroom.teacher import sign_in as sign_in_steps
+from classroom.teacher.account_moves import AccountMoves
 from classroom.teacher.board import Boards
 from classroom.teacher.lms_notices import unavailable_text
 from classroom.teacher.manual_marks import ManualMarks
@@ -32,12 +33,20 @@ log = logging.getLogger(__name__)
 class TeacherBot:
     """The handlers of the teacher bot. Each checks that the sender is a teacher, and that the session is theirs."""
 
-    def __init__(self, classroom: Classroom, boards: Boards, manual: ManualMarks, buttons: SessionButtons) -> None:
+    def __init__(
+        self,
+        classroom: Classroom,
+        boards: Boards,
+        manual: ManualMarks,
+        buttons: SessionButtons,
+        moves: AccountMoves,
+    ) -> None:
         self._classroom = classroom
         self._side = classroom.teacher
         self._boards = boards
         self._manual = manual
         self._buttons = buttons
+        self._moves = moves
         self._sign_in = SignIn(classroom)
         self._opening = Opening(classroom)
 
@@ -57,6 +66,7 @@ class TeacherBot:
             *(CallbackQueryHandler(handler, pattern=pattern) for pattern, handler in taps.items()),
             *self._side.language_handlers(functools.partial(self._show_menu, edit=True)),
             *self._buttons.handlers(),
+            *self._moves.handlers(),
             MessageHandler(TYPED & filters.CONTACT, self._contact),
             MessageHandler(located, self._located),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
@@ -72,6 +82,8 @@ class TeacherBot:
         return teacher
 
     async def _start(self, update: Update, context: Context) -> None:
+        if context.args and await self._moves.offer(sender(update), context.args[0]):
+            return
         if await self._teacher(update) is not None:
             await self._classroom.set_step(self._side, sender(update), "")
             await self._show_menu(sender(update))
@@ -231,7 +243,7 @@ class TeacherBot:
         elif name == sign_in_steps.EMAIL:
             if await self._sign_in.email(update, data["phone"]):
                 await self._show_menu(person)
-        elif await self._teacher(update) is None:
+        elif (not name and await self._moves.offer(person, text)) or await self._teacher(update) is None:
             return
         elif name == opening.PLACE:
             # Telegram on a computer sends the button's label; a typed location is no evidence

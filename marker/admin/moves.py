@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable
-from datetime import timedelta
 from html import escape
 from typing import Any
 
@@ -20,15 +18,13 @@ from marker.monitors.registry import StillRunning
 from marker.questions import Questions
 from marker.services import Services
 from marker.student.offers import Offers
-from marker.tables.move_codes import MoveCode
-from storage import CODE_ALPHABET, AlreadyRegistered, NotRegistered, StorageUnavailable, Student
+from storage import AlreadyRegistered, NotRegistered, StorageUnavailable, Student
+from telegram_app.move_codes import LASTS, MOVE_CODE_LENGTH, MoveCode, new_move_code
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.side import SCREEN, Context, below, sender
 
 log = logging.getLogger(__name__)
 
-MOVE_CODE_LENGTH = 12  # longer than an invitation's, by which the two are told apart
-LASTS = timedelta(hours=24)
 _STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"
 
 
@@ -56,7 +52,7 @@ class AccountMoves(AdminScreens):
         for move in await asyncio.to_thread(self._services.move_codes.begun):
             moved_to = move.moved_to
             there = self._services.storage.student(moved_to) if moved_to is not None else None
-            if there is not None and self._services.storage.student(move.student) is None:
+            if there is not None and self._services.storage.student(move.person) is None:
                 await asyncio.to_thread(self._hand_over, move, there.telegram_id)
                 await self._tell(move, there)
             else:
@@ -91,7 +87,7 @@ class AccountMoves(AdminScreens):
         if student is None:
             await self._ask(update, context)
             return
-        code = "".join(secrets.choice(CODE_ALPHABET) for _each in range(MOVE_CODE_LENGTH))
+        code = new_move_code()
         expires = self._services.clock.now() + LASTS
         await asyncio.to_thread(self._services.move_codes.make, code, who, person, expires)
         log.info("admin %d: move code for student %d", person, who)
@@ -116,7 +112,7 @@ class AccountMoves(AdminScreens):
     async def offer(self, person: int, code: str, leave: Callable[[int], bool]) -> bool:
         """Ask in the new account whether to move, and ``leave`` the question for a code; False: it can't be used."""
         move = await asyncio.to_thread(self._services.move_codes.get, code, self._services.clock.now())
-        student = self._services.storage.student(move.student) if move is not None else None
+        student = self._services.storage.student(move.person) if move is not None else None
         if student is None:
             return False
         _ = self._services.texts(person)
@@ -141,40 +137,40 @@ class AccountMoves(AdminScreens):
         if move is None:
             await self._lockouts.wrong_code(person)
             return _("This move code can't be used any more. Ask the administrator for a new one.")
-        student = self._services.storage.student(move.student)
-        theirs = self._services.texts(move.student)
+        student = self._services.storage.student(move.person)
+        theirs = self._services.texts(move.person)
         try:
             if student is not None:
-                await self._offers.end_all(move.student, student.username, theirs("Monitoring is off."))
-            moved = await self._services.registry.move(move.student, person, lambda: self._write(move, person))
+                await self._offers.end_all(move.person, student.username, theirs("Monitoring is off."))
+            moved = await self._services.registry.move(move.person, person, lambda: self._write(move, person))
         except (NotRegistered, AlreadyRegistered, StorageUnavailable, DatabaseUnavailable, StillRunning) as error:
-            log.warning("student %d: not moved, %s", move.student, type(error).__name__)
-            if self._services.storage.student(move.student) is not None:
+            log.warning("student %d: not moved, %s", move.person, type(error).__name__)
+            if self._services.storage.student(move.person) is not None:
                 await asyncio.to_thread(self._services.move_codes.give_back, code)
             return _("That could not be saved. Please try again later.")
-        self._services.languages[person] = self._services.languages.get(move.student, "en")
-        log.info("student %d: moved to %d", move.student, person)
+        self._services.languages[person] = self._services.languages.get(move.person, "en")
+        log.info("student %d: moved to %d", move.person, person)
         await self._tell(move, moved)
         _ = self._services.texts(person)  # in the language that has moved along
         return _("The registration is now this Telegram account's.")
 
     def _write(self, move: MoveCode, person: int) -> Student:
-        moved = self._services.storage.move(move.student, person)
+        moved = self._services.storage.move(move.person, person)
         self._hand_over(move, person)
         return moved
 
     def _hand_over(self, move: MoveCode, person: int) -> None:
-        for each in (move.student, person):  # both accounts' steps are deleted
+        for each in (move.person, person):  # both accounts' steps are deleted
             self._questions.before_deletion(each)
         self._services.student_rows.hand_over(move)
 
     async def _tell(self, move: MoveCode, student: Student) -> None:
         """Tell the old account, and the admin who made the code."""
-        _ = self._services.texts(move.student)
+        _ = self._services.texts(move.person)
         text = _(
             "Your registration was moved to another Telegram account. If that was not you, tell the administrator."
         )
-        items = await fresh_menu(self._services, move.student, text)
+        items = await fresh_menu(self._services, move.person, text)
         if self._services.is_admin(move.created_by):
             _ = self._services.texts(move.created_by)
             done = _("{username} has moved to the Telegram account {number}.").format(

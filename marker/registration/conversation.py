@@ -20,7 +20,7 @@ from telegram.ext import (
 from telegram.warnings import PTBUserWarning
 
 from marker.admin.invitations import Invitations
-from marker.admin.moves import MOVE_CODE_LENGTH, AccountMoves
+from marker.admin.moves import AccountMoves
 from marker.admin.screens import Handler
 from marker.lockouts import Lockouts
 from marker.menu import old_button
@@ -29,6 +29,7 @@ from marker.registration.password_steps import PasswordSteps
 from marker.registration.refusals import BAD_CODE, refusal_text
 from marker.services import Services
 from storage import CODE_ALPHABET, CODE_LENGTH, UsernameTaken, normalise_code
+from telegram_app.move_codes import MOVE_CODE_LENGTH
 from telegram_app.outbox import Item
 from telegram_app.side import TYPED, Context, sender, typed_text
 

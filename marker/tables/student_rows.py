@@ -2,8 +2,8 @@
 
 from core.sqlite import Database
 from lessons.journal import Lessons
-from marker.tables.move_codes import MoveCode, MoveCodes
 from marker.tables.watches import Watches
+from telegram_app.move_codes import MoveCode, MoveCodes
 from telegram_app.people import People
 
 
@@ -40,7 +40,7 @@ class StudentRows:
         if move.moved_to is None:
             raise ValueError("the move has not begun")
         with self._database.transaction():
-            self._lessons.hand_over(move.student, move.moved_to)
-            self._watches.hand_over(move.student, move.moved_to)
-            self._people.hand_over(move.student, move.moved_to)
+            self._lessons.hand_over(move.person, move.moved_to)
+            self._watches.hand_over(move.person, move.moved_to)
+            self._people.hand_over(move.person, move.moved_to)
             self._move_codes.remove(move.code)

@@ -26,6 +26,16 @@ class People(MongoConnection):
         await self.collection("teachers").delete_one({"_id": telegram_id})
 
     @asks
+    async def move_teacher(self, old: int, new: int) -> None:
+        for name in ("jwt_tokens", "teachers"):
+            document = await self.collection(name).find_one({"_id": old})
+            if document is not None and await self.collection(name).find_one({"_id": new}) is None:
+                await self.put(name, document | {"_id": new})
+            await self.collection(name).delete_one({"_id": old})
+        for name in ("marks", "sessions"):
+            await self.collection(name).update_many({"teacher": old}, {"$set": {"teacher": new}})
+
+    @asks
     async def tokens(self, telegram_id: int) -> Tokens | None:
         document = await self.collection("jwt_tokens").find_one({"_id": telegram_id})
         return open_tokens(self.cipher, document["secrets"]) if document is not None else None

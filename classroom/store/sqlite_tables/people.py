@@ -24,6 +24,14 @@ class People(SqliteConnection):
         db.execute("DELETE FROM teachers WHERE telegram_id = ?", (telegram_id,))
         db.execute("DELETE FROM jwt_tokens WHERE telegram_id = ?", (telegram_id,))
 
+    @writes
+    def move_teacher(self, db: Connection, old: int, new: int) -> None:
+        for table in ("teachers", "jwt_tokens"):
+            db.execute(f"UPDATE OR IGNORE {table} SET telegram_id = ? WHERE telegram_id = ?", (new, old))  # noqa: S608
+            db.execute(f"DELETE FROM {table} WHERE telegram_id = ?", (old,))  # noqa: S608
+        for table in ("sessions", "sheets"):
+            db.execute(f"UPDATE {table} SET teacher = ? WHERE teacher = ?", (new, old))  # noqa: S608
+
     @reads
     def tokens(self, db: Connection, telegram_id: int) -> Tokens | None:
         row = db.execute("SELECT secrets FROM jwt_tokens WHERE telegram_id = ?", (telegram_id,)).fetchone()

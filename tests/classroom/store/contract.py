@@ -115,6 +115,31 @@ class StoreContract:
         await store.save_tokens(7, Tokens("a2", "r2", "пароль"))
         assert await store.tokens(7) == Tokens("a2", "r2", "пароль")
 
+    async def test_moved_teacher(self, store: Store) -> None:
+        """A teacher's sign-in, tokens, sessions and sheets move to another account; a repeat changes nothing."""
+        session = await opened(store)
+        await store.save_teacher(TEACHER)
+        await store.save_tokens(7, Tokens("access", "refresh", "password"))
+        for _ in range(2):
+            await store.move_teacher(7, 9)
+            assert await store.teacher(7) is None
+            assert await store.tokens(7) is None
+            assert await store.teacher(9) == replace(TEACHER, telegram_id=9)
+            assert await store.tokens(9) == Tokens("access", "refresh", "password")
+            assert await store.sessions_of(9, 10) == [replace(session, teacher=9)]
+            assert {sheet.teacher for sheet in await store.sheets(session.id)} == {9}
+
+    async def test_moved_to_an_account_that_is_signed_in(self, store: Store) -> None:
+        """The new account's own sign-in stays, and the old one's is deleted."""
+        await store.save_teacher(TEACHER)
+        await store.save_tokens(7, Tokens("old", "old", "password"))
+        await store.save_teacher(replace(TEACHER, telegram_id=9, phone="77010000099"))
+        await store.save_tokens(9, Tokens("new", "new", "password"))
+        await store.move_teacher(7, 9)
+        assert await store.teacher(9) == replace(TEACHER, telegram_id=9, phone="77010000099")
+        assert await store.tokens(9) == Tokens("new", "new", "password")
+        assert (await store.teacher(7), await store.tokens(7)) == (None, None)
+
     # sessions and codes
 
     async def test_session(self, store: Store) -> None:

@@ -1,0 +1,163 @@
+"""Moving a teacher to another Telegram account: a one-time code from the old account, opened in the new one."""
+
+import asyncio
+import logging
+from html import escape
+from typing import Any
+
+from telegram import Update
+from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
+from telegram.helpers import create_deep_linked_url
+
+from classroom.services import Classroom
+from classroom.teacher.board import Boards, board_slot, code_slot
+from telegram_app.move_codes import LASTS, MOVE_CODE_LENGTH, MoveCode, MoveCodes, new_move_code
+from telegram_app.outbox import NOTICE, Button, Item, Keyboard
+from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
+
+log = logging.getLogger(__name__)
+
+
+class AccountMoves:
+    """Handles /move and its buttons in the old account, and the code in the new one.
+
+    A move that has begun is finished, also after a restart: sign-in, sessions and their boards, saved places, language.
+    """
+
+    def __init__(self, classroom: Classroom, codes: MoveCodes, boards: Boards) -> None:
+        self._classroom = classroom
+        self._side = classroom.teacher
+        self._codes = codes
+        self._boards = boards
+
+    def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
+        return [
+            CommandHandler("move", self._ask, filters=TYPED),
+            CallbackQueryHandler(self._make, pattern=r"^move:code$"),
+            CallbackQueryHandler(self._revoke, pattern=r"^move:revoke$"),
+            CallbackQueryHandler(self._move_here, pattern=f"^move:here:[A-Z0-9]{{{MOVE_CODE_LENGTH}}}$"),
+        ]
+
+    async def finish_interrupted(self) -> None:
+        """Finish the moves that a previous process began."""
+        for move in await asyncio.to_thread(self._codes.begun):
+            await self._finish(move)
+
+    async def _ask(self, update: Update, context: Context) -> None:
+        person = sender(update)
+        _ = self._side.texts(person)
+        if await self._classroom.store.teacher(person) is None:
+            text = _(
+                "Open the link of your move code here, or send the code. You make it with /move in the old account."
+            )
+            await self._side.outbox.put(Item(person, "send", text))
+            return
+        await self._side.outbox.put(*below(person, *await self._question(person)))
+
+    async def _question(self, person: int) -> tuple[str, Keyboard]:
+        _ = self._side.texts(person)
+        text = _(
+            "Move your sign-in, sessions and saved places to another Telegram account? You get a code that works once,"
+            " within 24 hours. Give it to nobody: who opens it takes over your sessions, and this account loses them."
+        )
+        buttons = [Button(_("Make Move Code"), "move:code")]
+        if await asyncio.to_thread(self._codes.waiting, person, self._classroom.clock.now()) is not None:
+            text += "\n\n" + _("A move code is waiting to be used; a new one takes its place.")
+            buttons.append(Button(_("Revoke Move Code"), "move:revoke"))
+        return text, [buttons, [Button(_("Back"), "menu")]]
+
+    async def _make(self, update: Update, context: Context) -> None:
+        await tapped(update)
+        person = sender(update)
+        if await self._classroom.store.teacher(person) is None:
+            await self._side.outbox.put(Item(person, "strip", slot=SCREEN))
+            return
+        _ = self._side.texts(person)
+        code, expires = new_move_code(), self._classroom.clock.now() + LASTS
+        await asyncio.to_thread(self._codes.make, code, person, person, expires)
+        log.info("teacher %d: move code made", person)
+        link = create_deep_linked_url(self._side.username, code)
+        text = _("Your move code: {code}").format(code=f"<code>{code}</code>")
+        text += "\n" + _("It works once, within 24 hours, in the new Telegram account:") + "\n" + escape(link)
+        await self._side.outbox.put(Item(person, "strip", slot=SCREEN), Item(person, "photo", text, qr=link))
+
+    async def _revoke(self, update: Update, context: Context) -> None:
+        await tapped(update)
+        person = sender(update)
+        if await asyncio.to_thread(self._codes.revoke, person):
+            log.info("teacher %d: move code revoked", person)
+        await self._side.outbox.put(Item(person, "edit", *await self._question(person), slot=SCREEN))
+
+    async def offer(self, person: int, text: str) -> bool:
+        """Ask in the new account whether to move, if ``text`` is a move code; False: it is none."""
+        code = text.strip().upper()
+        if len(code) != MOVE_CODE_LENGTH or not code.isalnum():
+            return False
+        move = await asyncio.to_thread(self._codes.get, code, self._classroom.clock.now())
+        _ = self._side.texts(person)
+        old = await self._classroom.store.teacher(move.person) if move is not None else None
+        if old is None:
+            text = _("This move code can't be used any more. Make a new one with /move in the old account.")
+            await self._side.outbox.put(Item(person, "send", text))
+        elif old.telegram_id == person:
+            text = _("This code is for your new Telegram account: open its link there.")
+            await self._side.outbox.put(Item(person, "send", text))
+        elif (refused := await self._refusal(person, old.lms_id)) is not None:
+            await self._side.outbox.put(Item(person, "send", refused))
+        else:
+            text = _("Move the sessions of {name} to this Telegram account? The other account loses them.")
+            keyboard: Keyboard = [[Button(_("Move Here"), f"move:here:{code}")], [Button(_("Back"), "menu")]]
+            await self._side.outbox.put(*below(person, text.format(name=f"<b>{escape(old.name)}</b>"), keyboard))
+        return True
+
+    async def _refusal(self, person: int, lms_id: str) -> str | None:
+        """Return why this account can't take another teacher's sessions; None: it can."""
+        present = await self._classroom.store.teacher(person)
+        if present is None or present.lms_id == lms_id:
+            return None
+        _ = self._side.texts(person)
+        return _("This account is signed in as another teacher. Sign out first, then open the link again.")
+
+    async def _move_here(self, update: Update, context: Context) -> None:
+        query = await tapped(update)
+        person, code = sender(update), (query.data or "").rpartition(":")[2]
+        _ = self._side.texts(person)
+        now = self._classroom.clock.now()
+        move = await asyncio.to_thread(self._codes.get, code, now)
+        old = await self._classroom.store.teacher(move.person) if move is not None else None
+        refused = await self._refusal(person, old.lms_id) if old is not None else None
+        if refused is None and old is not None and old.telegram_id != person:
+            begun = await asyncio.to_thread(self._codes.begin, code, person, now)
+            if begun is not None:
+                await self._finish(begun)
+                return
+        text = refused or _("This move code can't be used any more. Make a new one with /move in the old account.")
+        await self._side.outbox.put(Item(person, "edit", text, slot=SCREEN))
+
+    async def _finish(self, move: MoveCode) -> None:
+        """Carry out a move that has begun; each step may be repeated. The last one tells both accounts, once."""
+        old, new = move.person, move.moved_to
+        if new is None:
+            raise ValueError("the move has not begun")
+        live = [session for session in await self._classroom.store.unfinished() if session.teacher in (old, new)]
+        await self._classroom.store.move_teacher(old, new)
+        await asyncio.to_thread(self._classroom.rooms.hand_over, old, new)
+        await asyncio.to_thread(self._side.people.hand_over, old, new)
+        self._side.languages[new] = self._side.languages.get(old, "en")
+        gone = self._side.texts(old)("Your sessions were moved to another Telegram account.")
+        slots = [slot(session.id) for session in live for slot in (board_slot, code_slot)]
+        _ = self._side.texts(new)
+        told = [
+            *(Item(old, "strip", slot=slot, lane=NOTICE) for slot in slots),
+            Item(old, "strip", slot=SCREEN),
+            Item(old, "send", gone, lane=NOTICE),
+            Item(new, "edit", _("Your sessions are now in this Telegram account."), slot=SCREEN),
+        ]
+        if await self._side.outbox.put(*told, when=lambda: self._codes.remove(move.code)):
+            log.info("teacher %d: moved to %d", old, new)
+        if self._classroom.sync is not None:
+            self._classroom.sync.signed_in(new)
+        for session in live:
+            moved = await self._classroom.store.session(session.id)
+            if moved is not None:
+                await self._boards.show(moved, anew=True)
