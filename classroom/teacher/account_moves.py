@@ -144,7 +144,8 @@ class AccountMoves:
         await asyncio.to_thread(self._classroom.rooms.hand_over, old, new)
         await asyncio.to_thread(self._side.people.hand_over, old, new)
         self._side.languages[new] = self._side.languages.get(old, "en")
-        gone = self._side.texts(old)("Your sessions were moved to another Telegram account.")
+        _ = self._side.texts(old)
+        gone = _("Your sessions were moved to another Telegram account.")
         slots = [slot(session.id) for session in live for slot in (board_slot, code_slot)]
         _ = self._side.texts(new)
         told = [
