@@ -22,7 +22,6 @@ from tests.servers import ROOT, in_thread, missing
 
 BUILT_WITHIN = 1800  # seconds; the first build may download a whole distribution
 HEALTHY_WITHIN = 90
-STOPS_WITHIN = 10.0
 GIVEN_NAME = "kbtu-attendance"  # of the container, in docker-compose.yml
 NAME = "attendance-under-test"  # used instead, so that a bot running on this machine is not affected
 SERVICE = "autoscraper"
@@ -151,7 +150,6 @@ def test_image(installation: Installation, outside: tuple[Telegram, Portal]) -> 
     begun = time.monotonic()
     installation.compose("stop")
     took = time.monotonic() - begun
-    assert took < STOPS_WITHIN
     assert inside(installation.folder) == []
     assert installation.engine("inspect", "--format", "{{.State.ExitCode}}", NAME).strip() == "0"
     shown("stopped", f"{took:.1f} s, exit code 0, no process left")

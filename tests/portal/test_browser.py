@@ -123,17 +123,16 @@ def test_killed_driver_raises(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("frozen", ["chrome", "driver"])
-def test_frozen_browser_costs_one_time_out(opened: Opened, frozen: str) -> None:
+def test_frozen_browser_costs_one_time_out(opened: Opened, frozen: str, caplog: pytest.LogCaptureFixture) -> None:
     """A frozen Chrome or driver raises BrowserFailed after one time-out, not four, and is killed from outside."""
     executor = opened.browser.driver.command_executor
     executor.client_config.timeout = 5  # type: ignore[union-attr]
     process: psutil.Process = getattr(opened, frozen)
     for each in (process, *process.children(recursive=True)):
         each.send_signal(signal.SIGSTOP)
-    begin = time.monotonic()
     with pytest.raises(BrowserFailed):
         opened.page.settle()
-    assert time.monotonic() - begin < 20
+    assert "Retrying" not in caplog.text  # urllib3 logs each repetition so
     opened.browser.kill()
     opened.waits_until_gone()
 
