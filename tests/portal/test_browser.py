@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+from urllib3.exceptions import ReadTimeoutError
 
 from portal.browser import Browser, Chromes
 from portal.errors import BrowserFailed, BrowserMissing
@@ -132,6 +133,8 @@ def test_frozen_browser_costs_one_time_out(opened: Opened, frozen: str, caplog: 
         each.send_signal(signal.SIGSTOP)
     with pytest.raises(BrowserFailed):
         opened.page.settle()
+    with pytest.raises(ReadTimeoutError):
+        opened.browser.driver.get_screenshot_as_png()  # a GET, which urllib3 repeats unless it is told not to
     assert "Retrying" not in caplog.text  # urllib3 logs each repetition so
     opened.browser.kill()
     opened.waits_until_gone()
