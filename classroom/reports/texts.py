@@ -1,6 +1,5 @@
 """The messages of a report and of the history: HTML, split between lines."""
 
-from collections import Counter
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -73,7 +72,7 @@ def _reason(_: Texts, check_in: CheckIn) -> str:
 
 
 def _by_hand(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:
-    marks = [mark for sheet in overview.sheets for mark in sheet.marks.values() if mark.by]
+    marks = [mark for mark in overview.marks.values() if mark.is_by_hand]
     if not marks:
         return []
     return [
@@ -103,15 +102,12 @@ def history_texts(_: Texts, history: list[tuple[Session, list[Sheet]]]) -> list[
 
 
 def _line(session: Session, sheets: list[Sheet]) -> str:
-    counts: Counter[bool] = Counter()
-    for sheet in sheets:
-        for student in sheet.roster:
-            status = sheet.status_of(student.student_id)
-            counts[status.counts] += status is not Status.EXCUSED
-    total = counts[True] + counts[False]
-    percent = f"{100 * counts[True] / total:.0f} %" if total else "-"
+    overview = SessionOverview(session, sheets, [])
+    attended = sum(len(overview.marked.get(status, [])) for status in Status if status.counts)
+    total = attended + len(overview.missing)
+    percent = f"{100 * attended / total:.0f} %" if total else "-"
     batches = short(", ".join(session.batches), 200)
-    return f"{_day(session)} {short(session.subject, 100)}, {batches}: {percent} ({counts[True]}/{total})"
+    return f"{_day(session)} {short(session.subject, 100)}, {batches}: {percent} ({attended}/{total})"
 
 
 def _low(history: list[tuple[Session, list[Sheet]]]) -> list[str]:
