@@ -1,6 +1,7 @@
 """The overview of a session from which the board, the lists and the reports are made."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 from classroom.domain import code_attempts as codes
@@ -54,6 +55,19 @@ class SessionOverview:
     def status(self, student_id: str) -> Status:
         mark = self.marks.get(folded(student_id))
         return mark.status if mark is not None else Status.ABSENT
+
+    def came_at(self, student_id: str) -> datetime | None:
+        """Return when a student sent the right code, whatever came of it; None: never, or it is not known."""
+        mark, check_in = self.marks.get(folded(student_id)), self._check_ins.get(folded(student_id))
+        if mark is not None and mark.came_at is not None:
+            return mark.came_at
+        if check_in is not None:
+            return check_in.code_at
+        return mark.at if mark is not None and mark.by == 0 else None
+
+    @cached_property
+    def _check_ins(self) -> dict[str, CheckIn]:
+        return {folded(each.student_id): each for each in self.check_ins}
 
     @property
     def is_in_lms(self) -> bool:

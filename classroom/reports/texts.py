@@ -29,8 +29,8 @@ def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: Zone
         ),
         _("Absent: {number} of {all}").format(number=len(overview.missing), all=overview.students),
         *_lms_lines(_, overview),
-        *_names(_("Present"), overview.marked.get(Status.PRESENT, [])),
-        *_names(_("Late"), overview.marked.get(Status.LATE, [])),
+        *_names(_("Present"), _with_times(overview, Status.PRESENT, zone)),
+        *_names(_("Late"), _with_times(overview, Status.LATE, zone)),
         *_names(_("Excused"), overview.marked.get(Status.EXCUSED, [])),
         *_names(_("Absent"), overview.missing),
         *_failures(_, overview),
@@ -44,7 +44,18 @@ def _day(session: Session) -> str:
 
 
 def _names(title: str, names: list[str]) -> list[str]:
-    return [bold(title), *(f"- {short(name, 200)}" for name in sorted(names))] if names else []
+    return [bold(title), *(f"- {short(name, 208)}" for name in sorted(names))] if names else []
+
+
+def _with_times(overview: SessionOverview, status: Status, zone: ZoneInfo) -> list[str]:
+    """Return the names of the students with a status, with the time when they came."""
+    lines = []
+    for student in overview.people.values():
+        if overview.status(student.student_id) is status:
+            came = overview.came_at(student.student_id)
+            time = f", {came.astimezone(zone):%H:%M}" if came is not None else ""
+            lines.append(overview.name(student.student_id)[:200] + time)
+    return lines
 
 
 def _lms_lines(_: Texts, overview: SessionOverview) -> list[str]:
