@@ -1,12 +1,13 @@
 """The overview of a session from which the board, the lists and the reports are made."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Sheet, Status
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Session, Sheet, Status, folded
 from classroom.services import Classroom
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
@@ -14,7 +15,7 @@ from telegram_app.lines import bold, short
 
 @dataclass
 class SessionOverview:
-    """A session with its sheets and check-ins, and the students sorted by status."""
+    """A session with its sheets and check-ins, and the students sorted by status; one on two batches counts once."""
 
     session: Session
     sheets: list[Sheet]
@@ -23,20 +24,50 @@ class SessionOverview:
     missing: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for sheet in self.sheets:
-            for student in sheet.roster:
-                status = sheet.status_of(student.student_id)
-                names = self.missing if status is Status.ABSENT else self.marked.setdefault(status, [])
-                names.append(student.name or student.student_id)
+        for student in self.people.values():
+            status = self.status(student.student_id)
+            names = self.missing if status is Status.ABSENT else self.marked.setdefault(status, [])
+            names.append(student.name or student.student_id)
 
     @property
     def students(self) -> int:
-        return sum(len(sheet.roster) for sheet in self.sheets)
+        return len(self.people)
 
     @property
     def roster(self) -> list[Enrolled]:
-        """All students in a fixed order: buttons carry positions in it, and rosters don't change."""
+        """The lines of all rosters in a fixed order: buttons carry positions in it, and rosters don't change."""
         return [student for sheet in self.sheets for student in sheet.roster]
+
+    @cached_property
+    def people(self) -> dict[int, Enrolled]:
+        """Each student once, by the first position in ``roster``."""
+        first: dict[str, int] = {}
+        roster = self.roster
+        for at, student in enumerate(roster):
+            first.setdefault(folded(student.student_id), at)
+        return {at: roster[at] for at in first.values()}
+
+    @cached_property
+    def marks(self) -> dict[str, Mark]:
+        """The students' marks, by folded ID."""
+        return {folded(each): mark for sheet in reversed(self.sheets) for each, mark in sheet.marks.items()}
+
+    def status(self, student_id: str) -> Status:
+        mark = self.marks.get(folded(student_id))
+        return mark.status if mark is not None else Status.ABSENT
+
+    def came_at(self, student_id: str) -> datetime | None:
+        """Return when a student sent the right code, whatever came of it; None: never, or it is not known."""
+        mark, check_in = self.marks.get(folded(student_id)), self._check_ins.get(folded(student_id))
+        if mark is not None and mark.came_at is not None:
+            return mark.came_at
+        if check_in is not None:
+            return check_in.code_at
+        return mark.at if mark is not None and mark.by == 0 else None
+
+    @cached_property
+    def _check_ins(self) -> dict[str, CheckIn]:
+        return {folded(each.student_id): each for each in self.check_ins}
 
     @property
     def is_in_lms(self) -> bool:
@@ -45,8 +76,7 @@ class SessionOverview:
 
     def waiting(self, *steps: CheckInStep) -> list[CheckIn]:
         """Return the check-ins at one of these steps whose students have no mark."""
-        marked = {student_id for sheet in self.sheets for student_id in sheet.marks}
-        return [each for each in self.check_ins if each.step in steps and each.student_id not in marked]
+        return [each for each in self.check_ins if each.step in steps and folded(each.student_id) not in self.marks]
 
     def name(self, student_id: str) -> str:
         """Return a student's name, or the ID where the roster has no name."""
@@ -87,6 +117,7 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
     notes = {
         policy.JUST_OUTSIDE: _("just outside"),
         policy.TOO_FAR: _("too far away"),
+        policy.NO_PLACE: _("no place to compare with"),
         codes.MANY_TRIES: _("many wrong codes on this ID"),
         codes.MANY_IN_SESSION: _("many wrong codes in this session"),
         codes.CLAIMED_TWICE: _("claimed by two Telegram accounts"),

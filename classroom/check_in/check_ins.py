@@ -4,6 +4,7 @@ Persist first, notify second: every step is stored before it is answered, and a 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from classroom.domain.sessions import (
     Status,
     end_of,
     finish_by,
+    folded,
+    mark_of,
     status_at,
 )
 from classroom.error_codes import Code, noted
@@ -72,13 +75,13 @@ class CheckIns:
         if session is None:
             noted(log, Code.OTP, f"person {person}: no session has this code")
             return None
-        sheet = await store.sheet_of(session.id, claimed) if claimed else None
-        own = binding is None or binding.student_id.casefold() == claimed.casefold()
-        if sheet is None or not own:
-            why = "is not their own" if sheet is not None else "is on no roster"
+        sheets = await store.sheets_of(session.id, claimed) if claimed else []
+        own = binding is None or folded(binding.student_id) == folded(claimed)
+        if not sheets or not own:
+            why = "is not their own" if sheets else "is on no roster"
             noted(log, Code.STUDENT_ID, f"session {session.id}: person {person}, the student ID {why}")
             return None
-        student_id = next(e.student_id for e in sheet.roster if e.student_id.casefold() == claimed.casefold())
+        student_id = next(e.student_id for e in sheets[0].roster if folded(e.student_id) == folded(claimed))
         try:
             await store.bind(Binding(person, student_id, now))
         except BoundOtherwise:
@@ -86,7 +89,7 @@ class CheckIns:
             noted(log, Code.STUDENT_ID, what, logging.WARNING)
             await self._doubt(session, student_id)
             return None
-        if (mark := sheet.marks.get(student_id)) is not None:
+        if (mark := mark_of(sheets, student_id)) is not None:
             return Answer(AnswerKind.MARKED, session, mark=mark)
         in_session = await store.wrong_tries_in_session(session.id, session.opened_at)
         note = codes.suspicion(tries_on_id, in_session, bound=binding is not None)
@@ -129,13 +132,11 @@ class CheckIns:
         binding = await store.binding_of(person)
         if binding is None or binding.student_id != check_in.student_id:  # a teacher has unbound it meanwhile
             return Answer(AnswerKind.NOTHING)
-        in_review = (
-            check_in.step is CheckInStep.REVIEW and check_in.note == policy.JUST_OUTSIDE and now <= end_of(session)
-        )
+        measured_again = check_in.note in (policy.JUST_OUTSIDE, policy.NO_PLACE) and now <= end_of(session)
+        in_review = check_in.step is CheckInStep.REVIEW and measured_again
         if check_in.step is not CheckInStep.PLACE and not in_review:
             return await self.current_answer(session, check_in, now)
-        sheet = await store.sheet_of(session.id, check_in.student_id)
-        if sheet is not None and check_in.student_id in sheet.marks:  # by hand meanwhile
+        if await self.mark_of(check_in) is not None:  # by hand meanwhile
             return await self.current_answer(session, replace(check_in, step=CheckInStep.DONE), now)
         finish = finish_by(session, check_in.code_at, self._grace)
         if now > finish:
@@ -168,14 +169,21 @@ class CheckIns:
         """Return the answer to a location or a video that is not needed at this step."""
         if now - check_in.code_at > RECENT:
             return Answer(AnswerKind.NOTHING, session, check_in)
-        sheet = await self._classroom.store.sheet_of(session.id, check_in.student_id)
-        mark = sheet.marks.get(check_in.student_id) if sheet is not None else None
-        return Answer(kind_for(check_in), session, check_in, mark=mark)
+        return Answer(kind_for(check_in), session, check_in, mark=await self.mark_of(check_in))
+
+    async def mark_of(self, check_in: CheckIn) -> Mark | None:
+        """Return the mark that a check-in's student has in its session, from the check-in or by hand."""
+        sheets = await self._classroom.store.sheets_of(check_in.session, check_in.student_id)
+        return mark_of(sheets, check_in.student_id)
 
     def _evaluated(
         self, session: Session, check_in: CheckIn, evidence: policy.Evidence, now: datetime
     ) -> tuple[CheckIn, AnswerKind]:
         """Evaluate a location; return the updated check-in and the answer for the student."""
+        if session.place is None:  # reopened after the final report
+            note = check_in.note if check_in.note in codes.DOUBTS else policy.NO_PLACE
+            moved = replace(check_in, step=CheckInStep.REVIEW, note=note, accuracy=evidence.accuracy, updated_at=now)
+            return moved, kind_for(moved)
         student = Place(evidence.latitude, evidence.longitude, evidence.accuracy)
         proximity = policy.measure(student, session.place, self._classroom.settings.location_distance_limit_meters)
         log.info(
@@ -200,8 +208,18 @@ class CheckIns:
         )
         return moved, AnswerKind.OUTSIDE if step is CheckInStep.PLACE else kind_for(moved)
 
-    async def decide(self, session: Session, student_ids: Collection[str], *, accept: bool) -> list[CheckIn]:
-        """Apply the teacher's decision to the check-ins that wait for one; return those that changed."""
+    async def decide(
+        self,
+        session: Session,
+        student_ids: Collection[str],
+        *,
+        accept: bool,
+        why: Callable[[CheckIn], str] | None = None,
+    ) -> list[CheckIn]:
+        """Apply the teacher's decision to the check-ins that wait for one; return those that changed.
+
+        ``why`` returns what is kept as the reason of the mark.
+        """
         store = self._classroom.store
         if session.cancelled:
             return []
@@ -210,7 +228,8 @@ class CheckIns:
             if check_in.student_id not in student_ids or check_in.step not in (CheckInStep.CONFIRM, CheckInStep.REVIEW):
                 continue
             if accept:
-                await self.mark(session, check_in, check_in.updated_at or check_in.code_at)
+                proven = check_in.updated_at or check_in.code_at
+                await self.mark(session, check_in, proven, session.teacher, why(check_in) if why is not None else "")
             moved = replace(check_in, step=CheckInStep.DONE if accept else CheckInStep.REJECTED)
             if await store.move_check_in(moved, {CheckInStep.CONFIRM, CheckInStep.REVIEW}):
                 decided.append(moved)
@@ -221,13 +240,12 @@ class CheckIns:
             self._classroom.wake_sync(session.id)
         return decided
 
-    async def mark(self, session: Session, check_in: CheckIn, proven: datetime) -> None:
+    async def mark(self, session: Session, check_in: CheckIn, proven: datetime, by: int = 0, reason: str = "") -> None:
         """Store and notify a mark, unless there is one. The caller moves the step afterwards: a crash loses nothing."""
-        mark = Mark(check_in.student_id, status_at(session, proven), self._classroom.clock.now())
+        status, now = status_at(session, proven), self._classroom.clock.now()
+        mark = Mark(check_in.student_id, status, now, by, reason, came_at=check_in.code_at)
         if not await self._classroom.store.mark(session.id, mark, overwrite=False):
-            sheet = await self._classroom.store.sheet_of(session.id, check_in.student_id)
-            if sheet is not None:  # the teacher may have marked by hand first
-                mark = sheet.marks.get(check_in.student_id, mark)
+            mark = await self.mark_of(check_in) or mark  # the teacher may have marked by hand first
         await self._on_mark(session, check_in.student_id, mark)
 
     async def notify_again(self, session: Session, mark: Mark) -> None:
@@ -247,12 +265,29 @@ class CheckIns:
         return True
 
     async def settle(self, session: Session, sheets: Collection[Sheet]) -> None:
-        """After a restart, move check-ins that have their mark to DONE."""
+        """After a restart, move check-ins that have their mark to DONE, and complete the marks of one student.
+
+        A student on two batches may be marked in one of them only: where a crash came between them (MongoDB), and in
+        sessions from before marks were kept by sheet.
+        """
+        await self._mark_alike(session, sheets)
         marked = {student_id for sheet in sheets for student_id in sheet.marks}
         waiting = (CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW)
         for check_in in await self._classroom.store.check_ins(session.id):
             if check_in.student_id in marked and check_in.step in waiting:
                 await self._classroom.store.move_check_in(replace(check_in, step=CheckInStep.DONE), {check_in.step})
+
+    async def _mark_alike(self, session: Session, sheets: Collection[Sheet]) -> None:
+        lines = Counter(folded(student.student_id) for sheet in sheets for student in sheet.roster)
+        marks: dict[str, list[Mark]] = {}
+        for mark in (mark for sheet in sheets for mark in sheet.marks.values()):
+            marks.setdefault(folded(mark.student_id), []).append(mark)
+        for student_id, kept in marks.items():
+            differ = len({(mark.status, mark.by, mark.reason, mark.came_at) for mark in kept}) > 1
+            if differ or len(kept) < lines[student_id]:
+                newest = max(kept, key=lambda mark: mark.at)
+                if await self._classroom.store.mark(session.id, newest, overwrite=differ):
+                    log.info("session %s: student %s, marked alike in every batch", session.id, newest.student_id)
 
     async def mark_by_hand(self, session: Session, student_id: str, status: Status, reason: str, teacher: int) -> bool:
         """Store a mark by the teacher, which overrides any check-in, with its reason."""

@@ -105,9 +105,9 @@ class FaceResults:
     async def _is_settled(self, session: Session, check_in: CheckIn) -> bool:
         """Say whether the examination is no longer needed: cancelled, marked by hand, the ID unbound."""
         store = self._classroom.store
-        sheet = await store.sheet_of(session.id, check_in.student_id)
-        if sheet is not None and check_in.student_id in sheet.marks:
-            await self._check_ins.notify_again(session, sheet.marks[check_in.student_id])
+        mark = await self._check_ins.mark_of(check_in)
+        if mark is not None:
+            await self._check_ins.notify_again(session, mark)
             settled = replace(check_in, step=CheckInStep.DONE)
         elif session.cancelled:
             settled = replace(check_in, step=CheckInStep.REJECTED)

@@ -15,7 +15,7 @@ FRESH = timedelta(seconds=60)  # an older location does not count
 AHEAD = timedelta(seconds=60)  # Telegram's clock and ours may differ
 
 # Why a check-in is with the teacher, or was refused (stored in the check-in's note).
-JUST_OUTSIDE, TOO_FAR = "just outside", "too far"
+JUST_OUTSIDE, TOO_FAR, NO_PLACE = "just outside", "too far", "no place"
 
 LocationPolicy = Literal["basic", "strict"]
 

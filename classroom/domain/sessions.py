@@ -87,7 +87,7 @@ class Session:
     subject: str
     batches: tuple[str, ...]  # sorted
     date: str  # YYYY-MM-DD
-    place: Place
+    place: Place | None  # the teacher's; None: deleted, with the final report or by cancelling
     opened_at: datetime
     closes_at: datetime  # the last moment for entering the code
     rotate_seconds: int  # 0: one code for the whole session
@@ -99,13 +99,23 @@ class Session:
 
 @dataclass(frozen=True)
 class Mark:
-    """A student's status in a session's sheet. ``by`` is 0 for a check-in, else the Telegram ID of the teacher."""
+    """A student's status in a session's sheet.
+
+    ``at`` is the time of the decision; ``came_at`` when the student came, that is, sent the right code: only a check-in
+    has it. ``by`` is the Telegram ID of the teacher who decided, 0 where a checked face did.
+    """
 
     student_id: str
     status: Status
     at: datetime
     by: int = 0
     reason: str = ""
+    came_at: datetime | None = None
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether it is the teacher's own mark, not a check-in that the teacher has confirmed."""
+        return self.by != 0 and self.came_at is None
 
 
 @dataclass(frozen=True)
@@ -161,6 +171,7 @@ class CheckIn:
     accuracy: float | None = None  # metres, as reported by the student's phone
     updated_at: datetime | None = None
     face: FaceCheck | None = None  # None: no face check has begun
+    asked_at: datetime | None = None  # when Telegram delivered the question of the present step
 
 
 @dataclass(frozen=True)
@@ -203,6 +214,23 @@ class Binding:
     telegram_id: int
     student_id: str
     bound_at: datetime
+
+
+def folded(student_id: str) -> str:
+    """Return a student ID in the form in which IDs are compared."""
+    return student_id.casefold()
+
+
+def mark_of(sheets: Iterable[Sheet], student_id: str) -> Mark | None:
+    """Return a student's mark in a session: the same in every sheet that has the ID."""
+    wanted = folded(student_id)
+    for sheet in sheets:
+        if (mark := sheet.marks.get(student_id)) is not None:
+            return mark
+        for other, mark in sheet.marks.items():
+            if folded(other) == wanted:
+                return mark
+    return None
 
 
 def new_code(below: Callable[[int], int]) -> str:

@@ -293,7 +293,7 @@ def record_of(sheet: Sheet) -> Record:
     for student in sheet.roster:
         mark, status = sheet.marks.get(student.student_id), sheet.status_of(student.student_id)
         remarks = [status.value] if status in (Status.LATE, Status.EXCUSED) else []
-        remarks += [mark.reason] if mark is not None and mark.reason else []
+        remarks += [mark.reason] if mark is not None and mark.reason and mark.is_by_hand else []
         lines.append(Line(student.student_id, student.name, status, ": ".join(remarks)))
     return Record(sheet.campus, sheet.batch, sheet.subject, sheet.date, tuple(lines))
 

@@ -2,23 +2,32 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import xlsxwriter  # type: ignore[import-untyped]  # has no types
 
 from classroom.cells import harmless, is_formula
+from classroom.domain.sessions import CheckIn, folded
 from classroom.overview import SessionOverview
 
-HEADER = ("batch", "student_id", "name", "status", "time", "by", "reason", "distance_m")
+# "time" is when the student came, "decided" when the status was; "by" is "student" where a checked face decided.
+HEADER = ("batch", "student_id", "name", "status", "time", "by", "reason", "distance_m", "decided")
 
 
-def rows(overview: SessionOverview, zone: ZoneInfo) -> list[list[str]]:
-    check_ins = {each.student_id: each for each in overview.check_ins}
+def rows(
+    overview: SessionOverview, zone: ZoneInfo, teacher: str = "teacher", why: Callable[[CheckIn], str] | None = None
+) -> list[list[str]]:
+    """Return a row for each student of each batch; ``why`` returns the reason why a check-in led to no mark."""
+    check_ins = {folded(each.student_id): each for each in overview.check_ins}
     lines = []
     for sheet in overview.sheets:
         for student in sheet.roster:
-            mark, check_in = sheet.marks.get(student.student_id), check_ins.get(student.student_id)
+            mark, check_in = sheet.marks.get(student.student_id), check_ins.get(folded(student.student_id))
+            reason = mark.reason if mark is not None else ""
+            if mark is None and check_in is not None and why is not None:
+                reason = why(check_in)
             distance = check_in.distance if check_in is not None else None
             lines.append(
                 [
@@ -26,13 +35,18 @@ def rows(overview: SessionOverview, zone: ZoneInfo) -> list[list[str]]:
                     student.student_id,
                     student.name,
                     sheet.status_of(student.student_id).value,
-                    f"{mark.at.astimezone(zone):%Y-%m-%d %H:%M:%S}" if mark is not None else "",
-                    "teacher" if mark is not None and mark.by != 0 else "",
-                    mark.reason if mark is not None else "",
+                    _local(overview.came_at(student.student_id), zone),
+                    (teacher if mark.by else "student") if mark is not None else "",
+                    reason,
                     f"{distance:.0f}" if distance is not None else "",
+                    _local(mark.at if mark is not None else None, zone),
                 ]
             )
     return lines
+
+
+def _local(at: datetime | None, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}" if at is not None else ""
 
 
 def csv_file(lines: Iterable[list[str]]) -> bytes:

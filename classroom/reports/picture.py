@@ -58,7 +58,8 @@ def picture(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> bytes:
         Status.ABSENT: len(overview.missing)
     }
     _draw_statuses(pen, _, counts, overview.students)
-    times = [each.code_at for each in overview.check_ins]
+    came = [overview.came_at(student.student_id) for student in overview.people.values()]
+    times = [at for at in came if at is not None]
     _draw_arrivals(pen, _, arrivals(times, overview.session.opened_at, end_of(overview.session)), zone)
     content = io.BytesIO()
     image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS).save(content, "PNG", optimize=True)

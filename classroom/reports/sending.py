@@ -1,13 +1,14 @@
 """Sends reports: writes the files first, then queues all messages at once."""
 
 import asyncio
+import functools
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from classroom.domain.sessions import end_of
-from classroom.overview import SessionOverview
+from classroom.overview import SessionOverview, note_text
 from classroom.reports.files import csv_file, rows, xlsx_file
 from classroom.reports.picture import picture
 from classroom.reports.texts import caption, report_texts
@@ -76,16 +77,18 @@ class SessionReports:
     async def _items(self, overview: SessionOverview, *, final: bool, at: datetime) -> list[Item]:
         session, zone = overview.session, self._classroom.settings.zone
         _ = self._classroom.teacher.texts(session.teacher)
+        teacher = await self._classroom.store.teacher(session.teacher)
+        name = teacher.name if teacher is not None and teacher.name else "teacher"
 
         def draw() -> list[tuple[str, bytes]]:
-            lines = rows(overview, zone)
+            lines = rows(overview, zone, name, functools.partial(note_text, _))
             return [("png", picture(_, overview, zone)), ("csv", csv_file(lines)), ("xlsx", xlsx_file(lines))]
 
         kind = "final" if final else "provisional"
-        name = f"attendance-{session.date}-{session.id}-{at.astimezone(zone):%H%M%S}-{kind}"
+        file = f"attendance-{session.date}-{session.id}-{at.astimezone(zone):%H%M%S}-{kind}"
         names = {}
         for ending, content in await asyncio.to_thread(draw):
-            names[ending] = await self._files.write(f"{name}.{ending}", content)
+            names[ending] = await self._files.write(f"{file}.{ending}", content)
         texts = await asyncio.to_thread(report_texts, _, overview, final=final, zone=zone)
         return [
             *(Item(session.teacher, "send", text, lane=NOTICE) for text in texts),

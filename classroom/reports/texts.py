@@ -1,6 +1,5 @@
 """The messages of a report and of the history: HTML, split between lines."""
 
-from collections import Counter
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -30,8 +29,8 @@ def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: Zone
         ),
         _("Absent: {number} of {all}").format(number=len(overview.missing), all=overview.students),
         *_lms_lines(_, overview),
-        *_names(_("Present"), overview.marked.get(Status.PRESENT, [])),
-        *_names(_("Late"), overview.marked.get(Status.LATE, [])),
+        *_names(_("Present"), _with_times(overview, Status.PRESENT, zone)),
+        *_names(_("Late"), _with_times(overview, Status.LATE, zone)),
         *_names(_("Excused"), overview.marked.get(Status.EXCUSED, [])),
         *_names(_("Absent"), overview.missing),
         *_failures(_, overview),
@@ -45,7 +44,18 @@ def _day(session: Session) -> str:
 
 
 def _names(title: str, names: list[str]) -> list[str]:
-    return [bold(title), *(f"- {short(name, 200)}" for name in sorted(names))] if names else []
+    return [bold(title), *(f"- {short(name, 208)}" for name in sorted(names))] if names else []
+
+
+def _with_times(overview: SessionOverview, status: Status, zone: ZoneInfo) -> list[str]:
+    """Return the names of the students with a status, with the time when they came."""
+    lines = []
+    for student in overview.people.values():
+        if overview.status(student.student_id) is status:
+            came = overview.came_at(student.student_id)
+            time = f", {came.astimezone(zone):%H:%M}" if came is not None else ""
+            lines.append(overview.name(student.student_id)[:200] + time)
+    return lines
 
 
 def _lms_lines(_: Texts, overview: SessionOverview) -> list[str]:
@@ -73,7 +83,7 @@ def _reason(_: Texts, check_in: CheckIn) -> str:
 
 
 def _by_hand(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:
-    marks = [mark for sheet in overview.sheets for mark in sheet.marks.values() if mark.by]
+    marks = [mark for mark in overview.marks.values() if mark.is_by_hand]
     if not marks:
         return []
     return [
@@ -103,15 +113,12 @@ def history_texts(_: Texts, history: list[tuple[Session, list[Sheet]]]) -> list[
 
 
 def _line(session: Session, sheets: list[Sheet]) -> str:
-    counts: Counter[bool] = Counter()
-    for sheet in sheets:
-        for student in sheet.roster:
-            status = sheet.status_of(student.student_id)
-            counts[status.counts] += status is not Status.EXCUSED
-    total = counts[True] + counts[False]
-    percent = f"{100 * counts[True] / total:.0f} %" if total else "-"
+    overview = SessionOverview(session, sheets, [])
+    attended = sum(len(overview.marked.get(status, [])) for status in Status if status.counts)
+    total = attended + len(overview.missing)
+    percent = f"{100 * attended / total:.0f} %" if total else "-"
     batches = short(", ".join(session.batches), 200)
-    return f"{_day(session)} {short(session.subject, 100)}, {batches}: {percent} ({counts[True]}/{total})"
+    return f"{_day(session)} {short(session.subject, 100)}, {batches}: {percent} ({attended}/{total})"
 
 
 def _low(history: list[tuple[Session, list[Sheet]]]) -> list[str]:

@@ -123,25 +123,30 @@ class Store(Protocol):
     async def end_session(self, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
         """End a session and its codes; None if it had ended before: the first caller ends it.
 
-        Cancelling also allows new sessions of its batches on this date, except of those that the LMS has a record of.
+        Cancelling also deletes the teacher's place, and allows new sessions of its batches on this date, except of
+        those that the LMS has a record of.
         """
 
     async def reopen(self, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
         """Open an ended session again, with a new code and new reports; None: cancelled, or the code is taken."""
 
     async def set_reported(self, session_id: str, at: datetime, final: bool) -> bool:
-        """Claim the sending of a report; True for the first caller for this kind since the last reopening."""
+        """Claim the sending of a report; True for the first caller for this kind since the last reopening.
+
+        With the final report the teacher's place is deleted.
+        """
 
     # sheets: one for each batch, with its marks, its version, and the version that the LMS has
 
     async def sheets(self, session_id: str) -> list[Sheet]: ...  # by batch
-    async def sheet_of(self, session_id: str, student_id: str) -> Sheet | None: ...  # whose roster has the ID
+    async def sheets_of(self, session_id: str, student_id: str) -> list[Sheet]: ...  # whose rosters have the ID
 
     async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        """Put a mark into the sheet that has the student, and increment its version, atomically; False: no change.
+        """Put a mark into every sheet that has the student, and increment the versions of those; False: no change.
 
-        Without ``overwrite`` an existing mark stays: a second check-in, or one after the teacher marked by hand,
-        changes nothing. Raises NoSuchSession: no roster of the session has the student.
+        Each sheet is changed atomically; a call that was interrupted between two of them has to be repeated. Without
+        ``overwrite`` an existing mark stays: a second check-in, or one after the teacher marked by hand, changes
+        nothing. Raises NoSuchSession: no roster of the session has the student.
         """
 
     async def unacked(self) -> list[Sheet]:

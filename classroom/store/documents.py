@@ -135,19 +135,10 @@ def sheet_from(document: Document) -> Sheet:
     return parse(Sheet, "marks", document | {"marks": by_student})
 
 
-def place_in(document: Document, student_id: str) -> int:
-    """Return a student's position in a sheet's roster."""
+def places_in(document: Document, student_id: str) -> list[int]:
+    """Return a student's positions in a sheet's roster: one, unless the roster is faulty."""
     with reading("marks"):
-        place: int = document["students"].index(student_id.casefold())
-    return place
-
-
-def mark_in(document: Document, student_id: str) -> Mark | None:
-    place = place_in(document, student_id)
-    with reading("marks"):
-        mark = document["marks"].get(str(place))
-        student = document["roster"][place]
-    return parse(Mark, "marks", mark | {"student_id": student["student_id"]}) if mark is not None else None
+        return [at for at, each in enumerate(document["students"]) if each == student_id.casefold()]
 
 
 def mark_document(mark: Mark) -> Document:

@@ -38,9 +38,28 @@ async def _with_faces(database: AsyncDatabase[Document]) -> None:
     await database["check_ins"].update_many({"face": {"$exists": False}}, {"$set": {"face": None}})
 
 
+async def _with_marks_by_sheet(database: AsyncDatabase[Document]) -> None:
+    """Migrate to version 3, as in schema.py: when students came; without the places of sessions that are over."""
+    await database["check_ins"].update_many({"asked_at": {"$exists": False}}, {"$set": {"asked_at": None}})
+    over = {"$or": [{"final_at": {"$ne": None}}, {"cancelled": True}]}
+    await database["sessions"].update_many(over, {"$set": {"place": None}})
+    async for sheet in database["marks"].find():
+        came = {
+            each["student_id"]: each["code_at"]
+            async for each in database["check_ins"].find({"session": sheet["session"]}, ["student_id", "code_at"])
+        }
+        fields = {
+            f"marks.{at}.came_at": came.get(sheet["roster"][int(at)]["student_id"]) if mark["by"] == 0 else None
+            for at, mark in sheet["marks"].items()
+            if "came_at" not in mark
+        }
+        if fields:
+            await database["marks"].update_one({"_id": sheet["_id"]}, {"$set": fields})
+
+
 # Each migrates the documents to the next version, beginning with version 1, and may be repeated. A released migration
 # never changes; the tests have documents of every version.
-MIGRATIONS: list[Migration] = [_with_faces]
+MIGRATIONS: list[Migration] = [_with_faces, _with_marks_by_sheet]
 
 TURNS = 10  # concurrent calls: more make a small MongoDB slower, not faster
 PATIENCE = 5.0  # seconds for an answer of MongoDB; a person waits for it

@@ -39,15 +39,15 @@ template_from = _reader(Template, "templates")
 
 
 def session_row(session: Session) -> Row:
-    """Return a session's row: its place in three columns, its batches as a JSON list."""
+    """Return a session's row: its place as a JSON object, its batches as a JSON list."""
     row = fields_of(session)
-    place = row.pop("place")
-    return {**row, **place, "batches": json.dumps(session.batches, ensure_ascii=False)}
+    place = json.dumps(row["place"]) if row["place"] is not None else None
+    return {**row, "place": place, "batches": json.dumps(session.batches, ensure_ascii=False)}
 
 
 def session_from(row: sqlite3.Row) -> Session:
     with reading("sessions"):
-        place = {name: row[name] for name in ("latitude", "longitude", "accuracy")}
+        place = json.loads(row["place"]) if row["place"] is not None else None
         batches = json.loads(row["batches"])
     return parse(Session, "sessions", {**dict(row), "place": place, "batches": batches})
 

@@ -137,6 +137,33 @@ _VERSION_2 = """
     ) WITHOUT ROWID;
     CREATE INDEX used_notes_by_time ON used_notes (at);
 """
+# A mark is kept for each sheet. The migration writes no new ones: what was reported stays as it was reported. The
+# unfinished sessions' students on two batches get theirs at the start (``CheckIns.settle``), so that the LMS is told.
+_VERSION_3 = """
+    ALTER TABLE check_ins ADD COLUMN asked_at TEXT;
+    CREATE TABLE new_marks (
+        session        TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+        batch          TEXT NOT NULL,
+        student_id     TEXT NOT NULL,
+        status         TEXT NOT NULL,
+        at             TEXT NOT NULL,           -- of the decision
+        by_teacher     INTEGER NOT NULL,        -- 0: by a checked face
+        reason         TEXT NOT NULL,
+        came_at        TEXT,                    -- when the right code was sent; null: marked by hand
+        PRIMARY KEY (session, batch, student_id)
+    ) WITHOUT ROWID;
+    INSERT INTO new_marks SELECT session, batch, student_id, status, at, by_teacher, reason,
+        iif(by_teacher = 0, (SELECT code_at FROM check_ins
+            WHERE check_ins.session = marks.session AND check_ins.student_id = marks.student_id), NULL) FROM marks;
+    DROP TABLE marks;
+    ALTER TABLE new_marks RENAME TO marks;
+    ALTER TABLE sessions ADD COLUMN place TEXT; -- JSON; null: deleted, with the final report or by cancelling
+    UPDATE sessions SET place = json_object('latitude', latitude, 'longitude', longitude, 'accuracy', accuracy)
+        WHERE final_at IS NULL AND cancelled = 0;
+    ALTER TABLE sessions DROP COLUMN latitude;
+    ALTER TABLE sessions DROP COLUMN longitude;
+    ALTER TABLE sessions DROP COLUMN accuracy;
+"""
 
 SCHEMA = Schema(
     owner="classroom_store",
@@ -145,5 +172,5 @@ SCHEMA = Schema(
         *("unbindings", "attempts", "consents", "templates", "used_notes"),
     ),
     legacy={1: 1, 2: 2},
-    migrations=(_VERSION_1, _VERSION_2),
+    migrations=(_VERSION_1, _VERSION_2, _VERSION_3),
 )

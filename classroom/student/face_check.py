@@ -271,7 +271,7 @@ class FaceDialog:
         check_in = await self._classroom.store.check_in(session.id, student_id)
         if check_in is None or check_in.face is None or not check_in.face.file:
             return False
-        return check_in.step is CheckInStep.CHECKING or (mark.by == 0 and check_in.note not in policy.NOTES)
+        return check_in.step is CheckInStep.CHECKING or (not mark.is_by_hand and check_in.note not in policy.NOTES)
 
     async def cancelled(self, session: Session) -> None:
         """Remove a cancelled session's check-ins from the queue, and its videos from the chats."""

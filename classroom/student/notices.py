@@ -4,7 +4,7 @@ import functools
 import logging
 
 from classroom.check_in.check_ins import CheckIns
-from classroom.domain.sessions import CheckInStep, Mark, Session, Sheet, Status
+from classroom.domain.sessions import CheckInStep, Mark, Session, Sheet, Status, folded
 from classroom.services import Classroom
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
@@ -34,7 +34,8 @@ class StudentNotices:
         if binding is None:
             return
         person, now = binding.telegram_id, self._classroom.clock.now()
-        key = f"mark:{session.id}:{student_id}:{mark.status.value}:{mark.by}:{mark.at.isoformat() if mark.by else ''}"
+        by, at = (mark.by, mark.at.isoformat()) if mark.is_by_hand else (0, "")
+        key = f"mark:{session.id}:{student_id}:{mark.status.value}:{by}:{at}"
         in_place = self._faces is not None and await self._faces.waits_for_mark(session, student_id, mark)
         action: Action = "edit" if in_place else "send"  # edits the acknowledgement, or sends with a notification
         lane = ANSWER if in_place else NOTICE  # a student who sent a video is waiting for this
@@ -43,23 +44,32 @@ class StudentNotices:
             log.info("session %s: student %s: notice of the mark queued", session.id, student_id)
 
     async def tell_acked(self, session: Session, sheet: Sheet) -> None:
-        """Edit the message of each marked student of a sheet: the LMS has the mark."""
+        """Edit the message of each marked student of a sheet: the LMS has the mark, in all batches of the student."""
+        unsettled = set()
+        if len(session.batches) > 1:
+            for other in await self._classroom.store.sheets(session.id):
+                if other.batch != sheet.batch and other.acked_version < other.version:
+                    unsettled |= {folded(student.student_id) for student in other.roster}
         for student_id, mark in sheet.marks.items():
+            if folded(student_id) in unsettled:
+                continue
             binding = await self._classroom.store.binding_for(student_id)
             if binding is None:
                 continue
             person, now = binding.telegram_id, self._classroom.clock.now()
             _ = self._side.texts(person)
             text = self._marked(person, session, mark) + "\n" + _("The LMS has it.")
-            key = f"lms:{session.id}:{mark.student_id}:{mark.status.value}:{mark.at.isoformat() if mark.by else ''}"
+            at = mark.at.isoformat() if mark.is_by_hand else ""
+            key = f"lms:{session.id}:{mark.student_id}:{mark.status.value}:{at}"
             item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
             await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
 
     def _marked(self, person: int, session: Session, mark: Mark) -> str:
         _ = self._side.texts(person)
-        lines = [f"{short(session.subject, 300)}, {mark.at.astimezone(self._classroom.settings.zone):%H:%M}"]
+        at = (mark.came_at or mark.at).astimezone(self._classroom.settings.zone)
+        lines = [f"{short(session.subject, 300)}, {at:%H:%M}"]
         status = status_word(_, mark.status)
-        if mark.by == 0:
+        if not mark.is_by_hand:
             title = _("Attendance marked")
             lines += [] if mark.status is Status.PRESENT else [_("Status: {status}").format(status=status)]
         else:
@@ -78,7 +88,9 @@ class StudentNotices:
     async def tell_cancelled(self, session: Session) -> None:
         """Tell those who checked in of the cancellation, unless the LMS has their mark: it stays there."""
         sheets = await self._classroom.store.sheets(session.id)
-        marked = {student_id: sheet.in_lms for sheet in sheets for student_id in sheet.marks}
+        marked: dict[str, bool] = {}
+        for sheet in sheets:
+            marked |= {student_id: sheet.in_lms or marked.get(student_id, False) for student_id in sheet.marks}
         for check_in in await self._classroom.store.check_ins(session.id):
             # a face check that ended at this moment found the session cancelled, and sent nothing
             dropped = check_in.step is CheckInStep.REJECTED and check_in.face is not None and not check_in.note

@@ -2,10 +2,10 @@
 
 import logging
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from classroom.check_in.check_ins import CheckIns
-from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Status
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Status, folded
 from classroom.overview import SessionOverview, note_text, read_overview, title
 from classroom.services import Classroom
 from classroom.student.texts import status_word
@@ -39,14 +39,14 @@ class ManualMarks:
         wanted = query.casefold()
         students = [
             (at, each)
-            for at, each in enumerate(overview.roster)
+            for at, each in overview.people.items()
             if wanted in each.name.casefold() or wanted in each.student_id.casefold()
         ]
         page = max(0, min(page, (len(students) - 1) // ON_A_PAGE))
         shown = students[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
         labels = _labels([student for _at, student in shown], 40)
         keyboard: Keyboard = [
-            [Button(f"{label}: {status_word(_, self._status(overview, student))}", f"st:{session.id}:{at}")]
+            [Button(f"{label}: {status_word(_, overview.status(student.student_id))}", f"st:{session.id}:{at}")]
             for (at, student), label in zip(shown, labels, strict=True)
         ]
         keyboard += turns(_, f"hand:{session.id}", page, len(students), ON_A_PAGE)
@@ -71,9 +71,10 @@ class ManualMarks:
         query = await self._query(session)
         await self._classroom.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
         student = overview.roster[at]
-        status = self._status(overview, student)
-        lines = [f"<b>{short(student.name, 200)}</b> {short(student.student_id, 64)}", short(student.batch, 500)]
-        mark = next((s.marks[student.student_id] for s in overview.sheets if student.student_id in s.marks), None)
+        key = folded(student.student_id)
+        status, mark = overview.status(key), overview.marks.get(key)
+        batches = [each.batch for each in overview.roster if folded(each.student_id) == key]
+        lines = [f"<b>{short(student.name, 200)}</b> {short(student.student_id, 64)}", short(", ".join(batches), 500)]
         lines.append(_("Status: {status}").format(status=status_word(_, status)))
         if mark is not None and mark.reason:
             lines.append(short(mark.reason, 300))
@@ -132,7 +133,7 @@ class ManualMarks:
         waiting = overview.waiting(CheckInStep.REVIEW) + overview.waiting(CheckInStep.CONFIRM)
         page = max(0, min(page, (len(waiting) - 1) // CHECKS_ON_A_PAGE))
         shown = waiting[page * CHECKS_ON_A_PAGE : (page + 1) * CHECKS_ON_A_PAGE]
-        order = {student.student_id: at for at, student in enumerate(overview.roster)}
+        order = {student.student_id: at for at, student in overview.people.items()}
         lines = [title(session), _("Are they in class?") if shown else _("Nobody is waiting for you.")]
         keyboard: Keyboard = []
         labels = _labels([overview.roster[order[each.student_id]] for each in shown], 25)
@@ -151,7 +152,8 @@ class ManualMarks:
         students = (await read_overview(self._classroom, session)).roster
         if at >= len(students):
             return []
-        return await self._check_ins.decide(session, {students[at].student_id}, accept=accept)
+        why = self._why(session, together=False)
+        return await self._check_ins.decide(session, {students[at].student_id}, accept=accept, why=why)
 
     async def confirm_all(self, session: Session) -> list[CheckIn]:
         """Accept all check-ins that need no review; with a face engine only ask, since no waiting face was checked."""
@@ -160,12 +162,12 @@ class ManualMarks:
             await self._ask_unchecked(session, overview, anew=True)
             return []
         waiting = {each.student_id for each in overview.waiting(CheckInStep.CONFIRM)}
-        return await self._check_ins.decide(session, waiting, accept=True)
+        return await self._check_ins.decide(session, waiting, accept=True, why=self._why(session, together=True))
 
     async def _ask_unchecked(self, session: Session, overview: SessionOverview, *, anew: bool = False) -> None:
         """List the students without a checked face by name and ID, and ask whether to confirm them."""
         _ = self._side.texts(session.teacher)
-        order = {student.student_id: at for at, student in enumerate(overview.roster)}
+        order = {student.student_id: at for at, student in overview.people.items()}
         waiting = sorted(overview.waiting(CheckInStep.CONFIRM), key=lambda each: order[each.student_id])
         shown = waiting[:UNCHECKED_AT_ONCE]
         if not shown:
@@ -196,9 +198,16 @@ class ManualMarks:
             if _fingerprint(named) == fingerprint:
                 waiting = (await read_overview(self._classroom, session)).waiting(CheckInStep.CONFIRM)
                 accepted = {each.student_id for each in waiting} & set(named)
-                decided = await self._check_ins.decide(session, accepted, accept=True)
+                why = self._why(session, together=True)
+                decided = await self._check_ins.decide(session, accepted, accept=True, why=why)
         await self._ask_unchecked(session, await read_overview(self._classroom, session))
         return decided
+
+    def _why(self, session: Session, *, together: bool) -> Callable[[CheckIn], str]:
+        """Return the function from a check-in to the reason of its confirmation, in the teacher's language."""
+        _ = self._side.texts(session.teacher)
+        confirmed = _("confirmed with others") if together else _("confirmed")
+        return lambda check_in: f"{confirmed}: {note_text(_, check_in)}"
 
     async def reject_rest(self, session: Session) -> list[CheckIn]:
         waiting = (await read_overview(self._classroom, session)).waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW)
@@ -215,10 +224,6 @@ class ManualMarks:
 
     async def ask(self, session: Session, text: str, keyboard: Keyboard) -> None:
         await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=True)
-
-    def _status(self, overview: SessionOverview, student: Enrolled) -> Status:
-        sheet = next((each for each in overview.sheets if each.batch == student.batch), overview.sheets[0])
-        return sheet.status_of(student.student_id)
 
     async def _show(self, person: int, text: str, keyboard: Keyboard, *, anew: bool = False) -> None:
         old = [Item(person, "strip", slot=SCREEN)] if anew else []

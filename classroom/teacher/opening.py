@@ -237,10 +237,11 @@ class Opening:
         )
 
     async def save_room(self, session: Session, name: str) -> bool:
-        """Save the place of a session under a name; False where the teacher has too many."""
+        """Save the place of a session under a name; False where the teacher has too many, or it is deleted."""
         person, name = session.teacher, " ".join(name.split())[:LONGEST_ROOM]
         rooms = await asyncio.to_thread(self._classroom.rooms.of, person)
-        if len(rooms) >= MOST_ROOMS and name not in [room.name for room in rooms]:
+        full = len(rooms) >= MOST_ROOMS and name not in [room.name for room in rooms]
+        if session.place is None or full:
             return False
         room = SavedRoom(name, session.place.latitude, session.place.longitude, session.place.accuracy)
         await asyncio.to_thread(self._classroom.rooms.save, person, room)

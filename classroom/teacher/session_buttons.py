@@ -21,6 +21,7 @@ from classroom.teacher.board import Boards
 from classroom.teacher.manual_marks import LETTERS, ManualMarks
 from classroom.teacher.opening import CODES_TRIED, ROOM_NAME
 from classroom.verification.reviews import FaceReviews
+from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Item
 from telegram_app.side import Context, sender, tapped
 
@@ -183,6 +184,9 @@ class SessionButtons:
 
     async def _ask_room_name(self, session: Session) -> None:
         _ = self._side.texts(session.teacher)
+        if session.place is None:
+            await self._side.outbox.put(Item(session.teacher, "send", no_place_text(_)))
+            return
         await self._classroom.set_step(self._side, session.teacher, ROOM_NAME, {"session": session.id})
         await self._side.outbox.put(Item(session.teacher, "send", _("What is this place called? Send its name.")))
 
@@ -227,3 +231,7 @@ class SessionButtons:
         for check_in in await self._manual.reject_rest(session):
             await self._notices.tell_rejected(session, check_in.student_id, check_in.telegram_id)
         await self._reviews.settle(session)
+
+
+def no_place_text(_: Texts) -> str:
+    return _("The place of this session is deleted already, with its final report.")

@@ -6,7 +6,7 @@ from datetime import datetime
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from classroom.domain.sessions import Mark, Session, Sheet, code_ends
+from classroom.domain.sessions import Mark, Session, Sheet, code_ends, mark_of
 from classroom.store import TRIES_KEPT, SessionExists, documents
 from classroom.store.documents import Document
 from classroom.store.mongo_collections.sheets_and_marks import known_sessions
@@ -111,6 +111,7 @@ class Sessions(MongoConnection):
             over = [each | {"valid_until": min(each["valid_until"], until)} for each in document.get("codes", [])]
             ended = documents.with_codes(document | {"ended_at": until, "cancelled": cancelled, "codes": over}, [])
             if cancelled:
+                ended["place"] = None
                 ended["lessons"] = [each for each in document.get("lessons", []) if each in lessons]
             if not ended.get("lessons"):
                 ended.pop("lessons", None)
@@ -134,10 +135,10 @@ class Sessions(MongoConnection):
 
     @asks
     async def set_reported(self, session_id: str, at: datetime, final: bool) -> bool:
-        field = "final_at" if final else "reported_at"
+        field, place = ("final_at", {"place": None}) if final else ("reported_at", {})
 
         def report(document: Document) -> Document | None:
-            return document | {field: text_of(at)} if document[field] is None else None
+            return document | place | {field: text_of(at)} if document[field] is None else None
 
         return await self._change(session_id, report) is not None
 
@@ -159,11 +160,10 @@ class Sessions(MongoConnection):
         ids = [each["session"] async for each in self.collection("marks").find(student, ["session"])]
         found = self.collection("sessions").find({"_id": {"$in": ids}, **ENDED})
         sessions = [documents.session_from(each) async for each in found.sort(NEWEST_FIRST).limit(limit)]
-        marks: dict[str, Mark | None] = {}
-        which = {**student, "session": {"$in": [session.id for session in sessions]}}
-        async for each in self.collection("marks").find(which).sort("batch", DESCENDING):
-            marks[each["session"]] = documents.mark_in(each, student_id)  # of two batches the first, as for marking
-        return [(session, marks.get(session.id)) for session in sessions]
+        sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
+        async for each in self.collection("marks").find({**student, "session": {"$in": list(sheets)}}).sort("batch"):
+            sheets[each["session"]].append(documents.sheet_from(each))
+        return [(session, mark_of(sheets[session.id], student_id)) for session in sessions]
 
     @asks
     async def clean(self, now: datetime, keep_since: datetime) -> int:

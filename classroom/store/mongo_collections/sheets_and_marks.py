@@ -6,8 +6,10 @@ from pymongo import ASCENDING
 
 from classroom.domain.sessions import Mark, Sheet
 from classroom.store import NoSuchSession
-from classroom.store.documents import Document, key_of, mark_document, place_in, sheet_from
+from classroom.store.documents import Document, key_of, mark_document, places_in, sheet_from
 from classroom.store.mongo_connection import MongoConnection, asks
+
+COMPARED = ("status", "by", "reason", "came_at")  # a mark that differs in none of these is no change
 
 
 class SheetsAndMarks(MongoConnection):
@@ -16,23 +18,27 @@ class SheetsAndMarks(MongoConnection):
         return await self.every("marks", sheet_from, {"session": session_id}, "batch")
 
     @asks
-    async def sheet_of(self, session_id: str, student_id: str) -> Sheet | None:
-        document = await self._sheet_with(session_id, student_id)
-        return sheet_from(document) if document is not None else None
+    async def sheets_of(self, session_id: str, student_id: str) -> list[Sheet]:
+        key = {"session": session_id, "students": student_id.casefold()}
+        return await self.every("marks", sheet_from, key, "batch")
 
     @asks
     async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        sheet = await self._sheet_with(session_id, mark.student_id, "students")  # rosters don't change
-        if sheet is None:
+        # always in this order, so that of two calls at once the same one wins in every sheet
+        key = {"session": session_id, "students": mark.student_id.casefold()}
+        found = self.collection("marks").find(key, ["students"]).sort("batch")
+        places = [(sheet["_id"], at) async for sheet in found for at in places_in(sheet, mark.student_id)]
+        if not places:
             raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-        field, new = f"marks.{place_in(sheet, mark.student_id)}", mark_document(mark)
-        if overwrite:
-            when: Document = {"$or": [{f"{field}.{name}": {"$ne": new[name]}} for name in ("status", "by", "reason")]}
-        else:
-            when = {field: {"$exists": False}}
-        change = {"$set": {field: new, "owed": True}, "$inc": {"version": 1}}
-        changed = await self.collection("marks").update_one({"_id": sheet["_id"], **when}, change)
-        return changed.matched_count == 1
+        new, changed = mark_document(mark), 0
+        for sheet_key, at in places:
+            field = f"marks.{at}"
+            when: Document = {field: {"$exists": False}}
+            if overwrite:
+                when = {"$or": [{f"{field}.{name}": {"$ne": new[name]}} for name in COMPARED]}
+            change = {"$set": {field: new, "owed": True}, "$inc": {"version": 1}}
+            changed += (await self.collection("marks").update_one({"_id": sheet_key, **when}, change)).matched_count
+        return changed > 0
 
     @asks
     async def unacked(self) -> list[Sheet]:
@@ -58,10 +64,6 @@ class SheetsAndMarks(MongoConnection):
     @asks
     async def set_refused(self, session_id: str, batch: str, why: str) -> None:
         await self._set_in_sheet(session_id, batch, {"refused": why})
-
-    async def _sheet_with(self, session_id: str, student_id: str, *fields: str) -> Document | None:
-        key = {"session": session_id, "students": student_id.casefold()}
-        return await self.collection("marks").find_one(key, list(fields) or None, sort=[("batch", ASCENDING)])
 
     async def _set_in_sheet(self, session_id: str, batch: str, fields: Document) -> None:
         await self.collection("marks").update_one({"_id": key_of(session_id, batch)}, {"$set": fields})

@@ -103,6 +103,7 @@ class Sessions(SqliteConnection):
             return None
         _shorten_codes(db, session_id, at)
         if cancelled:
+            db.execute("UPDATE sessions SET place = NULL WHERE id = ?", (session_id,))
             db.execute("UPDATE sheets SET freed = 1 WHERE session = ? AND in_lms = 0", (session_id,))
         return _session(db, session_id)
 
@@ -123,8 +124,8 @@ class Sessions(SqliteConnection):
 
     @writes
     def set_reported(self, db: Connection, session_id: str, at: datetime, final: bool) -> bool:
-        column = "final_at" if final else "reported_at"
-        query = f"UPDATE sessions SET {column} = ? WHERE id = ? AND {column} IS NULL"  # noqa: S608  # a constant
+        column, place = ("final_at", ", place = NULL") if final else ("reported_at", "")
+        query = f"UPDATE sessions SET {column} = ?{place} WHERE id = ? AND {column} IS NULL"  # noqa: S608  # constants
         return db.execute(query, (text_of(at), session_id)).rowcount == 1
 
     @reads
@@ -139,18 +140,15 @@ class Sessions(SqliteConnection):
     @reads
     def attended(self, db: Connection, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
         rows = db.execute(
-            "SELECT sessions.*, enrolled.student_id AS student FROM enrolled"
-            " JOIN sessions ON sessions.id = enrolled.session"
-            " WHERE enrolled.folded = ? AND ended_at IS NOT NULL AND cancelled = 0"
-            " ORDER BY opened_at DESC, id LIMIT ?",
+            "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
+            " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY opened_at DESC, id LIMIT ?",
             (student_id.casefold(), limit),
         ).fetchall()
-        found = []
-        for row in rows:
-            key = (row["id"], row["student"])
-            mark = db.execute("SELECT * FROM marks WHERE session = ? AND student_id = ?", key).fetchone()
-            found.append((session_from(row), mark_from(mark) if mark is not None else None))
-        return found
+        query = (
+            "SELECT marks.* FROM enrolled JOIN marks USING (session, batch, student_id)"
+            " WHERE folded = ? AND session = ? ORDER BY batch LIMIT 1"
+        )
+        return [(session_from(row), first(db, mark_from, query, student_id.casefold(), row["id"])) for row in rows]
 
     @writes
     def clean(self, db: Connection, now: datetime, keep_since: datetime) -> int:

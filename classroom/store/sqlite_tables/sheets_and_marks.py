@@ -15,27 +15,29 @@ class SheetsAndMarks(SqliteConnection):
         return sheets_where(db, "session = ?", session_id)
 
     @reads
-    def sheet_of(self, db: Connection, session_id: str, student_id: str) -> Sheet | None:
-        student = _enrolled(db, session_id, student_id)
-        if student is None:
-            return None
-        return sheets_where(db, "session = ? AND batch = ?", session_id, student["batch"])[0]
+    def sheets_of(self, db: Connection, session_id: str, student_id: str) -> list[Sheet]:
+        batches = {row["batch"] for row in _enrolled(db, session_id, student_id)}
+        return [sheets_where(db, "session = ? AND batch = ?", session_id, batch)[0] for batch in sorted(batches)]
 
     @writes
     def mark(self, db: Connection, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        student = _enrolled(db, session_id, mark.student_id)
-        if student is None:
+        enrolled = _enrolled(db, session_id, mark.student_id)
+        if not enrolled:
             raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-        key = (session_id, student["student_id"])
-        before = db.execute("SELECT * FROM marks WHERE session = ? AND student_id = ?", key).fetchone()
         new = {"status": mark.status.value, "by_teacher": mark.by, "reason": mark.reason}
-        if before is not None and (not overwrite or all(before[name] == value for name, value in new.items())):
-            return False
-        row = {"session": session_id, "student_id": student["student_id"], "batch": student["batch"]}
-        put(db, "marks", row | new | {"at": text_of(mark.at)})
-        query = "UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?"
-        db.execute(query, (session_id, student["batch"]))
-        return True
+        new["came_at"] = text_of(mark.came_at) if mark.came_at is not None else None
+        changed = False
+        for student in enrolled:
+            key = {"session": session_id, "batch": student["batch"], "student_id": student["student_id"]}
+            query = "SELECT * FROM marks WHERE session = ? AND batch = ? AND student_id = ?"
+            before = db.execute(query, tuple(key.values())).fetchone()
+            if before is not None and (not overwrite or all(before[name] == value for name, value in new.items())):
+                continue
+            put(db, "marks", key | new | {"at": text_of(mark.at)})
+            query = "UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?"
+            db.execute(query, (session_id, student["batch"]))
+            changed = True
+        return changed
 
     @reads
     def unacked(self, db: Connection) -> list[Sheet]:
@@ -55,7 +57,6 @@ class SheetsAndMarks(SqliteConnection):
         db.execute("UPDATE sheets SET refused = ? WHERE session = ? AND batch = ?", (why, session_id, batch))
 
 
-def _enrolled(db: Connection, session_id: str, student_id: str) -> Row | None:
-    query = "SELECT * FROM enrolled WHERE folded = ? AND session = ?"
-    row: Row | None = db.execute(query, (student_id.casefold(), session_id)).fetchone()
-    return row
+def _enrolled(db: Connection, session_id: str, student_id: str) -> list[Row]:
+    query = "SELECT * FROM enrolled WHERE folded = ? AND session = ? ORDER BY position"
+    return db.execute(query, (student_id.casefold(), session_id)).fetchall()

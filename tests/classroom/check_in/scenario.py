@@ -61,21 +61,33 @@ class CheckInScenario:
 
     async def opens(self, number: int = 1, *, code: str = CODE, students: int = 3) -> Session:
         """Open a session; all sessions have the same students."""
+        return await self._opens(number, code, {"CS-1": range(1, students + 1)})
+
+    async def opens_two(self, students: int, shared: int) -> Session:
+        """Open a session of two batches of equal size; the last students of the first are the first of the second."""
+        first = (students + shared) // 2
+        return await self._opens(
+            1, CODE, {"CS-1": range(1, first + 1), "CS-2": range(first - shared + 1, students + 1)}
+        )
+
+    async def _opens(self, number: int, code: str, batches: dict[str, range]) -> Session:
         session = Session(
             id=f"{number:012}",
             teacher=TEACHER,
             campus="Main",
             subject=f"Subject {number}",
-            batches=("CS-1",),
+            batches=tuple(batches),
             date="2026-09-01",
             place=Place(43.25, 76.95),
             opened_at=self.clock.now(),
             closes_at=self.clock.now() + timedelta(seconds=120),
             rotate_seconds=0,
         )
-        roster = tuple(Enrolled(f"S{each:03}", f"Student {each}", "CS-1") for each in range(1, students + 1))
-        sheet = Sheet(session.id, "Main", "CS-1", session.subject, session.date, TEACHER, roster)
-        assert await self.store.create_session(session, [sheet], code, session.closes_at)
+        sheets = []
+        for batch, numbers in batches.items():
+            roster = tuple(Enrolled(f"S{each:03}", f"Student {each}", batch) for each in numbers)
+            sheets.append(Sheet(session.id, "Main", batch, session.subject, session.date, TEACHER, roster))
+        assert await self.store.create_session(session, sheets, code, session.closes_at)
         return session
 
     async def enters(self, student_id: str | None = "S001", code: str = CODE, person: int = STUDENT) -> AnswerKind:

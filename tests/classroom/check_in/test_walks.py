@@ -145,7 +145,8 @@ class Walker:
         marks: dict[str, Mark] = self.run(self.scenario.marks(self.session))
         assert set(marks) <= self.accepted | set(self.by_hand)
         for student_id, mark in marks.items():
-            if mark.by:
+            assert mark.by == TEACHER  # no face is checked here: the teacher has decided all of them
+            if mark.is_by_hand:
                 assert mark.status is self.by_hand[student_id]
             else:
                 assert student_id not in self.by_hand

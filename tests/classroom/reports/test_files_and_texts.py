@@ -92,7 +92,8 @@ class TestMessages:
         messages = report_texts(_, SessionOverview(a_session(), [a_sheet(names, marks)], []), final=True, zone=ZONE)
         text = plain(messages)
         assert len(messages) > 1
-        assert [text.count(f"- {name}\n") + text.endswith(f"- {name}") for name in names] == [1] * 300
+        shown = [name + (", 09:00" if number % 4 < 2 else "") for number, name in enumerate(names)]
+        assert [text.count(f"- {name}\n") + text.endswith(f"- {name}") for name in shown] == [1] * 300
         for word in ("Present: 75", "Late: 75", "Excused: 75", "Absent: 75 of 300", "(final)"):
             assert word in text
 
@@ -205,8 +206,35 @@ class TestFiles:
         assert lines[0]["status"] == "present"
         assert lines[0]["time"] == "2026-11-21 09:00:03"
         assert lines[0]["distance_m"] == "12"
+        assert (lines[0]["by"], lines[0]["decided"]) == ("student", "2026-11-21 09:00:03")
         assert (lines[7]["by"], lines[7]["reason"]) == ("teacher", "'=cmd|' /C calc'!A0")
+        assert (lines[7]["time"], lines[7]["decided"]) == ("", "2026-11-21 09:00:03")
         assert lines[1]["status"] == "absent"
+
+    def test_when_they_came(self) -> None:
+        """Every form of a report has the time of the code, not that of a decision an hour later."""
+        came, decided = BEGIN + timedelta(minutes=3), BEGIN + timedelta(minutes=60)
+        sheet = a_sheet(["A", "B", "C", "D"], {})
+        sheet.marks["S000"] = Mark("S000", Status.PRESENT, decided, TEACHER, "confirmed: just outside (61 m)", came)
+        sheet.marks["S001"] = Mark("S001", Status.LATE, decided, TEACHER, "the bus")  # by hand, after a check-in
+        sheet.marks["S002"] = Mark("S002", Status.PRESENT, decided, TEACHER)  # by hand, without one
+        walks = [
+            CheckIn("", each, at, CheckInStep.DONE if at < 3 else CheckInStep.REJECTED, came, JUST_OUTSIDE)
+            for at, each in ((1, "S000"), (2, "S001"), (3, "S003"))
+        ]
+        found = SessionOverview(a_session(), [sheet], walks)
+        text = plain(report_texts(_, found, final=True, zone=ZONE))
+        for line in ("- A, 09:03\n", "- C\n", "- B, 09:03\n"):
+            assert line in text
+        assert "Marked by hand\n- B: late, 10:00, the bus\n- C: present, 10:00" in text
+        one, two, three, four = [
+            dict(zip(HEADER, row, strict=True)) for row in rows(found, ZONE, "A. Teacher", lambda each: each.note)
+        ]
+        assert [each["time"][11:16] for each in (one, two, three, four)] == ["09:03", "09:03", "", "09:03"]
+        assert [each["decided"][11:16] for each in (one, two, three, four)] == ["10:00", "10:00", "10:00", ""]
+        assert [each["by"] for each in (one, two, three, four)] == ["A. Teacher"] * 3 + [""]
+        reasons = [each["reason"] for each in (one, two, three, four)]
+        assert reasons == ["confirmed: just outside (61 m)", "the bus", "", JUST_OUTSIDE]
 
     def test_xlsx(self) -> None:
         """The workbook has only text cells; a text that looks like a formula is marked as quoted."""

@@ -74,6 +74,16 @@ async def opened(store: Store, session: Session | None = None, code: str = CODE,
     return session
 
 
+async def shared_by_two(store: Store) -> Session:
+    """Store a session of three batches, of which two share a student; the second roster has small letters."""
+    session = a_session("e" * 12, ["CS-7", "CS-8", "CS-9"])
+    one, two, three = sheets_of(session, 1)
+    two = replace(two, roster=(*two.roster, Enrolled("S-1", "Both", "CS-8")))
+    three = replace(three, roster=(Enrolled("s-1", "Both", "CS-9"),))
+    assert await store.create_session(session, [one, two, three], "777777", session.closes_at)
+    return session
+
+
 def mark(student_id: str, status: Status = Status.PRESENT, by: int = 0, reason: str = "") -> Mark:
     """Return a mark."""
     return Mark(student_id, status, after(30), by, reason)
@@ -90,6 +100,30 @@ def in_queue(session: Session, student_id: str, person: int, sent_at: datetime) 
     """Return a check-in whose note is in the queue."""
     face = FaceCheck(("left", "up"), after(20), failed=1, file=f"file of {person}", message=55, sent_at=sent_at)
     return replace(check_in(session, student_id, person), step=CheckInStep.CHECKING, face=face)
+
+
+async def check_version_2(store: Store) -> None:
+    """Check what a migrated store has of the fixtures of version 2: student S-1 on two batches, marked in one."""
+    unfinished, reported, cancelled = [await store.session(each * 12) for each in "abc"]
+    assert unfinished is not None
+    assert reported is not None
+    assert cancelled is not None
+    assert unfinished.place == Place(43.25, 76.95, 12.5)
+    assert (reported.place, reported.final_at, cancelled.place) == (None, after(136), None)
+    for session in (unfinished, reported):
+        one, other = await store.sheets(session.id)
+        came = Mark("S-1", Status.PRESENT, after(30), came_at=after(10))
+        assert (one.marks, one.version, one.acked_version) == ({"S-1": came}, 1, 1)
+        assert other.marks == {"CS-2-b00": Mark("CS-2-b00", Status.EXCUSED, after(40), 7, "ill")}
+        assert [each.student_id for each in other.roster] == ["CS-2-b00", "S-1"]
+    assert {each.session for each in await store.unacked()} == {cancelled.id}
+    (walk,) = await store.check_ins(unfinished.id)
+    assert (walk.step, walk.distance, walk.asked_at) == (CheckInStep.DONE, 12.25, None)
+    assert (await store.teacher(7), await store.tokens(7)) == (TEACHER, Tokens("a1", "r1", "p1"))
+    assert await store.binding_of(2001) == Binding(2001, "S-1", NOW)
+    # marked by hand, or when the unfinished session is caught up with, both sheets have the mark
+    assert await store.mark(unfinished.id, one.marks["S-1"], overwrite=False)
+    assert [(each.batch, each.version) for each in await store.unacked() if each.session != "c" * 12] == [("CS-2", 2)]
 
 
 class StoreContract:
@@ -275,7 +309,7 @@ class StoreContract:
         other = await opened(store, a_session("b" * 12, ["CS-9"], closes_at=after(900)), code="222222")
         assert await store.reopen(session.id, "222222", after(500), after(200)) is None
         reopened = await store.reopen(session.id, "333333", after(500), after(200))
-        assert reopened == replace(session, closes_at=after(500))
+        assert reopened == replace(session, closes_at=after(500), place=None)
         assert await store.session_by_code("333333", after(499)) == reopened
         assert await store.session_by_code(CODE, after(201)) is None
         assert await store.set_reported(session.id, after(515), final=False)
@@ -307,6 +341,23 @@ class StoreContract:
         kept = await store.session(session.id)
         assert kept is not None
         assert (kept.reported_at, kept.final_at) == (after(135), after(140))
+
+    async def test_place(self, store: Store) -> None:
+        """The teacher's place is deleted with the final report, and by cancelling; a first report leaves it."""
+        session = await opened(store)
+        await store.end_session(session.id, after(120))
+        await store.set_reported(session.id, after(135), final=False)
+        assert (await store.unfinished())[0].place == session.place
+        await store.set_reported(session.id, after(140), final=True)
+        cancelled = await opened(store, a_session("c" * 12, ["CS-9"]), code="333333")
+        await store.end_session(cancelled.id, after(40), cancelled=True)
+        for each in (session, cancelled):
+            kept = await store.session(each.id)
+            assert kept is not None
+            assert kept.place is None
+        reopened = await store.reopen(session.id, "444444", after(500), after(200))
+        assert reopened is not None
+        assert reopened.place is None
 
     async def test_a_teacher_s_sessions(self, store: Store) -> None:
         """A teacher's own sessions come newest first, up to the limit."""
@@ -344,23 +395,24 @@ class StoreContract:
         sheet = replace(sheet, roster=(Enrolled("a.b$c/ 1", "N. <i>*_&'", odd.batches[0], "e@example.org"),))
         assert await store.create_session(odd, [sheet], CODE, odd.closes_at)
         assert await store.session(odd.id) == odd
-        said = Mark("a.b$c/ 1", Status.LATE, after(60.000003), 7, "why.$")
+        said = Mark("a.b$c/ 1", Status.LATE, after(60.000003), 7, "why.$", after(10.000001))
         assert await store.mark(odd.id, said, overwrite=True)
         assert (await store.sheets(odd.id)) == [replace(sheet, marks={said.student_id: said}, version=1)]
-        walk = replace(check_in(odd, "a.b$c/ 1"), code_at=after(10.000001), note="n.$")
+        walk = replace(check_in(odd, "a.b$c/ 1"), code_at=after(10.000001), note="n.$", asked_at=after(11.000001))
         await store.begin_check_in(walk)
         assert await store.check_in(odd.id, "a.b$c/ 1") == walk
 
     # sheets and marks
 
-    async def test_sheet_of(self, store: Store) -> None:
-        """A student's sheet is found by the ID in any case; an unknown ID has none."""
+    async def test_sheets_of(self, store: Store) -> None:
+        """A student's sheets are found by the ID in any case; an unknown ID has none."""
         session = await opened(store)
         for spelling in ("CS-2-b01", "cs-2-B01"):
-            sheet = await store.sheet_of(session.id, spelling)
-            assert sheet is not None
-            assert sheet.batch == "CS-2"
-        assert await store.sheet_of(session.id, "CS-3-b01") is None
+            assert [sheet.batch for sheet in await store.sheets_of(session.id, spelling)] == ["CS-2"]
+        assert await store.sheets_of(session.id, "CS-3-b01") == []
+        shared = await shared_by_two(store)
+        found = await store.sheets_of(shared.id, "S-1")
+        assert found == [each for each in await store.sheets(shared.id) if each.batch != "CS-7"]
 
     async def test_mark(self, store: Store) -> None:
         """A mark increments its sheet's version; a second check-in changes nothing; the teacher's mark replaces it."""
@@ -386,13 +438,23 @@ class StoreContract:
         assert (len(sheet.marks), sheet.version) == (30, 30)
 
     async def test_in_two_batches(self, store: Store) -> None:
-        """A student in two of a session's batches is marked in the first one, once."""
-        session = a_session()
-        both = [replace(sheet, roster=(Enrolled("S-1", "Both", sheet.batch),)) for sheet in sheets_of(session)]
-        assert await store.create_session(session, both, CODE, session.closes_at)
+        """A student in two of a session's batches is marked in both, as each roster writes the ID."""
+        session = await shared_by_two(store)
         assert await store.mark(session.id, mark("s-1"), overwrite=False)
         assert not await store.mark(session.id, mark("S-1", Status.LATE), overwrite=False)
-        assert [len(sheet.marks) for sheet in await store.sheets(session.id)] == [1, 0]
+        marked = [(sheet.batch, dict(sheet.marks), sheet.version) for sheet in await store.sheets(session.id)]
+        kept = [("CS-7", {}, 0), ("CS-8", {"S-1": mark("S-1")}, 1), ("CS-9", {"s-1": mark("s-1")}, 1)]
+        assert marked == kept
+        await store.acked(session.id, "CS-9", 1)
+        late = mark("S-1", Status.LATE, 7, "the bus")
+        assert await store.mark(session.id, late, overwrite=True)
+        assert not await store.mark(session.id, late, overwrite=True)
+        versions = {sheet.batch: (sheet.version, sheet.status_of("s-1")) for sheet in await store.unacked()}
+        assert versions["CS-9"] == (2, Status.LATE)  # so that the LMS is told in every batch
+        await store.end_session(session.id, after(120))
+        assert [(each.id, found and found.status) for each, found in await store.attended("s-1", 5)] == [
+            (session.id, Status.LATE)
+        ]
 
     async def test_acked(self, store: Store) -> None:
         """A sheet is unacked until the LMS has its newest version; confirming an older version changes nothing."""

@@ -28,7 +28,17 @@ from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
 from core.encryption import Cipher, EncryptionKeyError
 from core.health import HealthReports
-from tests.classroom.store.contract import CODE, NOW, StoreContract, a_session, after, mark, opened, sheets_of
+from tests.classroom.store.contract import (
+    CODE,
+    NOW,
+    StoreContract,
+    a_session,
+    after,
+    check_version_2,
+    mark,
+    opened,
+    sheets_of,
+)
 from tests.servers import ROOT, mongo_server
 from tests.waiting import PATIENCE
 
@@ -186,6 +196,21 @@ async def test_version_1(mongo_uri: str, database: str, documents: AsyncDatabase
     asked = replace(other, step=CheckInStep.FACE, face=FaceCheck(("left", "up"), after(30)))
     assert await store.move_check_in(asked, {CheckInStep.REVIEW})
     assert await store.check_in("a" * 12, "CS-1-b01") == asked
+    await store.close()
+
+
+async def test_version_2(mongo_uri: str, database: str, documents: AsyncDatabase[Document]) -> None:
+    """Documents of version 2 are migrated as a SQLite file of that version is; also where that was interrupted."""
+    fixture = json.loads((ROOT / "tests" / "fixtures" / "classroom_mongo_v2.json").read_text(encoding="utf-8"))
+    for name, kept in fixture.items():
+        await documents[name].insert_many(kept)
+    for _ in range(2):
+        await documents["schema"].update_one({"_id": "classroom"}, {"$set": {"version": 2}})
+        store = MongoStore(mongo_uri, database, Cipher(KEY))
+        await store.open()
+        await store.close()
+    await store.open()
+    await check_version_2(store)
     await store.close()
 
 

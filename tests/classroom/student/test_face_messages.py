@@ -31,7 +31,7 @@ from tests.classroom.running import KEY, STUDENT_TOKEN
 pytestmark = pytest.mark.integration
 
 
-STORE = ["session", "check_in", "sheet_of", "mark", "move_check_in", "binding_of", "check_ins", "sheets"]
+STORE = ["session", "check_in", "sheets_of", "mark", "move_check_in", "binding_of", "check_ins", "sheets"]
 DATABASE = [f"put {number}" for number in (1, 2, 3, 4)]
 
 

@@ -1,6 +1,7 @@
 """Opening a session: subjects and batches, the place, the code, and failures."""
 
 import asyncio
+import json
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -172,7 +173,7 @@ class TestPlace:
         at_the_place.sends(location={"latitude": ROOM[0], "longitude": ROOM[1], "horizontal_accuracy": 12.5})
         at_the_place.sees("In: 0 of 3")
         (session,) = sessions(tmp_path)
-        assert (session["latitude"], session["longitude"], session["accuracy"]) == (*ROOM, 12.5)
+        assert json.loads(session["place"]) == {"latitude": ROOM[0], "longitude": ROOM[1], "accuracy": 12.5}
 
     def test_text(self, at_the_place: Teacher, tmp_path: Path) -> None:
         """A text instead of a location is answered with what to do."""
@@ -239,7 +240,7 @@ class TestPlace:
             database.execute("INSERT INTO rooms VALUES (7001, 'Room A', 10, 10, 5)")
         teacher.taps("Room B")
         teacher.sees("In: 0 of 1")
-        assert [session["latitude"] for session in sessions(tmp_path)] == [ROOM[0], ROOM[0]]
+        assert [json.loads(session["place"])["latitude"] for session in sessions(tmp_path)] == [ROOM[0], ROOM[0]]
 
     def test_lms_down(self, lms_teacher: Teacher, lms: Lms) -> None:
         """When the roster can't be read, only the location is asked for again; the choice is kept."""

@@ -69,7 +69,7 @@ class TestReport:
         clock.forward(95)  # past the grace period of check-ins with a valid code
         teacher.sees("(final)")
         text = reports(teacher)[0]
-        for line in ("Present: 1", "Late: 0", "Absent: 3 of 4", "The LMS has everything.", "- A. Student"):
+        for line in ("Present: 1", "Late: 0", "Absent: 3 of 4", "The LMS has everything."):
             assert line in text.splitlines()
         assert "Not completed\n- B. Student: too far away (700 m)" in text
         found = eventually("the files", lambda: len(every := files(teacher, telegram)) == 2 and every)
@@ -83,6 +83,11 @@ class TestReport:
             ("S003", "absent"),
             ("S101", "absent"),
         ]
+        came = lines[0]["time"][11:16]
+        assert f"Present\n- A. Student, {came}\n" in text
+        assert (lines[0]["by"], lines[0]["reason"]) == ("A. Teacher", "confirmed with others: in place (5 m)")
+        assert lines[0]["time"] <= lines[0]["decided"]
+        assert (lines[1]["by"], lines[1]["reason"]) == ("", "too far away (700 m)")
         assert zipfile.ZipFile(io.BytesIO(book)).testzip() is None
         assert sum(bool(each.get("photo")) for each in teacher.screen()) == 2  # the code's and the report's
         assert telegram.refused_calls() == []

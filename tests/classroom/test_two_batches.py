@@ -1,0 +1,63 @@
+"""Students on two batches of one session: marked, corrected and told to the LMS in both, and counted once."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.classroom.running import RunningClock, Student, Teacher
+from tests.e2e.people import eventually, labels
+
+pytestmark = pytest.mark.integration
+
+BOTH = ("S001", "A. Student")
+
+
+@pytest.fixture
+def roster() -> dict[str, list[tuple[str, str]]]:
+    """Give two batches that share a student."""
+    return {"CS-1": [BOTH, ("S002", "B. Student")], "CS-2": [("S101", "D. Student"), BOTH]}
+
+
+def marks(folder: Path) -> dict[str, dict[str, str]]:
+    """Return each batch's statuses by student in the LMS's files."""
+    found: dict[str, dict[str, str]] = {}
+    for file in (folder / "rosters" / "marks").glob("*.csv"):
+        for row in csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()):
+            found.setdefault(row["batch"], {})[row["student_id"]] = row["status"]
+    return found
+
+
+def test_from_code_to_lms(teacher: Teacher, student: Student, clock: RunningClock, tmp_path: Path) -> None:
+    """Confirmed, corrected by hand and reopened, the student's mark is the same in both batches and in the LMS."""
+    code = teacher.opens("CS-1", "CS-2")
+    teacher.sees("In: 0 of 3")
+    student.enters("S001", code)
+    student.shares()
+    teacher.taps("Confirm All (1)")
+    teacher.sees("In: 1 of 3")
+    eventually("the LMS's confirmation", lambda: student.counts("The LMS has it."))
+    written = {"CS-1": {"S001": "present", "S002": "absent"}, "CS-2": {"S101": "absent", "S001": "present"}}
+    eventually("both batches", lambda: marks(tmp_path) == written)
+    clock.forward(140)
+    report = teacher.sees("(final)")["text"]
+    assert "Present: 1\nLate: 0\nExcused: 0\nAbsent: 2 of 3" in report
+    assert report.count("A. Student") == 1
+    teacher.taps("Mark by Hand")
+    buttons = labels(teacher.sees("Whom do you mark by hand?"))
+    assert [each for each in buttons if "Student" in each] == [
+        "A. Student: present",
+        "B. Student: absent",
+        "D. Student: absent",
+    ]
+    teacher.taps("A. Student: present")
+    assert "CS-1, CS-2" in teacher.sees("Status: present")["text"]
+    teacher.taps("Excused")
+    teacher.taps("No Reason")
+    student.sees("Your teacher has marked you: excused")
+    written["CS-1"]["S001"] = written["CS-2"]["S001"] = "excused"
+    eventually("both batches", lambda: marks(tmp_path) == written)
+    student.says("/me")
+    assert student.sees("Algebra: excused")["text"].count("Algebra") == 1
+    teacher.says("/history")
+    assert "CS-1, CS-2: 0 % (0/2)" in teacher.sees("Sessions")["text"]
