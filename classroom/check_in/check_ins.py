@@ -24,6 +24,7 @@ from classroom.domain.sessions import (
     Status,
     end_of,
     finish_by,
+    folded,
     status_at,
 )
 from classroom.error_codes import Code, noted
@@ -73,12 +74,12 @@ class CheckIns:
             noted(log, Code.OTP, f"person {person}: no session has this code")
             return None
         sheet = await store.sheet_of(session.id, claimed) if claimed else None
-        own = binding is None or binding.student_id.casefold() == claimed.casefold()
+        own = binding is None or folded(binding.student_id) == folded(claimed)
         if sheet is None or not own:
             why = "is not their own" if sheet is not None else "is on no roster"
             noted(log, Code.STUDENT_ID, f"session {session.id}: person {person}, the student ID {why}")
             return None
-        student_id = next(e.student_id for e in sheet.roster if e.student_id.casefold() == claimed.casefold())
+        student_id = next(e.student_id for e in sheet.roster if folded(e.student_id) == folded(claimed))
         try:
             await store.bind(Binding(person, student_id, now))
         except BoundOtherwise:
@@ -127,7 +128,7 @@ class CheckIns:
         if check_in is None or session is None or session.cancelled:
             return Answer(AnswerKind.NOTHING)
         binding = await store.binding_of(person)
-        if binding is None or binding.student_id != check_in.student_id:  # a teacher has unbound it meanwhile
+        if binding is None or folded(binding.student_id) != folded(check_in.student_id):  # unbound by a teacher
             return Answer(AnswerKind.NOTHING)
         in_review = (
             check_in.step is CheckInStep.REVIEW and check_in.note == policy.JUST_OUTSIDE and now <= end_of(session)

@@ -5,6 +5,7 @@ roster at the opening of the session, and each student's mark. One sheet is one 
 (campus, batch, subject, date).
 """
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +14,10 @@ from enum import StrEnum
 CODE_DIGITS = 6
 REPORT_AFTER = timedelta(seconds=15)  # from a session's end to its first report
 OVERLAP = timedelta(seconds=10)  # a rotating code stays valid after its successor: somebody may be typing it
+
+# Cyrillic letters (lower case) that look like Latin ones: an ID typed on a keyboard that was not switched.
+ALIKE = str.maketrans("авсенкмортухіѕјһү", "abcehkmoptyxisjhy")
+INVISIBLE = {"\u034f", "\u115f", "\u1160", *map(chr, range(0xFE00, 0xFE10))}  # besides Unicode's formatting characters
 
 
 class Status(StrEnum):
@@ -203,6 +208,30 @@ class Binding:
     telegram_id: int
     student_id: str
     bound_at: datetime
+
+
+def visible(text: str) -> str:
+    """Return a text as people see it: no invisible characters, plain single spaces and dashes, digits as ASCII."""
+    shown = []
+    for each in unicodedata.normalize("NFKC", text):
+        category = unicodedata.category(each)
+        if category == "Nd":
+            shown.append(str(unicodedata.decimal(each)))
+        elif category == "Pd" or each == "\N{MINUS SIGN}":
+            shown.append("-")
+        elif each.isspace() or category == "Cc":
+            shown.append(" ")
+        elif category not in ("Cf", "Me") and each not in INVISIBLE:
+            shown.append(each)
+    return " ".join("".join(shown).split())
+
+
+def folded(student_id: str) -> str:
+    """Return the form in which student IDs are compared: what looks alike is equal, spaces and case don't matter."""
+    if student_id.isascii() and student_id.isalnum():
+        return student_id.lower()
+    plain = visible(student_id).replace(" ", "").casefold().translate(ALIKE)
+    return plain if plain == student_id else folded(plain)
 
 
 def new_code(below: Callable[[int], int]) -> str:

@@ -74,7 +74,7 @@ def account_hash(telegram_id: int) -> str:
 
 
 class Store(Protocol):
-    """Every method may raise StoreUnavailable, and StoreDamaged for a record. Student IDs are compared without case."""
+    """Every method may raise StoreUnavailable, StoreDamaged for a record. Student IDs are compared by ``folded``."""
 
     async def open(self) -> None:
         """Connect; create or migrate the schema and its indexes. Raises StoreDamaged, StoreRefused."""

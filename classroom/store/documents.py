@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template
+from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template, folded
 from classroom.store import TRIES_KEPT, account_hash
 from classroom.store.plain import fields_of, parse, parse_check_in, reading, text_of
 
@@ -120,7 +120,7 @@ def sheet_document(sheet: Sheet, draft_since: datetime) -> Document:
     return {
         "_id": key_of(sheet.session, sheet.batch),
         **fields_of(sheet),
-        "students": [student.student_id.casefold() for student in sheet.roster],
+        "students": [folded(student.student_id) for student in sheet.roster],
         "marks": {},
         "owed": True,
         "draft_since": text_of(draft_since),
@@ -138,7 +138,7 @@ def sheet_from(document: Document) -> Sheet:
 def place_in(document: Document, student_id: str) -> int:
     """Return a student's position in a sheet's roster."""
     with reading("marks"):
-        place: int = document["students"].index(student_id.casefold())
+        place: int = document["students"].index(folded(student_id))
     return place
 
 
@@ -165,13 +165,13 @@ def check_in_from(document: Document) -> CheckIn:
 
 
 def template_document(template: Template) -> Document:
-    """Return a template's document. Its key is the student ID in lower case."""
-    return {"_id": template.student_id.casefold(), **fields_of(template)}
+    """Return a template's document. Its key is the folded student ID."""
+    return {"_id": folded(template.student_id), **fields_of(template)}
 
 
 # bindings: one that was undone keeps the record of that, and frees both unique fields
 
 
 def binding_document(binding: Binding) -> Document:
-    keys = {"folded": binding.student_id.casefold(), "account": account_hash(binding.telegram_id)}
+    keys = {"folded": folded(binding.student_id), "account": account_hash(binding.telegram_id)}
     return fields_of(binding) | keys

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template
+from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template, folded
 from classroom.store import account_hash
 from classroom.store.plain import fields_of, parse, parse_check_in, reading
 
@@ -83,9 +83,9 @@ def check_in_from(row: sqlite3.Row) -> CheckIn:
 
 
 def binding_row(binding: Binding) -> Row:
-    return fields_of(binding) | {"folded": binding.student_id.casefold(), "account": account_hash(binding.telegram_id)}
+    return fields_of(binding) | {"folded": folded(binding.student_id), "account": account_hash(binding.telegram_id)}
 
 
 def template_row(template: Template) -> Row:
-    """Return a template's row. Its key is the student ID in lower case."""
-    return {**fields_of(template), "folded": template.student_id.casefold()}
+    """Return a template's row. Its key is the folded student ID."""
+    return {**fields_of(template), "folded": folded(template.student_id)}

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Sequence
 
 from classroom.check_in.check_ins import CheckIns
-from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Status
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Status, folded
 from classroom.overview import SessionOverview, note_text, read_overview, title
 from classroom.services import Classroom
 from classroom.student.texts import status_word
@@ -36,11 +36,11 @@ class ManualMarks:
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         query = await self._query(session) if query is None else " ".join(query.split())[:LONGEST_QUERY]
         await self._classroom.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
-        wanted = query.casefold()
+        wanted, wanted_id = query.casefold(), folded(query)
         students = [
             (at, each)
             for at, each in enumerate(overview.roster)
-            if wanted in each.name.casefold() or wanted in each.student_id.casefold()
+            if wanted in each.name.casefold() or (wanted_id and wanted_id in folded(each.student_id))
         ]
         page = max(0, min(page, (len(students) - 1) // ON_A_PAGE))
         shown = students[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]

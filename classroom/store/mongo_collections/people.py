@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
 
-from classroom.domain.sessions import Binding, Teacher
+from classroom.domain.sessions import Binding, Teacher, folded
 from classroom.store import BoundOtherwise, Tokens, WrongTries
 from classroom.store.documents import Document, binding_document, binding_from, keyed, teacher_from
 from classroom.store.mongo_connection import RACES, MongoConnection, asks, too_many_races
@@ -40,11 +40,11 @@ class People(MongoConnection):
 
     @asks
     async def binding_for(self, student_id: str) -> Binding | None:
-        return await self._binding({"folded": student_id.casefold(), "telegram_id": {"$exists": True}})
+        return await self._binding({"folded": folded(student_id), "telegram_id": {"$exists": True}})
 
     @asks
     async def is_taken(self, student_id: str) -> bool:
-        return await self.collection("bindings").find_one({"folded": student_id.casefold()}) is not None
+        return await self.collection("bindings").find_one({"folded": folded(student_id)}) is not None
 
     @asks
     async def bind(self, binding: Binding) -> Binding:
@@ -71,7 +71,7 @@ class People(MongoConnection):
         undone = {"by": by, "at": text_of(at), "reason": reason}
         change = {"$set": {"undone": undone}, "$unset": {"folded": "", "account": ""}}
         return (
-            await self.collection("bindings").find_one_and_update({"folded": student_id.casefold()}, change)
+            await self.collection("bindings").find_one_and_update({"folded": folded(student_id)}, change)
         ) is not None
 
     @asks
@@ -79,7 +79,7 @@ class People(MongoConnection):
         ids: set[str] = set()
         for name in ("bindings", "check_ins"):
             found = self.collection(name).find({"telegram_id": telegram_id}, ["student_id"])
-            ids |= {each["student_id"].casefold() async for each in found}
+            ids |= {folded(each["student_id"]) async for each in found}
         # a template that another account needs is made again
         await self.collection("templates").delete_many({"_id": {"$in": sorted(ids)}})
         await self.collection("consents").delete_one({"_id": telegram_id})
@@ -89,14 +89,14 @@ class People(MongoConnection):
 
     @asks
     async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime) -> None:
-        document = {"telegram_id": telegram_id, "folded": student_id.casefold(), "at": at}
+        document = {"telegram_id": telegram_id, "folded": folded(student_id), "at": at}
         await self.collection("attempts").insert_one(document)
 
     @asks
     async def wrong_tries(self, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
         tries, later = self.collection("attempts"), {"$gt": since}
         by_account = await tries.count_documents({"telegram_id": telegram_id, "at": later})
-        return WrongTries(by_account, await tries.count_documents({"folded": student_id.casefold(), "at": later}))
+        return WrongTries(by_account, await tries.count_documents({"folded": folded(student_id), "at": later}))
 
     @asks
     async def wrong_tries_in_session(self, session_id: str, since: datetime) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from classroom.domain.sessions import Mark, Session, Sheet, code_ends
+from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded
 from classroom.store import TRIES_KEPT, SessionExists, documents
 from classroom.store.documents import Document
 from classroom.store.mongo_collections.sheets_and_marks import known_sessions
@@ -155,7 +155,7 @@ class Sessions(MongoConnection):
 
     @asks
     async def attended(self, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
-        student = {"students": student_id.casefold()}
+        student = {"students": folded(student_id)}
         ids = [each["session"] async for each in self.collection("marks").find(student, ["session"])]
         found = self.collection("sessions").find({"_id": {"$in": ids}, **ENDED})
         sessions = [documents.session_from(each) async for each in found.sort(NEWEST_FIRST).limit(limit)]

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from pymongo import ASCENDING
 
-from classroom.domain.sessions import Mark, Sheet
+from classroom.domain.sessions import Mark, Sheet, folded
 from classroom.store import NoSuchSession
 from classroom.store.documents import Document, key_of, mark_document, place_in, sheet_from
 from classroom.store.mongo_connection import MongoConnection, asks
@@ -60,7 +60,7 @@ class SheetsAndMarks(MongoConnection):
         await self._set_in_sheet(session_id, batch, {"refused": why})
 
     async def _sheet_with(self, session_id: str, student_id: str, *fields: str) -> Document | None:
-        key = {"session": session_id, "students": student_id.casefold()}
+        key = {"session": session_id, "students": folded(student_id)}
         return await self.collection("marks").find_one(key, list(fields) or None, sort=[("batch", ASCENDING)])
 
     async def _set_in_sheet(self, session_id: str, batch: str, fields: Document) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from sqlite3 import Connection
 
-from classroom.domain.sessions import Binding, Teacher
+from classroom.domain.sessions import Binding, Teacher, folded
 from classroom.store import BoundOtherwise, Tokens, WrongTries
 from classroom.store.plain import fields_of, open_tokens, seal_tokens, text_of
 from classroom.store.rows import binding_from, binding_row, first, put, teacher_from
@@ -40,11 +40,11 @@ class People(SqliteConnection):
     @reads
     def binding_for(self, db: Connection, student_id: str) -> Binding | None:
         query = "SELECT * FROM bindings WHERE folded = ? AND telegram_id IS NOT NULL"
-        return first(db, binding_from, query, student_id.casefold())
+        return first(db, binding_from, query, folded(student_id))
 
     @reads
     def is_taken(self, db: Connection, student_id: str) -> bool:
-        return db.execute("SELECT 1 FROM bindings WHERE folded = ?", (student_id.casefold(),)).fetchone() is not None
+        return db.execute("SELECT 1 FROM bindings WHERE folded = ?", (folded(student_id),)).fetchone() is not None
 
     @writes
     def bind(self, db: Connection, binding: Binding) -> Binding:
@@ -60,7 +60,7 @@ class People(SqliteConnection):
 
     @writes
     def unbind(self, db: Connection, student_id: str, by: int, at: datetime, reason: str) -> bool:
-        key = (student_id.casefold(),)
+        key = (folded(student_id),)
         row = db.execute("SELECT * FROM bindings WHERE folded = ?", key).fetchone()
         if row is None:
             return False
@@ -77,7 +77,7 @@ class People(SqliteConnection):
             (telegram_id, telegram_id),
         ).fetchall()
         for row in ids:  # a template that another account needs is made again
-            db.execute("DELETE FROM templates WHERE folded = ?", (row["student_id"].casefold(),))
+            db.execute("DELETE FROM templates WHERE folded = ?", (folded(row["student_id"]),))
         db.execute("DELETE FROM consents WHERE telegram_id = ?", (telegram_id,))
         db.execute("UPDATE bindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
         db.execute("DELETE FROM check_ins WHERE telegram_id = ?", (telegram_id,))
@@ -85,7 +85,7 @@ class People(SqliteConnection):
 
     @writes
     def add_wrong_try(self, db: Connection, telegram_id: int, student_id: str, at: datetime) -> None:
-        put(db, "attempts", {"telegram_id": telegram_id, "folded": student_id.casefold(), "at": text_of(at)})
+        put(db, "attempts", {"telegram_id": telegram_id, "folded": folded(student_id), "at": text_of(at)})
 
     @reads
     def wrong_tries(self, db: Connection, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
@@ -93,7 +93,7 @@ class People(SqliteConnection):
         row = db.execute(
             "SELECT (SELECT count(*) FROM attempts WHERE telegram_id = ? AND at > ?),"
             " (SELECT count(*) FROM attempts WHERE folded = ? AND at > ?)",
-            (telegram_id, later, student_id.casefold(), later),
+            (telegram_id, later, folded(student_id), later),
         ).fetchone()
         return WrongTries(*row)
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from sqlite3 import Connection
 
-from classroom.domain.sessions import Mark, Session, Sheet, code_ends
+from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded
 from classroom.store import TRIES_KEPT, SessionExists
 from classroom.store.plain import text_of
 from classroom.store.rows import first, mark_from, put, session_from, session_row, sheets_where
@@ -33,7 +33,7 @@ class Sessions(SqliteConnection):
             put(db, "sheets", {name: getattr(sheet, name) for name in fields})
             for student in sheet.roster:
                 row = asdict(student) | {"session": session.id, "position": position, "batch": sheet.batch}
-                put(db, "enrolled", row | {"folded": student.student_id.casefold()})
+                put(db, "enrolled", row | {"folded": folded(student.student_id)})
                 position += 1
         return True
 
@@ -143,7 +143,7 @@ class Sessions(SqliteConnection):
             " JOIN sessions ON sessions.id = enrolled.session"
             " WHERE enrolled.folded = ? AND ended_at IS NOT NULL AND cancelled = 0"
             " ORDER BY opened_at DESC, id LIMIT ?",
-            (student_id.casefold(), limit),
+            (folded(student_id), limit),
         ).fetchall()
         found = []
         for row in rows:

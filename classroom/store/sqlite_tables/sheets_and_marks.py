@@ -2,7 +2,7 @@
 
 from sqlite3 import Connection, Row
 
-from classroom.domain.sessions import Mark, Sheet
+from classroom.domain.sessions import Mark, Sheet, folded
 from classroom.store import NoSuchSession
 from classroom.store.plain import text_of
 from classroom.store.rows import put, sheets_where
@@ -57,5 +57,5 @@ class SheetsAndMarks(SqliteConnection):
 
 def _enrolled(db: Connection, session_id: str, student_id: str) -> Row | None:
     query = "SELECT * FROM enrolled WHERE folded = ? AND session = ?"
-    row: Row | None = db.execute(query, (student_id.casefold(), session_id)).fetchone()
+    row: Row | None = db.execute(query, (folded(student_id), session_id)).fetchone()
     return row

@@ -329,9 +329,9 @@ class StoreContract:
     # sheets and marks
 
     async def test_sheet_of(self, store: Store) -> None:
-        """A student's sheet is found by the ID in any case; an unknown ID has none."""
+        """A student's sheet is found by the ID however it is spelled; an unknown ID has none."""
         session = await opened(store)
-        for spelling in ("CS-2-b01", "cs-2-B01"):
+        for spelling in ("CS-2-b01", "cs-2-B01", "СS-2-b\u200b01", "CS\u2011\uff12-b 01"):
             sheet = await store.sheet_of(session.id, spelling)
             assert sheet is not None
             assert sheet.batch == "CS-2"
@@ -550,6 +550,25 @@ class StoreContract:
         await store.bind(Binding(2002, "S-002", NOW))
         with pytest.raises(BoundOtherwise):
             await store.bind(Binding(2001, "S-002", NOW))
+
+    async def test_spellings(self, store: Store) -> None:
+        """Bindings, tries, templates, marks and the history are found for an ID with letters that look alike."""
+        session = a_session(batches=["CS-1"])
+        sheet = replace(sheets_of(session)[0], roster=(Enrolled("25В\u00a001", "A. Student", "CS-1"),))
+        assert await store.create_session(session, [sheet], CODE, session.closes_at)
+        binding = await store.bind(Binding(2001, "25В\u00a001", NOW))
+        assert await store.binding_for("25b01") == binding
+        with pytest.raises(BoundOtherwise):
+            await store.bind(Binding(2002, "25B01", NOW))
+        await store.add_wrong_try(2003, "25b 01", NOW)
+        assert (await store.wrong_tries(2004, "25В01", after(-1))).on_student_id == 1
+        await store.save_template(Template("25В\u00a001", "local", "t", b"sealed", NOW))
+        assert await store.template("25B01") is not None
+        assert await store.mark(session.id, mark("25b01"), overwrite=False)
+        assert list((await store.sheets(session.id))[0].marks) == ["25В\u00a001"]  # the roster's own spelling
+        await store.end_session(session.id, after(50))
+        assert [found for _session, found in await store.attended("25B01", 5)] == [mark("25В\u00a001")]
+        assert await store.unbind("25b01", 7, after(60), "new phone")
 
     async def test_bound_at_once(self, store: Store) -> None:
         """Of many concurrent bindings of one ID, and of one account, one pair is bound."""
