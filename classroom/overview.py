@@ -44,9 +44,13 @@ class SessionOverview:
         return all(sheet.acked_version >= sheet.version for sheet in self.sheets)
 
     def waiting(self, *steps: CheckInStep) -> list[CheckIn]:
-        """Return the check-ins at one of these steps whose students have no mark."""
+        """Return the check-ins at one of these steps whose students have no mark; with rivals they are in review."""
         marked = {student_id for sheet in self.sheets for student_id in sheet.marks}
-        return [each for each in self.check_ins if each.step in steps and each.student_id not in marked]
+        return [
+            each
+            for each in self.check_ins
+            if (CheckInStep.REVIEW in steps if each.rivals else each.step in steps and each.student_id not in marked)
+        ]
 
     def name(self, student_id: str) -> str:
         """Return a student's name, or the ID where the roster has no name."""
@@ -83,6 +87,8 @@ async def read_overview(classroom: Classroom, session: Session) -> SessionOvervi
 
 def note_text(_: Texts, check_in: CheckIn) -> str:
     """Return why a check-in is not marked yet, or what is unusual about it."""
+    if check_in.rivals:
+        return _("claimed by two Telegram accounts")
     distance = f" ({round(check_in.distance)} m)" if check_in.distance is not None else ""
     notes = {
         policy.JUST_OUTSIDE: _("just outside"),

@@ -37,7 +37,7 @@ class Schema:
     migrations: tuple[str, ...]
     tables: tuple[str, ...]
     legacy: Mapping[int, int] = field(default_factory=dict)
-    functions: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
+    functions: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
 
     @property
     def version(self) -> int:

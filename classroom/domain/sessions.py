@@ -17,7 +17,8 @@ OVERLAP = timedelta(seconds=10)  # a rotating code stays valid after its success
 
 # Cyrillic letters (lower case) that look like Latin ones: an ID typed on a keyboard that was not switched.
 ALIKE = str.maketrans("авсенкмортухіѕјһү", "abcehkmoptyxisjhy")
-INVISIBLE = {"\u034f", "\u115f", "\u1160", *map(chr, range(0xFE00, 0xFE10))}  # besides Unicode's formatting characters
+# What is invisible besides Unicode's formatting characters (None), and all dashes
+UNSEEN = dict.fromkeys((0x34F, 0x115F, 0x1160, *range(0xFE00, 0xFE10))) | dict.fromkeys(map(ord, "‐‒–—―−"), "-")
 
 
 class Status(StrEnum):
@@ -153,6 +154,14 @@ class FaceCheck:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """Another Telegram account that has sent the ID of a check-in and a right code; the teacher decides who it is."""
+
+    telegram_id: int
+    at: datetime  # when
+
+
+@dataclass(frozen=True)
 class CheckIn:
     """One student's check-in to one session, from code to mark."""
 
@@ -166,6 +175,7 @@ class CheckIn:
     accuracy: float | None = None  # metres, as reported by the student's phone
     updated_at: datetime | None = None
     face: FaceCheck | None = None  # None: no face check has begun
+    rivals: tuple[Rival, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -212,18 +222,9 @@ class Binding:
 
 def visible(text: str) -> str:
     """Return a text as people see it: no invisible characters, plain single spaces and dashes, digits as ASCII."""
-    shown = []
-    for each in unicodedata.normalize("NFKC", text):
-        category = unicodedata.category(each)
-        if category == "Nd":
-            shown.append(str(unicodedata.decimal(each)))
-        elif category == "Pd" or each == "\N{MINUS SIGN}":
-            shown.append("-")
-        elif each.isspace() or category == "Cc":
-            shown.append(" ")
-        elif category not in ("Cf", "Me") and each not in INVISIBLE:
-            shown.append(each)
-    return " ".join("".join(shown).split())
+    plain = unicodedata.normalize("NFKC", text).translate(UNSEEN)
+    shown = (each for each in plain if unicodedata.category(each) not in ("Cf", "Me"))
+    return " ".join("".join(str(unicodedata.decimal(each, each)) for each in shown).split())
 
 
 def folded(student_id: str) -> str:

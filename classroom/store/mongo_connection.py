@@ -41,7 +41,8 @@ async def _with_faces(database: AsyncDatabase[Document]) -> None:
 
 
 async def _with_folded_ids(database: AsyncDatabase[Document]) -> None:
-    """Migrate to version 3, with IDs folded by ``folded``; of two bindings that are equal now the older stays."""
+    """Migrate to version 3: IDs folded by ``folded``, and rivals. Of two equal bindings the older stays."""
+    await database["check_ins"].update_many({"rivals": {"$exists": False}}, {"$set": {"rivals": []}})
     kept: set[str] = set()
     async for each in database["bindings"].find({"folded": {"$exists": True}}).sort([("bound_at", 1), ("folded", 1)]):
         if (new := folded(each["student_id"])) in kept:

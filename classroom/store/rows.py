@@ -71,15 +71,17 @@ def mark_from(row: sqlite3.Row) -> Mark:
 
 
 def check_in_row(check_in: CheckIn) -> Row:
-    """Return a check-in's row: its face check as a JSON object."""
+    """Return a check-in's row: its face check and its rivals as JSON."""
     row = fields_of(check_in)
-    return row | {"face": json.dumps(row["face"]) if row["face"] is not None else None}
+    face = json.dumps(row["face"]) if row["face"] is not None else None
+    return row | {"face": face, "rivals": json.dumps(row["rivals"])}
 
 
 def check_in_from(row: sqlite3.Row) -> CheckIn:
     with reading("check_ins"):
         face = json.loads(row["face"]) if row["face"] is not None else None
-    return parse_check_in(dict(row), face)
+        rivals = json.loads(row["rivals"])
+    return parse_check_in(dict(row) | {"rivals": rivals}, face)
 
 
 def binding_row(binding: Binding) -> Row:

@@ -145,6 +145,7 @@ _VERSION_2 = """
 # Student IDs are folded by the function ``folded``. Of two bindings that are the same now the older one stays; a
 # template whose key had another name is made again.
 _VERSION_3 = """
+    ALTER TABLE check_ins ADD COLUMN rivals TEXT NOT NULL DEFAULT '[]'; -- a JSON list
     DELETE FROM bindings WHERE folded IN (
         SELECT folded FROM (
             SELECT folded, row_number() OVER (PARTITION BY folded(student_id) ORDER BY bound_at, folded) AS place

@@ -3,9 +3,10 @@
 from datetime import datetime
 from sqlite3 import Connection
 
+from classroom.domain.code_attempts import WrongTry
 from classroom.domain.sessions import Binding, Teacher, folded
-from classroom.store import BoundOtherwise, Tokens, WrongTries
-from classroom.store.plain import fields_of, open_tokens, seal_tokens, text_of
+from classroom.store import BoundOtherwise, Tokens
+from classroom.store.plain import fields_of, open_tokens, parse, seal_tokens, text_of
 from classroom.store.rows import binding_from, binding_row, first, put, teacher_from
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
@@ -81,6 +82,11 @@ class People(SqliteConnection):
         db.execute("DELETE FROM consents WHERE telegram_id = ?", (telegram_id,))
         db.execute("UPDATE bindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
         db.execute("DELETE FROM check_ins WHERE telegram_id = ?", (telegram_id,))
+        db.execute(
+            "UPDATE check_ins SET rivals = (SELECT json_group_array(json(value)) FROM json_each(rivals)"
+            " WHERE json_extract(value, '$.telegram_id') <> ?1) WHERE rivals LIKE '%' || ?1 || '%'",
+            (telegram_id,),
+        )
         db.execute("UPDATE unbindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
 
     @writes
@@ -88,21 +94,23 @@ class People(SqliteConnection):
         put(db, "attempts", {"telegram_id": telegram_id, "folded": folded(student_id), "at": text_of(at)})
 
     @reads
-    def wrong_tries(self, db: Connection, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
-        later = text_of(since)
-        row = db.execute(
-            "SELECT (SELECT count(*) FROM attempts WHERE telegram_id = ? AND at > ?),"
-            " (SELECT count(*) FROM attempts WHERE folded = ? AND at > ?)",
-            (telegram_id, later, folded(student_id), later),
-        ).fetchone()
-        return WrongTries(*row)
+    def tries_of(self, db: Connection, telegram_id: int, since: datetime) -> list[WrongTry]:
+        query = "SELECT folded AS student_id, at FROM attempts WHERE telegram_id = ? AND at > ? ORDER BY at"
+        return [parse(WrongTry, "attempts", dict(row)) for row in db.execute(query, (telegram_id, text_of(since)))]
 
     @reads
-    def wrong_tries_in_session(self, db: Connection, session_id: str, since: datetime) -> int:
+    def tries_on(self, db: Connection, student_id: str, since: datetime) -> int:
+        query = "SELECT count(*) FROM attempts WHERE folded = ? AND at > ?"
+        return int(db.execute(query, (folded(student_id), text_of(since))).fetchone()[0])
+
+    @reads
+    def tries_in_session(self, db: Connection, session_id: str, since: datetime, *, bound: bool) -> int:
         row = db.execute(
-            "SELECT count(*) FROM attempts WHERE at > ?"
-            " AND folded IN (SELECT folded FROM enrolled WHERE session = ?)"
-            " AND telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)",
-            (text_of(since), session_id, session_id),
+            "SELECT count(*) FROM attempts LEFT JOIN bindings"
+            " ON bindings.telegram_id = attempts.telegram_id AND bindings.bound_at < ?"
+            " WHERE at > ? AND attempts.folded IN (SELECT folded FROM enrolled WHERE session = ?)"
+            " AND attempts.telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)"
+            " AND bindings.folded IS iif(?, attempts.folded, NULL)",
+            (text_of(since), text_of(since), session_id, session_id, bound),
         ).fetchone()
         return int(row[0])

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlite3 import Connection
 
 from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded
-from classroom.store import TRIES_KEPT, SessionExists
+from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists
 from classroom.store.plain import text_of
 from classroom.store.rows import first, mark_from, put, session_from, session_row, sheets_where
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
@@ -62,6 +62,24 @@ class Sessions(SqliteConnection):
             " AND (sessions.ended_at IS NULL OR sessions.ended_at >= ?) ORDER BY codes.valid_until LIMIT 1",
             *(code, at, at, at),
         )
+
+    @reads
+    def expired_code(self, db: Connection, code: str, student_id: str, now: datetime) -> Session | None:
+        return first(
+            db,
+            session_from,
+            "SELECT sessions.* FROM codes JOIN enrolled USING (session) JOIN sessions ON sessions.id = codes.session"
+            " WHERE code = ? AND folded = ? AND valid_until BETWEEN ? AND ? ORDER BY valid_until DESC LIMIT 1",
+            *(code, folded(student_id), text_of(now - CODES_KEPT), text_of(now)),
+        )
+
+    @reads
+    def sessions_with(self, db: Connection, student_id: str, since: datetime) -> list[Session]:
+        query = (
+            "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
+            " AND coalesce(ended_at, closes_at) >= ? ORDER BY opened_at, id"
+        )
+        return [session_from(row) for row in db.execute(query, (folded(student_id), text_of(since)))]
 
     @reads
     def code(self, db: Connection, session_id: str, now: datetime) -> str | None:
@@ -156,7 +174,7 @@ class Sessions(SqliteConnection):
     def clean(self, db: Connection, now: datetime, keep_since: datetime) -> int:
         hour_ago, old = (text_of(now - TRIES_KEPT),), (text_of(keep_since),)
         deleted = [
-            db.execute("DELETE FROM codes WHERE valid_until < ?", hour_ago),
+            db.execute("DELETE FROM codes WHERE valid_until < ?", (text_of(now - CODES_KEPT),)),
             db.execute("DELETE FROM attempts WHERE at < ?", hour_ago),
             db.execute("DELETE FROM sessions WHERE opened_at < ? AND (final_at IS NOT NULL OR cancelled = 1)", old),
             db.execute("DELETE FROM unbindings WHERE at < ?", old),

@@ -1,5 +1,6 @@
 """Check-ins to sessions of one batch with the real store, without and with a face check."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,8 +60,8 @@ class CheckInScenario:
     async def _on_mark(self, session: Session, student_id: str, mark: Mark) -> None:
         self.notified.append((student_id, mark))
 
-    async def opens(self, number: int = 1, *, code: str = CODE, students: int = 3) -> Session:
-        """Open a session; all sessions have the same students."""
+    async def opens(self, number: int = 1, *, code: str = CODE, students: int = 3, ids: Sequence[str] = ()) -> Session:
+        """Open a session; all sessions have the same students, or those with these IDs."""
         session = Session(
             id=f"{number:012}",
             teacher=TEACHER,
@@ -74,6 +75,7 @@ class CheckInScenario:
             rotate_seconds=0,
         )
         roster = tuple(Enrolled(f"S{each:03}", f"Student {each}", "CS-1") for each in range(1, students + 1))
+        roster = tuple(Enrolled(each, each, "CS-1") for each in ids) or roster
         sheet = Sheet(session.id, "Main", "CS-1", session.subject, session.date, TEACHER, roster)
         assert await self.store.create_session(session, [sheet], code, session.closes_at)
         return session

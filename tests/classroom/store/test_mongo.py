@@ -215,7 +215,7 @@ async def test_folded_anew(
         assert await store.binding_of(32) is None
         assert await store.template("25B2") is None
         assert await store.sheet_of(session.id, "25B2") is not None
-        assert (await store.wrong_tries(41, "25B2", after(-60))).on_student_id == 1
+        assert await store.tries_on("25B2", after(-60)) == 1
         await store.close()
     assert caplog.text.count("student 25B1: unbound") == 1
 
@@ -365,5 +365,5 @@ async def test_password(mongo_uri: str, database: str) -> None:
 async def test_old_tries_are_not_counted(store: Store) -> None:
     """Old tries are not counted, whether MongoDB has deleted them yet or not."""
     await store.add_wrong_try(2001, "S-1", NOW)
-    tries = await store.wrong_tries(2001, "S-1", NOW + timedelta(microseconds=1))
-    assert (tries.by_account, tries.on_student_id) == (0, 0)
+    since = NOW + timedelta(microseconds=1)
+    assert (await store.tries_of(2001, since), await store.tries_on("S-1", since)) == ([], 0)
