@@ -75,8 +75,16 @@ class SessionOverview:
         return all(sheet.acked_version >= sheet.version for sheet in self.sheets)
 
     def waiting(self, *steps: CheckInStep) -> list[CheckIn]:
-        """Return the check-ins at one of these steps whose students have no mark."""
-        return [each for each in self.check_ins if each.step in steps and folded(each.student_id) not in self.marks]
+        """Return the check-ins at one of these steps whose students have no mark; with rivals they are in review."""
+        return [
+            each
+            for each in self.check_ins
+            if (
+                CheckInStep.REVIEW in steps
+                if each.rivals
+                else each.step in steps and folded(each.student_id) not in self.marks
+            )
+        ]
 
     def name(self, student_id: str) -> str:
         """Return a student's name, or the ID where the roster has no name."""
@@ -113,6 +121,8 @@ async def read_overview(classroom: Classroom, session: Session) -> SessionOvervi
 
 def note_text(_: Texts, check_in: CheckIn) -> str:
     """Return why a check-in is not marked yet, or what is unusual about it."""
+    if check_in.rivals:
+        return _("claimed by two Telegram accounts")
     distance = f" ({round(check_in.distance)} m)" if check_in.distance is not None else ""
     notes = {
         policy.JUST_OUTSIDE: _("just outside"),

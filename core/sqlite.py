@@ -6,7 +6,7 @@ Several packages keep tables in one file, so that a change of several of them is
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,13 +30,14 @@ class Schema:
 
     ``migrations`` has one script for each version; released scripts are never changed, only added, and the tests keep
     a file of each old version. ``legacy`` gives the owner's version in a file from before owners had versions, by the
-    ``PRAGMA user_version`` of that file.
+    ``PRAGMA user_version`` of that file. ``functions``, each of one text, are what scripts may call.
     """
 
     owner: str
     migrations: tuple[str, ...]
     tables: tuple[str, ...]
     legacy: Mapping[int, int] = field(default_factory=dict)
+    functions: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
 
     @property
     def version(self) -> int:
@@ -154,6 +155,8 @@ class Database:
         if self._connection.execute("PRAGMA user_version").fetchone()[0] != VERSIONS_BY_OWNER:
             self._adopt(schemas, versions)
         for schema in schemas:
+            for name, function in schema.functions.items():
+                self._connection.create_function(name, 1, function)
             for number, script in enumerate(schema.migrations[versions[schema.owner] :], versions[schema.owner] + 1):
                 # one transaction with the version's number: a crash leaves the old schema or the new one
                 counted = f"INSERT OR REPLACE INTO schema_versions VALUES ('{schema.owner}', {number})"  # noqa: S608  # our own name

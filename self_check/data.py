@@ -93,7 +93,11 @@ def check_rosters(settings: Settings) -> Result:
     """Read the CSV rosters, if there is no LMS."""
     if settings.base_url is not None:
         return Result("rosters", OK, f"from the LMS {settings.base_url}, which is not called here")
-    teachers, batches, students = CsvLms(settings.data_dir / "rosters").counted()
+    rosters = CsvLms(settings.data_dir / "rosters")
+    teachers, batches, students = rosters.counted()
+    if odd := rosters.odd_ids():
+        more = f" (and {len(odd) - 1} more)" if odd[1:] else ""
+        return Result("rosters", WARNING, f"{odd[0]}{more}: correct it where the roster comes from, or leave it")
     return Result("rosters", OK, f"{teachers} teachers, {batches} batches, {len(students)} students")
 
 

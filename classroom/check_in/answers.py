@@ -1,6 +1,7 @@
 """The answers to a student's steps of a check-in: a code, a location, a video note."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from classroom.domain.face_policy import NoteRefusal
@@ -11,6 +12,9 @@ from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Session
 class AnswerKind(Enum):
     """What the student is told after a step."""
 
+    NO_ID = "no id"  # nothing in the message is the ID of a running session: send it
+    EXPIRED = "expired"  # the code was right, and is over
+    UNTOLD = "untold"  # after many wrong codes: whether the code is right is not told
     WRONG = "wrong"  # ID and code don't match; which of them is wrong stays secret
     LOCKED = "locked"  # too many wrong codes from this account
     PLACE = "place"  # the code is right: send the location
@@ -37,6 +41,7 @@ class Answer:
     refusal: LocationRefusal | None = None
     note_refusal: NoteRefusal | None = None
     mark: Mark | None = None  # the stored mark
+    until: datetime | None = None  # of a lock
     is_new: bool = False  # this message has moved the check-in on
     is_known: bool = False  # this video was received before: its answer is sent or on its way
 

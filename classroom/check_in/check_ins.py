@@ -1,4 +1,4 @@
-"""Check-ins from code to mark: code, place, then the face check (face_steps.py) or the teacher's confirmation.
+"""Check-ins from code to mark: code (code_entry.py), place, then face (face_steps.py) or the teacher's confirmation.
 
 Persist first, notify second: every step is stored before it is answered, and a repeated message gets the same answer.
 """
@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from classroom.check_in import claims
 from classroom.check_in.answers import Answer, AnswerKind, kind_for
+from classroom.check_in.code_entry import CodeEntry
 from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import (
-    Binding,
     CheckIn,
     CheckInStep,
     FaceCheck,
@@ -31,7 +32,6 @@ from classroom.domain.sessions import (
 )
 from classroom.error_codes import Code, noted
 from classroom.services import Classroom
-from classroom.store import BoundOtherwise
 
 log = logging.getLogger(__name__)
 
@@ -42,85 +42,15 @@ RECENT = timedelta(hours=1)  # for this long a location is taken to belong to th
 OnMark = Callable[[Session, str, Mark], Awaitable[None]]
 
 
-class CheckIns:
+class CheckIns(CodeEntry):
     """Moves check-ins from code to mark in the store; ``on_mark`` may get a mark twice.
 
     Methods may raise StoreUnavailable, and can be repeated.
     """
 
     def __init__(self, classroom: Classroom, on_mark: OnMark) -> None:
-        self._classroom = classroom
+        super().__init__(classroom)
         self._on_mark = on_mark
-
-    async def enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> Answer:
-        """Begin a check-in with a code (``typed_at``: when, if the ID came later); no ``student_id``: the bound one."""
-        store, now = self._classroom.store, self._classroom.clock.now()
-        at = typed_at if typed_at is not None and now - typed_at <= self._grace else now
-        binding = await store.binding_of(person)
-        claimed = student_id or (binding.student_id if binding else "")
-        tries = await store.wrong_tries(person, claimed, now - codes.TRIES_WINDOW)
-        if codes.locked(tries.by_account):
-            return Answer(AnswerKind.LOCKED)
-        answer = await self._enter(person, claimed, code, binding, at, tries.on_student_id)
-        if answer is None:
-            await store.add_wrong_try(person, claimed, now)
-            return Answer(AnswerKind.WRONG)
-        return answer
-
-    async def _enter(
-        self, person: int, claimed: str, code: str, binding: Binding | None, at: datetime, tries_on_id: int
-    ) -> Answer | None:
-        store, now = self._classroom.store, self._classroom.clock.now()
-        session = await store.session_by_code(code, at)
-        if session is None:
-            noted(log, Code.OTP, f"person {person}: no session has this code")
-            return None
-        sheets = await store.sheets_of(session.id, claimed) if claimed else []
-        own = binding is None or folded(binding.student_id) == folded(claimed)
-        if not sheets or not own:
-            why = "is not their own" if sheets else "is on no roster"
-            noted(log, Code.STUDENT_ID, f"session {session.id}: person {person}, the student ID {why}")
-            return None
-        student_id = next(e.student_id for e in sheets[0].roster if folded(e.student_id) == folded(claimed))
-        try:
-            await store.bind(Binding(person, student_id, now))
-        except BoundOtherwise:
-            what = f"session {session.id}: person {person}, the student ID {student_id} is bound to another account"
-            noted(log, Code.STUDENT_ID, what, logging.WARNING)
-            await self._doubt(session, student_id)
-            return None
-        if (mark := mark_of(sheets, student_id)) is not None:
-            return Answer(AnswerKind.MARKED, session, mark=mark)
-        in_session = await store.wrong_tries_in_session(session.id, session.opened_at)
-        note = codes.suspicion(tries_on_id, in_session, bound=binding is not None)
-        check_in = await store.begin_check_in(
-            CheckIn(session.id, student_id, person, CheckInStep.PLACE, code_at=at, note=note, updated_at=now)
-        )
-        if check_in.telegram_id != person:  # a teacher has unbound the ID, and this account has bound it
-            moved = replace(
-                check_in, telegram_id=person, step=CheckInStep.PLACE, code_at=at, note=note, face=None, updated_at=now
-            )
-            check_in = moved if await store.move_check_in(moved, set(CheckInStep) - {CheckInStep.DONE}) else check_in
-        elif check_in.step is CheckInStep.PLACE and check_in.code_at < at:
-            # entered again: a location belongs to the check-in with the newest code
-            moved = replace(check_in, code_at=at, updated_at=now)
-            check_in = moved if await store.move_check_in(moved, {CheckInStep.PLACE}) else check_in
-        log.info("session %s: student %s, the code is right", session.id, student_id)
-        return Answer(kind_for(check_in), session, check_in)
-
-    async def _doubt(self, session: Session, student_id: str) -> None:
-        """Send a check-in to the teacher, or leave it to the face check, after another account claimed its ID."""
-        there = await self._classroom.store.check_in(session.id, student_id)
-        if there is None or (there.step is CheckInStep.REVIEW and there.note == faces.FACE):
-            return
-        if there.step in (CheckInStep.PLACE, CheckInStep.CONFIRM, CheckInStep.REVIEW):
-            step = CheckInStep.PLACE if there.step is CheckInStep.PLACE else CheckInStep.REVIEW
-            doubted = replace(there, step=step, note=codes.CLAIMED_TWICE)
-            await self._classroom.store.move_check_in(doubted, {there.step})
-
-    @property
-    def _grace(self) -> timedelta:
-        return timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
 
     async def place(self, person: int, evidence: policy.Evidence) -> Answer:
         """Evaluate a location for the check-in that waits for one."""
@@ -130,7 +60,7 @@ class CheckIns:
         if check_in is None or session is None or session.cancelled:
             return Answer(AnswerKind.NOTHING)
         binding = await store.binding_of(person)
-        if binding is None or binding.student_id != check_in.student_id:  # a teacher has unbound it meanwhile
+        if binding is None or folded(binding.student_id) != folded(check_in.student_id):  # unbound by a teacher
             return Answer(AnswerKind.NOTHING)
         measured_again = check_in.note in (policy.JUST_OUTSIDE, policy.NO_PLACE) and now <= end_of(session)
         in_review = check_in.step is CheckInStep.REVIEW and measured_again
@@ -167,7 +97,8 @@ class CheckIns:
 
     async def current_answer(self, session: Session, check_in: CheckIn, now: datetime) -> Answer:
         """Return the answer to a location or a video that is not needed at this step."""
-        if now - check_in.code_at > RECENT:
+        untold = check_in.step is CheckInStep.REVIEW and check_in.note == codes.MANY_IN_SESSION
+        if untold or now - check_in.code_at > RECENT:
             return Answer(AnswerKind.NOTHING, session, check_in)
         return Answer(kind_for(check_in), session, check_in, mark=await self.mark_of(check_in))
 
@@ -214,31 +145,40 @@ class CheckIns:
         student_ids: Collection[str],
         *,
         accept: bool,
+        owner: int | None = None,
         why: Callable[[CheckIn], str] | None = None,
     ) -> list[CheckIn]:
         """Apply the teacher's decision to the check-ins that wait for one; return those that changed.
 
+        ``owner``: the account that is accepted (default: the check-in's own). Those of the others come back rejected.
         ``why`` returns what is kept as the reason of the mark.
         """
-        store = self._classroom.store
+        store, now = self._classroom.store, self._classroom.clock.now()
         if session.cancelled:
             return []
-        decided = []
+        changed, waiting = [], {CheckInStep.CONFIRM, CheckInStep.REVIEW}
         for check_in in await store.check_ins(session.id):
-            if check_in.student_id not in student_ids or check_in.step not in (CheckInStep.CONFIRM, CheckInStep.REVIEW):
+            proven = {each.telegram_id: each.at for each in check_in.rivals}
+            waits = check_in.student_id in student_ids and (check_in.step in waiting or bool(check_in.rivals))
+            proven[check_in.telegram_id] = check_in.updated_at or check_in.code_at
+            accepted = owner or check_in.telegram_id
+            if not waits or accepted not in proven:  # an old button
                 continue
             if accept:
-                proven = check_in.updated_at or check_in.code_at
-                await self.mark(session, check_in, proven, session.teacher, why(check_in) if why is not None else "")
-            moved = replace(check_in, step=CheckInStep.DONE if accept else CheckInStep.REJECTED)
-            if await store.move_check_in(moved, {CheckInStep.CONFIRM, CheckInStep.REVIEW}):
-                decided.append(moved)
-                result = "accepted" if accept else "rejected"
-                what = f"session {session.id}: student {moved.student_id}"
-                log.info("%s, %s by teacher %d", what, result, session.teacher)
-        if decided:
+                await claims.give(self._classroom, session, check_in.student_id, accepted, now)
+                accepted_one = check_in
+                if accepted != check_in.telegram_id:
+                    accepted_one = replace(check_in, telegram_id=accepted, code_at=proven[accepted])
+                reason = why(check_in) if why is not None else ""
+                await self.mark(session, accepted_one, proven[accepted], session.teacher, reason)
+            results = claims.decided(check_in, accepted if accept else None)
+            if await store.move_check_in(results[0], {check_in.step, *waiting}):
+                changed += results
+                what = f"session {session.id}: student {check_in.student_id}"
+                log.info("%s, %s by teacher %d", what, "accepted" if accept else "rejected", session.teacher)
+        if changed:
             self._classroom.wake_sync(session.id)
-        return decided
+        return changed
 
     async def mark(self, session: Session, check_in: CheckIn, proven: datetime, by: int = 0, reason: str = "") -> None:
         """Store and notify a mark, unless there is one. The caller moves the step afterwards: a crash loses nothing."""
@@ -260,8 +200,10 @@ class CheckIns:
         log.info("student %s: Telegram account unbound by teacher %d", student_id, session.teacher)
         there = await store.check_in(session.id, student_id)
         proven = {CheckInStep.FACE, CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW}
-        if there is not None and there.step in proven:
-            await store.move_check_in(replace(there, step=CheckInStep.PLACE, note="", distance=None, face=None), proven)
+        if there is not None and (there.step in proven or there.rivals):
+            begun = there.step if there.step is CheckInStep.DONE else CheckInStep.PLACE
+            again = replace(there, step=begun, note="", distance=None, face=None, rivals=())
+            await store.move_check_in(again, {there.step})
         return True
 
     async def settle(self, session: Session, sheets: Collection[Sheet]) -> None:

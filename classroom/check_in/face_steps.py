@@ -12,7 +12,7 @@ from classroom.check_in.answers import Answer, AnswerKind
 from classroom.check_in.check_ins import RECENT, CheckIns
 from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Note, NoteRefusal
-from classroom.domain.sessions import CheckIn, CheckInStep, Consent, FaceCheck, Session, finish_by
+from classroom.domain.sessions import CheckIn, CheckInStep, Consent, FaceCheck, Session, finish_by, folded
 from classroom.error_codes import Code, noted
 from classroom.services import Classroom
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 async def is_unbound(classroom: Classroom, check_in: CheckIn) -> bool:
     """Say whether a teacher has unbound the check-in's account from the student ID meanwhile."""
     binding = await classroom.store.binding_of(check_in.telegram_id)
-    return binding is None or binding.student_id != check_in.student_id
+    return binding is None or folded(binding.student_id) != folded(check_in.student_id)
 
 
 def may_go_on(session: Session, check_in: CheckIn, at: datetime, grace: timedelta) -> bool:

@@ -5,6 +5,7 @@ roster at the opening of the session, and each student's mark. One sheet is one 
 (campus, batch, subject, date).
 """
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +14,11 @@ from enum import StrEnum
 CODE_DIGITS = 6
 REPORT_AFTER = timedelta(seconds=15)  # from a session's end to its first report
 OVERLAP = timedelta(seconds=10)  # a rotating code stays valid after its successor: somebody may be typing it
+
+# Cyrillic letters (lower case) that look like Latin ones: an ID typed on a keyboard that was not switched.
+ALIKE = str.maketrans("авсенкмортухіѕјһү", "abcehkmoptyxisjhy")
+# What is invisible besides Unicode's formatting characters (None), and all dashes
+UNSEEN = dict.fromkeys((0x34F, 0x115F, 0x1160, *range(0xFE00, 0xFE10))) | dict.fromkeys(map(ord, "‐‒–—―−"), "-")
 
 
 class Status(StrEnum):
@@ -158,6 +164,14 @@ class FaceCheck:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """Another Telegram account that has sent the ID of a check-in and a right code; the teacher decides who it is."""
+
+    telegram_id: int
+    at: datetime  # when
+
+
+@dataclass(frozen=True)
 class CheckIn:
     """One student's check-in to one session, from code to mark."""
 
@@ -172,6 +186,7 @@ class CheckIn:
     updated_at: datetime | None = None
     face: FaceCheck | None = None  # None: no face check has begun
     asked_at: datetime | None = None  # when Telegram delivered the question of the present step
+    rivals: tuple[Rival, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -216,9 +231,19 @@ class Binding:
     bound_at: datetime
 
 
+def visible(text: str) -> str:
+    """Return a text as people see it: no invisible characters, plain single spaces and dashes, digits as ASCII."""
+    plain = unicodedata.normalize("NFKC", text).translate(UNSEEN)
+    shown = (each for each in plain if unicodedata.category(each) not in ("Cf", "Me"))
+    return " ".join("".join(str(unicodedata.decimal(each, each)) for each in shown).split())
+
+
 def folded(student_id: str) -> str:
-    """Return a student ID in the form in which IDs are compared."""
-    return student_id.casefold()
+    """Return the form in which student IDs are compared: what looks alike is equal, spaces and case don't matter."""
+    if student_id.isascii() and student_id.isalnum():
+        return student_id.lower()
+    plain = visible(student_id).replace(" ", "").casefold().translate(ALIKE)
+    return plain if plain == student_id else folded(plain)
 
 
 def mark_of(sheets: Iterable[Sheet], student_id: str) -> Mark | None:

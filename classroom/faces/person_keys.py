@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from classroom.domain.sessions import folded
 from core.encryption import Cipher, EncryptionKeyError
 from core.json_file import sync_folder
 
@@ -96,7 +97,7 @@ class PersonKeys:
         return [file for file in self._folder.iterdir() if file.suffix == ENDING]
 
     def _file_of(self, student_id: str) -> Path:
-        name = hashlib.blake2b(student_id.casefold().encode(), key=self._naming(), digest_size=20).hexdigest()
+        name = hashlib.blake2b(folded(student_id).encode(), key=self._naming(), digest_size=20).hexdigest()
         return self._folder / f"{name}{ENDING}"
 
     def _naming(self) -> bytes:

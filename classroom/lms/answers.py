@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
-from classroom.domain.sessions import Course, Enrolled, Status
-from classroom.lms import Line, LmsUnavailable
+from classroom.domain.sessions import Course, Enrolled, Status, folded
+from classroom.lms import Line, LmsRefused, LmsUnavailable
 
 USE_UNTIL = 60.0  # seconds before its expiry from which a token is not used any more
 ERROR_CODES = {"NO_AUTH_HEADER", "TOKEN_EXPIRED", "INVALID_TOKEN", "TOKEN_BLACKLISTED", "INSUFFICIENT_PERMISSIONS"}
@@ -140,13 +140,16 @@ def courses(answer: Any) -> list[Course]:
 
 
 def roster(answer: Any, batch: str) -> list[Enrolled]:
-    """Return a batch's students, each once. Raises LmsUnavailable, also for a student without an ID."""
+    """Return a batch's students, each once. Raises LmsUnavailable, also for a student without an ID; LmsRefused."""
     found: dict[str, Enrolled] = {}
     for each in _list(_Row, answer, "students_data"):
         if not each.student_id:
             raise LmsUnavailable("the LMS's roster has a student without an ID")
         student = Enrolled(each.student_id, each.name or each.student_id, batch, each.email)
-        found.setdefault(each.student_id.casefold(), student)
+        other = found.setdefault(folded(each.student_id), student)
+        if other.student_id.casefold() != student.student_id.casefold():
+            what = f"the LMS's roster of {batch} has student IDs that can't be told apart"
+            raise LmsRefused(f"{what}: '{other.student_id}' and '{student.student_id}'")
     return list(found.values())
 
 

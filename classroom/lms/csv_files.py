@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from classroom.cells import harmless
-from classroom.domain.sessions import Course, Enrolled, Teacher
+from classroom.domain.sessions import Course, Enrolled, Teacher, folded
 from classroom.lms import (
     Duplicate,
     LmsRefused,
@@ -38,6 +38,7 @@ from classroom.lms import (
     SignInNeeded,
     UnknownTeacher,
 )
+from classroom.lms.odd_ids import oddity
 from core.json_file import replace_file
 
 TEACHERS = "teachers.csv"
@@ -136,6 +137,11 @@ class CsvLms:
         students = {student.student_id for enrolled in rosters.values() for student in enrolled}
         return teachers, len({course.batch for course in rosters}), students
 
+    def odd_ids(self) -> list[str]:
+        """Return what is odd about student IDs, with file and line, and why. Raises FileWrong, OSError."""
+        rows = ((row, oddity(row["studentid"])) for row in self._roster_rows())
+        return [f"{row.file}, line {row.line}: student ID {row['studentid']} has {odd}" for row, odd in rows if odd]
+
     # called in a thread
 
     def _listed(self, phone: str) -> _Row | None:
@@ -154,6 +160,23 @@ class CsvLms:
         return listed
 
     def _rosters(self) -> dict[Course, list[Enrolled]]:
+        rosters: dict[Course, list[Enrolled]] = {}
+        seen: dict[tuple[Course, str], _Row] = {}
+        for row in self._roster_rows():
+            for course, student in _enrolments(row):
+                key = course, folded(student.student_id)
+                if key in seen:
+                    first = seen[key]
+                    where = f"line {first.line}" if first.file == row.file else f"{first.file}, line {first.line}"
+                    if student.student_id.casefold() == first["studentid"].casefold():
+                        raise row.wrong(f"student ID {student.student_id} is already in this batch ({where})")
+                    what = f"student ID {student.student_id} can't be told apart from {first['studentid']} ({where})"
+                    raise row.wrong(f"{what}; it has {oddity(student.student_id) or oddity(first['studentid'])}")
+                seen[key] = row
+                rosters.setdefault(course, []).append(student)
+        return rosters
+
+    def _roster_rows(self) -> Iterator[_Row]:
         paths = sorted(
             path
             for path in self._folder.glob("*")
@@ -161,18 +184,7 @@ class CsvLms:
         )
         if not paths:
             raise FileWrong("rosters", 0, "there is no CSV file with the columns batch, subject, student_id")
-        rosters: dict[Course, list[Enrolled]] = {}
-        seen: dict[tuple[Course, str], _Row] = {}
-        for row in (row for path in paths for row in _rows(path, _ROSTER_WANTED)):
-            for course, student in _enrolments(row):
-                key = course, student.student_id.casefold()
-                if key in seen:
-                    first = seen[key]
-                    where = f"line {first.line}" if first.file == row.file else f"{first.file}, line {first.line}"
-                    raise row.wrong(f"student ID {student.student_id} is already in this batch ({where})")
-                seen[key] = row
-                rosters.setdefault(course, []).append(student)
-        return rosters
+        yield from (row for path in paths for row in _rows(path, _ROSTER_WANTED))
 
 
 async def _in_thread(work: Callable[[], Result]) -> Result:

@@ -1,4 +1,4 @@
-"""ID photos in a folder: ``STUDENT_ID.jpg``, ``.jpeg`` or ``.png``, in whatever case."""
+"""ID photos in a folder: ``STUDENT_ID.jpg``, ``.jpeg`` or ``.png``, however the ID is spelled."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from classroom.domain.sessions import folded
 from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
 from classroom.photos.names import file_names
 
@@ -44,12 +45,12 @@ class FolderPhotos:
         for name in names:  # the usual names; avoids listing a large folder
             if _is_file(path := self._folder / name):
                 return path
-        wanted = [name.casefold() for name in names]
+        wanted = [folded(name) for name in names]
         with os.scandir(self._folder) as entries:
-            alike = [entry.name for entry in entries if entry.name.casefold() in wanted and entry.is_file()]
+            alike = [entry.name for entry in entries if folded(entry.name) in wanted and entry.is_file()]
         if not alike:
             raise PhotoMissing(f"the folder has no photo of {student_id}")
-        return self._folder / min(alike, key=lambda name: (wanted.index(name.casefold()), name))
+        return self._folder / min(alike, key=lambda name: (wanted.index(folded(name)), name))
 
     def _trouble(self, student_id: str, error: OSError) -> PhotoMissing | PhotosRefused | PhotosUnavailable:
         cause = error.strerror or type(error).__name__

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from classroom.domain.code_attempts import WrongTry
 from classroom.domain.sessions import Binding, CheckIn, CheckInStep, Consent, Mark, Session, Sheet, Teacher, Template
 
 TRIES_KEPT = timedelta(hours=1)
+CODES_KEPT = timedelta(hours=12)  # after they have expired
 
 
 class StoreError(Exception):
@@ -60,21 +62,13 @@ class Tokens:
         return "Tokens(...)"
 
 
-@dataclass(frozen=True)
-class WrongTries:
-    """The number of recent wrong codes: by this Telegram account, and by all accounts for this student ID."""
-
-    by_account: int
-    on_student_id: int
-
-
 def account_hash(telegram_id: int) -> str:
     """Return the hash by which a Telegram account is recognised after its data were deleted."""
     return hashlib.blake2b(f"telegram account {telegram_id}".encode(), digest_size=16).hexdigest()
 
 
 class Store(Protocol):
-    """Every method may raise StoreUnavailable, and StoreDamaged for a record. Student IDs are compared without case."""
+    """Every method may raise StoreUnavailable, StoreDamaged for a record. Student IDs are compared by ``folded``."""
 
     async def open(self) -> None:
         """Connect; create or migrate the schema and its indexes. Raises StoreDamaged, StoreRefused."""
@@ -109,6 +103,12 @@ class Store(Protocol):
 
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
         """Return the session for which this code was valid at that moment, also if it has ended since."""
+
+    async def expired_code(self, code: str, student_id: str, now: datetime) -> Session | None:
+        """Return the session with this ID on its roster whose code this was until it expired, within ``CODES_KEPT``."""
+
+    async def sessions_with(self, student_id: str, since: datetime) -> list[Session]:
+        """Return the sessions with an ID on their rosters that had not ended before ``since``, cancelled ones, too."""
 
     async def code(self, session_id: str, now: datetime) -> str | None: ...  # the newest one that is valid now
 
@@ -219,10 +219,14 @@ class Store(Protocol):
     # tries
 
     async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime) -> None: ...  # a wrong code or ID
-    async def wrong_tries(self, telegram_id: int, student_id: str, since: datetime) -> WrongTries: ...
+    async def tries_of(self, telegram_id: int, since: datetime) -> list[WrongTry]: ...  # oldest first
+    async def tries_on(self, student_id: str, since: datetime) -> int: ...  # from all accounts
 
-    async def wrong_tries_in_session(self, session_id: str, since: datetime) -> int:
-        """Count the wrong tries since then for the IDs of a session, by accounts without a check-in there."""
+    async def tries_in_session(self, session_id: str, since: datetime, *, bound: bool) -> int:
+        """Count the wrong tries since then for the IDs of a session, by accounts without a check-in there.
+
+        ``bound``: those of accounts that were bound then to the ID that they sent, or else of those without a binding.
+        """
 
     # history and cleaning
 
@@ -233,4 +237,4 @@ class Store(Protocol):
         """Return the ended sessions with a student on their rosters, newest first, with the student's mark."""
 
     async def clean(self, now: datetime, keep_since: datetime) -> int:
-        """Delete expired codes, old tries, and reported sessions opened before ``keep_since``; return their number."""
+        """Delete old codes and tries, and reported sessions opened before ``keep_since``; return their number."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template
+from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template, folded
 from classroom.store import TRIES_KEPT, account_hash
 from classroom.store.plain import fields_of, parse, parse_check_in, reading, text_of
 
@@ -120,7 +120,7 @@ def sheet_document(sheet: Sheet, draft_since: datetime) -> Document:
     return {
         "_id": key_of(sheet.session, sheet.batch),
         **fields_of(sheet),
-        "students": [student.student_id.casefold() for student in sheet.roster],
+        "students": [folded(student.student_id) for student in sheet.roster],
         "marks": {},
         "owed": True,
         "draft_since": text_of(draft_since),
@@ -138,7 +138,7 @@ def sheet_from(document: Document) -> Sheet:
 def places_in(document: Document, student_id: str) -> list[int]:
     """Return a student's positions in a sheet's roster: one, unless the roster is faulty."""
     with reading("marks"):
-        return [at for at, each in enumerate(document["students"]) if each == student_id.casefold()]
+        return [at for at, each in enumerate(document["students"]) if each == folded(student_id)]
 
 
 def mark_document(mark: Mark) -> Document:
@@ -156,13 +156,13 @@ def check_in_from(document: Document) -> CheckIn:
 
 
 def template_document(template: Template) -> Document:
-    """Return a template's document. Its key is the student ID in lower case."""
-    return {"_id": template.student_id.casefold(), **fields_of(template)}
+    """Return a template's document. Its key is the folded student ID."""
+    return {"_id": folded(template.student_id), **fields_of(template)}
 
 
 # bindings: one that was undone keeps the record of that, and frees both unique fields
 
 
 def binding_document(binding: Binding) -> Document:
-    keys = {"folded": binding.student_id.casefold(), "account": account_hash(binding.telegram_id)}
+    keys = {"folded": folded(binding.student_id), "account": account_hash(binding.telegram_id)}
     return fields_of(binding) | keys

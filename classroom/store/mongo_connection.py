@@ -22,8 +22,10 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
+from classroom.domain.sessions import folded
 from classroom.store import StoreDamaged, StoreError, StoreRefused, StoreUnavailable
 from classroom.store.documents import INDEXES, Document
+from classroom.store.schema import log_unbound
 from core.encryption import Cipher
 
 P = ParamSpec("P")
@@ -57,9 +59,34 @@ async def _with_marks_by_sheet(database: AsyncDatabase[Document]) -> None:
             await database["marks"].update_one({"_id": sheet["_id"]}, {"$set": fields})
 
 
+async def _with_folded_ids(database: AsyncDatabase[Document]) -> None:
+    """Migrate to version 3: IDs folded by ``folded``, and rivals. Of two equal bindings the older stays."""
+    await database["check_ins"].update_many({"rivals": {"$exists": False}}, {"$set": {"rivals": []}})
+    kept: set[str] = set()
+    async for each in database["bindings"].find({"folded": {"$exists": True}}).sort([("bound_at", 1), ("folded", 1)]):
+        if (new := folded(each["student_id"])) in kept:
+            log_unbound(each["student_id"])
+            await database["bindings"].delete_one({"_id": each["_id"]})
+        kept.add(new)
+    for name, ids in (("bindings", "student_id"), ("attempts", "folded")):
+        async for each in database[name].find({"folded": {"$exists": True}}):
+            await database[name].update_one({"_id": each["_id"]}, {"$set": {"folded": folded(each[ids])}})
+    async for each in database["templates"].find({}, ["student_id"]):  # the key's name has changed, too: made again
+        if each["_id"] != folded(each["student_id"]):
+            await database["templates"].delete_one({"_id": each["_id"]})
+    async for each in database["marks"].find({}, ["roster"]):
+        students = [folded(student["student_id"]) for student in each["roster"]]
+        await database["marks"].update_one({"_id": each["_id"]}, {"$set": {"students": students}})
+
+
 # Each migrates the documents to the next version, beginning with version 1, and may be repeated. A released migration
 # never changes; the tests have documents of every version.
-MIGRATIONS: list[Migration] = [_with_faces, _with_marks_by_sheet]
+async def _to_version_3(database: AsyncDatabase[Document]) -> None:
+    await _with_marks_by_sheet(database)
+    await _with_folded_ids(database)
+
+
+MIGRATIONS: list[Migration] = [_with_faces, _to_version_3]
 
 TURNS = 10  # concurrent calls: more make a small MongoDB slower, not faster
 PATIENCE = 5.0  # seconds for an answer of MongoDB; a person waits for it

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template
+from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template, folded
 from classroom.store import account_hash
 from classroom.store.plain import fields_of, parse, parse_check_in, reading
 
@@ -71,21 +71,23 @@ def mark_from(row: sqlite3.Row) -> Mark:
 
 
 def check_in_row(check_in: CheckIn) -> Row:
-    """Return a check-in's row: its face check as a JSON object."""
+    """Return a check-in's row: its face check and its rivals as JSON."""
     row = fields_of(check_in)
-    return row | {"face": json.dumps(row["face"]) if row["face"] is not None else None}
+    face = json.dumps(row["face"]) if row["face"] is not None else None
+    return row | {"face": face, "rivals": json.dumps(row["rivals"])}
 
 
 def check_in_from(row: sqlite3.Row) -> CheckIn:
     with reading("check_ins"):
         face = json.loads(row["face"]) if row["face"] is not None else None
-    return parse_check_in(dict(row), face)
+        rivals = json.loads(row["rivals"])
+    return parse_check_in(dict(row) | {"rivals": rivals}, face)
 
 
 def binding_row(binding: Binding) -> Row:
-    return fields_of(binding) | {"folded": binding.student_id.casefold(), "account": account_hash(binding.telegram_id)}
+    return fields_of(binding) | {"folded": folded(binding.student_id), "account": account_hash(binding.telegram_id)}
 
 
 def template_row(template: Template) -> Row:
-    """Return a template's row. Its key is the student ID in lower case."""
-    return {**fields_of(template), "folded": template.student_id.casefold()}
+    """Return a template's row. Its key is the folded student ID."""
+    return {**fields_of(template), "folded": folded(template.student_id)}

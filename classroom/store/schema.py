@@ -1,6 +1,11 @@
 """The tables of the classroom's SQLite store."""
 
+import logging
+
+from classroom.domain.sessions import folded
 from core.sqlite import Schema
+
+log = logging.getLogger(__name__)
 
 _VERSION_1 = """
     CREATE TABLE teachers (
@@ -62,7 +67,7 @@ _VERSION_1 = """
         position       INTEGER NOT NULL,
         batch          TEXT NOT NULL,
         student_id     TEXT NOT NULL,
-        folded         TEXT NOT NULL,           -- the ID in lower case
+        folded         TEXT NOT NULL,           -- the ID as it is compared
         name           TEXT NOT NULL,
         email          TEXT NOT NULL,
         PRIMARY KEY (session, position)
@@ -107,7 +112,7 @@ _VERSION_1 = """
     );
     CREATE TABLE attempts (                     -- wrong codes
         telegram_id    INTEGER NOT NULL,
-        folded         TEXT NOT NULL,           -- the student ID that was typed, in lower case
+        folded         TEXT NOT NULL,           -- the student ID that was typed, as it is compared
         at             TEXT NOT NULL
     );
     CREATE INDEX attempts_of ON attempts (telegram_id, at);
@@ -123,7 +128,7 @@ _VERSION_2 = """
         wording        INTEGER NOT NULL
     );
     CREATE TABLE templates (
-        folded         TEXT PRIMARY KEY,        -- the student ID in lower case
+        folded         TEXT PRIMARY KEY,        -- the student ID as it is compared
         student_id     TEXT NOT NULL,
         engine         TEXT NOT NULL,
         photo_tag      TEXT NOT NULL,
@@ -139,6 +144,8 @@ _VERSION_2 = """
 """
 # A mark is kept for each sheet. The migration writes no new ones: what was reported stays as it was reported. The
 # unfinished sessions' students on two batches get theirs at the start (``CheckIns.settle``), so that the LMS is told.
+# Student IDs are folded by the function ``folded``. Of two bindings that are the same now the older one stays; a
+# template whose key had another name is made again.
 _VERSION_3 = """
     ALTER TABLE check_ins ADD COLUMN asked_at TEXT;
     CREATE TABLE new_marks (
@@ -163,7 +170,23 @@ _VERSION_3 = """
     ALTER TABLE sessions DROP COLUMN latitude;
     ALTER TABLE sessions DROP COLUMN longitude;
     ALTER TABLE sessions DROP COLUMN accuracy;
+    ALTER TABLE check_ins ADD COLUMN rivals TEXT NOT NULL DEFAULT '[]'; -- a JSON list
+    DELETE FROM bindings WHERE folded IN (
+        SELECT folded FROM (
+            SELECT folded, row_number() OVER (PARTITION BY folded(student_id) ORDER BY bound_at, folded) AS place
+            FROM bindings
+        ) WHERE place > 1
+    ) RETURNING log_unbound(student_id);
+    UPDATE bindings SET folded = folded(student_id);
+    UPDATE enrolled SET folded = folded(student_id);
+    UPDATE attempts SET folded = folded(folded);
+    DELETE FROM templates WHERE folded <> folded(student_id);
 """
+
+
+def log_unbound(student_id: str) -> None:
+    log.warning("student %s: unbound, since an older binding is of the same ID in another spelling", student_id)
+
 
 SCHEMA = Schema(
     owner="classroom_store",
@@ -173,4 +196,5 @@ SCHEMA = Schema(
     ),
     legacy={1: 1, 2: 2},
     migrations=(_VERSION_1, _VERSION_2, _VERSION_3),
+    functions={"folded": folded, "log_unbound": log_unbound},
 )

@@ -4,7 +4,6 @@ At most four messages a check-in: two questions (code, location), the answer to 
 """
 
 import re
-import unicodedata
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,10 +14,12 @@ from classroom.check_in.answers import Answer, AnswerKind
 from classroom.check_in.check_ins import CheckIns
 from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
+from classroom.domain.sessions import folded, visible
 from classroom.services import Classroom, typed
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.own_data import OwnData
+from classroom.student.readings import ids_in, only_id, readings_of
 from classroom.student.texts import answer_text, refusal_text
 from telegram_app.i18n import LANGUAGES, texts
 from telegram_app.lines import short
@@ -27,13 +28,7 @@ from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 
 CODE, STUDENT_ID, PRACTICE = "code", "student id", "practice"  # names of conversation steps
-_CODE = re.compile(r"\d{3}[ -]?\d{3}")
-_BOTH = re.compile(r"(?P<id>\S.*?)[\s,;]+(?P<code>\d{3}[ -]?\d{3})")
-_TURNED = re.compile(r"(?P<code>\d{3}[ -]?\d{3})[\s,;]+(?P<id>\S.*)")
-# An ID without a code: letters and digits, or more digits than a mistyped code has.
-_ID = re.compile(r"(?=\S*\d)(?=\S*[^\W\d])\S+|\d{8,}")
 _COORDINATES = re.compile(r"-?\d+[.,]\d+\s*[,; ]\s*-?\d+[.,]\d+")
-LONGEST_ID = 64
 ON_SCREEN = timedelta(minutes=10)  # a question of this age is assumed to be visible, and is edited
 
 
@@ -99,45 +94,66 @@ class StudentBot:
     async def _typed(self, update: Update, context: Context) -> None:
         person = sender(update)
         text = typed(update)
-        step = await self._side.step(person)
         # Telegram on a computer sends the button's label, in the language in which it was shown.
         if text in {texts(language)("Share Location") for language in LANGUAGES}:
             _ = self._side.texts(person)
             await self._say(person, _("A computer can't share its location: open this chat on your phone, in class."))
-        elif step is not None and step.name == STUDENT_ID and not _BOTH.fullmatch(text):  # six digits may be an ID
-            await self._enter(person, text, step.data["code"], datetime.fromisoformat(step.data["at"]))
         else:
             await self._take(person, text)
 
     async def _take(self, person: int, text: str) -> None:
-        """Handle a code, a student ID, or both; ask for the missing part."""
-        _ = self._side.texts(person)
-        text = text.strip()
-        both = _BOTH.fullmatch(text) or _TURNED.fullmatch(text)
-        if _CODE.fullmatch(text):
-            step = await self._side.step(person)
-            student_id = step.data.get("student_id") if step is not None and step.name == CODE else None
-            if student_id is None and await self._classroom.store.binding_of(person) is None:
-                await self._ask_student_id(person, _digits(text))
-                return
-            await self._enter(person, student_id, _digits(text))
-        elif _COORDINATES.fullmatch(text):
+        """Handle a code, a student ID, or both, among any words; ask for the missing part."""
+        _, text = self._side.texts(person), visible(text)
+        if _COORDINATES.fullmatch(text):
             await self._say(person, refusal_text(_, policy.LocationRefusal.TYPED))
-        elif both is not None:
-            await self._enter(person, both["id"].strip(), _digits(both["code"]))
-        elif _ID.fullmatch(text) and await self._classroom.store.binding_of(person) is None:
-            in_sight = self._in_sight(await self._side.step(person))
-            await self._classroom.set_step(self._side, person, CODE, {"student_id": text[:LONGEST_ID]})
-            await self._ask(person, _("Send the 6-digit code that your teacher shows."), in_place=in_sight)
+            return
+        readings, typed_at = readings_of(text), None
+        step, binding = await self._side.step(person), await self._classroom.store.binding_of(person)
+        name, data = (step.name, step.data) if step is not None else ("", {})
+        is_bare = readings is not None and len(readings) > 0 and readings[0][0] is None
+        alone = readings[-1][1] if readings and readings[-1][0] is None else ""  # a code without an ID
+        if name == STUDENT_ID and (alone or readings == []):
+            typed_at = datetime.fromisoformat(data["at"])
+            if alone == data["code"]:  # not the code then, but an ID of six digits
+                await self._ask_for_code(person, alone)
+                return
+            readings = [(each, data["code"]) for each in ids_in(text)] + ([(data["code"], alone)] if alone else [])
+        elif name == CODE and alone and "student_id" in data:
+            readings = [(data["student_id"], alone)]
+        elif is_bare and binding is None:
+            await self._ask_student_id(person, alone)
+            return
+        if readings is None:
+            await self._ask_code(person, _("I see several codes. Send only one."))
+        elif is_bare and binding is not None and folded(binding.student_id) == alone:
+            await self._ask_code(person)
+        elif readings:
+            if binding is not None and not alone:
+                readings.append((None, readings[0][1]))
+            told = await self._check_ins.enter(person, *readings[0], typed_at, readings[1:])
+            if told.kind is AnswerKind.NO_ID:
+                await self._ask_student_id(person, readings[0][1])
+                return
+            again = (AnswerKind.WRONG, AnswerKind.EXPIRED, AnswerKind.UNTOLD)
+            await self._classroom.set_step(self._side, person, CODE if told.kind in again else "")
+            await self._tell(person, told)
+        elif binding is None and (student_id := only_id(text)) is not None:
+            await self._ask_for_code(person, student_id)
         else:
             await self._ask_code(person, _("That is not a code. A code has 6 digits."))
+
+    async def _ask_for_code(self, person: int, student_id: str) -> None:
+        """Ask for the code that belongs to a student ID."""
+        _, in_sight = self._side.texts(person), self._in_sight(await self._side.step(person))
+        await self._classroom.set_step(self._side, person, CODE, {"student_id": student_id})
+        await self._ask(person, _("Send the 6-digit code that your teacher shows."), in_place=in_sight)
 
     async def _ask_student_id(self, person: int, code: str) -> None:
         # after a link, the question has no buttons: removing them again would cost one call for each student
         _, now = self._side.texts(person), self._classroom.clock.now()
         in_sight = self._in_sight(await self._side.step(person))
         await self._classroom.set_step(self._side, person, STUDENT_ID, {"code": code, "at": now.isoformat()})
-        question = _("Now send me your student ID.")
+        question = _("Now send me your student ID; if that was your student ID, the code.")
         if in_sight:
             await self._ask(person, question, in_place=True)
         else:
@@ -145,11 +161,6 @@ class StudentBot:
 
     def _in_sight(self, before: ConversationStep | None) -> bool:
         return before is not None and before.name == CODE and self._classroom.clock.now() - before.at < ON_SCREEN
-
-    async def _enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> None:
-        told = await self._check_ins.enter(person, student_id and student_id[:LONGEST_ID], code, typed_at)
-        await self._classroom.set_step(self._side, person, CODE if told.kind is AnswerKind.WRONG else "")
-        await self._tell(person, told)
 
     async def _located(self, update: Update, context: Context) -> None:
         message, person = update.effective_message, sender(update)
@@ -186,11 +197,11 @@ class StudentBot:
 
     async def _tell(self, person: int, told: Answer, located: bool = False) -> None:
         _ = self._side.texts(person)
-        text = answer_text(_, told, self._classroom.settings.location_policy)
+        text = answer_text(_, told, self._classroom.settings)
         if told.kind in (AnswerKind.PLACE, AnswerKind.OUTSIDE, AnswerKind.REFUSED):
             request = self._classroom.location_request(self._side, person, text)
             await self._side.outbox.put(Item(person, "strip", slot=SCREEN), request)
-        elif told.kind is AnswerKind.WRONG:
+        elif told.kind in (AnswerKind.WRONG, AnswerKind.EXPIRED):
             await self._side.outbox.put(*below(person, text, [[Button(_("Back"), "menu")]]))
         elif told.kind in (AnswerKind.CONSENT, AnswerKind.CHALLENGE) and self._faces is not None:
             await self._faces.show(person, told)
@@ -259,11 +270,6 @@ class StudentBot:
             return
         is_command = typed(update).startswith("/")
         await self._ask_code(person, _("I don't know that command.") if is_command else _("Please send it as text."))
-
-
-def _digits(text: str) -> str:
-    """Return the digits of a code as ASCII, whatever script they were typed in."""
-    return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
 
 
 def _joined(*parts: str) -> str:

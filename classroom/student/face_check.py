@@ -135,7 +135,7 @@ class FaceDialog:
         await tapped(update, notice)
         text, keyboard = self._question(person, answer.session, answer.check_in)
         if answer.kind in (AnswerKind.WAITING, AnswerKind.OVER):
-            text, keyboard = answer_text(_, answer, self._classroom.settings.location_policy), []
+            text, keyboard = answer_text(_, answer, self._classroom.settings), []
         slot = question_slot(answer.check_in)
         if message is not None and slot.startswith("face:"):
             await self._side.outbox.fill(person, slot, message.message_id)
@@ -188,7 +188,7 @@ class FaceDialog:
                 return
             await self._send(person, text + " " + _("You have {seconds} s.").format(seconds=seconds))
         else:
-            await self._send(person, answer_text(_, answer, self._classroom.settings.location_policy))
+            await self._send(person, answer_text(_, answer, self._classroom.settings))
 
     async def _send(self, person: int, text: str) -> None:
         await self._side.outbox.put(Item(person, "send", text))
@@ -238,7 +238,7 @@ class FaceDialog:
                 text, keyboard = self._question(person, session, check_in, why)
             case CheckInStep.REVIEW:
                 answer = Answer(AnswerKind.REVIEW, session, check_in)
-                text = answer_text(_, answer, self._classroom.settings.location_policy)
+                text = answer_text(_, answer, self._classroom.settings)
             case CheckInStep.CONFIRM:
                 sentence = _("Your teacher has to confirm. I'll message you here.")
                 text = subject + " ".join(part for part in (why, sentence) if part)

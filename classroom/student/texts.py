@@ -1,8 +1,13 @@
 """Texts of the student bot about a check-in."""
 
+from datetime import UTC, datetime, timedelta
+
 from classroom.check_in.answers import Answer, AnswerKind
+from classroom.check_in.claims import account_number
+from classroom.domain import code_attempts as codes
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import Mark, Status
+from core.settings import Settings
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
 
@@ -42,9 +47,9 @@ def _status_line(_: Texts, mark: Mark | None) -> str:
     return "\n" + _("Status: {status}").format(status=status_word(_, mark.status))
 
 
-def answer_text(_: Texts, told: Answer, location_policy: policy.LocationPolicy) -> str:
+def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
     subject = f"<b>{short(told.session.subject, 300)}</b>" if told.session is not None else ""
-    live = " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE) if location_policy == "strict" else ""
+    live = " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE) if settings.location_policy == "strict" else ""
     match told.kind:
         case AnswerKind.WRONG:
             return _(
@@ -52,7 +57,18 @@ def answer_text(_: Texts, told: Answer, location_policy: policy.LocationPolicy) 
                 " teacher."
             )
         case AnswerKind.LOCKED:
-            return _("Too many wrong codes. Wait 15 minutes, then try again; your teacher can mark you by hand.")
+            minute = (told.until or datetime.now(UTC)).astimezone(settings.zone) + timedelta(seconds=59)
+            text = _("Too many wrong codes. Try again at {time}; your teacher can mark you by hand.")
+            return text.format(time=f"{minute:%H:%M}")
+        case AnswerKind.EXPIRED if told.is_new:
+            return f"{subject}\n" + _("This code is over. Send the one that your teacher shows now.")
+        case AnswerKind.EXPIRED:
+            return f"{subject}\n" + _("This code is over. Ask your teacher: they can still mark you by hand.")
+        case AnswerKind.UNTOLD:
+            return _(
+                "Many wrong codes came for this lesson, so I don't say whether yours is right. If ID and code are"
+                " right, your teacher sees your name and decides; I'll message you here."
+            )
         case AnswerKind.PLACE:
             return f"{subject}\n" + _("The code is right. Now share your location, from your phone.") + live
         case AnswerKind.CONSENT | AnswerKind.CHALLENGE:
@@ -62,7 +78,11 @@ def answer_text(_: Texts, told: Answer, location_policy: policy.LocationPolicy) 
         case AnswerKind.WAITING:
             return f"{subject}\n" + _("You are in the right place. Your teacher has to confirm; I'll message you here.")
         case AnswerKind.REVIEW:
-            return f"{subject}\n" + _("Your teacher has to look at your check-in; I'll message you here.")
+            text = _("Your teacher has to look at your check-in; I'll message you here.")
+            if told.check_in is not None and told.check_in.note == codes.CLAIMED_TWICE:
+                number = account_number(told.check_in.telegram_id)
+                text += " " + _("If your teacher asks for a number, yours is {number}.").format(number=number)
+            return f"{subject}\n{text}"
         case AnswerKind.MARKED:
             return f"{subject}\n" + _("You are marked already.") + _status_line(_, told.mark)
         case AnswerKind.REJECTED:
@@ -77,5 +97,5 @@ def answer_text(_: Texts, told: Answer, location_policy: policy.LocationPolicy) 
             return refusal_text(_, told.refusal) if told.refusal is not None else ""
         case AnswerKind.OVER:
             return f"{subject}\n" + _("The time for this check-in is over. Your teacher can mark you by hand.")
-        case AnswerKind.NOTHING:
+        case AnswerKind.NOTHING | AnswerKind.NO_ID:
             return _("No check-in waits for your location. Send the code first.")

@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Callable, Sequence
 
 from classroom.check_in.check_ins import CheckIns
+from classroom.check_in.claims import account_number
+from classroom.domain import code_attempts as codes
 from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Status, folded
 from classroom.overview import SessionOverview, note_text, read_overview, title
 from classroom.services import Classroom
@@ -36,11 +38,11 @@ class ManualMarks:
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         query = await self._query(session) if query is None else " ".join(query.split())[:LONGEST_QUERY]
         await self._classroom.set_step(self._side, session.teacher, LIST, {"session": session.id, "query": query})
-        wanted = query.casefold()
+        wanted, wanted_id = query.casefold(), folded(query)
         students = [
             (at, each)
             for at, each in overview.people.items()
-            if wanted in each.name.casefold() or wanted in each.student_id.casefold()
+            if wanted in each.name.casefold() or (wanted_id and wanted_id in folded(each.student_id))
         ]
         page = max(0, min(page, (len(students) - 1) // ON_A_PAGE))
         shown = students[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
@@ -141,19 +143,42 @@ class ManualMarks:
             name = overview.name(check_in.student_id)
             lines.append(f"<b>{short(name, 100)}</b> {short(check_in.student_id, 64)}: {note_text(_, check_in)}")
             key = f"{session.id}:{order[check_in.student_id]}"
-            accept = Button(_("Accept {name}").format(name=label), f"ok:{key}")
-            keyboard.append([accept, Button(_("Reject {name}").format(name=label), f"no:{key}")])
+            reject = Button(_("Reject {name}").format(name=label), f"no:{key}")
+            if check_in.rivals or check_in.note == codes.CLAIMED_TWICE:
+                lines += await self._accounts(_, check_in)
+                accounts = [check_in.telegram_id, *(each.telegram_id for each in check_in.rivals)]
+                text = _("Accept No. {number}")
+                accept = [Button(text.format(number=account_number(each)), f"owner:{key}:{each}") for each in accounts]
+                keyboard += [accept[:2], [*accept[2:], reject]]
+                continue
+            keyboard.append([Button(_("Accept {name}").format(name=label), f"ok:{key}"), reject])
         keyboard += turns(_, f"check:{session.id}", page, len(waiting), CHECKS_ON_A_PAGE)
         keyboard.append([Button(_("Done"), f"done:{session.id}")])
         await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
 
-    async def decide(self, session: Session, at: int, *, accept: bool) -> list[CheckIn]:
-        """Accept or reject one check-in; return it if it was waiting."""
+    async def _accounts(self, _: Texts, check_in: CheckIn) -> list[str]:
+        """Return what is known of the accounts that sent an ID, and of the linked one; nobody is accused."""
+        zone, bound = self._classroom.settings.zone, await self._classroom.store.binding_for(check_in.student_id)
+        text = _("No. {number}: came at {time}")
+        lines = [
+            text.format(number=account_number(each), time=f"{at.astimezone(zone):%H:%M}")
+            for each, at in [
+                (check_in.telegram_id, check_in.code_at),
+                *((r.telegram_id, r.at) for r in check_in.rivals),
+            ]
+        ]
+        if bound is not None:
+            since, text = f"{bound.bound_at.astimezone(zone):%d.%m.%Y %H:%M}", _("No. {number}: linked since {date}")
+            lines.append(text.format(number=account_number(bound.telegram_id), date=since))
+        return [*lines, _("Whose ID is it? Each chat shows its number.")]
+
+    async def decide(self, session: Session, at: int, *, accept: bool, owner: int | None = None) -> list[CheckIn]:
+        """Accept (for the account ``owner``) or reject one check-in; return it if it was waiting."""
         students = (await read_overview(self._classroom, session)).roster
         if at >= len(students):
             return []
         why = self._why(session, together=False)
-        return await self._check_ins.decide(session, {students[at].student_id}, accept=accept, why=why)
+        return await self._check_ins.decide(session, {students[at].student_id}, accept=accept, owner=owner, why=why)
 
     async def confirm_all(self, session: Session) -> list[CheckIn]:
         """Accept all check-ins that need no review; with a face engine only ask, since no waiting face was checked."""

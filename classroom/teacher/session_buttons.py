@@ -61,6 +61,7 @@ class SessionButtons:
             rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
             rf"^confirmed:{_KEY}:\d{{1,10}}$": self._confirmed,
             rf"^(hand|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
+            rf"^owner:{_KEY}:\d{{1,5}}:\d{{1,20}}$": self._owner_tap,
             rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
         }
         return [CallbackQueryHandler(self._for_own(each), pattern=pattern) for pattern, each in taps.items()]
@@ -211,6 +212,13 @@ class SessionButtons:
                 if undone is not None:
                     await self._traces.drop(session, undone)
 
+    async def _owner_tap(self, session: Session, _what: str, number: str, account: str) -> None:
+        decided = await self._manual.decide(session, int(number), accept=True, owner=int(account))
+        for check_in in decided[1:]:
+            await self._traces.drop(session, check_in)
+        await self._tell(session, decided)
+        await self._manual.show_checks(session, 0)
+
     async def _mark_tap(self, session: Session, what: str, number: str, letter: str) -> None:
         if what == "mk":
             await self._manual.ask_reason(session, int(number), letter)
@@ -228,9 +236,7 @@ class SessionButtons:
 
     async def give_up(self, session: Session) -> None:
         """Reject the check-ins that the teacher has left undecided."""
-        for check_in in await self._manual.reject_rest(session):
-            await self._notices.tell_rejected(session, check_in.student_id, check_in.telegram_id)
-        await self._reviews.settle(session)
+        await self._tell(session, await self._manual.reject_rest(session))
 
 
 def no_place_text(_: Texts) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from classroom.domain.sessions import CheckIn, CheckInStep, Consent, Template
+from classroom.domain.sessions import CheckIn, CheckInStep, Consent, Template, folded
 from classroom.store import documents
 from classroom.store.mongo_connection import RACES, MongoConnection, asks, too_many_races
 from classroom.store.plain import owner_hash, text_of
@@ -61,7 +61,7 @@ class CheckInsAndFaces(MongoConnection):
 
     @asks
     async def template(self, student_id: str) -> Template | None:
-        return await self.first("templates", documents.template_from, {"_id": student_id.casefold()})
+        return await self.first("templates", documents.template_from, {"_id": folded(student_id)})
 
     @asks
     async def save_template(self, template: Template) -> None:
@@ -69,7 +69,7 @@ class CheckInsAndFaces(MongoConnection):
 
     @asks
     async def remove_template(self, student_id: str) -> None:
-        await self.collection("templates").delete_one({"_id": student_id.casefold()})
+        await self.collection("templates").delete_one({"_id": folded(student_id)})
 
     @asks
     async def remove_templates(self, made_before: datetime) -> list[str]:

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
 
-from classroom.domain.sessions import Binding, Teacher
-from classroom.store import BoundOtherwise, Tokens, WrongTries
+from classroom.domain.code_attempts import WrongTry
+from classroom.domain.sessions import Binding, Teacher, folded
+from classroom.store import BoundOtherwise, Tokens
 from classroom.store.documents import Document, binding_document, binding_from, keyed, teacher_from
 from classroom.store.mongo_connection import RACES, MongoConnection, asks, too_many_races
 from classroom.store.plain import open_tokens, seal_tokens, text_of
@@ -50,11 +51,11 @@ class People(MongoConnection):
 
     @asks
     async def binding_for(self, student_id: str) -> Binding | None:
-        return await self._binding({"folded": student_id.casefold(), "telegram_id": {"$exists": True}})
+        return await self._binding({"folded": folded(student_id), "telegram_id": {"$exists": True}})
 
     @asks
     async def is_taken(self, student_id: str) -> bool:
-        return await self.collection("bindings").find_one({"folded": student_id.casefold()}) is not None
+        return await self.collection("bindings").find_one({"folded": folded(student_id)}) is not None
 
     @asks
     async def bind(self, binding: Binding) -> Binding:
@@ -81,7 +82,7 @@ class People(MongoConnection):
         undone = {"by": by, "at": text_of(at), "reason": reason}
         change = {"$set": {"undone": undone}, "$unset": {"folded": "", "account": ""}}
         return (
-            await self.collection("bindings").find_one_and_update({"folded": student_id.casefold()}, change)
+            await self.collection("bindings").find_one_and_update({"folded": folded(student_id)}, change)
         ) is not None
 
     @asks
@@ -89,33 +90,42 @@ class People(MongoConnection):
         ids: set[str] = set()
         for name in ("bindings", "check_ins"):
             found = self.collection(name).find({"telegram_id": telegram_id}, ["student_id"])
-            ids |= {each["student_id"].casefold() async for each in found}
+            ids |= {folded(each["student_id"]) async for each in found}
         # a template that another account needs is made again
         await self.collection("templates").delete_many({"_id": {"$in": sorted(ids)}})
         await self.collection("consents").delete_one({"_id": telegram_id})
         await self.collection("check_ins").delete_many({"telegram_id": telegram_id})
+        await self.collection("check_ins").update_many({}, {"$pull": {"rivals": {"telegram_id": telegram_id}}})
         # last, so that a call that was interrupted can be repeated
         await self.collection("bindings").update_many({"telegram_id": telegram_id}, {"$unset": {"telegram_id": ""}})
 
     @asks
     async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime) -> None:
-        document = {"telegram_id": telegram_id, "folded": student_id.casefold(), "at": at}
+        document = {"telegram_id": telegram_id, "folded": folded(student_id), "at": at}
         await self.collection("attempts").insert_one(document)
 
     @asks
-    async def wrong_tries(self, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
-        tries, later = self.collection("attempts"), {"$gt": since}
-        by_account = await tries.count_documents({"telegram_id": telegram_id, "at": later})
-        return WrongTries(by_account, await tries.count_documents({"folded": student_id.casefold(), "at": later}))
+    async def tries_of(self, telegram_id: int, since: datetime) -> list[WrongTry]:
+        which = {"telegram_id": telegram_id, "at": {"$gt": since}}
+        return await self.every("attempts", lambda each: WrongTry(each["folded"], each["at"]), which, "at")
 
     @asks
-    async def wrong_tries_in_session(self, session_id: str, since: datetime) -> int:
+    async def tries_on(self, student_id: str, since: datetime) -> int:
+        which = {"folded": folded(student_id), "at": {"$gt": since}}
+        return await self.collection("attempts").count_documents(which)
+
+    @asks
+    async def tries_in_session(self, session_id: str, since: datetime, *, bound: bool) -> int:
         sheets = self.collection("marks").find({"session": session_id}, ["students"])
-        folded = [student async for sheet in sheets for student in sheet["students"]]
+        ids = [student async for sheet in sheets for student in sheet["students"]]
         checked_in = self.collection("check_ins").find({"session": session_id}, ["telegram_id"])
         accounts = [each["telegram_id"] async for each in checked_in]
-        which = {"folded": {"$in": folded}, "telegram_id": {"$nin": accounts}, "at": {"$gt": since}}
-        return await self.collection("attempts").count_documents(which)
+        which = {"folded": {"$in": ids}, "telegram_id": {"$nin": accounts}, "at": {"$gt": since}}
+        tries = [(each["telegram_id"], each["folded"]) async for each in self.collection("attempts").find(which)]
+        before = {"telegram_id": {"$in": [person for person, _id in tries]}, "bound_at": {"$lt": text_of(since)}}
+        bindings = self.collection("bindings").find(before | {"folded": {"$exists": True}})
+        owns = {each["telegram_id"]: each["folded"] async for each in bindings}
+        return sum(owns.get(person) == (student if bound else None) for person, student in tries)
 
     async def _binding(self, which: Document) -> Binding | None:
         return await self.first("bindings", binding_from, which)

@@ -6,8 +6,8 @@ from datetime import datetime
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from classroom.domain.sessions import Mark, Session, Sheet, code_ends, mark_of
-from classroom.store import TRIES_KEPT, SessionExists, documents
+from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded, mark_of
+from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists, documents
 from classroom.store.documents import Document
 from classroom.store.mongo_collections.sheets_and_marks import known_sessions
 from classroom.store.mongo_connection import RACES, MongoConnection, asks, too_many_races
@@ -15,6 +15,10 @@ from classroom.store.plain import text_of
 
 NEWEST_FIRST = [("opened_at", DESCENDING), ("_id", ASCENDING)]
 ENDED: Document = {"ended_at": {"$ne": None}, "cancelled": False}
+
+
+def _with_code(code: str) -> Document:
+    return {"$or": [{"live_codes": code}, {"past_codes.code": code}]}
 
 
 class Sessions(MongoConnection):
@@ -54,14 +58,36 @@ class Sessions(MongoConnection):
 
     @asks
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
-        either = {"$or": [{"live_codes": code}, {"past_codes.code": code}], "cancelled": False}
-        async for document in self.collection("sessions").find(either):
+        async for document in self.collection("sessions").find(_with_code(code) | {"cancelled": False}):
             ended, at = document["ended_at"], text_of(now)
             known = [*document.get("codes", []), *document.get("past_codes", [])]
             good = any(each["code"] == code and each["valid_until"] >= at for each in known)
             if good and document["opened_at"] <= at and (ended is None or ended >= at):
                 return documents.session_from(document)
         return None
+
+    @asks
+    async def expired_code(self, code: str, student_id: str, now: datetime) -> Session | None:
+        until, since = text_of(now), text_of(now - CODES_KEPT)
+        which = {"_id": {"$in": await self._ids_with(student_id)}}
+        async for document in self.collection("sessions").find(which | _with_code(code)):
+            known = [*document.get("codes", []), *document.get("past_codes", [])]
+            if any(each["code"] == code and since <= each["valid_until"] <= until for each in known):
+                return documents.session_from(document)
+        return None
+
+    @asks
+    async def sessions_with(self, student_id: str, since: datetime) -> list[Session]:
+        late = {"$gte": text_of(since)}
+        which = {"$or": [{"ended_at": late}, {"ended_at": None, "closes_at": late}]}
+        which["_id"] = {"$in": await self._ids_with(student_id)}  # type: ignore[assignment]
+        return await self.every(
+            "sessions", documents.session_from, which, [("opened_at", ASCENDING), ("_id", ASCENDING)]
+        )
+
+    async def _ids_with(self, student_id: str) -> list[str]:
+        found = self.collection("marks").find({"students": folded(student_id)}, ["session"])
+        return [each["session"] async for each in found]
 
     @asks
     async def code(self, session_id: str, now: datetime) -> str | None:
@@ -156,8 +182,8 @@ class Sessions(MongoConnection):
 
     @asks
     async def attended(self, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
-        student = {"students": student_id.casefold()}
-        ids = [each["session"] async for each in self.collection("marks").find(student, ["session"])]
+        student = {"students": folded(student_id)}
+        ids = await self._ids_with(student_id)
         found = self.collection("sessions").find({"_id": {"$in": ids}, **ENDED})
         sessions = [documents.session_from(each) async for each in found.sort(NEWEST_FIRST).limit(limit)]
         sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}

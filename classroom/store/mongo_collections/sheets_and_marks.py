@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from pymongo import ASCENDING
 
-from classroom.domain.sessions import Mark, Sheet
+from classroom.domain.sessions import Mark, Sheet, folded
 from classroom.store import NoSuchSession
 from classroom.store.documents import Document, key_of, mark_document, places_in, sheet_from
 from classroom.store.mongo_connection import MongoConnection, asks
@@ -19,13 +19,13 @@ class SheetsAndMarks(MongoConnection):
 
     @asks
     async def sheets_of(self, session_id: str, student_id: str) -> list[Sheet]:
-        key = {"session": session_id, "students": student_id.casefold()}
+        key = {"session": session_id, "students": folded(student_id)}
         return await self.every("marks", sheet_from, key, "batch")
 
     @asks
     async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
         # always in this order, so that of two calls at once the same one wins in every sheet
-        key = {"session": session_id, "students": mark.student_id.casefold()}
+        key = {"session": session_id, "students": folded(mark.student_id)}
         found = self.collection("marks").find(key, ["students"]).sort("batch")
         places = [(sheet["_id"], at) async for sheet in found for at in places_in(sheet, mark.student_id)]
         if not places:

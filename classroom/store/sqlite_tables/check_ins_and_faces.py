@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from sqlite3 import Connection, Row
 
-from classroom.domain.sessions import CheckIn, CheckInStep, Consent, Template
+from classroom.domain.sessions import CheckIn, CheckInStep, Consent, Template, folded
 from classroom.store import rows
 from classroom.store.plain import fields_of, owner_hash, text_of
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
@@ -58,7 +58,7 @@ class CheckInsAndFaces(SqliteConnection):
 
     @reads
     def template(self, db: Connection, student_id: str) -> Template | None:
-        return rows.first(db, rows.template_from, "SELECT * FROM templates WHERE folded = ?", student_id.casefold())
+        return rows.first(db, rows.template_from, "SELECT * FROM templates WHERE folded = ?", folded(student_id))
 
     @writes
     def save_template(self, db: Connection, template: Template) -> None:
@@ -66,7 +66,7 @@ class CheckInsAndFaces(SqliteConnection):
 
     @writes
     def remove_template(self, db: Connection, student_id: str) -> None:
-        db.execute("DELETE FROM templates WHERE folded = ?", (student_id.casefold(),))
+        db.execute("DELETE FROM templates WHERE folded = ?", (folded(student_id),))
 
     @writes
     def remove_templates(self, db: Connection, made_before: datetime) -> list[str]:

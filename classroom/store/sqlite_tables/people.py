@@ -3,9 +3,10 @@
 from datetime import datetime
 from sqlite3 import Connection
 
-from classroom.domain.sessions import Binding, Teacher
-from classroom.store import BoundOtherwise, Tokens, WrongTries
-from classroom.store.plain import fields_of, open_tokens, seal_tokens, text_of
+from classroom.domain.code_attempts import WrongTry
+from classroom.domain.sessions import Binding, Teacher, folded
+from classroom.store import BoundOtherwise, Tokens
+from classroom.store.plain import fields_of, open_tokens, parse, seal_tokens, text_of
 from classroom.store.rows import binding_from, binding_row, first, put, teacher_from
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
@@ -48,11 +49,11 @@ class People(SqliteConnection):
     @reads
     def binding_for(self, db: Connection, student_id: str) -> Binding | None:
         query = "SELECT * FROM bindings WHERE folded = ? AND telegram_id IS NOT NULL"
-        return first(db, binding_from, query, student_id.casefold())
+        return first(db, binding_from, query, folded(student_id))
 
     @reads
     def is_taken(self, db: Connection, student_id: str) -> bool:
-        return db.execute("SELECT 1 FROM bindings WHERE folded = ?", (student_id.casefold(),)).fetchone() is not None
+        return db.execute("SELECT 1 FROM bindings WHERE folded = ?", (folded(student_id),)).fetchone() is not None
 
     @writes
     def bind(self, db: Connection, binding: Binding) -> Binding:
@@ -68,7 +69,7 @@ class People(SqliteConnection):
 
     @writes
     def unbind(self, db: Connection, student_id: str, by: int, at: datetime, reason: str) -> bool:
-        key = (student_id.casefold(),)
+        key = (folded(student_id),)
         row = db.execute("SELECT * FROM bindings WHERE folded = ?", key).fetchone()
         if row is None:
             return False
@@ -85,32 +86,39 @@ class People(SqliteConnection):
             (telegram_id, telegram_id),
         ).fetchall()
         for row in ids:  # a template that another account needs is made again
-            db.execute("DELETE FROM templates WHERE folded = ?", (row["student_id"].casefold(),))
+            db.execute("DELETE FROM templates WHERE folded = ?", (folded(row["student_id"]),))
         db.execute("DELETE FROM consents WHERE telegram_id = ?", (telegram_id,))
         db.execute("UPDATE bindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
         db.execute("DELETE FROM check_ins WHERE telegram_id = ?", (telegram_id,))
+        db.execute(
+            "UPDATE check_ins SET rivals = (SELECT json_group_array(json(value)) FROM json_each(rivals)"
+            " WHERE json_extract(value, '$.telegram_id') <> ?1) WHERE rivals LIKE '%' || ?1 || '%'",
+            (telegram_id,),
+        )
         db.execute("UPDATE unbindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
 
     @writes
     def add_wrong_try(self, db: Connection, telegram_id: int, student_id: str, at: datetime) -> None:
-        put(db, "attempts", {"telegram_id": telegram_id, "folded": student_id.casefold(), "at": text_of(at)})
+        put(db, "attempts", {"telegram_id": telegram_id, "folded": folded(student_id), "at": text_of(at)})
 
     @reads
-    def wrong_tries(self, db: Connection, telegram_id: int, student_id: str, since: datetime) -> WrongTries:
-        later = text_of(since)
-        row = db.execute(
-            "SELECT (SELECT count(*) FROM attempts WHERE telegram_id = ? AND at > ?),"
-            " (SELECT count(*) FROM attempts WHERE folded = ? AND at > ?)",
-            (telegram_id, later, student_id.casefold(), later),
-        ).fetchone()
-        return WrongTries(*row)
+    def tries_of(self, db: Connection, telegram_id: int, since: datetime) -> list[WrongTry]:
+        query = "SELECT folded AS student_id, at FROM attempts WHERE telegram_id = ? AND at > ? ORDER BY at"
+        return [parse(WrongTry, "attempts", dict(row)) for row in db.execute(query, (telegram_id, text_of(since)))]
 
     @reads
-    def wrong_tries_in_session(self, db: Connection, session_id: str, since: datetime) -> int:
+    def tries_on(self, db: Connection, student_id: str, since: datetime) -> int:
+        query = "SELECT count(*) FROM attempts WHERE folded = ? AND at > ?"
+        return int(db.execute(query, (folded(student_id), text_of(since))).fetchone()[0])
+
+    @reads
+    def tries_in_session(self, db: Connection, session_id: str, since: datetime, *, bound: bool) -> int:
         row = db.execute(
-            "SELECT count(*) FROM attempts WHERE at > ?"
-            " AND folded IN (SELECT folded FROM enrolled WHERE session = ?)"
-            " AND telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)",
-            (text_of(since), session_id, session_id),
+            "SELECT count(*) FROM attempts LEFT JOIN bindings"
+            " ON bindings.telegram_id = attempts.telegram_id AND bindings.bound_at < ?"
+            " WHERE at > ? AND attempts.folded IN (SELECT folded FROM enrolled WHERE session = ?)"
+            " AND attempts.telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)"
+            " AND bindings.folded IS iif(?, attempts.folded, NULL)",
+            (text_of(since), text_of(since), session_id, session_id, bound),
         ).fetchone()
         return int(row[0])

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from datetime import datetime
 from sqlite3 import Connection
 
-from classroom.domain.sessions import Mark, Session, Sheet, code_ends
-from classroom.store import TRIES_KEPT, SessionExists
+from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded
+from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists
 from classroom.store.plain import text_of
 from classroom.store.rows import first, mark_from, put, session_from, session_row, sheets_where
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
@@ -33,7 +33,7 @@ class Sessions(SqliteConnection):
             put(db, "sheets", {name: getattr(sheet, name) for name in fields})
             for student in sheet.roster:
                 row = asdict(student) | {"session": session.id, "position": position, "batch": sheet.batch}
-                put(db, "enrolled", row | {"folded": student.student_id.casefold()})
+                put(db, "enrolled", row | {"folded": folded(student.student_id)})
                 position += 1
         return True
 
@@ -62,6 +62,24 @@ class Sessions(SqliteConnection):
             " AND (sessions.ended_at IS NULL OR sessions.ended_at >= ?) ORDER BY codes.valid_until LIMIT 1",
             *(code, at, at, at),
         )
+
+    @reads
+    def expired_code(self, db: Connection, code: str, student_id: str, now: datetime) -> Session | None:
+        return first(
+            db,
+            session_from,
+            "SELECT sessions.* FROM codes JOIN enrolled USING (session) JOIN sessions ON sessions.id = codes.session"
+            " WHERE code = ? AND folded = ? AND valid_until BETWEEN ? AND ? ORDER BY valid_until DESC LIMIT 1",
+            *(code, folded(student_id), text_of(now - CODES_KEPT), text_of(now)),
+        )
+
+    @reads
+    def sessions_with(self, db: Connection, student_id: str, since: datetime) -> list[Session]:
+        query = (
+            "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
+            " AND coalesce(ended_at, closes_at) >= ? ORDER BY opened_at, id"
+        )
+        return [session_from(row) for row in db.execute(query, (folded(student_id), text_of(since)))]
 
     @reads
     def code(self, db: Connection, session_id: str, now: datetime) -> str | None:
@@ -142,19 +160,19 @@ class Sessions(SqliteConnection):
         rows = db.execute(
             "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
             " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY opened_at DESC, id LIMIT ?",
-            (student_id.casefold(), limit),
+            (folded(student_id), limit),
         ).fetchall()
         query = (
             "SELECT marks.* FROM enrolled JOIN marks USING (session, batch, student_id)"
             " WHERE folded = ? AND session = ? ORDER BY batch LIMIT 1"
         )
-        return [(session_from(row), first(db, mark_from, query, student_id.casefold(), row["id"])) for row in rows]
+        return [(session_from(row), first(db, mark_from, query, folded(student_id), row["id"])) for row in rows]
 
     @writes
     def clean(self, db: Connection, now: datetime, keep_since: datetime) -> int:
         hour_ago, old = (text_of(now - TRIES_KEPT),), (text_of(keep_since),)
         deleted = [
-            db.execute("DELETE FROM codes WHERE valid_until < ?", hour_ago),
+            db.execute("DELETE FROM codes WHERE valid_until < ?", (text_of(now - CODES_KEPT),)),
             db.execute("DELETE FROM attempts WHERE at < ?", hour_ago),
             db.execute("DELETE FROM sessions WHERE opened_at < ? AND (final_at IS NOT NULL OR cancelled = 1)", old),
             db.execute("DELETE FROM unbindings WHERE at < ?", old),

@@ -2,7 +2,7 @@
 
 from sqlite3 import Connection, Row
 
-from classroom.domain.sessions import Mark, Sheet
+from classroom.domain.sessions import Mark, Sheet, folded
 from classroom.store import NoSuchSession
 from classroom.store.plain import text_of
 from classroom.store.rows import put, sheets_where
@@ -24,7 +24,7 @@ class SheetsAndMarks(SqliteConnection):
         enrolled = _enrolled(db, session_id, mark.student_id)
         if not enrolled:
             raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-        new = {"status": mark.status.value, "by_teacher": mark.by, "reason": mark.reason}
+        new: dict[str, object] = {"status": mark.status.value, "by_teacher": mark.by, "reason": mark.reason}
         new["came_at"] = text_of(mark.came_at) if mark.came_at is not None else None
         changed = False
         for student in enrolled:
@@ -59,4 +59,4 @@ class SheetsAndMarks(SqliteConnection):
 
 def _enrolled(db: Connection, session_id: str, student_id: str) -> list[Row]:
     query = "SELECT * FROM enrolled WHERE folded = ? AND session = ? ORDER BY position"
-    return db.execute(query, (student_id.casefold(), session_id)).fetchall()
+    return db.execute(query, (folded(student_id), session_id)).fetchall()

@@ -1,5 +1,6 @@
 """Check-ins to sessions of one batch with the real store, without and with a face check."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,18 +60,17 @@ class CheckInScenario:
     async def _on_mark(self, session: Session, student_id: str, mark: Mark) -> None:
         self.notified.append((student_id, mark))
 
-    async def opens(self, number: int = 1, *, code: str = CODE, students: int = 3) -> Session:
-        """Open a session; all sessions have the same students."""
-        return await self._opens(number, code, {"CS-1": range(1, students + 1)})
+    async def opens(self, number: int = 1, *, code: str = CODE, students: int = 3, ids: Sequence[str] = ()) -> Session:
+        """Open a session; all sessions have the same students, or those with these IDs."""
+        return await self._opens(number, code, {"CS-1": ids or _ids(range(1, students + 1))})
 
     async def opens_two(self, students: int, shared: int) -> Session:
         """Open a session of two batches of equal size; the last students of the first are the first of the second."""
         first = (students + shared) // 2
-        return await self._opens(
-            1, CODE, {"CS-1": range(1, first + 1), "CS-2": range(first - shared + 1, students + 1)}
-        )
+        second = _ids(range(first - shared + 1, students + 1))
+        return await self._opens(1, CODE, {"CS-1": _ids(range(1, first + 1)), "CS-2": second})
 
-    async def _opens(self, number: int, code: str, batches: dict[str, range]) -> Session:
+    async def _opens(self, number: int, code: str, batches: dict[str, Sequence[str]]) -> Session:
         session = Session(
             id=f"{number:012}",
             teacher=TEACHER,
@@ -84,8 +84,8 @@ class CheckInScenario:
             rotate_seconds=0,
         )
         sheets = []
-        for batch, numbers in batches.items():
-            roster = tuple(Enrolled(f"S{each:03}", f"Student {each}", batch) for each in numbers)
+        for batch, ids in batches.items():
+            roster = tuple(Enrolled(each, f"Student {each}", batch) for each in ids)
             sheets.append(Sheet(session.id, "Main", batch, session.subject, session.date, TEACHER, roster))
         assert await self.store.create_session(session, sheets, code, session.closes_at)
         return session
@@ -146,3 +146,7 @@ class FaceScenario(CheckInScenario):
         face = (await self.found(session)).face
         assert face is not None
         return face
+
+
+def _ids(numbers: range) -> list[str]:
+    return [f"S{each:03}" for each in numbers]

@@ -1,14 +1,18 @@
 """Check-ins from code to mark with the real store: interruptions, repetitions, failures half way."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from classroom.check_in.answers import AnswerKind
+from classroom.check_in.claims import MOST_RIVALS
 from classroom.domain import code_attempts as codes
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Status
+from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Rival, Status
 from classroom.store import StoreUnavailable
 from tests.classroom.check_in.scenario import (
     CODE,
@@ -33,7 +37,7 @@ class TestTime:
         scenario.clock.seconds = 209
         assert (await scenario.shares()).kind is AnswerKind.WAITING
         scenario.clock.seconds = 210
-        assert (await scenario.check_ins.enter(2002, "S002", CODE, typed_at)).kind is AnswerKind.WRONG
+        assert (await scenario.check_ins.enter(2002, "S002", CODE, typed_at)).kind is AnswerKind.EXPIRED
 
     async def test_too_late_for_the_place(self, scenario: CheckInScenario) -> None:
         """The place has to come within the grace; an hour later a location no longer belongs to that check-in."""
@@ -65,7 +69,7 @@ class TestTime:
         found = await scenario.store.session(session.id)
         assert found is not None
         assert (await scenario.shares()).kind is AnswerKind.NOTHING
-        assert await scenario.enters() is AnswerKind.WRONG
+        assert await scenario.enters() is AnswerKind.EXPIRED
         assert await scenario.check_ins.decide(found, {"S001"}, accept=True) == []
 
 
@@ -142,14 +146,46 @@ class TestByHand:
 
 class TestGuessing:
     async def test_one_account(self, scenario: CheckInScenario) -> None:
-        """Five wrong codes on any IDs lock an account for 15 minutes."""
-        await scenario.opens()
+        """Five wrong codes on any IDs lock an account until the session ends."""
+        session = await scenario.opens()
         for tries in range(5):
             assert await scenario.enters(f"S00{1 + tries % 3}", WRONG) is AnswerKind.WRONG
+        locked = await scenario.check_ins.enter(STUDENT, "S001", CODE)
+        assert (locked.kind, locked.until) == (AnswerKind.LOCKED, session.closes_at)
+        scenario.clock.seconds = 119
         assert await scenario.enters() is AnswerKind.LOCKED
-        scenario.clock.seconds = 15 * 60 + 1
+        scenario.clock.seconds = 121
         await scenario.opens(2, code="222222")
         assert await scenario.enters(code="222222") is AnswerKind.PLACE
+
+    async def test_stranger(self, scenario: CheckInScenario) -> None:
+        """An account that names IDs of no roster is locked for 15 minutes."""
+        await scenario.opens()
+        for _ in range(5):
+            assert await scenario.enters("X", CODE) is AnswerKind.WRONG
+        for seconds, answer in ((0, AnswerKind.LOCKED), (121, AnswerKind.LOCKED), (900, AnswerKind.WRONG)):
+            scenario.clock.seconds = seconds
+            assert await scenario.enters("X", CODE) is answer
+
+    async def test_next_lesson(self, scenario: CheckInScenario) -> None:
+        """A lock never reaches into the next lesson, also where the last one was closed early."""
+        session = await scenario.opens()
+        for _ in range(5):
+            await scenario.enters(code=WRONG)
+        scenario.clock.seconds = 30
+        await scenario.store.end_session(session.id, scenario.clock.now())
+        scenario.clock.seconds = 31
+        assert await scenario.enters() is AnswerKind.EXPIRED
+        await scenario.opens(2, code="222222")
+        assert await scenario.enters(code="222222") is AnswerKind.PLACE
+
+    async def test_opened_meanwhile(self, scenario: CheckInScenario) -> None:
+        """Wrong codes sent before a lesson was opened don't lock anybody out of it."""
+        for _ in range(6):
+            await scenario.enters(code=WRONG)
+        scenario.clock.seconds = 60
+        await scenario.opens()
+        assert await scenario.enters() is AnswerKind.PLACE
 
     async def test_deleting_keeps_the_tries(self, scenario: CheckInScenario) -> None:
         """Deleting the data of an account keeps its wrong tries."""
@@ -160,20 +196,101 @@ class TestGuessing:
         assert await scenario.enters() is AnswerKind.LOCKED
 
     async def test_many_accounts(self, scenario: CheckInScenario) -> None:
-        """After forty wrong codes by many accounts on many IDs, later check-ins are reviewed, earlier ones are not."""
+        """After many wrong codes of unbound accounts none is told whether its code is right; the teacher decides."""
         session = await scenario.opens(students=30)
         scenario.clock.seconds = 1
         assert await scenario.enters() is AnswerKind.PLACE
+        answers = []
         for account in range(8):
             for each in range(5):
-                assert (
-                    await scenario.enters(f"S{2 + (account * 5 + each) % 29:03}", WRONG, 3000 + account)
-                    is AnswerKind.WRONG
-                )
+                wrong = f"S{2 + (account * 5 + each) % 29:03}"
+                answers.append(await scenario.enters(wrong, WRONG, 3000 + account))
+        told = codes.TRIES_IN_SESSION - 1
+        assert answers == [AnswerKind.WRONG] * told + [AnswerKind.UNTOLD] * (40 - told) or answers == [
+            AnswerKind.WRONG
+        ] * (told + 1) + [AnswerKind.UNTOLD] * (39 - told)
         assert (await scenario.shares()).kind is AnswerKind.WAITING
-        assert await scenario.enters("S030", CODE, 2030) is AnswerKind.PLACE
-        assert (await scenario.shares(person=2030)).kind is AnswerKind.REVIEW
+        for code in (CODE, WRONG):  # nothing shows which one is right
+            person = 2030 if code == CODE else 2031
+            for _ in range(5):
+                assert await scenario.enters("S030" if code == CODE else "S029", code, person) is AnswerKind.UNTOLD
+                assert (await scenario.shares(person=person)).kind is AnswerKind.NOTHING
+                assert await scenario.store.binding_of(person) is None
+            assert await scenario.enters("S030" if code == CODE else "S029", code, person) is AnswerKind.LOCKED
         assert await scenario.step(session, "S030") is CheckInStep.REVIEW
+        assert await scenario.step(session, "S029") is None
+        await scenario.check_ins.decide(session, {"S030"}, accept=True)
+        assert set(await scenario.marks(session)) == {"S030"}
+        binding = await scenario.store.binding_for("S030")
+        assert binding is not None
+        assert binding.telegram_id == 2030
+
+    async def test_strangers_and_the_bound(self, scenario: CheckInScenario) -> None:
+        """Eight strangers with five wrong codes each slow down nobody who is bound to the ID before the session."""
+        await scenario.opens(students=30)
+        for each in range(1, 11):
+            await scenario.enters(f"S{each:03}", CODE, 2000 + each)
+        scenario.clock.seconds = 200
+        second = await scenario.opens(2, code="222222", students=30)
+        scenario.clock.seconds = 201
+        for account in range(8):
+            for each in range(5):
+                await scenario.enters(f"S{1 + each:03}", WRONG, 3000 + account)
+        for each in range(1, 11):
+            assert await scenario.enters(None, "222222", 2000 + each) is AnswerKind.PLACE
+            assert (await scenario.shares(person=2000 + each)).kind is AnswerKind.WAITING
+            assert await scenario.step(second, f"S{each:03}") is CheckInStep.CONFIRM
+
+    async def test_bound_accounts_that_guess(self, scenario: CheckInScenario) -> None:
+        """Many wrong codes of bound accounts on their own IDs send the bound ones to the teacher, too."""
+        await scenario.opens(students=30)
+        for each in range(1, 11):
+            await scenario.enters(f"S{each:03}", CODE, 2000 + each)
+        scenario.clock.seconds = 200
+        session = await scenario.opens(2, code="222222", students=30)
+        scenario.clock.seconds = 201
+        for each in range(1, 7):
+            for _ in range(4):
+                assert await scenario.enters(None, WRONG, 2000 + each) is AnswerKind.WRONG
+        for code in ("222222", WRONG):
+            assert await scenario.enters(None, code, 2007) is AnswerKind.UNTOLD
+        assert await scenario.step(session, "S007") is CheckInStep.REVIEW
+        assert (
+            await scenario.enters("S020", "222222", 2020) is AnswerKind.PLACE
+        )  # an unbound account of an honest class
+
+    async def test_latecomers(self, scenario: CheckInScenario) -> None:
+        """Forty students with a code that is over are told so; nobody is locked, and nobody is checked for it later."""
+        session = await scenario.opens(students=50)
+        scenario.clock.seconds = 121
+        for each in range(1, 41):
+            for _ in range(6):
+                answer = await scenario.check_ins.enter(2000 + each, f"S{each:03}", CODE)
+                assert (answer.kind, answer.session) == (AnswerKind.EXPIRED, session)
+        assert await scenario.store.tries_of(2001, OPENED) == []
+        await scenario.opens(2, code="222222", students=50)
+        for each in range(1, 51):
+            assert await scenario.enters(f"S{each:03}", "222222", 2000 + each) is AnswerKind.PLACE
+            assert (await scenario.shares(person=2000 + each)).kind is AnswerKind.WAITING
+
+    async def test_expired_for_others(self, scenario: CheckInScenario) -> None:
+        """With an ID of no roster, or another's, an expired code is a wrong try, and after twelve hours, too."""
+        await scenario.opens()
+        assert await scenario.enters() is AnswerKind.PLACE
+        scenario.clock.seconds = 121
+        assert await scenario.enters("X", CODE) is AnswerKind.WRONG
+        assert await scenario.enters("S002", CODE) is AnswerKind.WRONG
+        assert await scenario.enters(None, CODE) is AnswerKind.EXPIRED
+        scenario.clock.seconds = 120 + 12 * 3600 + 1
+        assert await scenario.enters(None, CODE) is AnswerKind.WRONG
+
+    async def test_logged_as_2003(self, scenario: CheckInScenario, caplog: pytest.LogCaptureFixture) -> None:
+        """An expired code is logged with its own number."""
+        await scenario.opens()
+        scenario.clock.seconds = 121
+        with caplog.at_level("INFO"):
+            await scenario.enters()
+        assert [line.message[:5] for line in caplog.records if "expired" in line.message] == ["2003 "]
 
     async def test_mistyping_class(self, scenario: CheckInScenario) -> None:
         """A class in which everybody mistypes once or twice is not reviewed."""
@@ -200,7 +317,9 @@ class TestGuessing:
 
 
 class TestHalfWay:
-    @pytest.mark.parametrize("fails", ["wrong_tries", "session_by_code", "bind", "begin_check_in"])
+    @pytest.mark.parametrize(
+        "fails", ["tries_of", "session_by_code", "sheets_of", "tries_in_session", "bind", "begin_check_in"]
+    )
     async def test_entering_again(self, scenario: CheckInScenario, fails: str) -> None:
         """After a failure of any store call, entering the same again succeeds."""
         session = await scenario.opens()
@@ -248,35 +367,150 @@ class TestHalfWay:
         assert await scenario.marks(session) == {}
 
 
+class TestReadings:
+    async def test_first_that_fits(self, scenario: CheckInScenario) -> None:
+        """Of several ways to read a message the one that fits a session counts, whatever its place."""
+        await scenario.opens(ids=["230145", "S001"])
+        answer = await scenario.check_ins.enter(STUDENT, CODE, "230145", others=[("230145", CODE)])
+        assert answer.kind is AnswerKind.PLACE
+        assert await scenario.store.tries_of(STUDENT, OPENED) == []
+
+    async def test_one_try(self, scenario: CheckInScenario) -> None:
+        """Readings of which none fits are one wrong try, for the ID that is on a roster."""
+        await scenario.opens(ids=["230145", "S001"])
+        scenario.clock.seconds = 1
+        answer = await scenario.check_ins.enter(STUDENT, WRONG, "230145", others=[("230145", WRONG)])
+        assert answer.kind is AnswerKind.WRONG
+        assert [each.student_id for each in await scenario.store.tries_of(STUDENT, OPENED)] == ["230145"]
+
+    async def test_words(self, scenario: CheckInScenario) -> None:
+        """Words that are no ID are no try, whatever the code; a name that is an ID is one."""
+        await scenario.opens(ids=["Ivanov"])
+        scenario.clock.seconds = 1
+        for code in (CODE, WRONG):
+            answer = await scenario.check_ins.enter(STUDENT, "my code", code, others=[(None, code)])
+            assert answer.kind is AnswerKind.NO_ID
+        answer = await scenario.check_ins.enter(STUDENT, "ivanov", WRONG, others=[(None, WRONG)])
+        assert answer.kind is AnswerKind.WRONG
+        assert len(await scenario.store.tries_of(STUDENT, OPENED)) == 1
+
+
 class TestBinding:
     async def test_a_freed_id(self, scenario: CheckInScenario) -> None:
         """After unbinding an ID, its check-in passes to the account that binds it next."""
         session = await scenario.opens()
         await scenario.enters()
-        assert await scenario.enters("S001", CODE, 2002) is AnswerKind.WRONG
-        await scenario.store.unbind("S001", TEACHER, OPENED, "new phone")
+        assert await scenario.enters("S001", CODE, 2002) is AnswerKind.REVIEW
+        assert await scenario.check_ins.unbind(session, "S001")
         assert await scenario.enters("S001", CODE, 2002) is AnswerKind.PLACE
         assert (await scenario.shares(person=STUDENT)).kind is AnswerKind.NOTHING
         assert (await scenario.shares(person=2002)).kind is AnswerKind.WAITING
         check_in: CheckIn | None = await scenario.store.check_in(session.id, "S001")
         assert check_in is not None
-        assert check_in.telegram_id == 2002
+        assert (check_in.telegram_id, check_in.rivals) == (2002, ())
 
     @pytest.mark.parametrize("shared", [False, True], ids=["before the place", "after it"])
     async def test_claimed_twice(self, scenario: CheckInScenario, shared: bool) -> None:
-        """A second account with a bound ID is refused, and the teacher reviews the first one's check-in."""
+        """With a second account that sends a bound ID both go to the teacher, who accepts the first one here."""
         session = await scenario.opens()
         await scenario.enters()
         if shared:
             assert (await scenario.shares()).kind is AnswerKind.WAITING
-        assert await scenario.enters("S001", CODE, 2002) is AnswerKind.WRONG
+        scenario.clock.seconds = 5
+        assert await scenario.enters("S001", CODE, 2002) is AnswerKind.REVIEW
         assert (await scenario.shares()).kind is AnswerKind.REVIEW
         found = await scenario.store.check_in(session.id, "S001")
         assert found is not None
         assert (found.telegram_id, found.note) == (STUDENT, codes.CLAIMED_TWICE)
-        await scenario.check_ins.decide(session, {"S001"}, accept=True)
-        assert await scenario.enters("S001", CODE, 2002) is AnswerKind.WRONG
+        assert found.rivals == (Rival(2002, OPENED + timedelta(seconds=5)),)
+        decided = await scenario.check_ins.decide(session, {"S001"}, accept=True)
+        assert [(each.telegram_id, each.step) for each in decided] == [
+            (STUDENT, CheckInStep.DONE),
+            (2002, CheckInStep.REJECTED),
+        ]
         assert await scenario.step(session) is CheckInStep.DONE
+        assert await owner_of(scenario, "S001") == STUDENT
+
+    @pytest.mark.parametrize("step", ["code", "place", "marked"])
+    async def test_the_owner_comes_second(self, scenario: CheckInScenario, step: str, tmp_path: Path) -> None:
+        """Who claims an ID first does not lock its owner out: the teacher accepts the second account, on record."""
+        session = await scenario.opens()
+        await scenario.enters(person=3001)
+        if step != "code":
+            await scenario.shares(person=3001)
+        if step == "marked":
+            await scenario.check_ins.decide(session, {"S001"}, accept=True)
+        assert await scenario.enters("S001", CODE, STUDENT) is AnswerKind.REVIEW
+        decided = await scenario.check_ins.decide(session, {"S001"}, accept=True, owner=STUDENT)
+        assert [(each.telegram_id, each.step) for each in decided] == [
+            (STUDENT, CheckInStep.DONE),
+            (3001, CheckInStep.REJECTED),
+        ]
+        assert await owner_of(scenario, "S001") == STUDENT
+        assert set(await scenario.marks(session)) == {"S001"}
+        assert await scenario.enters("S001", CODE, STUDENT) is AnswerKind.MARKED
+        with closing(sqlite3.connect(tmp_path / "store.sqlite3")) as database:
+            undone = database.execute("SELECT student_id, telegram_id, by_teacher, reason FROM unbindings").fetchall()
+        assert undone == [("S001", 3001, TEACHER, f"session {session.id}: claimed twice")]
+
+    async def test_bound_in_an_earlier_lesson(self, scenario: CheckInScenario) -> None:
+        """An ID bound earlier to an account that is not here goes to the teacher; if it comes, both wait together."""
+        await scenario.opens()
+        await scenario.enters(person=3001)
+        scenario.clock.seconds = 200
+        session = await scenario.opens(2, code="222222")
+        assert await scenario.enters("S001", "222222") is AnswerKind.REVIEW
+        found = await scenario.store.check_in(session.id, "S001")
+        assert found is not None
+        assert (found.telegram_id, found.step, found.rivals) == (STUDENT, CheckInStep.REVIEW, ())
+        assert await scenario.enters("S001", "222222", 3001) is AnswerKind.PLACE
+        assert (await scenario.shares(person=3001)).kind is AnswerKind.REVIEW
+        found = await scenario.store.check_in(session.id, "S001")
+        assert found is not None
+        assert (found.telegram_id, [each.telegram_id for each in found.rivals]) == (3001, [STUDENT])
+        assert await scenario.check_ins.decide(session, {"S001"}, accept=True, owner=4001) == []  # an invented one
+        await scenario.check_ins.decide(session, {"S001"}, accept=True, owner=STUDENT)
+        assert await owner_of(scenario, "S001") == STUDENT
+
+    async def test_rejected_both(self, scenario: CheckInScenario) -> None:
+        """A teacher may reject all accounts of an ID; each is told, and a mark stays."""
+        session = await scenario.opens()
+        await scenario.enters()
+        await scenario.enters("S001", CODE, 2002)
+        decided = await scenario.check_ins.decide(session, {"S001"}, accept=False)
+        told = [(each.telegram_id, each.step) for each in decided]
+        assert told == [(STUDENT, CheckInStep.REJECTED), (2002, CheckInStep.REJECTED)]
+        assert await scenario.marks(session) == {}
+        await scenario.enters("S002", CODE, 2003)
+        await scenario.shares(person=2003)
+        await scenario.check_ins.decide(session, {"S002"}, accept=True)
+        await scenario.enters("S002", CODE, 2004)
+        decided = await scenario.check_ins.decide(session, {"S002"}, accept=False)
+        told = [(each.telegram_id, each.step) for each in decided]
+        assert told == [(2003, CheckInStep.DONE), (2004, CheckInStep.REJECTED)]
+        assert set(await scenario.marks(session)) == {"S002"}
+
+    async def test_after_deletion(self, scenario: CheckInScenario) -> None:
+        """An ID whose account deleted its data goes to the teacher, too; such an account gets no other ID."""
+        session = await scenario.opens()
+        await scenario.enters()
+        await scenario.store.forget_student(STUDENT)
+        assert await scenario.enters("S002") is AnswerKind.WRONG
+        assert await scenario.enters() is AnswerKind.REVIEW
+        await scenario.check_ins.decide(session, {"S001"}, accept=True)
+        assert await owner_of(scenario, "S001") == STUDENT
+
+    async def test_an_id_in_another_spelling(self, scenario: CheckInScenario) -> None:
+        """An account bound to an ID goes on if the roster spells it otherwise now; the roster's spelling is marked."""
+        session = await scenario.opens(ids=["25В 1"])  # a Cyrillic В
+        assert await scenario.enters("25b1") is AnswerKind.PLACE
+        assert (await scenario.shares()).kind is AnswerKind.WAITING
+        await scenario.check_ins.decide(session, {"25В 1"}, accept=True)
+        assert set(await scenario.marks(session)) == {"25В 1"}
+        scenario.clock.seconds = 200
+        await scenario.opens(2, code="222222", ids=["25B1"])
+        assert await scenario.enters(None, "222222") is AnswerKind.PLACE
+        assert (await scenario.shares()).kind is AnswerKind.WAITING
 
     @pytest.mark.parametrize("shared", [False, True], ids=["before the place", "after it"])
     async def test_freed_in_the_middle(self, scenario: CheckInScenario, shared: bool) -> None:
@@ -294,7 +528,17 @@ class TestBinding:
         assert (await scenario.shares(person=2002)).kind is AnswerKind.WAITING
 
     async def test_a_race_for_an_id(self, scenario: CheckInScenario) -> None:
-        """Of many accounts that claim one ID simultaneously one succeeds; the others get the answer of a wrong code."""
-        await scenario.opens()
+        """Of many accounts that claim one ID simultaneously one binds it; all others wait for the teacher."""
+        session = await scenario.opens()
         answers = await asyncio.gather(*(scenario.enters("S001", CODE, 2000 + each) for each in range(8)))
-        assert sorted(answer.value for answer in answers) == ["place", *["wrong"] * 7]
+        assert sorted(answer.value for answer in answers) == ["place", *["review"] * 7]
+        found = await scenario.store.check_in(session.id, "S001")
+        assert found is not None
+        assert 1 <= len(found.rivals) <= MOST_RIVALS
+        assert found.telegram_id == await owner_of(scenario, "S001")
+
+
+async def owner_of(scenario: CheckInScenario, student_id: str) -> int | None:
+    """Return the account to which an ID is bound."""
+    binding = await scenario.store.binding_for(student_id)
+    return binding.telegram_id if binding is not None else None

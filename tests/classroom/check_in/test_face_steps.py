@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from classroom.check_in.answers import AnswerKind
 from classroom.check_in.face_steps import seconds_left
+from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, Note, NoteRefusal, Problem
 from classroom.domain.sessions import CheckIn, CheckInStep, Consent, FaceCheck, Session, Status
@@ -99,8 +100,8 @@ class TestConsent:
     async def test_doubted(self, scenario: FaceScenario) -> None:
         """A doubted code leads to a review by the teacher, without a face check."""
         await scenario.opens()
-        for number in range(40):
-            await scenario.store.add_wrong_try(5000 + number // 4, "S002", OPENED + SECOND)
+        for number in range(codes.TRIES_ON_ID):
+            await scenario.store.add_wrong_try(5000 + number // 4, "S001", OPENED + SECOND)
         scenario.clock.seconds = 2
         await scenario.enters()
         assert (await scenario.shares()).kind is AnswerKind.REVIEW

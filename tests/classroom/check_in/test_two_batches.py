@@ -45,7 +45,7 @@ async def test_a_class_of_500(scenario: CheckInScenario) -> None:
     text = plain(report_texts(_, overview, final=True, zone=ZONE))
     assert "Present: 500\n" in text
     assert "Absent: 0 of 500" in text
-    assert text.count("- Student 250") == 1
+    assert text.count("- Student S250") == 1
     assert len(scenario.notified) == 500
 
 

@@ -12,12 +12,13 @@ from pydantic import SecretStr
 
 from classroom.check_in.answers import AnswerKind
 from classroom.domain import code_attempts as codes
-from classroom.domain.sessions import CheckInStep, Mark, Session, Status
+from classroom.domain.code_attempts import WrongTry
+from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Session, Status
 from classroom.services import Classroom
 from core.encryption import Cipher
 from core.settings import Settings
 from telegram_app.side import Side
-from tests.classroom.check_in.scenario import CODE, TEACHER, WRONG, CheckInScenario, FailingStore, SetClock
+from tests.classroom.check_in.scenario import CODE, OPENED, TEACHER, WRONG, CheckInScenario, FailingStore, SetClock
 from tests.classroom.running import KEY, STUDENT_TOKEN
 
 pytestmark = pytest.mark.integration
@@ -49,7 +50,7 @@ class Walker:
         self.scenario = CheckInScenario(classroom, store, clock)
         self.run(store.open())
         self.session: Session = self.run(self.scenario.opens(students=2))
-        self.tries: dict[int, list[float]] = {}  # by account, when
+        self.tries: dict[int, list[WrongTry]] = {}  # by account
         self.accepted: set[str] = set()
         self.by_hand: dict[str, Status] = {}
 
@@ -69,22 +70,34 @@ class Walker:
 
     def enters(self, account: int, student_id: str, right: bool) -> None:
         """Enter an ID and a code: locked after five wrong ones, accepted only if both are right and the ID is free."""
-        now = self.scenario.clock.seconds
-        window = codes.TRIES_WINDOW.total_seconds()
-        locked = sum(now - at < window for at in self.tries.get(account, [])) >= codes.TRIES
-        owner = self.run(self.scenario.store.binding_for(student_id))
-        own = self.run(self.scenario.store.binding_of(account))
-        answer = self.run(self.scenario.enters(student_id, CODE if right else WRONG, account))
+        now, scenario = self.scenario.clock.seconds, self.scenario
+        found = {
+            each.student_id: self.run(scenario.store.sessions_with(each.student_id, OPENED))
+            for each in self.tries_of(account)
+        }
+        until = codes.locked_until(self.tries_of(account), found)
+        locked = until is not None and scenario.clock.now() < until
+        taken = self.run(scenario.store.is_taken(student_id))
+        own = self.run(scenario.store.binding_of(account))
+        answer = self.run(scenario.enters(student_id, CODE if right else WRONG, account))
         assert (answer is AnswerKind.LOCKED) == locked
         if answer in IN:
             assert right
             assert now <= 120
-            assert owner is None or owner.telegram_id == account
             assert own is None or own.student_id == student_id
-            assert self.run(self.scenario.store.binding_of(account)) is not None
+            bound = self.run(scenario.store.binding_of(account))
+            assert bound is not None or (taken and answer is AnswerKind.REVIEW)  # the teacher decides whose the ID is
+        elif answer is AnswerKind.EXPIRED:
+            assert right
+            assert now > 120
         elif not locked:
             assert answer is AnswerKind.WRONG
-            self.tries.setdefault(account, []).append(now)
+            self.tries.setdefault(account, []).append(WrongTry(student_id.lower(), scenario.clock.now()))
+
+    def tries_of(self, account: int) -> list[WrongTry]:
+        """Return an account's wrong tries that are young enough to count."""
+        since = self.scenario.clock.now() - codes.TRIES_WINDOW
+        return [each for each in self.tries.get(account, []) if each.at > since]
 
     def shares(self, account: int, metres: float, flaw: str) -> None:
         """Share a location: it moves only the own check-in, and not if it is flawed or far away."""
@@ -100,12 +113,17 @@ class Walker:
 
     def decides(self, chosen: set[str], accept: bool) -> None:
         """Decide: only check-ins that wait change."""
-        before = self.steps()
-        for decided in self.run(self.scenario.check_ins.decide(self.session, chosen, accept=accept)):
+        check_ins = self.run(self.scenario.store.check_ins(self.session.id))
+        before = {each.student_id: each for each in check_ins}
+        owner = chance_of_a_rival(before, chosen) if accept else None
+        for decided in self.run(self.scenario.check_ins.decide(self.session, chosen, accept=accept, owner=owner)):
             assert decided.student_id in chosen
-            assert before[decided.student_id] in (CheckInStep.CONFIRM, CheckInStep.REVIEW)
+            then = before[decided.student_id]
+            assert then.rivals or then.step in (CheckInStep.CONFIRM, CheckInStep.REVIEW)
             if accept:
                 self.accepted.add(decided.student_id)
+                bound = self.run(self.scenario.store.binding_for(decided.student_id))
+                assert bound is None or bound.telegram_id == (owner or then.telegram_id)
 
     def marks_by_hand(self, student_id: str, status: Status) -> None:
         """Mark by hand."""
@@ -171,6 +189,12 @@ class Walker:
                 assert check_in.note == ""
                 assert check_in.distance is not None
                 assert check_in.distance <= 50
+
+
+def chance_of_a_rival(check_ins: dict[str, CheckIn], chosen: set[str]) -> int | None:
+    """Return a rival of one of these students' check-ins, if there is one: the teacher accepts it."""
+    rivals = [each.telegram_id for one in sorted(chosen) if one in check_ins for each in check_ins[one].rivals]
+    return rivals[0] if rivals else None
 
 
 def walk(walker: Walker, chance: random.Random, steps: int) -> None:

@@ -120,3 +120,52 @@ class TestPercentage:
         assert later is not None
         assert 0 <= later <= 100
         assert before is None or later >= before
+
+
+class TestFolded:
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            "25B030001",
+            "25b030001",
+            " 25В030001 ",  # a Cyrillic В
+            "25B\u200b030001",
+            "25\u00adB030001",
+            "25B\u00a0030 001",
+            "\ufeff25B030001\u2060",
+            "２５Ｂ０３０００１",
+            "٢٥B٠٣٠٠٠١",
+            "25B\n030001",
+            "25\ufe0fB030001",
+        ],
+    )
+    def test_alike(self, spelling: str) -> None:
+        """Spellings of one ID that look alike are folded to one form."""
+        assert sessions.folded(spelling) == "25b030001"
+
+    @pytest.mark.parametrize(
+        ("one", "other", "equal"),
+        [
+            ("АВСЕНКМОРТХУІЅЈ", "ABCEHKMOPTXYISJ", True),  # Cyrillic, Latin
+            ("25–B—01", "25-B-01", True),
+            ("25Б01", "25B01", False),
+            ("25З01", "25301", False),
+            ("25O01", "2501", False),
+            ("S-01", "S01", False),
+            ("Ё1", "E1", False),
+        ],
+    )
+    def test_letters(self, one: str, other: str, equal: bool) -> None:
+        """Only letters that look the same in both scripts are equal; digits and dashes are never dropped."""
+        assert (sessions.folded(one) == sessions.folded(other)) is equal
+
+    @given(st.text())
+    def test_stable(self, text: str) -> None:
+        """A folded ID folds to itself, and spaces around it never matter."""
+        folded = sessions.folded(text)
+        assert sessions.folded(folded) == folded
+        assert sessions.folded(f"\u200b {text}\n") == folded
+
+    def test_visible(self) -> None:
+        """A visible text keeps its letters and case, in one line."""
+        assert sessions.visible(" id:\u00a025В０\u200b1\n– x ") == "id: 25В01 - x"

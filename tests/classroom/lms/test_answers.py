@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classroom.domain.sessions import Course, Enrolled, Status
-from classroom.lms import Line, LmsUnavailable, answers
+from classroom.lms import Line, LmsRefused, LmsUnavailable, answers
 from classroom.lms.answers import Claims
 
 pytestmark = pytest.mark.unit
@@ -82,6 +82,11 @@ class TestLists:
         """Each student is returned once, with the name or else the ID; half an emoji is replaced."""
         rows = [{"studentId": 1, "name": "A\ud83d", "email": "e"}, {"studentId": "x", "name": None}, {"studentId": "X"}]
         assert answers.roster({"students_data": rows}, "B") == [Enrolled("1", "A?", "B", "e"), Enrolled("x", "x", "B")]
+
+    def test_ids_that_look_alike(self) -> None:
+        """A roster with two IDs that can't be told apart is refused: marking one of them might mark the other."""
+        with pytest.raises(LmsRefused, match="25B1"):
+            answers.roster({"students_data": [{"studentId": "25В1"}, {"studentId": "25B1"}]}, "B")
 
     @pytest.mark.parametrize("answer", [{}, [], None, {"students_data": None}, {"students_data": [{"name": "A"}]}])
     def test_no_roster(self, answer: Any) -> None:

@@ -133,6 +133,11 @@ class TestRosters:
                 "batch,subject,student_id\nA,X,S1\n\nA,X,s1\n",
                 "students.csv, line 4: student ID s1 is already in this batch",
             ),
+            (
+                "batch,subject,student_id\nA,X,25B1\nA,X,25В1\n",
+                "students.csv, line 3: student ID 25В1 can't be told apart from 25B1 (line 2);"
+                " it has cyrillic capital letter ve",
+            ),
             ("batch,subject,student_id\nA,X,\n", "students.csv, line 2: student_id is empty"),
             ("batch,subject,student_id\nA, | ,S1\n", "students.csv, line 2: subject is empty"),
             ('batch,subject,student_id\n"A\nB",X,S1\nA,X,\n', "students.csv, line 4: student_id is empty"),
@@ -151,6 +156,18 @@ class TestRosters:
         with pytest.raises(FileWrong) as wrong:
             await write(students=content).courses(TEACHER)
         assert str(wrong.value).startswith(line)
+
+    def test_odd_ids(self, write: Write) -> None:
+        """IDs with characters that look like others, or that nobody sees, are named with file and line."""
+        odd = write(
+            students="batch,subject,student_id\nA,X,25В1\nA,X,25Б2\nA,X,S 3\nA,X,S\u200b4\nA,X,S\u00a0５\n"
+        ).odd_ids()
+        assert odd == [
+            "students.csv, line 2: student ID 25В1 has cyrillic capital letter ve",
+            "students.csv, line 5: student ID S\u200b4 has zero width space",
+            "students.csv, line 6: student ID S\u00a0５ has no-break space, fullwidth digit five",
+        ]
+        assert write().odd_ids() == []
 
     async def test_same_student_in_two_files(self, write: Write) -> None:
         """An ID that a batch has twice is refused, also across files, and both lines are named."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from classroom.domain.code_attempts import WrongTry
 from classroom.domain.sessions import (
     Binding,
     CheckIn,
@@ -16,13 +17,14 @@ from classroom.domain.sessions import (
     FaceCheck,
     Mark,
     Place,
+    Rival,
     Session,
     Sheet,
     Status,
     Teacher,
     Template,
 )
-from classroom.store import BoundOtherwise, NoSuchSession, SessionExists, Store, Tokens, WrongTries
+from classroom.store import BoundOtherwise, NoSuchSession, SessionExists, Store, Tokens
 
 NOW = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 TEACHER = Teacher(7, "77010000001", "teacher@example.org", "A. <b>Teacher</b> & Co. 😀", "m1", "Main")
@@ -227,6 +229,38 @@ class StoreContract:
         await store.end_session(cancelled.id, after(50), cancelled=True)
         assert await store.session_by_code("333333", after(40)) is None
 
+    async def test_expired_code(self, store: Store) -> None:
+        """For twelve hours after its end a code finds its session for the IDs of its roster, also after cleaning."""
+        session = await opened(store, a_session(rotate_seconds=20))
+        assert await store.add_code(session.id, "222222", after(120), after(30), after(20))
+        assert await store.expired_code(CODE, "CS-1-b00", after(29)) is None  # still valid
+        assert await store.expired_code(CODE, "сs-1-b00", after(31)) == session  # a Cyrillic c
+        assert await store.expired_code(CODE, "CS-9-b00", after(31)) is None
+        assert await store.expired_code("222222", "CS-1-b00", after(31)) is None
+        await store.end_session(session.id, after(50), cancelled=True)
+        await store.clean(after(11 * 3600), after(-60))
+        for code, until in ((CODE, 30), ("222222", 50)):
+            for seconds, is_known in ((until + 12 * 3600, True), (until + 12 * 3600 + 1, False)):
+                found = await store.expired_code(code, "CS-1-b00", after(seconds))
+                assert (found is not None) == is_known
+        other = await opened(store, a_session("b" * 12, ["CS-9"], opened_at=after(60), closes_at=after(180)))
+        assert await store.expired_code(CODE, "CS-9-b00", after(181)) == other
+        first = await store.expired_code(CODE, "CS-1-b00", after(181))
+        assert first is not None
+        assert first.id == session.id
+
+    async def test_sessions_with(self, store: Store) -> None:
+        """An ID's sessions are found until they end, by time or by hand, in either spelling of the ID."""
+        session = await opened(store)
+        other = await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
+        assert await store.sessions_with("cs-1-B00", after(120)) == [session]
+        assert await store.sessions_with("CS-1-b00", after(121)) == []
+        assert await store.sessions_with("CS-9-b00", NOW) == [other]
+        assert await store.sessions_with("stranger", NOW) == []
+        await store.end_session(session.id, after(50))
+        assert [each.id for each in await store.sessions_with("CS-1-b00", after(50))] == [session.id]
+        assert await store.sessions_with("CS-1-b00", after(51)) == []
+
     async def test_codes_are_unique_while_they_live(self, store: Store) -> None:
         """Two live sessions never have the same code; after the first has ended the code is free."""
         session = await opened(store)
@@ -405,9 +439,9 @@ class StoreContract:
     # sheets and marks
 
     async def test_sheets_of(self, store: Store) -> None:
-        """A student's sheets are found by the ID in any case; an unknown ID has none."""
+        """A student's sheets are found by the ID however it is spelled; an unknown ID has none."""
         session = await opened(store)
-        for spelling in ("CS-2-b01", "cs-2-B01"):
+        for spelling in ("CS-2-b01", "cs-2-B01", "СS-2-b\u200b01", "CS\u2011\uff12-b 01"):
             assert [sheet.batch for sheet in await store.sheets_of(session.id, spelling)] == ["CS-2"]
         assert await store.sheets_of(session.id, "CS-3-b01") == []
         shared = await shared_by_two(store)
@@ -517,6 +551,17 @@ class StoreContract:
         assert sorted(moved) == [False] * 4 + [True]
         assert await store.check_in(session.id, "CS-1-b00") == confirm
         assert not await store.move_check_in(check_in(session, "CS-1-b02"), {CheckInStep.PLACE})
+
+    async def test_rivals(self, store: Store) -> None:
+        """Rivals come back unchanged; those whose data are deleted are gone, the others stay."""
+        session = await opened(store)
+        first = await store.begin_check_in(check_in(session))
+        rivals = (Rival(2002, after(11)), Rival(2003, after(12.000001)))
+        assert await store.move_check_in(replace(first, rivals=rivals), {CheckInStep.PLACE})
+        assert await store.check_in(session.id, "CS-1-b00") == replace(first, rivals=rivals)
+        await store.forget_student(2002)
+        await store.forget_student(12)
+        assert await store.check_ins(session.id) == [replace(first, rivals=rivals[1:])]
 
     async def test_latest(self, store: Store) -> None:
         """An account's newest check-in is found across sessions."""
@@ -638,6 +683,25 @@ class StoreContract:
         with pytest.raises(BoundOtherwise):
             await store.bind(Binding(2001, "S-002", NOW))
 
+    async def test_spellings(self, store: Store) -> None:
+        """Bindings, tries, templates, marks and the history are found for an ID with letters that look alike."""
+        session = a_session(batches=["CS-1"])
+        sheet = replace(sheets_of(session)[0], roster=(Enrolled("25В\u00a001", "A. Student", "CS-1"),))
+        assert await store.create_session(session, [sheet], CODE, session.closes_at)
+        binding = await store.bind(Binding(2001, "25В\u00a001", NOW))
+        assert await store.binding_for("25b01") == binding
+        with pytest.raises(BoundOtherwise):
+            await store.bind(Binding(2002, "25B01", NOW))
+        await store.add_wrong_try(2003, "25b 01", NOW)
+        assert await store.tries_on("25В01", after(-1)) == 1
+        await store.save_template(Template("25В\u00a001", "local", "t", b"sealed", NOW))
+        assert await store.template("25B01") is not None
+        assert await store.mark(session.id, mark("25b01"), overwrite=False)
+        assert list((await store.sheets(session.id))[0].marks) == ["25В\u00a001"]  # the roster's own spelling
+        await store.end_session(session.id, after(50))
+        assert [found for _session, found in await store.attended("25B01", 5)] == [mark("25В\u00a001")]
+        assert await store.unbind("25b01", 7, after(60), "new phone")
+
     async def test_bound_at_once(self, store: Store) -> None:
         """Of many concurrent bindings of one ID, and of one account, one pair is bound."""
         pairs = [Binding(2001 + number, "S-001", NOW) for number in range(6)]
@@ -671,9 +735,7 @@ class StoreContract:
         assert await store.binding_for("CS-1-b00") is None
         assert await store.is_taken("cs-1-b00")
         assert await store.check_ins(session.id) == []
-        assert await store.wrong_tries(2001, "other", after(-60)) == WrongTries(
-            1, 0
-        )  # else deleting would allow endless guessing
+        assert len(await store.tries_of(2001, after(-60))) == 1  # else deleting would allow endless guessing
         assert (await store.sheets(session.id))[0].status_of("CS-1-b00") is Status.PRESENT
         for lent in (Binding(2002, "CS-1-b00", NOW), Binding(2001, "CS-1-b01", NOW), Binding(2001, "CS-1-b00", NOW)):
             with pytest.raises(BoundOtherwise):
@@ -688,20 +750,31 @@ class StoreContract:
         """Wrong tries are counted by account, and by ID for all accounts, within the window."""
         for person, student_id, seconds in ((2001, "S-1", 0), (2001, "S-2", 10), (2002, "s-1", 20)):
             await store.add_wrong_try(person, student_id, after(seconds))
-        assert await store.wrong_tries(2001, "S-1", after(-1)) == WrongTries(2, 2)
-        assert await store.wrong_tries(2001, "S-1", after(5)) == WrongTries(1, 1)
-        assert await store.wrong_tries(2003, "S-9", after(-1)) == WrongTries(0, 0)
+        tries = [WrongTry("s-1", after(0)), WrongTry("s-2", after(10))]
+        assert await store.tries_of(2001, after(-1)) == tries
+        assert await store.tries_of(2001, after(5)) == tries[1:]
+        assert await store.tries_of(2003, after(-1)) == []
+        assert [await store.tries_on("S-1", after(since)) for since in (-1, 5, 20)] == [2, 1, 0]
 
     async def test_tries_in_a_session(self, store: Store) -> None:
-        """Tries for all IDs of a session are counted together, except by accounts that have checked in there."""
+        """Tries for all IDs of a session are counted together, except by accounts that have checked in there.
+
+        Those of accounts that were bound before to the ID that they sent are counted apart; bound to another ID they
+        can't be right, and don't count.
+        """
         session = await opened(store)
         tries = ((2001, "cs-1-B00", 0), (2002, "CS-1-b01", 10), (2002, "CS-1-b00", 20), (2003, "no such", 30))
         for person, student_id, seconds in tries:
             await store.add_wrong_try(person, student_id, after(seconds))
-        assert await store.wrong_tries_in_session(session.id, after(-1)) == 3
-        assert await store.wrong_tries_in_session(session.id, after(15)) == 1
+        assert await store.tries_in_session(session.id, after(-1), bound=False) == 3
+        assert await store.tries_in_session(session.id, after(15), bound=False) == 1
         await store.begin_check_in(check_in(session, "CS-1-b00", person=2001))
-        assert await store.wrong_tries_in_session(session.id, after(-1)) == 2
+        assert await store.tries_in_session(session.id, after(-1), bound=False) == 2
+        await store.bind(Binding(2002, "CS-1-b01", after(-5)))
+        await store.bind(Binding(2003, "CS-1-b02", after(5)))
+        await store.add_wrong_try(2003, "CS-1-b02", after(40))
+        assert await store.tries_in_session(session.id, after(-1), bound=False) == 1
+        assert await store.tries_in_session(session.id, after(-1), bound=True) == 1
 
     # history and cleaning
 
@@ -752,7 +825,7 @@ class StoreContract:
         assert await store.check_ins(old.id) == []
         assert await store.attended("CS-1-b00", 10) == []
         assert await store.session(young.id) is not None  # its final report is still to come
-        assert await store.wrong_tries(2001, "S-1", after(-60)) == WrongTries(1, 1)
+        assert (len(await store.tries_of(2001, after(-60))), await store.tries_on("S-1", after(-60))) == (1, 1)
         await opened(store, a_session("d" * 12, ["CS-1"]), code="555555")  # its lesson is free again
         assert await store.claim_note("old", "check 2", after(7300))
         assert not await store.claim_note("young", "check 2", after(7300))

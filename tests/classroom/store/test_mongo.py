@@ -26,6 +26,7 @@ from classroom.health_report import LoopLag, health_part
 from classroom.store import Store, StoreDamaged, StoreRefused, StoreUnavailable, Tokens
 from classroom.store.documents import Document, sheet_document
 from classroom.store.mongo import MongoStore
+from classroom.store.mongo_connection import MIGRATIONS
 from core.encryption import Cipher, EncryptionKeyError
 from core.health import HealthReports
 from tests.classroom.store.contract import (
@@ -214,6 +215,35 @@ async def test_version_2(mongo_uri: str, database: str, documents: AsyncDatabase
     await store.close()
 
 
+async def test_folded_anew(
+    mongo_uri: str, database: str, documents: AsyncDatabase[Document], caplog: pytest.LogCaptureFixture
+) -> None:
+    """IDs of an older version are folded anew; of two bindings that are one ID now the older stays, which is logged."""
+    old = MongoStore(mongo_uri, database, Cipher(KEY), migrations=MIGRATIONS[:1])
+    await old.open()
+    session = await opened(old, a_session(batches=["CS-1"]))
+    await old.close()
+    for person, student_id, day in ((31, "25B 1", 1), (32, "25B1", 2), (33, "25В2", 2)):
+        bound = {"student_id": student_id, "telegram_id": person, "bound_at": f"2026-08-0{day}T10:00:00.000000+00:00"}
+        await documents["bindings"].insert_one(bound | {"folded": student_id.casefold(), "account": str(person)})
+    await documents["templates"].insert_one({"_id": "25в2", "student_id": "25В2", "made_at": "2026"})
+    await documents["attempts"].insert_one({"telegram_id": 40, "folded": "25в2", "at": after(3)})
+    student = {"student_id": "25В2", "name": "B. Student", "batch": "CS-1", "email": ""}
+    change = {"$push": {"roster": student, "students": "25в2"}}
+    await documents["marks"].update_one({"session": session.id}, change)
+    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    for _ in range(2):
+        await store.open()
+        bindings = [await store.binding_for(each) for each in ("25B1", "25B2")]
+        assert [each.telegram_id for each in bindings if each is not None] == [31, 33]
+        assert await store.binding_of(32) is None
+        assert await store.template("25B2") is None
+        assert await store.sheets_of(session.id, "25B2")
+        assert await store.tries_on("25B2", after(-60)) == 1
+        await store.close()
+    assert caplog.text.count("student 25B1: unbound") == 1
+
+
 async def test_strange_document(store: Store, documents: AsyncDatabase[Document]) -> None:
     """A document that another program has damaged is refused; the error names collection and field."""
     session = await opened(store)
@@ -358,5 +388,5 @@ async def test_password(mongo_uri: str, database: str) -> None:
 async def test_old_tries_are_not_counted(store: Store) -> None:
     """Old tries are not counted, whether MongoDB has deleted them yet or not."""
     await store.add_wrong_try(2001, "S-1", NOW)
-    tries = await store.wrong_tries(2001, "S-1", NOW + timedelta(microseconds=1))
-    assert (tries.by_account, tries.on_student_id) == (0, 0)
+    since = NOW + timedelta(microseconds=1)
+    assert (await store.tries_of(2001, since), await store.tries_on("S-1", since)) == ([], 0)

@@ -114,6 +114,12 @@ class TestTyped:
             ("230145", "230145 {a}{b}"),
             ("S_*<3>&'", "S_*<3>&' {a}-{b}"),
             ("S004", "{a}{b} S004"),
+            ("S1234567", "my id S1234567 code {a}-{b}"),
+            ("230145", "{a}{b} 230145"),
+            ("230145", "id: 230145\ncode: {a}{b}"),
+            ("S004", "S\u200b004\u00a0{a}\u00ad{b}"),
+            ("S1234567", "Ѕ1234567 {a}{b}"),  # a Cyrillic letter
+            ("S005", "Ｓ００５ {a} {b}"),
         ],
     )
     def test_both(self, student_id: str, typed: str, code: str, telegram: Telegram) -> None:
@@ -132,6 +138,61 @@ class TestTyped:
         student.sees("student ID")
         student.says("230145")
         student.sees("The code is right")
+
+    @pytest.mark.parametrize("typed", ["code is {code}", "Код: {code}", "{code}\n", "The code: {code}, room 12"])
+    def test_words(self, typed: str, code: str, telegram: Telegram) -> None:
+        """A code is found among words, in a message and after a student ID, and words are never an ID."""
+        student = Student(telegram, 2001)
+        student.says("/start")
+        student.says(typed.format(code=code))
+        student.sees("Now send me your student ID")
+        student.says("it is S004")
+        student.sees("The code is right")
+        again = Student(telegram, 2002)
+        again.says("/start")
+        again.says("my id is S005")
+        again.sees("Send the 6-digit code")
+        again.says(typed.format(code=code))
+        again.sees("The code is right")
+
+    def test_id_of_digits_first(self, code: str, telegram: Telegram) -> None:
+        """An ID of six digits may come before the code or twice; alone it is no try, before and after it is linked."""
+        student = Student(telegram, 2001)
+        student.says("/start")
+        for _ in range(6):
+            student.says("230145")
+            student.sees("Now send me your student ID; if that was your student ID, the code.")
+            student.says("230145")
+            student.sees("Send the 6-digit code")
+            student.says("/start")
+        student.says("230145")
+        student.sees("if that was your student ID")
+        student.says(f"the code is {code}")
+        student.sees("The code is right")
+        student.says("230145")
+        student.sees("Send the 6-digit code")
+
+    def test_several_codes(self, code: str, telegram: Telegram) -> None:
+        """A message is one guess: an ID with two codes is not tried."""
+        student = Student(telegram, 2001)
+        student.says("/start")
+        student.says(f"S004 111111 {code}")
+        student.sees("I see several codes. Send only one.")
+
+    def test_over(self, code: str, teacher: Teacher, telegram: Telegram) -> None:
+        """A code that is over is answered with what to do, also by the link, and never locks anybody."""
+        teacher.taps("Close Now")
+        teacher.sees("Closed at")
+        student = Student(telegram, 2001)
+        student.says("/start")
+        for times in range(1, 8):
+            student.says(f"S004 {code}")
+            eventually("the answer", lambda: student.counts("This code is over. Ask your teacher") == times)  # noqa: B023
+        late = Student(telegram, 2002)
+        late.says(f"/start {code}")
+        late.sees("student ID")
+        late.says("S005")
+        late.sees("This code is over. Ask your teacher")
 
     def test_other_digits(self, code: str, telegram: Telegram) -> None:
         """A code in the digits of another script is accepted."""
@@ -167,7 +228,7 @@ class TestTyped:
         late = Student(telegram, 2002)
         late.says(f"/start {code}")
         late.says("230145")
-        late.sees("don't match")
+        late.sees("This code is over.")
 
 
 class TestStrangers:
@@ -361,7 +422,7 @@ class TestOwn:
         eventually("an answer", lambda: SUBJECT in str(student.screen()[-1]["text"]))
         assert student.counts("The code is right") == 0
 
-    @pytest.mark.parametrize(("bot", "own"), [(STUDENTS, {"me", "delete_me"}), (TEACHERS, {"history"})])
+    @pytest.mark.parametrize(("bot", "own"), [(STUDENTS, {"me", "delete_me"}), (TEACHERS, {"history", "move"})])
     def test_commands(self, bot: str, own: set[str], code: str, telegram: Telegram) -> None:
         """Each bot's commands are registered with Telegram in three languages."""
         eventually("the commands", lambda: len(telegram.get("/commands", bot=bot)) == 3)

@@ -1,0 +1,155 @@
+"""The first step of a check-in: a student ID and a code. What fits no session is a wrong try, an expired code is none.
+
+Which of the two is wrong stays secret. The limits and their reasons are in code_attempts.py.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from classroom.check_in import claims
+from classroom.check_in.answers import Answer, AnswerKind, kind_for
+from classroom.domain import code_attempts as codes
+from classroom.domain.sessions import Binding, CheckIn, CheckInStep, Session, Sheet, end_of, folded, mark_of
+from classroom.error_codes import Code, noted
+from classroom.services import Classroom
+from classroom.store import BoundOtherwise
+
+log = logging.getLogger(__name__)
+
+Reading = tuple[str | None, str]  # a student ID (None: the account's own) and a code
+
+
+class CodeEntry:
+    """Begins check-ins. Methods may raise StoreUnavailable, and can be repeated."""
+
+    def __init__(self, classroom: Classroom) -> None:
+        self._classroom = classroom
+
+    async def enter(
+        self,
+        person: int,
+        student_id: str | None,
+        code: str,
+        typed_at: datetime | None = None,
+        others: Sequence[Reading] = (),
+    ) -> Answer:
+        """Begin a check-in with a code (``typed_at``: when, if the ID came later); no ``student_id``: the bound one.
+
+        ``others`` are other ways to read the same message: the first one that fits a session counts. All are one try.
+        """
+        store, now = self._classroom.store, self._classroom.clock.now()
+        at = typed_at if typed_at is not None and now - typed_at <= self._grace else now
+        if (until := await self._locked_until(person, now)) is not None:
+            return Answer(AnswerKind.LOCKED, until=until)
+        binding = await store.binding_of(person)
+        own = binding.student_id if binding is not None else ""
+        readings = [(claimed or own, digits) for claimed, digits in ((student_id, code), *others)]
+        sessions = {each: await self._session_by(each, at) for each in {digits for _id, digits in readings}}
+        for claimed, digits in readings:
+            session = sessions[digits] if claimed else None
+            sheets = await store.sheets_of(session.id, claimed) if session is not None else []
+            if session is not None and sheets:
+                answer = await self._enter(person, session, sheets, claimed, binding, at)
+                return answer or await self._wrong(person, [(claimed, digits)], binding, at)
+        for claimed, digits in readings:
+            expired = await store.expired_code(digits, claimed, now) if claimed else None
+            if expired is not None and folded(claimed) == folded(own or claimed):
+                noted(log, Code.SESSION_EXPIRED, f"session {expired.id}: person {person}, the code has expired")
+                return Answer(AnswerKind.EXPIRED, expired, is_new=end_of(expired) > now)
+        code_of = Code.STUDENT_ID if any(sessions.values()) else Code.OTP
+        noted(log, code_of, f"person {person}: no running session has this code and this student ID")
+        return await self._wrong(person, readings, binding, at)
+
+    async def _session_by(self, code: str, at: datetime) -> Session | None:
+        store, now = self._classroom.store, self._classroom.clock.now()
+        return await store.session_by_code(code, at) or (await store.session_by_code(code, now) if at != now else None)
+
+    async def _locked_until(self, person: int, now: datetime) -> datetime | None:
+        tries = await self._classroom.store.tries_of(person, now - codes.TRIES_WINDOW)
+        if len(tries) < codes.TRIES:
+            return None
+        ids = {each.student_id for each in tries}
+        until = codes.locked_until(
+            tries, {each: await self._classroom.store.sessions_with(each, tries[0].at) for each in ids}
+        )
+        return until if until is not None and now < until else None
+
+    async def _wrong(self, person: int, readings: Sequence[Reading], binding: Binding | None, at: datetime) -> Answer:
+        """Count a wrong try, unless the message has only words and no ID of a running session."""
+        store, now = self._classroom.store, self._classroom.clock.now()
+        for claimed, _digits in readings:
+            if claimed and (sessions := await store.sessions_with(claimed, at)):
+                break
+        else:
+            if not readings[-1][0]:
+                return Answer(AnswerKind.NO_ID)
+            claimed, sessions = readings[0][0] or "", []
+        kind = AnswerKind.WRONG
+        if binding is None or folded(binding.student_id) == folded(claimed):  # else a code can't be right
+            for session in sessions:
+                bound = _is_bound(binding, session)
+                tries = await store.tries_in_session(session.id, session.opened_at, bound=bound)
+                kind = AnswerKind.UNTOLD if codes.suspicion(0, tries, bound=bound) else kind
+        await store.add_wrong_try(person, claimed, now)
+        return Answer(kind)
+
+    async def _enter(
+        self,
+        person: int,
+        session: Session,
+        sheets: Sequence[Sheet],
+        claimed: str,
+        binding: Binding | None,
+        at: datetime,
+    ) -> Answer | None:
+        """Begin or continue a check-in with the right code; None: this account can't have the ID."""
+        store, now = self._classroom.store, self._classroom.clock.now()
+        student_id = next(e.student_id for e in sheets[0].roster if folded(e.student_id) == folded(claimed))
+        what = f"session {session.id}: person {person}, the student ID {student_id}"
+        if binding is not None and folded(binding.student_id) != folded(claimed):
+            noted(log, Code.STUDENT_ID, f"{what} is not their own")
+            return None
+        bound = _is_bound(binding, session)
+        in_session = await store.tries_in_session(session.id, session.opened_at, bound=bound)
+        since = max(session.opened_at, now - codes.TRIES_WINDOW)
+        note = codes.suspicion(0 if bound else await store.tries_on(student_id, since), in_session, bound=bound)
+        untold = note == codes.MANY_IN_SESSION
+        if binding is None and not untold:
+            try:
+                await store.bind(Binding(person, student_id, now))
+            except BoundOtherwise:
+                noted(log, Code.STUDENT_ID, f"{what} is bound to another account", logging.WARNING)
+                if not await store.is_taken(student_id):  # the account is bound, to an ID whose data were deleted
+                    return None
+                note = codes.CLAIMED_TWICE
+        step = CheckInStep.REVIEW if note in claims.UNBOUND else CheckInStep.PLACE
+        if step is CheckInStep.PLACE and (mark := mark_of(sheets, student_id)) is not None:
+            return Answer(AnswerKind.MARKED, session, mark=mark)
+        came = CheckIn(session.id, student_id, person, step, code_at=at, note=note, updated_at=now)
+        check_in = await store.begin_check_in(came)
+        if check_in.telegram_id != person:
+            check_in = await self._move(check_in, claims.joined(check_in, came))
+        elif check_in.step is CheckInStep.PLACE and check_in.code_at < at:
+            # entered again: a location belongs to the check-in with the newest code
+            check_in = await self._move(check_in, replace(check_in, code_at=at, updated_at=now))
+        if untold and (check_in.telegram_id != person or check_in.note == codes.MANY_IN_SESSION):
+            await store.add_wrong_try(person, claimed, now)  # as for a wrong code: the lock must not tell, either
+            return Answer(AnswerKind.UNTOLD)
+        log.info("session %s: student %s, the code is right", session.id, student_id)
+        if check_in.telegram_id != person:
+            return Answer(AnswerKind.REVIEW, session, came)
+        return Answer(kind_for(check_in), session, check_in, mark=mark_of(sheets, student_id))
+
+    async def _move(self, there: CheckIn, moved: CheckIn) -> CheckIn:
+        return moved if await self._classroom.store.move_check_in(moved, {there.step}) else there
+
+    @property
+    def _grace(self) -> timedelta:
+        return timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
+
+
+def _is_bound(binding: Binding | None, session: Session) -> bool:
+    """Say whether an account was bound before a session began."""
+    return binding is not None and binding.bound_at < session.opened_at
