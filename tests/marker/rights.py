@@ -111,7 +111,6 @@ class House:
 
     async def _open(self, folder: Path, admins: tuple[int, ...]) -> None:
         settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
             telegram_bot_token=SecretStr(TOKEN),
             admin_telegram_id=admins,
             data_dir=folder,

@@ -223,7 +223,6 @@ async def marker(
 ) -> AsyncIterator[str]:
     """Run the marker against a Telegram; pass a RunningMarker to ``started``."""
     settings = Settings(
-        _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
         telegram_bot_token=SecretStr(TOKEN),
         admin_telegram_id=admins,
         telegram_api_url=telegram_url,
