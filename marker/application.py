@@ -42,7 +42,7 @@ class Marker:
         self.presence = Presence(services, unreachable)
         self._lockouts = Lockouts(services)
         self._questions = Questions(services)
-        self._moves = AccountMoves(services, self.offers, self._questions)
+        self._moves = AccountMoves(services, self.offers, self._questions, self._lockouts)
         self._invitations = Invitations(services, self._questions)
         self._passwords = PasswordSteps(services, self._questions, self._lockouts, self._invitations)
         self._registration = Registration(

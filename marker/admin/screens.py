@@ -1,13 +1,16 @@
 """What the admin's screens share: the check of rights, the edited message, lists in pages."""
 
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Generic, TypeVar
 
 from telegram import Update
+from telegram.ext import BaseHandler, CallbackQueryHandler
 
 from marker.services import Services
+from storage import Student
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.side import SCREEN, Context, sender, tapped
@@ -18,15 +21,21 @@ PAGE = 20  # lines of a list, each with a button: far below the 4096 characters 
 LINE = 60  # characters of a name in a line: a username may have 200, and a whole page has to fit
 LABEL = 24  # characters of a name on a button, two of which stand in a row
 
+STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"  # the end of a button's data: about whom, back to which page
+
 Handler = Callable[[Update, Context], Coroutine[Any, Any, Any]]
 T = TypeVar("T")
 
 
+@dataclass(eq=False)
 class AdminScreens:
     """Base of the admin's screens; checks at every tap that it comes from an admin, since rights may have changed."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    _services: Services
+
+    def _taps(self, handlers: Mapping[str, Handler]) -> list[BaseHandler[Any, Any, Any]]:
+        """Return the handlers of taps, given by the pattern of the buttons' data."""
+        return [CallbackQueryHandler(self._guarded(handler), pattern) for pattern, handler in handlers.items()]
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(update: Update, context: Context) -> Any:
@@ -55,7 +64,35 @@ class AdminScreens:
             [Button(_("Back"), "menu")],
         ]
 
-    async def _show(self, person: int, text: str, keyboard: Keyboard) -> None:
+    async def _show_code(self, person: int, text: str, link: str, more: Keyboard | None = None) -> None:
+        """Send a code with its QR picture, without buttons, to be forwarded; the panel follows below it."""
+        panel, keyboard = self._panel_screen(person)
+        await self._services.outbox.put(
+            Item(person, "strip", slot=SCREEN),
+            Item(person, "photo", f"{text}\n{escape(link)}", qr=link),
+            Item(person, "send", panel, [*(more or []), *keyboard], slot=SCREEN),
+        )
+
+    def _with_student(self, handler: Callable[[int, Student, int, Context], Awaitable[None]]) -> Handler:
+        """Return a handler that looks the student up; where they are gone, it says so."""
+
+        async def handle(update: Update, context: Context) -> None:
+            person, asked = sender(update), asked_for(context)
+            student, page = self._services.storage.student(int(asked["student"])), int(asked["page"])
+            if student is None:
+                await self._show_gone(person, page)
+            else:
+                await handler(person, student, page, context)
+
+        return handle
+
+    async def _show_gone(self, person: int, page: int) -> None:
+        _ = self._services.texts(person)
+        back = [[Button(_("Back"), f"adm:students:{page}")]]
+        await self._show(person, _("This student is not registered any more."), back)
+
+    async def _show(self, person: int, text: str, keyboard: Keyboard, headline: str = "") -> None:
+        text = f"{headline}\n\n{text}" if headline else text
         await self._services.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
 
 
@@ -90,10 +127,6 @@ def page_of(items: Sequence[T], asked: int) -> Page[T]:
 
 def in_pairs(buttons: Sequence[Button]) -> Keyboard:
     return [list(buttons[at : at + 2]) for at in range(0, len(buttons), 2)]
-
-
-def shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def asked_for(context: Context) -> dict[str, str]:

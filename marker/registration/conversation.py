@@ -6,17 +6,11 @@ Each step is stored before the next question is asked, so a restart in between l
 import logging
 import re
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 from telegram import Update
-from telegram.ext import (
-    BaseHandler,
-    CallbackQueryHandler,
-    CommandHandler,
-    ConversationHandler,
-    MessageHandler,
-    filters,
-)
+from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, ConversationHandler, MessageHandler, filters
 from telegram.warnings import PTBUserWarning
 
 from marker.admin.invitations import Invitations
@@ -42,24 +36,16 @@ _USERNAME = re.compile(r"[A-Za-z0-9_][\w.+-]*(@[\w-]+(\.[\w-]+)+)?", re.ASCII)
 _COMMAND = filters.Regex(r"(?i)^/(start(@\w+)?(\s+\S+)*|(cancel|help|language|admin)(@\w+)?)\s*$")
 
 
+@dataclass(eq=False)
 class Registration:
     """The conversation that turns an invitation code into a student. It also asks for new passwords and notes."""
 
-    def __init__(
-        self,
-        services: Services,
-        questions: Questions,
-        passwords: PasswordSteps,
-        moves: AccountMoves,
-        lockouts: Lockouts,
-        invitations: Invitations,
-    ) -> None:
-        self._services = services
-        self._questions = questions
-        self._passwords = passwords
-        self._moves = moves
-        self._lockouts = lockouts
-        self._invitations = invitations
+    _services: Services
+    _questions: Questions
+    _passwords: PasswordSteps
+    _moves: AccountMoves
+    _lockouts: Lockouts
+    _invitations: Invitations
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the conversation, and the handler of /cancel outside of it, which shows the menu."""
@@ -74,7 +60,7 @@ class Registration:
                 CommandHandler("start", self._start, filters=TYPED & _COMMAND),
                 CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
                 CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
-                self._invitations.note_handler(),
+                *self._invitations.note_handlers(),
             ],
             states={
                 CODE: [self._answer_handler(CODE, self._take_code)],
@@ -186,7 +172,7 @@ class Registration:
         if locked := await self._lockouts.codes(person):  # a right code is not looked at either
             return await self._questions.end(person, locked)
         is_new = self._services.storage.student(person) is None
-        if len(code) == MOVE_CODE_LENGTH and is_new and await self._moves.offer(person, code, self._questions.leave):
+        if len(code) == MOVE_CODE_LENGTH and is_new and await self._moves.offer(person, code):
             return ConversationHandler.END
         try:
             self._services.storage.check_code(code)
