@@ -14,9 +14,8 @@ from marker.admin.student_cards import StudentCards
 from marker.lockouts import Lockouts
 from marker.presence import Presence
 from marker.questions import Questions
-from marker.registration.conversation import Registration
-from marker.registration.password_steps import PasswordSteps
-from marker.registration.stray_texts import StrayTexts
+from marker.registration.conversation import Registration, StrayTexts
+from marker.registration.passwords import PasswordSteps
 from marker.services import Services
 from marker.student.buttons import StudentHandlers
 from marker.student.deletion import Deletion
@@ -59,9 +58,9 @@ class Marker:
         application.add_handlers(AdminHandlers(self._services).handlers())
         application.add_handlers(self._invitations.handlers())
         application.add_handlers(StudentCards(self._services, self.offers).handlers())
-        application.add_handlers(StudentHandlers(self._services, self.notices, self.offers).handlers())
+        application.add_handlers(StudentHandlers(self._services, self.notices, self.offers, self._lockouts).handlers())
         application.add_handlers(self._moves.handlers())
-        deletion = Deletion(self._services, self.offers, self._questions, self._passwords.end_trial)
+        deletion = Deletion(self._services, self.offers, self._questions, self._passwords.take_back)
         application.add_handlers(deletion.handlers())
         application.add_handlers(StrayTexts(self._services, self._questions).handlers())
         application.add_handler(self.presence.catch_all())

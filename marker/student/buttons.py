@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
 from marker.lockouts import Lockouts
-from marker.menu import changed_menu, fresh_menu
+from marker.menu import fresh_menu, show_menu
 from marker.monitors.registry import Started
 from marker.services import Services
 from marker.student.notices import Notices
@@ -21,14 +22,14 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
+@dataclass(eq=False)
 class StudentHandlers:
     """Handles the taps on a student's menu. Each updates the menu, so an old button does no harm."""
 
-    def __init__(self, services: Services, notices: Notices, offers: Offers) -> None:
-        self._services = services
-        self._notices = notices
-        self._offers = offers
-        self._lockouts = Lockouts(services)
+    _services: Services
+    _notices: Notices
+    _offers: Offers
+    _lockouts: Lockouts
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         return [
@@ -45,13 +46,12 @@ class StudentHandlers:
         person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
         if locked := await self._locked(person):
-            await self._show(person, locked)
-            return
+            return await self._show(person, locked)
         self._notices.expect_start(person)
         started, headline = await self._saved(person, self._services.registry.start(person))
         if started is Started.FULL:
             headline = _("All places for monitoring are taken at the moment. Please try again later.")
-        await self._show(person, headline)
+        return await self._show(person, headline)
 
     async def _locked(self, person: int) -> str:
         """Return why no monitor may try this student's password, if so; a running one has signed in with it."""
@@ -82,12 +82,10 @@ class StudentHandlers:
         person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
         student = self._services.storage.student(person)
-        if student is None:
-            await self._show(person)
-            return
-        await self._services.registry.skip_today(person, skip)
-        if skip:
-            await self._offers.end_all(person, student.username, _("Today is skipped."))
+        if student is not None:
+            await self._services.registry.skip_today(person, skip)
+            if skip:
+                await self._offers.end_all(person, student.username, _("Today is skipped."))
         await self._show(person)
 
     async def _saved(self, person: int, change: Coroutine[Any, Any, Result]) -> tuple[Result | None, str]:
@@ -115,4 +113,4 @@ class StudentHandlers:
         await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
 
     async def _show(self, person: int, headline: str = "") -> None:
-        await self._services.outbox.put(await changed_menu(self._services, person, headline))
+        await show_menu(self._services, person, headline)

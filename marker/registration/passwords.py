@@ -3,19 +3,20 @@
 import asyncio
 import logging
 import unicodedata
+from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 from telegram import Update
 
 from marker.admin.invitations import Invitations
 from marker.lockouts import Lockouts
-from marker.menu import changed_menu
+from marker.menu import show_menu
 from marker.monitors.password_check import Outcome, TrialResult
 from marker.questions import PASSWORD, PASSWORDS, Questions, joined
-from marker.registration.password_trials import UNTRIED, PasswordTrials, Trial
-from marker.registration.refusals import BAD_CODE, refusal_text
+from marker.registration.refusals import refusal_text
 from marker.services import Services
-from storage import AlreadyRegistered, NotRegistered, StorageUnavailable, UsernameTaken
+from storage import NotRegistered, StorageError, StorageUnavailable, account_key
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Keyboard
 from telegram_app.people import ConversationStep
@@ -24,24 +25,42 @@ from telegram_app.side import Context, below, sender, typed_text
 log = logging.getLogger(__name__)
 
 LONGEST = 200  # characters of a password
+UNTRIED = TrialResult(Outcome.NOT_TRIED)
 
 
+@dataclass(eq=False)
+class Trial:
+    """A typed password that is being tried, in memory alone: for whom, at which step, for which account."""
+
+    person: int
+    step: str
+    data: dict[str, Any]
+    username: str
+    password: str = field(repr=False)
+    locked: str = ""  # the text for a person who has no tries left
+    task: "asyncio.Task[None] | None" = None
+
+
+@dataclass(eq=False)
 class PasswordSteps:
-    """Takes typed passwords, has them tried, and stores those that the portal does not refuse."""
+    """Takes typed passwords, has them tried, and stores those that the portal does not refuse.
 
-    def __init__(self, services: Services, questions: Questions, lockouts: Lockouts, invitations: Invitations) -> None:
-        self._services = services
-        self._questions = questions
-        self._lockouts = lockouts
-        self._invitations = invitations
-        self._trials = PasswordTrials(services, lockouts, self._conclude, questions.tried)
+    At most one trial runs for each person, and one at a time for each portal account.
+    """
+
+    _services: Services
+    _questions: Questions
+    _lockouts: Lockouts
+    _invitations: Invitations
+    _running: dict[int, Trial] = field(default_factory=dict)
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)  # by account
 
     async def take(self, update: Update, context: Context) -> str | int:
         """Take the password of a registration, or a registered student's new one."""
         person, password = sender(update), typed_text(update)
         _ = self._services.texts(person)
         note = await self._questions.delete_password(update)
-        self._trials.take_back(person)
+        self.take_back(person)
         step = await self._questions.open_step(person, *PASSWORDS)
         student = self._services.storage.student(person)
         username = student.username if student is not None else ""
@@ -55,27 +74,62 @@ class PasswordSteps:
         keyboard: Keyboard = [[Button(_("Skip"), "reg:skip"), Button(_("Cancel"), "reg:cancel")]]
         text = joined(note, _("Trying the password on the portal..."))
         await self._services.outbox.put(*below(person, text, keyboard))
+        self.take_back(person)
+        self._questions.tried.add(person)
+        trial = self._running[person] = Trial(person, step.name, step.data, username, password)
         # in a task: the person's next taps, such as Skip, are handled meanwhile
-        trial = Trial(person, step.name, step.data, username, password)
-        self._trials.begin(trial, lambda work: context.application.create_task(work, update=update))
+        trial.task = context.application.create_task(self._run(trial), update=update)
         return step.name
 
     async def skip(self, update: Update, context: Context) -> None:
         """Store the password untried; where none is being tried any more, show the present state."""
         person = await self._services.screen_tapped(update)
-        trial = self._trials.take_back(person)
-        if trial is not None:
-            await self._conclude(trial, UNTRIED)
-            return
+        if (trial := self.take_back(person)) is not None:
+            return await self._conclude(trial, UNTRIED)
         step = await self._services.step(person)
         if step is not None and step.name in PASSWORDS:  # from before a restart: the password is not there any more
-            await self._questions.ask_again(person, step)
-        else:
-            await self._services.outbox.put(await changed_menu(self._services, person))
+            return await self._questions.ask_again(person, step)
+        return await show_menu(self._services, person)
 
-    def end_trial(self, person: int) -> None:
-        """End the trial under way without an outcome; the question that waits for the password stays."""
-        self._trials.take_back(person)
+    def take_back(self, person: int) -> Trial | None:
+        """End the trial under way and return it; None where there is none, or its outcome is being told already.
+
+        The question that waits for the password stays.
+        """
+        trial = self._running.pop(person, None)
+        if trial is not None and trial.task is not None:
+            self._questions.tried.discard(person)
+            trial.task.cancel()
+        return trial
+
+    async def _run(self, trial: Trial) -> None:
+        result = await self._try(trial)
+        # no await in between: from here on nobody can take it back
+        if self._running.get(trial.person) is not trial:
+            return await asyncio.to_thread(self._services.sign_in_check.forget, result)
+        del self._running[trial.person]
+        try:
+            if result.outcome is not Outcome.CLOSING:  # else the question stands, and is asked again after the start
+                await self._conclude(trial, result)
+        finally:
+            if trial.person not in self._running:  # else they have typed another password meanwhile
+                self._questions.tried.discard(trial.person)
+        return None
+
+    async def _try(self, trial: Trial) -> TrialResult:
+        person, username = trial.person, trial.username
+        async with self._locks.setdefault(account_key(username), asyncio.Lock()):
+            # within the lock: many people at once must not get more tries than one
+            trial.locked = await self._lockouts.passwords(person, username)
+            if trial.locked:
+                return TrialResult(Outcome.REFUSED)
+            result = await self._services.sign_in_check.attempt(username, trial.password)
+            log.info("person %d: password tried, %s", person, result.outcome.value)
+            if result.outcome is Outcome.REFUSED:
+                trial.locked = await self._lockouts.refused(person, username)
+            elif result.outcome is Outcome.ACCEPTED:
+                await self._lockouts.accepted(username)
+            return result
 
     async def _conclude(self, trial: Trial, result: TrialResult) -> None:
         """Do what the outcome of a trial asks for, unless the person has left the question meanwhile."""
@@ -120,16 +174,16 @@ class PasswordSteps:
                 await self._lockouts.code_redeemed(person)
             else:
                 await asyncio.to_thread(storage.set_password, person, trial.password)
-        except (*BAD_CODE, AlreadyRegistered, UsernameTaken) as refusal:
-            await self._questions.end(person, refusal_text(_, refusal))
-            return False
         except NotRegistered:  # removed meanwhile
             await self._questions.end(person)
             return False
-        except StorageUnavailable as refusal:
-            log.exception("person %d: %s not written", person, "registration" if is_registration else "new password")
-            old = _("Your new password could not be saved. The old one is still there; please try again later.")
-            await self._questions.end(person, refusal_text(_, refusal) if is_registration else old)
+        except StorageError as refusal:
+            text = refusal_text(_, refusal)
+            if isinstance(refusal, StorageUnavailable):
+                log.exception("person %d: %s not written", person, trial.step)
+            if not is_registration:
+                text = _("Your new password could not be saved. The old one is still there; please try again later.")
+            await self._questions.end(person, text)
             return False
         kept = await self._adopt_profile(trial, result)  # before this a running monitor has the old password
         if is_registration:
