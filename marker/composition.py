@@ -5,7 +5,6 @@ It ends in the reverse order: monitors, bridge, updates, messages, stores.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -76,12 +75,8 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         stack.callback(database.close)
         lessons, people = Lessons(database), People(database)
         programs = await asyncio.to_thread(_find_programs, settings)
-        chromes = Chromes(
-            settings.data_dir / "profiles",
-            programs.get(CHROME),
-            programs.get(CHROMEDRIVER),
-            settings.selenium_remote_url,
-        )
+        profiles, grid = settings.data_dir / "profiles", settings.selenium_remote_url
+        chromes = Chromes(profiles, programs.get(CHROME), programs.get(CHROMEDRIVER), grid)
         await asyncio.to_thread(chromes.check)
         await asyncio.to_thread(chromes.sweep)
         await asyncio.to_thread(chromes.forget_all, TRIAL)
@@ -94,26 +89,19 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
             token.get_secret_value(), settings.telegram_api_url, proxy, poll, StoredSteps(people, STEPS)
         )
         bridge = Bridge(asyncio.get_running_loop())
-        portal = chrome_access(
-            chromes, settings.portal_url, clock=clock, cipher=cipher, limits=_limits(settings, clock)
-        )
+        limits = PortalLimits(settings.portal_max_loads_per_second, settings.portal_max_parallel_sign_ins, clock)
+        portal = chrome_access(chromes, settings.portal_url, clock=clock, cipher=cipher, limits=limits)
 
         def make_monitor(student: Student, password: str, on_lesson: Any, on_status: Any) -> AttendanceMonitor:
-            return AttendanceMonitor(
-                student.username,
-                password,
-                student.mode,
-                on_lesson,
-                on_status,
-                portal=portal,
-                records=LessonRecords(lessons, student.telegram_id, settings.zone),
-                schedule=Schedule(
-                    settings.refresh_interval,
-                    rests_until=partial(registry.state.rests_until, student.telegram_id),
-                    on_check=partial(registry.state.checked, student.telegram_id),
-                    clock=clock,
-                ),
+            records = LessonRecords(lessons, student.telegram_id, settings.zone)
+            schedule = Schedule(
+                settings.refresh_interval,
+                rests_until=partial(registry.state.rests_until, student.telegram_id),
+                on_check=partial(registry.state.checked, student.telegram_id),
+                clock=clock,
             )
+            account = student.username, password, student.mode
+            return AttendanceMonitor(*account, on_lesson, on_status, portal=portal, records=records, schedule=schedule)
 
         watches = Watches(database)
         capacity = settings.max_active_monitors or memory_capacity()
@@ -121,12 +109,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
             storage, make_monitor, bridge, capacity, clock, watches, settings.hours, settings.zone
         )
         sign_in_check = SignInCheck(
-            portal.open,
-            chromes,
-            portal.limits,
-            settings.portal_url,
-            registry.take_place,
-            registry.give_place_back,
+            portal.open, chromes, portal.limits, settings.portal_url, registry.take_place, registry.give_place_back
         )
 
         async def lost(person: int) -> None:
@@ -168,21 +151,8 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         await fetching.enter_async_context(polling(application))
         log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
         await publish_commands(application.bot)
-        await _run_until(poll.refused, marker.run())
+        await marker.run(until=poll.refused)
         raise InvalidToken("revoked")
-
-
-async def _run_until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work until the event is set; an exception of the work is raised."""
-    working = asyncio.create_task(work)
-    waiting = asyncio.create_task(event.wait())
-    try:
-        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        working.cancel()
-        waiting.cancel()
 
 
 def _find_programs(settings: Settings) -> dict[str, str]:
@@ -197,7 +167,3 @@ def _open_cipher(settings: Settings) -> Cipher:
     keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     may_create = not Storage.holds_students(settings.data_dir)
     return open_cipher(keys, settings.encryption_key_file, may_create=may_create)
-
-
-def _limits(settings: Settings, clock: Clock) -> PortalLimits:
-    return PortalLimits(settings.portal_max_loads_per_second, settings.portal_max_parallel_sign_ins, clock)

@@ -46,31 +46,22 @@ class WatchState:
             return Trouble(Event.TROUBLE, watch.trouble_text, watch.trouble_at)
 
     def troubled(self, telegram_id: int, event: StatusEvent) -> None:
-        """Keep an error. If it can't be written, that is only logged: nothing depends on it."""
-        now = self._clock.now()
-        self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=now)
-        try:
-            self._watches.troubled(telegram_id, event.event.value, event.text, now)
-        except DatabaseUnavailable as error:
-            log.warning("monitor %d: trouble not kept (%s)", telegram_id, error)
+        """Keep an error."""
+        self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=self._clock.now())
 
     def last_check(self, telegram_id: int) -> datetime | None:
         watch = self._kept.get(telegram_id)
         return watch.last_check if watch else None
 
     def checked(self, telegram_id: int, at: datetime) -> None:
-        """Keep when a page was last read. If it can't be written, that is only logged: nothing depends on it."""
+        """Keep when a page was last read."""
         self._keep(telegram_id, last_check=at)
-        try:
-            self._watches.checked(telegram_id, at)
-        except DatabaseUnavailable as error:
-            log.warning("monitor %d: last check not kept (%s)", telegram_id, error)
 
     def skip_today(self, telegram_id: int, skip: bool) -> None:
         """Skip the rest of the local day, or no longer. Raises DatabaseUnavailable."""
         day = self._local_date(self._clock.now()) if skip else ""
-        self._watches.skip(telegram_id, day or None)
-        self._keep(telegram_id, skip_date=day)
+        self._watches.set(telegram_id, skip_date=day)
+        self._remember(telegram_id, skip_date=day)
 
     def skips_today(self, telegram_id: int) -> bool:
         watch = self._kept.get(telegram_id)
@@ -86,6 +77,14 @@ class WatchState:
         return self._hours.closed_until(begin, self._zone) or (begin if begin != now else None)
 
     def _keep(self, telegram_id: int, **changes: Any) -> None:
+        """Keep a change. If the database can't be written, that is only logged: nothing depends on it."""
+        self._remember(telegram_id, **changes)
+        try:
+            self._watches.set(telegram_id, **changes)
+        except DatabaseUnavailable as error:
+            log.warning("monitor %d: %s not kept (%s)", telegram_id, ", ".join(changes), error)
+
+    def _remember(self, telegram_id: int, **changes: Any) -> None:
         with self._lock:
             self._kept[telegram_id] = replace(self._kept.get(telegram_id, Watch()), **changes)
 

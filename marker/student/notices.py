@@ -6,7 +6,7 @@ import logging
 from html import escape
 
 from lessons.events import CloseReason, Event, StatusEvent
-from marker.menu import changed_menu, fresh_menu
+from marker.menu import changed_menu, fresh_menu, show_menu
 from marker.services import Services
 from marker.student.offers import Offers
 from marker.student.troubles import Troubles
@@ -39,7 +39,7 @@ class Notices:
     async def tell_mark(self, student: int, username: str, lesson: Lesson) -> None:
         """Send the message about a mark, once: claiming and queueing are one transaction."""
         _ = self._services.texts(student)
-        outcome = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("Marked."))
+        outcome = self._offers.outcome(student, username, lesson, _("Marked."))
         line = _("[{username}] Attendance Marked.").format(username=username)
         item = Item(student, "send", f"<b>{escape(line)}</b>\n{escape(lesson.describe())}", lane=NOTICE)
         claim = functools.partial(self._services.lessons.claim_telling, lesson.key, self._services.clock.now())
@@ -65,10 +65,10 @@ class Notices:
         await self.troubles.on_status(student, username, event)
         match event.event:
             case Event.SIGNING_IN | Event.TROUBLE | Event.UNKNOWN_VIEW if student in self._starting:
-                await self._services.outbox.put(await changed_menu(self._services, student))
+                await show_menu(self._services, student)
             case Event.WATCHING | Event.RESTING if student in self._starting:
                 self._starting.discard(student)
-                await self._services.outbox.put(await changed_menu(self._services, student))
+                await show_menu(self._services, student)
             case Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
                 self._starting.discard(student)
                 await self._tell_end(student, username, event)
@@ -77,14 +77,14 @@ class Notices:
             case Event.LESSON_MARKED_ELSEWHERE if event.lesson is not None:
                 _ = self._services.texts(student)
                 reason = _("It is marked on the portal already.")
-                await self._offers.close(student, username, event.lesson.key, event.lesson.describe(), reason)
+                await self._offers.close(student, username, event.lesson, reason)
             case Event.STOPPED:
                 self._starting.discard(student)
 
     async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
         """Tell, once, that a lesson closed unmarked, and why: on its offer and in a new message."""
         _ = self._services.texts(student)
-        on_offer = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("The lesson has closed."))
+        on_offer = self._offers.outcome(student, username, lesson, _("The lesson has closed."))
         line = _("[{username}] Not marked: the lesson has closed.").format(username=username)
         reason = {
             CloseReason.NOT_PRESSED.value: _(

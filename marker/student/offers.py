@@ -14,7 +14,7 @@ from marker.services import Services
 from portal.lessons import Lesson
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item
-from telegram_app.side import Context, sender, tapped
+from telegram_app.side import Context, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Offers:
         if lesson.minutes_left is not None:
             lasts = min(lasts, timedelta(minutes=lesson.minutes_left))
         until = self._services.clock.now() + lasts
-        text = _headline(_, username, lesson.describe())
+        text = _headline(_, username, lesson)
         if lesson.minutes_left is not None:
             left = _.ngettext("{n} minute left", "{n} minutes left", lesson.minutes_left)
             text += "\n" + left.format(n=lesson.minutes_left)
@@ -48,23 +48,19 @@ class Offers:
         item = Item(student, "send", text, keyboard, slot=OFFER_SLOT + lesson.key, lane=NOTICE)
         await self._services.outbox.put(item, when=lambda: self._services.lessons.claim_offer(lesson.key, until))
 
-    async def end(self, student: int, username: str, key: str, described: str, reason: str) -> None:
+    async def end(self, student: int, username: str, row: LessonRow, reason: str) -> None:
         """Remove a valid offer's button and write the reason into its message."""
-        outcome = self.outcome(student, username, key, described, reason)
-        await self._services.outbox.put(outcome, when=lambda: self._services.lessons.end_offer(key))
+        outcome = self.outcome(student, username, _lesson(row), reason)
+        await self._services.outbox.put(outcome, when=lambda: self._services.lessons.end_offer(row.key))
 
-    async def close(self, student: int, username: str, key: str, described: str, reason: str) -> None:
+    async def close(self, student: int, username: str, lesson: Lesson, reason: str) -> None:
         """End an offer, also one that was tapped, and write the reason into its message."""
-
-        def over() -> bool:
-            self._services.lessons.end_offer(key)
-            return True
-
-        await self._services.outbox.put(self.outcome(student, username, key, described, reason), when=over)
+        outcome = self.outcome(student, username, lesson, reason)
+        await self._services.outbox.put(outcome, when=lambda: self._services.lessons.end_offer(lesson.key) or True)
 
     async def end_all(self, student: int, username: str, reason: str) -> None:
         for row in await asyncio.to_thread(self._services.lessons.offers, student):
-            await self.end(student, username, row.key, _described(row), reason)
+            await self.end(student, username, row, reason)
 
     async def end_timed_out(self) -> None:
         now = self._services.clock.now()
@@ -73,12 +69,10 @@ class Offers:
                 student = self._services.storage.student(row.student)
                 _ = self._services.texts(row.student)
                 reason = _("The time for this button is over. If the lesson is still open, I will ask again.")
-                await self.end(row.student, student.username if student else "", row.key, _described(row), reason)
+                await self.end(row.student, student.username if student else "", row, reason)
 
     async def _mark_now(self, update: Update, context: Context) -> None:
-        query = update.callback_query
-        key = (query.data or "").removeprefix("mark:") if query is not None else ""
-        person = sender(update)
+        person, key = sender(update), tapped_data(update).removeprefix("mark:")
         _ = self._services.texts(person)
         row = await asyncio.to_thread(self._services.lessons.get, key)
         student = self._services.storage.student(person)
@@ -92,19 +86,18 @@ class Offers:
         marking = self._services.registry.mark_now(person, key)
         reason = _("Marking...") if marking else _("Monitoring is off, so nothing can be marked. Start it in the menu.")
         await tapped(update, reason)
-        await self.end(person, student.username, key, _described(row), reason)
+        await self.end(person, student.username, row, reason)
 
-    def outcome(self, student: int, username: str, key: str, described: str, reason: str) -> Item:
+    def outcome(self, student: int, username: str, lesson: Lesson, reason: str) -> Item:
         """Return the edit that writes an offer's outcome into its message; without an offer it does nothing."""
-        _ = self._services.texts(student)
-        text = f"{_headline(_, username, described)}\n\n<i>{escape(reason)}</i>"
-        return Item(student, "amend", text, slot=OFFER_SLOT + key)
+        headline = _headline(self._services.texts(student), username, lesson)
+        return Item(student, "amend", f"{headline}\n\n<i>{escape(reason)}</i>", slot=OFFER_SLOT + lesson.key)
 
 
-def _headline(_: Texts, username: str, described: str) -> str:
+def _headline(_: Texts, username: str, lesson: Lesson) -> str:
     line = _("[{username}] Attendance available! Press the button to mark.").format(username=username)
-    return f"<b>{escape(line)}</b>\n{escape(described)}"
+    return f"<b>{escape(line)}</b>\n{escape(lesson.describe())}"
 
 
-def _described(row: LessonRow) -> str:
-    return Lesson(row.subject, row.teacher, row.time).describe()
+def _lesson(row: LessonRow) -> Lesson:
+    return Lesson(row.subject, row.teacher, row.time, key=row.key)

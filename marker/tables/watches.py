@@ -25,21 +25,16 @@ class Watches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, student: int) -> Watch:
-        rows = self._database.read("SELECT * FROM watches WHERE student = ?", student)
-        return _watch(rows[0]) if rows else Watch()
-
     def all(self) -> dict[int, Watch]:
         return {row["student"]: _watch(row) for row in self._database.read("SELECT * FROM watches")}
 
-    def checked(self, student: int, at: datetime) -> None:
-        self._set(student, "last_check", at.isoformat())
-
-    def troubled(self, student: int, kind: str, text: str, at: datetime) -> None:
+    def set(self, student: int, **columns: str | datetime) -> None:
+        """Change some of a student's values."""
+        changes = ", ".join(f"{column} = ?" for column in columns)
+        values = [value.isoformat() if isinstance(value, datetime) else value for value in columns.values()]
         with self._database.transaction():
-            self._set(student, "trouble", kind)
-            self._set(student, "trouble_text", text)
-            self._set(student, "trouble_at", at.isoformat())
+            self._make(student)
+            self._database.write(f"UPDATE watches SET {changes} WHERE student = ?", *values, student)  # noqa: S608  # our own column names
 
     def claim_trouble(self, student: int, since: datetime) -> bool:
         """Claim the right to send the notice of a lasting trouble; True once, until ``claim_relief``."""
@@ -53,10 +48,6 @@ class Watches:
         told = "UPDATE watches SET told_since = NULL WHERE student = ? AND told_since IS NOT NULL"
         return self._database.write(told, student) == 1
 
-    def skip(self, student: int, local_date: str | None) -> None:
-        """Record the day that a student skips; None: no day."""
-        self._set(student, "skip_date", local_date)
-
     def hand_over(self, old: int, new: int) -> None:
         with self._database.transaction():
             self.forget(new)
@@ -67,11 +58,6 @@ class Watches:
 
     def _make(self, student: int) -> None:
         self._database.write("INSERT INTO watches (student) VALUES (?) ON CONFLICT DO NOTHING", student)
-
-    def _set(self, student: int, column: str, value: str | None) -> None:
-        with self._database.transaction():
-            self._make(student)
-            self._database.write(f"UPDATE watches SET {column} = ? WHERE student = ?", value, student)  # noqa: S608  # our own column names
 
 
 def _watch(row: sqlite3.Row) -> Watch:
