@@ -12,11 +12,10 @@ from collections.abc import Callable
 
 from core.settings import ROOT
 from core.sqlite import Database, DatabaseUnavailable
-from lessons.commands import Commands, StopRequested, Waits
 from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent, StatusReporter
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords, Marking
-from lessons.schedule import Recovery, Schedule
+from lessons.schedule import Commands, Recovery, Schedule, StopRequested, Waits
 from portal.browser import Chromes
 from portal.errors import (
     AccountBlocked,

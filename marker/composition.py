@@ -21,18 +21,16 @@ from lessons.marking import LessonRecords
 from lessons.schedule import Schedule
 from marker import health_report
 from marker.application import Marker
-from marker.commands import publish_commands
 from marker.monitors.bridge import Bridge
 from marker.monitors.capacity import memory_capacity
 from marker.monitors.password_check import TRIAL, SignInCheck
 from marker.monitors.registry import MonitorRegistry
+from marker.presence import publish_commands
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.move_codes import MoveCodes
 from marker.tables.schema import SCHEMAS
-from marker.tables.student_rows import StudentRows
-from marker.tables.watches import Watches
+from marker.tables.students import MoveCodes, StudentRows, Watches
 from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
 from portal.limits import PortalLimits

@@ -9,9 +9,7 @@ from lessons.journal import Lessons
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.tables.attempts import Attempts
-from marker.tables.move_codes import MoveCodes
-from marker.tables.student_rows import StudentRows
-from marker.tables.watches import Watches
+from marker.tables.students import MoveCodes, StudentRows, Watches
 from storage import Storage
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Item

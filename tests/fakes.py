@@ -20,8 +20,8 @@ from telegram.error import BadRequest
 from telegram.ext import ExtBot
 
 from core.sqlite import Database
-from lessons.commands import Commands
 from lessons.journal import SCHEMA, LessonRow, Lessons
+from lessons.schedule import Commands
 from portal.errors import PageChanged
 from portal.lessons import Lesson
 from portal.limits import Pause

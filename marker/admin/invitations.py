@@ -13,7 +13,7 @@ from telegram import Update
 from telegram.ext import BaseHandler, ConversationHandler
 from telegram.helpers import create_deep_linked_url
 
-from marker.admin.screens import LINE, AdminScreens, asked_for, in_pairs, page_of
+from marker.admin.panel import LINE, AdminScreens, asked_for, in_pairs, page_of
 from marker.questions import NOTE, Questions, joined
 from marker.services import Services
 from storage import NOBODY, CodeUsed, Invitation, StorageUnavailable, UnknownCode

@@ -13,13 +13,13 @@ from telegram.ext import BaseHandler, CallbackQueryHandler
 from telegram.helpers import create_deep_linked_url
 
 from core.sqlite import DatabaseUnavailable
-from marker.admin.screens import STUDENT, AdminScreens, asked_for
+from marker.admin.panel import STUDENT, AdminScreens, asked_for
 from marker.lockouts import Lockouts
 from marker.menu import fresh_menu, show_menu
 from marker.monitors.registry import StillRunning
 from marker.questions import Questions
 from marker.student.offers import Offers
-from marker.tables.move_codes import MoveCode
+from marker.tables.students import MoveCode
 from storage import CODE_ALPHABET, AlreadyRegistered, NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.side import Context, below

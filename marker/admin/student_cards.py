@@ -11,7 +11,7 @@ from telegram.ext import BaseHandler
 
 from core.sqlite import DatabaseUnavailable
 from lessons.events import MonitorState
-from marker.admin.screens import LABEL, LINE, STUDENT, AdminScreens, asked_for, in_pairs, page_of
+from marker.admin.panel import LABEL, LINE, STUDENT, AdminScreens, asked_for, in_pairs, page_of
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from marker.monitors.registry import StillRunning
 from marker.student.offers import Offers

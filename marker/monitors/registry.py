@@ -16,7 +16,7 @@ from lessons.events import Event, MonitorStatus, StatusEvent
 from marker.monitors.bridge import Bridge
 from marker.monitors.watch_state import WatchState
 from marker.tables.schema import SCHEMA
-from marker.tables.watches import Watches
+from marker.tables.students import Watches
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
 from storage import Mode, NotRegistered, Storage, StorageUnavailable, Student

@@ -11,7 +11,7 @@ from core.active_hours import ActiveHours
 from core.clock import Clock
 from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, StatusEvent, Trouble
-from marker.tables.watches import Watch, Watches
+from marker.tables.students import Watch, Watches
 
 log = logging.getLogger(__name__)
 

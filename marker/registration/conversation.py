@@ -15,7 +15,7 @@ from telegram.warnings import PTBUserWarning
 
 from marker.admin.invitations import Invitations
 from marker.admin.moves import MOVE_CODE_LENGTH, AccountMoves
-from marker.admin.screens import Handler
+from marker.admin.panel import Handler
 from marker.lockouts import Lockouts
 from marker.menu import fresh_menu, old_button
 from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, PASSWORDS, STEPS, USERNAME, Questions, joined

@@ -28,10 +28,8 @@ from marker.monitors.registry import MonitorRegistry
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.move_codes import MoveCodes
 from marker.tables.schema import SCHEMAS
-from marker.tables.student_rows import StudentRows
-from marker.tables.watches import Watches
+from marker.tables.students import MoveCodes, StudentRows, Watches
 from monitor import AttendanceMonitor
 from storage import Storage, Student
 from telegram_app.claims import Claims

@@ -23,10 +23,8 @@ from marker.monitors.registry import MonitorRegistry
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
-from marker.tables.move_codes import MoveCodes
 from marker.tables.schema import SCHEMAS
-from marker.tables.student_rows import StudentRows
-from marker.tables.watches import Watches
+from marker.tables.students import MoveCodes, StudentRows, Watches
 from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
 from portal.lessons import Lesson

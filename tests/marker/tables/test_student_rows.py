@@ -6,10 +6,8 @@ import pytest
 
 from core.sqlite import Database
 from lessons.journal import Lessons
-from marker.tables.move_codes import MoveCodes
 from marker.tables.schema import SCHEMAS
-from marker.tables.student_rows import StudentRows
-from marker.tables.watches import Watch, Watches
+from marker.tables.students import MoveCodes, StudentRows, Watch, Watches
 from telegram_app.outbox_table import Outgoing
 from telegram_app.people import People
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.sqlite import Database
 from marker.tables.schema import SCHEMAS
-from marker.tables.watches import Watch, Watches
+from marker.tables.students import Watch, Watches
 from telegram_app.claims import Claims
 
 pytestmark = pytest.mark.unit
