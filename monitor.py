@@ -93,7 +93,12 @@ class AttendanceMonitor:
 
     def stop(self, *, leave_portal: bool = False) -> None:
         """End browser and thread; ``join`` waits for it. ``leave_portal`` ends the portal's session, too."""
-        self._commands.put(lambda: self._raise_stop(leave_portal))
+
+        def stop() -> None:
+            self._leave_portal = leave_portal
+            raise StopRequested
+
+        self._commands.put(stop)
 
     def join(self, timeout: float) -> bool:
         """Wait until the thread has ended; a hung Chrome is killed after ``timeout`` seconds. True: it has ended."""
@@ -110,11 +115,21 @@ class AttendanceMonitor:
 
     def set_mode(self, mode: Mode) -> None:
         """Mark lessons at once ("automatic") or report them and wait for ``mark_now`` ("manual")."""
-        self._commands.put(lambda: self._change_mode(mode))
+
+        def change() -> None:
+            self._marking.mode = mode
+            self._waits.wake()
+
+        self._commands.put(change)
 
     def mark_now(self, key: str | None = None) -> None:
         """Mark the open lesson with this key, or every open lesson."""
-        self._commands.put(lambda: self._request(key))
+
+        def request() -> None:
+            self._marking.request(key)
+            self._waits.wake()
+
+        self._commands.put(request)
 
     def look_again(self) -> None:
         """Call ``rests_until`` again now: the student skips the day, or does not any more."""
@@ -126,18 +141,6 @@ class AttendanceMonitor:
     @property
     def status(self) -> MonitorStatus:
         return self._status.current
-
-    def _raise_stop(self, leave_portal: bool) -> None:
-        self._leave_portal = leave_portal
-        raise StopRequested
-
-    def _change_mode(self, mode: Mode) -> None:
-        self._marking.mode = mode
-        self._waits.wake()
-
-    def _request(self, key: str | None) -> None:
-        self._marking.request(key)
-        self._waits.wake()
 
     def _run(self) -> None:
         last = StatusEvent(Event.STOPPED)

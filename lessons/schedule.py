@@ -78,13 +78,13 @@ class Commands:
             return None
 
 
+@dataclass(eq=False)
 class Waits:
     """Every wait of a monitor's thread. A command that needs the thread's attention sets ``woken``."""
 
-    def __init__(self, commands: Commands, clock: Clock) -> None:
-        self._commands = commands
-        self._clock = clock
-        self.woken = False
+    _commands: Commands
+    _clock: Clock
+    woken: bool = False
 
     def wake(self) -> None:
         """End the current wait, if it is one that ends when woken."""
@@ -103,19 +103,19 @@ class Waits:
                 return
 
 
+@dataclass(eq=False)
 class Recovery:
     """One monitor's pauses after trouble. Each ends at once when the monitor has to rest."""
 
-    def __init__(
-        self, student: int, schedule: Schedule, waits: Waits, status: StatusReporter, marking: Marking
-    ) -> None:
-        self._student = student
-        self._schedule = schedule
-        self._waits = waits
-        self._status = status
-        self._marking = marking
-        self._troubles = Backoff(FIRST_PAUSE, LONGEST_PAUSE, lambda: schedule.jitter(0.7, 1.0))
-        self._reloads = Backoff(FIRST_RELOAD, LONGEST_PAUSE, lambda: schedule.jitter(0.5, 1.0))
+    _student: int
+    _schedule: Schedule
+    _waits: Waits
+    _status: StatusReporter
+    _marking: Marking
+
+    def __post_init__(self) -> None:
+        self._troubles = Backoff(FIRST_PAUSE, LONGEST_PAUSE, lambda: self._schedule.jitter(0.7, 1.0))
+        self._reloads = Backoff(FIRST_RELOAD, LONGEST_PAUSE, lambda: self._schedule.jitter(0.5, 1.0))
 
     def checked(self) -> None:
         self._troubles.reset()

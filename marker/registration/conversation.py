@@ -229,10 +229,7 @@ class StrayTexts:
     def handlers(self) -> list[MessageHandler[Context, Any]]:
         """Return the handlers, to be added after all others of their group."""
         edited = filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE
-        return [
-            MessageHandler(edited & filters.TEXT, self._edited),
-            MessageHandler(TYPED & filters.TEXT, self._typed),
-        ]
+        return [MessageHandler(edited & filters.TEXT, self._edited), MessageHandler(TYPED & filters.TEXT, self._typed)]
 
     async def _edited(self, update: Update, context: Context) -> None:
         """Delete an edited message that may be a password; it answers nothing."""
