@@ -179,7 +179,7 @@ class MonitorRegistry:
             await self._end_or_raise(telegram_id, leave_portal=True)
             try:
                 await asyncio.to_thread(clean, student)
-                await asyncio.to_thread(self._storage.erase if erase else self._storage.remove, telegram_id)
+                await asyncio.to_thread(self._storage.remove, telegram_id, erase=erase)
             except Exception:
                 if watched:
                     self._start_if_room(student)
