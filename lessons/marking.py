@@ -8,13 +8,11 @@ between click and confirmation. A lesson that opens again on the same day is tol
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from core.clock import Clock
 from lessons.events import CloseReason, Event, StatusEvent
-from lessons.journal import LessonRow
+from lessons.journal import Lessons
 from portal.errors import PageChanged
 from portal.lessons import Lesson
 from portal.session import PortalClient
@@ -26,23 +24,11 @@ log = logging.getLogger(__name__)
 QUICK_RETRIES = 3  # unconfirmed clicks on a lesson that are repeated within a second
 
 
-class Journal(Protocol):
-    """Where a monitor records lessons: the methods of ``lessons.journal.Lessons`` that it uses."""
-
-    def seen(
-        self, key: str, student: int, local_date: str, subject: str, teacher: str, time: str, at: datetime
-    ) -> LessonRow: ...
-    def get(self, key: str) -> LessonRow | None: ...
-    def unsettled(self, student: int, local_date: str) -> list[LessonRow]: ...
-    def intend(self, key: str, at: datetime) -> None: ...
-    def confirm(self, key: str, at: datetime) -> bool: ...
-
-
 @dataclass(frozen=True)
 class LessonRecords:
     """Where a student's lessons are recorded: the journal, the Telegram ID, and the zone of a lesson's date."""
 
-    journal: Journal
+    journal: Lessons
     student: int = 0
     zone: ZoneInfo = ZoneInfo("Asia/Almaty")  # noqa: RUF009  # immutable
 

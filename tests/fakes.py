@@ -283,7 +283,7 @@ class FakePortal:
         self.notes.append(what)
 
 
-class RecordingJournal:
+class RecordingJournal(Lessons):
     """A journal that records the order of intents and confirmations."""
 
     def __init__(self, notes: list[str], lessons: Lessons | None = None) -> None:
