@@ -65,15 +65,6 @@ class StatusEvent:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """The last trouble of a student. ``text`` is the portal's own text, or empty for a bug of ours."""
-
-    event: Event
-    text: str
-    at: datetime
-
-
-@dataclass(frozen=True)
 class MonitorStatus:
     """A snapshot of a monitor for display. Times are UTC, None where it has not happened yet."""
 

@@ -114,11 +114,11 @@ def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
 
 
 def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
-    trouble = services.registry.state.last_trouble(student)
-    if trouble is None:
+    watch = services.registry.state.of(student)
+    if watch.trouble_at is None:
         return []
-    words = short(trouble.text or _("a fault on our side"), LONGEST_TROUBLE)
-    at = clock_time(services, trouble.at, services.clock.now())
+    words = short(watch.trouble_text or _("a fault on our side"), LONGEST_TROUBLE)
+    at = clock_time(services, watch.trouble_at, services.clock.now())
     return [_("Last trouble: {words}, {time}").format(words=words, time=at)]
 
 

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,14 +31,6 @@ _TROUBLES = (*_PERMANENT, Event.TROUBLE, Event.UNKNOWN_VIEW)
 
 class StillRunning(Exception):
     """A stopped monitor has not ended (try again): its thread hangs outside of its Chrome."""
-
-
-class Started(Enum):
-    """How ``MonitorRegistry.start`` ended."""
-
-    STARTED = "started"
-    RUNNING_ALREADY = "running already"
-    FULL = "full"
 
 
 # Makes a monitor for a student, given the password and the two callbacks.
@@ -93,24 +84,27 @@ class MonitorRegistry:
         self._on_lesson = on_lesson
         self._on_status = on_status
 
-    async def start(self, telegram_id: int) -> Started:
-        """Start a student's monitor and store that it is wanted. Raises NotRegistered, StorageUnavailable."""
+    async def start(self, telegram_id: int) -> bool:
+        """Start a student's monitor and store that it is wanted; False: all places are taken.
+
+        Raises NotRegistered, StorageUnavailable.
+        """
         async with self._lock(telegram_id):
             if self.running(telegram_id):
-                return Started.RUNNING_ALREADY
+                return True
             if self._full():
                 log.warning("capacity: %d monitors run, student %d has to wait", len(self.active()), telegram_id)
-                return Started.FULL
+                return False
             self._starting.add(telegram_id)  # before any await, so that two starts at the same moment share no place
             try:
                 student = await asyncio.to_thread(self._storage.set_monitoring, telegram_id, True)
                 if self._closing:  # the next process starts it
-                    return Started.FULL
+                    return False
                 self._given_up.discard(telegram_id)
                 self._start(student)
             finally:
                 self._starting.discard(telegram_id)
-            return Started.STARTED
+            return True
 
     async def stop(self, telegram_id: int) -> bool:
         """Stop a student's monitor and store that none is wanted; True where one was running.
@@ -218,7 +212,7 @@ class MonitorRegistry:
     def last_check(self, telegram_id: int) -> datetime | None:
         """Return when a student's page was last read, by this process or a previous one."""
         status = self.status(telegram_id)
-        return (status.last_check if status else None) or self.state.last_check(telegram_id)
+        return (status.last_check if status else None) or self.state.of(telegram_id).last_check
 
     async def skip_today(self, telegram_id: int, skip: bool) -> None:
         """Skip the rest of the local day, or no longer. Raises DatabaseUnavailable."""

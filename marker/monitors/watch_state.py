@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from core.active_hours import ActiveHours
 from core.clock import Clock
 from core.sqlite import DatabaseUnavailable
-from lessons.events import Event, StatusEvent, Trouble
+from lessons.events import StatusEvent
 from marker.tables.students import Watch, Watches
 
 log = logging.getLogger(__name__)
@@ -35,23 +35,13 @@ class WatchState:
         """Forget a student who was removed; the rows in the database are deleted elsewhere."""
         self._kept.pop(telegram_id, None)
 
-    def last_trouble(self, telegram_id: int) -> Trouble | None:
-        """Return a student's last error, also when it is over."""
-        watch = self._kept.get(telegram_id)
-        if watch is None or watch.trouble_at is None:
-            return None
-        try:
-            return Trouble(Event(watch.trouble), watch.trouble_text, watch.trouble_at)
-        except ValueError:  # written by a later version
-            return Trouble(Event.TROUBLE, watch.trouble_text, watch.trouble_at)
+    def of(self, telegram_id: int) -> Watch:
+        """Return a student's state; the last error is kept also when it is over."""
+        return self._kept.get(telegram_id, Watch())
 
     def troubled(self, telegram_id: int, event: StatusEvent) -> None:
         """Keep an error."""
         self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=self._clock.now())
-
-    def last_check(self, telegram_id: int) -> datetime | None:
-        watch = self._kept.get(telegram_id)
-        return watch.last_check if watch else None
 
     def checked(self, telegram_id: int, at: datetime) -> None:
         """Keep when a page was last read."""
@@ -64,14 +54,12 @@ class WatchState:
         self._remember(telegram_id, skip_date=day)
 
     def skips_today(self, telegram_id: int) -> bool:
-        watch = self._kept.get(telegram_id)
-        return watch is not None and watch.skip_date == self._local_date(self._clock.now())
+        return self.of(telegram_id).skip_date == self._local_date(self._clock.now())
 
     def rests_until(self, telegram_id: int, now: datetime) -> datetime | None:
         """Return until when a student's monitor rests: a skipped day, or the time outside of the active hours."""
-        watch = self._kept.get(telegram_id)
         begin = now
-        if watch is not None and watch.skip_date == self._local_date(now):
+        if self.of(telegram_id).skip_date == self._local_date(now):
             tomorrow = now.astimezone(self._zone).date() + timedelta(days=1)
             begin = datetime.combine(tomorrow, datetime.min.time(), self._zone)
         return self._hours.closed_until(begin, self._zone) or (begin if begin != now else None)
@@ -86,7 +74,7 @@ class WatchState:
 
     def _remember(self, telegram_id: int, **changes: Any) -> None:
         with self._lock:
-            self._kept[telegram_id] = replace(self._kept.get(telegram_id, Watch()), **changes)
+            self._kept[telegram_id] = replace(self.of(telegram_id), **changes)
 
     def _local_date(self, at: datetime) -> str:
         return at.astimezone(self._zone).date().isoformat()

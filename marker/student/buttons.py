@@ -13,7 +13,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 from core.sqlite import DatabaseUnavailable
 from marker.lockouts import Lockouts
 from marker.menu import fresh_menu, main_menu, show_menu
-from marker.monitors.registry import Started, StillRunning
+from marker.monitors.registry import StillRunning
 from marker.questions import Questions
 from marker.services import Services
 from marker.student.notices import Notices
@@ -58,7 +58,7 @@ class StudentHandlers:
             return await self._show(person, locked)
         self._notices.expect_start(person)
         started, headline = await self._saved(person, self._services.registry.start(person))
-        if started is Started.FULL:
+        if started is False:
             headline = _("All places for monitoring are taken at the moment. Please try again later.")
         return await self._show(person, headline)
 
