@@ -18,8 +18,7 @@ from marker.registration.conversation import Registration, StrayTexts
 from marker.registration.passwords import PasswordSteps
 from marker.services import Services
 from marker.student.buttons import StudentHandlers
-from marker.student.notices import Notices
-from marker.student.offers import OFFER_SLOT, Offers
+from marker.student.notices import OFFER_SLOT, Notices, Offers
 from telegram_app.factory import AnyApplication
 
 log = logging.getLogger(__name__)

@@ -34,7 +34,6 @@ from marker.tables.students import MoveCodes, StudentRows, Watches
 from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
 from portal.limits import PortalLimits
-from portal.programs import find_programs
 from portal.session import chrome_access
 from storage import Storage, Student
 from telegram_app.claims import Claims
@@ -45,8 +44,6 @@ from telegram_app.people import People
 from telegram_app.persistence import StoredSteps
 
 log = logging.getLogger(__name__)
-
-CHROME, CHROMEDRIVER = "Chrome", "chromedriver"
 
 
 async def serve(settings: Settings, clock: Clock, reports: health.HealthReports) -> None:
@@ -72,9 +69,8 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         database = Database(settings.data_dir / "ledger.sqlite3", SCHEMAS)
         stack.callback(database.close)
         lessons, people = Lessons(database), People(database)
-        programs = await asyncio.to_thread(_find_programs, settings)
         profiles, grid = settings.data_dir / "profiles", settings.selenium_remote_url
-        chromes = Chromes(profiles, programs.get(CHROME), programs.get(CHROMEDRIVER), grid)
+        chromes = Chromes(profiles, settings.chrome_bin, settings.chromedriver_path, grid)
         await asyncio.to_thread(chromes.check)
         await asyncio.to_thread(chromes.sweep)
         await asyncio.to_thread(chromes.forget_all, TRIAL)
@@ -134,7 +130,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         marker = Marker(services, people.unreachable())
         marker.add_to(application)
 
-        stack.enter_context(reports.part(partial(health_report.report, services, marker, poll, programs)))
+        stack.enter_context(reports.part(partial(health_report.report, services, marker, poll, chromes.programs)))
         await stack.enter_async_context(running(application))
         poll.answered()
         stack.push_async_callback(outbox.close)
@@ -151,14 +147,6 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         await publish_commands(application.bot)
         await marker.run(until=poll.refused)
         raise InvalidToken("revoked")
-
-
-def _find_programs(settings: Settings) -> dict[str, str]:
-    """Return the paths of the programs needed on this machine, by name: none with a Selenium Grid."""
-    if settings.selenium_remote_url is not None:
-        return {}
-    chrome, driver = find_programs(settings.chrome_bin, settings.chromedriver_path)
-    return {CHROME: chrome, CHROMEDRIVER: driver}
 
 
 def _open_cipher(settings: Settings) -> Cipher:

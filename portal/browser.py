@@ -83,17 +83,21 @@ class Chromes:
         self._starting = threading.Semaphore(self.parallel_starts)
 
     @functools.cached_property
-    def _programs(self) -> tuple[str, str]:
-        return find_programs(self.chrome_bin, self.chromedriver_path)
+    def programs(self) -> dict[str, str]:
+        """Paths of the programs needed on this machine, by name: none with a Selenium Grid. Raises BrowserMissing."""
+        if self.remote_url is not None:
+            return {}
+        return dict(
+            zip(("Chrome", "chromedriver"), find_programs(self.chrome_bin, self.chromedriver_path), strict=True)
+        )
 
     def folder(self, name: str) -> Path:
         return self.profiles / name
 
     def check(self) -> None:
         """Find Chrome and its driver now, before any thread needs them. Raises BrowserMissing."""
-        if self.remote_url is None:
-            chrome, driver = self._programs
-            log.info("browser: %s with %s, sandbox %s", chrome, driver, "on" if sandbox_possible() else "off")
+        if self.programs:
+            log.info("browser: %s with %s", *self.programs.values())
             if not sandbox_possible():
                 log.warning("Chrome's sandbox is off: the kernel or the user (root) does not allow it here")
 
@@ -109,7 +113,7 @@ class Chromes:
             self._starting.release()
 
     def _open_local(self, profile: Path, pause: Pause) -> Browser:
-        chrome, driver_path = self._programs
+        chrome, driver_path = self.programs.values()
         try:
             self.profiles.mkdir(parents=True, exist_ok=True, mode=0o700)
             profile.mkdir(exist_ok=True, mode=0o700)

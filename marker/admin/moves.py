@@ -18,7 +18,7 @@ from marker.lockouts import Lockouts
 from marker.menu import fresh_menu, show_menu
 from marker.monitors.registry import StillRunning
 from marker.questions import Questions
-from marker.student.offers import Offers
+from marker.student.notices import Offers
 from marker.tables.students import MoveCode
 from storage import CODE_ALPHABET, AlreadyRegistered, NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard

@@ -14,7 +14,7 @@ from lessons.events import MonitorState
 from marker.admin.panel import LABEL, LINE, STUDENT, AdminScreens, asked_for, in_pairs, page_of
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from marker.monitors.registry import StillRunning
-from marker.student.offers import Offers
+from marker.student.notices import Offers
 from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.i18n import Texts
 from telegram_app.lines import short, shortened

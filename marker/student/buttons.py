@@ -16,8 +16,7 @@ from marker.menu import fresh_menu, main_menu, show_menu
 from marker.monitors.registry import StillRunning
 from marker.questions import Questions
 from marker.services import Services
-from marker.student.notices import Notices
-from marker.student.offers import Offers
+from marker.student.notices import Notices, Offers
 from storage import Mode, NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import Button, Item
 from telegram_app.side import SCREEN, TYPED, Context, sender, tapped_data
