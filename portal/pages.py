@@ -63,6 +63,7 @@ _FORM_STAYS = 10.0
 _SELECT_ALL = (Keys.COMMAND if sys.platform == "darwin" else Keys.CONTROL) + "a" + Keys.NULL
 # chromedriver's messages for a document that was replaced during a command; they have no exception type of their own.
 _REPLACED = ("aborted by navigation", "execution context", "no such frame", "does not belong to the document")
+_USERNAME = ".v-filterselect input.v-filterselect-input"
 _PRESSABLE = (ElementClickInterceptedException, ElementNotInteractableException, StaleElementReferenceException)
 
 
@@ -188,7 +189,7 @@ class LoginPage(PortalPage):
         Raises SignInRefused and AccountBlocked with the portal's text, and the errors after which to try again.
         """
         self._type_username(username)
-        self._type(self._find("input[type=password]"), password)
+        self._type("input[type=password]", password)
         # A native click, because the password is sent only when the field loses the focus.
         button = self._find(".v-button.v-button-primary")
         try:
@@ -202,11 +203,11 @@ class LoginPage(PortalPage):
     def _type_username(self, username: str) -> None:
         """Type into the combo box: its value counts after Tab, and is empty until the server has answered."""
         for _ in range(3):
-            self._type(self._username_field(), username)
+            self._type(_USERNAME, username)
             self.settle()  # each key asks the server for suggestions; with a Tab meanwhile the value is lost
-            self._command(partial(self._username_field().send_keys, Keys.TAB))
+            self._command(partial(self._find(_USERNAME).send_keys, Keys.TAB))
             self.settle()
-            if self._command(partial(self._username_field().get_property, "value")) == username:
+            if self._command(partial(self._find(_USERNAME).get_property, "value")) == username:
                 return
         raise PageChanged("the username does not stay in its field")
 
@@ -226,10 +227,8 @@ class LoginPage(PortalPage):
                 raise PortalUnavailable("the login form did nothing")
             self._pause(_BETWEEN_READINGS)
 
-    def _username_field(self) -> WebElement:
-        return self._find(".v-filterselect input.v-filterselect-input")
-
-    def _type(self, field: WebElement, text: str) -> None:
+    def _type(self, css: str, text: str) -> None:
+        field = self._find(css)
         self._command(lambda: field.send_keys(_SELECT_ALL, text))
 
     def _find(self, css: str) -> WebElement:
@@ -240,14 +239,12 @@ class LoginPage(PortalPage):
 class AttendancePage(PortalPage):
     """The view with a card for each open lesson."""
 
-    def sign_out(self) -> bool:
-        """Press the control that ends the session; False if the page has none. Raises PortalError."""
+    def sign_out(self) -> None:
+        """Press the control that ends the session, if the page has one. Raises PortalError."""
         control = self._ask("signOut")
-        if control is None:
-            return False
-        self._command(control.click)
-        self.settle(SIGN_OUT_WITHIN)
-        return True
+        if control is not None:
+            self._command(control.click)
+            self.settle(SIGN_OUT_WITHIN)
 
     def mark(self, lesson: Lesson, within: float | None = None) -> bool:
         """Press a lesson's button and wait for the page's own confirmation.
