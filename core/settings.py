@@ -14,17 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PositiveInt,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic.fields import FieldInfo
 
 from core.active_hours import ActiveHours, parse_hours
@@ -120,6 +110,7 @@ def _check_zone(value: str) -> str:
 _Token = Annotated[SecretStr | None, _matching(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")]
 _Address = Annotated[str, AfterValidator(_check_address)]
 _OptionalAddress = Annotated[str | None, AfterValidator(_check_address)]
+_Ids = tuple[Annotated[int, Field(gt=0)], ...]
 _Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 _Days = tuple[Annotated[str, Field(pattern=r"^\d\d-\d\d$"), AfterValidator(_check_day)], ...]
 _Path = Annotated[Path, AfterValidator(lambda path: ROOT / path)]
@@ -157,7 +148,7 @@ def _given() -> dict[str, str]:
 class Settings(BaseModel):
     """The settings of one process. A field's ``description`` says what is valid; it is part of the error text."""
 
-    model_config = ConfigDict(validate_default=True, frozen=True, hide_input_in_errors=True)
+    model_config = {"validate_default": True, "frozen": True, "hide_input_in_errors": True}
 
     # first: the validators of the addresses below use it
     allow_http_hosts: _Names = Field(
@@ -166,7 +157,7 @@ class Settings(BaseModel):
     telegram_bot_token: _Token = Field(
         default=None, description="the marker bot's token, from @BotFather, like 1234567890:AA..."
     )
-    admin_telegram_id: Annotated[tuple[PositiveInt, ...], BeforeValidator(_split_some)] = Field(
+    admin_telegram_id: Annotated[_Ids, BeforeValidator(_split_some)] = Field(
         default=(), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
     )
     teacher_bot_token: _Token = Field(default=None, description="the teachers' bot's token, from @BotFather")

@@ -5,16 +5,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from telegram import (
-    InlineKeyboardButton,
-    InlineKeyboardMarkup,
-    InputFile,
-    InputMediaPhoto,
-    KeyboardButton,
-    LinkPreviewOptions,
-    ReplyKeyboardMarkup,
-    ReplyKeyboardRemove,
-)
+import telegram
 from telegram.constants import ParseMode
 from telegram.error import BadRequest
 from telegram.ext import ExtBot
@@ -115,7 +106,7 @@ class Sender:
         text, chat_id, shape = row.payload["text"], row.chat_id, _shape(row, options)
         if row.payload.get("qr") is not None:
             picture = await asyncio.to_thread(qr_picture, row.payload["qr"])
-            media = InputMediaPhoto(picture, caption=text, parse_mode=shape.pop("parse_mode"))
+            media = telegram.InputMediaPhoto(picture, caption=text, parse_mode=shape.pop("parse_mode"))
             await self._bot.edit_message_media(media, chat_id, message_id, **shape)
             return
         # texts and captions need different calls, and the slot may be filled by a message of the other kind
@@ -133,7 +124,7 @@ class Sender:
                 has_caption = not has_caption
 
     async def _send(self, row: OutgoingRow, options: CallOptions) -> int:
-        shape = _shape(row, options) | {"link_preview_options": LinkPreviewOptions(is_disabled=True)}
+        shape = _shape(row, options) | {"link_preview_options": telegram.LinkPreviewOptions(is_disabled=True)}
         if (keyboard := _reply_keyboard(row.payload)) is not None:
             shape["reply_markup"] = keyboard
         message = await self._bot.send_message(row.chat_id, row.payload["text"], **shape)
@@ -172,7 +163,7 @@ class Sender:
         if file is None:
             log.warning("outgoing: chat %d, the file %s does not exist any more", row.chat_id, row.payload["file"])
             return
-        document, caption = InputFile(file[1], filename=file[0]), row.payload["text"] or None
+        document, caption = telegram.InputFile(file[1], filename=file[0]), row.payload["text"] or None
         await self._bot.send_document(row.chat_id, document, caption=caption, **_shape(row, options))
         self._last_sent[row.chat_id] = self._clock.monotonic()
 
@@ -183,19 +174,20 @@ def _shape(row: OutgoingRow, options: CallOptions) -> dict[str, Any]:
     return {"parse_mode": ParseMode.HTML, "reply_markup": markup, "rate_limit_args": options}
 
 
-def _reply_keyboard(payload: dict[str, Any]) -> ReplyKeyboardMarkup | ReplyKeyboardRemove | None:
+def _reply_keyboard(payload: dict[str, Any]) -> telegram.ReplyKeyboardMarkup | telegram.ReplyKeyboardRemove | None:
     kind, label = payload.get("ask") or (None, "")
     if kind is None:
         return None
     if kind == "nothing":
-        return ReplyKeyboardRemove()
-    button = KeyboardButton(label, request_contact=kind == "contact", request_location=kind == "location")
-    return ReplyKeyboardMarkup([[button]], resize_keyboard=True, one_time_keyboard=True)
+        return telegram.ReplyKeyboardRemove()
+    button = telegram.KeyboardButton(label, request_contact=kind == "contact", request_location=kind == "location")
+    return telegram.ReplyKeyboardMarkup([[button]], resize_keyboard=True, one_time_keyboard=True)
 
 
-def _inline_keyboard(rows: list[list[list[str | None]]] | None) -> InlineKeyboardMarkup | None:
+def _inline_keyboard(rows: list[list[list[str | None]]] | None) -> telegram.InlineKeyboardMarkup | None:
     if not rows:
         return None
-    return InlineKeyboardMarkup(
-        [[InlineKeyboardButton(text or "", callback_data=data, url=url) for text, data, url in row] for row in rows]
+    button = telegram.InlineKeyboardButton
+    return telegram.InlineKeyboardMarkup(
+        [[button(text or "", callback_data=data, url=url) for text, data, url in row] for row in rows]
     )
