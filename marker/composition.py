@@ -25,6 +25,7 @@ from marker.monitors.bridge import Bridge
 from marker.monitors.capacity import memory_capacity
 from marker.monitors.password_check import TRIAL, SignInCheck
 from marker.monitors.registry import MonitorRegistry
+from marker.monitors.watch_state import WatchState
 from marker.presence import publish_commands
 from marker.questions import STEPS
 from marker.services import Services
@@ -90,8 +91,8 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
             records = LessonRecords(lessons, student.telegram_id, settings.zone)
             schedule = Schedule(
                 settings.refresh_interval,
-                rests_until=partial(registry.state.rests_until, student.telegram_id),
-                on_check=partial(registry.state.checked, student.telegram_id),
+                rests_until=partial(state.rests_until, student.telegram_id),
+                on_check=partial(state.checked, student.telegram_id),
                 clock=clock,
             )
             account = student.username, password, student.mode
@@ -99,9 +100,8 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
 
         watches = Watches(database)
         capacity = settings.max_active_monitors or memory_capacity()
-        registry = MonitorRegistry(
-            storage, make_monitor, bridge, capacity, clock, watches, settings.hours, settings.zone
-        )
+        state = WatchState(watches, clock, settings.hours, settings.zone)
+        registry = MonitorRegistry(storage, make_monitor, bridge, capacity, state)
         sign_in_check = SignInCheck(
             portal.open, chromes, portal.limits, settings.portal_url, registry.take_place, registry.give_place_back
         )

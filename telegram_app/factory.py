@@ -73,6 +73,9 @@ def build_application(
 
     ``persistence`` has the states of the application's conversations; None: it has none.
     """
+    timeouts: dict[str, Any] = dict.fromkeys(
+        ("connect_timeout", "read_timeout", "write_timeout", "pool_timeout"), HTTP_TIMEOUT
+    )
     builder = (
         ApplicationBuilder()
         .token(token)
@@ -80,15 +83,9 @@ def build_application(
         .base_file_url(f"{api_url}/file/bot")
         .concurrent_updates(PerPersonUpdateProcessor())
         .rate_limiter(PriorityRateLimiter())
-        .connect_timeout(HTTP_TIMEOUT)
-        .read_timeout(HTTP_TIMEOUT)
-        .write_timeout(HTTP_TIMEOUT)
-        .pool_timeout(HTTP_TIMEOUT)
+        .request(HTTPXRequest(64, proxy=proxy, **timeouts))
         .get_updates_request(polling_request)
-        .connection_pool_size(64)
     )
-    if proxy is not None:
-        builder = builder.proxy(proxy)
     if persistence is not None:
         builder = builder.persistence(persistence)
     application = builder.build()

@@ -6,16 +6,10 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from core.active_hours import ActiveHours
-from core.clock import Clock, SystemClock
-from core.sqlite import Database
 from lessons.events import Event, MonitorStatus, StatusEvent
 from marker.monitors.bridge import Bridge
 from marker.monitors.watch_state import WatchState
-from marker.tables.schema import SCHEMA
-from marker.tables.students import Watches
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
 from storage import Mode, NotRegistered, Storage, StorageUnavailable, Student
@@ -49,19 +43,9 @@ class MonitorRegistry:
     """
 
     def __init__(
-        self,
-        storage: Storage,
-        make_monitor: MakeMonitor,
-        bridge: Bridge,
-        capacity: int,
-        clock: Clock | None = None,
-        watches: Watches | None = None,
-        hours: ActiveHours | None = None,
-        zone: ZoneInfo = ZoneInfo("Asia/Almaty"),  # noqa: B008  # a constant
+        self, storage: Storage, make_monitor: MakeMonitor, bridge: Bridge, capacity: int, state: WatchState
     ) -> None:
-        self.state = WatchState(
-            watches or Watches(Database(":memory:", [SCHEMA])), clock or SystemClock(), hours or ActiveHours(), zone
-        )
+        self.state = state
         self._storage = storage
         self._make_monitor = make_monitor
         self._bridge = bridge

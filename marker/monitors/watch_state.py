@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,16 +16,18 @@ from marker.tables.students import Watch, Watches
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class WatchState:
     """Keeps the state in memory and in the database. Methods that write block; they may be called from any thread."""
 
-    def __init__(self, watches: Watches, clock: Clock, hours: ActiveHours, zone: ZoneInfo) -> None:
-        self._watches = watches
-        self._clock = clock
-        self._hours = hours
-        self._zone = zone
+    _watches: Watches
+    _clock: Clock
+    _hours: ActiveHours = ActiveHours()  # noqa: RUF009  # immutable, like the zone
+    _zone: ZoneInfo = ZoneInfo("Asia/Almaty")  # noqa: RUF009
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()  # `_kept` changes on the loop and on the monitors' threads
-        self._kept = watches.all()
+        self._kept = self._watches.all()
 
     def reload(self) -> None:
         """Read the state from the database again. Raises DatabaseUnavailable."""

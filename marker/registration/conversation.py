@@ -19,8 +19,7 @@ from marker.admin.panel import Handler
 from marker.lockouts import Lockouts
 from marker.menu import fresh_menu, old_button
 from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, PASSWORDS, STEPS, USERNAME, Questions, joined
-from marker.registration.passwords import PasswordSteps
-from marker.registration.refusals import BAD_CODE, refusal_text
+from marker.registration.passwords import BAD_CODE, PasswordSteps, refusal_text
 from marker.services import Services
 from storage import CODE_ALPHABET, CODE_LENGTH, UsernameTaken, normalise_code
 from telegram_app.outbox import Item

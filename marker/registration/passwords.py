@@ -9,14 +9,13 @@ from typing import Any
 
 from telegram import Update
 
+import storage
 from marker.admin.invitations import Invitations
 from marker.lockouts import Lockouts
 from marker.menu import show_menu
 from marker.monitors.password_check import Outcome, TrialResult
 from marker.questions import PASSWORD, PASSWORDS, Questions, joined
-from marker.registration.refusals import refusal_text
 from marker.services import Services
-from storage import NotRegistered, StorageError, StorageUnavailable, account_key
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Keyboard
 from telegram_app.people import ConversationStep
@@ -25,7 +24,27 @@ from telegram_app.side import Context, below, sender, typed_text
 log = logging.getLogger(__name__)
 
 LONGEST = 200  # characters of a password
+BAD_CODE = (storage.UnknownCode, storage.CodeUsed, storage.CodeRevoked, storage.CodeExpired)
 UNTRIED = TrialResult(Outcome.NOT_TRIED)
+
+
+def refusal_text(_: Texts, refusal: storage.StorageError) -> str:
+    """Return why a registration was refused, and what to do."""
+    match refusal:
+        case storage.CodeUsed():
+            return _("This invitation code has been used already. Ask the administrator for a new one.")
+        case storage.CodeRevoked():
+            return _("This invitation code has been revoked. Ask the administrator for a new one.")
+        case storage.CodeExpired():
+            return _("This invitation code has expired. Ask the administrator for a new one.")
+        case storage.UsernameTaken():
+            return _("Another Telegram account has registered this username. Send yours, or ask the administrator.")
+        case storage.AlreadyRegistered():
+            return _("You are registered already.")
+        case storage.StorageUnavailable():
+            return _("Your registration could not be saved. Nothing was kept; please try again later.")
+        case _other:
+            return _("There is no such invitation code. Check it and send it again, or ask the administrator.")
 
 
 @dataclass(eq=False)
@@ -118,7 +137,7 @@ class PasswordSteps:
 
     async def _try(self, trial: Trial) -> TrialResult:
         person, username = trial.person, trial.username
-        async with self._locks.setdefault(account_key(username), asyncio.Lock()):
+        async with self._locks.setdefault(storage.account_key(username), asyncio.Lock()):
             # within the lock: many people at once must not get more tries than one
             trial.locked = await self._lockouts.passwords(person, username)
             if trial.locked:
@@ -164,22 +183,22 @@ class PasswordSteps:
 
     async def _store(self, trial: Trial, result: TrialResult) -> bool:
         """Register the student or store the new password; True where the student's profile is now the trial's."""
-        person, storage = trial.person, self._services.storage
+        person, store = trial.person, self._services.storage
         is_registration = trial.step == PASSWORD
         _ = self._services.texts(person)
         try:
             if is_registration:
                 code = trial.data["code"]
-                await asyncio.to_thread(storage.redeem, code, person, trial.username, trial.password)
+                await asyncio.to_thread(store.redeem, code, person, trial.username, trial.password)
                 await self._lockouts.code_redeemed(person)
             else:
-                await asyncio.to_thread(storage.set_password, person, trial.password)
-        except NotRegistered:  # removed meanwhile
+                await asyncio.to_thread(store.set_password, person, trial.password)
+        except storage.NotRegistered:  # removed meanwhile
             await self._questions.end(person)
             return False
-        except StorageError as refusal:
+        except storage.StorageError as refusal:
             text = refusal_text(_, refusal)
-            if isinstance(refusal, StorageUnavailable):
+            if isinstance(refusal, storage.StorageUnavailable):
                 log.exception("person %d: %s not written", person, trial.step)
             if not is_registration:
                 text = _("Your new password could not be saved. The old one is still there; please try again later.")
@@ -189,7 +208,7 @@ class PasswordSteps:
         if is_registration:
             log.info("person %d: registered", person)
             done, messages = _("Registration complete!"), self._invitations.redeemed(code, trial.username)
-        elif storage.student(person) is None:  # removed meanwhile
+        elif store.student(person) is None:  # removed meanwhile
             await self._questions.end(person)
             return kept
         else:

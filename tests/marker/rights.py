@@ -25,6 +25,7 @@ from marker.application import Marker
 from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
+from marker.monitors.watch_state import WatchState
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
@@ -124,7 +125,7 @@ class House:
             return cast(AttendanceMonitor, self.monitors[student.telegram_id])
 
         watches = Watches(self.database)
-        self.registry = MonitorRegistry(self.storage, make, self.bridge, 10, self.clock, watches)
+        self.registry = MonitorRegistry(self.storage, make, self.bridge, 10, WatchState(watches, self.clock))
         self.application = (
             ApplicationBuilder()
             .token(TOKEN)

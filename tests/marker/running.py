@@ -20,6 +20,7 @@ from marker.application import Marker
 from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import Outcome, SignInCheck, TrialResult
 from marker.monitors.registry import MonitorRegistry
+from marker.monitors.watch_state import WatchState
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
@@ -240,7 +241,7 @@ async def marker(
             return cast(AttendanceMonitor, fake)
 
         watches = Watches(database)
-        registry = MonitorRegistry(storage, make, bridge, capacity=capacity, clock=clock, watches=watches)
+        registry = MonitorRegistry(storage, make, bridge, capacity, WatchState(watches, clock))
         application = build_application(TOKEN, telegram_url, None, PollingRequest(None), StoredSteps(people, STEPS))
 
         async def lost(person: int) -> None:

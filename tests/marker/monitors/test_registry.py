@@ -9,10 +9,15 @@ from typing import Any, cast
 import pytest
 from cryptography.fernet import Fernet
 
+from core.clock import SystemClock
 from core.encryption import Cipher
+from core.sqlite import Database
 from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
 from marker.monitors.bridge import Bridge
 from marker.monitors.registry import MonitorRegistry, StillRunning
+from marker.monitors.watch_state import WatchState
+from marker.tables.schema import SCHEMAS
+from marker.tables.students import Watches
 from monitor import AttendanceMonitor
 from portal.errors import SignInRefused
 from portal.lessons import Lesson
@@ -99,6 +104,11 @@ class GatedStorage(Storage):
         return super().set_monitoring(telegram_id, monitoring)
 
 
+def state() -> WatchState:
+    """Return a monitoring state in memory."""
+    return WatchState(Watches(Database(":memory:", SCHEMAS)), SystemClock())
+
+
 class House:
     """A registry with a storage, fake monitors, and a listener on the loop."""
 
@@ -107,7 +117,7 @@ class House:
         self.made: list[FakeMonitor] = []
         self.heard: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
         self.bridge = Bridge(asyncio.get_running_loop())
-        self.registry = MonitorRegistry(self.storage, self._make, self.bridge, capacity)
+        self.registry = MonitorRegistry(self.storage, self._make, self.bridge, capacity, state())
         self.registry.listen(self._on_lesson, self._on_status)
 
     def _make(
@@ -436,7 +446,7 @@ class TestHearing:
         """Without a listener the registry works all the same."""
         house = House(tmp_path)
         house.register(AIDA)
-        registry = MonitorRegistry(house.storage, house._make, house.bridge, 10)
+        registry = MonitorRegistry(house.storage, house._make, house.bridge, 10, state())
         await registry.start(AIDA)
         await asyncio.to_thread(house.made[0].find, "found")
         await asyncio.to_thread(house.made[0].end, Event.REFUSED)
@@ -539,6 +549,6 @@ def real_registry(house: House, portal: FakePortal) -> MonitorRegistry:
             student.username, password, student.mode, on_lesson, on_status, portal=PortalAccess(portal.opener)
         )
 
-    registry = MonitorRegistry(house.storage, make, house.bridge, 10)
+    registry = MonitorRegistry(house.storage, make, house.bridge, 10, state())
     registry.listen(house._on_lesson, house._on_status)
     return registry
