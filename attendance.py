@@ -13,7 +13,6 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
 
 from filelock import FileLock, Timeout
 
@@ -40,24 +39,25 @@ STOP_WITHIN = 5.0
 
 
 _Found = tuple[str, Lesson]  # "found" (open) or "marked"
+_BLANK = "\r\x1b[K"  # clears the status line
 
 
-class Screen:
-    """The terminal: permanent lines, and below them a status line that changes in place (on a terminal only)."""
+def _line(text: str) -> None:
+    blank = _BLANK if sys.stdout.isatty() else ""
+    print(f"{blank}{datetime.now().astimezone():%H:%M:%S} {text}", flush=True)
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._live = out.isatty()
-        self._width = 0
 
-    def line(self, text: str) -> None:
-        self.status("")
-        print(f"{datetime.now().astimezone():%H:%M:%S} {text}", file=self._out, flush=True)
-
-    def status(self, text: str) -> None:
-        if self._live:
-            print("\r" + text.ljust(self._width), end="\r" if not text else "", file=self._out, flush=True)
-            self._width = len(text)
+def _show_status(monitor: AttendanceMonitor) -> None:
+    """Replace the status line, which stands below the others; on a terminal only."""
+    if not sys.stdout.isatty():
+        return
+    status = monitor.status
+    parts = [status.state.value]
+    if status.last_check is not None:
+        parts.append(f"last check {status.last_check.astimezone():%H:%M:%S}")
+    if status.next_check is not None and status.state in (MonitorState.WATCHING, MonitorState.WAITING):
+        parts.append(f"next {status.next_check.astimezone():%H:%M:%S}")
+    print(_BLANK + ", ".join(parts), end="", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -132,13 +132,12 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
         schedule=Schedule(settings.refresh_interval, clock=clock),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    screen = Screen(sys.stdout)
-    screen.line(f"{username}: {mode} mode, Ctrl-C stops")
+    _line(f"{username}: {mode} mode, Ctrl-C stops")
     monitor.start()
     try:
-        return _follow(monitor, events, screen)
+        return _follow(monitor, events)
     except KeyboardInterrupt:
-        screen.line("stopped")
+        _line("stopped")
         return STOPPED
     finally:
         monitor.stop()
@@ -146,64 +145,50 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
         database.close()
 
 
-def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | StatusEvent]", screen: Screen) -> int:
+def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | StatusEvent]") -> int:
     """Show the monitor's events until it ends by itself; return the exit code."""
     troubles, watched = 0, False
-    asked: dict[str, float] = {}
+    asked: dict[str, float] = {}  # when a lesson was offered, by its key
     while True:
-        screen.status(_status_line(monitor))
+        _show_status(monitor)
         try:
             event = events.get(timeout=1)
         except queue.Empty:
             continue
         if isinstance(event, tuple):
-            _show_lesson(monitor, *event, asked, screen)
+            _show_lesson(monitor, *event, asked)
         elif event.event is Event.WATCHING:
-            screen.line("signed in, watching" if not watched else "watching again")
+            _line("signed in, watching" if not watched else "watching again")
             troubles, watched = 0, True
         elif event.event in (Event.TROUBLE, Event.UNKNOWN_VIEW):
-            screen.line(f"{event.event.value}: {event.text}")
+            _line(f"{event.event.value}: {event.text}")
             troubles += 1
             if not watched and troubles >= FIRST_TROUBLES:
-                screen.line("the portal can't be used now")
+                _line("the portal can't be used now")
                 return PORTAL
         elif event.event in (Event.REFUSED, Event.BLOCKED):
-            screen.line(f"the portal refuses this account: {event.text}")
+            _line(f"the portal refuses this account: {event.text}")
             return REFUSED
         elif event.event in (Event.NO_BROWSER, Event.FAILED):
-            screen.line(event.text or "monitoring failed; the log says why")
+            _line(event.text or "monitoring failed; the log says why")
             return PORTAL
         elif event.event is Event.LESSON_CLOSED and event.lesson is not None:
-            screen.line(f"closed: {_one_line(event.lesson)}")
+            _line(f"closed: {_one_line(event.lesson)}")
         elif event.event is Event.STOPPED:
             return STOPPED
 
 
-def _show_lesson(
-    monitor: AttendanceMonitor, status: str, lesson: Lesson, asked: dict[str, float], screen: Screen
-) -> None:
+def _show_lesson(monitor: AttendanceMonitor, status: str, lesson: Lesson, asked: dict[str, float]) -> None:
     if status == "marked":
-        screen.line(f"Attendance Marked. {_one_line(lesson)}")
-        return
-    if time.monotonic() - asked.get(lesson.key, float("-inf")) < ASK_AGAIN:
-        return
-    screen.line(f"Attendance available! {_one_line(lesson)}")
-    answer = ""
-    with contextlib.suppress(EOFError):
-        answer = input("Mark now? [y/N] ").strip().lower()
-    asked[lesson.key] = time.monotonic()
-    if answer in ("y", "yes"):
-        monitor.mark_now(lesson.key)
-
-
-def _status_line(monitor: AttendanceMonitor) -> str:
-    status = monitor.status
-    parts = [status.state.value]
-    if status.last_check is not None:
-        parts.append(f"last check {status.last_check.astimezone():%H:%M:%S}")
-    if status.next_check is not None and status.state in (MonitorState.WATCHING, MonitorState.WAITING):
-        parts.append(f"next {status.next_check.astimezone():%H:%M:%S}")
-    return ", ".join(parts)
+        _line(f"Attendance Marked. {_one_line(lesson)}")
+    elif time.monotonic() - asked.get(lesson.key, float("-inf")) >= ASK_AGAIN:
+        _line(f"Attendance available! {_one_line(lesson)}")
+        answer = ""
+        with contextlib.suppress(EOFError):
+            answer = input("Mark now? [y/N] ").strip().lower()
+        asked[lesson.key] = time.monotonic()
+        if answer in ("y", "yes"):
+            monitor.mark_now(lesson.key)
 
 
 def _one_line(lesson: Lesson) -> str:

@@ -12,22 +12,12 @@ from collections.abc import Callable
 
 from core.settings import ROOT
 from core.sqlite import Database, DatabaseUnavailable
-from lessons.commands import Commands, StopRequested, Waits
 from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent, StatusReporter
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords, Marking
-from lessons.schedule import Recovery, Schedule
+from lessons.schedule import Commands, Recovery, Schedule, StopRequested, Waits
+from portal import errors
 from portal.browser import Chromes
-from portal.errors import (
-    AccountBlocked,
-    BrowserFailed,
-    BrowserMissing,
-    PageChanged,
-    PortalUnavailable,
-    SessionLost,
-    SignInRefused,
-    UnknownView,
-)
 from portal.lessons import Lesson
 from portal.session import PortalAccess, PortalClient, chrome_access
 from portal.views import Reading, View
@@ -38,6 +28,11 @@ log = logging.getLogger(__name__)
 LOOK_INTERVAL = 1.0  # seconds between looks at the page while a lesson is offered
 WAIT_ON_PAGE = 2.0  # seconds for which the page waits for a change; a command may have to wait as long
 RESTING_LOOK = 60.0  # seconds between looks at the wall clock while resting: the machine may sleep meanwhile
+_ENDS: dict[type[errors.PortalError], Event] = {
+    errors.SignInRefused: Event.REFUSED,
+    errors.AccountBlocked: Event.BLOCKED,
+    errors.BrowserMissing: Event.NO_BROWSER,
+}
 
 
 def profile_name(username: str) -> str:
@@ -94,7 +89,12 @@ class AttendanceMonitor:
 
     def stop(self, *, leave_portal: bool = False) -> None:
         """End browser and thread; ``join`` waits for it. ``leave_portal`` ends the portal's session, too."""
-        self._commands.put(lambda: self._raise_stop(leave_portal))
+
+        def stop() -> None:
+            self._leave_portal = leave_portal
+            raise StopRequested
+
+        self._commands.put(stop)
 
     def join(self, timeout: float) -> bool:
         """Wait until the thread has ended; a hung Chrome is killed after ``timeout`` seconds. True: it has ended."""
@@ -111,11 +111,21 @@ class AttendanceMonitor:
 
     def set_mode(self, mode: Mode) -> None:
         """Mark lessons at once ("automatic") or report them and wait for ``mark_now`` ("manual")."""
-        self._commands.put(lambda: self._change_mode(mode))
+
+        def change() -> None:
+            self._marking.mode = mode
+            self._waits.wake()
+
+        self._commands.put(change)
 
     def mark_now(self, key: str | None = None) -> None:
         """Mark the open lesson with this key, or every open lesson."""
-        self._commands.put(lambda: self._request(key))
+
+        def request() -> None:
+            self._marking.request(key)
+            self._waits.wake()
+
+        self._commands.put(request)
 
     def look_again(self) -> None:
         """Call ``rests_until`` again now: the student skips the day, or does not any more."""
@@ -128,30 +138,14 @@ class AttendanceMonitor:
     def status(self) -> MonitorStatus:
         return self._status.current
 
-    def _raise_stop(self, leave_portal: bool) -> None:
-        self._leave_portal = leave_portal
-        raise StopRequested
-
-    def _change_mode(self, mode: Mode) -> None:
-        self._marking.mode = mode
-        self._waits.wake()
-
-    def _request(self, key: str | None) -> None:
-        self._marking.request(key)
-        self._waits.wake()
-
     def _run(self) -> None:
         last = StatusEvent(Event.STOPPED)
         try:
             self._open_and_watch()
         except StopRequested:
             pass
-        except SignInRefused as refused:
-            last = StatusEvent(Event.REFUSED, str(refused))
-        except AccountBlocked as blocked:
-            last = StatusEvent(Event.BLOCKED, str(blocked))
-        except BrowserMissing as missing:
-            last = StatusEvent(Event.NO_BROWSER, str(missing))
+        except (errors.SignInRefused, errors.AccountBlocked, errors.BrowserMissing) as permanent:
+            last = StatusEvent(_ENDS[type(permanent)], str(permanent))
         except Exception:  # the thread's outermost frame: an unforeseen error must be reported, not lost
             log.exception("monitor %s: failed", self._student)
             last = StatusEvent(Event.FAILED)
@@ -167,9 +161,9 @@ class AttendanceMonitor:
                 self._client = self._access.open(self._profile, self._waits.pause)
                 self._watch(self._client)
                 continue  # the active hours are over
-            except BrowserMissing:
+            except errors.BrowserMissing:
                 raise
-            except BrowserFailed as failed:
+            except errors.BrowserFailed as failed:
                 trouble = failed
             finally:
                 self._close_browser()
@@ -203,11 +197,11 @@ class AttendanceMonitor:
                 self._recovery.checked()
                 if self._wait_for_reload(client):
                     self._recovery.stayed_usable()
-            except (PageChanged, SessionLost) as passing:
+            except (errors.PageChanged, errors.SessionLost) as passing:
                 self._recovery.wait_to_load_again(passing)
-            except UnknownView as unknown:
+            except errors.UnknownView as unknown:
                 self._recovery.wait_out(unknown, client)
-            except (PortalUnavailable, DatabaseUnavailable) as trouble:
+            except (errors.PortalUnavailable, DatabaseUnavailable) as trouble:
                 self._recovery.wait_out(trouble)
 
     def _check(self, client: PortalClient) -> None:
@@ -225,7 +219,7 @@ class AttendanceMonitor:
         if reading.view is View.LOGIN:
             reading = self._sign_in(client)
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
-            raise PortalUnavailable(reading.text or reading.view.value)  # just loaded: not simply an old session
+            raise errors.PortalUnavailable(reading.text or reading.view.value)  # just loaded: not simply an old session
         self._process(client, reading)
 
     def _sign_in(self, client: PortalClient) -> Reading:
@@ -234,7 +228,7 @@ class AttendanceMonitor:
         with self._access.limits.sign_in(self._waits.pause):
             reading = client.sign_in(self.username, self._password)
         if reading.view is View.REFUSED:
-            raise SignInRefused(reading.text)
+            raise errors.SignInRefused(reading.text)
         return reading
 
     def _wait_for_reload(self, client: PortalClient) -> bool:
@@ -258,7 +252,7 @@ class AttendanceMonitor:
             self._waits.woken = False  # before the reading: a command during it asks for another one
             reading = client.settle()
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
-                raise SessionLost(reading.text)
+                raise errors.SessionLost(reading.text)
             self._process(client, reading)
 
     def _wait_for_change(self, client: PortalClient, left: float) -> bool:
@@ -274,11 +268,11 @@ class AttendanceMonitor:
     def _process(self, client: PortalClient, reading: Reading) -> None:
         """Process the lessons of a reading; raise for a page without them."""
         if reading.view is View.REFUSED:  # an error window that does not answer a sign-in
-            raise PortalUnavailable(reading.text)
+            raise errors.PortalUnavailable(reading.text)
         if reading.view is View.BLOCKED:
-            raise AccountBlocked(reading.text)
+            raise errors.AccountBlocked(reading.text)
         if reading.view is View.UNKNOWN:
-            raise UnknownView("unknown page")
+            raise errors.UnknownView("unknown page")
         now = self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
             self._marking.process(client, reading)

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, StrictBool, StrictInt, StrictStr, TypeAdapter
 
 from core.clock import Clock, SystemClock
 from core.encryption import Cipher
-from core.json_file import SCHEMA, JsonFile
+from core.json_file import SCHEMA, JsonFile, Record
 
 log = logging.getLogger(__name__)
 
@@ -253,11 +253,19 @@ class Storage:
         encrypted = self._cipher.encrypt(password)
         return self._change(telegram_id, lambda student: replace(student, password=encrypted))
 
-    def remove(self, telegram_id: int) -> Student:
-        """Delete a student; the code stays used. Raises NotRegistered, StorageUnavailable."""
+    def remove(self, telegram_id: int, *, erase: bool = False) -> Student:
+        """Delete a student; the code stays used. With ``erase`` it does not contain the student any more.
+
+        Raises NotRegistered, and StorageUnavailable: a second call continues from where it stopped.
+        """
         with self._writing:
             student = self._registered(telegram_id)
-            self._write_students({key: each for key, each in self._students.items() if key != str(telegram_id)})
+            if erase:
+                used = [code for code, each in self._invitations.items() if each.used_by == telegram_id]
+                erased = {code: replace(self._invitations[code], used_by=NOBODY, note="") for code in used}
+                if erased:
+                    self._write_invitations({**self._invitations, **erased})
+            self._write_students(self._students_without(telegram_id))
             return student
 
     def move(self, telegram_id: int, new_telegram_id: int) -> Student:
@@ -269,28 +277,14 @@ class Storage:
             moved = replace(self._registered(telegram_id), telegram_id=new_telegram_id)
             if str(new_telegram_id) in self._students:
                 raise AlreadyRegistered(str(new_telegram_id))
-            others = {key: each for key, each in self._students.items() if key != str(telegram_id)}
-            self._write_students({**others, str(new_telegram_id): moved})
+            self._write_students({**self._students_without(telegram_id), str(new_telegram_id): moved})
             invitation = self._invitations.get(moved.invitation_code)
             if invitation is not None:
                 self._update_invitation(moved.invitation_code, replace(invitation, used_by=new_telegram_id))
             return moved
 
-    def erase(self, telegram_id: int) -> Student:
-        """Delete a student's data on request: like ``remove``, and the used code does not contain the student any more.
-
-        Raises NotRegistered, and StorageUnavailable: a second call continues from where it stopped.
-        """
-        with self._writing:
-            student = self._registered(telegram_id)
-            invitations = {
-                code: replace(each, used_by=NOBODY, note="") if each.used_by == telegram_id else each
-                for code, each in self._invitations.items()
-            }
-            if invitations != self._invitations:
-                self._write_invitations(invitations)
-            self._write_students({key: each for key, each in self._students.items() if key != str(telegram_id)})
-            return student
+    def _students_without(self, telegram_id: int) -> dict[str, Student]:
+        return {key: each for key, each in self._students.items() if key != str(telegram_id)}
 
     def _update_invitation(self, code: str, invitation: Invitation) -> None:
         # in memory even if the file can't be written
@@ -302,11 +296,10 @@ class Storage:
 
     def _change_invitation(self, code: str, change: Callable[[Invitation], Invitation]) -> Invitation:
         with self._writing:
-            invitation = self._invitations.get(code)
-            if invitation is None:
+            if code not in self._invitations:
                 raise UnknownCode(code)
-            changed = change(invitation)
-            if changed != invitation:
+            changed = change(self._invitations[code])
+            if changed != self._invitations[code]:
                 self._write_invitations({**self._invitations, code: changed})
             return changed
 
@@ -325,31 +318,27 @@ class Storage:
     def _repair_used_codes(self) -> None:
         repaired = dict(self._invitations)
         for student in self._students.values():
-            invitation = repaired.get(student.invitation_code)
-            if invitation is None or invitation.used_by == student.telegram_id:
-                continue
-            repaired[student.invitation_code] = replace(
-                invitation, used_by=student.telegram_id, used_at=student.registered_at
-            )
-            log.warning("the code of student %s was not marked as used; repaired", student.telegram_id)
+            code, who = student.invitation_code, student.telegram_id
+            if code in repaired and repaired[code].used_by != who:
+                repaired[code] = replace(repaired[code], used_by=who, used_at=student.registered_at)
+                log.warning("the code of student %s was not marked as used; repaired", who)
         if repaired != self._invitations:
             self._write_invitations(repaired)
 
     def _write_students(self, students: Mapping[str, Student]) -> None:
-        self._save(self._students_file, students)
-        self._students = MappingProxyType(dict(students))
+        self._students = self._saved(self._students_file, students)
 
     def _write_invitations(self, invitations: Mapping[str, Invitation]) -> None:
-        self._save(self._invitations_file, invitations)
-        self._invitations = MappingProxyType(dict(invitations))
+        self._invitations = self._saved(self._invitations_file, invitations)
 
-    def _save(self, file: JsonFile[Any], records: Mapping[str, Any]) -> None:
+    def _saved(self, file: JsonFile[Record], records: Mapping[str, Record]) -> Mapping[str, Record]:
         try:
             file.save(records)
         except OSError as error:
             self.trouble = f"'{file.path}' can't be written ({error.strerror})"
             raise StorageUnavailable(self.trouble) from error
         self.trouble = ""
+        return MappingProxyType(dict(records))
 
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="seconds")

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
-from pydantic import BeforeValidator, Field, PositiveInt, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic.fields import FieldInfo
 
 from core.active_hours import ActiveHours, parse_hours
 
@@ -28,8 +28,6 @@ def home(module: Path) -> Path:
 
 ROOT = home(Path(__file__).resolve())
 
-# A token from @BotFather: the bot's number, a colon, 35 characters.
-_TOKEN = re.compile(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")
 SHORTEST_CODE = 15  # seconds that a person needs to read a code from the screen and type it
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 BOT_TOKENS = ("telegram_bot_token", "teacher_bot_token", "student_bot_token")
@@ -50,37 +48,80 @@ def _split_some(value: Any) -> Any:
     return parts
 
 
+def _matching(pattern: str) -> AfterValidator:
+    """Return the check of a secret whose whole value has to match."""
+
+    def check(value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(pattern, value.get_secret_value()):
+            raise ValueError("not as described")
+        return value
+
+    return AfterValidator(check)
+
+
+def _check_address(value: str | None, info: ValidationInfo) -> str | None:
+    """Passwords and tokens are sent to these addresses: only TLS, loopback, or a host in ALLOW_HTTP_HOSTS."""
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    allowed = _LOOPBACK | set(info.data.get("allow_http_hosts", ()))
+    if not parts.hostname or parts.scheme not in ("http", "https"):
+        raise ValueError("not an address")
+    if parts.scheme == "http" and parts.hostname.lower() not in allowed:
+        raise ValueError("http to a host that is not in ALLOW_HTTP_HOSTS")
+    return value.rstrip("/")
+
+
+def _check_sign_in(value: str | None, info: ValidationInfo) -> str | None:
+    """The LMS needs both addresses, and those of its other sign-in calls are derived from this one."""
+    if (value is None) != (info.data.get("base_url") is None):
+        raise ValueError("BASE_URL and JWT_LOGIN_ENDPOINT go together")
+    if value is not None and not urlsplit(value).path.endswith("/login"):
+        raise ValueError("not the address of a sign-in")
+    return value
+
+
+def _check_rotation(value: int) -> int:
+    if 0 < value < SHORTEST_CODE:
+        raise ValueError("too short to type a code")
+    return value
+
+
+def _check_day(day: str) -> str:
+    """The day must exist in every year, so not 29 February."""
+    date.fromisoformat(f"2001-{day}")
+    return day
+
+
+def _check_hours(value: str) -> str:
+    parse_hours(value)
+    return value
+
+
+def _check_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("no such time zone") from error
+    return value
+
+
+# A token from @BotFather: the bot's number, a colon, 35 characters.
+_Token = Annotated[SecretStr | None, _matching(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")]
+_Address = Annotated[str, AfterValidator(_check_address)]
+_OptionalAddress = Annotated[str | None, AfterValidator(_check_address)]
+_Ids = tuple[Annotated[int, Field(gt=0)], ...]
+_Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+_Days = tuple[Annotated[str, Field(pattern=r"^\d\d-\d\d$"), AfterValidator(_check_day)], ...]
+_Path = Annotated[Path, AfterValidator(lambda path: ROOT / path)]
+
+
 def environment_file() -> Path | None:
     """Return the .env file to read: ENV_FILE if it is set (empty: no file), else the one in ROOT."""
     named = os.environ.get("ENV_FILE")
     if named is None:
         return ROOT / ".env"
     return Path(named) if named else None
-
-
-class _SecretFiles(PydanticBaseSettingsSource):
-    """A settings source that reads NAME_FILE for each secret NAME that is not in the environment."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        raise NotImplementedError  # abstract in the base class, but only __call__ is used
-
-    def __call__(self) -> dict[str, Any]:
-        given = _given()
-        found: dict[str, Any] = {}
-        for name, field in self.settings_cls.model_fields.items():
-            variable = f"{name}_file".upper()
-            path = given.get(variable)
-            if field.annotation not in (SecretStr, SecretStr | None) or not path or name == "encryption_key":
-                continue
-            if given.get(name.upper()) and name.upper() in _environment():
-                continue  # the environment takes precedence
-            try:
-                found[name] = Path(path).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise SettingsError(f"{variable}: got '{path}', wants a readable file ({error.strerror})") from error
-            except UnicodeDecodeError:  # `from None`: the cause contains the secret's bytes
-                raise SettingsError(f"{variable}: got '{path}', wants a file of text") from None
-        return found
 
 
 def _environment() -> dict[str, str]:
@@ -104,203 +145,117 @@ def _given() -> dict[str, str]:
     return {**{name.upper(): value for name, value in in_file.items() if value}, **_environment()}
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings of one process. A field's ``description`` says what is valid; it is part of the error text."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = {"validate_default": True, "frozen": True, "hide_input_in_errors": True}
 
     # first: the validators of the addresses below use it
-    allow_http_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
-        (), description="comma-separated host names that may be reached without TLS"
+    allow_http_hosts: _Names = Field(
+        default=(), description="comma-separated host names that may be reached without TLS"
     )
-    telegram_bot_token: SecretStr | None = Field(
-        None, description="the marker bot's token, from @BotFather, like 1234567890:AA..."
+    telegram_bot_token: _Token = Field(
+        default=None, description="the marker bot's token, from @BotFather, like 1234567890:AA..."
     )
-    admin_telegram_id: Annotated[tuple[PositiveInt, ...], NoDecode, BeforeValidator(_split_some)] = Field(
-        (), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
+    admin_telegram_id: Annotated[_Ids, BeforeValidator(_split_some)] = Field(
+        default=(), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
     )
-    teacher_bot_token: SecretStr | None = Field(None, description="the teachers' bot's token, from @BotFather")
-    student_bot_token: SecretStr | None = Field(None, description="the students' bot's token, from @BotFather")
-    telegram_api_url: str = Field("https://api.telegram.org", description="an https address")
-    https_proxy_telegram: SecretStr | None = Field(
-        None, description="the address of a proxy for Telegram only, http:// or https://"
+    teacher_bot_token: _Token = Field(default=None, description="the teachers' bot's token, from @BotFather")
+    student_bot_token: _Token = Field(default=None, description="the students' bot's token, from @BotFather")
+    telegram_api_url: _Address = Field(default="https://api.telegram.org", description="an https address")
+    https_proxy_telegram: Annotated[SecretStr | None, _matching(r"https?://([^/?#]*@)?[^/?#@:].*")] = Field(
+        default=None, description="the address of a proxy for Telegram only, http:// or https://"
     )
 
-    portal_url: str = Field("https://wsp.kbtu.kz/RegistrationOnline", description="an https address")
-    refresh_interval: float = Field(20, ge=1, le=600, description="seconds between reloads, 1 to 600")
-    portal_max_loads_per_second: float = Field(10, gt=0, le=1000, description="a number above 0, up to 1000")
-    portal_max_parallel_sign_ins: int = Field(3, ge=1, le=100, description="a whole number, 1 to 100")
-    active_hours: str = Field(
-        "", description="hours such as Mon-Sat 08:00-21:00, several comma-separated; empty: always"
+    portal_url: _Address = Field(default="https://wsp.kbtu.kz/RegistrationOnline", description="an https address")
+    refresh_interval: float = Field(default=20, ge=1, le=600, description="seconds between reloads, 1 to 600")
+    portal_max_loads_per_second: float = Field(default=10, gt=0, le=1000, description="a number above 0, up to 1000")
+    portal_max_parallel_sign_ins: int = Field(default=3, ge=1, le=100, description="a whole number, 1 to 100")
+    active_hours: Annotated[str, AfterValidator(_check_hours)] = Field(
+        default="", description="hours such as Mon-Sat 08:00-21:00, several comma-separated; empty: always"
     )
-    timezone: str = Field("Asia/Almaty", description="the name of a time zone, like Asia/Almaty")
+    timezone: Annotated[str, AfterValidator(_check_zone)] = Field(
+        default="Asia/Almaty", description="the name of a time zone, like Asia/Almaty"
+    )
     max_active_monitors: int | None = Field(
-        None, ge=1, le=10_000, description="a whole number, 1 to 10000; empty: as many as fit in memory"
+        default=None, ge=1, le=10_000, description="a whole number, 1 to 10000; empty: as many as fit in memory"
     )
 
-    chrome_bin: str | None = Field(None, description="the path of Chrome or Chromium")
-    chromedriver_path: str | None = Field(None, description="the path of a matching chromedriver")
-    selenium_remote_url: str | None = Field(None, description="the https address of a Selenium Grid")
+    chrome_bin: str | None = Field(default=None, description="the path of Chrome or Chromium")
+    chromedriver_path: str | None = Field(default=None, description="the path of a matching chromedriver")
+    selenium_remote_url: _OptionalAddress = Field(default=None, description="the https address of a Selenium Grid")
 
-    base_url: str | None = Field(None, description="the https address of the LMS's API, like https://lms/api/v1")
-    jwt_login_endpoint: str | None = Field(
-        None,
-        validate_default=True,
+    base_url: _OptionalAddress = Field(
+        default=None, description="the https address of the LMS's API, like https://lms/api/v1"
+    )
+    jwt_login_endpoint: Annotated[_OptionalAddress, AfterValidator(_check_sign_in)] = Field(
+        default=None,
         description="the https address of the LMS's sign-in, ending in /login; set both BASE_URL and this, or neither",
     )
 
-    mongodb_uri: SecretStr | None = Field(
-        None, description="the address of a MongoDB, mongodb:// or mongodb+srv://; empty: SQLite in DATA_DIR"
+    mongodb_uri: Annotated[SecretStr | None, _matching(r"mongodb(\+srv)?://[^/?].*")] = Field(
+        default=None, description="the address of a MongoDB, mongodb:// or mongodb+srv://; empty: SQLite in DATA_DIR"
     )
     mongodb_database: str = Field(
-        "lms_database",
+        default="lms_database",
         pattern=r"^[A-Za-z0-9_-]{1,63}$",
         description="the name of a MongoDB database: letters, digits, - and _, at most 63",
     )
 
-    otp_expiry_seconds: int = Field(120, ge=30, le=3600, description="seconds, 30 to 3600")
-    otp_rotate_seconds: int = Field(
-        0, ge=0, le=600, description="seconds between new codes, 15 to 600; 0: one code for the whole session"
+    otp_expiry_seconds: int = Field(default=120, ge=30, le=3600, description="seconds, 30 to 3600")
+    otp_rotate_seconds: Annotated[int, AfterValidator(_check_rotation)] = Field(
+        default=0, ge=0, le=600, description="seconds between new codes, 15 to 600; 0: one code for the whole session"
     )
-    checkin_grace_seconds: int = Field(90, ge=0, le=900, description="seconds, 0 to 900")
-    location_distance_limit_meters: float = Field(50, ge=5, le=5000, description="metres, 5 to 5000")
+    checkin_grace_seconds: int = Field(default=90, ge=0, le=900, description="seconds, 0 to 900")
+    location_distance_limit_meters: float = Field(default=50, ge=5, le=5000, description="metres, 5 to 5000")
     location_policy: Literal["basic", "strict"] = Field(
-        "basic", description="basic (a pin is accepted) or strict (only live location)"
+        default="basic", description="basic (a pin is accepted) or strict (only live location)"
     )
 
     face_engine: Literal["local", "rekognition", "none"] = Field(
-        "local", description="local, rekognition, or none (the teacher confirms)"
+        default="local", description="local, rekognition, or none (the teacher confirms)"
     )
-    face_match_threshold: float = Field(70.0, ge=1, le=100, description="percent, 1 to 100")
-    face_verification_max_retries: int = Field(1, ge=0, le=5, description="retries after a failed attempt, 0 to 5")
-    term_ends: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_some)] = Field(
-        ("01-31", "07-31"), description="days MM-DD on which terms end and face templates are deleted, comma-separated"
+    face_match_threshold: float = Field(default=70.0, ge=1, le=100, description="percent, 1 to 100")
+    face_verification_max_retries: int = Field(
+        default=1, ge=0, le=5, description="retries after a failed attempt, 0 to 5"
+    )
+    term_ends: Annotated[_Days, BeforeValidator(_split_some)] = Field(
+        default=("01-31", "07-31"),
+        description="days MM-DD on which terms end and face templates are deleted, comma-separated",
     )
     aws_access_key_id: SecretStr | None = Field(
-        None, description="the ID of an AWS access key; empty: the machine's own AWS credentials"
+        default=None, description="the ID of an AWS access key; empty: the machine's own AWS credentials"
     )
-    aws_secret_access_key: SecretStr | None = Field(None, description="the secret of the AWS access key")
-    aws_region: str = Field("ap-south-1", description="the name of an AWS region, like ap-south-1")
-    aws_endpoint_url: str | None = Field(None, description="an https address; empty: AWS's own")
-    aws_s3_bucket: str | None = Field(None, description="the S3 bucket with the ID photos; empty: DATA_DIR/photos")
-    aws_s3_prefix: str = Field("profile_pics/", description="the prefix of the photos' keys")
+    aws_secret_access_key: SecretStr | None = Field(default=None, description="the secret of the AWS access key")
+    aws_region: str = Field(default="ap-south-1", description="the name of an AWS region, like ap-south-1")
+    aws_endpoint_url: _OptionalAddress = Field(default=None, description="an https address; empty: AWS's own")
+    aws_s3_bucket: str | None = Field(
+        default=None, description="the S3 bucket with the ID photos; empty: DATA_DIR/photos"
+    )
+    aws_s3_prefix: str = Field(default="profile_pics/", description="the prefix of the photos' keys")
 
     invitation_days: int = Field(
-        14, ge=1, le=365, description="days after which an unused invitation code expires, 1 to 365"
+        default=14, ge=1, le=365, description="days after which an unused invitation code expires, 1 to 365"
     )
 
-    data_dir: Path = Field(Path("data"), description="a writable folder")
-    encryption_key: SecretStr | None = Field(None, description="Fernet keys, comma-separated; the first one encrypts")
-    encryption_key_file: Path = Field(
-        Path("secrets/encryption.key"), description="a file outside DATA_DIR that contains the key"
+    data_dir: _Path = Field(default=Path("data"), description="a writable folder")
+    encryption_key: SecretStr | None = Field(
+        default=None, description="Fernet keys, comma-separated; the first one encrypts"
+    )
+    encryption_key_file: _Path = Field(
+        default=Path("secrets/encryption.key"), description="a file outside DATA_DIR that contains the key"
     )
 
-    retention_days: int = Field(180, ge=1, le=3650, description="days for which history is kept, 1 to 3650")
+    retention_days: int = Field(default=180, ge=1, le=3650, description="days for which history is kept, 1 to 3650")
 
-    health_port: int | None = Field(None, ge=1, le=65535, description="a port, 1 to 65535; empty: off")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
-    log_format: Literal["text", "json"] = Field("text", description="text or json")
-
-    kbtu_username: str | None = Field(None, description="attendance.py: the username on the portal")
-    kbtu_password: SecretStr | None = Field(None, description="attendance.py: the password on the portal")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put NAME_FILE between the environment and .env."""
-        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
-
-    @field_validator("telegram_bot_token", "teacher_bot_token", "student_bot_token")
-    @classmethod
-    def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
-            raise ValueError("not a token")
-        return value
-
-    @field_validator(
-        "telegram_api_url", "portal_url", "selenium_remote_url", "base_url", "jwt_login_endpoint", "aws_endpoint_url"
+    health_port: int | None = Field(default=None, ge=1, le=65535, description="a port, 1 to 65535; empty: off")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
-    @classmethod
-    def _check_address(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Passwords and tokens are sent to these addresses: only TLS, loopback, or a host in ALLOW_HTTP_HOSTS."""
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        allowed = _LOOPBACK | set(info.data.get("allow_http_hosts", ()))
-        if not parts.hostname or parts.scheme not in ("http", "https"):
-            raise ValueError("not an address")
-        if parts.scheme == "http" and parts.hostname.lower() not in allowed:
-            raise ValueError("http to a host that is not in ALLOW_HTTP_HOSTS")
-        return value.rstrip("/")
+    log_format: Literal["text", "json"] = Field(default="text", description="text or json")
 
-    @field_validator("jwt_login_endpoint")
-    @classmethod
-    def _check_sign_in(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """The LMS needs both addresses, and those of its other sign-in calls are derived from this one."""
-        if (value is None) != (info.data.get("base_url") is None):
-            raise ValueError("BASE_URL and JWT_LOGIN_ENDPOINT go together")
-        if value is not None and not urlsplit(value).path.endswith("/login"):
-            raise ValueError("not the address of a sign-in")
-        return value
-
-    @field_validator("https_proxy_telegram")
-    @classmethod
-    def _check_proxy(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            parts = urlsplit(value.get_secret_value())
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("not the address of a proxy")
-        return value
-
-    @field_validator("mongodb_uri")
-    @classmethod
-    def _check_mongodb(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.match(r"mongodb(\+srv)?://[^/?]", value.get_secret_value()):
-            raise ValueError("not the address of a MongoDB")
-        return value
-
-    @field_validator("otp_rotate_seconds")
-    @classmethod
-    def _check_rotation(cls, value: int) -> int:
-        if 0 < value < SHORTEST_CODE:
-            raise ValueError("too short to type a code")
-        return value
-
-    @field_validator("term_ends")
-    @classmethod
-    def _check_term_ends(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        """The days must exist in every year, so not 29 February."""
-        for day in value:
-            if not re.fullmatch(r"\d\d-\d\d", day):
-                raise ValueError("not MM-DD")
-            date.fromisoformat(f"2001-{day}")
-        return value
-
-    @field_validator("active_hours")
-    @classmethod
-    def _check_hours(cls, value: str) -> str:
-        parse_hours(value)
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _check_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("no such time zone") from error
-        return value
-
-    @field_validator("data_dir", "encryption_key_file")
-    @classmethod
-    def _make_absolute(cls, value: Path) -> Path:
-        return value if value.is_absolute() else ROOT / value
+    kbtu_username: str | None = Field(default=None, description="attendance.py: the username on the portal")
+    kbtu_password: SecretStr | None = Field(default=None, description="attendance.py: the password on the portal")
 
     @property
     def hours(self) -> ActiveHours:
@@ -312,14 +267,32 @@ class Settings(BaseSettings):
         return ZoneInfo(self.timezone)
 
 
+def _with_secret_files(given: dict[str, str]) -> dict[str, str]:
+    """Add the content of NAME_FILE for each secret NAME that is not in the environment."""
+    for name, field in Settings.model_fields.items():
+        variable, path = f"{name}_file".upper(), given.get(f"{name}_file".upper())
+        if not _is_secret(field) or not path or name == "encryption_key" or name.upper() in _environment():
+            continue
+        try:
+            given[name.upper()] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"{variable}: got '{path}', wants a readable file ({error.strerror})") from error
+        except UnicodeDecodeError:  # `from None`: the cause contains the secret's bytes
+            raise SettingsError(f"{variable}: got '{path}', wants a file of text") from None
+    return given
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation in (SecretStr, SecretStr | None)
+
+
 def load() -> Settings:
     """Read and validate the settings.
 
     A SettingsError names the setting, the value it got (unless it is a secret) and what is valid.
     """
-    _given()  # raises a clear error if .env can't be read
     try:
-        return Settings(_env_file=environment_file())  # type: ignore[call-arg]  # a keyword of pydantic-settings
+        return Settings.model_validate({name.lower(): value for name, value in _with_secret_files(_given()).items()})
     except ValidationError as error:
         raise SettingsError(_line(error)) from None  # the cause contains the values, with secrets
 
@@ -356,7 +329,6 @@ def _line(error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
     name = str(problem["loc"][0]).lower()
     field = Settings.model_fields[name]
-    secret = field.annotation in (SecretStr, SecretStr | None)
     given = " ".join((_given().get(name.upper()) or "").split())
-    got = "a value that is not shown here" if secret else f"'{given}'"
+    got = "a value that is not shown here" if _is_secret(field) else f"'{given}'"
     return f"{name.upper()}: got {got}, wants {field.description}"

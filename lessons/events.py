@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -65,15 +65,6 @@ class StatusEvent:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """The last trouble of a student. ``text`` is the portal's own text, or empty for a bug of ours."""
-
-    event: Event
-    text: str
-    at: datetime
-
-
-@dataclass(frozen=True)
 class MonitorStatus:
     """A snapshot of a monitor for display. Times are UTC, None where it has not happened yet."""
 
@@ -88,51 +79,33 @@ class MonitorStatus:
 _REPORTED = {MonitorState.WATCHING: Event.WATCHING, MonitorState.RESTING: Event.RESTING}
 
 
+@dataclass(eq=False)
 class StatusReporter:
     """One monitor's status. Changed on the monitor's thread only; ``current`` may be read from any thread.
 
     ``on_check(at)`` is called with the time of the last check, at most every five minutes and at the end.
     """
 
-    def __init__(
-        self,
-        username: str,
-        student: int,
-        clock: Clock,
-        on_status_update: Callable[[str, StatusEvent], None],
-        on_check: Callable[[datetime], None],
-    ) -> None:
-        self._username = username
-        self._student = student
-        self._clock = clock
-        self._on_status_update = on_status_update
-        self._on_check = on_check
-        self._stored_at = -CHECKED_EVERY  # monotonic
-        now = clock.now()
+    _username: str
+    _student: int
+    _clock: Clock
+    _on_status_update: Callable[[str, StatusEvent], None]
+    _on_check: Callable[[datetime], None]
+    _stored_at: float = -CHECKED_EVERY  # monotonic
+
+    def __post_init__(self) -> None:
+        now = self._clock.now()
         self.current = MonitorStatus(MonitorState.STARTING, since=now, started=now)
 
     def report(self, event: StatusEvent) -> None:
         self._on_status_update(self._username, event)
 
-    def become(
-        self,
-        state: MonitorState,
-        *,
-        last_check: datetime | None = None,
-        next_in: float | None = None,
-        trouble: str = "",
-    ) -> None:
+    def become(self, state: MonitorState, next_in: float | None = None, trouble: str = "") -> None:
         """Replace the snapshot; report the beginning of watching and of resting."""
-        before = self.current
-        now = self._clock.now()
-        self.current = MonitorStatus(
-            state=state,
-            since=before.since if before.state is state else now,
-            started=before.started,
-            last_check=last_check or before.last_check,
-            next_check=before.next_check if next_in is None else now + timedelta(seconds=next_in),
-            trouble=trouble,
-        )
+        before, now = self.current, self._clock.now()
+        since = before.since if before.state is state else now
+        next_check = before.next_check if next_in is None else now + timedelta(seconds=next_in)
+        self.current = replace(before, state=state, since=since, next_check=next_check, trouble=trouble)
         if state is before.state:
             return
         if state is not MonitorState.STOPPED:  # ``stop`` logs the end with its reason
@@ -143,7 +116,8 @@ class StatusReporter:
     def checked(self) -> datetime:
         """Record a check of the portal that succeeded now; return the time."""
         now = self._clock.now()
-        self.become(MonitorState.WATCHING, last_check=now)
+        self.current = replace(self.current, last_check=now)
+        self.become(MonitorState.WATCHING)
         if self._clock.monotonic() - self._stored_at >= CHECKED_EVERY:
             self._stored_at = self._clock.monotonic()
             self._on_check(now)

@@ -7,14 +7,12 @@ between click and confirmation. A lesson that opens again on the same day is tol
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from core.clock import Clock
 from lessons.events import CloseReason, Event, StatusEvent
-from lessons.journal import LessonRow
+from lessons.journal import Lessons
 from portal.errors import PageChanged
 from portal.lessons import Lesson
 from portal.session import PortalClient
@@ -26,55 +24,32 @@ log = logging.getLogger(__name__)
 QUICK_RETRIES = 3  # unconfirmed clicks on a lesson that are repeated within a second
 
 
-class Journal(Protocol):
-    """Where a monitor records lessons: the methods of ``lessons.journal.Lessons`` that it uses."""
-
-    def seen(
-        self, key: str, student: int, local_date: str, subject: str, teacher: str, time: str, at: datetime
-    ) -> LessonRow: ...
-    def get(self, key: str) -> LessonRow | None: ...
-    def unsettled(self, student: int, local_date: str) -> list[LessonRow]: ...
-    def intend(self, key: str, at: datetime) -> None: ...
-    def confirm(self, key: str, at: datetime) -> bool: ...
-
-
 @dataclass(frozen=True)
 class LessonRecords:
     """Where a student's lessons are recorded: the journal, the Telegram ID, and the zone of a lesson's date."""
 
-    journal: Journal
+    journal: Lessons
     student: int = 0
     zone: ZoneInfo = ZoneInfo("Asia/Almaty")  # noqa: RUF009  # immutable
 
 
+@dataclass(eq=False)
 class Marking:
     """One student's open lessons. ``portal_url`` is part of a lesson's identity; ``report`` takes status events."""
 
-    def __init__(
-        self,
-        username: str,
-        mode: Mode,
-        portal_url: str,
-        records: LessonRecords,
-        clock: Clock,
-        on_attendance_found: Callable[[str, str, Lesson], None],
-        report: Callable[[StatusEvent], None],
-    ) -> None:
-        self.mode: Mode = mode
-        self._username = username
-        self._portal_url = portal_url
-        self._student = records.student
-        self._zone = records.zone
-        self._journal = records.journal
-        self._clock = clock
-        self._on_attendance_found = on_attendance_found
-        self._report = report
-        self._open: dict[str, Lesson] = {}  # open in the last reading
-        self._requested: set[str] = set()  # lessons that the student asked to mark
-        self._clicks: dict[str, int] = {}
-        self._logged: set[str] = set()  # open lessons that are in the log
-        self._troubled: set[str] = set()  # open lessons during which the page could not be read
-        self._loaded = False  # the lessons of an earlier process
+    _username: str
+    mode: Mode
+    _portal_url: str
+    _records: LessonRecords
+    _clock: Clock
+    _on_attendance_found: Callable[[str, str, Lesson], None]
+    _report: Callable[[StatusEvent], None]
+    _open: dict[str, Lesson] = field(default_factory=dict)  # open in the last reading
+    _requested: set[str] = field(default_factory=set)  # lessons that the student asked to mark
+    _clicks: dict[str, int] = field(default_factory=dict)
+    _logged: set[str] = field(default_factory=set)  # open lessons that are in the log
+    _troubled: set[str] = field(default_factory=set)  # open lessons during which the page could not be read
+    _loaded: bool = False  # the lessons of an earlier process
 
     def request(self, key: str | None) -> None:
         """Mark the open lesson with this key, or every open one, at the next reading."""
@@ -103,7 +78,7 @@ class Marking:
 
         Raises PageChanged where a card moved away under a click (the others are done), and what ``mark`` raises.
         """
-        today = self._clock.now().astimezone(self._zone).date()
+        today = self._clock.now().astimezone(self._records.zone).date()
         account = account_key(self._username)
         cards = [(card.lesson.identified(self._portal_url, account, today), card.enabled) for card in reading.cards]
         shown = {lesson.key: lesson for lesson, _ in cards}
@@ -127,7 +102,7 @@ class Marking:
         """On the first reading, load the lessons that a previous process left unresolved: they may have closed."""
         if self._loaded:
             return
-        for row in self._journal.unsettled(self._student, today):
+        for row in self._records.journal.unsettled(self._records.student, today):
             self._open.setdefault(row.key, Lesson(row.subject, row.teacher, row.time, key=row.key))
             self._troubled.add(row.key)
         self._loaded = True
@@ -136,29 +111,31 @@ class Marking:
         now = self._clock.now()
         if lesson.key not in self._logged:
             self._logged.add(lesson.key)
-            log.info("monitor %s: lesson %s, open", self._student, lesson.key)
-        self._journal.seen(lesson.key, self._student, today, lesson.subject, lesson.teacher, lesson.time, now)
+            log.info("monitor %s: lesson %s, open", self._records.student, lesson.key)
+        self._records.journal.seen(
+            lesson.key, self._records.student, today, lesson.subject, lesson.teacher, lesson.time, now
+        )
         if self.mode == "manual" and lesson.key not in self._requested:
             self._on_attendance_found(self._username, "found", lesson)
             return
-        self._journal.intend(lesson.key, now)
+        self._records.journal.intend(lesson.key, now)
         self._clicks[lesson.key] = self._clicks.get(lesson.key, 0) + 1
-        log.info("monitor %s: lesson %s, click %d", self._student, lesson.key, self._clicks[lesson.key])
+        log.info("monitor %s: lesson %s, click %d", self._records.student, lesson.key, self._clicks[lesson.key])
         if portal.mark(lesson):
             self._handle_marked(lesson)
         else:
-            log.warning("monitor %s: lesson %s, click not confirmed", self._student, lesson.key)
+            log.warning("monitor %s: lesson %s, click not confirmed", self._records.student, lesson.key)
 
     def _handle_marked(self, lesson: Lesson) -> None:
         """Report a marked lesson once: as marked where the journal has our intent, else as marked elsewhere."""
         was_open = self._open.pop(lesson.key, None) is not None
         requested = lesson.key in self._requested
         self._drop(lesson.key)
-        if self._journal.confirm(lesson.key, self._clock.now()):
-            log.info("monitor %s: lesson %s, marked", self._student, lesson.key)
+        if self._records.journal.confirm(lesson.key, self._clock.now()):
+            log.info("monitor %s: lesson %s, marked", self._records.student, lesson.key)
             self._on_attendance_found(self._username, "marked", lesson)
         elif was_open or requested:
-            row = self._journal.get(lesson.key)
+            row = self._records.journal.get(lesson.key)
             if row is None or row.marked_at is None:
                 self._report(StatusEvent(Event.LESSON_MARKED_ELSEWHERE, lesson=lesson))
 
@@ -166,13 +143,13 @@ class Marking:
         for key, lesson in self._open.items():
             if key not in shown:
                 reason = self._close_reason(key)
-                log.info("monitor %s: lesson %s, closed unmarked (%s)", self._student, key, reason.value)
+                log.info("monitor %s: lesson %s, closed unmarked (%s)", self._records.student, key, reason.value)
                 self._report(StatusEvent(Event.LESSON_CLOSED, reason.value, lesson))
         for key in {*self._open, *self._requested, *self._clicks, *self._troubled, *self._logged} - set(shown):
             self._drop(key)
 
     def _close_reason(self, key: str) -> CloseReason:
-        row = self._journal.get(key)
+        row = self._records.journal.get(key)
         if self._clicks.get(key, 0) or (row is not None and row.intended_at is not None):
             return CloseReason.NOT_CONFIRMED
         if key in self._troubled:

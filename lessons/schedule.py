@@ -1,6 +1,9 @@
-"""When a monitor reloads the page, rests, and tries again after trouble, which it reports."""
+"""When a monitor reloads the page, rests, and tries again after trouble; and the waits of its thread, which execute the
+commands in its queue.
+"""
 
 import logging
+import queue
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +13,6 @@ from functools import cached_property
 from core.backoff import Backoff
 from core.clock import Clock, SystemClock
 from core.sqlite import DatabaseUnavailable
-from lessons.commands import Waits
 from lessons.events import Event, MonitorState, StatusEvent, StatusReporter
 from lessons.marking import Marking
 from portal.errors import PortalError
@@ -55,19 +57,65 @@ class Schedule:
         return WAKE_AHEAD * self.jitter(0.5, 1.0)
 
 
+class StopRequested(Exception):
+    """Raised by the stop command to end every wait of the monitor's thread; not an error."""
+
+
+class Commands:
+    """Commands for a monitor's thread: the only way in which other threads reach it."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def put(self, command: Callable[[], None]) -> None:
+        self._queue.put(command)
+
+    def next(self, within: float) -> Callable[[], None] | None:
+        """Return the next command, or None if none comes within so many seconds."""
+        try:
+            return self._queue.get(timeout=max(within, 0))
+        except queue.Empty:
+            return None
+
+
+@dataclass(eq=False)
+class Waits:
+    """Every wait of a monitor's thread. A command that needs the thread's attention sets ``woken``."""
+
+    _commands: Commands
+    _clock: Clock
+    woken: bool = False
+
+    def wake(self) -> None:
+        """End the current wait, if it is one that ends when woken."""
+        self.woken = True
+
+    def pause(self, seconds: float, until_woken: bool = False) -> None:
+        """Wait so many seconds and execute commands meanwhile; with ``until_woken`` return as soon as woken."""
+        deadline = self._clock.monotonic() + seconds
+        while True:
+            command = self._commands.next(deadline - self._clock.monotonic())
+            if command is not None:
+                command()
+            elif self._clock.monotonic() >= deadline:
+                return
+            if until_woken and self.woken:
+                return
+
+
+@dataclass(eq=False)
 class Recovery:
     """One monitor's pauses after trouble. Each ends at once when the monitor has to rest."""
 
-    def __init__(
-        self, student: int, schedule: Schedule, waits: Waits, status: StatusReporter, marking: Marking
-    ) -> None:
-        self._student = student
-        self._schedule = schedule
-        self._waits = waits
-        self._status = status
-        self._marking = marking
-        self._troubles = Backoff(FIRST_PAUSE, LONGEST_PAUSE, lambda: schedule.jitter(0.7, 1.0))
-        self._reloads = Backoff(FIRST_RELOAD, LONGEST_PAUSE, lambda: schedule.jitter(0.5, 1.0))
+    _student: int
+    _schedule: Schedule
+    _waits: Waits
+    _status: StatusReporter
+    _marking: Marking
+
+    def __post_init__(self) -> None:
+        self._troubles = Backoff(FIRST_PAUSE, LONGEST_PAUSE, lambda: self._schedule.jitter(0.7, 1.0))
+        self._reloads = Backoff(FIRST_RELOAD, LONGEST_PAUSE, lambda: self._schedule.jitter(0.5, 1.0))
 
     def checked(self) -> None:
         self._troubles.reset()

@@ -14,14 +14,11 @@ from marker.admin.student_cards import StudentCards
 from marker.lockouts import Lockouts
 from marker.presence import Presence
 from marker.questions import Questions
-from marker.registration.conversation import Registration
-from marker.registration.password_steps import PasswordSteps
-from marker.registration.stray_texts import StrayTexts
+from marker.registration.conversation import Registration, StrayTexts
+from marker.registration.passwords import PasswordSteps
 from marker.services import Services
 from marker.student.buttons import StudentHandlers
-from marker.student.deletion import Deletion
-from marker.student.notices import Notices
-from marker.student.offers import OFFER_SLOT, Offers
+from marker.student.notices import OFFER_SLOT, Notices, Offers
 from telegram_app.factory import AnyApplication
 
 log = logging.getLogger(__name__)
@@ -42,7 +39,7 @@ class Marker:
         self.presence = Presence(services, unreachable)
         self._lockouts = Lockouts(services)
         self._questions = Questions(services)
-        self._moves = AccountMoves(services, self.offers, self._questions)
+        self._moves = AccountMoves(services, self.offers, self._questions, self._lockouts)
         self._invitations = Invitations(services, self._questions)
         self._passwords = PasswordSteps(services, self._questions, self._lockouts, self._invitations)
         self._registration = Registration(
@@ -59,10 +56,11 @@ class Marker:
         application.add_handlers(AdminHandlers(self._services).handlers())
         application.add_handlers(self._invitations.handlers())
         application.add_handlers(StudentCards(self._services, self.offers).handlers())
-        application.add_handlers(StudentHandlers(self._services, self.notices, self.offers).handlers())
+        buttons = StudentHandlers(
+            self._services, self.notices, self.offers, self._lockouts, self._questions, self._passwords.take_back
+        )
+        application.add_handlers(buttons.handlers())
         application.add_handlers(self._moves.handlers())
-        deletion = Deletion(self._services, self.offers, self._questions, self._passwords.end_trial)
-        application.add_handlers(deletion.handlers())
         application.add_handlers(StrayTexts(self._services, self._questions).handlers())
         application.add_handler(self.presence.catch_all())
         application.add_error_handler(self._services.apologise)
@@ -75,11 +73,11 @@ class Marker:
         await self._questions.ask_passwords_again()
         return await self._resume_monitors()
 
-    async def run(self) -> None:
-        """End offers that time out, and try again what could not be done before, until cancelled."""
+    async def run(self, until: asyncio.Event) -> None:
+        """End offers that time out, and try again what could not be done before, until ``until`` is set."""
         clock = self._services.clock
         clean_at, catch_up_at = clock.monotonic(), clock.monotonic() + CATCH_UP_EVERY
-        while True:
+        while not until.is_set():
             due = time.monotonic() + CHECK_EVERY
             await asyncio.sleep(CHECK_EVERY)
             self.lag = time.monotonic() - due

@@ -5,7 +5,6 @@ It ends in the reverse order: monitors, bridge, updates, messages, stores.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -22,21 +21,20 @@ from lessons.marking import LessonRecords
 from lessons.schedule import Schedule
 from marker import health_report
 from marker.application import Marker
-from marker.commands import publish_commands
 from marker.monitors.bridge import Bridge
 from marker.monitors.capacity import memory_capacity
 from marker.monitors.password_check import TRIAL, SignInCheck
 from marker.monitors.registry import MonitorRegistry
+from marker.monitors.watch_state import WatchState
+from marker.presence import publish_commands
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.schema import SCHEMAS
-from marker.tables.student_rows import StudentRows
-from marker.tables.watches import Watches
+from marker.tables.students import StudentRows, Watches
 from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
 from portal.limits import PortalLimits
-from portal.programs import find_programs
 from portal.session import chrome_access
 from storage import Storage, Student
 from telegram_app.claims import Claims
@@ -48,8 +46,6 @@ from telegram_app.people import People
 from telegram_app.persistence import StoredSteps
 
 log = logging.getLogger(__name__)
-
-CHROME, CHROMEDRIVER = "Chrome", "chromedriver"
 
 
 async def serve(settings: Settings, clock: Clock, reports: health.HealthReports) -> None:
@@ -75,13 +71,8 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         database = Database(settings.data_dir / "ledger.sqlite3", SCHEMAS)
         stack.callback(database.close)
         lessons, people = Lessons(database), People(database, "marker")
-        programs = await asyncio.to_thread(_find_programs, settings)
-        chromes = Chromes(
-            settings.data_dir / "profiles",
-            programs.get(CHROME),
-            programs.get(CHROMEDRIVER),
-            settings.selenium_remote_url,
-        )
+        profiles, grid = settings.data_dir / "profiles", settings.selenium_remote_url
+        chromes = Chromes(profiles, settings.chrome_bin, settings.chromedriver_path, grid)
         await asyncio.to_thread(chromes.check)
         await asyncio.to_thread(chromes.sweep)
         await asyncio.to_thread(chromes.forget_all, TRIAL)
@@ -94,39 +85,26 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
             token.get_secret_value(), settings.telegram_api_url, proxy, poll, StoredSteps(people, STEPS)
         )
         bridge = Bridge(asyncio.get_running_loop())
-        portal = chrome_access(
-            chromes, settings.portal_url, clock=clock, cipher=cipher, limits=_limits(settings, clock)
-        )
+        limits = PortalLimits(settings.portal_max_loads_per_second, settings.portal_max_parallel_sign_ins, clock)
+        portal = chrome_access(chromes, settings.portal_url, clock=clock, cipher=cipher, limits=limits)
 
         def make_monitor(student: Student, password: str, on_lesson: Any, on_status: Any) -> AttendanceMonitor:
-            return AttendanceMonitor(
-                student.username,
-                password,
-                student.mode,
-                on_lesson,
-                on_status,
-                portal=portal,
-                records=LessonRecords(lessons, student.telegram_id, settings.zone),
-                schedule=Schedule(
-                    settings.refresh_interval,
-                    rests_until=partial(registry.state.rests_until, student.telegram_id),
-                    on_check=partial(registry.state.checked, student.telegram_id),
-                    clock=clock,
-                ),
+            records = LessonRecords(lessons, student.telegram_id, settings.zone)
+            schedule = Schedule(
+                settings.refresh_interval,
+                rests_until=partial(state.rests_until, student.telegram_id),
+                on_check=partial(state.checked, student.telegram_id),
+                clock=clock,
             )
+            account = student.username, password, student.mode
+            return AttendanceMonitor(*account, on_lesson, on_status, portal=portal, records=records, schedule=schedule)
 
         watches = Watches(database)
         capacity = settings.max_active_monitors or memory_capacity()
-        registry = MonitorRegistry(
-            storage, make_monitor, bridge, capacity, clock, watches, settings.hours, settings.zone
-        )
+        state = WatchState(watches, clock, settings.hours, settings.zone)
+        registry = MonitorRegistry(storage, make_monitor, bridge, capacity, state)
         sign_in_check = SignInCheck(
-            portal.open,
-            chromes,
-            portal.limits,
-            settings.portal_url,
-            registry.take_place,
-            registry.give_place_back,
+            portal.open, chromes, portal.limits, settings.portal_url, registry.take_place, registry.give_place_back
         )
 
         async def lost(person: int) -> None:
@@ -153,7 +131,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         marker = Marker(services, people.unreachable())
         marker.add_to(application)
 
-        stack.enter_context(reports.part(partial(health_report.report, services, marker, poll, programs)))
+        stack.enter_context(reports.part(partial(health_report.report, services, marker, poll, chromes.programs)))
         await stack.enter_async_context(running(application))
         poll.answered()
         stack.push_async_callback(outbox.close)
@@ -168,36 +146,11 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         await fetching.enter_async_context(polling(application))
         log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
         await publish_commands(application.bot)
-        await _run_until(poll.refused, marker.run())
+        await marker.run(until=poll.refused)
         raise InvalidToken("revoked")
-
-
-async def _run_until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work until the event is set; an exception of the work is raised."""
-    working = asyncio.create_task(work)
-    waiting = asyncio.create_task(event.wait())
-    try:
-        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        working.cancel()
-        waiting.cancel()
-
-
-def _find_programs(settings: Settings) -> dict[str, str]:
-    """Return the paths of the programs needed on this machine, by name: none with a Selenium Grid."""
-    if settings.selenium_remote_url is not None:
-        return {}
-    chrome, driver = find_programs(settings.chrome_bin, settings.chromedriver_path)
-    return {CHROME: chrome, CHROMEDRIVER: driver}
 
 
 def _open_cipher(settings: Settings) -> Cipher:
     keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     may_create = not Storage.holds_students(settings.data_dir)
     return open_cipher(keys, settings.encryption_key_file, may_create=may_create)
-
-
-def _limits(settings: Settings, clock: Clock) -> PortalLimits:
-    return PortalLimits(settings.portal_max_loads_per_second, settings.portal_max_parallel_sign_ins, clock)

@@ -38,7 +38,18 @@ class Lockouts:
 
     async def passwords(self, person: int, username: str) -> str:
         """Return the text if passwords for this account, or from this person, are not tried at present; else empty."""
-        return self._passwords_text(person, await asyncio.to_thread(self._passwords_until, person, username))
+        now = self._services.clock.now()
+        locks = [
+            await asyncio.to_thread(self._attempts.locked_until, ACCOUNT, account_key(username), now),
+            await asyncio.to_thread(self._attempts.locked_until, PERSON, person, now),
+        ]
+        _, n = self._services.texts(person), self._minutes_left(max((lock for lock in locks if lock), default=None))
+        text = _.ngettext(
+            "The portal has refused too many passwords. Try again in {n} minute.",
+            "The portal has refused too many passwords. Try again in {n} minutes.",
+            n,
+        )
+        return text.format(n=n) if n else ""
 
     async def refused(self, person: int, username: str) -> str:
         now = self._services.clock.now()
@@ -50,31 +61,13 @@ class Lockouts:
         """Forget an account's refusals; the person's stay, or one good account would pay for guesses at others."""
         await asyncio.to_thread(self._attempts.right, ACCOUNT, account_key(username))
 
-    def _passwords_until(self, person: int, username: str) -> datetime | None:
-        now = self._services.clock.now()
-        locks = (
-            self._attempts.locked_until(ACCOUNT, account_key(username), now),
-            self._attempts.locked_until(PERSON, person, now),
-        )
-        return max((lock for lock in locks if lock is not None), default=None)
-
     def _codes_text(self, person: int, until: datetime | None) -> str:
         _, n = self._services.texts(person), self._minutes_left(until)
         text = _.ngettext(
             "Too many wrong codes. Try again in {n} minute.", "Too many wrong codes. Try again in {n} minutes.", n
         )
-        return text.format(n=n) if until is not None else ""
-
-    def _passwords_text(self, person: int, until: datetime | None) -> str:
-        _, n = self._services.texts(person), self._minutes_left(until)
-        text = _.ngettext(
-            "The portal has refused too many passwords. Try again in {n} minute.",
-            "The portal has refused too many passwords. Try again in {n} minutes.",
-            n,
-        )
-        return text.format(n=n) if until is not None else ""
+        return text.format(n=n) if n else ""
 
     def _minutes_left(self, until: datetime | None) -> int:
-        """Return how many minutes are left, a begun one counted."""
-        now = self._services.clock.now()
-        return max(1, math.ceil(((until or now) - now) / timedelta(minutes=1)))
+        """Return how many minutes of a lock are left, a begun one counted; 0 where there is no lock."""
+        return max(1, math.ceil((until - self._services.clock.now()) / timedelta(minutes=1))) if until else 0

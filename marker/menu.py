@@ -10,6 +10,7 @@ from lessons.events import MonitorState
 from marker.services import Services
 from storage import Student
 from telegram_app.i18n import Texts
+from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.side import SCREEN, below
 
@@ -30,22 +31,18 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
     else:
         text = await _status(services, student, _)
         if services.registry.running(person):
-            keyboard.append([Button(_("Stop Monitoring"), "mon:stop")])
-            skip = (
-                Button(_("Don't Skip Today"), "skip:no")
-                if services.registry.state.skips_today(person)
-                else Button(_("Skip Today"), "skip:yes")
-            )
-            keyboard.append([skip])
+            skip, skip_back = Button(_("Skip Today"), "skip:yes"), Button(_("Don't Skip Today"), "skip:no")
+            skips = services.registry.state.skips_today(person)
+            keyboard += [[Button(_("Stop Monitoring"), "mon:stop")], [skip_back if skips else skip]]
         else:
             keyboard.append([Button(_("Start Monitoring"), "mon:start")])
-        other = (
-            Button(_("Switch to Manual"), "mode:manual")
-            if student.mode == "automatic"
-            else Button(_("Switch to Automatic"), "mode:automatic")
-        )
-        keyboard.append([other, Button(_("Status"), "mon:status")])
-        keyboard.append([Button(_("Update Password"), "reg:password"), Button(_("Delete My Data"), "del:ask")])
+        other = Button(_("Switch to Automatic"), "mode:automatic")
+        if student.mode == "automatic":
+            other = Button(_("Switch to Manual"), "mode:manual")
+        keyboard += [
+            [other, Button(_("Status"), "mon:status")],
+            [Button(_("Update Password"), "reg:password"), Button(_("Delete My Data"), "del:ask")],
+        ]
     if services.is_admin(person):
         keyboard.append([Button(_("Admin Panel"), "adm:panel")])
     return "\n\n".join(part for part in (headline, text) if part), keyboard
@@ -62,11 +59,15 @@ async def changed_menu(services: Services, person: int, headline: str = "") -> I
     return Item(person, "edit", text, keyboard, slot=SCREEN)
 
 
+async def show_menu(services: Services, person: int, headline: str = "") -> None:
+    """Show the menu in place of a person's screen."""
+    await services.outbox.put(await changed_menu(services, person, headline))
+
+
 async def old_button(services: Services, update: Update) -> None:
     """Answer a tap on a button that does nothing any more, and show the menu in its place."""
     await services.old_button(update)
-    person = await services.adopt_screen(update)
-    await services.outbox.put(await changed_menu(services, person))
+    await show_menu(services, await services.adopt_screen(update))
 
 
 def state_word(_: Texts, state: MonitorState) -> str:
@@ -81,12 +82,10 @@ def state_word(_: Texts, state: MonitorState) -> str:
 
 
 async def _status(services: Services, student: Student, _: Texts) -> str:
-    automatic = student.mode == "automatic"
+    automatic = _("Mode: automatic, open lessons are marked for you")
     lines = [
         f"<b>{escape(student.username)}</b>",
-        _("Mode: automatic, open lessons are marked for you")
-        if automatic
-        else _("Mode: manual, you press a button for each lesson"),
+        automatic if student.mode == "automatic" else _("Mode: manual, you press a button for each lesson"),
         *monitoring_lines(services, student.telegram_id, _),
         *await last_mark_lines(services, student.telegram_id, _),
         *trouble_lines(services, student.telegram_id, _),
@@ -115,13 +114,12 @@ def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
 
 
 def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
-    trouble = services.registry.state.last_trouble(student)
-    if trouble is None:
+    watch = services.registry.state.of(student)
+    if watch.trouble_at is None:
         return []
-    words = trouble.text or _("a fault on our side")
-    words = words if len(words) <= LONGEST_TROUBLE else words[: LONGEST_TROUBLE - 1] + "…"
-    at = clock_time(services, trouble.at, services.clock.now())
-    return [_("Last trouble: {words}, {time}").format(words=escape(words), time=at)]
+    words = short(watch.trouble_text or _("a fault on our side"), LONGEST_TROUBLE)
+    at = clock_time(services, watch.trouble_at, services.clock.now())
+    return [_("Last trouble: {words}, {time}").format(words=words, time=at)]
 
 
 async def last_mark_lines(services: Services, student: int, _: Texts) -> list[str]:

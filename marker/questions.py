@@ -19,7 +19,7 @@ from marker.menu import changed_menu, fresh_menu
 from marker.services import Services
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.people import ConversationStep
-from telegram_app.side import SCREEN, Context, below, sender
+from telegram_app.side import SCREEN, Context, below, sender, tapped_data
 
 log = logging.getLogger(__name__)
 
@@ -66,16 +66,14 @@ class Questions:
         return Asked(self._open_steps, step)
 
     async def _load(self, update: Update, context: Context) -> None:
-        person, people = sender(update), self._services.people
-        tapped_data = update.callback_query.data if update.callback_query is not None else None
-        if tapped_data is not None and not tapped_data.startswith(("reg:", "mark:")) and person not in self.tried:
-            now = self._services.clock.now()
+        person, data = sender(update), tapped_data(update)
+        if data and not data.startswith(("reg:", "mark:")) and person not in self.tried:
+            people, now = self._services.people, self._services.clock.now()
             await asyncio.to_thread(people.change_step, person, PASSWORDS, LEFT_PASSWORD, now)
+        self._open_steps.pop(person, None)
         step = await self._services.step(person)
         if step is not None and step.name in STEPS:
             self._open_steps[person] = step.name
-        else:
-            self._open_steps.pop(person, None)
 
     async def open_step(self, person: int, *names: str) -> ConversationStep | None:
         """Return the step of a question that can still be answered; None where it was left or is too old."""
@@ -100,12 +98,11 @@ class Questions:
         edit = [Item(person, "edit", question, keyboard, slot=SCREEN)]
 
         def write() -> bool:
-            late = {}
             before = self._services.people.step(person)
             if still_at is not None and before != still_at:
                 return False
-            if step not in PASSWORDS and (asked_at := self._password_asked_at(before)) is not None:
-                late = {"password_at": asked_at.isoformat()}
+            asked_at = self._password_asked_at(before) if step not in PASSWORDS else None
+            late = {"password_at": asked_at.isoformat()} if asked_at is not None else {}
             self._services.people.set_step(person, step, {**data, **late}, self._services.clock.now())
             return True
 
@@ -142,12 +139,10 @@ class Questions:
         """Return when the last password was asked for; None: never, or too long ago."""
         if step is None:
             return None
-        kept = step.data.get("password_at")
-        at = (
-            step.at
-            if step.name in (AFTER_PASSWORD, LEFT_PASSWORD, *PASSWORDS)
-            else kept and datetime.fromisoformat(kept)
-        )
+        at: datetime | None = step.at
+        if step.name not in (AFTER_PASSWORD, LEFT_PASSWORD, *PASSWORDS):
+            kept = step.data.get("password_at")
+            at = kept and datetime.fromisoformat(kept)
         return at if at and self._services.clock.now() - at < LATE_WITHIN else None
 
     def before_deletion(self, person: int) -> None:

@@ -9,10 +9,12 @@ from lessons.journal import Lessons
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.tables.attempts import Attempts
-from marker.tables.student_rows import StudentRows
-from marker.tables.watches import Watches
+from marker.tables.students import StudentRows, Watches
 from storage import Storage
+from telegram_app.i18n import Texts
 from telegram_app.move_codes import MoveCodes
+from telegram_app.outbox import NOTICE, Item
+from telegram_app.outbox_table import Action
 from telegram_app.side import Side
 
 
@@ -35,3 +37,9 @@ class Services(Side):
     def is_admin(self, person: int) -> bool:
         """Say whether this is an admin; checked at every step, since a button may be older than a change of admins."""
         return person in self.settings.admin_telegram_id
+
+    def to_admins(self, text: Callable[[Texts], str], *, file: str | None = None) -> list[Item]:
+        """Return a notice for each admin, in their language; ``file`` is a picture that it goes below."""
+        action: Action = "photo" if file is not None else "send"
+        admins = self.settings.admin_telegram_id
+        return [Item(admin, action, text(self.texts(admin)), file=file, lane=NOTICE) for admin in admins]

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,12 @@ QUIT_TIMEOUT = 5  # seconds
 _DRIVER_STARTS = 3
 
 
+@dataclass(eq=False)
 class Browser:
-    """One Chrome with one driver. ``driver`` is for the thread that opened it; ``kill`` is for any thread.
+    """One Chrome with one driver. ``driver`` is for the thread that opened it; ``kill`` is for any thread."""
 
-    ``process`` is chromedriver, None on a Selenium Grid.
-    """
-
-    def __init__(self, driver: WebDriver, process: "subprocess.Popen[bytes] | None") -> None:
-        self.driver = driver
-        self._process = process
+    driver: WebDriver
+    _process: "subprocess.Popen[bytes] | None"  # chromedriver; None on a Selenium Grid
 
     @property
     def pid(self) -> int:
@@ -64,6 +62,7 @@ class Browser:
             _discard(self._process, QUIT_TIMEOUT)
 
 
+@dataclass(eq=False)
 class Chromes:
     """Opens browsers and manages their profiles.
 
@@ -72,36 +71,33 @@ class Chromes:
     and then Chrome, may take to start.
     """
 
-    def __init__(
-        self,
-        profiles: Path,
-        chrome_bin: str | None = None,
-        chromedriver_path: str | None = None,
-        remote_url: str | None = None,
-        parallel_starts: int = 3,
-        arguments: Sequence[str] = ARGUMENTS,
-        start_within: float = START_TIMEOUT,
-    ) -> None:
-        self._start_within = start_within
-        self._arguments = tuple(arguments)
-        self._profiles = profiles
-        self._chrome_bin = chrome_bin
-        self._chromedriver_path = chromedriver_path
-        self._remote_url = remote_url
-        self._starting = threading.Semaphore(parallel_starts)
+    profiles: Path
+    chrome_bin: str | None = None
+    chromedriver_path: str | None = None
+    remote_url: str | None = None
+    parallel_starts: int = 3
+    arguments: Sequence[str] = ARGUMENTS
+    start_within: float = START_TIMEOUT
+
+    def __post_init__(self) -> None:
+        self._starting = threading.Semaphore(self.parallel_starts)
 
     @functools.cached_property
-    def _programs(self) -> tuple[str, str]:
-        return find_programs(self._chrome_bin, self._chromedriver_path)
+    def programs(self) -> dict[str, str]:
+        """Paths of the programs needed on this machine, by name: none with a Selenium Grid. Raises BrowserMissing."""
+        if self.remote_url is not None:
+            return {}
+        return dict(
+            zip(("Chrome", "chromedriver"), find_programs(self.chrome_bin, self.chromedriver_path), strict=True)
+        )
 
     def folder(self, name: str) -> Path:
-        return self._profiles / name
+        return self.profiles / name
 
     def check(self) -> None:
         """Find Chrome and its driver now, before any thread needs them. Raises BrowserMissing."""
-        if self._remote_url is None:
-            chrome, driver = self._programs
-            log.info("browser: %s with %s, sandbox %s", chrome, driver, "on" if sandbox_possible() else "off")
+        if self.programs:
+            log.info("browser: %s with %s", *self.programs.values())
             if not sandbox_possible():
                 log.warning("Chrome's sandbox is off: the kernel or the user (root) does not allow it here")
 
@@ -110,26 +106,26 @@ class Chromes:
         while not self._starting.acquire(blocking=False):
             pause(0.1)
         try:
-            if self._remote_url is not None:
-                return Browser(connect(self._remote_url, remote_options(self._arguments), self._start_within), None)
-            return self._open_local(self._profiles / name, pause)
+            if self.remote_url is not None:
+                return Browser(connect(self.remote_url, remote_options(self.arguments), self.start_within), None)
+            return self._open_local(self.profiles / name, pause)
         finally:
             self._starting.release()
 
     def _open_local(self, profile: Path, pause: Pause) -> Browser:
-        chrome, driver_path = self._programs
+        chrome, driver_path = self.programs.values()
         try:
-            self._profiles.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.profiles.mkdir(parents=True, exist_ok=True, mode=0o700)
             profile.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise BrowserFailed(f"the profile's folder can't be made ({error.strerror})") from error
-        options = local_options(chrome, profile, self._arguments)
+        options = local_options(chrome, profile, self.arguments)
         for _ in range(_DRIVER_STARTS):
             process = start_driver(driver_path, chrome, profile)
             try:
-                port = read_port(process, pause, self._start_within)
+                port = read_port(process, pause, self.start_within)
                 if port is not None:
-                    return Browser(connect(f"http://127.0.0.1:{port}", options, self._start_within), process)
+                    return Browser(connect(f"http://127.0.0.1:{port}", options, self.start_within), process)
             except BaseException:
                 _discard(process)
                 raise
@@ -143,13 +139,13 @@ class Chromes:
 
     def kill(self, name: str) -> None:
         """Kill every process that uses this profile, also of a browser that is just starting. From any thread."""
-        end_processes(None, self._profiles / name)
+        end_processes(None, self.profiles / name)
 
     def forget(self, name: str) -> None:
         """Delete the profile of this name, with the portal's session in it. It must not be in use. Never raises."""
         self.kill(name)
         try:
-            shutil.rmtree(self._profiles / name)
+            shutil.rmtree(self.profiles / name)
         except FileNotFoundError:
             log.debug("no profile to delete")
         except OSError:
@@ -159,7 +155,7 @@ class Chromes:
         """Replace the profile ``new_name`` by ``name``, with its session. Neither may be in use. Never raises."""
         self.forget(new_name)
         try:
-            (self._profiles / name).rename(self._profiles / new_name)
+            (self.profiles / name).rename(self.profiles / new_name)
         except FileNotFoundError:
             log.debug("no profile to rename")
         except OSError:
@@ -168,12 +164,12 @@ class Chromes:
 
     def forget_all(self, prefix: str) -> None:
         """Delete the profiles whose names start with this prefix. They must not be in use."""
-        for profile in self._profiles.glob(f"{prefix}*"):
+        for profile in self.profiles.glob(f"{prefix}*"):
             self.forget(profile.name)
 
     def sweep(self) -> int:
         """Kill what an earlier run left in our profiles; return how many processes. Only with the lock on DATA_DIR."""
-        ended = end_processes(None, self._profiles)
+        ended = end_processes(None, self.profiles)
         if ended:
             log.warning("ended %d processes of an earlier run", ended)
         return ended

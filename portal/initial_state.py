@@ -9,6 +9,7 @@ full load follows regularly, and if loads show that answers were wrong, the requ
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from portal.views import Reading, View, says_nothing_open
@@ -16,7 +17,8 @@ from portal.views import Reading, View, says_nothing_open
 log = logging.getLogger(__name__)
 
 FULL_EVERY = 5  # checks: after four answers "the same" the page is loaded in any case
-MISSES, ALARMS, HARMS = 2, 6, 3  # in a row, after which the request is given up
+ALARMS = 6  # in a row, after which this page's server is not asked any more
+MISSES, HARMS = 2, 3  # in a row, after which the request is given up for all
 
 # What one load showed: the initial state from which the page was drawn, and the reading.
 LoadedState = tuple[str, object]
@@ -29,32 +31,30 @@ class Trust:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._failures = {"miss": 0, "harm": 0}
-        self._allowed = {"miss": MISSES, "harm": HARMS}
+        self._lock = threading.RLock()
+        self._left = {"miss": MISSES, "harm": HARMS}
         self.lost = ""  # why the request is given up; empty while it is not
 
     def succeed(self, kind: str) -> None:
         with self._lock:
-            self._failures[kind] = 0
+            self._left[kind] = MISSES if kind == "miss" else HARMS
 
     def fail(self, kind: str, why: str) -> None:
         """Count a failure; several in a row end the requests."""
         with self._lock:
-            self._failures[kind] += 1
-            if self._failures[kind] < self._allowed[kind]:
-                return
-        self.give_up(why)
+            self._left[kind] -= 1
+            if self._left[kind] <= 0:
+                self.give_up(why)
 
     def give_up(self, why: str) -> None:
         """Send no more requests until the next start."""
         with self._lock:
-            if self.lost:
-                return
-            self.lost = why
-        log.warning("each check loads the whole page from now on: %s", why)
+            if not self.lost:
+                self.lost = why
+                log.warning("each check loads the whole page from now on: %s", why)
 
 
+@dataclass(eq=False)
 class InitialState:
     """The initial state of one browser's page, compared with the server's. For one thread.
 
@@ -62,14 +62,13 @@ class InitialState:
     None.
     """
 
-    def __init__(self, ask: Callable[[str], Any], trust: Trust) -> None:
-        self._ask = ask
-        self._trust = trust
-        self._drawn: str | None = None  # of the page in the browser; None: don't ask about it
-        self._before: LoadedState | None = None  # of the last load
-        self._same = 0  # answers "the same" in a row
-        self._answer: bool | None = None  # to compare with the next load
-        self._alarms = 0
+    _ask: Callable[[str], Any]
+    _trust: Trust
+    _drawn: str | None = None  # of the page in the browser; None: don't ask about it
+    _before: LoadedState | None = None  # of the last load
+    _same: int = 0  # answers "the same" in a row
+    _answer: bool | None = None  # to compare with the next load
+    _alarms: int = 0
 
     def forget(self) -> None:
         """Send no requests about this page: it is being left, was clicked, or changed by itself."""

@@ -13,19 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from selenium.common.exceptions import (
-    ElementClickInterceptedException,
-    ElementNotInteractableException,
-    InvalidSessionIdException,
-    JavascriptException,
-    NoAlertPresentException,
-    NoSuchElementException,
-    NoSuchWindowException,
-    StaleElementReferenceException,
-    TimeoutException,
-    UnexpectedAlertPresentException,
-    WebDriverException,
-)
+from selenium.common import exceptions as selenium_errors
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -33,15 +21,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from urllib3.exceptions import HTTPError
 
 from core.clock import Clock, SystemClock
-from portal.errors import (
-    AccountBlocked,
-    BrowserFailed,
-    PageChanged,
-    PortalUnavailable,
-    SessionLost,
-    SignInRefused,
-    UnknownView,
-)
+from portal import errors
 from portal.lessons import Lesson
 from portal.limits import Pause
 from portal.views import Reading, View, decide
@@ -63,7 +43,12 @@ _FORM_STAYS = 10.0
 _SELECT_ALL = (Keys.COMMAND if sys.platform == "darwin" else Keys.CONTROL) + "a" + Keys.NULL
 # chromedriver's messages for a document that was replaced during a command; they have no exception type of their own.
 _REPLACED = ("aborted by navigation", "execution context", "no such frame", "does not belong to the document")
-_PRESSABLE = (ElementClickInterceptedException, ElementNotInteractableException, StaleElementReferenceException)
+_USERNAME = ".v-filterselect input.v-filterselect-input"
+_PRESSABLE = (
+    selenium_errors.ElementClickInterceptedException,
+    selenium_errors.ElementNotInteractableException,
+    selenium_errors.StaleElementReferenceException,
+)
 
 
 class PortalPage:
@@ -83,7 +68,8 @@ class PortalPage:
 
     def load(self, address: str) -> None:
         """Start loading the address; return at once. Raises BrowserFailed, PortalUnavailable."""
-        with suppress(PortalUnavailable, PageChanged):  # a page with an alert or half a document is left all the same
+        # a page with an alert or half a document is left all the same
+        with suppress(errors.PortalUnavailable, errors.PageChanged):
             self._ask("leave")
         self._command(lambda: self._driver.get(address))
 
@@ -93,9 +79,9 @@ class PortalPage:
             page = self._ask("read")
             # A script during which an alert opens returns nothing: the next reading finds the alert.
             return Reading(View.LOADING) if page is None else decide(page)
-        except PageChanged:
+        except errors.PageChanged:
             return Reading(View.LOADING)  # between two documents
-        except PortalUnavailable as down:
+        except errors.PortalUnavailable as down:
             return Reading(View.DOWN, str(down))
 
     def changed(self, within: float = 0.0) -> bool:
@@ -105,7 +91,7 @@ class PortalPage:
         """
         try:
             return bool(self._command(lambda: self._driver.execute_async_script(_CHANGED, within * 1000)))
-        except (PageChanged, PortalUnavailable):
+        except (errors.PageChanged, errors.PortalUnavailable):
             return True
 
     def settle(self, within: float | None = None) -> Reading:
@@ -119,14 +105,14 @@ class PortalPage:
         while True:
             reading = self.read()
             if reading.view is View.DOWN:
-                raise PortalUnavailable(reading.text)
+                raise errors.PortalUnavailable(reading.text)
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
                 return reading
             if reading.view is not View.LOADING and before is not None and before.view is reading.view:
                 return reading
             before = reading
             if self._clock.monotonic() > deadline:
-                raise PortalUnavailable(f"the page was not ready within {within:g} s")
+                raise errors.PortalUnavailable(f"the page was not ready within {within:g} s")
             self._pause(_BETWEEN_READINGS)
 
     def evidence(self) -> tuple[str, bytes | None, str]:
@@ -135,7 +121,7 @@ class PortalPage:
             kind = hashlib.blake2b(str(self._ask("shape")).encode(), digest_size=6).hexdigest()
             picture = self._command(self._driver.get_screenshot_as_png)
             source: str = self._command(lambda: self._driver.page_source)
-        except (PageChanged, PortalUnavailable) as gone:
+        except (errors.PageChanged, errors.PortalUnavailable) as gone:
             log.info("no screenshot of the unknown page: %s", type(gone).__name__)
             return "", None, ""
         return kind, picture, source
@@ -144,7 +130,7 @@ class PortalPage:
         """Run a query of initial_state.js in the page; None without an answer. Raises BrowserFailed."""
         try:
             return self._command(lambda: self._driver.execute_async_script(_INITIAL_STATE, query))
-        except (PageChanged, PortalUnavailable):
+        except (errors.PageChanged, errors.PortalUnavailable):
             return None
 
     def _ask(self, query: str, argument: Any = None) -> Any:
@@ -153,32 +139,32 @@ class PortalPage:
     def _command(self, command: Callable[[], Any]) -> Any:
         try:
             return command()
-        except UnexpectedAlertPresentException as error:
+        except selenium_errors.UnexpectedAlertPresentException as error:
             self._dismiss_alert()
-            raise PortalUnavailable(f"the page said: {error.alert_text or 'nothing'}") from error
-        except (InvalidSessionIdException, NoSuchWindowException) as error:
-            raise BrowserFailed("Chrome is gone") from error
-        except (*_PRESSABLE, NoSuchElementException, JavascriptException) as error:
-            raise PageChanged(type(error).__name__) from error
-        except TimeoutException as error:
-            raise BrowserFailed("the page did not answer the driver in time") from error
-        except WebDriverException as error:
+            raise errors.PortalUnavailable(f"the page said: {error.alert_text or 'nothing'}") from error
+        except (selenium_errors.InvalidSessionIdException, selenium_errors.NoSuchWindowException) as error:
+            raise errors.BrowserFailed("Chrome is gone") from error
+        except (*_PRESSABLE, selenium_errors.NoSuchElementException, selenium_errors.JavascriptException) as error:
+            raise errors.PageChanged(type(error).__name__) from error
+        except selenium_errors.TimeoutException as error:
+            raise errors.BrowserFailed("the page did not answer the driver in time") from error
+        except selenium_errors.WebDriverException as error:
             message = error.msg or ""
             if "net::ERR" in message:
-                raise PortalUnavailable(message.splitlines()[0]) from error
+                raise errors.PortalUnavailable(message.splitlines()[0]) from error
             if any(words in message for words in _REPLACED):
-                raise PageChanged("the document was replaced") from error
-            raise BrowserFailed(message.splitlines()[0] if message else type(error).__name__) from error
+                raise errors.PageChanged("the document was replaced") from error
+            raise errors.BrowserFailed(message.splitlines()[0] if message else type(error).__name__) from error
         except HTTPError as error:  # chromedriver ended or hangs: urllib3's error, not Selenium's
-            raise BrowserFailed(f"no answer from the driver ({type(error).__name__})") from error
+            raise errors.BrowserFailed(f"no answer from the driver ({type(error).__name__})") from error
 
     def _dismiss_alert(self) -> None:
         try:
             self._driver.switch_to.alert.dismiss()
-        except NoAlertPresentException:
+        except selenium_errors.NoAlertPresentException:
             pass  # already dismissed by the driver
-        except (WebDriverException, HTTPError) as error:
-            raise BrowserFailed("an alert can't be dismissed") from error
+        except (selenium_errors.WebDriverException, HTTPError) as error:
+            raise errors.BrowserFailed("an alert can't be dismissed") from error
 
 
 class LoginPage(PortalPage):
@@ -188,12 +174,12 @@ class LoginPage(PortalPage):
         Raises SignInRefused and AccountBlocked with the portal's text, and the errors after which to try again.
         """
         self._type_username(username)
-        self._type(self._find("input[type=password]"), password)
+        self._type("input[type=password]", password)
         # A native click, because the password is sent only when the field loses the focus.
         button = self._find(".v-button.v-button-primary")
         try:
             self._command(button.click)
-        except PageChanged:
+        except errors.PageChanged:
             # the form was sent already, and its answer covers the button: a refusal must not be missed
             if self.settle().view is View.LOGIN:
                 raise
@@ -202,34 +188,32 @@ class LoginPage(PortalPage):
     def _type_username(self, username: str) -> None:
         """Type into the combo box: its value counts after Tab, and is empty until the server has answered."""
         for _ in range(3):
-            self._type(self._username_field(), username)
+            self._type(_USERNAME, username)
             self.settle()  # each key asks the server for suggestions; with a Tab meanwhile the value is lost
-            self._command(partial(self._username_field().send_keys, Keys.TAB))
+            self._command(partial(self._find(_USERNAME).send_keys, Keys.TAB))
             self.settle()
-            if self._command(partial(self._username_field().get_property, "value")) == username:
+            if self._command(partial(self._find(_USERNAME).get_property, "value")) == username:
                 return
-        raise PageChanged("the username does not stay in its field")
+        raise errors.PageChanged("the username does not stay in its field")
 
     def _wait_for_outcome(self) -> Reading:
         stays_until = self._clock.monotonic() + _FORM_STAYS
         while True:
             reading = self.settle()
             if reading.view is View.REFUSED:
-                raise SignInRefused(reading.text)
+                raise errors.SignInRefused(reading.text)
             if reading.view is View.BLOCKED:
-                raise AccountBlocked(reading.text)
+                raise errors.AccountBlocked(reading.text)
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
-                raise SessionLost(reading.text)
+                raise errors.SessionLost(reading.text)
             if reading.view is not View.LOGIN:
                 return reading
             if self._clock.monotonic() > stays_until:
-                raise PortalUnavailable("the login form did nothing")
+                raise errors.PortalUnavailable("the login form did nothing")
             self._pause(_BETWEEN_READINGS)
 
-    def _username_field(self) -> WebElement:
-        return self._find(".v-filterselect input.v-filterselect-input")
-
-    def _type(self, field: WebElement, text: str) -> None:
+    def _type(self, css: str, text: str) -> None:
+        field = self._find(css)
         self._command(lambda: field.send_keys(_SELECT_ALL, text))
 
     def _find(self, css: str) -> WebElement:
@@ -240,14 +224,12 @@ class LoginPage(PortalPage):
 class AttendancePage(PortalPage):
     """The view with a card for each open lesson."""
 
-    def sign_out(self) -> bool:
-        """Press the control that ends the session; False if the page has none. Raises PortalError."""
+    def sign_out(self) -> None:
+        """Press the control that ends the session, if the page has one. Raises PortalError."""
         control = self._ask("signOut")
-        if control is None:
-            return False
-        self._command(control.click)
-        self.settle(SIGN_OUT_WITHIN)
-        return True
+        if control is not None:
+            self._command(control.click)
+            self.settle(SIGN_OUT_WITHIN)
 
     def mark(self, lesson: Lesson, within: float | None = None) -> bool:
         """Press a lesson's button and wait for the page's own confirmation.
@@ -262,7 +244,7 @@ class AttendancePage(PortalPage):
         before = self.read().card(lesson)
         button = self._ask("button", list(before.lines)) if before else None
         if before is None or button is None:
-            raise PageChanged("the lesson's button is not there any more")
+            raise errors.PageChanged("the lesson's button is not there any more")
         self._command(button.click)
         reading = self.settle(within)
         yes = self._ask("yes")
@@ -270,12 +252,12 @@ class AttendancePage(PortalPage):
             self._command(yes.click)
             reading = self.settle(within)
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
-            raise SessionLost(reading.text)
+            raise errors.SessionLost(reading.text)
         if reading.view is View.REFUSED:
-            raise PortalUnavailable(reading.text)  # an error window with the portal's reason
+            raise errors.PortalUnavailable(reading.text)  # an error window with the portal's reason
         if reading.view is View.UNKNOWN:
-            raise UnknownView("after the click")
+            raise errors.UnknownView("after the click")
         after = reading.card(lesson)
         if after is None:
-            raise PageChanged("the card closed with the click")
+            raise errors.PageChanged("the card closed with the click")
         return not after.enabled and after.caption != before.caption

@@ -117,7 +117,7 @@ class ChromePortal:
             log.info("not signed out (%s); the session is deleted", type(error).__name__)
         if self._kept is not None:
             self._kept.delete(self._browser)
-        self._kept = None
+            self._kept = None
 
 
 # Opens the portal with the profile of one student.

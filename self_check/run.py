@@ -12,7 +12,7 @@ from classroom.lms import LmsError
 from core.json_file import DataDamaged, SchemaTooNew
 from core.settings import BOT_TOKENS, Settings
 from portal.errors import PortalError
-from self_check import FAILED, OK, Result, data, portal, telegram
+from self_check import FAILED, OK, Result, data, outside
 from storage import StorageUnavailable
 
 
@@ -30,18 +30,18 @@ def check(settings: Settings) -> list[Result]:
 def _checks(settings: Settings) -> list[tuple[str, Callable[[Settings], Result]]]:
     tokens = [setting for setting in BOT_TOKENS if getattr(settings, setting) is not None]
     checks: list[tuple[str, Callable[[Settings], Result]]] = [
-        (telegram.bot_name(setting), partial(telegram.check_token, setting=setting)) for setting in tokens
+        (outside.bot_name(setting), partial(outside.check_token, setting=setting)) for setting in tokens
     ]
     if "telegram_bot_token" in tokens:
         checks = [
             ("storage", data.check_storage),
             ("database", data.check_database),
             ("key", data.check_key),
-            ("machine", portal.check_machine),
+            ("machine", outside.check_machine),
             *checks,
-            ("admin", telegram.check_admins),
-            ("Chrome", portal.check_chrome),
-            ("portal", portal.check_portal),
+            ("admin", outside.check_admins),
+            ("Chrome", outside.check_chrome),
+            ("portal", outside.check_portal),
         ]
     if "teacher_bot_token" in tokens:
         checks += [("rosters", data.check_rosters), ("faces", data.check_faces)]

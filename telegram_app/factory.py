@@ -9,12 +9,11 @@ from http import HTTPStatus
 from typing import Any
 
 from telegram import Update
-from telegram.error import NetworkError, RetryAfter
-from telegram.ext import Application, ApplicationBuilder, BasePersistence
+from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter
+from telegram.ext import Application, ApplicationBuilder, BasePersistence, ContextTypes
 from telegram.request import HTTPXRequest
 
 from core.backoff import Backoff
-from telegram_app.errors import log_error
 from telegram_app.per_person import PerPersonUpdateProcessor
 from telegram_app.rate_limiter import PriorityRateLimiter
 
@@ -74,6 +73,9 @@ def build_application(
 
     ``persistence`` has the states of the application's conversations; None: it has none.
     """
+    timeouts: dict[str, Any] = dict.fromkeys(
+        ("connect_timeout", "read_timeout", "write_timeout", "pool_timeout"), HTTP_TIMEOUT
+    )
     builder = (
         ApplicationBuilder()
         .token(token)
@@ -81,15 +83,9 @@ def build_application(
         .base_file_url(f"{api_url}/file/bot")
         .concurrent_updates(PerPersonUpdateProcessor())
         .rate_limiter(PriorityRateLimiter())
-        .connect_timeout(HTTP_TIMEOUT)
-        .read_timeout(HTTP_TIMEOUT)
-        .write_timeout(HTTP_TIMEOUT)
-        .pool_timeout(HTTP_TIMEOUT)
+        .request(HTTPXRequest(64, proxy=proxy, **timeouts))
         .get_updates_request(polling_request)
-        .connection_pool_size(64)
     )
-    if proxy is not None:
-        builder = builder.proxy(proxy)
     if persistence is not None:
         builder = builder.persistence(persistence)
     application = builder.build()
@@ -149,3 +145,20 @@ async def polling(application: AnyApplication) -> AsyncIterator[None]:
                 await asyncio.wait_for(updater.stop(), STOP_WITHIN)
             except TimeoutError:
                 log.warning("Telegram does not answer; polling was stopped without waiting")
+
+
+async def log_error(update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
+    """The error handler of all bots. It logs ids and the error, never the update, which may contain a password."""
+    error = context.error
+    if update is None and isinstance(error, Conflict):
+        log.error("another process polls with this bot's token: stop it, or this one will miss updates")
+        return
+    if isinstance(error, InvalidToken):
+        log.error("Telegram does not accept the bot's token any more")  # the error's text contains the token
+        return
+    if update is None and isinstance(error, NetworkError):
+        log.warning("Telegram can't be reached: %s", type(error).__name__)
+        return
+    person = update.effective_user.id if isinstance(update, Update) and update.effective_user else None
+    number = update.update_id if isinstance(update, Update) else None
+    log.error("update %s of person %s failed", number, person, exc_info=error)

@@ -6,9 +6,13 @@ from html import escape
 LONGEST_MESSAGE = 3800  # UTF-16 units; Telegram's limit is 4096 without the HTML tags
 
 
+def shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "\u2026"
+
+
 def short(text: str, longest: int) -> str:
     """Escape a person's text, shortened to ``longest`` characters."""
-    return escape(text if len(text) <= longest else text[: longest - 1] + "\u2026")
+    return escape(shortened(text, longest))
 
 
 def ends(text: str, longest: int) -> str:

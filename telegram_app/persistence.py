@@ -8,14 +8,12 @@ reads them, once, at the start.
 from collections.abc import Collection
 from typing import Any
 
-from telegram.ext import BasePersistence, PersistenceInput
+from telegram.ext import DictPersistence, PersistenceInput
 
 from telegram_app.people import People
 
-Data = dict[Any, Any]
 
-
-class StoredSteps(BasePersistence[Data, Data, Data]):
+class StoredSteps(DictPersistence):
     """A read-only persistence: returns the steps in the database that are states of a conversation (``steps``)."""
 
     def __init__(self, people: People, steps: Collection[str]) -> None:
@@ -30,47 +28,5 @@ class StoredSteps(BasePersistence[Data, Data, Data]):
     async def update_conversation(self, name: str, key: Any, new_state: object | None) -> None:
         """Do nothing: the handler wrote the step before it answered."""
 
-    async def get_user_data(self) -> dict[int, Data]:
-        """Return nothing: a person's data is in the stores."""
-        return {}
-
-    async def get_chat_data(self) -> dict[int, Data]:
-        """Return nothing."""
-        return {}
-
-    async def get_bot_data(self) -> Data:
-        """Return nothing."""
-        return {}
-
-    async def get_callback_data(self) -> None:
-        """Return nothing."""
-
-    async def update_user_data(self, user_id: int, data: Data) -> None:
-        """Store nothing."""
-
-    async def update_chat_data(self, chat_id: int, data: Data) -> None:
-        """Store nothing."""
-
-    async def update_bot_data(self, data: Data) -> None:
-        """Store nothing."""
-
-    async def update_callback_data(self, data: Any) -> None:
-        """Store nothing."""
-
-    async def drop_chat_data(self, chat_id: int) -> None:
-        """Nothing is stored."""
-
-    async def drop_user_data(self, user_id: int) -> None:
-        """Nothing is stored."""
-
-    async def refresh_user_data(self, user_id: int, user_data: Data) -> None:
-        """Nothing to refresh."""
-
-    async def refresh_chat_data(self, chat_id: int, chat_data: Data) -> None:
-        """Nothing to refresh."""
-
-    async def refresh_bot_data(self, bot_data: Data) -> None:
-        """Nothing to refresh."""
-
-    async def flush(self) -> None:
-        """Nothing is held back."""
+    async def update_user_data(self, user_id: int, data: dict[Any, Any]) -> None:
+        """Store nothing: a person's data is in the stores."""

@@ -2,18 +2,10 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass, field
 from typing import Any
 
-from telegram import (
-    InlineKeyboardButton,
-    InlineKeyboardMarkup,
-    InputFile,
-    InputMediaPhoto,
-    KeyboardButton,
-    LinkPreviewOptions,
-    ReplyKeyboardMarkup,
-    ReplyKeyboardRemove,
-)
+import telegram
 from telegram.constants import ParseMode
 from telegram.error import BadRequest
 from telegram.ext import ExtBot
@@ -27,6 +19,7 @@ from telegram_app.rate_limiter import CallOptions
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class Sender:
     """Sends, edits and deletes the messages of one bot.
 
@@ -35,23 +28,14 @@ class Sender:
     caller, which repeats the row.
     """
 
-    def __init__(
-        self,
-        bot: ExtBot[Any],
-        queue: Outgoing,
-        clock: Clock,
-        between_sends: float,
-        make_file: MakeFile,
-        on_sent: OnSent | None,
-    ) -> None:
-        self._bot = bot
-        self._queue = queue
-        self._clock = clock
-        self._between_sends = between_sends
-        self._make_file = make_file
-        self._on_sent = on_sent
-        self._last_sent: dict[int, float] = {}  # by chat
-        self._uploaded: dict[str, str] = {}  # Telegram's file_id of each shipped picture, by reference
+    _bot: ExtBot[Any]
+    _queue: Outgoing
+    _clock: Clock
+    _between_sends: float
+    _make_file: MakeFile
+    _on_sent: OnSent | None
+    _last_sent: dict[int, float] = field(default_factory=dict)  # by chat
+    _uploaded: dict[str, str] = field(default_factory=dict)  # Telegram's file_id of each shipped picture, by reference
 
     def too_early_by(self, chat_id: int) -> float:
         """Return the seconds until a new message may be sent to a chat."""
@@ -119,23 +103,20 @@ class Sender:
         return await (self._send if row.payload.get("file") is None else self._photo)(row, options)
 
     async def _edit(self, row: OutgoingRow, message_id: int, options: CallOptions) -> None:
-        text, markup = row.payload["text"], _inline_keyboard(row.payload["buttons"])
+        text, chat_id, shape = row.payload["text"], row.chat_id, _shape(row, options)
         if row.payload.get("qr") is not None:
             picture = await asyncio.to_thread(qr_picture, row.payload["qr"])
-            media = InputMediaPhoto(picture, caption=text, parse_mode=ParseMode.HTML)
-            await self._bot.edit_message_media(
-                media, row.chat_id, message_id, reply_markup=markup, rate_limit_args=options
-            )
+            media = telegram.InputMediaPhoto(picture, caption=text, parse_mode=shape.pop("parse_mode"))
+            await self._bot.edit_message_media(media, chat_id, message_id, **shape)
             return
         # texts and captions need different calls, and the slot may be filled by a message of the other kind
-        shape: dict[str, Any] = {"parse_mode": ParseMode.HTML, "reply_markup": markup, "rate_limit_args": options}
         has_caption = row.payload.get("file") is not None
         for is_last in (False, True):
             try:
                 if has_caption:
-                    await self._bot.edit_message_caption(row.chat_id, message_id, caption=text, **shape)
+                    await self._bot.edit_message_caption(chat_id, message_id, caption=text, **shape)
                 else:
-                    await self._bot.edit_message_text(text, row.chat_id, message_id, **shape)
+                    await self._bot.edit_message_text(text, chat_id, message_id, **shape)
                 return
             except BadRequest as error:
                 if is_last or "in the message to edit" not in error.message:
@@ -143,14 +124,10 @@ class Sender:
                 has_caption = not has_caption
 
     async def _send(self, row: OutgoingRow, options: CallOptions) -> int:
-        message = await self._bot.send_message(
-            row.chat_id,
-            row.payload["text"],
-            parse_mode=ParseMode.HTML,
-            reply_markup=_reply_keyboard(row.payload) or _inline_keyboard(row.payload["buttons"]),
-            link_preview_options=LinkPreviewOptions(is_disabled=True),
-            rate_limit_args=options,
-        )
+        shape = _shape(row, options) | {"link_preview_options": telegram.LinkPreviewOptions(is_disabled=True)}
+        if (keyboard := _reply_keyboard(row.payload)) is not None:
+            shape["reply_markup"] = keyboard
+        message = await self._bot.send_message(row.chat_id, row.payload["text"], **shape)
         self._last_sent[row.chat_id] = self._clock.monotonic()
         return message.message_id
 
@@ -160,14 +137,8 @@ class Sender:
         if picture is None:
             return await self._send(row, options)
         try:
-            message = await self._bot.send_photo(
-                row.chat_id,
-                picture,
-                caption=row.payload["text"],
-                parse_mode=ParseMode.HTML,
-                reply_markup=_inline_keyboard(row.payload["buttons"]),
-                rate_limit_args=options,
-            )
+            caption = row.payload["text"]
+            message = await self._bot.send_photo(row.chat_id, picture, caption=caption, **_shape(row, options))
         except BadRequest as error:  # the text must arrive even without the picture
             if isinstance(picture, str):  # Telegram does not know the file_id any more: upload the file again
                 self._uploaded.pop(reference, None)
@@ -192,30 +163,31 @@ class Sender:
         if file is None:
             log.warning("outgoing: chat %d, the file %s does not exist any more", row.chat_id, row.payload["file"])
             return
-        name, content = file
-        await self._bot.send_document(
-            row.chat_id,
-            InputFile(content, filename=name),
-            caption=row.payload["text"] or None,
-            parse_mode=ParseMode.HTML,
-            rate_limit_args=options,
-        )
+        document, caption = telegram.InputFile(file[1], filename=file[0]), row.payload["text"] or None
+        await self._bot.send_document(row.chat_id, document, caption=caption, **_shape(row, options))
         self._last_sent[row.chat_id] = self._clock.monotonic()
 
 
-def _reply_keyboard(payload: dict[str, Any]) -> ReplyKeyboardMarkup | ReplyKeyboardRemove | None:
+def _shape(row: OutgoingRow, options: CallOptions) -> dict[str, Any]:
+    """Return the arguments that every call with a text takes."""
+    markup = _inline_keyboard(row.payload["buttons"])
+    return {"parse_mode": ParseMode.HTML, "reply_markup": markup, "rate_limit_args": options}
+
+
+def _reply_keyboard(payload: dict[str, Any]) -> telegram.ReplyKeyboardMarkup | telegram.ReplyKeyboardRemove | None:
     kind, label = payload.get("ask") or (None, "")
     if kind is None:
         return None
     if kind == "nothing":
-        return ReplyKeyboardRemove()
-    button = KeyboardButton(label, request_contact=kind == "contact", request_location=kind == "location")
-    return ReplyKeyboardMarkup([[button]], resize_keyboard=True, one_time_keyboard=True)
+        return telegram.ReplyKeyboardRemove()
+    button = telegram.KeyboardButton(label, request_contact=kind == "contact", request_location=kind == "location")
+    return telegram.ReplyKeyboardMarkup([[button]], resize_keyboard=True, one_time_keyboard=True)
 
 
-def _inline_keyboard(rows: list[list[list[str | None]]] | None) -> InlineKeyboardMarkup | None:
+def _inline_keyboard(rows: list[list[list[str | None]]] | None) -> telegram.InlineKeyboardMarkup | None:
     if not rows:
         return None
-    return InlineKeyboardMarkup(
-        [[InlineKeyboardButton(text or "", callback_data=data, url=url) for text, data, url in row] for row in rows]
+    button = telegram.InlineKeyboardButton
+    return telegram.InlineKeyboardMarkup(
+        [[button(text or "", callback_data=data, url=url) for text, data, url in row] for row in rows]
     )

@@ -133,8 +133,7 @@ class Side:
 
         async def choose(update: Update, context: Context) -> None:
             person = await self.screen_tapped(update)
-            query = update.callback_query
-            await self.choose_language(person, ((query and query.data) or "").removeprefix("lang:"))
+            await self.choose_language(person, tapped_data(update).removeprefix("lang:"))
             await show_menu(person)
 
         return [
@@ -175,6 +174,11 @@ async def tapped(update: Update, answer: str | None = None) -> CallbackQuery:
     except TelegramError as error:
         log.info("tap of person %d not answered: %s", query.from_user.id, error.message)
     return query
+
+
+def tapped_data(update: Update) -> str:
+    """Return the data of a tapped button; empty where the update is no tap."""
+    return (update.callback_query.data or "") if update.callback_query is not None else ""
 
 
 def typed_text(update: Update) -> str:

@@ -20,8 +20,8 @@ from telegram.error import BadRequest
 from telegram.ext import ExtBot
 
 from core.sqlite import Database
-from lessons.commands import Commands
 from lessons.journal import SCHEMA, LessonRow, Lessons
+from lessons.schedule import Commands
 from portal.errors import PageChanged
 from portal.lessons import Lesson
 from portal.limits import Pause
@@ -283,7 +283,7 @@ class FakePortal:
         self.notes.append(what)
 
 
-class RecordingJournal:
+class RecordingJournal(Lessons):
     """A journal that records the order of intents and confirmations."""
 
     def __init__(self, notes: list[str], lessons: Lessons | None = None) -> None:

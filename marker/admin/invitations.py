@@ -3,22 +3,24 @@
 import asyncio
 import logging
 import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from html import escape
 from typing import Any
 
 from telegram import Update
-from telegram.ext import BaseHandler, CallbackQueryHandler, ConversationHandler
+from telegram.ext import BaseHandler, ConversationHandler
 from telegram.helpers import create_deep_linked_url
 
-from marker.admin.screens import LINE, AdminScreens, Handler, asked_for, in_pairs, page_of, shortened
+from marker.admin.panel import LINE, AdminScreens, asked_for, in_pairs, page_of
 from marker.questions import NOTE, Questions, joined
 from marker.services import Services
 from storage import NOBODY, CodeUsed, Invitation, StorageUnavailable, UnknownCode
 from telegram_app.i18n import Texts
+from telegram_app.lines import short
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
-from telegram_app.side import SCREEN, Context, below, sender, typed_text
+from telegram_app.side import Context, below, sender, typed_text
 
 log = logging.getLogger(__name__)
 
@@ -26,26 +28,26 @@ LONGEST_NOTE = 60  # characters: it stands in a line of a list
 _CODE = r"(?P<code>[A-Z0-9]{1,32}):(?P<page>\d{1,6})$"
 
 
+@dataclass(eq=False)
 class Invitations(AdminScreens):
     """Handles the taps that are about codes, and the answer to the question for whom one is."""
 
-    def __init__(self, services: Services, questions: Questions) -> None:
-        super().__init__(services)
-        self._questions = questions
+    _questions: Questions
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        taps: dict[str, Handler] = {
-            r"^adm:code$": self._new_code,
-            r"^adm:codes:(?P<page>\d{1,6})$": self._list,
-            f"^inv:card:{_CODE}": self._card,
-            f"^inv:ask:{_CODE}": self._ask_revoke,
-            f"^inv:revoke:{_CODE}": self._revoke,
-        }
-        return [CallbackQueryHandler(self._guarded(handler), pattern=pattern) for pattern, handler in taps.items()]
+        return self._taps(
+            {
+                r"^adm:code$": self._new_code,
+                r"^adm:codes:(?P<page>\d{1,6})$": self._list,
+                f"^inv:card:{_CODE}": self._card,
+                f"^inv:ask:{_CODE}": self._ask_revoke,
+                f"^inv:revoke:{_CODE}": self._revoke,
+            }
+        )
 
-    def note_handler(self) -> CallbackQueryHandler[Any, Any]:
+    def note_handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the conversation's entry point for the question for whom a code is."""
-        return CallbackQueryHandler(self._guarded(self._ask_note), pattern=f"^inv:note:{_CODE}")
+        return self._taps({f"^inv:note:{_CODE}": self._ask_note})
 
     def redeemed(self, code: str, username: str) -> list[Item]:
         """Return the notice that a code was redeemed, for the admin who made it, if they still are one."""
@@ -53,11 +55,10 @@ class Invitations(AdminScreens):
         if invitation is None or not self._services.is_admin(invitation.created_by):
             return []
         _ = self._services.texts(invitation.created_by)
-        text = _("{username} has registered with the code {code}.").format(username=escape(username), code=code)
+        text = _("{username} has registered with the code {code}.")
         if invitation.note:
-            text = _("{username} has registered with the code for {note}.").format(
-                username=escape(username), note=escape(invitation.note)
-            )
+            text = _("{username} has registered with the code for {note}.")
+        text = text.format(username=escape(username), code=code, note=escape(invitation.note))
         return [Item(invitation.created_by, "send", text, lane=NOTICE)]
 
     async def _new_code(self, update: Update, context: Context) -> None:
@@ -68,20 +69,12 @@ class Invitations(AdminScreens):
         except StorageUnavailable:
             log.exception("invitation code not written")
             back = [[Button(_("Back"), "adm:panel")]]
-            await self._show(person, _("That could not be saved. Please try again later."), back)
-            return
+            return await self._show(person, _("That could not be saved. Please try again later."), back)
         log.info("admin %d: new invitation code", person)
-        link = create_deep_linked_url(context.bot.username, code)
         text = _("Invitation code: {code}").format(code=f"<code>{code}</code>")
-        text += "\n" + _("It works once. This link does the same with one tap:") + "\n" + escape(link)
-        # a message without buttons, to be forwarded; the panel follows below it
-        panel, keyboard = self._panel_screen(person)
-        note = [Button(_("Add Note"), f"inv:note:{code}:0")]
-        await self._services.outbox.put(
-            Item(person, "strip", slot=SCREEN),
-            Item(person, "photo", text, qr=link),
-            Item(person, "send", panel, [note, *keyboard], slot=SCREEN),
-        )
+        text += "\n" + _("It works once. This link does the same with one tap:")
+        link = create_deep_linked_url(context.bot.username, code)
+        return await self._show_code(person, text, link, [[Button(_("Add Note"), f"inv:note:{code}:0")]])
 
     async def _list(self, update: Update, context: Context) -> None:
         await self._show_list(sender(update), int(asked_for(context)["page"]))
@@ -94,19 +87,16 @@ class Invitations(AdminScreens):
         unused = [code for code, each in page.shown if _is_unused(self._services, each)]
         buttons = [Button(code, f"inv:card:{code}:{page.number}") for code in unused]
         text = f"{page.heading(_('Invitations'))}\n" + ("\n".join(lines) or _("No invitation codes yet."))
-        keyboard = [*in_pairs(buttons), *page.ways(_, "adm:codes")]
-        await self._show(person, f"{headline}\n\n{text}" if headline else text, keyboard)
+        await self._show(person, text, [*in_pairs(buttons), *page.ways(_, "adm:codes")], headline)
 
     async def _card(self, update: Update, context: Context) -> None:
         asked = asked_for(context)
         await self._show_card(sender(update), asked["code"], asked["page"], context)
 
     async def _show_card(self, person: int, code: str, page: str, context: Context) -> None:
-        card = self._card_screen(person, code, page, context)
-        if card is None:
-            await self._show_list(person, int(page))
-        else:
-            await self._show(person, *card)
+        if card := self._card_screen(person, code, page, context):
+            return await self._show(person, *card)
+        return await self._show_list(person, int(page))
 
     def _card_screen(self, person: int, code: str, page: str, context: Context) -> tuple[str, Keyboard] | None:
         _ = self._services.texts(person)
@@ -128,13 +118,11 @@ class Invitations(AdminScreens):
         _ = self._services.texts(person)
         invitation = self._services.storage.invitation(code)
         if invitation is None or not _is_unused(self._services, invitation):
-            await self._show_card(person, code, page, context)
-            return
+            return await self._show_card(person, code, page, context)
         about = _line(self._services, _, code, invitation)
         question = _("Revoke this code? Nobody will be able to register with it.")
         yes = Button(_("Revoke for good"), f"inv:revoke:{code}:{page}")
-        no = Button(_("Back"), f"inv:card:{code}:{page}")
-        await self._show(person, f"{about}\n\n{question}", [[yes], [no]])
+        return await self._show(person, question, [[yes], [Button(_("Back"), f"inv:card:{code}:{page}")]], about)
 
     async def _revoke(self, update: Update, context: Context) -> None:
         person, asked = sender(update), asked_for(context)
@@ -222,7 +210,7 @@ def _line(services: Services, _: Texts, code: str, invitation: Invitation) -> st
         # of a student who was removed, or registered again with another code, only the number is known
         ours = student is not None and student.invitation_code == code
         who = student.username if student is not None and ours else str(invitation.used_by)
-        parts.append(_("used by {who}").format(who=escape(shortened(who, LINE))))
+        parts.append(_("used by {who}").format(who=short(who, LINE)))
     elif invitation.revoked_at is not None:
         parts.append(_("revoked"))
     elif not _is_unused(services, invitation):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -11,62 +11,46 @@ from telegram.ext import BaseHandler, CallbackQueryHandler
 from telegram.helpers import create_deep_linked_url
 
 from core.sqlite import DatabaseUnavailable
-from marker.admin.screens import AdminScreens, Handler, asked_for
+from marker.admin.panel import STUDENT, AdminScreens, asked_for
 from marker.lockouts import Lockouts
-from marker.menu import changed_menu, fresh_menu
+from marker.menu import fresh_menu, show_menu
 from marker.monitors.registry import StillRunning
 from marker.questions import Questions
-from marker.services import Services
-from marker.student.offers import Offers
+from marker.student.notices import Offers
 from storage import AlreadyRegistered, NotRegistered, StorageUnavailable, Student
 from telegram_app.move_codes import LASTS, MOVE_CODE_LENGTH, MoveCode, new_move_code
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
-from telegram_app.side import SCREEN, Context, below, sender
+from telegram_app.side import Context, below
 
 log = logging.getLogger(__name__)
 
-_STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"
 
-
+@dataclass(eq=False)
 class AccountMoves(AdminScreens):
     """Handles the admin's buttons on a student's card, and those in the new account."""
 
-    def __init__(self, services: Services, offers: Offers, questions: Questions) -> None:
-        super().__init__(services)
-        self._offers = offers
-        self._questions = questions
-        self._lockouts = Lockouts(services)
+    _offers: Offers
+    _questions: Questions
+    _lockouts: Lockouts
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        taps: dict[str, Handler] = {
-            f"^mov:ask:{_STUDENT}": self._ask,
-            f"^mov:code:{_STUDENT}": self._make,
-            f"^mov:revoke:{_STUDENT}": self._revoke,
-        }
-        admins = [CallbackQueryHandler(self._guarded(each), pattern=pattern) for pattern, each in taps.items()]
+        taps = {"ask": self._ask, "code": self._make, "revoke": self._revoke}
+        admins = self._taps({f"^mov:{name}:{STUDENT}": self._with_student(each) for name, each in taps.items()})
         code = f"^mov:here:(?P<code>[A-Z0-9]{{{MOVE_CODE_LENGTH}}})$"
         return [*admins, CallbackQueryHandler(self._move_here, pattern=code)]
 
     async def finish_interrupted(self) -> None:
         """Finish interrupted moves where the record has moved already; otherwise make their codes valid again."""
         for move in await asyncio.to_thread(self._services.move_codes.begun):
-            moved_to = move.moved_to
-            there = self._services.storage.student(moved_to) if moved_to is not None else None
+            there = self._services.storage.student(move.moved_to or 0)
             if there is not None and self._services.storage.student(move.person) is None:
                 await asyncio.to_thread(self._hand_over, move, there.telegram_id)
                 await self._tell(move, there)
             else:
                 await asyncio.to_thread(self._services.move_codes.give_back, move.code)
 
-    async def _ask(self, update: Update, context: Context) -> None:
-        person, asked = sender(update), asked_for(context)
-        _ = self._services.texts(person)
-        who, page = int(asked["student"]), asked["page"]
-        student = self._services.storage.student(who)
-        if student is None:
-            back = [[Button(_("Back"), f"adm:students:{page}")]]
-            await self._show(person, _("This student is not registered any more."), back)
-            return
+    async def _ask(self, person: int, student: Student, page: int, context: Context) -> None:
+        _, who = self._services.texts(person), student.telegram_id
         waiting = await asyncio.to_thread(self._services.move_codes.waiting, who, self._services.clock.now())
         text = _(
             "Move {username} to another Telegram account? You get a code that works once, within 24 hours. Give it to "
@@ -79,38 +63,26 @@ class AccountMoves(AdminScreens):
             keyboard[0].append(Button(_("Revoke Move Code"), f"mov:revoke:{who}:{page}"))
         await self._show(person, text, [*keyboard, [Button(_("Back"), f"stu:card:{who}:{page}")]])
 
-    async def _make(self, update: Update, context: Context) -> None:
-        person, asked = sender(update), asked_for(context)
-        _ = self._services.texts(person)
-        who = int(asked["student"])
-        student = self._services.storage.student(who)
-        if student is None:
-            await self._ask(update, context)
-            return
+    async def _make(self, person: int, student: Student, page: int, context: Context) -> None:
+        _, who = self._services.texts(person), student.telegram_id
         code = new_move_code()
         expires = self._services.clock.now() + LASTS
         await asyncio.to_thread(self._services.move_codes.make, code, who, person, expires)
         log.info("admin %d: move code for student %d", person, who)
         link = create_deep_linked_url(context.bot.username, code)
-        text = _("Move code for {username}: {code}").format(
-            username=escape(student.username), code=f"<code>{code}</code>"
-        )
-        text += "\n" + _("It works once, within 24 hours, in the new Telegram account:") + "\n" + escape(link)
-        panel, keyboard = self._panel_screen(person)
-        await self._services.outbox.put(
-            Item(person, "strip", slot=SCREEN),
-            Item(person, "photo", text, qr=link),
-            Item(person, "send", panel, keyboard, slot=SCREEN),
+        name = escape(student.username)
+        text = _("Move code for {username}: {code}").format(username=name, code=f"<code>{code}</code>")
+        await self._show_code(
+            person, f"{text}\n" + _("It works once, within 24 hours, in the new Telegram account:"), link
         )
 
-    async def _revoke(self, update: Update, context: Context) -> None:
-        who = int(asked_for(context)["student"])
-        if await asyncio.to_thread(self._services.move_codes.revoke, who):
-            log.info("admin %d: move code for student %d revoked", sender(update), who)
-        await self._ask(update, context)
+    async def _revoke(self, person: int, student: Student, page: int, context: Context) -> None:
+        if await asyncio.to_thread(self._services.move_codes.revoke, student.telegram_id):
+            log.info("admin %d: move code for student %d revoked", person, student.telegram_id)
+        await self._ask(person, student, page, context)
 
-    async def offer(self, person: int, code: str, leave: Callable[[int], bool]) -> bool:
-        """Ask in the new account whether to move, and ``leave`` the question for a code; False: it can't be used."""
+    async def offer(self, person: int, code: str) -> bool:
+        """Ask in the new account whether to move, and leave the question for a code; False: it can't be used."""
         move = await asyncio.to_thread(self._services.move_codes.get, code, self._services.clock.now())
         student = self._services.storage.student(move.person) if move is not None else None
         if student is None:
@@ -120,7 +92,7 @@ class AccountMoves(AdminScreens):
             username=f"<b>{escape(student.username)}</b>"
         )
         keyboard: Keyboard = [[Button(_("Move Here"), f"mov:here:{code}")], [Button(_("Back"), "menu")]]
-        await self._services.outbox.put(*below(person, text, keyboard), when=lambda: leave(person))
+        await self._services.outbox.put(*below(person, text, keyboard), when=lambda: self._questions.leave(person))
         return True
 
     async def _move_here(self, update: Update, context: Context) -> None:
@@ -128,7 +100,7 @@ class AccountMoves(AdminScreens):
         headline = await self._lockouts.codes(person)
         if not headline and self._services.storage.student(person) is None:
             headline = await self._move(person, code)
-        await self._services.outbox.put(await changed_menu(self._services, person, headline))
+        await show_menu(self._services, person, headline)
 
     async def _move(self, person: int, code: str) -> str:
         """Move the registration; return the headline for the new account's menu."""

@@ -1,60 +1,45 @@
 """The admin's list of students, and each student's card with Stop and Remove."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
 from telegram import Update
-from telegram.ext import BaseHandler, CallbackQueryHandler
+from telegram.ext import BaseHandler
 
 from core.sqlite import DatabaseUnavailable
 from lessons.events import MonitorState
-from marker.admin.screens import LABEL, LINE, AdminScreens, Handler, asked_for, in_pairs, page_of, shortened
+from marker.admin.panel import LABEL, LINE, STUDENT, AdminScreens, asked_for, in_pairs, page_of
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from marker.monitors.registry import StillRunning
-from marker.services import Services
-from marker.student.offers import Offers
+from marker.student.notices import Offers
 from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.i18n import Texts
+from telegram_app.lines import short, shortened
 from telegram_app.outbox import Button
 from telegram_app.side import Context, sender
 
 log = logging.getLogger(__name__)
 
-_STUDENT = r"(?P<student>\d{1,19}):(?P<page>\d{1,6})$"
 
-
+@dataclass(eq=False)
 class StudentCards(AdminScreens):
     """Handles the taps about students."""
 
-    def __init__(self, services: Services, offers: Offers) -> None:
-        super().__init__(services)
-        self._offers = offers
+    _offers: Offers
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        taps: dict[str, Handler] = {
-            r"^adm:students:(?P<page>\d{1,6})$": self._list,
-            f"^stu:card:{_STUDENT}": self._with_student(self._show_card),
-            f"^stu:stop:{_STUDENT}": self._with_student(self._stop),
-            f"^stu:ask:{_STUDENT}": self._with_student(self._ask_remove),
-            f"^stu:remove:{_STUDENT}": self._with_student(self._remove),
-        }
-        return [CallbackQueryHandler(self._guarded(handler), pattern=pattern) for pattern, handler in taps.items()]
-
-    def _with_student(self, handler: Callable[[int, Student, int], Awaitable[None]]) -> Handler:
-        """Return a handler that looks the student up; where they are gone, it shows the list."""
-
-        async def handle(update: Update, context: Context) -> None:
-            asked = asked_for(context)
-            student, page = self._services.storage.student(int(asked["student"])), int(asked["page"])
-            if student is None:
-                await self._show_gone(sender(update), page)
-            else:
-                await handler(sender(update), student, page)
-
-        return handle
+        return self._taps(
+            {
+                r"^adm:students:(?P<page>\d{1,6})$": self._list,
+                f"^stu:card:{STUDENT}": self._with_student(self._card),
+                f"^stu:stop:{STUDENT}": self._with_student(self._stop),
+                f"^stu:ask:{STUDENT}": self._with_student(self._ask_remove),
+                f"^stu:remove:{STUDENT}": self._with_student(self._remove),
+            }
+        )
 
     async def _list(self, update: Update, context: Context) -> None:
         await self._show_list(sender(update), int(asked_for(context)["page"]))
@@ -66,12 +51,14 @@ class StudentCards(AdminScreens):
         for student in page.shown:
             mode = _("automatic") if student.mode == "automatic" else _("manual")
             state = _("ACTIVE") if self._services.registry.running(student.telegram_id) else _("inactive")
-            lines.append(f"{escape(shortened(student.username, LINE))}, {mode}, {state}")
+            lines.append(f"{short(student.username, LINE)}, {mode}, {state}")
             data = f"stu:card:{student.telegram_id}:{page.number}"
             buttons.append(Button(shortened(student.username, LABEL), data))
         text = f"{page.heading(_('View All Students'))}\n" + ("\n".join(lines) or _("No students yet."))
-        keyboard = [*in_pairs(buttons), *page.ways(_, "adm:students")]
-        await self._show(person, f"{headline}\n\n{text}" if headline else text, keyboard)
+        await self._show(person, text, [*in_pairs(buttons), *page.ways(_, "adm:students")], headline)
+
+    async def _card(self, person: int, student: Student, page: int, context: Context) -> None:
+        await self._show_card(person, student, page)
 
     async def _show_card(self, person: int, student: Student, page: int, headline: str = "") -> None:
         _ = self._services.texts(person)
@@ -84,7 +71,7 @@ class StudentCards(AdminScreens):
         ]
         if self._services.registry.running(who) or student.monitoring:
             keyboard[0].insert(0, Button(_("Stop"), f"stu:stop:{who}:{page}"))
-        await self._show(person, f"{headline}\n\n{text}" if headline else text, keyboard)
+        await self._show(person, text, keyboard, headline)
 
     async def _text(self, _: Texts, student: Student) -> str:
         services, who = self._services, student.telegram_id
@@ -113,22 +100,21 @@ class StudentCards(AdminScreens):
         except ValueError:  # the file was edited by hand
             return escape(student.registered_at)
 
-    async def _stop(self, person: int, student: Student, page: int) -> None:
-        _ = self._services.texts(person)
-        was_wanted = student.monitoring or self._services.registry.running(student.telegram_id)
+    async def _stop(self, person: int, student: Student, page: int, context: Context) -> None:
+        _, who = self._services.texts(person), student.telegram_id
+        was_wanted = student.monitoring or self._services.registry.running(who)
         headline = ""
         try:
-            await self._services.registry.stop(student.telegram_id)
+            await self._services.registry.stop(who)
         except NotRegistered:
-            await self._show_gone(person, page)
-            return
+            return await self._show_gone(person, page)
         except StorageUnavailable:
-            log.exception("person %d: stop by an admin not written", student.telegram_id)
+            log.exception("person %d: stop by an admin not written", who)
             headline = _("That could not be saved. Please try again later.")
         if was_wanted:  # a second tap sends no second message
-            log.info("admin %d: stopped the monitor of %d", person, student.telegram_id)
+            log.info("admin %d: stopped the monitor of %d", person, who)
             await self._tell_stopped(student)
-        await self._show_card(person, self._services.storage.student(student.telegram_id) or student, page, headline)
+        return await self._show_card(person, self._services.storage.student(who) or student, page, headline)
 
     async def _tell_stopped(self, student: Student) -> None:
         who = student.telegram_id
@@ -137,7 +123,7 @@ class StudentCards(AdminScreens):
         text = _("The administrator has stopped your monitoring. Nothing is marked until you start it again.")
         await self._services.outbox.put(*await fresh_menu(self._services, who, text))
 
-    async def _ask_remove(self, person: int, student: Student, page: int) -> None:
+    async def _ask_remove(self, person: int, student: Student, page: int, context: Context) -> None:
         _ = self._services.texts(person)
         who = student.telegram_id
         question = _(
@@ -147,7 +133,7 @@ class StudentCards(AdminScreens):
         yes, no = Button(_("Remove for good"), f"stu:remove:{who}:{page}"), Button(_("Back"), f"stu:card:{who}:{page}")
         await self._show(person, question, [[yes], [no]])
 
-    async def _remove(self, person: int, student: Student, page: int) -> None:
+    async def _remove(self, person: int, student: Student, page: int, context: Context) -> None:
         _, who = self._services.texts(person), student.telegram_id
         theirs = self._services.texts(who)
         try:
@@ -155,26 +141,24 @@ class StudentCards(AdminScreens):
             await self._offers.end_all(who, student.username, theirs("Monitoring is off."))
             await self._services.registry.remove(who, self._forget)
         except NotRegistered:
-            await self._show_gone(person, page)
-            return
-        except (StorageUnavailable, DatabaseUnavailable):
-            log.exception("person %d: removal not written", who)
+            return await self._show_gone(person, page)
+        except (StorageUnavailable, DatabaseUnavailable, StillRunning) as error:
+            log.exception("person %d: not removed", who)
             headline = _("That could not be saved. Please try again later.")
-            await self._show_card(person, student, page, headline)
-            return
-        except StillRunning:
-            log.exception("person %d: not removed, the monitor does not end", who)
-            headline = _("The student's Chrome does not end, so nothing was removed. Press Remove again in a minute.")
-            await self._show_card(person, student, page, headline)
-            return
+            if isinstance(error, StillRunning):
+                headline = _(
+                    "The student's Chrome does not end, so nothing was removed. Press Remove again in a minute."
+                )
+            return await self._show_card(person, student, page, headline)
         log.info("admin %d: removed student %d", person, who)
         text = theirs(
             "The administrator has removed you. Your portal password is deleted, and nothing is marked for you any "
             "more. To register again you need a new invitation code."
         )
         await self._services.outbox.put(*await fresh_menu(self._services, who, text))
-        headline = _("{username} is removed.").format(username=escape(student.username))
-        await self._show_list(person, page, headline)
+        return await self._show_list(
+            person, page, _("{username} is removed.").format(username=escape(student.username))
+        )
 
     def _forget(self, student: Student) -> None:
         """Delete a student's other data; in a thread.

@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_all
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
 
 from monitor import profile_name
+from portal.browser import Chromes
 from portal.errors import AccountBlocked, PageChanged, PortalError, SessionLost, SignInRefused
 from portal.limits import PortalLimits
 from portal.session import OpenPortal, PortalClient
@@ -50,42 +50,30 @@ class TrialResult:
     profile: str | None = None
 
 
-class Profiles(Protocol):
-    """The part of ``portal.browser.Chromes`` that a trial needs."""
-
-    def kill(self, name: str) -> None: ...
-    def forget(self, name: str) -> None: ...
-    def adopt(self, name: str, new_name: str) -> None: ...
-
-
 class _Abandoned(Exception):  # no error: it ends a trial out of any wait
     pass
 
 
+@dataclass(eq=False)
 class SignInCheck:
     """All trials of this process. The methods run on the loop and don't block it, except ``adopt`` and ``forget``.
 
-    Trials keep to the monitors' ``limits``; ``take_place`` reserves a place for another Chrome."""
+    Trials keep to the monitors' ``limits``; ``take_place`` reserves a place for another Chrome.
+    """
 
-    def __init__(
-        self,
-        open_portal: OpenPortal,
-        profiles: Profiles,
-        limits: PortalLimits,
-        portal_url: str,
-        take_place: Callable[[], bool],
-        give_place_back: Callable[[], None],
-        within: float = TRIED_WITHIN,
-    ) -> None:
-        self._open_portal, self._portal_url = open_portal, portal_url
-        self._profiles = profiles
-        self._limits = limits
-        self._take_place, self._give_place_back = take_place, give_place_back
-        self._within = within
+    _open_portal: OpenPortal
+    _chromes: Chromes
+    _limits: PortalLimits
+    _portal_url: str
+    _take_place: Callable[[], bool]
+    _give_place_back: Callable[[], None]
+    _within: float = TRIED_WITHIN
+    _running: dict[str, tuple[threading.Event, Future[TrialResult]]] = field(default_factory=dict)
+    _ending: set[asyncio.Future[None]] = field(default_factory=set)
+    _closing: bool = False
+
+    def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(PARALLEL, thread_name_prefix="sign-in-check")
-        self._running: dict[str, tuple[threading.Event, Future[TrialResult]]] = {}
-        self._ending: set[asyncio.Future[None]] = set()
-        self._closing = False
 
     async def attempt(self, username: str, password: str) -> TrialResult:
         """Try a password; if the caller is cancelled, the Chrome is ended, too."""
@@ -120,12 +108,12 @@ class SignInCheck:
 
     def adopt(self, profile: str, username: str) -> None:
         """Make an accepted trial's profile the student's own. Blocks; no monitor may be using the old one."""
-        self._profiles.adopt(profile, profile_name(username))
+        self._chromes.adopt(profile, profile_name(username))
 
     def forget(self, verdict: TrialResult) -> None:
         """Delete the profile of a trial that is not used. Blocks."""
         if verdict.profile is not None:
-            self._profiles.forget(verdict.profile)
+            self._chromes.forget(verdict.profile)
 
     async def close(self) -> None:
         """Refuse new trials and end the Chromes of the running ones."""
@@ -133,7 +121,7 @@ class SignInCheck:
         running = dict(self._running)
         for stop, _ in running.values():
             stop.set()
-        await asyncio.gather(*(asyncio.to_thread(self._profiles.kill, profile) for profile in running))
+        await asyncio.gather(*(asyncio.to_thread(self._chromes.kill, profile) for profile in running))
         await asyncio.to_thread(wait_for_all, [trying for _, trying in running.values()], CLOSE_WITHIN)
         if self._ending:
             await asyncio.wait(set(self._ending), timeout=CLOSE_WITHIN)
@@ -146,9 +134,9 @@ class SignInCheck:
     def _abandon(self, profile: str, trying: "Future[TrialResult]") -> None:
         """End a trial's Chrome, wait for its thread, and delete the profile."""
         if not trying.done():
-            self._profiles.kill(profile)
+            self._chromes.kill(profile)
             wait_for_all([trying], self._within)
-        self._profiles.forget(profile)
+        self._chromes.forget(profile)
 
     def _try(self, profile: str, username: str, password: str, stop: threading.Event) -> TrialResult:
         def pause(seconds: float) -> None:
@@ -172,10 +160,6 @@ class SignInCheck:
         finally:
             if portal is not None:
                 portal.end()
-        if reading.view is View.REFUSED:
-            return TrialResult(Outcome.REFUSED, reading.text)
-        if reading.view is View.BLOCKED:
-            return TrialResult(Outcome.BLOCKED, reading.text)
         if reading.view not in _INSIDE:
             log.warning("trial of a password: the portal shows %s", reading.view.value)
             return TrialResult(Outcome.NOT_TRIED)
@@ -187,8 +171,10 @@ class SignInCheck:
                 self._limits.wait_for_load(pause)
                 portal.load(self._portal_url)
                 reading = portal.settle()
+                if reading.view is View.BLOCKED:
+                    raise AccountBlocked(reading.text)
                 if reading.view is not View.LOGIN:
-                    return reading if reading.view is View.BLOCKED else Reading(View.UNKNOWN)
+                    return Reading(View.UNKNOWN)
                 with self._limits.sign_in(pause):
                     return portal.sign_in(username, password)
             except (PageChanged, SessionLost):

@@ -5,18 +5,11 @@ import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from enum import Enum
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from core.active_hours import ActiveHours
-from core.clock import Clock, SystemClock
-from core.sqlite import Database
 from lessons.events import Event, MonitorStatus, StatusEvent
 from marker.monitors.bridge import Bridge
 from marker.monitors.watch_state import WatchState
-from marker.tables.schema import SCHEMA
-from marker.tables.watches import Watches
 from monitor import AttendanceMonitor
 from portal.lessons import Lesson
 from storage import Mode, NotRegistered, Storage, StorageUnavailable, Student
@@ -32,14 +25,6 @@ _TROUBLES = (*_PERMANENT, Event.TROUBLE, Event.UNKNOWN_VIEW)
 
 class StillRunning(Exception):
     """A stopped monitor has not ended (try again): its thread hangs outside of its Chrome."""
-
-
-class Started(Enum):
-    """How ``MonitorRegistry.start`` ended."""
-
-    STARTED = "started"
-    RUNNING_ALREADY = "running already"
-    FULL = "full"
 
 
 # Makes a monitor for a student, given the password and the two callbacks.
@@ -58,19 +43,9 @@ class MonitorRegistry:
     """
 
     def __init__(
-        self,
-        storage: Storage,
-        make_monitor: MakeMonitor,
-        bridge: Bridge,
-        capacity: int,
-        clock: Clock | None = None,
-        watches: Watches | None = None,
-        hours: ActiveHours | None = None,
-        zone: ZoneInfo = ZoneInfo("Asia/Almaty"),  # noqa: B008  # a constant
+        self, storage: Storage, make_monitor: MakeMonitor, bridge: Bridge, capacity: int, state: WatchState
     ) -> None:
-        self.state = WatchState(
-            watches or Watches(Database(":memory:", [SCHEMA])), clock or SystemClock(), hours or ActiveHours(), zone
-        )
+        self.state = state
         self._storage = storage
         self._make_monitor = make_monitor
         self._bridge = bridge
@@ -93,23 +68,27 @@ class MonitorRegistry:
         self._on_lesson = on_lesson
         self._on_status = on_status
 
-    async def start(self, telegram_id: int) -> Started:
-        """Start a student's monitor and store that it is wanted. Raises NotRegistered, StorageUnavailable."""
+    async def start(self, telegram_id: int) -> bool:
+        """Start a student's monitor and store that it is wanted; False: all places are taken.
+
+        Raises NotRegistered, StorageUnavailable.
+        """
         async with self._lock(telegram_id):
             if self.running(telegram_id):
-                return Started.RUNNING_ALREADY
-            if not self._reserve(telegram_id):
+                return True
+            if self._full():
                 log.warning("capacity: %d monitors run, student %d has to wait", len(self.active()), telegram_id)
-                return Started.FULL
+                return False
+            self._starting.add(telegram_id)  # before any await, so that two starts at the same moment share no place
             try:
                 student = await asyncio.to_thread(self._storage.set_monitoring, telegram_id, True)
                 if self._closing:  # the next process starts it
-                    return Started.FULL
+                    return False
                 self._given_up.discard(telegram_id)
                 self._start(student)
             finally:
                 self._starting.discard(telegram_id)
-            return Started.STARTED
+            return True
 
     async def stop(self, telegram_id: int) -> bool:
         """Stop a student's monitor and store that none is wanted; True where one was running.
@@ -178,7 +157,7 @@ class MonitorRegistry:
             await self._end_or_raise(telegram_id, leave_portal=True)
             try:
                 await asyncio.to_thread(clean, student)
-                await asyncio.to_thread(self._storage.erase if erase else self._storage.remove, telegram_id)
+                await asyncio.to_thread(self._storage.remove, telegram_id, erase=erase)
             except Exception:
                 if watched:
                     self._start_if_room(student)
@@ -197,11 +176,10 @@ class MonitorRegistry:
 
     def mark_now(self, telegram_id: int, lesson_key: str) -> bool:
         """Have the student's monitor mark an open lesson; False where none runs."""
-        monitor = self._monitors.get(telegram_id)
-        if monitor is None or not monitor.is_running():
-            return False
-        monitor.mark_now(lesson_key)
-        return True
+        if self.running(telegram_id):
+            self._monitors[telegram_id].mark_now(lesson_key)
+            return True
+        return False
 
     def running(self, telegram_id: int) -> bool:
         monitor = self._monitors.get(telegram_id)
@@ -213,13 +191,12 @@ class MonitorRegistry:
 
     def status(self, telegram_id: int) -> MonitorStatus | None:
         """Return the status of a student's monitor; None where none runs."""
-        monitor = self._monitors.get(telegram_id)
-        return monitor.status if monitor is not None and monitor.is_running() else None
+        return self._monitors[telegram_id].status if self.running(telegram_id) else None
 
     def last_check(self, telegram_id: int) -> datetime | None:
         """Return when a student's page was last read, by this process or a previous one."""
         status = self.status(telegram_id)
-        return (status.last_check if status else None) or self.state.last_check(telegram_id)
+        return (status.last_check if status else None) or self.state.of(telegram_id).last_check
 
     async def skip_today(self, telegram_id: int, skip: bool) -> None:
         """Skip the rest of the local day, or no longer. Raises DatabaseUnavailable."""
@@ -282,13 +259,6 @@ class MonitorRegistry:
         student = self._storage.student(telegram_id)
         return student is not None and student.monitoring and telegram_id not in self._given_up
 
-    def _reserve(self, telegram_id: int) -> bool:
-        """Take a place before any await, so that two starts at the same moment can't share one."""
-        if self._full():
-            return False
-        self._starting.add(telegram_id)
-        return True
-
     def _start_if_room(self, student: Student) -> bool:
         if self._full():
             return False
@@ -323,36 +293,31 @@ class MonitorRegistry:
                 self._bridge.send(self._on_lesson(telegram_id, username, status, lesson))
 
         def on_status(username: str, event: StatusEvent) -> None:
-            self._bridge.send(self._handle_in_order(telegram_id, username, event, monitor))
+            self._bridge.send(self._handle(telegram_id, username, event, monitor))
 
         monitor = self._make_monitor(student, self._storage.password(telegram_id), on_lesson, on_status)
         self._monitors[telegram_id] = monitor
         monitor.start()
         log.info("monitor %d: started, mode %s", telegram_id, student.mode)
 
-    async def _handle_in_order(
-        self, telegram_id: int, username: str, event: StatusEvent, monitor: AttendanceMonitor
-    ) -> None:
-        # in their order: an error reported after its end would never end
-        async with self._event_locks.setdefault(telegram_id, asyncio.Lock()):
-            await self._handle(telegram_id, username, event, monitor)
-
     async def _handle(self, telegram_id: int, username: str, event: StatusEvent, monitor: AttendanceMonitor) -> None:
         """Pass a status event to the listener; a monitor that ended for good is removed and no longer wanted."""
-        if self._monitors.get(telegram_id) is not monitor and event.event is not Event.STOPPED:
-            return  # a late event of a monitor that was stopped
-        if self._closing and event.event is Event.STOPPED:
-            return  # the next process starts it again
-        if event.event in _TROUBLES:
-            await asyncio.to_thread(self.state.troubled, telegram_id, event)
-        if event.event in _PERMANENT:
-            async with self._lock(telegram_id):
-                if self._monitors.get(telegram_id) is monitor:  # else a new one was started meanwhile
-                    del self._monitors[telegram_id]
-                    self._given_up.add(telegram_id)
-                    await self._set_unwanted(telegram_id)
-        if self._on_status is not None:
-            await self._on_status(telegram_id, username, event)
+        # in their order: an error reported after its end would never end
+        async with self._event_locks.setdefault(telegram_id, asyncio.Lock()):
+            if self._monitors.get(telegram_id) is not monitor and event.event is not Event.STOPPED:
+                return  # a late event of a monitor that was stopped
+            if self._closing and event.event is Event.STOPPED:
+                return  # the next process starts it again
+            if event.event in _TROUBLES:
+                await asyncio.to_thread(self.state.troubled, telegram_id, event)
+            if event.event in _PERMANENT:
+                async with self._lock(telegram_id):
+                    if self._monitors.get(telegram_id) is monitor:  # else a new one was started meanwhile
+                        del self._monitors[telegram_id]
+                        self._given_up.add(telegram_id)
+                        await self._set_unwanted(telegram_id)
+            if self._on_status is not None:
+                await self._on_status(telegram_id, username, event)
 
     async def _set_unwanted(self, telegram_id: int) -> None:
         try:

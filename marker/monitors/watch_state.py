@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,22 +10,24 @@ from zoneinfo import ZoneInfo
 from core.active_hours import ActiveHours
 from core.clock import Clock
 from core.sqlite import DatabaseUnavailable
-from lessons.events import Event, StatusEvent, Trouble
-from marker.tables.watches import Watch, Watches
+from lessons.events import StatusEvent
+from marker.tables.students import Watch, Watches
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class WatchState:
     """Keeps the state in memory and in the database. Methods that write block; they may be called from any thread."""
 
-    def __init__(self, watches: Watches, clock: Clock, hours: ActiveHours, zone: ZoneInfo) -> None:
-        self._watches = watches
-        self._clock = clock
-        self._hours = hours
-        self._zone = zone
+    _watches: Watches
+    _clock: Clock
+    _hours: ActiveHours = ActiveHours()  # noqa: RUF009  # immutable, like the zone
+    _zone: ZoneInfo = ZoneInfo("Asia/Almaty")  # noqa: RUF009
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()  # `_kept` changes on the loop and on the monitors' threads
-        self._kept = watches.all()
+        self._kept = self._watches.all()
 
     def reload(self) -> None:
         """Read the state from the database again. Raises DatabaseUnavailable."""
@@ -35,59 +37,46 @@ class WatchState:
         """Forget a student who was removed; the rows in the database are deleted elsewhere."""
         self._kept.pop(telegram_id, None)
 
-    def last_trouble(self, telegram_id: int) -> Trouble | None:
-        """Return a student's last error, also when it is over."""
-        watch = self._kept.get(telegram_id)
-        if watch is None or watch.trouble_at is None:
-            return None
-        try:
-            return Trouble(Event(watch.trouble), watch.trouble_text, watch.trouble_at)
-        except ValueError:  # written by a later version
-            return Trouble(Event.TROUBLE, watch.trouble_text, watch.trouble_at)
+    def of(self, telegram_id: int) -> Watch:
+        """Return a student's state; the last error is kept also when it is over."""
+        return self._kept.get(telegram_id, Watch())
 
     def troubled(self, telegram_id: int, event: StatusEvent) -> None:
-        """Keep an error. If it can't be written, that is only logged: nothing depends on it."""
-        now = self._clock.now()
-        self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=now)
-        try:
-            self._watches.troubled(telegram_id, event.event.value, event.text, now)
-        except DatabaseUnavailable as error:
-            log.warning("monitor %d: trouble not kept (%s)", telegram_id, error)
-
-    def last_check(self, telegram_id: int) -> datetime | None:
-        watch = self._kept.get(telegram_id)
-        return watch.last_check if watch else None
+        """Keep an error."""
+        self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=self._clock.now())
 
     def checked(self, telegram_id: int, at: datetime) -> None:
-        """Keep when a page was last read. If it can't be written, that is only logged: nothing depends on it."""
+        """Keep when a page was last read."""
         self._keep(telegram_id, last_check=at)
-        try:
-            self._watches.checked(telegram_id, at)
-        except DatabaseUnavailable as error:
-            log.warning("monitor %d: last check not kept (%s)", telegram_id, error)
 
     def skip_today(self, telegram_id: int, skip: bool) -> None:
         """Skip the rest of the local day, or no longer. Raises DatabaseUnavailable."""
         day = self._local_date(self._clock.now()) if skip else ""
-        self._watches.skip(telegram_id, day or None)
-        self._keep(telegram_id, skip_date=day)
+        self._watches.set(telegram_id, skip_date=day)
+        self._remember(telegram_id, skip_date=day)
 
     def skips_today(self, telegram_id: int) -> bool:
-        watch = self._kept.get(telegram_id)
-        return watch is not None and watch.skip_date == self._local_date(self._clock.now())
+        return self.of(telegram_id).skip_date == self._local_date(self._clock.now())
 
     def rests_until(self, telegram_id: int, now: datetime) -> datetime | None:
         """Return until when a student's monitor rests: a skipped day, or the time outside of the active hours."""
-        watch = self._kept.get(telegram_id)
         begin = now
-        if watch is not None and watch.skip_date == self._local_date(now):
+        if self.of(telegram_id).skip_date == self._local_date(now):
             tomorrow = now.astimezone(self._zone).date() + timedelta(days=1)
             begin = datetime.combine(tomorrow, datetime.min.time(), self._zone)
         return self._hours.closed_until(begin, self._zone) or (begin if begin != now else None)
 
     def _keep(self, telegram_id: int, **changes: Any) -> None:
+        """Keep a change. If the database can't be written, that is only logged: nothing depends on it."""
+        self._remember(telegram_id, **changes)
+        try:
+            self._watches.set(telegram_id, **changes)
+        except DatabaseUnavailable as error:
+            log.warning("monitor %d: %s not kept (%s)", telegram_id, ", ".join(changes), error)
+
+    def _remember(self, telegram_id: int, **changes: Any) -> None:
         with self._lock:
-            self._kept[telegram_id] = replace(self._kept.get(telegram_id, Watch()), **changes)
+            self._kept[telegram_id] = replace(self.of(telegram_id), **changes)
 
     def _local_date(self, at: datetime) -> str:
         return at.astimezone(self._zone).date().isoformat()

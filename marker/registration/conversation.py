@@ -6,27 +6,20 @@ Each step is stored before the next question is asked, so a restart in between l
 import logging
 import re
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 from telegram import Update
-from telegram.ext import (
-    BaseHandler,
-    CallbackQueryHandler,
-    CommandHandler,
-    ConversationHandler,
-    MessageHandler,
-    filters,
-)
+from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, ConversationHandler, MessageHandler, filters
 from telegram.warnings import PTBUserWarning
 
 from marker.admin.invitations import Invitations
 from marker.admin.moves import AccountMoves
-from marker.admin.screens import Handler
+from marker.admin.panel import Handler
 from marker.lockouts import Lockouts
-from marker.menu import old_button
+from marker.menu import fresh_menu, old_button
 from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, PASSWORDS, STEPS, USERNAME, Questions, joined
-from marker.registration.password_steps import PasswordSteps
-from marker.registration.refusals import BAD_CODE, refusal_text
+from marker.registration.passwords import BAD_CODE, PasswordSteps, refusal_text
 from marker.services import Services
 from storage import CODE_ALPHABET, CODE_LENGTH, UsernameTaken, normalise_code
 from telegram_app.move_codes import MOVE_CODE_LENGTH
@@ -43,24 +36,16 @@ _USERNAME = re.compile(r"[A-Za-z0-9_][\w.+-]*(@[\w-]+(\.[\w-]+)+)?", re.ASCII)
 _COMMAND = filters.Regex(r"(?i)^/(start(@\w+)?(\s+\S+)*|(cancel|help|language|admin)(@\w+)?)\s*$")
 
 
+@dataclass(eq=False)
 class Registration:
     """The conversation that turns an invitation code into a student. It also asks for new passwords and notes."""
 
-    def __init__(
-        self,
-        services: Services,
-        questions: Questions,
-        passwords: PasswordSteps,
-        moves: AccountMoves,
-        lockouts: Lockouts,
-        invitations: Invitations,
-    ) -> None:
-        self._services = services
-        self._questions = questions
-        self._passwords = passwords
-        self._moves = moves
-        self._lockouts = lockouts
-        self._invitations = invitations
+    _services: Services
+    _questions: Questions
+    _passwords: PasswordSteps
+    _moves: AccountMoves
+    _lockouts: Lockouts
+    _invitations: Invitations
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the conversation, and the handler of /cancel outside of it, which shows the menu."""
@@ -75,7 +60,7 @@ class Registration:
                 CommandHandler("start", self._start, filters=TYPED & _COMMAND),
                 CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
                 CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
-                self._invitations.note_handler(),
+                *self._invitations.note_handlers(),
             ],
             states={
                 CODE: [self._answer_handler(CODE, self._take_code)],
@@ -116,7 +101,7 @@ class Registration:
     async def _start(self, update: Update, context: Context) -> str | int:
         """Show the menu; with a code (from a link) begin the registration with it."""
         person = sender(update)
-        self._passwords.end_trial(person)
+        self._passwords.take_back(person)
         if context.args and self._services.storage.student(person) is None:
             return await self._check_code(person, " ".join(context.args))
         _ = self._services.texts(person)
@@ -124,7 +109,7 @@ class Registration:
 
     async def _enter_code(self, update: Update, context: Context) -> str | int:
         person = await self._services.screen_tapped(update)
-        self._passwords.end_trial(person)
+        self._passwords.take_back(person)
         if self._services.storage.student(person) is not None:
             return await self._questions.end_in_place(person)
         if locked := await self._lockouts.codes(person):
@@ -133,7 +118,7 @@ class Registration:
 
     async def _update_password(self, update: Update, context: Context) -> str | int:
         person = await self._services.screen_tapped(update)
-        self._passwords.end_trial(person)
+        self._passwords.take_back(person)
         student = self._services.storage.student(person)
         if student is None:
             return await self._questions.end_in_place(person)
@@ -146,7 +131,7 @@ class Registration:
         person = sender(update)
         _ = self._services.texts(person)
         step = await self._services.step(person)
-        self._passwords.end_trial(person)
+        self._passwords.take_back(person)
         return await self._questions.end(person, _("Cancelled.") if step is not None and step.name in STEPS else "")
 
     async def _cancel_tapped(self, update: Update, context: Context) -> str | int:
@@ -157,7 +142,7 @@ class Registration:
             await old_button(self._services, update)
             return ConversationHandler.END
         await self._services.screen_tapped(update)
-        self._passwords.end_trial(person)
+        self._passwords.take_back(person)
         return await self._questions.end_in_place(person, _("Cancelled."))
 
     async def _ask_for_text(self, update: Update, context: Context) -> None:
@@ -187,7 +172,7 @@ class Registration:
         if locked := await self._lockouts.codes(person):  # a right code is not looked at either
             return await self._questions.end(person, locked)
         is_new = self._services.storage.student(person) is None
-        if len(code) == MOVE_CODE_LENGTH and is_new and await self._moves.offer(person, code, self._questions.leave):
+        if len(code) == MOVE_CODE_LENGTH and is_new and await self._moves.offer(person, code):
             return ConversationHandler.END
         try:
             self._services.storage.check_code(code)
@@ -232,3 +217,41 @@ class Registration:
     def _code_question(self, person: int) -> str:
         _ = self._services.texts(person)
         return _("Send me your invitation code, for example A3KX9M7P.")
+
+
+@dataclass(eq=False)
+class StrayTexts:
+    """What people type outside of a question: late passwords are deleted, other texts answered with the menu."""
+
+    _services: Services
+    _questions: Questions
+
+    def handlers(self) -> list[MessageHandler[Context, Any]]:
+        """Return the handlers, to be added after all others of their group."""
+        edited = filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE
+        return [MessageHandler(edited & filters.TEXT, self._edited), MessageHandler(TYPED & filters.TEXT, self._typed)]
+
+    async def _edited(self, update: Update, context: Context) -> None:
+        """Delete an edited message that may be a password; it answers nothing."""
+        if await self._questions.may_be_password(sender(update), typed_text(update)):
+            await self._delete(update)
+
+    async def _typed(self, update: Update, context: Context) -> None:
+        person, text = sender(update), typed_text(update)
+        if await self._questions.may_be_password(person, text):
+            return await self._delete(update)
+        _ = self._services.texts(person)
+        headline = _("I don't know that command.") if text.startswith("/") else ""
+        await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
+        return None
+
+    async def _delete(self, update: Update) -> None:
+        person = sender(update)
+        said = await self._questions.delete_stray(update)
+        step = await self._services.step(person)
+        if step is not None and step.name in PASSWORDS:  # the question still stands
+            await self._questions.ask_again(person, step, said)
+        elif step is not None and step.name in STEPS:
+            await self._services.outbox.put(Item(person, "send", said))
+        else:
+            await self._questions.end(person, said)

@@ -1,1 +1,1 @@
-"""What the marker shows a student: menu buttons, offers, notices, troubles, deletion."""
+"""What the marker shows a student: menu buttons, offers, notices, troubles."""

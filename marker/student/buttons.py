@@ -1,34 +1,41 @@
-"""The buttons of the student's menu: start, stop, mode, status, language."""
+"""The buttons of the student's menu: start, stop, mode, status, language, deletion of everything stored."""
 
+import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from html import escape
 from typing import Any, TypeVar
 
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
+from core.sqlite import DatabaseUnavailable
 from marker.lockouts import Lockouts
-from marker.menu import changed_menu, fresh_menu
-from marker.monitors.registry import Started
+from marker.menu import fresh_menu, main_menu, show_menu
+from marker.monitors.registry import StillRunning
+from marker.questions import Questions
 from marker.services import Services
-from marker.student.notices import Notices
-from marker.student.offers import Offers
-from storage import Mode, NotRegistered, StorageUnavailable
-from telegram_app.side import TYPED, Context, sender
+from marker.student.notices import Notices, Offers
+from storage import Mode, NotRegistered, StorageUnavailable, Student
+from telegram_app.outbox import Button, Item
+from telegram_app.side import SCREEN, TYPED, Context, sender, tapped_data
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 
+@dataclass(eq=False)
 class StudentHandlers:
     """Handles the taps on a student's menu. Each updates the menu, so an old button does no harm."""
 
-    def __init__(self, services: Services, notices: Notices, offers: Offers) -> None:
-        self._services = services
-        self._notices = notices
-        self._offers = offers
-        self._lockouts = Lockouts(services)
+    _services: Services
+    _notices: Notices
+    _offers: Offers
+    _lockouts: Lockouts
+    _questions: Questions
+    _end_trial: Callable[[int], object]
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         return [
@@ -37,6 +44,8 @@ class StudentHandlers:
             CallbackQueryHandler(self._status, pattern=r"^(mon:status|menu)$"),
             CallbackQueryHandler(self._mode, pattern=r"^mode:(automatic|manual)$"),
             CallbackQueryHandler(self._skip, pattern=r"^skip:(yes|no)$"),
+            CallbackQueryHandler(self._ask_deletion, pattern=r"^del:ask$"),
+            CallbackQueryHandler(self._delete, pattern=r"^del:yes$"),
             *self._services.language_handlers(self._show),
             CommandHandler("help", self._help, filters=TYPED),
         ]
@@ -45,13 +54,12 @@ class StudentHandlers:
         person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
         if locked := await self._locked(person):
-            await self._show(person, locked)
-            return
+            return await self._show(person, locked)
         self._notices.expect_start(person)
         started, headline = await self._saved(person, self._services.registry.start(person))
-        if started is Started.FULL:
+        if started is False:
             headline = _("All places for monitoring are taken at the moment. Please try again later.")
-        await self._show(person, headline)
+        return await self._show(person, headline)
 
     async def _locked(self, person: int) -> str:
         """Return why no monitor may try this student's password, if so; a running one has signed in with it."""
@@ -70,24 +78,20 @@ class StudentHandlers:
         await self._show(person, headline)
 
     async def _mode(self, update: Update, context: Context) -> None:
-        query = update.callback_query
-        mode: Mode = "manual" if query is not None and query.data == "mode:manual" else "automatic"
+        mode: Mode = "manual" if tapped_data(update) == "mode:manual" else "automatic"
         person = await self._services.screen_tapped(update)
         _done, headline = await self._saved(person, self._services.registry.set_mode(person, mode))
         await self._show(person, headline)
 
     async def _skip(self, update: Update, context: Context) -> None:
-        query = update.callback_query
-        skip = query is not None and query.data == "skip:yes"
+        skip = tapped_data(update) == "skip:yes"
         person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
         student = self._services.storage.student(person)
-        if student is None:
-            await self._show(person)
-            return
-        await self._services.registry.skip_today(person, skip)
-        if skip:
-            await self._offers.end_all(person, student.username, _("Today is skipped."))
+        if student is not None:
+            await self._services.registry.skip_today(person, skip)
+            if skip:
+                await self._offers.end_all(person, student.username, _("Today is skipped."))
         await self._show(person)
 
     async def _saved(self, person: int, change: Coroutine[Any, Any, Result]) -> tuple[Result | None, str]:
@@ -115,4 +119,53 @@ class StudentHandlers:
         await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
 
     async def _show(self, person: int, headline: str = "") -> None:
-        await self._services.outbox.put(await changed_menu(self._services, person, headline))
+        await show_menu(self._services, person, headline)
+
+    # Delete My Data
+
+    async def _ask_deletion(self, update: Update, context: Context) -> None:
+        person = await self._services.screen_tapped(update)
+        if self._services.storage.student(person) is None:
+            return await self._show(person)
+        _ = self._services.texts(person)
+        question = _(
+            "Delete everything that is stored about you? Monitoring stops. Your portal username and password, the "
+            "browser profile and the history of your lessons are deleted. This can't be undone: to register again you "
+            "need a new invitation code."
+        )
+        keyboard = [[Button(_("Yes, Delete Everything"), "del:yes")], [Button(_("Back"), "menu")]]
+        await self._services.outbox.put(Item(person, "edit", question, keyboard, slot=SCREEN))
+        return None
+
+    async def _delete(self, update: Update, context: Context) -> None:
+        person = await self._services.screen_tapped(update)
+        student = self._services.storage.student(person)
+        if student is None:  # a second tap
+            return await self._show(person)
+        _ = self._services.texts(person)
+        self._end_trial(person)
+        await asyncio.to_thread(self._questions.before_deletion, person)
+        try:
+            # before the database rows, by which the offers on the screen are found
+            await self._offers.end_all(person, student.username, _("Monitoring is off."))
+            await self._services.registry.remove(person, self._forget, erase=True)
+        except NotRegistered:
+            return await self._show(person)
+        except (StorageUnavailable, DatabaseUnavailable, StillRunning):
+            log.exception("person %d: data not deleted", person)
+            words = _("Not everything could be deleted now. Please try again in a few minutes.")
+            return await self._show(person, words)
+        log.info("person %d: data deleted on their own wish", person)
+        # in the language of the question, and without a slot, so that nothing is kept once it is sent
+        text, keyboard = await main_menu(self._services, person, _("Your data is deleted."))
+        self._services.languages.pop(person, None)
+        told = self._services.to_admins(
+            lambda _: _("{username} has deleted their data.").format(username=escape(student.username))
+        )
+        others = [item for item in told if item.chat_id != person]
+        await self._services.outbox.put(Item(person, "send", text, keyboard), *others)
+        return None
+
+    def _forget(self, student: Student) -> None:
+        self._services.forget_profile(student.username)
+        self._services.student_rows.forget(student.telegram_id)

@@ -1,19 +1,114 @@
-"""Messages to the student about lessons, marks and the monitor's state."""
+"""Messages to the student about lessons, marks and the monitor's state; offers with a "Mark Now" button, one at a time
+for each lesson, valid for minutes.
+"""
 
 import asyncio
 import functools
 import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from html import escape
+from typing import Any
+
+from telegram import Update
+from telegram.ext import CallbackQueryHandler
 
 from lessons.events import CloseReason, Event, StatusEvent
-from marker.menu import changed_menu, fresh_menu
+from lessons.journal import LessonRow
+from marker.menu import changed_menu, fresh_menu, show_menu
 from marker.services import Services
-from marker.student.offers import Offers
 from marker.student.troubles import Troubles
 from portal.lessons import Lesson
+from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Button, Item
+from telegram_app.side import Context, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
+
+
+OFFER_LASTS = timedelta(minutes=5)
+OFFER_SLOT = "offer:"  # followed by the lesson's key: the place of an offer on the screen
+
+
+@dataclass(eq=False)
+class Offers:
+    """Sends offers, handles the taps on them, and ends them when their time is over."""
+
+    _services: Services
+
+    def handler(self) -> CallbackQueryHandler[Any, Any]:
+        return CallbackQueryHandler(self._mark_now, pattern=r"^mark:[0-9a-f]{16}$")
+
+    async def offer(self, student: int, username: str, lesson: Lesson) -> None:
+        """Offer an open lesson, unless an offer for it is on the screen already."""
+        _ = self._services.texts(student)
+        lasts = OFFER_LASTS
+        if lesson.minutes_left == 0:
+            return  # over before anybody can press
+        if lesson.minutes_left is not None:
+            lasts = min(lasts, timedelta(minutes=lesson.minutes_left))
+        until = self._services.clock.now() + lasts
+        text = _headline(_, username, lesson)
+        if lesson.minutes_left is not None:
+            left = _.ngettext("{n} minute left", "{n} minutes left", lesson.minutes_left)
+            text += "\n" + left.format(n=lesson.minutes_left)
+        keyboard = [[Button(_("Mark Now"), f"mark:{lesson.key}")]]
+        item = Item(student, "send", text, keyboard, slot=OFFER_SLOT + lesson.key, lane=NOTICE)
+        await self._services.outbox.put(item, when=lambda: self._services.lessons.claim_offer(lesson.key, until))
+
+    async def end(self, student: int, username: str, row: LessonRow, reason: str) -> None:
+        """Remove a valid offer's button and write the reason into its message."""
+        outcome = self.outcome(student, username, _lesson(row), reason)
+        await self._services.outbox.put(outcome, when=lambda: self._services.lessons.end_offer(row.key))
+
+    async def close(self, student: int, username: str, lesson: Lesson, reason: str) -> None:
+        """End an offer, also one that was tapped, and write the reason into its message."""
+        outcome = self.outcome(student, username, lesson, reason)
+        await self._services.outbox.put(outcome, when=lambda: self._services.lessons.end_offer(lesson.key) or True)
+
+    async def end_all(self, student: int, username: str, reason: str) -> None:
+        for row in await asyncio.to_thread(self._services.lessons.offers, student):
+            await self.end(student, username, row, reason)
+
+    async def end_timed_out(self) -> None:
+        now = self._services.clock.now()
+        for row in await asyncio.to_thread(self._services.lessons.offers):
+            if row.offered_until is not None and datetime.fromisoformat(row.offered_until) <= now:
+                student = self._services.storage.student(row.student)
+                _ = self._services.texts(row.student)
+                reason = _("The time for this button is over. If the lesson is still open, I will ask again.")
+                await self.end(row.student, student.username if student else "", row, reason)
+
+    async def _mark_now(self, update: Update, context: Context) -> None:
+        person, key = sender(update), tapped_data(update).removeprefix("mark:")
+        _ = self._services.texts(person)
+        row = await asyncio.to_thread(self._services.lessons.get, key)
+        student = self._services.storage.student(person)
+        if row is None or student is None or row.student != person:
+            log.warning("person %d tapped an offer that is not theirs", person)
+            await tapped(update, _("This button is not yours."))
+            return
+        if row.offered_until is None:
+            await tapped(update, _("This offer is over."))
+            return
+        marking = self._services.registry.mark_now(person, key)
+        reason = _("Marking...") if marking else _("Monitoring is off, so nothing can be marked. Start it in the menu.")
+        await tapped(update, reason)
+        await self.end(person, student.username, row, reason)
+
+    def outcome(self, student: int, username: str, lesson: Lesson, reason: str) -> Item:
+        """Return the edit that writes an offer's outcome into its message; without an offer it does nothing."""
+        headline = _headline(self._services.texts(student), username, lesson)
+        return Item(student, "amend", f"{headline}\n\n<i>{escape(reason)}</i>", slot=OFFER_SLOT + lesson.key)
+
+
+def _headline(_: Texts, username: str, lesson: Lesson) -> str:
+    line = _("[{username}] Attendance available! Press the button to mark.").format(username=username)
+    return f"<b>{escape(line)}</b>\n{escape(lesson.describe())}"
+
+
+def _lesson(row: LessonRow) -> Lesson:
+    return Lesson(row.subject, row.teacher, row.time, key=row.key)
 
 
 class Notices:
@@ -39,7 +134,7 @@ class Notices:
     async def tell_mark(self, student: int, username: str, lesson: Lesson) -> None:
         """Send the message about a mark, once: claiming and queueing are one transaction."""
         _ = self._services.texts(student)
-        outcome = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("Marked."))
+        outcome = self._offers.outcome(student, username, lesson, _("Marked."))
         line = _("[{username}] Attendance Marked.").format(username=username)
         item = Item(student, "send", f"<b>{escape(line)}</b>\n{escape(lesson.describe())}", lane=NOTICE)
         claim = functools.partial(self._services.lessons.claim_telling, lesson.key, self._services.clock.now())
@@ -51,8 +146,7 @@ class Notices:
         for row in await asyncio.to_thread(self._services.lessons.untold):
             student = self._services.storage.student(row.student)
             if student is not None:
-                lesson = Lesson(row.subject, row.teacher, row.time, key=row.key)
-                await self.tell_mark(row.student, student.username, lesson)
+                await self.tell_mark(row.student, student.username, _lesson(row))
 
     async def tell_waiting(self, student: int) -> None:
         """Tell a student that there is no place for their monitor yet."""
@@ -65,10 +159,10 @@ class Notices:
         await self.troubles.on_status(student, username, event)
         match event.event:
             case Event.SIGNING_IN | Event.TROUBLE | Event.UNKNOWN_VIEW if student in self._starting:
-                await self._services.outbox.put(await changed_menu(self._services, student))
+                await show_menu(self._services, student)
             case Event.WATCHING | Event.RESTING if student in self._starting:
                 self._starting.discard(student)
-                await self._services.outbox.put(await changed_menu(self._services, student))
+                await show_menu(self._services, student)
             case Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
                 self._starting.discard(student)
                 await self._tell_end(student, username, event)
@@ -77,14 +171,14 @@ class Notices:
             case Event.LESSON_MARKED_ELSEWHERE if event.lesson is not None:
                 _ = self._services.texts(student)
                 reason = _("It is marked on the portal already.")
-                await self._offers.close(student, username, event.lesson.key, event.lesson.describe(), reason)
+                await self._offers.close(student, username, event.lesson, reason)
             case Event.STOPPED:
                 self._starting.discard(student)
 
     async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
         """Tell, once, that a lesson closed unmarked, and why: on its offer and in a new message."""
         _ = self._services.texts(student)
-        on_offer = self._offers.outcome(student, username, lesson.key, lesson.describe(), _("The lesson has closed."))
+        on_offer = self._offers.outcome(student, username, lesson, _("The lesson has closed."))
         line = _("[{username}] Not marked: the lesson has closed.").format(username=username)
         reason = {
             CloseReason.NOT_PRESSED.value: _(

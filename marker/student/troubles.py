@@ -6,7 +6,6 @@ import asyncio
 import functools
 import logging
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
@@ -17,7 +16,6 @@ from marker.menu import clock_time
 from marker.services import Services
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Item
-from telegram_app.outbox_table import Action
 
 log = logging.getLogger(__name__)
 
@@ -137,12 +135,6 @@ class Troubles:
         if await self._services.outbox.put(item, when=lambda: self._services.watches.claim_relief(student)):
             log.info("person %d: trouble is over, to be told", student)
 
-    def _to_admins(self, text: Callable[[Texts], str], *, file: str | None = None) -> list[Item]:
-        """Return a notice for each admin, in their language; ``file`` is a picture that it goes below."""
-        action: Action = "photo" if file is not None else "send"
-        admins = self._services.settings.admin_telegram_id
-        return [Item(admin, action, text(self._services.texts(admin)), file=file, lane=NOTICE) for admin in admins]
-
     async def _tell_failed(self, failed: list[tuple[str, str]]) -> None:
         def text(_: Texts) -> str:
             if len(failed) == 1:
@@ -155,7 +147,7 @@ class Troubles:
             head = head.format(n=len(failed), names=_names([name for name, _reason in failed]))
             return head + "".join(f"\n{count} x {escape(reason[:LONGEST_WORDS])}" for reason, count in counted)
 
-        await self._services.outbox.put(*self._to_admins(text))
+        await self._services.outbox.put(*self._services.to_admins(text))
 
     async def _check_outage(self, now: datetime) -> None:
         """Tell the admin once of an outage, and once that it is over, also across restarts of ours."""
@@ -174,7 +166,7 @@ class Troubles:
                 )
                 return head.format(n=len(lasting), time=time, names=names) + f"\n{escape(words[:LONGEST_WORDS])}"
 
-            items = self._to_admins(began)
+            items = self._services.to_admins(began)
             await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(OUTAGE, since))
             self._outage_since = since
         elif self._outage_since is not None and len(lasting) <= FEW:
@@ -185,7 +177,7 @@ class Troubles:
                 still = _("The portal works again. Still in trouble: {names}").format(names=names)
                 return still if lasting else _("All monitors work again.")
 
-            items = self._to_admins(ended)
+            items = self._services.to_admins(ended)
             await self._services.outbox.put(*items, when=lambda: self._services.claims.take_back(OUTAGE))
             self._outage_since = None
 
@@ -201,7 +193,7 @@ class Troubles:
                 " every few minutes. Its source is in DATA_DIR, {name}."
             ).format(username=escape(username), name=f"unknown-pages/{event.kind}.html")
 
-        items = self._to_admins(text, file=f"unknown-pages/{event.kind}.png")
+        items = self._services.to_admins(text, file=f"unknown-pages/{event.kind}.png")
         await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(f"page:{event.kind}", now))
 
 

@@ -25,12 +25,12 @@ from marker.application import Marker
 from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
+from marker.monitors.watch_state import WatchState
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.schema import SCHEMAS
-from marker.tables.student_rows import StudentRows
-from marker.tables.watches import Watches
+from marker.tables.students import StudentRows, Watches
 from monitor import AttendanceMonitor
 from storage import Storage, Student
 from telegram_app.claims import Claims
@@ -111,7 +111,6 @@ class House:
 
     async def _open(self, folder: Path, admins: tuple[int, ...]) -> None:
         settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
             telegram_bot_token=SecretStr(TOKEN),
             admin_telegram_id=admins,
             data_dir=folder,
@@ -127,7 +126,7 @@ class House:
             return cast(AttendanceMonitor, self.monitors[student.telegram_id])
 
         watches = Watches(self.database)
-        self.registry = MonitorRegistry(self.storage, make, self.bridge, 10, self.clock, watches)
+        self.registry = MonitorRegistry(self.storage, make, self.bridge, 10, WatchState(watches, self.clock))
         self.application = (
             ApplicationBuilder()
             .token(TOKEN)

@@ -20,12 +20,12 @@ from marker.application import Marker
 from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import Outcome, SignInCheck, TrialResult
 from marker.monitors.registry import MonitorRegistry
+from marker.monitors.watch_state import WatchState
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
 from marker.tables.schema import SCHEMAS
-from marker.tables.student_rows import StudentRows
-from marker.tables.watches import Watches
+from marker.tables.students import StudentRows, Watches
 from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
 from portal.lessons import Lesson
@@ -223,7 +223,6 @@ async def marker(
 ) -> AsyncIterator[str]:
     """Run the marker against a Telegram; pass a RunningMarker to ``started``."""
     settings = Settings(
-        _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own keyword
         telegram_bot_token=SecretStr(TOKEN),
         admin_telegram_id=admins,
         telegram_api_url=telegram_url,
@@ -243,7 +242,7 @@ async def marker(
             return cast(AttendanceMonitor, fake)
 
         watches = Watches(database)
-        registry = MonitorRegistry(storage, make, bridge, capacity=capacity, clock=clock, watches=watches)
+        registry = MonitorRegistry(storage, make, bridge, capacity, WatchState(watches, clock))
         application = build_application(TOKEN, telegram_url, None, PollingRequest(None), StoredSteps(people, STEPS))
 
         async def lost(person: int) -> None:

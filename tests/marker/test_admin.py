@@ -333,7 +333,7 @@ def test_a_student_s_card_says_all_that_is_known(
     monitor.finds(ALGEBRA)
     monitor.marks(ALGEBRA)
     monitor.tells(Event.TROUBLE, "the portal <does not> answer")
-    eventually("the trouble", lambda: bot.services.registry.state.last_trouble(STUDENT))
+    eventually("the trouble", lambda: bot.services.registry.state.of(STUDENT).trouble_at)
     admin.taps("Back")
     admin.taps(USERNAME)
     card = admin.sees("Last trouble:")

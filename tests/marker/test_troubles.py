@@ -53,7 +53,7 @@ def test_one_message_after_five_minutes_and_one_when_over(run: Run, telegram: Te
     student = watched(bot, telegram, FIRST)
     monitor = bot.monitors[FIRST]
     monitor.tells(Event.TROUBLE, DOWN)
-    eventually("the trouble", lambda: bot.services.registry.state.last_trouble(FIRST))
+    eventually("the trouble", lambda: bot.services.registry.state.of(FIRST).trouble_at)
     passes(bot, clock, minutes=4)
     assert student.counts("has not answered") == 0
     monitor.tells(Event.TROUBLE, DOWN)

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lessons.commands import Commands
-from lessons.schedule import Schedule
+from lessons.schedule import Commands, Schedule
 from monitor import AttendanceMonitor
 from portal.errors import PortalUnavailable
 from portal.limits import Pause, PortalLimits

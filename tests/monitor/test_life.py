@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from lessons.commands import Commands
 from lessons.events import Event, MonitorState
+from lessons.schedule import Commands
 from monitor import AttendanceMonitor
 from portal.errors import BrowserFailed, PortalUnavailable
 from portal.limits import Pause

@@ -91,7 +91,7 @@ class TestErasing:
         storage.set_note(code, "for Aida")
         storage.set_note(other, "for Ben")
         secret = storage.student(AIDA).password  # type: ignore[union-attr]
-        assert storage.erase(AIDA).username == "a_student"
+        assert storage.remove(AIDA, erase=True).username == "a_student"
         for each in (storage, open_storage(folder)):
             assert [student.telegram_id for student in each.students()] == [BEN]
             left, kept = each.invitation(code), each.invitation(other)
@@ -104,21 +104,21 @@ class TestErasing:
         for gone in (str(AIDA), "a_student", secret, "for Aida"):
             assert gone not in everything(folder)
         with pytest.raises(NotRegistered):
-            storage.erase(AIDA)
+            storage.remove(AIDA, erase=True)
 
     def test_codes_of_before(self, storage: Storage, folder: Path) -> None:
         """Codes of the student's earlier registrations do not contain the ID any more either."""
         register(storage)
         storage.remove(AIDA)
         register(storage)
-        storage.erase(AIDA)
+        storage.remove(AIDA, erase=True)
         assert [each.used_by for each in storage.invitations().values()] == [NOBODY, NOBODY]
         assert str(AIDA) not in everything(folder)
 
     def test_again(self, storage: Storage) -> None:
         """An erased student may register again with a new code."""
         register(storage)
-        storage.erase(AIDA)
+        storage.remove(AIDA, erase=True)
         register(storage)
 
     @pytest.mark.parametrize("failure", [PowerCut(), OSError(28, "No space left on device")])
@@ -133,7 +133,7 @@ class TestErasing:
                 disk = Disk(patches)
                 disk.fail(failure, at)
                 try:
-                    storage.erase(AIDA)
+                    storage.remove(AIDA, erase=True)
                 except (PowerCut, StorageUnavailable):
                     refused += 1
                 steps = len(disk.steps)
@@ -144,7 +144,7 @@ class TestErasing:
                 assert storage.password(AIDA) == PASSWORD
                 with pytest.raises(CodeUsed):
                     storage.check_code(code)
-                storage.erase(AIDA)
+                storage.remove(AIDA, erase=True)
             assert open_storage(folder).students() == []
             assert "a_student" not in everything(folder)
             assert str(AIDA) not in everything(folder)

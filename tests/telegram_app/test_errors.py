@@ -9,7 +9,7 @@ from telegram import Chat, Message, Update, User
 from telegram.error import Conflict, NetworkError, TimedOut
 from telegram.ext import ContextTypes
 
-from telegram_app.errors import log_error
+from telegram_app.factory import log_error
 
 pytestmark = pytest.mark.unit
 

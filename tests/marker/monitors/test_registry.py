@@ -9,10 +9,15 @@ from typing import Any, cast
 import pytest
 from cryptography.fernet import Fernet
 
+from core.clock import SystemClock
 from core.encryption import Cipher
+from core.sqlite import Database
 from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
 from marker.monitors.bridge import Bridge
-from marker.monitors.registry import MonitorRegistry, Started, StillRunning
+from marker.monitors.registry import MonitorRegistry, StillRunning
+from marker.monitors.watch_state import WatchState
+from marker.tables.schema import SCHEMAS
+from marker.tables.students import Watches
 from monitor import AttendanceMonitor
 from portal.errors import SignInRefused
 from portal.lessons import Lesson
@@ -99,6 +104,11 @@ class GatedStorage(Storage):
         return super().set_monitoring(telegram_id, monitoring)
 
 
+def state() -> WatchState:
+    """Return a monitoring state in memory."""
+    return WatchState(Watches(Database(":memory:", SCHEMAS)), SystemClock())
+
+
 class House:
     """A registry with a storage, fake monitors, and a listener on the loop."""
 
@@ -107,7 +117,7 @@ class House:
         self.made: list[FakeMonitor] = []
         self.heard: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
         self.bridge = Bridge(asyncio.get_running_loop())
-        self.registry = MonitorRegistry(self.storage, self._make, self.bridge, capacity)
+        self.registry = MonitorRegistry(self.storage, self._make, self.bridge, capacity, state())
         self.registry.listen(self._on_lesson, self._on_status)
 
     def _make(
@@ -224,19 +234,18 @@ class TestLastTrouble:
     async def test_kept(self, house: House) -> None:
         """The last error is kept with its time, also when it is over and after the monitor's end."""
         await house.registry.start(AIDA)
-        assert house.registry.state.last_trouble(AIDA) is None
+        assert house.registry.state.of(AIDA).trouble_at is None
         for event, text in ((Event.TROUBLE, "first"), (Event.UNKNOWN_VIEW, "second"), (Event.WATCHING, "")):
             house.made[0].say(event, text)
             await house.next_event()
-        trouble = house.registry.state.last_trouble(AIDA)
-        assert trouble is not None
-        assert (trouble.event, trouble.text) == (Event.UNKNOWN_VIEW, "second")
+        trouble = house.registry.state.of(AIDA)
+        assert (trouble.trouble, trouble.trouble_text) == (Event.UNKNOWN_VIEW.value, "second")
         house.made[0].end(Event.REFUSED, "wrong password")
         await house.next_event()
-        trouble = house.registry.state.last_trouble(AIDA)
-        assert trouble is not None
-        assert (trouble.text, trouble.at.tzinfo is not None) == ("wrong password", True)
-        assert house.registry.state.last_trouble(BEN) is None
+        trouble = house.registry.state.of(AIDA)
+        assert trouble.trouble_at is not None
+        assert (trouble.trouble_text, trouble.trouble_at.tzinfo is not None) == ("wrong password", True)
+        assert house.registry.state.of(BEN).trouble_at is None
 
     async def test_gone_with_the_student(self, house: House) -> None:
         """A student who registers again has no old error."""
@@ -244,13 +253,13 @@ class TestLastTrouble:
         house.made[0].say(Event.TROUBLE, "before")
         await house.next_event()
         await house.registry.remove(AIDA, lambda _student: None)
-        assert house.registry.state.last_trouble(AIDA) is None
+        assert house.registry.state.of(AIDA).trouble_at is None
 
 
 class TestStarting:
     async def test_started(self, house: House) -> None:
         """A started monitor gets its student and the decrypted password; that it is wanted is stored."""
-        assert await house.registry.start(AIDA) is Started.STARTED
+        assert await house.registry.start(AIDA)
         (monitor,) = house.made
         assert (monitor.student.username, monitor.password, monitor.notes) == ("student_501", "password 501", ["start"])
         assert house.wanted(AIDA)
@@ -258,9 +267,9 @@ class TestStarting:
         assert house.registry.status(AIDA) == monitor.status
 
     async def test_twice(self, house: House) -> None:
-        """A second start reports a running monitor, also where both come at the same moment."""
+        """A second start finds a running monitor, also where both come at the same moment."""
         outcomes = await asyncio.gather(*(house.registry.start(AIDA) for _ in range(5)))
-        assert sorted(outcome.name for outcome in outcomes) == ["RUNNING_ALREADY"] * 4 + ["STARTED"]
+        assert outcomes == [True] * 5
         assert len(house.made) == 1
 
     async def test_after_a_silent_end(self, house: House) -> None:
@@ -269,7 +278,7 @@ class TestStarting:
         house.made[0].die()
         assert not house.registry.running(AIDA)
         assert house.registry.status(AIDA) is None
-        assert await house.registry.start(AIDA) is Started.STARTED
+        assert await house.registry.start(AIDA)
         assert house.registry.active() == [AIDA]
 
     async def test_stranger(self, house: House) -> None:
@@ -290,21 +299,21 @@ class TestCapacity:
     async def test_full(self, small: House) -> None:
         """Beyond the capacity nothing is started or stored; after a stop there is room."""
         await small.registry.start(AIDA)
-        assert await small.registry.start(BEN) is Started.FULL
+        assert not await small.registry.start(BEN)
         assert (small.wanted(BEN), len(small.made)) == (False, 1)
         await small.registry.stop(AIDA)
-        assert await small.registry.start(BEN) is Started.STARTED
+        assert await small.registry.start(BEN)
 
     async def test_ended_monitors_take_no_place(self, small: House) -> None:
         """A monitor that has ended by itself frees its place."""
         await small.registry.start(AIDA)
         small.made[0].die()
-        assert await small.registry.start(BEN) is Started.STARTED
+        assert await small.registry.start(BEN)
 
     async def test_at_the_same_moment(self, small: House) -> None:
         """Starts at the same moment do not exceed the capacity."""
         outcomes = await asyncio.gather(*(small.registry.start(person) for person in (AIDA, BEN, CARL)))
-        assert sorted(outcome.name for outcome in outcomes) == ["FULL", "FULL", "STARTED"]
+        assert sorted(outcomes) == [False, False, True]
         assert len(small.registry.active()) == 1
 
     async def test_resuming_beside_a_start(self, small: House) -> None:
@@ -344,7 +353,7 @@ class TestStopping:
         """After a stop the student gets a new monitor."""
         await house.registry.start(AIDA)
         await house.registry.stop(AIDA)
-        assert await house.registry.start(AIDA) is Started.STARTED
+        assert await house.registry.start(AIDA)
         assert len(house.made) == 2
 
 
@@ -395,7 +404,7 @@ class TestHearing:
         assert await house.next_event() == (AIDA, "student_501", event, "the portal's words")
         assert not house.wanted(AIDA)
         assert house.registry.active() == []
-        assert await house.registry.start(AIDA) is Started.STARTED
+        assert await house.registry.start(AIDA)
 
     async def test_permanent_end_and_a_full_disk(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         """A permanent end is passed on also where the storage fails."""
@@ -428,7 +437,7 @@ class TestHearing:
         starting = asyncio.create_task(house.registry.start(AIDA))
         await asyncio.wait({starting}, timeout=0.2)  # it may have to wait for what is held up
         house.storage.gate.set()
-        assert await starting is Started.STARTED
+        assert await starting
         await house.next_event()
         assert house.registry.active() == [AIDA]
         assert house.wanted(AIDA)
@@ -437,7 +446,7 @@ class TestHearing:
         """Without a listener the registry works all the same."""
         house = House(tmp_path)
         house.register(AIDA)
-        registry = MonitorRegistry(house.storage, house._make, house.bridge, 10)
+        registry = MonitorRegistry(house.storage, house._make, house.bridge, 10, state())
         await registry.start(AIDA)
         await asyncio.to_thread(house.made[0].find, "found")
         await asyncio.to_thread(house.made[0].end, Event.REFUSED)
@@ -483,7 +492,7 @@ class TestRestart:
     async def test_nothing_starts_after_closing(self, house: House) -> None:
         """A start after close is refused, and nothing is stored."""
         await house.registry.close()
-        assert await house.registry.start(AIDA) is Started.FULL
+        assert not await house.registry.start(AIDA)
         assert (house.made, house.wanted(AIDA)) == ([], False)
 
     async def test_start_under_way_while_closing(self, house: House) -> None:
@@ -540,6 +549,6 @@ def real_registry(house: House, portal: FakePortal) -> MonitorRegistry:
             student.username, password, student.mode, on_lesson, on_status, portal=PortalAccess(portal.opener)
         )
 
-    registry = MonitorRegistry(house.storage, make, house.bridge, 10)
+    registry = MonitorRegistry(house.storage, make, house.bridge, 10, state())
     registry.listen(house._on_lesson, house._on_status)
     return registry

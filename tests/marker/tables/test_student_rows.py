@@ -7,8 +7,7 @@ import pytest
 from core.sqlite import Database
 from lessons.journal import Lessons
 from marker.tables.schema import SCHEMAS
-from marker.tables.student_rows import StudentRows
-from marker.tables.watches import Watch, Watches
+from marker.tables.students import StudentRows, Watch, Watches
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox_table import Outgoing
 from telegram_app.people import People
@@ -41,7 +40,7 @@ class Rows:
                 self.lessons.seen(f"{kind} {student}", student, "2026-09-07", "Algorithms", "A. Teacher", "", NOW)
                 self.lessons.claim_offer(f"{kind} {student}", NOW + timedelta(minutes=5))
             self.lessons.intend(f"intended {student}", NOW)
-            self.watches.checked(student, NOW)
+            self.watches.set(student, last_check=NOW)
             self.moves.make(f"CODE{student}", student, 1, NOW + timedelta(hours=1))
             self.queue.fill(student, "menu", 7)
             self.queue.add(student, 0, "send", None, {}, NOW)
@@ -97,14 +96,14 @@ def test_all_or_nothing(rows: Rows) -> None:
 
 def test_hand_over(rows: Rows) -> None:
     """The new account gets lessons, monitoring state and language; offers, steps and the code are gone."""
-    rows.watches.skip(NEW, "2026-09-06")
+    rows.watches.set(NEW, skip_date="2026-09-06")
     move = rows.moves.begin(f"CODE{AIDA}", NEW, NOW)
     assert move is not None
     rows.student_rows.hand_over(move)
     assert rows.of(NEW) == {"people": 1, "lessons": 2, "watches": 1}
     assert rows.of(AIDA) == {"people": 1, "slots": 1, "outgoing": 2}
     assert rows.people.languages()[NEW] == "kk"
-    assert rows.watches.of(NEW) == Watch(last_check=NOW)
+    assert rows.watches.all()[NEW] == Watch(last_check=NOW)
     assert rows.lessons.offers(NEW) == []
     assert rows.moves.begun() == []
 

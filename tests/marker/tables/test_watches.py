@@ -7,7 +7,7 @@ import pytest
 
 from core.sqlite import Database
 from marker.tables.schema import SCHEMAS
-from marker.tables.watches import Watch, Watches
+from marker.tables.students import Watch, Watches
 from telegram_app.claims import Claims
 
 pytestmark = pytest.mark.unit
@@ -20,13 +20,13 @@ def test_over_a_restart(tmp_path: Path) -> None:
     """Last check, last trouble and a skipped day survive a restart."""
     database = Database(tmp_path / "ledger.sqlite3", SCHEMAS)
     watches = Watches(database)
-    watches.checked(7, NOW)
-    watches.troubled(7, "trouble", "HTTP 503", NOW)
-    watches.skip(7, "2026-09-07")
+    watches.set(7, last_check=NOW)
+    watches.set(7, trouble="trouble", trouble_text="HTTP 503", trouble_at=NOW)
+    watches.set(7, skip_date="2026-09-07")
     database.close()
     again = Watches(Database(tmp_path / "ledger.sqlite3", SCHEMAS))
     assert again.all() == {7: Watch(NOW, "trouble", "HTTP 503", NOW, None, "2026-09-07")}
-    assert again.of(8) == Watch()
+    assert again.all().get(8) is None
 
 
 def test_trouble_is_claimed_once() -> None:
@@ -35,7 +35,7 @@ def test_trouble_is_claimed_once() -> None:
     assert not watches.claim_relief(7)
     assert watches.claim_trouble(7, NOW)
     assert not watches.claim_trouble(7, NOW + timedelta(minutes=1))
-    assert watches.of(7).told_since == NOW
+    assert watches.all()[7].told_since == NOW
     assert watches.claim_relief(7)
     assert not watches.claim_relief(7)
     assert watches.claim_trouble(7, NOW)
@@ -44,7 +44,7 @@ def test_trouble_is_claimed_once() -> None:
 def test_forgotten() -> None:
     """Nothing is left of a student who was forgotten."""
     watches = Watches(Database(":memory:", SCHEMAS))
-    watches.checked(7, NOW)
+    watches.set(7, last_check=NOW)
     watches.forget(7)
     assert watches.all() == {}
 

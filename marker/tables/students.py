@@ -1,10 +1,13 @@
-"""Per-student monitoring state that survives restarts: the last check, the last trouble, a skipped day."""
+"""A student's rows: the monitoring state that survives restarts, and changes of all owners' rows as one transaction."""
 
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
 from core.sqlite import Database
+from lessons.journal import Lessons
+from telegram_app.move_codes import MoveCode, MoveCodes
+from telegram_app.people import People
 
 
 @dataclass(frozen=True)
@@ -25,21 +28,16 @@ class Watches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, student: int) -> Watch:
-        rows = self._database.read("SELECT * FROM watches WHERE student = ?", student)
-        return _watch(rows[0]) if rows else Watch()
-
     def all(self) -> dict[int, Watch]:
         return {row["student"]: _watch(row) for row in self._database.read("SELECT * FROM watches")}
 
-    def checked(self, student: int, at: datetime) -> None:
-        self._set(student, "last_check", at.isoformat())
-
-    def troubled(self, student: int, kind: str, text: str, at: datetime) -> None:
+    def set(self, student: int, **columns: str | datetime) -> None:
+        """Change some of a student's values."""
+        changes = ", ".join(f"{column} = ?" for column in columns)
+        values = [value.isoformat() if isinstance(value, datetime) else value for value in columns.values()]
         with self._database.transaction():
-            self._set(student, "trouble", kind)
-            self._set(student, "trouble_text", text)
-            self._set(student, "trouble_at", at.isoformat())
+            self._make(student)
+            self._database.write(f"UPDATE watches SET {changes} WHERE student = ?", *values, student)  # noqa: S608  # our own column names
 
     def claim_trouble(self, student: int, since: datetime) -> bool:
         """Claim the right to send the notice of a lasting trouble; True once, until ``claim_relief``."""
@@ -53,10 +51,6 @@ class Watches:
         told = "UPDATE watches SET told_since = NULL WHERE student = ? AND told_since IS NOT NULL"
         return self._database.write(told, student) == 1
 
-    def skip(self, student: int, local_date: str | None) -> None:
-        """Record the day that a student skips; None: no day."""
-        self._set(student, "skip_date", local_date)
-
     def hand_over(self, old: int, new: int) -> None:
         with self._database.transaction():
             self.forget(new)
@@ -68,11 +62,6 @@ class Watches:
     def _make(self, student: int) -> None:
         self._database.write("INSERT INTO watches (student) VALUES (?) ON CONFLICT DO NOTHING", student)
 
-    def _set(self, student: int, column: str, value: str | None) -> None:
-        with self._database.transaction():
-            self._make(student)
-            self._database.write(f"UPDATE watches SET {column} = ? WHERE student = ?", value, student)  # noqa: S608  # our own column names
-
 
 def _watch(row: sqlite3.Row) -> Watch:
     _student, last_check, trouble, text, trouble_at, told_since, skip_date = row
@@ -81,3 +70,42 @@ def _watch(row: sqlite3.Row) -> Watch:
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+class StudentRows:
+    """A student's rows in all tables of the marker's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._people, self._lessons = People(database, "marker"), Lessons(database)
+        self._watches, self._move_codes = Watches(database), MoveCodes(database)
+
+    def forget(self, student: int) -> None:
+        """Delete everything but queued deletions: a message with a typed password must leave the chat."""
+        with self._database.transaction():
+            self._people.forget(student)
+            self._lessons.forget(student)
+            self._watches.forget(student)
+            self._move_codes.forget(student)
+
+    def forget_monitoring(self, student: int, before: str) -> None:
+        """Delete lessons and monitoring state, but keep what the chat needs: language, step, messages, slots.
+
+        Lessons that we meant to mark stay where their date (ISO 8601) is not ``before`` that one.
+        """
+        with self._database.transaction():
+            self._lessons.forget(student, before)
+            self._watches.forget(student)
+
+    def hand_over(self, move: MoveCode) -> None:
+        """Give the rows to the account that the student has moved to, and delete the move code.
+
+        Call it when the student's record has moved.
+        """
+        if move.moved_to is None:
+            raise ValueError("the move has not begun")
+        with self._database.transaction():
+            self._lessons.hand_over(move.person, move.moved_to)
+            self._watches.hand_over(move.person, move.moved_to)
+            self._people.hand_over(move.person, move.moved_to)
+            self._move_codes.remove(move.code)

@@ -3,19 +3,19 @@
 import asyncio
 import logging
 import unicodedata
+from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 from telegram import Update
 
+import storage
 from marker.admin.invitations import Invitations
 from marker.lockouts import Lockouts
-from marker.menu import changed_menu
+from marker.menu import show_menu
 from marker.monitors.password_check import Outcome, TrialResult
 from marker.questions import PASSWORD, PASSWORDS, Questions, joined
-from marker.registration.password_trials import UNTRIED, PasswordTrials, Trial
-from marker.registration.refusals import BAD_CODE, refusal_text
 from marker.services import Services
-from storage import AlreadyRegistered, NotRegistered, StorageUnavailable, UsernameTaken
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Keyboard
 from telegram_app.people import ConversationStep
@@ -24,24 +24,62 @@ from telegram_app.side import Context, below, sender, typed_text
 log = logging.getLogger(__name__)
 
 LONGEST = 200  # characters of a password
+BAD_CODE = (storage.UnknownCode, storage.CodeUsed, storage.CodeRevoked, storage.CodeExpired)
+UNTRIED = TrialResult(Outcome.NOT_TRIED)
 
 
+def refusal_text(_: Texts, refusal: storage.StorageError) -> str:
+    """Return why a registration was refused, and what to do."""
+    match refusal:
+        case storage.CodeUsed():
+            return _("This invitation code has been used already. Ask the administrator for a new one.")
+        case storage.CodeRevoked():
+            return _("This invitation code has been revoked. Ask the administrator for a new one.")
+        case storage.CodeExpired():
+            return _("This invitation code has expired. Ask the administrator for a new one.")
+        case storage.UsernameTaken():
+            return _("Another Telegram account has registered this username. Send yours, or ask the administrator.")
+        case storage.AlreadyRegistered():
+            return _("You are registered already.")
+        case storage.StorageUnavailable():
+            return _("Your registration could not be saved. Nothing was kept; please try again later.")
+        case _other:
+            return _("There is no such invitation code. Check it and send it again, or ask the administrator.")
+
+
+@dataclass(eq=False)
+class Trial:
+    """A typed password that is being tried, in memory alone: for whom, at which step, for which account."""
+
+    person: int
+    step: str
+    data: dict[str, Any]
+    username: str
+    password: str = field(repr=False)
+    locked: str = ""  # the text for a person who has no tries left
+    task: "asyncio.Task[None] | None" = None
+
+
+@dataclass(eq=False)
 class PasswordSteps:
-    """Takes typed passwords, has them tried, and stores those that the portal does not refuse."""
+    """Takes typed passwords, has them tried, and stores those that the portal does not refuse.
 
-    def __init__(self, services: Services, questions: Questions, lockouts: Lockouts, invitations: Invitations) -> None:
-        self._services = services
-        self._questions = questions
-        self._lockouts = lockouts
-        self._invitations = invitations
-        self._trials = PasswordTrials(services, lockouts, self._conclude, questions.tried)
+    At most one trial runs for each person, and one at a time for each portal account.
+    """
+
+    _services: Services
+    _questions: Questions
+    _lockouts: Lockouts
+    _invitations: Invitations
+    _running: dict[int, Trial] = field(default_factory=dict)
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)  # by account
 
     async def take(self, update: Update, context: Context) -> str | int:
         """Take the password of a registration, or a registered student's new one."""
         person, password = sender(update), typed_text(update)
         _ = self._services.texts(person)
         note = await self._questions.delete_password(update)
-        self._trials.take_back(person)
+        self.take_back(person)
         step = await self._questions.open_step(person, *PASSWORDS)
         student = self._services.storage.student(person)
         username = student.username if student is not None else ""
@@ -55,27 +93,62 @@ class PasswordSteps:
         keyboard: Keyboard = [[Button(_("Skip"), "reg:skip"), Button(_("Cancel"), "reg:cancel")]]
         text = joined(note, _("Trying the password on the portal..."))
         await self._services.outbox.put(*below(person, text, keyboard))
+        self.take_back(person)
+        self._questions.tried.add(person)
+        trial = self._running[person] = Trial(person, step.name, step.data, username, password)
         # in a task: the person's next taps, such as Skip, are handled meanwhile
-        trial = Trial(person, step.name, step.data, username, password)
-        self._trials.begin(trial, lambda work: context.application.create_task(work, update=update))
+        trial.task = context.application.create_task(self._run(trial), update=update)
         return step.name
 
     async def skip(self, update: Update, context: Context) -> None:
         """Store the password untried; where none is being tried any more, show the present state."""
         person = await self._services.screen_tapped(update)
-        trial = self._trials.take_back(person)
-        if trial is not None:
-            await self._conclude(trial, UNTRIED)
-            return
+        if (trial := self.take_back(person)) is not None:
+            return await self._conclude(trial, UNTRIED)
         step = await self._services.step(person)
         if step is not None and step.name in PASSWORDS:  # from before a restart: the password is not there any more
-            await self._questions.ask_again(person, step)
-        else:
-            await self._services.outbox.put(await changed_menu(self._services, person))
+            return await self._questions.ask_again(person, step)
+        return await show_menu(self._services, person)
 
-    def end_trial(self, person: int) -> None:
-        """End the trial under way without an outcome; the question that waits for the password stays."""
-        self._trials.take_back(person)
+    def take_back(self, person: int) -> Trial | None:
+        """End the trial under way and return it; None where there is none, or its outcome is being told already.
+
+        The question that waits for the password stays.
+        """
+        trial = self._running.pop(person, None)
+        if trial is not None and trial.task is not None:
+            self._questions.tried.discard(person)
+            trial.task.cancel()
+        return trial
+
+    async def _run(self, trial: Trial) -> None:
+        result = await self._try(trial)
+        # no await in between: from here on nobody can take it back
+        if self._running.get(trial.person) is not trial:
+            return await asyncio.to_thread(self._services.sign_in_check.forget, result)
+        del self._running[trial.person]
+        try:
+            if result.outcome is not Outcome.CLOSING:  # else the question stands, and is asked again after the start
+                await self._conclude(trial, result)
+        finally:
+            if trial.person not in self._running:  # else they have typed another password meanwhile
+                self._questions.tried.discard(trial.person)
+        return None
+
+    async def _try(self, trial: Trial) -> TrialResult:
+        person, username = trial.person, trial.username
+        async with self._locks.setdefault(storage.account_key(username), asyncio.Lock()):
+            # within the lock: many people at once must not get more tries than one
+            trial.locked = await self._lockouts.passwords(person, username)
+            if trial.locked:
+                return TrialResult(Outcome.REFUSED)
+            result = await self._services.sign_in_check.attempt(username, trial.password)
+            log.info("person %d: password tried, %s", person, result.outcome.value)
+            if result.outcome is Outcome.REFUSED:
+                trial.locked = await self._lockouts.refused(person, username)
+            elif result.outcome is Outcome.ACCEPTED:
+                await self._lockouts.accepted(username)
+            return result
 
     async def _conclude(self, trial: Trial, result: TrialResult) -> None:
         """Do what the outcome of a trial asks for, unless the person has left the question meanwhile."""
@@ -110,32 +183,32 @@ class PasswordSteps:
 
     async def _store(self, trial: Trial, result: TrialResult) -> bool:
         """Register the student or store the new password; True where the student's profile is now the trial's."""
-        person, storage = trial.person, self._services.storage
+        person, store = trial.person, self._services.storage
         is_registration = trial.step == PASSWORD
         _ = self._services.texts(person)
         try:
             if is_registration:
                 code = trial.data["code"]
-                await asyncio.to_thread(storage.redeem, code, person, trial.username, trial.password)
+                await asyncio.to_thread(store.redeem, code, person, trial.username, trial.password)
                 await self._lockouts.code_redeemed(person)
             else:
-                await asyncio.to_thread(storage.set_password, person, trial.password)
-        except (*BAD_CODE, AlreadyRegistered, UsernameTaken) as refusal:
-            await self._questions.end(person, refusal_text(_, refusal))
-            return False
-        except NotRegistered:  # removed meanwhile
+                await asyncio.to_thread(store.set_password, person, trial.password)
+        except storage.NotRegistered:  # removed meanwhile
             await self._questions.end(person)
             return False
-        except StorageUnavailable as refusal:
-            log.exception("person %d: %s not written", person, "registration" if is_registration else "new password")
-            old = _("Your new password could not be saved. The old one is still there; please try again later.")
-            await self._questions.end(person, refusal_text(_, refusal) if is_registration else old)
+        except storage.StorageError as refusal:
+            text = refusal_text(_, refusal)
+            if isinstance(refusal, storage.StorageUnavailable):
+                log.exception("person %d: %s not written", person, trial.step)
+            if not is_registration:
+                text = _("Your new password could not be saved. The old one is still there; please try again later.")
+            await self._questions.end(person, text)
             return False
         kept = await self._adopt_profile(trial, result)  # before this a running monitor has the old password
         if is_registration:
             log.info("person %d: registered", person)
             done, messages = _("Registration complete!"), self._invitations.redeemed(code, trial.username)
-        elif storage.student(person) is None:  # removed meanwhile
+        elif store.student(person) is None:  # removed meanwhile
             await self._questions.end(person)
             return kept
         else:
