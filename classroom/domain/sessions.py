@@ -87,7 +87,7 @@ class Session:
     subject: str
     batches: tuple[str, ...]  # sorted
     date: str  # YYYY-MM-DD
-    place: Place
+    place: Place | None  # the teacher's; None: deleted, with the final report or by cancelling
     opened_at: datetime
     closes_at: datetime  # the last moment for entering the code
     rotate_seconds: int  # 0: one code for the whole session
