@@ -101,10 +101,7 @@ def help_text(_: Texts, *, checks_faces: bool) -> str:
     """Return what each step of a check-in needs, and what to do when it fails."""
     face = _("Your teacher confirms.")
     if checks_faces:
-        face = _(
-            "Record a round video of your face with the motions that I ask for: it is compared with your ID photo. You"
-            " may also go on without a face check: then your teacher confirms."
-        )
+        face = _("Record the round video that I ask for, or go on without a face check: then your teacher confirms.")
     return _(
         "<b>Check in</b>\n"
         "1. In class your teacher shows a 6-digit code. Open its link or send it here, first with your student ID.\n"

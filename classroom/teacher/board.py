@@ -110,9 +110,7 @@ class Boards:
         code = await self._classroom.store.code(session.id, now) or ""
         lines = [_("Code: <b>{code}</b>, {seconds} s left").format(code=_spaced(code), seconds=left)]
         if is_uncertain(session.place):
-            text = _(
-                "The place is uncertain: who is not within {limit} m of it waits for you. To correct it, tap {button}."
-            )
+            text = _("The place is uncertain: who is not within {limit} m waits for you. {button} corrects it.")
             limit = self._classroom.settings.location_distance_limit_meters
             lines.append(text.format(limit=f"{limit:g}", button=_("Change Place")))
         return lines

@@ -116,7 +116,7 @@ class TeacherBot:
             "1. <i>Take Attendance</i>: the batches, several for a lesson together, then the subject that they share.\n"
             "2. The place: share your location from your phone, in class; a computer can't. Or tap a saved place:"
             " <i>Save This Place</i>, below the code, keeps one.\n"
-            "3. Students open the code's link, or send the code to @{bot}, and share their location.\n"
+            "3. Students follow the code's link or send the code to @{bot}, and share their location.\n"
             "4. Who waits for you is on the board: <i>Check One by One</i>. Without a phone: <i>Mark by Hand</i>.\n"
             "5. The report comes 15 seconds after the end, the final one as soon as everything is settled.\n\n"
             "<b>The location is imprecise or wrong</b>\n"

@@ -125,7 +125,8 @@ class Opening:
         _ = self._side.texts(person)
         back = "open:batches" if len(_batches(data)) > 1 else "menu"
         back = "open:next" if len(_shared_subjects(data)) > 1 else back
-        session, wrong, keyboard = self._session(teacher, data), "", []
+        session, wrong = self._session(teacher, data), ""
+        keyboard: Keyboard = []
         try:
             await self._classroom.store.ensure_unopened(_sheets(session, [()] * len(session.batches)))
         except SessionExists as there:
@@ -146,7 +147,8 @@ class Opening:
         person, now = teacher.telegram_id, self._classroom.clock.now()
         session = replace(self._session(teacher, step.data), place=place)
         sheets = await self._rosters(teacher, session, step.data)
-        wrong, keyboard = self._without_students(person, sheets), []
+        wrong = self._without_students(person, sheets)
+        keyboard: Keyboard = []
         try:
             for _attempt in range(0 if wrong else CODES_TRIED):
                 code = new_code(self._classroom.below)

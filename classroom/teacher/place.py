@@ -11,7 +11,7 @@ from classroom.domain import location_policy as policy
 from classroom.domain.sessions import Place
 from classroom.services import Classroom
 from classroom.student.texts import refusal_text
-from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.outbox import Button, Item
 from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN, below, sender
 
@@ -39,23 +39,23 @@ class PlaceQuestion:
         """Show the saved rooms, to choose one or (``delete``) to delete one; ``anew``: as a new message below."""
         await self._classroom.set_step(self._side, person, PLACE, data)
         _, limit = self._side.texts(person), self._classroom.settings.location_distance_limit_meters
-        what, text, last = "room", _("Where is the class?"), [Button(_("Back"), "menu")]
-        keyboard: Keyboard = []
+        what, text, keyboard = "room", _("Where is the class?"), []
+        last = [Button(_("Delete a Place"), "forget")] if data["rooms"] else []
+        last += [Button(_("Reload"), "open:reload")] if data.get("reload") else []
+        last += [Button(_("Back"), "menu")]
         if delete:
             what, text, last = "gone", _("Which place should be deleted?"), [Button(_("Back"), "rooms")]
-        else:
-            last = ([Button(_("Reload"), "open:reload")] if data.get("reload") else []) + last
-            last = ([Button(_("Delete a Place"), "forget")] if data["rooms"] else []) + last
-            if data.get("poor_fixes", 0) >= POOR_FIXES:
-                keyboard = [[Button(_("Use Anyway"), "anyway")]]
-                text = _(
-                    "The location is still imprecise. Share it again, or tap a saved place or {button}: then nobody is"
-                    " refused for the distance, and students more than {limit} m away wait for you, one by one."
-                ).format(button=keyboard[0][0].text, limit=f"{limit:g}")
+        elif data.get("poor_fixes", 0) >= POOR_FIXES:
+            keyboard = [[Button(_("Use Anyway"), "anyway")]]
+            text = _(
+                "The location is still imprecise. Share it again, or tap a saved place or {button}: then nobody is"
+                " refused for the distance, and students more than {limit} m away wait for you, one by one."
+            ).format(button=_("Use Anyway"), limit=f"{limit:g}")
         keyboard = [[Button(name, f"{what}:{at}")] for at, name in enumerate(data["rooms"])] + [*keyboard, last]
         text = f"{data.get('title', '')}\n{text}".strip()
-        edit = [Item(person, "edit", text, keyboard, slot=SCREEN)]
-        await self._side.outbox.put(*(below(person, text, keyboard) if anew else edit))
+        await self._side.outbox.put(
+            *(below(person, text, keyboard) if anew else [Item(person, "edit", text, keyboard, slot=SCREEN)])
+        )
 
     async def request(self, person: int, headline: str = "") -> None:
         """Request a location; only a phone can send it."""

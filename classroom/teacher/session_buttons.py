@@ -197,9 +197,7 @@ class SessionButtons:
         changed, text = await self._classroom.store.set_place(session.id, place), _("The session has ended already.")
         if changed is not None:
             number = await self._notices.ask_place_again(changed)
-            text = _("The place is changed. Students asked to share their location again: {number}").format(
-                number=number
-            )
+            text = _("The place is changed. Students asked for their location again: {number}").format(number=number)
             log.info("session %s: place changed, %d students asked again", session.id, number)
         strip, said = Item(session.teacher, "strip", slot=SCREEN), Item(session.teacher, "send", text, ask="nothing")
         await self._side.outbox.put(strip, said)

@@ -104,11 +104,8 @@ class Sessions(MongoConnection):
 
     @asks
     async def set_place(self, session_id: str, place: Place) -> Session | None:
-
-        def move(document: Document) -> Document | None:
-            return document | {"place": asdict(place)} if document["ended_at"] is None else None
-
-        changed = await self._change(session_id, move)
+        new = {"place": asdict(place)}
+        changed = await self._change(session_id, lambda each: each | new if each["ended_at"] is None else None)
         return documents.session_from(changed) if changed is not None else None
 
     @asks

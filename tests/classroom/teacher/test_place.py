@@ -86,7 +86,7 @@ class TestImprecise:
         shares(asked, 900, horizontal_accuracy=800)
         assert screen_of(asked, "The location is still imprecise.") == ["Use Anyway", "Back"]
         asked.taps("Use Anyway")
-        asked.sees("The place is uncertain: who is not within 50 m of it waits for you.")
+        asked.sees("The place is uncertain: who is not within 50 m waits for you. Change Place corrects it.")
         assert place_of(tmp_path)[2] == 800
         student = comes(telegram, 1, asked.code(), 0)
         student.sees("Your teacher has to look at your check-in")
@@ -142,7 +142,7 @@ class TestChangePlace:
         shares(teacher, 0, horizontal_accuracy=1500)
         teacher.sees("Your phone knows its place only to 1500 m")
         teacher.shares_place()
-        teacher.sees("The place is changed. Students asked to share their location again: 2")
+        teacher.sees("The place is changed. Students asked for their location again: 2")
         assert place_of(tmp_path) == (*ROOM, 5)
         for student in (outside, near):
             student.sees("Your teacher has corrected the place of Algebra. Share your location again")
@@ -165,7 +165,7 @@ class TestChangePlace:
         assert place_of(tmp_path)[0] == ROOM[0]
         teacher.taps("Change Place")
         teacher.taps("Hall")
-        teacher.sees("Students asked to share their location again: 0")
+        teacher.sees("Students asked for their location again: 0")
         assert place_of(tmp_path) == (43.3, 77.0, 5)
         comes(telegram, 1, code, 0).sees("m from the class")
 
