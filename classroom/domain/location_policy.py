@@ -14,6 +14,7 @@ ACCURACY_CAP = 30.0  # metres: a phone may report up to 1500, which would let an
 NEAR = 2.0  # times the limit: up to this distance the teacher decides
 COARSE_ABOVE = 100.0  # metres: a fix of worse accuracy says too little about a class of 50 m
 WORST = 1500.0  # metres: the worst accuracy that Telegram reports
+NOWHERE = Place(0.0, 0.0, WORST)  # the place of a phone that has found none
 NULL_ISLAND = 0.01  # degrees around 0, 0, which phones send where they have no fix; only sea is there
 FRESH = timedelta(seconds=60)  # an older location does not count
 AHEAD = timedelta(seconds=60)  # Telegram's clock and ours may differ
@@ -108,7 +109,7 @@ def _is_found(evidence: Evidence) -> bool:
 def poor_place(evidence: Evidence) -> Place:
     """Return the place of a poor location; its accuracy makes it an uncertain one."""
     if not _is_found(evidence):
-        return Place(0.0, 0.0, WORST)
+        return NOWHERE
     is_coarse = (evidence.accuracy or 0.0) > COARSE_ABOVE
     return Place(evidence.latitude, evidence.longitude, evidence.accuracy if is_coarse else WORST)
 
@@ -125,7 +126,7 @@ def measure(student: Place, teacher: Place | None, limit: float) -> Proximity:
     is up to ``limit`` metres, near up to ``NEAR`` times as far. An uncertain place earns no allowance, and whoever is
     not inside is left to the teacher.
     """
-    if teacher is None:
+    if teacher is None or teacher == NOWHERE:
         return Proximity(None, Zone.UNCERTAIN)
     ends = [(place.latitude, place.longitude) for place in (student, teacher)]
     distance: float = geodesic(*ends).meters

@@ -105,12 +105,10 @@ class Opening:
             keyboard.append([Button(("\u2713 " if kind == "u" else "") + label, f"open:{kind}:{at}")])
         keyboard += turns(_, "open:p", page, len(names), ON_A_PAGE)
         lines = [f"{at + 1}. {ends(name, LONGEST_NAME)}" for at, name in shown] if is_long else []
-        question = _("Which batches? Tap one or several, then {button}.").format(button=_("Next"))
+        what = _("Which batches? Tap one or several, then {button}.").format(button=_("Next"))
         if asks_subject:
-            question = (
-                _("Which subject?") if names else _("These batches share no subject. Go back and leave some out.")
-            )
-        lines.append(question)
+            what = _("Which subject?") if names else _("These batches share no subject. Go back and leave some out.")
+        lines.append(what)
         lines += [ends(batch, LONGEST_NAME) for batch in chosen[:CHOSEN_SHOWN]]
         if len(chosen) > CHOSEN_SHOWN:
             lines.append(_("and {number} more").format(number=len(chosen) - CHOSEN_SHOWN))
@@ -135,6 +133,7 @@ class Opening:
             with suppress(LmsUnavailable):  # tried again once the place is known
                 wrong = self._without_students(person, await self._rosters(teacher, session, data))
                 data = data | {"fresh": False}
+                keyboard = [[Button(_("Reload"), "open:reload")]]  # rosters are kept for some minutes
         if wrong:
             await self._classroom.set_step(self._side, person, CHOOSING, data)
             await self._show(person, wrong, [*keyboard, [Button(_("Back"), back)]])

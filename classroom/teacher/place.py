@@ -53,9 +53,8 @@ class PlaceQuestion:
             ).format(button=_("Use Anyway"), limit=f"{limit:g}")
         keyboard = [[Button(name, f"{what}:{at}")] for at, name in enumerate(data["rooms"])] + [*keyboard, last]
         text = f"{data.get('title', '')}\n{text}".strip()
-        await self._side.outbox.put(
-            *(below(person, text, keyboard) if anew else [Item(person, "edit", text, keyboard, slot=SCREEN)])
-        )
+        items = below(person, text, keyboard) if anew else [Item(person, "edit", text, keyboard, slot=SCREEN)]
+        await self._side.outbox.put(*items)
 
     async def request(self, person: int, headline: str = "") -> None:
         """Request a location; only a phone can send it."""

@@ -76,7 +76,8 @@ class TestPlace:
 
     def test_no_place(self) -> None:
         """Without a place nobody is inside or outside: the teacher decides."""
-        assert policy.measure(north_of(0), None, LIMIT) == policy.Proximity(None, Zone.UNCERTAIN)
+        for place in (None, policy.NOWHERE):
+            assert policy.measure(north_of(0), place, LIMIT) == policy.Proximity(None, Zone.UNCERTAIN)
 
     def test_the_date_line(self) -> None:
         """The distance across the date line is right."""
@@ -170,7 +171,7 @@ class TestEvidence:
         assert policy.refusal(evidence, NOW, "basic") is refused
         place = policy.poor_place(evidence)  # used anyway, it is a place that can be stored and measured
         assert policy.is_uncertain(place)
-        assert policy.measure(place, place, LIMIT).zone is Zone.INSIDE
+        assert policy.measure(place, place, LIMIT).zone is (Zone.UNCERTAIN if place == policy.NOWHERE else Zone.INSIDE)
         if refused is LocationRefusal.COARSE:
             assert place == Place(43.25, 76.95, change["accuracy"])
 

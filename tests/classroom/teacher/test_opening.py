@@ -459,7 +459,7 @@ def test_batch_without_students(lms_teacher: Teacher, lms: Lms) -> None:
         lms_teacher.taps(batch)
         lms_teacher.sees(batch if batch == "CS-1" else f"Next.\n{batch}")
     lms_teacher.taps("Next")
-    lms_teacher.sees("There are no students in CS-0.")
+    assert screen_of(lms_teacher, "There are no students in CS-0.") == ["Reload", "Back"]
     assert lms_teacher.counts("Share your location") == 0
     lms_teacher.taps("Back")
     lms_teacher.taps("\u2713 CS-0")
@@ -467,6 +467,17 @@ def test_batch_without_students(lms_teacher: Teacher, lms: Lms) -> None:
     lms_teacher.taps("Next")
     lms_teacher.shares_place()
     lms_teacher.sees("In: 0 of 2")
+
+
+def test_only_batch_without_students(lms_teacher: Teacher, lms: Lms) -> None:
+    """A teacher whose only batch is empty gets on with Reload once the roster is filled."""
+    lms.tells("batches", batch="CS-1", students=[])
+    lms_teacher.taps("Take Attendance")
+    lms_teacher.sees("There are no students in CS-1.")
+    lms.tells("batches", batch="CS-1", students=[{"id": "S001", "name": "A. Student", "email": ""}])
+    lms_teacher.taps("Reload")
+    lms_teacher.shares_place()
+    lms_teacher.sees("In: 0 of 1")
 
 
 def test_two_teachers_at_once(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:

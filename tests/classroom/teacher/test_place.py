@@ -104,6 +104,7 @@ class TestImprecise:
         asked.taps("Use Anyway")
         asked.sees("The place is uncertain")
         comes(telegram, 1, asked.code(), 0).sees("Your teacher has to look at your check-in")
+        asked.sees("A. Student: place uncertain\n")
 
     def test_saved_room_instead(self, teacher: Teacher, tmp_path: Path) -> None:
         """After two imprecise ones a saved room can be chosen."""
