@@ -128,6 +128,8 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         policy.JUST_OUTSIDE: _("just outside"),
         policy.TOO_FAR: _("too far away"),
         policy.NO_PLACE: _("no place to compare with"),
+        policy.UNCERTAIN: _("place uncertain"),
+        policy.IMPRECISE: _("no precise location"),
         codes.MANY_TRIES: _("many wrong codes on this ID"),
         codes.MANY_IN_SESSION: _("many wrong codes in this session"),
         codes.CLAIMED_TWICE: _("claimed by two Telegram accounts"),

@@ -1,7 +1,8 @@
 """Places that a teacher has given a name, so that a location need not be shared for each lesson; move codes' table."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 
+from classroom.domain.sessions import Place
 from core.sqlite import Database, Schema
 
 SCHEMA = Schema(
@@ -33,29 +34,20 @@ SCHEMA = Schema(
 )
 
 
-@dataclass(frozen=True)
-class SavedRoom:
-    """A named place: degrees (WGS 84), and the accuracy of its measurement (metres)."""
-
-    name: str
-    latitude: float
-    longitude: float
-    accuracy: float | None
-
-
 class SavedRooms:
     """The table of saved rooms. Every method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, telegram_id: int) -> list[SavedRoom]:
+    def of(self, telegram_id: int) -> dict[str, Place]:
         rows = self._database.read("SELECT * FROM rooms WHERE telegram_id = ? ORDER BY name", telegram_id)
-        return [SavedRoom(name, latitude, longitude, accuracy) for _id, name, latitude, longitude, accuracy in rows]
+        return {name: Place(*place) for _id, name, *place in rows}
 
-    def save(self, telegram_id: int, room: SavedRoom) -> None:
+    def save(self, telegram_id: int, name: str, place: Place) -> None:
         """Add a room, or change the one of that name."""
-        self._database.write("INSERT OR REPLACE INTO rooms VALUES (?, ?, ?, ?, ?)", telegram_id, *astuple(room))
+        row = (telegram_id, name, *astuple(place))
+        self._database.write("INSERT OR REPLACE INTO rooms VALUES (?, ?, ?, ?, ?)", *row)
 
     def hand_over(self, old: int, new: int) -> None:
         """Give the rooms to the teacher's new account; where both have one of a name, the new one stays."""

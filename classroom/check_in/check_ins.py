@@ -62,8 +62,7 @@ class CheckIns(CodeEntry):
         binding = await store.binding_of(person)
         if binding is None or folded(binding.student_id) != folded(check_in.student_id):  # unbound by a teacher
             return Answer(AnswerKind.NOTHING)
-        measured_again = check_in.note in (policy.JUST_OUTSIDE, policy.NO_PLACE) and now <= end_of(session)
-        in_review = check_in.step is CheckInStep.REVIEW and measured_again
+        in_review = check_in.step is CheckInStep.REVIEW and check_in.note in policy.UNSURE and now <= end_of(session)
         if check_in.step is not CheckInStep.PLACE and not in_review:
             return await self.current_answer(session, check_in, now)
         if await self.mark_of(check_in) is not None:  # by hand meanwhile
@@ -75,12 +74,17 @@ class CheckIns(CodeEntry):
         refusal = policy.refusal(evidence, now, self._classroom.settings.location_policy)
         if refusal is not None:
             log.info("session %s: student %s, location refused: %s", session.id, check_in.student_id, refusal.value)
-            return Answer(AnswerKind.REFUSED, session, check_in, refusal)
+            refused = replace(check_in, accuracy=evidence.accuracy)
+            if refusal is policy.LocationRefusal.COARSE and check_in.step is CheckInStep.PLACE and not check_in.note:
+                refused = replace(refused, note=policy.IMPRECISE, distance=self._measured(session, evidence).distance)
+                await store.move_check_in(refused, {CheckInStep.PLACE})  # so that the teacher sees why
+            return Answer(AnswerKind.REFUSED, session, refused, refusal)
         moved, answer = self._evaluated(session, check_in, evidence, now)
         if moved.step is CheckInStep.CONFIRM and self._classroom.settings.face_engine != "none":
             moved = replace(moved, step=CheckInStep.FACE, face=await self._first_challenge(person, now))
             answer = kind_for(moved)
-        if in_review and moved.step not in (CheckInStep.CONFIRM, CheckInStep.FACE):
+        is_known = check_in.distance is not None  # the place has not been changed since
+        if in_review and is_known and moved.step not in (CheckInStep.CONFIRM, CheckInStep.FACE):
             return Answer(AnswerKind.REVIEW, session, check_in)
         if not await store.move_check_in(moved, {check_in.step}):
             return await self.place(person, evidence)  # changed meanwhile: look again
@@ -111,26 +115,19 @@ class CheckIns(CodeEntry):
         self, session: Session, check_in: CheckIn, evidence: policy.Evidence, now: datetime
     ) -> tuple[CheckIn, AnswerKind]:
         """Evaluate a location; return the updated check-in and the answer for the student."""
-        if session.place is None:  # reopened after the final report
-            note = check_in.note if check_in.note in codes.DOUBTS else policy.NO_PLACE
-            moved = replace(check_in, step=CheckInStep.REVIEW, note=note, accuracy=evidence.accuracy, updated_at=now)
-            return moved, kind_for(moved)
-        student = Place(evidence.latitude, evidence.longitude, evidence.accuracy)
-        proximity = policy.measure(student, session.place, self._classroom.settings.location_distance_limit_meters)
-        log.info(
-            "session %s: student %s, %.0f m away (accuracy %s m): %s",
-            session.id,
-            check_in.student_id,
-            proximity.distance,
-            evidence.accuracy,
-            proximity.zone.value,
-        )
+        proximity = self._measured(session, evidence)
+        away = "an unknown distance" if proximity.distance is None else f"{proximity.distance:.0f} m"
+        what = f"session {session.id}: student {check_in.student_id}"
+        log.info("%s, %s away (accuracy %s m): %s", what, away, evidence.accuracy, proximity.zone.value)
         doubted = check_in.note if check_in.note in codes.DOUBTS else ""
         match proximity.zone:
             case policy.Zone.INSIDE:
                 step, note = CheckInStep.REVIEW if doubted else CheckInStep.CONFIRM, doubted
             case policy.Zone.NEAR:
                 step, note = CheckInStep.REVIEW, doubted or policy.JUST_OUTSIDE
+            case policy.Zone.UNCERTAIN:
+                step = CheckInStep.REVIEW
+                note = doubted or (policy.UNCERTAIN if session.place else policy.NO_PLACE)
             case policy.Zone.OUTSIDE:
                 step, note = CheckInStep.PLACE, doubted or policy.TOO_FAR
                 noted(log, Code.OUT_OF_RANGE, f"session {session.id}: student {check_in.student_id}")
@@ -138,6 +135,25 @@ class CheckIns(CodeEntry):
             check_in, step=step, note=note, distance=proximity.distance, accuracy=evidence.accuracy, updated_at=now
         )
         return moved, AnswerKind.OUTSIDE if step is CheckInStep.PLACE else kind_for(moved)
+
+    def _measured(self, session: Session, evidence: policy.Evidence) -> policy.Proximity:
+        student = Place(evidence.latitude, evidence.longitude, evidence.accuracy)
+        return policy.measure(student, session.place, self._classroom.settings.location_distance_limit_meters)
+
+    async def place_changed(self, session: Session) -> list[CheckIn]:
+        """Return the check-ins that the session's old place kept out; their next location is evaluated anew."""
+        store, kept_out = self._classroom.store, []
+        sheets = await store.sheets(session.id)
+        for check_in in await store.check_ins(session.id):
+            is_refused = check_in.step is CheckInStep.PLACE and check_in.distance is not None
+            is_unsure = check_in.step is CheckInStep.REVIEW and check_in.note in policy.UNSURE
+            if mark_of(sheets, check_in.student_id) is not None or not (is_refused or is_unsure):
+                continue
+            note = "" if check_in.note in (policy.TOO_FAR, policy.IMPRECISE) else check_in.note
+            moved = replace(check_in, note=note, distance=None, accuracy=None)
+            if await store.move_check_in(moved, {check_in.step}):
+                kept_out.append(moved)
+        return kept_out
 
     async def decide(
         self,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import isfinite
 from typing import Literal
 
 from geopy.distance import geodesic  # type: ignore[import-untyped]  # no types there
@@ -11,11 +12,17 @@ from classroom.domain.sessions import Place
 
 ACCURACY_CAP = 30.0  # metres: a phone may report up to 1500, which would let anybody in
 NEAR = 2.0  # times the limit: up to this distance the teacher decides
+COARSE_ABOVE = 100.0  # metres: a fix of worse accuracy says too little about a class of 50 m
+WORST = 1500.0  # metres: the worst accuracy that Telegram reports
+NOWHERE = Place(0.0, 0.0, WORST)  # the place of a phone that has found none
+NULL_ISLAND = 0.01  # degrees around 0, 0, which phones send where they have no fix; only sea is there
 FRESH = timedelta(seconds=60)  # an older location does not count
 AHEAD = timedelta(seconds=60)  # Telegram's clock and ours may differ
 
 # Why a check-in is with the teacher, or was refused (stored in the check-in's note).
-JUST_OUTSIDE, TOO_FAR, NO_PLACE = "just outside", "too far", "no place"
+JUST_OUTSIDE, TOO_FAR, IMPRECISE = "just outside", "too far", "imprecise"
+UNCERTAIN, NO_PLACE = "place uncertain", "no place"  # of the teacher
+UNSURE = (JUST_OUTSIDE, UNCERTAIN, NO_PLACE)  # with the teacher: a better location may still settle it
 
 LocationPolicy = Literal["basic", "strict"]
 
@@ -30,6 +37,13 @@ class LocationRefusal(StrEnum):
     OFFLINE = "offline"
     STALE = "stale"
     NOT_LIVE = "not live"
+    NOT_FOUND = "not found"  # no fix: 0, 0, or numbers that are no place
+    COARSE = "coarse"
+
+
+# After some of these a teacher may use such a place anyway, see ``poor_place``.
+NO_GOOD_FIX = (LocationRefusal.NOT_FOUND, LocationRefusal.COARSE)  # precise location has to be switched on
+POOR = (LocationRefusal.STALE, *NO_GOOD_FIX)
 
 
 class Zone(StrEnum):
@@ -38,6 +52,7 @@ class Zone(StrEnum):
     INSIDE = "inside"
     NEAR = "near"
     OUTSIDE = "outside"
+    UNCERTAIN = "uncertain"  # not inside, as far as is known: the teacher's place is uncertain
 
 
 @dataclass(frozen=True)
@@ -57,9 +72,9 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Proximity:
-    """A student's measured distance from the teacher's place in metres, and the zone."""
+    """A student's measured distance from the teacher's place in metres (None: there is no place), and the zone."""
 
-    distance: float
+    distance: float | None
     zone: Zone
 
 
@@ -81,17 +96,43 @@ def refusal(evidence: Evidence, now: datetime, policy: LocationPolicy) -> Locati
         return LocationRefusal.NOT_LIVE
     if not -AHEAD <= now - evidence.at <= FRESH:
         return LocationRefusal.STALE
-    return None
+    if not _is_found(evidence):
+        return LocationRefusal.NOT_FOUND
+    return LocationRefusal.COARSE if (evidence.accuracy or 0.0) > COARSE_ABOVE else None
 
 
-def measure(student: Place, teacher: Place, limit: float) -> Proximity:
+def _is_found(evidence: Evidence) -> bool:
+    latitude, longitude = abs(evidence.latitude), abs(evidence.longitude)
+    is_number = all(map(isfinite, (latitude, longitude, evidence.accuracy or 0.0)))
+    return is_number and latitude <= 90 and longitude <= 180 and max(latitude, longitude) >= NULL_ISLAND
+
+
+def poor_place(evidence: Evidence) -> Place:
+    """Return the place of a poor location; its accuracy makes it an uncertain one."""
+    if not _is_found(evidence):
+        return NOWHERE
+    is_coarse = (evidence.accuracy or 0.0) > COARSE_ABOVE
+    return Place(evidence.latitude, evidence.longitude, evidence.accuracy if is_coarse else WORST)
+
+
+def is_uncertain(teacher: Place | None) -> bool:
+    """Say whether nobody may be refused for the distance from this place. An unknown accuracy counts as good."""
+    return teacher is None or (teacher.accuracy or 0.0) > COARSE_ABOVE
+
+
+def measure(student: Place, teacher: Place | None, limit: float) -> Proximity:
     """Measure a student's distance from the teacher's place: the geodesic on the WGS 84 ellipsoid.
 
     The zone allows for both measuring errors: they are subtracted from the distance, up to ``ACCURACY_CAP``. Inside
-    is up to ``limit`` metres, near up to ``NEAR`` times as far.
+    is up to ``limit`` metres, near up to ``NEAR`` times as far. An uncertain place earns no allowance, and whoever is
+    not inside is left to the teacher.
     """
+    if teacher is None or teacher == NOWHERE:
+        return Proximity(None, Zone.UNCERTAIN)
     ends = [(place.latitude, place.longitude) for place in (student, teacher)]
     distance: float = geodesic(*ends).meters
+    if is_uncertain(teacher):
+        return Proximity(distance, Zone.INSIDE if distance <= limit else Zone.UNCERTAIN)
     error = min(sum(max(place.accuracy or 0.0, 0.0) for place in (student, teacher)), ACCURACY_CAP)
     at_least = max(0.0, distance - error)
     if at_least <= limit:

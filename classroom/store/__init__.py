@@ -11,7 +11,18 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from classroom.domain.code_attempts import WrongTry
-from classroom.domain.sessions import Binding, CheckIn, CheckInStep, Consent, Mark, Session, Sheet, Teacher, Template
+from classroom.domain.sessions import (
+    Binding,
+    CheckIn,
+    CheckInStep,
+    Consent,
+    Mark,
+    Place,
+    Session,
+    Sheet,
+    Teacher,
+    Template,
+)
 
 TRIES_KEPT = timedelta(hours=1)
 CODES_KEPT = timedelta(hours=12)  # after they have expired
@@ -95,6 +106,7 @@ class Store(Protocol):
     async def create_session(self, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime) -> bool:
         """Store a session, its sheets and code. False: another live session has the code. Raises SessionExists."""
 
+    async def ensure_unopened(self, sheets: Sequence[Sheet]) -> None: ...  # else raises SessionExists
     async def session(self, session_id: str) -> Session | None: ...
     async def sessions_of(self, teacher: int, limit: int) -> list[Session]: ...  # newest first
 
@@ -119,6 +131,9 @@ class Store(Protocol):
 
     async def extend(self, session_id: str, closes_at: datetime) -> Session | None:
         """Move the end of an open session (and of its newest code unless codes rotate); None: it has ended."""
+
+    async def set_place(self, session_id: str, place: Place) -> Session | None:
+        """Change the place of an open session; None: it has ended."""
 
     async def end_session(self, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
         """End a session and its codes; None if it had ended before: the first caller ends it.

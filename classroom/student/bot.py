@@ -20,7 +20,7 @@ from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.own_data import OwnData
 from classroom.student.readings import ids_in, only_id, readings_of
-from classroom.student.texts import answer_text, refusal_text
+from classroom.student.texts import answer_text, help_text, refusal_text
 from telegram_app.i18n import LANGUAGES, texts
 from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
@@ -177,7 +177,7 @@ class StudentBot:
             refusal = policy.refusal(evidence, self._classroom.clock.now(), location_policy)
             await self._classroom.set_step(self._side, person, "")
             text = _("Your location arrived and would count. In class it has to be close to your teacher's location.")
-            await self._say(person, refusal_text(_, refusal) if refusal else text, hide=True)
+            await self._say(person, refusal_text(_, refusal, evidence.accuracy) if refusal else text, hide=True)
             return
         told = await self._check_ins.place(person, evidence)
         changing = (AnswerKind.WAITING, AnswerKind.REVIEW, AnswerKind.CONSENT, AnswerKind.CHALLENGE)
@@ -227,17 +227,7 @@ class StudentBot:
     async def _help(self, update: Update, context: Context) -> None:
         person = sender(update)
         _ = self._side.texts(person)
-        text = _(
-            "In class your teacher shows a 6-digit code. Send it here, then share your location from your phone"
-            " (a computer can't). Your teacher confirms, and I'll message you here: Attendance marked."
-        )
-        if self._faces is not None:
-            text = _(
-                "In class your teacher shows a 6-digit code. Send it here, then share your location from your phone"
-                " (a computer can't). Then I ask for a round video of your face with two motions, which is compared"
-                " with your ID photo. You may also go on without a face check: then your teacher confirms. I'll message"
-                " you here: Attendance marked. /delete_me deletes what is kept of your face."
-            )
+        text = help_text(_, checks_faces=self._faces is not None)
         await self._side.outbox.put(*await self._menu_below(person, text))
 
     async def _home(self, person: int, headline: str = "") -> tuple[str, Keyboard]:

@@ -9,7 +9,7 @@ from classroom.services import Classroom
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.texts import status_word
-from telegram_app.lines import short
+from telegram_app.lines import bold, short
 from telegram_app.outbox import ANSWER, NOTICE, Item
 from telegram_app.outbox_table import Action
 
@@ -108,6 +108,16 @@ class StudentNotices:
             await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
         if self._faces is not None:
             await self._faces.cancelled(session)
+
+    async def ask_place_again(self, session: Session) -> int:
+        """Ask those whom the session's old place kept out for their location again; return their number."""
+        kept_out = await self._check_ins.place_changed(session)
+        for check_in in kept_out:
+            _ = self._side.texts(check_in.telegram_id)
+            text = _("Your teacher has corrected the place of {subject}. Share your location again, from your phone.")
+            text = text.format(subject=bold(short(session.subject, 300)))
+            await self._side.outbox.put(self._classroom.location_request(self._side, check_in.telegram_id, text))
+        return len(kept_out)
 
     async def catch_up(self, session: Session) -> None:
         """Send the notices that a previous process, or a failing database, left unsent."""

@@ -22,8 +22,16 @@ def status_word(_: Texts, status: Status) -> str:
     return words[status]
 
 
-def refusal_text(_: Texts, refusal: policy.LocationRefusal) -> str:
-    """Return why a location does not count, and what to do instead."""
+def precise_location(_: Texts) -> str:
+    """Return how to switch on precise location."""
+    return _(
+        "Switch on precise location. iPhone: Settings, Privacy, Location Services, Telegram, Precise Location. Android:"
+        " Settings, Location, Location Accuracy. Then wait a moment, at a window if there is one."
+    )
+
+
+def refusal_text(_: Texts, refusal: policy.LocationRefusal, accuracy: float | None = None) -> str:
+    """Return why a location (of this accuracy in metres) does not count, and what to do instead."""
     share = _("Press the button below on your phone, in class.")
     why = {
         policy.LocationRefusal.TYPED: _("A typed location does not count."),
@@ -33,7 +41,11 @@ def refusal_text(_: Texts, refusal: policy.LocationRefusal) -> str:
         policy.LocationRefusal.OFFLINE: _("A scheduled message does not count."),
         policy.LocationRefusal.STALE: _("That location is out of date."),
         policy.LocationRefusal.NOT_LIVE: _("A live location is needed here."),
-    }[refusal]
+        policy.LocationRefusal.NOT_FOUND: _("Your phone has not found its place yet."),
+        policy.LocationRefusal.COARSE: _("Your phone knows its place only to {metres} m; {most} m are needed."),
+    }[refusal].format(metres=f"{accuracy or 0:.0f}", most=f"{policy.COARSE_ABOVE:.0f}")
+    if refusal in policy.NO_GOOD_FIX:
+        why += " " + precise_location(_)
     if refusal is policy.LocationRefusal.NOT_LIVE:
         share = _(
             "Attach, Location, Share My Live Location: on your phone, in class. You may stop it once you are marked."
@@ -94,8 +106,33 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
             )
             return f"{subject}\n" + text.format(distance=distance)
         case AnswerKind.REFUSED:
-            return refusal_text(_, told.refusal) if told.refusal is not None else ""
+            accuracy = told.check_in.accuracy if told.check_in is not None else None
+            text = refusal_text(_, told.refusal, accuracy) if told.refusal is not None else ""
+            if told.refusal in policy.NO_GOOD_FIX:
+                text += " " + _("If that does not help, speak to your teacher.")
+            return text
         case AnswerKind.OVER:
             return f"{subject}\n" + _("The time for this check-in is over. Your teacher can mark you by hand.")
         case AnswerKind.NOTHING | AnswerKind.NO_ID:
             return _("No check-in waits for your location. Send the code first.")
+
+
+def help_text(_: Texts, *, checks_faces: bool) -> str:
+    """Return what each step of a check-in needs, and what to do when it fails."""
+    face = _("Your teacher confirms.")
+    if checks_faces:
+        face = _("Record the round video that I ask for, or go on without a face check: then your teacher confirms.")
+    return _(
+        "<b>Check in</b>\n"
+        "1. In class your teacher shows a 6-digit code. Open its link or send it here, first with your student ID.\n"
+        "2. Share your location with the button, from your phone, in class. A computer can't.\n"
+        "3. {face}\n"
+        "4. I'll message you here: Attendance marked.\n\n"
+        "<b>The location is imprecise or wrong</b>\n"
+        "{precise} <i>Practice</i> tries it at any time.\n\n"
+        "<b>The code has expired</b>\n"
+        "A code lasts some minutes: send the one that is shown now. If none is shown, ask your teacher.\n\n"
+        "<b>Whom to ask</b>\n"
+        "Your teacher: can mark you by hand, without a phone too, and unlink your ID from another Telegram account.\n"
+        "/me shows your attendance, /language changes the language, /delete_me deletes your data."
+    ).format(face=face, precise=precise_location(_))

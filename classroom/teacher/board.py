@@ -4,6 +4,7 @@ import logging
 from datetime import datetime, timedelta
 
 from classroom.domain import face_policy as faces
+from classroom.domain.location_policy import is_uncertain
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, SessionState, Status, end_of, state_of
 from classroom.overview import SessionOverview, note_text, read_overview, refused_lines, title
 from classroom.services import Classroom
@@ -107,7 +108,12 @@ class Boards:
         left = max(0, int((session.closes_at - now).total_seconds()))
         left = -(-left // ROUNDED) * ROUNDED
         code = await self._classroom.store.code(session.id, now) or ""
-        return [_("Code: <b>{code}</b>, {seconds} s left").format(code=_spaced(code), seconds=left)]
+        lines = [_("Code: <b>{code}</b>, {seconds} s left").format(code=_spaced(code), seconds=left)]
+        if is_uncertain(session.place):
+            text = _("The place is uncertain: who is not within {limit} m waits for you. {button} corrects it.")
+            limit = self._classroom.settings.location_distance_limit_meters
+            lines.append(text.format(limit=f"{limit:g}", button=_("Change Place")))
+        return lines
 
 
 def board_slot(session_id: str) -> str:
@@ -175,7 +181,8 @@ def _keyboard(_: Texts, overview: SessionOverview, state: SessionState) -> Keybo
         # the end that is shown goes with the button, so that a second tap does not extend again
         extend = Button(_("Extend"), f"extend:{key}:{int(overview.session.closes_at.timestamp())}")
         keyboard.append([extend, Button(_("Close Now"), f"close:{key}")])
-        keyboard.append([hand, Button(_("Cancel Session"), f"cancel:{key}")])
+        keyboard.append([hand, Button(_("Change Place"), f"place:{key}")])
+        keyboard.append([Button(_("Cancel Session"), f"cancel:{key}")])
     else:
         keyboard.append([hand, Button(_("Reopen"), f"reopen:{key}")])
         keyboard.append([Button(_("Send Report"), f"report:{key}")])

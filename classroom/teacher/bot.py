@@ -3,18 +3,18 @@
 import asyncio
 import functools
 import logging
-from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
 
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, MessageHandler, filters
 
-from classroom.domain.sessions import Session, Teacher
+from classroom.domain.sessions import Teacher
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.reports.texts import history_texts
 from classroom.services import Classroom, typed
+from classroom.student.texts import precise_location
 from classroom.teacher import manual_marks, opening
 from classroom.teacher import sign_in as sign_in_steps
 from classroom.teacher.account_moves import AccountMoves
@@ -22,6 +22,7 @@ from classroom.teacher.board import Boards
 from classroom.teacher.lms_notices import unavailable_text
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
+from classroom.teacher.place import PLACE, PlaceQuestion
 from classroom.teacher.session_buttons import SessionButtons, no_place_text
 from classroom.teacher.sign_in import SignIn
 from telegram_app.outbox import Button, Item, Keyboard
@@ -49,6 +50,7 @@ class TeacherBot:
         self._moves = moves
         self._sign_in = SignIn(classroom)
         self._opening = Opening(classroom)
+        self._places = PlaceQuestion(classroom)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
@@ -58,8 +60,7 @@ class TeacherBot:
             r"^history$": self._history,
             r"^out$": self._sign_out,
             r"^(take|open:.+)$": self._choose,
-            r"^(room|gone):\d{1,3}$": self._in_room,
-            r"^(rooms|forget)$": self._rooms,
+            r"^((room|gone):\d{1,3}|anyway|rooms|forget)$": self._at_place,
         }
         return [
             *(CommandHandler(name, handler, filters=TYPED) for name, handler in commands.items()),
@@ -68,7 +69,7 @@ class TeacherBot:
             *self._buttons.handlers(),
             *self._moves.handlers(),
             MessageHandler(TYPED & filters.CONTACT, self._contact),
-            MessageHandler(located, self._located),
+            MessageHandler(located, self._at_place),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
             MessageHandler(TYPED & ~filters.StatusUpdate.ALL, self._other),
             CallbackQueryHandler(self._side.old_button),
@@ -95,9 +96,10 @@ class TeacherBot:
             return
         step = await self._side.step(person)
         await self._classroom.set_step(self._side, person, "")
-        if step is not None and step.name == opening.PLACE:  # the location button is removed with a message
+        if step is not None and step.name == PLACE:  # the location button is removed with a message
             _ = self._side.texts(person)
-            await self._say(person, _("Nothing was opened."), hide=True)
+            text = _("The place was not changed.") if "session" in step.data else _("Nothing was opened.")
+            await self._say(person, text, hide=True)
             await self._show_menu(person)
         else:
             await self._show_menu(person, edit=True)
@@ -122,10 +124,21 @@ class TeacherBot:
         person = sender(update)
         _ = self._side.texts(person)
         text = _(
-            "Open a session with {button}: subject, batches, the place. Students send the code to @{bot} and"
-            " share their location; you confirm them. The report comes 15 seconds after the end, the final one as soon"
-            " as everything is settled. /history shows percentages, /language changes the language."
-        ).format(button=_("Take Attendance"), bot=self._classroom.student.username)
+            "<b>A lesson</b>\n"
+            "1. <i>Take Attendance</i>: the batches, several for a lesson together, then the subject that they share.\n"
+            "2. The place: share your location from your phone, in class; a computer can't. Or tap a saved place:"
+            " <i>Save This Place</i>, below the code, keeps one.\n"
+            "3. Students follow the code's link or send the code to @{bot}, and share their location.\n"
+            "4. Who waits for you is on the board: <i>Check One by One</i>. Without a phone: <i>Mark by Hand</i>.\n"
+            "5. The report comes 15 seconds after the end, the final one as soon as everything is settled.\n\n"
+            "<b>The location is imprecise or wrong</b>\n"
+            "{precise} <i>Change Place</i>, on the board, corrects the place of a running session.\n\n"
+            "<b>The code has expired</b>\n"
+            "<i>Extend</i> gives more time, <i>Reopen</i> makes a new code after the end.\n\n"
+            "<b>Whom to ask</b>\n"
+            "Batches and students: whoever keeps the rosters. Refusals of the LMS: whoever runs it.\n"
+            "/history shows percentages, /language changes the language, /cancel ends a question."
+        ).format(bot=self._classroom.student.username, precise=precise_location(_))
         await self._side.outbox.put(Item(person, "send", text))
 
     async def _cancel(self, update: Update, context: Context) -> None:
@@ -191,37 +204,22 @@ class TeacherBot:
         await self._say(person, text.format(reference=reference), hide=True)
         await self._show_menu(person)
 
-    async def _located(self, update: Update, context: Context) -> None:
+    async def _at_place(self, update: Update, context: Context) -> None:
+        """Handle a location or a tap that answers the question for the place: of a new session or a running one."""
+        if update.callback_query is not None:
+            await tapped(update)
         step = await self._side.step(sender(update))
-        if step is None or step.name != opening.PLACE:
+        teacher = await self._teacher(update) if step is not None and step.name == PLACE else None
+        if teacher is None or step is None or (place := await self._places.answered(update, step)) is None:
             return
-        teacher = await self._teacher(update)
-        if teacher is not None:
-            await self._opened(teacher, self._opening.located(teacher, update, step))
-
-    async def _in_room(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        what, _colon, number = (query.data or "").partition(":")
-        step = await self._side.step(sender(update))
-        teacher = await self._teacher(update)
-        if teacher is None or step is None or step.name != opening.PLACE:
+        if "session" in step.data:
+            if (running := await self._buttons.own(update, step.data["session"])) is not None:
+                await self._buttons.change_place(running, place)
             return
-        if what == "room":
-            await self._opened(teacher, self._opening.in_room(teacher, int(number), step))
-        else:
-            await self._opening.delete_room(teacher.telegram_id, int(number), step)
-
-    async def _rooms(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        step = await self._side.step(sender(update))
-        if await self._teacher(update) is not None and step is not None and step.name == opening.PLACE:
-            await self._opening.show_rooms(sender(update), step.data["rooms"], delete=query.data == "forget")
-
-    async def _opened(self, teacher: Teacher, opening: Awaitable[Session | None]) -> None:
         try:
-            session = await opening
+            session = await self._opening.open(teacher, step, place)
         except LmsUnavailable as error:
-            await self._opening.ask_location(teacher.telegram_id, unavailable_text(self._classroom, teacher, error))
+            await self._places.request(teacher.telegram_id, unavailable_text(self._classroom, teacher, error))
             return
         except (LmsRefused, SignInNeeded) as error:
             await self._report_lms_error(teacher, error)
@@ -245,10 +243,10 @@ class TeacherBot:
                 await self._show_menu(person)
         elif (not name and await self._moves.offer(person, text)) or await self._teacher(update) is None:
             return
-        elif name == opening.PLACE:
+        elif name == PLACE:
             # Telegram on a computer sends the button's label; a typed location is no evidence
             _ = self._side.texts(person)
-            await self._opening.ask_location(person, _("A text is not a location."))
+            await self._places.request(person, _("A text is not a location."))
         elif name in (manual_marks.REASON, manual_marks.LIST, opening.ROOM_NAME):
             await self._typed_for_session(update, name, data, text)
         else:
@@ -267,9 +265,13 @@ class TeacherBot:
         else:
             _ = self._side.texts(session.teacher)
             await self._classroom.set_step(self._side, session.teacher, "")
-            saved = await self._opening.save_room(session, text)
-            text = _("Saved: next time one tap is enough.") if saved else _("You have saved too many places already.")
-            await self._say(session.teacher, text if session.place is not None else no_place_text(_))
+            if session.place is None:
+                text = no_place_text(_)
+            elif await self._places.save_room(session.teacher, text, session.place):
+                text = _("Saved: next time one tap is enough.")
+            else:
+                text = _("You have saved too many places already.")
+            await self._say(session.teacher, text)
 
     async def _other(self, update: Update, context: Context) -> None:
         """Answer a picture, a sticker or an unknown command; or a password that begins with a slash."""

@@ -11,8 +11,8 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler
 
-from classroom.domain.sessions import CheckIn, CheckInStep, Session, new_code
-from classroom.overview import read_overview
+from classroom.domain.sessions import CheckIn, CheckInStep, Place, Session, new_code
+from classroom.overview import read_overview, title
 from classroom.reports.sending import SessionReports
 from classroom.services import Classroom
 from classroom.student.face_traces import FaceTraces
@@ -20,15 +20,16 @@ from classroom.student.notices import StudentNotices
 from classroom.teacher.board import Boards
 from classroom.teacher.manual_marks import LETTERS, ManualMarks
 from classroom.teacher.opening import CODES_TRIED, ROOM_NAME
+from classroom.teacher.place import PlaceQuestion
 from classroom.verification.reviews import FaceReviews
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Item
-from telegram_app.side import Context, sender, tapped
+from telegram_app.side import SCREEN, Context, sender, tapped
 
 log = logging.getLogger(__name__)
 
 _KEY = r"[0-9a-f]{12}"
-_PLAIN = "save|board|hands|checks|all|again|close|cancel|cancelled|reopen|report|done"
+_PLAIN = "save|place|board|hands|checks|all|again|close|cancel|cancelled|reopen|report|done"
 # Called with a session, the kind of the button, and what follows the session's ID in the button's data.
 OnTap = Callable[..., Coroutine[Any, Any, None]]
 
@@ -54,6 +55,7 @@ class SessionButtons:
         self._reports = reports
         self._reviews = reviews
         self._traces = traces
+        self._places = PlaceQuestion(classroom)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         taps: dict[str, OnTap] = {
@@ -99,6 +101,9 @@ class SessionButtons:
         match what:
             case "save":
                 await self._ask_room_name(session)
+            case "place":
+                if session.ended_at is None:
+                    await self._places.ask(session.teacher, title(session), {"session": session.id})
             case "board":
                 await self._boards.show(session, anew=True)
             case "hands":
@@ -190,6 +195,19 @@ class SessionButtons:
             return
         await self._classroom.set_step(self._side, session.teacher, ROOM_NAME, {"session": session.id})
         await self._side.outbox.put(Item(session.teacher, "send", _("What is this place called? Send its name.")))
+
+    async def change_place(self, session: Session, place: Place) -> None:
+        """Change a running session's place; those whom the old one kept out are asked for their location again."""
+        _ = self._side.texts(session.teacher)
+        changed, text = await self._classroom.store.set_place(session.id, place), _("The session has ended already.")
+        if changed is not None:
+            number = await self._notices.ask_place_again(changed)
+            text = _("The place is changed. Students asked for their location again: {number}").format(number=number)
+            log.info("session %s: place changed, %d students asked again", session.id, number)
+        strip, said = Item(session.teacher, "strip", slot=SCREEN), Item(session.teacher, "send", text, ask="nothing")
+        await self._side.outbox.put(strip, said)
+        await self._classroom.set_step(self._side, session.teacher, "")  # last: after a crash it can be repeated
+        await self._boards.show(changed or session)
 
     async def _student_tap(self, session: Session, what: str, number: str) -> None:
         at = int(number)

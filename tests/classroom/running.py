@@ -20,7 +20,7 @@ from core.encryption import Cipher
 from core.health import HealthReports
 from core.settings import Settings
 from sandbox.lms.server import LmsSimulator
-from tests.e2e.people import Person, Telegram
+from tests.e2e.people import Message, Person, Telegram
 from tests.servers import in_thread
 from tests.waiting import PATIENCE
 
@@ -246,14 +246,25 @@ class Teacher(Person):
     def opens(self, *batches: str) -> str:
         """Open a session of some batches; return its code."""
         self.taps("Take Attendance")
-        self.sees("Which batches?")
+        self.chooses(*batches)
+        self.shares_place()
+        self.sees(f"{', '.join(sorted(batches))}\nCode: ")  # the board of this session, not of an earlier one
+        return self.code()
+
+    def chooses(self, *batches: str) -> None:
+        """Choose batches, unless the bot has chosen the only one by itself."""
+
+        def question(messages: list[Message]) -> Message | None:
+            shown = (each for each in reversed(messages) if each["from"] == "bot" and each.get("buttons"))
+            texts = ("Which batches?", "Where is the class?")
+            return next((each for each in shown if any(text in (each["text"] or "") for text in texts)), None)
+
+        if "Where is the class?" in self.waits("the batches or the place", question)["text"]:
+            return
         for batch in batches:
             self.taps(batch)
             self.sees(f"Next.\n{batch}" if batch == batches[0] else batch)
         self.taps("Next")
-        self.shares_place()
-        self.sees(f"{', '.join(sorted(batches))}\nCode: ")  # the board of this session, not of an earlier one
-        return self.code()
 
     def saves_room(self, name: str) -> None:
         """Save the newest session's place under a name."""
@@ -266,10 +277,7 @@ class Teacher(Person):
         """Open a session at a saved place: a shared location would carry Telegram's own time."""
         self.says("/start")
         self.taps("Take Attendance")
-        for batch in batches:
-            self.taps(batch)
-            self.sees(f"Next.\n{batch}" if batch == batches[0] else batch)
-        self.taps("Next")
+        self.chooses(*batches)
         self.taps(room)
 
     def shares_place(self) -> None:

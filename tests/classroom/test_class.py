@@ -88,16 +88,14 @@ class TestSession:
         teacher.taps("Take Attendance")
         teacher.taps("CS-2")
         teacher.taps("Next")
-        teacher.shares_place()
         teacher.sees("was opened today already")
-        teacher.taps("Show It")
+        teacher.taps("Open Session")
         teacher.sees("In: 0 of 4")
         other = Teacher(telegram, 7002, "+77010000002")
         other.signs_in()
         other.taps("Take Attendance")
         other.taps("CS-1")
         other.taps("Next")
-        other.shares_place()
         other.sees("Another teacher has opened it.")
 
     def test_extend_close_reopen(self, teacher: Teacher, telegram: Telegram, clock: RunningClock) -> None:

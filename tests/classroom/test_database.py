@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from classroom.database import FILE, OLD_STORE, open_database
+from classroom.domain.sessions import Place
 from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
-from classroom.saved_rooms import SavedRoom, SavedRooms
+from classroom.saved_rooms import SavedRooms
 from classroom.store.schema import SCHEMA as STORE
 from core.settings import ROOT
 from core.sqlite import Database, DatabaseError
@@ -59,7 +60,7 @@ def test_three_files_become_one(tmp_path: Path) -> None:
         assert set(People(database, "teacher").steps()) == {503}
         assert Claims(database, "teacher").at("opened:aaaaaaaaaaaa") is not None
         assert Outgoing(database, "teacher").message(501, "menu") == 70
-        assert SavedRooms(database).of(7)[0] == SavedRoom("Room 404 & <co>", 43.25, 76.9, 12.5)
+        assert SavedRooms(database).of(7)["Room 404 & <co>"] == Place(43.25, 76.9, 12.5)
         assert People(database, "marker").languages() == {}
     assert rows(tmp_path / FILE, "marks", "session, student_id, status") == marks
     found = rows(tmp_path / FILE, "outgoing", "chat_id, payload, action, slot, lane, bot")

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from classroom.domain.sessions import Place
 from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
-from classroom.saved_rooms import SavedRoom, SavedRooms
+from classroom.saved_rooms import SavedRooms
 from classroom.store.schema import SCHEMA as CLASSROOM_STORE
 from core.settings import ROOT
 from core.sqlite import VERSIONS_BY_OWNER, Database, DatabaseError, DatabaseUnavailable, Schema, stored_versions
@@ -320,10 +321,10 @@ class TestOldVersions:
         """A teacher's saved rooms of version 3 are read as before."""
         make_old(path, ROOT / "tests" / "fixtures" / "ledger_v3.sql")
         with opened(path, SIDES["teacher"]) as database:
-            assert SavedRooms(database).of(7) == [
-                SavedRoom("Room 404 & <co>", 43.25, 76.9, 12.5),
-                SavedRoom("Зал", 43.26, 76.91, None),
-            ]
+            assert SavedRooms(database).of(7) == {
+                "Room 404 & <co>": Place(43.25, 76.9, 12.5),
+                "Зал": Place(43.26, 76.91, None),
+            }
 
 
 class TestTransactions:

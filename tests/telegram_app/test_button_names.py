@@ -74,6 +74,18 @@ def test_a_quoted_button_exists(language: str) -> None:
     assert {(text, name) for text, name in quoted if name not in known and not re.fullmatch(r"{\w+}", name)} == set()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_button_in_italics_exists(language: str) -> None:
+    """What a text has in italics is a button's label, in every language as the button has it there."""
+    _ = texts(language)
+    named = {text: re.findall("<i>(.*?)</i>", text) for text in in_the_code()}
+    assert any(named.values())
+    assert {label for labels in named.values() for label in labels} <= buttons()
+    for text, labels in named.items():
+        if _(text) != text:
+            assert sorted(re.findall("<i>(.*?)</i>", _(text))) == sorted(map(_, labels))
+
+
 def test_a_filled_in_button_is_a_button() -> None:
     """What is filled in for {button} is the label of a button, from the same string."""
     filled = [asked(each.value) for call in calls() for each in call.keywords if each.arg == "button"]

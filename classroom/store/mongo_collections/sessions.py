@@ -1,12 +1,13 @@
 """Sessions and their codes in MongoDB; for the methods see ``Store``."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded, mark_of
+from classroom.domain.sessions import Mark, Place, Session, Sheet, code_ends, folded, mark_of
 from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists, documents
 from classroom.store.documents import Document
 from classroom.store.mongo_collections.sheets_and_marks import known_sessions
@@ -42,6 +43,10 @@ class Sessions(MongoConnection):
         else:
             await self.collection("marks").delete_many({"session": session.id})
         return kept
+
+    @asks
+    async def ensure_unopened(self, sheets: Sequence[Sheet]) -> None:
+        await self._ensure_unopened(sheets)
 
     @asks
     async def session(self, session_id: str) -> Session | None:
@@ -121,6 +126,12 @@ class Sessions(MongoConnection):
             return changed
 
         changed = await self._change(session_id, extend)
+        return documents.session_from(changed) if changed is not None else None
+
+    @asks
+    async def set_place(self, session_id: str, place: Place) -> Session | None:
+        new = {"place": asdict(place)}
+        changed = await self._change(session_id, lambda each: each | new if each["ended_at"] is None else None)
         return documents.session_from(changed) if changed is not None else None
 
     @asks
@@ -211,15 +222,18 @@ class Sessions(MongoConnection):
             try:
                 await self.collection("sessions").insert_one(document)
             except DuplicateKeyError:
-                lessons = {documents.lesson_of(sheet): sheet.batch for sheet in sheets}
-                async for other in self.collection("sessions").find({"lessons": {"$in": list(lessons)}}):
-                    batch = next(batch for lesson, batch in lessons.items() if lesson in other["lessons"])
-                    raise SessionExists(other["_id"], batch) from None
+                await self._ensure_unopened(sheets)
                 if not await self._release(code, now):
                     return False
             else:
                 return True
         raise too_many_races()
+
+    async def _ensure_unopened(self, sheets: Sequence[Sheet]) -> None:
+        lessons = {documents.lesson_of(sheet): sheet.batch for sheet in sheets}
+        async for other in self.collection("sessions").find({"lessons": {"$in": list(lessons)}}):
+            batch = next(batch for lesson, batch in lessons.items() if lesson in other["lessons"])
+            raise SessionExists(other["_id"], batch) from None
 
     async def _release(self, code: str, now: datetime) -> bool:
         """Remove a code that is over from the session that holds it; False: the code is still valid."""

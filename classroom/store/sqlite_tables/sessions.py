@@ -1,11 +1,12 @@
 """Sessions and their codes in SQLite; for the methods see ``Store``."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from sqlite3 import Connection
 
-from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded
+from classroom.domain.sessions import Mark, Place, Session, Sheet, code_ends, folded
 from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists
 from classroom.store.plain import text_of
 from classroom.store.rows import first, mark_from, put, session_from, session_row, sheets_where
@@ -17,12 +18,7 @@ class Sessions(SqliteConnection):
     def create_session(
         self, db: Connection, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime
     ) -> bool:
-        for sheet in sheets:
-            key = (sheet.campus, sheet.batch, sheet.subject, sheet.date)
-            where = "campus = ? AND batch = ? AND subject = ? AND date = ? AND freed = 0"
-            existing = db.execute(f"SELECT session FROM sheets WHERE {where}", key).fetchone()  # noqa: S608
-            if existing is not None:
-                raise SessionExists(existing["session"], sheet.batch)
+        _ensure_unopened(db, sheets)
         if _is_live(db, code, session.opened_at):
             return False
         put(db, "sessions", session_row(session))
@@ -36,6 +32,10 @@ class Sessions(SqliteConnection):
                 put(db, "enrolled", row | {"folded": folded(student.student_id)})
                 position += 1
         return True
+
+    @reads
+    def ensure_unopened(self, db: Connection, sheets: Sequence[Sheet]) -> None:
+        _ensure_unopened(db, sheets)
 
     @reads
     def session(self, db: Connection, session_id: str) -> Session | None:
@@ -115,6 +115,12 @@ class Sessions(SqliteConnection):
         return extended
 
     @writes
+    def set_place(self, db: Connection, session_id: str, place: Place) -> Session | None:
+        query = "UPDATE sessions SET place = ? WHERE id = ? AND ended_at IS NULL"
+        changed = db.execute(query, (json.dumps(asdict(place)), session_id)).rowcount
+        return _session(db, session_id) if changed else None
+
+    @writes
     def end_session(self, db: Connection, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
         query = "UPDATE sessions SET ended_at = ?, cancelled = ? WHERE id = ? AND ended_at IS NULL"
         if not db.execute(query, (text_of(at), int(cancelled), session_id)).rowcount:
@@ -183,6 +189,15 @@ class Sessions(SqliteConnection):
 
 def _session(db: Connection, session_id: str) -> Session | None:
     return first(db, session_from, "SELECT * FROM sessions WHERE id = ?", session_id)
+
+
+def _ensure_unopened(db: Connection, sheets: Sequence[Sheet]) -> None:
+    for sheet in sheets:
+        key = (sheet.campus, sheet.batch, sheet.subject, sheet.date)
+        where = "campus = ? AND batch = ? AND subject = ? AND date = ? AND freed = 0"
+        existing = db.execute(f"SELECT session FROM sheets WHERE {where}", key).fetchone()  # noqa: S608
+        if existing is not None:
+            raise SessionExists(existing["session"], sheet.batch)
 
 
 def _is_live(db: Connection, code: str, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from classroom.check_in.answers import AnswerKind
 from classroom.check_in.claims import MOST_RIVALS
 from classroom.domain import code_attempts as codes
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Rival, Status
+from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Place, Rival, Status
 from classroom.store import StoreUnavailable
 from tests.classroom.check_in.scenario import (
     CODE,
@@ -22,6 +22,7 @@ from tests.classroom.check_in.scenario import (
     WRONG,
     CheckInScenario,
 )
+from tests.classroom.running import METRE
 
 pytestmark = pytest.mark.integration
 
@@ -105,6 +106,76 @@ class TestPlace:
         found = await scenario.store.check_in(session.id, "S001")
         assert found is not None
         assert found.note == policy.JUST_OUTSIDE
+
+    async def test_coarse(self, scenario: CheckInScenario) -> None:
+        """A coarse location is asked for again and shown to the teacher; a good one afterwards counts as the first."""
+        session = await scenario.opens()
+        await scenario.enters()
+        for metres, accuracy in ((900, 1500.0), (10, 101.0)):
+            told = await scenario.shares(metres, accuracy=accuracy)
+            assert (told.kind, told.refusal) == (AnswerKind.REFUSED, policy.LocationRefusal.COARSE)
+            assert told.check_in is not None
+            assert told.check_in.accuracy == accuracy
+        found = await scenario.store.check_in(session.id, "S001")
+        assert found is not None
+        assert (found.step, found.note) == (CheckInStep.PLACE, policy.IMPRECISE)
+        assert (await scenario.shares(10, accuracy=100.0)).kind is AnswerKind.WAITING
+        found = await scenario.store.check_in(session.id, "S001")
+        assert found is not None
+        assert found.note == ""
+
+    @pytest.mark.parametrize("numbers", [(0.0, 0.0), (float("nan"), 76.95), (91.0, 0.0)])
+    async def test_no_fix(self, scenario: CheckInScenario, numbers: tuple[float, float]) -> None:
+        """A location at 0, 0 or with impossible numbers changes nothing."""
+        session = await scenario.opens()
+        await scenario.enters()
+        before = await scenario.store.check_in(session.id, "S001")
+        told = await scenario.shares(latitude=numbers[0], longitude=numbers[1])
+        assert (told.kind, told.refusal) == (AnswerKind.REFUSED, policy.LocationRefusal.NOT_FOUND)
+        assert await scenario.store.check_in(session.id, "S001") == before
+
+    async def test_uncertain_place(self, scenario: CheckInScenario) -> None:
+        """Where the teacher's place is uncertain nobody is refused: those outside wait for the teacher."""
+        session = await scenario.opens()
+        await scenario.store.set_place(session.id, Place(43.25, 76.95, 1500.0))
+        for number, (metres, kind) in enumerate(((5000, AnswerKind.REVIEW), (10, AnswerKind.WAITING)), 1):
+            await scenario.enters(f"S00{number}", person=2000 + number)
+            assert (await scenario.shares(metres, person=2000 + number)).kind is kind
+        found = await scenario.store.check_in(session.id, "S001")
+        assert found is not None
+        assert found.note == policy.UNCERTAIN
+        assert (await scenario.shares(20, person=2001)).kind is AnswerKind.WAITING
+
+    async def test_changed_place(self, scenario: CheckInScenario) -> None:
+        """After a change of place, those kept out are evaluated anew; a mark and a confirmed place stay."""
+        session = await scenario.opens(students=4)
+        wrong = Place(43.25 + 900 * METRE, 76.95)
+        await scenario.store.set_place(session.id, wrong)
+        for number, metres in enumerate((0, 820, 900, 900), 1):
+            await scenario.enters(f"S00{number}", person=2000 + number)
+            await scenario.shares(metres, person=2000 + number)
+        await scenario.check_ins.decide(session, {"S003"}, accept=True)
+        moved = await scenario.store.set_place(session.id, Place(43.25, 76.95))
+        assert moved is not None
+        kept_out = await scenario.check_ins.place_changed(moved)
+        assert [(each.student_id, each.note, each.distance) for each in kept_out] == [
+            ("S001", "", None),
+            ("S002", policy.JUST_OUTSIDE, None),
+        ]
+        assert (await scenario.shares(0, person=2001)).kind is AnswerKind.WAITING
+        assert (await scenario.shares(820, person=2002)).kind is AnswerKind.OUTSIDE
+        assert await scenario.step(session, "S002") is CheckInStep.PLACE
+        assert list(await scenario.marks(session)) == ["S003"]
+        assert await scenario.step(session, "S004") is CheckInStep.CONFIRM
+        assert await scenario.check_ins.place_changed(moved) != []  # S002 again, measured from the new place
+
+    async def test_changed_place_and_marked_by_hand(self, scenario: CheckInScenario) -> None:
+        """Whom the teacher has marked by hand meanwhile is not asked again."""
+        session = await scenario.opens()
+        await scenario.enters()
+        await scenario.shares(5000)
+        await scenario.check_ins.mark_by_hand(session, "S001", Status.PRESENT, "seen", TEACHER)
+        assert await scenario.check_ins.place_changed(session) == []
 
     async def test_two_sessions(self, scenario: CheckInScenario) -> None:
         """With two open check-ins, a location belongs to the one whose code was entered last."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -49,7 +50,7 @@ class TestPlace:
             (79.5, 30, None, Zone.INSIDE),
             (79.5, 15, 15, Zone.INSIDE),
             (81, 30, None, Zone.NEAR),
-            (81, 1500, 1500, Zone.NEAR),  # a very inaccurate phone is not accepted
+            (81, 1500, 100, Zone.NEAR),  # a very inaccurate phone is not accepted
             (129, 1500, None, Zone.NEAR),
             (131, 1500, None, Zone.OUTSIDE),
             (55, -20, None, Zone.NEAR),
@@ -58,6 +59,25 @@ class TestPlace:
     def test_accuracy(self, metres: float, own: float, teachers: float | None, zone: Zone) -> None:
         """The measuring errors of both phones together are subtracted, up to 30 metres."""
         assert policy.measure(north_of(metres, own), replace(ROOM, accuracy=teachers), LIMIT).zone is zone
+
+    @pytest.mark.parametrize(
+        ("accuracy", "metres", "zone"),
+        [
+            (100, 131, Zone.OUTSIDE),
+            (100.1, 49.8, Zone.INSIDE),
+            (100.1, 50.3, Zone.UNCERTAIN),
+            (1500, 900_000, Zone.UNCERTAIN),
+        ],
+    )
+    def test_an_uncertain_place(self, accuracy: float, metres: float, zone: Zone) -> None:
+        """From a place known to worse than 100 metres nobody is refused for the distance, nor let in by its error."""
+        found = policy.measure(north_of(metres, 30), replace(ROOM, accuracy=accuracy), LIMIT)
+        assert found.zone is zone
+
+    def test_no_place(self) -> None:
+        """Without a place nobody is inside or outside: the teacher decides."""
+        for place in (None, policy.NOWHERE):
+            assert policy.measure(north_of(0), place, LIMIT) == policy.Proximity(None, Zone.UNCERTAIN)
 
     def test_the_date_line(self) -> None:
         """The distance across the date line is right."""
@@ -79,6 +99,7 @@ class TestPlace:
         found = policy.measure(here, there, LIMIT)
         exact = policy.measure(replace(here, accuracy=None), there, LIMIT)
         assert order.index(found.zone) <= order.index(exact.zone)
+        assert found.distance is not None
         if found.zone is Zone.INSIDE:
             assert found.distance <= LIMIT + policy.ACCURACY_CAP
         assert policy.measure(there, here, LIMIT).distance == pytest.approx(found.distance, abs=1e-6)
@@ -121,3 +142,42 @@ class TestEvidence:
         """A location older than a minute is refused; clocks may differ by a minute."""
         found = policy.refusal(replace(GOOD, at=NOW - timedelta(seconds=age)), NOW, "basic")
         assert found is (LocationRefusal.STALE if refused else None)
+
+    @pytest.mark.parametrize(
+        ("change", "refused"),
+        [
+            ({"accuracy": None}, None),
+            ({"accuracy": 0.0}, None),
+            ({"accuracy": 100.0}, None),
+            ({"accuracy": 100.1}, LocationRefusal.COARSE),
+            ({"accuracy": 1500.0}, LocationRefusal.COARSE),
+            ({"accuracy": float("nan")}, LocationRefusal.NOT_FOUND),
+            ({"accuracy": float("inf")}, LocationRefusal.NOT_FOUND),
+            ({"latitude": 0.0, "longitude": 0.0}, LocationRefusal.NOT_FOUND),
+            ({"latitude": 0.001, "longitude": -0.001, "accuracy": None}, LocationRefusal.NOT_FOUND),
+            ({"latitude": 0.0}, None),  # on the equator
+            ({"longitude": 0.0}, None),  # at Greenwich
+            ({"latitude": float("nan")}, LocationRefusal.NOT_FOUND),
+            ({"longitude": float("inf")}, LocationRefusal.NOT_FOUND),
+            ({"latitude": 90.1}, LocationRefusal.NOT_FOUND),
+            ({"longitude": -180.1}, LocationRefusal.NOT_FOUND),
+        ],
+    )
+    @pytest.mark.parametrize("live", [False, True])
+    def test_fix(self, change: dict[str, float | None], refused: LocationRefusal | None, live: bool) -> None:
+        """A fix of worse than 100 metres, at 0, 0 or with impossible numbers does not count; no accuracy is good."""
+        fields: dict[str, Any] = {"latitude": 43.25, "longitude": 76.95, "accuracy": 10.0, **change}
+        evidence = Evidence(**fields, at=NOW, live=live)
+        assert policy.refusal(evidence, NOW, "basic") is refused
+        place = policy.poor_place(evidence)  # used anyway, it is a place that can be stored and measured
+        assert policy.is_uncertain(place)
+        assert policy.measure(place, place, LIMIT).zone is (Zone.UNCERTAIN if place == policy.NOWHERE else Zone.INSIDE)
+        if refused is LocationRefusal.COARSE:
+            assert place == Place(43.25, 76.95, change["accuracy"])
+
+    @pytest.mark.parametrize(
+        ("accuracy", "uncertain"), [(None, False), (0.0, False), (100.0, False), (100.1, True), (1500.0, True)]
+    )
+    def test_uncertain(self, accuracy: float | None, uncertain: bool) -> None:
+        """A place's own accuracy says whether it is uncertain; an unknown one is not."""
+        assert policy.is_uncertain(Place(43.25, 76.95, accuracy)) is uncertain

@@ -196,6 +196,10 @@ class StoreContract:
         assert await store.session(again.id) is None
         assert await store.sheets(again.id) == []
         assert await store.code(again.id, NOW) is None
+        with pytest.raises(SessionExists) as known:  # also without trying, and without rosters
+            await store.ensure_unopened([replace(each, roster=()) for each in sheets_of(again)])
+        assert (known.value.session, known.value.batch) == (session.id, "CS-2")
+        await store.ensure_unopened([replace(each, subject="Physics") for each in sheets_of(again)])
         for other in ({"subject": "Physics"}, {"date": "2026-09-02"}, {"campus": "North"}):
             name = f"{sorted(other.values())[0]:-<12}"[:12]
             await opened(store, a_session(name, ["CS-2"], **other), code=str(hash(name))[-6:])
@@ -416,6 +420,17 @@ class StoreContract:
         assert await store.session(session.id) == replace(session, closes_at=after(300), reported_at=after(135))
         for number in range(4):
             assert await store.session_by_code(f"77777{number}", after(25)) is not None
+
+    async def test_set_place(self, store: Store) -> None:
+        """The place of an open session changes, with and without an accuracy; that of an ended one stays."""
+        session = await opened(store)
+        for place in (Place(-1.5, 2.25, 1500.0), Place(43.2, 76.9, None)):
+            assert await store.set_place(session.id, place) == replace(session, place=place)
+            assert await store.session(session.id) == replace(session, place=place)
+        ended = await store.end_session(session.id, after(60))
+        assert await store.set_place(session.id, Place(1.0, 1.0)) is None
+        assert await store.session(session.id) == ended
+        assert await store.set_place("nothing", Place(1.0, 1.0)) is None
 
     async def test_exact(self, store: Store) -> None:
         """Times come back to the microsecond, and names unchanged, whatever characters they have."""

@@ -81,25 +81,56 @@ class TestBatches:
         teacher.taps("\u2713 CS-1")
         eventually("one", lambda: {"CS-1", "\u2713 CS-2"} <= set(labels(teacher.sees("Which batches?"))))
 
-    def test_subjects(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
-        """With several subjects one is chosen first; Back leads to the subjects, then to the menu."""
+    @pytest.fixture
+    def taught(self, run: Run, telegram: Telegram, tmp_path: Path) -> Teacher:
+        """Give a teacher of four batches with different subjects."""
         lines = ["batch,subject,student_id,name", "CS-1,Algebra|Physics,S001,A", "CS-2,Physics,S002,B"]
+        lines += ["CS-3,Algebra|Physics,S003,C", "CS-4,Music,S004,D"]
         (tmp_path / "rosters" / "students.csv").write_text("\n".join(lines), encoding="utf-8")
         run.starts()
         teacher = Teacher(telegram, 7001, "+77010000001")
         teacher.signs_in()
         teacher.taps("Take Attendance")
-        teacher.sees("Which subject?")
-        teacher.taps("Algebra")
-        assert screen_of(teacher, "Which batches?") == ["CS-1", "Reload", "Back"]
-        teacher.taps("Back")
-        teacher.sees("Which subject?")
-        teacher.taps("Physics")
-        assert screen_of(teacher, "Which batches?") == ["CS-1", "CS-2", "Reload", "Back"]
-        teacher.taps("Back")
-        teacher.sees("Which subject?")
-        teacher.taps("Back")
-        teacher.sees("Take attendance:")
+        return teacher
+
+    def test_subjects(self, taught: Teacher, tmp_path: Path) -> None:
+        """Batches come first, then the subjects that all of them have; Back leads to the batches, then to the menu."""
+        taught.chooses("CS-1", "CS-3")
+        assert screen_of(taught, "Which subject?\nCS-1\nCS-3") == ["Algebra", "Physics", "Reload", "Back"]
+        taught.taps("Back")
+        assert screen_of(taught, "Which batches?")[:4] == ["\u2713 CS-1", "CS-2", "\u2713 CS-3", "CS-4"]
+        taught.taps("Next")
+        taught.taps("Physics")
+        taught.sees("Physics: CS-1, CS-3\nWhere is the class?")
+        taught.shares_place()
+        taught.sees("In: 0 of 2")
+        assert [(row["subject"], row["batches"]) for row in sessions(tmp_path)] == [("Physics", '["CS-1", "CS-3"]')]
+        taught.says("/start")
+        taught.taps("Take Attendance")
+        taught.sees("Which batches?")
+        taught.taps("Back")
+        taught.sees("Take attendance:")
+
+    def test_one_shared_subject(self, taught: Teacher) -> None:
+        """The only subject that the chosen batches share is chosen by itself, and shown."""
+        taught.chooses("CS-1", "CS-2")
+        taught.sees("Physics: CS-1, CS-2\nWhere is the class?")
+
+    def test_no_shared_subject(self, taught: Teacher) -> None:
+        """Batches without a subject in common are told so; Back keeps the choice."""
+        taught.chooses("CS-1", "CS-4")
+        assert screen_of(taught, "share no subject. Go back and leave some out.\nCS-1\nCS-4") == ["Reload", "Back"]
+        taught.taps("Back")
+        taught.taps("\u2713 CS-1")
+        eventually("one batch", lambda: "Next.\nCS-4" in taught.sees("Which batches?")["text"])
+        taught.taps("Next")
+        taught.sees("Music: CS-4\nWhere is the class?")
+
+    def test_nothing_to_choose(self, lms_teacher: Teacher) -> None:
+        """With one batch and one subject the place is asked for at once; Reload reads the batches anew."""
+        lms_teacher.taps("Take Attendance")
+        assert screen_of(lms_teacher, "Algebra: CS-1\nWhere is the class?") == ["Reload", "Back"]
+        lms_teacher.sees("Share your location with the button below")
 
     def test_fifty_batches(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
         """Fifty batches are shown on pages, and a choice is kept when the page changes."""
@@ -125,7 +156,7 @@ class TestBatches:
             clock.forward(seconds)
             lms_teacher.says("/start")
             lms_teacher.taps("Take Attendance")
-            lms_teacher.sees("Which batches?")
+            lms_teacher.sees("Where is the class?")
             lms_teacher.settles()
             assert calls(lms, "courses") == asked
         lms_teacher.taps("Reload")
@@ -143,13 +174,10 @@ class TestBatches:
             lms_teacher.sees("Cancelled: nothing is recorded.")
             lms_teacher.says("/start")
             lms_teacher.taps("Take Attendance")
-            lms_teacher.sees("Which batches?")
+            lms_teacher.sees("Where is the class?")
             if reload:
                 lms_teacher.taps("Reload")
                 eventually("another call", lambda: calls(lms, "courses") == 2)
-            lms_teacher.taps("CS-1")
-            lms_teacher.sees("Next.\nCS-1")
-            lms_teacher.taps("Next")
             lms_teacher.shares_place()
             eventually("the board", lambda: lms_teacher.counts(f"In: 0 of {number}") == 1)  # noqa: B023
 
@@ -244,10 +272,8 @@ class TestPlace:
 
     def test_lms_down(self, lms_teacher: Teacher, lms: Lms) -> None:
         """When the roster can't be read, only the location is asked for again; the choice is kept."""
-        lms_teacher.taps("Take Attendance")
-        lms_teacher.taps("CS-1")
-        lms_teacher.taps("Next")
         lms.tells("behaviour", calls=["roster"], down=True)
+        lms_teacher.taps("Take Attendance")
         lms_teacher.shares_place()
         lms_teacher.sees("The LMS does not answer now. Try again in a minute.")
         lms.tells("behaviour", down=False)
@@ -309,7 +335,9 @@ def test_another_day(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> N
     """A lesson can't be opened twice on a day, in any order of batches, but again on the next day."""
     teacher.opens("CS-2", "CS-1")
     teacher.saves_room("Hall")
-    teacher.opens_in("Hall", "CS-1", "CS-2")
+    teacher.says("/start")
+    teacher.taps("Take Attendance")
+    teacher.chooses("CS-1", "CS-2")
     teacher.sees("was opened today already")
     assert len(sessions(tmp_path)) == 1
     clock.forward(24 * 3600)
@@ -398,6 +426,31 @@ def test_delete_a_place(teacher: Teacher) -> None:
     teacher.sees("In: 0 of 1")
 
 
+def test_opened_today(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
+    """That a lesson was opened already is said before the location is asked for; Back keeps the choice."""
+    teacher.opens("CS-1")
+    other = Teacher(telegram, 7002, "+77010000002")
+    other.signs_in()
+    teacher.says("/start")
+    for each in (teacher, other):
+        asked = each.counts("Share your location")
+        each.taps("Take Attendance")
+        each.chooses("CS-1", "CS-2")
+        shown = screen_of(each, "Attendance of CS-1 in this subject was opened today already.")
+        assert shown == (["Open Session", "Back"] if each is teacher else ["Back"])
+        assert each.counts("Share your location") == asked
+    other.sees("opened today already. Another teacher has opened it. A. Teacher")
+    teacher.taps("Open Session")
+    eventually("the board", lambda: teacher.counts("In: 0 of 3") == 2)
+    other.taps("Back")
+    other.taps("\u2713 CS-1")
+    other.sees("Next.\nCS-2")
+    other.taps("Next")
+    other.shares_place()
+    other.sees("In: 0 of 1")
+    assert len(sessions(tmp_path)) == 2
+
+
 def test_batch_without_students(lms_teacher: Teacher, lms: Lms) -> None:
     """A session with an empty batch is not opened, and the teacher is told which batch is empty."""
     lms.tells("batches", batch="CS-0", students=[])
@@ -407,10 +460,25 @@ def test_batch_without_students(lms_teacher: Teacher, lms: Lms) -> None:
         lms_teacher.taps(batch)
         lms_teacher.sees(batch if batch == "CS-1" else f"Next.\n{batch}")
     lms_teacher.taps("Next")
+    assert screen_of(lms_teacher, "There are no students in CS-0.") == ["Reload", "Back"]
+    assert lms_teacher.counts("Share your location") == 0
+    lms_teacher.taps("Back")
+    lms_teacher.taps("\u2713 CS-0")
+    lms_teacher.sees("Next.\nCS-1")
+    lms_teacher.taps("Next")
     lms_teacher.shares_place()
-    lms_teacher.sees("There are no students in CS-0.")
-    lms_teacher.says("/start")
-    lms_teacher.opens("CS-1")
+    lms_teacher.sees("In: 0 of 2")
+
+
+def test_only_batch_without_students(lms_teacher: Teacher, lms: Lms) -> None:
+    """A teacher whose only batch is empty gets on with Reload once the roster is filled."""
+    lms.tells("batches", batch="CS-1", students=[])
+    lms_teacher.taps("Take Attendance")
+    lms_teacher.sees("There are no students in CS-1.")
+    lms.tells("batches", batch="CS-1", students=[{"id": "S001", "name": "A. Student", "email": ""}])
+    lms_teacher.taps("Reload")
+    lms_teacher.shares_place()
+    lms_teacher.sees("In: 0 of 1")
 
 
 def test_two_teachers_at_once(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
@@ -432,4 +500,4 @@ def test_two_teachers_at_once(teacher: Teacher, telegram: Telegram, tmp_path: Pa
     first.sees("In: 0 of 3")
     second.sees(f"Another teacher has opened it. {'A' if first is teacher else 'B'}. Teacher")
     assert second.counts("In: 0 of 3") == 0
-    assert "Show It" not in str(second.screen())
+    assert "Open Session" not in str(second.screen())

@@ -309,7 +309,16 @@ def test_commands(teacher: Teacher, telegram: Telegram) -> None:
 def test_help_and_cancel(teacher: Teacher) -> None:
     """/help explains the bot, /cancel ends a conversation, and an unknown text leads to the menu."""
     teacher.says("/help")
-    teacher.sees("Students send the code to @students_test_bot")
+    text = teacher.sees("send the code to @students_test_bot")["text"]
+    for wanted in (
+        "iPhone: Settings, Privacy",
+        "Change Place",
+        "The code has expired",
+        "Whom to ask",
+        "a computer can't",
+    ):
+        assert wanted in text
+    assert len(text) < 2000
     teacher.taps("Take Attendance")
     teacher.sees("Which batches?")
     teacher.says("/cancel")

@@ -46,7 +46,7 @@ class TestAnswers:
         lms_teacher.sees("You have no batch to take attendance of.")
         lms.tells("courses", email=EMAIL, batch="CS-1", subject="Algebra", pending=True)
         lms_teacher.taps("Reload")
-        lms_teacher.sees("Which batches?")
+        lms_teacher.sees("Where is the class?")
 
 
 def test_signed_in_elsewhere(at_the_password: Teacher, lms: Lms) -> None:
@@ -81,7 +81,7 @@ def test_returning(lms_teacher: Teacher, run_with_lms: Run, lms: Lms, clock: Run
     lms_teacher.says("/start")
     eventually("the menu", lambda: lms_teacher.counts("Take attendance:") == 2)
     lms_teacher.taps("Take Attendance")
-    lms_teacher.sees("Which batches?")
+    lms_teacher.sees("Where is the class?")
     assert calls(lms, "refresh") == 1
     assert calls(lms, "login") == 1
 
