@@ -7,7 +7,7 @@ from typing import Any
 from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
-    InputFile,
+    InputMediaDocument,
     InputMediaPhoto,
     KeyboardButton,
     LinkPreviewOptions,
@@ -25,6 +25,11 @@ from telegram_app.qr import qr_picture
 from telegram_app.rate_limiter import CallOptions
 
 log = logging.getLogger(__name__)
+
+# A message that the person has deleted, or that can't be edited any more, is sent anew, but a notice in one slot at most
+# so often in that many seconds: otherwise each update of a living message could send another one.
+MOST_RESENT, RESENT_WITHIN = 3, 600.0
+PICTURES_KNOWN = 1000
 
 
 class Sender:
@@ -52,6 +57,9 @@ class Sender:
         self._on_sent = on_sent
         self._last_sent: dict[int, float] = {}  # by chat
         self._uploaded: dict[str, str] = {}  # Telegram's file_id of each shipped picture, by reference
+        self._resent: dict[tuple[int, str], list[float]] = {}  # by chat and slot
+        # by chat and message: a picture's QR link, "" for other pictures, None for texts
+        self._pictures: dict[tuple[int, int], str | None] = {}
 
     def too_early_by(self, chat_id: int) -> float:
         """Return the seconds until a new message may be sent to a chat."""
@@ -68,8 +76,8 @@ class Sender:
                 await self._strip(row, options)
             elif row.action == "photo":
                 message_id = await self._photo(row, options)
-            elif row.action == "document":
-                await self._document(row, options)
+            elif row.action in ("album", "document"):  # earlier versions queued single documents
+                message_id = await self._files(row, options)
             else:
                 message_id = await self._send_or_edit(row, options)
         except BadRequest as error:
@@ -112,35 +120,55 @@ class Sender:
                 except BadRequest as error:
                     if "not modified" in error.message:
                         return message_id
-                    if row.action == "amend":
+                    if row.action == "amend" or not self._may_resend(row):
                         raise
                     log.info("outgoing: chat %d, edit refused (%s), sending a new message", row.chat_id, error.message)
                     await asyncio.sleep(self.too_early_by(row.chat_id))
-        return await (self._send if row.payload.get("file") is None else self._photo)(row, options)
+        pictured = row.payload.get("file") or row.payload.get("qr")
+        return await (self._photo if pictured else self._send)(row, options)
+
+    def _may_resend(self, row: OutgoingRow) -> bool:
+        """Return whether a message that can't be edited is sent anew; counts it. Answers to a person always are."""
+        now, key = self._clock.monotonic(), (row.chat_id, row.slot or "")
+        self._resent = {each: at for each, at in self._resent.items() if now - at[-1] < RESENT_WITHIN}
+        times = self._resent.setdefault(key, [])
+        if row.lane > 0 and len(times) >= MOST_RESENT and now - times[-MOST_RESENT] < RESENT_WITHIN:
+            return False
+        times.append(now)
+        return True
 
     async def _edit(self, row: OutgoingRow, message_id: int, options: CallOptions) -> None:
-        text, markup = row.payload["text"], _inline_keyboard(row.payload["buttons"])
-        if row.payload.get("qr") is not None:
-            picture = await asyncio.to_thread(qr_picture, row.payload["qr"])
+        text, markup, link = row.payload["text"], _inline_keyboard(row.payload["buttons"]), row.payload.get("qr")
+        known = self._pictures.get((row.chat_id, message_id), "" if row.payload.get("file") is not None else None)
+        if link is not None and known != link:
+            picture = await asyncio.to_thread(qr_picture, link)
             media = InputMediaPhoto(picture, caption=text, parse_mode=ParseMode.HTML)
             await self._bot.edit_message_media(
                 media, row.chat_id, message_id, reply_markup=markup, rate_limit_args=options
             )
+            self._keep_picture(row.chat_id, message_id, link)
             return
         # texts and captions need different calls, and the slot may be filled by a message of the other kind
         shape: dict[str, Any] = {"parse_mode": ParseMode.HTML, "reply_markup": markup, "rate_limit_args": options}
-        has_caption = row.payload.get("file") is not None
+        has_caption = known is not None
         for is_last in (False, True):
             try:
                 if has_caption:
                     await self._bot.edit_message_caption(row.chat_id, message_id, caption=text, **shape)
                 else:
                     await self._bot.edit_message_text(text, row.chat_id, message_id, **shape)
+                self._keep_picture(row.chat_id, message_id, (link or "") if has_caption else None)
                 return
             except BadRequest as error:
                 if is_last or "in the message to edit" not in error.message:
                     raise
                 has_caption = not has_caption
+
+    def _keep_picture(self, chat_id: int, message_id: int, link: str | None) -> None:
+        """Remember which picture a message has, so that the next edit takes one call and no upload."""
+        if len(self._pictures) >= PICTURES_KNOWN:
+            self._pictures.clear()
+        self._pictures[chat_id, message_id] = link
 
     async def _send(self, row: OutgoingRow, options: CallOptions) -> int:
         message = await self._bot.send_message(
@@ -149,6 +177,7 @@ class Sender:
             parse_mode=ParseMode.HTML,
             reply_markup=_reply_keyboard(row.payload) or _inline_keyboard(row.payload["buttons"]),
             link_preview_options=LinkPreviewOptions(is_disabled=True),
+            disable_notification=row.payload.get("quiet"),
             rate_limit_args=options,
         )
         self._last_sent[row.chat_id] = self._clock.monotonic()
@@ -166,6 +195,7 @@ class Sender:
                 caption=row.payload["text"],
                 parse_mode=ParseMode.HTML,
                 reply_markup=_inline_keyboard(row.payload["buttons"]),
+                disable_notification=row.payload.get("quiet"),
                 rate_limit_args=options,
             )
         except BadRequest as error:  # the text must arrive even without the picture
@@ -175,6 +205,7 @@ class Sender:
             log.warning("outgoing: chat %d, picture refused (%s), sending the text only", row.chat_id, error.message)
             return await self._send(row, options)
         self._last_sent[row.chat_id] = self._clock.monotonic()
+        self._keep_picture(row.chat_id, message.message_id, row.payload.get("qr") or "")
         if reference.startswith(SHIPPED) and message.photo:
             self._uploaded[reference] = message.photo[-1].file_id
         elif reference and self._on_sent is not None:
@@ -187,20 +218,35 @@ class Sender:
         file = await self._make_file(row.payload["file"])
         return file[1] if file is not None else None
 
-    async def _document(self, row: OutgoingRow, options: CallOptions) -> None:
-        file = await self._make_file(row.payload["file"])
-        if file is None:
-            log.warning("outgoing: chat %d, the file %s does not exist any more", row.chat_id, row.payload["file"])
-            return
-        name, content = file
-        await self._bot.send_document(
-            row.chat_id,
-            InputFile(content, filename=name),
-            caption=row.payload["text"] or None,
-            parse_mode=ParseMode.HTML,
-            rate_limit_args=options,
-        )
-        self._last_sent[row.chat_id] = self._clock.monotonic()
+    async def _files(self, row: OutgoingRow, options: CallOptions) -> int | None:
+        """Send an album of documents; the text must arrive even without them."""
+        references, text, found = row.payload.get("files") or [row.payload["file"]], row.payload["text"], []
+        for reference in references:
+            file = await self._make_file(reference)
+            if file is None:
+                log.warning("outgoing: chat %d, the file %s does not exist any more", row.chat_id, reference)
+            else:
+                found.append(file)
+        more: dict[str, Any] = {"disable_notification": row.payload.get("quiet"), "rate_limit_args": options}
+        media = [InputMediaDocument(content, filename=name) for name, content in found[:-1]]
+        try:
+            if len(found) > 1:  # the last document's caption stands below the whole album
+                name, content = found[-1]
+                caption = {"caption": text or None, "parse_mode": ParseMode.HTML}
+                media.append(InputMediaDocument(content, filename=name, **caption))
+                (*_, last) = await self._bot.send_media_group(row.chat_id, media, **more)
+            elif found:
+                name, content = found[0]
+                shape = {"filename": name, "caption": text or None, "parse_mode": ParseMode.HTML}
+                last = await self._bot.send_document(row.chat_id, content, **shape, **more)
+            else:
+                return await self._send(row, options) if text else None
+        except BadRequest as error:
+            log.warning("outgoing: chat %d, files refused (%s), sending the text only", row.chat_id, error.message)
+            return await self._send(row, options) if text else None
+        # each message of an album counts for Telegram's limit
+        self._last_sent[row.chat_id] = self._clock.monotonic() + (len(found) - 1) * self._between_sends
+        return last.message_id
 
 
 def _reply_keyboard(payload: dict[str, Any]) -> ReplyKeyboardMarkup | ReplyKeyboardRemove | None:

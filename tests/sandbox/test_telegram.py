@@ -815,7 +815,7 @@ class TestFiles:
         assert again[0].media_group_id == again[1].media_group_id != sent[0].media_group_id
 
     async def test_albums_that_are_refused(self, bot: Bot, chat: Driver) -> None:
-        """One item, eleven, mixed kinds, a wrong file or a long caption: the whole album is refused, nothing is sent."""
+        """One item, eleven, mixed kinds, a wrong file or a long caption: nothing of the album is sent."""
         a, b = InputMediaDocument(b"a", filename="a"), InputMediaDocument(b"b", filename="b")
         photo, video, audio = InputMediaPhoto(JPEG), InputMediaVideo(b"v"), InputMediaAudio(b"a")
         before = (await chat.screen())["messages"]
