@@ -17,6 +17,7 @@ from classroom.store import StoreError
 from classroom.teacher.board import Boards
 from classroom.teacher.opening import CODES_TRIED
 from core.sqlite import DatabaseError
+from telegram_app.outbox import NOTICE
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class Keeper:
             code = new_code(self._classroom.below)
             if await self._classroom.store.add_code(session.id, code, code_ends(session, now), now + OVERLAP, now):
                 self._rotated[session.id] = now
-                await self._boards.show_code(session, code)
+                await self._boards.show(session)
                 return
 
     async def _report(self, session: Session, now: datetime) -> None:
@@ -135,7 +136,7 @@ class Keeper:
                 await self._reports.send(overview, final=False)
                 await self._classroom.store.set_reported(session.id, now, final=False)
                 if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
-                    await self._boards.show(session, anew=True)  # below the report
+                    await self._boards.show(session, anew=True, lane=NOTICE)  # below the report
             return
         await self._catch_up(session)
         if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):

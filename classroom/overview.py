@@ -1,20 +1,35 @@
 """The overview of a session from which the board, the lists and the reports are made."""
 
+from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 
 from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Sheet, Status
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Session, Sheet, Status, folded
 from classroom.services import Classroom
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
 
+LONGEST_NAME, LONGEST_ID = 120, 64  # characters
+
+
+class Group(Enum):
+    """Where a student of a session is; every student is in exactly one group."""
+
+    IN = "in"  # present or late
+    BY_HAND = "by hand"  # excused or absent by the teacher's mark
+    WAITING = "waiting"  # for the teacher's decision
+    ON_THE_WAY = "on the way"  # a check-in was begun and can go on
+    NOT_COMPLETED = "not completed"  # a check-in that ended, or stands outside, without a mark
+    NOT_HERE = "not here"
+
 
 @dataclass
 class SessionOverview:
-    """A session with its sheets and check-ins, and the students sorted by status."""
+    """A session with its sheets and check-ins, and the students sorted by status; one on two batches counts once."""
 
     session: Session
     sheets: list[Sheet]
@@ -23,20 +38,37 @@ class SessionOverview:
     missing: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for sheet in self.sheets:
-            for student in sheet.roster:
-                status = sheet.status_of(student.student_id)
-                names = self.missing if status is Status.ABSENT else self.marked.setdefault(status, [])
-                names.append(student.name or student.student_id)
+        for student in self.people.values():
+            status = self.status(student.student_id)
+            names = self.missing if status is Status.ABSENT else self.marked.setdefault(status, [])
+            names.append(self.name(student.student_id))
 
     @property
     def students(self) -> int:
-        return sum(len(sheet.roster) for sheet in self.sheets)
+        return len(self.people)
 
     @property
     def roster(self) -> list[Enrolled]:
-        """All students in a fixed order: buttons carry positions in it, and rosters don't change."""
+        """The lines of all rosters in a fixed order: buttons carry positions in it, and rosters don't change."""
         return [student for sheet in self.sheets for student in sheet.roster]
+
+    @cached_property
+    def people(self) -> dict[int, Enrolled]:
+        """Each student once, by the first position in ``roster``."""
+        first: dict[str, int] = {}
+        roster = self.roster
+        for at, student in enumerate(roster):
+            first.setdefault(folded(student.student_id), at)
+        return {at: roster[at] for at in first.values()}
+
+    @cached_property
+    def marks(self) -> dict[str, Mark]:
+        """The students' marks, by folded ID."""
+        return {folded(each): mark for sheet in reversed(self.sheets) for each, mark in sheet.marks.items()}
+
+    def status(self, student_id: str) -> Status:
+        mark = self.marks.get(folded(student_id))
+        return mark.status if mark is not None else Status.ABSENT
 
     @property
     def is_in_lms(self) -> bool:
@@ -45,20 +77,62 @@ class SessionOverview:
 
     def waiting(self, *steps: CheckInStep) -> list[CheckIn]:
         """Return the check-ins at one of these steps whose students have no mark."""
-        marked = {student_id for sheet in self.sheets for student_id in sheet.marks}
-        return [each for each in self.check_ins if each.step in steps and each.student_id not in marked]
+        return [each for each in self.check_ins if each.step in steps and folded(each.student_id) not in self.marks]
 
-    def name(self, student_id: str) -> str:
-        """Return a student's name, or the ID where the roster has no name."""
-        return self._names.get(student_id) or student_id
+    def groups(self, *, over: bool) -> dict[Group, list[str]]:
+        """Return the student IDs in each group, in the roster's order; ``over``: no location or video counts now."""
+        check_ins = {folded(each.student_id): each for each in self.check_ins}
+        found: dict[Group, list[str]] = {group: [] for group in Group}
+        for student in self.people.values():
+            key = folded(student.student_id)
+            if (mark := self.marks.get(key)) is not None:
+                group = Group.IN if mark.status.counts else Group.BY_HAND
+            else:
+                group = _group(check_ins.get(key), over=over)
+            found[group].append(student.student_id)
+        return found
+
+    def name(self, student_id: str, longest: int = LONGEST_NAME, *, with_id: bool = False) -> str:
+        """Return a student's name, "Name (ID)" where another student's looks the same; not escaped."""
+        name = self._names.get(folded(student_id), "")
+        if not name:
+            return student_id[:LONGEST_ID]
+        shown = _cut(name, longest)
+        if longest not in self._alike:
+            self._alike[longest] = Counter(folded(_cut(each, longest)) for each in self._names.values())
+        with_id = with_id or self._alike[longest][folded(shown)] > 1
+        return f"{shown} ({student_id[:LONGEST_ID]})" if with_id else shown
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        return {each.student_id: each.name for each in self.roster}
+        return {folded(each.student_id): " ".join(each.name.split()) for each in self.people.values()}
+
+    @cached_property
+    def _alike(self) -> dict[int, Counter[str]]:
+        return {}  # by length: how many students a shortened name fits
 
 
-def title(session: Session) -> str:
-    return f"{bold(short(session.subject, 200))}: {short(', '.join(session.batches), 600)}"
+def _group(check_in: CheckIn | None, *, over: bool) -> Group:
+    match check_in.step if check_in is not None else None:
+        case None:
+            return Group.NOT_HERE
+        case CheckInStep.REVIEW | CheckInStep.CONFIRM:
+            return Group.WAITING
+        case CheckInStep.CHECKING:
+            return Group.ON_THE_WAY
+        case CheckInStep.PLACE if check_in is not None and check_in.distance is None and not over:
+            return Group.ON_THE_WAY
+        case CheckInStep.FACE if not over:
+            return Group.ON_THE_WAY
+    return Group.NOT_COMPLETED
+
+
+def _cut(name: str, longest: int) -> str:
+    return name if len(name) <= longest else name[: longest - 1] + "\u2026"
+
+
+def title(session: Session, longest: int = 600) -> str:
+    return f"{bold(short(session.subject, min(longest, 200)))}: {short(', '.join(session.batches), longest)}"
 
 
 def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:

@@ -26,8 +26,8 @@ from telegram_app.rate_limiter import CallOptions
 
 log = logging.getLogger(__name__)
 
-# A message that the person has deleted, or that can't be edited any more, is sent anew, but a notice in one slot at most
-# so often in that many seconds: otherwise each update of a living message could send another one.
+# A message that the person has deleted, or that can't be edited any more, is sent anew. A notice in one slot is sent so
+# only three times in ten minutes: otherwise each update of a living message could send another one.
 MOST_RESENT, RESENT_WITHIN = 3, 600.0
 PICTURES_KNOWN = 1000
 
@@ -92,10 +92,16 @@ class Sender:
         message_id = row.payload["message_id"]
         if message_id is None and row.slot is not None:
             message_id = await asyncio.to_thread(self._queue.message, row.chat_id, row.slot)
-        if message_id is not None:
-            await self._bot.delete_message(row.chat_id, message_id, rate_limit_args=options)
+        refused: BadRequest | None = None
+        try:
+            if message_id is not None:
+                await self._bot.delete_message(row.chat_id, message_id, rate_limit_args=options)
+        except BadRequest as error:
+            refused = error
         if row.slot is not None:
             await asyncio.to_thread(self._queue.clear, row.chat_id, row.slot)
+        if refused is not None:
+            raise refused
 
     async def _strip(self, row: OutgoingRow, options: CallOptions) -> None:
         slot = row.slot or ""

@@ -19,17 +19,35 @@ def caption(session: Session) -> str:
     return f"{short(session.subject, 300)}, {_day(session)}"
 
 
-def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo) -> list[str]:
+def _title(_: Texts, overview: SessionOverview, *, final: bool) -> str:
     title, kind = _("Report"), _("final") if final else _("provisional")
+    return f"<b>{title}: {short(overview.session.subject, 300)}</b>, {_day(overview.session)} ({kind})"
+
+
+def unchanged_text(_: Texts, overview: SessionOverview, since: str) -> str:
+    """Return the final report that says the same as the one sent at ``since``."""
+    unchanged = _("No change since the report at {time}.").format(time=since)
+    return "\n".join([_title(_, overview, final=True), unchanged, *_lms_lines(_, overview)])
+
+
+def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo) -> list[str]:
     lines = [
-        f"<b>{title}: {short(overview.session.subject, 300)}</b>, {_day(overview.session)} ({kind})",
+        _title(_, overview, final=final),
         short(", ".join(overview.session.batches), 1500),
+        *_lms_lines(_, overview),
+        *report_lines(_, overview, zone),
+    ]
+    return split(lines)
+
+
+def report_lines(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:
+    """Return who is what, which a final report repeats only if it has changed."""
+    return [
         *(
             f"{status_word(_, status).capitalize()}: {len(overview.marked.get(status, []))}"
             for status in (Status.PRESENT, Status.LATE, Status.EXCUSED)
         ),
         _("Absent: {number} of {all}").format(number=len(overview.missing), all=overview.students),
-        *_lms_lines(_, overview),
         *_names(_("Present"), overview.marked.get(Status.PRESENT, [])),
         *_names(_("Late"), overview.marked.get(Status.LATE, [])),
         *_names(_("Excused"), overview.marked.get(Status.EXCUSED, [])),
@@ -37,7 +55,6 @@ def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: Zone
         *_failures(_, overview),
         *_by_hand(_, overview, zone),
     ]
-    return split(lines)
 
 
 def _day(session: Session) -> str:
@@ -73,7 +90,7 @@ def _reason(_: Texts, check_in: CheckIn) -> str:
 
 
 def _by_hand(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:
-    marks = [mark for sheet in overview.sheets for mark in sheet.marks.values() if mark.by]
+    marks = [mark for mark in overview.marks.values() if mark.by]
     if not marks:
         return []
     return [

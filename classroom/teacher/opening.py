@@ -203,7 +203,7 @@ class Opening:
                 code = new_code(self._classroom.below)
                 if await self._classroom.store.create_session(session, sheets, code, code_ends(session, now)):
                     await self._classroom.set_step(self._side, person, "")
-                    await self._side.outbox.put(Item(person, "strip", slot=SCREEN))
+                    await self._side.outbox.put(Item(person, "delete", slot=SCREEN))
                     log.info("session %s: opened by teacher %d, %d batches", session.id, person, len(sheets))
                     return session
         except SessionExists as there:

@@ -3,6 +3,7 @@
 Each tap checks first that the session is the sender's own: old buttons outlive permissions, and data can be forged.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -27,9 +28,11 @@ from telegram_app.side import Context, sender, tapped
 log = logging.getLogger(__name__)
 
 _KEY = r"[0-9a-f]{12}"
-_PLAIN = "save|board|hands|checks|all|again|close|cancel|cancelled|reopen|report|done"
-# Called with a session, the kind of the button, and what follows the session's ID in the button's data.
-OnTap = Callable[..., Coroutine[Any, Any, None]]
+_PLAIN = "save|board|hands|names|checks|all|again|close|cancel|cancelled|reopen|report|done"
+# Called with a session, the kind of the button, and what follows the session's ID in the button's data; returns what
+# the tap is answered with.
+OnTap = Callable[..., Coroutine[Any, Any, str | None]]
+ANSWERED_WITHIN = 0.7  # seconds; work that takes longer goes on after an answer without a text
 
 
 class SessionButtons:
@@ -59,7 +62,7 @@ class SessionButtons:
             rf"^({_PLAIN}):{_KEY}$": self._session_tap,
             rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
             rf"^confirmed:{_KEY}:\d{{1,10}}$": self._confirmed,
-            rf"^(hand|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
+            rf"^(hand|names|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
             rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
         }
         return [CallbackQueryHandler(self._for_own(each), pattern=pattern) for pattern, each in taps.items()]
@@ -68,17 +71,26 @@ class SessionButtons:
         """Return a handler that passes on the sender's own session and the button's data; a cancelled one is shown."""
 
         async def handle(update: Update, context: Context) -> None:
-            query = await tapped(update)
-            what, session_id, *rest = (query.data or "").split(":")
-            session = await self.own(update, session_id)
-            if session is not None and session.cancelled:
-                await self._notices.tell_cancelled(session)  # those whom a crash left untold
-                await self._reviews.settle(session)
-                await self._boards.show(session)
-            elif session is not None:
-                await handler(session, what, *rest)
+            working = asyncio.create_task(self._handled(handler, update))
+            await asyncio.wait({working}, timeout=ANSWERED_WITHIN)
+            done = working.done() and working.exception() is None
+            await tapped(update, (working.result() if done else None) or None)
+            await working
 
         return handle
+
+    async def _handled(self, handler: OnTap, update: Update) -> str | None:
+        data = (update.callback_query and update.callback_query.data) or ""
+        what, session_id, *rest = data.split(":")
+        session = await self.own(update, session_id)
+        if session is None:
+            return None
+        if session.cancelled:
+            await self._notices.tell_cancelled(session)  # those whom a crash left untold
+            await self._reviews.settle(session)
+            await self._boards.show(session)
+            return None
+        return await handler(session, what, *rest)
 
     async def own(self, update: Update, session_id: str) -> Session | None:
         """Return a session if it is the sender's own and the sender is signed in."""
@@ -93,7 +105,7 @@ class SessionButtons:
             return None
         return session
 
-    async def _session_tap(self, session: Session, what: str) -> None:
+    async def _session_tap(self, session: Session, what: str) -> str | None:
         match what:
             case "save":
                 await self._ask_room_name(session)
@@ -101,21 +113,24 @@ class SessionButtons:
                 await self._boards.show(session, anew=True)
             case "hands":
                 await self._manual.show_list(session, 0, query="", anew=True)
+            case "names":
+                await self._boards.show_names(session, 0, anew=True)
             case "checks":
                 await self._manual.show_checks(session, 0, anew=True)
             case "all":
-                await self._tell(session, await self._manual.confirm_all(session))
+                return await self._tell(session, await self._manual.confirm_all(session))
             case "report":
                 overview = await read_overview(self._classroom, session)
                 await self._reports.send(overview, final=session.final_at is not None, asked=True)
             case "done":
-                await self._manual.done(session)
+                await self._manual.put_away(session)
             case "cancel":
                 await self._ask_cancel(session)
             case "cancelled":
-                await self._cancel(session)
+                return await self._cancel(session)
             case _:
                 await self._change(session, what)
+        return None
 
     async def _change(self, session: Session, what: str) -> None:
         """Close, reopen or resend a session; a second tap finds it done, and only shows the board."""
@@ -150,8 +165,8 @@ class SessionButtons:
             changed = await self._classroom.store.extend(session.id, closes_at) is not None
         await self._show(session, "extend", changed)
 
-    async def _confirmed(self, session: Session, _what: str, fingerprint: str) -> None:
-        await self._tell(session, await self._manual.confirm_unchecked(session, int(fingerprint)))
+    async def _confirmed(self, session: Session, _what: str, fingerprint: str) -> str | None:
+        return await self._tell(session, await self._manual.confirm_unchecked(session, int(fingerprint)))
 
     async def _show(self, session: Session, what: str, changed: bool) -> None:
         log.info("session %s: %s, %s", session.id, what, "done" if changed else "nothing to change")
@@ -169,7 +184,7 @@ class SessionButtons:
         keyboard = [[Button(_("Yes, Cancel It"), f"cancelled:{session.id}"), Button(_("Back"), f"done:{session.id}")]]
         await self._manual.ask(session, text, keyboard)
 
-    async def _cancel(self, session: Session) -> None:
+    async def _cancel(self, session: Session) -> str:
         _ = self._side.texts(session.teacher)
         now, ended = self._classroom.clock.now(), None
         if now < session.closes_at or session.cancelled:  # later it has ended, also where that is not yet stored
@@ -177,16 +192,17 @@ class SessionButtons:
         if ended is not None:
             await self._notices.tell_cancelled(ended)
             await self._reviews.settle(ended)
-        text = _("Cancelled.") if ended is not None else _("The session has ended already: it can't be cancelled.")
-        await self._manual.put_away(session, text)
+        too_late = _("The session has ended already: it can't be cancelled.")
+        await self._manual.put_away(session, "" if ended is not None else too_late)
         await self._show(session, "cancelled", ended is not None)
+        return _("Cancelled.") if ended is not None else too_late
 
     async def _ask_room_name(self, session: Session) -> None:
         _ = self._side.texts(session.teacher)
         await self._classroom.set_step(self._side, session.teacher, ROOM_NAME, {"session": session.id})
         await self._side.outbox.put(Item(session.teacher, "send", _("What is this place called? Send its name.")))
 
-    async def _student_tap(self, session: Session, what: str, number: str) -> None:
+    async def _student_tap(self, session: Session, what: str, number: str) -> str | None:
         at = int(number)
         match what:
             case "hand":
@@ -195,32 +211,42 @@ class SessionButtons:
                 await self._manual.show_checks(session, at)
             case "st":
                 await self._manual.show_student(session, at)
-            case "ok" | "no":
-                await self._tell(session, await self._manual.decide(session, at, accept=what == "ok"))
-                await self._manual.show_checks(session, 0)
-            case "fok" | "fno":  # below the two pictures of a face, which are deleted after the decision
-                await self._tell(session, await self._manual.decide(session, at, accept=what == "fok"))
+            case "names":
+                await self._boards.show_names(session, at)
+            case "ok" | "no" | "fok" | "fno":  # "f": below the two pictures of a face, which are deleted afterwards
+                accept = what.endswith("ok")
+                done = await self._tell(session, await self._manual.decide(session, at, accept=accept))
+                if not what.startswith("f"):
+                    await self._manual.show_checks(session, 0)
+                return done
             case "free":
                 await self._manual.ask_unlink(session, at)
             case _:
                 undone = await self._manual.unlink(session, at)
                 if undone is not None:
                     await self._traces.drop(session, undone)
+        return None
 
-    async def _mark_tap(self, session: Session, what: str, number: str, letter: str) -> None:
+    async def _mark_tap(self, session: Session, what: str, number: str, letter: str) -> str | None:
         if what == "mk":
             await self._manual.ask_reason(session, int(number), letter)
-        else:
-            await self._manual.mark(session, int(number), letter, "")
-            await self._boards.show(session)
+            return None
+        done = await self._manual.mark(session, int(number), letter, "")
+        await self._boards.show(session)
+        return done
 
-    async def _tell(self, session: Session, decided: list[CheckIn]) -> None:
-        """Tell the students about rejections, and show the board."""
+    async def _tell(self, session: Session, decided: list[CheckIn]) -> str | None:
+        """Tell the students about rejections, and show the board; return what was decided."""
         for check_in in decided:
             if check_in.step is CheckInStep.REJECTED:
                 await self._notices.tell_rejected(session, check_in.student_id, check_in.telegram_id)
         await self._reviews.settle(session)
         await self._boards.show(session)
+        if not decided:
+            return None
+        _, rejected = self._side.texts(session.teacher), decided[0].step is CheckInStep.REJECTED
+        text = _("Not accepted: {number}") if rejected else _("Confirmed: {number}")
+        return text.format(number=len(decided))
 
     async def give_up(self, session: Session) -> None:
         """Reject the check-ins that the teacher has left undecided."""

@@ -357,7 +357,7 @@ class TestLivingQr:
     BOARD = Item(AIDA, "photo", "1", GO, "board", NOTICE, qr=LINK)
 
     async def test_uploaded_once(self, post: Post) -> None:
-        """The picture is uploaded again only if its link changes; otherwise an edit changes the caption, in one call."""
+        """The picture is uploaded again only if its link changes; other edits change the caption, in one call."""
         await post.put(self.BOARD, replace(self.BOARD, action="edit", text="2"))
         other = replace(self.BOARD, action="edit", qr=f"{self.LINK}0")
         await post.put(replace(other, text="3"), replace(other, text="4"), replace(other, text="5", qr=None, file=""))
