@@ -57,7 +57,6 @@ class Keeper:
         self._between_looks = between_looks
         self._caught_up: set[str] = set()  # sessions
         self._rotated: dict[str, datetime] = {}  # by session: when its newest code was made
-        self._begun: set[str] = set()  # live sessions whose boards are known to be shown
         self._looked: dict[str, datetime] = {}  # by session
         self._cleaned: datetime | None = None
 
@@ -92,9 +91,6 @@ class Keeper:
             await self._catch_up(session)
             self._caught_up.add(session.id)
         await self._rotate(session, now)
-        if session.id not in self._begun:  # the previous process may have ended before this
-            await self._boards.begin(session)
-            self._begun.add(session.id)
         if session.ended_at is None and now > session.closes_at:
             ended = await self._classroom.store.end_session(session.id, session.closes_at)
             if ended is not None:
@@ -149,8 +145,7 @@ class Keeper:
         self._boards.forget(session.id)
         for kept in (self._rotated, self._looked):
             kept.pop(session.id, None)
-        for known in (self._caught_up, self._begun):
-            known.discard(session.id)
+        self._caught_up.discard(session.id)
 
     def _is_open(self, overview: SessionOverview, now: datetime) -> bool:
         """Return whether the session can still change without new action: checks, reviews, or the LMS."""

@@ -14,6 +14,7 @@ from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
 
 LONGEST_NAME, LONGEST_ID = 120, 64  # characters
+SHORTEST_NAME = 24  # of a name on a button: students whose names begin alike are told apart by ID
 
 
 class Group(Enum):
@@ -25,6 +26,13 @@ class Group(Enum):
     ON_THE_WAY = "on the way"  # a check-in was begun and can go on
     NOT_COMPLETED = "not completed"  # a check-in that ended, or stands outside, without a mark
     NOT_HERE = "not here"
+
+
+_GROUPS = {
+    CheckInStep.CHECKING: Group.ON_THE_WAY,
+    CheckInStep.REVIEW: Group.WAITING,
+    CheckInStep.CONFIRM: Group.WAITING,
+}
 
 
 @dataclass
@@ -85,50 +93,30 @@ class SessionOverview:
         found: dict[Group, list[str]] = {group: [] for group in Group}
         for student in self.people.values():
             key = folded(student.student_id)
-            if (mark := self.marks.get(key)) is not None:
+            check_in, mark = check_ins.get(key), self.marks.get(key)
+            group = _GROUPS.get(check_in.step, Group.NOT_COMPLETED) if check_in is not None else Group.NOT_HERE
+            if mark is not None:
                 group = Group.IN if mark.status.counts else Group.BY_HAND
-            else:
-                group = _group(check_ins.get(key), over=over)
+            elif check_in is not None and check_in.step in (CheckInStep.PLACE, CheckInStep.FACE):
+                is_outside = check_in.step is CheckInStep.PLACE and check_in.distance is not None
+                group = Group.NOT_COMPLETED if over or is_outside else Group.ON_THE_WAY
             found[group].append(student.student_id)
         return found
 
     def name(self, student_id: str, longest: int = LONGEST_NAME, *, with_id: bool = False) -> str:
         """Return a student's name, "Name (ID)" where another student's looks the same; not escaped."""
-        name = self._names.get(folded(student_id), "")
-        if not name:
-            return student_id[:LONGEST_ID]
-        shown = _cut(name, longest)
-        if longest not in self._alike:
-            self._alike[longest] = Counter(folded(_cut(each, longest)) for each in self._names.values())
-        with_id = with_id or self._alike[longest][folded(shown)] > 1
-        return f"{shown} ({student_id[:LONGEST_ID]})" if with_id else shown
+        name, shown_id = self._names.get(folded(student_id), ""), student_id[:LONGEST_ID]
+        shown = name if len(name) <= longest else name[: longest - 1] + "\u2026"
+        is_alone = self._beginnings[folded(name[:SHORTEST_NAME])] == 1
+        return (shown if is_alone and not with_id else f"{shown} ({shown_id})") if shown else shown_id
 
     @cached_property
     def _names(self) -> dict[str, str]:
         return {folded(each.student_id): " ".join(each.name.split()) for each in self.people.values()}
 
     @cached_property
-    def _alike(self) -> dict[int, Counter[str]]:
-        return {}  # by length: how many students a shortened name fits
-
-
-def _group(check_in: CheckIn | None, *, over: bool) -> Group:
-    match check_in.step if check_in is not None else None:
-        case None:
-            return Group.NOT_HERE
-        case CheckInStep.REVIEW | CheckInStep.CONFIRM:
-            return Group.WAITING
-        case CheckInStep.CHECKING:
-            return Group.ON_THE_WAY
-        case CheckInStep.PLACE if check_in is not None and check_in.distance is None and not over:
-            return Group.ON_THE_WAY
-        case CheckInStep.FACE if not over:
-            return Group.ON_THE_WAY
-    return Group.NOT_COMPLETED
-
-
-def _cut(name: str, longest: int) -> str:
-    return name if len(name) <= longest else name[: longest - 1] + "\u2026"
+    def _beginnings(self) -> Counter[str]:
+        return Counter(folded(each[:SHORTEST_NAME]) for each in self._names.values())
 
 
 def title(session: Session, longest: int = 600) -> str:

@@ -83,6 +83,8 @@ class Sender:
         except BadRequest as error:
             # permanent: repeated calls would be refused as well. The error's text does not quote the message
             log.info("outgoing: chat %d, %s refused: %s", row.chat_id, row.action, error.message)
+            if row.action == "delete" and row.slot is not None:  # gone already, or too old
+                await asyncio.to_thread(self._queue.clear, row.chat_id, row.slot)
             await asyncio.to_thread(self._queue.done, row)
             return "not found" in error.message
         await asyncio.to_thread(self._queue.done, row, message_id)
@@ -92,16 +94,10 @@ class Sender:
         message_id = row.payload["message_id"]
         if message_id is None and row.slot is not None:
             message_id = await asyncio.to_thread(self._queue.message, row.chat_id, row.slot)
-        refused: BadRequest | None = None
-        try:
-            if message_id is not None:
-                await self._bot.delete_message(row.chat_id, message_id, rate_limit_args=options)
-        except BadRequest as error:
-            refused = error
+        if message_id is not None:
+            await self._bot.delete_message(row.chat_id, message_id, rate_limit_args=options)
         if row.slot is not None:
             await asyncio.to_thread(self._queue.clear, row.chat_id, row.slot)
-        if refused is not None:
-            raise refused
 
     async def _strip(self, row: OutgoingRow, options: CallOptions) -> None:
         slot = row.slot or ""
@@ -225,34 +221,29 @@ class Sender:
         return file[1] if file is not None else None
 
     async def _files(self, row: OutgoingRow, options: CallOptions) -> int | None:
-        """Send an album of documents; the text must arrive even without them."""
-        references, text, found = row.payload.get("files") or [row.payload["file"]], row.payload["text"], []
-        for reference in references:
-            file = await self._make_file(reference)
-            if file is None:
-                log.warning("outgoing: chat %d, the file %s does not exist any more", row.chat_id, reference)
-            else:
-                found.append(file)
+        """Send an album of documents, the text below the last one; it must arrive even without them."""
+        references, text = row.payload.get("files") or [row.payload["file"]], row.payload["text"] or None
+        found = [file for each in references if (file := await self._make_file(each)) is not None]
+        captions = [None] * (len(found) - 1) + [text]
+        media = [
+            InputMediaDocument(content, caption, ParseMode.HTML, filename=name)
+            for (name, content), caption in zip(found, captions, strict=bool(found))
+        ]
         more: dict[str, Any] = {"disable_notification": row.payload.get("quiet"), "rate_limit_args": options}
-        media = [InputMediaDocument(content, filename=name) for name, content in found[:-1]]
         try:
-            if len(found) > 1:  # the last document's caption stands below the whole album
-                name, content = found[-1]
-                caption = {"caption": text or None, "parse_mode": ParseMode.HTML}
-                media.append(InputMediaDocument(content, filename=name, **caption))
-                (*_, last) = await self._bot.send_media_group(row.chat_id, media, **more)
-            elif found:
-                name, content = found[0]
-                shape = {"filename": name, "caption": text or None, "parse_mode": ParseMode.HTML}
-                last = await self._bot.send_document(row.chat_id, content, **shape, **more)
-            else:
-                return await self._send(row, options) if text else None
+            if len(media) > 1:
+                message = (await self._bot.send_media_group(row.chat_id, media, **more))[-1]
+            elif media:
+                more |= {"caption": text, "parse_mode": ParseMode.HTML}
+                message = await self._bot.send_document(row.chat_id, media[0].media, **more)
         except BadRequest as error:
             log.warning("outgoing: chat %d, files refused (%s), sending the text only", row.chat_id, error.message)
+            media = []
+        if not media:
             return await self._send(row, options) if text else None
         # each message of an album counts for Telegram's limit
-        self._last_sent[row.chat_id] = self._clock.monotonic() + (len(found) - 1) * self._between_sends
-        return last.message_id
+        self._last_sent[row.chat_id] = self._clock.monotonic() + (len(media) - 1) * self._between_sends
+        return message.message_id
 
 
 def _reply_keyboard(payload: dict[str, Any]) -> ReplyKeyboardMarkup | ReplyKeyboardRemove | None:

@@ -446,10 +446,10 @@ class FakeBot:
         return album
 
     async def send_document(
-        self, chat_id: int, _document: bytes, *, filename: str, caption: str | None = None, **_style: Any
+        self, chat_id: int, document: InputFile, *, caption: str | None = None, **_style: Any
     ) -> Message:
         await self._answer("document", chat_id, caption or "")
-        message = Message(next(self._numbers), caption or "", document=filename)
+        message = Message(next(self._numbers), caption or "", document=document.filename)
         self.chats.setdefault(chat_id, []).append(message)
         self._maybe_lose()
         return message

@@ -11,7 +11,7 @@ from classroom.domain.sessions import end_of
 from classroom.overview import SessionOverview
 from classroom.reports.files import csv_file, rows, xlsx_file
 from classroom.reports.picture import picture
-from classroom.reports.texts import caption, report_lines, report_texts, unchanged_text
+from classroom.reports.texts import caption, report_lines, report_texts
 from classroom.services import Classroom
 from telegram_app.i18n import Texts
 from telegram_app.lines import LONGEST_CAPTION, split
@@ -77,8 +77,8 @@ class SessionReports:
         content = f"{key.replace(kind, 'content')}:{told}"
         since = await asyncio.to_thread(claims.at, content) if final and not asked else None
         if since is not None:
-            text = unchanged_text(_, overview, f"{since.astimezone(zone):%H:%M}")
-            items = [Item(session.teacher, "send", text, lane=NOTICE, quiet=True)]
+            texts = report_texts(_, overview, final=final, zone=zone, since=f"{since.astimezone(zone):%H:%M}")
+            items = [Item(session.teacher, "send", text, lane=NOTICE, quiet=True) for text in texts]
         else:
             items = await self._items(_, overview, final=final, at=now)
 

@@ -19,25 +19,14 @@ def caption(session: Session) -> str:
     return f"{short(session.subject, 300)}, {_day(session)}"
 
 
-def _title(_: Texts, overview: SessionOverview, *, final: bool) -> str:
-    title, kind = _("Report"), _("final") if final else _("provisional")
-    return f"<b>{title}: {short(overview.session.subject, 300)}</b>, {_day(overview.session)} ({kind})"
-
-
-def unchanged_text(_: Texts, overview: SessionOverview, since: str) -> str:
-    """Return the final report that says the same as the one sent at ``since``."""
-    unchanged = _("No change since the report at {time}.").format(time=since)
-    return "\n".join([_title(_, overview, final=True), unchanged, *_lms_lines(_, overview)])
-
-
-def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo) -> list[str]:
-    lines = [
-        _title(_, overview, final=final),
-        short(", ".join(overview.session.batches), 1500),
-        *_lms_lines(_, overview),
-        *report_lines(_, overview, zone),
-    ]
-    return split(lines)
+def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo, since: str = "") -> list[str]:
+    """Return a report's messages; ``since``: the time of the report after which nothing has changed."""
+    title, kind, batches = _("Report"), _("final") if final else _("provisional"), ", ".join(overview.session.batches)
+    first = f"<b>{title}: {short(overview.session.subject, 300)}</b>, {_day(overview.session)} ({kind})"
+    if since:
+        unchanged = _("No change since the report at {time}.").format(time=since)
+        return split([first, unchanged, *_lms_lines(_, overview)])
+    return split([first, short(batches, 1500), *_lms_lines(_, overview), *report_lines(_, overview, zone)])
 
 
 def report_lines(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:

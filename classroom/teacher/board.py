@@ -6,7 +6,7 @@ from html import escape
 
 from classroom.domain.sessions import CheckInStep, Session, SessionState, Status, end_of, folded, state_of
 from classroom.overview import Group, SessionOverview, note_text, read_overview, refused_lines, title
-from classroom.services import PLACE_SLOT, Classroom
+from classroom.services import Classroom
 from classroom.student.texts import status_word
 from classroom.teacher.manual_marks import SCREEN, turns
 from telegram_app.i18n import Texts
@@ -31,14 +31,6 @@ class Boards:
         self._side = classroom.teacher
         self._shown: dict[str, tuple[str, datetime]] = {}  # by session: the text on the screen, since when
 
-    async def begin(self, session: Session, *, again: bool = False) -> None:
-        """Send a session's board, once, and remove the location's button; ``again``: after it was reopened."""
-        person, now = session.teacher, self._classroom.clock.now()
-        claim = None if again else (lambda: self._side.claims.claim(f"opened:{session.id}", now))
-        items = await self._items(session, anew=True)
-        if await self._side.outbox.put(*items, Item(person, "delete", slot=PLACE_SLOT), when=claim):
-            self._shown[session.id] = (items[-1].text, now)
-
     def link(self, code: str) -> str:
         return f"https://t.me/{self._classroom.student.username}?start={code}"
 
@@ -53,7 +45,7 @@ class Boards:
     ) -> list[Item]:
         """Return what shows the board: the code's QR picture with a caption, or a text once the session has ended."""
         text, keyboard, is_open, code = await self._drawn(session)
-        slots = f"board:{session.id}", f"ended:{session.id}"
+        slots = board_slots(session.id)
         slot = slots[0] if is_open else slots[1]
         old = [Item(session.teacher, "delete", slot=each, lane=lane) for each in slots if anew or each != slot]
         qr = self.link(code) if code is not None else None
@@ -62,14 +54,9 @@ class Boards:
 
     async def show_names(self, session: Session, page: int, *, anew: bool = False) -> None:
         """Show all students by where they are, on as many pages as Telegram's limit needs."""
-        _, overview, now = (
-            self._side.texts(session.teacher),
-            await read_overview(self._classroom, session),
-            self._classroom.clock.now(),
-        )
-        lines: list[str] = []
-        for heading, names, _is_shown in self._groups(_, overview, self._state(session, now)):
-            lines += [bold(heading), *names]
+        _, now = self._side.texts(session.teacher), self._classroom.clock.now()
+        overview, state = await read_overview(self._classroom, session), self._state(session, now)
+        lines = [line for group, names, _more in self._groups(_, overview, state) for line in (bold(group), *names)]
         pages = split(lines)
         page = max(0, min(page, len(pages) - 1))
         keyboard = [*turns(_, f"names:{session.id}", page, len(pages), 1), [Button(_("Done"), f"done:{session.id}")]]
@@ -157,6 +144,11 @@ class Boards:
                 found.append((text.format(number=len(groups[group])), named(group), is_shown))
         missing = groups[Group.NOT_HERE]
         return [*found, (_("Missing: {number}").format(number=len(missing)), plain(missing), False)]
+
+
+def board_slots(session_id: str) -> tuple[str, str]:
+    """Return the slots of a board: with the code, and after the end."""
+    return f"board:{session_id}", f"ended:{session_id}"
 
 
 def _spaced(code: str) -> str:

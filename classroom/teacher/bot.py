@@ -28,7 +28,7 @@ from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 
 log = logging.getLogger(__name__)
 
-SESSIONS_SHOWN, RECENT = 10, timedelta(hours=12)
+RECENT = timedelta(hours=12)
 
 
 class TeacherBot:
@@ -116,11 +116,9 @@ class TeacherBot:
 
     async def _recent(self, person: int) -> list[Session]:
         """Return a teacher's sessions that run or wait for a decision or the LMS; else those of the last hours."""
-        store, since = self._classroom.store, self._classroom.clock.now() - RECENT
-        if unfinished := [each for each in await store.unfinished() if each.teacher == person]:
-            return unfinished[-SESSIONS_SHOWN:]
-        recent = await store.sessions_of(person, SESSIONS_SHOWN)
-        return [each for each in reversed(recent) if each.opened_at > since and not each.cancelled]
+        since, found = self._classroom.clock.now() - RECENT, await self._classroom.store.sessions_of(person, 10)
+        found = [each for each in reversed(found) if not each.cancelled]
+        return [each for each in found if each.final_at is None] or [each for each in found if each.opened_at > since]
 
     async def _sessions(self, update: Update, context: Context) -> None:
         """Show the board of the running session anew below; of several, the chosen one's."""
@@ -254,7 +252,7 @@ class TeacherBot:
             await self._report_lms_error(teacher, error)
             return
         if session is not None:
-            await self._boards.begin(session)
+            await self._boards.show(session)
 
     async def _contact(self, update: Update, context: Context) -> None:
         person = sender(update)

@@ -13,7 +13,7 @@ from classroom.domain import location_policy as policy
 from classroom.domain.sessions import Course, Place, Session, Sheet, Teacher, code_ends, new_code
 from classroom.lms import LmsUnavailable
 from classroom.saved_rooms import SavedRoom
-from classroom.services import Classroom
+from classroom.services import PLACE_SLOT, Classroom
 from classroom.store import SessionExists
 from classroom.student.texts import refusal_text
 from classroom.teacher.manual_marks import turns
@@ -203,7 +203,8 @@ class Opening:
                 code = new_code(self._classroom.below)
                 if await self._classroom.store.create_session(session, sheets, code, code_ends(session, now)):
                     await self._classroom.set_step(self._side, person, "")
-                    await self._side.outbox.put(Item(person, "delete", slot=SCREEN))
+                    # the choice and the location's button go; the board comes
+                    await self._side.outbox.put(*(Item(person, "delete", slot=each) for each in (SCREEN, PLACE_SLOT)))
                     log.info("session %s: opened by teacher %d, %d batches", session.id, person, len(sheets))
                     return session
         except SessionExists as there:

@@ -153,7 +153,7 @@ class SessionButtons:
         for _attempt in range(CODES_TRIED):
             opened = await self._classroom.store.reopen(session.id, new_code(self._classroom.below), closes_at, now)
             if opened is not None:
-                await self._boards.begin(opened, again=True)
+                await self._boards.show(opened, anew=True)
                 return True
         return False
 
