@@ -86,7 +86,7 @@ class Boards:
         now, _ = self._classroom.clock.now(), self._side.texts(session.teacher)
         overview, state, code = await read_overview(self._classroom, session), self._state(session, now), None
         if state is SessionState.CANCELLED:
-            return f"{title(session)}\n{_('Cancelled: nothing is recorded.')}", [], False, None
+            return title(session) + "\n" + _("Cancelled: nothing is recorded."), [], False, None
         is_open = state is SessionState.OPEN
         head = [title(session, LONGEST_BATCHES if is_open else 600)]
         if is_open:

@@ -363,7 +363,7 @@ class TestUnclear:
         shown = telegram.http.get("/file", params={"bot": TEACHERS, "file_id": file}).content
         assert shown.startswith(b"\xff\xd8")
         assert len(shown) < 60_000
-        teacher.sees("A. Student S001: the face match is unclear")
+        teacher.sees("A. Student (S001): the face match is unclear")
         teacher.taps(button)
         challenged.sees(text)
         eventually("the pictures are gone", lambda: teacher.counts("Similarity:") == 0)
