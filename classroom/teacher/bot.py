@@ -77,6 +77,7 @@ class TeacherBot:
     async def _start(self, update: Update, context: Context) -> None:
         if await self._teacher(update) is not None:
             await self._classroom.set_step(self._side, sender(update), "")
+            await self._hide_request(sender(update))
             await self._show_menu(sender(update))
 
     async def _menu(self, update: Update, context: Context) -> None:

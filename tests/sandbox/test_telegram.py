@@ -525,6 +525,18 @@ class TestEditsAndDeletions:
             assert again == "Bad Request: message to delete not found"
         assert not {own, sent} & {message["message_id"] for message in (await chat.screen())["messages"]}
 
+    async def test_deleted_by_the_person(self, bot: Bot, chat: Driver) -> None:
+        """What the person has deleted, the bot can't edit or delete any more; it gets no update about it."""
+        message = await bot.send_message(AIDA, "1")
+        there = {"bot": "marker", "person": AIDA, "message_id": message.message_id}
+        await chat.control("delete", **there)
+        with pytest.raises(BadRequest, match="Message to edit not found"):
+            await bot.edit_message_text("2", AIDA, message.message_id)
+        with pytest.raises(BadRequest, match="Message to delete not found"):
+            await bot.delete_message(AIDA, message.message_id)
+        assert await chat.updates() == []
+        await chat.control("delete", expect=409, **there)
+
     async def test_old_messages_stay(self, chat: Driver) -> None:
         """After 48 hours a message can't be deleted but still be edited."""
         sent = (await chat.do("sendMessage", chat_id=AIDA, text="x"))["message_id"]
