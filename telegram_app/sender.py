@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 # A message that the person has deleted, or that can't be edited any more, is sent anew. A notice in one slot is sent so
 # only three times in ten minutes: otherwise each update of a living message could send another one.
 MOST_RESENT, RESENT_WITHIN = 3, 600.0
-PICTURES_KNOWN = 1000
+LINKS_KEPT = 500
 
 
 class Sender:
@@ -58,8 +58,7 @@ class Sender:
         self._last_sent: dict[int, float] = {}  # by chat
         self._uploaded: dict[str, str] = {}  # Telegram's file_id of each shipped picture, by reference
         self._resent: dict[tuple[int, str], list[float]] = {}  # by chat and slot
-        # by chat and message: a picture's QR link, "" for other pictures, None for texts
-        self._pictures: dict[tuple[int, int], str | None] = {}
+        self._links: dict[tuple[int, int], str] = {}  # of QR codes, by chat and message
 
     def too_early_by(self, chat_id: int) -> float:
         """Return the seconds until a new message may be sent to a chat."""
@@ -141,36 +140,33 @@ class Sender:
 
     async def _edit(self, row: OutgoingRow, message_id: int, options: CallOptions) -> None:
         text, markup, link = row.payload["text"], _inline_keyboard(row.payload["buttons"]), row.payload.get("qr")
-        known = self._pictures.get((row.chat_id, message_id), "" if row.payload.get("file") is not None else None)
-        if link is not None and known != link:
+        if link is not None and self._links.get((row.chat_id, message_id)) != link:
             picture = await asyncio.to_thread(qr_picture, link)
             media = InputMediaPhoto(picture, caption=text, parse_mode=ParseMode.HTML)
             await self._bot.edit_message_media(
                 media, row.chat_id, message_id, reply_markup=markup, rate_limit_args=options
             )
-            self._keep_picture(row.chat_id, message_id, link)
+            self._keep_link(row, message_id)
             return
         # texts and captions need different calls, and the slot may be filled by a message of the other kind
         shape: dict[str, Any] = {"parse_mode": ParseMode.HTML, "reply_markup": markup, "rate_limit_args": options}
-        has_caption = known is not None
+        has_caption = link is not None or row.payload.get("file") is not None
         for is_last in (False, True):
             try:
                 if has_caption:
                     await self._bot.edit_message_caption(row.chat_id, message_id, caption=text, **shape)
                 else:
                     await self._bot.edit_message_text(text, row.chat_id, message_id, **shape)
-                self._keep_picture(row.chat_id, message_id, (link or "") if has_caption else None)
                 return
             except BadRequest as error:
                 if is_last or "in the message to edit" not in error.message:
                     raise
                 has_caption = not has_caption
 
-    def _keep_picture(self, chat_id: int, message_id: int, link: str | None) -> None:
-        """Remember which picture a message has, so that the next edit takes one call and no upload."""
-        if len(self._pictures) >= PICTURES_KNOWN:
-            self._pictures.clear()
-        self._pictures[chat_id, message_id] = link
+    def _keep_link(self, row: OutgoingRow, message_id: int) -> None:
+        """Remember which QR code a message shows: as long as it stays, an edit changes the caption only."""
+        if (link := row.payload.get("qr")) is not None:
+            self._links = dict(list(self._links.items())[-LINKS_KEPT:]) | {(row.chat_id, message_id): link}
 
     async def _send(self, row: OutgoingRow, options: CallOptions) -> int:
         message = await self._bot.send_message(
@@ -207,7 +203,7 @@ class Sender:
             log.warning("outgoing: chat %d, picture refused (%s), sending the text only", row.chat_id, error.message)
             return await self._send(row, options)
         self._last_sent[row.chat_id] = self._clock.monotonic()
-        self._keep_picture(row.chat_id, message.message_id, row.payload.get("qr") or "")
+        self._keep_link(row, message.message_id)
         if reference.startswith(SHIPPED) and message.photo:
             self._uploaded[reference] = message.photo[-1].file_id
         elif reference and self._on_sent is not None:

@@ -70,27 +70,26 @@ class SessionButtons:
     def _for_own(self, handler: OnTap) -> OnTap:
         """Return a handler that passes on the sender's own session and the button's data; a cancelled one is shown."""
 
+        async def answer(update: Update) -> str | None:
+            data = (update.callback_query and update.callback_query.data) or ""
+            what, session_id, *rest = data.split(":")
+            session = await self.own(update, session_id)
+            if session is not None and session.cancelled:
+                await self._notices.tell_cancelled(session)  # those whom a crash left untold
+                await self._reviews.settle(session)
+                await self._boards.show(session)
+            elif session is not None:
+                return await handler(session, what, *rest)
+            return None
+
         async def handle(update: Update, context: Context) -> None:
-            working = asyncio.create_task(self._handled(handler, update))
+            working = asyncio.create_task(answer(update))
             await asyncio.wait({working}, timeout=ANSWERED_WITHIN)
             done = working.done() and working.exception() is None
             await tapped(update, (working.result() if done else None) or None)
             await working
 
         return handle
-
-    async def _handled(self, handler: OnTap, update: Update) -> str | None:
-        data = (update.callback_query and update.callback_query.data) or ""
-        what, session_id, *rest = data.split(":")
-        session = await self.own(update, session_id)
-        if session is None:
-            return None
-        if session.cancelled:
-            await self._notices.tell_cancelled(session)  # those whom a crash left untold
-            await self._reviews.settle(session)
-            await self._boards.show(session)
-            return None
-        return await handler(session, what, *rest)
 
     async def own(self, update: Update, session_id: str) -> Session | None:
         """Return a session if it is the sender's own and the sender is signed in."""

@@ -528,7 +528,7 @@ class TestEditsAndDeletions:
     async def test_deleted_by_the_person(self, bot: Bot, chat: Driver) -> None:
         """What the person has deleted, the bot can't edit or delete any more; it gets no update about it."""
         message = await bot.send_message(AIDA, "1")
-        there = {"bot": "marker", "person": AIDA, "message_id": message.message_id}
+        there: Json = {"bot": "marker", "person": AIDA, "message_id": message.message_id}
         await chat.control("delete", **there)
         with pytest.raises(BadRequest, match="Message to edit not found"):
             await bot.edit_message_text("2", AIDA, message.message_id)
@@ -831,7 +831,7 @@ class TestFiles:
         a, b = InputMediaDocument(b"a", filename="a"), InputMediaDocument(b"b", filename="b")
         photo, video, audio = InputMediaPhoto(JPEG), InputMediaVideo(b"v"), InputMediaAudio(b"a")
         before = (await chat.screen())["messages"]
-        for media, words in (
+        cases: list[tuple[list[Any], str]] = [
             ([a], "2-10 items"),
             ([a] * 11, "Too many messages to send as an album"),
             ([a, photo], "Document can't be mixed with other media types"),
@@ -839,7 +839,8 @@ class TestFiles:
             ([photo, InputMediaPhoto(b"text")], "Image_process_failed"),
             ([a, InputMediaDocument("AgACunknown")], "Wrong remote file identifier specified"),
             ([a, InputMediaDocument(b"b", caption="x" * 1025)], "Message caption is too long"),
-        ):
+        ]
+        for media, words in cases:
             with pytest.raises(BadRequest, match=f"(?i){words}"):
                 await bot.send_media_group(AIDA, media)
         assert (

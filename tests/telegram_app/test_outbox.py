@@ -382,7 +382,7 @@ class TestLivingQr:
         await post.put(replace(self.BOARD, action="edit", text="2"))
         assert [(each.text, each.photo) for each in post.bot.chats[AIDA]] == [("2", qr_picture(self.LINK))]
         post.bot.forget(AIDA)
-        plain = replace(self.BOARD, action="edit", qr=None, file="")
+        plain = replace(self.BOARD, action="edit", qr=None)
         await post.put(*(replace(plain, text=text) for text in "345"))
         assert [(each.text, each.photo) for each in post.bot.chats[AIDA]] == [("5", None)]
         assert [call.method for call in post.bot.calls][-2:] == ["edit", "edit"]
