@@ -17,6 +17,7 @@ from classroom.store import StoreError
 from classroom.teacher.board import Boards
 from classroom.teacher.opening import CODES_TRIED
 from core.sqlite import DatabaseError
+from telegram_app.outbox import NOTICE
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,6 @@ class Keeper:
         self._between_looks = between_looks
         self._caught_up: set[str] = set()  # sessions
         self._rotated: dict[str, datetime] = {}  # by session: when its newest code was made
-        self._begun: set[str] = set()  # live sessions whose boards are known to be shown
         self._looked: dict[str, datetime] = {}  # by session
         self._cleaned: datetime | None = None
 
@@ -97,9 +97,6 @@ class Keeper:
             await self._catch_up(session)
             self._caught_up.add(session.id)
         await self._rotate(session, now)
-        if session.id not in self._begun:  # the previous process may have ended before this
-            await self._boards.begin(session)
-            self._begun.add(session.id)
         if session.ended_at is None and now > session.closes_at:
             ended = await self._classroom.store.end_session(session.id, session.closes_at)
             if ended is not None:
@@ -130,7 +127,7 @@ class Keeper:
             code = new_code(self._classroom.below)
             if await self._classroom.store.add_code(session.id, code, code_ends(session, now), now + OVERLAP, now):
                 self._rotated[session.id] = now
-                await self._boards.show_code(session, code)
+                await self._boards.show(session)
                 return
 
     async def _report(self, session: Session, now: datetime) -> None:
@@ -141,7 +138,7 @@ class Keeper:
                 await self._reports.send(overview, final=False)
                 await self._classroom.store.set_reported(session.id, now, final=False)
                 if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
-                    await self._boards.show(session, anew=True)  # below the report
+                    await self._boards.show(session, anew=True, lane=NOTICE)  # below the report
             return
         await self._catch_up(session)
         if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
@@ -154,8 +151,7 @@ class Keeper:
         self._boards.forget(session.id)
         for kept in (self._rotated, self._looked):
             kept.pop(session.id, None)
-        for known in (self._caught_up, self._begun):
-            known.discard(session.id)
+        self._caught_up.discard(session.id)
 
     def _is_open(self, overview: SessionOverview, now: datetime) -> bool:
         """Return whether the session can still change without new action: checks, reviews, or the LMS."""

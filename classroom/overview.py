@@ -1,7 +1,9 @@
 """The overview of a session from which the board, the lists and the reports are made."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from functools import cached_property
 
 from classroom.domain import code_attempts as codes
@@ -11,6 +13,27 @@ from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Sess
 from classroom.services import Classroom
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
+
+LONGEST_NAME, LONGEST_ID = 120, 64  # characters
+SHORTEST_NAME = 24  # of a name on a button: students whose names begin alike are told apart by ID
+
+
+class Group(Enum):
+    """Where a student of a session is; every student is in exactly one group."""
+
+    IN = "in"  # present or late
+    BY_HAND = "by hand"  # excused or absent by the teacher's mark
+    WAITING = "waiting"  # for the teacher's decision
+    ON_THE_WAY = "on the way"  # a check-in was begun and can go on
+    NOT_COMPLETED = "not completed"  # a check-in that ended, or stands outside, without a mark
+    NOT_HERE = "not here"
+
+
+_GROUPS = {
+    CheckInStep.CHECKING: Group.ON_THE_WAY,
+    CheckInStep.REVIEW: Group.WAITING,
+    CheckInStep.CONFIRM: Group.WAITING,
+}
 
 
 @dataclass
@@ -27,7 +50,7 @@ class SessionOverview:
         for student in self.people.values():
             status = self.status(student.student_id)
             names = self.missing if status is Status.ABSENT else self.marked.setdefault(status, [])
-            names.append(student.name or student.student_id)
+            names.append(self.name(student.student_id))
 
     @property
     def students(self) -> int:
@@ -86,17 +109,40 @@ class SessionOverview:
             )
         ]
 
-    def name(self, student_id: str) -> str:
-        """Return a student's name, or the ID where the roster has no name."""
-        return self._names.get(student_id) or student_id
+    def groups(self, *, over: bool) -> dict[Group, list[str]]:
+        """Return the student IDs in each group, in the roster's order; ``over``: no location or video counts now."""
+        check_ins = {folded(each.student_id): each for each in self.check_ins}
+        found: dict[Group, list[str]] = {group: [] for group in Group}
+        for student in self.people.values():
+            key = folded(student.student_id)
+            check_in, mark = check_ins.get(key), self.marks.get(key)
+            group = _GROUPS.get(check_in.step, Group.NOT_COMPLETED) if check_in is not None else Group.NOT_HERE
+            if mark is not None:
+                group = Group.IN if mark.status.counts else Group.BY_HAND
+            elif check_in is not None and check_in.step in (CheckInStep.PLACE, CheckInStep.FACE):
+                is_outside = check_in.step is CheckInStep.PLACE and check_in.distance is not None
+                group = Group.NOT_COMPLETED if over or is_outside else Group.ON_THE_WAY
+            found[group].append(student.student_id)
+        return found
+
+    def name(self, student_id: str, longest: int = LONGEST_NAME, *, with_id: bool = False) -> str:
+        """Return a student's name, "Name (ID)" where another student's looks the same; not escaped."""
+        name, shown_id = self._names.get(folded(student_id), ""), student_id[:LONGEST_ID]
+        shown = name if len(name) <= longest else name[: longest - 1] + "\u2026"
+        is_alone = self._beginnings[folded(name[:SHORTEST_NAME])] == 1
+        return (shown if is_alone and not with_id else f"{shown} ({shown_id})") if shown else shown_id
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        return {each.student_id: each.name for each in self.roster}
+        return {folded(each.student_id): " ".join(each.name.split()) for each in self.people.values()}
+
+    @cached_property
+    def _beginnings(self) -> Counter[str]:
+        return Counter(folded(each[:SHORTEST_NAME]) for each in self._names.values())
 
 
-def title(session: Session) -> str:
-    return f"{bold(short(session.subject, 200))}: {short(', '.join(session.batches), 600)}"
+def title(session: Session, longest: int = 600) -> str:
+    return f"{bold(short(session.subject, min(longest, 200)))}: {short(', '.join(session.batches), longest)}"
 
 
 def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:

@@ -21,6 +21,8 @@ from telegram_app.side import Side, typed_text
 
 log = logging.getLogger(__name__)
 
+PLACE_SLOT = "place"  # the slot of the newest request for a location: deleting it removes the button
+
 
 def apology(_: Texts, person: int, error: Exception) -> str:
     """Return the apology for an unforeseen error; the log has the cause under the same reference."""
@@ -49,9 +51,9 @@ class Classroom:
     def location_request(self, side: Side, person: int, text: str) -> Item:
         """Return a request for a location; without a button where only a live one counts, which no button can send."""
         if self.settings.location_policy == "strict":
-            return Item(person, "send", text, ask="nothing")
+            return Item(person, "send", text, ask="nothing", slot=PLACE_SLOT)
         _ = side.texts(person)
-        return Item(person, "send", text, ask="location", ask_label=_("Share Location"))
+        return Item(person, "send", text, ask="location", ask_label=_("Share Location"), slot=PLACE_SLOT)
 
     async def set_step(self, side: Side, person: int, name: str, data: dict[str, Any] | None = None) -> None:
         """Set a person's conversation step; an empty name ends it. Never put a password into ``data``."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-LONGEST_MESSAGE = 3800  # UTF-16 units; Telegram's limit is 4096 without the HTML tags
+LONGEST_MESSAGE, LONGEST_CAPTION = 3800, 1000  # UTF-16 units; Telegram's limits are 4096 and 1024 without HTML tags
 
 
 def shortened(text: str, longest: int) -> str:

@@ -56,14 +56,17 @@ class Item:
 
     - "send": a new message, which notifies the person; with a ``slot`` it fills that place on the screen.
     - "photo": the same with a picture above the text: the QR code of the link ``qr``, or the file ``file``.
-    - "document": the file ``file``. The queue keeps link or file reference; the content is made when it is sent.
-    - "edit": changes the message in the slot, or sends a new one if there is none. With ``qr`` the picture is changed
-      as well, with ``file`` the caption of a picture.
+    - "album": the files ``files`` (at most 10) as documents, with the text below them, all of it or nothing. The queue
+      keeps link or file references; the content is made when it is sent.
+    - "edit": changes the message in the slot, or sends a new one if there is none or the person has deleted it; a
+      notice at most ``MOST_RESENT`` times. With ``qr`` the message is a QR code with the text as its caption, with
+      ``file`` the caption of a picture is changed.
     - "amend": as "edit", but does nothing if there is no message.
     - "strip": removes the buttons from the message in the slot.
     - "delete": deletes ``message_id``, or the message in the slot.
 
-    ``ask`` shows a reply keyboard with one button ``ask_label``; such a message has no inline buttons.
+    ``ask`` shows a reply keyboard with one button ``ask_label``; such a message has no inline buttons. A new message
+    that is ``quiet`` does not ring.
     """
 
     chat_id: int
@@ -77,11 +80,14 @@ class Item:
     file: str | None = None
     ask: Ask | None = None
     ask_label: str = ""
+    files: tuple[str, ...] = ()
+    quiet: bool = False
 
     def payload(self) -> dict[str, Any]:
         buttons = [[[b.text, b.data, b.url] for b in row] for row in self.buttons] if self.buttons else None
         stored = {"text": self.text, "buttons": buttons, "message_id": self.message_id}
-        extra = {"qr": self.qr, "file": self.file, "ask": [self.ask, self.ask_label] if self.ask else None}
+        extra: dict[str, Any] = {"qr": self.qr, "file": self.file, "files": self.files or None}
+        extra |= {"quiet": self.quiet or None, "ask": [self.ask, self.ask_label] if self.ask else None}
         return stored | {name: value for name, value in extra.items() if value is not None}
 
 
@@ -224,7 +230,7 @@ class Outbox:
     def _too_early_by(self, chat_id: int, action: Action) -> float:
         """Return the seconds until an action is allowed in a chat. A 429 holds every action, deletions as well."""
         held = self._held_until.get(chat_id, 0.0) - self._clock.monotonic()
-        is_new = action in ("send", "photo", "document")
+        is_new = action in ("send", "photo", "album", "document")
         return max(0.0, held, self._sender.too_early_by(chat_id) if is_new else 0.0)
 
     async def _wait(self, seconds: float, wake: asyncio.Event) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from core.sqlite import Database
 
-Action = Literal["send", "photo", "document", "edit", "amend", "strip", "delete"]
+Action = Literal["send", "photo", "album", "document", "edit", "amend", "strip", "delete"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
   tidying last (``Priority``). Tidying that delays the next answer in its own chat goes before results.
 - **Fairness.** Calls of equal priority go round robin, one per chat, so one person's many calls delay nobody else's.
   Calls of one chat and priority keep their order, also after a 429.
-- **Rate.** At most 29 calls in any second, one below Telegram's limit for a bot.
+- **Rate.** At most 29 calls in any second, one below Telegram's limit for a bot; an album counts as its messages.
 - **429.** While a chat is paused, no call for it is sent, whatever its priority or method. The call that got the 429 is
   repeated after the pause, at most ``REPEATS`` times.
 - **Bounded waiting.** A call that faces a pause longer than its ``longest_pause`` raises ``RetryAfter`` without being
@@ -123,6 +123,9 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         chat_id = data.get("chat_id", options.chat_id)
         limit = endpoint if chat_id is None else chat_id
         number, repeats = next(self._numbers), 0
+        if endpoint == "sendMediaGroup":  # one turn for each message, the last one below
+            for _message in data["media"][1:]:
+                await self._turn(_Waiting(number, limit, options))
         while True:
             await self._turn(_Waiting(number, limit, options))
             if self._free_at(limit) > _now():  # another call got a 429 since

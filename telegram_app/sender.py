@@ -18,6 +18,11 @@ from telegram_app.rate_limiter import CallOptions
 
 log = logging.getLogger(__name__)
 
+# A message that the person has deleted, or that can't be edited any more, is sent anew. A notice in one slot is sent so
+# only three times in ten minutes: otherwise each update of a living message could send another one.
+MOST_RESENT, RESENT_WITHIN = 3, 600.0
+LINKS_KEPT = 500
+
 
 @dataclass(eq=False)
 class Sender:
@@ -36,6 +41,8 @@ class Sender:
     _on_sent: OnSent | None
     _last_sent: dict[int, float] = field(default_factory=dict)  # by chat
     _uploaded: dict[str, str] = field(default_factory=dict)  # Telegram's file_id of each shipped picture, by reference
+    _resent: dict[tuple[int, str], list[float]] = field(default_factory=dict)  # by chat and slot
+    _links: dict[tuple[int, int], str] = field(default_factory=dict)  # of QR codes, by chat and message
 
     def too_early_by(self, chat_id: int) -> float:
         """Return the seconds until a new message may be sent to a chat."""
@@ -52,13 +59,15 @@ class Sender:
                 await self._strip(row, options)
             elif row.action == "photo":
                 message_id = await self._photo(row, options)
-            elif row.action == "document":
-                await self._document(row, options)
+            elif row.action in ("album", "document"):  # earlier versions queued single documents
+                message_id = await self._files(row, options)
             else:
                 message_id = await self._send_or_edit(row, options)
         except BadRequest as error:
             # permanent: repeated calls would be refused as well. The error's text does not quote the message
             log.info("outgoing: chat %d, %s refused: %s", row.chat_id, row.action, error.message)
+            if row.action == "delete" and row.slot is not None:  # gone already, or too old
+                await asyncio.to_thread(self._queue.clear, row.chat_id, row.slot)
             await asyncio.to_thread(self._queue.done, row)
             return "not found" in error.message
         await asyncio.to_thread(self._queue.done, row, message_id)
@@ -96,21 +105,34 @@ class Sender:
                 except BadRequest as error:
                     if "not modified" in error.message:
                         return message_id
-                    if row.action == "amend":
+                    if row.action == "amend" or not self._may_resend(row):
                         raise
                     log.info("outgoing: chat %d, edit refused (%s), sending a new message", row.chat_id, error.message)
                     await asyncio.sleep(self.too_early_by(row.chat_id))
-        return await (self._send if row.payload.get("file") is None else self._photo)(row, options)
+        pictured = row.payload.get("file") or row.payload.get("qr")
+        return await (self._photo if pictured else self._send)(row, options)
+
+    def _may_resend(self, row: OutgoingRow) -> bool:
+        """Return whether a message that can't be edited is sent anew; counts it. Answers to a person always are."""
+        now, key = self._clock.monotonic(), (row.chat_id, row.slot or "")
+        self._resent = {each: at for each, at in self._resent.items() if now - at[-1] < RESENT_WITHIN}
+        times = self._resent.setdefault(key, [])
+        if row.lane > 0 and len(times) >= MOST_RESENT and now - times[-MOST_RESENT] < RESENT_WITHIN:
+            return False
+        times.append(now)
+        return True
 
     async def _edit(self, row: OutgoingRow, message_id: int, options: CallOptions) -> None:
-        text, chat_id, shape = row.payload["text"], row.chat_id, _shape(row, options)
-        if row.payload.get("qr") is not None:
-            picture = await asyncio.to_thread(qr_picture, row.payload["qr"])
+        text, chat_id, link = row.payload["text"], row.chat_id, row.payload.get("qr")
+        shape = _shape(row, options)
+        if link is not None and self._links.get((chat_id, message_id)) != link:
+            picture = await asyncio.to_thread(qr_picture, link)
             media = telegram.InputMediaPhoto(picture, caption=text, parse_mode=shape.pop("parse_mode"))
             await self._bot.edit_message_media(media, chat_id, message_id, **shape)
+            self._keep_link(row, message_id)
             return
         # texts and captions need different calls, and the slot may be filled by a message of the other kind
-        has_caption = row.payload.get("file") is not None
+        has_caption = link is not None or row.payload.get("file") is not None
         for is_last in (False, True):
             try:
                 if has_caption:
@@ -123,8 +145,13 @@ class Sender:
                     raise
                 has_caption = not has_caption
 
+    def _keep_link(self, row: OutgoingRow, message_id: int) -> None:
+        """Remember which QR code a message shows: as long as it stays, an edit changes the caption only."""
+        if (link := row.payload.get("qr")) is not None:
+            self._links = dict(list(self._links.items())[-LINKS_KEPT:]) | {(row.chat_id, message_id): link}
+
     async def _send(self, row: OutgoingRow, options: CallOptions) -> int:
-        shape = _shape(row, options) | {"link_preview_options": telegram.LinkPreviewOptions(is_disabled=True)}
+        shape = _sent(row, options) | {"link_preview_options": telegram.LinkPreviewOptions(is_disabled=True)}
         if (keyboard := _reply_keyboard(row.payload)) is not None:
             shape["reply_markup"] = keyboard
         message = await self._bot.send_message(row.chat_id, row.payload["text"], **shape)
@@ -138,7 +165,7 @@ class Sender:
             return await self._send(row, options)
         try:
             caption = row.payload["text"]
-            message = await self._bot.send_photo(row.chat_id, picture, caption=caption, **_shape(row, options))
+            message = await self._bot.send_photo(row.chat_id, picture, caption=caption, **_sent(row, options))
         except BadRequest as error:  # the text must arrive even without the picture
             if isinstance(picture, str):  # Telegram does not know the file_id any more: upload the file again
                 self._uploaded.pop(reference, None)
@@ -146,6 +173,7 @@ class Sender:
             log.warning("outgoing: chat %d, picture refused (%s), sending the text only", row.chat_id, error.message)
             return await self._send(row, options)
         self._last_sent[row.chat_id] = self._clock.monotonic()
+        self._keep_link(row, message.message_id)
         if reference.startswith(SHIPPED) and message.photo:
             self._uploaded[reference] = message.photo[-1].file_id
         elif reference and self._on_sent is not None:
@@ -158,20 +186,41 @@ class Sender:
         file = await self._make_file(row.payload["file"])
         return file[1] if file is not None else None
 
-    async def _document(self, row: OutgoingRow, options: CallOptions) -> None:
-        file = await self._make_file(row.payload["file"])
-        if file is None:
-            log.warning("outgoing: chat %d, the file %s does not exist any more", row.chat_id, row.payload["file"])
-            return
-        document, caption = telegram.InputFile(file[1], filename=file[0]), row.payload["text"] or None
-        await self._bot.send_document(row.chat_id, document, caption=caption, **_shape(row, options))
-        self._last_sent[row.chat_id] = self._clock.monotonic()
+    async def _files(self, row: OutgoingRow, options: CallOptions) -> int | None:
+        """Send an album of documents, the text below the last one; it must arrive even without them."""
+        references, text = row.payload.get("files") or [row.payload["file"]], row.payload["text"] or None
+        found = [file for each in references if (file := await self._make_file(each)) is not None]
+        captions = [None] * (len(found) - 1) + [text]
+        media = [
+            telegram.InputMediaDocument(content, caption, ParseMode.HTML, filename=name)
+            for (name, content), caption in zip(found, captions, strict=bool(found))
+        ]
+        more: dict[str, Any] = {"disable_notification": row.payload.get("quiet"), "rate_limit_args": options}
+        try:
+            if len(media) > 1:
+                message = (await self._bot.send_media_group(row.chat_id, media, **more))[-1]
+            elif media:
+                more |= {"caption": text, "parse_mode": ParseMode.HTML}
+                message = await self._bot.send_document(row.chat_id, media[0].media, **more)
+        except BadRequest as error:
+            log.warning("outgoing: chat %d, files refused (%s), sending the text only", row.chat_id, error.message)
+            media = []
+        if not media:
+            return await self._send(row, options) if text else None
+        # each message of an album counts for Telegram's limit
+        self._last_sent[row.chat_id] = self._clock.monotonic() + (len(media) - 1) * self._between_sends
+        return message.message_id
 
 
 def _shape(row: OutgoingRow, options: CallOptions) -> dict[str, Any]:
     """Return the arguments that every call with a text takes."""
     markup = _inline_keyboard(row.payload["buttons"])
     return {"parse_mode": ParseMode.HTML, "reply_markup": markup, "rate_limit_args": options}
+
+
+def _sent(row: OutgoingRow, options: CallOptions) -> dict[str, Any]:
+    """Return the arguments that every call for a new message takes."""
+    return _shape(row, options) | {"disable_notification": row.payload.get("quiet")}
 
 
 def _reply_keyboard(payload: dict[str, Any]) -> telegram.ReplyKeyboardMarkup | telegram.ReplyKeyboardRemove | None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from telegram import InlineKeyboardMarkup, InputFile, InputMediaPhoto
+from telegram import InlineKeyboardMarkup, InputFile, InputMediaDocument, InputMediaPhoto
 from telegram.error import BadRequest
 from telegram.ext import ExtBot
 
@@ -327,6 +327,8 @@ class Message:
     text: str
     buttons: tuple[tuple[str, ...], ...] = ()
     photo: bytes | None = None
+    document: str = ""  # the file's name
+    quiet: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -393,10 +395,16 @@ class FakeBot:
         self.chats[chat_id] = []
 
     async def send_message(
-        self, chat_id: int, text: str, *, reply_markup: InlineKeyboardMarkup | None = None, **_style: Any
+        self,
+        chat_id: int,
+        text: str,
+        *,
+        reply_markup: InlineKeyboardMarkup | None = None,
+        disable_notification: bool | None = None,
+        **_style: Any,
     ) -> Message:
         await self._answer("send", chat_id, text)
-        message = Message(next(self._numbers), text, _buttons(reply_markup))
+        message = Message(next(self._numbers), text, _buttons(reply_markup), quiet=disable_notification)
         self.chats.setdefault(chat_id, []).append(message)
         self._maybe_lose()
         return message
@@ -423,6 +431,28 @@ class FakeBot:
         self.chats.setdefault(chat_id, []).append(message)
         self._maybe_lose()
         return SentPhoto(message.message_id, (PhotoSize("small"), PhotoSize(file_id)))
+
+    async def send_media_group(
+        self, chat_id: int, media: list[InputMediaDocument], *, disable_notification: bool | None = None, **_style: Any
+    ) -> list[Message]:
+        await self._answer("album", chat_id, media[-1].caption or "")
+        assert 2 <= len(media) <= 10
+        album = [
+            Message(next(self._numbers), each.caption or "", document=_name(each), quiet=disable_notification)
+            for each in media
+        ]
+        self.chats.setdefault(chat_id, []).extend(album)
+        self._maybe_lose()
+        return album
+
+    async def send_document(
+        self, chat_id: int, document: InputFile, *, caption: str | None = None, **_style: Any
+    ) -> Message:
+        await self._answer("document", chat_id, caption or "")
+        message = Message(next(self._numbers), caption or "", document=document.filename)
+        self.chats.setdefault(chat_id, []).append(message)
+        self._maybe_lose()
+        return message
 
     async def edit_message_caption(
         self,
@@ -514,6 +544,11 @@ class FakeBot:
             if message.message_id == message_id:
                 return message
         raise BadRequest(otherwise)
+
+
+def _name(media: InputMediaDocument) -> str:
+    assert isinstance(media.media, InputFile)
+    return media.media.filename
 
 
 def _buttons(markup: InlineKeyboardMarkup | None) -> tuple[tuple[str, ...], ...]:

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,8 +12,10 @@ from classroom.domain.sessions import end_of
 from classroom.overview import SessionOverview, note_text
 from classroom.reports.files import csv_file, rows, xlsx_file
 from classroom.reports.picture import picture
-from classroom.reports.texts import caption, report_texts
+from classroom.reports.texts import caption, report_lines, report_texts
 from classroom.services import Classroom
+from telegram_app.i18n import Texts
+from telegram_app.lines import LONGEST_CAPTION, split
 from telegram_app.outbox import NOTICE, Item
 
 log = logging.getLogger(__name__)
@@ -60,39 +63,52 @@ class SessionReports:
     async def send(self, overview: SessionOverview, *, final: bool, asked: bool = False) -> None:
         """Queue a report, once per end of a session; ``asked``: again, but once for two quick taps.
 
-        Raises OSError, and queues nothing, where the files can't be written.
+        A final report that would repeat the first one is one line that does not ring. Raises OSError, and queues
+        nothing, where the files can't be written.
         """
-        session, now = overview.session, self._classroom.clock.now()
+        session, now, claims = overview.session, self._classroom.clock.now(), self._classroom.teacher.claims
+        _, zone = self._classroom.teacher.texts(session.teacher), self._classroom.settings.zone
         kind = "final" if final else "provisional"
         key = f"report:{session.id}:{kind}:{end_of(session).isoformat()}"
-        claim = None if asked else (lambda: self._classroom.teacher.claims.claim(key, now))
         if asked:
             self._asked = {key: at for key, at in self._asked.items() if now - at < ASKED_TWICE}
             if self._asked.setdefault(session.id, now) != now:
                 return
-        items = await self._items(overview, final=final, at=now)
-        if await self._classroom.teacher.outbox.put(*items, when=claim):
+        told = zlib.crc32("\n".join(report_lines(_, overview, zone)).encode())
+        content = f"{key.replace(kind, 'content')}:{told}"
+        since = await asyncio.to_thread(claims.at, content) if final and not asked else None
+        if since is not None:
+            texts = report_texts(_, overview, final=final, zone=zone, since=f"{since.astimezone(zone):%H:%M}")
+            items = [Item(session.teacher, "send", text, lane=NOTICE, quiet=True) for text in texts]
+        else:
+            items = await self._items(_, overview, final=final, at=now)
+
+        def claim() -> bool:
+            if not claims.claim(key, now):
+                return False
+            if not final:
+                claims.claim(content, now)
+            return True
+
+        if await self._classroom.teacher.outbox.put(*items, when=None if asked else claim):
             log.info("session %s: %s report queued", session.id, kind)
 
-    async def _items(self, overview: SessionOverview, *, final: bool, at: datetime) -> list[Item]:
-        session, zone = overview.session, self._classroom.settings.zone
-        _ = self._classroom.teacher.texts(session.teacher)
-        teacher = await self._classroom.store.teacher(session.teacher)
-        name = teacher.name if teacher is not None and teacher.name else "teacher"
+    async def _items(self, _: Texts, overview: SessionOverview, *, final: bool, at: datetime) -> list[Item]:
+        """Return the report as an album of its files, the text below them, or above where it is too long for that."""
+        session, person, zone = overview.session, overview.session.teacher, self._classroom.settings.zone
+        teacher = await self._classroom.store.teacher(person)
+        by = teacher.name if teacher is not None and teacher.name else "teacher"
 
         def draw() -> list[tuple[str, bytes]]:
-            lines = rows(overview, zone, name, functools.partial(note_text, _))
+            lines = rows(overview, zone, by, functools.partial(note_text, _))
             return [("png", picture(_, overview, zone)), ("csv", csv_file(lines)), ("xlsx", xlsx_file(lines))]
 
         kind = "final" if final else "provisional"
-        file = f"attendance-{session.date}-{session.id}-{at.astimezone(zone):%H%M%S}-{kind}"
-        names = {}
-        for ending, content in await asyncio.to_thread(draw):
-            names[ending] = await self._files.write(f"{file}.{ending}", content)
+        name = f"attendance-{session.date}-{session.id}-{at.astimezone(zone):%H%M%S}-{kind}"
+        drawn = await asyncio.to_thread(draw)
+        files = tuple([await self._files.write(f"{name}.{ending}", content) for ending, content in drawn])
         texts = await asyncio.to_thread(report_texts, _, overview, final=final, zone=zone)
-        return [
-            *(Item(session.teacher, "send", text, lane=NOTICE) for text in texts),
-            Item(session.teacher, "photo", caption(session), file=names["png"], lane=NOTICE),
-            Item(session.teacher, "document", file=names["csv"], lane=NOTICE),
-            Item(session.teacher, "document", file=names["xlsx"], lane=NOTICE),
-        ]
+        if len(split("\n".join(texts).splitlines(), LONGEST_CAPTION)) == 1:
+            return [Item(person, "album", texts[0], lane=NOTICE, files=files)]
+        above = [Item(person, "send", text, lane=NOTICE, quiet=number > 0) for number, text in enumerate(texts)]
+        return [*above, Item(person, "album", caption(session), lane=NOTICE, files=files, quiet=True)]

@@ -18,17 +18,24 @@ def caption(session: Session) -> str:
     return f"{short(session.subject, 300)}, {_day(session)}"
 
 
-def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo) -> list[str]:
-    title, kind = _("Report"), _("final") if final else _("provisional")
-    lines = [
-        f"<b>{title}: {short(overview.session.subject, 300)}</b>, {_day(overview.session)} ({kind})",
-        short(", ".join(overview.session.batches), 1500),
+def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo, since: str = "") -> list[str]:
+    """Return a report's messages; ``since``: the time of the report after which nothing has changed."""
+    title, kind, batches = _("Report"), _("final") if final else _("provisional"), ", ".join(overview.session.batches)
+    first = f"<b>{title}: {short(overview.session.subject, 300)}</b>, {_day(overview.session)} ({kind})"
+    if since:
+        unchanged = _("No change since the report at {time}.").format(time=since)
+        return split([first, unchanged, *_lms_lines(_, overview)])
+    return split([first, short(batches, 1500), *_lms_lines(_, overview), *report_lines(_, overview, zone)])
+
+
+def report_lines(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:
+    """Return who is what, which a final report repeats only if it has changed."""
+    return [
         *(
             f"{status_word(_, status).capitalize()}: {len(overview.marked.get(status, []))}"
             for status in (Status.PRESENT, Status.LATE, Status.EXCUSED)
         ),
         _("Absent: {number} of {all}").format(number=len(overview.missing), all=overview.students),
-        *_lms_lines(_, overview),
         *_names(_("Present"), _with_times(overview, Status.PRESENT, zone)),
         *_names(_("Late"), _with_times(overview, Status.LATE, zone)),
         *_names(_("Excused"), overview.marked.get(Status.EXCUSED, [])),
@@ -36,7 +43,6 @@ def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: Zone
         *_failures(_, overview),
         *_by_hand(_, overview, zone),
     ]
-    return split(lines)
 
 
 def _day(session: Session) -> str:

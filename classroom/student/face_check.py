@@ -140,6 +140,10 @@ class FaceDialog:
         if message is not None and slot.startswith("face:"):
             await self._side.outbox.fill(person, slot, message.message_id)
         pictured = isinstance(message, Message) and bool(message.photo)
+        if pictured and not keyboard:  # nothing is recorded any more: the picture of a round video goes
+            waits = Item(person, "edit", text, slot=f"waits:{session_id}")
+            await self._side.outbox.put(Item(person, "delete", slot=slot), waits)
+            return
         file = ROUND_VIDEO if pictured else None
         await self._side.outbox.put(Item(person, "edit", text, keyboard, slot, file=file))
 

@@ -10,7 +10,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 from telegram.helpers import create_deep_linked_url
 
 from classroom.services import Classroom
-from classroom.teacher.board import Boards, board_slot, code_slot
+from classroom.teacher.board import Boards, board_slots
 from telegram_app.move_codes import LASTS, MOVE_CODE_LENGTH, MoveCode, MoveCodes, new_move_code
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
@@ -146,7 +146,7 @@ class AccountMoves:
         self._side.languages[new] = self._side.languages.get(old, "en")
         _ = self._side.texts(old)
         gone = _("Your sessions were moved to another Telegram account.")
-        slots = [slot(session.id) for session in live for slot in (board_slot, code_slot)]
+        slots = [slot for session in live for slot in board_slots(session.id)]
         _ = self._side.texts(new)
         told = [
             *(Item(old, "strip", slot=slot, lane=NOTICE) for slot in slots),

@@ -2,22 +2,24 @@
 
 import logging
 from datetime import datetime, timedelta
+from html import escape
 
-from classroom.domain import face_policy as faces
 from classroom.domain.location_policy import is_uncertain
-from classroom.domain.sessions import CheckIn, CheckInStep, Session, SessionState, Status, end_of, state_of
-from classroom.overview import SessionOverview, note_text, read_overview, refused_lines, title
+from classroom.domain.sessions import CheckInStep, Session, SessionState, Status, end_of, folded, state_of
+from classroom.overview import Group, SessionOverview, note_text, read_overview, refused_lines, title
 from classroom.services import Classroom
 from classroom.student.texts import status_word
+from classroom.teacher.manual_marks import SCREEN, turns
 from telegram_app.i18n import Texts
-from telegram_app.lines import short, split
-from telegram_app.outbox import NOTICE, Button, Item, Keyboard
+from telegram_app.lines import LONGEST_CAPTION, LONGEST_MESSAGE, bold, split
+from telegram_app.outbox import ANSWER, NOTICE, Button, Item, Keyboard
 from telegram_app.outbox_table import Action
 
 log = logging.getLogger(__name__)
 
 BETWEEN_EDITS = 3.0  # seconds; Telegram counts an edit like a message
-FAILED_SHOWN = 10
+LONGEST_BATCHES = 150  # characters, in a picture's caption
+NAMES_SHOWN = 30  # of each group; all names have their own pages
 ROUNDED = 5  # seconds left are rounded up to a multiple of this
 
 
@@ -30,98 +32,128 @@ class Boards:
         self._side = classroom.teacher
         self._shown: dict[str, tuple[str, datetime]] = {}  # by session: the text on the screen, since when
 
-    async def begin(self, session: Session, *, again: bool = False) -> None:
-        """Send a session's code and its board, once; ``again``: after it was reopened, below the older messages."""
-        person, now = session.teacher, self._classroom.clock.now()
-        _ = self._side.texts(person)
-        code = await self._classroom.store.code(session.id, now)
-        text, keyboard = await self._drawn(session)
-        slots = code_slot(session.id), board_slot(session.id)
-        strips = [Item(person, "strip", slot=slot, lane=NOTICE) for slot in slots] if again else []
-        save = [[Button(_("Save This Place"), f"save:{session.id}")]]
-        claim = None if again else (lambda: self._side.claims.claim(f"opened:{session.id}", now))
-        coded = []
-        if code is not None:  # None: the session ended before its board was sent
-            code_text, link = self._code_text(session, code), self.link(code)
-            coded = [
-                Item(person, "send", _("The session is open."), ask="nothing", lane=NOTICE),
-                Item(person, "photo", code_text, save, slots[0], NOTICE, qr=link),
-            ]
-        board = Item(person, "send", text, keyboard, slots[1], NOTICE)
-        if await self._side.outbox.put(*strips, *coded, board, when=claim):
-            self._shown[session.id] = (text, now)
-
-    async def show_code(self, session: Session, code: str) -> None:
-        _ = self._side.texts(session.teacher)
-        save = [[Button(_("Save This Place"), f"save:{session.id}")]]
-        text, slot = self._code_text(session, code), code_slot(session.id)
-        await self._side.outbox.put(Item(session.teacher, "amend", text, save, slot, NOTICE, qr=self.link(code)))
-
-    def _code_text(self, session: Session, code: str) -> str:
-        _ = self._side.texts(session.teacher)
-        text = _("Code: <b>{code}</b>\nStudents open {link} or send the code to @{bot}.")
-        return text.format(code=_spaced(code), link=self.link(code), bot=self._classroom.student.username)
-
     def link(self, code: str) -> str:
         return f"https://t.me/{self._classroom.student.username}?start={code}"
 
-    async def show(self, session: Session, *, anew: bool = False) -> None:
-        """Show a session's current board; ``anew``: as a new message below."""
-        text, keyboard = await self._drawn(session)
-        self._shown[session.id] = (text, self._classroom.clock.now())
-        slot = board_slot(session.id)
-        items = [Item(session.teacher, "strip", slot=slot)] if anew else []
-        action: Action = "send" if anew else "amend"
-        await self._side.outbox.put(*items, Item(session.teacher, action, text, keyboard, slot=slot, lane=NOTICE))
+    async def show(self, session: Session, *, anew: bool = False, rings: bool = False, lane: int = ANSWER) -> None:
+        """Show a session's current board; ``anew``: as a new message below, the old one is deleted."""
+        items = await self._items(session, anew=anew, rings=rings, lane=lane)
+        self._shown[session.id] = (items[-1].text, self._classroom.clock.now())
+        await self._side.outbox.put(*items)
+
+    async def _items(
+        self, session: Session, *, anew: bool = False, rings: bool = False, lane: int = ANSWER
+    ) -> list[Item]:
+        """Return what shows the board: the code's QR picture with a caption, or a text once the session has ended."""
+        text, keyboard, is_open, code = await self._drawn(session)
+        slots = board_slots(session.id)
+        slot = slots[0] if is_open else slots[1]
+        old = [Item(session.teacher, "delete", slot=each, lane=lane) for each in slots if anew or each != slot]
+        qr = self.link(code) if code is not None else None
+        action: Action = "edit" if not anew else "photo" if qr is not None else "send"
+        return [*old, Item(session.teacher, action, text, keyboard, slot, lane, qr=qr, quiet=not rings)]
+
+    async def show_names(self, session: Session, page: int, *, anew: bool = False) -> None:
+        """Show all students by where they are, on as many pages as Telegram's limit needs."""
+        _, now = self._side.texts(session.teacher), self._classroom.clock.now()
+        overview, state = await read_overview(self._classroom, session), self._state(session, now)
+        lines = [line for group, names, _more in self._groups(_, overview, state) for line in (bold(group), *names)]
+        pages = split(lines)
+        page = max(0, min(page, len(pages) - 1))
+        keyboard = [*turns(_, f"names:{session.id}", page, len(pages), 1), [Button(_("Done"), f"done:{session.id}")]]
+        old = [Item(session.teacher, "delete", slot=SCREEN)] if anew else []
+        item = Item(session.teacher, "send" if anew else "edit", pages[page], keyboard, slot=SCREEN)
+        await self._side.outbox.put(*old, item)
 
     async def refresh(self, session: Session) -> None:
         """Update the board if it changed and the last edit is old enough."""
-        text, since = self._shown.get(session.id, ("", datetime.min.replace(tzinfo=session.opened_at.tzinfo)))
-        if self._classroom.clock.now() - since < self._between_edits:
+        now = self._classroom.clock.now()
+        text, since = self._shown.get(session.id, ("", None))
+        if since is not None and now - since < self._between_edits:
             return
-        drawn, _keyboard = await self._drawn(session)
-        if drawn != text:
-            await self.show(session)
-        else:
-            self._shown[session.id] = (text, self._classroom.clock.now())
+        items = await self._items(session, lane=NOTICE)
+        self._shown[session.id] = (items[-1].text, now)
+        if items[-1].text != text:
+            await self._side.outbox.put(*items)
 
     def forget(self, session_id: str) -> None:
         self._shown.pop(session_id, None)
 
-    async def _drawn(self, session: Session) -> tuple[str, Keyboard]:
-        now = self._classroom.clock.now()
-        overview = await read_overview(self._classroom, session)
-        _ = self._side.texts(session.teacher)
-        state = state_of(session, now, timedelta(seconds=self._classroom.settings.checkin_grace_seconds))
-        lines = [title(session)]
-        lines += await self._state_lines(_, session, state, now)
-        if state is not SessionState.CANCELLED:
-            lines += _counts(_, overview, state, checks_faces=self._classroom.settings.face_engine != "none")
-        return split(lines)[0], _keyboard(_, overview, state)
+    def _state(self, session: Session, now: datetime) -> SessionState:
+        return state_of(session, now, timedelta(seconds=self._classroom.settings.checkin_grace_seconds))
 
-    async def _state_lines(self, _: Texts, session: Session, state: SessionState, now: datetime) -> list[str]:
+    async def _drawn(self, session: Session) -> tuple[str, Keyboard, bool, str | None]:
+        """Return the board's text, its buttons, whether the session is open, and then the code."""
+        now, _ = self._classroom.clock.now(), self._side.texts(session.teacher)
+        overview, state, code = await read_overview(self._classroom, session), self._state(session, now), None
         if state is SessionState.CANCELLED:
-            return [_("Cancelled: nothing is recorded.")]
-        if state is not SessionState.OPEN:
+            return title(session) + "\n" + _("Cancelled: nothing is recorded."), [], False, None
+        is_open = state is SessionState.OPEN
+        head = [title(session, LONGEST_BATCHES if is_open else 600)]
+        if is_open:
+            code = await self._classroom.store.code(session.id, now)
+            head += self._open_lines(_, session, code, now)
+        else:
             ended_at = end_of(session).astimezone(self._classroom.settings.zone)
-            return [_("Closed at {time}.").format(time=f"{ended_at:%H:%M}")]
+            head.append(_("Closed at {time}.").format(time=f"{ended_at:%H:%M}"))
+        head += refused_lines(_, overview)
+        groups = self._groups(_, overview, state)
+        for most in range(NAMES_SHOWN, -1, -1):  # as many names as fit into a picture's caption
+            pages = split([*head, *_counted(_, groups, most)], LONGEST_CAPTION if is_open else LONGEST_MESSAGE)
+            if len(pages) == 1:
+                break
+        return pages[0], _keyboard(_, overview, state), is_open, code
+
+    def _open_lines(self, _: Texts, session: Session, code: str | None, now: datetime) -> list[str]:
         left = max(0, int((session.closes_at - now).total_seconds()))
         left = -(-left // ROUNDED) * ROUNDED
-        code = await self._classroom.store.code(session.id, now) or ""
-        lines = [_("Code: <b>{code}</b>, {seconds} s left").format(code=_spaced(code), seconds=left)]
+        lines = [_("Code: <b>{code}</b>, {seconds} s left").format(code=_spaced(code or ""), seconds=left)]
+        if code is not None:
+            text = _("Students open {link} or send the code to @{bot}.")
+            lines.append(text.format(link=self.link(code), bot=self._classroom.student.username))
         if is_uncertain(session.place):
             text = _("The place is uncertain: who is not within {limit} m waits for you. {button} corrects it.")
             limit = self._classroom.settings.location_distance_limit_meters
             lines.append(text.format(limit=f"{limit:g}", button=_("Change Place")))
         return lines
 
+    def _groups(self, _: Texts, overview: SessionOverview, state: SessionState) -> list[tuple[str, list[str], bool]]:
+        """Return each group's number, its students with their reasons, and whether these stand on the board."""
+        groups = overview.groups(over=state is SessionState.CLOSED)
+        check_ins = {folded(each.student_id): each for each in overview.check_ins}
+        checks_faces = self._classroom.settings.face_engine != "none"
 
-def board_slot(session_id: str) -> str:
-    return f"board:{session_id}"
+        def named(group: Group) -> list[str]:
+            with_id = checks_faces and group is Group.WAITING  # faces were not checked: look twice
+            return [
+                f"- {escape(overview.name(each, 80, with_id=with_id))}: {note_text(_, check_ins[folded(each)])}"
+                for each in sorted(groups[group], key=lambda each: check_ins[folded(each)].step is CheckInStep.CONFIRM)
+            ]
+
+        def plain(students: list[str]) -> list[str]:
+            return [f"- {escape(overview.name(each))}" for each in students]
+
+        late = [each for each in groups[Group.IN] if overview.status(each) is Status.LATE]
+        first = _("In: {number} of {all}").format(number=len(groups[Group.IN]), all=overview.students)
+        first += f" ({status_word(_, Status.LATE)}: {len(late)})" if late else ""
+        found = [(first, plain(groups[Group.IN]), False)]
+        for status in (Status.EXCUSED, Status.ABSENT):
+            if students := [each for each in groups[Group.BY_HAND] if overview.status(each) is status]:
+                found.append((f"{status_word(_, status)}: {len(students)}", plain(students), False))
+        for text, group, is_shown in (
+            (_("Waiting for you: {number}"), Group.WAITING, True),
+            (_("Not completed: {number}"), Group.NOT_COMPLETED, True),
+            (_("On the way: {number}"), Group.ON_THE_WAY, False),
+        ):
+            if groups[group]:
+                found.append((text.format(number=len(groups[group])), named(group), is_shown))
+        missing = groups[Group.NOT_HERE]
+        return [*found, (_("Missing: {number}").format(number=len(missing)), plain(missing), False)]
 
 
-def code_slot(session_id: str) -> str:
-    return f"code:{session_id}"
+def board_slots(session_id: str) -> tuple[str, str]:
+    """Return the slots of a board: with the code, and after the end."""
+    return f"board:{session_id}", f"ended:{session_id}"
 
 
 def _spaced(code: str) -> str:
@@ -129,46 +161,18 @@ def _spaced(code: str) -> str:
     return f"{code[:3]} {code[3:]}"
 
 
-def _counts(_: Texts, overview: SessionOverview, state: SessionState, *, checks_faces: bool) -> list[str]:
-    """Return the lines with numbers and names; ``checks_faces``: with the IDs of those whose face was not checked."""
-    present = [len(overview.marked.get(status, [])) for status in (Status.PRESENT, Status.LATE)]
-    lines = [_("In: {number} of {all}").format(number=sum(present), all=overview.students)]
-    lines += [
-        f"{status_word(_, status)}: {len(overview.marked[status])}"
-        for status in (Status.LATE, Status.EXCUSED)
-        if status in overview.marked
-    ]
-    on_the_way = [each for each in overview.waiting(CheckInStep.PLACE) if each.distance is None]
-    on_the_way += overview.waiting(CheckInStep.CHECKING)
-    if state is not SessionState.CLOSED:  # after that no video is accepted
-        on_the_way += overview.waiting(CheckInStep.FACE)
-    if on_the_way:
-        lines.append(_("Being checked: {number}").format(number=len(on_the_way)))
-    if waiting := len(overview.waiting(CheckInStep.CONFIRM)):
-        lines.append(_("Waiting for you: {number}").format(number=waiting))
-    failed = overview.waiting(CheckInStep.PLACE, CheckInStep.FACE, CheckInStep.REJECTED)
-    failed = [each for each in failed if each not in on_the_way]
-    closer = overview.waiting(CheckInStep.REVIEW)
-    closer += [each for each in overview.waiting(CheckInStep.CONFIRM) if checks_faces or each.note == faces.NO_FACE]
-    for heading, each in ((_("Look at these:"), closer), (_("Not completed:"), failed)):
-        if each:
-            ids = checks_faces and each is closer
-            named = [f"- {_who(overview, one, with_id=ids)}: {note_text(_, one)}" for one in each[:FAILED_SHOWN]]
-            more = [_("and {number} more").format(number=len(each) - FAILED_SHOWN)] if len(each) > FAILED_SHOWN else []
-            lines += [heading, *named, *more]
-    lines.append(_("Missing: {number}").format(number=len(overview.missing)))
-    return lines + refused_lines(_, overview)
-
-
-def _who(overview: SessionOverview, check_in: CheckIn, *, with_id: bool) -> str:
-    name = short(overview.name(check_in.student_id), 80)
-    return f"{name} {short(check_in.student_id, 64)}" if with_id else name
+def _counted(_: Texts, groups: list[tuple[str, list[str], bool]], most: int) -> list[str]:
+    """Return the groups' numbers, with at most so many names of each group that stands on the board."""
+    lines = []
+    for heading, names, is_shown in groups:
+        lines += [heading, *(names[:most] if is_shown else [])]
+        if is_shown and 0 < most < len(names):
+            lines.append(_("and {number} more").format(number=len(names) - most))
+    return lines
 
 
 def _keyboard(_: Texts, overview: SessionOverview, state: SessionState) -> Keyboard:
     key = overview.session.id
-    if state is SessionState.CANCELLED:
-        return []
     keyboard: Keyboard = []
     if waiting := overview.waiting(CheckInStep.CONFIRM):
         keyboard.append([Button(_("Confirm All ({number})").format(number=len(waiting)), f"all:{key}")])
@@ -176,14 +180,15 @@ def _keyboard(_: Texts, overview: SessionOverview, state: SessionState) -> Keybo
         keyboard.append([Button(_("Check One by One"), f"checks:{key}")])
     if any(sheet.refused for sheet in overview.sheets):
         keyboard.append([Button(_("Try Again"), f"again:{key}")])
-    hand = Button(_("Mark by Hand"), f"hands:{key}")
+    hand, every = Button(_("Mark by Hand"), f"hands:{key}"), Button(_("All Names"), f"names:{key}")
     if state is SessionState.OPEN:
         # the end that is shown goes with the button, so that a second tap does not extend again
         extend = Button(_("Extend"), f"extend:{key}:{int(overview.session.closes_at.timestamp())}")
         keyboard.append([extend, Button(_("Close Now"), f"close:{key}")])
-        keyboard.append([hand, Button(_("Change Place"), f"place:{key}")])
+        keyboard.append([hand, every])
+        keyboard.append([Button(_("Change Place"), f"place:{key}"), Button(_("Save This Place"), f"save:{key}")])
         keyboard.append([Button(_("Cancel Session"), f"cancel:{key}")])
     else:
         keyboard.append([hand, Button(_("Reopen"), f"reopen:{key}")])
-        keyboard.append([Button(_("Send Report"), f"report:{key}")])
+        keyboard.append([every, Button(_("Send Report"), f"report:{key}")])
     return keyboard

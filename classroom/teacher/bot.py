@@ -9,11 +9,11 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, MessageHandler, filters
 
-from classroom.domain.sessions import Teacher
+from classroom.domain.sessions import Session, Teacher
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.reports.texts import history_texts
-from classroom.services import Classroom, typed
+from classroom.services import PLACE_SLOT, Classroom, typed
 from classroom.student.texts import precise_location
 from classroom.teacher import manual_marks, opening
 from classroom.teacher import sign_in as sign_in_steps
@@ -29,6 +29,8 @@ from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 
 log = logging.getLogger(__name__)
+
+RECENT = timedelta(hours=12)
 
 
 class TeacherBot:
@@ -59,6 +61,7 @@ class TeacherBot:
             r"^menu$": self._menu,
             r"^history$": self._history,
             r"^out$": self._sign_out,
+            r"^sessions$": self._sessions,
             r"^(take|open:.+)$": self._choose,
             r"^((room|gone):\d{1,3}|anyway|rooms|forget)$": self._at_place,
         }
@@ -87,6 +90,7 @@ class TeacherBot:
             return
         if await self._teacher(update) is not None:
             await self._classroom.set_step(self._side, sender(update), "")
+            await self._hide_request(sender(update))
             await self._show_menu(sender(update))
 
     async def _menu(self, update: Update, context: Context) -> None:
@@ -96,16 +100,18 @@ class TeacherBot:
             return
         step = await self._side.step(person)
         await self._classroom.set_step(self._side, person, "")
-        if step is not None and step.name == PLACE:  # the location button is removed with a message
-            _ = self._side.texts(person)
-            text = _("The place was not changed.") if "session" in step.data else _("Nothing was opened.")
-            await self._say(person, text, hide=True)
-            await self._show_menu(person)
-        else:
-            await self._show_menu(person, edit=True)
+        _, headline = self._side.texts(person), ""
+        if step is not None and step.name == PLACE:
+            headline = _("The place was not changed.") if "session" in step.data else _("Nothing was opened.")
+            await self._hide_request(person)
+        await self._show_menu(person, headline, edit=True)
 
-    async def _say(self, person: int, text: str, *, hide: bool = False) -> None:
-        await self._side.outbox.put(Item(person, "send", text, ask="nothing" if hide else None))
+    async def _hide_request(self, person: int) -> None:
+        """Remove the button that shares the location, with its message."""
+        await self._side.outbox.put(Item(person, "delete", slot=PLACE_SLOT))
+
+    async def _say(self, person: int, text: str) -> None:
+        await self._side.outbox.put(Item(person, "send", text))
 
     async def _show_menu(self, person: int, headline: str = "", *, edit: bool = False) -> None:
         _ = self._side.texts(person)
@@ -115,10 +121,39 @@ class TeacherBot:
             [Button(_("Take Attendance"), "take")],
             [Button(_("History"), "history"), Button(_("Sign Out"), "out")],
         ]
+        if await self._recent(person):
+            keyboard.insert(1, [Button(_("Open Session"), "sessions")])
         if edit:
             await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
         else:
             await self._side.outbox.put(*below(person, text, keyboard))
+
+    async def _recent(self, person: int) -> list[Session]:
+        """Return a teacher's sessions that run or wait for a decision or the LMS; else those of the last hours."""
+        since, found = self._classroom.clock.now() - RECENT, await self._classroom.store.sessions_of(person, 10)
+        found = [each for each in reversed(found) if not each.cancelled]
+        return [each for each in found if each.final_at is None] or [each for each in found if each.opened_at > since]
+
+    async def _sessions(self, update: Update, context: Context) -> None:
+        """Show the board of the running session anew below; of several, the chosen one's."""
+        if await self._teacher(update) is None:
+            await tapped(update)
+            return
+        person = sender(update)
+        _, recent, zone = self._side.texts(person), await self._recent(person), self._classroom.settings.zone
+        await tapped(update, None if recent else _("No session is running."))
+        if len(recent) == 1:
+            await self._boards.show(recent[0], anew=True)
+            return
+        if not recent:
+            await self._show_menu(person, edit=True)
+            return
+        keyboard: Keyboard = []
+        for each in recent:
+            label = f"{each.opened_at.astimezone(zone):%H:%M} {each.subject[:20]}: {', '.join(each.batches)}"
+            keyboard.append([Button(label[:60], f"board:{each.id}")])
+        keyboard.append([Button(_("Back"), "menu")])
+        await self._side.outbox.put(Item(person, "edit", _("Which session?"), keyboard, slot=SCREEN))
 
     async def _help(self, update: Update, context: Context) -> None:
         person = sender(update)
@@ -145,9 +180,11 @@ class TeacherBot:
         person = sender(update)
         _ = self._side.texts(person)
         await self._classroom.set_step(self._side, person, "")
-        await self._side.outbox.put(Item(person, "send", _("Cancelled."), ask="nothing"))
-        if await self._classroom.store.teacher(person) is not None:
-            await self._show_menu(person)
+        if await self._classroom.store.teacher(person) is None:
+            await self._side.outbox.put(Item(person, "send", _("Cancelled."), ask="nothing"))
+            return
+        await self._hide_request(person)
+        await self._show_menu(person, _("Cancelled."))
 
     async def _sign_out(self, update: Update, context: Context) -> None:
         await tapped(update)
@@ -201,8 +238,8 @@ class TeacherBot:
             await self._sign_in.ask_phone(person, _("The LMS wants you to sign in again."))
             return
         text = _("The LMS refuses this. Speak to whoever runs it. (reference {reference})")
-        await self._say(person, text.format(reference=reference), hide=True)
-        await self._show_menu(person)
+        await self._hide_request(person)
+        await self._show_menu(person, text.format(reference=reference))
 
     async def _at_place(self, update: Update, context: Context) -> None:
         """Handle a location or a tap that answers the question for the place: of a new session or a running one."""
@@ -225,7 +262,7 @@ class TeacherBot:
             await self._report_lms_error(teacher, error)
             return
         if session is not None:
-            await self._boards.begin(session)
+            await self._boards.show(session)
 
     async def _contact(self, update: Update, context: Context) -> None:
         person = sender(update)

@@ -26,7 +26,7 @@ class LmsNotices:
         noted(log, Code.ATTENDANCE_FAILED, what, logging.WARNING)
         session = await self._classroom.store.session(sheet.session)
         if session is not None:
-            await self._boards.show(session, anew=True)
+            await self._boards.show(session, anew=True, rings=True)
 
     async def on_sign_in_needed(self, sheet: Sheet) -> None:
         """Ask the teacher to sign in again: marks wait for it."""

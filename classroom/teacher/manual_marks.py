@@ -3,16 +3,17 @@
 import logging
 import zlib
 from collections.abc import Callable, Sequence
+from html import escape
 
 from classroom.check_in.check_ins import CheckIns
 from classroom.check_in.claims import account_number
 from classroom.domain import code_attempts as codes
-from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Status, folded
+from classroom.domain.sessions import CheckIn, CheckInStep, Session, Status, folded
 from classroom.overview import SessionOverview, note_text, read_overview, title
 from classroom.services import Classroom
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
-from telegram_app.lines import short
+from telegram_app.lines import bold, short
 from telegram_app.outbox import Button, Item, Keyboard
 
 log = logging.getLogger(__name__)
@@ -46,11 +47,10 @@ class ManualMarks:
         ]
         page = max(0, min(page, (len(students) - 1) // ON_A_PAGE))
         shown = students[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
-        labels = _labels([student for _at, student in shown], 40)
-        keyboard: Keyboard = [
-            [Button(f"{label}: {status_word(_, overview.status(student.student_id))}", f"st:{session.id}:{at}")]
-            for (at, student), label in zip(shown, labels, strict=True)
-        ]
+        keyboard: Keyboard = []
+        for at, student in shown:
+            label = f"{overview.name(student.student_id, 40)}: {status_word(_, overview.status(student.student_id))}"
+            keyboard.append([Button(label, f"st:{session.id}:{at}")])
         keyboard += turns(_, f"hand:{session.id}", page, len(students), ON_A_PAGE)
         text = _("Whom do you mark by hand? Tap a name, or send a part of it, or the student ID.")
         every = []
@@ -76,7 +76,7 @@ class ManualMarks:
         key = folded(student.student_id)
         status, mark = overview.status(key), overview.marks.get(key)
         batches = [each.batch for each in overview.roster if folded(each.student_id) == key]
-        lines = [f"<b>{short(student.name, 200)}</b> {short(student.student_id, 64)}", short(", ".join(batches), 500)]
+        lines = [bold(escape(overview.name(student.student_id, with_id=True))), short(", ".join(batches), 500)]
         lines.append(_("Status: {status}").format(status=status_word(_, status)))
         if mark is not None and mark.reason:
             lines.append(short(mark.reason, 300))
@@ -103,15 +103,20 @@ class ManualMarks:
         keyboard = [[Button(_("No Reason"), f"mkn:{key}:{letter}"), Button(_("Back"), f"st:{key}")]]
         await self._show(session.teacher, text, keyboard)
 
-    async def mark(self, session: Session, at: int, letter: str, reason: str, *, typed: bool = False) -> None:
-        """Store the teacher's mark, and show the list again; as a new message where the reason was typed."""
-        students = (await read_overview(self._classroom, session)).roster
-        if at < len(students) and letter in LETTERS:
-            student = students[at]
+    async def mark(self, session: Session, at: int, letter: str, reason: str, *, typed: bool = False) -> str:
+        """Store the teacher's mark, and show the list again; as a new message where the reason was typed.
+
+        Return what was done.
+        """
+        overview, done = await read_overview(self._classroom, session), ""
+        if at < len(overview.roster) and letter in LETTERS:
+            student, status = overview.roster[at].student_id, LETTERS[letter]
             reason = " ".join(reason.split())[:LONGEST_REASON]
-            await self._check_ins.mark_by_hand(session, student.student_id, LETTERS[letter], reason, session.teacher)
+            await self._check_ins.mark_by_hand(session, student, status, reason, session.teacher)
+            done = f"{overview.name(student)}: {status_word(self._side.texts(session.teacher), status)}"
         page = 0 if await self._query(session) else at // ON_A_PAGE
         await self.show_list(session, page, anew=typed)
+        return done
 
     async def ask_unlink(self, session: Session, at: int) -> None:
         """Ask for confirmation: afterwards another account can link the student's ID."""
@@ -131,17 +136,20 @@ class ManualMarks:
         return undone if undone is not None and undone.step is not CheckInStep.DONE else None
 
     async def show_checks(self, session: Session, page: int, *, anew: bool = False) -> None:
+        """Show the check-ins that wait for a decision; after the last decision the list goes."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         waiting = overview.waiting(CheckInStep.REVIEW) + overview.waiting(CheckInStep.CONFIRM)
+        if not waiting and not anew:
+            await self.put_away(session)
+            return
         page = max(0, min(page, (len(waiting) - 1) // CHECKS_ON_A_PAGE))
         shown = waiting[page * CHECKS_ON_A_PAGE : (page + 1) * CHECKS_ON_A_PAGE]
         order = {student.student_id: at for at, student in overview.people.items()}
         lines = [title(session), _("Are they in class?") if shown else _("Nobody is waiting for you.")]
         keyboard: Keyboard = []
-        labels = _labels([overview.roster[order[each.student_id]] for each in shown], 25)
-        for check_in, label in zip(shown, labels, strict=True):
-            name = overview.name(check_in.student_id)
-            lines.append(f"<b>{short(name, 100)}</b> {short(check_in.student_id, 64)}: {note_text(_, check_in)}")
+        for check_in in shown:
+            name, label = overview.name(check_in.student_id, with_id=True), overview.name(check_in.student_id, 25)
+            lines.append(f"{bold(escape(name))}: {note_text(_, check_in)}")
             key = f"{session.id}:{order[check_in.student_id]}"
             reject = Button(_("Reject {name}").format(name=label), f"no:{key}")
             if check_in.rivals or check_in.note == codes.CLAIMED_TWICE:
@@ -197,15 +205,15 @@ class ManualMarks:
         shown = waiting[:UNCHECKED_AT_ONCE]
         if not shown:
             if not anew:
-                await self.done(session)
+                await self.put_away(session)
             return
         named = [each.student_id for each in shown]
         data = {"session": session.id, "students": named}
         await self._classroom.set_step(self._side, session.teacher, UNCHECKED, data)
         lines = [title(session), _("Their faces were not checked. Confirm only those whom you see in class:")]
         for each in shown:
-            name = short(overview.name(each.student_id), 50)
-            lines.append(f"- <b>{name}</b> {short(each.student_id, 64)}: {note_text(_, each)}")
+            name = overview.name(each.student_id, 50, with_id=True)
+            lines.append(f"- {bold(escape(name))}: {note_text(_, each)}")
         if len(waiting) > len(shown):
             lines.append(_("The next question is about {number} more.").format(number=len(waiting) - len(shown)))
         yes = _("Yes, Confirm These ({number})").format(number=len(shown))
@@ -238,30 +246,17 @@ class ManualMarks:
         waiting = (await read_overview(self._classroom, session)).waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW)
         return await self._check_ins.decide(session, {each.student_id for each in waiting}, accept=False)
 
-    async def done(self, session: Session) -> None:
-        _ = self._side.texts(session.teacher)
-        await self.put_away(session, _("Done."))
-
-    async def put_away(self, session: Session, text: str) -> None:
-        """Replace the list, or the question in its place, with one line."""
+    async def put_away(self, session: Session, text: str = "") -> None:
+        """Delete the list, or the question in its place, or replace it with one line."""
         await self._classroom.set_step(self._side, session.teacher, "")
-        await self._side.outbox.put(Item(session.teacher, "amend", text, slot=SCREEN))
+        await self._side.outbox.put(Item(session.teacher, "amend" if text else "delete", text, slot=SCREEN))
 
     async def ask(self, session: Session, text: str, keyboard: Keyboard) -> None:
         await self._show(session.teacher, f"{title(session)}\n{text}", keyboard, anew=True)
 
     async def _show(self, person: int, text: str, keyboard: Keyboard, *, anew: bool = False) -> None:
-        old = [Item(person, "strip", slot=SCREEN)] if anew else []
+        old = [Item(person, "delete", slot=SCREEN)] if anew else []
         await self._side.outbox.put(*old, Item(person, "send" if anew else "edit", text, keyboard, slot=SCREEN))
-
-
-def _labels(students: list[Enrolled], longest: int) -> list[str]:
-    """Return button labels: names, with the ID in front where two names are equal."""
-    names = [(each.name or each.student_id)[:longest] for each in students]
-    return [
-        name if names.count(name) == 1 else f"{each.student_id} {name}"[:longest]
-        for name, each in zip(names, students, strict=True)
-    ]
 
 
 def _fingerprint(student_ids: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from classroom.domain.sessions import Course, Enrolled, Place, Session, Sheet, Teacher, code_ends, new_code
 from classroom.lms import LmsUnavailable
 from classroom.overview import title
-from classroom.services import Classroom
+from classroom.services import PLACE_SLOT, Classroom
 from classroom.store import SessionExists
 from classroom.teacher.manual_marks import turns
 from classroom.teacher.place import PLACE, PlaceQuestion
@@ -153,7 +153,8 @@ class Opening:
                 code = new_code(self._classroom.below)
                 if await self._classroom.store.create_session(session, sheets, code, code_ends(session, now)):
                     await self._classroom.set_step(self._side, person, "")
-                    await self._side.outbox.put(Item(person, "strip", slot=SCREEN))
+                    # the choice and the location's button go; the board comes
+                    await self._side.outbox.put(*(Item(person, "delete", slot=each) for each in (SCREEN, PLACE_SLOT)))
                     log.info("session %s: opened by teacher %d, %d batches", session.id, person, len(sheets))
                     return session
         except SessionExists as there:

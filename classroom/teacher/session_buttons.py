@@ -3,6 +3,7 @@
 Each tap checks first that the session is the sender's own: old buttons outlive permissions, and data can be forged.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -14,7 +15,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler
 from classroom.domain.sessions import CheckIn, CheckInStep, Place, Session, new_code
 from classroom.overview import read_overview, title
 from classroom.reports.sending import SessionReports
-from classroom.services import Classroom
+from classroom.services import PLACE_SLOT, Classroom
 from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
 from classroom.teacher.board import Boards
@@ -29,9 +30,11 @@ from telegram_app.side import SCREEN, Context, sender, tapped
 log = logging.getLogger(__name__)
 
 _KEY = r"[0-9a-f]{12}"
-_PLAIN = "save|place|board|hands|checks|all|again|close|cancel|cancelled|reopen|report|done"
-# Called with a session, the kind of the button, and what follows the session's ID in the button's data.
-OnTap = Callable[..., Coroutine[Any, Any, None]]
+_PLAIN = "save|place|board|hands|names|checks|all|again|close|cancel|cancelled|reopen|report|done"
+# Called with a session, the kind of the button, and what follows the session's ID in the button's data; returns what
+# the tap is answered with.
+OnTap = Callable[..., Coroutine[Any, Any, str | None]]
+ANSWERED_WITHIN = 0.7  # seconds; work that takes longer goes on after an answer without a text
 
 
 class SessionButtons:
@@ -62,7 +65,7 @@ class SessionButtons:
             rf"^({_PLAIN}):{_KEY}$": self._session_tap,
             rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
             rf"^confirmed:{_KEY}:\d{{1,10}}$": self._confirmed,
-            rf"^(hand|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
+            rf"^(hand|names|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
             rf"^owner:{_KEY}:\d{{1,5}}:\d{{1,20}}$": self._owner_tap,
             rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
         }
@@ -71,16 +74,24 @@ class SessionButtons:
     def _for_own(self, handler: OnTap) -> OnTap:
         """Return a handler that passes on the sender's own session and the button's data; a cancelled one is shown."""
 
-        async def handle(update: Update, context: Context) -> None:
-            query = await tapped(update)
-            what, session_id, *rest = (query.data or "").split(":")
+        async def answer(update: Update) -> str | None:
+            data = (update.callback_query and update.callback_query.data) or ""
+            what, session_id, *rest = data.split(":")
             session = await self.own(update, session_id)
             if session is not None and session.cancelled:
                 await self._notices.tell_cancelled(session)  # those whom a crash left untold
                 await self._reviews.settle(session)
                 await self._boards.show(session)
             elif session is not None:
-                await handler(session, what, *rest)
+                return await handler(session, what, *rest)
+            return None
+
+        async def handle(update: Update, context: Context) -> None:
+            working = asyncio.create_task(answer(update))
+            await asyncio.wait({working}, timeout=ANSWERED_WITHIN)
+            done = working.done() and working.exception() is None
+            await tapped(update, (working.result() if done else None) or None)
+            await working
 
         return handle
 
@@ -97,7 +108,7 @@ class SessionButtons:
             return None
         return session
 
-    async def _session_tap(self, session: Session, what: str) -> None:
+    async def _session_tap(self, session: Session, what: str) -> str | None:
         match what:
             case "save":
                 await self._ask_room_name(session)
@@ -108,21 +119,24 @@ class SessionButtons:
                 await self._boards.show(session, anew=True)
             case "hands":
                 await self._manual.show_list(session, 0, query="", anew=True)
+            case "names":
+                await self._boards.show_names(session, 0, anew=True)
             case "checks":
                 await self._manual.show_checks(session, 0, anew=True)
             case "all":
-                await self._tell(session, await self._manual.confirm_all(session))
+                return await self._tell(session, await self._manual.confirm_all(session))
             case "report":
                 overview = await read_overview(self._classroom, session)
                 await self._reports.send(overview, final=session.final_at is not None, asked=True)
             case "done":
-                await self._manual.done(session)
+                await self._manual.put_away(session)
             case "cancel":
                 await self._ask_cancel(session)
             case "cancelled":
-                await self._cancel(session)
+                return await self._cancel(session)
             case _:
                 await self._change(session, what)
+        return None
 
     async def _change(self, session: Session, what: str) -> None:
         """Close, reopen or resend a session; a second tap finds it done, and only shows the board."""
@@ -145,7 +159,7 @@ class SessionButtons:
         for _attempt in range(CODES_TRIED):
             opened = await self._classroom.store.reopen(session.id, new_code(self._classroom.below), closes_at, now)
             if opened is not None:
-                await self._boards.begin(opened, again=True)
+                await self._boards.show(opened, anew=True)
                 return True
         return False
 
@@ -157,8 +171,8 @@ class SessionButtons:
             changed = await self._classroom.store.extend(session.id, closes_at) is not None
         await self._show(session, "extend", changed)
 
-    async def _confirmed(self, session: Session, _what: str, fingerprint: str) -> None:
-        await self._tell(session, await self._manual.confirm_unchecked(session, int(fingerprint)))
+    async def _confirmed(self, session: Session, _what: str, fingerprint: str) -> str | None:
+        return await self._tell(session, await self._manual.confirm_unchecked(session, int(fingerprint)))
 
     async def _show(self, session: Session, what: str, changed: bool) -> None:
         log.info("session %s: %s, %s", session.id, what, "done" if changed else "nothing to change")
@@ -176,7 +190,7 @@ class SessionButtons:
         keyboard = [[Button(_("Yes, Cancel It"), f"cancelled:{session.id}"), Button(_("Back"), f"done:{session.id}")]]
         await self._manual.ask(session, text, keyboard)
 
-    async def _cancel(self, session: Session) -> None:
+    async def _cancel(self, session: Session) -> str:
         _ = self._side.texts(session.teacher)
         now, ended = self._classroom.clock.now(), None
         if now < session.closes_at or session.cancelled:  # later it has ended, also where that is not yet stored
@@ -184,9 +198,10 @@ class SessionButtons:
         if ended is not None:
             await self._notices.tell_cancelled(ended)
             await self._reviews.settle(ended)
-        text = _("Cancelled.") if ended is not None else _("The session has ended already: it can't be cancelled.")
-        await self._manual.put_away(session, text)
+        too_late = _("The session has ended already: it can't be cancelled.")
+        await self._manual.put_away(session, "" if ended is not None else too_late)
         await self._show(session, "cancelled", ended is not None)
+        return _("Cancelled.") if ended is not None else too_late
 
     async def _ask_room_name(self, session: Session) -> None:
         _ = self._side.texts(session.teacher)
@@ -204,12 +219,12 @@ class SessionButtons:
             number = await self._notices.ask_place_again(changed)
             text = _("The place is changed. Students asked for their location again: {number}").format(number=number)
             log.info("session %s: place changed, %d students asked again", session.id, number)
-        strip, said = Item(session.teacher, "strip", slot=SCREEN), Item(session.teacher, "send", text, ask="nothing")
-        await self._side.outbox.put(strip, said)
+        gone = [Item(session.teacher, "delete", slot=each) for each in (SCREEN, PLACE_SLOT)]
+        await self._side.outbox.put(*gone, Item(session.teacher, "send", text, quiet=True))
         await self._classroom.set_step(self._side, session.teacher, "")  # last: after a crash it can be repeated
         await self._boards.show(changed or session)
 
-    async def _student_tap(self, session: Session, what: str, number: str) -> None:
+    async def _student_tap(self, session: Session, what: str, number: str) -> str | None:
         at = int(number)
         match what:
             case "hand":
@@ -218,39 +233,50 @@ class SessionButtons:
                 await self._manual.show_checks(session, at)
             case "st":
                 await self._manual.show_student(session, at)
-            case "ok" | "no":
-                await self._tell(session, await self._manual.decide(session, at, accept=what == "ok"))
-                await self._manual.show_checks(session, 0)
-            case "fok" | "fno":  # below the two pictures of a face, which are deleted after the decision
-                await self._tell(session, await self._manual.decide(session, at, accept=what == "fok"))
+            case "names":
+                await self._boards.show_names(session, at)
+            case "ok" | "no" | "fok" | "fno":  # "f": below the two pictures of a face, which are deleted afterwards
+                accept = what.endswith("ok")
+                done = await self._tell(session, await self._manual.decide(session, at, accept=accept))
+                if not what.startswith("f"):
+                    await self._manual.show_checks(session, 0)
+                return done
             case "free":
                 await self._manual.ask_unlink(session, at)
             case _:
                 undone = await self._manual.unlink(session, at)
                 if undone is not None:
                     await self._traces.drop(session, undone)
+        return None
 
-    async def _owner_tap(self, session: Session, _what: str, number: str, account: str) -> None:
+    async def _owner_tap(self, session: Session, _what: str, number: str, account: str) -> str | None:
         decided = await self._manual.decide(session, int(number), accept=True, owner=int(account))
         for check_in in decided[1:]:
             await self._traces.drop(session, check_in)
-        await self._tell(session, decided)
+        answer = await self._tell(session, decided)
         await self._manual.show_checks(session, 0)
+        return answer
 
-    async def _mark_tap(self, session: Session, what: str, number: str, letter: str) -> None:
+    async def _mark_tap(self, session: Session, what: str, number: str, letter: str) -> str | None:
         if what == "mk":
             await self._manual.ask_reason(session, int(number), letter)
-        else:
-            await self._manual.mark(session, int(number), letter, "")
-            await self._boards.show(session)
+            return None
+        done = await self._manual.mark(session, int(number), letter, "")
+        await self._boards.show(session)
+        return done
 
-    async def _tell(self, session: Session, decided: list[CheckIn]) -> None:
-        """Tell the students about rejections, and show the board."""
+    async def _tell(self, session: Session, decided: list[CheckIn]) -> str | None:
+        """Tell the students about rejections, and show the board; return what was decided."""
         for check_in in decided:
             if check_in.step is CheckInStep.REJECTED:
                 await self._notices.tell_rejected(session, check_in.student_id, check_in.telegram_id)
         await self._reviews.settle(session)
         await self._boards.show(session)
+        if not decided:
+            return None
+        _, rejected = self._side.texts(session.teacher), decided[0].step is CheckInStep.REJECTED
+        text = _("Not accepted: {number}") if rejected else _("Confirmed: {number}")
+        return text.format(number=len(decided))
 
     async def give_up(self, session: Session) -> None:
         """Reject the check-ins that the teacher has left undecided."""

@@ -11,6 +11,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -23,7 +24,7 @@ from classroom.services import Classroom
 from core.encryption import Cipher, EncryptionKeyError
 from core.json_file import replace_file
 from telegram_app.files import MakeFile, OnSent
-from telegram_app.lines import short
+from telegram_app.lines import bold
 from telegram_app.outbox import NOTICE, Button, Item
 
 log = logging.getLogger(__name__)
@@ -159,7 +160,7 @@ class FaceReviews:
         if kept is None or at is None:
             return
         _, now, person = self._side.texts(session.teacher), self._classroom.clock.now(), session.teacher
-        lines = [f"<b>{short(found.name(check_in.student_id), 200)}</b> {short(check_in.student_id, 64)}"]
+        lines = [bold(escape(found.name(check_in.student_id, with_id=True)))]
         if kept[1] is not None:
             lines.append(_("Similarity: {percent} %.").format(percent=round(kept[1])))
         lines.append(_("Left the ID photo, right the video: is it the same person?"))

@@ -113,6 +113,7 @@ class Control:
         app.router.add_post("/people", self.add_person)
         app.router.add_post("/send", self.send)
         app.router.add_post("/edit", self.edit)
+        app.router.add_post("/delete", self.delete)
         app.router.add_post("/tap", self.tap)
         app.router.add_post("/block", self.block)
         app.router.add_post("/faults", self.order_fault)
@@ -180,6 +181,13 @@ class Control:
         """POST /edit {bot, person, message_id, text | location}: the person edits a message of theirs."""
         body = await _body(request)
         people.edit(self.world, self._bot(body.get("bot")), self._person(body.get("person")), body)
+        return web.json_response({})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """POST /delete {bot, person, message_id}: the person deletes a message, also for the bot."""
+        body = await _body(request)
+        bot, person = self._bot(body.get("bot")), self._person(body.get("person"))
+        people.delete(bot, person, _field(body, "message_id", int))
         return web.json_response({})
 
     async def tap(self, request: web.Request) -> web.Response:

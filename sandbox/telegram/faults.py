@@ -97,15 +97,19 @@ class RateLimits:
         self.every_call = False
         self._sent: dict[tuple[int, int | None], deque[float]] = {}
 
-    def spend(self, bot: int, chat: int, now: float) -> None:
-        """Count one message or call; raises 429 with the seconds to wait if over a limit."""
+    def spend(self, bot: int, chat: int, now: float, count: int = 1) -> None:
+        """Count one message or call; raises 429 with the seconds to wait if over a limit.
+
+        An album of ``count`` messages is let through like one message, and the next one waits for all of them.
+        """
         rates = [((bot, None), self.per_second), ((bot, chat), self.per_chat_per_second)]
         for key, rate in rates:
             if rate is not None and (wait := self._wait(key, rate, now)) > 0:
                 raise too_many_requests(max(1, math.ceil(wait)))
         for key, rate in rates:
             if rate is not None:
-                self._sent.setdefault(key, deque()).append(now)
+                later = 1 / rate if key[1] is not None else 0.0  # the messages of an album in one chat
+                self._sent.setdefault(key, deque()).extend(now + each * later for each in range(count))
 
     def _wait(self, key: tuple[int, int | None], rate: float, now: float) -> float:
         sent = self._sent.get(key)

@@ -3,10 +3,10 @@
 import base64
 from typing import Any
 
-from sandbox.telegram.arguments import Arguments
+from sandbox.telegram.arguments import Arguments, Upload
 from sandbox.telegram.checks import image
 from sandbox.telegram.errors import bad_request
-from sandbox.telegram.world import Bot, Json, TelegramWorld
+from sandbox.telegram.world import Bot, Json, StoredFile, TelegramWorld
 
 # core.telegram.org/bots/api#sending-files and #getfile
 MAX_PHOTO = 10 * 1024 * 1024
@@ -58,10 +58,17 @@ def keep(bot: Bot, kind: str, content: bytes, name: str = "", about: Json | None
 
 def resolve(bot: Bot, kind: str, source: str, arguments: Arguments) -> Json:
     """Return the file of a call: an upload under its own name or as attach://NAME, or a file_id of this bot."""
-    if not source:
-        return _uploaded(bot, kind, kind, arguments)
-    if source.startswith("attach://"):
-        return _uploaded(bot, kind, source.removeprefix("attach://"), arguments)
+    file = check_file(bot, kind, source, arguments)
+    if isinstance(file, Upload):
+        about = {"mime_type": file.content_type} if kind in _NAMED else {}
+        return keep(bot, kind, file.content, file.name, about)
+    return {kind: file.shown}
+
+
+def check_file(bot: Bot, kind: str, source: str, arguments: Arguments) -> Upload | StoredFile:
+    """Return a call's file without storing it; 400 if Telegram would refuse it."""
+    if not source or source.startswith("attach://"):
+        return _uploaded(kind, source.removeprefix("attach://") or kind, arguments)
     if source.startswith(("http://", "https://")):
         raise bad_request("failed to get HTTP URL content")  # the simulator downloads nothing
     stored = bot.files.get(source)
@@ -69,10 +76,10 @@ def resolve(bot: Bot, kind: str, source: str, arguments: Arguments) -> Json:
         raise bad_request("Wrong remote file identifier specified: Wrong string length")
     if stored.kind != kind:
         raise bad_request(f"Can't use file of type {stored.kind.title()} as {kind.title()}")
-    return {kind: stored.shown}
+    return stored
 
 
-def _uploaded(bot: Bot, kind: str, name: str, arguments: Arguments) -> Json:
+def _uploaded(kind: str, name: str, arguments: Arguments) -> Upload:
     upload = arguments.files.get(name)
     if upload is None:
         raise bad_request(f"There is no {kind} in the request")
@@ -83,8 +90,7 @@ def _uploaded(bot: Bot, kind: str, name: str, arguments: Arguments) -> Json:
         raise bad_request(f"File of size {size} bytes is too big for a {kind}; the maximum size is {most} bytes")
     if kind == "photo":
         image(upload.content)
-    about = {"mime_type": upload.content_type} if kind in _NAMED else {}
-    return keep(bot, kind, upload.content, upload.name, about)
+    return upload
 
 
 def get_file(_world: TelegramWorld, bot: Bot, arguments: Arguments) -> Json:

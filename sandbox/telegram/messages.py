@@ -5,7 +5,7 @@ from typing import Any
 from sandbox.telegram import checks
 from sandbox.telegram.arguments import Arguments
 from sandbox.telegram.errors import bad_request, blocked_by_the_user
-from sandbox.telegram.files import resolve
+from sandbox.telegram.files import check_file, resolve
 from sandbox.telegram.text import Formatted
 from sandbox.telegram.world import Bot, Chat, Json, Message, TelegramWorld
 
@@ -17,6 +17,8 @@ _ACTIONS = {
     "upload_audio", "record_video_note", "upload_video_note",
 }  # fmt: skip
 _MEDIA = ("photo", "document", "video", "audio", "animation")
+_IN_ALBUMS = ("photo", "video", "document", "audio")
+MAX_ALBUM = 10
 
 
 def open_chat(bot: Bot, arguments: Arguments) -> Chat:
@@ -69,18 +71,72 @@ def _send_file(world: TelegramWorld, bot: Bot, arguments: Arguments, kind: str) 
     return _send(world, bot, arguments, caption, media)
 
 
+def send_media_group(world: TelegramWorld, bot: Bot, arguments: Arguments) -> list[Json]:
+    """sendMediaGroup: an album, in which documents and audio stand with their own kind only. All of it, or nothing."""
+    given = arguments.structure("media", "Can't parse media JSON object")
+    if not isinstance(given, list):
+        raise bad_request("Expected an Array of InputMedia")
+    if not given:
+        raise bad_request("There are no messages to send")
+    if len(given) > MAX_ALBUM:
+        raise bad_request("Too many messages to send as an album")
+    if len(given) < 2:
+        # "must include 2-10 items" (core.telegram.org/bots/api#sendmediagroup); the error text is not documented
+        raise bad_request("An album must include 2-10 items")
+    kinds = [each.get("type") if isinstance(each, dict) else None for each in given]
+    for kind in kinds:
+        if kind not in _IN_ALBUMS:
+            raise bad_request("Can't parse InputMedia: type must be one of " + ", ".join(_IN_ALBUMS))
+        if kind in ("document", "audio") and set(kinds) != {kind}:  # is_homogenous_media_group_content in td
+            raise bad_request(f"{kind.title()} can't be mixed with other media types")
+    captions = [_caption(bot, each) for each in given]
+    for caption in captions:
+        checks.check_length(caption, caption=True)
+    _reply(world, bot, writable_chat(bot, arguments), arguments)
+    for each in given:
+        if not str(each.get("media") or ""):
+            raise bad_request("Can't parse InputMedia: Can't find field \"media\"")
+        check_file(bot, each["type"], str(each["media"]), arguments)
+    media = [resolve(bot, each["type"], str(each["media"]), arguments) for each in given]
+    if not world.limits.every_call:
+        chat_id = arguments.integer("chat_id")
+        world.limits.spend(bot.id, chat_id, world.clock.monotonic(), count=len(given))
+    group = {"media_group_id": str(next(bot.album_ids))}
+    return [
+        _add(world, bot, arguments, caption, {**each, **group}) for caption, each in zip(captions, media, strict=True)
+    ]
+
+
+def _caption(bot: Bot, given: Json) -> Formatted:
+    """Parse the caption of an InputMedia."""
+    return checks.parse_text(
+        str(given.get("caption") or ""),
+        str(given.get("parse_mode") or ""),
+        given.get("caption_entities"),
+        _mention(bot),
+    )
+
+
 def _send(world: TelegramWorld, bot: Bot, arguments: Arguments, body: Formatted, media: Json) -> Json:
+    chat = writable_chat(bot, arguments)
+    checks.reply_markup(arguments)
+    checks.check_length(body, caption=bool(media))
+    _reply(world, bot, chat, arguments)
+    if not world.limits.every_call:  # otherwise it was counted on arrival
+        world.limits.spend(bot.id, chat.person.id, world.clock.monotonic())
+    return _add(world, bot, arguments, body, media)
+
+
+def _add(world: TelegramWorld, bot: Bot, arguments: Arguments, body: Formatted, media: Json) -> Json:
+    """Put a checked message into the chat."""
     markup = checks.reply_markup(arguments)
     chat = writable_chat(bot, arguments)
-    checks.check_length(body, caption=bool(media))
     extra = _reply(world, bot, chat, arguments)
     preview = arguments.structure("link_preview_options", "Can't parse link preview options JSON object")
     if preview and not media:
         extra["link_preview_options"] = preview
     if arguments.flag("protect_content"):
         extra["has_protected_content"] = True
-    if not world.limits.every_call:  # otherwise it was counted on arrival
-        world.limits.spend(bot.id, chat.person.id, world.clock.monotonic())
     message = Message(
         message_id=next(bot.message_ids),
         by_bot=True,
@@ -187,12 +243,7 @@ def edit_message_media(world: TelegramWorld, bot: Bot, arguments: Arguments) -> 
     if not isinstance(given, dict) or given.get("type") not in _MEDIA:
         raise bad_request("Can't parse InputMedia: type must be one of " + ", ".join(_MEDIA))
     kind, source = given["type"], str(given.get("media", ""))
-    body = checks.parse_text(
-        str(given.get("caption") or ""),
-        str(given.get("parse_mode") or ""),
-        given.get("caption_entities"),
-        _mention(bot),
-    )
+    body = _caption(bot, given)
     keyboard = checks.inline_markup(arguments)
     chat, message = _editable(bot, arguments)
     checks.check_length(body, caption=True, editing=True)

@@ -176,6 +176,7 @@ METHODS: dict[str, Method] = {
     "sendmessage": messages.send_message,
     "sendphoto": messages.send_photo,
     "senddocument": messages.send_document,
+    "sendmediagroup": messages.send_media_group,
     "sendchataction": messages.send_chat_action,
     "editmessagetext": messages.edit_message_text,
     "editmessagecaption": messages.edit_message_caption,

@@ -202,6 +202,14 @@ def tap(world: TelegramWorld, bot: Bot, person: Person, message_id: int, button:
     return {"tap_id": pressed.tap_id}
 
 
+def delete(bot: Bot, person: Person, message_id: int) -> None:
+    """The person deletes a message of the chat for both sides; the bot gets no update."""
+    chat = bot.screen(person)
+    if chat.messages.pop(message_id, None) is None:
+        raise ControlError("there is no such message in the chat")
+    chat.changed.bump()
+
+
 def block(world: TelegramWorld, bot: Bot, person: Person, blocked: bool) -> None:
     """Block or unblock the bot as the person; only a change creates an update."""
     chat = open_chat(bot, person)

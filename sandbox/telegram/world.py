@@ -117,6 +117,7 @@ class Bot:
         self.paths: dict[str, StoredFile] = {}
         # One sequence of message ids for all private chats of a bot, as in a Telegram account.
         self.message_ids = itertools.count(1)
+        self.album_ids = itertools.count(13_000_000_000_000)
         # Far from message ids and different for each bot, so that confusing them fails.
         self.next_update_id = 100_000_000 + number * 1_000_000
         self.updates: deque[tuple[float, Json]] = deque()

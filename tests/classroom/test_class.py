@@ -62,7 +62,7 @@ def test_a_class(teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_
     third.sees("The code is right")
     third.shares(500)
     third.sees("You are 500 m from the class")
-    teacher.sees("Waiting for you: 1")
+    teacher.sees("Waiting for you: 2")
     teacher.taps("Confirm All (1)")
     first.sees("Attendance marked")
     teacher.taps("Check One by One")
@@ -147,7 +147,8 @@ class TestSession:
         teacher.taps("No Reason")
         teacher.sees("excused: 1")
         clock.forward(140)
-        report = teacher.sees("(final)")["text"]
+        teacher.sees("(final)")
+        report = teacher.sees("Marked by hand")["text"]
         assert marks(tmp_path) == {"S001": "absent", "S002": "excused", "S003": "present"}
         assert "B_*Student: excused" in report
         assert "ill, <note> from the doctor" in report

@@ -161,6 +161,11 @@ class Person:
             shown = next((m for m in self.screen() if m["message_id"] == number), None)
             assert shown is None or label not in labels(shown), answer.text
 
+    def toast(self) -> str:
+        """Return the text with which the last tap was answered."""
+        answer = self._chat()["last_answer"]
+        return str(answer["text"]) if answer else ""
+
     def counts(self, text: str) -> int:
         """Return how many bot messages contain a text now."""
         return sum(text in (m["text"] or "") for m in self.screen() if m["from"] == "bot")

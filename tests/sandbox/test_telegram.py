@@ -18,7 +18,10 @@ from telegram import (
     BotCommandScopeChat,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InputMediaAudio,
+    InputMediaDocument,
     InputMediaPhoto,
+    InputMediaVideo,
     KeyboardButton,
     ReplyKeyboardMarkup,
     ReplyKeyboardRemove,
@@ -522,6 +525,18 @@ class TestEditsAndDeletions:
             assert again == "Bad Request: message to delete not found"
         assert not {own, sent} & {message["message_id"] for message in (await chat.screen())["messages"]}
 
+    async def test_deleted_by_the_person(self, bot: Bot, chat: Driver) -> None:
+        """What the person has deleted, the bot can't edit or delete any more; it gets no update about it."""
+        message = await bot.send_message(AIDA, "1")
+        there: Json = {"bot": "marker", "person": AIDA, "message_id": message.message_id}
+        await chat.control("delete", **there)
+        with pytest.raises(BadRequest, match="Message to edit not found"):
+            await bot.edit_message_text("2", AIDA, message.message_id)
+        with pytest.raises(BadRequest, match="Message to delete not found"):
+            await bot.delete_message(AIDA, message.message_id)
+        assert await chat.updates() == []
+        await chat.control("delete", expect=409, **there)
+
     async def test_old_messages_stay(self, chat: Driver) -> None:
         """After 48 hours a message can't be deleted but still be edited."""
         sent = (await chat.do("sendMessage", chat_id=AIDA, text="x"))["message_id"]
@@ -614,6 +629,18 @@ class TestLimits:
         assert await bot.delete_message(AIDA, message.message_id)
         chat.time.passed += 1
         assert await bot.send_message(AIDA, "2")
+
+    async def test_album(self, bot: Bot, chat: Driver) -> None:
+        """Each message of an album counts: after three a chat waits three seconds."""
+        await chat.control("limits", per_second=30, per_chat_per_second=1)
+        await bot.send_media_group(AIDA, [InputMediaPhoto(JPEG)] * 3)
+        with pytest.raises(RetryAfter) as caught:
+            await bot.send_message(AIDA, "next")
+        assert caught.value.retry_after == timedelta(seconds=3)
+        chat.time.passed += 2.9
+        assert (await chat.call("sendMessage", chat_id=AIDA, text="next"))["error_code"] == 429
+        chat.time.passed += 0.1
+        assert await bot.send_message(AIDA, "next")
 
     async def test_every_call(self, chat: Driver) -> None:
         """With `every_call` each call with a chat counts, also edits, deletions and chat actions."""
@@ -781,6 +808,53 @@ class TestFiles:
         assert await chat.refusal("getFile", file_id="nothing") == "Bad Request: invalid file_id"
         large = simulator.world.bots[MARKER].store("video", bytes(20 * 1024 * 1024 + 1), "large.mp4")
         assert await chat.refusal("getFile", file_id=large.file_id) == "Bad Request: file is too big"
+
+    async def test_album(self, bot: Bot, chat: Driver) -> None:
+        """An album's messages share a group, have captions and files of their own, and are silent if that is asked."""
+        media = [InputMediaDocument(name.encode(), filename=name) for name in ("a.csv", "b.csv")]
+        media.append(InputMediaDocument(b"c", filename="c.csv", caption="<b>All</b>", parse_mode="HTML"))
+        sent = await bot.send_media_group(AIDA, media, disable_notification=True)
+        assert len({each.media_group_id for each in sent}) == 1
+        assert [each.document.file_name for each in sent if each.document] == ["a.csv", "b.csv", "c.csv"]
+        assert [each.caption_html for each in sent] == [None, None, "<b>All</b>"]
+        shown = (await chat.screen())["messages"][-3:]
+        assert [(each["rang"], each["text"], each["document"]["file_name"]) for each in shown] == [
+            (False, "", "a.csv"),
+            (False, "", "b.csv"),
+            (False, "All", "c.csv"),
+        ]
+        again = await bot.send_media_group(AIDA, [InputMediaPhoto(JPEG), InputMediaPhoto(JPEG)])
+        assert again[0].media_group_id == again[1].media_group_id != sent[0].media_group_id
+
+    async def test_albums_that_are_refused(self, bot: Bot, chat: Driver) -> None:
+        """One item, eleven, mixed kinds, a wrong file or a long caption: nothing of the album is sent."""
+        a, b = InputMediaDocument(b"a", filename="a"), InputMediaDocument(b"b", filename="b")
+        photo, video, audio = InputMediaPhoto(JPEG), InputMediaVideo(b"v"), InputMediaAudio(b"a")
+        before = (await chat.screen())["messages"]
+        cases: list[tuple[list[Any], str]] = [
+            ([a], "2-10 items"),
+            ([a] * 11, "Too many messages to send as an album"),
+            ([a, photo], "Document can't be mixed with other media types"),
+            ([video, audio], "Audio can't be mixed with other media types"),
+            ([photo, InputMediaPhoto(b"text")], "Image_process_failed"),
+            ([a, InputMediaDocument("AgACunknown")], "Wrong remote file identifier specified"),
+            ([a, InputMediaDocument(b"b", caption="x" * 1025)], "Message caption is too long"),
+        ]
+        for media, words in cases:
+            with pytest.raises(BadRequest, match=f"(?i){words}"):
+                await bot.send_media_group(AIDA, media)
+        assert (
+            await chat.refusal("sendMediaGroup", chat_id=AIDA, media=[]) == "Bad Request: there are no messages to send"
+        )
+        assert (
+            await chat.refusal("sendMediaGroup", chat_id=AIDA, media={})
+            == "Bad Request: expected an Array of InputMedia"
+        )
+        wrong = await chat.refusal("sendMediaGroup", chat_id=AIDA, media=[{"type": "sticker", "media": "x"}] * 2)
+        assert "type must be one of photo, video, document, audio" in wrong
+        assert (await chat.screen())["messages"] == before
+        assert await bot.send_media_group(AIDA, [photo, video])
+        assert await bot.send_media_group(AIDA, [a, b])
 
     async def test_edits_of_media(self, bot: Bot, chat: Driver) -> None:
         """Photo and caption can be edited, but not the text of a photo nor the caption of a text."""

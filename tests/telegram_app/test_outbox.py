@@ -37,13 +37,14 @@ class Post:
         self.queue = Outgoing(self.database, "marker")
         self.lost: list[int] = []
         self.sent: list[str] = []
+        self.missing: set[str] = set()
         self.outbox = Outbox(
             self.bot.as_bot, self.database, "marker", self._lose, clock, make_file=self._make, on_sent=self._on_sent
         )
 
-    async def _make(self, reference: str) -> tuple[str, bytes]:
+    async def _make(self, reference: str) -> tuple[str, bytes] | None:
         name = reference.removeprefix(SHIPPED)
-        return name, name.encode()
+        return (name, name.encode()) if name not in self.missing else None
 
     async def _on_sent(self, reference: str) -> None:
         self.sent.append(reference)
@@ -279,6 +280,114 @@ class TestShipped:
         assert post.sent == ["once.jpg"]
 
 
+class TestQuiet:
+    async def test_silent(self, post: Post) -> None:
+        """A quiet message does not ring, others do; also where an edit becomes a new message."""
+        await post.put(send("rings"), Item(AIDA, "send", "quiet", slot="board", lane=NOTICE, quiet=True))
+        post.bot.chats[AIDA].pop()
+        await post.put(Item(AIDA, "edit", "again", slot="board", quiet=True))
+        assert [(each.text, each.quiet) for each in post.bot.chats[AIDA]] == [("rings", None), ("again", True)]
+
+
+class TestAlbums:
+    """Several files in one message, with the text below them."""
+
+    ALBUM = Item(AIDA, "album", "report", lane=NOTICE, files=("a.png", "b.csv", "c.xlsx"))
+
+    def shown(self, post: Post) -> list[tuple[str, str]]:
+        """Return name and caption of each document."""
+        return [(each.document, each.text) for each in post.bot.chats[AIDA]]
+
+    async def test_one_call(self, post: Post) -> None:
+        """All files arrive with one call, the text below the last one."""
+        await post.put(self.ALBUM)
+        assert self.shown(post) == [("a.png", ""), ("b.csv", ""), ("c.xlsx", "report")]
+        assert [call.method for call in post.bot.calls] == ["album"]
+
+    async def test_pace(self, post: Post) -> None:
+        """Each file counts as a message: the next message waits for all of them."""
+        await post.put(self.ALBUM, send("next"))
+        assert post.bot.times(AIDA, "album") == pytest.approx([0], abs=0.02)
+        assert post.bot.times(AIDA) == pytest.approx([3 * BETWEEN_SENDS], abs=0.05)
+
+    async def test_tried_until_it_arrives(self, post: Post) -> None:
+        """After failures an album arrives once; twice, whole, only where the answer was lost."""
+        post.bot.refuse(NetworkError("down"), TimedOut(), RetryAfter(3))
+        await post.put(self.ALBUM)
+        assert len(self.shown(post)) == 3
+        post.bot.lose_answer(TimedOut())
+        await post.put(self.ALBUM)
+        assert len(self.shown(post)) == 9
+
+    async def test_after_a_restart(self, post: Post) -> None:
+        """An album that was not sent is sent whole after a restart."""
+        post.bot.refuse(*([NetworkError("down")] * 100))
+        await post.outbox.put(self.ALBUM)
+        await asyncio.sleep(20)
+        await post.outbox.close()
+        after = post.restarted()
+        await after.outbox.start()
+        await after.quiet()
+        assert [name for name, _text in self.shown(after)] == ["a.png", "b.csv", "c.xlsx"]
+        await after.outbox.close()
+
+    async def test_missing_files(self, post: Post) -> None:
+        """Files that do not exist any more are left out; the text arrives, also without any file."""
+        for missing in (("a.png",), ("a.png", "b.csv"), ("a.png", "b.csv", "c.xlsx")):
+            post.missing = set(missing)
+            await post.put(self.ALBUM)
+        assert self.shown(post) == [("b.csv", ""), ("c.xlsx", "report"), ("c.xlsx", "report"), ("", "report")]
+
+    async def test_refused(self, post: Post) -> None:
+        """If Telegram refuses the files, the text is sent without them."""
+        post.bot.refuse(BadRequest("File must be non-empty"))
+        await post.put(self.ALBUM)
+        assert self.shown(post) == [("", "report")]
+
+    async def test_document_of_an_earlier_version(self, post: Post) -> None:
+        """A single document that an earlier version queued is sent."""
+        await post.put(Item(AIDA, "document", file="b.csv", lane=NOTICE))
+        assert self.shown(post) == [("b.csv", "")]
+
+
+class TestLivingQr:
+    """A QR code whose caption changes."""
+
+    LINK = "https://t.me/a_bot?start=482913"
+    BOARD = Item(AIDA, "photo", "1", GO, "board", NOTICE, qr=LINK)
+
+    async def test_uploaded_once(self, post: Post) -> None:
+        """The picture is uploaded again only if its link changes; other edits change the caption, in one call."""
+        await post.put(self.BOARD, replace(self.BOARD, action="edit", text="2"))
+        other = replace(self.BOARD, action="edit", qr=f"{self.LINK}0")
+        await post.put(replace(other, text="3"), replace(other, text="4"), replace(other, text="5", qr=None, file=""))
+        (message,) = post.bot.chats[AIDA]
+        assert (message.text, message.photo) == ("5", qr_picture(f"{self.LINK}0"))
+        assert [call.method for call in post.bot.calls] == ["photo", "caption", "edit", "caption", "caption"]
+
+    async def test_after_a_restart(self, post: Post) -> None:
+        """After a restart one edit uploads the picture again, the next ones change the caption."""
+        await post.put(self.BOARD)
+        await post.outbox.close()
+        after = post.restarted()
+        await after.outbox.start()
+        await after.put(*(replace(self.BOARD, action="edit", text=text) for text in "23"))
+        assert [call.method for call in after.bot.calls] == ["edit", "caption"]
+        await after.outbox.close()
+
+    async def test_deleted(self, post: Post) -> None:
+        """A deleted picture is sent anew with its text; without a link the text alone, and then edited as a text."""
+        await post.put(self.BOARD)
+        post.bot.forget(AIDA)
+        await post.put(replace(self.BOARD, action="edit", text="2"))
+        assert [(each.text, each.photo) for each in post.bot.chats[AIDA]] == [("2", qr_picture(self.LINK))]
+        post.bot.forget(AIDA)
+        plain = replace(self.BOARD, action="edit", qr=None)
+        await post.put(*(replace(plain, text=text) for text in "345"))
+        assert [(each.text, each.photo) for each in post.bot.chats[AIDA]] == [("5", None)]
+        assert [call.method for call in post.bot.calls][-2:] == ["edit", "edit"]
+
+
 class TestFailures:
     async def test_network(self, post: Post) -> None:
         """While Telegram does not answer, the pauses grow to one minute; then the message arrives once."""
@@ -402,6 +511,22 @@ class TestEditing:
         assert post.bot.texts(AIDA) == ["menu 2"]
         await post.put(Item(AIDA, "edit", "menu 3", slot="menu"))
         assert post.bot.texts(AIDA) == ["menu 3"]
+
+    @pytest.mark.parametrize("error", ["Message to edit not found", "Message can't be edited"])
+    async def test_resent_at_most_three_times(self, post: Post, error: str) -> None:
+        """A notice that can never be edited is sent anew three times in ten minutes, an answer to a tap always."""
+        await post.put(send("board", slot="board"))
+        for number in range(9):
+            post.bot.refuse(BadRequest(error))
+            await post.put(Item(AIDA, "edit", f"board {number}", slot="board", lane=NOTICE))
+        assert len(post.bot.texts(AIDA)) == 4
+        post.bot.refuse(BadRequest(error))
+        await post.put(Item(AIDA, "edit", "answer", slot="board"))
+        assert post.bot.texts(AIDA)[4:] == ["answer"]
+        await asyncio.sleep(601)
+        post.bot.refuse(BadRequest(error))
+        await post.put(Item(AIDA, "edit", "later", slot="board", lane=NOTICE))
+        assert post.bot.texts(AIDA)[5:] == ["later"]
 
     async def test_resent_message_is_paced(self, post: Post) -> None:
         """An edit that becomes a new message obeys the limit of one per second."""

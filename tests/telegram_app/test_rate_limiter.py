@@ -169,6 +169,15 @@ class TestRate:
         await asyncio.gather(*(calls.call(str(number), number) for number in range(5)))
         assert calls.sent[-1].at == 0
 
+    async def test_album(self) -> None:
+        """An album takes as many turns as it has messages."""
+        calls = Calls(per_second=1)
+        data = {"chat_id": AIDA, "media": ["a", "b", "c"]}
+        await calls.limiter.process_request(calls._do, ("album",), {}, "sendMediaGroup", data, None)
+        await calls.call("next", BEN)
+        assert calls.times("album") == pytest.approx([2], abs=0.02)
+        assert calls.times("next") == pytest.approx([3], abs=0.02)
+
     async def test_not_limited(self) -> None:
         """getMe is never delayed, not even while all calls are paused."""
         calls = Calls(per_second=1)

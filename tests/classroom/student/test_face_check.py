@@ -196,8 +196,10 @@ class TestWithout:
         if agreed:
             student.agrees()
         student.taps("I Can't Do This" if agreed else "Without My Face")
-        student.sees("Your teacher has to confirm")
-        teacher.sees("A. Student S001: without a face check")
+        waits = student.sees("Your teacher has to confirm")
+        assert "photo" not in waits
+        assert [each for each in student.screen() if each.get("photo")] == []
+        teacher.sees("A. Student (S001): without a face check")
         teacher.taps("Confirm All (1)")
         teacher.taps("Yes, Confirm These (1)")
         student.sees("Attendance marked")
@@ -355,13 +357,13 @@ class TestUnclear:
         challenged.records("67")
         challenged.sees("Your teacher has to look at your check-in")
         pictures = teacher.sees("Similarity: 67 %.")
-        assert "<b>A. Student</b> S001" in pictures["html"]
+        assert "<b>A. Student (S001)</b>" in pictures["html"]
         assert labels(pictures) == ["Accept", "Reject"]
         file = pictures["photo"][-1]["file_id"]
         shown = telegram.http.get("/file", params={"bot": TEACHERS, "file_id": file}).content
         assert shown.startswith(b"\xff\xd8")
         assert len(shown) < 60_000
-        teacher.sees("A. Student S001: the face match is unclear")
+        teacher.sees("A. Student (S001): the face match is unclear")
         teacher.taps(button)
         challenged.sees(text)
         eventually("the pictures are gone", lambda: teacher.counts("Similarity:") == 0)
@@ -413,7 +415,7 @@ class TestTroubles:
         run.engine.goes_on.clear()
         video = challenged.records("90")
         challenged.sees("Received.")
-        teacher.sees("Being checked: 1")
+        teacher.sees("On the way: 1")
         teacher.taps("Mark by Hand")
         teacher.taps("A. Student: absent")
         teacher.taps("Excused")

@@ -15,10 +15,11 @@ pytestmark = pytest.mark.integration
 
 
 def files(teacher: Teacher, telegram: Telegram) -> dict[str, bytes]:
-    """Return the documents in the chat by their names."""
+    """Return the CSV files and workbooks in the chat by their names."""
     found = {}
     for message in teacher.screen():
-        if document := message.get("document"):
+        document = message.get("document")
+        if document and not document["file_name"].endswith(".png"):
             parameters = {"bot": TEACHERS, "file_id": document["file_id"]}
             found[document["file_name"]] = telegram.http.get("/file", params=parameters).content
     return found
@@ -89,7 +90,9 @@ class TestReport:
         assert lines[0]["time"] <= lines[0]["decided"]
         assert (lines[1]["by"], lines[1]["reason"]) == ("", "too far away (700 m)")
         assert zipfile.ZipFile(io.BytesIO(book)).testzip() is None
-        assert sum(bool(each.get("photo")) for each in teacher.screen()) == 2  # the code's and the report's
+        assert sum(bool(each.get("photo")) for each in teacher.screen()) == 0  # the code's is gone
+        album = [each["document"]["file_name"][-3:] for each in teacher.screen() if each.get("document")]
+        assert album == ["png", "csv", "lsx"]
         assert telegram.refused_calls() == []
 
     def test_provisional_while_a_review_is_open(
@@ -120,8 +123,10 @@ class TestReport:
         clock.forward(27)
         teacher.sees("(provisional)")
         clock.forward(90)
-        teacher.sees("(final)")
-        assert "A. Student: no location yet" in reports(teacher)[-1]
+        final = teacher.sees("(final)")
+        assert "A. Student: no location yet" in reports(teacher)[0]
+        assert "No change since the report at " in final["text"]
+        assert not final["rang"]
 
     def test_300_students(self, run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
         """All 300 difficult names are in the report once, in messages that Telegram accepts."""
@@ -217,14 +222,14 @@ class TestRestarts:
     ) -> None:
         """A report queued while Telegram fails survives a restart and arrives complete."""
         teacher.opens("CS-1")
-        for method in ("sendMessage", "sendPhoto", "sendDocument"):
+        for method in ("sendMessage", "sendMediaGroup"):
             telegram.call("/faults", method=method, kind="502", bot=TEACHERS, times=None)
         clock.forward(140)
         eventually("it is queued", lambda: list((tmp_path / "classroom" / "reports").glob("*.xlsx")))
         run.starts()
         telegram.http.delete("/faults").raise_for_status()
         finishes(teacher, clock)
-        eventually("the files", lambda: len(files(teacher, telegram)) == 2 * len(kinds(teacher)))
+        eventually("the files", lambda: len(files(teacher, telegram)) == 2)
         assert len(kinds(teacher)) == len(set(kinds(teacher)))
 
 
