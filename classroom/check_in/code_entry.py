@@ -31,7 +31,7 @@ class CodeEntry:
     async def enter(
         self, person: int, typed: str | None, code: str, typed_at: datetime | None = None, others: Readings = ()
     ) -> Answer:
-        """Begin a check-in with a student ID (None: the bound one) and a code, sent at ``typed_at`` if the ID came later.
+        """Begin a check-in with an ID (None: the bound one) and a code, sent at ``typed_at`` if the ID came later.
 
         ``others`` are other ways to read the same message: the first one that fits a session counts. All are one try.
         """
