@@ -168,7 +168,7 @@ async def read_overview(classroom: Classroom, session: Session) -> SessionOvervi
 def note_text(_: Texts, check_in: CheckIn) -> str:
     """Return why a check-in is not marked yet, or what is unusual about it."""
     if check_in.rivals:
-        return _("claimed by two Telegram accounts")
+        return _("several Telegram accounts sent this ID")
     distance = f" ({round(check_in.distance)} m)" if check_in.distance is not None else ""
     notes = {
         policy.JUST_OUTSIDE: _("just outside"),
@@ -178,7 +178,7 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         policy.IMPRECISE: _("no precise location"),
         codes.MANY_TRIES: _("many wrong codes on this ID"),
         codes.MANY_IN_SESSION: _("many wrong codes in this session"),
-        codes.CLAIMED_TWICE: _("claimed by two Telegram accounts"),
+        codes.CLAIMED_TWICE: _("several Telegram accounts sent this ID"),
     }
     in_person = {
         faces.NO_FACE: _("without a face check"),

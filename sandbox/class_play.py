@@ -25,7 +25,7 @@ CHALLENGE = "Record a round video"
 # Texts of the messages that ask for another video note.
 AGAIN = ("Do both, slowly", "Keep it in the circle", "Come closer")
 # Texts of the messages that end a check-in: no need to wait for another one.
-REFUSED = ("don't match", "Too many wrong codes", "this check-in is over")
+REFUSED = ("don't match", "Too many wrong codes", "this check-in is over", "This code is over")
 MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up"}
 
 

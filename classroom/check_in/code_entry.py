@@ -19,6 +19,7 @@ from classroom.store import BoundOtherwise
 log = logging.getLogger(__name__)
 
 Reading = tuple[str | None, str]  # a student ID (None: the account's own) and a code
+Readings = Sequence[Reading]
 
 
 class CodeEntry:
@@ -28,14 +29,9 @@ class CodeEntry:
         self._classroom = classroom
 
     async def enter(
-        self,
-        person: int,
-        student_id: str | None,
-        code: str,
-        typed_at: datetime | None = None,
-        others: Sequence[Reading] = (),
+        self, person: int, typed: str | None, code: str, typed_at: datetime | None = None, others: Readings = ()
     ) -> Answer:
-        """Begin a check-in with a code (``typed_at``: when, if the ID came later); no ``student_id``: the bound one.
+        """Begin a check-in with an ID (None: the bound one) and a code, sent at ``typed_at`` if the ID came later.
 
         ``others`` are other ways to read the same message: the first one that fits a session counts. All are one try.
         """
@@ -45,8 +41,11 @@ class CodeEntry:
             return Answer(AnswerKind.LOCKED, until=until)
         binding = await store.binding_of(person)
         own = binding.student_id if binding is not None else ""
-        readings = [(claimed or own, digits) for claimed, digits in ((student_id, code), *others)]
-        sessions = {each: await self._session_by(each, at) for each in {digits for _id, digits in readings}}
+        readings = [(claimed or own, digits) for claimed, digits in ((typed, code), *others)]
+        sessions = {
+            digits: await store.session_by_code(digits, at) or await store.session_by_code(digits, now)
+            for digits in {digits for _id, digits in readings}
+        }
         for claimed, digits in readings:
             session = sessions[digits] if claimed else None
             sheets = await store.sheets_of(session.id, claimed) if session is not None else []
@@ -62,21 +61,16 @@ class CodeEntry:
         noted(log, code_of, f"person {person}: no running session has this code and this student ID")
         return await self._wrong(person, readings, binding, at)
 
-    async def _session_by(self, code: str, at: datetime) -> Session | None:
-        store, now = self._classroom.store, self._classroom.clock.now()
-        return await store.session_by_code(code, at) or (await store.session_by_code(code, now) if at != now else None)
-
     async def _locked_until(self, person: int, now: datetime) -> datetime | None:
-        tries = await self._classroom.store.tries_of(person, now - codes.TRIES_WINDOW)
+        store = self._classroom.store
+        tries = await store.tries_of(person, now - codes.TRIES_WINDOW)
         if len(tries) < codes.TRIES:
             return None
-        ids = {each.student_id for each in tries}
-        until = codes.locked_until(
-            tries, {each: await self._classroom.store.sessions_with(each, tries[0].at) for each in ids}
-        )
+        sessions = {each.student_id: await store.sessions_with(each.student_id, tries[0].at) for each in tries}
+        until = codes.locked_until(tries, sessions)
         return until if until is not None and now < until else None
 
-    async def _wrong(self, person: int, readings: Sequence[Reading], binding: Binding | None, at: datetime) -> Answer:
+    async def _wrong(self, person: int, readings: Readings, binding: Binding | None, at: datetime) -> Answer:
         """Count a wrong try, unless the message has only words and no ID of a running session."""
         store, now = self._classroom.store, self._classroom.clock.now()
         for claimed, _digits in readings:

@@ -117,7 +117,8 @@ class StudentBot:
             if alone == data["code"]:  # not the code then, but an ID of six digits
                 await self._ask_for_code(person, alone)
                 return
-            readings = [(each, data["code"]) for each in ids_in(text)] + ([(data["code"], alone)] if alone else [])
+            other = [(data["code"], alone), (None, alone)] if alone else []
+            readings = [*((each, data["code"]) for each in ids_in(text)), *other]
         elif name == CODE and alone and "student_id" in data:
             readings = [(data["student_id"], alone)]
         elif is_bare and binding is None:
@@ -132,7 +133,7 @@ class StudentBot:
                 readings.append((None, readings[0][1]))
             told = await self._check_ins.enter(person, *readings[0], typed_at, readings[1:])
             if told.kind is AnswerKind.NO_ID:
-                await self._ask_student_id(person, readings[0][1])
+                await self._ask_student_id(person, readings[-1][1])
                 return
             again = (AnswerKind.WRONG, AnswerKind.EXPIRED, AnswerKind.UNTOLD)
             await self._classroom.set_step(self._side, person, CODE if told.kind in again else "")
@@ -153,7 +154,7 @@ class StudentBot:
         _, now = self._side.texts(person), self._classroom.clock.now()
         in_sight = self._in_sight(await self._side.step(person))
         await self._classroom.set_step(self._side, person, STUDENT_ID, {"code": code, "at": now.isoformat()})
-        question = _("Now send me your student ID; if that was your student ID, the code.")
+        question = _("Now send me your student ID. If that was your student ID, send the code.")
         if in_sight:
             await self._ask(person, question, in_place=True)
         else:

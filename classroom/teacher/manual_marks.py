@@ -167,14 +167,9 @@ class ManualMarks:
     async def _accounts(self, _: Texts, check_in: CheckIn) -> list[str]:
         """Return what is known of the accounts that sent an ID, and of the linked one; nobody is accused."""
         zone, bound = self._classroom.settings.zone, await self._classroom.store.binding_for(check_in.student_id)
-        text = _("No. {number}: came at {time}")
-        lines = [
-            text.format(number=account_number(each), time=f"{at.astimezone(zone):%H:%M}")
-            for each, at in [
-                (check_in.telegram_id, check_in.code_at),
-                *((r.telegram_id, r.at) for r in check_in.rivals),
-            ]
-        ]
+        came = {check_in.telegram_id: check_in.code_at} | {each.telegram_id: each.at for each in check_in.rivals}
+        text, times = _("No. {number}: came at {time}"), {each: at.astimezone(zone) for each, at in came.items()}
+        lines = [text.format(number=account_number(each), time=f"{at:%H:%M}") for each, at in times.items()]
         if bound is not None:
             since, text = f"{bound.bound_at.astimezone(zone):%d.%m.%Y %H:%M}", _("No. {number}: linked since {date}")
             lines.append(text.format(number=account_number(bound.telegram_id), date=since))

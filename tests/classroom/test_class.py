@@ -116,7 +116,7 @@ class TestSession:
         late = Student(telegram, 2002)
         late.says(f"/start {code}")
         late.says("S002")
-        late.sees("don't match")
+        late.sees("This code is over. Ask your teacher")
         teacher.taps("Reopen")
         teacher.sees(" s left")
         again = teacher.code()
@@ -193,7 +193,7 @@ class TestSession:
         student = Student(telegram, 2001)
         student.says(f"/start {first}")
         student.says("S001")
-        student.sees("don't match")
+        student.sees("This code is over. Send the one that your teacher shows now.")
         student.says(f"S001 {second}")
         student.sees("The code is right")
 

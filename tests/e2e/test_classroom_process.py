@@ -119,6 +119,18 @@ def test_check_of_the_id_photos(tmp_path: Path, telegram: Telegram, photos: list
     assert checked.stdout.splitlines()[-1].split()[:2] == ["faces", "ok" if photos else "warning"]
 
 
+def test_check_of_odd_ids(tmp_path: Path, telegram: Telegram) -> None:
+    """`bot.py --check` warns of IDs with characters that look like others, with file and line."""
+    rosters = tmp_path / "data" / "rosters"
+    rosters.mkdir(parents=True)
+    (rosters / "other.csv").write_text("batch,subject,student_id\nCS-2,X,25В1\nCS-2,X,S\u200b2\n", encoding="utf-8")
+    checked = class_bot(tmp_path, telegram).runs("--check")
+    assert checked.returncode == 0, checked.stdout
+    (line,) = [each for each in checked.stdout.splitlines() if each.startswith("rosters")]
+    assert "warning" in line
+    assert "other.csv, line 2: student ID 25В1 has cyrillic capital letter ve (and 1 more)" in line
+
+
 def test_check_of_a_wrong_roster(tmp_path: Path, telegram: Telegram) -> None:
     """`bot.py --check` names file and line of an invalid roster."""
     rosters = tmp_path / "data" / "rosters"

@@ -84,8 +84,8 @@ class Sessions(MongoConnection):
     @asks
     async def sessions_with(self, student_id: str, since: datetime) -> list[Session]:
         late = {"$gte": text_of(since)}
-        which = {"$or": [{"ended_at": late}, {"ended_at": None, "closes_at": late}]}
-        which["_id"] = {"$in": await self._ids_with(student_id)}  # type: ignore[assignment]
+        which: Document = {"_id": {"$in": await self._ids_with(student_id)}}
+        which["$or"] = [{"ended_at": late}, {"ended_at": None, "closes_at": late}]
         return await self.every(
             "sessions", documents.session_from, which, [("opened_at", ASCENDING), ("_id", ASCENDING)]
         )

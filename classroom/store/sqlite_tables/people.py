@@ -118,7 +118,7 @@ class People(SqliteConnection):
             " ON bindings.telegram_id = attempts.telegram_id AND bindings.bound_at < ?"
             " WHERE at > ? AND attempts.folded IN (SELECT folded FROM enrolled WHERE session = ?)"
             " AND attempts.telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)"
-            " AND bindings.folded IS iif(?, attempts.folded, NULL)",
+            " AND bindings.folded IS CASE WHEN ? THEN attempts.folded END",
             (text_of(since), text_of(since), session_id, session_id, bound),
         ).fetchone()
         return int(row[0])

@@ -35,6 +35,14 @@ class TestFolder:
         photo = await photos.photo("S1")
         assert photo == IdPhoto(b"picture", await photos.tag("S1"))
 
+    @pytest.mark.parametrize("student_id", ["25В1", "25B\u200b1", "２５B1", "25 B1"])
+    async def test_spellings(self, folder: Path, photos: FolderPhotos, student_id: str) -> None:
+        """A photo is found for an ID that is spelled otherwise on the roster, but not for a name that leads away."""
+        (folder / "25b1.jpg").write_bytes(b"picture")
+        assert (await photos.photo(student_id)).content == b"picture"
+        with pytest.raises(PhotoMissing):
+            await photos.photo(f"x\N{FULLWIDTH SOLIDUS}{student_id}")
+
     async def test_first_of_several(self, folder: Path, photos: FolderPhotos) -> None:
         """Of several photos jpg comes first, and the ID as written before any other case."""
         for name in ("s1.png", "s1.jpg", "S1.jpeg"):

@@ -161,16 +161,29 @@ class TestTyped:
         student.says("/start")
         for _ in range(6):
             student.says("230145")
-            student.sees("Now send me your student ID; if that was your student ID, the code.")
+            student.sees("Now send me your student ID. If that was your student ID, send the code.")
             student.says("230145")
             student.sees("Send the 6-digit code")
             student.says("/start")
         student.says("230145")
-        student.sees("if that was your student ID")
+        student.sees("If that was your student ID")
         student.says(f"the code is {code}")
         student.sees("The code is right")
         student.says("230145")
         student.sees("Send the 6-digit code")
+
+    def test_a_corrected_code(self, code: str, telegram: Telegram) -> None:
+        """A mistyped code that is corrected before the ID is sent is no wrong try."""
+        student = Student(telegram, 2001)
+        student.says("/start")
+        student.says("/start 111111" if code != "111111" else "/start 222222")
+        for times in (1, 2):
+            eventually("the question", lambda: student.counts("Now send me your student ID") == times)  # noqa: B023
+            if times == 1:
+                student.says(code)
+        student.says("S004")
+        student.sees("The code is right")
+        assert student.counts("don't match") == 0
 
     def test_several_codes(self, code: str, telegram: Telegram) -> None:
         """A message is one guess: an ID with two codes is not tried."""

@@ -150,7 +150,7 @@ class TestDeleted:
         student.sees("No check-in waits for a video.")
         assert scene.steps() == {}
         student.says(f"S001 {scene.code}")
-        student.sees("don't match")
+        student.sees("Your teacher has to look at your check-in")
         scene.frees()
         student.says(f"S001 {scene.code}")
         eventually("the location is wanted", lambda: student.counts("The code is right") == 2)
@@ -266,7 +266,7 @@ class TestInBetween:
         other = Recording(scene.telegram, 2002)
         other.says("/start")
         other.says(f"S001 {scene.code}")
-        other.sees("don't match")
+        other.sees("Your teacher has to look at your check-in")
         scene.teacher.taps("Accept")
         student.sees("Attendance marked")
         scene.no_pictures()

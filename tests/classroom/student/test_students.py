@@ -1,5 +1,7 @@
 """The student bot: codes, links between IDs and accounts, locations, and a student's own screens."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -40,7 +42,7 @@ class TestCode:
         assert answers[0] == answers[1]
 
     def test_lock(self, code: str, telegram: Telegram, clock: RunningClock) -> None:
-        """Five wrong codes lock the account, even for the right code, and lock nobody else."""
+        """Five wrong codes lock the account, even for the right code, until a time that is told, and nobody else."""
         wrong = "000000" if code != "000000" else "111111"
         student = Student(telegram, 2001)
         student.says("/start")
@@ -48,7 +50,10 @@ class TestCode:
             student.says(f"S001 {wrong}")
             eventually("the answer", lambda: student.counts("don't match") == tries)  # noqa: B023
         student.says(f"S001 {code}")
-        student.sees("Too many wrong codes")
+        told = re.search(r"Try again at (\d\d):(\d\d);", student.sees("Too many wrong codes")["text"])
+        assert told is not None
+        until = clock.now().replace(hour=int(told[1]), minute=int(told[2])) - clock.now()
+        assert timedelta(seconds=-60) < until % timedelta(hours=1) < timedelta(minutes=4)  # the session's two minutes
         classmate = Student(telegram, 2002)
         classmate.says("/start")
         classmate.says(f"S001 {code}")
@@ -85,27 +90,75 @@ class TestBinding:
     """One Telegram account, one student ID."""
 
     def test_one_to_one(self, student: Student, code: str, telegram: Telegram) -> None:
-        """An ID takes no second account and an account no second ID, and the answer does not say why."""
+        """An ID takes no second account before the teacher has decided, and an account no second ID."""
         second = Student(telegram, 2002)
         second.says("/start")
         second.says(f"S001 {code}")
-        second.sees("don't match")
+        second.sees("Your teacher has to look at your check-in")
         student.says(f"S002 {code}")
         student.sees("don't match")
         student.says(code)  # repeating the own check-in is harmless
         eventually("the answer", lambda: student.counts("The code is right") == 2)
 
     def test_deleted(self, student: Student, code: str, telegram: Telegram, teacher: Teacher) -> None:
-        """After deletion neither another account can take the ID nor the account another ID."""
+        """After deletion only the teacher can give the ID to another account, and the account gets no other ID."""
         student.says("/delete_me")
         student.taps("Yes, Delete")
         student.sees("Your data is deleted.")
         friend = Student(telegram, 2002)
         friend.says("/start")
         friend.says(f"S001 {code}")
-        friend.sees("don't match")
+        friend.sees("Your teacher has to look at your check-in")
+        friend.says("/me")
+        friend.sees("This account has no student ID yet")
         student.says(f"S002 {code}")
         student.sees("don't match")
+
+    def test_whose_id(self, student: Student, code: str, telegram: Telegram, teacher: Teacher) -> None:
+        """Of two accounts with one ID the teacher accepts the second, by the number in its chat; both are told."""
+        student.shares()
+        student.sees("has to confirm")
+        owner = Student(telegram, 43002)
+        owner.says("/start")
+        owner.says(f"S001 {code}")
+        owner.sees("If your teacher asks for a number, yours is 3002.")
+        student.shares()
+        student.sees("yours is 2001.")
+        teacher.sees("several Telegram accounts sent this ID")
+        teacher.taps("Check One by One")
+        question = teacher.sees("Whose ID is it?")
+        assert re.search(r"No\. 2001: came at .*\nNo\. 3002: came at .*\nNo\. 2001: linked since", question["text"])
+        teacher.taps("Accept No. 3002")
+        owner.sees("Attendance marked")
+        student.sees("did not accept")
+        owner.says("/me")
+        owner.sees("S001\nNo lessons yet.")
+        student.says("/me")
+        student.sees("This account has no student ID yet")
+        teacher.sees("In: 1 of")
+
+    def test_after_many_wrong_codes(self, code: str, telegram: Telegram, teacher: Teacher) -> None:
+        """After the wrong codes of many strangers a new account is told the same for a right code and a wrong one."""
+        wrong = "000000" if code != "000000" else "111111"
+        for number in range(5):
+            stranger = Student(telegram, 3001 + number)
+            stranger.says("/start")
+            for tries in range(1, 6 if number < 4 else 5):
+                stranger.says(f"S001 {wrong}")
+                eventually("the answer", lambda: stranger.counts("don't match") == tries)  # noqa: B023
+        answers = []
+        for number, each in ((2002, code), (2003, wrong)):
+            new = Student(telegram, number)
+            new.says("/start")
+            new.says(f"S002 {each}")
+            answers.append(new.sees("I don't say whether yours is right")["text"])
+            new.shares()
+            new.sees("No check-in waits for your location.")
+        assert answers[0] == answers[1]
+        teacher.taps("Check One by One")
+        assert "S002: many wrong codes in this session" in teacher.sees("Are they in class?")["text"]
+        teacher.taps("Accept B. Student")
+        Student(telegram, 2002).sees("Attendance marked")
 
     def test_freed_by_the_teacher(self, student: Student, code: str, telegram: Telegram, teacher: Teacher) -> None:
         """After a teacher has unlinked an ID another account can use it."""
