@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,10 @@ from classroom.services import Classroom
 from classroom.store import Store, StoreUnavailable
 from classroom.store.sqlite import SqliteStore
 from classroom.student.bot import StudentBot
+from classroom.student.corrections import Corrections
 from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
+from classroom.student.own_data import with_my_data
 from classroom.teacher.board import BETWEEN_EDITS, Boards
 from classroom.teacher.bot import TeacherBot
 from classroom.teacher.lms_notices import LmsNotices
@@ -93,7 +96,8 @@ async def serve(
         kept, plain = face_storage(settings, cipher), files_in(files.folder, PICTURES)
         pictures, on_sent = kept.files.or_else(plain), kept.files.on_sent
         teacher = await build_bot(stack, settings, clock, "teacher", pictures, on_sent, intervals.between_sends)
-        student = await build_bot(stack, settings, clock, "student", plain, None, intervals.between_sends)
+        own = with_my_data(lambda: classroom, plain)
+        student = await build_bot(stack, settings, clock, "student", own, None, intervals.between_sends)
         rooms = SavedRooms(teacher.database)
         classroom = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
         parts = None
@@ -134,6 +138,10 @@ def assemble(
         await notices.tell_mark(session, student_id, mark)
         await reviews.delete_for(session, student_id)
 
+    async def tidy(now: datetime) -> None:
+        await corrections.catch_up(now)
+        await traces.clean(now)
+
     async def on_acked(sheet: Sheet) -> None:
         session = await classroom.store.session(sheet.session)
         if session is not None:
@@ -147,7 +155,8 @@ def assemble(
     boards = Boards(classroom, intervals.between_edits)
     notices = StudentNotices(classroom, check_ins, traces, talk)
     manual, reports = ManualMarks(classroom, check_ins), SessionReports(classroom, files)
-    buttons = SessionButtons(classroom, boards, manual, notices, reports, reviews, traces)
+    corrections = Corrections(classroom, check_ins)
+    buttons = SessionButtons(classroom, boards, manual, notices, reports, reviews, traces, corrections)
     lms_notices = LmsNotices(classroom, boards)
     classroom.sync = LmsSync(
         classroom.store,
@@ -158,12 +167,10 @@ def assemble(
         on_sign_in_needed=lms_notices.on_sign_in_needed,
     )
     teachers = TeacherBot(classroom, boards, manual, buttons)
-    students = StudentBot(classroom, check_ins, traces, talk)
+    students = StudentBot(classroom, check_ins, traces, talk, corrections)
     _add(teacher_application, classroom.teacher, teachers.handlers())
     _add(student_application, classroom.student, students.handlers())
-    keeper = Keeper(
-        classroom, boards, reports, files, buttons.give_up, notices.catch_up, traces.clean, intervals.between_looks
-    )
+    keeper = Keeper(classroom, boards, reports, files, buttons.give_up, notices.catch_up, tidy, intervals.between_looks)
     return keeper, faces
 
 

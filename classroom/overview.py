@@ -91,6 +91,10 @@ def title(session: Session) -> str:
     return f"{bold(short(session.subject, 200))}: {short(', '.join(session.batches), 600)}"
 
 
+def day_of(session: Session) -> str:
+    return datetime.fromisoformat(session.date).strftime("%d.%m.%Y")
+
+
 def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
     """Return which batches the LMS refuses, its reasons, and what to do; HTML."""
     lines = [

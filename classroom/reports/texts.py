@@ -1,11 +1,10 @@
 """The messages of a report and of the history: HTML, split between lines."""
 
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from classroom.domain.face_policy import NOTES
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, Sheet, Status, attendance_percentage
-from classroom.overview import SessionOverview, note_text, refused_lines
+from classroom.overview import SessionOverview, day_of, note_text, refused_lines
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short, split
@@ -15,13 +14,13 @@ LONGEST_LIST = 40  # sessions in the history's messages
 
 
 def caption(session: Session) -> str:
-    return f"{short(session.subject, 300)}, {_day(session)}"
+    return f"{short(session.subject, 300)}, {day_of(session)}"
 
 
 def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo) -> list[str]:
     title, kind = _("Report"), _("final") if final else _("provisional")
     lines = [
-        f"<b>{title}: {short(overview.session.subject, 300)}</b>, {_day(overview.session)} ({kind})",
+        f"<b>{title}: {short(overview.session.subject, 300)}</b>, {day_of(overview.session)} ({kind})",
         short(", ".join(overview.session.batches), 1500),
         *(
             f"{status_word(_, status).capitalize()}: {len(overview.marked.get(status, []))}"
@@ -37,10 +36,6 @@ def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: Zone
         *_by_hand(_, overview, zone),
     ]
     return split(lines)
-
-
-def _day(session: Session) -> str:
-    return datetime.fromisoformat(session.date).strftime("%d.%m.%Y")
 
 
 def _names(title: str, names: list[str]) -> list[str]:
@@ -118,7 +113,7 @@ def _line(session: Session, sheets: list[Sheet]) -> str:
     total = attended + len(overview.missing)
     percent = f"{100 * attended / total:.0f} %" if total else "-"
     batches = short(", ".join(session.batches), 200)
-    return f"{_day(session)} {short(session.subject, 100)}, {batches}: {percent} ({attended}/{total})"
+    return f"{day_of(session)} {short(session.subject, 100)}, {batches}: {percent} ({attended}/{total})"
 
 
 def _low(history: list[tuple[Session, list[Sheet]]]) -> list[str]:

@@ -16,6 +16,7 @@ from classroom.check_in.check_ins import CheckIns
 from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
 from classroom.services import Classroom, typed
+from classroom.student.corrections import CORRECTION, Corrections
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.own_data import OwnData
@@ -41,13 +42,19 @@ class StudentBot:
     """The handlers of the student bot. ``faces`` is None where no faces are checked."""
 
     def __init__(
-        self, classroom: Classroom, check_ins: CheckIns, traces: FaceTraces, faces: FaceDialog | None = None
+        self,
+        classroom: Classroom,
+        check_ins: CheckIns,
+        traces: FaceTraces,
+        faces: FaceDialog | None,
+        corrections: Corrections,
     ) -> None:
         self._classroom = classroom
         self._side = classroom.student
         self._check_ins = check_ins
         self._faces = faces
         self._own_data = OwnData(classroom, traces, faces)
+        self._corrections = corrections
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
@@ -60,6 +67,7 @@ class StudentBot:
             CallbackQueryHandler(self._menu, pattern=r"^menu$"),
             *self._side.language_handlers(self._change_to_menu),
             *self._own_data.handlers(),
+            *self._corrections.handlers(),
             *(self._faces.handlers() if self._faces is not None else []),
             MessageHandler(located, self._located),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
@@ -104,6 +112,8 @@ class StudentBot:
         if text in {texts(language)("Share Location") for language in LANGUAGES}:
             _ = self._side.texts(person)
             await self._say(person, _("A computer can't share its location: open this chat on your phone, in class."))
+        elif step is not None and step.name == CORRECTION and not (_CODE.fullmatch(text) or _BOTH.fullmatch(text)):
+            await self._corrections.typed(person, text, step.data["session"])
         elif step is not None and step.name == STUDENT_ID and not _BOTH.fullmatch(text):  # six digits may be an ID
             await self._enter(person, text, step.data["code"], datetime.fromisoformat(step.data["at"]))
         else:

@@ -21,7 +21,7 @@ from classroom.teacher.board import Boards
 from classroom.teacher.lms_notices import unavailable_text
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
-from classroom.teacher.session_buttons import SessionButtons, no_place_text
+from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.sign_in import SignIn
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
@@ -257,7 +257,9 @@ class TeacherBot:
             await self._classroom.set_step(self._side, session.teacher, "")
             saved = await self._opening.save_room(session, text)
             text = _("Saved: next time one tap is enough.") if saved else _("You have saved too many places already.")
-            await self._say(session.teacher, text if session.place is not None else no_place_text(_))
+            if session.place is None:
+                text = _("The place of this session is deleted already.")
+            await self._say(session.teacher, text)
 
     async def _other(self, update: Update, context: Context) -> None:
         """Answer a picture, a sticker or an unknown command; or a password that begins with a slash."""
