@@ -3,6 +3,7 @@
 Every step is stored before it is told, and ``catch_up`` tells what a crash left untold; each notice is sent once.
 """
 
+import asyncio
 import functools
 import logging
 from dataclasses import replace
@@ -20,14 +21,14 @@ from classroom.store import Correction
 from classroom.student.texts import status_word
 from telegram_app.lines import bold, short
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
-from telegram_app.side import SCREEN, Context, Side, below, sender, tapped
+from telegram_app.side import SCREEN, Context, below, sender, tapped
 
 log = logging.getLogger(__name__)
 
 CORRECTION = "correction"  # the conversation step in which the reason is typed
 IN_A_DAY = 3  # requests of one account
 LESSONS_SHOWN, LONGEST_REASON = 10, 180
-DAY, EVER = timedelta(days=1), datetime.min.replace(tzinfo=UTC)
+DAY, WEEK, EVER = timedelta(days=1), timedelta(days=7), datetime.min.replace(tzinfo=UTC)
 
 
 class Corrections:
@@ -85,7 +86,7 @@ class Corrections:
         if session_id not in {session.id for session, _mark in await self._lessons(person)}:
             return _("Nothing to correct.")
         if sum(now - each.asked_at < DAY for each in asked) >= IN_A_DAY:
-            return _("You have asked {number} times today. Ask again tomorrow.").format(number=IN_A_DAY)
+            return _("You have asked often enough today. Ask again tomorrow.")
         return ""
 
     async def typed(self, person: int, text: str, session_id: str) -> None:
@@ -101,7 +102,7 @@ class Corrections:
             if await store.save_correction(asked):
                 log.info("session %s: student %s asks for a correction", session_id, binding.student_id)
                 answer = _("Your teacher has your request. I'll message you here when it is decided.")
-                await self._tell_teacher(session, asked)
+                await self._tell(session, asked)
         await self._student.outbox.put(*below(person, answer, [[Button(_("Back"), "me")]]))
 
     async def decide(self, session: Session, person: int, *, accept: bool) -> None:
@@ -120,16 +121,16 @@ class Corrections:
         if found is not None:
             how = _("You have marked the student present.") if found.accepted else _("You have left it as it is.")
             text = f"{await self._request_text(session, found)}\n{bold(how)}"
-            await self._tell_student(session, found)
+            await self._tell(session, found)
         slot = f"correction:{session.id}:{person}"
         await self._teacher.outbox.put(Item(session.teacher, "amend", text, [], slot, NOTICE))
 
     async def catch_up(self, now: datetime) -> None:
-        """Tell of the requests and decisions of the last day that are not told yet."""
-        for each in await self._classroom.store.corrections(now - DAY):
+        """Tell of the requests and decisions of the last week that are not told yet."""
+        for each in await self._classroom.store.corrections(now - WEEK):
             session = await self._classroom.store.session(each.session)
             if session is not None:
-                await (self._tell_teacher if each.accepted is None else self._tell_student)(session, each)
+                await self._tell(session, each)
 
     async def _request_text(self, session: Session, asked: Correction) -> str:
         _, overview = self._teacher.texts(session.teacher), await read_overview(self._classroom, session)
@@ -138,25 +139,25 @@ class Corrections:
         lesson, reason = f"{title(session)}, {day_of(session)}", f"\u201c{short(asked.reason, 300)}\u201d"
         return "\n".join([bold(_("A student asks to be marked present")), lesson, name, status, reason])
 
-    async def _tell_teacher(self, session: Session, asked: Correction) -> None:
-        _, key = self._teacher.texts(session.teacher), f"{session.id}:{asked.telegram_id}"
-        keyboard = [[Button(_("Mark Present"), f"fix:{key}"), Button(_("Leave as It Is"), f"leave:{key}")]]
-        text = await self._request_text(session, asked)
-        item = Item(session.teacher, "send", text, keyboard, f"correction:{key}", NOTICE)
-        await self._tell(self._teacher, item, asked)
-
-    async def _tell_student(self, session: Session, decided: Correction) -> None:
-        """Tell how a request ended: by the notice of the mark, or that nothing changes."""
-        student_id, person = decided.student_id, decided.telegram_id
-        mark = mark_of(await self._classroom.store.sheets_of(session.id, student_id), student_id)
-        if decided.accepted and mark is not None:
-            await self._check_ins.notify_again(session, mark)
-        elif not decided.accepted:
-            text = f"{bold(short(session.subject, 300))}, {day_of(session)}\n" + self._student.texts(person)(
-                "Your teacher has decided on your request: it is left as it is. Speak to your teacher."
-            )
-            await self._tell(self._student, Item(person, "send", text, lane=NOTICE), decided)
-
-    async def _tell(self, side: Side, item: Item, asked: Correction) -> None:
-        key = f"correction:{asked.session}:{asked.telegram_id}:{asked.asked_at.isoformat()}"
-        await side.outbox.put(item, when=functools.partial(side.claims.claim, key, self._classroom.clock.now()))
+    async def _tell(self, session: Session, asked: Correction) -> None:
+        """Tell the teacher of a request, or the student how it ended: by the notice of the mark, or of no change."""
+        is_open = asked.accepted is None
+        side, person = (self._teacher, session.teacher) if is_open else (self._student, asked.telegram_id)
+        key = f"{session.id}:{asked.telegram_id}"
+        claim = f"correction:{key}:{asked.asked_at.isoformat()}:{person}"
+        if await asyncio.to_thread(side.claims.at, claim) is not None:
+            return
+        _, items = side.texts(person), []
+        if is_open:
+            buttons = [Button(_("Mark Present"), f"fix:{key}"), Button(_("Leave as It Is"), f"leave:{key}")]
+            text = await self._request_text(session, asked)
+            items = [Item(person, "send", text, [buttons], f"correction:{key}", NOTICE)]
+        elif asked.accepted:
+            mark = mark_of(await self._classroom.store.sheets_of(session.id, asked.student_id), asked.student_id)
+            if mark is not None:
+                await self._check_ins.notify_again(session, mark)
+        else:
+            text = _("Your teacher has decided on your request: it is left as it is. Speak to your teacher.")
+            text = f"{bold(short(session.subject, 300))}, {day_of(session)}\n{text}"
+            items = [Item(person, "send", text, lane=NOTICE)]
+        await side.outbox.put(*items, when=functools.partial(side.claims.claim, claim, self._classroom.clock.now()))

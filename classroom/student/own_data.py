@@ -97,7 +97,8 @@ class OwnData:
         _ = self._side.texts(person)
         text = _(
             "Delete what this bot keeps of you: the link between this Telegram account and your student ID, your"
-            " check-ins, your language? Marks stay with the university. Only your teacher can link the ID again."
+            " check-ins and requests, your language? Marks stay with the university. Only your teacher can link the ID"
+            " again."
         )
         if self._faces is not None:
             text += " " + _("What is kept of your face is deleted, too, and can't be restored.")

@@ -194,7 +194,7 @@ def test_a_few_a_day(teacher: Teacher, student: Student, clock: RunningClock, ru
     student.taps("Ask for a Correction")
     last = next(each for each in labels(student.sees("Which lesson?")) if "Subject 3" in each)
     student.taps(last)
-    student.sees("You have asked 3 times today.")
+    student.sees("You have asked often enough today.")
     clock.forward(25 * 3600)
     student.says("/me")
     student.taps("Ask for a Correction")
