@@ -81,14 +81,12 @@ def _by_hand(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:
     marks = [mark for mark in overview.marks.values() if mark.is_by_hand]
     if not marks:
         return []
-    return [
-        bold(_("Marked by hand")),
-        *(
-            f"- {short(overview.name(mark.student_id), 200)}: {status_word(_, mark.status)}, "
-            f"{mark.at.astimezone(zone):%H:%M}{', ' + short(mark.reason, 300) if mark.reason else ''}"
-            for mark in marks
-        ),
-    ]
+    lines = [bold(_("Marked by hand"))]
+    for mark in marks:
+        time = f"{(overview.came_at(mark.student_id) or mark.at).astimezone(zone):%H:%M}"
+        reason = f", {short(mark.reason, 300)}" if mark.reason else ""
+        lines.append(f"- {short(overview.name(mark.student_id), 200)}: {status_word(_, mark.status)}, {time}{reason}")
+    return lines
 
 
 def history_texts(_: Texts, history: list[tuple[Session, list[Sheet]]]) -> list[str]:
