@@ -82,7 +82,7 @@ async def _publish_commands(bot: BotParts) -> None:
     """Register the commands that Telegram suggests after "/", in each language. A failure is only logged."""
     for language in LANGUAGES:
         _ = texts(language)
-        own = {"me": _("My Attendance"), "delete_me": _("Delete My Data")}
+        own = {"me": _("My Attendance"), "my_data": _("What Is Kept"), "delete_me": _("Delete My Data")}
         if bot.setting == "TEACHER_BOT_TOKEN":
             own = {"history": _("History"), "move": _("Move to Another Account")}
         commands = {"start": _("Menu"), **own, "language": _("Language"), "cancel": _("Cancel"), "help": _("Help")}

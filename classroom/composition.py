@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,10 @@ from classroom.services import Classroom
 from classroom.store import Store, StoreUnavailable
 from classroom.store.sqlite import SqliteStore
 from classroom.student.bot import StudentBot
+from classroom.student.corrections import Corrections
 from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
+from classroom.student.own_data import with_my_data
 from classroom.teacher.account_moves import AccountMoves
 from classroom.teacher.board import BETWEEN_EDITS, Boards
 from classroom.teacher.bot import TeacherBot
@@ -98,7 +101,8 @@ async def serve(
         kept, plain = face_storage(settings, cipher), files_in(files.folder, PICTURES)
         pictures, on_sent = kept.files.or_else(plain), kept.files.on_sent
         teacher = await build_bot(database, settings, clock, "teacher", pictures, on_sent, intervals.between_sends)
-        student = await build_bot(database, settings, clock, "student", plain, None, intervals.between_sends)
+        own = with_my_data(lambda: classroom, plain)
+        student = await build_bot(database, settings, clock, "student", own, None, intervals.between_sends)
         rooms = SavedRooms(database)
         classroom = Classroom(settings, clock, store, lms, teacher.side, student.side, rooms, secrets.randbelow)
         parts = None
@@ -142,6 +146,10 @@ def assemble(
         await notices.tell_mark(session, student_id, mark)
         await reviews.delete_for(session, student_id)
 
+    async def tidy(now: datetime) -> None:
+        await corrections.catch_up(now)
+        await traces.clean(now)
+
     async def on_acked(sheet: Sheet) -> None:
         session = await classroom.store.session(sheet.session)
         if session is not None:
@@ -155,7 +163,8 @@ def assemble(
     boards = Boards(classroom, intervals.between_edits)
     notices = StudentNotices(classroom, check_ins, traces, talk)
     manual, reports = ManualMarks(classroom, check_ins), SessionReports(classroom, files)
-    buttons = SessionButtons(classroom, boards, manual, notices, reports, reviews, traces)
+    corrections = Corrections(classroom, check_ins)
+    buttons = SessionButtons(classroom, boards, manual, notices, reports, reviews, traces, corrections)
     lms_notices = LmsNotices(classroom, boards)
     classroom.sync = LmsSync(
         classroom.store,
@@ -167,7 +176,7 @@ def assemble(
     )
     moves = AccountMoves(classroom, move_codes, boards)
     teachers = TeacherBot(classroom, boards, manual, buttons, moves)
-    students = StudentBot(classroom, check_ins, traces, talk)
+    students = StudentBot(classroom, check_ins, traces, talk, corrections)
     _add(teacher_application, classroom.teacher, teachers.handlers())
     _add(student_application, classroom.student, students.handlers())
     keeper = Keeper(
@@ -177,7 +186,7 @@ def assemble(
         files,
         give_up=buttons.give_up,
         catch_up=notices.catch_up,
-        clean_faces=traces.clean,
+        tidy=tidy,
         finish_moves=moves.finish_interrupted,
         between_looks=intervals.between_looks,
     )

@@ -32,8 +32,8 @@ class Keeper:
     """Does the periodic work of every unfinished session, once a second.
 
     ``give_up`` rejects the check-ins that the teacher has left undecided. ``catch_up`` sends notices that a crash or a
-    failing database left unsent; it runs in the first round of a session and before each report. ``clean_faces``
-    deletes face data from earlier terms. ``finish_moves`` finishes teachers' moves to another Telegram account that
+    failing database left unsent; it runs in the first round of a session and before each report. ``tidy``
+    sends what corrections owe and deletes face data from earlier terms. ``finish_moves`` finishes teachers' moves to another Telegram account that
     the previous process began.
     """
 
@@ -45,7 +45,7 @@ class Keeper:
         files: ReportFiles,
         give_up: Callable[[Session], Awaitable[None]],
         catch_up: Callable[[Session], Awaitable[None]],
-        clean_faces: Callable[[datetime], Awaitable[None]],
+        tidy: Callable[[datetime], Awaitable[None]],
         finish_moves: Callable[[], Awaitable[None]],
         between_looks: float = BETWEEN_LOOKS,
     ) -> None:
@@ -55,7 +55,7 @@ class Keeper:
         self._files = files
         self._give_up = give_up
         self._catch_up = catch_up
-        self._clean_faces = clean_faces
+        self._tidy = tidy
         self._finish_moves: Callable[[], Awaitable[None]] | None = finish_moves  # until they are finished
         self._between_looks = between_looks
         self._caught_up: set[str] = set()  # sessions
@@ -169,7 +169,7 @@ class Keeper:
     async def _clean(self, now: datetime) -> None:
         before = now - timedelta(days=self._classroom.settings.retention_days)
         gone = await self._classroom.store.clean(now, before)
-        await self._clean_faces(now)
+        await self._tidy(now)
         files = await asyncio.to_thread(self._files.clean, now - FILES_KEPT)
         told = 0
         for side in (self._classroom.teacher, self._classroom.student):

@@ -145,6 +145,10 @@ def title(session: Session, longest: int = 600) -> str:
     return f"{bold(short(session.subject, min(longest, 200)))}: {short(', '.join(session.batches), longest)}"
 
 
+def day_of(session: Session) -> str:
+    return datetime.fromisoformat(session.date).strftime("%d.%m.%Y")
+
+
 def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
     """Return which batches the LMS refuses, its reasons, and what to do; HTML."""
     lines = [

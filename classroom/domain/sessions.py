@@ -249,13 +249,7 @@ def folded(student_id: str) -> str:
 def mark_of(sheets: Iterable[Sheet], student_id: str) -> Mark | None:
     """Return a student's mark in a session: the same in every sheet that has the ID."""
     wanted = folded(student_id)
-    for sheet in sheets:
-        if (mark := sheet.marks.get(student_id)) is not None:
-            return mark
-        for other, mark in sheet.marks.items():
-            if folded(other) == wanted:
-                return mark
-    return None
+    return next((mark for sheet in sheets for each, mark in sheet.marks.items() if folded(each) == wanted), None)
 
 
 def new_code(below: Callable[[int], int]) -> str:

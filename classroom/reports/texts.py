@@ -1,11 +1,10 @@
 """The messages of a report and of the history: HTML, split between lines."""
 
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from classroom.domain.face_policy import NOTES
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, Sheet, Status, attendance_percentage
-from classroom.overview import SessionOverview, note_text, refused_lines
+from classroom.overview import SessionOverview, day_of, note_text, refused_lines
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short, split
@@ -15,13 +14,13 @@ LONGEST_LIST = 40  # sessions in the history's messages
 
 
 def caption(session: Session) -> str:
-    return f"{short(session.subject, 300)}, {_day(session)}"
+    return f"{short(session.subject, 300)}, {day_of(session)}"
 
 
 def report_texts(_: Texts, overview: SessionOverview, *, final: bool, zone: ZoneInfo, since: str = "") -> list[str]:
     """Return a report's messages; ``since``: the time of the report after which nothing has changed."""
     title, kind, batches = _("Report"), _("final") if final else _("provisional"), ", ".join(overview.session.batches)
-    first = f"<b>{title}: {short(overview.session.subject, 300)}</b>, {_day(overview.session)} ({kind})"
+    first = f"<b>{title}: {short(overview.session.subject, 300)}</b>, {day_of(overview.session)} ({kind})"
     if since:
         unchanged = _("No change since the report at {time}.").format(time=since)
         return split([first, unchanged, *_lms_lines(_, overview)])
@@ -43,10 +42,6 @@ def report_lines(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[st
         *_failures(_, overview),
         *_by_hand(_, overview, zone),
     ]
-
-
-def _day(session: Session) -> str:
-    return datetime.fromisoformat(session.date).strftime("%d.%m.%Y")
 
 
 def _names(title: str, names: list[str]) -> list[str]:
@@ -92,14 +87,12 @@ def _by_hand(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:
     marks = [mark for mark in overview.marks.values() if mark.is_by_hand]
     if not marks:
         return []
-    return [
-        bold(_("Marked by hand")),
-        *(
-            f"- {short(overview.name(mark.student_id), 200)}: {status_word(_, mark.status)}, "
-            f"{mark.at.astimezone(zone):%H:%M}{', ' + short(mark.reason, 300) if mark.reason else ''}"
-            for mark in marks
-        ),
-    ]
+    lines = [bold(_("Marked by hand"))]
+    for mark in marks:
+        time = f"{(overview.came_at(mark.student_id) or mark.at).astimezone(zone):%H:%M}"
+        reason = f", {short(mark.reason, 300)}" if mark.reason else ""
+        lines.append(f"- {short(overview.name(mark.student_id), 200)}: {status_word(_, mark.status)}, {time}{reason}")
+    return lines
 
 
 def history_texts(_: Texts, history: list[tuple[Session, list[Sheet]]]) -> list[str]:
@@ -124,7 +117,7 @@ def _line(session: Session, sheets: list[Sheet]) -> str:
     total = attended + len(overview.missing)
     percent = f"{100 * attended / total:.0f} %" if total else "-"
     batches = short(", ".join(session.batches), 200)
-    return f"{_day(session)} {short(session.subject, 100)}, {batches}: {percent} ({attended}/{total})"
+    return f"{day_of(session)} {short(session.subject, 100)}, {batches}: {percent} ({attended}/{total})"
 
 
 def _low(history: list[tuple[Session, list[Sheet]]]) -> list[str]:

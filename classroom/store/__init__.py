@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from classroom.domain.code_attempts import WrongTry
 from classroom.domain.sessions import (
@@ -71,6 +71,20 @@ class Tokens:
 
     def __repr__(self) -> str:
         return "Tokens(...)"
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A student's request that the mark of a lesson be corrected, and the decision of the lesson's teacher."""
+
+    session: str
+    student_id: str
+    telegram_id: int
+    reason: str
+    asked_at: datetime
+    accepted: bool | None = None  # None: not decided yet
+    decided_at: datetime | None = None
+    by_teacher: int = 0
 
 
 def account_hash(telegram_id: int) -> str:
@@ -206,6 +220,14 @@ class Store(Protocol):
     async def claim_note(self, fingerprint: str, owner: str, at: datetime) -> bool:
         """Claim a recording (its file_unique_id, or a hash of it) for a check; False: another check has used it."""
 
+    # corrections that students ask for
+
+    async def save_correction(self, correction: Correction) -> bool:
+        """Store a new request, or the decision on an open one; False: there is one already, or no open one."""
+
+    async def corrections(self, since: datetime, telegram_id: int | None = None) -> list[Correction]:
+        """Return the requests that were made or decided since then, of all accounts or of one, oldest first."""
+
     # bindings of Telegram accounts and student IDs
 
     async def binding_of(self, telegram_id: int) -> Binding | None: ...
@@ -224,12 +246,15 @@ class Store(Protocol):
         """Undo a binding and record by whom, when and why; False if there was none."""
 
     async def forget_student(self, telegram_id: int) -> None:
-        """Delete a Telegram account's data: check-ins, its number, consent and template (marks stay).
+        """Delete a Telegram account's data: check-ins, requests, its number, consent and template (marks stay).
 
         Wrong tries stay for their hour: otherwise deleting would allow endless guessing. That the student ID and the
         account are taken stays, too (the account as a hash): otherwise a student could lend the ID to another account
         by deleting the data in between. A teacher's ``unbind`` frees both.
         """
+
+    async def kept_of(self, telegram_id: int) -> dict[str, list[dict[str, Any]]]:
+        """Return all that is stored under a Telegram account's number, by table, as plain values."""
 
     # tries
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template, folded
-from classroom.store import TRIES_KEPT, account_hash
+from classroom.store import TRIES_KEPT, Correction, account_hash
 from classroom.store.plain import fields_of, parse, parse_check_in, reading, text_of
 
 Document = dict[str, Any]
@@ -39,6 +39,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("step", ASCENDING), ("face.sent_at", ASCENDING)]),
     ],
     "consents": [IndexModel("at")],
+    "corrections": [IndexModel("telegram_id"), IndexModel("session"), IndexModel("asked_at"), IndexModel("decided_at")],
     "templates": [IndexModel("made_at")],
     "used_notes": [IndexModel("at")],
     "bindings": [
@@ -70,6 +71,7 @@ consent_from = _reader(Consent, "consents", "telegram_id")
 session_from = _reader(Session, "sessions", "id")
 template_from = _reader(Template, "templates")
 binding_from = _reader(Binding, "bindings")
+correction_from = _reader(Correction, "corrections")
 
 
 def key_of(session_id: str, name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template, folded
-from classroom.store import account_hash
+from classroom.store import Correction, account_hash
 from classroom.store.plain import fields_of, parse, parse_check_in, reading
 
 Row = dict[str, Any]
@@ -35,6 +35,7 @@ def _reader(kind: type[Kind], table: str) -> Callable[[sqlite3.Row], Kind]:
 teacher_from = _reader(Teacher, "teachers")
 binding_from = _reader(Binding, "bindings")
 consent_from = _reader(Consent, "consents")
+correction_from = _reader(Correction, "corrections")
 template_from = _reader(Template, "templates")
 
 

@@ -181,6 +181,19 @@ _VERSION_3 = """
     UPDATE enrolled SET folded = folded(student_id);
     UPDATE attempts SET folded = folded(folded);
     DELETE FROM templates WHERE folded <> folded(student_id);
+    CREATE TABLE corrections (                  -- students' requests; one for each lesson and student
+        session        TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+        folded         TEXT NOT NULL,
+        student_id     TEXT NOT NULL,
+        telegram_id    INTEGER NOT NULL,
+        reason         TEXT NOT NULL,
+        asked_at       TEXT NOT NULL,
+        accepted       INTEGER,                 -- null: not decided yet
+        decided_at     TEXT,
+        by_teacher     INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (session, folded)
+    ) WITHOUT ROWID;
+    CREATE INDEX corrections_of ON corrections (telegram_id);
 """
 
 
@@ -192,7 +205,7 @@ SCHEMA = Schema(
     owner="classroom_store",
     tables=(
         *("teachers", "jwt_tokens", "sessions", "codes", "sheets", "enrolled", "marks", "check_ins", "bindings"),
-        *("unbindings", "attempts", "consents", "templates", "used_notes"),
+        *("unbindings", "attempts", "consents", "templates", "used_notes", "corrections"),
     ),
     legacy={1: 1, 2: 2},
     migrations=(_VERSION_1, _VERSION_2, _VERSION_3),

@@ -16,6 +16,7 @@ from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import folded, visible
 from classroom.services import Classroom, typed
+from classroom.student.corrections import CORRECTION, Corrections
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.own_data import OwnData
@@ -36,13 +37,19 @@ class StudentBot:
     """The handlers of the student bot. ``faces`` is None where no faces are checked."""
 
     def __init__(
-        self, classroom: Classroom, check_ins: CheckIns, traces: FaceTraces, faces: FaceDialog | None = None
+        self,
+        classroom: Classroom,
+        check_ins: CheckIns,
+        traces: FaceTraces,
+        faces: FaceDialog | None,
+        corrections: Corrections,
     ) -> None:
         self._classroom = classroom
         self._side = classroom.student
         self._check_ins = check_ins
         self._faces = faces
         self._own_data = OwnData(classroom, traces, faces)
+        self._corrections = corrections
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
@@ -55,6 +62,7 @@ class StudentBot:
             CallbackQueryHandler(self._menu, pattern=r"^menu$"),
             *self._side.language_handlers(self._change_to_menu),
             *self._own_data.handlers(),
+            *self._corrections.handlers(),
             *(self._faces.handlers() if self._faces is not None else []),
             MessageHandler(located, self._located),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
@@ -93,11 +101,13 @@ class StudentBot:
 
     async def _typed(self, update: Update, context: Context) -> None:
         person = sender(update)
-        text = typed(update)
+        text, step = typed(update), await self._side.step(person)
         # Telegram on a computer sends the button's label, in the language in which it was shown.
         if text in {texts(language)("Share Location") for language in LANGUAGES}:
             _ = self._side.texts(person)
             await self._say(person, _("A computer can't share its location: open this chat on your phone, in class."))
+        elif step is not None and step.name == CORRECTION and not _is_code(text):
+            await self._corrections.typed(person, text, step.data["session"])
         else:
             await self._take(person, text)
 
@@ -261,6 +271,11 @@ class StudentBot:
             return
         is_command = typed(update).startswith("/")
         await self._ask_code(person, _("I don't know that command.") if is_command else _("Please send it as text."))
+
+
+def _is_code(text: str) -> bool:
+    """Say whether a text is a code, or an ID and a code, and not a sentence that has such words."""
+    return len(text.split()) <= 2 and bool(readings_of(visible(text)))
 
 
 def _joined(*parts: str) -> str:

@@ -35,7 +35,7 @@ class StudentNotices:
             return
         person, now = binding.telegram_id, self._classroom.clock.now()
         by, at = (mark.by, mark.at.isoformat()) if mark.is_by_hand else (0, "")
-        key = f"mark:{session.id}:{student_id}:{mark.status.value}:{by}:{at}"
+        key = f"mark:{session.id}:{binding.student_id}:{mark.status.value}:{by}:{at}"
         in_place = self._faces is not None and await self._faces.waits_for_mark(session, student_id, mark)
         action: Action = "edit" if in_place else "send"  # edits the acknowledgement, or sends with a notification
         lane = ANSWER if in_place else NOTICE  # a student who sent a video is waiting for this
@@ -60,7 +60,7 @@ class StudentNotices:
             _ = self._side.texts(person)
             text = self._marked(person, session, mark) + "\n" + _("The LMS has it.")
             at = mark.at.isoformat() if mark.is_by_hand else ""
-            key = f"lms:{session.id}:{mark.student_id}:{mark.status.value}:{at}"
+            key = f"lms:{session.id}:{binding.student_id}:{mark.status.value}:{at}"
             item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
             await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
 

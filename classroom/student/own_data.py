@@ -1,18 +1,24 @@
 """A student's own data: the history of lessons, and the deletion of everything that the bot stores."""
 
+import json
 import logging
+from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import datetime
+from dataclasses import asdict
 from typing import Any
 
 from telegram import Update
+from telegram.error import NetworkError
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
 from classroom.domain.sessions import Binding, Status, attendance_percentage
+from classroom.overview import day_of
 from classroom.services import Classroom
+from classroom.store import StoreError
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.texts import status_word
+from telegram_app.files import MakeFile
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
@@ -20,7 +26,8 @@ from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 
 log = logging.getLogger(__name__)
 
-SHOWN_LESSONS = 10
+SHOWN_LESSONS, EVERY = 10, 100_000
+MY_DATA = "my data:"  # prefix of the outbox references to these files
 
 
 class OwnData:
@@ -35,7 +42,9 @@ class OwnData:
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         return [
             CommandHandler("me", self._me, filters=TYPED),
+            CommandHandler("my_data", self._my_data, filters=TYPED),
             CommandHandler("delete_me", self._delete_me, filters=TYPED),
+            CallbackQueryHandler(self._my_data, pattern=r"^my_data$"),
             CallbackQueryHandler(self._me, pattern=r"^me$"),
             CallbackQueryHandler(self._delete_me, pattern=r"^del$"),
             CallbackQueryHandler(self._deleted, pattern=r"^del:yes$"),
@@ -50,7 +59,11 @@ class OwnData:
         lines = [_("This account has no student ID yet: the first check-in links it.")]
         if binding is not None:
             lines = await self._history(_, binding)
-        keyboard: Keyboard = [[Button(_("Delete My Data"), "del")], [Button(_("Back"), "menu")]]
+        keyboard: Keyboard = [
+            [Button(_("Ask for a Correction"), "fix")],
+            [Button(_("What Is Kept"), "my_data"), Button(_("Delete My Data"), "del")],
+            [Button(_("Back"), "menu")],
+        ]
         if update.callback_query is None:
             await self._side.outbox.put(*below(person, "\n".join(lines), keyboard))
         else:
@@ -64,10 +77,18 @@ class OwnData:
         if percentage is not None:
             lines.append(_("Attendance: {percentage} %").format(percentage=round(percentage)))
         for session, mark in lessons[:SHOWN_LESSONS]:
-            day = datetime.fromisoformat(session.date).strftime("%d.%m.%Y")
             word = status_word(_, mark.status if mark else Status.ABSENT)
-            lines.append(f"{day} {short(session.subject, 100)}: {word}")
+            lines.append(f"{day_of(session)} {short(session.subject, 100)}: {word}")
         return lines if lessons else [*lines, _("No lessons yet.")]
+
+    async def _my_data(self, update: Update, context: Context) -> None:
+        """Send everything that is kept of a person as one file, which is made when it is sent and stored nowhere."""
+        if update.callback_query is not None:
+            await tapped(update)
+        person = sender(update)
+        _ = self._side.texts(person)
+        text = _("Everything that this bot keeps of you. /delete_me deletes it, except your marks.")
+        await self._side.outbox.put(Item(person, "document", text, file=f"{MY_DATA}{person}"))
 
     async def _delete_me(self, update: Update, context: Context) -> None:
         if update.callback_query is not None:
@@ -76,7 +97,8 @@ class OwnData:
         _ = self._side.texts(person)
         text = _(
             "Delete what this bot keeps of you: the link between this Telegram account and your student ID, your"
-            " check-ins, your language? Marks stay with the university. Only your teacher can link the ID again."
+            " check-ins and requests, your language? Marks stay with the university. Only your teacher can link the ID"
+            " again."
         )
         if self._faces is not None:
             text += " " + _("What is kept of your face is deleted, too, and can't be restored.")
@@ -95,3 +117,41 @@ class OwnData:
         question = [Item(person, "delete", message_id=query.message.message_id)] if query.message else []
         # in the language of the question, and without a slot, so that nothing is stored once it is sent
         await self._side.outbox.put(*question, Item(person, "send", _("Your data is deleted."), ask="nothing"))
+
+
+def with_my_data(classroom: Callable[[], Classroom], others: MakeFile) -> MakeFile:
+    """Return a function that makes the files for /my_data, and all others with ``others``."""
+
+    async def make(reference: str) -> tuple[str, bytes] | None:
+        if not reference.startswith(MY_DATA):
+            return await others(reference)
+        try:
+            data = await my_data(classroom(), int(reference.removeprefix(MY_DATA)))
+        except StoreError as error:
+            raise NetworkError(f"not made: {error}") from error  # so that the outbox tries again
+        plain = json.loads(json.dumps(data, default=str), object_hook=_without_teachers)
+        return "my_data.json", json.dumps(plain, indent=1, ensure_ascii=False).encode()
+
+    return make
+
+
+def _without_teachers(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record that says only whether a teacher decided: the teacher's account is not the student's."""
+    return record | {name: bool(record[name]) for name in ("by", "by_teacher") if name in record}
+
+
+async def my_data(classroom: Classroom, person: int) -> dict[str, Any]:
+    """Return everything that is kept of a student's account; of a face template only whether there is one."""
+    store, side = classroom.store, classroom.student
+    found: dict[str, Any] = {"telegram_id": person, "language": side.languages.get(person)}
+    step, binding = await side.step(person), await store.binding_of(person)
+    found |= {"conversation": asdict(step) if step is not None else None, **await store.kept_of(person)}
+    if binding is not None:
+        template = await store.template(binding.student_id)
+        found["face_template"] = {"made_at": template.made_at, "engine": template.engine} if template else None
+        lessons = await store.attended(binding.student_id, limit=EVERY)
+        found["lessons"] = [
+            {"date": session.date, "subject": session.subject, "mark": asdict(mark) if mark is not None else "absent"}
+            for session, mark in lessons
+        ]
+    return found

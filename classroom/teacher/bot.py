@@ -23,7 +23,7 @@ from classroom.teacher.lms_notices import unavailable_text
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
 from classroom.teacher.place import PLACE, PlaceQuestion
-from classroom.teacher.session_buttons import SessionButtons, no_place_text
+from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.sign_in import SignIn
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
@@ -303,7 +303,7 @@ class TeacherBot:
             _ = self._side.texts(session.teacher)
             await self._classroom.set_step(self._side, session.teacher, "")
             if session.place is None:
-                text = no_place_text(_)
+                text = _("The place of this session is deleted already.")
             elif await self._places.save_room(session.teacher, text, session.place):
                 text = _("Saved: next time one tap is enough.")
             else:

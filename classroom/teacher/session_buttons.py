@@ -16,6 +16,7 @@ from classroom.domain.sessions import CheckIn, CheckInStep, Place, Session, new_
 from classroom.overview import read_overview, title
 from classroom.reports.sending import SessionReports
 from classroom.services import PLACE_SLOT, Classroom
+from classroom.student.corrections import Corrections
 from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
 from classroom.teacher.board import Boards
@@ -23,7 +24,6 @@ from classroom.teacher.manual_marks import LETTERS, ManualMarks
 from classroom.teacher.opening import CODES_TRIED, ROOM_NAME
 from classroom.teacher.place import PlaceQuestion
 from classroom.verification.reviews import FaceReviews
-from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Item
 from telegram_app.side import SCREEN, Context, sender, tapped
 
@@ -49,6 +49,7 @@ class SessionButtons:
         reports: SessionReports,
         reviews: FaceReviews,
         traces: FaceTraces,
+        corrections: Corrections,
     ) -> None:
         self._classroom = classroom
         self._side = classroom.teacher
@@ -59,12 +60,14 @@ class SessionButtons:
         self._reviews = reviews
         self._traces = traces
         self._places = PlaceQuestion(classroom)
+        self._corrections = corrections
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         taps: dict[str, OnTap] = {
             rf"^({_PLAIN}):{_KEY}$": self._session_tap,
             rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
             rf"^confirmed:{_KEY}:\d{{1,10}}$": self._confirmed,
+            rf"^(fix|leave):{_KEY}:\d{{1,20}}$": self._corrected,
             rf"^(hand|names|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
             rf"^owner:{_KEY}:\d{{1,5}}:\d{{1,20}}$": self._owner_tap,
             rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
@@ -174,6 +177,10 @@ class SessionButtons:
     async def _confirmed(self, session: Session, _what: str, fingerprint: str) -> str | None:
         return await self._tell(session, await self._manual.confirm_unchecked(session, int(fingerprint)))
 
+    async def _corrected(self, session: Session, what: str, person: str) -> None:
+        await self._corrections.decide(session, int(person), accept=what == "fix")
+        await self._boards.show(session)
+
     async def _show(self, session: Session, what: str, changed: bool) -> None:
         log.info("session %s: %s, %s", session.id, what, "done" if changed else "nothing to change")
         if changed:
@@ -206,7 +213,8 @@ class SessionButtons:
     async def _ask_room_name(self, session: Session) -> None:
         _ = self._side.texts(session.teacher)
         if session.place is None:
-            await self._side.outbox.put(Item(session.teacher, "send", no_place_text(_)))
+            text = _("The place of this session is deleted already.")
+            await self._side.outbox.put(Item(session.teacher, "send", text))
             return
         await self._classroom.set_step(self._side, session.teacher, ROOM_NAME, {"session": session.id})
         await self._side.outbox.put(Item(session.teacher, "send", _("What is this place called? Send its name.")))
@@ -281,7 +289,3 @@ class SessionButtons:
     async def give_up(self, session: Session) -> None:
         """Reject the check-ins that the teacher has left undecided."""
         await self._tell(session, await self._manual.reject_rest(session))
-
-
-def no_place_text(_: Texts) -> str:
-    return _("The place of this session is deleted already, with its final report.")

@@ -7,9 +7,10 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from classroom.domain.sessions import CheckIn, CheckInStep, Consent, Template, folded
-from classroom.store import documents
+from classroom.store import Correction, documents
+from classroom.store.documents import Document
 from classroom.store.mongo_connection import RACES, MongoConnection, asks, too_many_races
-from classroom.store.plain import owner_hash, text_of
+from classroom.store.plain import fields_of, owner_hash, text_of
 
 
 class CheckInsAndFaces(MongoConnection):
@@ -97,6 +98,26 @@ class CheckInsAndFaces(MongoConnection):
             else:
                 return True
         raise too_many_races()
+
+    @asks
+    async def save_correction(self, correction: Correction) -> bool:
+        key = documents.key_of(correction.session, folded(correction.student_id))
+        new, stored = {"_id": key, **fields_of(correction)}, self.collection("corrections")
+        if correction.accepted is not None:
+            return (await stored.replace_one({"_id": key, "accepted": None}, new)).matched_count == 1
+        try:
+            await stored.insert_one(new)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @asks
+    async def corrections(self, since: datetime, telegram_id: int | None = None) -> list[Correction]:
+        which: Document = {"$or": [{name: {"$gte": text_of(since)}} for name in ("asked_at", "decided_at")]}
+        if telegram_id is not None:
+            which["telegram_id"] = telegram_id
+        order = [("asked_at", ASCENDING), ("session", ASCENDING)]
+        return await self.every("corrections", documents.correction_from, which, order)
 
     async def _check_in(self, session_id: str, student_id: str) -> CheckIn | None:
         return await self.first("check_ins", documents.check_in_from, {"_id": documents.key_of(session_id, student_id)})

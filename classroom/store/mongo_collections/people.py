@@ -1,6 +1,7 @@
 """Teachers, bindings and wrong tries in MongoDB; for the methods see ``Store``."""
 
 from datetime import datetime
+from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
@@ -86,6 +87,12 @@ class People(MongoConnection):
         ) is not None
 
     @asks
+    async def kept_of(self, telegram_id: int) -> dict[str, list[dict[str, Any]]]:
+        keys = dict.fromkeys(("bindings", "check_ins", "corrections", "attempts"), "telegram_id") | {"consents": "_id"}
+        found = {name: self.collection(name).find({key: telegram_id}, {"_id": False}) for name, key in keys.items()}
+        return {name: [each async for each in cursor] for name, cursor in found.items()}
+
+    @asks
     async def forget_student(self, telegram_id: int) -> None:
         ids: set[str] = set()
         for name in ("bindings", "check_ins"):
@@ -94,7 +101,8 @@ class People(MongoConnection):
         # a template that another account needs is made again
         await self.collection("templates").delete_many({"_id": {"$in": sorted(ids)}})
         await self.collection("consents").delete_one({"_id": telegram_id})
-        await self.collection("check_ins").delete_many({"telegram_id": telegram_id})
+        for name in ("check_ins", "corrections"):
+            await self.collection(name).delete_many({"telegram_id": telegram_id})
         await self.collection("check_ins").update_many({}, {"$pull": {"rivals": {"telegram_id": telegram_id}}})
         # last, so that a call that was interrupted can be repeated
         await self.collection("bindings").update_many({"telegram_id": telegram_id}, {"$unset": {"telegram_id": ""}})

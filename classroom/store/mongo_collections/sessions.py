@@ -213,7 +213,8 @@ class Sessions(MongoConnection):
         ids = [each["_id"] async for each in sessions.find(over, ["_id"])]
         if ids:  # the session last, so that a call that was interrupted leaves nothing behind
             await sheets.delete_many({"session": {"$in": ids}})
-            await self.collection("check_ins").delete_many({"session": {"$in": ids}})
+            for name in ("check_ins", "corrections"):
+                await self.collection(name).delete_many({"session": {"$in": ids}})
             count += (await sessions.delete_many({"_id": {"$in": ids}})).deleted_count
         return count + await self._clean_drafts(text_of(hour_ago))
 

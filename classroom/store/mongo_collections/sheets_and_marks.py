@@ -24,7 +24,7 @@ class SheetsAndMarks(MongoConnection):
 
     @asks
     async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
-        # always in this order, so that of two calls at once the same one wins in every sheet
+        # in one order: of a check-in and a teacher's mark at once the teacher's is kept in every sheet
         key = {"session": session_id, "students": folded(mark.student_id)}
         found = self.collection("marks").find(key, ["students"]).sort("batch")
         places = [(sheet["_id"], at) async for sheet in found for at in places_in(sheet, mark.student_id)]

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlite3 import Connection, Row
 
 from classroom.domain.sessions import CheckIn, CheckInStep, Consent, Template, folded
-from classroom.store import rows
+from classroom.store import Correction, rows
 from classroom.store.plain import fields_of, owner_hash, text_of
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
@@ -83,6 +83,24 @@ class CheckInsAndFaces(SqliteConnection):
         if row is None:
             rows.put(db, "used_notes", {"fingerprint": fingerprint, "owner": hashed, "at": text_of(at)})
         return row is None or row["owner"] == hashed
+
+    @writes
+    def save_correction(self, db: Connection, correction: Correction) -> bool:
+        row = fields_of(correction) | {"folded": folded(correction.student_id)}
+        query = "SELECT accepted FROM corrections WHERE session = ? AND folded = ?"
+        before = db.execute(query, (row["session"], row["folded"])).fetchone()
+        if (before is None) != (correction.accepted is None) or (before is not None and before["accepted"] is not None):
+            return False
+        rows.put(db, "corrections", row)
+        return True
+
+    @reads
+    def corrections(self, db: Connection, since: datetime, telegram_id: int | None = None) -> list[Correction]:
+        query = (
+            "SELECT * FROM corrections WHERE (asked_at >= ?1 OR decided_at >= ?1)"
+            " AND telegram_id = coalesce(?2, telegram_id) ORDER BY asked_at, session"
+        )
+        return [rows.correction_from(row) for row in db.execute(query, (text_of(since), telegram_id))]
 
 
 def _row(db: Connection, session_id: str, student_id: str) -> Row | None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from sqlite3 import Connection
+from typing import Any
 
 from classroom.domain.code_attempts import WrongTry
 from classroom.domain.sessions import Binding, Teacher, folded
@@ -78,6 +79,12 @@ class People(SqliteConnection):
         put(db, "unbindings", record | {"at": text_of(at), "reason": reason})
         return True
 
+    @reads
+    def kept_of(self, db: Connection, telegram_id: int) -> dict[str, list[dict[str, Any]]]:
+        tables = ("bindings", "unbindings", "check_ins", "consents", "corrections", "attempts")
+        query = "SELECT * FROM {} WHERE telegram_id = ?"
+        return {each: [dict(row) for row in db.execute(query.format(each), (telegram_id,))] for each in tables}
+
     @writes
     def forget_student(self, db: Connection, telegram_id: int) -> None:
         ids = db.execute(
@@ -89,7 +96,8 @@ class People(SqliteConnection):
             db.execute("DELETE FROM templates WHERE folded = ?", (folded(row["student_id"]),))
         db.execute("DELETE FROM consents WHERE telegram_id = ?", (telegram_id,))
         db.execute("UPDATE bindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
-        db.execute("DELETE FROM check_ins WHERE telegram_id = ?", (telegram_id,))
+        for table in ("check_ins", "corrections"):
+            db.execute(f"DELETE FROM {table} WHERE telegram_id = ?", (telegram_id,))  # noqa: S608  # constants
         db.execute(
             "UPDATE check_ins SET rivals = (SELECT json_group_array(json(value)) FROM json_each(rivals)"
             " WHERE json_extract(value, '$.telegram_id') <> ?1) WHERE rivals LIKE '%' || ?1 || '%'",

@@ -4,7 +4,7 @@ from sqlite3 import Connection, Row
 
 from classroom.domain.sessions import Mark, Sheet, folded
 from classroom.store import NoSuchSession
-from classroom.store.plain import text_of
+from classroom.store.plain import fields_of
 from classroom.store.rows import put, sheets_where
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
@@ -24,8 +24,9 @@ class SheetsAndMarks(SqliteConnection):
         enrolled = _enrolled(db, session_id, mark.student_id)
         if not enrolled:
             raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-        new: dict[str, object] = {"status": mark.status.value, "by_teacher": mark.by, "reason": mark.reason}
-        new["came_at"] = text_of(mark.came_at) if mark.came_at is not None else None
+        new = fields_of(mark) | {"by_teacher": mark.by}
+        at = {"at": new.pop("at")}
+        del new["student_id"], new["by"]
         changed = False
         for student in enrolled:
             key = {"session": session_id, "batch": student["batch"], "student_id": student["student_id"]}
@@ -33,7 +34,7 @@ class SheetsAndMarks(SqliteConnection):
             before = db.execute(query, tuple(key.values())).fetchone()
             if before is not None and (not overwrite or all(before[name] == value for name, value in new.items())):
                 continue
-            put(db, "marks", key | new | {"at": text_of(mark.at)})
+            put(db, "marks", key | new | at)
             query = "UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?"
             db.execute(query, (session_id, student["batch"]))
             changed = True

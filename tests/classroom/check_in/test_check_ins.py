@@ -384,6 +384,24 @@ class TestGuessing:
         assert await scenario.step(second) is CheckInStep.CONFIRM
 
 
+class TestReopened:
+    async def test_without_a_place(self, scenario: CheckInScenario) -> None:
+        """After the final report the place is gone: in a reopened session the teacher decides on everybody."""
+        session = await scenario.opens()
+        await scenario.store.end_session(session.id, scenario.clock.now())
+        await scenario.store.set_reported(session.id, scenario.clock.now(), final=True)
+        closes_at = scenario.clock.now() + timedelta(seconds=500)
+        assert await scenario.store.reopen(session.id, "222222", closes_at, scenario.clock.now()) is not None
+        assert await scenario.enters(code="222222") is AnswerKind.PLACE
+        assert (await scenario.shares(metres=5000)).kind is AnswerKind.REVIEW
+        assert (await scenario.shares()).kind is AnswerKind.REVIEW
+        (found,) = await scenario.store.check_ins(session.id)
+        assert (found.note, found.distance) == (policy.NO_PLACE, None)
+        await scenario.check_ins.decide(session, {"S001"}, accept=True, why=lambda each: each.note)
+        mark = (await scenario.marks(session))["S001"]
+        assert (mark.by, mark.reason, mark.came_at) == (TEACHER, policy.NO_PLACE, found.code_at)
+
+
 class TestHalfWay:
     @pytest.mark.parametrize(
         "fails", ["tries_of", "session_by_code", "sheets_of", "tries_in_session", "bind", "begin_check_in"]

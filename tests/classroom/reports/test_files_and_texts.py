@@ -226,7 +226,7 @@ class TestFiles:
         text = plain(report_texts(_, found, final=True, zone=ZONE))
         for line in ("- A, 09:03\n", "- C\n", "- B, 09:03\n"):
             assert line in text
-        assert "Marked by hand\n- B: late, 10:00, the bus\n- C: present, 10:00" in text
+        assert "Marked by hand\n- B: late, 09:03, the bus\n- C: present, 10:00" in text
         one, two, three, four = [
             dict(zip(HEADER, row, strict=True)) for row in rows(found, ZONE, "A. Teacher", lambda each: each.note)
         ]

@@ -24,7 +24,7 @@ from classroom.domain.sessions import (
     Teacher,
     Template,
 )
-from classroom.store import BoundOtherwise, NoSuchSession, SessionExists, Store, Tokens
+from classroom.store import BoundOtherwise, Correction, NoSuchSession, SessionExists, Store, Tokens
 
 NOW = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 TEACHER = Teacher(7, "77010000001", "teacher@example.org", "A. <b>Teacher</b> & Co. 😀", "m1", "Main")
@@ -759,6 +759,48 @@ class StoreContract:
         assert not await store.is_taken("CS-1-b00")
         await store.bind(Binding(2001, "CS-1-b00", after(61)))
 
+    # corrections
+
+    async def test_corrections(self, store: Store) -> None:
+        """A lesson takes one request of a student, which is decided once, and goes with the account's data."""
+        session = await opened(store)
+        asked = Correction(session.id, "CS-1-b00", 2001, "I was <there> & 😀", after(300.000001))
+        kept = await asyncio.gather(*(store.save_correction(asked) for _ in range(4)))
+        assert sorted(kept) == [False] * 3 + [True]
+        assert not await store.save_correction(replace(asked, student_id="cs-1-B00", telegram_id=2002))
+        other = Correction(session.id, "CS-1-b01", 2002, "so was I", after(400))
+        assert not await store.save_correction(replace(other, accepted=True))  # nobody has asked yet
+        assert await store.save_correction(other)
+        assert await store.corrections(NOW) == [asked, other]
+        assert await store.corrections(after(350)) == [other]
+        assert await store.corrections(NOW, 2001) == [asked]
+        decisions = [replace(asked, accepted=each, decided_at=after(500), by_teacher=7) for each in (True, False, True)]
+        decided = await asyncio.gather(*(store.save_correction(each) for each in decisions))
+        assert sum(decided) == 1
+        assert await store.corrections(after(450)) == [decisions[decided.index(True)]]
+        await store.forget_student(2001)
+        assert await store.corrections(NOW) == [other]
+        assert not await store.save_correction(decisions[0])  # it does not come back
+        assert await store.corrections(NOW) == [other]
+
+    async def test_kept_of(self, store: Store) -> None:
+        """All that is stored under an account's number is returned, and nothing of another account or of a face."""
+        session = await opened(store)
+        for person, student_id in ((2001, "CS-1-b00"), (2002, "CS-1-b01")):
+            await store.bind(Binding(person, student_id, NOW))
+            await store.begin_check_in(replace(check_in(session, student_id, person), distance=12.25))
+            await store.set_consent(Consent(person, True, NOW))
+            await store.save_correction(Correction(session.id, student_id, person, f"by {person}", NOW))
+            await store.add_wrong_try(person, student_id, NOW)
+        await store.save_template(Template("CS-1-b00", "local", "tag", b"sealed", NOW))
+        kept = await store.kept_of(2001)
+        lines = {name: len(found) for name, found in kept.items() if found}
+        assert lines == dict.fromkeys(("bindings", "check_ins", "consents", "corrections", "attempts"), 1)
+        assert kept["check_ins"][0]["distance"] == 12.25
+        assert kept["corrections"][0]["reason"] == "by 2001"
+        assert "2002" not in repr(kept)
+        assert "sealed" not in repr(kept)
+
     # tries
 
     async def test_tries(self, store: Store) -> None:
@@ -828,6 +870,7 @@ class StoreContract:
         for session in (old, young):
             await store.mark(session.id, mark(f"{session.batches[0]}-b00"), overwrite=False)
             await store.begin_check_in(check_in(session, f"{session.batches[0]}-b00"))
+            await store.save_correction(Correction(session.id, f"{session.batches[0]}-b00", 2001, "why", NOW))
             await store.end_session(session.id, after(120))
         await store.set_reported(old.id, after(140), final=True)
         await store.add_wrong_try(2001, "S-1", NOW)
@@ -838,6 +881,7 @@ class StoreContract:
         assert await store.session(old.id) is None
         assert await store.sheets(old.id) == []
         assert await store.check_ins(old.id) == []
+        assert [each.session for each in await store.corrections(NOW)] == [young.id]
         assert await store.attended("CS-1-b00", 10) == []
         assert await store.session(young.id) is not None  # its final report is still to come
         assert (len(await store.tries_of(2001, after(-60))), await store.tries_on("S-1", after(-60))) == (1, 1)

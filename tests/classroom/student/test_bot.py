@@ -435,7 +435,9 @@ class TestOwn:
         eventually("an answer", lambda: SUBJECT in str(student.screen()[-1]["text"]))
         assert student.counts("The code is right") == 0
 
-    @pytest.mark.parametrize(("bot", "own"), [(STUDENTS, {"me", "delete_me"}), (TEACHERS, {"history", "move"})])
+    @pytest.mark.parametrize(
+        ("bot", "own"), [(STUDENTS, {"me", "my_data", "delete_me"}), (TEACHERS, {"history", "move"})]
+    )
     def test_commands(self, bot: str, own: set[str], code: str, telegram: Telegram) -> None:
         """Each bot's commands are registered with Telegram in three languages."""
         eventually("the commands", lambda: len(telegram.get("/commands", bot=bot)) == 3)
