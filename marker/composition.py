@@ -136,7 +136,7 @@ async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports
         stack.push_async_callback(outbox.close)
         await outbox.start()
         fetching = await stack.enter_async_context(AsyncExitStack())  # polling, ended after the monitors
-        stack.push_async_callback(marker.end)
+        stack.push_async_callback(marker.notices.troubles.tell_gathered)
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
         stack.push_async_callback(sign_in_check.close)

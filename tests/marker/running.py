@@ -273,7 +273,7 @@ async def marker(
         stack.push_async_callback(outbox.close)
         await outbox.start()
         await stack.enter_async_context(polling(application))
-        stack.push_async_callback(conversations.end)
+        stack.push_async_callback(conversations.notices.troubles.tell_gathered)
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
         stack.push_async_callback(held[0].check.close)
