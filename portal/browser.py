@@ -15,7 +15,7 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.remote.webdriver import WebDriver
 from urllib3.exceptions import HTTPError
 
-from portal.driver import ARGUMENTS, START_TIMEOUT, connect, local_options, read_port, remote_options, start_driver
+from portal.driver import ARGUMENTS, START_TIMEOUT, chrome_options, connect, read_port, start_driver
 from portal.errors import BrowserFailed
 from portal.limits import Pause
 from portal.processes import end_processes
@@ -106,9 +106,10 @@ class Chromes:
         while not self._starting.acquire(blocking=False):
             pause(0.1)
         try:
-            if self.remote_url is not None:
-                return Browser(connect(self.remote_url, remote_options(self.arguments), self.start_within), None)
-            return self._open_local(self.profiles / name, pause)
+            if self.remote_url is None:
+                return self._open_local(self.profiles / name, pause)
+            options = chrome_options(self.arguments, None, self.profiles / name)
+            return Browser(connect(self.remote_url, options, self.start_within), None)
         finally:
             self._starting.release()
 
@@ -119,7 +120,7 @@ class Chromes:
             profile.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise BrowserFailed(f"the profile's folder can't be made ({error.strerror})") from error
-        options = local_options(chrome, profile, self.arguments)
+        options = chrome_options(self.arguments, chrome, profile)
         for _ in range(_DRIVER_STARTS):
             process = start_driver(driver_path, chrome, profile)
             try:

@@ -67,30 +67,20 @@ ARGUMENTS = (
 )
 
 
-def remote_options(arguments: Sequence[str]) -> ChromeOptions:
-    return _options((*arguments, "--headless=new"))
-
-
-def local_options(chrome: str, profile: Path, arguments: Sequence[str]) -> ChromeOptions:
-    if "headless-shell" in Path(chrome).name:
-        options = _options(arguments)
-        options.binary_location = str(_HEADLESS_SHELL)
-    else:
-        options = remote_options(arguments)
-        options.binary_location = chrome
-    options.add_argument(f"--user-data-dir={profile}")
-    if not sandbox_possible():
-        options.add_argument("--no-sandbox")
-        options.add_argument("--no-zygote")
-    return options
-
-
-def _options(arguments: Sequence[str]) -> ChromeOptions:
+def chrome_options(arguments: Sequence[str], chrome: str | None, profile: Path) -> ChromeOptions:
+    """Return the options for a Chrome on this machine, or without ``chrome`` for one on a Selenium Grid."""
     options = ChromeOptions()
     # "none": a load returns at once, and the thread stays free for commands; readiness is Vaadin's, not the document's
     options.page_load_strategy = "none"
-    for argument in arguments:
+    is_shell = chrome is not None and "headless-shell" in Path(chrome).name
+    for argument in arguments if is_shell else (*arguments, "--headless=new"):
         options.add_argument(argument)
+    if chrome is not None:
+        options.binary_location = str(_HEADLESS_SHELL) if is_shell else chrome
+        options.add_argument(f"--user-data-dir={profile}")
+        if not sandbox_possible():
+            options.add_argument("--no-sandbox")
+            options.add_argument("--no-zygote")
     return options
 
 
