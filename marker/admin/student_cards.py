@@ -34,7 +34,9 @@ class StudentCards(AdminScreens):
         return self._taps(
             {
                 r"^adm:students:(?P<page>\d{1,6})$": self._list,
-                f"^stu:card:{STUDENT}": self._with_student(self._card),
+                f"^stu:card:{STUDENT}": self._with_student(
+                    lambda admin, who, page, _: self._show_card(admin, who, page)
+                ),
                 f"^stu:stop:{STUDENT}": self._with_student(self._stop),
                 f"^stu:ask:{STUDENT}": self._with_student(self._ask_remove),
                 f"^stu:remove:{STUDENT}": self._with_student(self._remove),
@@ -56,9 +58,6 @@ class StudentCards(AdminScreens):
             buttons.append(Button(shortened(student.username, LABEL), data))
         text = f"{page.heading(_('View All Students'))}\n" + ("\n".join(lines) or _("No students yet."))
         await self._show(person, text, [*in_pairs(buttons), *page.ways(_, "adm:students")], headline)
-
-    async def _card(self, person: int, student: Student, page: int, context: Context) -> None:
-        await self._show_card(person, student, page)
 
     async def _show_card(self, person: int, student: Student, page: int, headline: str = "") -> None:
         _ = self._services.texts(person)

@@ -31,11 +31,10 @@ from portal.browser import Chromes
 from portal.lessons import Lesson
 from storage import Storage, Student
 from telegram_app.claims import Claims
-from telegram_app.factory import PollingRequest, build_application, polling, running
+from telegram_app.factory import PollingRequest, StoredSteps, build_application, polling, running
 from telegram_app.files import files_in
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StoredSteps
 from telegram_app.qr import qr_picture
 from tests.e2e.people import ADMIN, TOKEN, Person, labels
 from tests.waiting import PATIENCE
