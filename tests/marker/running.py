@@ -32,10 +32,9 @@ from portal.lessons import Lesson
 from storage import Storage, Student
 from telegram_app.claims import Claims
 from telegram_app.factory import PollingRequest, StoredSteps, build_application, polling, running
-from telegram_app.files import files_in
+from telegram_app.files import files_in, qr_picture
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.qr import qr_picture
 from tests.e2e.people import ADMIN, TOKEN, Person, labels
 from tests.waiting import PATIENCE
 
