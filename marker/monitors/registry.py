@@ -332,6 +332,5 @@ class MonitorRegistry:
 def _join_all(monitors: list[AttendanceMonitor]) -> None:
     """Wait for all at once, since a hung Chrome takes seconds to end."""
     with ThreadPoolExecutor(len(monitors) or 1, thread_name_prefix="monitor-end") as threads:
-        for ended in threads.map(lambda monitor: monitor.join(STOP_WITHIN), monitors):
-            if not ended:
-                log.error("a monitor does not end")
+        if not all(list(threads.map(lambda monitor: monitor.join(STOP_WITHIN), monitors))):
+            log.error("a monitor does not end")
