@@ -52,12 +52,9 @@ class PollingRequest(HTTPXRequest):
 
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
         status, payload = await super().do_request(*args, **kwargs)
-        if status == HTTPStatus.OK:
+        if status in (HTTPStatus.OK, HTTPStatus.CONFLICT):
             self.answered()
-            self.conflict = False
-        elif status == HTTPStatus.CONFLICT:
-            self.answered()
-            self.conflict = True
+            self.conflict = status == HTTPStatus.CONFLICT
         elif status == HTTPStatus.UNAUTHORIZED:
             self.refused.set()
         return status, payload

@@ -143,11 +143,9 @@ class StudentCards(AdminScreens):
             return await self._show_gone(person, page)
         except (StorageUnavailable, DatabaseUnavailable, StillRunning) as error:
             log.exception("person %d: not removed", who)
-            headline = _("That could not be saved. Please try again later.")
-            if isinstance(error, StillRunning):
-                headline = _(
-                    "The student's Chrome does not end, so nothing was removed. Press Remove again in a minute."
-                )
+            still = _("The student's Chrome does not end, so nothing was removed. Press Remove again in a minute.")
+            unsaved = _("That could not be saved. Please try again later.")
+            headline = still if isinstance(error, StillRunning) else unsaved
             return await self._show_card(person, student, page, headline)
         log.info("admin %d: removed student %d", person, who)
         text = theirs(
