@@ -32,9 +32,9 @@ class Keeper:
     """Does the periodic work of every unfinished session, once a second.
 
     ``give_up`` rejects the check-ins that the teacher has left undecided. ``catch_up`` sends notices that a crash or a
-    failing database left unsent; it runs in the first round of a session and before each report. ``tidy``
-    sends what corrections owe and deletes face data from earlier terms. ``finish_moves`` finishes teachers' moves to another Telegram account that
-    the previous process began.
+    failing database left unsent; it runs in the first round of a session and before each report. ``tidy`` sends what
+    corrections owe and deletes face data from earlier terms. ``finish_moves`` finishes teachers' moves to another
+    Telegram account that the previous process began.
     """
 
     def __init__(

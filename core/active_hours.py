@@ -31,16 +31,11 @@ class ActiveHours:
         """Return when the next window opens; None if one is open now or there are no windows."""
         if not self.windows:
             return None
-        local = now.astimezone(zone)
-        opens = []
-        for days_ahead in range(-1, 8):
-            day = local.date() + timedelta(days=days_ahead)
-            for start, end in self._on(day, zone):
-                if start <= now < end:
-                    return None
-                if start > now:
-                    opens.append(start)
-        return min(opens)
+        today = now.astimezone(zone).date()
+        spans = [span for ahead in range(-1, 8) for span in self._on(today + timedelta(days=ahead), zone)]
+        if any(start <= now < end for start, end in spans):
+            return None
+        return min(start for start, _end in spans if start > now)
 
     def _on(self, day: date, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
         spans = []

@@ -50,7 +50,8 @@ def open_cipher(keys: str | None, key_file: Path, *, may_create: bool) -> Cipher
                     f"ENCRYPTION_KEY_FILE: '{key_file}' is missing, but there are passwords encrypted with it; "
                     "restore the key"
                 )
-            _make_key(key_file)
+            key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            replace_file(key_file, Fernet.generate_key().decode("ascii") + "\n")
         keys = key_file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeError) as error:
         raise EncryptionKeyError(f"ENCRYPTION_KEY_FILE: '{key_file}' can't be read or created ({error})") from error
@@ -58,8 +59,3 @@ def open_cipher(keys: str | None, key_file: Path, *, may_create: bool) -> Cipher
         return Cipher(keys)
     except EncryptionKeyError:
         raise EncryptionKeyError(f"ENCRYPTION_KEY_FILE: '{key_file}' does not contain Fernet keys") from None
-
-
-def _make_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    replace_file(path, Fernet.generate_key().decode("ascii") + "\n")

@@ -35,12 +35,12 @@ class PartHealth:
     counts: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(eq=False)
 class HealthReports:
     """Combines the health of all parts of the process into one report."""
 
-    def __init__(self) -> None:
-        self._parts: list[Callable[[], Awaitable[PartHealth]]] = []
-        self._permanent: list[str] = []
+    _parts: list[Callable[[], Awaitable[PartHealth]]] = field(default_factory=list)
+    _permanent: list[str] = field(default_factory=list)
 
     @contextmanager
     def part(self, check: Callable[[], Awaitable[PartHealth]]) -> Iterator[None]:

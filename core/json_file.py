@@ -52,11 +52,9 @@ class JsonFile(Generic[Record]):
                 # nothing is moved or written: only the operator may decide to start without data
                 raise DataDamaged(f"'{self.path}' and its copy are damaged: restore a backup, or move both away")
             if damaged:
-                aside = self.path.with_name(f"{self.path.name}.damaged-{secrets.token_hex(4)}")
+                name, aside = self.path.name, self.path.with_name(f"{self.path.name}.damaged-{secrets.token_hex(4)}")
                 self.path.rename(aside)
-                log.error(
-                    "%s is damaged: renamed to %s, loaded the copy %s", self.path.name, aside.name, self._copy.name
-                )
+                log.error("%s is damaged: renamed to %s, loaded the copy %s", name, aside.name, self._copy.name)
             records = copy or {}
             self.save(records)
         elif self._content(records) != self._text_of_copy():  # a crash between writing the file and the copy

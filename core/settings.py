@@ -151,111 +151,98 @@ class Settings(BaseModel):
     model_config = {"validate_default": True, "frozen": True, "hide_input_in_errors": True}
 
     # first: the validators of the addresses below use it
-    allow_http_hosts: _Names = Field(
-        default=(), description="comma-separated host names that may be reached without TLS"
-    )
+    allow_http_hosts: _Names = Field((), description="comma-separated host names that may be reached without TLS")
     telegram_bot_token: _Token = Field(
-        default=None, description="the marker bot's token, from @BotFather, like 1234567890:AA..."
+        None, description="the marker bot's token, from @BotFather, like 1234567890:AA..."
     )
     admin_telegram_id: Annotated[_Ids, BeforeValidator(_split_some)] = Field(
-        default=(), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
+        (), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
     )
-    teacher_bot_token: _Token = Field(default=None, description="the teachers' bot's token, from @BotFather")
-    student_bot_token: _Token = Field(default=None, description="the students' bot's token, from @BotFather")
-    telegram_api_url: _Address = Field(default="https://api.telegram.org", description="an https address")
+    teacher_bot_token: _Token = Field(None, description="the teachers' bot's token, from @BotFather")
+    student_bot_token: _Token = Field(None, description="the students' bot's token, from @BotFather")
+    telegram_api_url: _Address = Field("https://api.telegram.org", description="an https address")
     https_proxy_telegram: Annotated[SecretStr | None, _matching(r"https?://([^/?#]*@)?[^/?#@:].*")] = Field(
-        default=None, description="the address of a proxy for Telegram only, http:// or https://"
+        None, description="the address of a proxy for Telegram only, http:// or https://"
     )
 
-    portal_url: _Address = Field(default="https://wsp.kbtu.kz/RegistrationOnline", description="an https address")
-    refresh_interval: float = Field(default=20, ge=1, le=600, description="seconds between reloads, 1 to 600")
-    portal_max_loads_per_second: float = Field(default=10, gt=0, le=1000, description="a number above 0, up to 1000")
-    portal_max_parallel_sign_ins: int = Field(default=3, ge=1, le=100, description="a whole number, 1 to 100")
+    portal_url: _Address = Field("https://wsp.kbtu.kz/RegistrationOnline", description="an https address")
+    refresh_interval: float = Field(20, ge=1, le=600, description="seconds between reloads, 1 to 600")
+    portal_max_loads_per_second: float = Field(10, gt=0, le=1000, description="a number above 0, up to 1000")
+    portal_max_parallel_sign_ins: int = Field(3, ge=1, le=100, description="a whole number, 1 to 100")
     active_hours: Annotated[str, AfterValidator(_check_hours)] = Field(
-        default="", description="hours such as Mon-Sat 08:00-21:00, several comma-separated; empty: always"
+        "", description="hours such as Mon-Sat 08:00-21:00, several comma-separated; empty: always"
     )
     timezone: Annotated[str, AfterValidator(_check_zone)] = Field(
-        default="Asia/Almaty", description="the name of a time zone, like Asia/Almaty"
+        "Asia/Almaty", description="the name of a time zone, like Asia/Almaty"
     )
     max_active_monitors: int | None = Field(
-        default=None, ge=1, le=10_000, description="a whole number, 1 to 10000; empty: as many as fit in memory"
+        None, ge=1, le=10_000, description="a whole number, 1 to 10000; empty: as many as fit in memory"
     )
 
-    chrome_bin: str | None = Field(default=None, description="the path of Chrome or Chromium")
-    chromedriver_path: str | None = Field(default=None, description="the path of a matching chromedriver")
-    selenium_remote_url: _OptionalAddress = Field(default=None, description="the https address of a Selenium Grid")
+    chrome_bin: str | None = Field(None, description="the path of Chrome or Chromium")
+    chromedriver_path: str | None = Field(None, description="the path of a matching chromedriver")
+    selenium_remote_url: _OptionalAddress = Field(None, description="the https address of a Selenium Grid")
 
-    base_url: _OptionalAddress = Field(
-        default=None, description="the https address of the LMS's API, like https://lms/api/v1"
-    )
+    base_url: _OptionalAddress = Field(None, description="the https address of the LMS's API, like https://lms/api/v1")
     jwt_login_endpoint: Annotated[_OptionalAddress, AfterValidator(_check_sign_in)] = Field(
-        default=None,
+        None,
         description="the https address of the LMS's sign-in, ending in /login; set both BASE_URL and this, or neither",
     )
 
     mongodb_uri: Annotated[SecretStr | None, _matching(r"mongodb(\+srv)?://[^/?].*")] = Field(
-        default=None, description="the address of a MongoDB, mongodb:// or mongodb+srv://; empty: SQLite in DATA_DIR"
+        None, description="the address of a MongoDB, mongodb:// or mongodb+srv://; empty: SQLite in DATA_DIR"
     )
     mongodb_database: str = Field(
-        default="lms_database",
+        "lms_database",
         pattern=r"^[A-Za-z0-9_-]{1,63}$",
         description="the name of a MongoDB database: letters, digits, - and _, at most 63",
     )
 
-    otp_expiry_seconds: int = Field(default=120, ge=30, le=3600, description="seconds, 30 to 3600")
+    otp_expiry_seconds: int = Field(120, ge=30, le=3600, description="seconds, 30 to 3600")
     otp_rotate_seconds: Annotated[int, AfterValidator(_check_rotation)] = Field(
-        default=0, ge=0, le=600, description="seconds between new codes, 15 to 600; 0: one code for the whole session"
+        0, ge=0, le=600, description="seconds between new codes, 15 to 600; 0: one code for the whole session"
     )
-    checkin_grace_seconds: int = Field(default=90, ge=0, le=900, description="seconds, 0 to 900")
-    location_distance_limit_meters: float = Field(default=50, ge=5, le=5000, description="metres, 5 to 5000")
+    checkin_grace_seconds: int = Field(90, ge=0, le=900, description="seconds, 0 to 900")
+    location_distance_limit_meters: float = Field(50, ge=5, le=5000, description="metres, 5 to 5000")
     location_policy: Literal["basic", "strict"] = Field(
-        default="basic", description="basic (a pin is accepted) or strict (only live location)"
+        "basic", description="basic (a pin is accepted) or strict (only live location)"
     )
 
     face_engine: Literal["local", "rekognition", "none"] = Field(
-        default="local", description="local, rekognition, or none (the teacher confirms)"
+        "local", description="local, rekognition, or none (the teacher confirms)"
     )
-    face_match_threshold: float = Field(default=70.0, ge=1, le=100, description="percent, 1 to 100")
-    face_verification_max_retries: int = Field(
-        default=1, ge=0, le=5, description="retries after a failed attempt, 0 to 5"
-    )
+    face_match_threshold: float = Field(70.0, ge=1, le=100, description="percent, 1 to 100")
+    face_verification_max_retries: int = Field(1, ge=0, le=5, description="retries after a failed attempt, 0 to 5")
     term_ends: Annotated[_Days, BeforeValidator(_split_some)] = Field(
-        default=("01-31", "07-31"),
-        description="days MM-DD on which terms end and face templates are deleted, comma-separated",
+        ("01-31", "07-31"), description="days MM-DD on which terms end and face templates are deleted, comma-separated"
     )
     aws_access_key_id: SecretStr | None = Field(
-        default=None, description="the ID of an AWS access key; empty: the machine's own AWS credentials"
+        None, description="the ID of an AWS access key; empty: the machine's own AWS credentials"
     )
-    aws_secret_access_key: SecretStr | None = Field(default=None, description="the secret of the AWS access key")
-    aws_region: str = Field(default="ap-south-1", description="the name of an AWS region, like ap-south-1")
-    aws_endpoint_url: _OptionalAddress = Field(default=None, description="an https address; empty: AWS's own")
-    aws_s3_bucket: str | None = Field(
-        default=None, description="the S3 bucket with the ID photos; empty: DATA_DIR/photos"
-    )
-    aws_s3_prefix: str = Field(default="profile_pics/", description="the prefix of the photos' keys")
+    aws_secret_access_key: SecretStr | None = Field(None, description="the secret of the AWS access key")
+    aws_region: str = Field("ap-south-1", description="the name of an AWS region, like ap-south-1")
+    aws_endpoint_url: _OptionalAddress = Field(None, description="an https address; empty: AWS's own")
+    aws_s3_bucket: str | None = Field(None, description="the S3 bucket with the ID photos; empty: DATA_DIR/photos")
+    aws_s3_prefix: str = Field("profile_pics/", description="the prefix of the photos' keys")
 
     invitation_days: int = Field(
-        default=14, ge=1, le=365, description="days after which an unused invitation code expires, 1 to 365"
+        14, ge=1, le=365, description="days after which an unused invitation code expires, 1 to 365"
     )
 
-    data_dir: _Path = Field(default=Path("data"), description="a writable folder")
-    encryption_key: SecretStr | None = Field(
-        default=None, description="Fernet keys, comma-separated; the first one encrypts"
-    )
+    data_dir: _Path = Field(Path("data"), description="a writable folder")
+    encryption_key: SecretStr | None = Field(None, description="Fernet keys, comma-separated; the first one encrypts")
     encryption_key_file: _Path = Field(
-        default=Path("secrets/encryption.key"), description="a file outside DATA_DIR that contains the key"
+        Path("secrets/encryption.key"), description="a file outside DATA_DIR that contains the key"
     )
 
-    retention_days: int = Field(default=180, ge=1, le=3650, description="days for which history is kept, 1 to 3650")
+    retention_days: int = Field(180, ge=1, le=3650, description="days for which history is kept, 1 to 3650")
 
-    health_port: int | None = Field(default=None, ge=1, le=65535, description="a port, 1 to 65535; empty: off")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="DEBUG, INFO, WARNING or ERROR"
-    )
-    log_format: Literal["text", "json"] = Field(default="text", description="text or json")
+    health_port: int | None = Field(None, ge=1, le=65535, description="a port, 1 to 65535; empty: off")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_format: Literal["text", "json"] = Field("text", description="text or json")
 
-    kbtu_username: str | None = Field(default=None, description="attendance.py: the username on the portal")
-    kbtu_password: SecretStr | None = Field(default=None, description="attendance.py: the password on the portal")
+    kbtu_username: str | None = Field(None, description="attendance.py: the username on the portal")
+    kbtu_password: SecretStr | None = Field(None, description="attendance.py: the password on the portal")
 
     @property
     def hours(self) -> ActiveHours:

@@ -4,6 +4,9 @@ import asyncio
 import logging
 import time
 from datetime import timedelta
+from functools import partial
+
+from telegram.ext import CallbackQueryHandler
 
 from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, StatusEvent
@@ -12,6 +15,7 @@ from marker.admin.moves import AccountMoves
 from marker.admin.panel import AdminHandlers
 from marker.admin.student_cards import StudentCards
 from marker.lockouts import Lockouts
+from marker.menu import old_button
 from marker.presence import Presence
 from marker.questions import Questions
 from marker.registration.conversation import Registration, StrayTexts
@@ -62,7 +66,7 @@ class Marker:
         application.add_handlers(buttons.handlers())
         application.add_handlers(self._moves.handlers())
         application.add_handlers(StrayTexts(self._services, self._questions).handlers())
-        application.add_handler(self.presence.catch_all())
+        application.add_handler(CallbackQueryHandler(partial(old_button, self._services)))
         application.add_error_handler(self._services.apologise)
 
     async def resume(self) -> int:
@@ -114,10 +118,6 @@ class Marker:
         others += await asyncio.to_thread(services.people.clean, before)
         slots = await asyncio.to_thread(services.outbox.clean_slots, OFFER_SLOT, services.lessons.unknown)
         log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
-
-    async def end(self) -> None:
-        """Send the gathered messages to the admin; after the monitors have ended."""
-        await self.notices.troubles.tell_gathered()
 
     async def _resume_monitors(self) -> int:
         """Start the wanted monitors that have a place; tell the students of the others once that they wait."""

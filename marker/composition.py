@@ -5,7 +5,7 @@ It ends in the reverse order: monitors, bridge, updates, messages, stores.
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
@@ -38,12 +38,11 @@ from portal.limits import PortalLimits
 from portal.session import chrome_access
 from storage import Storage, Student
 from telegram_app.claims import Claims
-from telegram_app.factory import PollingRequest, TokenRefused, build_application, polling, running
+from telegram_app.factory import PollingRequest, StoredSteps, TokenRefused, build_application, polling, running
 from telegram_app.files import files_in
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StoredSteps
 
 log = logging.getLogger(__name__)
 
@@ -55,99 +54,94 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports)
         TokenRefused: Telegram does not accept the token, or no longer does.
         EncryptionKeyError, SchemaTooNew, StorageUnavailable, DataDamaged, DatabaseError, BrowserMissing: see there.
     """
-    try:
-        await _serve(settings, clock, reports)
-    except InvalidToken:
-        raise TokenRefused("TELEGRAM_BOT_TOKEN") from None
-
-
-async def _serve(settings: Settings, clock: Clock, reports: health.HealthReports) -> None:
     token = settings.telegram_bot_token
     if token is None:
-        raise InvalidToken
-    async with AsyncExitStack() as stack:
-        cipher = _open_cipher(settings)
-        storage = Storage(settings.data_dir, cipher, clock, invitation_days=settings.invitation_days)
-        database = Database(settings.data_dir / "ledger.sqlite3", SCHEMAS)
-        stack.callback(database.close)
-        lessons, people = Lessons(database), People(database, "marker")
-        profiles, grid = settings.data_dir / "profiles", settings.selenium_remote_url
-        chromes = Chromes(profiles, settings.chrome_bin, settings.chromedriver_path, grid)
-        await asyncio.to_thread(chromes.check)
-        await asyncio.to_thread(chromes.sweep)
-        await asyncio.to_thread(chromes.forget_all, TRIAL)
-        # also at the very end, for Chromes that a monitor was starting or could not end in time
-        stack.push_async_callback(asyncio.to_thread, chromes.sweep)
+        raise TokenRefused("TELEGRAM_BOT_TOKEN")
+    with suppress(InvalidToken):
+        async with AsyncExitStack() as stack:
+            cipher = _open_cipher(settings)
+            storage = Storage(settings.data_dir, cipher, clock, invitation_days=settings.invitation_days)
+            database = Database(settings.data_dir / "ledger.sqlite3", SCHEMAS)
+            stack.callback(database.close)
+            lessons, people = Lessons(database), People(database, "marker")
+            profiles, grid = settings.data_dir / "profiles", settings.selenium_remote_url
+            chromes = Chromes(profiles, settings.chrome_bin, settings.chromedriver_path, grid)
+            await asyncio.to_thread(chromes.check)
+            await asyncio.to_thread(chromes.sweep)
+            await asyncio.to_thread(chromes.forget_all, TRIAL)
+            # also at the very end, for Chromes that a monitor was starting or could not end in time
+            stack.push_async_callback(asyncio.to_thread, chromes.sweep)
 
-        proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
-        poll = PollingRequest(proxy)
-        application = build_application(
-            token.get_secret_value(), settings.telegram_api_url, proxy, poll, StoredSteps(people, STEPS)
-        )
-        bridge = Bridge(asyncio.get_running_loop())
-        limits = PortalLimits(settings.portal_max_loads_per_second, settings.portal_max_parallel_sign_ins, clock)
-        portal = chrome_access(chromes, settings.portal_url, clock=clock, cipher=cipher, limits=limits)
-
-        def make_monitor(student: Student, password: str, on_lesson: Any, on_status: Any) -> AttendanceMonitor:
-            records = LessonRecords(lessons, student.telegram_id, settings.zone)
-            schedule = Schedule(
-                settings.refresh_interval,
-                rests_until=partial(state.rests_until, student.telegram_id),
-                on_check=partial(state.checked, student.telegram_id),
-                clock=clock,
+            proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
+            poll = PollingRequest(proxy)
+            application = build_application(
+                token.get_secret_value(), settings.telegram_api_url, proxy, poll, StoredSteps(people, STEPS)
             )
-            account = student.username, password, student.mode
-            return AttendanceMonitor(*account, on_lesson, on_status, portal=portal, records=records, schedule=schedule)
+            bridge = Bridge(asyncio.get_running_loop())
+            limits = PortalLimits(settings.portal_max_loads_per_second, settings.portal_max_parallel_sign_ins, clock)
+            portal = chrome_access(chromes, settings.portal_url, clock=clock, cipher=cipher, limits=limits)
 
-        watches = Watches(database)
-        capacity = settings.max_active_monitors or memory_capacity()
-        state = WatchState(watches, clock, settings.hours, settings.zone)
-        registry = MonitorRegistry(storage, make_monitor, bridge, capacity, state)
-        sign_in_check = SignInCheck(
-            portal.open, chromes, portal.limits, settings.portal_url, registry.take_place, registry.give_place_back
-        )
+            def make_monitor(student: Student, password: str, on_lesson: Any, on_status: Any) -> AttendanceMonitor:
+                records = LessonRecords(lessons, student.telegram_id, settings.zone)
+                schedule = Schedule(
+                    settings.refresh_interval,
+                    rests_until=partial(state.rests_until, student.telegram_id),
+                    on_check=partial(state.checked, student.telegram_id),
+                    clock=clock,
+                )
+                account = student.username, password, student.mode
+                callbacks = on_lesson, on_status
+                return AttendanceMonitor(*account, *callbacks, portal=portal, records=records, schedule=schedule)
 
-        async def lost(person: int) -> None:
-            await marker.presence.lost(person)
+            watches = Watches(database)
+            capacity = settings.max_active_monitors or memory_capacity()
+            state = WatchState(watches, clock, settings.hours, settings.zone)
+            registry = MonitorRegistry(storage, make_monitor, bridge, capacity, state)
+            places = registry.take_place, registry.give_place_back
+            sign_in_check = SignInCheck(portal.open, chromes, limits, settings.portal_url, *places)
 
-        outbox = Outbox(application.bot, database, "marker", lost, clock, make_file=files_in(settings.data_dir))
-        services = Services(
-            settings=settings,
-            clock=clock,
-            storage=storage,
-            lessons=lessons,
-            people=people,
-            registry=registry,
-            outbox=outbox,
-            watches=watches,
-            claims=Claims(database, "marker"),
-            attempts=Attempts(database),
-            move_codes=MoveCodes(database),
-            student_rows=StudentRows(database),
-            sign_in_check=sign_in_check,
-            languages=people.languages(),
-            forget_profile=lambda username: chromes.forget(profile_name(username)),
-        )
-        marker = Marker(services, people.unreachable())
-        marker.add_to(application)
+            async def lost(person: int) -> None:
+                await marker.presence.lost(person)
 
-        stack.enter_context(reports.part(partial(health_report.report, services, marker, poll, chromes.programs)))
-        await stack.enter_async_context(running(application))
-        poll.answered()
-        stack.push_async_callback(outbox.close)
-        await outbox.start()
-        fetching = await stack.enter_async_context(AsyncExitStack())  # polling, ended after the monitors
-        stack.push_async_callback(marker.end)
-        stack.push_async_callback(bridge.close)
-        stack.push_async_callback(registry.close)
-        stack.push_async_callback(sign_in_check.close)
-        resumed = await marker.resume()
-        # only now, or people who write during the start would read that nothing is monitored
-        await fetching.enter_async_context(polling(application))
-        log.info("@%s is ready, %d monitors resumed, room for %d", application.bot.username, resumed, registry.capacity)
-        await publish_commands(application.bot)
-        await marker.run(until=poll.refused)
-        raise InvalidToken("revoked")
+            outbox = Outbox(application.bot, database, "marker", lost, clock, make_file=files_in(settings.data_dir))
+            services = Services(
+                settings=settings,
+                clock=clock,
+                storage=storage,
+                lessons=lessons,
+                people=people,
+                registry=registry,
+                outbox=outbox,
+                watches=watches,
+                claims=Claims(database, "marker"),
+                attempts=Attempts(database),
+                move_codes=MoveCodes(database),
+                student_rows=StudentRows(database),
+                sign_in_check=sign_in_check,
+                languages=people.languages(),
+                forget_profile=lambda username: chromes.forget(profile_name(username)),
+            )
+            marker = Marker(services, people.unreachable())
+            marker.add_to(application)
+
+            stack.enter_context(reports.part(partial(health_report.report, services, marker, poll, chromes.programs)))
+            await stack.enter_async_context(running(application))
+            poll.answered()
+            stack.push_async_callback(outbox.close)
+            await outbox.start()
+            fetching = await stack.enter_async_context(AsyncExitStack())  # polling, ended after the monitors
+            stack.push_async_callback(marker.notices.troubles.tell_gathered)
+            stack.push_async_callback(bridge.close)
+            stack.push_async_callback(registry.close)
+            stack.push_async_callback(sign_in_check.close)
+            resumed = await marker.resume()
+            # only now, or people who write during the start would read that nothing is monitored
+            await fetching.enter_async_context(polling(application))
+            name = application.bot.username
+            log.info("@%s is ready, %d monitors resumed, room for %d", name, resumed, registry.capacity)
+            await publish_commands(application.bot)
+            await marker.run(until=poll.refused)
+    raise TokenRefused("TELEGRAM_BOT_TOKEN")
 
 
 def _open_cipher(settings: Settings) -> Cipher:

@@ -12,7 +12,7 @@ from storage import Student
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
-from telegram_app.side import SCREEN, below
+from telegram_app.side import SCREEN, Context, below
 
 LONGEST_TROUBLE = 300  # characters of the portal's words
 
@@ -64,7 +64,7 @@ async def show_menu(services: Services, person: int, headline: str = "") -> None
     await services.outbox.put(await changed_menu(services, person, headline))
 
 
-async def old_button(services: Services, update: Update) -> None:
+async def old_button(services: Services, update: Update, context: Context | None = None) -> None:
     """Answer a tap on a button that does nothing any more, and show the menu in its place."""
     await services.old_button(update)
     await show_menu(services, await services.adopt_screen(update))

@@ -1,5 +1,5 @@
-"""The first handler of every update, which keeps people's languages and who has blocked the bot; the last one for taps;
-and the commands that Telegram offers while a person types "/".
+"""The first handler of every update, which keeps people's languages and who has blocked the bot; and the commands that
+Telegram offers while a person types "/".
 """
 
 import asyncio
@@ -8,9 +8,8 @@ from typing import Any
 
 from telegram import BotCommandScopeChat, ChatMember, Update
 from telegram.error import TelegramError
-from telegram.ext import CallbackQueryHandler, ExtBot, TypeHandler
+from telegram.ext import ExtBot, TypeHandler
 
-from marker.menu import old_button
 from marker.services import Services
 from telegram_app.i18n import LANGUAGES, texts
 from telegram_app.side import Context
@@ -28,9 +27,6 @@ class Presence:
 
     def handler(self) -> TypeHandler[Any, Any, Any]:
         return TypeHandler(Update, self._see)
-
-    def catch_all(self) -> CallbackQueryHandler[Any, Any]:
-        return CallbackQueryHandler(self._old_button)
 
     async def lost(self, person: int) -> None:
         """Stop the monitor of a person who has blocked the bot."""
@@ -53,9 +49,6 @@ class Presence:
             self._unreachable.discard(person)
             await asyncio.to_thread(self._services.people.set_unreachable, person, None)
             self._services.outbox.wake(person)
-
-    async def _old_button(self, update: Update, context: Context) -> None:
-        await old_button(self._services, update)
 
 
 async def publish_commands(bot: ExtBot[None]) -> None:

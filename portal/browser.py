@@ -15,11 +15,10 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.remote.webdriver import WebDriver
 from urllib3.exceptions import HTTPError
 
-from portal.driver import ARGUMENTS, START_TIMEOUT, connect, local_options, read_port, remote_options, start_driver
+from portal import driver
 from portal.errors import BrowserFailed
 from portal.limits import Pause
 from portal.processes import end_processes
-from portal.programs import find_programs, sandbox_possible
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +75,8 @@ class Chromes:
     chromedriver_path: str | None = None
     remote_url: str | None = None
     parallel_starts: int = 3
-    arguments: Sequence[str] = ARGUMENTS
-    start_within: float = START_TIMEOUT
+    arguments: Sequence[str] = driver.ARGUMENTS
+    start_within: float = driver.START_TIMEOUT
 
     def __post_init__(self) -> None:
         self._starting = threading.Semaphore(self.parallel_starts)
@@ -87,9 +86,8 @@ class Chromes:
         """Paths of the programs needed on this machine, by name: none with a Selenium Grid. Raises BrowserMissing."""
         if self.remote_url is not None:
             return {}
-        return dict(
-            zip(("Chrome", "chromedriver"), find_programs(self.chrome_bin, self.chromedriver_path), strict=True)
-        )
+        chrome, chromedriver = driver.find_programs(self.chrome_bin, self.chromedriver_path)
+        return {"Chrome": chrome, "chromedriver": chromedriver}
 
     def folder(self, name: str) -> Path:
         return self.profiles / name
@@ -98,7 +96,7 @@ class Chromes:
         """Find Chrome and its driver now, before any thread needs them. Raises BrowserMissing."""
         if self.programs:
             log.info("browser: %s with %s", *self.programs.values())
-            if not sandbox_possible():
+            if not driver.sandbox_possible():
                 log.warning("Chrome's sandbox is off: the kernel or the user (root) does not allow it here")
 
     def open(self, name: str, pause: Pause) -> Browser:
@@ -106,9 +104,10 @@ class Chromes:
         while not self._starting.acquire(blocking=False):
             pause(0.1)
         try:
-            if self.remote_url is not None:
-                return Browser(connect(self.remote_url, remote_options(self.arguments), self.start_within), None)
-            return self._open_local(self.profiles / name, pause)
+            if self.remote_url is None:
+                return self._open_local(self.profiles / name, pause)
+            options = driver.chrome_options(self.arguments, None, self.profiles / name)
+            return Browser(driver.connect(self.remote_url, options, self.start_within), None)
         finally:
             self._starting.release()
 
@@ -119,13 +118,13 @@ class Chromes:
             profile.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise BrowserFailed(f"the profile's folder can't be made ({error.strerror})") from error
-        options = local_options(chrome, profile, self.arguments)
+        options = driver.chrome_options(self.arguments, chrome, profile)
         for _ in range(_DRIVER_STARTS):
-            process = start_driver(driver_path, chrome, profile)
+            process = driver.start_driver(driver_path, chrome, profile)
             try:
-                port = read_port(process, pause, self.start_within)
+                port = driver.read_port(process, pause, self.start_within)
                 if port is not None:
-                    return Browser(connect(f"http://127.0.0.1:{port}", options, self.start_within), process)
+                    return Browser(driver.connect(f"http://127.0.0.1:{port}", options, self.start_within), process)
             except BaseException:
                 _discard(process)
                 raise

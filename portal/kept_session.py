@@ -5,6 +5,7 @@ encrypted beside the profile, and restored in the next Chrome.
 """
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, Field, TypeAdapter
@@ -43,17 +44,17 @@ def forget(folder: Path) -> None:
         log.warning("a portal session can't be deleted: %s", error.strerror)
 
 
+@dataclass(eq=False)
 class KeptSession:
     """The session cookies of the profile in ``folder``. For the thread that owns the browser."""
 
-    def __init__(self, folder: Path, cipher: Cipher) -> None:
-        self._file = folder / FILE
-        self._cipher = cipher
+    _folder: Path
+    _cipher: Cipher
 
     def restore(self, browser: Browser) -> None:
         """Set the saved cookies in a new Chrome; without them the student is signed in again. Raises BrowserFailed."""
         try:
-            cookies = _COOKIES.validate_json(self._cipher.decrypt(self._file.read_text(encoding="ascii")))
+            cookies = _COOKIES.validate_json(self._cipher.decrypt((self._folder / FILE).read_text(encoding="ascii")))
         except FileNotFoundError:
             return
         except (OSError, ValueError, EncryptionKeyError) as error:
@@ -65,13 +66,13 @@ class KeptSession:
         """Save the cookies. A failure costs a sign-in after the next start, nothing else."""
         try:
             cookies = _COOKIES.dump_json(_session_cookies(browser), exclude_none=True)
-            replace_file(self._file, self._cipher.encrypt(cookies.decode()))
+            replace_file(self._folder / FILE, self._cipher.encrypt(cookies.decode()))
         except (BrowserFailed, OSError) as error:
             log.info("the portal session is not saved: %s", type(error).__name__)
 
     def delete(self, browser: Browser) -> None:
         """Delete the session, on disk and in Chrome; the cookie by which the portal knows the device stays."""
-        forget(self._file.parent)
+        forget(self._folder)
         try:
             for cookie in _session_cookies(browser):
                 browser.devtools("Network.deleteCookies", **cookie.model_dump(include={"name", "domain", "path"}))

@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ _PRESSABLE = (
 )
 
 
+@dataclass(eq=False)
 class PortalPage:
     """What all views share: loading, reading with one script call, waiting until the page is settled.
 
@@ -58,13 +60,10 @@ class PortalPage:
     become ready.
     """
 
-    def __init__(
-        self, driver: WebDriver, pause: Pause, clock: Clock | None = None, ready_within: float = READY_WITHIN
-    ) -> None:
-        self._ready_within = ready_within
-        self._driver = driver
-        self._pause = pause
-        self._clock = clock or SystemClock()
+    _driver: WebDriver
+    _pause: Pause
+    _clock: Clock = field(default_factory=SystemClock)
+    _ready_within: float = READY_WITHIN
 
     def load(self, address: str) -> None:
         """Start loading the address; return at once. Raises BrowserFailed, PortalUnavailable."""

@@ -17,7 +17,7 @@ from core.clock import SystemClock
 from core.settings import Settings
 from marker.monitors.capacity import BYTES_PER_MONITOR, memory_capacity
 from portal.browser import Chromes
-from portal.programs import find_programs, sandbox_possible
+from portal.driver import find_programs, sandbox_possible
 from portal.session import chrome_access
 from portal.views import View
 from self_check import FAILED, OK, WARNING, Result

@@ -3,17 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
 from telegram import Update
 from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter
-from telegram.ext import Application, ApplicationBuilder, BasePersistence, ContextTypes
+from telegram.ext import Application, ApplicationBuilder, ContextTypes, DictPersistence, PersistenceInput
 from telegram.request import HTTPXRequest
 
 from core.backoff import Backoff
+from telegram_app.people import People
 from telegram_app.per_person import PerPersonUpdateProcessor
 from telegram_app.rate_limiter import PriorityRateLimiter
 
@@ -51,15 +52,35 @@ class PollingRequest(HTTPXRequest):
 
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
         status, payload = await super().do_request(*args, **kwargs)
-        if status == HTTPStatus.OK:
+        if status in (HTTPStatus.OK, HTTPStatus.CONFLICT):
             self.answered()
-            self.conflict = False
-        elif status == HTTPStatus.CONFLICT:
-            self.answered()
-            self.conflict = True
+            self.conflict = status == HTTPStatus.CONFLICT
         elif status == HTTPStatus.UNAUTHORIZED:
             self.refused.set()
         return status, payload
+
+
+class StoredSteps(DictPersistence):
+    """Restores a conversation's states after a restart: the steps in the database that are among ``steps``. Read-only.
+
+    python-telegram-bot's persistence is a cache, written every minute: a crash would lose the step, and a typed
+    password would be taken for a username. So the handlers write each step to the database before they answer.
+    """
+
+    def __init__(self, people: People, steps: Collection[str]) -> None:
+        super().__init__(PersistenceInput(bot_data=False, chat_data=False, user_data=False, callback_data=False))
+        self._people = people
+        self._steps = frozenset(steps)
+
+    async def get_conversations(self, name: str) -> dict[Any, Any]:
+        """Return each person's state by (chat, person), which are the same in a private chat."""
+        return {(who, who): step.name for who, step in self._people.steps().items() if step.name in self._steps}
+
+    async def update_conversation(self, name: str, key: Any, new_state: object | None) -> None:
+        """Do nothing: the handler wrote the step before it answered."""
+
+    async def update_user_data(self, user_id: int, data: dict[Any, Any]) -> None:
+        """Store nothing: a person's data is in the stores."""
 
 
 def build_application(
@@ -67,7 +88,7 @@ def build_application(
     api_url: str,
     proxy: str | None,
     polling_request: PollingRequest,
-    persistence: BasePersistence[Any, Any, Any] | None = None,
+    persistence: StoredSteps | None = None,
 ) -> AnyApplication:
     """Return an application for the Bot API at ``api_url`` that handles one update per person at a time.
 

@@ -1,9 +1,12 @@
-"""Files that the outbox sends: the queue keeps a reference, and the file is read when it is sent."""
+"""Files and QR codes that the outbox sends: the queue keeps a reference, and the content is made when it is sent."""
 
 import asyncio
+import io
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+import segno
 
 log = logging.getLogger(__name__)
 
@@ -13,6 +16,8 @@ MakeFile = Callable[[str], Awaitable[tuple[str, bytes] | None]]
 OnSent = Callable[[str], Awaitable[None]]
 # Prefix of references to pictures that are part of the program: each is uploaded once per process.
 SHIPPED = "shipped:"
+# Pixels per module: a link's picture is about 400 pixels wide, sharp on a phone, and half a kilobyte.
+SCALE = 10
 
 
 async def no_files(_reference: str) -> None:
@@ -33,3 +38,10 @@ def files_in(folder: Path, shipped: Path | None = None) -> MakeFile:
             return None
 
     return make
+
+
+def qr_picture(link: str) -> bytes:
+    """Return the QR code of a link as a PNG; equal links give equal pictures."""
+    picture = io.BytesIO()
+    segno.make(link, micro=False).save(picture, kind="png", scale=SCALE)
+    return picture.getvalue()

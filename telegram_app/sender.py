@@ -11,9 +11,8 @@ from telegram.error import BadRequest
 from telegram.ext import ExtBot
 
 from core.clock import Clock
-from telegram_app.files import SHIPPED, MakeFile, OnSent
+from telegram_app.files import SHIPPED, MakeFile, OnSent, qr_picture
 from telegram_app.outbox_table import Outgoing, OutgoingRow
-from telegram_app.qr import qr_picture
 from telegram_app.rate_limiter import CallOptions
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
-from portal.programs import find_programs
+from portal.driver import find_programs
 from tests import children  # ends what it started also if this process is killed
 from tests.e2e.people import Person, Telegram, code_in
 from tests.waiting import PATIENCE

@@ -90,13 +90,10 @@ class Invitations(AdminScreens):
         await self._show(person, text, [*in_pairs(buttons), *page.ways(_, "adm:codes")], headline)
 
     async def _card(self, update: Update, context: Context) -> None:
-        asked = asked_for(context)
-        await self._show_card(sender(update), asked["code"], asked["page"], context)
-
-    async def _show_card(self, person: int, code: str, page: str, context: Context) -> None:
-        if card := self._card_screen(person, code, page, context):
+        person, asked = sender(update), asked_for(context)
+        if card := self._card_screen(person, asked["code"], asked["page"], context):
             return await self._show(person, *card)
-        return await self._show_list(person, int(page))
+        return await self._show_list(person, int(asked["page"]))
 
     def _card_screen(self, person: int, code: str, page: str, context: Context) -> tuple[str, Keyboard] | None:
         _ = self._services.texts(person)
@@ -118,7 +115,7 @@ class Invitations(AdminScreens):
         _ = self._services.texts(person)
         invitation = self._services.storage.invitation(code)
         if invitation is None or not _is_unused(self._services, invitation):
-            return await self._show_card(person, code, page, context)
+            return await self._card(update, context)
         about = _line(self._services, _, code, invitation)
         question = _("Revoke this code? Nobody will be able to register with it.")
         yes = Button(_("Revoke for good"), f"inv:revoke:{code}:{page}")

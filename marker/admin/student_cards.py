@@ -34,7 +34,9 @@ class StudentCards(AdminScreens):
         return self._taps(
             {
                 r"^adm:students:(?P<page>\d{1,6})$": self._list,
-                f"^stu:card:{STUDENT}": self._with_student(self._card),
+                f"^stu:card:{STUDENT}": self._with_student(
+                    lambda admin, who, page, _: self._show_card(admin, who, page)
+                ),
                 f"^stu:stop:{STUDENT}": self._with_student(self._stop),
                 f"^stu:ask:{STUDENT}": self._with_student(self._ask_remove),
                 f"^stu:remove:{STUDENT}": self._with_student(self._remove),
@@ -56,9 +58,6 @@ class StudentCards(AdminScreens):
             buttons.append(Button(shortened(student.username, LABEL), data))
         text = f"{page.heading(_('View All Students'))}\n" + ("\n".join(lines) or _("No students yet."))
         await self._show(person, text, [*in_pairs(buttons), *page.ways(_, "adm:students")], headline)
-
-    async def _card(self, person: int, student: Student, page: int, context: Context) -> None:
-        await self._show_card(person, student, page)
 
     async def _show_card(self, person: int, student: Student, page: int, headline: str = "") -> None:
         _ = self._services.texts(person)
@@ -144,11 +143,9 @@ class StudentCards(AdminScreens):
             return await self._show_gone(person, page)
         except (StorageUnavailable, DatabaseUnavailable, StillRunning) as error:
             log.exception("person %d: not removed", who)
-            headline = _("That could not be saved. Please try again later.")
-            if isinstance(error, StillRunning):
-                headline = _(
-                    "The student's Chrome does not end, so nothing was removed. Press Remove again in a minute."
-                )
+            still = _("The student's Chrome does not end, so nothing was removed. Press Remove again in a minute.")
+            unsaved = _("That could not be saved. Please try again later.")
+            headline = still if isinstance(error, StillRunning) else unsaved
             return await self._show_card(person, student, page, headline)
         log.info("admin %d: removed student %d", person, who)
         text = theirs(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -45,9 +45,5 @@ class Bridge:
     def _finished(self, future: "Future[Any]") -> None:
         with self._lock:
             self._pending.discard(future)
-        try:
-            error = future.exception()
-        except CancelledError:
-            return
-        if error is not None:
-            log.error("bridge: a coroutine failed", exc_info=error)
+        if not future.cancelled() and future.exception() is not None:
+            log.error("bridge: a coroutine failed", exc_info=future.exception())

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -96,13 +97,12 @@ class MonitorRegistry:
         Raises NotRegistered, StorageUnavailable; the monitor is stopped all the same.
         """
         async with self._lock(telegram_id):
-            monitor = self._monitors.pop(telegram_id, None)
-            running = monitor is not None and monitor.is_running()
+            running = self.running(telegram_id)
             try:
                 await asyncio.to_thread(self._storage.set_monitoring, telegram_id, False)
             finally:
-                if monitor is not None and not await self._end(telegram_id, monitor, leave_portal=True):
-                    self._monitors[telegram_id] = monitor  # so that no second one starts on the same profile
+                with suppress(StillRunning):
+                    await self._end(telegram_id, leave_portal=True)
             return running
 
     async def restart(self, telegram_id: int, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -111,18 +111,19 @@ class MonitorRegistry:
         ``meanwhile`` is called in a thread while no monitor of the student's runs, whether or not one did.
         """
         async with self._lock(telegram_id):
-            monitor = self._monitors.get(telegram_id)
             student = self._storage.student(telegram_id)
-            if monitor is None or student is None or not monitor.is_running():
-                await asyncio.to_thread(meanwhile)
-                return
+            if student is None or not self.running(telegram_id):
+                return await asyncio.to_thread(meanwhile)
             self._starting.add(telegram_id)
             try:
-                if await self._end(telegram_id, monitor) and not self._closing:
-                    await asyncio.to_thread(meanwhile)
-                    self._start(student)
+                with suppress(StillRunning):
+                    await self._end(telegram_id)
+                    if not self._closing:
+                        await asyncio.to_thread(meanwhile)
+                        self._start(student)
             finally:
                 self._starting.discard(telegram_id)
+        return None
 
     async def move(self, telegram_id: int, new_telegram_id: int, write: Callable[[], Student]) -> Student:
         """Stop a student's monitor, move the record by ``write`` (in a thread), and start it for the new account.
@@ -133,7 +134,7 @@ class MonitorRegistry:
         async with self._lock(first), self._lock(second):
             watched = self.running(telegram_id)
             student = self._storage.student(telegram_id)
-            await self._end_or_raise(telegram_id)
+            await self._end(telegram_id)
             try:
                 student = await asyncio.to_thread(write)
                 await asyncio.to_thread(self.state.reload)  # it has moved, too
@@ -154,7 +155,7 @@ class MonitorRegistry:
             if student is None:
                 raise NotRegistered(str(telegram_id))
             watched = self.running(telegram_id)
-            await self._end_or_raise(telegram_id, leave_portal=True)
+            await self._end(telegram_id, leave_portal=True)
             try:
                 await asyncio.to_thread(clean, student)
                 await asyncio.to_thread(self._storage.remove, telegram_id, erase=erase)
@@ -268,18 +269,18 @@ class MonitorRegistry:
     def _full(self) -> bool:
         return self._closing or len({*self.active(), *self._starting}) + self._other_chromes >= self.capacity
 
-    async def _end(self, telegram_id: int, monitor: AttendanceMonitor, *, leave_portal: bool = False) -> bool:
-        """Stop a monitor and wait for its end, in a thread pool of our own, since many may wait at a time."""
-        monitor.stop(leave_portal=leave_portal)
-        ended = await asyncio.get_running_loop().run_in_executor(self._waiters, monitor.join, STOP_WITHIN)
-        if not ended:
-            log.error("monitor %d: does not end", telegram_id)
-        return ended
+    async def _end(self, telegram_id: int, *, leave_portal: bool = False) -> None:
+        """Stop a student's monitor and wait for its end, in threads of our own, since many may wait at a time.
 
-    async def _end_or_raise(self, telegram_id: int, *, leave_portal: bool = False) -> None:
+        Raises StillRunning: it is kept, so that no second one starts on the same profile.
+        """
         monitor = self._monitors.pop(telegram_id, None)
-        if monitor is not None and not await self._end(telegram_id, monitor, leave_portal=leave_portal):
-            self._monitors[telegram_id] = monitor  # so that no second one starts on the same profile
+        if monitor is None:
+            return
+        monitor.stop(leave_portal=leave_portal)
+        if not await asyncio.get_running_loop().run_in_executor(self._waiters, monitor.join, STOP_WITHIN):
+            log.error("monitor %d: does not end", telegram_id)
+            self._monitors[telegram_id] = monitor
             raise StillRunning(str(telegram_id))
 
     def _lock(self, telegram_id: int) -> asyncio.Lock:
@@ -331,6 +332,5 @@ class MonitorRegistry:
 def _join_all(monitors: list[AttendanceMonitor]) -> None:
     """Wait for all at once, since a hung Chrome takes seconds to end."""
     with ThreadPoolExecutor(len(monitors) or 1, thread_name_prefix="monitor-end") as threads:
-        for ended in threads.map(lambda monitor: monitor.join(STOP_WITHIN), monitors):
-            if not ended:
-                log.error("a monitor does not end")
+        if not all(list(threads.map(lambda monitor: monitor.join(STOP_WITHIN), monitors))):
+            log.error("a monitor does not end")

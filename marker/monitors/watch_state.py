@@ -42,11 +42,9 @@ class WatchState:
         return self._kept.get(telegram_id, Watch())
 
     def troubled(self, telegram_id: int, event: StatusEvent) -> None:
-        """Keep an error."""
         self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=self._clock.now())
 
     def checked(self, telegram_id: int, at: datetime) -> None:
-        """Keep when a page was last read."""
         self._keep(telegram_id, last_check=at)
 
     def skip_today(self, telegram_id: int, skip: bool) -> None:

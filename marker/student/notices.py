@@ -87,14 +87,14 @@ class Offers:
         if row is None or student is None or row.student != person:
             log.warning("person %d tapped an offer that is not theirs", person)
             await tapped(update, _("This button is not yours."))
-            return
-        if row.offered_until is None:
+        elif row.offered_until is None:
             await tapped(update, _("This offer is over."))
-            return
-        marking = self._services.registry.mark_now(person, key)
-        reason = _("Marking...") if marking else _("Monitoring is off, so nothing can be marked. Start it in the menu.")
-        await tapped(update, reason)
-        await self.end(person, student.username, row, reason)
+        else:
+            is_marking = self._services.registry.mark_now(person, key)
+            off = _("Monitoring is off, so nothing can be marked. Start it in the menu.")
+            reason = _("Marking...") if is_marking else off
+            await tapped(update, reason)
+            await self.end(person, student.username, row, reason)
 
     def outcome(self, student: int, username: str, lesson: Lesson, reason: str) -> Item:
         """Return the edit that writes an offer's outcome into its message; without an offer it does nothing."""

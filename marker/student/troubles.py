@@ -58,9 +58,8 @@ class Troubles:
         for student in self._services.storage.students():
             watch = kept.get(student.telegram_id)
             if student.monitoring and watch is not None and watch.told_since is not None:
-                self._lasting[student.telegram_id] = _Lasting(
-                    student.username, watch.told_since, watch.trouble_text, told=True
-                )
+                lasting = _Lasting(student.username, watch.told_since, watch.trouble_text, told=True)
+                self._lasting[student.telegram_id] = lasting
         self._outage_since = await asyncio.to_thread(self._services.claims.at, OUTAGE)
 
     async def on_status(self, student: int, username: str, event: StatusEvent) -> None:
@@ -117,10 +116,9 @@ class Troubles:
     async def _tell_lasting(self, student: int, lasting: _Lasting) -> None:
         _ = self._services.texts(student)
         since = lasting.since.astimezone(self._services.settings.zone).strftime("%H:%M")
-        text = _("The portal has not answered since {time} ({words}).").format(
-            time=since, words=escape(lasting.words[:LONGEST_WORDS])
-        )
-        text += "\n" + _(
+        words = escape(lasting.words[:LONGEST_WORDS])
+        text = _("The portal has not answered since {time} ({words}).").format(time=since, words=words) + "\n"
+        text += _(
             "I keep trying and will tell you when it works again. If a lesson is open, mark it on the portal yourself."
         )
         item = Item(student, "send", f"<b>[{escape(lasting.username)}]</b> {text}", lane=NOTICE)

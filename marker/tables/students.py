@@ -32,7 +32,6 @@ class Watches:
         return {row["student"]: _watch(row) for row in self._database.read("SELECT * FROM watches")}
 
     def set(self, student: int, **columns: str | datetime) -> None:
-        """Change some of a student's values."""
         changes = ", ".join(f"{column} = ?" for column in columns)
         values = [value.isoformat() if isinstance(value, datetime) else value for value in columns.values()]
         with self._database.transaction():

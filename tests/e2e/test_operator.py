@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from portal.programs import find_programs
+from portal.driver import find_programs
 from tests.bot_process import MarkerProcess
 from tests.e2e.people import ADMIN, Person, Portal, Telegram, eventually
 from tests.servers import need_browser

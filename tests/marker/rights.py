@@ -34,10 +34,10 @@ from marker.tables.students import StudentRows, Watches
 from monitor import AttendanceMonitor
 from storage import Storage, Student
 from telegram_app.claims import Claims
+from telegram_app.factory import StoredSteps
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import Button, Item, Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StoredSteps
 from telegram_app.rate_limiter import PriorityRateLimiter
 from tests.e2e.people import TOKEN
 from tests.marker.running import KEY, FakeMonitor, FakeSignInCheck, SteppedClock

@@ -31,13 +31,11 @@ from portal.browser import Chromes
 from portal.lessons import Lesson
 from storage import Storage, Student
 from telegram_app.claims import Claims
-from telegram_app.factory import PollingRequest, build_application, polling, running
-from telegram_app.files import files_in
+from telegram_app.factory import PollingRequest, StoredSteps, build_application, polling, running
+from telegram_app.files import files_in, qr_picture
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
-from telegram_app.persistence import StoredSteps
-from telegram_app.qr import qr_picture
 from tests.e2e.people import ADMIN, TOKEN, Person, labels
 from tests.waiting import PATIENCE
 
@@ -274,7 +272,7 @@ async def marker(
         stack.push_async_callback(outbox.close)
         await outbox.start()
         await stack.enter_async_context(polling(application))
-        stack.push_async_callback(conversations.end)
+        stack.push_async_callback(conversations.notices.troubles.tell_gathered)
         stack.push_async_callback(bridge.close)
         stack.push_async_callback(registry.close)
         stack.push_async_callback(held[0].check.close)

@@ -18,7 +18,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from portal.programs import find_programs
+from portal.driver import find_programs
 from sandbox.portal.files import PAGE_PATH
 from sandbox.portal.server import PortalSimulator
 from tests import children

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TimedOut
 
 from core.sqlite import Database
-from telegram_app.files import SHIPPED
+from telegram_app.files import SHIPPED, qr_picture
 from telegram_app.outbox import ANSWER, BETWEEN_SENDS, NOTICE, Button, Item, Outbox
 from telegram_app.outbox_table import Action, Outgoing
 from telegram_app.people import People
-from telegram_app.qr import qr_picture
 from telegram_app.schema import SCHEMA
 from tests.fakes import FakeBot, FakeClock, MovedTimeLoop, moved_time
 

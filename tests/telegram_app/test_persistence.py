@@ -3,8 +3,8 @@
 import pytest
 
 from core.sqlite import Database
+from telegram_app.factory import StoredSteps
 from telegram_app.people import People
-from telegram_app.persistence import StoredSteps
 from telegram_app.schema import SCHEMA
 from tests.fakes import FakeClock
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from telegram_app.qr import qr_picture
+from telegram_app.files import qr_picture
 from tests.classroom.running import STUDENTS, Lms, Run, RunningClock, Student, Teacher, rosters
 from tests.classroom.teacher.test_opening import pictures
 from tests.e2e.people import Telegram, eventually, labels

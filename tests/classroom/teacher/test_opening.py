@@ -12,7 +12,7 @@ import pytest
 from classroom.domain.sessions import Enrolled, Place, Session, Sheet
 from classroom.store.sqlite import SqliteStore
 from core.encryption import open_cipher
-from telegram_app.qr import qr_picture
+from telegram_app.files import qr_picture
 from tests.classroom.running import KEY, ROOM, STUDENTS, TEACHERS, Lms, Run, RunningClock, Student, Teacher, rosters
 from tests.classroom.teacher.test_sign_in import calls
 from tests.e2e.people import Telegram, eventually, labels
