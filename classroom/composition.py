@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
 from classroom.lms.rest import RestLms
 from classroom.lms.sync import LmsSync
+from classroom.lms.sync_pace import USUAL_PACE
 from classroom.photos import Photos
 from classroom.reports.sending import ReportFiles, SessionReports
 from classroom.saved_rooms import SavedRooms
@@ -65,6 +66,7 @@ class ClassroomIntervals:
     between_sends: float = BETWEEN_SENDS  # in one chat
     between_edits: float = BETWEEN_EDITS  # of a board
     between_looks: float = BETWEEN_LOOKS  # of the keeper
+    settling: float = USUAL_PACE.settling  # of writes to the LMS that got no answer
 
 
 async def serve(
@@ -137,7 +139,8 @@ def assemble(
     async def on_acked(sheet: Sheet) -> None:
         session = await classroom.store.session(sheet.session)
         if session is not None:
-            await notices.tell_acked(session, sheet)
+            await notices.tell_recorded(session, sheet)
+            await lms_notices.on_compared(session, sheet)
 
     check_ins = CheckIns(classroom, on_mark)
     reviews = FaceReviews(classroom, kept.files, parts.photos if parts is not None else None)
@@ -154,8 +157,10 @@ def assemble(
         classroom.lms,
         classroom.clock,
         on_acked=on_acked,
+        on_compared=on_acked,
         on_refused=lms_notices.on_refused,
         on_sign_in_needed=lms_notices.on_sign_in_needed,
+        pace=replace(USUAL_PACE, settling=intervals.settling),
     )
     teachers = TeacherBot(classroom, boards, manual, buttons)
     students = StudentBot(classroom, check_ins, traces, talk)

@@ -8,8 +8,11 @@ from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Sheet, Status
 from classroom.services import Classroom
+from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
+
+DIFFERING_SHOWN = 20
 
 
 @dataclass
@@ -19,6 +22,7 @@ class SessionOverview:
     session: Session
     sheets: list[Sheet]
     check_ins: list[CheckIn]
+    has_lms: bool = True  # False: CSV files
     marked: dict[Status, list[str]] = field(default_factory=dict)  # names by status, without absent
     missing: list[str] = field(default_factory=list)
 
@@ -39,8 +43,8 @@ class SessionOverview:
         return [student for sheet in self.sheets for student in sheet.roster]
 
     @property
-    def is_in_lms(self) -> bool:
-        """Whether the LMS has confirmed the newest version of every sheet."""
+    def is_recorded(self) -> bool:
+        """Whether the LMS, or a file, has the newest version of every sheet."""
         return all(sheet.acked_version >= sheet.version for sheet in self.sheets)
 
     def waiting(self, *steps: CheckInStep) -> list[CheckIn]:
@@ -62,7 +66,7 @@ def title(session: Session) -> str:
 
 
 def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
-    """Return which batches the LMS refuses, its reasons, and what to do; HTML."""
+    """Return what the LMS refuses, its reasons, where its record differs from ours, and what to do; HTML."""
     lines = [
         _("The LMS does not take {batch}; it says: \u201c{why}\u201d").format(
             batch=short(sheet.batch, 200), why=short(sheet.refused, 200)
@@ -73,12 +77,25 @@ def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
     if lines:
         text = _("The marks are kept here. Speak to whoever runs the LMS, then press {button}.")
         lines.append(text.format(button=_("Try Again")))
+    differing = [(sheet, *each) for sheet in overview.sheets for each in sheet.differing.items()]
+    for sheet, student_id, its in differing[:DIFFERING_SHOWN]:
+        text = _("The LMS does not have {name}. Enter it there by hand: {status}.")
+        if its:
+            text = _("The LMS still has {name} as {other}. Change it there by hand: {status}.")
+        elif sheet.compared is not None and not sheet.compared.possible:
+            text = _("Change it in the LMS by hand: {name}, {status}.")
+        named = f"{short(overview.name(student_id), 80)} {short(student_id, 64)}"
+        ours, other = status_word(_, sheet.status_of(student_id)), status_word(_, Status(its)) if its else ""
+        lines.append(text.format(name=named, other=other, status=ours))
+    if len(differing) > DIFFERING_SHOWN:
+        lines.append(_("and {number} more").format(number=len(differing) - DIFFERING_SHOWN))
     return lines
 
 
 async def read_overview(classroom: Classroom, session: Session) -> SessionOverview:
     store = classroom.store
-    return SessionOverview(session, await store.sheets(session.id), await store.check_ins(session.id))
+    sheets, check_ins = await store.sheets(session.id), await store.check_ins(session.id)
+    return SessionOverview(session, sheets, check_ins, classroom.has_lms)
 
 
 def note_text(_: Texts, check_in: CheckIn) -> str:

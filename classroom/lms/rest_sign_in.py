@@ -6,11 +6,22 @@ password signs in again; after that only the teacher can.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
 from classroom.domain.sessions import Teacher
-from classroom.lms import LmsUnavailable, SignedIn, SignedInElsewhere, SignInNeeded, WrongPassword, answers
+from classroom.lms import (
+    LmsError,
+    LmsRefused,
+    LmsUnavailable,
+    SignedIn,
+    SignedInElsewhere,
+    SignInNeeded,
+    WrongPassword,
+    answers,
+)
 from classroom.lms.rest_http import TRY_AGAIN, LmsHttp, check, sibling_url, url_at_host
 from classroom.store import StoreUnavailable, Tokens
 from core.clock import Clock
@@ -40,18 +51,36 @@ class SignIns:
         self._signed_out: set[int] = set()  # teachers whose sign-in was refused: not to be tried again and again
         self.older: bool | None = None  # whether the server is of the older generation; None until a sign-in
 
-    async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
-        """Sign a teacher in and store the tokens. Raises what ``Lms.sign_in`` does, and StoreUnavailable."""
-        email = email.strip().lower()
+    async def sign_in(
+        self, telegram_id: int, phone: str, email: str, password: str, admit: Callable[[str], Awaitable[str]]
+    ) -> SignedIn:
+        """Sign a teacher in and store the tokens. Raises what ``Lms.sign_in`` does, and StoreUnavailable.
+
+        ``admit`` gets the new token and returns the teacher's name, or raises NotATeacher: then nothing is stored.
+        """
+        email = email.strip()
         async with self._lock(telegram_id):
             before = await self._store.tokens(telegram_id)
-            tokens, others_ended = await self._log_in(email, password, before.access if before else "")
+            access = before.access if before else ""
+            try:
+                tokens, others_ended = await self._log_in(email, password, access)
+            except (WrongPassword, LmsRefused):
+                if email == email.lower():  # else it may be known in lower case only
+                    raise
+                email = email.lower()
+                tokens, others_ended = await self._log_in(email, password, access)
             claims = answers.claims(tokens.access)
             if not claims.id:
                 raise LmsUnavailable("the LMS's token has no user ID")
+            try:
+                name = await admit(tokens.access)
+            except LmsError:
+                with suppress(LmsUnavailable):
+                    await self._log_out(email, password, tokens.access)
+                raise
             await self._store.save_tokens(telegram_id, tokens)
         self._signed_out.discard(telegram_id)
-        name = claims.name or email
+        name = name or email
         return SignedIn(
             Teacher(telegram_id, phone.removeprefix("+"), email, name, claims.id, claims.campus), others_ended
         )

@@ -50,10 +50,15 @@ def _names(title: str, names: list[str]) -> list[str]:
 
 def _lms_lines(_: Texts, overview: SessionOverview) -> list[str]:
     lines = refused_lines(_, overview)
-    waiting = [each.batch for each in overview.sheets if not each.refused and each.acked_version < each.version]
-    if waiting:
-        lines.append(_("Still on the way to the LMS: {batches}").format(batches=short(", ".join(waiting), 1500)))
-    return lines or [_("The LMS has everything.")]
+    texts: dict[str, list[str]] = {}
+    for sheet in overview.sheets:
+        if not sheet.refused and sheet.acked_version < sheet.version:
+            text = _("Still on the way to the LMS: {batches}") if overview.has_lms else _("Not recorded yet: {batches}")
+            texts.setdefault(text, []).append(sheet.batch)
+        elif overview.has_lms and not sheet.refused and (sheet.compared is None or not sheet.compared.possible):
+            texts.setdefault(_("Sent to the LMS, not read back: {batches}"), []).append(sheet.batch)
+    lines += [text.format(batches=short(", ".join(batches), 1500)) for text, batches in texts.items()]
+    return lines or [_("The LMS has everything.") if overview.has_lms else _("Recorded.")]
 
 
 def _failures(_: Texts, overview: SessionOverview) -> list[str]:

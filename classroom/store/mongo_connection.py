@@ -38,9 +38,14 @@ async def _with_faces(database: AsyncDatabase[Document]) -> None:
     await database["check_ins"].update_many({"face": {"$exists": False}}, {"$set": {"face": None}})
 
 
+async def _with_read_backs(database: AsyncDatabase[Document]) -> None:
+    """Migrate sheets to version 3, which has comparisons with the LMS's own record."""
+    await database["marks"].update_many({"read_back": {"$exists": False}}, {"$set": {"read_back": None}})
+
+
 # Each migrates the documents to the next version, beginning with version 1, and may be repeated. A released migration
 # never changes; the tests have documents of every version.
-MIGRATIONS: list[Migration] = [_with_faces]
+MIGRATIONS: list[Migration] = [_with_faces, _with_read_backs]
 
 TURNS = 10  # concurrent calls: more make a small MongoDB slower, not faster
 PATIENCE = 5.0  # seconds for an answer of MongoDB; a person waits for it

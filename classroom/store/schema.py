@@ -137,6 +137,9 @@ _VERSION_2 = """
     ) WITHOUT ROWID;
     CREATE INDEX used_notes_by_time ON used_notes (at);
 """
+_VERSION_3 = """
+    ALTER TABLE sheets ADD COLUMN read_back TEXT; -- JSON: the comparison with the LMS's own record
+"""
 
 SCHEMA = Schema(
     owner="classroom_store",
@@ -145,5 +148,5 @@ SCHEMA = Schema(
         *("unbindings", "attempts", "consents", "templates", "used_notes"),
     ),
     legacy={1: 1, 2: 2},
-    migrations=(_VERSION_1, _VERSION_2),
+    migrations=(_VERSION_1, _VERSION_2, _VERSION_3),
 )

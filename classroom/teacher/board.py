@@ -168,7 +168,7 @@ def _keyboard(_: Texts, overview: SessionOverview, state: SessionState) -> Keybo
         keyboard.append([Button(_("Confirm All ({number})").format(number=len(waiting)), f"all:{key}")])
     if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
         keyboard.append([Button(_("Check One by One"), f"checks:{key}")])
-    if any(sheet.refused for sheet in overview.sheets):
+    if any(sheet.refused or sheet.differing for sheet in overview.sheets):
         keyboard.append([Button(_("Try Again"), f"again:{key}")])
     hand = Button(_("Mark by Hand"), f"hands:{key}")
     if state is SessionState.OPEN:

@@ -28,7 +28,7 @@ TEACHER_TOKEN = "1111111111:AAEhBOweik6ad6PsWZRcXjYZ0123456789t"
 STUDENT_TOKEN = "2222222222:AAEhBOweik6ad6PsWZRcXjYZ0123456789s"
 TEACHERS, STUDENTS = "teachers_test_bot", "students_test_bot"
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
-FAST = ClassroomIntervals(between_sends=0, between_edits=0.2, between_looks=0.2)
+FAST = ClassroomIntervals(between_sends=0, between_edits=0.2, between_looks=0.2, settling=2.0)
 EMAIL, PASSWORD = "teacher@example.org", "correct horse"  # of the LMS's one teacher
 ROOM = (43.25, 76.95)
 METRE = 1 / 111_110  # degrees of latitude

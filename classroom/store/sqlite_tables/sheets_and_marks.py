@@ -1,10 +1,11 @@
 """Sheets and marks in SQLite; for the methods see ``Store``."""
 
+import json
 from sqlite3 import Connection, Row
 
-from classroom.domain.sessions import Mark, Sheet
+from classroom.domain.sessions import Mark, ReadBack, Sheet
 from classroom.store import NoSuchSession
-from classroom.store.plain import text_of
+from classroom.store.plain import fields_of, text_of
 from classroom.store.rows import put, sheets_where
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
@@ -49,6 +50,11 @@ class SheetsAndMarks(SqliteConnection):
     @writes
     def set_in_lms(self, db: Connection, session_id: str, batch: str) -> None:
         db.execute("UPDATE sheets SET in_lms = 1 WHERE session = ? AND batch = ?", (session_id, batch))
+
+    @writes
+    def set_read_back(self, db: Connection, session_id: str, batch: str, read_back: ReadBack | None) -> None:
+        text = json.dumps(fields_of(read_back)) if read_back is not None else None
+        db.execute("UPDATE sheets SET read_back = ? WHERE session = ? AND batch = ?", (text, session_id, batch))
 
     @writes
     def set_refused(self, db: Connection, session_id: str, batch: str, why: str) -> None:

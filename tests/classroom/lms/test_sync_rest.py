@@ -29,6 +29,8 @@ PACE = SyncPace(
     first_pause=0.01,
     longest_pause_live=0.05,
     longest_pause=0.05,
+    settling=0.3,
+    quiet=0.01,
     closing=0.5,
 )
 
@@ -39,6 +41,7 @@ class Class:
     def __init__(self, store: MemoryStore, lms: Lms, clock: Clock) -> None:
         self.store, self.lms, self.clock = store, lms, clock
         self.acked: list[Sheet] = []
+        self.compared: list[Sheet] = []
         self.refused: list[str] = []
         self.asked: list[int] = []
         self.sync: LmsSync | None = None
@@ -47,6 +50,9 @@ class Class:
     def begin(self) -> LmsSync:
         async def on_acked(sheet: Sheet) -> None:
             self.acked.append(sheet)
+
+        async def on_compared(sheet: Sheet) -> None:
+            self.compared.append(sheet)
 
         async def on_refused(_: Sheet, why: str) -> None:
             self.refused.append(why)
@@ -59,6 +65,7 @@ class Class:
             self.lms,
             self.clock,
             on_acked=on_acked,
+            on_compared=on_compared,
             on_refused=on_refused,
             on_sign_in_needed=on_sign_in_needed,
             pace=PACE,
@@ -69,6 +76,7 @@ class Class:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[LmsSync]:
         sync = self.begin()
+        await asyncio.sleep(0)  # it has caught up before the next mark comes
         yield sync
         await sync.close()
 
