@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
 from classroom.lms.rest import RestLms
 from classroom.lms.sync import LmsSync
-from classroom.lms.sync_pace import USUAL_PACE
+from classroom.lms.sync_pace import USUAL_PACE, SyncPace
 from classroom.photos import Photos
 from classroom.reports.sending import ReportFiles, SessionReports
 from classroom.saved_rooms import SavedRooms
@@ -66,7 +66,7 @@ class ClassroomIntervals:
     between_sends: float = BETWEEN_SENDS  # in one chat
     between_edits: float = BETWEEN_EDITS  # of a board
     between_looks: float = BETWEEN_LOOKS  # of the keeper
-    settling: float = USUAL_PACE.settling  # of writes to the LMS that got no answer
+    pace: SyncPace = USUAL_PACE  # of writes to the LMS
 
 
 async def serve(
@@ -160,7 +160,7 @@ def assemble(
         on_compared=on_acked,
         on_refused=lms_notices.on_refused,
         on_sign_in_needed=lms_notices.on_sign_in_needed,
-        pace=replace(USUAL_PACE, settling=intervals.settling),
+        pace=intervals.pace,
     )
     teachers = TeacherBot(classroom, boards, manual, buttons)
     students = StudentBot(classroom, check_ins, traces, talk)

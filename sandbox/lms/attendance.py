@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.lms.calls import LmsAnswer, RefusedCall, bearer_of, body_of, check_query, is_date, text_of
+from sandbox.lms.calls import BEFORE, LmsAnswer, RefusedCall, bearer_of, body_of, check_query, is_date, text_of
 from sandbox.lms.world import (
     MENTORS,
     NEWER,
@@ -137,7 +137,7 @@ class Attendance:
 
     async def create(self, request: web.Request) -> LmsAnswer:
         teacher, key, marks = await self._record(request)
-        if key in (self.world.records_of(teacher) if self._is_newer() else request["before"]):
+        if key in (self.world.records_of(teacher) if self._is_newer() else request[BEFORE]):
             body = {"status": "duplicate", "message": "attendance exists already"}
             return LmsAnswer(403 if self._is_newer() else 409, body, teacher.email, "duplicate")
         self.world.write("create", teacher, key, marks)

@@ -8,7 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.lms.world import LmsTeacher
+from sandbox.lms.world import Key, LmsTeacher
+
+BEFORE = web.RequestKey("before", frozenset[Key])  # the records that were there when the request arrived
 
 
 @dataclass

@@ -18,7 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.lms.attendance import Attendance
-from sandbox.lms.calls import LmsAnswer, RefusedCall, bearer_of, body_of, check_headers, text_of
+from sandbox.lms.calls import BEFORE, LmsAnswer, RefusedCall, bearer_of, body_of, check_headers, text_of
 from sandbox.lms.control import control_routes, errors_as_json
 from sandbox.lms.tokens import BadToken
 from sandbox.lms.world import FALSE_SUCCESSES, NEWER, OLDER, WRITES, LmsTeacher, LmsWorld
@@ -82,7 +82,7 @@ class LmsSimulator:
             behaviour = self.world.behaviour
             concerned = name in behaviour.calls
             writes = concerned and name in WRITES
-            request["before"] = frozenset({*self.world.records, *self.world.practice_records})
+            request[BEFORE] = frozenset({*self.world.records, *self.world.practice_records})
             if concerned and behaviour.slow_ms:
                 await asyncio.sleep(behaviour.slow_ms / 1000)
             if concerned and behaviour.down:

@@ -45,6 +45,7 @@ class Class:
         self.refused: list[str] = []
         self.asked: list[int] = []
         self.sync: LmsSync | None = None
+        self.once = False  # the LMS is written when the session has settled
         store.opens(clock.now(), {"A": 10})
 
     def begin(self) -> LmsSync:
@@ -90,7 +91,17 @@ class Class:
         sheet = self.store.sheet("A")
         return {each.student_id for each in sheet.roster if sheet.status_of(each.student_id).counts}
 
+    def settles(self) -> bool:
+        """End the session where it has not; tell that nothing changes any more; return whether all was read back."""
+        session = self.store.sessions["a1"]
+        if session.ended_at is None:
+            self.store.ends(self.clock.now())
+        assert self.sync is not None
+        return self.sync.settle(self.store.sessions["a1"], [self.store.sheet("A")])
+
     def is_written(self) -> bool:
+        if self.once and self.sync is not None:
+            self.settles()
         return self.store.sheet("A").acked_version == self.store.sheet("A").version
 
 
@@ -109,7 +120,9 @@ async def scene(request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
 
 @pytest.fixture
 def lesson(scene: Scene) -> Class:
-    return Class(scene.store, scene.lms, scene.clock)
+    lesson = Class(scene.store, scene.lms, scene.clock)
+    lesson.once = scene.world.generation == OLDER
+    return lesson
 
 
 @pytest.mark.parametrize("fault", [{"down": True}, {"status": 500}, {"html": 10**6}])
@@ -120,7 +133,8 @@ async def test_down_for_the_whole_session_and_after(scene: Scene, lesson: Class,
         async with lesson.running():
             begin = scene.calls_made()
             lesson.marks(number)
-            await eventually(lambda begin=begin: scene.calls_made() >= begin + 3)  # type: ignore[misc]
+            if not lesson.once:
+                await eventually(lambda begin=begin: scene.calls_made() >= begin + 3)  # type: ignore[misc]
         scene.clock.seconds += 3000
         lesson.lms = await scene.restarts()
     scene.store.ends(scene.clock.now())
@@ -133,21 +147,23 @@ async def test_down_for_the_whole_session_and_after(scene: Scene, lesson: Class,
 
 
 async def test_somebody_else_recorded_everybody_absent(scene: Scene, lesson: Class) -> None:
-    """A record that another person has created is replaced by ours."""
+    """A record that another person has created is replaced by ours, or where it can't be, told."""
     await scene.control("records", location="Main", batch="A", subject="Algorithms", date=DATE, present=["A-010"])
     async with lesson.running():
         lesson.marks(1)
         await eventually(lesson.is_written)
-    assert scene.present() == {"A-001"}
-    assert [each for each in scene.calls() if each[0] in ("create", "update")] in (
-        [("create", 403), ("update", 200)],
-        [("create", 409), ("update", 200)],
-    )
+    writes = [each for each in scene.calls() if each[0] in ("create", "update")]
+    if lesson.once:
+        assert (scene.present(), writes) == ({"A-010"}, [("create", 409)])
+        assert lesson.compared[-1].differing == {"A-001": "absent", "A-010": "present"}
+    else:
+        assert (scene.present(), writes) == ({"A-001"}, [("create", 403), ("update", 200)])
 
 
 async def test_failed_reads_never_make_anybody_absent(scene: Scene, lesson: Class) -> None:
     """While every read fails, marks are still written, and no write has fewer students present than the one before."""
     await scene.behave(calls=["read", "roster", "courses"], status=500)
+    begin = scene.calls_made()
     async with lesson.running():
         for number in range(1, 11):
             lesson.marks(number)
@@ -157,7 +173,8 @@ async def test_failed_reads_never_make_anybody_absent(scene: Scene, lesson: Clas
     counts = [write.present for write in record.writes]
     assert counts == sorted(counts)
     assert (counts[-1], {write.by for write in record.writes}) == (10, {TEACHER.email})
-    assert not {"read", "roster", "courses"} & {call for call, _ in scene.calls()}
+    assert not {"roster", "courses"} & {call for call, _ in scene.calls(begin)}
+    assert 200 not in [status for call, status in scene.calls(begin) if call == "read"]
 
 
 async def test_refused_then_allowed(scene: Scene, lesson: Class) -> None:
@@ -165,7 +182,7 @@ async def test_refused_then_allowed(scene: Scene, lesson: Class) -> None:
     await scene.behave(status=403, calls=["create"])
     async with lesson.running() as sync:
         lesson.marks(1)
-        await eventually(lambda: bool(lesson.refused))
+        await eventually(lambda: lesson.is_written() or bool(lesson.refused))
         assert ("403" in lesson.refused[0], "403" in scene.store.sheet("A").refused) == (True, True)
         await scene.behave(status=None)
         await scene.store.set_refused("a1", "A", "")
@@ -181,7 +198,7 @@ async def test_teacher_signs_in_again(scene: Scene, lesson: Class) -> None:
     scene.world.sign_ins[TEACHER.email].access.clear()
     async with lesson.running() as sync:
         lesson.marks(1)
-        await eventually(lambda: bool(lesson.asked))
+        await eventually(lambda: lesson.is_written() or bool(lesson.asked))
         lesson.marks(2)
         await scene.signs_in()
         sync.signed_in(TEACHER.telegram_id)

@@ -121,7 +121,9 @@ async def test_version_2(tmp_path: Path) -> None:
     await store.close()
     new = schema(file)
     with closing(sqlite3.connect(file)) as connection:
-        connection.executescript("DROP TABLE schema_versions; PRAGMA user_version = 2;")
+        connection.executescript(
+            "DROP TABLE schema_versions; ALTER TABLE sheets DROP COLUMN read_back; PRAGMA user_version = 2;"
+        )
     again = SqliteStore(file, Cipher(KEY))
     await again.open()
     assert await again.session(session.id) == session
