@@ -157,7 +157,6 @@ def assemble(
         classroom.lms,
         classroom.clock,
         on_acked=on_acked,
-        on_compared=on_acked,
         on_refused=lms_notices.on_refused,
         on_sign_in_needed=lms_notices.on_sign_in_needed,
         pace=intervals.pace,

@@ -8,11 +8,8 @@ from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Sheet, Status
 from classroom.services import Classroom
-from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
-
-DIFFERING_SHOWN = 20
 
 
 @dataclass
@@ -63,33 +60,6 @@ class SessionOverview:
 
 def title(session: Session) -> str:
     return f"{bold(short(session.subject, 200))}: {short(', '.join(session.batches), 600)}"
-
-
-def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
-    """Return what the LMS refuses, its reasons, where its record differs from ours, and what to do; HTML."""
-    lines = [
-        _("The LMS does not take {batch}; it says: \u201c{why}\u201d").format(
-            batch=short(sheet.batch, 200), why=short(sheet.refused, 200)
-        )
-        for sheet in overview.sheets
-        if sheet.refused
-    ]
-    if lines:
-        text = _("The marks are kept here. Speak to whoever runs the LMS, then press {button}.")
-        lines.append(text.format(button=_("Try Again")))
-    differing = [(sheet, *each) for sheet in overview.sheets for each in sheet.differing.items()]
-    for sheet, student_id, its in differing[:DIFFERING_SHOWN]:
-        text = _("The LMS does not have {name}. Enter it there by hand: {status}.")
-        if its:
-            text = _("The LMS still has {name} as {other}. Change it there by hand: {status}.")
-        elif sheet.compared is not None and not sheet.compared.possible:
-            text = _("Change it in the LMS by hand: {name}, {status}.")
-        named = f"{short(overview.name(student_id), 80)} {short(student_id, 64)}"
-        ours, other = status_word(_, sheet.status_of(student_id)), status_word(_, Status(its)) if its else ""
-        lines.append(text.format(name=named, other=other, status=ours))
-    if len(differing) > DIFFERING_SHOWN:
-        lines.append(_("and {number} more").format(number=len(differing) - DIFFERING_SHOWN))
-    return lines
 
 
 async def read_overview(classroom: Classroom, session: Session) -> SessionOverview:

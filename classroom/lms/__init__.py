@@ -72,12 +72,8 @@ class NotThere(LmsError):
     """The LMS has no record with this key (permanent for an update: a create is needed)."""
 
 
-class NoUpdates(LmsError):
-    """The LMS can't change records (permanent)."""
-
-
-class NoReadBack(LmsError):
-    """The LMS can't be asked for its records (permanent)."""
+class NotSupported(LmsError):
+    """The LMS can't change records, or can't show them (permanent)."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ class Lms(Protocol):
         """Create a record. Raises Duplicate, LmsRefused."""
 
     async def update(self, teacher: Teacher, record: Record) -> None:
-        """Replace a record. Raises NotThere, NoUpdates, LmsRefused."""
+        """Replace a record. Raises NotThere, NotSupported, LmsRefused."""
 
     async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[Line, ...] | None:
-        """Return the LMS's own record, to compare it; None: it has none. Raises NoReadBack, LmsRefused."""
+        """Return the LMS's own record, to compare it; None: it has none. Raises NotSupported, LmsRefused."""

@@ -47,10 +47,6 @@ def _seconds(value: object) -> float | None:
     return float(value) if 0 < value < 1e12 else None
 
 
-def _list_of(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
 Text = Annotated[str, BeforeValidator(text)]
 
 
@@ -73,12 +69,6 @@ class _Row(BaseModel):
     student_id: Text = Field("", alias="studentId")
     name: Text = ""
     email: Text = ""
-
-
-class _Scheduled(BaseModel):
-    batches: Annotated[list[Text], BeforeValidator(_list_of)] = Field(alias="batchNo")
-    subject: Text = ""
-    mentor: Text = Field("", alias="MentorName")
 
 
 class _Line(BaseModel):
@@ -163,11 +153,12 @@ def courses(answer: Any) -> list[Course]:
 
 def schedule(answer: Any) -> tuple[list[Course], str]:
     """Return the courses of the older server's schedule, each once, and the teacher's name. Raises LmsUnavailable."""
-    found = _list(_Scheduled, answer, "schedule_data")
-    courses = [Course(batch, each.subject) for each in found for batch in each.batches if batch and each.subject]
-    people = _list(_Row, answer, "mentor_data") if answer.get("mentor_data") else []
-    names = [*(each.name for each in people), *(each.mentor for each in found)]
-    return list(dict.fromkeys(courses)), next(filter(None, names), "")
+    rows, found, name = _list(dict[Any, Any], answer, "schedule_data"), [], ""
+    for row in rows:
+        batches = row.get("batchNo")
+        name, subject = name or text(row.get("MentorName")), text(row.get("subject"))
+        found += [Course(text(each), subject) for each in (batches if isinstance(batches, list) else [batches])]
+    return list(dict.fromkeys(each for each in found if each.batch and each.subject)), name
 
 
 def roster(answer: Any, batch: str) -> list[Enrolled]:

@@ -33,7 +33,7 @@ from classroom.lms import (
     Line,
     LmsRefused,
     LmsUnavailable,
-    NoReadBack,
+    NotSupported,
     NotThere,
     Record,
     SignedIn,
@@ -120,7 +120,7 @@ class CsvLms:
         return True
 
     async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[Line, ...] | None:
-        raise NoReadBack("the files of marks are ours alone")
+        raise NotSupported("the files of marks are ours alone")
 
     async def create(self, teacher: Teacher, record: Record) -> None:
         path = self._marks / file_name(record)

@@ -5,6 +5,8 @@ Nothing of a body, a password or a token gets into a log or an exception.
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import httpx
@@ -16,15 +18,15 @@ from classroom.lms import (
     LmsError,
     LmsRefused,
     LmsUnavailable,
-    NoReadBack,
     NotATeacher,
+    NotSupported,
     NotThere,
-    NoUpdates,
     Record,
     SignedIn,
     SignInNeeded,
     answers,
 )
+from classroom.lms.answers import Claims
 from classroom.lms.rest_http import LmsHttp, check, check_written
 from classroom.lms.rest_sign_in import SignIns, TokenStore
 from core.clock import Clock
@@ -79,11 +81,8 @@ class RestLms:
 
     async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
         if (cached := self._cached(teacher, "courses", None, reload)) is None:
-
-            async def get(path: str, params: dict[str, str]) -> httpx.Response:
-                return await self._call(teacher, "GET", path, params=params)
-
-            cached, _name = await self._scheduled(teacher.lms_id, teacher.campus, await self._kind(teacher), get)
+            claims = Claims(teacher.lms_id, campus=teacher.campus, kind=await self._kind(teacher))
+            cached, _name = await self._scheduled(claims, partial(self._call, teacher))
             self._remember(teacher, "courses", None, cached)
         return list(cached)
 
@@ -103,20 +102,19 @@ class RestLms:
         }
         answer = await self._call(teacher, "GET", "/getattends", params=parameters)
         if answer.status_code in NO_ROUTE:
-            raise NoReadBack(f"the LMS does not show its records ({answer.status_code})")
+            raise NotSupported(f"the LMS does not show its records ({answer.status_code})")
         return answers.record(_content(answer), course, date)
 
     async def _admit(self, access: str) -> str:
         """Return the name of the teacher whose new token this is; "" if unknown. Raises NotATeacher."""
-        claims = answers.claims(access)
-        courses, name = [], claims.name
+        claims, courses, name = answers.claims(access), [], ""
 
-        async def get(path: str, params: dict[str, str]) -> httpx.Response:
-            return await self._http.send("GET", self._base + path, access, params=params)
+        async def call(method: str, path: str, **sent: Any) -> httpx.Response:
+            return await self._http.send(method, self._base + path, access, **sent)
 
-        if claims.is_teacher is None or (claims.is_teacher and not name):
+        if claims.is_teacher is None or (claims.is_teacher and not claims.name):
             try:
-                courses, name = await self._scheduled(claims.id, claims.campus, claims.kind or MENTOR, get)
+                courses, name = await self._scheduled(replace(claims, kind=claims.kind or MENTOR), call)
             except LmsError:
                 if not claims.is_teacher:
                     raise
@@ -125,18 +123,18 @@ class RestLms:
         return claims.name or name
 
     async def _scheduled(
-        self, lms_id: str, campus: str, kind: str, get: Callable[[str, dict[str, str]], Awaitable[httpx.Response]]
+        self, claims: Claims, call: Callable[..., Awaitable[httpx.Response]]
     ) -> tuple[list[Course], str]:
         """Return a teacher's courses, and the name if it is there, from the address that this server has."""
-        listed = "/attendance", {"mentorId": lms_id, "role": kind}
-        scheduled = "/mentorstds", {"mentorId": lms_id, "location": campus}
-        older = self._sign_ins.older or not self._has_list
-        first, second = (scheduled, listed) if older else (listed, scheduled)
-        answer, used = await get(*first), first
-        if answer.status_code in NO_ROUTE:
-            answer, used = await get(*second), second
+        listed = "/attendance", {"mentorId": claims.id, "role": claims.kind}
+        scheduled = "/mentorstds", {"mentorId": claims.id, "location": claims.campus}
+        both = [scheduled, listed] if self._sign_ins.older or not self._has_list else [listed, scheduled]
+        for path, params in both:
+            answer = await call("GET", path, params=params)
+            if answer.status_code not in NO_ROUTE:
+                break
         content = _content(answer)
-        if used is listed:
+        if path == "/attendance":
             return answers.courses(content), ""
         self._has_list = False
         return answers.schedule(content)
@@ -176,11 +174,11 @@ class RestLms:
 
     async def update(self, teacher: Teacher, record: Record) -> None:
         if self._updates is False:
-            raise NoUpdates("the LMS can't change records")
+            raise NotSupported("the LMS can't change records")
         answer = await self._write(teacher, "PUT", record)
         if answer.status_code in NO_METHOD:
             self._updates = False
-            raise NoUpdates(f"the LMS can't change records ({answer.status_code})")
+            raise NotSupported(f"the LMS can't change records ({answer.status_code})")
         if answer.status_code == 404:
             raise NotThere("the LMS has no such record")
         check_written(answer)

@@ -9,7 +9,6 @@ executed there is no second one: the LMS would then have two.
 from collections import deque
 from collections.abc import Awaitable
 from dataclasses import replace
-from datetime import datetime
 from typing import Protocol
 
 from classroom.domain.sessions import Course, ReadBack, Sheet, Status, Teacher
@@ -21,9 +20,8 @@ from classroom.lms import (
     LmsRefused,
     LmsUnavailable,
     NoAnswer,
-    NoReadBack,
+    NotSupported,
     NotThere,
-    NoUpdates,
     Record,
     SignInNeeded,
     Unclear,
@@ -63,27 +61,29 @@ class SheetWriter:
         if not state.once:
             try:
                 return await self._write_newest(teacher, sheet, state)
-            except NoUpdates:
+            except NotSupported:
                 state.once = True
         if not settled or loop_time() < state.settled_at:
             return None
         return await self._write_once(teacher, sheet, state)
 
-    async def compare(self, sheet: Sheet, state: SheetState) -> Sheet:
-        """Read a confirmed sheet back; what differs is written again, once, where the LMS changes records."""
+    async def compare(self, sheet: Sheet, state: SheetState, *, read: bool) -> Sheet:
+        """Read a confirmed sheet back; what differs is written again, once, where the LMS changes records.
+
+        Without ``read`` it is stored that this is not possible.
+        """
+        if not read:
+            return await self._compared(sheet, self._compare(sheet, None))
         teacher = await self._teacher(sheet)
         read_back = await self._read_back(teacher, sheet)
         if read_back is None or (read_back.possible and read_back.differs and await self._lms.can_update(teacher)):
             state.missing = read_back is None
             try:
                 await self._create_or_update(teacher, sheet, state)
-            except (LmsRefused, NoUpdates):
+            except (LmsRefused, NotSupported):
                 state.missing = False
             read_back = await self._read_back(teacher, sheet)
         return await self._compared(sheet, read_back or self._compare(sheet, ()))
-
-    async def give_up_comparing(self, sheet: Sheet) -> Sheet:
-        return await self._compared(sheet, self._compare(sheet, None))
 
     async def _teacher(self, sheet: Sheet) -> Teacher:
         teacher = await self._store.teacher(sheet.teacher)
@@ -169,7 +169,7 @@ class SheetWriter:
         """Compare the LMS's record with a sheet; None: it has no record. Raises LmsUnavailable, SignInNeeded."""
         try:
             lines = await self._lms.recorded(teacher, Course(sheet.batch, sheet.subject), sheet.date)
-        except (NoReadBack, LmsRefused):
+        except (NotSupported, LmsRefused):
             return self._compare(sheet, None)
         except NoAnswer as error:  # nothing was written
             raise LmsUnavailable(str(error)) from None
@@ -210,10 +210,7 @@ def _not_sent(sheet: Sheet) -> dict[str, str]:
     """Return the students whose marks changed after the last confirmed write, where the LMS can't be read."""
     before = sheet.read_back
     known = before.differs if before is not None and not before.possible else {}
-    if sheet.acked_version < 0:
-        return {}
-    if sheet.acked_version == sheet.version:
-        return known if before is not None and before.version == sheet.version else {}
-    since: datetime | None = before.at if before is not None else None
-    changed = [each.student_id for each in sheet.marks.values() if since is None or each.at > since]
+    if sheet.acked_version in (-1, sheet.version):
+        return known if sheet.compared is not None else {}
+    changed = [each.student_id for each in sheet.marks.values() if before is None or each.at > before.at]
     return known | dict.fromkeys(changed, "")

@@ -45,11 +45,10 @@ class SyncStore(WriterStore, Protocol):
 class LmsSync:
     """Writes sheets until the LMS has confirmed them.
 
-    ``on_acked`` gets a sheet whose version the LMS has confirmed, ``on_compared`` one that was compared with the LMS's
-    record; both also at the start for sessions whose final report is due, so calling them twice must be harmless.
-    ``on_refused`` gets a permanent refusal, already stored;
-    ``on_sign_in_needed`` a sheet whose teacher has to sign in, once until a sign-in. ``jitter`` returns 0 to 1,
-    ``parallel`` is the number of writes at a time.
+    ``on_acked`` gets a sheet whose version the LMS has confirmed, and again when it was compared with the LMS's record;
+    also at the start for sessions whose final report is due, so calling it twice must be harmless. ``on_refused`` gets
+    a permanent refusal, already stored; ``on_sign_in_needed`` a sheet whose teacher has to sign in, once until a
+    sign-in. ``jitter`` returns 0 to 1, ``parallel`` is the number of writes at a time.
     """
 
     def __init__(
@@ -59,7 +58,6 @@ class LmsSync:
         clock: Clock,
         *,
         on_acked: OnSheet,
-        on_compared: OnSheet,
         on_refused: OnRefused,
         on_sign_in_needed: OnSheet,
         jitter: Callable[[], float] = random.random,
@@ -71,7 +69,6 @@ class LmsSync:
         self._clock = clock
         self._writer = SheetWriter(store, lms, clock, pace)
         self._on_acked = on_acked
-        self._on_compared = on_compared
         self._on_refused = on_refused
         self._on_sign_in_needed = on_sign_in_needed
         self._jitter = jitter
@@ -102,21 +99,16 @@ class LmsSync:
         self._changed.set()
 
     def settle(self, session: Session, sheets: Iterable[Sheet]) -> bool:
-        """Notify that nothing changes any more by itself in a session that has ended: its sheets are read back.
-
-        Returns whether all of them were, since then.
-        """
-        if session.ended_at is None:
-            return False
-        is_new = self._settled.get(session.id) != session.ended_at
-        self._settled[session.id] = session.ended_at
-        left = [each for each in sheets if each.compared is None or each.compared.at < session.ended_at]
-        for sheet in left if is_new else []:
+        """Notify that nothing changes any more by itself in a session: its sheets are read back; whether all were."""
+        ended_at = session.ended_at or session.closes_at
+        left = [each for each in sheets if each.compared is None or each.compared.at < ended_at]
+        for sheet in left if self._settled.get(session.id) != ended_at else []:
             self.compare(sheet)
+        self._settled[session.id] = ended_at
         return not left
 
     def compare(self, sheet: Sheet) -> None:
-        """Read a sheet back, again as for "Try again"."""
+        """Read a sheet back, as for "Try again"."""
         self._state(sheet).compare_at = 0.0
         self._changed.set()
 
@@ -174,7 +166,7 @@ class LmsSync:
         for session in sessions:
             for sheet in await self._store.sheets(session.id):
                 if sheet.acked_version == sheet.version:
-                    await self._notify((self._on_acked if sheet.compared is None else self._on_compared)(sheet))
+                    await self._notify(self._on_acked(sheet))
                     if sheet.compared is None:
                         self._state(sheet).compare_at = loop_time() + self._pace.quiet
 
@@ -226,8 +218,8 @@ class LmsSync:
         return self._states.setdefault(_key(sheet), SheetState(self._backoff()))
 
     def _is_settled(self, session: Session) -> bool:
-        is_over = session.final_at is not None or self._settled.get(session.id) == session.ended_at
-        return session.ended_at is not None and is_over
+        ended_at = session.ended_at
+        return ended_at is not None and (session.final_at is not None or self._settled.get(session.id) == ended_at)
 
     def _written(self, task: asyncio.Task[None]) -> None:
         self._writes.discard(task)
@@ -263,10 +255,8 @@ class LmsSync:
         try:
             if sheet.acked_version < sheet.version:
                 written = await self._writer.write(sheet, state, settled=settled)
-            elif state.backoff.failures <= self._pace.reads:
-                written = await self._writer.compare(sheet, state)
             else:
-                written = await self._writer.give_up_comparing(sheet)
+                written = await self._writer.compare(sheet, state, read=state.backoff.failures <= self._pace.reads)
         except SignInNeeded:
             if sheet.acked_version == sheet.version:
                 raise  # a few tries, without asking: the marks are there
@@ -285,12 +275,10 @@ class LmsSync:
         if written is None:
             log.info("sheet %s of session %s: to be written later, or read back", sheet.batch, sheet.session)
             return
-        if written.compared is not None:
-            await self._notify(self._on_compared(written))
-        else:
+        if written.compared is None:
             self._asked.discard(sheet.teacher)
             state.compare_at = loop_time() + (0.0 if settled else self._pace.quiet)
-            await self._notify(self._on_acked(written))
+        await self._notify(self._on_acked(written))
 
     async def _ask(self, sheet: Sheet) -> None:
         if sheet.teacher not in self._asked:

@@ -6,13 +6,14 @@ from zoneinfo import ZoneInfo
 
 from classroom.domain.face_policy import NOTES
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, Sheet, Status, attendance_percentage
-from classroom.overview import SessionOverview, note_text, refused_lines
+from classroom.overview import SessionOverview, note_text
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short, split
 
 LOW_ATTENDANCE = 75.0  # percent
 LONGEST_LIST = 40  # sessions in the history's messages
+DIFFERING_SHOWN = 20  # students
 
 
 def caption(session: Session) -> str:
@@ -46,6 +47,33 @@ def _day(session: Session) -> str:
 
 def _names(title: str, names: list[str]) -> list[str]:
     return [bold(title), *(f"- {short(name, 200)}" for name in sorted(names))] if names else []
+
+
+def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
+    """Return what the LMS refuses, its reasons, where its record differs from ours, and what to do; HTML."""
+    lines = [
+        _("The LMS does not take {batch}; it says: \u201c{why}\u201d").format(
+            batch=short(sheet.batch, 200), why=short(sheet.refused, 200)
+        )
+        for sheet in overview.sheets
+        if sheet.refused
+    ]
+    if lines:
+        text = _("The marks are kept here. Speak to whoever runs the LMS, then press {button}.")
+        lines.append(text.format(button=_("Try Again")))
+    differing = [(sheet, *each) for sheet in overview.sheets for each in sheet.differing.items()]
+    for sheet, student_id, its in differing[:DIFFERING_SHOWN]:
+        text = _("The LMS does not have {name}. Enter it there by hand: {status}.")
+        if its:
+            text = _("The LMS still has {name} as {other}. Change it there by hand: {status}.")
+        elif sheet.compared is not None and not sheet.compared.possible:
+            text = _("Change it in the LMS by hand: {name}, {status}.")
+        named = f"{short(overview.name(student_id), 80)} {short(student_id, 64)}"
+        ours, other = status_word(_, sheet.status_of(student_id)), status_word(_, Status(its)) if its else ""
+        lines.append(text.format(name=named, other=other, status=ours))
+    if len(differing) > DIFFERING_SHOWN:
+        lines.append(_("and {number} more").format(number=len(differing) - DIFFERING_SHOWN))
+    return lines
 
 
 def _lms_lines(_: Texts, overview: SessionOverview) -> list[str]:

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from classroom.domain import face_policy as faces
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, SessionState, Status, end_of, state_of
-from classroom.overview import SessionOverview, note_text, read_overview, refused_lines, title
+from classroom.overview import SessionOverview, note_text, read_overview, title
+from classroom.reports.texts import refused_lines
 from classroom.services import Classroom
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts

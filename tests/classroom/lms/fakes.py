@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from classroom.domain.sessions import Course, Enrolled, Mark, Place, ReadBack, Session, Sheet, Status, Teacher
-from classroom.lms import Duplicate, Line, LmsError, LmsTimedOut, NoReadBack, NotThere, NoUpdates, Record, SignedIn
+from classroom.lms import Duplicate, Line, LmsError, LmsTimedOut, NotSupported, NotThere, Record, SignedIn
 from classroom.store import StoreUnavailable, Tokens
 
 DATE = "2026-09-07"
@@ -146,7 +146,7 @@ class FakeLms:
         if isinstance(self.reads, LmsError):
             raise self.reads.with_traceback(None)
         if not self.reads:
-            raise NoReadBack("it does not show its records")
+            raise NotSupported("it does not show its records")
         if course.batch not in self.records:
             return None
         return tuple(Line(each, "", status) for each, status in self.records[course.batch].items())
@@ -167,7 +167,7 @@ class FakeLms:
                 raise outcome.with_traceback(None)
             if what == "update" and not self.updates:
                 self.says_updates = False
-                raise NoUpdates("405")
+                raise NotSupported("405")
             if what == "create" and record.batch in self.records:
                 raise Duplicate("there already")
             if what == "update" and record.batch not in self.records:

@@ -14,10 +14,9 @@ from classroom.lms import (
     LmsError,
     LmsRefused,
     LmsUnavailable,
-    NoReadBack,
     NotATeacher,
+    NotSupported,
     NotThere,
-    NoUpdates,
     SignedInElsewhere,
     SignInNeeded,
     Unclear,
@@ -332,7 +331,7 @@ class TestWriting:
         assert await signed_in.lms.recorded(signed_in.teacher, COURSE, DATE) is None
         updates = await signed_in.lms.can_update(signed_in.teacher)
         assert updates == (signed_in.world.generation == NEWER)
-        with pytest.raises(NotThere if updates else NoUpdates):
+        with pytest.raises(NotThere if updates else NotSupported):
             await signed_in.lms.update(signed_in.teacher, signed_in.record())
         await signed_in.lms.create(signed_in.teacher, signed_in.record("A-002"))
         with pytest.raises(Duplicate):
@@ -348,7 +347,7 @@ class TestWriting:
         """A server that answers an update with 405 is not asked again."""
         await signed_in.behave(updates=False)
         for _ in range(3):
-            with pytest.raises(NoUpdates):
+            with pytest.raises(NotSupported):
                 await signed_in.lms.update(signed_in.teacher, signed_in.record())
         assert signed_in.calls().count(("update", 405)) == 1
         assert not await signed_in.lms.can_update(signed_in.teacher)
@@ -356,7 +355,7 @@ class TestWriting:
     async def test_no_read_back(self, signed_in: Scene) -> None:
         """A server without the route for records says nothing about them, which is not an empty record."""
         await signed_in.behave(read_back=False)
-        with pytest.raises(NoReadBack):
+        with pytest.raises(NotSupported):
             await signed_in.lms.recorded(signed_in.teacher, COURSE, DATE)
 
     @pytest.mark.parametrize("kind", FALSE_SUCCESSES)

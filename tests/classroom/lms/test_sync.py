@@ -46,10 +46,7 @@ class Scene:
 
     def new_sync(self) -> LmsSync:
         async def on_acked(sheet: Sheet) -> None:
-            self.acked.append(sheet)
-
-        async def on_compared(sheet: Sheet) -> None:
-            self.compared.append(sheet)
+            (self.acked if sheet.compared is None else self.compared).append(sheet)
 
         async def on_refused(sheet: Sheet, why: str) -> None:
             self.refused.append(why)
@@ -62,7 +59,6 @@ class Scene:
             self.lms,
             self.clock,
             on_acked=on_acked,
-            on_compared=on_compared,
             on_refused=on_refused,
             on_sign_in_needed=on_sign_in_needed,
             jitter=lambda: 1.0,
@@ -628,7 +624,6 @@ async def test_telling_fails(scene: Scene, caplog: pytest.LogCaptureFixture) -> 
         scene.lms,
         scene.clock,
         on_acked=fails,
-        on_compared=fails,
         on_refused=never,
         on_sign_in_needed=never,
     )

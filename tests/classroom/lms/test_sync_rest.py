@@ -50,10 +50,7 @@ class Class:
 
     def begin(self) -> LmsSync:
         async def on_acked(sheet: Sheet) -> None:
-            self.acked.append(sheet)
-
-        async def on_compared(sheet: Sheet) -> None:
-            self.compared.append(sheet)
+            (self.acked if sheet.compared is None else self.compared).append(sheet)
 
         async def on_refused(_: Sheet, why: str) -> None:
             self.refused.append(why)
@@ -66,7 +63,6 @@ class Class:
             self.lms,
             self.clock,
             on_acked=on_acked,
-            on_compared=on_compared,
             on_refused=on_refused,
             on_sign_in_needed=on_sign_in_needed,
             pace=PACE,
