@@ -153,12 +153,13 @@ def courses(answer: Any) -> list[Course]:
 
 def schedule(answer: Any) -> tuple[list[Course], str]:
     """Return the courses of the older server's schedule, each once, and the teacher's name. Raises LmsUnavailable."""
-    rows, found, name = _list(dict[Any, Any], answer, "schedule_data"), [], ""
+    rows, found = _list(dict[Any, Any], answer, "schedule_data"), []
     for row in rows:
-        batches = row.get("batchNo")
-        name, subject = name or text(row.get("MentorName")), text(row.get("subject"))
+        batches, subject = row.get("batchNo"), text(row.get("subject"))
         found += [Course(text(each), subject) for each in (batches if isinstance(batches, list) else [batches])]
-    return list(dict.fromkeys(each for each in found if each.batch and each.subject)), name
+    people = _list(dict[Any, Any], answer, "mentor_data") if answer.get("mentor_data") else []
+    names = [text(each.get("name")) for each in people] + [text(each.get("MentorName")) for each in rows]
+    return list(dict.fromkeys(each for each in found if each.batch and each.subject)), next(filter(None, names), "")
 
 
 def roster(answer: Any, batch: str) -> list[Enrolled]:

@@ -58,7 +58,7 @@ class SheetWriter:
         """
         teacher = await self._teacher(sheet)
         state.once = state.once or not await self._lms.can_update(teacher)
-        if not state.once:
+        if not state.once or (settled and sheet.in_lms):  # a correction is tried: the answer tells whether that works
             try:
                 return await self._write_newest(teacher, sheet, state)
             except NotSupported:

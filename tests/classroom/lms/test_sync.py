@@ -424,9 +424,23 @@ class TestOlder:
                 told.append(scene.store.sheet("A").differing)
         absent, present = ("absent", "present") if reads else ("", "")
         assert told == [{"A-002": absent}, {"A-002": absent, "A-001": present}]
-        assert scene.what() == ["create"]
+        assert scene.what() == ["create", "update"]
         assert len([sheet for sheet in scene.compared if sheet.differing]) == 2
         assert await scene.store.unacked() == []
+
+    async def test_that_changes_records_after_all(self, scene: Scene) -> None:
+        """The first correction is tried: a server that takes it is given the others, too."""
+        scene.lms.updates, scene.lms.says_updates = True, False
+        async with scene.running():
+            scene.marks(1)
+            scene.ends()
+            scene.settles()
+            await asyncio.sleep(20)
+            scene.lms.says_updates = None
+            scene.marks(2)
+            await asyncio.sleep(20)
+        assert scene.what() == ["create", "update"]
+        assert scene.is_exact()
 
     async def test_changed_there_by_hand(self, scene: Scene) -> None:
         """After the teacher has changed it in the LMS, reading back once more finds nothing different."""
