@@ -136,8 +136,8 @@ class Keeper:
 
     def _is_recorded(self, overview: SessionOverview) -> bool:
         """Return whether the LMS has the session for good; where it has not, the sync gets to know that it can."""
-        sync = self._classroom.sync
-        has_settled = sync is None or sync.settle(overview.session, overview.sheets) or not overview.has_lms
+        sync = self._classroom.sync if overview.has_lms else None
+        has_settled = sync is None or sync.settle(overview.session, overview.sheets)
         return overview.is_recorded and has_settled
 
     async def _report(self, overview: SessionOverview, now: datetime, *, final: bool) -> None:

@@ -107,7 +107,8 @@ class RestLms:
 
     async def _admit(self, access: str) -> str:
         """Return the name of the teacher whose new token this is; "" if unknown. Raises NotATeacher."""
-        claims, courses, name = answers.claims(access), [], ""
+        claims, name = answers.claims(access), ""
+        courses: list[Course] = []
 
         async def call(method: str, path: str, **sent: Any) -> httpx.Response:
             return await self._http.send(method, self._base + path, access, **sent)

@@ -167,7 +167,7 @@ class LmsSync:
             for sheet in await self._store.sheets(session.id):
                 if sheet.acked_version == sheet.version:
                     await self._notify(self._on_acked(sheet))
-                    if sheet.compared is None:
+                    if sheet.compared is None and self._lms.needs_password:
                         self._state(sheet).compare_at = loop_time() + self._pace.quiet
 
     async def _look(self) -> float:
@@ -275,8 +275,8 @@ class LmsSync:
         if written is None:
             log.info("sheet %s of session %s: to be written later, or read back", sheet.batch, sheet.session)
             return
-        if written.compared is None:
-            self._asked.discard(sheet.teacher)
+        self._asked.discard(sheet.teacher)
+        if written.compared is None and self._lms.needs_password:  # else it is a file of our own
             state.compare_at = loop_time() + (0.0 if settled else self._pace.quiet)
         await self._notify(self._on_acked(written))
 
