@@ -113,10 +113,7 @@ class Lms(Protocol):
     async def close(self) -> None: ...
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
-        """Sign a teacher in, store the tokens.
-
-        Raises WrongPassword, UnknownTeacher, NotATeacher, SignedInElsewhere, LmsRefused.
-        """
+        """Sign a teacher in, store the tokens. Raises any of this module's errors but those of records."""
 
     async def sign_out(self, teacher: Teacher) -> None:
         """End the teacher's session in the LMS if possible; never raises."""

@@ -11,21 +11,9 @@ from typing import Any
 
 import httpx
 
+from classroom import lms
 from classroom.domain.sessions import Course, Enrolled, Status, Teacher
-from classroom.lms import (
-    Duplicate,
-    Line,
-    LmsError,
-    LmsRefused,
-    LmsUnavailable,
-    NotATeacher,
-    NotSupported,
-    NotThere,
-    Record,
-    SignedIn,
-    SignInNeeded,
-    answers,
-)
+from classroom.lms import answers
 from classroom.lms.answers import Claims
 from classroom.lms.rest_http import LmsHttp, check, check_written
 from classroom.lms.rest_sign_in import SignIns, TokenStore
@@ -70,7 +58,7 @@ class RestLms:
     async def close(self) -> None:
         await self._http.close()
 
-    async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
+    async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> lms.SignedIn:
         signed_in = await self._sign_ins.sign_in(telegram_id, phone, email, password, self._admit)
         self._forget(telegram_id)
         return signed_in
@@ -93,7 +81,7 @@ class RestLms:
             self._remember(teacher, "roster", course, cached)
         return list(cached)
 
-    async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[Line, ...] | None:
+    async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[lms.Line, ...] | None:
         parameters = {
             "location": teacher.campus,
             "subject": course.subject,
@@ -102,7 +90,7 @@ class RestLms:
         }
         answer = await self._call(teacher, "GET", "/getattends", params=parameters)
         if answer.status_code in NO_ROUTE:
-            raise NotSupported(f"the LMS does not show its records ({answer.status_code})")
+            raise lms.NotSupported(f"the LMS does not show its records ({answer.status_code})")
         return answers.record(_content(answer), course, date)
 
     async def _admit(self, access: str) -> str:
@@ -116,11 +104,11 @@ class RestLms:
         if claims.is_teacher is None or (claims.is_teacher and not claims.name):
             try:
                 courses, name = await self._scheduled(replace(claims, kind=claims.kind or MENTOR), call)
-            except LmsError:
+            except lms.LmsError:
                 if not claims.is_teacher:
                     raise
         if not claims.is_teacher and (claims.kind or not courses):
-            raise NotATeacher("this account of the LMS is not a teacher's")
+            raise lms.NotATeacher("this account of the LMS is not a teacher's")
         return claims.name or name
 
     async def _scheduled(
@@ -165,27 +153,27 @@ class RestLms:
     def _forget(self, telegram_id: int) -> None:
         self._cache = {key: each for key, each in self._cache.items() if key[0] != telegram_id}
 
-    async def create(self, teacher: Teacher, record: Record) -> None:
+    async def create(self, teacher: Teacher, record: lms.Record) -> None:
         answer = await self._write(teacher, "POST", record)
         if answer.status_code == 409 or (
             (answer.is_success or answer.status_code == 403) and answers.is_duplicate(answer.content)
         ):
-            raise Duplicate("the LMS has this record already")
+            raise lms.Duplicate("the LMS has this record already")
         check_written(answer)
 
-    async def update(self, teacher: Teacher, record: Record) -> None:
+    async def update(self, teacher: Teacher, record: lms.Record) -> None:
         if self._updates is False:
-            raise NotSupported("the LMS can't change records")
+            raise lms.NotSupported("the LMS can't change records")
         answer = await self._write(teacher, "PUT", record)
         if answer.status_code in NO_METHOD:
             self._updates = False
-            raise NotSupported(f"the LMS can't change records ({answer.status_code})")
+            raise lms.NotSupported(f"the LMS can't change records ({answer.status_code})")
         if answer.status_code == 404:
-            raise NotThere("the LMS has no such record")
+            raise lms.NotThere("the LMS has no such record")
         check_written(answer)
         self._updates = True
 
-    async def _write(self, teacher: Teacher, method: str, record: Record) -> httpx.Response:
+    async def _write(self, teacher: Teacher, method: str, record: lms.Record) -> httpx.Response:
         older = await self._is_older(teacher)
         body = {
             "subject": record.subject,
@@ -208,11 +196,11 @@ class RestLms:
             tokens = await self._sign_ins.tokens(teacher, refused=tokens.access, sign_in=sign_in)
         answer = await self._http.send(method, self._base + path, tokens.access, **sent)
         if answer.status_code == 401:
-            raise SignInNeeded("the LMS refuses even new tokens")
+            raise lms.SignInNeeded("the LMS refuses even new tokens")
         return answer
 
 
-def _student(line: Line, *, older: bool) -> dict[str, Any]:
+def _student(line: lms.Line, *, older: bool) -> dict[str, Any]:
     """Return a student of a record. To the older server everything that is not the text "present" is an absence."""
     if not older:
         return {"studentId": line.student_id, "status": int(line.status.counts)}
@@ -225,6 +213,6 @@ def _content(answer: httpx.Response) -> Any:
     check(answer)
     try:
         answers.confirms(answer.content)
-    except LmsRefused as error:
-        raise LmsUnavailable(str(error)) from None
+    except lms.LmsRefused as error:
+        raise lms.LmsUnavailable(str(error)) from None
     return answers.read_json(answer.content)

@@ -11,42 +11,34 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Protocol
 
-from classroom.domain.sessions import Course, ReadBack, Sheet, Status, Teacher
-from classroom.lms import (
-    Duplicate,
-    Line,
-    Lms,
-    LmsError,
-    LmsRefused,
-    LmsUnavailable,
-    NoAnswer,
-    NotSupported,
-    NotThere,
-    Record,
-    SignInNeeded,
-    Unclear,
-)
+from classroom import lms
+from classroom.domain.sessions import Course, ReadBack, Session, Sheet, Status, Teacher
 from classroom.lms.sync_pace import SheetState, SyncPace, loop_time
 from core.clock import Clock
 
 TIMES_KEPT = 500
 
 
-class WriterStore(Protocol):
+class SyncStore(Protocol):
     """The methods of ``Store`` that are needed."""
 
     async def teacher(self, telegram_id: int) -> Teacher | None: ...
     async def acked(self, session_id: str, batch: str, version: int) -> None: ...
     async def set_in_lms(self, session_id: str, batch: str) -> None: ...
-    async def set_read_back(self, session_id: str, batch: str, read_back: ReadBack | None) -> None: ...
+    async def set_read_back(self, sheet: Sheet) -> None: ...
+    async def session(self, session_id: str) -> Session | None: ...
+    async def unfinished(self) -> list[Session]: ...
+    async def sheets(self, session_id: str) -> list[Sheet]: ...
+    async def unacked(self) -> list[Sheet]: ...
+    async def set_refused(self, session_id: str, batch: str, why: str) -> None: ...
 
 
 class SheetWriter:
     """Writes and compares sheets; the outcome is in the store, and in the sheet that is returned."""
 
-    def __init__(self, store: WriterStore, lms: Lms, clock: Clock, pace: SyncPace) -> None:
+    def __init__(self, store: SyncStore, adapter: lms.Lms, clock: Clock, pace: SyncPace) -> None:
         self._store = store
-        self._lms = lms
+        self._lms = adapter
         self._clock = clock
         self._pace = pace
         self.seconds: deque[float] = deque(maxlen=TIMES_KEPT)  # durations of the newest writes, refused ones too
@@ -61,7 +53,7 @@ class SheetWriter:
         if not state.once or (settled and sheet.in_lms):  # a correction is tried: the answer tells whether that works
             try:
                 return await self._write_newest(teacher, sheet, state)
-            except NotSupported:
+            except lms.NotSupported:
                 state.once = True
         if not settled or loop_time() < state.settled_at:
             return None
@@ -80,7 +72,7 @@ class SheetWriter:
             state.missing = read_back is None
             try:
                 await self._create_or_update(teacher, sheet, state)
-            except (LmsRefused, NotSupported):
+            except (lms.LmsRefused, lms.NotSupported):
                 state.missing = False
             read_back = await self._read_back(teacher, sheet)
         return await self._compared(sheet, read_back or self._compare(sheet, ()))
@@ -88,7 +80,7 @@ class SheetWriter:
     async def _teacher(self, sheet: Sheet) -> Teacher:
         teacher = await self._store.teacher(sheet.teacher)
         if teacher is None:
-            raise SignInNeeded("the teacher is signed out")
+            raise lms.SignInNeeded("the teacher is signed out")
         return teacher
 
     async def _write_newest(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> Sheet | None:
@@ -109,13 +101,13 @@ class SheetWriter:
                 return await self._compared(sheet, read_back)
         try:
             await self._timed(teacher, sheet, self._lms.create(teacher, record_of(sheet)))
-        except Duplicate:
+        except lms.Duplicate:
             read_back = await self._read_back(teacher, sheet)
             if read_back is None:
-                raise LmsUnavailable("the LMS contradicts itself about whether it has the record") from None
+                raise lms.LmsUnavailable("the LMS contradicts itself about whether it has the record") from None
             if not read_back.possible and not state.settled_at:  # else it is our own
                 text = "the LMS has another record of this lesson, and can't change it"
-                raise LmsRefused(text, "409 duplicate") from None
+                raise lms.LmsRefused(text, "409 duplicate") from None
             return await self._compared(sheet, read_back)
         return await self._acked(sheet, state)
 
@@ -127,20 +119,20 @@ class SheetWriter:
                 write = self._lms.create if create else self._lms.update
                 await self._timed(teacher, sheet, write(teacher, record))
                 return
-            except Duplicate:
+            except lms.Duplicate:
                 create, state.missing = False, False
                 # from now on it is updated, also after a crash
                 await self._store.set_in_lms(sheet.session, sheet.batch)
-            except NotThere:
+            except lms.NotThere:
                 create, state.missing = True, True
-        raise LmsUnavailable("the LMS contradicts itself about whether it has the record")
+        raise lms.LmsUnavailable("the LMS contradicts itself about whether it has the record")
 
     async def _timed(self, teacher: Teacher, sheet: Sheet, write: Awaitable[None]) -> None:
         """Await a write; an unclear answer is none if the LMS then has the record."""
         begun = self._clock.monotonic()
         try:
             await write
-        except Unclear:
+        except lms.Unclear:
             if not await self._agrees(teacher, sheet):
                 raise
         finally:
@@ -153,15 +145,16 @@ class SheetWriter:
 
     async def _compared(self, sheet: Sheet, read_back: ReadBack) -> Sheet:
         """Store a comparison; what differs then is not written again."""
-        await self._store.set_read_back(sheet.session, sheet.batch, read_back)
+        sheet = replace(sheet, acked_version=sheet.version, in_lms=True, read_back=read_back)
+        await self._store.set_read_back(sheet)
         await self._store.acked(sheet.session, sheet.batch, sheet.version)
-        return replace(sheet, acked_version=sheet.version, in_lms=True, read_back=read_back)
+        return sheet
 
     async def _agrees(self, teacher: Teacher, sheet: Sheet) -> bool:
         """Whether the LMS certainly has the record as it is here."""
         try:
             read_back = await self._read_back(teacher, sheet)
-        except LmsError:
+        except lms.LmsError:
             return False
         return read_back is not None and read_back.possible and not read_back.differs
 
@@ -169,31 +162,31 @@ class SheetWriter:
         """Compare the LMS's record with a sheet; None: it has no record. Raises LmsUnavailable, SignInNeeded."""
         try:
             lines = await self._lms.recorded(teacher, Course(sheet.batch, sheet.subject), sheet.date)
-        except (NotSupported, LmsRefused):
+        except (lms.NotSupported, lms.LmsRefused):
             return self._compare(sheet, None)
-        except NoAnswer as error:  # nothing was written
-            raise LmsUnavailable(str(error)) from None
+        except lms.NoAnswer as error:  # nothing was written
+            raise lms.LmsUnavailable(str(error)) from None
         return self._compare(sheet, lines) if lines is not None else None
 
-    def _compare(self, sheet: Sheet, lines: tuple[Line, ...] | None) -> ReadBack:
+    def _compare(self, sheet: Sheet, lines: tuple[lms.Line, ...] | None) -> ReadBack:
         now = self._clock.now()
         if lines is None:
             return ReadBack(sheet.version, now, possible=False, differs=_not_sent(sheet))
         return ReadBack(sheet.version, now, differs=differences(sheet, lines))
 
 
-def record_of(sheet: Sheet) -> Record:
+def record_of(sheet: Sheet) -> lms.Record:
     """Return the LMS's record of a sheet: the whole roster; students without a mark are absent."""
     lines = []
     for student in sheet.roster:
         mark, status = sheet.marks.get(student.student_id), sheet.status_of(student.student_id)
         remarks = [status.value] if status in (Status.LATE, Status.EXCUSED) else []
         remarks += [mark.reason] if mark is not None and mark.reason else []
-        lines.append(Line(student.student_id, student.name, status, ": ".join(remarks)))
-    return Record(sheet.campus, sheet.batch, sheet.subject, sheet.date, tuple(lines))
+        lines.append(lms.Line(student.student_id, student.name, status, ": ".join(remarks)))
+    return lms.Record(sheet.campus, sheet.batch, sheet.subject, sheet.date, tuple(lines))
 
 
-def differences(sheet: Sheet, lines: tuple[Line, ...]) -> dict[str, str]:
+def differences(sheet: Sheet, lines: tuple[lms.Line, ...]) -> dict[str, str]:
     """Return what the LMS has for each student of a sheet for whom it has something else; "" for nothing."""
     found: dict[str, set[bool]] = {}
     for line in lines:

@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from classroom.domain.sessions import Session, Sheet
 from classroom.lms import Lms, LmsError, LmsRefused, NoAnswer, SignedInElsewhere, SignInNeeded
-from classroom.lms.sheet_writer import SheetWriter, WriterStore
+from classroom.lms.sheet_writer import SheetWriter, SyncStore
 from classroom.lms.sync_pace import USUAL_PACE, SheetState, SyncPace, loop_time
 from classroom.store import StoreError
 from core.backoff import Backoff
@@ -30,16 +29,6 @@ LIVE_AFTER_END = timedelta(hours=1)  # for this long a failing write is tried as
 
 OnSheet = Callable[[Sheet], Awaitable[None]]
 OnRefused = Callable[[Sheet, str], Awaitable[None]]
-
-
-class SyncStore(WriterStore, Protocol):
-    """The methods of ``Store`` that are needed."""
-
-    async def session(self, session_id: str) -> Session | None: ...
-    async def unfinished(self) -> list[Session]: ...
-    async def sheets(self, session_id: str) -> list[Sheet]: ...
-    async def unacked(self) -> list[Sheet]: ...
-    async def set_refused(self, session_id: str, batch: str, why: str) -> None: ...
 
 
 class LmsSync:

@@ -10,18 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from classroom.domain.sessions import (
-    Binding,
-    CheckIn,
-    CheckInStep,
-    Consent,
-    Mark,
-    ReadBack,
-    Session,
-    Sheet,
-    Teacher,
-    Template,
-)
+from classroom.domain.sessions import Binding, CheckIn, CheckInStep, Consent, Mark, Session, Sheet, Teacher, Template
 
 TRIES_KEPT = timedelta(hours=1)
 
@@ -157,7 +146,7 @@ class Store(Protocol):
     async def set_in_lms(self, session_id: str, batch: str) -> None:
         """Record that the LMS has a record with this key, of any version: from now on it is updated."""
 
-    async def set_read_back(self, session_id: str, batch: str, read_back: ReadBack | None) -> None: ...
+    async def set_read_back(self, sheet: Sheet) -> None: ...  # its comparison with the LMS's record
 
     async def set_refused(self, session_id: str, batch: str, why: str) -> None:
         """Record the LMS's permanent refusal; with an empty text the sheet is tried again."""

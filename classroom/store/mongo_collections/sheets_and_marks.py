@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from pymongo import ASCENDING
 
-from classroom.domain.sessions import Mark, ReadBack, Sheet
+from classroom.domain.sessions import Mark, Sheet
 from classroom.store import NoSuchSession
 from classroom.store.documents import Document, key_of, mark_document, place_in, sheet_from
 from classroom.store.mongo_connection import MongoConnection, asks
@@ -57,10 +57,11 @@ class SheetsAndMarks(MongoConnection):
         await self._set_in_sheet(session_id, batch, {"in_lms": True})
 
     @asks
-    async def set_read_back(self, session_id: str, batch: str, read_back: ReadBack | None) -> None:
-        # as a list: a student's ID may have characters that a field's name may not
-        fields = fields_of(read_back) | {"differs": list(read_back.differs.items())} if read_back is not None else None
-        await self._set_in_sheet(session_id, batch, {"read_back": fields})
+    async def set_read_back(self, sheet: Sheet) -> None:
+        fields = fields_of(sheet)["read_back"]
+        if fields is not None:  # a student's ID may have characters that a field's name may not
+            fields["differs"] = list(fields["differs"].items())
+        await self._set_in_sheet(sheet.session, sheet.batch, {"read_back": fields})
 
     @asks
     async def set_refused(self, session_id: str, batch: str, why: str) -> None:

@@ -3,7 +3,7 @@
 import json
 from sqlite3 import Connection, Row
 
-from classroom.domain.sessions import Mark, ReadBack, Sheet
+from classroom.domain.sessions import Mark, Sheet
 from classroom.store import NoSuchSession
 from classroom.store.plain import fields_of, text_of
 from classroom.store.rows import put, sheets_where
@@ -52,9 +52,11 @@ class SheetsAndMarks(SqliteConnection):
         db.execute("UPDATE sheets SET in_lms = 1 WHERE session = ? AND batch = ?", (session_id, batch))
 
     @writes
-    def set_read_back(self, db: Connection, session_id: str, batch: str, read_back: ReadBack | None) -> None:
-        text = json.dumps(fields_of(read_back)) if read_back is not None else None
-        db.execute("UPDATE sheets SET read_back = ? WHERE session = ? AND batch = ?", (text, session_id, batch))
+    def set_read_back(self, db: Connection, sheet: Sheet) -> None:
+        text = json.dumps(fields_of(sheet)["read_back"])
+        db.execute(
+            "UPDATE sheets SET read_back = ? WHERE session = ? AND batch = ?", (text, sheet.session, sheet.batch)
+        )
 
     @writes
     def set_refused(self, db: Connection, session_id: str, batch: str, why: str) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from classroom.domain.sessions import Course, Enrolled, Mark, Place, ReadBack, Session, Sheet, Status, Teacher
+from classroom.domain.sessions import Course, Enrolled, Mark, Place, Session, Sheet, Status, Teacher
 from classroom.lms import Duplicate, Line, LmsError, LmsTimedOut, NotSupported, NotThere, Record, SignedIn
 from classroom.store import StoreUnavailable, Tokens
 
@@ -100,8 +100,9 @@ class MemoryStore:
     async def set_in_lms(self, session_id: str, batch: str) -> None:
         self.all_sheets[session_id, batch] = replace(self.all_sheets[session_id, batch], in_lms=True)
 
-    async def set_read_back(self, session_id: str, batch: str, read_back: ReadBack | None) -> None:
-        self.all_sheets[session_id, batch] = replace(self.all_sheets[session_id, batch], read_back=read_back)
+    async def set_read_back(self, sheet: Sheet) -> None:
+        key = sheet.session, sheet.batch
+        self.all_sheets[key] = replace(self.all_sheets[key], read_back=sheet.read_back)
 
     async def set_refused(self, session_id: str, batch: str, why: str) -> None:
         self.all_sheets[session_id, batch] = replace(self.all_sheets[session_id, batch], refused=why)
