@@ -143,7 +143,7 @@ class Attendance:
         self.world.write("create", teacher, key, marks)
         if self._is_newer():
             return LmsAnswer(201, {"status": "success"}, teacher.email, key[1])
-        return LmsAnswer(200, {"message": "Students Attendance Recived", "status": "existed"}, teacher.email, key[1])
+        return LmsAnswer(200, {"message": "Students Attendance Received", "status": "existed"}, teacher.email, key[1])
 
     async def update(self, request: web.Request) -> LmsAnswer:
         if not self._is_newer() or not self.world.behaviour.updates:
