@@ -27,6 +27,7 @@ from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
 from classroom.lms.rest import RestLms
 from classroom.lms.sync import LmsSync
+from classroom.lms.sync_pace import USUAL_PACE, SyncPace
 from classroom.photos import Photos
 from classroom.reports.sending import ReportFiles, SessionReports
 from classroom.saved_rooms import SavedRooms
@@ -72,6 +73,7 @@ class ClassroomIntervals:
     between_sends: float = BETWEEN_SENDS  # in one chat
     between_edits: float = BETWEEN_EDITS  # of a board
     between_looks: float = BETWEEN_LOOKS  # of the keeper
+    pace: SyncPace = USUAL_PACE  # of writes to the LMS
 
 
 async def serve(
@@ -153,7 +155,8 @@ def assemble(
     async def on_acked(sheet: Sheet) -> None:
         session = await classroom.store.session(sheet.session)
         if session is not None:
-            await notices.tell_acked(session, sheet)
+            await notices.tell_recorded(session, sheet)
+            await lms_notices.on_compared(session, sheet)
 
     check_ins = CheckIns(classroom, on_mark)
     reviews = FaceReviews(classroom, kept.files, parts.photos if parts is not None else None)
@@ -173,6 +176,7 @@ def assemble(
         on_acked=on_acked,
         on_refused=lms_notices.on_refused,
         on_sign_in_needed=lms_notices.on_sign_in_needed,
+        pace=intervals.pace,
     )
     moves = AccountMoves(classroom, move_codes, boards)
     teachers = TeacherBot(classroom, boards, manual, buttons, moves)

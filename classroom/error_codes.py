@@ -8,7 +8,7 @@ import secrets
 from enum import IntEnum
 
 from classroom.faces.person_keys import PersonKeyError
-from classroom.lms import LmsError, LmsRefused, LmsTimedOut, SignInNeeded, UnknownTeacher, WrongPassword
+from classroom.lms import LmsError, LmsRefused, LmsTimedOut, NotATeacher, SignInNeeded, UnknownTeacher, WrongPassword
 from classroom.store import StoreError
 from core.sqlite import DatabaseError
 
@@ -40,6 +40,7 @@ def code_of(error: BaseException) -> Code:
     kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], Code]] = [
         ((WrongPassword, UnknownTeacher), Code.INVALID_CREDENTIALS),
         (SignInNeeded, Code.TOKEN_EXPIRED),
+        (NotATeacher, Code.UNAUTHORIZED),
         (LmsRefused, Code.ATTENDANCE_FAILED),
         (LmsTimedOut, Code.TIMED_OUT),
         (LmsError, Code.REQUEST_FAILED),

@@ -26,6 +26,7 @@ BETWEEN_LATE_LOOKS = timedelta(seconds=5)  # for a session that has ended and ha
 CLEAN_EVERY = timedelta(minutes=5)
 FILES_KEPT = timedelta(days=7)
 FINAL_ANYWAY = timedelta(hours=12)  # after a session's end; unconfirmed check-ins are absent then
+LAST_WRITES = timedelta(minutes=5)  # for the LMS to get them
 
 
 class Keeper:
@@ -112,8 +113,14 @@ class Keeper:
             return
         self._looked[session.id] = now
         await self._boards.refresh(session)
+        overview = await read_overview(self._classroom, session)
+        waited = now - end_of(session) - FINAL_ANYWAY
+        if waited > timedelta(0) and overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
+            await self._give_up(session)
+            overview = await read_overview(self._classroom, session)
+        final = waited > LAST_WRITES or (not self._is_open(overview, now) and self._is_recorded(overview))
         if now >= report_due(session):
-            await self._report(session, now)
+            await self._report(overview, now, final=final)
 
     async def _rotate(self, session: Session, now: datetime) -> None:
         if session.rotate_seconds == 0 or session.ended_at is not None or now > session.closes_at:
@@ -130,9 +137,15 @@ class Keeper:
                 await self._boards.show(session)
                 return
 
-    async def _report(self, session: Session, now: datetime) -> None:
-        overview = await read_overview(self._classroom, session)
-        if self._is_open(overview, now):
+    def _is_recorded(self, overview: SessionOverview) -> bool:
+        """Return whether the LMS has the session for good; where it has not, the sync gets to know that it can."""
+        sync = self._classroom.sync if overview.has_lms else None
+        has_settled = sync is None or sync.settle(overview.session, overview.sheets)
+        return overview.is_recorded and has_settled
+
+    async def _report(self, overview: SessionOverview, now: datetime, *, final: bool) -> None:
+        session = overview.session
+        if not final:
             if session.reported_at is None:
                 await self._catch_up(session)
                 await self._reports.send(overview, final=False)
@@ -141,9 +154,6 @@ class Keeper:
                     await self._boards.show(session, anew=True, lane=NOTICE)  # below the report
             return
         await self._catch_up(session)
-        if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
-            await self._give_up(session)
-            overview = await read_overview(self._classroom, session)
         await self._reports.send(overview, final=True)
         await self._classroom.store.set_reported(session.id, now, final=False)
         await self._classroom.store.set_reported(session.id, now, final=True)
@@ -154,7 +164,7 @@ class Keeper:
         self._caught_up.discard(session.id)
 
     def _is_open(self, overview: SessionOverview, now: datetime) -> bool:
-        """Return whether the session can still change without new action: checks, reviews, or the LMS."""
+        """Return whether the session can still change without new action, by checks or reviews."""
         ended = end_of(overview.session)
         if now - ended > FINAL_ANYWAY:
             return False
@@ -163,7 +173,6 @@ class Keeper:
             any(now <= max(ended, each.code_at + grace) for each in overview.waiting(CheckInStep.PLACE))
             or any(may_go_on(overview.session, each, now, grace) for each in overview.waiting(CheckInStep.FACE))
             or bool(overview.waiting(CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW))
-            or not overview.is_in_lms
         )
 
     async def _clean(self, now: datetime) -> None:

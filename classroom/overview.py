@@ -43,6 +43,7 @@ class SessionOverview:
     session: Session
     sheets: list[Sheet]
     check_ins: list[CheckIn]
+    has_lms: bool = True  # False: CSV files
     marked: dict[Status, list[str]] = field(default_factory=dict)  # names by status, without absent
     missing: list[str] = field(default_factory=list)
 
@@ -93,8 +94,8 @@ class SessionOverview:
         return {folded(each.student_id): each for each in self.check_ins}
 
     @property
-    def is_in_lms(self) -> bool:
-        """Whether the LMS has confirmed the newest version of every sheet."""
+    def is_recorded(self) -> bool:
+        """Whether the LMS, or a file, has the newest version of every sheet."""
         return all(sheet.acked_version >= sheet.version for sheet in self.sheets)
 
     def waiting(self, *steps: CheckInStep) -> list[CheckIn]:
@@ -149,24 +150,10 @@ def day_of(session: Session) -> str:
     return datetime.fromisoformat(session.date).strftime("%d.%m.%Y")
 
 
-def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
-    """Return which batches the LMS refuses, its reasons, and what to do; HTML."""
-    lines = [
-        _("The LMS does not take {batch}; it says: \u201c{why}\u201d").format(
-            batch=short(sheet.batch, 200), why=short(sheet.refused, 200)
-        )
-        for sheet in overview.sheets
-        if sheet.refused
-    ]
-    if lines:
-        text = _("The marks are kept here. Speak to whoever runs the LMS, then press {button}.")
-        lines.append(text.format(button=_("Try Again")))
-    return lines
-
-
 async def read_overview(classroom: Classroom, session: Session) -> SessionOverview:
     store = classroom.store
-    return SessionOverview(session, await store.sheets(session.id), await store.check_ins(session.id))
+    sheets, check_ins = await store.sheets(session.id), await store.check_ins(session.id)
+    return SessionOverview(session, sheets, check_ins, classroom.has_lms)
 
 
 def note_text(_: Texts, check_in: CheckIn) -> str:

@@ -44,6 +44,11 @@ class Classroom:
     below: Callable[[int], int]  # returns a random number below its argument, from ``secrets``
     sync: LmsSync | None = None  # set once everything is assembled
 
+    @property
+    def has_lms(self) -> bool:
+        """Whether marks go to an LMS; False: to CSV files, which are our own."""
+        return self.lms.needs_password
+
     def wake_sync(self, session_id: str, *, at_once: bool = False) -> None:
         if self.sync is not None:
             self.sync.wake(session_id, at_once=at_once)

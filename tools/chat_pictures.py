@@ -129,7 +129,7 @@ def play_class(teacher: Phone, student: Phone, outside: Phone) -> None:
     teacher.pictured("pictures/teacher.png", "Share your location", "Waiting for you: 1")
     teacher.taps("Confirm All (1)")
     teacher.taps("Yes, Confirm These (1)")
-    student.pictured("pictures/student.png", "/start", "The LMS has it.")
+    student.pictured("pictures/student.png", "/start", "Recorded.")
     teacher.taps("Check One by One")
     teacher.taps("Accept Daniyar")
     teacher.sees("Nobody is waiting for you.")

@@ -125,11 +125,24 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class ReadBack:
+    """A comparison of a sheet with the LMS's own record of it.
+
+    ``differs`` has, by student ID, the status that the LMS has instead of ours; "": none, or it is unknown.
+    """
+
+    version: int  # of the sheet
+    at: datetime
+    possible: bool = True  # False: the LMS can't be read back
+    differs: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Sheet:
     """One batch's attendance record of a session. Students without a mark are absent.
 
-    ``version`` grows with every change of a mark; ``acked_version`` is the one that the LMS confirmed (-1: none yet).
-    ``refused`` is the LMS's permanent refusal, kept until a new attempt is asked for.
+    ``version`` grows with every change of a mark; ``acked_version`` is the one that the LMS confirmed (-1: none yet),
+    or can't take (see ``differing``). ``refused`` is its permanent refusal, kept until a new attempt is asked for.
     """
 
     session: str
@@ -142,8 +155,19 @@ class Sheet:
     marks: dict[str, Mark] = field(default_factory=dict)
     version: int = 0
     acked_version: int = -1
-    in_lms: bool = False  # the record exists there, so changes are updates
+    in_lms: bool = False  # the record exists there, or may, so changes are updates
     refused: str = ""
+    read_back: ReadBack | None = None
+
+    @property
+    def compared(self) -> ReadBack | None:
+        """The comparison of the newest version, if it was made."""
+        return self.read_back if self.read_back is not None and self.read_back.version == self.version else None
+
+    @property
+    def differing(self) -> dict[str, str]:
+        """The marks that the LMS has otherwise, and did not take; see ``ReadBack.differs``."""
+        return self.compared.differs if self.compared is not None else {}
 
     def status_of(self, student_id: str) -> Status:
         mark = self.marks.get(student_id)

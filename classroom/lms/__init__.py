@@ -3,8 +3,8 @@
 ``rest`` speaks the LMS's REST API; ``csv_files`` reads teachers and rosters from CSV files and writes marks back to
 CSV: the default with nothing configured.
 
-The LMS's server has two generations, told apart by the answer to a sign-in (``answers.tokens``): the newer one puts
-its tokens under `data`, the older one at the top level.
+The LMS's server has two generations, told apart by its answers (``answers.tokens``, ``RestLms.courses``): the newer
+one puts its tokens under `data`, the older one at the top level. The older one can't change a record that it has.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,16 @@ class LmsUnavailable(LmsError):
     """No answer in time, 5xx, or an answer that can't be read (try again)."""
 
 
-class LmsTimedOut(LmsUnavailable):
+class NoAnswer(LmsUnavailable):
+    """No answer: the LMS may have executed the call, or do so later (try again)."""
+
+
+class LmsTimedOut(NoAnswer):
     """No answer in time (try again)."""
+
+
+class Unclear(NoAnswer):
+    """The answer to a write neither confirms nor refuses it (read back)."""
 
 
 class SignedInElsewhere(LmsUnavailable):
@@ -31,6 +39,10 @@ class SignedInElsewhere(LmsUnavailable):
 
 class WrongPassword(LmsError):
     """E-mail or password is wrong (permanent: they have to be typed again)."""
+
+
+class NotATeacher(LmsError):
+    """The account is not a teacher's, but a student's or a manager's (permanent)."""
 
 
 class UnknownTeacher(LmsError):
@@ -58,6 +70,10 @@ class Duplicate(LmsError):
 
 class NotThere(LmsError):
     """The LMS has no record with this key (permanent for an update: a create is needed)."""
+
+
+class NotSupported(LmsError):
+    """The LMS can't change records, or can't show them (permanent)."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +108,12 @@ class SignedIn:
 class Lms(Protocol):
     """An LMS. Every method may raise LmsUnavailable; those with a teacher also SignInNeeded."""
 
-    needs_password: bool  # False: the teacher's phone number, confirmed by Telegram, is enough
+    needs_password: bool  # False: CSV files, and the teacher's phone number, confirmed by Telegram, is enough
 
     async def close(self) -> None: ...
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
-        """Sign a teacher in, store the tokens. Raises WrongPassword, UnknownTeacher, SignedInElsewhere, LmsRefused."""
+        """Sign a teacher in, store the tokens. Raises any of this module's errors but those of records."""
 
     async def sign_out(self, teacher: Teacher) -> None:
         """End the teacher's session in the LMS if possible; never raises."""
@@ -108,8 +124,14 @@ class Lms(Protocol):
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
         """Return a batch's students; without ``reload`` they may be some minutes old. Raises LmsRefused."""
 
+    async def can_update(self, teacher: Teacher) -> bool:
+        """Whether records can be changed: else a record is to be written once, when it is complete."""
+
     async def create(self, teacher: Teacher, record: Record) -> None:
         """Create a record. Raises Duplicate, LmsRefused."""
 
     async def update(self, teacher: Teacher, record: Record) -> None:
-        """Replace a record. Raises NotThere, LmsRefused."""
+        """Replace a record. Raises NotThere, NotSupported, LmsRefused."""
+
+    async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[Line, ...] | None:
+        """Return the LMS's own record, to compare it; None: it has none. Raises NotSupported, LmsRefused."""

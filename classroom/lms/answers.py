@@ -15,6 +15,11 @@ from classroom.lms import Line, LmsRefused, LmsUnavailable
 USE_UNTIL = 60.0  # seconds before its expiry from which a token is not used any more
 ERROR_CODES = {"NO_AUTH_HEADER", "TOKEN_EXPIRED", "INVALID_TOKEN", "TOKEN_BLACKLISTED", "INSUFFICIENT_PERMISSIONS"}
 
+# what the server's answers call a success of a write
+SUCCESSES = {"", "success", "ok", "created", "updated", "saved", "existed", "true", "200", "201"}
+FAILURES = {"error", "fail", "failed", "failure", "false"}
+TEACHERS = {"mentor", "mentors", "practicementor", "practicementors", "teacher", "teachers", "lecturer", "instructor"}
+
 STATUSES = {"1": Status.PRESENT, "present": Status.PRESENT, "0": Status.ABSENT, "absent": Status.ABSENT}
 
 Parsed = TypeVar("Parsed")
@@ -87,6 +92,12 @@ class Claims:
     name: str = ""
     campus: str = ""
     ends: float | None = None
+    kind: str = ""  # of the account, `userType`
+
+    @property
+    def is_teacher(self) -> bool | None:
+        """Whether the claim names a teacher's account; None without the claim."""
+        return "".join(filter(str.isalnum, self.kind)).casefold() in TEACHERS if self.kind else None
 
     def usable(self, now: float) -> bool:
         """Whether the token may still be used at this time (epoch seconds); True for a token without an expiry."""
@@ -108,6 +119,7 @@ def claims(token: str) -> Claims:
         name=text(content.get("name")),
         campus=text(content.get("location")),
         ends=_seconds(content.get("exp")),
+        kind=text(content.get("userType")),
     )
 
 
@@ -139,6 +151,17 @@ def courses(answer: Any) -> list[Course]:
     return list(dict.fromkeys(Course(each.batch, each.subject) for each in found if each.batch and each.subject))
 
 
+def schedule(answer: Any) -> tuple[list[Course], str]:
+    """Return the courses of the older server's schedule, each once, and the teacher's name. Raises LmsUnavailable."""
+    rows, found = _list(dict[Any, Any], answer, "schedule_data"), []
+    for row in rows:
+        batches, subject = row.get("batchNo"), text(row.get("subject"))
+        found += [Course(text(each), subject) for each in (batches if isinstance(batches, list) else [batches])]
+    people = _list(dict[Any, Any], answer, "mentor_data") if answer.get("mentor_data") else []
+    names = [text(each.get("name")) for each in people] + [text(each.get("MentorName")) for each in rows]
+    return list(dict.fromkeys(each for each in found if each.batch and each.subject)), next(filter(None, names), "")
+
+
 def roster(answer: Any, batch: str) -> list[Enrolled]:
     """Return a batch's students, each once. Raises LmsUnavailable, also for a student without an ID; LmsRefused."""
     found: dict[str, Enrolled] = {}
@@ -156,25 +179,47 @@ def roster(answer: Any, batch: str) -> list[Enrolled]:
 def record(answer: Any, course: Course, date: str) -> tuple[Line, ...] | None:
     """Return the LMS's record of a batch on a date; None: no record. Raises LmsUnavailable.
 
-    Three forms are known: by date and subject, by subject alone, and the older server's flat list. Only the record
-    that is looked for is parsed.
+    Three forms are known: by date and subject, by subject alone, and the older server's flat list, in which a record
+    may be there twice. Only the record that is looked for is parsed.
     """
+    found: list[Line] | None = None
     for each in _list(dict[Any, Any], answer if isinstance(answer, dict) else {"data": answer}, "data"):
         if "students" in each:
             if _is_of(_parse(_Row, each, "lesson"), course, date):
-                return _lines(each)
+                found = [*(found or []), *_lines(each)]
             continue
         days = each["dates"] if isinstance(each.get("dates"), dict) else each
         day = days.get(date)
         subject = day.get(course.subject) if isinstance(day, dict) else None
         if isinstance(subject, dict):
             return _lines(subject)
-    return None
+    return tuple(found) if found is not None else None
 
 
 def is_duplicate(content: bytes) -> bool:
     """Whether an error's body tells that the record exists already."""
     return _failure(content).status.casefold() == "duplicate"
+
+
+def confirms(content: bytes) -> bool:
+    """Whether a success's body confirms it. Raises LmsRefused for an error in it; else it is unclear."""
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(answer, dict) or not answer:
+        return False
+    inner = answer.get("data")
+    confirmed = True
+    for each in (answer, inner if isinstance(inner, dict) else {}):
+        status = str(each.get("status", "")).strip().casefold()
+        failed = [name for name in ("exception", "error", "errors", "errorcode") if each.get(name)]
+        failed += [name for name in ("success", "ok") if str(each.get(name, True)).casefold() in FAILURES]
+        failed += ["status"] if status in FAILURES or (status.isdecimal() and int(status) >= 400) else []
+        if failed:
+            raise LmsRefused(f"the LMS answers with an error ({failed[0]})", f"200 {failed[0]}")
+        confirmed = confirmed and status in SUCCESSES
+    return confirmed
 
 
 def error_code(content: bytes) -> str:

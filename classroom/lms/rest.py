@@ -4,12 +4,17 @@ Nothing of a body, a password or a token gets into a log or an exception.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import httpx
 
-from classroom.domain.sessions import Course, Enrolled, Teacher
-from classroom.lms import Duplicate, Line, NotThere, Record, SignedIn, SignInNeeded, answers
+from classroom import lms
+from classroom.domain.sessions import Course, Enrolled, Status, Teacher
+from classroom.lms import answers
+from classroom.lms.answers import Claims
 from classroom.lms.rest_http import LmsHttp, check, check_written
 from classroom.lms.rest_sign_in import SignIns, TokenStore
 from core.clock import Clock
@@ -19,6 +24,9 @@ log = logging.getLogger(__name__)
 TIMEOUT = 10.0  # seconds, for a whole call
 LOGOUT_TIMEOUT = 5.0
 CACHE_SECONDS = 300.0  # for courses and rosters
+MENTOR = "Mentor"  # the kind of a teacher's account whose token does not tell it
+NO_METHOD = frozenset({405, 501})
+NO_ROUTE = NO_METHOD | {404}
 
 
 class RestLms:
@@ -43,13 +51,15 @@ class RestLms:
         self._http = LmsHttp(timeout)
         self._sign_ins = SignIns(self._http, login_url, store, clock, logout_timeout)
         self._clock = clock
+        self._has_list = True  # False: courses are in the older server's schedule alone
+        self._updates: bool | None = None  # whether the server changes records; None until an answer shows it
         self._cache: dict[tuple[int, str, Course | None], tuple[float, Any]] = {}
 
     async def close(self) -> None:
         await self._http.close()
 
-    async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
-        signed_in = await self._sign_ins.sign_in(telegram_id, phone, email, password)
+    async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> lms.SignedIn:
+        signed_in = await self._sign_ins.sign_in(telegram_id, phone, email, password, self._admit)
         self._forget(telegram_id)
         return signed_in
 
@@ -59,32 +69,77 @@ class RestLms:
 
     async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
         if (cached := self._cached(teacher, "courses", None, reload)) is None:
-            parameters = {"mentorId": teacher.lms_id, "role": "Mentor"}
-            cached = answers.courses(await self._read(teacher, "GET", "/attendance", params=parameters))
+            claims = Claims(teacher.lms_id, campus=teacher.campus, kind=await self._kind(teacher))
+            cached, _name = await self._scheduled(claims, partial(self._call, teacher))
             self._remember(teacher, "courses", None, cached)
         return list(cached)
 
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
         if (cached := self._cached(teacher, "roster", course, reload)) is None:
             body = {"batches": course.batch, "subject": course.subject, "location": teacher.campus}
-            cached = answers.roster(await self._read(teacher, "POST", "/attend", json=body), course.batch)
+            cached = answers.roster(_content(await self._call(teacher, "POST", "/attend", json=body)), course.batch)
             self._remember(teacher, "roster", course, cached)
         return list(cached)
 
-    async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[Line, ...] | None:
-        """Return the LMS's record, None: there is none. Only to be shown: nothing is ever written from it."""
+    async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[lms.Line, ...] | None:
         parameters = {
             "location": teacher.campus,
             "subject": course.subject,
             "batch": course.batch,
-            "userType": "Mentor",
+            "userType": await self._kind(teacher),
         }
-        return answers.record(await self._read(teacher, "GET", "/getattends", params=parameters), course, date)
+        answer = await self._call(teacher, "GET", "/getattends", params=parameters)
+        if answer.status_code in NO_ROUTE:
+            raise lms.NotSupported(f"the LMS does not show its records ({answer.status_code})")
+        return answers.record(_content(answer), course, date)
 
-    async def _read(self, teacher: Teacher, method: str, path: str, **sent: Any) -> Any:
-        answer = await self._call(teacher, method, path, **sent)
-        check(answer)
-        return answers.read_json(answer.content)
+    async def _admit(self, access: str) -> str:
+        """Return the name of the teacher whose new token this is; "" if unknown. Raises NotATeacher."""
+        claims, name = answers.claims(access), ""
+        courses: list[Course] = []
+
+        async def call(method: str, path: str, **sent: Any) -> httpx.Response:
+            return await self._http.send(method, self._base + path, access, **sent)
+
+        if claims.is_teacher is None or (claims.is_teacher and not claims.name):
+            try:
+                courses, name = await self._scheduled(replace(claims, kind=claims.kind or MENTOR), call)
+            except lms.LmsError:
+                if not claims.is_teacher:
+                    raise
+        if not claims.is_teacher and (claims.kind or not courses):
+            raise lms.NotATeacher("this account of the LMS is not a teacher's")
+        return claims.name or name
+
+    async def _scheduled(
+        self, claims: Claims, call: Callable[..., Awaitable[httpx.Response]]
+    ) -> tuple[list[Course], str]:
+        """Return a teacher's courses, and the name if it is there, from the address that this server has."""
+        listed = "/attendance", {"mentorId": claims.id, "role": claims.kind}
+        scheduled = "/mentorstds", {"mentorId": claims.id, "location": claims.campus}
+        both = [scheduled, listed] if self._sign_ins.older or not self._has_list else [listed, scheduled]
+        for path, params in both:
+            answer = await call("GET", path, params=params)
+            if answer.status_code not in NO_ROUTE:
+                break
+        content = _content(answer)
+        if path == "/attendance":
+            return answers.courses(content), ""
+        self._has_list = False
+        return answers.schedule(content)
+
+    async def _kind(self, teacher: Teacher) -> str:
+        """Return the kind of a teacher's account: it decides which records the LMS reads and writes."""
+        return answers.claims((await self._sign_ins.tokens(teacher)).access).kind or MENTOR
+
+    async def _is_older(self, teacher: Teacher) -> bool:
+        if self._sign_ins.older is None and self._has_list:  # after a restart: a refresh shows it
+            tokens = await self._sign_ins.tokens(teacher)
+            await self._sign_ins.tokens(teacher, refused=tokens.access)
+        return bool(self._sign_ins.older) or not self._has_list
+
+    async def can_update(self, teacher: Teacher) -> bool:
+        return self._updates if self._updates is not None else not await self._is_older(teacher)
 
     def _cached(self, teacher: Teacher, what: str, course: Course | None, reload: bool) -> Any:
         until, found = self._cache.get((teacher.telegram_id, what, course), (0.0, None))
@@ -98,32 +153,35 @@ class RestLms:
     def _forget(self, telegram_id: int) -> None:
         self._cache = {key: each for key, each in self._cache.items() if key[0] != telegram_id}
 
-    async def create(self, teacher: Teacher, record: Record) -> None:
+    async def create(self, teacher: Teacher, record: lms.Record) -> None:
         answer = await self._write(teacher, "POST", record)
         if answer.status_code == 409 or (
             (answer.is_success or answer.status_code == 403) and answers.is_duplicate(answer.content)
         ):
-            raise Duplicate("the LMS has this record already")
+            raise lms.Duplicate("the LMS has this record already")
         check_written(answer)
 
-    async def update(self, teacher: Teacher, record: Record) -> None:
+    async def update(self, teacher: Teacher, record: lms.Record) -> None:
+        if self._updates is False:
+            raise lms.NotSupported("the LMS can't change records")
         answer = await self._write(teacher, "PUT", record)
+        if answer.status_code in NO_METHOD:
+            self._updates = False
+            raise lms.NotSupported(f"the LMS can't change records ({answer.status_code})")
         if answer.status_code == 404:
-            raise NotThere("the LMS has no such record")
+            raise lms.NotThere("the LMS has no such record")
         check_written(answer)
+        self._updates = True
 
-    async def _write(self, teacher: Teacher, method: str, record: Record) -> httpx.Response:
-        remarks = any(line.remark for line in record.lines)
-        if remarks and self._sign_ins.older is None:  # only the older server takes remarks; a refresh shows which it is
-            tokens = await self._sign_ins.tokens(teacher)
-            await self._sign_ins.tokens(teacher, refused=tokens.access)
+    async def _write(self, teacher: Teacher, method: str, record: lms.Record) -> httpx.Response:
+        older = await self._is_older(teacher)
         body = {
             "subject": record.subject,
             "batch": record.batch,
             "datetime": record.date,
             "location": record.campus,
-            "userType": "Mentor",
-            "students": [_student(line, with_remark=remarks and bool(self._sign_ins.older)) for line in record.lines],
+            "userType": await self._kind(teacher),
+            "students": [_student(line, older=older) for line in record.lines],
         }
         return await self._call(teacher, method, "/attendance", json=body)
 
@@ -138,10 +196,23 @@ class RestLms:
             tokens = await self._sign_ins.tokens(teacher, refused=tokens.access, sign_in=sign_in)
         answer = await self._http.send(method, self._base + path, tokens.access, **sent)
         if answer.status_code == 401:
-            raise SignInNeeded("the LMS refuses even new tokens")
+            raise lms.SignInNeeded("the LMS refuses even new tokens")
         return answer
 
 
-def _student(line: Line, *, with_remark: bool) -> dict[str, Any]:
-    student: dict[str, Any] = {"studentId": line.student_id, "status": int(line.status.counts)}
-    return {**student, "name": line.name, "remarks": line.remark} if with_remark else student
+def _student(line: lms.Line, *, older: bool) -> dict[str, Any]:
+    """Return a student of a record. To the older server everything that is not the text "present" is an absence."""
+    if not older:
+        return {"studentId": line.student_id, "status": int(line.status.counts)}
+    status = Status.PRESENT if line.status.counts else Status.ABSENT
+    return {"studentId": line.student_id, "name": line.name, "status": status.value, "remarks": line.remark}
+
+
+def _content(answer: httpx.Response) -> Any:
+    """Return the JSON of a read. Raises LmsUnavailable, also for an error with status 200: it is no empty list."""
+    check(answer)
+    try:
+        answers.confirms(answer.content)
+    except lms.LmsRefused as error:
+        raise lms.LmsUnavailable(str(error)) from None
+    return answers.read_json(answer.content)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from classroom.lms import LmsRefused, LmsTimedOut, LmsUnavailable, answers
+from classroom.lms import LmsRefused, LmsTimedOut, LmsUnavailable, NoAnswer, Unclear, answers
 
 TRY_AGAIN = frozenset({408, 409, 425, 429})  # temporary statuses, besides 5xx
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -30,7 +30,7 @@ class LmsHttp:
     async def send(
         self, method: str, url: str, token: str = "", timeout: float | None = None, **sent: Any
     ) -> httpx.Response:
-        """Make a call, with a token where there is one. Raises LmsUnavailable, LmsTimedOut."""
+        """Make a call, with a token where there is one. Raises LmsUnavailable, and NoAnswer if it may be executed."""
         headers = _JSON | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
             async with asyncio.timeout(timeout or self._timeout):
@@ -38,7 +38,8 @@ class LmsHttp:
         except (TimeoutError, httpx.TimeoutException):
             raise LmsTimedOut("the LMS did not answer in time") from None
         except httpx.HTTPError as error:  # its request holds the body: only the error's name may be shown
-            raise LmsUnavailable(f"the LMS can't be reached ({type(error).__name__})") from None
+            kind = LmsUnavailable if isinstance(error, httpx.ConnectError) else NoAnswer
+            raise kind(f"the LMS can't be reached ({type(error).__name__})") from None
 
 
 @cache
@@ -62,10 +63,12 @@ def check(answer: httpx.Response) -> None:
 
 
 def check_written(answer: httpx.Response) -> None:
-    """Raise unless the LMS has confirmed a write: a proxy's page with status 200 is no confirmation."""
+    """Raise unless the LMS has confirmed a write: an error, a proxy's page or nothing with status 200 is none."""
+    if answer.status_code in (502, 504):  # a proxy's: the LMS may have got the call
+        raise NoAnswer(f"the LMS answers with {answer.status_code}")
     check(answer)
-    if answer.content:
-        answers.read_json(answer.content)
+    if not answers.confirms(answer.content):
+        raise Unclear(f"the LMS answers a write with {answer.status_code} and does not confirm it")
 
 
 def _is_json(answer: httpx.Response) -> bool:

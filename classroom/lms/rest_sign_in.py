@@ -6,11 +6,14 @@ password signs in again; after that only the teacher can.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
+from classroom import lms
 from classroom.domain.sessions import Teacher
-from classroom.lms import LmsUnavailable, SignedIn, SignedInElsewhere, SignInNeeded, WrongPassword, answers
+from classroom.lms import answers
 from classroom.lms.rest_http import TRY_AGAIN, LmsHttp, check, sibling_url, url_at_host
 from classroom.store import StoreUnavailable, Tokens
 from core.clock import Clock
@@ -40,19 +43,37 @@ class SignIns:
         self._signed_out: set[int] = set()  # teachers whose sign-in was refused: not to be tried again and again
         self.older: bool | None = None  # whether the server is of the older generation; None until a sign-in
 
-    async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
-        """Sign a teacher in and store the tokens. Raises what ``Lms.sign_in`` does, and StoreUnavailable."""
-        email = email.strip().lower()
+    async def sign_in(
+        self, telegram_id: int, phone: str, email: str, password: str, admit: Callable[[str], Awaitable[str]]
+    ) -> lms.SignedIn:
+        """Sign a teacher in and store the tokens. Raises what ``Lms.sign_in`` does, and StoreUnavailable.
+
+        ``admit`` gets the new token and returns the teacher's name, or raises NotATeacher: then nothing is stored.
+        """
+        email = email.strip()
         async with self._lock(telegram_id):
             before = await self._store.tokens(telegram_id)
-            tokens, others_ended = await self._log_in(email, password, before.access if before else "")
+            access = before.access if before else ""
+            try:
+                tokens, others_ended = await self._log_in(email, password, access)
+            except (lms.WrongPassword, lms.LmsRefused):
+                if email == email.lower():  # else it may be known in lower case only
+                    raise
+                email = email.lower()
+                tokens, others_ended = await self._log_in(email, password, access)
             claims = answers.claims(tokens.access)
             if not claims.id:
-                raise LmsUnavailable("the LMS's token has no user ID")
+                raise lms.LmsUnavailable("the LMS's token has no user ID")
+            try:
+                name = await admit(tokens.access)
+            except lms.LmsError:
+                with suppress(lms.LmsUnavailable):
+                    await self._log_out(email, password, tokens.access)
+                raise
             await self._store.save_tokens(telegram_id, tokens)
         self._signed_out.discard(telegram_id)
-        name = claims.name or email
-        return SignedIn(
+        name = name or email
+        return lms.SignedIn(
             Teacher(telegram_id, phone.removeprefix("+"), email, name, claims.id, claims.campus), others_ended
         )
 
@@ -61,7 +82,7 @@ class SignIns:
             tokens = await self._store.tokens(teacher.telegram_id)
             if tokens is not None and tokens.access:
                 await self._log_out(teacher.email, tokens.password, tokens.access)
-        except (LmsUnavailable, StoreUnavailable) as error:
+        except (lms.LmsUnavailable, StoreUnavailable) as error:
             log.warning("teacher %s stays signed in to the LMS: %s", teacher.telegram_id, error)
 
     async def tokens(self, teacher: Teacher, refused: str = "", *, sign_in: bool = False) -> Tokens:
@@ -73,7 +94,7 @@ class SignIns:
         async with self._lock(teacher.telegram_id):
             tokens = await self._store.tokens(teacher.telegram_id)
             if tokens is None or teacher.telegram_id in self._signed_out:
-                raise SignInNeeded("there is no sign-in to the LMS")
+                raise lms.SignInNeeded("there is no sign-in to the LMS")
             now = self._clock.now().timestamp()
             if tokens.access and tokens.access != refused and answers.claims(tokens.access).usable(now):
                 return tokens
@@ -91,10 +112,11 @@ class SignIns:
             await self._log_out(email, password, access)
             answer = await self._http.send("POST", self._login_url, json=body)
             if answer.status_code == 409:
-                raise SignedInElsewhere("the LMS has another session of this teacher, and does not end it")
+                raise lms.SignedInElsewhere("the LMS has another session of this teacher, and does not end it")
         if answer.status_code == 401:
-            raise WrongPassword("the LMS does not accept e-mail and password")
+            raise lms.WrongPassword("the LMS does not accept e-mail and password")
         check(answer)
+        answers.confirms(answer.content)  # an error with status 200 is a refusal
         new_access, refresh, self.older = answers.tokens(answers.read_json(answer.content))
         return Tokens(new_access, refresh, password), others_ended
 
@@ -124,7 +146,7 @@ class SignIns:
         if tokens.password:
             try:
                 renewed, others_ended = await self._log_in(teacher.email, tokens.password, tokens.access)
-            except WrongPassword:
+            except lms.WrongPassword:
                 log.info("teacher %s: the stored password is no longer accepted", teacher.telegram_id)
             else:
                 log.info("teacher %s: signed in to the LMS again, others ended: %s", teacher.telegram_id, others_ended)
@@ -132,7 +154,7 @@ class SignIns:
         # trying a wrong password again and again locks accounts; the access token may still be good for a logout
         await self._save(teacher, Tokens(tokens.access, ""))
         self._signed_out.add(teacher.telegram_id)
-        raise SignInNeeded("the LMS wants the teacher to sign in again")
+        raise lms.SignInNeeded("the LMS wants the teacher to sign in again")
 
     async def _save(self, teacher: Teacher, tokens: Tokens) -> Tokens:
         try:

@@ -1,10 +1,8 @@
 """Writes the sheets to the LMS until it holds exactly our record, with one writer for each record of the LMS.
 
-A write is always the whole sheet as the store has it, never built from a read. Unconfirmed writes are repeated: after a
-failure, after a restart, after hours of an outage. The LMS may execute a write that timed out late, over a newer one:
-until that is no longer possible, newer writes count as unconfirmed, and the sheet is written once more. Changes of a
-sheet are gathered, so that many check-ins cost few calls. One task watches the store and owns the state; a task for
-each write reports its outcome.
+Unconfirmed writes are repeated: after a failure, after a restart, after hours of an outage. Confirmed ones are read
+back when a sheet is quiet, and at the end of its session. Changes of a sheet are gathered, so that many check-ins cost
+few calls. One task watches the store and owns the state; a task for each write (``SheetWriter``) reports its outcome.
 """
 
 import asyncio
@@ -12,33 +10,20 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
 
-from classroom.domain.sessions import Session, Sheet, Status, Teacher
-from classroom.lms import (
-    Duplicate,
-    Line,
-    Lms,
-    LmsError,
-    LmsRefused,
-    LmsTimedOut,
-    LmsUnavailable,
-    NotThere,
-    Record,
-    SignedInElsewhere,
-    SignInNeeded,
-)
-from classroom.lms.sync_pace import USUAL_PACE, SheetState, SyncPace
+from classroom.domain.sessions import Session, Sheet
+from classroom.lms import Lms, LmsError, LmsRefused, NoAnswer, SignedInElsewhere, SignInNeeded
+from classroom.lms.sheet_writer import SheetWriter, SyncStore
+from classroom.lms.sync_pace import USUAL_PACE, SheetState, SyncPace, loop_time
 from classroom.store import StoreError
 from core.backoff import Backoff
 from core.clock import Clock
 
 log = logging.getLogger(__name__)
 
-TIMES_KEPT = 500
 LIVE_AFTER_END = timedelta(hours=1)  # for this long a failing write is tried as often as during the session
 
 
@@ -46,26 +31,13 @@ OnSheet = Callable[[Sheet], Awaitable[None]]
 OnRefused = Callable[[Sheet, str], Awaitable[None]]
 
 
-class SyncStore(Protocol):
-    """The methods of ``Store`` that are needed."""
-
-    async def teacher(self, telegram_id: int) -> Teacher | None: ...
-    async def session(self, session_id: str) -> Session | None: ...
-    async def unfinished(self) -> list[Session]: ...
-    async def sheets(self, session_id: str) -> list[Sheet]: ...
-    async def unacked(self) -> list[Sheet]: ...
-    async def acked(self, session_id: str, batch: str, version: int) -> None: ...
-    async def set_in_lms(self, session_id: str, batch: str) -> None: ...
-    async def set_refused(self, session_id: str, batch: str, why: str) -> None: ...
-
-
 class LmsSync:
     """Writes sheets until the LMS has confirmed them.
 
-    ``on_acked`` gets a sheet whose version the LMS has confirmed; also at the start for sessions whose final report is
-    due, so calling it twice must be harmless. ``on_refused`` gets a permanent refusal, already stored;
-    ``on_sign_in_needed`` a sheet whose teacher has to sign in, once until a sign-in. ``jitter`` returns 0 to 1,
-    ``parallel`` is the number of writes at a time.
+    ``on_acked`` gets a sheet whose version the LMS has confirmed, and again when it was compared with the LMS's record;
+    also at the start for sessions whose final report is due, so calling it twice must be harmless. ``on_refused`` gets
+    a permanent refusal, already stored; ``on_sign_in_needed`` a sheet whose teacher has to sign in, once until a
+    sign-in. ``jitter`` returns 0 to 1, ``parallel`` is the number of writes at a time.
     """
 
     def __init__(
@@ -84,6 +56,7 @@ class LmsSync:
         self._store = store
         self._lms = lms
         self._clock = clock
+        self._writer = SheetWriter(store, lms, clock, pace)
         self._on_acked = on_acked
         self._on_refused = on_refused
         self._on_sign_in_needed = on_sign_in_needed
@@ -91,11 +64,15 @@ class LmsSync:
         self._pace = pace
         self._parallel = parallel
         self._states: dict[tuple[str, str], SheetState] = {}
+        self._settled: dict[str, datetime] = {}  # by session: its end, since which nothing changes by itself
         self._asked: set[int] = set()  # teachers who were asked to sign in
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._writes: set[asyncio.Task[None]] = set()
-        self.seconds: deque[float] = deque(maxlen=TIMES_KEPT)  # durations of the newest writes, refused ones too
+
+    @property
+    def seconds(self) -> deque[float]:
+        return self._writer.seconds
 
     def start(self) -> None:
         """Start the task on the running loop; returns at once."""
@@ -108,6 +85,20 @@ class LmsSync:
                 state.signed_out = False
                 if at_once:
                     state.tried_at = None
+        self._changed.set()
+
+    def settle(self, session: Session, sheets: Iterable[Sheet]) -> bool:
+        """Notify that nothing changes any more by itself in a session: its sheets are read back; whether all were."""
+        ended_at = session.ended_at or session.closes_at
+        left = [each for each in sheets if each.compared is None or each.compared.at < ended_at]
+        for sheet in left if self._settled.get(session.id) != ended_at else []:
+            self.compare(sheet)
+        self._settled[session.id] = ended_at
+        return not left
+
+    def compare(self, sheet: Sheet) -> None:
+        """Read a sheet back, as for "Try again"."""
+        self._state(sheet).compare_at = 0.0
         self._changed.set()
 
     def signed_in(self, teacher: int) -> None:
@@ -155,15 +146,22 @@ class LmsSync:
                 await asyncio.sleep(self._pace.gather)
 
     async def _catch_up(self) -> None:
-        """Call ``on_acked`` for sheets that were confirmed before a start: a crash may have prevented the call."""
-        for session in await self._store.unfinished():
+        """Do what a crash may have prevented: call back for confirmed sheets; an unconfirmed write may be under way."""
+        sessions = await self._store.unfinished()
+        live = {session.id for session in sessions if session.ended_at is None}
+        for sheet in await self._store.unacked() if self._lms.needs_password else []:
+            if sheet.version or sheet.session not in live:
+                self._state(sheet).settled_at = loop_time() + self._pace.settling
+        for session in sessions:
             for sheet in await self._store.sheets(session.id):
                 if sheet.acked_version == sheet.version:
                     await self._notify(self._on_acked(sheet))
+                    if sheet.compared is None and self._lms.needs_password:
+                        self._state(sheet).compare_at = loop_time() + self._pace.quiet
 
     async def _look(self) -> float:
         """Start the writes that are due; return the seconds until the next look."""
-        now, wait = _loop_time(), self._pace.scan
+        now, wait = loop_time(), self._pace.scan
         sheets = await self._store.unacked()
         sessions = {each: await self._store.session(each) for each in {sheet.session for sheet in sheets}}
         open_keys = {_key(sheet) for sheet in sheets}
@@ -171,12 +169,13 @@ class LmsSync:
         self._states = {
             key: state
             for key, state in self._states.items()
-            if key in open_keys or state.writing or state.due(self._pace.longest) > now
+            if key in open_keys or state.writing or state.compare_at is not None or state.due(self._pace.longest) > now
         }
         for sheet in sheets:
-            state = self._states.setdefault(_key(sheet), SheetState(self._backoff()))
-            session = sessions[sheet.session]
+            state, session = self._state(sheet), sessions[sheet.session]
             if state.writing or session is None or not _needs_writing(sheet, session):
+                continue
+            if state.once and not self._is_settled(session):
                 continue
             if state.signed_out and now < state.due(self._pace.longest_pause):
                 continue
@@ -184,11 +183,32 @@ class LmsSync:
             if due > now:
                 wait = min(wait, due - now)
             elif len(self._writes) < self._parallel:  # else the end of a write wakes us
-                state.writing = True
-                task = asyncio.create_task(self._write(sheet, session, state), name=f"lms-write-{sheet.session}")
-                self._writes.add(task)
-                task.add_done_callback(self._written)
+                self._begin(sheet, session, state)
+        for key, state in list(self._states.items()):
+            if key in open_keys or state.writing or state.compare_at is None:
+                continue
+            if state.compare_at > now:
+                wait = min(wait, state.compare_at - now)
+            elif len(self._writes) < self._parallel:
+                state.compare_at = None
+                session = await self._store.session(key[0])
+                for sheet in await self._store.sheets(key[0]) if session is not None else []:
+                    if _key(sheet) == key and session is not None and sheet.acked_version == sheet.version:
+                        self._begin(sheet, session, state)
         return wait
+
+    def _begin(self, sheet: Sheet, session: Session, state: SheetState) -> None:
+        state.writing = True
+        task = asyncio.create_task(self._write(sheet, session, state), name=f"lms-write-{sheet.session}")
+        self._writes.add(task)
+        task.add_done_callback(self._written)
+
+    def _state(self, sheet: Sheet) -> SheetState:
+        return self._states.setdefault(_key(sheet), SheetState(self._backoff()))
+
+    def _is_settled(self, session: Session) -> bool:
+        ended_at = session.ended_at
+        return ended_at is not None and (session.final_at is not None or self._settled.get(session.id) == ended_at)
 
     def _written(self, task: asyncio.Task[None]) -> None:
         self._writes.discard(task)
@@ -197,30 +217,38 @@ class LmsSync:
         self._changed.set()
 
     async def _write(self, sheet: Sheet, session: Session, state: SheetState) -> None:
-        """Write a sheet once; the outcome is then in its state, or in the store."""
+        """Write a sheet once, or read back a confirmed one; the outcome is then in its state, or in the store."""
         recent = session.ended_at is None or self._clock.now() - session.ended_at < LIVE_AFTER_END
         state.backoff.longest = self._pace.longest_pause_live if recent else self._pace.longest_pause
         pause = state.backoff.next()  # until the outcome is known: an error of ours must not cause a busy loop
         try:
-            await self._write_once(sheet, state)
+            await self._write_once(sheet, session, state)
         except (LmsError, StoreError) as error:
             if isinstance(error, SignedInElsewhere):
                 await self._ask(sheet)
-            if isinstance(error, LmsTimedOut):
-                state.settled_at, state.written = _loop_time() + self._pace.settling, None
+            if isinstance(error, NoAnswer):
+                state.settled_at, state.written = loop_time() + self._pace.settling, None
+            if sheet.acked_version == sheet.version:
+                state.compare_at = max(loop_time() + pause, state.settled_at)
             level = logging.WARNING if state.backoff.failures in (1, 10, 100) else logging.INFO
             log.log(
                 level, "sheet %s of session %s: trying again in %.0f s: %s", sheet.batch, sheet.session, pause, error
             )
         finally:
-            state.tried_at = _loop_time()
-            state.pause = pause
+            if sheet.acked_version < sheet.version:  # reading back delays no write
+                state.tried_at, state.pause = loop_time(), pause
             state.writing = False
 
-    async def _write_once(self, sheet: Sheet, state: SheetState) -> None:
+    async def _write_once(self, sheet: Sheet, session: Session, state: SheetState) -> None:
+        settled = self._is_settled(session)
         try:
-            await self._create_or_update(sheet, state)
+            if sheet.acked_version < sheet.version:
+                written = await self._writer.write(sheet, state, settled=settled)
+            else:
+                written = await self._writer.compare(sheet, state, read=state.backoff.failures <= self._pace.reads)
         except SignInNeeded:
+            if sheet.acked_version == sheet.version:
+                raise  # a few tries, without asking: the marks are there
             state.backoff.reset()
             state.signed_out = True
             log.warning("sheet %s of session %s waits for its teacher's sign-in", sheet.batch, sheet.session)
@@ -232,43 +260,14 @@ class LmsSync:
             state.backoff.reset()
             await self._notify(self._on_refused(replace(sheet, refused=error.words), str(error)))
             return
-        if _loop_time() < state.settled_at:
-            await self._store.set_in_lms(sheet.session, sheet.batch)
-            log.info(
-                "sheet %s of session %s: to be written once more, because a write timed out", sheet.batch, sheet.session
-            )
-            state.backoff.reset()
-            state.missing, state.written = False, sheet.version
-            return
-        await self._store.acked(sheet.session, sheet.batch, sheet.version)
         state.backoff.reset()
-        state.missing, state.written = False, None
+        if written is None:
+            log.info("sheet %s of session %s: to be written later, or read back", sheet.batch, sheet.session)
+            return
         self._asked.discard(sheet.teacher)
-        await self._notify(self._on_acked(replace(sheet, acked_version=sheet.version, in_lms=True)))
-
-    async def _create_or_update(self, sheet: Sheet, state: SheetState) -> None:
-        teacher = await self._store.teacher(sheet.teacher)
-        if teacher is None:
-            raise SignInNeeded("the teacher is signed out")
-        record = record_of(sheet)
-        create = not sheet.in_lms or state.missing
-        for _ in range(2):
-            begun = self._clock.monotonic()
-            try:
-                if create:
-                    await self._lms.create(teacher, record)
-                else:
-                    await self._lms.update(teacher, record)
-                return
-            except Duplicate:
-                create, state.missing = False, False
-                # from now on it is updated, also after a crash
-                await self._store.set_in_lms(sheet.session, sheet.batch)
-            except NotThere:
-                create, state.missing = True, True
-            finally:
-                self.seconds.append(self._clock.monotonic() - begun)
-        raise LmsUnavailable("the LMS contradicts itself about whether it has the record")
+        if written.compared is None and self._lms.needs_password:  # else it is a file of our own
+            state.compare_at = loop_time() + (0.0 if settled else self._pace.quiet)
+        await self._notify(self._on_acked(written))
 
     async def _ask(self, sheet: Sheet) -> None:
         if sheet.teacher not in self._asked:
@@ -287,17 +286,6 @@ class LmsSync:
         return Backoff(pace.first_pause, pace.longest_pause_live, lambda: 0.5 + self._jitter() / 2)
 
 
-def record_of(sheet: Sheet) -> Record:
-    """Return the LMS's record of a sheet: the whole roster; students without a mark are absent."""
-    lines = []
-    for student in sheet.roster:
-        mark, status = sheet.marks.get(student.student_id), sheet.status_of(student.student_id)
-        remarks = [status.value] if status in (Status.LATE, Status.EXCUSED) else []
-        remarks += [mark.reason] if mark is not None and mark.reason and mark.is_by_hand else []
-        lines.append(Line(student.student_id, student.name, status, ": ".join(remarks)))
-    return Record(sheet.campus, sheet.batch, sheet.subject, sheet.date, tuple(lines))
-
-
 def _needs_writing(sheet: Sheet, session: Session) -> bool:
     """Whether a sheet belongs in the LMS: not that of a cancelled session, nor of one that nobody has come to yet."""
     if session.cancelled and not sheet.in_lms:
@@ -307,7 +295,3 @@ def _needs_writing(sheet: Sheet, session: Session) -> bool:
 
 def _key(sheet: Sheet) -> tuple[str, str]:
     return sheet.session, sheet.batch
-
-
-def _loop_time() -> float:
-    return asyncio.get_running_loop().time()

@@ -1,5 +1,6 @@
 """How often ``LmsSync`` writes: spacing, pauses after failures, and the state of each sheet's writes."""
 
+import asyncio
 from dataclasses import dataclass
 
 from core.backoff import Backoff
@@ -16,7 +17,9 @@ class SyncPace:
     first_pause: float = 2.0  # after a failure, doubled with each further one
     longest_pause_live: float = 60.0
     longest_pause: float = 600.0
-    settling: float = 30.0  # after a time-out: for this long the LMS may still execute the unanswered write
+    settling: float = 60.0  # for this long the LMS, or a proxy, may still execute a write that got no answer
+    quiet: float = 15.0  # without a further write, until a confirmed one is read back; at the end it is read at once
+    reads: int = 6  # tries to read back
     closing: float = 3.0  # for writes that are running
 
     def spacing(self, students: int, *, live: bool) -> float:
@@ -31,6 +34,10 @@ class SyncPace:
 USUAL_PACE = SyncPace()
 
 
+def loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
 @dataclass
 class SheetState:
     """The state of a sheet's writes that is not in the store. Times are the loop's, in seconds."""
@@ -41,10 +48,12 @@ class SheetState:
     writing: bool = False
     signed_out: bool = False  # waits for the teacher's sign-in; is tried rarely, without asking again
     missing: bool = False  # the LMS answered that it has no such record, whatever the store says
-    settled_at: float = 0.0  # until then a write that timed out may still be executed, over a newer one
+    settled_at: float = 0.0  # until then a write that got no answer may still be executed, over a newer one
     written: int | None = None  # the version that was written before that
+    once: bool = False  # the LMS can't change a record: it is written when the session is settled, one write at a time
+    compare_at: float | None = None  # when it is read back
 
     def due(self, spacing: float, version: int | None = None) -> float:
         """Return when the sheet may be written next; ``version`` is the one to be written."""
         due = 0.0 if self.tried_at is None else self.tried_at + (self.pause if self.backoff.failures else spacing)
-        return max(due, self.settled_at) if version is not None and version == self.written else due
+        return max(due, self.settled_at) if self.once or (version is not None and version == self.written) else due

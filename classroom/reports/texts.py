@@ -4,13 +4,14 @@ from zoneinfo import ZoneInfo
 
 from classroom.domain.face_policy import NOTES
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, Sheet, Status, attendance_percentage
-from classroom.overview import SessionOverview, day_of, note_text, refused_lines
+from classroom.overview import SessionOverview, day_of, note_text
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short, split
 
 LOW_ATTENDANCE = 75.0  # percent
 LONGEST_LIST = 40  # sessions in the history's messages
+DIFFERING_SHOWN = 20  # students
 
 
 def caption(session: Session) -> str:
@@ -59,12 +60,44 @@ def _with_times(overview: SessionOverview, status: Status, zone: ZoneInfo) -> li
     return lines
 
 
+def refused_lines(_: Texts, overview: SessionOverview) -> list[str]:
+    """Return what the LMS refuses, its reasons, where its record differs from ours, and what to do; HTML."""
+    lines = [
+        _("The LMS does not take {batch}; it says: \u201c{why}\u201d").format(
+            batch=short(sheet.batch, 200), why=short(sheet.refused, 200)
+        )
+        for sheet in overview.sheets
+        if sheet.refused
+    ]
+    if lines:
+        text = _("The marks are kept here. Speak to whoever runs the LMS, then press {button}.")
+        lines.append(text.format(button=_("Try Again")))
+    differing = [(sheet, *each) for sheet in overview.sheets for each in sheet.differing.items()]
+    for sheet, student_id, its in differing[:DIFFERING_SHOWN]:
+        text = _("The LMS does not have {name}. Enter it there by hand: {status}.")
+        if its:
+            text = _("The LMS still has {name} as {other}. Change it there by hand: {status}.")
+        elif sheet.compared is not None and not sheet.compared.possible:
+            text = _("Change it in the LMS by hand: {name}, {status}.")
+        named = f"{short(overview.name(student_id), 80)} {short(student_id, 64)}"
+        ours, other = status_word(_, sheet.status_of(student_id)), status_word(_, Status(its)) if its else ""
+        lines.append(text.format(name=named, other=other, status=ours))
+    if len(differing) > DIFFERING_SHOWN:
+        lines.append(_("and {number} more").format(number=len(differing) - DIFFERING_SHOWN))
+    return lines
+
+
 def _lms_lines(_: Texts, overview: SessionOverview) -> list[str]:
     lines = refused_lines(_, overview)
-    waiting = [each.batch for each in overview.sheets if not each.refused and each.acked_version < each.version]
-    if waiting:
-        lines.append(_("Still on the way to the LMS: {batches}").format(batches=short(", ".join(waiting), 1500)))
-    return lines or [_("The LMS has everything.")]
+    texts: dict[str, list[str]] = {}
+    for sheet in overview.sheets:
+        if not sheet.refused and sheet.acked_version < sheet.version:
+            text = _("Still on the way to the LMS: {batches}") if overview.has_lms else _("Not recorded yet: {batches}")
+            texts.setdefault(text, []).append(sheet.batch)
+        elif overview.has_lms and not sheet.refused and (sheet.compared is None or not sheet.compared.possible):
+            texts.setdefault(_("Sent to the LMS, not read back: {batches}"), []).append(sheet.batch)
+    lines += [text.format(batches=short(", ".join(batches), 1500)) for text, batches in texts.items()]
+    return lines or [_("The LMS has everything.") if overview.has_lms else _("Recorded.")]
 
 
 def _failures(_: Texts, overview: SessionOverview) -> list[str]:

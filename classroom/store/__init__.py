@@ -187,6 +187,8 @@ class Store(Protocol):
     async def set_in_lms(self, session_id: str, batch: str) -> None:
         """Record that the LMS has a record with this key, of any version: from now on it is updated."""
 
+    async def set_read_back(self, sheet: Sheet) -> None: ...  # its comparison with the LMS's record
+
     async def set_refused(self, session_id: str, batch: str, why: str) -> None:
         """Record the LMS's permanent refusal; with an empty text the sheet is tried again."""
 

@@ -134,7 +134,10 @@ def sheet_from(document: Document) -> Sheet:
         roster = document["roster"]
         marks = [{**mark, "student_id": roster[int(at)]["student_id"]} for at, mark in document["marks"].items()]
         by_student = {mark["student_id"]: mark for mark in marks}
-    return parse(Sheet, "marks", document | {"marks": by_student})
+        read_back = document["read_back"]
+        if read_back is not None:
+            read_back = read_back | {"differs": dict(read_back["differs"])}
+    return parse(Sheet, "marks", document | {"marks": by_student, "read_back": read_back})
 
 
 def places_in(document: Document, student_id: str) -> list[int]:

@@ -79,11 +79,17 @@ async def _with_folded_ids(database: AsyncDatabase[Document]) -> None:
         await database["marks"].update_one({"_id": each["_id"]}, {"$set": {"students": students}})
 
 
+async def _with_read_backs(database: AsyncDatabase[Document]) -> None:
+    """Migrate sheets to version 3, which has comparisons with the LMS's own record."""
+    await database["marks"].update_many({"read_back": {"$exists": False}}, {"$set": {"read_back": None}})
+
+
 # Each migrates the documents to the next version, beginning with version 1, and may be repeated. A released migration
 # never changes; the tests have documents of every version.
 async def _to_version_3(database: AsyncDatabase[Document]) -> None:
     await _with_marks_by_sheet(database)
     await _with_folded_ids(database)
+    await _with_read_backs(database)
 
 
 MIGRATIONS: list[Migration] = [_with_faces, _to_version_3]

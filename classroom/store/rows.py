@@ -64,7 +64,10 @@ def _sheet(db: sqlite3.Connection, row: sqlite3.Row) -> Sheet:
     roster = db.execute("SELECT * FROM enrolled WHERE session = ? AND batch = ? ORDER BY position", key)
     marks = db.execute("SELECT * FROM marks WHERE session = ? AND batch = ?", key)
     by_student = {mark["student_id"]: {**dict(mark), "by": mark["by_teacher"]} for mark in marks}
-    return parse(Sheet, "sheets", {**dict(row), "roster": [dict(each) for each in roster], "marks": by_student})
+    with reading("sheets"):
+        read_back = json.loads(row["read_back"] or "null")
+    found = {"roster": [dict(each) for each in roster], "marks": by_student, "read_back": read_back}
+    return parse(Sheet, "sheets", dict(row) | found)
 
 
 def mark_from(row: sqlite3.Row) -> Mark:

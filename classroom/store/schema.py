@@ -194,6 +194,7 @@ _VERSION_3 = """
         PRIMARY KEY (session, folded)
     ) WITHOUT ROWID;
     CREATE INDEX corrections_of ON corrections (telegram_id);
+    ALTER TABLE sheets ADD COLUMN read_back TEXT; -- JSON: the comparison with the LMS's own record
 """
 
 

@@ -1,4 +1,4 @@
-"""Messages that students get without asking: marked, in the LMS, rejected, cancelled. Each is sent once."""
+"""Messages that students get without asking: marked, recorded, rejected, cancelled. Each is sent once."""
 
 import functools
 import logging
@@ -43,26 +43,33 @@ class StudentNotices:
         if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s: notice of the mark queued", session.id, student_id)
 
-    async def tell_acked(self, session: Session, sheet: Sheet) -> None:
-        """Edit the message of each marked student of a sheet: the LMS has the mark, in all batches of the student."""
-        unsettled = set()
-        if len(session.batches) > 1:
-            for other in await self._classroom.store.sheets(session.id):
-                if other.batch != sheet.batch and other.acked_version < other.version:
-                    unsettled |= {folded(student.student_id) for student in other.roster}
+    async def tell_recorded(self, session: Session, sheet: Sheet) -> None:
+        """Edit the message of each marked student of a sheet who is recorded in every sheet: what is known of that."""
+        others = [each for each in await self._classroom.store.sheets(session.id) if each.batch != sheet.batch]
+        recorded = [{folded(each): self._recorded(one, each) for each in one.marks} for one in (sheet, *others)]
         for student_id, mark in sheet.marks.items():
-            if folded(student_id) in unsettled:
+            known = {each[folded(student_id)] for each in recorded if folded(student_id) in each}
+            if "" in known:
                 continue
             binding = await self._classroom.store.binding_for(student_id)
             if binding is None:
                 continue
             person, now = binding.telegram_id, self._classroom.clock.now()
             _ = self._side.texts(person)
-            text = self._marked(person, session, mark) + "\n" + _("The LMS has it.")
+            texts = {"file": _("Recorded."), "sent": _("Sent to the LMS."), "read": _("The LMS has it.")}
+            text = self._marked(person, session, mark) + "\n" + texts["sent" if len(known) > 1 else known.pop()]
             at = mark.at.isoformat() if mark.is_by_hand else ""
             key = f"lms:{session.id}:{binding.student_id}:{mark.status.value}:{at}"
             item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
             await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
+
+    def _recorded(self, sheet: Sheet, student_id: str) -> str:
+        """Return how far a student's mark has come: "file" (no LMS), "sent", "read" (back from the LMS), or ""."""
+        if sheet.acked_version < sheet.version or student_id in sheet.differing:
+            return ""
+        if not self._classroom.has_lms:
+            return "file"
+        return "" if sheet.compared is None else "read" if sheet.compared.possible else "sent"
 
     def _marked(self, person: int, session: Session, mark: Mark) -> str:
         _ = self._side.texts(person)
@@ -126,8 +133,7 @@ class StudentNotices:
         for sheet in sheets:
             for student_id, mark in sheet.marks.items():
                 await self.tell_mark(session, student_id, mark)
-            if sheet.acked_version >= sheet.version:
-                await self.tell_acked(session, sheet)
+            await self.tell_recorded(session, sheet)
         marked = {student_id for sheet in sheets for student_id in sheet.marks}
         if self._faces is not None:
             await self._faces.catch_up(session)

@@ -6,7 +6,8 @@ from html import escape
 
 from classroom.domain.location_policy import is_uncertain
 from classroom.domain.sessions import CheckInStep, Session, SessionState, Status, end_of, folded, state_of
-from classroom.overview import Group, SessionOverview, note_text, read_overview, refused_lines, title
+from classroom.overview import Group, SessionOverview, note_text, read_overview, title
+from classroom.reports.texts import refused_lines
 from classroom.services import Classroom
 from classroom.student.texts import status_word
 from classroom.teacher.manual_marks import SCREEN, turns
@@ -178,7 +179,7 @@ def _keyboard(_: Texts, overview: SessionOverview, state: SessionState) -> Keybo
         keyboard.append([Button(_("Confirm All ({number})").format(number=len(waiting)), f"all:{key}")])
     if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
         keyboard.append([Button(_("Check One by One"), f"checks:{key}")])
-    if any(sheet.refused for sheet in overview.sheets):
+    if any(sheet.refused or sheet.differing for sheet in overview.sheets):
         keyboard.append([Button(_("Try Again"), f"again:{key}")])
     hand, every = Button(_("Mark by Hand"), f"hands:{key}"), Button(_("All Names"), f"names:{key}")
     if state is SessionState.OPEN:

@@ -194,7 +194,7 @@ class TeacherBot:
             await self._classroom.store.remove_teacher(teacher.telegram_id)
             log.info("teacher %d: signed out", teacher.telegram_id)
             _ = self._side.texts(teacher.telegram_id)
-            text = _("You are signed out. What is still on the way to the LMS waits for your next sign-in.")
+            text = _("You are signed out. What is not recorded yet waits for your next sign-in.")
             await self._side.outbox.put(Item(teacher.telegram_id, "edit", text, slot=SCREEN))
 
     async def _history(self, update: Update, context: Context) -> None:
@@ -235,7 +235,8 @@ class TeacherBot:
         await self._classroom.set_step(self._side, person, "")
         if isinstance(error, SignInNeeded):
             await self._classroom.store.remove_teacher(person)
-            await self._sign_in.ask_phone(person, _("The LMS wants you to sign in again."))
+            text = _("The LMS wants you to sign in again.") if self._classroom.has_lms else _("Please sign in again.")
+            await self._sign_in.ask_phone(person, text)
             return
         text = _("The LMS refuses this. Speak to whoever runs it. (reference {reference})")
         await self._hide_request(person)

@@ -1,8 +1,8 @@
-"""Tells a teacher that the LMS refuses a sheet, wants a new sign-in, or does not answer."""
+"""Tells a teacher that the LMS refuses a sheet, has another record, wants a new sign-in, or does not answer."""
 
 import logging
 
-from classroom.domain.sessions import Sheet, Teacher
+from classroom.domain.sessions import Session, Sheet, Teacher
 from classroom.error_codes import Code, code_of, noted
 from classroom.lms import LmsUnavailable
 from classroom.services import Classroom
@@ -28,12 +28,21 @@ class LmsNotices:
         if session is not None:
             await self._boards.show(session, anew=True, rings=True)
 
+    async def on_compared(self, session: Session, sheet: Sheet) -> None:
+        """Show on the board what the LMS has otherwise; again, if that was changed after the final report."""
+        if sheet.differing:
+            what = f"session {session.id}: the LMS has {len(sheet.differing)} marks of {sheet.batch} otherwise"
+            noted(log, Code.ATTENDANCE_FAILED, what, logging.WARNING)
+            await self._boards.show(session, anew=session.final_at is not None)
+
     async def on_sign_in_needed(self, sheet: Sheet) -> None:
         """Ask the teacher to sign in again: marks wait for it."""
         what = f"session {sheet.session}: sheet {sheet.batch} waits for a sign-in"
         noted(log, Code.TOKEN_EXPIRED, what, logging.WARNING)
         _ = self._side.texts(sheet.teacher)
-        text = _("Marks are waiting to be written to the LMS, which wants you to sign in again: press /start.")
+        text = _("Marks are waiting until you sign in again: press /start.")
+        if self._classroom.has_lms:
+            text = _("Marks are waiting to be written to the LMS, which wants you to sign in again: press /start.")
         await self._classroom.store.remove_teacher(sheet.teacher)
         await self._side.outbox.put(Item(sheet.teacher, "send", text, lane=NOTICE))
 
@@ -43,4 +52,7 @@ def unavailable_text(classroom: Classroom, teacher: Teacher, error: LmsUnavailab
     what = f"teacher {teacher.telegram_id}: {type(error).__name__}: {error}"
     reference = noted(log, code_of(error), what, logging.WARNING)
     _ = classroom.teacher.texts(teacher.telegram_id)
-    return _("The LMS does not answer now. Try again in a minute. (reference {reference})").format(reference=reference)
+    text = _("The rosters can't be read now. Try again in a minute. (reference {reference})")
+    if classroom.has_lms:
+        text = _("The LMS does not answer now. Try again in a minute. (reference {reference})")
+    return text.format(reference=reference)

@@ -154,6 +154,8 @@ class SessionButtons:
                 if sheet.refused:
                     await store.set_refused(session.id, sheet.batch, "")
                     changed = True
+                elif sheet.differing and self._classroom.sync is not None:
+                    self._classroom.sync.compare(sheet)
         await self._show(session, what, changed)
 
     async def _reopened(self, session: Session) -> bool:
@@ -193,7 +195,9 @@ class SessionButtons:
         _ = self._side.texts(session.teacher)
         text = _("Cancel the session? Its marks are not recorded, and the lesson can be opened anew.")
         if any(sheet.in_lms for sheet in await self._classroom.store.sheets(session.id)):
-            text = _("Cancel the session? The LMS has marks of it already: they stay there, as they are now.")
+            text = _("Cancel the session? Marks of it are recorded already: they stay, as they are now.")
+            if self._classroom.has_lms:
+                text = _("Cancel the session? The LMS has marks of it already: they stay there, as they are now.")
         keyboard = [[Button(_("Yes, Cancel It"), f"cancelled:{session.id}"), Button(_("Back"), f"done:{session.id}")]]
         await self._manual.ask(session, text, keyboard)
 

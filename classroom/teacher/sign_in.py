@@ -10,7 +10,7 @@ from telegram import Update
 from telegram.constants import MessageLimit
 
 from classroom.error_codes import code_of, noted
-from classroom.lms import LmsError, LmsUnavailable, SignedInElsewhere, UnknownTeacher, WrongPassword
+from classroom.lms import LmsError, LmsUnavailable, NotATeacher, SignedInElsewhere, UnknownTeacher, WrongPassword
 from classroom.services import Classroom, typed
 from telegram_app.outbox import Item
 from telegram_app.side import sender
@@ -112,6 +112,10 @@ class SignIn:
             self._passwords.pop(person, None)
             await self._classroom.set_step(self._side, person, PASSWORD, {"phone": phone})
             text = _("The LMS does not take this password with this address. Send the password once more.")
+        elif isinstance(error, NotATeacher):
+            self._passwords.pop(person, None)
+            await self._classroom.set_step(self._side, person, PHONE)
+            text = _("This is not a teacher's account in the LMS. This bot is for teachers only.")
         elif isinstance(error, UnknownTeacher):
             await self._classroom.set_step(self._side, person, PHONE)
             text = _("Nobody is listed as a teacher with this phone number. Speak to whoever runs the classroom.")

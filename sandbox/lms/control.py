@@ -1,7 +1,7 @@
 """The control API of the simulated LMS, for tests, benchmarks and the sandbox.
 
 POST /reset {generation}                     delete all state; "newer" or "older"
-POST /teachers {id, email, password, name, location}
+POST /teachers {id, email, password, name, location, user_type}   an account; user_type "": a teacher's, null: no claim
 POST /batches {batch, students: [{id, name, email}]}
 POST /courses {email, batch, subject, pending}   a teacher's course; pending false: not in the list
 POST /clock {advance}                        advance the LMS's clock by seconds, so that tokens expire
@@ -20,7 +20,20 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.lms.world import NEWER, OLDER, Course, LmsStudent, LmsTeacher, LmsWorld, Mark, Record, UnknownEntry, Write
+from sandbox.lms.world import (
+    MENTORS,
+    NEWER,
+    OLDER,
+    PRACTICE_MENTORS,
+    Course,
+    LmsStudent,
+    LmsTeacher,
+    LmsWorld,
+    Mark,
+    Record,
+    UnknownEntry,
+    Write,
+)
 
 
 def control_routes(world: LmsWorld) -> list[web.RouteDef]:
@@ -77,7 +90,7 @@ class _Control:
 
     async def teacher(self, request: web.Request) -> dict[str, Any]:
         teacher = LmsTeacher(**await _body(request))
-        teacher.email = teacher.email.lower()
+        teacher.email = self._world.address(teacher.email)
         self._world.teachers[teacher.email] = teacher
         return {}
 
@@ -92,7 +105,7 @@ class _Control:
         self._known(body["email"])
         if body["batch"] not in self._world.batches:
             raise UnknownEntry(f"no such batch: {body['batch']}")
-        courses = self._world.courses.setdefault(body["email"].lower(), {})
+        courses = self._world.courses.setdefault(self._world.address(body["email"]), {})
         courses[Course(body["batch"], body["subject"])] = bool(body.get("pending", True))
         return {}
 
@@ -108,13 +121,18 @@ class _Control:
         body = await _body(request)
         present = set(body["present"])
         students = self._world.batches[body["batch"]]
-        record = Record({each: Mark(int(each in present)) for each in students})
+        marks = {
+            each.id: Mark(int(each.id in present), "", each.name, "present" if each.id in present else "absent")
+            for each in students.values()
+        }
+        record = Record(marks)
         record.writes.append(Write("somebody else", self._world.now(), "create", len(present)))
         self._world.records[body["location"], body["batch"], body["subject"], body["date"]] = record
         return {}
 
     async def delete_records(self, request: web.Request) -> dict[str, Any]:
         self._world.records.clear()
+        self._world.practice_records.clear()
         return {}
 
     async def records(self, request: web.Request) -> list[dict[str, Any]]:
@@ -126,9 +144,13 @@ class _Control:
                 "date": day,
                 "students": {student: mark.status for student, mark in record.marks.items()},
                 "remarks": {student: mark.remarks for student, mark in record.marks.items() if mark.remarks},
+                "names": {student: mark.name for student, mark in record.marks.items() if mark.name},
+                "copies": record.copies,
+                "of": of,
                 "writes": [vars(write) for write in record.writes],
             }
-            for (location, batch, subject, day), record in self._world.records.items()
+            for of, records in ((MENTORS, self._world.records), (PRACTICE_MENTORS, self._world.practice_records))
+            for (location, batch, subject, day), record in records.items()
         ]
 
     async def change_behaviour(self, request: web.Request) -> dict[str, Any]:
@@ -145,7 +167,7 @@ class _Control:
         return {"calls": len(self._world.calls), "by_call": Counter(each["call"] for each in self._world.calls)}
 
     def _known(self, email: str) -> LmsTeacher:
-        teacher = self._world.teachers.get(email.lower())
+        teacher = self._world.teachers.get(self._world.address(email))
         if teacher is None:
             raise UnknownEntry(f"no such teacher: {email}")
         return teacher

@@ -1,4 +1,4 @@
-"""State of the simulated LMS: teachers, sessions, batches, courses, and attendance records with their writes."""
+"""State of the simulated LMS: accounts, sessions, batches, courses, and attendance records with their writes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ REFRESH_SECONDS = 7 * 24 * 3600.0
 
 NEWER, OLDER = "newer", "older"
 CALLS = ("login", "logout", "refresh", "courses", "roster", "read", "create", "update")
+WRITES = ("create", "update")
+FALSE_SUCCESSES: dict[str, str] = {
+    "status": '{"status": "error", "message": "not stored"}',
+    "success": '{"success": false}',
+    "exception": '{"exception": "dml_write_exception", "errorcode": "dmlwriteexception", "message": "Error"}',
+    "error": '{"error": "not stored"}',
+    "empty": "",
+    "text": "Internal error",
+}
+MENTORS, PRACTICE_MENTORS = "Mentors", "Practice_Mentors"  # the older server's kinds of accounts that are teachers'
 Key = tuple[str, str, str, str]  # location, batch, subject, date
 
 
@@ -26,13 +36,14 @@ class UnknownEntry(Exception):
 
 @dataclass
 class LmsTeacher:
-    """One teacher's account."""
+    """One account, a teacher's or, by its kind, a student's or a manager's."""
 
     id: str
     email: str
     password: str
     name: str
     location: str
+    user_type: str | None = ""  # the claim; "": a teacher's, None: the token has none
 
 
 @dataclass(frozen=True)
@@ -54,10 +65,12 @@ class Course:
 
 @dataclass(frozen=True)
 class Mark:
-    """A student's entry in a record."""
+    """A student's entry in a record, and how it counts: ``sent`` is what the older server keeps of it."""
 
     status: int
     remarks: str = ""
+    name: str = ""
+    sent: Any = None
 
 
 @dataclass
@@ -75,6 +88,7 @@ class Record:
     """A batch's attendance on a date, always for the whole roster."""
 
     marks: dict[str, Mark]
+    copies: int = 1  # the older server can be made to keep a record twice
     writes: list[Write] = field(default_factory=list)
 
 
@@ -107,6 +121,19 @@ class LmsBehaviour:
     """The next calls get a proxy's page with status 200; nothing is executed."""
     drop_answers: int = 0
     """The next calls are executed, and the connection is cut without an answer."""
+    false_success: str | None = None
+    """Writes are not executed, and answered with status 200 and a body of this kind, see FALSE_SUCCESSES."""
+    unanswered: int = 0
+    """The next writes are executed, and answered with status 200 and no body."""
+    ignored: int = 0
+    """The next writes are answered as a success, and not executed."""
+    late: int = 0
+    """The next writes get no answer: the connection is cut, and they are executed after ``late_ms``."""
+    late_ms: int = 0
+    read_back: bool = True
+    """False: records can't be read (405)."""
+    updates: bool = True
+    """False: records can't be changed (405), which the older server never does."""
     expire_in_call: int = 0
     """At the next data calls all access tokens expire before the call is checked."""
 
@@ -121,9 +148,12 @@ class LmsBehaviour:
             elif name == "status":
                 if value is not None and (not _is_count(value) or not 400 <= value <= 599):
                     raise ValueError("status must be an HTTP error status such as 503, or null")
-            elif name == "down":
+            elif name == "false_success":
+                if value is not None and value not in FALSE_SUCCESSES:
+                    raise ValueError(f"false_success must be null or one of {', '.join(FALSE_SUCCESSES)}")
+            elif name in ("down", "read_back", "updates"):
                 if not isinstance(value, bool):
-                    raise ValueError("down must be true or false")
+                    raise ValueError(f"{name} must be true or false")
             elif not _is_count(value):
                 raise ValueError(f"{name} must be a whole number, zero or more")
         for name, value in changes.items():
@@ -156,7 +186,9 @@ class LmsWorld:
         self.batches: dict[str, dict[str, LmsStudent]] = {}
         self.courses: dict[str, dict[Course, bool]] = {}
         self.records: dict[Key, Record] = {}
+        self.practice_records: dict[Key, Record] = {}  # the older server's of practice mentors
         self.sign_ins: dict[str, SignIn] = {}
+        self.outliving: set[str] = set()  # access tokens of sessions that were signed out: the older server takes them
         self.calls: list[dict[str, Any]] = []
         self._key = secrets.token_bytes(32)
 
@@ -178,6 +210,10 @@ class LmsWorld:
         )
 
     # sign-ins
+
+    def address(self, email: str) -> str:
+        """Return an address as accounts are found by it: the older server compares exactly."""
+        return email.lower() if self.generation == NEWER else email
 
     def live_sign_in(self, email: str) -> SignIn | None:
         """Return the teacher's session if it has not expired."""
@@ -209,6 +245,8 @@ class LmsWorld:
         claims = read_signed(token, self._key) if even_if_over else verify(token, self._key, self.now())
         if claims["kind"] != kind:
             raise BadToken("INVALID_TOKEN")
+        if kind == "access" and claims["jti"] in self.outliving and not even_if_over:
+            return SignIn(claims["sid"], claims["email"]), self.teachers[claims["email"]]
         sign_in = self.sign_ins.get(claims["email"])
         if sign_in is None or sign_in.id != claims["sid"]:
             raise BadToken("TOKEN_BLACKLISTED")
@@ -218,17 +256,24 @@ class LmsWorld:
             raise BadToken("TOKEN_EXPIRED")
         return sign_in, self.teachers[sign_in.email]
 
-    def end_sign_in(self, email: str) -> None:
-        """End a teacher's session, which blacklists its tokens."""
-        self.sign_ins.pop(email, None)
+    def end_sign_in(self, email: str, *, signed_out: bool = False) -> None:
+        """End a teacher's session, which blacklists its tokens; a sign-out of the older server leaves access tokens."""
+        ended = self.sign_ins.pop(email, None)
+        if ended is not None and signed_out and self.generation == OLDER:
+            self.outliving |= ended.access
 
     def _token(self, sign_in: SignIn, teacher: LmsTeacher, kind: str, number: str, seconds: float) -> str:
-        own = {"id": teacher.id} if self.generation == NEWER else {"sub": teacher.id}
+        own = {"name": teacher.name, "userType": "Mentor"}
+        if self.generation == OLDER:
+            own = {"sub": teacher.email, "userType": MENTORS}
+        if teacher.user_type is None:
+            del own["userType"]
+        elif teacher.user_type:
+            own["userType"] = teacher.user_type
         now = self.now()
         claims = own | {
+            "id": teacher.id,
             "email": teacher.email,
-            "name": teacher.name,
-            "userType": "Mentor",
             "location": teacher.location,
             "kind": kind,
             "sid": sign_in.id,
@@ -240,8 +285,16 @@ class LmsWorld:
 
     # records
 
+    def records_of(self, teacher: LmsTeacher) -> dict[Key, Record]:
+        """Return the records in which an account's are: the older server has those of practice mentors apart."""
+        is_practice = self.generation == OLDER and teacher.user_type == PRACTICE_MENTORS
+        return self.practice_records if is_practice else self.records
+
     def write(self, call: str, teacher: LmsTeacher, key: Key, marks: dict[str, Mark]) -> None:
-        """Store a record, and log the write in it."""
-        record = self.records.setdefault(key, Record({}))
+        """Store a record, and log the write in it. A create that finds the record there makes a second one."""
+        records = self.records_of(teacher)
+        if call == "create" and key in records:
+            records[key].copies += 1
+        record = records.setdefault(key, Record({}))
         record.marks = marks
         record.writes.append(Write(teacher.email, self.now(), call, sum(mark.status for mark in marks.values())))

@@ -7,12 +7,14 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 from pydantic import SecretStr
 
 from classroom.composition import ClassroomIntervals, serve
 from classroom.faces import FaceEngine
+from classroom.lms.sync_pace import SyncPace
 from classroom.photos import Photos
 from classroom.store import Store
 from classroom.store.sqlite import SqliteStore
@@ -20,6 +22,7 @@ from core.encryption import Cipher
 from core.health import HealthReports
 from core.settings import Settings
 from sandbox.lms.server import LmsSimulator
+from sandbox.lms.world import OLDER
 from tests.e2e.people import Message, Person, Telegram
 from tests.servers import in_thread
 from tests.waiting import PATIENCE
@@ -28,7 +31,8 @@ TEACHER_TOKEN = "1111111111:AAEhBOweik6ad6PsWZRcXjYZ0123456789t"
 STUDENT_TOKEN = "2222222222:AAEhBOweik6ad6PsWZRcXjYZ0123456789s"
 TEACHERS, STUDENTS = "teachers_test_bot", "students_test_bot"
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
-FAST = ClassroomIntervals(between_sends=0, between_edits=0.2, between_looks=0.2)
+PACE = SyncPace(settling=2.0, quiet=0.5)
+FAST = ClassroomIntervals(between_sends=0, between_edits=0.2, between_looks=0.2, pace=PACE)
 EMAIL, PASSWORD = "teacher@example.org", "correct horse"  # of the LMS's one teacher
 ROOM = (43.25, 76.95)
 METRE = 1 / 111_110  # degrees of latitude
@@ -38,13 +42,17 @@ class Lms:
     """The LMS simulator, driven through its control API."""
 
     def __init__(self, url: str) -> None:
-        self.url, self.login = url, ""
+        self.url, self.login, self.older = url, "", False
         self.http = httpx.Client(base_url=f"{url}/control", trust_env=False, timeout=PATIENCE)
 
     def tells(self, path: str, **body: Any) -> None:
         """Call the control API to change something."""
         answer = self.http.post(f"/{path}", json=body)
         assert answer.is_success, answer.text
+
+    def today(self) -> str:
+        """Return the date of a session that is opened now."""
+        return datetime.now(ZoneInfo("Asia/Almaty")).date().isoformat()
 
     def records(self) -> Any:
         """Return its attendance records."""
@@ -57,7 +65,7 @@ def an_lms(generation: str, students: Sequence[tuple[str, str]]) -> Iterator[Lms
     simulator = LmsSimulator(generation)
     with in_thread(simulator.serving()) as url:
         lms = Lms(url)
-        lms.login = url + simulator.login_path()
+        lms.login, lms.older = url + simulator.login_path(), generation == OLDER
         account = {"id": "m1", "name": "A. Teacher", "email": EMAIL, "location": "Main"}
         lms.tells("teachers", **account, password=PASSWORD)
         enrolled = [{"id": student_id, "name": name, "email": ""} for student_id, name in students]

@@ -68,7 +68,7 @@ def test_a_class(teacher: Teacher, telegram: Telegram, clock: RunningClock, tmp_
     teacher.taps("Check One by One")
     teacher.taps("Accept D. Student")
     second.sees("Attendance marked")
-    eventually("the LMS's confirmation", lambda: first.counts("The LMS has it."))
+    eventually("the LMS's confirmation", lambda: first.counts("Recorded."))
     teacher.sees("In: 2 of 4")
     clock.forward(140)
     report = teacher.sees("Report: Algebra")["text"]

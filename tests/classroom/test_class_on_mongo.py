@@ -31,7 +31,7 @@ def test_gone_in_the_middle(
         student.sees("has to confirm")
         teacher.taps("Confirm All (1)")
         student.sees("Attendance marked")
-        eventually("the LMS's confirmation", lambda: student.counts("The LMS has it."))
+        eventually("the LMS's confirmation", lambda: student.counts("Recorded."))
         clock.forward(140)
         teacher.sees("(final)")
         run.stops()

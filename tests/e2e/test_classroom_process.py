@@ -40,7 +40,7 @@ def test_alone(tmp_path: Path, telegram: Telegram) -> None:
         student.sees("has to confirm")
         teacher.taps("Confirm All (1)")
         student.sees("Attendance marked")
-        student.sees("The LMS has it.")
+        student.sees("Recorded.")
         status, report = bot.health()
         assert (status, report["status"], report["sessions"]) == (200, "ok", 1)
         assert bot.stop() == 0

@@ -124,8 +124,11 @@ def _class_with_kills(
                 kills += 1
                 bot.start()
                 until = time.monotonic() + chance.uniform(0.5, LONGEST_LIFE)
+        words = "The LMS has it." if "BASE_URL" in settings else "Recorded."
+        if "BASE_URL" in settings:  # the older LMS gets its one record when the session is over
+            teacher.taps("Close Now")
         for student in students:
-            eventually("the LMS's confirmation", lambda: student.counts("The LMS has it."))  # noqa: B023
+            eventually("the confirmation", lambda: student.counts(words))  # noqa: B023
         eventually("the last process's start", lambda: bot.health()[0] == 200)
         assert bot.stop() == 0
     finally:

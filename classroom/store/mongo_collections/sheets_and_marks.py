@@ -8,6 +8,7 @@ from classroom.domain.sessions import Mark, Sheet, folded
 from classroom.store import NoSuchSession
 from classroom.store.documents import Document, key_of, mark_document, places_in, sheet_from
 from classroom.store.mongo_connection import MongoConnection, asks
+from classroom.store.plain import fields_of
 
 COMPARED = ("status", "by", "reason", "came_at")  # a mark that differs in none of these is no change
 
@@ -60,6 +61,13 @@ class SheetsAndMarks(MongoConnection):
     @asks
     async def set_in_lms(self, session_id: str, batch: str) -> None:
         await self._set_in_sheet(session_id, batch, {"in_lms": True})
+
+    @asks
+    async def set_read_back(self, sheet: Sheet) -> None:
+        fields = fields_of(sheet)["read_back"]
+        if fields is not None:  # a student's ID may have characters that a field's name may not
+            fields["differs"] = list(fields["differs"].items())
+        await self._set_in_sheet(sheet.session, sheet.batch, {"read_back": fields})
 
     @asks
     async def set_refused(self, session_id: str, batch: str, why: str) -> None:

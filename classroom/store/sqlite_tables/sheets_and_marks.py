@@ -1,5 +1,6 @@
 """Sheets and marks in SQLite; for the methods see ``Store``."""
 
+import json
 from sqlite3 import Connection, Row
 
 from classroom.domain.sessions import Mark, Sheet, folded
@@ -52,6 +53,13 @@ class SheetsAndMarks(SqliteConnection):
     @writes
     def set_in_lms(self, db: Connection, session_id: str, batch: str) -> None:
         db.execute("UPDATE sheets SET in_lms = 1 WHERE session = ? AND batch = ?", (session_id, batch))
+
+    @writes
+    def set_read_back(self, db: Connection, sheet: Sheet) -> None:
+        text = json.dumps(fields_of(sheet)["read_back"])
+        db.execute(
+            "UPDATE sheets SET read_back = ? WHERE session = ? AND batch = ?", (text, sheet.session, sheet.batch)
+        )
 
     @writes
     def set_refused(self, db: Connection, session_id: str, batch: str, why: str) -> None:

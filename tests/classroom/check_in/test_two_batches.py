@@ -3,7 +3,7 @@
 import pytest
 
 from classroom.domain.sessions import Mark, Session, Status
-from classroom.lms.sync import record_of
+from classroom.lms.sheet_writer import record_of
 from classroom.overview import SessionOverview
 from classroom.reports.files import rows
 from classroom.reports.texts import report_texts

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from classroom.domain.sessions import Course, Enrolled, Mark, Place, Session, Sheet, Status, Teacher
-from classroom.lms import Duplicate, LmsError, LmsTimedOut, NotThere, Record, SignedIn
+from classroom.lms import Duplicate, Line, LmsError, LmsTimedOut, NotSupported, NotThere, Record, SignedIn
 from classroom.store import StoreUnavailable, Tokens
 
 DATE = "2026-09-07"
@@ -100,12 +100,19 @@ class MemoryStore:
     async def set_in_lms(self, session_id: str, batch: str) -> None:
         self.all_sheets[session_id, batch] = replace(self.all_sheets[session_id, batch], in_lms=True)
 
+    async def set_read_back(self, sheet: Sheet) -> None:
+        key = sheet.session, sheet.batch
+        self.all_sheets[key] = replace(self.all_sheets[key], read_back=sheet.read_back)
+
     async def set_refused(self, session_id: str, batch: str, why: str) -> None:
         self.all_sheets[session_id, batch] = replace(self.all_sheets[session_id, batch], refused=why)
 
 
 class FakeLms:
-    """An LMS that stores records; ``outcomes`` are errors before the next writes, ``lost_answers`` those after them."""
+    """An LMS that stores records; ``outcomes`` are errors before the next writes, ``lost_answers`` those after them.
+
+    Without ``updates`` it is as the older server: a record is only created, and two creates at once make two.
+    """
 
     needs_password = True
 
@@ -116,6 +123,12 @@ class FakeLms:
         self.lost_answers: deque[LmsError] = deque()
         self.late: deque[float] = deque()  # the next writes time out, and are executed this many seconds later
         self.always: LmsError | None = None
+        self.updates = True
+        self.says_updates: bool | None = None  # what is known of that beforehand
+        self.reads: bool | LmsError = True
+        self.ignored = 0  # the next writes are confirmed and not executed
+        self.copies: dict[str, int] = {}
+        self.read_at: list[float] = []
         self.takes = 0.0
         self.most_at_once = 0
         self._now: list[str] = []
@@ -126,7 +139,26 @@ class FakeLms:
     async def update(self, teacher: Teacher, record: Record) -> None:
         await self._write("update", record)
 
+    async def can_update(self, teacher: Teacher) -> bool:
+        return self.updates if self.says_updates is None else self.says_updates
+
+    async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[Line, ...] | None:
+        self.read_at.append(asyncio.get_running_loop().time())
+        if isinstance(self.reads, LmsError):
+            raise self.reads.with_traceback(None)
+        if not self.reads:
+            raise NotSupported("it does not show its records")
+        if course.batch not in self.records:
+            return None
+        return tuple(Line(each, "", status) for each, status in self.records[course.batch].items())
+
+    def _store(self, batch: str, marks: dict[str, Status]) -> None:
+        self.copies[batch] = 1 if self.updates else self.copies.get(batch, 0) + 1
+        self.records[batch] = marks
+
     async def _write(self, what: str, record: Record) -> None:
+        if what == "update" and self.says_updates is False:
+            raise NotSupported("as it was answered before")
         assert record.batch not in self._now, "two writes of one sheet at once"
         self.calls.append((asyncio.get_running_loop().time(), what, record.batch))
         self._now.append(record.batch)
@@ -136,17 +168,21 @@ class FakeLms:
             outcome = self.always or (self.outcomes.popleft() if self.outcomes else None)
             if outcome is not None:
                 raise outcome.with_traceback(None)
+            if what == "update" and not self.updates:
+                self.says_updates = False
+                raise NotSupported("405")
             if what == "create" and record.batch in self.records:
                 raise Duplicate("there already")
             if what == "update" and record.batch not in self.records:
                 raise NotThere("not there")
             marks = {line.student_id: line.status for line in record.lines}
             if self.late:
-                asyncio.get_running_loop().call_later(
-                    self.late.popleft(), self.records.__setitem__, record.batch, marks
-                )
+                asyncio.get_running_loop().call_later(self.late.popleft(), self._store, record.batch, marks)
                 raise LmsTimedOut("the LMS did not answer in time")
-            self.records[record.batch] = marks
+            if self.ignored:
+                self.ignored -= 1
+                return
+            self._store(record.batch, marks)
             if self.lost_answers:
                 raise self.lost_answers.popleft()
         finally:

@@ -50,7 +50,7 @@ class Scene:
             httpx.AsyncClient(base_url=self.url, trust_env=False, verify=False) as http,
         ):
             self.http = http
-            await self.control("teachers", **{**_account(TEACHER), "password": PASSWORD})
+            await self.control("teachers", **account())
             rosters = {
                 "A": [
                     {"id": each.student_id, "name": (NAMES + [each.name] * size)[number], "email": ""}
@@ -108,5 +108,7 @@ class Scene:
         self.store.all_tokens[TEACHER.telegram_id] = replace(tokens, password="")
 
 
-def _account(teacher: Teacher) -> dict[str, str]:
-    return {"id": teacher.lms_id, "email": teacher.email, "name": teacher.name, "location": teacher.campus}
+def account(**changes: Any) -> dict[str, Any]:
+    """The teacher's account in the LMS."""
+    own = {"id": TEACHER.lms_id, "email": TEACHER.email, "name": TEACHER.name, "location": TEACHER.campus}
+    return {**own, "password": PASSWORD, **changes}

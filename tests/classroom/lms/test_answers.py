@@ -95,6 +95,63 @@ class TestLists:
             answers.roster(answer, "B")
 
 
+class TestSchedule:
+    def test_schedule(self) -> None:
+        """Each batch of each row is a course, once; the teacher's name is with the person or the row."""
+        rows: list[Any] = [
+            {"batchNo": ["A", 5], "subject": "X", "MentorName": "A. Teacher"},
+            {"batchNo": "A", "subject": " X "},
+            {"batchNo": ["B", ""], "subject": ""},
+        ]
+        courses = [Course("A", "X"), Course("5", "X")]
+        assert answers.schedule({"schedule_data": rows}) == (courses, "A. Teacher")
+        assert answers.schedule({"schedule_data": rows, "mentor_data": [{"name": "B"}]}) == (courses, "B")
+        assert answers.schedule({"schedule_data": []}) == ([], "")
+
+    @pytest.mark.parametrize("answer", [{}, [], None, {"schedule_data": None}, {"schedule_data": ["A"]}])
+    def test_none(self, answer: Any) -> None:
+        """An answer without the list is refused: it is no empty schedule."""
+        with pytest.raises(LmsUnavailable):
+            answers.schedule(answer)
+
+
+class TestConfirms:
+    @pytest.mark.parametrize(
+        "answer", [{"status": "success"}, {"status": "existed", "message": "x"}, {"success": True, "error": None}]
+    )
+    def test_success(self, answer: Any) -> None:
+        """An answer that tells a success confirms a write."""
+        assert answers.confirms(json.dumps(answer).encode())
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"<html>", b"{}", b"null", b"[]", b'"ok"', b'{"status": "queued"}', b'{"st']
+    )
+    def test_unclear(self, content: bytes) -> None:
+        """An answer that says nothing, or something else, is no confirmation."""
+        assert not answers.confirms(content)
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"status": "error"},
+            {"status": "Failed"},
+            {"status": 500},
+            {"success": False},
+            {"success": "false"},
+            {"ok": False},
+            {"exception": "x", "errorcode": "y"},
+            {"error": "x"},
+            {"errors": ["x"]},
+            {"data": {"status": "error"}},
+            {"status": "success", "data": {"success": False}},
+        ],
+    )
+    def test_error(self, answer: Any) -> None:
+        """An error in an answer with status 200 is a refusal, without the answer's own words."""
+        with pytest.raises(LmsRefused, match="the LMS answers with an error"):
+            answers.confirms(json.dumps(answer).encode())
+
+
 class TestRecord:
     @pytest.mark.parametrize("statuses", [(1, 0), ("1", "0"), ("present", "absent"), ("Present", "ABSENT")])
     def test_shapes_and_encodings(self, statuses: tuple[Any, Any]) -> None:
@@ -110,6 +167,8 @@ class TestRecord:
             [{**flat, "datetime": "2026-09-06", "students": []}, {**flat, "datetime": f"{DATE}T08:00:00Z"}],
         ]
         expected = (Line("1", "A", Status.PRESENT), Line("2", "B", Status.ABSENT, "bus"))
+        twice = {"message": "x", "data": [{**flat, "datetime": DATE}] * 2}  # two creates at once made two records
+        assert answers.record(twice, COURSE, DATE) == expected * 2
         assert [answers.record(shape, COURSE, DATE) for shape in shapes] == [expected] * 3
 
     @pytest.mark.parametrize(
@@ -133,6 +192,7 @@ def test_anything(answer: Any) -> None:
     for read in (
         answers.tokens,
         answers.courses,
+        answers.schedule,
         lambda each: answers.roster(each, "A"),
         lambda each: answers.record(each, COURSE, DATE),
     ):

@@ -11,8 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classroom.domain.sessions import Mark, Sheet, Status
-from classroom.lms import Duplicate, LmsRefused, LmsUnavailable, NotThere, SignedInElsewhere, SignInNeeded
-from classroom.lms.sync import LmsSync, record_of
+from classroom.lms import (
+    Duplicate,
+    LmsRefused,
+    LmsTimedOut,
+    LmsUnavailable,
+    NotThere,
+    SignedInElsewhere,
+    SignInNeeded,
+    Unclear,
+)
+from classroom.lms.sheet_writer import record_of
+from classroom.lms.sync import LmsSync
 from classroom.lms.sync_pace import SyncPace
 from tests.classroom.lms.fakes import DATE, TEACHER, FakeLms, MemoryStore, students
 from tests.fakes import FakeClock, MovedTimeLoop, moved_time
@@ -28,6 +38,7 @@ class Scene:
         self.clock = clock
         self.store, self.lms = MemoryStore(), FakeLms()
         self.acked: list[Sheet] = []
+        self.compared: list[Sheet] = []
         self.refused: list[str] = []
         self.asked: list[int] = []
         self.parallel = 8
@@ -35,7 +46,7 @@ class Scene:
 
     def new_sync(self) -> LmsSync:
         async def on_acked(sheet: Sheet) -> None:
-            self.acked.append(sheet)
+            (self.acked if sheet.compared is None else self.compared).append(sheet)
 
         async def on_refused(sheet: Sheet, why: str) -> None:
             self.refused.append(why)
@@ -58,6 +69,7 @@ class Scene:
     async def running(self) -> AsyncIterator[None]:
         self.sync = self.new_sync()
         self.sync.start()
+        await asyncio.sleep(0)  # it has caught up before the next mark comes
         yield
         await self.sync.close()
 
@@ -69,14 +81,18 @@ class Scene:
         self.store.ends(self.clock.now())
         self.sync.wake("a1", at_once=True)
 
+    def settles(self) -> bool:
+        """Tell that nothing changes any more by itself; return whether all is in the LMS and was read back."""
+        return self.sync.settle(self.store.sessions["a1"], self.store.all_sheets.values())
+
     def present(self, batch: str = "A") -> set[str]:
         return {student for student, status in self.lms.records[batch].items() if status.counts}
 
     def is_exact(self) -> bool:
-        """Whether the LMS holds exactly our record and the store has it as confirmed."""
+        """Whether the LMS holds exactly our record, as 1 and 0, and the store has it as confirmed."""
         return all(
-            self.lms.records.get(sheet.batch)
-            == {each.student_id: sheet.status_of(each.student_id) for each in sheet.roster}
+            {student: status.counts for student, status in self.lms.records.get(sheet.batch, {}).items()}
+            == {each.student_id: sheet.status_of(each.student_id).counts for each in sheet.roster}
             and sheet.acked_version == sheet.version
             for sheet in self.store.all_sheets.values()
         )
@@ -249,6 +265,8 @@ async def test_restarts_while_down(scene: Scene) -> None:
     scene.lms.always = None
     async with scene.running():
         await asyncio.sleep(1)
+        assert len(scene.present()) == 5
+        await asyncio.sleep(60)  # a write of the process before could still be executed
     assert scene.is_exact()
 
 
@@ -262,9 +280,11 @@ async def test_answer_lost_after_the_work(scene: Scene) -> None:
     assert scene.is_exact()
 
 
-@pytest.mark.parametrize("late", [0.5, 5.0, 20.0])
-async def test_done_late(scene: Scene, late: float) -> None:
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize("late", [0.5, 5.0, 20.0, 55.0])
+async def test_done_late(scene: Scene, late: float, reads: bool) -> None:
     """A timed-out write that is executed after a newer one is overwritten before the sheet counts as confirmed."""
+    scene.lms.reads = reads
     async with scene.running():
         scene.marks(1)
         await asyncio.sleep(31)
@@ -272,12 +292,239 @@ async def test_done_late(scene: Scene, late: float) -> None:
         scene.marks(2)
         await asyncio.sleep(0.3)
         scene.marks(3)
-        await asyncio.sleep(25)
+        await asyncio.sleep(55)
         assert [sheet.acked_version for sheet in scene.acked] == [1]
         await asyncio.sleep(10)
-        assert scene.what() == ["create", "update", "update", "update"]
+        in_order = reads and late < 2  # it was executed before the newer one: reading back shows that
+        assert scene.what() == ["create", "update", "update"] + ["update"] * (not in_order)
         assert [sheet.acked_version for sheet in scene.acked] == [1, 3]
     assert scene.is_exact()
+
+
+async def test_read_back(scene: Scene) -> None:
+    """A confirmed sheet is read back when it has been quiet, and again when its session is settled."""
+    async with scene.running():
+        for number in (1, 2, 3):
+            scene.marks(number)
+            await asyncio.sleep(14)
+        assert scene.lms.read_at == []
+        await asyncio.sleep(60)
+        assert len(scene.lms.read_at) == 1
+        scene.ends()
+        await asyncio.sleep(1)
+        assert not scene.settles()
+        await asyncio.sleep(1)
+        assert scene.settles()
+    assert len(scene.lms.read_at) == 2
+    assert [(sheet.version, sheet.differing) for sheet in scene.compared] == [(3, {}), (3, {})]
+    assert scene.is_exact()
+
+
+@pytest.mark.parametrize("ignored", [1, 5])
+async def test_confirmed_and_not_stored(scene: Scene, ignored: int) -> None:
+    """What the LMS confirmed and has not is written again, once; what differs still is told, by student."""
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(1)
+        scene.lms.ignored = ignored
+        scene.marks(2)
+        scene.ends()
+        await asyncio.sleep(2)
+        scene.settles()
+        await asyncio.sleep(120)
+        assert scene.settles()
+    assert scene.what() == ["create", "update", "update"]
+    assert scene.compared[-1].differing == ({} if ignored == 1 else {"A-002": "absent"})
+
+
+async def test_record_vanishes_at_the_end(scene: Scene) -> None:
+    """A record that the LMS has lost is written again before the report, also where it can't be changed."""
+    for scene.lms.updates in (True, False):
+        scene.store.opens(scene.clock.now(), {"A": 3})
+        async with scene.running():
+            scene.marks(1)
+            scene.ends()
+            scene.settles()
+            await asyncio.sleep(20)
+            scene.lms.records.clear()
+            sheet = scene.store.sheet("A")
+            scene.sync.compare(sheet)
+            await asyncio.sleep(20)
+            assert (scene.present(), scene.compared[-1].differing) == ({"A-001"}, {})
+        scene.lms.records.clear()
+
+
+async def test_reads_fail(scene: Scene) -> None:
+    """A failed read is no empty record: nothing is written, and after some minutes nothing more is said than known."""
+    async with scene.running():
+        scene.marks(1)
+        scene.ends()
+        await asyncio.sleep(2)
+        scene.lms.reads = DOWN
+        scene.settles()
+        await asyncio.sleep(30)
+        assert not scene.settles()
+        await asyncio.sleep(200)
+        assert scene.settles()
+    assert scene.what() == ["create"]
+    assert [(sheet.compared.possible, sheet.differing) for sheet in scene.compared if sheet.compared] == [(False, {})]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_unclear_answer(scene: Scene, stored: bool) -> None:
+    """A write whose answer says nothing is read back: it is confirmed only if the LMS has it."""
+    for_once = scene.lms.lost_answers if stored else scene.lms.outcomes
+    for_once.append(Unclear("200 and nothing"))
+    async with scene.running():
+        scene.marks(1)
+        await asyncio.sleep(1)
+        assert [sheet.acked_version for sheet in scene.acked] == ([1] if stored else [])
+        await asyncio.sleep(90)
+    assert scene.is_exact()
+
+
+class TestOlder:
+    """An LMS that can't change a record."""
+
+    @pytest.fixture
+    def scene(self, scene: Scene) -> Scene:
+        scene.lms.updates = False
+        return scene
+
+    async def test_written_once(self, scene: Scene) -> None:
+        """The record is written once, complete, when nothing changes any more by itself."""
+        async with scene.running():
+            for number in (1, 2):
+                scene.marks(number)
+                await asyncio.sleep(60)
+            scene.ends()
+            await asyncio.sleep(60)
+            scene.marks(3, status=Status.LATE)
+            await asyncio.sleep(60)
+            assert scene.what() == []
+            scene.settles()
+            await asyncio.sleep(3)
+            assert scene.settles()
+        assert (scene.what(), scene.lms.copies) == (["create"], {"A": 1})
+        assert scene.is_exact()
+
+    @pytest.mark.parametrize("reads", [True, False])
+    async def test_corrections(self, scene: Scene, reads: bool) -> None:
+        """Each later correction is told by name, once, with what the LMS still has where that can be read."""
+        scene.lms.reads = reads
+        async with scene.running():
+            scene.marks(1)
+            scene.ends()
+            scene.settles()
+            await asyncio.sleep(20)
+            told = []
+            for number, status in ((2, Status.PRESENT), (1, Status.EXCUSED)):
+                scene.marks(number, status=status)
+                await asyncio.sleep(600)
+                told.append(scene.store.sheet("A").differing)
+        absent, present = ("absent", "present") if reads else ("", "")
+        assert told == [{"A-002": absent}, {"A-002": absent, "A-001": present}]
+        assert scene.what() == ["create", "update"]
+        assert len([sheet for sheet in scene.compared if sheet.differing]) == 2
+        assert await scene.store.unacked() == []
+
+    async def test_that_changes_records_after_all(self, scene: Scene) -> None:
+        """The first correction is tried: a server that takes it is given the others, too."""
+        scene.lms.updates, scene.lms.says_updates = True, False
+        async with scene.running():
+            scene.marks(1)
+            scene.ends()
+            scene.settles()
+            await asyncio.sleep(20)
+            scene.lms.says_updates = None
+            scene.marks(2)
+            await asyncio.sleep(20)
+        assert scene.what() == ["create", "update"]
+        assert scene.is_exact()
+
+    async def test_changed_there_by_hand(self, scene: Scene) -> None:
+        """After the teacher has changed it in the LMS, reading back once more finds nothing different."""
+        async with scene.running():
+            scene.ends()
+            scene.settles()
+            await asyncio.sleep(20)
+            scene.marks(1)
+            await asyncio.sleep(20)
+            scene.lms.records["A"]["A-001"] = Status.PRESENT
+            scene.sync.compare(scene.store.sheet("A"))
+            await asyncio.sleep(20)
+        assert scene.store.sheet("A").differing == {}
+        assert scene.is_exact()
+
+    @pytest.mark.parametrize("reads", [True, False])
+    @pytest.mark.parametrize("late", [0.5, 20.0, 55.0, None])
+    async def test_create_without_an_answer(self, scene: Scene, late: float | None, reads: bool) -> None:
+        """A create that got no answer is waited for: there are never two at once, and one record in the end."""
+        scene.lms.reads = reads
+        if late is None:
+            scene.lms.outcomes.append(LmsTimedOut(""))
+        else:
+            scene.lms.late.append(late)
+        async with scene.running():
+            scene.marks(1)
+            scene.ends()
+            scene.settles()
+            await asyncio.sleep(5)
+            scene.marks(2)  # meanwhile
+            await asyncio.sleep(50)
+            assert scene.what() == ["create"]
+            await asyncio.sleep(30)
+        assert scene.lms.copies == {"A": 1}
+        if late is None:
+            assert scene.is_exact()
+        elif reads:
+            assert scene.store.sheet("A").differing == {"A-002": "absent"}
+
+    @pytest.mark.parametrize("late", [5.0, 55.0])
+    async def test_killed_during_a_create(self, scene: Scene, late: float) -> None:
+        """A create whose process has ended is waited for by the next one, too."""
+        scene.lms.late.append(late)
+        async with scene.running():
+            scene.marks(1)
+            scene.ends()
+            scene.settles()
+            await asyncio.sleep(1)
+        async with scene.running():
+            scene.settles()
+            await asyncio.sleep(90)
+            assert scene.settles()
+        assert scene.lms.copies == {"A": 1}
+        assert scene.is_exact()
+
+    async def test_somebody_elses_record(self, scene: Scene) -> None:
+        """A record that another person made is compared: what differs is told; unread it is a refusal."""
+        scene.lms.records["A"] = {each.student_id: Status.ABSENT for each in scene.store.sheet("A").roster}
+        async with scene.running():
+            scene.marks(1)
+            scene.ends()
+            scene.settles()
+            await asyncio.sleep(20)
+            assert scene.store.sheet("A").differing == {"A-001": "absent"}
+            scene.store.opens(scene.clock.now(), {"B": 2}, "b1")
+            scene.store.ends(scene.clock.now(), "b1")
+            scene.lms.records["B"], scene.lms.reads = {}, False
+            scene.sync.settle(scene.store.sessions["b1"], [scene.store.sheet("B", "b1")])
+            await asyncio.sleep(30)
+        assert scene.store.sheet("B", "b1").refused == "409 duplicate"
+
+    async def test_found_out_late(self, scene: Scene) -> None:
+        """A server that refuses the first update (405) gets no further ones: what differs at the end is told."""
+        scene.lms.says_updates = True
+        async with scene.running():
+            for number in (1, 2):
+                scene.marks(number)
+                await asyncio.sleep(40)
+            scene.ends()
+            scene.settles()
+            await asyncio.sleep(40)
+            assert scene.settles()
+        assert scene.what() == ["create", "update"]
+        assert scene.store.sheet("A").differing == {"A-002": "absent"}
 
 
 async def test_refused(scene: Scene) -> None:
@@ -386,7 +633,14 @@ async def test_telling_fails(scene: Scene, caplog: pytest.LogCaptureFixture) -> 
     async def never(*_: object) -> None:
         raise AssertionError
 
-    scene.sync = LmsSync(scene.store, scene.lms, scene.clock, on_acked=fails, on_refused=never, on_sign_in_needed=never)
+    scene.sync = LmsSync(
+        scene.store,
+        scene.lms,
+        scene.clock,
+        on_acked=fails,
+        on_refused=never,
+        on_sign_in_needed=never,
+    )
     scene.sync.start()
     for number in (1, 2):
         scene.marks(number)
@@ -422,7 +676,7 @@ async def test_error_of_ours_while_looking(scene: Scene, caplog: pytest.LogCaptu
     scene.store.unacked = broken  # type: ignore[method-assign]
     async with scene.running():
         scene.marks(1)
-        await asyncio.sleep(10)
+        await asyncio.sleep(70)
     assert scene.is_exact()
     assert "ZeroDivisionError" in caplog.text
 
@@ -437,7 +691,7 @@ async def test_closing_with_a_hung_lms(scene: Scene) -> None:
     assert scene.clock.passed - before < 5
     scene.lms.takes = 0
     async with scene.running():
-        await asyncio.sleep(1)
+        await asyncio.sleep(61)
     assert scene.is_exact()
 
 
@@ -448,26 +702,41 @@ async def test_bounded_parallelism() -> None:
     scene.store.opens(scene.clock.now(), {f"B{number}": 2 for number in range(10)})
     scene.store.ends(scene.clock.now())
     async with scene.running():
-        await asyncio.sleep(10)
+        await asyncio.sleep(70)
     assert scene.is_exact()
     assert scene.lms.most_at_once == 3
 
 
-FAULTS = st.sampled_from([None, None, DOWN, Duplicate(""), NotThere(""), SignInNeeded("")])
+LOST = [DOWN, LmsTimedOut(""), Unclear("")]
+FAULTS = st.sampled_from([None, None, *LOST, Duplicate(""), NotThere(""), SignInNeeded("")])
 STEPS = st.lists(st.tuples(st.integers(1, 30), st.sampled_from(Status), st.integers(0, 40)), max_size=12)
 
 
-@given(steps=STEPS, faults=st.lists(FAULTS, max_size=10), lost=st.integers(0, 3), restart_at=st.integers(0, 12))
+@given(
+    steps=STEPS,
+    faults=st.lists(FAULTS, max_size=10),
+    lost=st.lists(st.sampled_from(LOST), max_size=3),
+    late=st.lists(st.floats(0, 55), max_size=3),
+    restart_at=st.integers(0, 12),
+    updates=st.booleans(),
+)
 def test_whatever_happens(
-    steps: list[tuple[int, Status, int]], faults: list[LmsUnavailable | None], lost: int, restart_at: int
+    steps: list[tuple[int, Status, int]],
+    faults: list[LmsUnavailable | None],
+    lost: list[LmsUnavailable],
+    late: list[float],
+    restart_at: int,
+    updates: bool,
 ) -> None:
-    """With any faults of the LMS and a restart at any point it finally holds exactly our record."""
+    """With any faults of the LMS and a restart at any point it finally holds exactly our record, once."""
 
     async def play() -> None:
         scene = Scene(moved_time())
         scene.store.opens(scene.clock.now(), {"A": 30})
         scene.lms.outcomes.extend(faults)
-        scene.lms.lost_answers.extend([DOWN] * lost)
+        scene.lms.lost_answers.extend(lost)
+        scene.lms.late.extend(late)
+        scene.lms.updates = updates
         for part in (steps[:restart_at], steps[restart_at:]):
             async with scene.running():
                 for number, status, seconds in part:
@@ -475,10 +744,13 @@ def test_whatever_happens(
                     await asyncio.sleep(seconds)
         async with scene.running():
             scene.ends()
-            for _ in range(20):
+            for _ in range(30):
                 scene.sync.signed_in(TEACHER.telegram_id)
+                scene.settles()
                 await asyncio.sleep(60)
+            assert scene.settles()
         assert scene.is_exact()
+        assert scene.lms.copies == {"A": 1}
 
     _on_moved_time(play)
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageFont
 
 from classroom.domain import face_policy as faces
 from classroom.domain.location_policy import JUST_OUTSIDE, TOO_FAR
-from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Place, Session, Sheet, Status
+from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Place, ReadBack, Session, Sheet, Status
 from classroom.overview import SessionOverview
 from classroom.reports import picture as picture_module
 from classroom.reports.files import HEADER, csv_file, rows, xlsx_file
@@ -161,6 +161,45 @@ class TestMessages:
         text = plain(report_texts(_, SessionOverview(a_session(), [sheet], []), final=False, zone=ZONE))
         assert "- B: excused, 09:00, ill & well" in text
         assert "The LMS does not take CS-1; it says: \u201c403 <no rights>\u201d" in text
+
+    @pytest.mark.parametrize(
+        ("changes", "has_lms", "words"),
+        [
+            ({"read_back": ReadBack(1, BEGIN)}, True, "The LMS has everything."),
+            ({"read_back": ReadBack(0, BEGIN)}, True, "Sent to the LMS, not read back: CS-1"),
+            ({"read_back": ReadBack(1, BEGIN, possible=False)}, True, "Sent to the LMS, not read back: CS-1"),
+            ({}, True, "Sent to the LMS, not read back: CS-1"),
+            ({"acked_version": 0}, True, "Still on the way to the LMS: CS-1"),
+            ({}, False, "Recorded."),
+            ({"acked_version": 0}, False, "Not recorded yet: CS-1"),
+        ],
+    )
+    def test_how_far_the_marks_are(self, changes: dict[str, object], has_lms: bool, words: str) -> None:
+        """The LMS has everything only if it was read back; without an LMS no text speaks of one."""
+        found = SessionOverview(a_session(), [a_sheet(["A"], {0: Status.PRESENT}, **changes)], [], has_lms)
+        text = plain(report_texts(_, found, final=True, zone=ZONE))
+        known = ("The LMS has", "to the LMS", "ecorded")
+        assert [line for line in text.splitlines() if any(each in line for each in known)] == [words]
+        assert has_lms or "LMS" not in text
+
+    def test_what_the_lms_has_otherwise(self) -> None:
+        """Students whose marks the LMS has otherwise are named, with both statuses; of very many the first ones."""
+        names = [f"N{number}" for number in range(40)]
+        differs = {"S000": "absent", "S001": "present", "S002": ""} | {
+            f"S{number:03}": "absent" for number in range(3, 40)
+        }
+        marks = dict.fromkeys(range(40), Status.PRESENT) | {1: Status.EXCUSED}
+        for possible, third in (
+            (True, "The LMS does not have N2 S002. Enter it there"),
+            (False, "Change it in the LMS"),
+        ):
+            sheet = a_sheet(names, marks, read_back=ReadBack(1, BEGIN, possible=possible, differs=differs))
+            text = plain(report_texts(_, SessionOverview(a_session(), [sheet], []), final=True, zone=ZONE))
+            assert "The LMS still has N0 S000 as absent. Change it there by hand: present." in text
+            assert "The LMS still has N1 S001 as present. Change it there by hand: excused." in text
+            assert third in text
+            assert "and 20 more" in text
+            assert "The LMS has everything." not in text
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_languages(self, language: str) -> None:

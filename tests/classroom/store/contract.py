@@ -17,6 +17,7 @@ from classroom.domain.sessions import (
     FaceCheck,
     Mark,
     Place,
+    ReadBack,
     Rival,
     Session,
     Sheet,
@@ -536,6 +537,22 @@ class StoreContract:
         await store.set_in_lms(session.id, "CS-1")
         (sheet,) = await store.sheets(session.id)
         assert (sheet.in_lms, sheet.acked_version) == (True, -1)
+
+    async def test_read_back(self, store: Store) -> None:
+        """The newest comparison with the LMS's record is kept, with any student's ID in it, or deleted."""
+        session = await opened(store)
+        read_back = ReadBack(1, after(90), differs={"S.1": "absent", "$2": ""})
+        await store.set_read_back(replace((await store.sheets(session.id))[0], read_back=read_back))
+        one, other = await store.sheets(session.id)
+        assert (one.read_back, one.compared, one.differing, other.read_back) == (read_back, None, {}, None)
+        await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
+        one, _other = await store.sheets(session.id)
+        assert (one.compared, one.differing) == (read_back, read_back.differs)
+        unread = ReadBack(1, after(99), possible=False)
+        await store.set_read_back(replace(one, read_back=unread))
+        assert (await store.sheets(session.id))[0].read_back == unread
+        await store.set_read_back(replace(one, read_back=None))
+        assert (await store.sheets(session.id))[0].read_back is None
 
     # check-ins
 

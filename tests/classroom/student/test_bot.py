@@ -83,7 +83,7 @@ class TestFewMessages:
         teacher.taps(f"Confirm All ({len(WAYS)})")
         for student in students:
             student.sees("Attendance marked")
-            student.sees("The LMS has it.")
+            student.sees("Recorded.")
             assert sent(telegram, student.number) <= 4
             assert sum(message["from"] == "bot" for message in student.screen()) <= 4
 
@@ -99,7 +99,7 @@ class TestFewMessages:
         student.shares()
         student.sees("has to confirm")
         teacher.taps("Confirm All (1)")
-        student.sees("The LMS has it.")
+        student.sees("Recorded.")
         assert sent(telegram, 2001) - before == 3
 
 
@@ -360,7 +360,7 @@ class TestTold:
         run.starts()
         student.sees("Attendance marked")
         other.sees("did not accept")
-        student.sees("The LMS has it.")
+        student.sees("Recorded.")
         run.starts()
         teacher.says("/start")
         teacher.sees("Take attendance:")
@@ -397,7 +397,7 @@ class TestOwn:
         student.shares()
         student.sees("has to confirm")
         teacher.taps("Confirm All (1)")
-        student.sees("The LMS has it.")
+        student.sees("Recorded.")
         assert "bindings" in run.kept_of(2001)
         student.says("/delete_me")
         question = student.sees("Delete what this bot keeps of you")

@@ -117,7 +117,7 @@ class TestWay:
         run.engine.goes_on.set()
         marked = student.sees("Attendance marked")
         assert marked["message_id"] == received["message_id"]
-        student.sees("The LMS has it.")
+        student.sees("Recorded.")
         assert len(of_the_bot(student)) == 4
         eventually("the video is gone", lambda: all(m["message_id"] != video for m in student.screen()))
         assert telegram.unanswered_taps() == []
@@ -542,7 +542,7 @@ class TestTroubles:
         challenged.sees("Received.")
         assert asyncio.run(run.reports.report())["faces"]["queue"] == 1
         run.engine.goes_on.set()
-        challenged.sees("The LMS has it.")
+        challenged.sees("Recorded.")
         report = asyncio.run(run.reports.report())
         assert {"waited", "download", "decide"} <= set(report["faces"]["seconds"])
         assert report["lms_seconds"]["p95"] >= report["lms_seconds"]["median"] > 0

@@ -1,6 +1,7 @@
 """The notices of marks to students on two batches: "The LMS has it" only once it has the mark in both."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -9,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from classroom.check_in.check_ins import CheckIns
-from classroom.domain.sessions import Binding, Mark, Session, Status
+from classroom.domain.sessions import Binding, Mark, ReadBack, Session, Status
 from classroom.services import Classroom
 from classroom.store.sqlite import SqliteStore
 from classroom.student.notices import StudentNotices
@@ -39,6 +40,12 @@ class Queue:
         return True
 
 
+class AnLms:
+    """An LMS, as opposed to CSV files."""
+
+    needs_password = True
+
+
 class Keys(set[str]):
     """Claims in memory."""
 
@@ -64,7 +71,7 @@ async def test_in_every_batch(store: SqliteStore) -> None:
     nothing, queue = cast("Any", None), Queue()
     side = Side(nothing, cast("Outbox", queue), cast("Claims", Keys()))
     settings = Settings(_env_file=None, student_bot_token=SecretStr(STUDENT_TOKEN))  # type: ignore[call-arg]
-    classroom = Classroom(settings, SetClock(), store, nothing, side, side, nothing, lambda n: n - 1)
+    classroom = Classroom(settings, SetClock(), store, cast("Any", AnLms()), side, side, nothing, lambda n: n - 1)
     notices = StudentNotices(classroom, cast("CheckIns", None), nothing)
     session: Session = await shared_by_two(store)
     await store.mark(session.id, Mark("S-1", Status.PRESENT, OPENED, came_at=OPENED), overwrite=False)
@@ -76,6 +83,8 @@ async def test_in_every_batch(store: SqliteStore) -> None:
     for batch, told in (("CS-8", 0), ("CS-9", 1), ("CS-9", 1), ("CS-8", 1)):
         await store.acked(session.id, batch, 1)
         sheet = next(each for each in await store.sheets(session.id) if each.batch == batch)
-        await notices.tell_acked(session, sheet)
+        sheet = replace(sheet, read_back=ReadBack(sheet.version, OPENED))
+        await store.set_read_back(sheet)
+        await notices.tell_recorded(session, sheet)
         assert len(queue.items) == told
     assert "The LMS has it." in queue.items[0].text

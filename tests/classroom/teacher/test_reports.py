@@ -61,7 +61,7 @@ class TestReport:
         comes(people[0], code, "S001", 5)
         comes(people[1], code, "S002", 700)
         teacher.taps("Confirm All (1)")
-        people[0].sees("The LMS has it.")
+        people[0].sees("Recorded.")
         clock.forward(122)
         teacher.sees("Closed at")
         teacher.settles()
@@ -70,7 +70,7 @@ class TestReport:
         clock.forward(95)  # past the grace period of check-ins with a valid code
         teacher.sees("(final)")
         text = reports(teacher)[0]
-        for line in ("Present: 1", "Late: 0", "Absent: 3 of 4", "The LMS has everything."):
+        for line in ("Present: 1", "Late: 0", "Absent: 3 of 4", "Recorded."):
             assert line in text.splitlines()
         assert "Not completed\n- B. Student: too far away (700 m)" in text
         found = eventually("the files", lambda: len(every := files(teacher, telegram)) == 2 and every)

@@ -1,0 +1,209 @@
+"""Writes one sheet to the LMS, and compares the LMS's own record with it.
+
+A write is always the whole sheet as the store has it, never built from a read. Where the LMS changes records, each
+version is written; one that got no answer may be executed late, over a newer one: then the newer one is read back, and
+written again where it differs. Where it can't change them, a record is created once, and while a create may still be
+executed there is no second one: the LMS would then have two.
+"""
+
+from collections import deque
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Protocol
+
+from classroom import lms
+from classroom.domain.sessions import Course, ReadBack, Session, Sheet, Status, Teacher
+from classroom.lms.sync_pace import SheetState, SyncPace, loop_time
+from core.clock import Clock
+
+TIMES_KEPT = 500
+
+
+class SyncStore(Protocol):
+    """The methods of ``Store`` that are needed."""
+
+    async def teacher(self, telegram_id: int) -> Teacher | None: ...
+    async def acked(self, session_id: str, batch: str, version: int) -> None: ...
+    async def set_in_lms(self, session_id: str, batch: str) -> None: ...
+    async def set_read_back(self, sheet: Sheet) -> None: ...
+    async def session(self, session_id: str) -> Session | None: ...
+    async def unfinished(self) -> list[Session]: ...
+    async def sheets(self, session_id: str) -> list[Sheet]: ...
+    async def unacked(self) -> list[Sheet]: ...
+    async def set_refused(self, session_id: str, batch: str, why: str) -> None: ...
+
+
+class SheetWriter:
+    """Writes and compares sheets; the outcome is in the store, and in the sheet that is returned."""
+
+    def __init__(self, store: SyncStore, adapter: lms.Lms, clock: Clock, pace: SyncPace) -> None:
+        self._store = store
+        self._lms = adapter
+        self._clock = clock
+        self._pace = pace
+        self.seconds: deque[float] = deque(maxlen=TIMES_KEPT)  # durations of the newest writes, refused ones too
+
+    async def write(self, sheet: Sheet, state: SheetState, *, settled: bool) -> Sheet | None:
+        """Write a sheet; return it as it is then, None if it is not confirmed yet. Raises LmsError, StoreError.
+
+        ``settled``: the session is over, and nothing changes any more by itself.
+        """
+        teacher = await self._teacher(sheet)
+        state.once = state.once or not await self._lms.can_update(teacher)
+        if not state.once or (settled and sheet.in_lms):  # a correction is tried: the answer tells whether that works
+            try:
+                return await self._write_newest(teacher, sheet, state)
+            except lms.NotSupported:
+                state.once = True
+        if not settled or loop_time() < state.settled_at:
+            return None
+        return await self._write_once(teacher, sheet, state)
+
+    async def compare(self, sheet: Sheet, state: SheetState, *, read: bool) -> Sheet:
+        """Read a confirmed sheet back; what differs is written again, once, where the LMS changes records.
+
+        Without ``read`` it is stored that this is not possible.
+        """
+        if not read:
+            return await self._compared(sheet, self._compare(sheet, None))
+        teacher = await self._teacher(sheet)
+        read_back = await self._read_back(teacher, sheet)
+        if read_back is None or (read_back.possible and read_back.differs and await self._lms.can_update(teacher)):
+            state.missing = read_back is None
+            try:
+                await self._create_or_update(teacher, sheet, state)
+            except (lms.LmsRefused, lms.NotSupported):
+                state.missing = False
+            read_back = await self._read_back(teacher, sheet)
+        return await self._compared(sheet, read_back or self._compare(sheet, ()))
+
+    async def _teacher(self, sheet: Sheet) -> Teacher:
+        teacher = await self._store.teacher(sheet.teacher)
+        if teacher is None:
+            raise lms.SignInNeeded("the teacher is signed out")
+        return teacher
+
+    async def _write_newest(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> Sheet | None:
+        wait = loop_time() < state.settled_at
+        if wait or state.written != sheet.version or not await self._agrees(teacher, sheet):
+            await self._create_or_update(teacher, sheet, state)
+        if wait:  # the earlier write may still be executed, over this one
+            await self._store.set_in_lms(sheet.session, sheet.batch)
+            state.missing, state.written = False, sheet.version
+            return None
+        return await self._acked(sheet, state)
+
+    async def _write_once(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> Sheet | None:
+        """Create the record, unless it is there: then it can only be compared."""
+        if sheet.in_lms:
+            read_back = await self._read_back(teacher, sheet)
+            if read_back is not None and (read_back.possible or sheet.acked_version >= 0):
+                return await self._compared(sheet, read_back)
+        try:
+            await self._timed(teacher, sheet, self._lms.create(teacher, record_of(sheet)))
+        except lms.Duplicate:
+            read_back = await self._read_back(teacher, sheet)
+            if read_back is None:
+                raise lms.LmsUnavailable("the LMS contradicts itself about whether it has the record") from None
+            if not read_back.possible and not state.settled_at:  # else it is our own
+                text = "the LMS has another record of this lesson, and can't change it"
+                raise lms.LmsRefused(text, "409 duplicate") from None
+            return await self._compared(sheet, read_back)
+        return await self._acked(sheet, state)
+
+    async def _create_or_update(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> None:
+        record = record_of(sheet)
+        create = not sheet.in_lms or state.missing
+        for _ in range(2):
+            try:
+                write = self._lms.create if create else self._lms.update
+                await self._timed(teacher, sheet, write(teacher, record))
+                return
+            except lms.Duplicate:
+                create, state.missing = False, False
+                # from now on it is updated, also after a crash
+                await self._store.set_in_lms(sheet.session, sheet.batch)
+            except lms.NotThere:
+                create, state.missing = True, True
+        raise lms.LmsUnavailable("the LMS contradicts itself about whether it has the record")
+
+    async def _timed(self, teacher: Teacher, sheet: Sheet, write: Awaitable[None]) -> None:
+        """Await a write; an unclear answer is none if the LMS then has the record."""
+        begun = self._clock.monotonic()
+        try:
+            await write
+        except lms.Unclear:
+            if not await self._agrees(teacher, sheet):
+                raise
+        finally:
+            self.seconds.append(self._clock.monotonic() - begun)
+
+    async def _acked(self, sheet: Sheet, state: SheetState) -> Sheet:
+        await self._store.acked(sheet.session, sheet.batch, sheet.version)
+        state.missing, state.written = False, None
+        return replace(sheet, acked_version=sheet.version, in_lms=True)
+
+    async def _compared(self, sheet: Sheet, read_back: ReadBack) -> Sheet:
+        """Store a comparison; what differs then is not written again."""
+        sheet = replace(sheet, acked_version=sheet.version, in_lms=True, read_back=read_back)
+        await self._store.set_read_back(sheet)
+        await self._store.acked(sheet.session, sheet.batch, sheet.version)
+        return sheet
+
+    async def _agrees(self, teacher: Teacher, sheet: Sheet) -> bool:
+        """Whether the LMS certainly has the record as it is here."""
+        try:
+            read_back = await self._read_back(teacher, sheet)
+        except lms.LmsError:
+            return False
+        return read_back is not None and read_back.possible and not read_back.differs
+
+    async def _read_back(self, teacher: Teacher, sheet: Sheet) -> ReadBack | None:
+        """Compare the LMS's record with a sheet; None: it has no record. Raises LmsUnavailable, SignInNeeded."""
+        try:
+            lines = await self._lms.recorded(teacher, Course(sheet.batch, sheet.subject), sheet.date)
+        except (lms.NotSupported, lms.LmsRefused):
+            return self._compare(sheet, None)
+        except lms.NoAnswer as error:  # nothing was written
+            raise lms.LmsUnavailable(str(error)) from None
+        return self._compare(sheet, lines) if lines is not None else None
+
+    def _compare(self, sheet: Sheet, lines: tuple[lms.Line, ...] | None) -> ReadBack:
+        now = self._clock.now()
+        if lines is None:
+            return ReadBack(sheet.version, now, possible=False, differs=_not_sent(sheet))
+        return ReadBack(sheet.version, now, differs=differences(sheet, lines))
+
+
+def record_of(sheet: Sheet) -> lms.Record:
+    """Return the LMS's record of a sheet: the whole roster; students without a mark are absent."""
+    lines = []
+    for student in sheet.roster:
+        mark, status = sheet.marks.get(student.student_id), sheet.status_of(student.student_id)
+        remarks = [status.value] if status in (Status.LATE, Status.EXCUSED) else []
+        remarks += [mark.reason] if mark is not None and mark.reason and mark.is_by_hand else []
+        lines.append(lms.Line(student.student_id, student.name, status, ": ".join(remarks)))
+    return lms.Record(sheet.campus, sheet.batch, sheet.subject, sheet.date, tuple(lines))
+
+
+def differences(sheet: Sheet, lines: tuple[lms.Line, ...]) -> dict[str, str]:
+    """Return what the LMS has for each student of a sheet for whom it has something else; "" for nothing."""
+    found: dict[str, set[bool]] = {}
+    for line in lines:
+        found.setdefault(line.student_id.casefold(), set()).add(line.status.counts)
+    differs = {}
+    for student in sheet.roster:
+        ours, its = sheet.status_of(student.student_id).counts, found.get(student.student_id.casefold(), set())
+        if its != {ours}:
+            differs[student.student_id] = (Status.ABSENT if ours else Status.PRESENT).value if its else ""
+    return differs
+
+
+def _not_sent(sheet: Sheet) -> dict[str, str]:
+    """Return the students whose marks changed after the last confirmed write, where the LMS can't be read."""
+    before = sheet.read_back
+    known = before.differs if before is not None and not before.possible else {}
+    if sheet.acked_version in (-1, sheet.version):
+        return known if sheet.compared is not None else {}
+    changed = [each.student_id for each in sheet.marks.values() if before is None or each.at > before.at]
+    return known | dict.fromkeys(changed, "")
