@@ -205,6 +205,11 @@ class Binding:
     bound_at: datetime
 
 
+def folded(student_id: str) -> str:
+    """Return a student ID in the form in which IDs are compared."""
+    return student_id.casefold()
+
+
 def new_code(below: Callable[[int], int]) -> str:
     """Return a random code of six digits. ``below`` returns a random number below its argument."""
     return f"{below(10**CODE_DIGITS):0{CODE_DIGITS}d}"

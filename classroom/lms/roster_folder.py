@@ -1,0 +1,138 @@
+"""The folder of rosters: each file is parsed once, again when its time or size changes, and never on the event loop."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from classroom.lms.rosters import RosterFile, Rosters, combine, parse_roster, parse_teachers
+from classroom.lms.tables import FileWrong, Problem
+from classroom.lms.tables import deferred as _
+
+log = logging.getLogger(__name__)
+
+TEACHERS = "teachers"  # the list's name, without .csv or .xlsx
+ENDINGS = (".csv", ".xlsx")
+SETTLING = 2.0  # seconds since its last change in which a file may still be being written
+PATIENCE = 0.25  # seconds that a tap waits for a changed file; then the version before is used
+BETWEEN_LOOKS = 5.0  # seconds
+LOGGED = 20  # problems at a time
+
+Signature = tuple[int, int]  # mtime_ns and size
+
+
+@dataclass(frozen=True)
+class _Version:
+    """One version of a file; ``parsed`` is the version before it where ``wrong`` says that this one can't be read."""
+
+    signature: Signature
+    parsed: RosterFile | None
+    wrong: Problem | None = None
+
+
+class RosterFolder:
+    """Reads rosters and the list of teachers from a folder, and keeps what it has read."""
+
+    def __init__(self, folder: Path, settling: float = SETTLING) -> None:
+        self.folder = folder
+        self._settling = settling
+        self._versions: dict[str, _Version] = {}
+        self._held: set[str] = set()  # changed files of which the version before is in use
+        self._rosters: Rosters | None = None
+        self._reading: asyncio.Task[Rosters] | None = None
+
+    async def rosters(self, *, reload: bool = False) -> Rosters:
+        """Return what the folder holds. With ``reload`` wait for changed files, also for those being written."""
+        while True:
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.create_task(asyncio.to_thread(self.read))
+            if self._rosters is not None and not reload:
+                done, _pending = await asyncio.wait({self._reading}, timeout=PATIENCE)
+                return self._reading.result() if done else self._rosters
+            rosters = await asyncio.shield(self._reading)
+            if not (reload and self._held):
+                return rosters
+            await asyncio.sleep(self._settling / 4)
+
+    async def watch(self) -> None:
+        """Look at the folder from time to time, so that taps find it read and mistakes are reported without one."""
+        while True:
+            try:
+                await self.rosters()
+            except OSError as error:
+                log.warning("the folder of the rosters can't be read (%s)", error.strerror)
+            await asyncio.sleep(BETWEEN_LOOKS)
+
+    def read(self) -> Rosters:
+        """Read what has changed. Blocking; raises OSError."""
+        versions: dict[str, _Version] = {}
+        held = set()
+        for name, signature in self._signatures().items():
+            version = self._versions.get(name)
+            if version is None or version.signature != signature:
+                is_young = 0 <= time.time() - signature[0] / 1e9 < self._settling
+                if self._rosters is not None and is_young:
+                    held.add(name)
+                else:
+                    version = self._read(name, signature, version)
+            if version is not None:
+                versions[name] = version
+        if self._rosters is None or held != self._held or versions != self._versions:
+            rosters = _combined(versions, held)
+            _report(rosters, self._rosters)
+            self._versions, self._held, self._rosters = versions, held, rosters
+        return self._rosters
+
+    def preview(self, name: str, content: bytes) -> tuple[Rosters, Rosters]:
+        """Return what the folder holds, and what it would hold with this file in it. Blocking. Raises FileWrong."""
+        version = _Version((0, len(content)), parse_roster(name, content))
+        return self.read(), _combined({**self._versions, name: version}, set())
+
+    def _signatures(self) -> dict[str, Signature]:
+        found = {}
+        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
+            if path.suffix.lower() in ENDINGS and not path.name.startswith((".", "~")):
+                status = path.stat()
+                found[path.name] = status.st_mtime_ns, status.st_size
+        return found
+
+    def _read(self, name: str, signature: Signature, before: _Version | None) -> _Version:
+        content = (self.folder / name).read_bytes()
+        try:
+            return _Version(signature, _parse(name, content))
+        except FileWrong as error:
+            return _Version(signature, before.parsed if before is not None else None, error.problem)
+
+
+def _parse(name: str, content: bytes) -> RosterFile:
+    return (parse_teachers if _is_list_of_teachers(name) else parse_roster)(name, content)
+
+
+def _is_list_of_teachers(name: str) -> bool:
+    return Path(name).stem.lower() == TEACHERS
+
+
+def _combined(versions: Mapping[str, _Version], held: set[str]) -> Rosters:
+    rosters = combine({name: each.parsed for name, each in versions.items() if each.parsed is not None})
+    rosters.mistakes += [each.wrong for each in versions.values() if each.wrong is not None]
+    for name, each in versions.items():
+        if name in held or (each.wrong is not None and each.parsed is not None):
+            rosters.warnings.append(Problem(name, 0, _("the version before its last change is in use")))
+    lists = [each for name, each in versions.items() if _is_list_of_teachers(name)]
+    if not lists:
+        rosters.mistakes.append(Problem(f"{TEACHERS}.csv", 0, _("the file is missing")))
+    wrong = [each.wrong for each in lists] + [problem for each in lists if each.parsed for _, problem in each.parsed.mistakes]
+    rosters.no_teachers = next(filter(None, wrong), None) if lists else rosters.mistakes[-1]
+    if len(versions) == len(lists):
+        what = _("there is no CSV or XLSX file with the columns batch, subject, student_id")
+        rosters.mistakes.append(Problem("rosters", 0, what))
+    return rosters
+
+
+def _report(rosters: Rosters, before: Rosters | None) -> None:
+    """Log what is wrong now and was not before."""
+    known = [*before.mistakes, *before.warnings] if before is not None else []
+    for problem in [each for each in (*rosters.mistakes, *rosters.warnings) if each not in known][:LOGGED]:
+        log.warning("rosters: %s", problem.text())

@@ -1,0 +1,290 @@
+"""Rosters and the list of teachers: what lines mean, and which batches a mistake concerns. No I/O.
+
+A mistake in a line makes its batch unusable until it is corrected, and no other: a record always holds the whole
+batch. What can be understood is only warned about.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+
+from classroom.domain.sessions import Course, Enrolled, folded
+from classroom.domain.sorting import name_key
+from classroom.lms.tables import FileWrong, Problem, Row, read_table
+from classroom.lms.tables import deferred as _
+
+_ROSTER, _TEACHERS = frozenset({"batch", "subject", "studentid"}), frozenset({"phone"})
+_SPOILED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
+_TOTAL = re.compile(
+    r"((grand |sub)?total|sum|count|итого?|всего|количество|сумма|барлығы|жиыны)( (students|студентов))?[\s:=-]*\d*",
+    re.IGNORECASE,
+)
+_BROKEN = re.compile(r"\ufffd|\?(?=\w)|(?<=\w)\?")
+_COPY = re.compile(r"^(copy of|копия) |( \(\d+\)|[ -]+(copy|копия|көшірме)( \(?\d+\)?)?)$", re.IGNORECASE)
+_TO_TEXT = _("'{value}' is not a student ID: set the column's format to Text in the spreadsheet")
+
+
+@dataclass
+class RosterFile:
+    """What one file says: students with line and subjects, or teachers by phone number; what is wrong in it."""
+
+    warnings: list[Problem]
+    mistakes: list[tuple[str, Problem]] = field(default_factory=list)  # by batch; "": not known which
+    entries: list[tuple[int, list[str], Enrolled]] = field(default_factory=list)
+    teachers: dict[str, Row | Problem] = field(default_factory=dict)
+
+
+@dataclass
+class Rosters:
+    """All rosters and teachers of a folder. ``broken``: by batch key, why the batch can't be used."""
+
+    students: dict[Course, list[Enrolled]] = field(default_factory=dict)
+    courses_by_batch: dict[str, list[Course]] = field(default_factory=dict)  # by batch key
+    broken: dict[str, Problem] = field(default_factory=dict)
+    mistakes: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    teachers: dict[str, Row | Problem] = field(default_factory=dict)  # by the digits of the phone number
+    no_teachers: Problem | None = None  # why the list of teachers can't be read
+
+    def teacher(self, phone: str) -> Row | None:
+        """Return a teacher's line. Raises FileWrong."""
+        listed = self.teachers.get(phone_digits(phone), self.no_teachers)
+        if isinstance(listed, Problem):
+            raise FileWrong(listed)
+        return listed
+
+    def courses(self, teacher: Row) -> list[Course]:
+        """Return a teacher's courses in order. Raises FileWrong where there are none because of a mistake."""
+        keys = dict.fromkeys(map(batch_key, self.batches(teacher))) or self.courses_by_batch
+        found = [course for key in keys for course in self.courses_by_batch.get(key, [])]
+        why = [self.broken[key] for key in keys if key in self.broken] + self.mistakes
+        if not found and why:
+            raise FileWrong(why[0])
+        return sorted(found, key=lambda course: (name_key(course.batch), name_key(course.subject)))
+
+    def roster(self, course: Course) -> list[Enrolled]:
+        """Return the students of a course. Raises FileWrong."""
+        unread = self.mistakes[:1] if course not in self.students else []  # it may be in a file that can't be read
+        if problem := self.broken.get(batch_key(course.batch), *unread):
+            raise FileWrong(problem)
+        return self.students.get(course, [])
+
+    def batches(self, teacher: Row) -> list[str]:
+        """Return a teacher's batches (none: all); commas divide them too, where the whole is on no roster."""
+        found: list[str] = []
+        for batch in teacher.several("batch"):
+            parts = [part for each in re.split("[,;/\n]", batch) if (part := " ".join(each.split()))]
+            found += parts if len(parts) > 1 and not self.knows(batch) else [batch]
+        return found
+
+    def knows(self, batch: str) -> bool:
+        return batch_key(batch) in self.courses_by_batch or batch_key(batch) in self.broken
+
+
+def batch_key(batch: str) -> str:
+    """Return what spellings of one batch have in common: CS-101, cs 101, CS–101."""
+    return re.sub(r"[\s_‐-―−-]+", "-", batch.casefold()).strip("-")
+
+
+def phone_digits(text: str) -> str:
+    """Return a phone number's digits in international form; a local prefix 8 or 00 is understood."""
+    digits = "".join(character for character in text if character.isdecimal() and character.isascii())
+    if text.strip(" '").startswith("+"):
+        return digits
+    if digits.startswith("00"):
+        return digits[2:]
+    return "7" + digits[1:] if len(digits) == 11 and digits.startswith("8") else digits
+
+
+def parse_roster(name: str, content: bytes) -> RosterFile:
+    """Read one roster. Raises FileWrong where nothing in it can be used."""
+    rows, warnings = read_table(name, content, _ROSTER)
+    found = RosterFile(warnings)
+    above = ""
+    for row in rows:
+        if _is_total(row):
+            found.warnings.append(row.problem(_("a total, not a student: skipped")))
+            continue
+        batch, subjects, raw = " ".join(row["batch"].split()), row.several("subject"), row["studentid"]
+        if not (batch or subjects or raw or row["name"]):
+            continue
+        student_id = _understood(raw)
+        above = batch or above  # a merged cell has its text in the first line only
+        required = (("batch", batch), ("subject", subjects), ("student_id", student_id))
+        problem = row.problem(row.mistake) if row.mistake else None
+        for column, value in required:
+            if not value and problem is None:
+                problem = row.problem(_("{column} is empty"), column=column)
+        if problem is None and _SPOILED.fullmatch(student_id):
+            problem = row.problem(_TO_TEXT, value=student_id)
+        elif problem is None and (student_id.startswith(("=", "#")) or _BROKEN.search(student_id)):
+            problem = row.problem(_("'{value}' is not a student ID"), value=student_id)
+        if problem is not None:
+            found.mistakes.append((above, problem))
+            continue
+        if student_id != raw:
+            found.warnings.append(row.problem(_("{raw} was read as the student ID {id}"), raw=raw, id=student_id))
+        student = Enrolled(student_id, _name(row) or student_id, batch, row["email"].lower())
+        for text in (student.name, batch, *subjects):
+            if _BROKEN.search(text):
+                what = _("'{value}' was broken by an export: save the file as CSV UTF-8 or XLSX")
+                found.warnings.append(row.problem(what, value=text))
+        if folded(student_id) != student_id.casefold():
+            what = _("student ID {id} has spaces, hidden characters or Cyrillic letters that look like Latin ones")
+            found.warnings.append(row.problem(what, id=student_id))
+        found.entries.append((row.line, list(dict.fromkeys(subjects)), student))
+    return found
+
+
+def parse_teachers(name: str, content: bytes) -> RosterFile:
+    """Read the list of teachers. Raises FileWrong where nothing in it can be used."""
+    rows, warnings = read_table(name, content, _TEACHERS)
+    found = RosterFile(warnings)
+    for row in rows:
+        phone, digits = row["phone"].strip("'"), phone_digits(row["phone"])
+        first = found.teachers.get(digits)
+        if row.mistake or not digits or _SPOILED.fullmatch(phone):
+            what = _("'{value}' is not a phone number: set the column's format to Text in the spreadsheet")
+            found.mistakes.append(("", row.problem(row.mistake or what, value=phone)))
+        elif isinstance(first, Row):
+            problem = row.problem(_("the phone number is already in line {line}"), line=str(first.line))
+            if first.cells == row.cells:
+                found.warnings.append(problem)
+            else:
+                found.teachers[digits] = problem
+                found.mistakes.append(("", problem))
+        else:
+            found.teachers[digits] = first or row
+    return found
+
+
+def combine(files: Mapping[str, RosterFile]) -> Rosters:
+    """Put all files together, and find what is wrong between lines and files."""
+    rosters = Rosters()
+    first: dict[Course, dict[str, tuple[str, int, Enrolled]]] = defaultdict(dict)  # by folded ID: where it stands
+    by_file: dict[str, dict[Course, set[str]]] = defaultdict(lambda: defaultdict(set))
+    mistakes = [each for file in files.values() for each in file.mistakes]
+    warnings = [each for file in files.values() for each in file.warnings]
+    for name, file in files.items():
+        for digits, teacher in file.teachers.items():
+            rosters.teachers.setdefault(digits, teacher)
+        for line, subjects, student in file.entries:
+            key = folded(student.student_id)
+            for course in (Course(student.batch, subject) for subject in subjects):
+                by_file[name][course].add(key)
+                there = first[course].setdefault(key, (name, line, student))
+                if there[2] is student:
+                    continue
+                where = {"id": student.student_id, "where": f"{there[0]}:{there[1]}"}
+                if (same := _merged(there[2], student)) is None:
+                    what = _("student ID {id} is already in this batch with other data ({where})")
+                    mistakes.append((student.batch, Problem(name, line, what, where)))
+                else:
+                    first[course][key] = (there[0], there[1], same)
+                    what = _("student ID {id} is already in this batch ({where}): counted once")
+                    warnings.append(Problem(name, line, what, where))
+    mistakes += _copies(by_file)
+    for course, students in first.items():
+        rosters.students[course] = [student for _name, _line, student in students.values()]
+        rosters.courses_by_batch.setdefault(batch_key(course.batch), []).append(course)
+        warnings += _lost_zeros(course, students.values())
+    for batch, problem in mistakes:
+        if batch:
+            rosters.broken.setdefault(batch_key(batch), problem)
+    warnings += [*_spellings(first), *_unknown_batches(rosters)]
+    rosters.mistakes, rosters.warnings = [problem for _batch, problem in mistakes], _grouped(warnings)
+    return rosters
+
+
+def _unknown_batches(rosters: Rosters) -> list[Problem]:
+    """Warn of teachers' batches that are on no roster or are divided by something else than "|"."""
+    found = []
+    for teacher in rosters.teachers.values():
+        if isinstance(teacher, Row):
+            batches = rosters.batches(teacher)
+            if batches != teacher.several("batch"):
+                found.append(teacher.problem(_("batches are divided by commas or semicolons: put | between them")))
+            if unknown := [batch for batch in batches if not rosters.knows(batch)]:
+                found.append(teacher.problem(_("{batches}: on no roster"), batches=", ".join(unknown)))
+    return found
+
+
+def _grouped(problems: Iterable[Problem]) -> list[Problem]:
+    """Put problems of one kind in one file together: the first line is named, the others are counted."""
+    found: dict[tuple[str, str], Problem] = {}
+    for each in problems:
+        first = found.get((each.file, each.what))
+        found[each.file, each.what] = replace(first, more=first.more + 1) if first is not None else each
+    return list(found.values())
+
+
+def _is_total(row: Row) -> bool:
+    """Whether a line is a total: an ID that is a number up to the line's own may be the count."""
+    student_id = row["studentid"]
+    if not any(_TOTAL.fullmatch(row[column]) for column in ("batch", "subject", "studentid", "name")):
+        return False
+    is_count = len(student_id) < 7 and student_id.isdecimal() and int(student_id) <= row.line
+    return not student_id or is_count or _TOTAL.fullmatch(student_id) is not None
+
+
+def _understood(raw: str) -> str:
+    """Return the ID inside ="0012345", '0012345 or 25030001.0."""
+    if match := re.fullmatch(r'="([^"]*)"', raw):
+        raw = match[1].strip()
+    raw = re.sub(r"^['’‘`]", "", raw)
+    return re.sub(r"(\d)[.,]0+$", r"\1", raw) if re.fullmatch(r"\d+[.,]0+", raw) else raw
+
+
+def _name(row: Row) -> str:
+    return " ".join(filter(None, (*row["surname"].split(), *row["name"].split())))
+
+
+def _merged(one: Enrolled, other: Enrolled) -> Enrolled | None:
+    """Return what two lines of one student say together; None if they contradict each other."""
+    names = [each.name for each in (one, other) if folded(each.name) != folded(each.student_id)]
+    emails = [each.email for each in (one, other) if each.email]
+    if len(set(map(str.casefold, names))) > 1 or len(set(emails)) > 1:
+        return None
+    return replace(one, name=names[0] if names else one.name, email=emails[0] if emails else "")
+
+
+def _copies(by_file: Mapping[str, Mapping[Course, set[str]]]) -> list[tuple[str, Problem]]:
+    """Find batches that differ between a file and its copy, such as "r (1).csv", or the same file as XLSX."""
+    found = []
+    names = sorted(by_file, key=lambda name: (len(name), name))
+    for at, name in enumerate(names):
+        stem = _COPY.sub("", PurePath(name).stem.casefold())
+        original = next((each for each in names[:at] if PurePath(each).stem.casefold() == stem), None)
+        if original is not None:
+            what = _("differs from {file}, of which it seems to be a copy: delete one of the two")
+            problem = Problem(name, 0, what, {"file": original})
+            courses = by_file[name].keys() & by_file[original].keys()
+            differing = {each.batch for each in courses if by_file[name][each] != by_file[original][each]}
+            found += [(batch, problem) for batch in sorted(differing)]
+    return found
+
+
+def _lost_zeros(course: Course, students: Iterable[tuple[str, int, Enrolled]]) -> list[Problem]:
+    """Warn of a batch whose IDs are numbers of different lengths."""
+    by_length = {len(each[2].student_id): each for each in students if each[2].student_id.isdecimal()}
+    if len(by_length) < 2 or max(by_length) < 4:
+        return []
+    name, line, student = by_length[min(by_length)]
+    what = _("IDs in {batch} have {short} to {long} digits, like {id}: leading zeros may be lost")
+    lengths = {"short": str(min(by_length)), "long": str(max(by_length))}
+    return [Problem(name, line, what, {"batch": course.batch, "id": student.student_id, **lengths})]
+
+
+def _spellings(first: Mapping[Course, Mapping[str, tuple[str, int, Enrolled]]]) -> list[Problem]:
+    """Warn of batches that are written in several ways: each spelling is a batch of its own."""
+    spellings: dict[str, dict[str, tuple[str, int, Enrolled]]] = defaultdict(dict)
+    for course, students in first.items():
+        spellings[batch_key(course.batch).replace("-", "")][course.batch] = next(iter(students.values()))
+    what = _("one batch in several spellings, each a batch of its own: {spellings}")
+    return [
+        Problem(*list(each.values())[-1][:2], what, {"spellings": ", ".join(each)})
+        for each in spellings.values()
+        if len(each) > 1
+    ]

@@ -1,0 +1,252 @@
+"""Tables in CSV and XLSX files as people and spreadsheets write them: encoding, delimiter, header, cells."""
+
+import csv
+import io
+import re
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+from classroom.lms import LmsRefused
+
+LARGEST_FILE = 50 * 1024 * 1024  # bytes
+MOST_UNPACKED = 100 * 1024 * 1024  # bytes in an XLSX file, which is a ZIP archive
+MOST_COLUMNS, MOST_LINES = 64, 200_000  # of a worksheet; what is beyond is cut off
+HEADER_WITHIN = 20  # lines that are not empty: titles may stand above the header
+EXACT_IN_EXCEL = 10**15  # from here on a spreadsheet rounds numbers
+
+# By column: spellings of its header in English, Russian and Kazakh, without case, spaces and punctuation. Those in
+# _VAGUE may also mean a line's number: they count only where no other column has the ID.
+_SPELLINGS = {
+    "batch": "batch batchno batches group groups groupname группа группы учебнаягруппа номергруппы названиегруппы топ "
+    "топтар тобы топатауы оқутобы",
+    "subject": "subject subjects course discipline предмет предметы дисциплина дисциплины пән пәні пәндер пәнатауы",
+    "studentid": "studentid id idстудента студентid idномер номерстудента номерзачетки номерзачётки табельныйномер "
+    "idстуденттің студенттіңid idнөмірі idнөмір студентнөмірі студенттіңнөмірі жсн номер нөмір нөмірі",
+    "name": "name fullname studentname student фио имя полноеимя фиостудента имястудента студент фамилияимя "
+    "фамилияимяотчество преподаватель атыжөні аты толықаты студенттіңатыжөні студенттіңаты тегіаты оқытушы",
+    "surname": "surname lastname familyname фамилия тегі",
+    "email": "email mail emailaddress почта электроннаяпочта элпочта эпочта адресэлектроннойпочты пошта "
+    "электрондықпошта эпошта поштасы",
+    "phone": "phone phonenumber telephone mobile телефон номертелефона мобильныйтелефон телефоннөмірі телефоны "
+    "ұялытелефон",
+    "campus": "campus кампус кампусы",
+}
+_COLUMNS = {spelling: column for column, spellings in _SPELLINGS.items() for spelling in spellings.split()}
+_VAGUE = {"id", "номер", "нөмір", "нөмірі"}
+_SHOWN = {"studentid": "student_id"}
+_WORD = re.compile(r"[^\W\d_]+")
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, ParseError, KeyError, ValueError, TypeError, AttributeError, OSError)
+
+
+def deferred(text: str) -> str:
+    """Mark a text for the catalogues; it is translated where it is shown."""
+    return text
+
+
+_ = deferred
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A mistake in a file, or a warning. ``what`` is an English text with placeholders for ``values``."""
+
+    file: str
+    line: int  # 0: the whole file
+    what: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    more: int = 0  # lines of the file with the same problem
+
+    def text(self, _: Callable[[str], str] = str) -> str:
+        """Return the problem as one line, translated by ``_``."""
+        what = _(self.what).format(**{name: value[:80] for name, value in self.values.items()})
+        place = _("{file}, line {line}: {what}") if self.line else "{file}: {what}"
+        text = place.format(file=self.file[:80], line=self.line, what=what)
+        return text + (" " + _("(and {number} more)").format(number=self.more) if self.more else "")
+
+
+class FileWrong(LmsRefused):
+    """A file, or a batch in it, can't be used (permanent: whoever keeps the rosters has to correct it)."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.text())
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line below the header; ``mistake``: why its cells can't be trusted."""
+
+    file: str
+    line: int
+    cells: Mapping[str, str]
+    mistake: str = ""
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells.get(column, "")
+
+    def several(self, column: str) -> list[str]:
+        return [part for each in self[column].split("|") if (part := " ".join(each.split()))]
+
+    def problem(self, what: str, **values: str) -> Problem:
+        return Problem(self.file, self.line, what, values)
+
+
+Lines = Iterable[tuple[int, list[str], str]]  # number, cells, mistake
+
+
+def read_table(file: str, content: bytes, wanted: frozenset[str]) -> tuple[list[Row], list[Problem]]:
+    """Return the lines of a file whose header has the wanted columns, and warnings. Raises FileWrong."""
+    if len(content) > LARGEST_FILE:
+        raise FileWrong(Problem(file, 0, _("the file is too large")))
+    if content.startswith(b"\xd0\xcf\x11\xe0"):
+        raise FileWrong(Problem(file, 0, _("an old or encrypted Excel file: save it as XLSX or CSV UTF-8")))
+    if content.startswith(b"PK\x03\x04"):
+        return _read_workbook(file, content, wanted), []
+    text, warnings = _decoded(content, file)
+    return list(_rows(file, _csv_lines(text, wanted), wanted)), warnings
+
+
+def _rows(file: str, lines: Lines, wanted: frozenset[str]) -> Iterator[Row]:
+    """Find the header and return the lines below it. Raises FileWrong."""
+    columns: list[str] = []
+    nearest: tuple[int, list[str]] = (0, [])
+    looked = 0
+    for line, cells, mistake in lines:
+        if columns:
+            pairs = zip(columns, cells, strict=False)
+            if row := {column: _cell(column, value) for column, value in pairs if column and value.strip()}:
+                yield Row(file, line, row, mistake)
+            continue
+        if not any(cells) or _is_hint(cells[0]):
+            continue
+        found, looked = _known(cells), looked + 1
+        if wanted <= set(found):
+            if twice := sorted({each for each in found if each and found.count(each) > 1}):
+                names = ", ".join(_SHOWN.get(each, each) for each in twice)
+                raise FileWrong(Problem(file, line, _("the header has two columns {columns}"), {"columns": names}))
+            columns = found
+        elif not nearest[0] or len(wanted & set(found)) > len(wanted & set(nearest[1])):
+            nearest = line, found
+        if looked >= HEADER_WITHIN and not columns:
+            break
+    if not columns and not nearest[0]:
+        raise FileWrong(Problem(file, 0, _("the file is empty")))
+    if not columns:
+        names = ", ".join(_SHOWN.get(each, each) for each in sorted(wanted - set(nearest[1])))
+        raise FileWrong(Problem(file, nearest[0], _("the header has no column {columns}"), {"columns": names}))
+
+
+def _known(cells: list[str]) -> list[str]:
+    """Return each cell's column; "" where it is none that we know."""
+    plain = [re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", cell)).casefold() for cell in cells]
+    sure = any(_COLUMNS.get(each) == "studentid" and each not in _VAGUE for each in plain)
+    return ["" if sure and each in _VAGUE else _COLUMNS.get(each, "") for each in plain]
+
+
+def _cell(column: str, value: str) -> str:
+    """Return a cell's text; ``="0012345"``, by which a spreadsheet keeps zeros, is left as it is in IDs."""
+    value = value.strip().strip("\ufeff")
+    if column != "studentid" and value.startswith('="') and value.endswith('"') and len(value) > 2:
+        value = value[2:-1].strip()
+    return value if value.isascii() else unicodedata.normalize("NFC", value)
+
+
+def _is_hint(text: str) -> bool:
+    """Whether this is the line in which Excel names its delimiter."""
+    return text.strip("\ufeff ").casefold().startswith("sep=")
+
+
+def _csv_lines(text: str, wanted: frozenset[str]) -> Lines:
+    first = [line for line in text[:20_000].splitlines() if line.strip() and not _is_hint(line)][:HEADER_WITHIN]
+
+    def fit(delimiter: str) -> tuple[int, int]:
+        """Return how many wanted columns a line has with this delimiter at most, and how often it occurs."""
+        return (
+            max((len(wanted & set(_known(line.split(delimiter)))) for line in first), default=0),
+            sum(line.count(delimiter) for line in first),
+        )
+
+    delimiter = max(",;\t", key=fit)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        return [(reader.line_num, cells, "") for cells in reader]
+    except csv.Error:
+        return list(_line_by_line(text, delimiter))
+
+
+def _line_by_line(text: str, delimiter: str) -> Lines:
+    """Read a file in which a quote is not closed: only the lines concerned have a mistake."""
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
+        mistake = ""
+        try:
+            cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        except csv.Error:
+            cells = [cell.strip(' "\n') for cell in line.split(delimiter)]
+            mistake = _("not CSV: a quote is not closed, or stands inside a cell")
+        yield number, cells, mistake
+
+
+def _decoded(content: bytes, file: str) -> tuple[str, list[Problem]]:
+    """Decode UTF-8, Excel's "Unicode Text", or the 8-bit text of Windows, Cyrillic or Western by the words in it."""
+    try:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return content.decode("utf-16"), []
+        return content.decode("utf-8-sig"), []
+    except UnicodeDecodeError:
+        pass
+    try:
+        text = content.decode("utf-8" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp1251")
+    except UnicodeDecodeError:
+        raise FileWrong(Problem(file, 0, _("unknown encoding: save the file as CSV UTF-8"))) from None
+    words = [word for word in _WORD.findall(text) if not word.isascii()]
+    mixed = [word for word in words if re.search("[A-Za-z]", word)]  # é between Latin letters looks like й
+    is_western = 2 * len(mixed) > len(words)
+    if is_western:
+        text = content.decode("cp1252", errors="replace")
+    odd = next((word for word in re.findall(r"\S*[^\x00-\x7fА-яЁёІі№«»–—\s]\S*", text) if not is_western), "")
+    doubtful = odd or next((word for word in words if (word in mixed) is not is_western), "")
+    what = _("the encoding is not certain (see “{word}”): save the file as CSV UTF-8 or XLSX")
+    return text, [Problem(file, 0, what, {"word": doubtful})] if doubtful else []
+
+
+def _read_workbook(file: str, content: bytes, wanted: frozenset[str]) -> list[Row]:
+    """Return the lines of every worksheet that has the header. Raises FileWrong."""
+    import openpyxl  # type: ignore[import-untyped]  # no types; imported here: most installations have CSV only
+
+    rows: list[Row] = []
+    wrong: FileWrong | None = None
+    has_table = False
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(each.file_size for each in archive.infolist()) > MOST_UNPACKED:
+                raise FileWrong(Problem(file, 0, _("the file is too large")))
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+        for sheet in book.worksheets:
+            label = file if len(book.worksheets) == 1 else f"{file} [{sheet.title}]"
+            sheet.reset_dimensions()  # some programs write wrong ones
+            cells = sheet.iter_rows(max_row=MOST_LINES, max_col=MOST_COLUMNS, values_only=True)
+            try:
+                rows += _rows(label, ((at, [*map(_text, line)], "") for at, line in enumerate(cells, 1)), wanted)
+                has_table = True
+            except FileWrong as error:
+                wrong = wrong or error
+    except _UNREADABLE:
+        what = _("not an XLSX file that can be read: save it again as XLSX or CSV UTF-8")
+        raise FileWrong(Problem(file, 0, what)) from None
+    if not has_table:
+        raise wrong or FileWrong(Problem(file, 0, _("the file is empty")))
+    return rows
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_IN_EXCEL:
+        return str(int(value))
+    if isinstance(value, int | float) and abs(value) >= EXACT_IN_EXCEL:
+        return f"{value:.6E}"  # its last digits are lost
+    return "" if value is None else value.isoformat() if isinstance(value, date) else str(value)
