@@ -7,6 +7,7 @@ from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Session, Sheet, Status
+from classroom.domain.sorting import name_key
 from classroom.services import Classroom
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
@@ -23,6 +24,7 @@ class SessionOverview:
     missing: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.sheets = sorted(self.sheets, key=lambda sheet: name_key(sheet.batch))
         for sheet in self.sheets:
             for student in sheet.roster:
                 status = sheet.status_of(student.student_id)

@@ -2,6 +2,9 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
+
+from classroom.domain.sessions import Enrolled
 
 # The Kazakh alphabet, which contains the Russian one in the same order; Unicode puts its letters elsewhere.
 _ALPHABET = "аәбвгғдеёжзийкқлмнңоөпрстуұүфхһцчшщъыіьэюя"
@@ -22,3 +25,8 @@ def name_key(name: str) -> SortKey:
             plain = unicodedata.normalize("NFKD", part.translate(_ORDER))
             parts.append((1, 0, "".join(each for each in plain if not unicodedata.combining(each))))
     return parts, name
+
+
+def in_order(roster: Iterable[Enrolled]) -> tuple[Enrolled, ...]:
+    """Return students by name."""
+    return tuple(sorted(roster, key=lambda student: (name_key(student.name), name_key(student.student_id))))

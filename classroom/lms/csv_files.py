@@ -68,7 +68,7 @@ class CsvLms:
         listed = rosters.teacher(f"+{teacher.phone}")
         if listed is None:
             raise SignInNeeded("the list of teachers no longer has a teacher with this phone number")
-        return await asyncio.to_thread(rosters.courses, listed)
+        return rosters.courses(listed)
 
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
         return (await self._rosters()).roster(course)

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 TEACHERS = "teachers"  # the list's name, without .csv or .xlsx
 ENDINGS = (".csv", ".xlsx")
 SETTLING = 2.0  # seconds since its last change in which a file may still be being written
-PATIENCE = 0.25  # seconds that a tap waits for a changed file; then the version before is used
+PATIENCE = 0.15  # seconds that a tap waits for a changed file; then the version before is used
 BETWEEN_LOOKS = 5.0  # seconds
 LOGGED = 20  # problems at a time
 
@@ -46,12 +46,13 @@ class RosterFolder:
     async def rosters(self, *, reload: bool = False) -> Rosters:
         """Return what the folder holds. With ``reload`` wait for changed files, also for those being written."""
         while True:
-            if self._reading is None or self._reading.done():
-                self._reading = asyncio.create_task(asyncio.to_thread(self.read))
+            reading = self._reading
+            if reading is None or reading.done():
+                reading = self._reading = asyncio.create_task(asyncio.to_thread(self.read))
             if self._rosters is not None and not reload:
-                done, _pending = await asyncio.wait({self._reading}, timeout=PATIENCE)
-                return self._reading.result() if done else self._rosters
-            rosters = await asyncio.shield(self._reading)
+                await asyncio.wait({reading}, timeout=PATIENCE)
+                return reading.result() if reading.done() else self._rosters
+            rosters = await asyncio.shield(reading)
             if not (reload and self._held):
                 return rosters
             await asyncio.sleep(self._settling / 4)
@@ -117,14 +118,14 @@ def _is_list_of_teachers(name: str) -> bool:
 def _combined(versions: Mapping[str, _Version], held: set[str]) -> Rosters:
     rosters = combine({name: each.parsed for name, each in versions.items() if each.parsed is not None})
     rosters.mistakes += [each.wrong for each in versions.values() if each.wrong is not None]
-    for name, each in versions.items():
-        if name in held or (each.wrong is not None and each.parsed is not None):
-            rosters.warnings.append(Problem(name, 0, _("the version before its last change is in use")))
+    for name in sorted(held | {name for name, each in versions.items() if each.wrong is not None and each.parsed}):
+        rosters.warnings.append(Problem(name, 0, _("the version before its last change is in use")))
     lists = [each for name, each in versions.items() if _is_list_of_teachers(name)]
     if not lists:
         rosters.mistakes.append(Problem(f"{TEACHERS}.csv", 0, _("the file is missing")))
-    wrong = [each.wrong for each in lists] + [problem for each in lists if each.parsed for _, problem in each.parsed.mistakes]
-    rosters.no_teachers = next(filter(None, wrong), None) if lists else rosters.mistakes[-1]
+    wrong = [each.wrong for each in lists if each.wrong is not None] if lists else rosters.mistakes[-1:]
+    wrong += [problem for each in lists if each.parsed is not None for _batch, problem in each.parsed.mistakes]
+    rosters.no_teachers = wrong[0] if wrong else None
     if len(versions) == len(lists):
         what = _("there is no CSV or XLSX file with the columns batch, subject, student_id")
         rosters.mistakes.append(Problem("rosters", 0, what))

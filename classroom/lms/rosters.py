@@ -62,7 +62,7 @@ class Rosters:
         why = [self.broken[key] for key in keys if key in self.broken] + self.mistakes
         if not found and why:
             raise FileWrong(why[0])
-        return sorted(found, key=lambda course: (name_key(course.batch), name_key(course.subject)))
+        return found
 
     def roster(self, course: Course) -> list[Enrolled]:
         """Return the students of a course. Raises FileWrong."""
@@ -186,7 +186,8 @@ def combine(files: Mapping[str, RosterFile]) -> Rosters:
                     what = _("student ID {id} is already in this batch ({where}): counted once")
                     warnings.append(Problem(name, line, what, where))
     mistakes += _copies(by_file)
-    for course, students in first.items():
+    for course in sorted(first, key=lambda course: (name_key(course.batch), name_key(course.subject))):
+        students = first[course]
         rosters.students[course] = [student for _name, _line, student in students.values()]
         rosters.courses_by_batch.setdefault(batch_key(course.batch), []).append(course)
         warnings += _lost_zeros(course, students.values())

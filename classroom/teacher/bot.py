@@ -5,6 +5,7 @@ import functools
 import logging
 from collections.abc import Awaitable
 from datetime import timedelta
+from html import escape
 from typing import Any
 
 from telegram import Update
@@ -13,6 +14,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, Mess
 from classroom.domain.sessions import Session, Teacher
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
+from classroom.lms.tables import FileWrong
 from classroom.reports.texts import history_texts
 from classroom.services import Classroom, typed
 from classroom.teacher import manual_marks, opening
@@ -176,7 +178,11 @@ class TeacherBot:
             await self._sign_in.ask_phone(person, _("The LMS wants you to sign in again."))
             return
         text = _("The LMS refuses this. Speak to whoever runs it. (reference {reference})")
-        await self._say(person, text.format(reference=reference), hide=True)
+        problem = ""
+        if isinstance(error, FileWrong):
+            text = _("The list of students has a mistake: {problem}. It has to be corrected. (reference {reference})")
+            problem = escape(error.problem.text(_))
+        await self._say(person, text.format(problem=problem, reference=reference), hide=True)
         await self._show_menu(person)
 
     async def _located(self, update: Update, context: Context) -> None:

@@ -51,13 +51,19 @@ class TestOneBadLine:
     @pytest.mark.parametrize(
         ("file", "why"),
         [
-            ("contradiction.csv", "line 3: student ID S1 is already in this batch with other data (contradiction.csv:2)"),
+            (
+                "contradiction.csv",
+                "line 3: student ID S1 is already in this batch with other data (contradiction.csv:2)",
+            ),
             ("empty_subject.csv", "line 3: subject is empty"),
             ("no_batch.csv", "line 3: batch is empty"),  # as a merged cell leaves it: it belongs to the batch above
             ("merged_batches.xlsx", "line 3: batch is empty"),
             ("open_quote.csv", "line 2: not CSV: a quote is not closed, or stands inside a cell"),
             ("quoted_nickname.csv", "line 3: not CSV: a quote is not closed, or stands inside a cell"),
-            ("e_notation.csv", "line 2: '2.5E+08' is not a student ID: set the column's format to Text in the spreadsheet"),
+            (
+                "e_notation.csv",
+                "line 2: '2.5E+08' is not a student ID: set the column's format to Text in the spreadsheet",
+            ),
             ("broken_ids.csv", "line 2: 'S?1' is not a student ID"),
         ],
     )
@@ -124,9 +130,7 @@ class TestUnderstood:
         rosters = read(tmp_path, "excel_ids.csv")
         ids = [each.student_id for each in rosters.roster(ALGEBRA)]
         assert ids == ["25030001", "00012345", "00012346", "00012347"]
-        assert said(rosters) == [
-            "excel_ids.csv, line 2: 25030001.0 was read as the student ID 25030001 (and 3 more)"
-        ]
+        assert said(rosters) == ["excel_ids.csv, line 2: 25030001.0 was read as the student ID 25030001 (and 3 more)"]
 
     @pytest.mark.parametrize(
         ("file", "student"),
@@ -160,7 +164,7 @@ class TestUnderstood:
         assert rosters.mistakes == []
 
     def test_commas_between_batches(self, tmp_path: Path) -> None:
-        """Batches divided by commas are found and warned about, as is one that is on no roster; no phone is a mistake."""
+        """Batches divided by commas are found, with a warning; so is one that is on no roster. No phone is a mistake."""
         rosters = read(tmp_path, "r.csv", teachers="teachers_commas.csv")
         listed = rosters.teacher("87010000001")
         assert listed is not None
@@ -188,7 +192,10 @@ class TestSaid:
     @pytest.mark.parametrize(
         ("file", "words"),
         [
-            ("three_spellings.csv", "one batch in several spellings, each a batch of its own: CS-101, cs 101, CS–101, CS101"),
+            (
+                "three_spellings.csv",
+                "one batch in several spellings, each a batch of its own: CS-101, cs 101, CS–101, CS101",
+            ),
             ("question_marks.csv", "line 2: '?лия Ученик' was broken by an export"),
             ("lost_zeros.csv", "line 3: IDs in A-1 have 5 to 7 digits, like 12346: leading zeros may be lost"),
             ("unclear_encoding.csv", "the encoding is not certain (see “Петrов”)"),
@@ -214,9 +221,10 @@ class TestSaid:
 class TestBounds:
     def test_zip_bomb(self, tmp_path: Path) -> None:
         """A workbook that would unpack to too much is refused before it is unpacked."""
-        with zipfile.ZipFile(tmp_path / "bomb.xlsx", "w", zipfile.ZIP_DEFLATED) as archive, archive.open(
-            "xl/worksheets/sheet1.xml", "w", force_zip64=True
-        ) as member:
+        with (
+            zipfile.ZipFile(tmp_path / "bomb.xlsx", "w", zipfile.ZIP_DEFLATED) as archive,
+            archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as member,
+        ):
             for _ in range(101):
                 member.write(b"\0" * 2**20)
         assert [each.text() for each in read(tmp_path).mistakes] == ["bomb.xlsx: the file is too large"]
