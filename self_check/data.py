@@ -19,7 +19,6 @@ from marker.tables.schema import SCHEMAS
 from self_check import FAILED, OK, WARNING, Result
 from storage import Storage
 
-
 NAMED = 50  # mistakes in rosters
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from classroom.lms.rosters import RosterFile, Rosters, combine, parse_roster, parse_teachers
 from classroom.lms.tables import FileWrong, Problem
 from classroom.lms.tables import deferred as _
+from core.json_file import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,8 @@ class RosterFolder:
                 await self.rosters()
             except OSError as error:
                 log.warning("the folder of the rosters can't be read (%s)", error.strerror)
+            except Exception:  # a bug in reading must not end the classroom
+                log.exception("the rosters could not be read")
             await asyncio.sleep(BETWEEN_LOOKS)
 
     def read(self) -> Rosters:
@@ -86,10 +90,20 @@ class RosterFolder:
             self._versions, self._held, self._rosters = versions, held, rosters
         return self._rosters
 
-    def preview(self, name: str, content: bytes) -> tuple[Rosters, Rosters]:
-        """Return what the folder holds, and what it would hold with this file in it. Blocking. Raises FileWrong."""
-        version = _Version((0, len(content)), parse_roster(name, content))
-        return self.read(), _combined({**self._versions, name: version}, set())
+    def preview(self, name: str, content: bytes) -> tuple[RosterFile, Rosters, Rosters]:
+        """Return a file, what the folder holds, and what it would hold with it. Blocking. Raises FileWrong, OSError."""
+        file, before = parse_roster(name, content), self.read()
+        return file, before, _combined({**self._versions, name: _Version((0, 0), file)}, set())
+
+    def put(self, name: str, content: bytes) -> None:
+        """Store a roster. The file that had its name is kept as .bak, which is not read. Blocking; raises OSError."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self.folder / name
+        if path.exists() and (before := path.read_bytes()) != content:
+            replace_file(path.with_name(f"{name}.bak"), before)
+        replace_file(path, content)
+        changed = time.time() - self._settling
+        os.utime(path, (changed, changed))  # it is whole: nobody has to wait
 
     def _signatures(self) -> dict[str, Signature]:
         found = {}
@@ -135,5 +149,7 @@ def _combined(versions: Mapping[str, _Version], held: set[str]) -> Rosters:
 def _report(rosters: Rosters, before: Rosters | None) -> None:
     """Log what is wrong now and was not before."""
     known = [*before.mistakes, *before.warnings] if before is not None else []
-    for problem in [each for each in (*rosters.mistakes, *rosters.warnings) if each not in known][:LOGGED]:
-        log.warning("rosters: %s", problem.text())
+    mistakes = [each for each in rosters.mistakes if each not in known]
+    for problem in [*mistakes, *(each for each in rosters.warnings if each not in known)][:LOGGED]:
+        extra = {"trouble": "rosters", "problems": mistakes[:LOGGED]} if mistakes[:1] == [problem] else None
+        log.warning("rosters: %s", problem.text(), extra=extra)

@@ -79,6 +79,9 @@ class Rosters:
             found += parts if len(parts) > 1 and not self.knows(batch) else [batch]
         return found
 
+    def spelling(self, key: str) -> str:
+        return self.courses_by_batch[key][0].batch if key in self.courses_by_batch else key
+
     def knows(self, batch: str) -> bool:
         return batch_key(batch) in self.courses_by_batch or batch_key(batch) in self.broken
 

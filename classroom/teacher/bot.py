@@ -23,6 +23,7 @@ from classroom.teacher.board import Boards
 from classroom.teacher.lms_notices import unavailable_text
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
+from classroom.teacher.roster_upload import RosterUpload
 from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.sign_in import SignIn
 from telegram_app.outbox import Button, Item, Keyboard
@@ -42,6 +43,7 @@ class TeacherBot:
         self._buttons = buttons
         self._sign_in = SignIn(classroom)
         self._opening = Opening(classroom)
+        self._upload = RosterUpload(classroom)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
@@ -59,6 +61,7 @@ class TeacherBot:
             *(CallbackQueryHandler(handler, pattern=pattern) for pattern, handler in taps.items()),
             *self._side.language_handlers(functools.partial(self._show_menu, edit=True)),
             *self._buttons.handlers(),
+            *self._upload.handlers(),
             MessageHandler(TYPED & filters.CONTACT, self._contact),
             MessageHandler(located, self._located),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -82,8 +83,9 @@ class Opening:
             chosen = set(data["chosen"]) - {batches[at]} | ({batches[at]} if kind == "b" else set())
             data["chosen"] = [each for each in batches if each in chosen]
         elif kind == "next" and data["chosen"]:
-            for batch in data["chosen"]:  # raises where a roster can't be used: before the location is asked for
-                await self._classroom.lms.roster(teacher, Course(batch, data["subject"]))
+            with suppress(LmsUnavailable):  # it is asked again after the location, but a mistake is told at once
+                for batch in data["chosen"]:
+                    await self._classroom.lms.roster(teacher, Course(batch, data["subject"]))
             await self._ask_place(person, data)
             return
         await self._classroom.set_step(self._side, person, CHOOSING, data)

@@ -164,7 +164,7 @@ class TestUnderstood:
         assert rosters.mistakes == []
 
     def test_commas_between_batches(self, tmp_path: Path) -> None:
-        """Batches divided by commas are found, with a warning; so is one that is on no roster. No phone is a mistake."""
+        """Batches divided by commas are found, with a warning; so is one on no roster. No phone is a mistake."""
         rosters = read(tmp_path, "r.csv", teachers="teachers_commas.csv")
         listed = rosters.teacher("87010000001")
         assert listed is not None
