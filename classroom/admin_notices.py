@@ -6,9 +6,7 @@ A log record with ``extra={"trouble": ...}`` is such a trouble; ``problems`` bes
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from html import escape
+from collections.abc import Sequence
 from typing import Any
 
 from core.clock import Clock
@@ -17,43 +15,18 @@ from telegram_app.lines import short
 from telegram_app.outbox import NOTICE, Item
 from telegram_app.side import Side
 
-log = logging.getLogger(__name__)
-
-LONGEST_DETAIL = 3000  # characters
-
 
 class AdminNotices(logging.Handler):
-    """Queues messages in the teacher's bot; who has not started it gets none."""
+    """Queues messages in the teacher's bot; who has not started it gets none. Records may come from any thread."""
 
     def __init__(self, side: Side, admins: Sequence[int], clock: Clock) -> None:
         super().__init__(logging.WARNING)
         self._side, self._admins, self._clock = side, admins, clock
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Receive the classroom's log records while the block runs."""
-        classroom = logging.getLogger("classroom")
-        classroom.addHandler(self)
-        try:
-            yield
-        finally:
-            classroom.removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "trouble", "") and self._admins:  # from any thread
-            self._loop.call_soon_threadsafe(self._begin, record)
-
-    def _begin(self, record: logging.LogRecord) -> None:
-        task = self._loop.create_task(self._tell(record))
-        self._tasks.add(task)
-        task.add_done_callback(self._told)
-
-    def _told(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("the classroom's admins could not be told", exc_info=task.exception())
+        if getattr(record, "trouble", "") and self._admins and not self._loop.is_closed():
+            asyncio.run_coroutine_threadsafe(self._tell(record), self._loop)
 
     async def _tell(self, record: Any) -> None:
         now, problems = self._clock.now(), getattr(record, "problems", [])
@@ -61,9 +34,9 @@ class AdminNotices(logging.Handler):
         for admin in self._admins:
             _ = self._side.texts(admin)
             detail = "\n".join(each.text(_) for each in problems) or record.getMessage()
-            what = [_what(_, record.trouble), short(detail, LONGEST_DETAIL), escape(_("I tell you this once a day."))]
+            text = f"{_what(_, record.trouble)}\n{short(detail, 3000)}\n" + _("I tell you this once a day.")
             key = f"trouble {record.trouble} {about} {now:%Y-%m-%d} {admin}"
-            item = Item(admin, "send", "\n".join(what), lane=NOTICE)
+            item = Item(admin, "send", text, lane=NOTICE)
             await self._side.outbox.put(item, when=lambda key=key: self._side.claims.claim(key, now))  # type: ignore[misc]
 
 

@@ -5,8 +5,8 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from classroom.lms.rosters import RosterFile, Rosters, combine, parse_roster, parse_teachers
 from classroom.lms.tables import FileWrong, Problem
@@ -22,14 +22,11 @@ PATIENCE = 0.15  # seconds that a tap waits for a changed file; then the version
 BETWEEN_LOOKS = 5.0  # seconds
 LOGGED = 20  # problems at a time
 
-Signature = tuple[int, int]  # mtime_ns and size
 
-
-@dataclass(frozen=True)
-class _Version:
+class _Version(NamedTuple):
     """One version of a file; ``parsed`` is the version before it where ``wrong`` says that this one can't be read."""
 
-    signature: Signature
+    signature: tuple[int, int]  # mtime_ns and size
     parsed: RosterFile | None
     wrong: Problem | None = None
 
@@ -38,8 +35,7 @@ class RosterFolder:
     """Reads rosters and the list of teachers from a folder, and keeps what it has read."""
 
     def __init__(self, folder: Path, settling: float = SETTLING) -> None:
-        self.folder = folder
-        self._settling = settling
+        self.folder, self._settling = folder, settling
         self._versions: dict[str, _Version] = {}
         self._held: set[str] = set()  # changed files of which the version before is in use
         self._rosters: Rosters | None = None
@@ -64,24 +60,27 @@ class RosterFolder:
         while True:
             try:
                 await self.rosters()
-            except OSError as error:
-                log.warning("the folder of the rosters can't be read (%s)", error.strerror)
-            except Exception:  # a bug in reading must not end the classroom
-                log.exception("the rosters could not be read")
+            except Exception:  # neither a full disk nor a bug in reading may end the classroom
+                log.exception("the rosters can't be read")
             await asyncio.sleep(BETWEEN_LOOKS)
 
     def read(self) -> Rosters:
         """Read what has changed. Blocking; raises OSError."""
         versions: dict[str, _Version] = {}
         held = set()
-        for name, signature in self._signatures().items():
-            version = self._versions.get(name)
+        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
+            name, version = path.name, self._versions.get(path.name)
+            if path.suffix.lower() not in ENDINGS or name.startswith((".", "~")):
+                continue
+            signature = path.stat().st_mtime_ns, path.stat().st_size
             if version is None or version.signature != signature:
-                is_young = 0 <= time.time() - signature[0] / 1e9 < self._settling
-                if self._rosters is not None and is_young:
+                if self._rosters is not None and 0 <= time.time() - signature[0] / 1e9 < self._settling:
                     held.add(name)
                 else:
-                    version = self._read(name, signature, version)
+                    try:
+                        version = _Version(signature, _parse(name, path.read_bytes()))
+                    except FileWrong as error:
+                        version = _Version(signature, version.parsed if version is not None else None, error.problem)
             if version is not None:
                 versions[name] = version
         if self._rosters is None or held != self._held or versions != self._versions:
@@ -105,44 +104,27 @@ class RosterFolder:
         changed = time.time() - self._settling
         os.utime(path, (changed, changed))  # it is whole: nobody has to wait
 
-    def _signatures(self) -> dict[str, Signature]:
-        found = {}
-        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
-            if path.suffix.lower() in ENDINGS and not path.name.startswith((".", "~")):
-                status = path.stat()
-                found[path.name] = status.st_mtime_ns, status.st_size
-        return found
-
-    def _read(self, name: str, signature: Signature, before: _Version | None) -> _Version:
-        content = (self.folder / name).read_bytes()
-        try:
-            return _Version(signature, _parse(name, content))
-        except FileWrong as error:
-            return _Version(signature, before.parsed if before is not None else None, error.problem)
-
 
 def _parse(name: str, content: bytes) -> RosterFile:
-    return (parse_teachers if _is_list_of_teachers(name) else parse_roster)(name, content)
-
-
-def _is_list_of_teachers(name: str) -> bool:
-    return Path(name).stem.lower() == TEACHERS
+    return (parse_teachers if Path(name).stem.lower() == TEACHERS else parse_roster)(name, content)
 
 
 def _combined(versions: Mapping[str, _Version], held: set[str]) -> Rosters:
     rosters = combine({name: each.parsed for name, each in versions.items() if each.parsed is not None})
-    rosters.mistakes += [each.wrong for each in versions.values() if each.wrong is not None]
+    rosters.unread = [each.wrong for each in versions.values() if each.wrong is not None]
     for name in sorted(held | {name for name, each in versions.items() if each.wrong is not None and each.parsed}):
         rosters.warnings.append(Problem(name, 0, _("the version before its last change is in use")))
-    lists = [each for name, each in versions.items() if _is_list_of_teachers(name)]
-    if not lists:
-        rosters.mistakes.append(Problem(f"{TEACHERS}.csv", 0, _("the file is missing")))
-    wrong = [each.wrong for each in lists if each.wrong is not None] if lists else rosters.mistakes[-1:]
+    lists = [each for name, each in versions.items() if Path(name).stem.lower() == TEACHERS]
+    wrong = [each.wrong for each in lists if each.wrong is not None]
     wrong += [problem for each in lists if each.parsed is not None for _batch, problem in each.parsed.mistakes]
+    if not lists:
+        wrong = [Problem(f"{TEACHERS}.csv", 0, _("the file is missing"))]
+        rosters.mistakes += wrong
     rosters.no_teachers = wrong[0] if wrong else None
     if len(versions) == len(lists):
         what = _("there is no CSV or XLSX file with the columns batch, subject, student_id")
-        rosters.mistakes.append(Problem("rosters", 0, what))
+        rosters.unread.append(Problem("rosters", 0, what))
+    rosters.mistakes += rosters.unread
     return rosters
 
 

@@ -15,7 +15,7 @@ from classroom.domain.sorting import name_key
 from classroom.lms.tables import FileWrong, Problem, Row, read_table
 from classroom.lms.tables import deferred as _
 
-_ROSTER, _TEACHERS = frozenset({"batch", "subject", "studentid"}), frozenset({"phone"})
+_ROSTER, _TEACHERS = frozenset({"batch", "subject", "student_id"}), frozenset({"phone"})
 _SPOILED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 _TOTAL = re.compile(
     r"((grand |sub)?total|sum|count|итого?|всего|количество|сумма|барлығы|жиыны)( (students|студентов))?[\s:=-]*\d*",
@@ -23,7 +23,9 @@ _TOTAL = re.compile(
 )
 _BROKEN = re.compile(r"\ufffd|\?(?=\w)|(?<=\w)\?")
 _COPY = re.compile(r"^(copy of|копия) |( \(\d+\)|[ -]+(copy|копия|көшірме)( \(?\d+\)?)?)$", re.IGNORECASE)
-_TO_TEXT = _("'{value}' is not a student ID: set the column's format to Text in the spreadsheet")
+
+
+Place = tuple[str, int, Enrolled]  # file, line, and the student there
 
 
 @dataclass
@@ -47,6 +49,7 @@ class Rosters:
     warnings: list[Problem] = field(default_factory=list)
     teachers: dict[str, Row | Problem] = field(default_factory=dict)  # by the digits of the phone number
     no_teachers: Problem | None = None  # why the list of teachers can't be read
+    unread: list[Problem] = field(default_factory=list)  # the files that can't be read, whatever batches they have
 
     def teacher(self, phone: str) -> Row | None:
         """Return a teacher's line. Raises FileWrong."""
@@ -59,14 +62,14 @@ class Rosters:
         """Return a teacher's courses in order. Raises FileWrong where there are none because of a mistake."""
         keys = dict.fromkeys(map(batch_key, self.batches(teacher))) or self.courses_by_batch
         found = [course for key in keys for course in self.courses_by_batch.get(key, [])]
-        why = [self.broken[key] for key in keys if key in self.broken] + self.mistakes
+        why = [self.broken[key] for key in keys if key in self.broken] + self.unread
         if not found and why:
             raise FileWrong(why[0])
         return found
 
     def roster(self, course: Course) -> list[Enrolled]:
         """Return the students of a course. Raises FileWrong."""
-        unread = self.mistakes[:1] if course not in self.students else []  # it may be in a file that can't be read
+        unread = self.unread[:1] if course not in self.students else []
         if problem := self.broken.get(batch_key(course.batch), *unread):
             raise FileWrong(problem)
         return self.students.get(course, [])
@@ -84,6 +87,10 @@ class Rosters:
 
     def knows(self, batch: str) -> bool:
         return batch_key(batch) in self.courses_by_batch or batch_key(batch) in self.broken
+
+
+def places(rosters: Rosters) -> dict[tuple[Course, str], Enrolled]:
+    return {(course, folded(each.student_id)): each for course, roster in rosters.students.items() for each in roster}
 
 
 def batch_key(batch: str) -> str:
@@ -107,38 +114,42 @@ def parse_roster(name: str, content: bytes) -> RosterFile:
     found = RosterFile(warnings)
     above = ""
     for row in rows:
+        batch, subjects, raw = " ".join(row["batch"].split()), row.several("subject"), row["student_id"]
         if _is_total(row):
-            found.warnings.append(row.problem(_("a total, not a student: skipped")))
-            continue
-        batch, subjects, raw = " ".join(row["batch"].split()), row.several("subject"), row["studentid"]
-        if not (batch or subjects or raw or row["name"]):
-            continue
-        student_id = _understood(raw)
-        above = batch or above  # a merged cell has its text in the first line only
-        required = (("batch", batch), ("subject", subjects), ("student_id", student_id))
-        problem = row.problem(row.mistake) if row.mistake else None
-        for column, value in required:
-            if not value and problem is None:
-                problem = row.problem(_("{column} is empty"), column=column)
-        if problem is None and _SPOILED.fullmatch(student_id):
-            problem = row.problem(_TO_TEXT, value=student_id)
-        elif problem is None and (student_id.startswith(("=", "#")) or _BROKEN.search(student_id)):
-            problem = row.problem(_("'{value}' is not a student ID"), value=student_id)
-        if problem is not None:
-            found.mistakes.append((above, problem))
-            continue
-        if student_id != raw:
-            found.warnings.append(row.problem(_("{raw} was read as the student ID {id}"), raw=raw, id=student_id))
-        student = Enrolled(student_id, _name(row) or student_id, batch, row["email"].lower())
-        for text in (student.name, batch, *subjects):
-            if _BROKEN.search(text):
+            warnings.append(row.problem(_("a total, not a student: skipped")))
+        elif batch or subjects or raw or row["name"]:
+            student_id = _understood(raw)
+            above = batch or above  # a merged cell has its text in the first line only
+            if problem := _mistake(row, {"batch": batch, "subject": "".join(subjects), "student_id": student_id}):
+                found.mistakes.append((above, problem))
+                continue
+            student_name = " ".join((*row["surname"].split(), *row["name"].split()))
+            student = Enrolled(student_id, student_name or student_id, batch, row["email"].lower())
+            if student_id != raw:
+                warnings.append(row.problem(_("{raw} was read as the student ID {id}"), raw=raw, id=student_id))
+            if broken := [text for text in (student_name, batch, *subjects) if _BROKEN.search(text)]:
                 what = _("'{value}' was broken by an export: save the file as CSV UTF-8 or XLSX")
-                found.warnings.append(row.problem(what, value=text))
-        if folded(student_id) != student_id.casefold():
-            what = _("student ID {id} has spaces, hidden characters or Cyrillic letters that look like Latin ones")
-            found.warnings.append(row.problem(what, id=student_id))
-        found.entries.append((row.line, list(dict.fromkeys(subjects)), student))
+                warnings.append(row.problem(what, value=broken[0]))
+            if folded(student_id) != student_id.casefold():
+                what = _("student ID {id} has spaces, hidden characters or Cyrillic letters that look like Latin ones")
+                warnings.append(row.problem(what, id=student_id))
+            found.entries.append((row.line, list(dict.fromkeys(subjects)), student))
     return found
+
+
+def _mistake(row: Row, required: Mapping[str, str]) -> Problem | None:
+    """Return why a line can't be used."""
+    student_id = required["student_id"]
+    if row.mistake:
+        return row.problem(row.mistake)
+    if empty := next((column for column, value in required.items() if not value), ""):
+        return row.problem(_("{column} is empty"), column=empty)
+    if _SPOILED.fullmatch(student_id):
+        what = _("'{value}' is not a student ID: set the column's format to Text in the spreadsheet")
+        return row.problem(what, value=student_id)
+    if student_id.startswith(("=", "#")) or _BROKEN.search(student_id):
+        return row.problem(_("'{value}' is not a student ID"), value=student_id)
+    return None
 
 
 def parse_teachers(name: str, content: bytes) -> RosterFile:
@@ -166,7 +177,7 @@ def parse_teachers(name: str, content: bytes) -> RosterFile:
 def combine(files: Mapping[str, RosterFile]) -> Rosters:
     """Put all files together, and find what is wrong between lines and files."""
     rosters = Rosters()
-    first: dict[Course, dict[str, tuple[str, int, Enrolled]]] = defaultdict(dict)  # by folded ID: where it stands
+    first: dict[Course, dict[str, Place]] = defaultdict(dict)  # by folded ID: where it stands
     by_file: dict[str, dict[Course, set[str]]] = defaultdict(lambda: defaultdict(set))
     mistakes = [each for file in files.values() for each in file.mistakes]
     warnings = [each for file in files.values() for each in file.warnings]
@@ -226,8 +237,8 @@ def _grouped(problems: Iterable[Problem]) -> list[Problem]:
 
 def _is_total(row: Row) -> bool:
     """Whether a line is a total: an ID that is a number up to the line's own may be the count."""
-    student_id = row["studentid"]
-    if not any(_TOTAL.fullmatch(row[column]) for column in ("batch", "subject", "studentid", "name")):
+    student_id = row["student_id"]
+    if not any(_TOTAL.fullmatch(row[column]) for column in ("batch", "subject", "student_id", "name")):
         return False
     is_count = len(student_id) < 7 and student_id.isdecimal() and int(student_id) <= row.line
     return not student_id or is_count or _TOTAL.fullmatch(student_id) is not None
@@ -239,10 +250,6 @@ def _understood(raw: str) -> str:
         raw = match[1].strip()
     raw = re.sub(r"^['’‘`]", "", raw)
     return re.sub(r"(\d)[.,]0+$", r"\1", raw) if re.fullmatch(r"\d+[.,]0+", raw) else raw
-
-
-def _name(row: Row) -> str:
-    return " ".join(filter(None, (*row["surname"].split(), *row["name"].split())))
 
 
 def _merged(one: Enrolled, other: Enrolled) -> Enrolled | None:
@@ -257,33 +264,30 @@ def _merged(one: Enrolled, other: Enrolled) -> Enrolled | None:
 def _copies(by_file: Mapping[str, Mapping[Course, set[str]]]) -> list[tuple[str, Problem]]:
     """Find batches that differ between a file and its copy, such as "r (1).csv", or the same file as XLSX."""
     found = []
-    names = sorted(by_file, key=lambda name: (len(name), name))
-    for at, name in enumerate(names):
-        stem = _COPY.sub("", PurePath(name).stem.casefold())
-        original = next((each for each in names[:at] if PurePath(each).stem.casefold() == stem), None)
-        if original is not None:
-            what = _("differs from {file}, of which it seems to be a copy: delete one of the two")
-            problem = Problem(name, 0, what, {"file": original})
-            courses = by_file[name].keys() & by_file[original].keys()
-            differing = {each.batch for each in courses if by_file[name][each] != by_file[original][each]}
-            found += [(batch, problem) for batch in sorted(differing)]
+    originals: dict[str, str] = {}  # by name without an ending
+    for name in sorted(by_file, key=lambda name: (len(name), name)):
+        original = originals.setdefault(_COPY.sub("", PurePath(name).stem.casefold()), name)
+        what = _("differs from {file}, of which it seems to be a copy: delete one of the two")
+        for course in by_file[name].keys() & by_file[original].keys():
+            if by_file[name][course] != by_file[original][course]:
+                found.append((course.batch, Problem(name, 0, what, {"file": original})))
     return found
 
 
-def _lost_zeros(course: Course, students: Iterable[tuple[str, int, Enrolled]]) -> list[Problem]:
+def _lost_zeros(course: Course, students: Iterable[Place]) -> list[Problem]:
     """Warn of a batch whose IDs are numbers of different lengths."""
-    by_length = {len(each[2].student_id): each for each in students if each[2].student_id.isdecimal()}
-    if len(by_length) < 2 or max(by_length) < 4:
+    lengths = {len(each[2].student_id): each for each in students if each[2].student_id.isdecimal()}
+    if len(lengths) < 2 or max(lengths) < 4:
         return []
-    name, line, student = by_length[min(by_length)]
+    name, line, student = lengths[min(lengths)]
     what = _("IDs in {batch} have {short} to {long} digits, like {id}: leading zeros may be lost")
-    lengths = {"short": str(min(by_length)), "long": str(max(by_length))}
-    return [Problem(name, line, what, {"batch": course.batch, "id": student.student_id, **lengths})]
+    digits = {"short": str(min(lengths)), "long": str(max(lengths))}
+    return [Problem(name, line, what, {"batch": course.batch, "id": student.student_id, **digits})]
 
 
-def _spellings(first: Mapping[Course, Mapping[str, tuple[str, int, Enrolled]]]) -> list[Problem]:
+def _spellings(first: Mapping[Course, Mapping[str, Place]]) -> list[Problem]:
     """Warn of batches that are written in several ways: each spelling is a batch of its own."""
-    spellings: dict[str, dict[str, tuple[str, int, Enrolled]]] = defaultdict(dict)
+    spellings: dict[str, dict[str, Place]] = defaultdict(dict)
     for course, students in first.items():
         spellings[batch_key(course.batch).replace("-", "")][course.batch] = next(iter(students.values()))
     what = _("one batch in several spellings, each a batch of its own: {spellings}")

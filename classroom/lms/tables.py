@@ -3,12 +3,14 @@
 import csv
 import io
 import re
+import tomllib
 import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
@@ -20,28 +22,13 @@ MOST_COLUMNS, MOST_LINES = 64, 200_000  # of a worksheet; what is beyond is cut 
 HEADER_WITHIN = 20  # lines that are not empty: titles may stand above the header
 EXACT_IN_EXCEL = 10**15  # from here on a spreadsheet rounds numbers
 
-# By column: spellings of its header in English, Russian and Kazakh, without case, spaces and punctuation. Those in
-# _VAGUE may also mean a line's number: they count only where no other column has the ID.
-_SPELLINGS = {
-    "batch": "batch batchno batches group groups groupname группа группы учебнаягруппа номергруппы названиегруппы топ "
-    "топтар тобы топатауы оқутобы",
-    "subject": "subject subjects course discipline предмет предметы дисциплина дисциплины пән пәні пәндер пәнатауы",
-    "studentid": "studentid id idстудента студентid idномер номерстудента номерзачетки номерзачётки табельныйномер "
-    "idстуденттің студенттіңid idнөмірі idнөмір студентнөмірі студенттіңнөмірі жсн номер нөмір нөмірі",
-    "name": "name fullname studentname student фио имя полноеимя фиостудента имястудента студент фамилияимя "
-    "фамилияимяотчество преподаватель атыжөні аты толықаты студенттіңатыжөні студенттіңаты тегіаты оқытушы",
-    "surname": "surname lastname familyname фамилия тегі",
-    "email": "email mail emailaddress почта электроннаяпочта элпочта эпочта адресэлектроннойпочты пошта "
-    "электрондықпошта эпошта поштасы",
-    "phone": "phone phonenumber telephone mobile телефон номертелефона мобильныйтелефон телефоннөмірі телефоны "
-    "ұялытелефон",
-    "campus": "campus кампус кампусы",
-}
-_COLUMNS = {spelling: column for column, spellings in _SPELLINGS.items() for spelling in spellings.split()}
-_VAGUE = {"id", "номер", "нөмір", "нөмірі"}
-_SHOWN = {"studentid": "student_id"}
-_WORD = re.compile(r"[^\W\d_]+")
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, ParseError, KeyError, ValueError, TypeError, AttributeError, OSError)
+_HEADERS = tomllib.loads(Path(__file__).with_name("headers.toml").read_text(encoding="utf-8"))
+_VAGUE = _HEADERS.pop("vague").split()
+_COLUMNS = {spelling: column for column, spellings in _HEADERS.items() for spelling in spellings.split()}
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, ParseError, EOFError, OSError)
+_UNREADABLE += (ValueError, TypeError, AttributeError, LookupError, RuntimeError)  # the library's on damaged files
+
+Lines = Iterable[tuple[int, list[str], str]]  # number, cells, why they can't be trusted
 
 
 def deferred(text: str) -> str:
@@ -97,9 +84,6 @@ class Row:
         return Problem(self.file, self.line, what, values)
 
 
-Lines = Iterable[tuple[int, list[str], str]]  # number, cells, mistake
-
-
 def read_table(file: str, content: bytes, wanted: frozenset[str]) -> tuple[list[Row], list[Problem]]:
     """Return the lines of a file whose header has the wanted columns, and warnings. Raises FileWrong."""
     if len(content) > LARGEST_FILE:
@@ -115,44 +99,40 @@ def read_table(file: str, content: bytes, wanted: frozenset[str]) -> tuple[list[
 def _rows(file: str, lines: Lines, wanted: frozenset[str]) -> Iterator[Row]:
     """Find the header and return the lines below it. Raises FileWrong."""
     columns: list[str] = []
-    nearest: tuple[int, list[str]] = (0, [])
+    nearest: tuple[int, set[str]] | None = None  # the line that has most of the wanted columns
     looked = 0
     for line, cells, mistake in lines:
         if columns:
             pairs = zip(columns, cells, strict=False)
             if row := {column: _cell(column, value) for column, value in pairs if column and value.strip()}:
                 yield Row(file, line, row, mistake)
-            continue
-        if not any(cells) or _is_hint(cells[0]):
-            continue
-        found, looked = _known(cells), looked + 1
-        if wanted <= set(found):
-            if twice := sorted({each for each in found if each and found.count(each) > 1}):
-                names = ", ".join(_SHOWN.get(each, each) for each in twice)
-                raise FileWrong(Problem(file, line, _("the header has two columns {columns}"), {"columns": names}))
-            columns = found
-        elif not nearest[0] or len(wanted & set(found)) > len(wanted & set(nearest[1])):
-            nearest = line, found
-        if looked >= HEADER_WITHIN and not columns:
-            break
-    if not columns and not nearest[0]:
+        elif looked < HEADER_WITHIN and any(cells) and not _is_hint(cells[0]):
+            known, looked = _known(cells), looked + 1
+            if nearest is None or len(wanted & set(known)) > len(nearest[1]):
+                nearest = line, wanted & set(known)
+            if wanted <= set(known):
+                if twice := sorted({each for each in known if each and known.count(each) > 1}):
+                    what = _("the header has two columns {columns}")
+                    raise FileWrong(Problem(file, line, what, {"columns": ", ".join(twice)}))
+                columns = known
+    if nearest is None:
         raise FileWrong(Problem(file, 0, _("the file is empty")))
     if not columns:
-        names = ", ".join(_SHOWN.get(each, each) for each in sorted(wanted - set(nearest[1])))
-        raise FileWrong(Problem(file, nearest[0], _("the header has no column {columns}"), {"columns": names}))
+        missing = ", ".join(sorted(wanted - nearest[1]))
+        raise FileWrong(Problem(file, nearest[0], _("the header has no column {columns}"), {"columns": missing}))
 
 
 def _known(cells: list[str]) -> list[str]:
     """Return each cell's column; "" where it is none that we know."""
     plain = [re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", cell)).casefold() for cell in cells]
-    sure = any(_COLUMNS.get(each) == "studentid" and each not in _VAGUE for each in plain)
-    return ["" if sure and each in _VAGUE else _COLUMNS.get(each, "") for each in plain]
+    is_sure = any(_COLUMNS.get(each) == "student_id" and each not in _VAGUE for each in plain)
+    return ["" if is_sure and each in _VAGUE else _COLUMNS.get(each, "") for each in plain]
 
 
 def _cell(column: str, value: str) -> str:
     """Return a cell's text; ``="0012345"``, by which a spreadsheet keeps zeros, is left as it is in IDs."""
     value = value.strip().strip("\ufeff")
-    if column != "studentid" and value.startswith('="') and value.endswith('"') and len(value) > 2:
+    if column != "student_id" and value.startswith('="') and value.endswith('"') and len(value) > 2:
         value = value[2:-1].strip()
     return value if value.isascii() else unicodedata.normalize("NFC", value)
 
@@ -166,11 +146,8 @@ def _csv_lines(text: str, wanted: frozenset[str]) -> Lines:
     first = [line for line in text[:20_000].splitlines() if line.strip() and not _is_hint(line)][:HEADER_WITHIN]
 
     def fit(delimiter: str) -> tuple[int, int]:
-        """Return how many wanted columns a line has with this delimiter at most, and how often it occurs."""
-        return (
-            max((len(wanted & set(_known(line.split(delimiter)))) for line in first), default=0),
-            sum(line.count(delimiter) for line in first),
-        )
+        columns = (len(wanted & set(_known(line.split(delimiter)))) for line in first)
+        return max(columns, default=0), sum(line.count(delimiter) for line in first)
 
     delimiter = max(",;\t", key=fit)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -183,70 +160,70 @@ def _csv_lines(text: str, wanted: frozenset[str]) -> Lines:
 def _line_by_line(text: str, delimiter: str) -> Lines:
     """Read a file in which a quote is not closed: only the lines concerned have a mistake."""
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
-        mistake = ""
         try:
-            cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+            yield number, next(csv.reader([line], delimiter=delimiter, strict=True), []), ""
         except csv.Error:
             cells = [cell.strip(' "\n') for cell in line.split(delimiter)]
-            mistake = _("not CSV: a quote is not closed, or stands inside a cell")
-        yield number, cells, mistake
+            yield number, cells, _("not CSV: a quote is not closed, or stands inside a cell")
 
 
 def _decoded(content: bytes, file: str) -> tuple[str, list[Problem]]:
     """Decode UTF-8, Excel's "Unicode Text", or the 8-bit text of Windows, Cyrillic or Western by the words in it."""
-    try:
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return content.decode("utf-16"), []
-        return content.decode("utf-8-sig"), []
-    except UnicodeDecodeError:
-        pass
-    try:
-        text = content.decode("utf-8" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp1251")
-    except UnicodeDecodeError:
-        raise FileWrong(Problem(file, 0, _("unknown encoding: save the file as CSV UTF-8"))) from None
-    words = [word for word in _WORD.findall(text) if not word.isascii()]
-    mixed = [word for word in words if re.search("[A-Za-z]", word)]  # é between Latin letters looks like й
-    is_western = 2 * len(mixed) > len(words)
+    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1251"):
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise FileWrong(Problem(file, 0, _("unknown encoding: save the file as CSV UTF-8")))
+    if encoding != "cp1251":
+        return text, []
+    words = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
+    mixed = {word for word in words if re.search("[A-Za-z]", word)}  # é between Latin letters looks like й
+    is_western = 2 * sum(word in mixed for word in words) > len(words)
+    doubtful = [word for word in words if (word in mixed) is not is_western]
     if is_western:
         text = content.decode("cp1252", errors="replace")
-    odd = next((word for word in re.findall(r"\S*[^\x00-\x7fА-яЁёІі№«»–—\s]\S*", text) if not is_western), "")
-    doubtful = odd or next((word for word in words if (word in mixed) is not is_western), "")
+    else:  # letters of no language that we know: the encoding of DOS, perhaps
+        doubtful += re.findall(r"\S*[^\x00-\x7fА-яЁёІі№«»“”„…–—\s]\S*", text)
     what = _("the encoding is not certain (see “{word}”): save the file as CSV UTF-8 or XLSX")
-    return text, [Problem(file, 0, what, {"word": doubtful})] if doubtful else []
+    return text, [Problem(file, 0, what, {"word": doubtful[0]})] if doubtful else []
 
 
 def _read_workbook(file: str, content: bytes, wanted: frozenset[str]) -> list[Row]:
     """Return the lines of every worksheet that has the header. Raises FileWrong."""
     import openpyxl  # type: ignore[import-untyped]  # no types; imported here: most installations have CSV only
 
-    rows: list[Row] = []
-    wrong: FileWrong | None = None
-    has_table = False
+    tables: list[list[Row]] = []
+    wrong = FileWrong(Problem(file, 0, _("the file is empty")))
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(each.file_size for each in archive.infolist()) > MOST_UNPACKED:
                 raise FileWrong(Problem(file, 0, _("the file is too large")))
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-        for sheet in book.worksheets:
+        for sheet in reversed(book.worksheets):
             label = file if len(book.worksheets) == 1 else f"{file} [{sheet.title}]"
             sheet.reset_dimensions()  # some programs write wrong ones
             cells = sheet.iter_rows(max_row=MOST_LINES, max_col=MOST_COLUMNS, values_only=True)
             try:
-                rows += _rows(label, ((at, [*map(_text, line)], "") for at, line in enumerate(cells, 1)), wanted)
-                has_table = True
+                tables.insert(
+                    0, list(_rows(label, ((at, [*map(_text, line)], "") for at, line in enumerate(cells, 1)), wanted))
+                )
             except FileWrong as error:
-                wrong = wrong or error
+                wrong = error
     except _UNREADABLE:
         what = _("not an XLSX file that can be read: save it again as XLSX or CSV UTF-8")
         raise FileWrong(Problem(file, 0, what)) from None
-    if not has_table:
-        raise wrong or FileWrong(Problem(file, 0, _("the file is empty")))
-    return rows
+    if not tables:
+        raise wrong
+    return [row for table in tables for row in table]
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_IN_EXCEL:
-        return str(int(value))
     if isinstance(value, int | float) and abs(value) >= EXACT_IN_EXCEL:
         return f"{value:.6E}"  # its last digits are lost
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return "" if value is None else value.isoformat() if isinstance(value, date) else str(value)

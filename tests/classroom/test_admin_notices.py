@@ -4,7 +4,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -47,6 +47,15 @@ class Queue:
         return True
 
 
+@contextmanager
+def listening(side: Side, admins: tuple[int, ...], clock: FakeClock) -> Iterator[None]:
+    """Receive the classroom's log records while the block runs."""
+    notices = AdminNotices(side, admins, clock)
+    logging.getLogger("classroom").addHandler(notices)
+    yield
+    logging.getLogger("classroom").removeHandler(notices)
+
+
 @pytest.fixture
 def side(tmp_path: Path) -> Iterator[Side]:
     """Give the side of a bot whose queue only keeps the messages."""
@@ -61,7 +70,7 @@ def told(side: Side) -> list[Item]:
 async def test_once_a_day(side: Side) -> None:
     """Each trouble is told once a day, to every admin, also where it is logged in another thread."""
     day = FakeClock()
-    with AdminNotices(side, (1, 2), day).listening():
+    with listening(side, (1, 2), day):
         for _ in range(3):
             log.warning("the bucket denies <access>", extra={"trouble": "photos"})
             await asyncio.to_thread(log.warning, "no engine", extra={"trouble": "faces"})
@@ -79,7 +88,7 @@ async def test_once_a_day(side: Side) -> None:
 
 async def test_other_mistakes(side: Side) -> None:
     """Other mistakes in rosters are told on the same day."""
-    with AdminNotices(side, (1,), FakeClock()).listening():
+    with listening(side, (1,), FakeClock()):
         for line in (2, 2, 3):
             problems = [Problem("r.csv", line, "{column} is empty", {"column": "batch"})]
             log.warning("rosters", extra={"trouble": "rosters", "problems": problems})
@@ -93,7 +102,7 @@ async def test_other_mistakes(side: Side) -> None:
 async def test_lms_and_rosters(side: Side) -> None:
     """A refusal of the LMS is told; a mistake in a roster, told elsewhere, is not taken for one."""
     wrong = FileWrong(Problem("r.csv", 2, "the file is empty"))
-    with AdminNotices(side, (1,), FakeClock()).listening():
+    with listening(side, (1,), FakeClock()):
         for error in (wrong, LmsRefused("the LMS refuses this (403)")):
             noted(log, code_of(error), f"teacher 7: {error}", logging.WARNING)
         noted(log, Code.OUT_OF_RANGE, "session: too far")
@@ -104,7 +113,7 @@ async def test_lms_and_rosters(side: Side) -> None:
 
 async def test_nobody(side: Side) -> None:
     """Without admins nothing is queued."""
-    with AdminNotices(side, (), FakeClock()).listening():
+    with listening(side, (), FakeClock()):
         log.warning("no engine", extra={"trouble": "faces"})
         await asyncio.sleep(0)
     assert told(side) == []
@@ -131,7 +140,7 @@ async def test_certificate(side: Side, tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", ssl=certificate(tmp_path))
     port = server.sockets[0].getsockname()[1]
     http = LmsHttp(10)
-    with AdminNotices(side, (2,), FakeClock()).listening():
+    with listening(side, (2,), FakeClock()):
         with pytest.raises(LmsUnavailable, match="certificate is not accepted"):
             await http.send("GET", f"https://127.0.0.1:{port}/")
         await eventually_true("a message", lambda: told(side))
