@@ -25,7 +25,7 @@ EXACT_IN_EXCEL = 10**15  # from here on a spreadsheet rounds numbers
 _HEADERS = tomllib.loads(Path(__file__).with_name("headers.toml").read_text(encoding="utf-8"))
 _VAGUE = _HEADERS.pop("vague").split()
 _COLUMNS = {spelling: column for column, spellings in _HEADERS.items() for spelling in spellings.split()}
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, ParseError, EOFError, OSError)
+_UNREADABLE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, ParseError, EOFError, OSError)
 _UNREADABLE += (ValueError, TypeError, AttributeError, LookupError, RuntimeError)  # the library's on damaged files
 
 Lines = Iterable[tuple[int, list[str], str]]  # number, cells, why they can't be trusted
@@ -99,7 +99,7 @@ def read_table(file: str, content: bytes, wanted: frozenset[str]) -> tuple[list[
 def _rows(file: str, lines: Lines, wanted: frozenset[str]) -> Iterator[Row]:
     """Find the header and return the lines below it. Raises FileWrong."""
     columns: list[str] = []
-    nearest: tuple[int, set[str]] | None = None  # the line that has most of the wanted columns
+    nearest: tuple[int, frozenset[str]] | None = None  # the line that has most of the wanted columns
     looked = 0
     for line, cells, mistake in lines:
         if columns:
