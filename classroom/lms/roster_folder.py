@@ -72,15 +72,14 @@ class RosterFolder:
             name, version = path.name, self._versions.get(path.name)
             if path.suffix.lower() not in ENDINGS or name.startswith((".", "~")):
                 continue
-            signature = path.stat().st_mtime_ns, path.stat().st_size
+            signature = _signature(path)
             if version is None or version.signature != signature:
-                if self._rosters is not None and 0 <= time.time() - signature[0] / 1e9 < self._settling:
+                is_young = 0 <= time.time() - signature[0] / 1e9 < self._settling
+                content = b"" if is_young and self._rosters is not None else path.read_bytes()
+                if self._rosters is not None and (is_young or _signature(path) != signature):
                     held.add(name)
                 else:
-                    try:
-                        version = _Version(signature, _parse(name, path.read_bytes()))
-                    except FileWrong as error:
-                        version = _Version(signature, version.parsed if version is not None else None, error.problem)
+                    version = _read(name, signature, content, version.parsed if version is not None else None)
             if version is not None:
                 versions[name] = version
         if self._rosters is None or held != self._held or versions != self._versions:
@@ -105,8 +104,17 @@ class RosterFolder:
         os.utime(path, (changed, changed))  # it is whole: nobody has to wait
 
 
-def _parse(name: str, content: bytes) -> RosterFile:
-    return (parse_teachers if Path(name).stem.lower() == TEACHERS else parse_roster)(name, content)
+def _signature(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def _read(name: str, signature: tuple[int, int], content: bytes, before: RosterFile | None) -> _Version:
+    parse = parse_teachers if Path(name).stem.lower() == TEACHERS else parse_roster
+    try:
+        return _Version(signature, parse(name, content))
+    except FileWrong as error:
+        return _Version(signature, before, error.problem)
 
 
 def _combined(versions: Mapping[str, _Version], held: set[str]) -> Rosters:

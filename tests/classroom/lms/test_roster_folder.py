@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -134,3 +135,28 @@ async def test_logged_once(roster: Path, caplog: pytest.LogCaptureFixture) -> No
     for _ in range(3):
         folder.read()
     assert [each.message for each in caplog.records] == ["rosters: r.csv, line 2: student_id is empty"]
+
+
+def test_never_half(roster: Path) -> None:
+    """While another program writes the file again and again, every reading has all students of one version."""
+    folder = RosterFolder(roster.parent)
+    students = [f"S{at}" for at in range(3000)]
+    write(roster, lines(*students), 60)
+    folder.read()
+    text, ended = lines(*students), threading.Event()
+
+    def rewrite() -> None:
+        for second in range(60):
+            with roster.open("w") as file:
+                file.write(text[: len(text) // 2])
+                file.flush()
+                file.write(text[len(text) // 2 :])
+            os.utime(roster, (time.time(), time.time() - 1000 + second))
+        ended.set()
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    while not ended.is_set():
+        assert len(ids(folder.read())) == len(students)
+    writer.join()
+    assert len(ids(folder.read())) == len(students)
