@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import time
 import tomllib
 import unicodedata
 import zipfile
@@ -84,7 +85,7 @@ class Row:
         return Problem(self.file, self.line, what, values)
 
 
-def read_table(file: str, content: bytes, wanted: frozenset[str]) -> tuple[list[Row], list[Problem]]:
+def read_table(file: str, content: bytes, wanted: frozenset[str]) -> tuple[Iterable[Row], list[Problem]]:
     """Return the lines of a file whose header has the wanted columns, and warnings. Raises FileWrong."""
     if len(content) > LARGEST_FILE:
         raise FileWrong(Problem(file, 0, _("the file is too large")))
@@ -93,7 +94,7 @@ def read_table(file: str, content: bytes, wanted: frozenset[str]) -> tuple[list[
     if content.startswith(b"PK\x03\x04"):
         return _read_workbook(file, content, wanted), []
     text, warnings = _decoded(content, file)
-    return list(_rows(file, _csv_lines(text, wanted), wanted)), warnings
+    return _rows(file, _csv_lines(text, wanted), wanted), warnings
 
 
 def _rows(file: str, lines: Lines, wanted: frozenset[str]) -> Iterator[Row]:
@@ -102,6 +103,8 @@ def _rows(file: str, lines: Lines, wanted: frozenset[str]) -> Iterator[Row]:
     nearest: tuple[int, frozenset[str]] | None = None  # the line that has most of the wanted columns
     looked = 0
     for line, cells, mistake in lines:
+        if line % 200 == 0:
+            time.sleep(0.001)  # lets the event loop run
         if columns:
             pairs = zip(columns, cells, strict=False)
             if row := {column: _cell(column, value) for column, value in pairs if column and value.strip()}:
