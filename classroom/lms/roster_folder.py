@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 TEACHERS = "teachers"  # the list's name, without .csv or .xlsx
 ENDINGS = (".csv", ".xlsx")
+READ = (*ENDINGS, ".tsv", ".xlsm", ".xls", ".ods")  # the last two to say that they can't be read
 SETTLING = 2.0  # seconds since its last change in which a file may still be being written
 PATIENCE = 0.15  # seconds that a tap waits for a changed file; then the version before is used
 BETWEEN_LOOKS = 5.0  # seconds
@@ -70,7 +71,7 @@ class RosterFolder:
         held = set()
         for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
             name, version = path.name, self._versions.get(path.name)
-            if path.suffix.lower() not in ENDINGS or name.startswith((".", "~")):
+            if path.suffix.lower() not in READ or name.startswith((".", "~")):
                 continue
             signature = _signature(path)
             if version is None or version.signature != signature:

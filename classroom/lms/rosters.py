@@ -16,14 +16,10 @@ from classroom.lms.tables import FileWrong, Problem, Row, read_table
 from classroom.lms.tables import deferred as _
 
 _ROSTER, _TEACHERS = frozenset({"batch", "subject", "student_id"}), frozenset({"phone"})
-_SPOILED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
-_TOTAL = re.compile(
-    r"((grand |sub)?total|sum|count|итого?|всего|количество|сумма|барлығы|жиыны)( (students|студентов))?[\s:=-]*\d*",
-    re.IGNORECASE,
-)
-_BROKEN = re.compile(r"\ufffd|\?(?=\w)|(?<=\w)\?")
-_COPY = re.compile(r"^(copy of|копия) |( \(\d+\)|[ -]+(copy|копия|көшірме)( \(?\d+\)?)?)$", re.IGNORECASE)
-
+_SPOILED = re.compile(r"(?i)\d([.,]\d+)?E\+\d+")
+_TOTAL = re.compile(r"(?i)((grand |sub)?total|sum|count|итого?|всего|количество|сумма|барлығы|жиыны)[\s:=-]*\d*")
+_BROKEN = re.compile(r"\ufffd|\?\?|\?(?=\w)|(?<=\w)\?")
+_COPY = re.compile(r"(?i)^(copy of|копия) |( \(\d+\)|[ -]+(copy|копия|көшірме)( \(?\d+\)?)?)$")
 
 Place = tuple[str, int, Enrolled]  # file, line, and the student there
 
@@ -76,14 +72,8 @@ class Rosters:
 
     def batches(self, teacher: Row) -> list[str]:
         """Return a teacher's batches (none: all); commas divide them too, where the whole is on no roster."""
-        found: list[str] = []
-        for batch in teacher.several("batch"):
-            parts = [part for each in re.split("[,;/\n]", batch) if (part := " ".join(each.split()))]
-            found += parts if len(parts) > 1 and not self.knows(batch) else [batch]
-        return found
-
-    def spelling(self, key: str) -> str:
-        return self.courses_by_batch[key][0].batch if key in self.courses_by_batch else key
+        found = [[batch] if self.knows(batch) else re.split("[,;/]", batch) for batch in teacher.several("batch")]
+        return [batch for parts in found for part in parts if (batch := part.strip())]
 
     def knows(self, batch: str) -> bool:
         return batch_key(batch) in self.courses_by_batch or batch_key(batch) in self.broken
@@ -165,7 +155,7 @@ def parse_teachers(name: str, content: bytes) -> RosterFile:
         elif isinstance(first, Row):
             problem = row.problem(_("the phone number is already in line {line}"), line=str(first.line))
             if first.cells == row.cells:
-                found.warnings.append(problem)
+                warnings.append(problem)
             else:
                 found.teachers[digits] = problem
                 found.mistakes.append(("", problem))
@@ -238,10 +228,10 @@ def _grouped(problems: Iterable[Problem]) -> list[Problem]:
 def _is_total(row: Row) -> bool:
     """Whether a line is a total: an ID that is a number up to the line's own may be the count."""
     student_id = row["student_id"]
-    if not any(_TOTAL.fullmatch(row[column]) for column in ("batch", "subject", "student_id", "name")):
+    if not any(map(_TOTAL.fullmatch, row.cells.values())):
         return False
     is_count = len(student_id) < 7 and student_id.isdecimal() and int(student_id) <= row.line
-    return not student_id or is_count or _TOTAL.fullmatch(student_id) is not None
+    return not student_id or is_count or len(row.cells) < 3 or _TOTAL.fullmatch(student_id) is not None
 
 
 def _understood(raw: str) -> str:
@@ -254,11 +244,10 @@ def _understood(raw: str) -> str:
 
 def _merged(one: Enrolled, other: Enrolled) -> Enrolled | None:
     """Return what two lines of one student say together; None if they contradict each other."""
-    names = [each.name for each in (one, other) if folded(each.name) != folded(each.student_id)]
-    emails = [each.email for each in (one, other) if each.email]
-    if len(set(map(str.casefold, names))) > 1 or len(set(emails)) > 1:
-        return None
-    return replace(one, name=names[0] if names else one.name, email=emails[0] if emails else "")
+    names = [each.name for each in (one, other) if folded(each.name) != folded(each.student_id)] or [one.name]
+    emails = [each.email for each in (one, other) if each.email] or [""]
+    is_one = len({name.casefold() for name in names}) == len(set(emails)) == 1
+    return replace(one, name=names[0], email=emails[0]) if is_one else None
 
 
 def _copies(by_file: Mapping[str, Mapping[Course, set[str]]]) -> list[tuple[str, Problem]]:
@@ -276,12 +265,12 @@ def _copies(by_file: Mapping[str, Mapping[Course, set[str]]]) -> list[tuple[str,
 
 def _lost_zeros(course: Course, students: Iterable[Place]) -> list[Problem]:
     """Warn of a batch whose IDs are numbers of different lengths."""
-    lengths = {len(each[2].student_id): each for each in students if each[2].student_id.isdecimal()}
-    if len(lengths) < 2 or max(lengths) < 4:
+    by_length = {len(each[2].student_id): each for each in students if each[2].student_id.isdecimal()}
+    if len(by_length) < 2 or max(by_length) < 4:
         return []
-    name, line, student = lengths[min(lengths)]
+    name, line, student = by_length[min(by_length)]
     what = _("IDs in {batch} have {short} to {long} digits, like {id}: leading zeros may be lost")
-    digits = {"short": str(min(lengths)), "long": str(max(lengths))}
+    digits = {"short": str(min(by_length)), "long": str(max(by_length))}
     return [Problem(name, line, what, {"batch": course.batch, "id": student.student_id, **digits})]
 
 
@@ -291,8 +280,5 @@ def _spellings(first: Mapping[Course, Mapping[str, Place]]) -> list[Problem]:
     for course, students in first.items():
         spellings[batch_key(course.batch).replace("-", "")][course.batch] = next(iter(students.values()))
     what = _("one batch in several spellings, each a batch of its own: {spellings}")
-    return [
-        Problem(*list(each.values())[-1][:2], what, {"spellings": ", ".join(each)})
-        for each in spellings.values()
-        if len(each) > 1
-    ]
+    found = [each for each in spellings.values() if len(each) > 1]
+    return [Problem(*list(each.values())[-1][:2], what, {"spellings": ", ".join(each)}) for each in found]

@@ -17,7 +17,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, MessageHandler, filt
 from classroom.domain.sorting import name_key
 from classroom.lms.csv_files import CsvLms
 from classroom.lms.roster_folder import ENDINGS, TEACHERS, RosterFolder
-from classroom.lms.rosters import RosterFile, Rosters, places
+from classroom.lms.rosters import RosterFile, Rosters, batch_key, places
 from classroom.lms.tables import FileWrong
 from classroom.services import Classroom
 from core.json_file import replace_file
@@ -124,7 +124,8 @@ def preview_text(_: Texts, name: str, file: RosterFile, before: Rosters, after: 
     lines += [f"- {short(each.text(_), 200)}" for each in wrong[:SHOWN]]
     if len(wrong) > SHOWN:
         lines.append(_("and {number} more").format(number=len(wrong) - SHOWN))
-    if broken := sorted((after.spelling(key) for key, each in after.broken.items() if each in wrong), key=name_key):
+    named = batches | {batch for batch, _problem in file.mistakes}
+    if broken := sorted({batch for batch in named if after.broken.get(batch_key(batch)) in wrong}, key=name_key):
         text = _("These batches can't be opened until that is corrected, the others can: {batches}")
         lines.append(text.format(batches=short(", ".join(broken), 300)))
     return "\n".join(lines)

@@ -88,6 +88,15 @@ class TestOneBadLine:
         assert said(rosters) == ["total_row.csv, line 5: a total, not a student: skipped (and 1 more)"]
         assert (rosters.mistakes, len(rosters.students)) == ([], 2)
 
+    @pytest.mark.parametrize(
+        "line", ["Total,,9999,", ",,,Total: 25", "A-1,Algebra,Итого,2", "Барлығы,,,"]
+    )
+    def test_total(self, tmp_path: Path, line: str) -> None:
+        """A total may stand in any column."""
+        (tmp_path / "r.csv").write_text(f"batch,subject,id,name\nA-1,Algebra,S1,One Student\n{line}\n")
+        rosters = read(tmp_path)
+        assert (students(rosters, ALGEBRA), len(rosters.warnings), rosters.mistakes) == ([ONE], 1, [])
+
     def test_student_named_total(self, tmp_path: Path) -> None:
         """A student who is called like a total, with an ID, stays a student."""
         (tmp_path / "r.csv").write_text("batch,subject,id,name\nA-1,Algebra,25030001,Total\nA-1,Algebra,S2,Sum\n")
@@ -116,10 +125,10 @@ class TestOneBadLine:
 
     def test_unreadable_file(self, tmp_path: Path) -> None:
         """A file that can't be read stops no other; who asks for a batch that may be in it is told of the file."""
-        (tmp_path / "old.csv").write_bytes(b"\xd0\xcf\x11\xe0")
+        (tmp_path / "old.xls").write_bytes(b"\xd0\xcf\x11\xe0")
         rosters = read(tmp_path, "r.csv")
         assert students(rosters, ALGEBRA) == [ONE]
-        assert refusal(rosters, Course("C-3", "Art")).startswith("old.csv: an old or encrypted Excel file")
+        assert refusal(rosters, Course("C-3", "Art")).startswith("old.xls: an old or encrypted Excel file")
 
 
 class TestUnderstood:
