@@ -243,10 +243,11 @@ def _understood(raw: str) -> str:
 
 
 def _merged(one: Enrolled, other: Enrolled) -> Enrolled | None:
-    """Return what two lines of one student say together; None if they contradict each other."""
+    """Return what two lines of one student say together; None if they may be two students."""
     names = [each.name for each in (one, other) if folded(each.name) != folded(each.student_id)] or [one.name]
     emails = [each.email for each in (one, other) if each.email] or [""]
     is_one = len({name.casefold() for name in names}) == len(set(emails)) == 1
+    is_one = is_one and one.student_id.casefold() == other.student_id.casefold()  # else they only look alike
     return replace(one, name=names[0], email=emails[0]) if is_one else None
 
 
