@@ -5,6 +5,7 @@ import functools
 import logging
 from collections.abc import Awaitable
 from datetime import timedelta
+from html import escape
 from typing import Any
 
 from telegram import Update
@@ -13,6 +14,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, Mess
 from classroom.domain.sessions import Session, Teacher
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
+from classroom.lms.tables import FileWrong
 from classroom.reports.texts import history_texts
 from classroom.services import Classroom, typed
 from classroom.teacher import manual_marks, opening
@@ -22,6 +24,7 @@ from classroom.teacher.board import Boards
 from classroom.teacher.lms_notices import unavailable_text
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
+from classroom.teacher.roster_upload import RosterUpload
 from classroom.teacher.session_buttons import SessionButtons, no_place_text
 from classroom.teacher.sign_in import SignIn
 from telegram_app.outbox import Button, Item, Keyboard
@@ -49,6 +52,7 @@ class TeacherBot:
         self._moves = moves
         self._sign_in = SignIn(classroom)
         self._opening = Opening(classroom)
+        self._upload = RosterUpload(classroom)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
@@ -67,6 +71,7 @@ class TeacherBot:
             *self._side.language_handlers(functools.partial(self._show_menu, edit=True)),
             *self._buttons.handlers(),
             *self._moves.handlers(),
+            *self._upload.handlers(),
             MessageHandler(TYPED & filters.CONTACT, self._contact),
             MessageHandler(located, self._located),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
@@ -188,7 +193,11 @@ class TeacherBot:
             await self._sign_in.ask_phone(person, _("The LMS wants you to sign in again."))
             return
         text = _("The LMS refuses this. Speak to whoever runs it. (reference {reference})")
-        await self._say(person, text.format(reference=reference), hide=True)
+        problem = ""
+        if isinstance(error, FileWrong):
+            text = _("The list of students has a mistake: {problem}. It has to be corrected. (reference {reference})")
+            problem = escape(error.problem.text(_))
+        await self._say(person, text.format(problem=problem, reference=reference), hide=True)
         await self._show_menu(person)
 
     async def _located(self, update: Update, context: Context) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from telegram import Update
 from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import Course, Place, Session, Sheet, Teacher, code_ends, new_code
+from classroom.domain.sorting import in_order, name_key
 from classroom.lms import LmsUnavailable
 from classroom.saved_rooms import SavedRoom
 from classroom.services import Classroom
@@ -48,7 +50,7 @@ class Opening:
             text = _("You have no batch to take attendance of. Speak to whoever keeps the rosters.")
             await self._show(person, text, [[Button(_("Reload"), "open:reload"), Button(_("Back"), "menu")]])
             return
-        subjects = sorted({course.subject for course in courses})
+        subjects = sorted({course.subject for course in courses}, key=name_key)
         data = {"courses": [[each.batch, each.subject] for each in courses], "subjects": subjects, "chosen": []}
         data["fresh"] = reload
         if len(subjects) == 1:
@@ -81,13 +83,16 @@ class Opening:
             chosen = set(data["chosen"]) - {batches[at]} | ({batches[at]} if kind == "b" else set())
             data["chosen"] = [each for each in batches if each in chosen]
         elif kind == "next" and data["chosen"]:
+            with suppress(LmsUnavailable):  # it is asked again after the location, but a mistake is told at once
+                for batch in data["chosen"]:
+                    await self._classroom.lms.roster(teacher, Course(batch, data["subject"]))
             await self._ask_place(person, data)
             return
         await self._classroom.set_step(self._side, person, CHOOSING, data)
         await self._show_choice(person, data, at if kind == "p" else at // ON_A_PAGE)
 
     def _batches(self, data: dict[str, Any]) -> list[str]:
-        return sorted({batch for batch, subject in data["courses"] if subject == data.get("subject")})
+        return sorted({batch for batch, subject in data["courses"] if subject == data.get("subject")}, key=name_key)
 
     async def _show_choice(self, person: int, data: dict[str, Any], page: int) -> None:
         _ = self._side.texts(person)
@@ -183,7 +188,7 @@ class Opening:
             teacher=person,
             campus=teacher.campus,
             subject=step.data["subject"],
-            batches=tuple(sorted(step.data["chosen"])),
+            batches=tuple(sorted(step.data["chosen"], key=name_key)),
             date=now.astimezone(settings.zone).date().isoformat(),
             place=place,
             opened_at=now,
@@ -215,7 +220,7 @@ class Opening:
         courses = [Course(each, session.subject) for each in session.batches]
         rosters = await asyncio.gather(*(self._classroom.lms.roster(teacher, each, reload=fresh) for each in courses))
         return [
-            Sheet(session.id, session.campus, batch, session.subject, session.date, session.teacher, tuple(roster))
+            Sheet(session.id, session.campus, batch, session.subject, session.date, session.teacher, in_order(roster))
             for batch, roster in zip(session.batches, rosters, strict=True)
         ]
 
