@@ -15,6 +15,7 @@ from typing import Any
 
 from telegram.ext import BaseHandler
 
+from classroom.admin_notices import AdminNotices
 from classroom.bot_parts import BotParts, build_bot, run_bot
 from classroom.check_in.check_ins import CheckIns
 from classroom.database import holds_store, open_database
@@ -112,6 +113,9 @@ async def serve(
             parts = face_parts(settings, clock, student.application.bot, engine, photos)
             stack.push_async_callback(parts.photos.close)
             stack.push_async_callback(parts.engine.close)
+        notices = AdminNotices(teacher.side, settings.classroom_admins, clock)
+        logging.getLogger("classroom").addHandler(notices)
+        stack.callback(logging.getLogger("classroom").removeHandler, notices)
         keeper, faces = assemble(
             classroom, teacher.application, student.application, files, intervals, kept, parts, MoveCodes(database)
         )
@@ -121,6 +125,8 @@ async def serve(
         stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lag, classroom.sync)))
         bots = [run_bot(teacher), run_bot(student)]
         besides = []
+        if isinstance(lms, CsvLms):
+            besides.append(asyncio.create_task(lms.folder.watch(), name="rosters"))
         if faces is not None:
             stack.enter_context(reports.part(faces.verification.report))
             besides.append(asyncio.create_task(_verify(faces.verification, student), name="faces-verification"))

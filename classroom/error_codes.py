@@ -9,6 +9,7 @@ from enum import IntEnum
 
 from classroom.faces.person_keys import PersonKeyError
 from classroom.lms import LmsError, LmsRefused, LmsTimedOut, NotATeacher, SignInNeeded, UnknownTeacher, WrongPassword
+from classroom.lms.tables import FileWrong
 from classroom.store import StoreError
 from core.sqlite import DatabaseError
 
@@ -41,6 +42,7 @@ def code_of(error: BaseException) -> Code:
         ((WrongPassword, UnknownTeacher), Code.INVALID_CREDENTIALS),
         (SignInNeeded, Code.TOKEN_EXPIRED),
         (NotATeacher, Code.UNAUTHORIZED),
+        (FileWrong, Code.REQUEST_FAILED),
         (LmsRefused, Code.ATTENDANCE_FAILED),
         (LmsTimedOut, Code.TIMED_OUT),
         (LmsError, Code.REQUEST_FAILED),
@@ -49,8 +51,10 @@ def code_of(error: BaseException) -> Code:
     return next((code for kind, code in kinds if isinstance(error, kind)), Code.UNAVAILABLE)
 
 
-def noted(log: logging.Logger, code: Code, text: str, level: int = logging.INFO) -> str:
-    """Log a failure; return the reference by which it is found in the log."""
+def noted(log: logging.Logger, code: Code, text: str, level: int = logging.INFO, trouble: str = "") -> str:
+    """Log a failure; return the reference by which it is found in the log. ``trouble``: see ``admin_notices``."""
     reference = secrets.token_hex(2)
-    log.log(level, "%d [%s] %s", code, reference, text)
+    if code is Code.ATTENDANCE_FAILED and level >= logging.WARNING:
+        trouble = "lms"
+    log.log(level, "%d [%s] %s", code, reference, text, extra={"trouble": trouble})
     return reference

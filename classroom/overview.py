@@ -10,6 +10,7 @@ from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import CheckIn, CheckInStep, Enrolled, Mark, Session, Sheet, Status, folded
+from classroom.domain.sorting import name_key
 from classroom.services import Classroom
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
@@ -48,6 +49,7 @@ class SessionOverview:
     missing: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.sheets = sorted(self.sheets, key=lambda sheet: name_key(sheet.batch))
         for student in self.people.values():
             status = self.status(student.student_id)
             names = self.missing if status is Status.ABSENT else self.marked.setdefault(status, [])

@@ -103,7 +103,7 @@ def migrate(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "schema": SCHEMA}
 
 
-def replace_file(path: Path, content: str) -> None:
+def replace_file(path: Path, content: str | bytes) -> None:
     """Replace a file atomically, mode 0600: write a temporary file, fsync, rename, fsync the folder.
 
     After an OSError the file is unchanged, or already replaced if only the folder's fsync failed.
@@ -111,8 +111,8 @@ def replace_file(path: Path, content: str) -> None:
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)  # one that a crash left may have another mode
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

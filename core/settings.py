@@ -235,6 +235,9 @@ class Settings(BaseModel):
         Path("secrets/encryption.key"), description="a file outside DATA_DIR that contains the key"
     )
 
+    classroom_admins: Annotated[_Ids, BeforeValidator(_split)] = Field(
+        (), description="numeric Telegram IDs of who may send rosters and is told of troubles, comma-separated"
+    )
     retention_days: int = Field(180, ge=1, le=3650, description="days for which history is kept, 1 to 3650")
 
     health_port: int | None = Field(None, ge=1, le=65535, description="a port, 1 to 65535; empty: off")

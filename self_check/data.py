@@ -9,7 +9,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from classroom.face_composition import photos_of
-from classroom.lms.csv_files import CsvLms
+from classroom.lms.roster_folder import RosterFolder
+from classroom.lms.rosters import Rosters
 from classroom.photos import PhotoError, PhotoMissing
 from core.encryption import Cipher, EncryptionKeyError, open_cipher
 from core.settings import Settings
@@ -17,6 +18,8 @@ from core.sqlite import DatabaseError, stored_versions
 from marker.tables.schema import SCHEMAS
 from self_check import FAILED, OK, WARNING, Result
 from storage import Storage
+
+NAMED = 50  # mistakes in rosters
 
 
 class _NoKey(Cipher):
@@ -90,15 +93,20 @@ def _load_copy(folder: Path, cipher: Cipher) -> Storage:
 
 
 def check_rosters(settings: Settings) -> Result:
-    """Read the CSV rosters, if there is no LMS."""
+    """Read the rosters, if there is no LMS; name every mistake and what people should look at."""
     if settings.base_url is not None:
         return Result("rosters", OK, f"from the LMS {settings.base_url}, which is not called here")
-    rosters = CsvLms(settings.data_dir / "rosters")
-    teachers, batches, students = rosters.counted()
-    if odd := rosters.odd_ids():
-        more = f" (and {len(odd) - 1} more)" if odd[1:] else ""
-        return Result("rosters", WARNING, f"{odd[0]}{more}: correct it where the roster comes from, or leave it")
-    return Result("rosters", OK, f"{teachers} teachers, {batches} batches, {len(students)} students")
+    rosters = RosterFolder(settings.data_dir / "rosters").read()
+    teachers, batches = len(rosters.teachers), len({course.batch for course in rosters.students})
+    state = FAILED if rosters.mistakes else WARNING if rosters.warnings else OK
+    counts = f"{teachers} teachers, {batches} batches, {len(_students(rosters))} students"
+    said = [each.text() for each in (*rosters.mistakes, *rosters.warnings)]
+    more = [f"and {len(said) - NAMED} more"] if len(said) > NAMED else []
+    return Result("rosters", state, "\n".join([counts, *said[:NAMED], *more]))
+
+
+def _students(rosters: Rosters) -> set[str]:
+    return {student.student_id for roster in rosters.students.values() for student in roster}
 
 
 def check_faces(settings: Settings) -> Result:
@@ -114,7 +122,7 @@ def check_faces(settings: Settings) -> Result:
         return Result("faces", WARNING, detail)
     if settings.base_url is not None:
         return Result("faces", OK, f"{engine}; photos in {folder}")
-    students = CsvLms(settings.data_dir / "rosters").counted()[2]
+    students = _students(RosterFolder(settings.data_dir / "rosters").read())
     try:
         missing = asyncio.run(_count_missing(settings, students))
     except PhotoError as error:

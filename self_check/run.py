@@ -51,4 +51,6 @@ def _checks(settings: Settings) -> list[tuple[str, Callable[[Settings], Result]]
 def table(results: list[Result]) -> str:
     """Format the results as aligned lines for a terminal."""
     width = max(len(result.subject) for result in results)
-    return "\n".join(f"{each.subject:<{width}}  {each.state:<7}  {each.detail}" for each in results)
+    below = "\n" + " " * (width + 11)
+    rows = (f"{each.subject:<{width}}  {each.state:<7}  {below.join(each.detail.splitlines())}" for each in results)
+    return "\n".join(rows)

@@ -65,7 +65,7 @@ class Place:
     accuracy: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Course:
     """One batch in one subject, for which a teacher can take attendance."""
 
@@ -73,7 +73,7 @@ class Course:
     subject: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Enrolled:
     """One student on a batch's roster."""
 

@@ -1,6 +1,7 @@
 """HTTP calls to the LMS with typed errors. Nothing of a body, a password or a token gets into an error's text."""
 
 import asyncio
+import logging
 import ssl
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from classroom.lms import LmsRefused, LmsTimedOut, LmsUnavailable, NoAnswer, Unclear, answers
+
+log = logging.getLogger(__name__)
 
 TRY_AGAIN = frozenset({408, 409, 425, 429})  # temporary statuses, besides 5xx
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -38,6 +41,10 @@ class LmsHttp:
         except (TimeoutError, httpx.TimeoutException):
             raise LmsTimedOut("the LMS did not answer in time") from None
         except httpx.HTTPError as error:  # its request holds the body: only the error's name may be shown
+            if "certificate verify failed" in str(error):
+                why = str(error).partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
+                log.warning("the LMS's certificate is not accepted: %s", why, extra={"trouble": "certificate"})
+                raise LmsUnavailable("the LMS's certificate is not accepted") from None
             kind = LmsUnavailable if isinstance(error, httpx.ConnectError) else NoAnswer
             raise kind(f"the LMS can't be reached ({type(error).__name__})") from None
 

@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 
 from classroom.domain.face_policy import NOTES
 from classroom.domain.sessions import CheckIn, CheckInStep, Session, Sheet, Status, attendance_percentage
+from classroom.domain.sorting import name_key
 from classroom.overview import SessionOverview, day_of, note_text
 from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
@@ -46,7 +47,7 @@ def report_lines(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[st
 
 
 def _names(title: str, names: list[str]) -> list[str]:
-    return [bold(title), *(f"- {short(name, 208)}" for name in sorted(names))] if names else []
+    return [bold(title), *(f"- {short(name, 208)}" for name in sorted(names, key=name_key))] if names else []
 
 
 def _with_times(overview: SessionOverview, status: Status, zone: ZoneInfo) -> list[str]:
@@ -168,7 +169,8 @@ def _low(history: list[tuple[Session, list[Sheet]]]) -> list[str]:
         percentage = attendance_percentage(each)
         if percentage is not None and percentage < LOW_ATTENDANCE:
             low.append((percentage, names[student_id], student_id, subject, batch))
+    low.sort(key=lambda each: (each[0], *map(name_key, each[1:])))
     return [
         f"- {short(name, 80)} {short(student_id, 40)}, {short(subject, 80)}, {short(batch, 80)}: {percentage:.0f} %"
-        for percentage, name, student_id, subject, batch in sorted(low)
+        for percentage, name, student_id, subject, batch in low
     ]

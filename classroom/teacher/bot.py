@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 from datetime import timedelta
+from html import escape
 from typing import Any
 
 from telegram import Update
@@ -12,6 +13,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, Mess
 from classroom.domain.sessions import Session, Teacher
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
+from classroom.lms.tables import FileWrong
 from classroom.reports.texts import history_texts
 from classroom.services import PLACE_SLOT, Classroom, typed
 from classroom.student.texts import precise_location
@@ -23,6 +25,7 @@ from classroom.teacher.lms_notices import unavailable_text
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
 from classroom.teacher.place import PLACE, PlaceQuestion
+from classroom.teacher.roster_upload import RosterUpload
 from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.sign_in import SignIn
 from telegram_app.outbox import Button, Item, Keyboard
@@ -53,6 +56,7 @@ class TeacherBot:
         self._sign_in = SignIn(classroom)
         self._opening = Opening(classroom)
         self._places = PlaceQuestion(classroom)
+        self._upload = RosterUpload(classroom)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
@@ -71,6 +75,7 @@ class TeacherBot:
             *self._side.language_handlers(functools.partial(self._show_menu, edit=True)),
             *self._buttons.handlers(),
             *self._moves.handlers(),
+            *self._upload.handlers(),
             MessageHandler(TYPED & filters.CONTACT, self._contact),
             MessageHandler(located, self._at_place),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
@@ -239,8 +244,12 @@ class TeacherBot:
             await self._sign_in.ask_phone(person, text)
             return
         text = _("The LMS refuses this. Speak to whoever runs it. (reference {reference})")
+        problem = ""
+        if isinstance(error, FileWrong):
+            text = _("The list of students has a mistake: {problem}. It has to be corrected. (reference {reference})")
+            problem = escape(error.problem.text(_))
         await self._hide_request(person)
-        await self._show_menu(person, text.format(reference=reference))
+        await self._show_menu(person, text.format(problem=problem, reference=reference))
 
     async def _at_place(self, update: Update, context: Context) -> None:
         """Handle a location or a tap that answers the question for the place: of a new session or a running one."""

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from classroom.domain.sessions import Course, Enrolled, Place, Session, Sheet, Teacher, code_ends, new_code
+from classroom.domain.sorting import in_order, name_key
 from classroom.lms import LmsUnavailable
 from classroom.overview import title
 from classroom.services import PLACE_SLOT, Classroom
@@ -176,7 +177,7 @@ class Opening:
             teacher=teacher.telegram_id,
             campus=teacher.campus,
             subject=data["subject"],
-            batches=tuple(sorted(data["chosen"])),
+            batches=tuple(sorted(data["chosen"], key=name_key)),
             date=now.astimezone(settings.zone).date().isoformat(),
             place=None,
             opened_at=now,
@@ -213,17 +214,17 @@ class Opening:
 
 
 def _batches(data: dict[str, Any]) -> list[str]:
-    return sorted({batch for batch, _subject in data["courses"]})
+    return sorted({batch for batch, _subject in data["courses"]}, key=name_key)
 
 
 def _shared_subjects(data: dict[str, Any]) -> list[str]:
     """Return the subjects that every chosen batch has."""
     subjects = [{subject for batch, subject in data["courses"] if batch == each} for each in data["chosen"]]
-    return sorted(set.intersection(*subjects)) if subjects else []
+    return sorted(set.intersection(*subjects), key=name_key) if subjects else []
 
 
 def _sheets(session: Session, rosters: Sequence[Sequence[Enrolled]]) -> list[Sheet]:
     return [
-        Sheet(session.id, session.campus, batch, session.subject, session.date, session.teacher, tuple(roster))
+        Sheet(session.id, session.campus, batch, session.subject, session.date, session.teacher, in_order(roster))
         for batch, roster in zip(session.batches, rosters, strict=True)
     ]

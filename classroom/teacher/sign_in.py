@@ -11,6 +11,7 @@ from telegram.constants import MessageLimit
 
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsError, LmsUnavailable, NotATeacher, SignedInElsewhere, UnknownTeacher, WrongPassword
+from classroom.lms.tables import FileWrong
 from classroom.services import Classroom, typed
 from telegram_app.outbox import Item
 from telegram_app.side import sender
@@ -125,6 +126,8 @@ class SignIn:
             text = _("The LMS does not answer now. Send the address again in a minute.")
             if not self._classroom.lms.needs_password:
                 text = _("The list of teachers can't be read now. Share your number again in a minute.")
+        elif isinstance(error, FileWrong):
+            text = _("The list of teachers has a mistake. Speak to whoever runs the classroom.")
         else:
             text = _("The LMS refuses the sign-in. Speak to whoever runs the LMS.")
         await self._side.outbox.put(Item(person, "send", text + known))

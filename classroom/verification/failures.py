@@ -64,9 +64,11 @@ class Failures:
         if isinstance(error, FaceRefused | PhotosRefused):
             what = "the face engine" if isinstance(error, FaceRefused) else "the source of the ID photos"
             self._refused[kind] = f"{what} denies access, or is configured wrongly"
-            log.error("%s (%s)", self._refused[kind], error)
+            log.error("%s (%s)", self._refused[kind], error, extra={"trouble": _trouble(error)})
         if (outcome := PERMANENT.get(kind)) is not None:
-            if outcome is not NoteRefusal.REPEATED:
+            if isinstance(error, PhotoTooLarge | PhotoUnusable):
+                log.warning("%s, the ID photo can't be used: %s", check.label, error, extra={"trouble": "photo"})
+            elif outcome is not NoteRefusal.REPEATED:
                 log.info("%s, the note can't be checked: %s", check.label, error)
             return outcome
         if isinstance(error, StoreError):
@@ -82,8 +84,12 @@ class Failures:
                 log.warning("%s, %s: %s; trying again", check.label, kind.__name__, error)
             return None
         text = f"{check.label}, given up after {check.failures[kind.__name__]} tries: {error}"
-        noted(log, Code.PROCESSING, text, logging.WARNING)
+        noted(log, Code.PROCESSING, text, logging.WARNING, _trouble(error))
         return Unusable.TECHNICAL
 
     def _is_engine_down(self) -> bool:
         return len(self._engine_failed_for) >= ENGINE_DOWN_AFTER
+
+
+def _trouble(error: Exception) -> str:
+    return "photos" if isinstance(error, PhotosRefused | PhotosUnavailable) else "faces"

@@ -49,6 +49,18 @@ class TestAnswers:
         lms_teacher.sees("Where is the class?")
 
 
+def test_mistake_in_the_list(run: Run, telegram: Telegram) -> None:
+    """A mistake in another line of the list of teachers stops nobody; whoever is not found is told of the mistake."""
+    with (run.folder / "rosters" / "teachers.csv").open("a") as file:
+        file.write("\nno phone,C. Teacher,c@example.org,Main,")
+    run.starts()
+    Teacher(telegram, 7001, "+77010000001").signs_in()
+    unknown = Teacher(telegram, 7003, "+77010000003")
+    unknown.says("/start")
+    unknown.sends(contact={"phone_number": unknown.phone})
+    unknown.sees("The list of teachers has a mistake. Speak to whoever runs the classroom. (reference ")
+
+
 def test_signed_in_elsewhere(at_the_password: Teacher, lms: Lms) -> None:
     """Another session in the LMS is ended once, and the teacher is told."""
     lms.tells("elsewhere", email=EMAIL)

@@ -10,6 +10,7 @@ from classroom.domain.video_notes import NoteGone, NoteUnavailable, Unusable
 from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
 from classroom.photos import PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
 from classroom.store import StoreUnavailable
+from classroom.verification.failures import PERMANENT
 from tests.classroom.verification.queue_scene import (
     MATCH,
     OPENED,
@@ -115,6 +116,31 @@ class TestTroubles:
         queue.submit(await scene.sends(2))
         await scene.waits_for(("S001", reason.value), *matches(2))
         assert not (await queue.report()).degraded
+
+    @pytest.mark.parametrize(
+        ("where", "error", "trouble"),
+        [
+            ("photos", PhotosRefused("denied"), "photos"),
+            ("photos", PhotosUnavailable("no answer"), "photos"),
+            ("photos", PhotoTooLarge("6 MB"), "photo"),
+            ("engine", PhotoUnusable("no face"), "photo"),
+            ("engine", FaceRefused("denied"), "faces"),
+            ("engine", FaceUnavailable("throttled"), "faces"),
+            ("photos", PhotoMissing("none"), ""),
+        ],
+    )
+    async def test_troubles(
+        self, scene: Scene, caplog: pytest.LogCaptureFixture, where: str, error: Exception, trouble: str
+    ) -> None:
+        """What an operator can repair is logged as a trouble, which the classroom's admins are told."""
+        queue = scene.verification()
+        troubles: Troubles = scene.photos if where == "photos" else scene.engine
+        troubles.fail("S001" if where == "photos" else "note 1", error)
+        queue.start()
+        queue.submit(await scene.sends(1))
+        await scene.waits_for(("S001", PERMANENT.get(type(error), Unusable.TECHNICAL).value))
+        found = {getattr(each, "trouble", "") for each in caplog.records}
+        assert found - {""} == ({trouble} if trouble else set())
 
     async def test_both_fail(self, scene: Scene) -> None:
         """If note and photo both fail permanently the photo's failure is reported: a new note would not help."""

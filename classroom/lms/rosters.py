@@ -1,0 +1,290 @@
+"""Rosters and the list of teachers: what lines mean, and which batches a mistake concerns. No I/O.
+
+A mistake in a line makes its batch unusable until it is corrected, and no other: a record always holds the whole
+batch. What can be understood is only warned about.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+
+from classroom.domain.sessions import Course, Enrolled, folded
+from classroom.domain.sorting import name_key
+from classroom.lms.odd_ids import oddity
+from classroom.lms.tables import FileWrong, Problem, Row, read_table
+from classroom.lms.tables import deferred as _
+
+_ROSTER, _TEACHERS = frozenset({"batch", "subject", "student_id"}), frozenset({"phone"})
+_SPOILED = re.compile(r"(?i)\d([.,]\d+)?E\+\d+")
+_TOTAL = re.compile(r"(?i)((grand |sub)?total|sum|count|итого?|всего|количество|сумма|барлығы|жиыны)[\s:=-]*\d*")
+_BROKEN = re.compile(r"\ufffd|\?\?|\?(?=\w)|(?<=\w)\?")
+_COPY = re.compile(r"(?i)^(copy of|копия) |( \(\d+\)|[ -]+(copy|копия|көшірме)( \(?\d+\)?)?)$")
+
+Place = tuple[str, int, Enrolled]  # file, line, and the student there
+
+
+@dataclass
+class RosterFile:
+    """What one file says: students with line and subjects, or teachers by phone number; what is wrong in it."""
+
+    warnings: list[Problem]
+    mistakes: list[tuple[str, Problem]] = field(default_factory=list)  # by batch; "": not known which
+    entries: list[tuple[int, list[str], Enrolled]] = field(default_factory=list)
+    teachers: dict[str, Row | Problem] = field(default_factory=dict)
+
+
+@dataclass
+class Rosters:
+    """All rosters and teachers of a folder. ``broken``: by batch key, why the batch can't be used."""
+
+    students: dict[Course, list[Enrolled]] = field(default_factory=dict)
+    courses_by_batch: dict[str, list[Course]] = field(default_factory=dict)  # by batch key
+    broken: dict[str, Problem] = field(default_factory=dict)
+    mistakes: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    teachers: dict[str, Row | Problem] = field(default_factory=dict)  # by the digits of the phone number
+    no_teachers: Problem | None = None  # why the list of teachers can't be read
+    unread: list[Problem] = field(default_factory=list)  # the files that can't be read, whatever batches they have
+
+    def teacher(self, phone: str) -> Row | None:
+        """Return a teacher's line. Raises FileWrong."""
+        listed = self.teachers.get(phone_digits(phone), self.no_teachers)
+        if isinstance(listed, Problem):
+            raise FileWrong(listed)
+        return listed
+
+    def courses(self, teacher: Row) -> list[Course]:
+        """Return a teacher's courses in order. Raises FileWrong where there are none because of a mistake."""
+        keys = dict.fromkeys(map(batch_key, self.batches(teacher))) or self.courses_by_batch
+        found = [course for key in keys for course in self.courses_by_batch.get(key, [])]
+        why = [self.broken[key] for key in keys if key in self.broken] + self.unread
+        if not found and why:
+            raise FileWrong(why[0])
+        return found
+
+    def roster(self, course: Course) -> list[Enrolled]:
+        """Return the students of a course. Raises FileWrong."""
+        unread = self.unread[:1] if course not in self.students else []
+        if problem := self.broken.get(batch_key(course.batch), *unread):
+            raise FileWrong(problem)
+        return self.students.get(course, [])
+
+    def batches(self, teacher: Row) -> list[str]:
+        """Return a teacher's batches (none: all); commas divide them too, where the whole is on no roster."""
+        found = [[batch] if self.knows(batch) else re.split("[,;/]", batch) for batch in teacher.several("batch")]
+        return [batch for parts in found for part in parts if (batch := part.strip())]
+
+    def knows(self, batch: str) -> bool:
+        return batch_key(batch) in self.courses_by_batch or batch_key(batch) in self.broken
+
+
+def places(rosters: Rosters) -> dict[tuple[Course, str], Enrolled]:
+    return {(course, folded(each.student_id)): each for course, roster in rosters.students.items() for each in roster}
+
+
+def batch_key(batch: str) -> str:
+    """Return what spellings of one batch have in common: CS-101, cs 101, CS–101."""
+    return re.sub(r"[\s_‐-―−-]+", "-", batch.casefold()).strip("-")
+
+
+def phone_digits(text: str) -> str:
+    """Return a phone number's digits in international form; a local prefix 8 or 00 is understood."""
+    digits = "".join(character for character in text if character.isdecimal() and character.isascii())
+    if text.strip(" '").startswith("+"):
+        return digits
+    if digits.startswith("00"):
+        return digits[2:]
+    return "7" + digits[1:] if len(digits) == 11 and digits.startswith("8") else digits
+
+
+def parse_roster(name: str, content: bytes) -> RosterFile:
+    """Read one roster. Raises FileWrong where nothing in it can be used."""
+    rows, warnings = read_table(name, content, _ROSTER)
+    found = RosterFile(warnings)
+    above = ""
+    for row in rows:
+        batch, subjects, raw = " ".join(row["batch"].split()), row.several("subject"), row["student_id"]
+        if _is_total(row):
+            warnings.append(row.problem(_("a total, not a student: skipped")))
+        elif batch or subjects or raw or row["name"]:
+            student_id = _understood(raw)
+            above = batch or above  # a merged cell has its text in the first line only
+            if problem := _mistake(row, {"batch": batch, "subject": "".join(subjects), "student_id": student_id}):
+                found.mistakes.append((above, problem))
+                continue
+            student_name = " ".join((*row["surname"].split(), *row["name"].split()))
+            student = Enrolled(student_id, student_name or student_id, batch, row["email"].lower())
+            if student_id != raw:
+                warnings.append(row.problem(_("{raw} was read as the student ID {id}"), raw=raw, id=student_id))
+            if broken := [text for text in (student_name, batch, *subjects) if _BROKEN.search(text)]:
+                what = _("'{value}' was broken by an export: save the file as CSV UTF-8 or XLSX")
+                warnings.append(row.problem(what, value=broken[0]))
+            if odd := "" if student_id.isascii() else oddity(student_id):
+                what = _("student ID {id} has {odd}: correct it, or leave it")
+                warnings.append(row.problem(what, id=student_id, odd=odd))
+            found.entries.append((row.line, list(dict.fromkeys(subjects)), student))
+    return found
+
+
+def _mistake(row: Row, required: Mapping[str, str]) -> Problem | None:
+    """Return why a line can't be used."""
+    student_id = required["student_id"]
+    if row.mistake:
+        return row.problem(row.mistake)
+    if empty := next((column for column, value in required.items() if not value), ""):
+        return row.problem(_("{column} is empty"), column=empty)
+    if _SPOILED.fullmatch(student_id):
+        what = _("'{value}' is not a student ID: set the column's format to Text in the spreadsheet")
+        return row.problem(what, value=student_id)
+    if student_id.startswith(("=", "#")) or _BROKEN.search(student_id):
+        return row.problem(_("'{value}' is not a student ID"), value=student_id)
+    return None
+
+
+def parse_teachers(name: str, content: bytes) -> RosterFile:
+    """Read the list of teachers. Raises FileWrong where nothing in it can be used."""
+    rows, warnings = read_table(name, content, _TEACHERS)
+    found = RosterFile(warnings)
+    for row in rows:
+        phone, digits = row["phone"].strip("'"), phone_digits(row["phone"])
+        first = found.teachers.get(digits)
+        if row.mistake or not digits or _SPOILED.fullmatch(phone):
+            what = _("'{value}' is not a phone number: set the column's format to Text in the spreadsheet")
+            found.mistakes.append(("", row.problem(row.mistake or what, value=phone)))
+        elif isinstance(first, Row):
+            problem = row.problem(_("the phone number is already in line {line}"), line=str(first.line))
+            if first.cells == row.cells:
+                warnings.append(problem)
+            else:
+                found.teachers[digits] = problem
+                found.mistakes.append(("", problem))
+        else:
+            found.teachers[digits] = first or row
+    return found
+
+
+def combine(files: Mapping[str, RosterFile]) -> Rosters:
+    """Put all files together, and find what is wrong between lines and files."""
+    rosters = Rosters()
+    first: dict[Course, dict[str, Place]] = defaultdict(dict)  # by folded ID: where it stands
+    by_file: dict[str, dict[Course, set[str]]] = defaultdict(lambda: defaultdict(set))
+    mistakes = [each for file in files.values() for each in file.mistakes]
+    warnings = [each for file in files.values() for each in file.warnings]
+    for name, file in files.items():
+        for digits, teacher in file.teachers.items():
+            rosters.teachers.setdefault(digits, teacher)
+        for line, subjects, student in file.entries:
+            key = folded(student.student_id)
+            for course in (Course(student.batch, subject) for subject in subjects):
+                by_file[name][course].add(key)
+                there = first[course].setdefault(key, (name, line, student))
+                if there[2] is student:
+                    continue
+                where = {"id": student.student_id, "where": f"{there[0]}:{there[1]}"}
+                other = there[2].student_id
+                if student.student_id.casefold() != other.casefold():
+                    what = _("student ID {id} can't be told apart from {other} ({where}); it has {odd}")
+                    where |= {"other": other, "odd": oddity(student.student_id) or oddity(other)}
+                    mistakes.append((student.batch, Problem(name, line, what, where)))
+                elif (same := _merged(there[2], student)) is None:
+                    what = _("student ID {id} is already in this batch with other data ({where})")
+                    mistakes.append((student.batch, Problem(name, line, what, where)))
+                else:
+                    first[course][key] = (there[0], there[1], same)
+                    what = _("student ID {id} is already in this batch ({where}): counted once")
+                    warnings.append(Problem(name, line, what, where))
+    mistakes += _copies(by_file)
+    for course in sorted(first, key=lambda course: (name_key(course.batch), name_key(course.subject))):
+        students = first[course]
+        rosters.students[course] = [student for _name, _line, student in students.values()]
+        rosters.courses_by_batch.setdefault(batch_key(course.batch), []).append(course)
+        warnings += _lost_zeros(course, students.values())
+    for batch, problem in mistakes:
+        if batch:
+            rosters.broken.setdefault(batch_key(batch), problem)
+    warnings += [*_spellings(first), *_unknown_batches(rosters)]
+    rosters.mistakes, rosters.warnings = [problem for _batch, problem in mistakes], _grouped(warnings)
+    return rosters
+
+
+def _unknown_batches(rosters: Rosters) -> list[Problem]:
+    """Warn of teachers' batches that are on no roster or are divided by something else than "|"."""
+    found = []
+    for teacher in rosters.teachers.values():
+        if isinstance(teacher, Row):
+            batches = rosters.batches(teacher)
+            if batches != teacher.several("batch"):
+                found.append(teacher.problem(_("batches are divided by commas or semicolons: put | between them")))
+            if unknown := [batch for batch in batches if not rosters.knows(batch)]:
+                found.append(teacher.problem(_("{batches}: on no roster"), batches=", ".join(unknown)))
+    return found
+
+
+def _grouped(problems: Iterable[Problem]) -> list[Problem]:
+    """Put problems of one kind in one file together: the first line is named, the others are counted."""
+    found: dict[tuple[str, str], Problem] = {}
+    for each in problems:
+        first = found.get((each.file, each.what))
+        found[each.file, each.what] = replace(first, more=first.more + 1) if first is not None else each
+    return list(found.values())
+
+
+def _is_total(row: Row) -> bool:
+    """Whether a line is a total: an ID that is a number up to the line's own may be the count."""
+    student_id = row["student_id"]
+    if not any(map(_TOTAL.fullmatch, row.cells.values())):
+        return False
+    is_count = len(student_id) < 7 and student_id.isdecimal() and int(student_id) <= row.line
+    return not student_id or is_count or len(row.cells) < 3 or _TOTAL.fullmatch(student_id) is not None
+
+
+def _understood(raw: str) -> str:
+    """Return the ID inside ="0012345", '0012345 or 25030001.0."""
+    if match := re.fullmatch(r'="([^"]*)"', raw):
+        raw = match[1].strip()
+    raw = re.sub(r"^['’‘`]", "", raw)
+    return re.sub(r"(\d)[.,]0+$", r"\1", raw) if re.fullmatch(r"\d+[.,]0+", raw) else raw
+
+
+def _merged(one: Enrolled, other: Enrolled) -> Enrolled | None:
+    """Return what two lines of one student say together; None if they contradict each other."""
+    names = [each.name for each in (one, other) if folded(each.name) != folded(each.student_id)] or [one.name]
+    emails = [each.email for each in (one, other) if each.email] or [""]
+    is_one = len({name.casefold() for name in names}) == len(set(emails)) == 1
+    return replace(one, name=names[0], email=emails[0]) if is_one else None
+
+
+def _copies(by_file: Mapping[str, Mapping[Course, set[str]]]) -> list[tuple[str, Problem]]:
+    """Find batches that differ between a file and its copy, such as "r (1).csv", or the same file as XLSX."""
+    found = []
+    originals: dict[str, str] = {}  # by name without an ending
+    for name in sorted(by_file, key=lambda name: (len(name), name)):
+        original = originals.setdefault(_COPY.sub("", PurePath(name).stem.casefold()), name)
+        what = _("differs from {file}, of which it seems to be a copy: delete one of the two")
+        for course in by_file[name].keys() & by_file[original].keys():
+            if by_file[name][course] != by_file[original][course]:
+                found.append((course.batch, Problem(name, 0, what, {"file": original})))
+    return found
+
+
+def _lost_zeros(course: Course, students: Iterable[Place]) -> list[Problem]:
+    """Warn of a batch whose IDs are numbers of different lengths."""
+    by_length = {len(each[2].student_id): each for each in students if each[2].student_id.isdecimal()}
+    if len(by_length) < 2 or max(by_length) < 4:
+        return []
+    name, line, student = by_length[min(by_length)]
+    what = _("IDs in {batch} have {short} to {long} digits, like {id}: leading zeros may be lost")
+    digits = {"short": str(min(by_length)), "long": str(max(by_length))}
+    return [Problem(name, line, what, {"batch": course.batch, "id": student.student_id, **digits})]
+
+
+def _spellings(first: Mapping[Course, Mapping[str, Place]]) -> list[Problem]:
+    """Warn of batches that are written in several ways: each spelling is a batch of its own."""
+    spellings: dict[str, dict[str, Place]] = defaultdict(dict)
+    for course, students in first.items():
+        spellings[batch_key(course.batch).replace("-", "")][course.batch] = next(iter(students.values()))
+    what = _("one batch in several spellings, each a batch of its own: {spellings}")
+    found = [each for each in spellings.values() if len(each) > 1]
+    return [Problem(*list(each.values())[-1][:2], what, {"spellings": ", ".join(each)}) for each in found]
