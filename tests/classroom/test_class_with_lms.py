@@ -98,7 +98,7 @@ class TestWorkflow:
     def test_whole(self, played: list[Student], lms_teacher: Teacher, lms: Lms) -> None:
         """Both are present in the LMS's register, with their names where it keeps them; everybody is told so."""
         lms_teacher.sees("The LMS has everything.")
-        assert "Absent: 1 of 3" in lms_teacher.sees("(final)")["text"]
+        assert "Absent: 1 of 3" in lms_teacher.sees("(provisional)")["text"]
         for student in played:
             student.sees("The LMS has it.")
         (record,) = lms.records()
@@ -191,5 +191,5 @@ def test_not_a_teacher(at_the_password: Teacher, lms: Lms, kind: str, tmp_path: 
     at_the_password.sees("This is not a teacher's account in the LMS.")
     at_the_password.forges("take")
     eventually("the question", lambda: at_the_password.counts("Share your phone number") == 2)
-    with closing(sqlite3.connect(tmp_path / "classroom" / "store.sqlite3")) as database:
+    with closing(sqlite3.connect(tmp_path / "classroom" / "classroom.sqlite3")) as database:
         assert database.execute("SELECT count(*) FROM jwt_tokens").fetchone() == (0,)

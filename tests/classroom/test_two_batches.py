@@ -36,7 +36,7 @@ def test_from_code_to_lms(teacher: Teacher, student: Student, clock: RunningCloc
     student.shares()
     teacher.taps("Confirm All (1)")
     teacher.sees("In: 1 of 3")
-    eventually("the LMS's confirmation", lambda: student.counts("The LMS has it."))
+    eventually("the record", lambda: student.counts("Recorded."))
     written = {"CS-1": {"S001": "present", "S002": "absent"}, "CS-2": {"S101": "absent", "S001": "present"}}
     eventually("both batches", lambda: marks(tmp_path) == written)
     clock.forward(140)

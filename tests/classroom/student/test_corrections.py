@@ -71,7 +71,7 @@ class TestCorrection:
         told = student.sees("Your teacher has marked you: present")["text"]
         assert f"correction asked for: {reason}" in told
         eventually("the LMS", lambda: marks(tmp_path)["S001"] == "present")
-        eventually("the LMS's confirmation", lambda: student.counts("The LMS has it."))
+        eventually("the record", lambda: student.counts("Recorded."))
         eventually("no buttons", lambda: not teacher.sees("You have marked the student present.").get("buttons"))
         for data in (present, leave, leave):  # taps of a client that still shows the buttons
             teacher.forges(data)

@@ -14,6 +14,7 @@ from classroom.domain.face_policy import Examined, FaceVerdict
 from classroom.domain.sessions import CheckIn, Mark, Session
 from classroom.domain.video_notes import Unusable
 from classroom.faces.person_keys import PersonKeys
+from classroom.lms.csv_files import CsvLms
 from classroom.services import Classroom
 from classroom.store import StoreUnavailable
 from classroom.student.face_check import FaceDialog
@@ -78,10 +79,10 @@ class Reporting:
     def __init__(self, folder: Path) -> None:
         self.store, self.outbox = FailingStore(folder / "store.sqlite3", Cipher(KEY)), FakeOutbox()
         given = Settings(_env_file=None, student_bot_token=SecretStr(STUDENT_TOKEN))  # type: ignore[call-arg]  # its own
-        nothing = cast("Any", None)
+        nothing, lms = cast("Any", None), CsvLms(folder / "rosters")
         teacher, student = (Side(nothing, cast("Any", self.outbox), cast("Any", Claims())) for _ in range(2))
         clock = SetClock()
-        classroom = Classroom(given, clock, self.store, nothing, teacher, student, nothing, lambda below: below - 1)
+        classroom = Classroom(given, clock, self.store, lms, teacher, student, nothing, lambda below: below - 1)
         self.files, self.claims = ReviewFiles(folder / "reviews", Cipher(KEY)), Claims()
         reviews = FaceReviews(classroom, self.files, FakePhotos())
         traces = FaceTraces(classroom, reviews, self.files, PersonKeys(folder / "faces", Cipher(KEY)))

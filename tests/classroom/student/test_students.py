@@ -156,7 +156,7 @@ class TestBinding:
             new.sees("No check-in waits for your location.")
         assert answers[0] == answers[1]
         teacher.taps("Check One by One")
-        assert "S002: many wrong codes in this session" in teacher.sees("Are they in class?")["text"]
+        assert "(S002): many wrong codes in this session" in teacher.sees("Are they in class?")["text"]
         teacher.taps("Accept B. Student")
         Student(telegram, 2002).sees("Attendance marked")
 

@@ -80,7 +80,7 @@ def test_after_every_step(run: Run, telegram: Telegram, clock: RunningClock, tmp
     teacher.settles()
     assert marks(tmp_path) == {"S001": ("present", ""), "S002": ("late", "late: the bus"), "S003": ("absent", "")}
     assert student.counts("Attendance marked") == 1
-    for once in ("Students send the code to", "(final)", "In: 2 of 3"):
+    for once in ("15 seconds after the end", "(final)", "In: 2 of 3"):
         assert teacher.counts(once) == 1, once
     assert telegram.refused_calls() == []
     assert telegram.unanswered_taps() == []
