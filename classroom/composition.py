@@ -32,6 +32,7 @@ from classroom.services import Classroom
 from classroom.store import Store, StoreUnavailable
 from classroom.store.sqlite import SqliteStore
 from classroom.student.bot import StudentBot
+from classroom.student.endings import Endings
 from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
 from classroom.teacher.board import BETWEEN_EDITS, Boards
@@ -146,8 +147,10 @@ def assemble(
     talk = faces.dialog if faces is not None else None
     boards = Boards(classroom, intervals.between_edits)
     notices = StudentNotices(classroom, check_ins, traces, talk)
+    endings = Endings(classroom, check_ins, traces)
+    classroom.student.outbox.on_asked = endings.asked
     manual, reports = ManualMarks(classroom, check_ins), SessionReports(classroom, files)
-    buttons = SessionButtons(classroom, boards, manual, notices, reports, reviews, traces)
+    buttons = SessionButtons(classroom, boards, manual, notices, endings, reports, reviews, traces)
     lms_notices = LmsNotices(classroom, boards)
     classroom.sync = LmsSync(
         classroom.store,
@@ -162,7 +165,8 @@ def assemble(
     _add(teacher_application, classroom.teacher, teachers.handlers())
     _add(student_application, classroom.student, students.handlers())
     keeper = Keeper(
-        classroom, boards, reports, files, buttons.give_up, notices.catch_up, traces.clean, intervals.between_looks
+        *(classroom, boards, reports, files, endings, buttons.give_up, notices.catch_up, traces.clean),
+        intervals.between_looks,
     )
     return keeper, faces
 

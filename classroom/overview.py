@@ -104,7 +104,7 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         return in_person[check_in.note] + distance
     if check_in.step is CheckInStep.CONFIRM:
         return _("in place ({distance} m)").format(distance=round(check_in.distance or 0))
-    if check_in.step is CheckInStep.FACE:
+    if check_in.step is CheckInStep.FACE or (check_in.step is CheckInStep.EXPIRED and check_in.face is not None):
         return _("no video of the face")
     if check_in.step is CheckInStep.CHECKING:
         return _("being checked")

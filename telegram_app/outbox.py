@@ -25,8 +25,8 @@ from telegram_app.sender import Sender
 
 log = logging.getLogger(__name__)
 
-# Lanes: deletions of typed passwords go first, answers to taps before notices.
-URGENT, ANSWER, NOTICE = -1, 0, 1
+# Lanes: deletions of typed passwords go first, questions and answers before notices, then what nobody waits for.
+URGENT, ANSWER, NOTICE, LATER = -1, 0, 1, 2
 # Actions that tidy the screen; in each lane new messages have priority over them.
 _TIDYING = ("strip", "delete")
 # Seconds. Telegram allows a bot one message per second in a chat; the rest is a margin for its clock.
@@ -60,10 +60,12 @@ class Item:
     - "edit": changes the message in the slot, or sends a new one if there is none. With ``qr`` the picture is changed
       as well, with ``file`` the caption of a picture.
     - "amend": as "edit", but does nothing if there is no message.
+    - "react": puts the emoji ``text`` on the person's message ``message_id``, or sends ``fallback``.
     - "strip": removes the buttons from the message in the slot.
     - "delete": deletes ``message_id``, or the message in the slot.
 
-    ``ask`` shows a reply keyboard with one button ``ask_label``; such a message has no inline buttons.
+    ``ask`` shows a reply keyboard with one button ``ask_label``; such a message has no inline buttons. ``asks`` names a
+    question whose delivery is reported (``Outbox.on_asked``). A ``quiet`` message does not ring.
     """
 
     chat_id: int
@@ -77,11 +79,15 @@ class Item:
     file: str | None = None
     ask: Ask | None = None
     ask_label: str = ""
+    asks: str | None = None
+    quiet: bool = False
+    fallback: str | None = None
 
     def payload(self) -> dict[str, Any]:
         buttons = [[[b.text, b.data, b.url] for b in row] for row in self.buttons] if self.buttons else None
         stored = {"text": self.text, "buttons": buttons, "message_id": self.message_id}
         extra = {"qr": self.qr, "file": self.file, "ask": [self.ask, self.ask_label] if self.ask else None}
+        extra |= {"asks": self.asks, "quiet": self.quiet or None, "fallback": self.fallback}
         return stored | {name: value for name, value in extra.items() if value is not None}
 
 
@@ -109,6 +115,8 @@ class Outbox:
         self.oldest_waiting, self.clean_slots = self._queue.oldest, self._queue.clean_slots
         self._people = People(database)
         self._on_unreachable = on_unreachable
+        # Called with a person, a question that was delivered or can't be, and the seconds for which it has waited.
+        self.on_asked: Callable[[int, str, float], Awaitable[None]] | None = None
         self._clock = clock or SystemClock()
         self._sender = Sender(bot, self._queue, self._clock, between_sends, make_file, on_sent)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -218,8 +226,13 @@ class Outbox:
             return True
         begun = self._clock.monotonic()
         self._resolve(row, await self._sender.perform(row, _options(row)))
+        await self._asked(row)
         self.seconds.append(self._clock.monotonic() - begun)
         return True
+
+    async def _asked(self, row: OutgoingRow) -> None:
+        if self.on_asked is not None and (question := row.payload.get("asks")) is not None:
+            await self.on_asked(row.chat_id, question, max(0.0, (self._clock.now() - row.at).total_seconds()))
 
     def _too_early_by(self, chat_id: int, action: Action) -> float:
         """Return the seconds until an action is allowed in a chat. A 429 holds every action, deletions as well."""
@@ -241,7 +254,9 @@ class Outbox:
                 outcome.set_result(False)
         dropped = await asyncio.to_thread(self._queue.drop, chat_id)
         await asyncio.to_thread(self._people.set_unreachable, chat_id, self._clock.now())
-        log.warning("outgoing: chat %d has blocked the bot; %d messages dropped", chat_id, dropped)
+        log.warning("outgoing: chat %d has blocked the bot; %d messages dropped", chat_id, len(dropped))
+        for row in dropped:
+            await self._asked(row)
         await self._on_unreachable(chat_id)
 
     def _resolve(self, row: OutgoingRow, deleted: bool) -> None:
@@ -254,6 +269,8 @@ def _options(row: OutgoingRow) -> CallOptions:
     """Return a row's priority for the rate limiter. ``longest_pause`` is 0: the outbox waits after a 429 by itself."""
     if row.lane == URGENT:
         priority = Priority.TAP
+    elif row.lane == LATER:
+        priority = Priority.TIDYING
     elif row.lane == ANSWER:
         priority = Priority.CLEARING if row.action in _TIDYING else Priority.ANSWER
     else:

@@ -13,6 +13,7 @@ from classroom.domain import code_attempts as codes
 from classroom.domain import face_policy as faces
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import (
+    DELIVERED_WITHIN,
     Binding,
     CheckIn,
     CheckInStep,
@@ -35,6 +36,12 @@ log = logging.getLogger(__name__)
 RECENT = timedelta(hours=1)  # for this long a location is taken to belong to the last check-in
 
 
+def deadline(session: Session, check_in: CheckIn, grace: timedelta) -> datetime:
+    """Return until when a check-in's step can be done; a second try has its own minute, and one more on request."""
+    again = 2 * faces.CHALLENGE_LASTS if check_in.face is not None and check_in.face.failed else grace
+    return finish_by(session, check_in, max(grace, again))
+
+
 # Called with a stored mark: the session, the student ID, and the mark.
 OnMark = Callable[[Session, str, Mark], Awaitable[None]]
 
@@ -49,23 +56,42 @@ class CheckIns:
         self._classroom = classroom
         self._on_mark = on_mark
 
-    async def enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> Answer:
-        """Begin a check-in with a code (``typed_at``: when, if the ID came later); no ``student_id``: the bound one."""
+    async def enter(
+        self,
+        person: int,
+        student_id: str | None,
+        code: str,
+        typed_at: datetime | None = None,
+        asked: datetime | None = None,
+    ) -> Answer:
+        """Begin a check-in with a code; no ``student_id``: the bound one.
+
+        ``typed_at``: when the code came, if the ID came later; ``asked``: when Telegram delivered the question for it.
+        """
         store, now = self._classroom.store, self._classroom.clock.now()
-        at = typed_at if typed_at is not None and now - typed_at <= self._grace else now
+        at, waited = now, 0.0
+        if typed_at is not None and now <= (asked or typed_at + DELIVERED_WITHIN) + self._grace:
+            at, waited = typed_at, (asked - typed_at).total_seconds() if asked is not None else 0.0
         binding = await store.binding_of(person)
         claimed = student_id or (binding.student_id if binding else "")
         tries = await store.wrong_tries(person, claimed, now - codes.TRIES_WINDOW)
         if codes.locked(tries.by_account):
             return Answer(AnswerKind.LOCKED)
-        answer = await self._enter(person, claimed, code, binding, at, tries.on_student_id)
+        answer = await self._enter(person, claimed, code, binding, at, waited, tries.on_student_id)
         if answer is None:
             await store.add_wrong_try(person, claimed, now)
             return Answer(AnswerKind.WRONG)
         return answer
 
     async def _enter(
-        self, person: int, claimed: str, code: str, binding: Binding | None, at: datetime, tries_on_id: int
+        self,
+        person: int,
+        claimed: str,
+        code: str,
+        binding: Binding | None,
+        at: datetime,
+        waited: float,
+        tries_on_id: int,
     ) -> Answer | None:
         store, now = self._classroom.store, self._classroom.clock.now()
         session = await store.session_by_code(code, at)
@@ -90,18 +116,16 @@ class CheckIns:
             return Answer(AnswerKind.MARKED, session, mark=mark)
         in_session = await store.wrong_tries_in_session(session.id, session.opened_at)
         note = codes.suspicion(tries_on_id, in_session, bound=binding is not None)
-        check_in = await store.begin_check_in(
-            CheckIn(session.id, student_id, person, CheckInStep.PLACE, code_at=at, note=note, updated_at=now)
+        begun = CheckIn(
+            session.id, student_id, person, CheckInStep.PLACE, code_at=at, note=note, updated_at=now, waited=waited
         )
+        check_in = await store.begin_check_in(begun)
         if check_in.telegram_id != person:  # a teacher has unbound the ID, and this account has bound it
-            moved = replace(
-                check_in, telegram_id=person, step=CheckInStep.PLACE, code_at=at, note=note, face=None, updated_at=now
-            )
-            check_in = moved if await store.move_check_in(moved, set(CheckInStep) - {CheckInStep.DONE}) else check_in
-        elif check_in.step is CheckInStep.PLACE and check_in.code_at < at:
+            check_in = begun if await store.move_check_in(begun, set(CheckInStep) - {CheckInStep.DONE}) else check_in
+        elif check_in.step in (CheckInStep.PLACE, CheckInStep.EXPIRED) and check_in.code_at < at:
             # entered again: a location belongs to the check-in with the newest code
-            moved = replace(check_in, code_at=at, updated_at=now)
-            check_in = moved if await store.move_check_in(moved, {CheckInStep.PLACE}) else check_in
+            moved = replace(begun, note=check_in.note, distance=check_in.distance, accuracy=check_in.accuracy)
+            check_in = moved if await store.move_check_in(moved, {check_in.step}) else check_in
         log.info("session %s: student %s, the code is right", session.id, student_id)
         return Answer(kind_for(check_in), session, check_in)
 
@@ -124,7 +148,7 @@ class CheckIns:
         store, now = self._classroom.store, self._classroom.clock.now()
         check_in = await store.latest_check_in(person)
         session = await store.session(check_in.session) if check_in is not None else None
-        if check_in is None or session is None or session.cancelled:
+        if check_in is None or session is None:
             return Answer(AnswerKind.NOTHING)
         binding = await store.binding_of(person)
         if binding is None or binding.student_id != check_in.student_id:  # a teacher has unbound it meanwhile
@@ -132,12 +156,12 @@ class CheckIns:
         in_review = (
             check_in.step is CheckInStep.REVIEW and check_in.note == policy.JUST_OUTSIDE and now <= end_of(session)
         )
-        if check_in.step is not CheckInStep.PLACE and not in_review:
+        if session.cancelled or (check_in.step is not CheckInStep.PLACE and not in_review):
             return await self.current_answer(session, check_in, now)
         sheet = await store.sheet_of(session.id, check_in.student_id)
         if sheet is not None and check_in.student_id in sheet.marks:  # by hand meanwhile
             return await self.current_answer(session, replace(check_in, step=CheckInStep.DONE), now)
-        finish = finish_by(session, check_in.code_at, self._grace)
+        finish = deadline(session, check_in, self._grace)
         if now > finish:
             noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, location too late")
             return Answer(AnswerKind.OVER if now - finish < RECENT else AnswerKind.NOTHING, session, check_in)
@@ -147,7 +171,8 @@ class CheckIns:
             return Answer(AnswerKind.REFUSED, session, check_in, refusal)
         moved, answer = self._evaluated(session, check_in, evidence, now)
         if moved.step is CheckInStep.CONFIRM and self._classroom.settings.face_engine != "none":
-            moved = replace(moved, step=CheckInStep.FACE, face=await self._first_challenge(person, now))
+            face = await self._first_challenge(person, now)
+            moved = replace(moved, step=CheckInStep.FACE, face=face, asked_at=None)
             answer = kind_for(moved)
         if in_review and moved.step not in (CheckInStep.CONFIRM, CheckInStep.FACE):
             return Answer(AnswerKind.REVIEW, session, check_in)
@@ -170,7 +195,12 @@ class CheckIns:
             return Answer(AnswerKind.NOTHING, session, check_in)
         sheet = await self._classroom.store.sheet_of(session.id, check_in.student_id)
         mark = sheet.marks.get(check_in.student_id) if sheet is not None else None
-        return Answer(kind_for(check_in), session, check_in, mark=mark)
+        kind = AnswerKind.MARKED if mark is not None else kind_for(check_in)
+        if session.cancelled:
+            kind = AnswerKind.OVER
+        elif kind is AnswerKind.OVER and session.ended_at is None:  # opened again: the new code comes first
+            kind = AnswerKind.NOTHING
+        return Answer(kind, session, check_in, mark=mark)
 
     def _evaluated(
         self, session: Session, check_in: CheckIn, evidence: policy.Evidence, now: datetime
@@ -223,7 +253,8 @@ class CheckIns:
 
     async def mark(self, session: Session, check_in: CheckIn, proven: datetime) -> None:
         """Store and notify a mark, unless there is one. The caller moves the step afterwards: a crash loses nothing."""
-        mark = Mark(check_in.student_id, status_at(session, proven), self._classroom.clock.now())
+        status = status_at(session, check_in, proven, self._grace)
+        mark = Mark(check_in.student_id, status, self._classroom.clock.now())
         if not await self._classroom.store.mark(session.id, mark, overwrite=False):
             sheet = await self._classroom.store.sheet_of(session.id, check_in.student_id)
             if sheet is not None:  # the teacher may have marked by hand first
@@ -233,6 +264,20 @@ class CheckIns:
     async def notify_again(self, session: Session, mark: Mark) -> None:
         """Notify of a stored mark again after a failure; a notice that was sent already is not repeated."""
         await self._on_mark(session, mark.student_id, mark)
+
+    async def expire(self, session: Session, marked: Collection[str]) -> None:
+        """End the check-ins of students not in ``marked`` whose time is over; of a cancelled session all open ones."""
+        now, store = self._classroom.clock.now(), self._classroom.store
+        open_steps = {CheckInStep.PLACE, CheckInStep.FACE}
+        if session.cancelled:
+            open_steps |= {CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW}
+        for check_in in await store.check_ins(session.id):
+            if check_in.student_id in marked or check_in.step not in open_steps:
+                continue
+            if not session.cancelled and now <= deadline(session, check_in, self._grace):
+                continue
+            if await store.move_check_in(replace(check_in, step=CheckInStep.EXPIRED, updated_at=now), {check_in.step}):
+                noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, not finished")
 
     async def unbind(self, session: Session, student_id: str) -> bool:
         """Unbind a student ID from its account, on record; its check-in to this session begins again."""

@@ -38,9 +38,15 @@ async def _with_faces(database: AsyncDatabase[Document]) -> None:
     await database["check_ins"].update_many({"face": {"$exists": False}}, {"$set": {"face": None}})
 
 
+async def _with_clocks(database: AsyncDatabase[Document]) -> None:
+    """Migrate check-ins to version 3: when their questions were delivered."""
+    changed = {"$set": {"asked_at": None, "waited": 0.0}}
+    await database["check_ins"].update_many({"waited": {"$exists": False}}, changed)
+
+
 # Each migrates the documents to the next version, beginning with version 1, and may be repeated. A released migration
 # never changes; the tests have documents of every version.
-MIGRATIONS: list[Migration] = [_with_faces]
+MIGRATIONS: list[Migration] = [_with_faces, _with_clocks]
 
 TURNS = 10  # concurrent calls: more make a small MongoDB slower, not faster
 PATIENCE = 5.0  # seconds for an answer of MongoDB; a person waits for it

@@ -137,6 +137,10 @@ _VERSION_2 = """
     ) WITHOUT ROWID;
     CREATE INDEX used_notes_by_time ON used_notes (at);
 """
+_VERSION_3 = """
+    ALTER TABLE check_ins ADD COLUMN asked_at TEXT; -- when Telegram delivered the step's question
+    ALTER TABLE check_ins ADD COLUMN waited REAL NOT NULL DEFAULT 0; -- seconds for which our questions waited
+"""
 
 SCHEMA = Schema(
     owner="classroom_store",
@@ -145,5 +149,5 @@ SCHEMA = Schema(
         *("unbindings", "attempts", "consents", "templates", "used_notes"),
     ),
     legacy={1: 1, 2: 2},
-    migrations=(_VERSION_1, _VERSION_2),
+    migrations=(_VERSION_1, _VERSION_2, _VERSION_3),
 )

@@ -1,10 +1,12 @@
 """The student bot: a student ID and a code, a location, the face (face_check.py); and the menu.
 
-At most four messages a check-in: two questions (code, location), the answer to the location, and the mark.
+Two messages a check-in without a face: the location request, which says what follows, and the mark; the location is
+acknowledged by a reaction. Somebody who sends the code first is asked for the student ID as well.
 """
 
 import re
 import unicodedata
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,12 +17,13 @@ from classroom.check_in.answers import Answer, AnswerKind
 from classroom.check_in.check_ins import CheckIns
 from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
+from classroom.domain.sessions import CheckInStep
 from classroom.services import Classroom, typed
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.own_data import OwnData
 from classroom.student.texts import answer_text, refusal_text
-from telegram_app.i18n import LANGUAGES, texts
+from telegram_app.i18n import LANGUAGES, Texts, texts
 from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.people import ConversationStep
@@ -34,6 +37,7 @@ _TURNED = re.compile(r"(?P<code>\d{3}[ -]?\d{3})[\s,;]+(?P<id>\S.*)")
 _ID = re.compile(r"(?=\S*\d)(?=\S*[^\W\d])\S+|\d{8,}")
 _COORDINATES = re.compile(r"-?\d+[.,]\d+\s*[,; ]\s*-?\d+[.,]\d+")
 LONGEST_ID = 64
+ACCEPTED = "\N{OK HAND SIGN}"  # the reaction to a location
 ON_SCREEN = timedelta(minutes=10)  # a question of this age is assumed to be visible, and is edited
 
 
@@ -105,7 +109,10 @@ class StudentBot:
             _ = self._side.texts(person)
             await self._say(person, _("A computer can't share its location: open this chat on your phone, in class."))
         elif step is not None and step.name == STUDENT_ID and not _BOTH.fullmatch(text):  # six digits may be an ID
-            await self._enter(person, text, step.data["code"], datetime.fromisoformat(step.data["at"]))
+            typed_at, asked = (
+                step.data.get(name) and datetime.fromisoformat(step.data[name]) for name in ("at", "asked")
+            )
+            await self._enter(person, text, step.data["code"], typed_at, asked)
         else:
             await self._take(person, text)
 
@@ -138,16 +145,23 @@ class StudentBot:
         in_sight = self._in_sight(await self._side.step(person))
         await self._classroom.set_step(self._side, person, STUDENT_ID, {"code": code, "at": now.isoformat()})
         question = _("Now send me your student ID.")
+        items = [Item(person, "strip", slot=SCREEN), Item(person, "send", question, asks=STUDENT_ID)]
         if in_sight:
-            await self._ask(person, question, in_place=True)
-        else:
-            await self._side.outbox.put(Item(person, "strip", slot=SCREEN), Item(person, "send", question))
+            items = [Item(person, "edit", question, [[Button(_("Back"), "menu")]], SCREEN, asks=STUDENT_ID)]
+        await self._side.outbox.put(*items)
 
     def _in_sight(self, before: ConversationStep | None) -> bool:
         return before is not None and before.name == CODE and self._classroom.clock.now() - before.at < ON_SCREEN
 
-    async def _enter(self, person: int, student_id: str | None, code: str, typed_at: datetime | None = None) -> None:
-        told = await self._check_ins.enter(person, student_id and student_id[:LONGEST_ID], code, typed_at)
+    async def _enter(
+        self,
+        person: int,
+        student_id: str | None,
+        code: str,
+        typed_at: datetime | None = None,
+        asked: datetime | None = None,
+    ) -> None:
+        told = await self._check_ins.enter(person, student_id and student_id[:LONGEST_ID], code, typed_at, asked)
         await self._classroom.set_step(self._side, person, CODE if told.kind is AnswerKind.WRONG else "")
         await self._tell(person, told)
 
@@ -159,7 +173,9 @@ class StudentBot:
         evidence = evidence_of(message)
         step = await self._side.step(person)
         _ = self._side.texts(person)
-        if step is not None and step.name == PRACTICE:
+        told = await self._check_ins.place(person, evidence)
+        waited_for = told.is_new or told.kind in (AnswerKind.OUTSIDE, AnswerKind.REFUSED)  # also during a practice
+        if step is not None and step.name == PRACTICE and not waited_for:
             if moved:
                 return
             location_policy = self._classroom.settings.location_policy
@@ -168,11 +184,10 @@ class StudentBot:
             text = _("Your location arrived and would count. In class it has to be close to your teacher's location.")
             await self._say(person, refusal_text(_, refusal) if refusal else text, hide=True)
             return
-        told = await self._check_ins.place(person, evidence)
         changing = (AnswerKind.WAITING, AnswerKind.REVIEW, AnswerKind.CONSENT, AnswerKind.CHALLENGE)
         if moved and (told.kind not in changing or not told.is_new):
             return  # a live location moves every few seconds: only a change is worth a message
-        await self._tell(person, told, located=True)
+        await self._tell(person, told, located=message.message_id)
 
     async def _practice(self, update: Update, context: Context) -> None:
         await tapped(update)
@@ -184,18 +199,35 @@ class StudentBot:
             text = _("A practice check-in: nothing is marked.") + " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE)
         await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
 
-    async def _tell(self, person: int, told: Answer, located: bool = False) -> None:
+    async def _tell(self, person: int, told: Answer, located: int | None = None) -> None:
         _ = self._side.texts(person)
         text = answer_text(_, told, self._classroom.settings.location_policy)
         if told.kind in (AnswerKind.PLACE, AnswerKind.OUTSIDE, AnswerKind.REFUSED):
+            if told.kind is AnswerKind.PLACE:
+                text += "\n" + self._what_follows(_)
             request = self._classroom.location_request(self._side, person, text)
+            if told.check_in is not None:
+                key = f"{told.check_in.session}:{told.check_in.student_id}"
+                request = replace(
+                    request, slot=f"place:{told.check_in.session}", asks=f"{CheckInStep.PLACE.value}:{key}"
+                )
             await self._side.outbox.put(Item(person, "strip", slot=SCREEN), request)
+        elif told.kind is AnswerKind.WAITING and told.is_new and located is not None:
+            await self._side.outbox.put(Item(person, "react", ACCEPTED, message_id=located, fallback=text))
         elif told.kind is AnswerKind.WRONG:
             await self._side.outbox.put(*below(person, text, [[Button(_("Back"), "menu")]]))
         elif told.kind in (AnswerKind.CONSENT, AnswerKind.CHALLENGE) and self._faces is not None:
             await self._faces.show(person, told)
         else:
-            await self._say(person, text, hide=located)
+            await self._say(person, text, hide=located is not None)
+
+    def _what_follows(self, _: Texts) -> str:
+        if self._faces is not None:
+            return _("Then I ask for a round video of your face.")
+        text = _(
+            "When you are in the right place, I put {sign} on it. Then your teacher has to confirm: I'll message you."
+        )
+        return text.format(sign=ACCEPTED)
 
     async def _menu(self, update: Update, context: Context) -> None:
         await tapped(update)

@@ -133,14 +133,12 @@ def _counts(_: Texts, overview: SessionOverview, state: SessionState, *, checks_
         if status in overview.marked
     ]
     on_the_way = [each for each in overview.waiting(CheckInStep.PLACE) if each.distance is None]
-    on_the_way += overview.waiting(CheckInStep.CHECKING)
-    if state is not SessionState.CLOSED:  # after that no video is accepted
-        on_the_way += overview.waiting(CheckInStep.FACE)
+    on_the_way += overview.waiting(CheckInStep.CHECKING, CheckInStep.FACE)
     if on_the_way:
         lines.append(_("Being checked: {number}").format(number=len(on_the_way)))
     if waiting := len(overview.waiting(CheckInStep.CONFIRM)):
         lines.append(_("Waiting for you: {number}").format(number=waiting))
-    failed = overview.waiting(CheckInStep.PLACE, CheckInStep.FACE, CheckInStep.REJECTED)
+    failed = overview.waiting(CheckInStep.PLACE, CheckInStep.EXPIRED, CheckInStep.REJECTED)
     failed = [each for each in failed if each not in on_the_way]
     closer = overview.waiting(CheckInStep.REVIEW)
     closer += [each for each in overview.waiting(CheckInStep.CONFIRM) if checks_faces or each.note == faces.NO_FACE]

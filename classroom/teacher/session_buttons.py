@@ -3,6 +3,7 @@
 Each tap checks first that the session is the sender's own: old buttons outlive permissions, and data can be forged.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -15,6 +16,7 @@ from classroom.domain.sessions import CheckIn, CheckInStep, Session, new_code
 from classroom.overview import read_overview
 from classroom.reports.sending import SessionReports
 from classroom.services import Classroom
+from classroom.student.endings import CANCELLING, Endings
 from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
 from classroom.teacher.board import Boards
@@ -41,6 +43,7 @@ class SessionButtons:
         boards: Boards,
         manual: ManualMarks,
         notices: StudentNotices,
+        endings: Endings,
         reports: SessionReports,
         reviews: FaceReviews,
         traces: FaceTraces,
@@ -49,7 +52,7 @@ class SessionButtons:
         self._side = classroom.teacher
         self._boards = boards
         self._manual = manual
-        self._notices = notices
+        self._notices, self._endings = notices, endings
         self._reports = reports
         self._reviews = reviews
         self._traces = traces
@@ -72,7 +75,7 @@ class SessionButtons:
             what, session_id, *rest = (query.data or "").split(":")
             session = await self.own(update, session_id)
             if session is not None and session.cancelled:
-                await self._notices.tell_cancelled(session)  # those whom a crash left untold
+                await self._endings.cancel(session)  # those whom a crash left untold
                 await self._reviews.settle(session)
                 await self._boards.show(session)
             elif session is not None:
@@ -173,9 +176,11 @@ class SessionButtons:
         _ = self._side.texts(session.teacher)
         now, ended = self._classroom.clock.now(), None
         if now < session.closes_at or session.cancelled:  # later it has ended, also where that is not yet stored
+            claims = self._classroom.student.claims  # so that a crash leaves nobody untold
+            await asyncio.to_thread(claims.claim, f"{CANCELLING}{session.id}", now)
             ended = await self._classroom.store.end_session(session.id, min(now, session.closes_at), cancelled=True)
         if ended is not None:
-            await self._notices.tell_cancelled(ended)
+            await self._endings.cancel(ended)
             await self._reviews.settle(ended)
         text = _("Cancelled.") if ended is not None else _("The session has ended already: it can't be cancelled.")
         await self._manual.put_away(session, text)

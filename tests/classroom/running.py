@@ -20,7 +20,7 @@ from core.encryption import Cipher
 from core.health import HealthReports
 from core.settings import Settings
 from sandbox.lms.server import LmsSimulator
-from tests.e2e.people import Person, Telegram
+from tests.e2e.people import Message, Person, Telegram
 from tests.servers import in_thread
 from tests.waiting import PATIENCE
 
@@ -206,6 +206,14 @@ class Student(Person):
         self.sees("student ID")
         self.says(student_id)
         self.sees("The code is right")
+
+    def is_accepted(self) -> None:
+        """Wait for the reaction to the newest location: the place is right, the teacher has to confirm."""
+
+        def reacted(messages: list[Message]) -> bool:
+            return next((bool(each.get("reaction")) for each in reversed(messages) if "location" in each), False)
+
+        self.waits("the reaction to the location", reacted)
 
     def shares(self, metres: float = 0.0, **more: Any) -> int:
         """Share a location this far north of the class."""

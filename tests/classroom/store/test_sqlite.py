@@ -99,6 +99,7 @@ async def test_version_1(tmp_path: Path) -> None:
     one, other = await store.check_ins("a" * 12)
     assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", CheckInStep.DONE, 12.25, None)
     assert (other.student_id, other.step, other.face) == ("CS-1-b01", CheckInStep.REVIEW, None)
+    assert (other.asked_at, other.waited) == (None, 0.0)
     sheet = (await store.sheets("a" * 12))[0]
     assert (sheet.version, list(sheet.marks), len(sheet.roster)) == (1, ["CS-1-b00"], 2)
     assert await store.checking() == []
@@ -121,7 +122,10 @@ async def test_version_2(tmp_path: Path) -> None:
     await store.close()
     new = schema(file)
     with closing(sqlite3.connect(file)) as connection:
-        connection.executescript("DROP TABLE schema_versions; PRAGMA user_version = 2;")
+        connection.executescript(
+            "ALTER TABLE check_ins DROP COLUMN asked_at; ALTER TABLE check_ins DROP COLUMN waited;"
+            "DROP TABLE schema_versions; PRAGMA user_version = 2;"
+        )
     again = SqliteStore(file, Cipher(KEY))
     await again.open()
     assert await again.session(session.id) == session
