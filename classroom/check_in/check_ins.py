@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from classroom.check_in.answers import Answer, AnswerKind, kind_for
 from classroom.domain import code_attempts as codes
@@ -36,6 +37,13 @@ log = logging.getLogger(__name__)
 RECENT = timedelta(hours=1)  # for this long a location is taken to belong to the last check-in
 
 
+class Typed(NamedTuple):
+    """When a code was typed, and when Telegram delivered the question for the student ID."""
+
+    at: datetime
+    asked: datetime | None = None
+
+
 def deadline(session: Session, check_in: CheckIn, grace: timedelta) -> datetime:
     """Return until when a check-in's step can be done; a second try has its own minute, and one more on request."""
     again = 2 * faces.CHALLENGE_LASTS if check_in.face is not None and check_in.face.failed else grace
@@ -56,22 +64,12 @@ class CheckIns:
         self._classroom = classroom
         self._on_mark = on_mark
 
-    async def enter(
-        self,
-        person: int,
-        student_id: str | None,
-        code: str,
-        typed_at: datetime | None = None,
-        asked: datetime | None = None,
-    ) -> Answer:
-        """Begin a check-in with a code; no ``student_id``: the bound one.
-
-        ``typed_at``: when the code came, if the ID came later; ``asked``: when Telegram delivered the question for it.
-        """
+    async def enter(self, person: int, student_id: str | None, code: str, typed: Typed | None = None) -> Answer:
+        """Begin a check-in with a code (``typed``: when, if the ID came later); no ``student_id``: the bound one."""
         store, now = self._classroom.store, self._classroom.clock.now()
         at, waited = now, 0.0
-        if typed_at is not None and now <= (asked or typed_at + DELIVERED_WITHIN) + self._grace:
-            at, waited = typed_at, (asked - typed_at).total_seconds() if asked is not None else 0.0
+        if typed is not None and now <= (typed.asked or typed.at + DELIVERED_WITHIN) + self._grace:
+            at, waited = typed.at, ((typed.asked or typed.at) - typed.at).total_seconds()
         binding = await store.binding_of(person)
         claimed = student_id or (binding.student_id if binding else "")
         tries = await store.wrong_tries(person, claimed, now - codes.TRIES_WINDOW)
@@ -84,14 +82,7 @@ class CheckIns:
         return answer
 
     async def _enter(
-        self,
-        person: int,
-        claimed: str,
-        code: str,
-        binding: Binding | None,
-        at: datetime,
-        waited: float,
-        tries_on_id: int,
+        self, person: int, claimed: str, code: str, binding: Binding | None, at: datetime, waited: float, tries: int
     ) -> Answer | None:
         store, now = self._classroom.store, self._classroom.clock.now()
         session = await store.session_by_code(code, at)
@@ -115,7 +106,7 @@ class CheckIns:
         if (mark := sheet.marks.get(student_id)) is not None:
             return Answer(AnswerKind.MARKED, session, mark=mark)
         in_session = await store.wrong_tries_in_session(session.id, session.opened_at)
-        note = codes.suspicion(tries_on_id, in_session, bound=binding is not None)
+        note = codes.suspicion(tries, in_session, bound=binding is not None)
         begun = CheckIn(
             session.id, student_id, person, CheckInStep.PLACE, code_at=at, note=note, updated_at=now, waited=waited
         )

@@ -14,7 +14,7 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, MessageHandler, filters
 
 from classroom.check_in.answers import Answer, AnswerKind
-from classroom.check_in.check_ins import CheckIns
+from classroom.check_in.check_ins import CheckIns, Typed
 from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import CheckInStep
@@ -23,7 +23,7 @@ from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.own_data import OwnData
 from classroom.student.texts import answer_text, refusal_text
-from telegram_app.i18n import LANGUAGES, Texts, texts
+from telegram_app.i18n import LANGUAGES, texts
 from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.people import ConversationStep
@@ -109,10 +109,8 @@ class StudentBot:
             _ = self._side.texts(person)
             await self._say(person, _("A computer can't share its location: open this chat on your phone, in class."))
         elif step is not None and step.name == STUDENT_ID and not _BOTH.fullmatch(text):  # six digits may be an ID
-            typed_at, asked = (
-                step.data.get(name) and datetime.fromisoformat(step.data[name]) for name in ("at", "asked")
-            )
-            await self._enter(person, text, step.data["code"], typed_at, asked)
+            times = (step.data[name] for name in ("at", "asked") if name in step.data)
+            await self._enter(person, text, step.data["code"], Typed(*map(datetime.fromisoformat, times)))
         else:
             await self._take(person, text)
 
@@ -153,15 +151,8 @@ class StudentBot:
     def _in_sight(self, before: ConversationStep | None) -> bool:
         return before is not None and before.name == CODE and self._classroom.clock.now() - before.at < ON_SCREEN
 
-    async def _enter(
-        self,
-        person: int,
-        student_id: str | None,
-        code: str,
-        typed_at: datetime | None = None,
-        asked: datetime | None = None,
-    ) -> None:
-        told = await self._check_ins.enter(person, student_id and student_id[:LONGEST_ID], code, typed_at, asked)
+    async def _enter(self, person: int, student_id: str | None, code: str, typed: Typed | None = None) -> None:
+        told = await self._check_ins.enter(person, student_id and student_id[:LONGEST_ID], code, typed)
         await self._classroom.set_step(self._side, person, CODE if told.kind is AnswerKind.WRONG else "")
         await self._tell(person, told)
 
@@ -204,7 +195,10 @@ class StudentBot:
         text = answer_text(_, told, self._classroom.settings.location_policy)
         if told.kind in (AnswerKind.PLACE, AnswerKind.OUTSIDE, AnswerKind.REFUSED):
             if told.kind is AnswerKind.PLACE:
-                text += "\n" + self._what_follows(_)
+                follows = _("When you are in the right place, I put {sign} on it. Then your teacher has to confirm.")
+                if self._faces is not None:
+                    follows = _("Then I ask for a round video of your face.")
+                text += "\n" + follows.format(sign=ACCEPTED)
             request = self._classroom.location_request(self._side, person, text)
             if told.check_in is not None:
                 key = f"{told.check_in.session}:{told.check_in.student_id}"
@@ -220,14 +214,6 @@ class StudentBot:
             await self._faces.show(person, told)
         else:
             await self._say(person, text, hide=located is not None)
-
-    def _what_follows(self, _: Texts) -> str:
-        if self._faces is not None:
-            return _("Then I ask for a round video of your face.")
-        text = _(
-            "When you are in the right place, I put {sign} on it. Then your teacher has to confirm: I'll message you."
-        )
-        return text.format(sign=ACCEPTED)
 
     async def _menu(self, update: Update, context: Context) -> None:
         await tapped(update)

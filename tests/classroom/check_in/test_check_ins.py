@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from classroom.check_in.answers import AnswerKind
+from classroom.check_in.check_ins import Typed
 from classroom.domain import code_attempts as codes
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Status
@@ -54,11 +55,13 @@ class TestTime:
         typed_at = OPENED + timedelta(seconds=119)
         await scenario.store.end_session(session.id, OPENED + timedelta(seconds=120))
         scenario.clock.seconds = 200
-        assert (await scenario.check_ins.enter(STUDENT, "S001", CODE, typed_at, typed_at)).kind is AnswerKind.PLACE
+        assert (
+            await scenario.check_ins.enter(STUDENT, "S001", CODE, Typed(typed_at, typed_at))
+        ).kind is AnswerKind.PLACE
         scenario.clock.seconds = 209
         assert (await scenario.shares()).kind is AnswerKind.WAITING
         scenario.clock.seconds = 210
-        assert (await scenario.check_ins.enter(2002, "S002", CODE, typed_at, typed_at)).kind is AnswerKind.WRONG
+        assert (await scenario.check_ins.enter(2002, "S002", CODE, Typed(typed_at, typed_at))).kind is AnswerKind.WRONG
 
     async def test_too_late_for_the_place(self, scenario: CheckInScenario) -> None:
         """The place has to come within the grace; an hour later a location no longer belongs to that check-in."""
@@ -76,7 +79,7 @@ class TestTime:
         typed_at, asked = OPENED + timedelta(seconds=119), OPENED + timedelta(seconds=200)
         await scenario.store.end_session(session.id, OPENED + timedelta(seconds=120))
         scenario.clock.seconds = 205
-        answer = await scenario.check_ins.enter(STUDENT, "S001", CODE, typed_at, asked)
+        answer = await scenario.check_ins.enter(STUDENT, "S001", CODE, Typed(typed_at, asked))
         assert answer.kind is AnswerKind.PLACE
         scenario.clock.seconds = 300
         await scenario.delivered(answer, waited=95)

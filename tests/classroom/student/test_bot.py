@@ -67,7 +67,7 @@ class TestFewMessages:
     """Two messages for each check-in, three where the student ID is asked for."""
 
     def test_first_time(self, code: str, teacher: Teacher, telegram: Telegram) -> None:
-        """However code and ID are sent, the first check-in takes three messages at most, with the LMS's confirmation."""
+        """However code and ID are sent, the first check-in takes three messages at most, the LMS included."""
         students = [Student(telegram, 2001 + number) for number in range(len(WAYS))]
         for student, way in zip(students, WAYS, strict=True):
             for step in way:
