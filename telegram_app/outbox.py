@@ -86,8 +86,8 @@ class Item:
     def payload(self) -> dict[str, Any]:
         buttons = [[[b.text, b.data, b.url] for b in row] for row in self.buttons] if self.buttons else None
         stored = {"text": self.text, "buttons": buttons, "message_id": self.message_id}
-        extra = {"qr": self.qr, "file": self.file, "ask": [self.ask, self.ask_label] if self.ask else None}
-        extra |= {"asks": self.asks, "quiet": self.quiet or None, "fallback": self.fallback}
+        extra: dict[str, Any] = {name: getattr(self, name) for name in ("qr", "file", "asks", "fallback")}
+        extra |= {"ask": [self.ask, self.ask_label] if self.ask else None, "quiet": self.quiet or None}
         return stored | {name: value for name, value in extra.items() if value is not None}
 
 

@@ -7,8 +7,8 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from classroom.check_in.check_ins import CheckIns
-from classroom.check_in.face_steps import is_unbound, may_go_on
+from classroom.check_in.check_ins import CheckIns, deadline
+from classroom.check_in.face_steps import is_unbound
 from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal
 from classroom.domain.sessions import CheckIn, CheckInStep, FaceCheck, Session
@@ -75,7 +75,7 @@ class FaceResults:
         if await self._is_settled(session, check_in):
             return None
         grace = timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
-        in_time = may_go_on(session, check_in, self._classroom.clock.now(), grace)
+        in_time = self._classroom.clock.now() <= deadline(session, check_in, grace)
         needs_new_note = why is Unusable.NOTE or isinstance(why, NoteRefusal)
         if why is Unusable.NO_CONSENT and in_time:
             asked = FaceCheck(challenges=face.challenges, failed=face.failed, message=face.message)

@@ -25,11 +25,6 @@ async def is_unbound(classroom: Classroom, check_in: CheckIn) -> bool:
     return binding is None or binding.student_id != check_in.student_id
 
 
-def may_go_on(session: Session, check_in: CheckIn, at: datetime, grace: timedelta) -> bool:
-    """Say whether a face check may still go on at ``at``: within the check-in's time, or that of a second try."""
-    return at <= deadline(session, check_in, grace)
-
-
 def seconds_left(session: Session, check_in: CheckIn, now: datetime, grace: timedelta) -> int:
     """Return the seconds that are left for the current challenge; 0: it has expired, or there is none."""
     if check_in.face is None or check_in.face.given_at is None:
@@ -105,7 +100,7 @@ class FaceSteps:
             return Answer(AnswerKind.CONSENT, session, check_in)
         refusal = policy.note_refusal(note, face.given_at, asked_at(check_in))
         owner = f"{session.id}:{check_in.student_id}:{person}:{face.challenges}"
-        if refusal is None and not may_go_on(session, check_in, note.at, self._grace):
+        if refusal is None and note.at > deadline(session, check_in, self._grace):
             return self._too_late(session, check_in)
         if refusal is None and not await store.claim_note(note.unique, owner, now):
             refusal = NoteRefusal.REPEATED
@@ -137,7 +132,7 @@ class FaceSteps:
         if session.cancelled or check_in.step is not CheckInStep.FACE or check_in.face is None:
             return await self._check_ins.current_answer(session, check_in, now)
         running = check_in.face.given_at is not None and at <= asked_at(check_in) + policy.CHALLENGE_LASTS
-        if not running and not may_go_on(session, check_in, at, self._grace):
+        if not running and at > deadline(session, check_in, self._grace):
             return self._too_late(session, check_in)
         return session, check_in, check_in.face
 

@@ -239,7 +239,8 @@ def state_of(session: Session, now: datetime, grace: timedelta) -> SessionState:
 
 def asked_at(check_in: CheckIn) -> datetime:
     """Return when the question of a check-in's step was delivered; until then the latest time for that."""
-    begun = max(filter(None, (check_in.code_at, check_in.updated_at, check_in.face and check_in.face.given_at)))
+    given_at = check_in.face.given_at if check_in.face is not None else None
+    begun = max(check_in.code_at, check_in.updated_at or check_in.code_at, given_at or check_in.code_at)
     return check_in.asked_at or begun + DELIVERED_WITHIN
 
 
