@@ -488,7 +488,7 @@ class TestReactions:
             ([{"type": "custom_emoji", "custom_emoji_id": "1"}], "REACTION_INVALID"),
             ([{"type": "paid"}], "REACTION_INVALID"),
             ([{"type": "emoji", "emoji": "\N{EYES}"}] * 2, "REACTIONS_TOO_MANY"),
-            ([{"type": "star"}], "Can't parse ReactionType: invalid reaction type specified"),
+            ([{"type": "star"}], "can't parse ReactionType: invalid reaction type specified"),
         ],
     )
     async def test_refused(self, chat: Driver, reaction: list[Json], error: str) -> None:
