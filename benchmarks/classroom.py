@@ -31,6 +31,7 @@ from tests.e2e.people import Telegram, eventually, labels
 EMAIL, PASSWORD = "teacher@example.org", "correct horse"
 ZONE = "Asia/Almaty"
 CONFIRM_EVERY = 4.0  # seconds
+ACTING = (1.0, 5.0)  # seconds in which a student reads a message, and types the ID or shares the location
 ABSENT = 25  # students, with --lms-faults
 STABLE_AFTER = 20.0  # seconds after which a late write of the LMS would show
 
@@ -78,7 +79,7 @@ def main() -> int:
             watching.append(threading.Thread(target=fault_run.play, args=(lms_url, EMAIL, done)))
         for each in watching:
             each.start()
-        play = ClassPlay(telegram_url, STUDENTS, arguments.students, arguments.over, *ROOM)
+        play = ClassPlay(telegram_url, STUDENTS, arguments.students, arguments.over, *ROOM, acting=ACTING)
         begun = time.monotonic()
         results = asyncio.run(play.play(code))
         told = sum(bool(result.marked) for result in results)
@@ -238,7 +239,7 @@ def _report(
         f"# A class of {arguments.students} in {arguments.batches} batches, arriving over {arguments.over:g} s",
         "",
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}; SQLite; at most 30 messages a second per bot; "
-        "default settings. "
+        f"default settings; a student takes {ACTING[0]:g} to {ACTING[1]:g} s to answer a question. "
         f"`python -m benchmarks.classroom{' --lms-faults' if arguments.lms_faults else ''}`",
         "",
         "| | |",
@@ -248,7 +249,7 @@ def _report(
         f"| from the last arrival until the last message, s | {told_after:.1f} |",
         f"| from the last arrival until the LMS had exactly our record, s | {in_lms_after} |",
         f"| link -> asked for the location, s | {spread([w.asked_place - w.arrived for w in done])} |",
-        f"| location -> waiting for the teacher, s | {spread([w.waiting - w.asked_place for w in done])} |",
+        f"| location -> accepted, s | {spread([w.waiting - w.shared for w in done])} |",
         f"| link -> marked, s | {spread([w.marked - w.arrived for w in done])} |",
         f"| most messages to a student | {max((w.messages for w in done), default=0)} |",
         f"| LMS: writes, students per write | {writes}, {arguments.students / max(writes, 1):.0f} |",

@@ -37,6 +37,7 @@ from classroom.store import Store, StoreUnavailable
 from classroom.store.sqlite import SqliteStore
 from classroom.student.bot import StudentBot
 from classroom.student.corrections import Corrections
+from classroom.student.endings import Endings
 from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
 from classroom.student.own_data import with_my_data
@@ -171,9 +172,11 @@ def assemble(
     talk = faces.dialog if faces is not None else None
     boards = Boards(classroom, intervals.between_edits)
     notices = StudentNotices(classroom, check_ins, traces, talk)
+    endings = Endings(classroom, check_ins, traces)
+    classroom.student.outbox.on_asked = endings.asked
     manual, reports = ManualMarks(classroom, check_ins), SessionReports(classroom, files)
     corrections = Corrections(classroom, check_ins)
-    buttons = SessionButtons(classroom, boards, manual, notices, reports, reviews, traces, corrections)
+    buttons = SessionButtons(classroom, boards, manual, notices, endings, reports, reviews, traces, corrections)
     lms_notices = LmsNotices(classroom, boards)
     classroom.sync = LmsSync(
         classroom.store,
@@ -194,6 +197,7 @@ def assemble(
         boards,
         reports,
         files,
+        endings,
         give_up=buttons.give_up,
         catch_up=notices.catch_up,
         tidy=tidy,

@@ -8,12 +8,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from classroom.check_in.face_steps import may_go_on
 from classroom.domain.sessions import OVERLAP, CheckInStep, Session, code_ends, end_of, new_code, report_due
 from classroom.overview import SessionOverview, read_overview
 from classroom.reports.sending import ReportFiles, SessionReports
 from classroom.services import Classroom
 from classroom.store import StoreError
+from classroom.student.endings import Endings
 from classroom.teacher.board import Boards
 from classroom.teacher.opening import CODES_TRIED
 from core.sqlite import DatabaseError
@@ -44,6 +44,7 @@ class Keeper:
         boards: Boards,
         reports: SessionReports,
         files: ReportFiles,
+        endings: Endings,
         give_up: Callable[[Session], Awaitable[None]],
         catch_up: Callable[[Session], Awaitable[None]],
         tidy: Callable[[datetime], Awaitable[None]],
@@ -54,6 +55,7 @@ class Keeper:
         self._boards = boards
         self._reports = reports
         self._files = files
+        self._endings = endings
         self._give_up = give_up
         self._catch_up = catch_up
         self._tidy = tidy
@@ -63,6 +65,7 @@ class Keeper:
         self._rotated: dict[str, datetime] = {}  # by session: when its newest code was made
         self._looked: dict[str, datetime] = {}  # by session
         self._cleaned: datetime | None = None
+        self._swept: datetime | None = None
 
     async def run(self) -> None:
         """Run one round after another until cancelled. A failing store is tried again in the next round."""
@@ -86,6 +89,9 @@ class Keeper:
                 log.warning("session %s: %s; trying again", session.id, error)
             except Exception:  # a bug in one session must not stop the others
                 log.exception("session %s: the keeper failed", session.id)
+        if self._swept is None or now - self._swept >= BETWEEN_LATE_LOOKS:
+            self._swept = now
+            await self._endings.look(now)
         if self._cleaned is None or now - self._cleaned >= CLEAN_EVERY:
             self._cleaned = now
             try:
@@ -112,6 +118,8 @@ class Keeper:
         if session.reported_at is not None and looked is not None and now - looked < BETWEEN_LATE_LOOKS:
             return
         self._looked[session.id] = now
+        if now >= report_due(session):
+            await self._endings.expire(session)
         await self._boards.refresh(session)
         overview = await read_overview(self._classroom, session)
         waited = now - end_of(session) - FINAL_ANYWAY
@@ -168,12 +176,8 @@ class Keeper:
         ended = end_of(overview.session)
         if now - ended > FINAL_ANYWAY:
             return False
-        grace = timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
-        return (
-            any(now <= max(ended, each.code_at + grace) for each in overview.waiting(CheckInStep.PLACE))
-            or any(may_go_on(overview.session, each, now, grace) for each in overview.waiting(CheckInStep.FACE))
-            or bool(overview.waiting(CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW))
-        )
+        ends = (CheckInStep.REJECTED, CheckInStep.EXPIRED, CheckInStep.DONE)
+        return bool(overview.waiting(*(step for step in CheckInStep if step not in ends)))
 
     async def _clean(self, now: datetime) -> None:
         before = now - timedelta(days=self._classroom.settings.retention_days)

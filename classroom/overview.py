@@ -31,6 +31,8 @@ class Group(Enum):
 
 
 _GROUPS = {
+    CheckInStep.PLACE: Group.ON_THE_WAY,
+    CheckInStep.FACE: Group.ON_THE_WAY,
     CheckInStep.CHECKING: Group.ON_THE_WAY,
     CheckInStep.REVIEW: Group.WAITING,
     CheckInStep.CONFIRM: Group.WAITING,
@@ -112,19 +114,22 @@ class SessionOverview:
             )
         ]
 
-    def groups(self, *, over: bool) -> dict[Group, list[str]]:
-        """Return the student IDs in each group, in the roster's order; ``over``: no location or video counts now."""
+    def groups(self) -> dict[Group, list[str]]:
+        """Return the student IDs in each group, in the roster's order."""
         check_ins = {folded(each.student_id): each for each in self.check_ins}
         found: dict[Group, list[str]] = {group: [] for group in Group}
         for student in self.people.values():
             key = folded(student.student_id)
             check_in, mark = check_ins.get(key), self.marks.get(key)
-            group = _GROUPS.get(check_in.step, Group.NOT_COMPLETED) if check_in is not None else Group.NOT_HERE
             if mark is not None:
                 group = Group.IN if mark.status.counts else Group.BY_HAND
-            elif check_in is not None and check_in.step in (CheckInStep.PLACE, CheckInStep.FACE):
+            elif check_in is None:
+                group = Group.NOT_HERE
+            elif check_in.rivals:
+                group = Group.WAITING
+            else:
                 is_outside = check_in.step is CheckInStep.PLACE and check_in.distance is not None
-                group = Group.NOT_COMPLETED if over or is_outside else Group.ON_THE_WAY
+                group = Group.NOT_COMPLETED if is_outside else _GROUPS.get(check_in.step, Group.NOT_COMPLETED)
             found[group].append(student.student_id)
         return found
 
@@ -186,7 +191,7 @@ def note_text(_: Texts, check_in: CheckIn) -> str:
         return in_person[check_in.note] + distance
     if check_in.step is CheckInStep.CONFIRM:
         return _("in place ({distance} m)").format(distance=round(check_in.distance or 0))
-    if check_in.step is CheckInStep.FACE:
+    if check_in.step is CheckInStep.FACE or (check_in.step is CheckInStep.EXPIRED and check_in.face is not None):
         return _("no video of the face")
     if check_in.step is CheckInStep.CHECKING:
         return _("being checked")

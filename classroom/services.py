@@ -8,6 +8,7 @@ from typing import Any
 
 from telegram import Update
 
+from classroom.domain.sessions import CheckIn, CheckInStep
 from classroom.error_codes import code_of, noted
 from classroom.lms import Lms
 from classroom.lms.sync import LmsSync
@@ -22,6 +23,16 @@ from telegram_app.side import Side, typed_text
 log = logging.getLogger(__name__)
 
 PLACE_SLOT = "place"  # the slot of the newest request for a location: deleting it removes the button
+
+
+def place_slot(session_id: str) -> str:
+    """Return the slot of a student's newest location request for a session."""
+    return f"{PLACE_SLOT}:{session_id}"
+
+
+def question(step: CheckInStep, check_in: CheckIn) -> str:
+    """Return the name of a step's question, whose delivery starts the step's clock (``Item.asks``)."""
+    return f"{step.value}:{check_in.session}:{check_in.student_id}"
 
 
 def apology(_: Texts, person: int, error: Exception) -> str:
@@ -53,12 +64,14 @@ class Classroom:
         if self.sync is not None:
             self.sync.wake(session_id, at_once=at_once)
 
-    def location_request(self, side: Side, person: int, text: str) -> Item:
+    def location_request(self, side: Side, person: int, text: str, check_in: CheckIn | None = None) -> Item:
         """Return a request for a location; without a button where only a live one counts, which no button can send."""
+        asks = question(CheckInStep.PLACE, check_in) if check_in is not None else None
+        slot = place_slot(check_in.session) if check_in is not None else PLACE_SLOT
         if self.settings.location_policy == "strict":
-            return Item(person, "send", text, ask="nothing", slot=PLACE_SLOT)
-        _ = side.texts(person)
-        return Item(person, "send", text, ask="location", ask_label=_("Share Location"), slot=PLACE_SLOT)
+            return Item(person, "send", text, ask="nothing", slot=slot, asks=asks)
+        label = side.texts(person)("Share Location")
+        return Item(person, "send", text, ask="location", ask_label=label, slot=slot, asks=asks)
 
     async def set_step(self, side: Side, person: int, name: str, data: dict[str, Any] | None = None) -> None:
         """Set a person's conversation step; an empty name ends it. Never put a password into ``data``."""

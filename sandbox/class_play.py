@@ -12,7 +12,7 @@ import base64
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ CHALLENGE = "Record a round video"
 # Texts of the messages that ask for another video note.
 AGAIN = ("Do both, slowly", "Keep it in the circle", "Come closer")
 # Texts of the messages that end a check-in: no need to wait for another one.
-REFUSED = ("don't match", "Too many wrong codes", "this check-in is over", "This code is over")
+REFUSED = ("don't match", "Too many wrong codes", "was not finished", "This code is over")
 MOTIONS = {"to your left": "left", "to your right": "right", "look up": "up"}
 
 
@@ -35,6 +35,7 @@ class StudentResult:
 
     arrived: float = 0.0
     asked_place: float = 0.0
+    shared: float = 0.0  # the location
     waiting: float = 0.0
     note_sent: float = 0.0
     acknowledged: float = 0.0
@@ -63,6 +64,8 @@ class ClassPlay:
     notes: Notes | None = None
     recording: float = 5.0  # seconds that a student takes for a note
     known: bool = False  # everybody's ID and consent are stored from an earlier lesson
+    # Seconds, from and to, that a student takes to read a message and act; the time begins when it is in the chat.
+    acting: tuple[float, float] = (0.0, 0.0)
     results: list[StudentResult] = field(default_factory=list)
 
     async def play(self, code: str) -> list[StudentResult]:
@@ -81,6 +84,11 @@ class ClassPlay:
 
     async def _student(self, http: httpx.AsyncClient, number: int, after: float, code: str) -> None:
         result, person = self.results[number], self.first_person + number
+        chance = random.Random(f"{self.seed} {number}")
+
+        async def acts() -> None:
+            await asyncio.sleep(chance.uniform(*self.acting))
+
         try:
             await self._call(http, "/people", id=person, first_name=f"Student {number + 1}", language_code="en")
             await asyncio.sleep(after)
@@ -88,15 +96,18 @@ class ClassPlay:
             await self._says(http, person, text=f"/start {code}")
             if not self.known:
                 await self._sees(http, person, "student ID")
+                await acts()
                 await self._says(http, person, text=f"S{number + 1:04}")
             await self._sees(http, person, "The code is right")
             result.asked_place = time.monotonic()
+            await acts()
+            result.shared = time.monotonic()
             near = self.latitude + (number % 20) / 111_110
             await self._says(http, person, location={"latitude": near, "longitude": self.longitude})
             if self.notes is None:
-                await self._sees(http, person, "has to confirm")
+                await self._is_accepted(http, person)
             else:
-                await self._shows_face(http, number, result, self.notes)
+                await self._shows_face(http, number, result, self.notes, acts)
             result.waiting = time.monotonic()
             result.messages = await self._sees(http, person, "Attendance marked", *AGAIN)
             result.answered = time.monotonic()
@@ -105,14 +116,23 @@ class ClassPlay:
         except (httpx.HTTPError, RuntimeError) as error:
             result.error = f"{type(error).__name__}: {error}"
 
-    async def _shows_face(self, http: httpx.AsyncClient, number: int, result: StudentResult, notes: Notes) -> None:
+    async def _shows_face(
+        self,
+        http: httpx.AsyncClient,
+        number: int,
+        result: StudentResult,
+        notes: Notes,
+        acts: Callable[[], Awaitable[None]],
+    ) -> None:
         """Give consent if asked, send the requested video note, and wait for the acknowledgement."""
         person = self.first_person + number
         if not self.known:
             await self._sees(http, person, "Now your face")
+            await acts()
             await self._taps(http, person, "I Agree")
         await self._sees(http, person, CHALLENGE)
         note = await asyncio.to_thread(notes, number, await self._asked(http, person))
+        await acts()
         await asyncio.sleep(self.recording)
         content = {"base64": base64.b64encode(note).decode("ascii"), "duration": max(2, round(self.recording))}
         await self._says(http, person, video_note=content)
@@ -146,8 +166,15 @@ class ClassPlay:
     async def _says(self, http: httpx.AsyncClient, person: int, **content: Any) -> None:
         await self._call(http, "/send", bot=self.bot, person=person, **content)
 
-    async def _sees(self, http: httpx.AsyncClient, person: int, *words: str) -> int:
-        """Wait until a bot message contains one of these texts; return how many messages the bot has sent so far."""
+    async def _is_accepted(self, http: httpx.AsyncClient, person: int) -> None:
+        """Wait for the reaction to the location, or for the words that replace it."""
+        await self._sees(http, person, "You are in the right place. Your teacher", reaction=True)
+
+    async def _sees(self, http: httpx.AsyncClient, person: int, *words: str, reaction: bool = False) -> int:
+        """Wait until a bot message contains one of these texts; return how many messages the bot has sent so far.
+
+        With ``reaction`` a reaction of the bot to a message of the student is enough.
+        """
         deadline, version = time.monotonic() + PATIENCE, None
         said: list[str] = []
         while time.monotonic() < deadline:
@@ -158,7 +185,8 @@ class ClassPlay:
             chat = answer.raise_for_status().json()
             version = chat["version"]
             said = [each["text"] or "" for each in chat["messages"] if each["from"] == "bot"]
-            if any(each in text for text in said for each in words):
+            reacted = reaction and any(each.get("reaction") for each in chat["messages"])
+            if reacted or any(each in text for text in said for each in words):
                 return len(said)
             if said and any(each in said[-1] for each in REFUSED):
                 raise RuntimeError(f"refused while waiting for '{words[0]}': '{said[-1]}'")

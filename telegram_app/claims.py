@@ -22,6 +22,11 @@ class Claims:
         rows = self._database.read("SELECT at FROM told WHERE bot = ? AND key = ?", self._bot, key)
         return datetime.fromisoformat(rows[0]["at"]) if rows else None
 
+    def keys(self, prefix: str) -> list[str]:
+        """Return the claims that begin with ``prefix``, without it."""
+        rows = self._database.read("SELECT key FROM told WHERE substr(key, 1, ?) = ?", len(prefix), prefix)
+        return [row["key"].removeprefix(prefix) for row in rows]
+
     def take_back(self, key: str) -> bool:
         """Delete a claim, so that the notice can be sent again; True for exactly one caller."""
         return self._database.write("DELETE FROM told WHERE bot = ? AND key = ?", self._bot, key) == 1

@@ -25,8 +25,8 @@ from telegram_app.sender import Sender
 
 log = logging.getLogger(__name__)
 
-# Lanes: deletions of typed passwords go first, answers to taps before notices.
-URGENT, ANSWER, NOTICE = -1, 0, 1
+# Lanes: deletions of typed passwords go first, questions and answers before notices, then what nobody waits for.
+URGENT, ANSWER, NOTICE, LATER = -1, 0, 1, 2
 # Actions that tidy the screen; in each lane new messages have priority over them.
 _TIDYING = ("strip", "delete")
 # Seconds. Telegram allows a bot one message per second in a chat; the rest is a margin for its clock.
@@ -62,11 +62,12 @@ class Item:
       notice at most ``MOST_RESENT`` times. With ``qr`` the message is a QR code with the text as its caption, with
       ``file`` the caption of a picture is changed.
     - "amend": as "edit", but does nothing if there is no message.
+    - "react": puts the emoji ``text`` on the person's message ``message_id``, or sends ``fallback``.
     - "strip": removes the buttons from the message in the slot.
     - "delete": deletes ``message_id``, or the message in the slot.
 
-    ``ask`` shows a reply keyboard with one button ``ask_label``; such a message has no inline buttons. A new message
-    that is ``quiet`` does not ring.
+    ``ask`` shows a reply keyboard with one button ``ask_label``; such a message has no inline buttons. ``asks`` names a
+    question whose delivery is reported (``Outbox.on_asked``). A new message that is ``quiet`` does not ring.
     """
 
     chat_id: int
@@ -82,12 +83,15 @@ class Item:
     ask_label: str = ""
     files: tuple[str, ...] = ()
     quiet: bool = False
+    asks: str | None = None
+    fallback: str | None = None
 
     def payload(self) -> dict[str, Any]:
         buttons = [[[b.text, b.data, b.url] for b in row] for row in self.buttons] if self.buttons else None
         stored = {"text": self.text, "buttons": buttons, "message_id": self.message_id}
-        extra: dict[str, Any] = {"qr": self.qr, "file": self.file, "files": self.files or None}
-        extra |= {"quiet": self.quiet or None, "ask": [self.ask, self.ask_label] if self.ask else None}
+        extra: dict[str, Any] = {name: getattr(self, name) for name in ("qr", "file", "asks", "fallback")}
+        extra |= {"files": self.files or None, "quiet": self.quiet or None}
+        extra["ask"] = [self.ask, self.ask_label] if self.ask else None
         return stored | {name: value for name, value in extra.items() if value is not None}
 
 
@@ -115,6 +119,8 @@ class Outbox:
         self.oldest_waiting, self.clean_slots = self._queue.oldest, self._queue.clean_slots
         self._people = People(database, name)
         self._on_unreachable = on_unreachable
+        # Called with a person, a question that was delivered or can't be, and the seconds for which it has waited.
+        self.on_asked: Callable[[int, str, float], Awaitable[None]] | None = None
         self._clock = clock or SystemClock()
         self._sender = Sender(bot, self._queue, self._clock, between_sends, make_file, on_sent)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -224,8 +230,13 @@ class Outbox:
             return True
         begun = self._clock.monotonic()
         self._resolve(row, await self._sender.perform(row, _options(row)))
+        await self._asked(row)
         self.seconds.append(self._clock.monotonic() - begun)
         return True
+
+    async def _asked(self, row: OutgoingRow) -> None:
+        if self.on_asked is not None and (question := row.payload.get("asks")) is not None:
+            await self.on_asked(row.chat_id, question, max(0.0, (self._clock.now() - row.at).total_seconds()))
 
     def _too_early_by(self, chat_id: int, action: Action) -> float:
         """Return the seconds until an action is allowed in a chat. A 429 holds every action, deletions as well."""
@@ -247,7 +258,9 @@ class Outbox:
                 outcome.set_result(False)
         dropped = await asyncio.to_thread(self._queue.drop, chat_id)
         await asyncio.to_thread(self._people.set_unreachable, chat_id, self._clock.now())
-        log.warning("outgoing: chat %d has blocked the bot; %d messages dropped", chat_id, dropped)
+        log.warning("outgoing: chat %d has blocked the bot; %d messages dropped", chat_id, len(dropped))
+        for row in dropped:
+            await self._asked(row)
         await self._on_unreachable(chat_id)
 
     def _resolve(self, row: OutgoingRow, deleted: bool) -> None:
@@ -260,6 +273,8 @@ def _options(row: OutgoingRow) -> CallOptions:
     """Return a row's priority for the rate limiter. ``longest_pause`` is 0: the outbox waits after a 429 by itself."""
     if row.lane == URGENT:
         priority = Priority.TAP
+    elif row.lane == LATER:
+        priority = Priority.TIDYING
     elif row.lane == ANSWER:
         priority = Priority.CLEARING if row.action in _TIDYING else Priority.ANSWER
     else:

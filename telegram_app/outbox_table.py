@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from core.sqlite import Database
 
-Action = Literal["send", "photo", "album", "document", "edit", "amend", "strip", "delete"]
+Action = Literal["send", "photo", "album", "document", "edit", "amend", "react", "strip", "delete"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class OutgoingRow:
     """One action in one chat.
 
     ``slot`` names a place on the person's screen, such as "menu": a message sent with a slot fills it; an edit or a
-    strip works on the message that fills it at that moment. ``lane``: -1 deletions, 0 answers, 1 notices.
+    strip works on the message that fills it at that moment. ``lane``: -1 deletions, 0 answers, 1 notices, 2 the rest.
     """
 
     id: int
@@ -25,6 +25,7 @@ class OutgoingRow:
     action: Action
     slot: str | None
     payload: dict[str, Any]
+    at: datetime  # when it was queued
 
 
 class Outgoing:
@@ -55,8 +56,7 @@ class Outgoing:
             rows = self._database.read(oldest, self._bot, chat_id, rows[0]["slot"])
         if not rows:
             return None
-        number, _bot, chat_id, lane, action, slot, payload, _created_at = rows[0]
-        return OutgoingRow(number, chat_id, lane, action, slot, json.loads(payload))
+        return _row(rows[0])
 
     def done(self, row: OutgoingRow, message_id: int | None = None) -> None:
         """Delete a row; if it sent a message into its slot, record that message."""
@@ -65,10 +65,11 @@ class Outgoing:
             if row.slot is not None and message_id is not None:
                 self.fill(row.chat_id, row.slot, message_id)
 
-    def drop(self, chat_id: int) -> int:
-        """Delete what waits for a person who can't be reached, except deletions; return how many rows."""
-        statement = "DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND action != 'delete'"
-        return self._database.write(statement, self._bot, chat_id)
+    def drop(self, chat_id: int) -> list[OutgoingRow]:
+        """Delete what waits for a person who can't be reached, except deletions; return the rows."""
+        statement = "DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND action != 'delete' RETURNING *"
+        with self._database.transaction() as connection:
+            return [_row(row) for row in connection.execute(statement, (self._bot, chat_id)).fetchall()]
 
     def chats(self) -> list[int]:
         rows = self._database.read("SELECT DISTINCT chat_id FROM outgoing WHERE bot = ?", self._bot)
@@ -99,3 +100,8 @@ class Outgoing:
             "SELECT message_id FROM slots WHERE bot = ? AND chat_id = ? AND slot = ?", self._bot, chat_id, slot
         )
         return rows[0]["message_id"] if rows else None
+
+
+def _row(row: Any) -> OutgoingRow:
+    number, _bot, chat_id, lane, action, slot, payload, created_at = row
+    return OutgoingRow(number, chat_id, lane, action, slot, json.loads(payload), datetime.fromisoformat(created_at))

@@ -70,9 +70,23 @@ class People:
         rows = self._database.read("SELECT * FROM steps WHERE bot = ? AND telegram_id = ?", self._bot, telegram_id)
         return _step(rows[0]) if rows else None
 
-    def steps(self) -> dict[int, ConversationStep]:
+    def steps(self, *names: str) -> dict[int, ConversationStep]:
+        """Return each person's step, or only those with one of these names."""
         rows = self._database.read("SELECT * FROM steps WHERE bot = ?", self._bot)
-        return {row["telegram_id"]: _step(row) for row in rows}
+        return {row["telegram_id"]: _step(row) for row in rows if not names or row["step"] in names}
+
+    def set_asked(self, telegram_id: int, step: str, at: datetime) -> None:
+        """Record in a step's data when its question was delivered, once."""
+        statement = (
+            "UPDATE steps SET data = json_set(data, '$.asked', ?)"
+            " WHERE bot = ? AND telegram_id = ? AND step = ? AND json_extract(data, '$.asked') IS NULL"
+        )
+        self._database.write(statement, at.isoformat(), self._bot, telegram_id, step)
+
+    def end_step(self, telegram_id: int, step: ConversationStep) -> bool:
+        """End this very step; True for exactly one caller, False if the person has moved on."""
+        statement = "DELETE FROM steps WHERE bot = ? AND telegram_id = ? AND step = ? AND at = ?"
+        return self._database.write(statement, self._bot, telegram_id, step.name, step.at.isoformat()) == 1
 
     def clear_step(self, telegram_id: int) -> None:
         self._database.write("DELETE FROM steps WHERE bot = ? AND telegram_id = ?", self._bot, telegram_id)

@@ -23,8 +23,8 @@ SCHEMA = Schema(
             id             INTEGER PRIMARY KEY AUTOINCREMENT,
             bot            TEXT NOT NULL,
             chat_id        INTEGER NOT NULL,
-            lane           INTEGER NOT NULL,    -- -1: deletions, 0: answers to a tap, 1: notices
-            action         TEXT NOT NULL,       -- send, photo, document, edit, amend, strip, delete
+            lane           INTEGER NOT NULL,    -- -1: deletions, 0: answers, 1: notices, 2: the rest
+            action         TEXT NOT NULL,       -- send, photo, document, edit, amend, react, strip, delete
             slot           TEXT,                -- the place on the person's screen that it fills
             payload        TEXT NOT NULL,
             created_at     TEXT NOT NULL

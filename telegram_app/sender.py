@@ -58,6 +58,8 @@ class Sender:
                 await self._strip(row, options)
             elif row.action == "photo":
                 message_id = await self._photo(row, options)
+            elif row.action == "react":
+                message_id = await self._react(row, options)
             elif row.action in ("album", "document"):  # earlier versions queued single documents
                 message_id = await self._files(row, options)
             else:
@@ -91,6 +93,17 @@ class Sender:
         except BadRequest as error:  # done before and the answer was lost, or the message was deleted
             log.info("outgoing: chat %d, strip refused: %s", row.chat_id, error.message)
         await asyncio.to_thread(self._queue.clear, row.chat_id, slot)
+
+    async def _react(self, row: OutgoingRow, options: CallOptions) -> int | None:
+        message_id, emoji = row.payload["message_id"], row.payload["text"]
+        try:
+            await self._bot.set_message_reaction(row.chat_id, message_id, emoji, rate_limit_args=options)
+        except BadRequest as error:  # the person has deleted the message
+            log.info("outgoing: chat %d, reaction refused (%s), sending the text", row.chat_id, error.message)
+            await asyncio.sleep(self.too_early_by(row.chat_id))
+            row.payload["text"] = row.payload["fallback"]
+            return await self._send(row, options)
+        return None
 
     async def _send_or_edit(self, row: OutgoingRow, options: CallOptions) -> int | None:
         if row.action in ("edit", "amend") and row.slot is not None:

@@ -409,6 +409,10 @@ class FakeBot:
         self._maybe_lose()
         return message
 
+    async def set_message_reaction(self, chat_id: int, _message_id: int, emoji: str, **_style: Any) -> None:
+        await self._answer("react", chat_id, emoji)
+        self._maybe_lose()
+
     async def send_photo(
         self,
         chat_id: int,

@@ -27,7 +27,7 @@ class AnswerKind(Enum):
     REJECTED = "rejected"  # not accepted
     OUTSIDE = "outside"  # too far from the teacher's place
     REFUSED = "refused"  # the location, or the video note, does not count
-    OVER = "over"  # too late for this session
+    OVER = "over"  # not finished in time, or the session is cancelled
     NOTHING = "nothing"  # no check-in waits for this
 
 
@@ -53,6 +53,7 @@ _KINDS = {
     CheckInStep.CONFIRM: AnswerKind.WAITING,
     CheckInStep.REVIEW: AnswerKind.REVIEW,
     CheckInStep.REJECTED: AnswerKind.REJECTED,
+    CheckInStep.EXPIRED: AnswerKind.OVER,
     CheckInStep.DONE: AnswerKind.MARKED,
 }
 

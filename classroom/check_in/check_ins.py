@@ -38,6 +38,12 @@ log = logging.getLogger(__name__)
 RECENT = timedelta(hours=1)  # for this long a location is taken to belong to the last check-in
 
 
+def deadline(session: Session, check_in: CheckIn, grace: timedelta) -> datetime:
+    """Return until when a check-in's step can be done; a second try has its own minute, and one more on request."""
+    again = 2 * faces.CHALLENGE_LASTS if check_in.face is not None and check_in.face.failed else grace
+    return finish_by(session, check_in, max(grace, again))
+
+
 # Called with a stored mark: the session, the student ID, and the mark.
 OnMark = Callable[[Session, str, Mark], Awaitable[None]]
 
@@ -57,17 +63,17 @@ class CheckIns(CodeEntry):
         store, now = self._classroom.store, self._classroom.clock.now()
         check_in = await store.latest_check_in(person)
         session = await store.session(check_in.session) if check_in is not None else None
-        if check_in is None or session is None or session.cancelled:
+        if check_in is None or session is None:
             return Answer(AnswerKind.NOTHING)
         binding = await store.binding_of(person)
         if binding is None or folded(binding.student_id) != folded(check_in.student_id):  # unbound by a teacher
             return Answer(AnswerKind.NOTHING)
         in_review = check_in.step is CheckInStep.REVIEW and check_in.note in policy.UNSURE and now <= end_of(session)
-        if check_in.step is not CheckInStep.PLACE and not in_review:
+        if session.cancelled or (check_in.step is not CheckInStep.PLACE and not in_review):
             return await self.current_answer(session, check_in, now)
         if await self.mark_of(check_in) is not None:  # by hand meanwhile
             return await self.current_answer(session, replace(check_in, step=CheckInStep.DONE), now)
-        finish = finish_by(session, check_in.code_at, self._grace)
+        finish = deadline(session, check_in, self._grace)
         if now > finish:
             noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, location too late")
             return Answer(AnswerKind.OVER if now - finish < RECENT else AnswerKind.NOTHING, session, check_in)
@@ -81,7 +87,8 @@ class CheckIns(CodeEntry):
             return Answer(AnswerKind.REFUSED, session, refused, refusal)
         moved, answer = self._evaluated(session, check_in, evidence, now)
         if moved.step is CheckInStep.CONFIRM and self._classroom.settings.face_engine != "none":
-            moved = replace(moved, step=CheckInStep.FACE, face=await self._first_challenge(person, now))
+            face = await self._first_challenge(person, now)
+            moved = replace(moved, step=CheckInStep.FACE, face=face, asked_at=None)
             answer = kind_for(moved)
         is_known = check_in.distance is not None  # the place has not been changed since
         if in_review and is_known and moved.step not in (CheckInStep.CONFIRM, CheckInStep.FACE):
@@ -104,7 +111,13 @@ class CheckIns(CodeEntry):
         untold = check_in.step is CheckInStep.REVIEW and check_in.note == codes.MANY_IN_SESSION
         if untold or now - check_in.code_at > RECENT:
             return Answer(AnswerKind.NOTHING, session, check_in)
-        return Answer(kind_for(check_in), session, check_in, mark=await self.mark_of(check_in))
+        mark = await self.mark_of(check_in)
+        kind = AnswerKind.MARKED if mark is not None else kind_for(check_in)
+        if session.cancelled:
+            kind = AnswerKind.OVER
+        elif kind is AnswerKind.OVER and session.ended_at is None:  # opened again: the new code comes first
+            kind = AnswerKind.NOTHING
+        return Answer(kind, session, check_in, mark=mark)
 
     async def mark_of(self, check_in: CheckIn) -> Mark | None:
         """Return the mark that a check-in's student has in its session, from the check-in or by hand."""
@@ -150,7 +163,9 @@ class CheckIns(CodeEntry):
             if mark_of(sheets, check_in.student_id) is not None or not (is_refused or is_unsure):
                 continue
             note = "" if check_in.note in (policy.TOO_FAR, policy.IMPRECISE) else check_in.note
-            moved = replace(check_in, note=note, distance=None, accuracy=None)
+            moved = replace(check_in, note=note, distance=None, accuracy=None, asked_at=None)
+            if is_refused:
+                moved = replace(moved, updated_at=self._classroom.clock.now())
             if await store.move_check_in(moved, {check_in.step}):
                 kept_out.append(moved)
         return kept_out
@@ -198,7 +213,7 @@ class CheckIns(CodeEntry):
 
     async def mark(self, session: Session, check_in: CheckIn, proven: datetime, by: int = 0, reason: str = "") -> None:
         """Store and notify a mark, unless there is one. The caller moves the step afterwards: a crash loses nothing."""
-        status, now = status_at(session, proven), self._classroom.clock.now()
+        status, now = status_at(session, check_in, proven, self._grace), self._classroom.clock.now()
         mark = Mark(check_in.student_id, status, now, by, reason, came_at=check_in.code_at)
         if not await self._classroom.store.mark(session.id, mark, overwrite=False):
             mark = await self.mark_of(check_in) or mark  # the teacher may have marked by hand first
@@ -207,6 +222,21 @@ class CheckIns(CodeEntry):
     async def notify_again(self, session: Session, mark: Mark) -> None:
         """Notify of a stored mark again after a failure; a notice that was sent already is not repeated."""
         await self._on_mark(session, mark.student_id, mark)
+
+    async def expire(self, session: Session, marked: Collection[str]) -> None:
+        """End the check-ins of students not in ``marked`` whose time is over; of a cancelled session all open ones."""
+        now, store = self._classroom.clock.now(), self._classroom.store
+        open_steps = {CheckInStep.PLACE, CheckInStep.FACE}
+        if session.cancelled:
+            open_steps |= {CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW}
+        for check_in in await store.check_ins(session.id):
+            if check_in.student_id in marked or check_in.step not in open_steps:
+                continue
+            # with rivals the teacher decides
+            if not session.cancelled and (check_in.rivals or now <= deadline(session, check_in, self._grace)):
+                continue
+            if await store.move_check_in(replace(check_in, step=CheckInStep.EXPIRED, updated_at=now), {check_in.step}):
+                noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, not finished")
 
     async def unbind(self, session: Session, student_id: str) -> bool:
         """Unbind a student ID from its account, on record; its check-in to this session begins again."""

@@ -7,11 +7,22 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from classroom.check_in import claims
 from classroom.check_in.answers import Answer, AnswerKind, kind_for
 from classroom.domain import code_attempts as codes
-from classroom.domain.sessions import Binding, CheckIn, CheckInStep, Session, Sheet, end_of, folded, mark_of
+from classroom.domain.sessions import (
+    DELIVERED_WITHIN,
+    Binding,
+    CheckIn,
+    CheckInStep,
+    Session,
+    Sheet,
+    end_of,
+    folded,
+    mark_of,
+)
 from classroom.error_codes import Code, noted
 from classroom.services import Classroom
 from classroom.store import BoundOtherwise
@@ -22,6 +33,21 @@ Reading = tuple[str | None, str]  # a student ID (None: the account's own) and a
 Readings = Sequence[Reading]
 
 
+class Typed(NamedTuple):
+    """When a code was sent, when the question for the student ID was delivered, and when the ID was sent."""
+
+    at: datetime
+    asked: datetime | None = None
+    answered: datetime | None = None
+
+    def counted(self, now: datetime, grace: timedelta) -> tuple[datetime, float]:
+        """Return the time that counts for the code, and for how many seconds the student has waited for us."""
+        answered = self.answered or now
+        if answered > (self.asked or self.at + DELIVERED_WITHIN) + grace:
+            return now, 0.0
+        return self.at, ((self.asked or self.at) - self.at + now - answered).total_seconds()
+
+
 class CodeEntry:
     """Begins check-ins. Methods may raise StoreUnavailable, and can be repeated."""
 
@@ -29,19 +55,19 @@ class CodeEntry:
         self._classroom = classroom
 
     async def enter(
-        self, person: int, typed: str | None, code: str, typed_at: datetime | None = None, others: Readings = ()
+        self, person: int, student_id: str | None, code: str, typed: Typed | None = None, others: Readings = ()
     ) -> Answer:
-        """Begin a check-in with an ID (None: the bound one) and a code, sent at ``typed_at`` if the ID came later.
+        """Begin a check-in with an ID (None: the bound one) and a code, sent as ``typed`` says (None: now).
 
         ``others`` are other ways to read the same message: the first one that fits a session counts. All are one try.
         """
         store, now = self._classroom.store, self._classroom.clock.now()
-        at = typed_at if typed_at is not None and now - typed_at <= self._grace else now
+        at, waited = typed.counted(now, self._grace) if typed is not None else (now, 0.0)
         if (until := await self._locked_until(person, now)) is not None:
             return Answer(AnswerKind.LOCKED, until=until)
         binding = await store.binding_of(person)
         own = binding.student_id if binding is not None else ""
-        readings = [(claimed or own, digits) for claimed, digits in ((typed, code), *others)]
+        readings = [(claimed or own, digits) for claimed, digits in ((student_id, code), *others)]
         sessions = {
             digits: await store.session_by_code(digits, at) or await store.session_by_code(digits, now)
             for digits in {digits for _id, digits in readings}
@@ -50,7 +76,7 @@ class CodeEntry:
             session = sessions[digits] if claimed else None
             sheets = await store.sheets_of(session.id, claimed) if session is not None else []
             if session is not None and sheets:
-                answer = await self._enter(person, session, sheets, claimed, binding, at)
+                answer = await self._enter(person, session, sheets, claimed, binding, at, waited)
                 return answer or await self._wrong(person, [(claimed, digits)], binding, at)
         for claimed, digits in readings:
             expired = await store.expired_code(digits, claimed, now) if claimed else None
@@ -58,7 +84,8 @@ class CodeEntry:
                 noted(log, Code.SESSION_EXPIRED, f"session {expired.id}: person {person}, the code has expired")
                 return Answer(AnswerKind.EXPIRED, expired, is_new=end_of(expired) > now)
         code_of = Code.STUDENT_ID if any(sessions.values()) else Code.OTP
-        noted(log, code_of, f"person {person}: no running session has this code and this student ID")
+        times = f" (typed {typed.at}, asked {typed.asked}, answered {typed.answered})" if typed is not None else ""
+        noted(log, code_of, f"person {person}: no running session has this code and this student ID{times}")
         return await self._wrong(person, readings, binding, at)
 
     async def _locked_until(self, person: int, now: datetime) -> datetime | None:
@@ -97,6 +124,7 @@ class CodeEntry:
         claimed: str,
         binding: Binding | None,
         at: datetime,
+        waited: float,
     ) -> Answer | None:
         """Begin or continue a check-in with the right code; None: this account can't have the ID."""
         store, now = self._classroom.store, self._classroom.clock.now()
@@ -121,13 +149,17 @@ class CodeEntry:
         step = CheckInStep.REVIEW if note in claims.UNBOUND else CheckInStep.PLACE
         if step is CheckInStep.PLACE and (mark := mark_of(sheets, student_id)) is not None:
             return Answer(AnswerKind.MARKED, session, mark=mark)
-        came = CheckIn(session.id, student_id, person, step, code_at=at, note=note, updated_at=now)
+        came = CheckIn(session.id, student_id, person, step, at, note=note, updated_at=now, waited=waited)
         check_in = await store.begin_check_in(came)
         if check_in.telegram_id != person:
             check_in = await self._move(check_in, claims.joined(check_in, came))
         elif check_in.step is CheckInStep.PLACE and check_in.code_at < at:
             # entered again: a location belongs to the check-in with the newest code
-            check_in = await self._move(check_in, replace(check_in, code_at=at, updated_at=now))
+            again = replace(check_in, code_at=at, updated_at=now, asked_at=None, waited=waited)
+            check_in = await self._move(check_in, again)
+        elif check_in.step is CheckInStep.EXPIRED and check_in.code_at < at:  # the session was opened again
+            doubted = check_in.note if check_in.note in codes.DOUBTS else ""
+            check_in = await self._move(check_in, replace(came, note=note or doubted, rivals=check_in.rivals))
         if untold and (check_in.telegram_id != person or check_in.note == codes.MANY_IN_SESSION):
             await store.add_wrong_try(person, claimed, now)  # as for a wrong code: the lock must not tell, either
             return Answer(AnswerKind.UNTOLD)

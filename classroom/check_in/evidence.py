@@ -1,12 +1,18 @@
 """Converts Telegram messages into what the policies evaluate: locations and video notes."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from telegram import Message
 
 from classroom.domain.face_policy import Note
-from classroom.domain.location_policy import Evidence
+from classroom.domain.location_policy import FRESH, Evidence
+
+
+def sent_at(message: Message | None, now: datetime) -> datetime:
+    """Return when Telegram got a message, or ``now`` if its clock and ours differ by more than an update may wait."""
+    at = message.date.astimezone(UTC) if message is not None else now
+    return at if timedelta(0) <= now - at <= FRESH else now
 
 
 def evidence_of(message: Message) -> Evidence:

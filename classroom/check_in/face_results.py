@@ -7,8 +7,8 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from classroom.check_in.check_ins import CheckIns
-from classroom.check_in.face_steps import is_unbound, may_go_on
+from classroom.check_in.check_ins import CheckIns, deadline
+from classroom.check_in.face_steps import is_unbound
 from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal
 from classroom.domain.sessions import CheckIn, CheckInStep, FaceCheck, Session
@@ -54,6 +54,8 @@ class FaceResults:
             case FaceVerdict.GREY:
                 moved = replace(check_in, step=CheckInStep.REVIEW, note=policy.FACE, updated_at=sent_at)
             case FaceVerdict.RETRY:
+                checked_for = (self._classroom.clock.now() - sent_at).total_seconds()  # our own time
+                check_in = replace(check_in, waited=check_in.waited + max(0.0, checked_for))
                 moved = self._challenged(check_in, replace(face, failed=face.failed + 1))
             case FaceVerdict.FAILED:
                 failed = replace(face, failed=face.failed + 1)
@@ -73,11 +75,11 @@ class FaceResults:
         if await self._is_settled(session, check_in):
             return None
         grace = timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
-        in_time = may_go_on(session, check_in, self._classroom.clock.now(), grace)
+        in_time = self._classroom.clock.now() <= deadline(session, check_in, grace)
         needs_new_note = why is Unusable.NOTE or isinstance(why, NoteRefusal)
         if why is Unusable.NO_CONSENT and in_time:
             asked = FaceCheck(challenges=face.challenges, failed=face.failed, message=face.message)
-            moved = replace(check_in, step=CheckInStep.FACE, face=asked)
+            moved = replace(check_in, step=CheckInStep.FACE, face=asked, asked_at=None)
         elif needs_new_note and in_time and face.challenges < policy.CHALLENGES + face.failed:
             moved = self._challenged(check_in, face)
         else:
@@ -89,7 +91,7 @@ class FaceResults:
 
     def _challenged(self, check_in: CheckIn, face: FaceCheck) -> CheckIn:
         given = policy.with_challenge(face, self._classroom.below, self._classroom.clock.now())
-        return replace(check_in, step=CheckInStep.FACE, face=given)
+        return replace(check_in, step=CheckInStep.FACE, face=given, asked_at=None)
 
     async def _checking(self, check_in: CheckIn) -> tuple[Session, CheckIn, FaceCheck] | None:
         """Return the current check-in, if this very note is still being checked."""
@@ -110,7 +112,7 @@ class FaceResults:
             await self._check_ins.notify_again(session, mark)
             settled = replace(check_in, step=CheckInStep.DONE)
         elif session.cancelled:
-            settled = replace(check_in, step=CheckInStep.REJECTED)
+            settled = replace(check_in, step=CheckInStep.EXPIRED)
         elif await is_unbound(self._classroom, check_in):  # the next account with this ID begins again
             settled = replace(check_in, step=CheckInStep.PLACE, note="", distance=None, face=None)
         else:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from classroom.check_in.answers import Answer, AnswerKind
-from classroom.check_in.check_ins import RECENT, CheckIns
+from classroom.check_in.check_ins import RECENT, CheckIns, deadline
 from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Note, NoteRefusal
-from classroom.domain.sessions import CheckIn, CheckInStep, Consent, FaceCheck, Session, finish_by, folded
+from classroom.domain.sessions import CheckIn, CheckInStep, Consent, FaceCheck, Session, asked_at, folded
 from classroom.error_codes import Code, noted
 from classroom.services import Classroom
 
@@ -25,25 +25,12 @@ async def is_unbound(classroom: Classroom, check_in: CheckIn) -> bool:
     return binding is None or folded(binding.student_id) != folded(check_in.student_id)
 
 
-def may_go_on(session: Session, check_in: CheckIn, at: datetime, grace: timedelta) -> bool:
-    """Say whether a face check may still go on at ``at``: within the check-in's time, or that of a second try."""
-    return at <= _deadline(session, check_in, grace)
-
-
 def seconds_left(session: Session, check_in: CheckIn, now: datetime, grace: timedelta) -> int:
     """Return the seconds that are left for the current challenge; 0: it has expired, or there is none."""
     if check_in.face is None or check_in.face.given_at is None:
         return 0
-    deadline = min(check_in.face.given_at + policy.CHALLENGE_LASTS, _deadline(session, check_in, grace))
-    return max(0, math.ceil((deadline - now).total_seconds()))
-
-
-def _deadline(session: Session, check_in: CheckIn, grace: timedelta) -> datetime:
-    face = check_in.face
-    deadline = finish_by(session, check_in.code_at, grace)
-    if face is not None and face.failed and face.given_at is not None:
-        deadline = max(deadline, face.given_at + 2 * policy.CHALLENGE_LASTS)  # itself, and one more on request
-    return deadline
+    ends = min(asked_at(check_in) + policy.CHALLENGE_LASTS, deadline(session, check_in, grace))
+    return max(0, math.ceil(min(ends - now, policy.CHALLENGE_LASTS).total_seconds()))
 
 
 class FaceSteps:
@@ -88,7 +75,7 @@ class FaceSteps:
         session, check_in, face = found
         if face.given_at is None:
             return Answer(AnswerKind.CONSENT, session, check_in)
-        if self._classroom.clock.now() <= face.given_at + policy.CHALLENGE_LASTS:
+        if self._classroom.clock.now() <= asked_at(check_in) + policy.CHALLENGE_LASTS:
             return Answer(AnswerKind.CHALLENGE, session, check_in)
         if face.challenges >= policy.CHALLENGES + face.failed:
             return await self._leave_to_teacher(session, check_in)
@@ -99,7 +86,7 @@ class FaceSteps:
         store, now = self._classroom.store, self._classroom.clock.now()
         check_in = await store.latest_check_in(person)
         session = await store.session(check_in.session) if check_in is not None else None
-        if check_in is None or session is None or session.cancelled:
+        if check_in is None or session is None:
             return Answer(AnswerKind.NOTHING)
         face = check_in.face
         if face is not None and face.message == message:  # Telegram delivered it twice, as after a crash
@@ -111,9 +98,9 @@ class FaceSteps:
         session, check_in, face = found
         if face.given_at is None:
             return Answer(AnswerKind.CONSENT, session, check_in)
-        refusal = policy.note_refusal(note, face.given_at)
+        refusal = policy.note_refusal(note, face.given_at, asked_at(check_in))
         owner = f"{session.id}:{check_in.student_id}:{person}:{face.challenges}"
-        if refusal is None and not may_go_on(session, check_in, note.at, self._grace):
+        if refusal is None and note.at > deadline(session, check_in, self._grace):
             return self._too_late(session, check_in)
         if refusal is None and not await store.claim_note(note.unique, owner, now):
             refusal = NoteRefusal.REPEATED
@@ -135,16 +122,16 @@ class FaceSteps:
         at = at or now
         check_in = await store.latest_check_in(person)
         session = await store.session(session_id)
-        if check_in is None or check_in.session != session_id or session is None or session.cancelled:
+        if check_in is None or check_in.session != session_id or session is None:
             return Answer(AnswerKind.NOTHING)
         if await is_unbound(self._classroom, check_in):
             return Answer(AnswerKind.NOTHING)
         if await self._check_ins.mark_of(check_in) is not None:  # by hand meanwhile
             return await self._check_ins.current_answer(session, replace(check_in, step=CheckInStep.DONE), now)
-        if check_in.step is not CheckInStep.FACE or check_in.face is None:
+        if session.cancelled or check_in.step is not CheckInStep.FACE or check_in.face is None:
             return await self._check_ins.current_answer(session, check_in, now)
-        running = check_in.face.given_at is not None and at <= check_in.face.given_at + policy.CHALLENGE_LASTS
-        if not running and not may_go_on(session, check_in, at, self._grace):
+        running = check_in.face.given_at is not None and at <= asked_at(check_in) + policy.CHALLENGE_LASTS
+        if not running and at > deadline(session, check_in, self._grace):
             return self._too_late(session, check_in)
         return session, check_in, check_in.face
 
@@ -160,7 +147,7 @@ class FaceSteps:
 
     async def _challenge(self, session: Session, check_in: CheckIn, face: FaceCheck) -> Answer:
         given = policy.with_challenge(face, self._classroom.below, self._classroom.clock.now())
-        moved = replace(check_in, face=given)
+        moved = replace(check_in, face=given, asked_at=None)
         if not await self._classroom.store.move_check_in(moved, {CheckInStep.FACE}):
             return await self._current(session, check_in)
         return Answer(AnswerKind.CHALLENGE, session, moved, is_new=True)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from classroom.domain.sessions import FaceCheck
 
 MOTIONS_ASKED = 2
-CHALLENGE_LASTS = timedelta(seconds=60)  # from giving the challenge to the arrival of the note
+CHALLENGE_LASTS = timedelta(seconds=60)  # from the delivery of the challenge to the arrival of the note
 AHEAD = timedelta(seconds=5)  # how far Telegram's clock may be behind ours
 SHORTEST_NOTE = 2  # seconds: two motions take longer
 LONGEST_NOTE = 60  # seconds: Telegram's own limit
@@ -117,8 +117,10 @@ def with_challenge(face: FaceCheck, below: Callable[[int], int], now: datetime) 
     return replace(face, motions=motions, given_at=now, challenges=face.challenges + 1, file="", sent_at=None)
 
 
-def note_refusal(note: Note, given_at: datetime) -> NoteRefusal | None:
+def note_refusal(note: Note, given_at: datetime, asked_at: datetime | None = None) -> NoteRefusal | None:
     """Return why a message does not answer a challenge given at ``given_at``; None if it does.
+
+    ``asked_at``: when it was delivered, where that was later: its time runs from then on.
 
     Telegram's data can be trusted (kind, date, forwarded), but an unofficial client may send any file as a video note.
     """
@@ -132,7 +134,7 @@ def note_refusal(note: Note, given_at: datetime) -> NoteRefusal | None:
         return NoteRefusal.VIDEO
     if note.at < given_at - AHEAD:
         return NoteRefusal.EARLY
-    if note.at > given_at + CHALLENGE_LASTS:
+    if note.at > (asked_at or given_at) + CHALLENGE_LASTS:
         return NoteRefusal.LATE
     if note.seconds < SHORTEST_NOTE:
         return NoteRefusal.SHORT

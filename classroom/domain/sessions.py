@@ -14,6 +14,9 @@ from enum import StrEnum
 CODE_DIGITS = 6
 REPORT_AFTER = timedelta(seconds=15)  # from a session's end to its first report
 OVERLAP = timedelta(seconds=10)  # a rotating code stays valid after its successor: somebody may be typing it
+# After this long a question counts as delivered, even if Telegram has not confirmed it: every check-in has an end.
+DELIVERED_WITHIN = timedelta(minutes=5)
+NOTICED = timedelta(seconds=3)  # a question that waited for less was not delayed by us
 
 # Cyrillic letters (lower case) that look like Latin ones: an ID typed on a keyboard that was not switched.
 ALIKE = str.maketrans("авсенкмортухіѕјһү", "abcehkmoptyxisjhy")
@@ -53,6 +56,7 @@ class CheckInStep(StrEnum):
     REVIEW = "review"  # the teacher decides on this student alone: just outside, many wrong codes, or an unclear face
     CONFIRM = "confirm"  # code and place are confirmed; the teacher confirms instead of a face check
     REJECTED = "rejected"  # refused by the teacher, or the face check failed
+    EXPIRED = "expired"  # not finished in time, or the session was cancelled
     DONE = "done"  # the mark is stored
 
 
@@ -210,6 +214,7 @@ class CheckIn:
     updated_at: datetime | None = None
     face: FaceCheck | None = None  # None: no face check has begun
     asked_at: datetime | None = None  # when Telegram delivered the question of the present step
+    waited: float = 0.0  # seconds for which our questions waited for Telegram, all together
     rivals: tuple[Rival, ...] = ()
 
 
@@ -302,13 +307,27 @@ def state_of(session: Session, now: datetime, grace: timedelta) -> SessionState:
     return SessionState.GRACE if now <= end_of(session) + grace else SessionState.CLOSED
 
 
-def finish_by(session: Session, code_at: datetime, grace: timedelta) -> datetime:
-    """Return the deadline of a check-in whose code was entered at ``code_at``: at least the grace from then on."""
-    return max(end_of(session), code_at + grace)
+def asked_at(check_in: CheckIn) -> datetime:
+    """Return when the question of a check-in's step was delivered; until then the latest time for that."""
+    given_at = check_in.face.given_at if check_in.face is not None else None
+    begun = max(check_in.code_at, check_in.updated_at or check_in.code_at, given_at or check_in.code_at)
+    return check_in.asked_at or begun + DELIVERED_WITHIN
 
 
-def status_at(session: Session, proven_at: datetime) -> Status:
-    """Return the status of a check-in whose last evidence came at ``proven_at``: late after the session's end."""
+def finish_by(session: Session, check_in: CheckIn, grace: timedelta) -> datetime:
+    """Return the deadline of a check-in's step: at least the grace from the delivery of its question."""
+    return max(end_of(session), asked_at(check_in) + grace)
+
+
+def status_at(session: Session, check_in: CheckIn, proven_at: datetime, grace: timedelta) -> Status:
+    """Return the status of a check-in whose last evidence came at ``proven_at``: late after the session's end.
+
+    Where our questions waited for Telegram, only the student's own time counts: the code came before the end.
+    """
+    waited = timedelta(seconds=check_in.waited)
+    if waited >= NOTICED:
+        own = proven_at - waited
+        return Status.PRESENT if own <= max(end_of(session), check_in.code_at + grace) else Status.LATE
     return Status.LATE if proven_at > end_of(session) else Status.PRESENT
 
 

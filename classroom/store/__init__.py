@@ -203,6 +203,9 @@ class Store(Protocol):
     async def move_check_in(self, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
         """Replace a check-in if its stored step is one of these; False if not: another call came first."""
 
+    async def set_asked(self, session_id: str, student_id: str, step: CheckInStep, at: datetime, waited: float) -> None:
+        """Record the first delivery of the question of a check-in's step, and how many seconds it waited."""
+
     async def latest_check_in(self, telegram_id: int) -> CheckIn | None: ...  # by code_at
 
     async def checking(self) -> list[CheckIn]:

@@ -42,7 +42,8 @@ async def _with_faces(database: AsyncDatabase[Document]) -> None:
 
 async def _with_marks_by_sheet(database: AsyncDatabase[Document]) -> None:
     """Migrate to version 3, as in schema.py: when students came; without the places of sessions that are over."""
-    await database["check_ins"].update_many({"asked_at": {"$exists": False}}, {"$set": {"asked_at": None}})
+    clocks = {"$set": {"asked_at": None, "waited": 0.0}}
+    await database["check_ins"].update_many({"waited": {"$exists": False}}, clocks)
     over = {"$or": [{"final_at": {"$ne": None}}, {"cancelled": True}]}
     await database["sessions"].update_many(over, {"$set": {"place": None}})
     async for sheet in database["marks"].find():

@@ -147,7 +147,8 @@ _VERSION_2 = """
 # Student IDs are folded by the function ``folded``. Of two bindings that are the same now the older one stays; a
 # template whose key had another name is made again.
 _VERSION_3 = """
-    ALTER TABLE check_ins ADD COLUMN asked_at TEXT;
+    ALTER TABLE check_ins ADD COLUMN asked_at TEXT; -- when Telegram delivered the step's question
+    ALTER TABLE check_ins ADD COLUMN waited REAL NOT NULL DEFAULT 0; -- seconds for which our questions waited
     CREATE TABLE new_marks (
         session        TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
         batch          TEXT NOT NULL,

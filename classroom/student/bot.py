@@ -1,6 +1,7 @@
 """The student bot: a student ID and a code, a location, the face (face_check.py); and the menu.
 
-At most four messages a check-in: two questions (code, location), the answer to the location, and the mark.
+Two messages a check-in without a face: the location request, which says what follows, and the mark; the location is
+acknowledged by a reaction. Somebody who sends the code first is asked for the student ID as well.
 """
 
 import re
@@ -12,7 +13,8 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, Mess
 
 from classroom.check_in.answers import Answer, AnswerKind
 from classroom.check_in.check_ins import CheckIns
-from classroom.check_in.evidence import evidence_of
+from classroom.check_in.code_entry import Typed
+from classroom.check_in.evidence import evidence_of, sent_at
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import folded, visible
 from classroom.services import Classroom, typed
@@ -30,6 +32,7 @@ from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 
 CODE, STUDENT_ID, PRACTICE = "code", "student id", "practice"  # names of conversation steps
 _COORDINATES = re.compile(r"-?\d+[.,]\d+\s*[,; ]\s*-?\d+[.,]\d+")
+ACCEPTED = "\N{OK HAND SIGN}"  # the reaction to a location
 ON_SCREEN = timedelta(minutes=10)  # a question of this age is assumed to be visible, and is edited
 
 
@@ -71,9 +74,9 @@ class StudentBot:
         ]
 
     async def _start(self, update: Update, context: Context) -> None:
-        person = sender(update)
+        person, sent = sender(update), sent_at(update.effective_message, self._classroom.clock.now())
         if context.args:
-            await self._take(person, " ".join(context.args))
+            await self._take(person, " ".join(context.args), sent)
             return
         await self._classroom.set_step(self._side, person, CODE)
         await self._side.outbox.put(*await self._menu_below(person))
@@ -100,7 +103,7 @@ class StudentBot:
         await self._side.outbox.put(*(edit if in_place else below(person, question, keyboard)))
 
     async def _typed(self, update: Update, context: Context) -> None:
-        person = sender(update)
+        person, sent = sender(update), sent_at(update.effective_message, self._classroom.clock.now())
         text, step = typed(update), await self._side.step(person)
         # Telegram on a computer sends the button's label, in the language in which it was shown.
         if text in {texts(language)("Share Location") for language in LANGUAGES}:
@@ -109,21 +112,22 @@ class StudentBot:
         elif step is not None and step.name == CORRECTION and not _is_code(text):
             await self._corrections.typed(person, text, step.data["session"])
         else:
-            await self._take(person, text)
+            await self._take(person, text, sent)
 
-    async def _take(self, person: int, text: str) -> None:
-        """Handle a code, a student ID, or both, among any words; ask for the missing part."""
+    async def _take(self, person: int, text: str, sent: datetime) -> None:
+        """Handle a code, a student ID, or both, among any words, sent at ``sent``; ask for the missing part."""
         _, text = self._side.texts(person), visible(text)
         if _COORDINATES.fullmatch(text):
             await self._say(person, refusal_text(_, policy.LocationRefusal.TYPED))
             return
-        readings, typed_at = readings_of(text), None
+        readings, times = readings_of(text), Typed(sent, sent, sent)
         step, binding = await self._side.step(person), await self._classroom.store.binding_of(person)
         name, data = (step.name, step.data) if step is not None else ("", {})
         is_bare = readings is not None and len(readings) > 0 and readings[0][0] is None
         alone = readings[-1][1] if readings and readings[-1][0] is None else ""  # a code without an ID
         if name == STUDENT_ID and (alone or readings == []):
-            typed_at = datetime.fromisoformat(data["at"])
+            asked = data.get("asked")
+            times = Typed(datetime.fromisoformat(data["at"]), datetime.fromisoformat(asked) if asked else None, sent)
             if alone == data["code"]:  # not the code then, but an ID of six digits
                 await self._ask_for_code(person, alone)
                 return
@@ -132,7 +136,7 @@ class StudentBot:
         elif name == CODE and alone and "student_id" in data:
             readings = [(data["student_id"], alone)]
         elif is_bare and binding is None:
-            await self._ask_student_id(person, alone)
+            await self._ask_student_id(person, alone, sent)
             return
         if readings is None:
             await self._ask_code(person, _("I see several codes. Send only one."))
@@ -141,9 +145,9 @@ class StudentBot:
         elif readings:
             if binding is not None and not alone:
                 readings.append((None, readings[0][1]))
-            told = await self._check_ins.enter(person, *readings[0], typed_at, readings[1:])
+            told = await self._check_ins.enter(person, *readings[0], times, readings[1:])
             if told.kind is AnswerKind.NO_ID:
-                await self._ask_student_id(person, readings[-1][1])
+                await self._ask_student_id(person, readings[-1][1], sent)
                 return
             again = (AnswerKind.WRONG, AnswerKind.EXPIRED, AnswerKind.UNTOLD)
             await self._classroom.set_step(self._side, person, CODE if told.kind in again else "")
@@ -159,16 +163,15 @@ class StudentBot:
         await self._classroom.set_step(self._side, person, CODE, {"student_id": student_id})
         await self._ask(person, _("Send the 6-digit code that your teacher shows."), in_place=in_sight)
 
-    async def _ask_student_id(self, person: int, code: str) -> None:
+    async def _ask_student_id(self, person: int, code: str, sent: datetime) -> None:
         # after a link, the question has no buttons: removing them again would cost one call for each student
-        _, now = self._side.texts(person), self._classroom.clock.now()
-        in_sight = self._in_sight(await self._side.step(person))
-        await self._classroom.set_step(self._side, person, STUDENT_ID, {"code": code, "at": now.isoformat()})
+        _, in_sight = self._side.texts(person), self._in_sight(await self._side.step(person))
+        await self._classroom.set_step(self._side, person, STUDENT_ID, {"code": code, "at": sent.isoformat()})
         question = _("Now send me your student ID. If that was your student ID, send the code.")
+        items = [Item(person, "strip", slot=SCREEN), Item(person, "send", question, asks=STUDENT_ID)]
         if in_sight:
-            await self._ask(person, question, in_place=True)
-        else:
-            await self._side.outbox.put(Item(person, "strip", slot=SCREEN), Item(person, "send", question))
+            items = [Item(person, "edit", question, [[Button(_("Back"), "menu")]], SCREEN, asks=STUDENT_ID)]
+        await self._side.outbox.put(*items)
 
     def _in_sight(self, before: ConversationStep | None) -> bool:
         return before is not None and before.name == CODE and self._classroom.clock.now() - before.at < ON_SCREEN
@@ -181,7 +184,9 @@ class StudentBot:
         evidence = evidence_of(message)
         step = await self._side.step(person)
         _ = self._side.texts(person)
-        if step is not None and step.name == PRACTICE:
+        told = await self._check_ins.place(person, evidence)
+        waited_for = told.is_new or told.kind in (AnswerKind.OUTSIDE, AnswerKind.REFUSED)  # also during a practice
+        if step is not None and step.name == PRACTICE and not waited_for:
             if moved:
                 return
             location_policy = self._classroom.settings.location_policy
@@ -190,11 +195,10 @@ class StudentBot:
             text = _("Your location arrived and would count. In class it has to be close to your teacher's location.")
             await self._say(person, refusal_text(_, refusal, evidence.accuracy) if refusal else text, hide=True)
             return
-        told = await self._check_ins.place(person, evidence)
         changing = (AnswerKind.WAITING, AnswerKind.REVIEW, AnswerKind.CONSENT, AnswerKind.CHALLENGE)
         if moved and (told.kind not in changing or not told.is_new):
             return  # a live location moves every few seconds: only a change is worth a message
-        await self._tell(person, told, located=True)
+        await self._tell(person, told, located=message.message_id)
 
     async def _practice(self, update: Update, context: Context) -> None:
         await tapped(update)
@@ -206,18 +210,25 @@ class StudentBot:
             text = _("A practice check-in: nothing is marked.") + " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE)
         await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
 
-    async def _tell(self, person: int, told: Answer, located: bool = False) -> None:
+    async def _tell(self, person: int, told: Answer, located: int | None = None) -> None:
         _ = self._side.texts(person)
         text = answer_text(_, told, self._classroom.settings)
         if told.kind in (AnswerKind.PLACE, AnswerKind.OUTSIDE, AnswerKind.REFUSED):
-            request = self._classroom.location_request(self._side, person, text)
+            if told.kind is AnswerKind.PLACE:
+                follows = _("When you are in the right place, I put {sign} on it. Then your teacher has to confirm.")
+                if self._faces is not None:
+                    follows = _("Then I ask for a round video of your face.")
+                text += "\n" + follows.format(sign=ACCEPTED)
+            request = self._classroom.location_request(self._side, person, text, told.check_in)
             await self._side.outbox.put(Item(person, "strip", slot=SCREEN), request)
+        elif told.kind is AnswerKind.WAITING and told.is_new and located is not None:
+            await self._side.outbox.put(Item(person, "react", ACCEPTED, message_id=located, fallback=text))
         elif told.kind in (AnswerKind.WRONG, AnswerKind.EXPIRED):
             await self._side.outbox.put(*below(person, text, [[Button(_("Back"), "menu")]]))
         elif told.kind in (AnswerKind.CONSENT, AnswerKind.CHALLENGE) and self._faces is not None:
             await self._faces.show(person, told)
         else:
-            await self._say(person, text, hide=located)
+            await self._say(person, text, hide=located is not None)
 
     async def _menu(self, update: Update, context: Context) -> None:
         await tapped(update)

@@ -1,13 +1,12 @@
 """The student bot's face check: consent, challenge, video note, and the result.
 
-One message asks for consent and then shows the challenge; another one acknowledges the video and then shows the
-result, or the next challenge. So a check-in stays at four messages.
+One living message asks for consent, shows the challenge, and acknowledges the video; the next challenge replaces it.
+With the location request and the mark a check-in has three messages.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -21,9 +20,9 @@ from classroom.check_in.face_results import CheckInChange, FaceResults
 from classroom.check_in.face_steps import FaceSteps, seconds_left
 from classroom.domain import face_policy as policy
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal
-from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Session
+from classroom.domain.sessions import CheckIn, CheckInStep, Session
 from classroom.domain.video_notes import Unusable
-from classroom.services import Classroom
+from classroom.services import Classroom, question
 from classroom.store import StoreError
 from classroom.student.face_texts import (
     challenge_text,
@@ -38,7 +37,8 @@ from classroom.student.texts import answer_text
 from classroom.verification.reviews import FaceReviews
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
-from telegram_app.outbox import URGENT, Button, Item, Keyboard
+from telegram_app.outbox import NOTICE, URGENT, Button, Item, Keyboard
+from telegram_app.outbox_table import Action
 from telegram_app.side import Context, sender, tapped
 
 log = logging.getLogger(__name__)
@@ -81,11 +81,14 @@ class FaceDialog:
         """Ask for consent or for the video in a new message."""
         if answer.session is None or answer.check_in is None:
             return
-        slot = question_slot(answer.check_in)
-        text, keyboard = self._question(person, answer.session, answer.check_in)
-        await self._side.outbox.put(
-            Item(person, "strip", slot=slot), Item(person, "photo", text, keyboard, slot, file=ROUND_VIDEO)
-        )
+        await self._side.outbox.put(*self._anew(person, answer.session, answer.check_in))
+
+    def _anew(self, person: int, session: Session, check_in: CheckIn, why: str = "") -> list[Item]:
+        """Return what replaces the living message by the question in a new one, which rings."""
+        slot, asks = question_slot(check_in), question(CheckInStep.FACE, check_in)
+        text, keyboard = self._question(person, session, check_in, why)
+        photo = Item(person, "photo", text, keyboard, slot, file=ROUND_VIDEO, asks=asks)
+        return [Item(person, "delete", slot=slot), photo]
 
     def _question(self, person: int, session: Session, check_in: CheckIn, before: str = "") -> tuple[str, Keyboard]:
         """Return text and buttons of the question for a check-in's step; ``before`` is a line above it."""
@@ -137,7 +140,7 @@ class FaceDialog:
         if answer.kind in (AnswerKind.WAITING, AnswerKind.OVER):
             text, keyboard = answer_text(_, answer, self._classroom.settings), []
         slot = question_slot(answer.check_in)
-        if message is not None and slot.startswith("face:"):
+        if message is not None:
             await self._side.outbox.fill(person, slot, message.message_id)
         pictured = isinstance(message, Message) and bool(message.photo)
         if pictured and not keyboard:  # nothing is recorded any more: the picture of a round video goes
@@ -145,7 +148,12 @@ class FaceDialog:
             await self._side.outbox.put(Item(person, "delete", slot=slot), waits)
             return
         file = ROUND_VIDEO if pictured else None
-        await self._side.outbox.put(Item(person, "edit", text, keyboard, slot, file=file))
+        asks = (
+            question(CheckInStep.FACE, answer.check_in)
+            if answer.is_new and answer.kind is AnswerKind.CHALLENGE
+            else None
+        )
+        await self._side.outbox.put(Item(person, "edit", text, keyboard, slot, file=file, asks=asks))
 
     async def _video(self, update: Update, context: Context) -> None:
         message, person = update.effective_message, sender(update)
@@ -169,9 +177,8 @@ class FaceDialog:
         if before > 0:
             text = _.ngettext("Received. {number} before you.", "Received. {number} before you.", before)
             text = text.format(number=before)
-        again = check_in.face is not None and check_in.face.challenges > 1  # the last result may be in this message
         # urgent: the student has just sent a video and waits for the acknowledgement
-        item = Item(person, "edit" if again else "send", text, slot=f"mark:{check_in.session}", lane=URGENT)
+        item = Item(person, "edit", text, [], question_slot(check_in), URGENT, file=ROUND_VIDEO)
         key = f"ack:{key_of(check_in)}"
         await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now))
 
@@ -233,13 +240,14 @@ class FaceDialog:
         return CheckInChange(session, now)
 
     async def _send_step(self, session: Session, check_in: CheckIn, why: str = "") -> None:
-        """Send a check-in's state after its video was checked, in the acknowledgement's message; once."""
+        """Send a check-in's state after its video was checked, once: a new message only where the student must act."""
         person, now = check_in.telegram_id, self._classroom.clock.now()
         _ = self._side.texts(person)
-        subject, keyboard, key = f"<b>{short(session.subject, 300)}</b>\n", None, f"face:{key_of(check_in)}"
+        subject, key = f"<b>{short(session.subject, 300)}</b>\n", f"face:{key_of(check_in)}"
+        action: Action = "edit"
         match check_in.step:
             case CheckInStep.FACE:
-                text, keyboard = self._question(person, session, check_in, why)
+                text = ""
             case CheckInStep.REVIEW:
                 answer = Answer(AnswerKind.REVIEW, session, check_in)
                 text = answer_text(_, answer, self._classroom.settings)
@@ -250,11 +258,13 @@ class FaceDialog:
                 sentence = _("That was the last try. Speak to your teacher, who can mark you by hand.")
                 text = subject + " ".join(part for part in (why, sentence) if part)
                 key = f"rejected:{session.id}:{check_in.student_id}:{person}"  # as for a rejection by the teacher
+                action = "send"
             case _:
                 return  # the mark has its own message
-        items = [Item(person, "edit", text, keyboard, f"mark:{session.id}")]
-        if check_in.step is CheckInStep.FACE:  # the last challenge is still on the screen, with other motions
-            items.insert(0, Item(person, "strip", slot=f"face:{session.id}"))
+        file = ROUND_VIDEO if action == "edit" else None
+        items = [Item(person, action, text, [], question_slot(check_in) if file else None, NOTICE, file=file)]
+        if check_in.step is CheckInStep.FACE:
+            items = self._anew(person, session, check_in, why)
         await self._side.outbox.put(*items, when=lambda: self._side.claims.claim(key, now))
         if check_in.step is CheckInStep.REVIEW:
             await self._reviews.show(session, check_in)
@@ -269,21 +279,6 @@ class FaceDialog:
                 if check_in.step is CheckInStep.FACE or check_in.note in policy.NOTES:
                     await self._send_step(session, check_in)
         await self._reviews.settle(session)
-
-    async def waits_for_mark(self, session: Session, student_id: str, mark: Mark) -> bool:
-        """Say whether an acknowledged video waits for this mark, which then replaces the acknowledgement."""
-        check_in = await self._classroom.store.check_in(session.id, student_id)
-        if check_in is None or check_in.face is None or not check_in.face.file:
-            return False
-        return check_in.step is CheckInStep.CHECKING or (not mark.is_by_hand and check_in.note not in policy.NOTES)
-
-    async def cancelled(self, session: Session) -> None:
-        """Remove a cancelled session's check-ins from the queue, and its videos from the chats."""
-        for check_in in await self._classroom.store.check_ins(session.id):
-            if check_in.step is CheckInStep.CHECKING:
-                await self._traces.delete_video(check_in)
-                rejected = replace(check_in, step=CheckInStep.REJECTED)
-                await self._classroom.store.move_check_in(rejected, {CheckInStep.CHECKING})
 
     def turn(self, person: int) -> asyncio.Lock:
         """Return the lock that orders the messages to a person about videos."""

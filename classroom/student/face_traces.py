@@ -18,7 +18,7 @@ from classroom.student.face_texts import unusable_text
 from classroom.verification.reviews import FaceReviews, ReviewFiles
 from telegram_app.files import SHIPPED
 from telegram_app.lines import short
-from telegram_app.outbox import NOTICE, Item
+from telegram_app.outbox import LATER, NOTICE, Item
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class FaceTraces:
         if check_in.face is None or not check_in.face.message:
             return
         side, now, key = self._classroom.student, self._classroom.clock.now(), f"video:{key_of(check_in)}"
-        item = Item(check_in.telegram_id, "delete", message_id=check_in.face.message)
+        item = Item(check_in.telegram_id, "delete", message_id=check_in.face.message, lane=LATER)
         await side.outbox.put(item, when=lambda: side.claims.claim(key, now))
 
     async def drop(self, session: Session, check_in: CheckIn) -> None:
@@ -96,16 +96,14 @@ class FaceTraces:
     async def _notify_handed_over(self, session: Session, check_in: CheckIn) -> None:
         _ = self._classroom.student.texts(check_in.telegram_id)
         sentence = unusable_text(_, Unusable.TECHNICAL) + " " + _("Your teacher has to confirm. I'll message you here.")
-        slot = f"mark:{session.id}" if check_in.step is CheckInStep.CHECKING else question_slot(check_in)
-        pictured = ROUND_VIDEO if slot.startswith("face:") else None
         text = f"<b>{short(session.subject, 300)}</b>\n{sentence}"
-        item = Item(check_in.telegram_id, "edit", text, [], slot, NOTICE, file=pictured)
+        item = Item(check_in.telegram_id, "edit", text, [], question_slot(check_in), NOTICE, file=ROUND_VIDEO)
         await self._classroom.student.outbox.put(item)
 
 
 def question_slot(check_in: CheckIn) -> str:
-    """Return the slot of the question: its own message at first, the acknowledgement's message after a try."""
-    return f"{'mark' if check_in.face is not None and check_in.face.failed else 'face'}:{check_in.session}"
+    """Return the slot of the living message: consent, then challenge, then acknowledgement of the video."""
+    return f"face:{check_in.session}"
 
 
 def key_of(check_in: CheckIn) -> str:

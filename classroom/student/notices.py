@@ -1,17 +1,16 @@
-"""Messages that students get without asking: marked, recorded, rejected, cancelled. Each is sent once."""
+"""Messages that students get without asking: marked, recorded, rejected. Each is sent once."""
 
 import functools
 import logging
 
 from classroom.check_in.check_ins import CheckIns
 from classroom.domain.sessions import CheckInStep, Mark, Session, Sheet, Status, folded
-from classroom.services import Classroom
+from classroom.services import Classroom, place_slot
 from classroom.student.face_check import FaceDialog
-from classroom.student.face_traces import FaceTraces
+from classroom.student.face_traces import FaceTraces, question_slot
 from classroom.student.texts import status_word
 from telegram_app.lines import bold, short
-from telegram_app.outbox import ANSWER, NOTICE, Item
-from telegram_app.outbox_table import Action
+from telegram_app.outbox import LATER, NOTICE, Item
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +35,14 @@ class StudentNotices:
         person, now = binding.telegram_id, self._classroom.clock.now()
         by, at = (mark.by, mark.at.isoformat()) if mark.is_by_hand else (0, "")
         key = f"mark:{session.id}:{binding.student_id}:{mark.status.value}:{by}:{at}"
-        in_place = self._faces is not None and await self._faces.waits_for_mark(session, student_id, mark)
-        action: Action = "edit" if in_place else "send"  # edits the acknowledgement, or sends with a notification
-        lane = ANSWER if in_place else NOTICE  # a student who sent a video is waiting for this
-        item = Item(person, action, self._marked(person, session, mark), slot=f"mark:{session.id}", lane=lane)
-        if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
+        items = [
+            Item(person, "send", self._marked(person, session, mark), slot=f"mark:{session.id}", lane=NOTICE),
+            Item(person, "delete", slot=place_slot(session.id), lane=LATER),  # and its keyboard
+        ]
+        check_in = await self._classroom.store.check_in(session.id, student_id)
+        if check_in is not None and check_in.step is CheckInStep.FACE:  # by hand meanwhile
+            items.append(Item(person, "delete", slot=question_slot(check_in), lane=LATER))
+        if await self._side.outbox.put(*items, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s: notice of the mark queued", session.id, student_id)
 
     async def tell_recorded(self, session: Session, sheet: Sheet) -> None:
@@ -60,7 +62,7 @@ class StudentNotices:
             text = self._marked(person, session, mark) + "\n" + texts["sent" if len(known) > 1 else known.pop()]
             at = mark.at.isoformat() if mark.is_by_hand else ""
             key = f"lms:{session.id}:{binding.student_id}:{mark.status.value}:{at}"
-            item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
+            item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=LATER)
             await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
 
     def _recorded(self, sheet: Sheet, student_id: str) -> str:
@@ -87,43 +89,19 @@ class StudentNotices:
     async def tell_rejected(self, session: Session, student_id: str, person: int) -> None:
         _ = self._side.texts(person)
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
-        item = Item(person, "send", text.format(subject=short(session.subject, 300)), lane=NOTICE)
+        item = Item(person, "send", text.format(subject=short(session.subject, 300)), ask="nothing", lane=NOTICE)
         key, now = f"rejected:{session.id}:{student_id}:{person}", self._classroom.clock.now()
         if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s: notice of the rejection queued", session.id, student_id)
-
-    async def tell_cancelled(self, session: Session) -> None:
-        """Tell those who checked in of the cancellation, unless the LMS has their mark: it stays there."""
-        sheets = await self._classroom.store.sheets(session.id)
-        marked: dict[str, bool] = {}
-        for sheet in sheets:
-            marked |= {student_id: sheet.in_lms or marked.get(student_id, False) for student_id in sheet.marks}
-        for check_in in await self._classroom.store.check_ins(session.id):
-            # a face check that ended at this moment found the session cancelled, and sent nothing
-            dropped = check_in.step is CheckInStep.REJECTED and check_in.face is not None and not check_in.note
-            if marked.get(check_in.student_id) or (check_in.step is CheckInStep.REJECTED and not dropped):
-                continue
-            _, person = self._side.texts(check_in.telegram_id), check_in.telegram_id
-            text = _("Your teacher has cancelled the check-in for {subject}.")
-            text = text.format(subject=short(session.subject, 300))
-            action: Action = "amend" if check_in.student_id in marked else "send"
-            if action == "send" and (dropped or check_in.step is CheckInStep.CHECKING):
-                action = "edit"  # the acknowledgement of the video
-            slot = f"mark:{session.id}" if action != "send" else None
-            item = Item(person, action, text, slot=slot, lane=NOTICE)
-            key, now = f"cancelled:{session.id}:{check_in.student_id}:{person}", self._classroom.clock.now()
-            await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
-        if self._faces is not None:
-            await self._faces.cancelled(session)
 
     async def ask_place_again(self, session: Session) -> int:
         """Ask those whom the session's old place kept out for their location again; return their number."""
         kept_out = await self._check_ins.place_changed(session)
         for check_in in kept_out:
-            _ = self._side.texts(check_in.telegram_id)
+            _, person = self._side.texts(check_in.telegram_id), check_in.telegram_id
             text = _("Your teacher has corrected the place of {subject}. Share your location again, from your phone.")
             text = text.format(subject=bold(short(session.subject, 300)))
-            await self._side.outbox.put(self._classroom.location_request(self._side, check_in.telegram_id, text))
+            await self._side.outbox.put(self._classroom.location_request(self._side, person, text, check_in))
         return len(kept_out)
 
     async def catch_up(self, session: Session) -> None:

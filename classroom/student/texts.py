@@ -6,7 +6,7 @@ from classroom.check_in.answers import Answer, AnswerKind
 from classroom.check_in.claims import account_number
 from classroom.domain import code_attempts as codes
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import Mark, Status
+from classroom.domain.sessions import Mark, Session, Status
 from core.settings import Settings
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
@@ -57,6 +57,18 @@ def _status_line(_: Texts, mark: Mark | None) -> str:
     if mark is None or mark.status is Status.PRESENT:
         return ""
     return "\n" + _("Status: {status}").format(status=status_word(_, mark.status))
+
+
+def over_text(_: Texts, session: Session | None) -> str:
+    """Return how a check-in ended that was not finished; without a session: the code was sent, but no student ID."""
+    if session is not None and session.cancelled:
+        text = _("Your teacher has cancelled the check-in for {subject}.")
+        return text.format(subject=short(session.subject, 300))
+    text = _("The session is over and your check-in was not finished: you are absent.")
+    if session is None:
+        text = _("Your check-in was not finished: no student ID came.")
+    text += " " + _("Ask your teacher to mark you by hand.")
+    return f"<b>{short(session.subject, 300)}</b>\n{text}" if session is not None else text
 
 
 def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
@@ -112,7 +124,7 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
                 text += " " + _("If that does not help, speak to your teacher.")
             return text
         case AnswerKind.OVER:
-            return f"{subject}\n" + _("The time for this check-in is over. Your teacher can mark you by hand.")
+            return over_text(_, told.session)
         case AnswerKind.NOTHING | AnswerKind.NO_ID:
             return _("No check-in waits for your location. Send the code first.")
 

@@ -56,9 +56,8 @@ class Boards:
 
     async def show_names(self, session: Session, page: int, *, anew: bool = False) -> None:
         """Show all students by where they are, on as many pages as Telegram's limit needs."""
-        _, now = self._side.texts(session.teacher), self._classroom.clock.now()
-        overview, state = await read_overview(self._classroom, session), self._state(session, now)
-        lines = [line for group, names, _more in self._groups(_, overview, state) for line in (bold(group), *names)]
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
+        lines = [line for group, names, _more in self._groups(_, overview) for line in (bold(group), *names)]
         pages = split(lines)
         page = max(0, min(page, len(pages) - 1))
         keyboard = [*turns(_, f"names:{session.id}", page, len(pages), 1), [Button(_("Done"), f"done:{session.id}")]]
@@ -98,7 +97,7 @@ class Boards:
             ended_at = end_of(session).astimezone(self._classroom.settings.zone)
             head.append(_("Closed at {time}.").format(time=f"{ended_at:%H:%M}"))
         head += refused_lines(_, overview)
-        groups = self._groups(_, overview, state)
+        groups = self._groups(_, overview)
         for most in range(NAMES_SHOWN, -1, -1):  # as many names as fit into a picture's caption
             pages = split([*head, *_counted(_, groups, most)], LONGEST_CAPTION if is_open else LONGEST_MESSAGE)
             if len(pages) == 1:
@@ -118,9 +117,9 @@ class Boards:
             lines.append(text.format(limit=f"{limit:g}", button=_("Change Place")))
         return lines
 
-    def _groups(self, _: Texts, overview: SessionOverview, state: SessionState) -> list[tuple[str, list[str], bool]]:
+    def _groups(self, _: Texts, overview: SessionOverview) -> list[tuple[str, list[str], bool]]:
         """Return each group's number, its students with their reasons, and whether these stand on the board."""
-        groups = overview.groups(over=state is SessionState.CLOSED)
+        groups = overview.groups()
         check_ins = {folded(each.student_id): each for each in overview.check_ins}
         checks_faces = self._classroom.settings.face_engine != "none"
 

@@ -17,6 +17,7 @@ from classroom.overview import read_overview, title
 from classroom.reports.sending import SessionReports
 from classroom.services import PLACE_SLOT, Classroom
 from classroom.student.corrections import Corrections
+from classroom.student.endings import CANCELLING, Endings
 from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
 from classroom.teacher.board import Boards
@@ -46,6 +47,7 @@ class SessionButtons:
         boards: Boards,
         manual: ManualMarks,
         notices: StudentNotices,
+        endings: Endings,
         reports: SessionReports,
         reviews: FaceReviews,
         traces: FaceTraces,
@@ -55,7 +57,7 @@ class SessionButtons:
         self._side = classroom.teacher
         self._boards = boards
         self._manual = manual
-        self._notices = notices
+        self._notices, self._endings = notices, endings
         self._reports = reports
         self._reviews = reviews
         self._traces = traces
@@ -82,7 +84,7 @@ class SessionButtons:
             what, session_id, *rest = data.split(":")
             session = await self.own(update, session_id)
             if session is not None and session.cancelled:
-                await self._notices.tell_cancelled(session)  # those whom a crash left untold
+                await self._endings.cancel(session)  # those whom a crash left untold
                 await self._reviews.settle(session)
                 await self._boards.show(session)
             elif session is not None:
@@ -205,9 +207,11 @@ class SessionButtons:
         _ = self._side.texts(session.teacher)
         now, ended = self._classroom.clock.now(), None
         if now < session.closes_at or session.cancelled:  # later it has ended, also where that is not yet stored
+            claims = self._classroom.student.claims  # so that a crash leaves nobody untold
+            await asyncio.to_thread(claims.claim, f"{CANCELLING}{session.id}", now)
             ended = await self._classroom.store.end_session(session.id, min(now, session.closes_at), cancelled=True)
         if ended is not None:
-            await self._notices.tell_cancelled(ended)
+            await self._endings.cancel(ended)
             await self._reviews.settle(ended)
         too_late = _("The session has ended already: it can't be cancelled.")
         await self._manual.put_away(session, "" if ended is not None else too_late)

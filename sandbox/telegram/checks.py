@@ -21,6 +21,10 @@ MAX_CAPTION = 1024
 MAX_CALLBACK_DATA = 64
 MAX_TEXT_BYTES = 1 << 15
 MAX_BUTTONS = 100
+# core.telegram.org/bots/api#reactiontypeemoji
+REACTIONS = frozenset(
+    ["👍", "👎", "❤", "🔥", "🥰", "👏", "😁", "🤔", "🎉", "👌", "🙏", "👀", "🤝", "✍", "💯"]
+)  # the commonest of them
 _BUTTON_KINDS = (
     "callback_game", "pay", "switch_inline_query", "switch_inline_query_chosen_chat",
     "switch_inline_query_current_chat", "login_url", "web_app", "copy_text",
@@ -144,6 +148,23 @@ def _inline_button(button: Any) -> Json:
     if kind := next((name for name in _BUTTON_KINDS if name in button), None):
         return shown | {kind: button[kind]}
     raise bad_request(f"{parsing}Text buttons are unallowed in the inline keyboard")
+
+
+def reactions(arguments: Arguments) -> list[str]:
+    """Validate the reaction of setMessageReaction: a bot may set one emoji of the list, no custom or paid one."""
+    given = arguments.structure("reaction", "Can't parse reaction type JSON object") or []
+    if not isinstance(given, list):
+        raise bad_request("Expected an Array of ReactionType")
+    for one in given:
+        if not isinstance(one, dict):
+            raise bad_request("Can't parse ReactionType: expected an Object")
+        if one.get("type") not in ("emoji", "custom_emoji", "paid"):
+            raise bad_request("Can't parse ReactionType: invalid reaction type specified")
+        if one["type"] != "emoji" or one.get("emoji") not in REACTIONS:
+            raise bad_request("REACTION_INVALID")
+    if len(given) > 1:
+        raise bad_request("REACTIONS_TOO_MANY")
+    return [str(one["emoji"]) for one in given]
 
 
 def check_length(body: Formatted, *, caption: bool, editing: bool = False) -> None:

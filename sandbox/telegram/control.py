@@ -81,6 +81,7 @@ def message_json(message: Message) -> Json:
         "edited": message.edit_date is not None,
         "rang": message.by_bot and not message.silent,
         **message.media,
+        **({"reaction": message.reaction} if message.reaction else {}),
         **({"forwarded": True} if "forward_origin" in message.extra else {}),
     }
 

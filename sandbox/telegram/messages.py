@@ -251,6 +251,18 @@ def edit_message_media(world: TelegramWorld, bot: Bot, arguments: Arguments) -> 
     return _edit(world, bot, chat, message, keyboard, body=body, media=media)
 
 
+def set_message_reaction(world: TelegramWorld, bot: Bot, arguments: Arguments) -> bool:
+    """setMessageReaction: at most one of the free emoji, on any message of the chat; an empty list removes it."""
+    chat = writable_chat(bot, arguments)
+    given = checks.reactions(arguments)
+    message = chat.messages.get(arguments.integer("message_id"))
+    if message is None:
+        raise bad_request("message to react not found")
+    message.reaction = given[0] if given else None
+    chat.changed.bump()
+    return True
+
+
 def delete_message(world: TelegramWorld, bot: Bot, arguments: Arguments) -> bool:
     """deleteMessage: the bot's own and, in a private chat, the person's."""
     if not arguments.text("chat_id"):

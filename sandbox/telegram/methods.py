@@ -183,6 +183,7 @@ METHODS: dict[str, Method] = {
     "editmessagemedia": messages.edit_message_media,
     "editmessagereplymarkup": messages.edit_message_reply_markup,
     "deletemessage": messages.delete_message,
+    "setmessagereaction": messages.set_message_reaction,
     "answercallbackquery": messages.answer_callback_query,
     "setmycommands": set_my_commands,
     "deletemycommands": delete_my_commands,

@@ -80,6 +80,7 @@ class Message:
     has_other_markup: bool = False
     edit_date: int | None = None
     silent: bool = False
+    reaction: str | None = None  # the bot's
     extra: Json = field(default_factory=dict)  # forward_origin, via_bot, reply_to_message...
 
     @property

@@ -214,6 +214,14 @@ class Student(Person):
         self.says(student_id)
         self.sees("The code is right")
 
+    def is_accepted(self) -> None:
+        """Wait for the reaction to the newest location: the place is right, the teacher has to confirm."""
+
+        def reacted(messages: list[Message]) -> bool:
+            return next((bool(each.get("reaction")) for each in reversed(messages) if "location" in each), False)
+
+        self.waits("the reaction to the location", reacted)
+
     def shares(self, metres: float = 0.0, **more: Any) -> int:
         """Share a location this far north of the class."""
         return self.sends(location={"latitude": ROOM[0] + metres * METRE, "longitude": ROOM[1], **more})

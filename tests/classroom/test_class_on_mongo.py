@@ -28,7 +28,7 @@ def test_gone_in_the_middle(
     student.sees("That did not work. Try again in a minute.")
     with mongo_server("--file", file, "--port", uri.rpartition(":")[2]):
         student.shares()
-        student.sees("has to confirm")
+        student.is_accepted()
         teacher.taps("Confirm All (1)")
         student.sees("Attendance marked")
         eventually("the LMS's confirmation", lambda: student.counts("Recorded."))

@@ -52,7 +52,7 @@ def test_a_class(lms_teacher: Teacher, run_with_lms: Run, telegram: Telegram, lm
     teacher, student = lms_teacher, Student(telegram, 2001)
     student.enters("S001", teacher.opens("CS-1"))
     student.shares()
-    student.sees("has to confirm")
+    student.is_accepted()
     lms.tells("behaviour", status=500)
     teacher.taps("Confirm All (1)")
     student.sees("Attendance marked")

@@ -1,5 +1,6 @@
 """The overview of a session: every student is in exactly one group, and no two students look the same."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from classroom.overview import Group, SessionOverview
 
 pytestmark = pytest.mark.unit
 
+EXPIRED = CheckInStep.EXPIRED
 BEGIN = datetime(2026, 11, 21, 4, tzinfo=UTC)
 SESSION = Session("0123456789ab", 1, "Main", "Algebra", ("A", "B"), "2026-11-21", Place(0, 0), BEGIN, BEGIN, 0)
 NAMES = st.sampled_from(["", "Aida", "AIDA", " Aida  ", "Aida B.", "Ben", "W" * 200 + "a", "W" * 200 + "b"])
@@ -37,10 +39,10 @@ def overviews(draw: st.DrawFn) -> SessionOverview:
     return SessionOverview(SESSION, sheets, check_ins)
 
 
-@given(overviews(), st.booleans())
-def test_each_student_is_in_one_group(overview: SessionOverview, over: bool) -> None:
+@given(overviews())
+def test_each_student_is_in_one_group(overview: SessionOverview) -> None:
     """The groups have every student of the rosters exactly once, one on two batches, too, and their numbers add up."""
-    groups = overview.groups(over=over)
+    groups = overview.groups()
     everybody = {folded(each.student_id) for sheet in overview.sheets for each in sheet.roster}
     found = [folded(each) for group in groups.values() for each in group]
     assert sorted(found) == sorted(everybody)
@@ -56,14 +58,20 @@ def test_who_waits_is_waiting(overview: SessionOverview) -> None:
     # of two check-ins under one ID in two spellings the newer one counts; the store keeps only one
     newest = {folded(each.student_id): each.step for each in overview.check_ins}
     waiting = {each for each in waiting if newest[each] in (CheckInStep.CONFIRM, CheckInStep.REVIEW)}
-    assert {folded(each) for each in overview.groups(over=False)[Group.WAITING]} == waiting
+    assert {folded(each) for each in overview.groups()[Group.WAITING]} == waiting
 
 
 @given(overviews())
-def test_nothing_goes_on_after_the_end(overview: SessionOverview) -> None:
-    """Once the session is over, only a video that is being checked is still on the way."""
-    checked = {folded(each.student_id) for each in overview.waiting(CheckInStep.CHECKING)}
-    assert {folded(each) for each in overview.groups(over=True)[Group.ON_THE_WAY]} <= checked
+def test_what_has_ended_is_not_on_the_way(overview: SessionOverview) -> None:
+    """Once check-ins have expired, only a video that is being checked is on the way, and the others are named."""
+    open_steps = (CheckInStep.PLACE, CheckInStep.FACE)
+    over = [replace(each, step=EXPIRED) if each.step in open_steps else each for each in overview.check_ins]
+    overview = SessionOverview(SESSION, overview.sheets, over)
+    groups = {group: {folded(each) for each in found} for group, found in overview.groups().items()}
+    assert groups[Group.ON_THE_WAY] <= {folded(each.student_id) for each in overview.waiting(CheckInStep.CHECKING)}
+    newest = {folded(each.student_id): each.step for each in overview.check_ins}
+    ended = {each for each, step in newest.items() if step is EXPIRED and each not in overview.marks}
+    assert ended <= groups[Group.NOT_COMPLETED]
 
 
 @given(overviews(), st.sampled_from([25, 40, 120]), st.booleans())

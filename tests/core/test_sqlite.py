@@ -314,7 +314,8 @@ class TestOldVersions:
                 "buttons": [[["Start Monitoring", "menu:start", None]]],
                 "message_id": None,
             }
-            assert queue.next(501) == OutgoingRow(8, 501, 0, "edit", "menu", payload)
+            queued_at = datetime(2026, 9, 1, 10, 0, 3, tzinfo=UTC)
+            assert queue.next(501) == OutgoingRow(8, 501, 0, "edit", "menu", payload, queued_at)
             assert sorted(queue.chats()) == [501, 503]
 
     def test_saved_rooms_of_version_3(self, path: Path) -> None:

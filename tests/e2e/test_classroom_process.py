@@ -37,7 +37,7 @@ def test_alone(tmp_path: Path, telegram: Telegram) -> None:
         student.says("S001")
         student.sees("The code is right")
         student.shares()
-        student.sees("has to confirm")
+        student.is_accepted()
         teacher.taps("Confirm All (1)")
         student.sees("Attendance marked")
         student.sees("Recorded.")

@@ -49,7 +49,7 @@ class Persistent(Student):
         if self.told or (last == self._done and time.monotonic() - self._at < PATIENT):
             return
         self._done, self._at = last, time.monotonic()
-        if "has to confirm" in last:
+        if any(message.get("reaction") for message in self.screen()):
             return
         if "The code is right" in last:
             self.shares(5)

@@ -474,6 +474,40 @@ class TestKeyboards:
         assert await chat.refusal("editMessageText", **arguments) == "Bad Request: inline keyboard expected"
 
 
+class TestReactions:
+    async def test_set_and_removed(self, bot: Bot, chat: Driver) -> None:
+        """A bot reacts to the person's message with one emoji, which is shown, is no message, and can be removed."""
+        number = await chat.says("hello")
+        for emoji in ("\N{OK HAND SIGN}", "\N{OK HAND SIGN}", "\N{THUMBS UP SIGN}"):
+            await bot.set_message_reaction(AIDA, number, emoji)
+            assert (await chat.screen())["messages"][-1]["reaction"] == emoji
+        await bot.set_message_reaction(AIDA, number)
+        assert "reaction" not in (await chat.screen())["messages"][-1]
+
+    @pytest.mark.parametrize(
+        ("reaction", "error"),
+        [
+            ([{"type": "emoji", "emoji": "x"}], "REACTION_INVALID"),
+            ([{"type": "custom_emoji", "custom_emoji_id": "1"}], "REACTION_INVALID"),
+            ([{"type": "paid"}], "REACTION_INVALID"),
+            ([{"type": "emoji", "emoji": "\N{EYES}"}] * 2, "REACTIONS_TOO_MANY"),
+            ([{"type": "star"}], "can't parse ReactionType: invalid reaction type specified"),
+        ],
+    )
+    async def test_refused(self, chat: Driver, reaction: list[Json], error: str) -> None:
+        """Other emoji than Telegram's free ones, and more than one, are refused."""
+        there: Json = {"chat_id": AIDA, "message_id": await chat.says("hello")}
+        assert await chat.refusal("setMessageReaction", **there, reaction=reaction) == f"Bad Request: {error}"
+
+    async def test_no_message(self, chat: Driver) -> None:
+        """A reaction to an unknown message, or to somebody who blocked the bot, is refused."""
+        one = [{"type": "emoji", "emoji": "\N{EYES}"}]
+        there: Json = {"chat_id": AIDA, "message_id": 99_999, "reaction": one}
+        assert await chat.refusal("setMessageReaction", **there) == "Bad Request: message to react not found"
+        await chat.control("block", bot="marker", person=AIDA, blocked=True)
+        assert "blocked" in await chat.refusal("setMessageReaction", **there)
+
+
 class TestEditsAndDeletions:
     async def test_edit(self, bot: Bot, chat: Driver) -> None:
         """An edit changes the message; without a keyboard the old one is removed."""

@@ -13,7 +13,7 @@ from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, Time
 
 from core.sqlite import Database
 from telegram_app.files import SHIPPED, qr_picture
-from telegram_app.outbox import ANSWER, BETWEEN_SENDS, NOTICE, Button, Item, Outbox
+from telegram_app.outbox import ANSWER, BETWEEN_SENDS, LATER, NOTICE, Button, Item, Outbox
 from telegram_app.outbox_table import Action, Outgoing
 from telegram_app.people import People
 from telegram_app.schema import SCHEMA
@@ -164,6 +164,68 @@ class TestSending:
                     assert late == []
             if not errors:
                 assert all(b - a > 1 for a, b in pairwise(times))
+
+
+class TestReactions:
+    async def test_set(self, post: Post) -> None:
+        """A reaction is no message: it needs no pause after one, and nothing is sent beside it."""
+        await post.put(send("one"), Item(AIDA, "react", "\N{OK HAND SIGN}", message_id=7, fallback="accepted"))
+        assert (post.bot.texts(AIDA), len(post.bot.times(AIDA, "react"))) == (["one"], 1)
+
+    async def test_refused(self, post: Post) -> None:
+        """If the message is gone, its text is sent instead."""
+        post.bot.refuse(BadRequest("message to react not found"))
+        await post.put(Item(AIDA, "react", "\N{OK HAND SIGN}", message_id=7, fallback="accepted"))
+        assert post.bot.texts(AIDA) == ["accepted"]
+
+
+class TestQuestions:
+    @pytest.fixture
+    def asked(self, post: Post) -> list[tuple[int, str, float]]:
+        """Collect the questions whose delivery is reported."""
+        found: list[tuple[int, str, float]] = []
+
+        async def on_asked(person: int, question: str, waited: float) -> None:
+            found.append((person, question, round(waited)))
+
+        post.outbox.on_asked = on_asked
+        return found
+
+    async def test_delivered(self, post: Post, asked: list[tuple[int, str, float]]) -> None:
+        """A question is reported once it was sent, with the seconds that it waited; other messages are not."""
+        post.bot.refuse(RetryAfter(30))
+        await post.put(Item(AIDA, "send", "where?", asks="place"), send("mark"))
+        await asyncio.sleep(0.1)
+        assert asked == [(AIDA, "place", 30)]
+
+    @pytest.mark.parametrize("error", [BLOCKED, BadRequest("chat not found")])
+    async def test_never(self, post: Post, asked: list[tuple[int, str, float]], error: Exception) -> None:
+        """A question that Telegram refuses for good is reported as well: its time has an end."""
+        post.bot.refuse(error)
+        await post.put(Item(AIDA, "send", "where?", asks="place"))
+        await asyncio.sleep(0.1)
+        assert [question for _person, question, _waited in asked] == ["place"]
+
+    async def test_after_a_restart(self, post: Post) -> None:
+        """The next process reports what it sends."""
+        await post.outbox.close()
+        await post.outbox.put(Item(AIDA, "send", "where?", asks="place"))
+        again, found = post.restarted(), []
+
+        async def on_asked(_person: int, question: str, _waited: float) -> None:
+            found.append(question)
+
+        again.outbox.on_asked = on_asked
+        await again.outbox.start()
+        await again.quiet()
+        await again.outbox.close()
+        assert found == ["place"]
+
+    async def test_results_before_the_rest(self, post: Post) -> None:
+        """What nobody waits for comes after results, and results after questions."""
+        lanes = [("later", LATER), ("result", NOTICE), ("question", ANSWER)]
+        await post.put(*(send(text, lane=lane) for text, lane in lanes))
+        assert post.bot.texts(AIDA) == ["question", "result", "later"]
 
 
 class TestPhotos:

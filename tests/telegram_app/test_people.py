@@ -20,6 +20,26 @@ JSON = st.recursive(
 )
 
 
+def test_asked(people: People, clock: FakeClock) -> None:
+    """The delivery of a step's question is recorded once, only for that step; a step ends once."""
+    at = clock.now()
+    people.set_step(AIDA, "student id", {"code": "123456"}, at)
+    people.set_asked(AIDA, "code", at)
+    clock.advance(5)
+    people.set_asked(AIDA, "student id", clock.now())
+    people.set_asked(AIDA, "student id", at)
+    step = ConversationStep("student id", {"code": "123456", "asked": clock.now().isoformat()}, at)
+    assert people.steps("student id", "practice") == {AIDA: step}
+    assert people.steps("practice") == {}
+    people.set_step(BEN, "code", {}, at)
+    assert [people.end_step(AIDA, step), people.end_step(AIDA, step), people.end_step(BEN, step)] == [
+        True,
+        False,
+        False,
+    ]
+    assert set(people.steps()) == {BEN}
+
+
 @pytest.fixture
 def people() -> People:
     return People(Database(":memory:", [SCHEMA]), "marker")

@@ -43,6 +43,12 @@ class CheckInsAndFaces(MongoConnection):
         return (await self.collection("check_ins").replace_one(key, document)).matched_count == 1
 
     @asks
+    async def set_asked(self, session_id: str, student_id: str, step: CheckInStep, at: datetime, waited: float) -> None:
+        key = {"_id": documents.key_of(session_id, student_id), "step": step.value, "asked_at": None}
+        change = {"$set": {"asked_at": text_of(at)}, "$inc": {"waited": waited}}
+        await self.collection("check_ins").update_one(key, change)
+
+    @asks
     async def latest_check_in(self, telegram_id: int) -> CheckIn | None:
         newest = [("code_at", DESCENDING)]
         return await self.first("check_ins", documents.check_in_from, {"telegram_id": telegram_id}, sort=newest)

@@ -37,6 +37,16 @@ class CheckInsAndFaces(SqliteConnection):
         rows.put(db, "check_ins", rows.check_in_row(check_in))
         return True
 
+    @writes
+    def set_asked(
+        self, db: Connection, session_id: str, student_id: str, step: CheckInStep, at: datetime, waited: float
+    ) -> None:
+        query = (
+            "UPDATE check_ins SET asked_at = ?, waited = waited + ?"
+            " WHERE session = ? AND student_id = ? AND step = ? AND asked_at IS NULL"
+        )
+        db.execute(query, (text_of(at), waited, session_id, student_id, step.value))
+
     @reads
     def latest_check_in(self, db: Connection, telegram_id: int) -> CheckIn | None:
         query = "SELECT * FROM check_ins WHERE telegram_id = ? ORDER BY code_at DESC LIMIT 1"

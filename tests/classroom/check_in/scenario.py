@@ -91,13 +91,20 @@ class CheckInScenario:
         return session
 
     async def enters(self, student_id: str | None = "S001", code: str = CODE, person: int = STUDENT) -> AnswerKind:
-        """Enter an ID and a code."""
-        return (await self.check_ins.enter(person, student_id, code)).kind
+        """Enter an ID and a code; Telegram delivers the question at once."""
+        return (await self.delivered(await self.check_ins.enter(person, student_id, code))).kind
+
+    async def delivered(self, answer: Answer, waited: float = 0.0) -> Answer:
+        """Have Telegram deliver the answer, which asks the next question."""
+        if answer.check_in is not None:
+            key = (answer.check_in.session, answer.check_in.student_id, answer.check_in.step)
+            await self.store.set_asked(*key, self.clock.now(), waited)
+        return answer
 
     async def shares(self, metres: float = 0.0, person: int = STUDENT, **more: Any) -> Answer:
         """Share a location so many metres from the class."""
         evidence = policy.Evidence(43.25 + metres * METRE, 76.95, None, self.clock.now())
-        return await self.check_ins.place(person, replace(evidence, **more))
+        return await self.delivered(await self.check_ins.place(person, replace(evidence, **more)))
 
     async def marks(self, session: Session) -> dict[str, Mark]:
         """Return the stored marks."""
@@ -127,7 +134,7 @@ class FaceScenario(CheckInScenario):
 
     async def agrees(self, session: Session) -> Answer:
         """Agree to the face check."""
-        return await self.steps.agree(STUDENT, session.id)
+        return await self.delivered(await self.steps.agree(STUDENT, session.id))
 
     async def sends(self, message: int = 100, **changes: Any) -> Answer:
         """Send a unique note, now."""

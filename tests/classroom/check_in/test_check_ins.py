@@ -10,6 +10,7 @@ import pytest
 
 from classroom.check_in.answers import AnswerKind
 from classroom.check_in.claims import MOST_RIVALS
+from classroom.check_in.code_entry import Typed
 from classroom.domain import code_attempts as codes
 from classroom.domain import location_policy as policy
 from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Place, Rival, Status
@@ -34,11 +35,14 @@ class TestTime:
         typed_at = OPENED + timedelta(seconds=119)
         await scenario.store.end_session(session.id, OPENED + timedelta(seconds=120))
         scenario.clock.seconds = 200
-        assert (await scenario.check_ins.enter(STUDENT, "S001", CODE, typed_at)).kind is AnswerKind.PLACE
+        assert (
+            await scenario.check_ins.enter(STUDENT, "S001", CODE, Typed(typed_at, typed_at))
+        ).kind is AnswerKind.PLACE
         scenario.clock.seconds = 209
         assert (await scenario.shares()).kind is AnswerKind.WAITING
         scenario.clock.seconds = 210
-        assert (await scenario.check_ins.enter(2002, "S002", CODE, typed_at)).kind is AnswerKind.EXPIRED
+        typed = Typed(typed_at, typed_at)
+        assert (await scenario.check_ins.enter(2002, "S002", CODE, typed)).kind is AnswerKind.EXPIRED
 
     async def test_too_late_for_the_place(self, scenario: CheckInScenario) -> None:
         """The place has to come within the grace; an hour later a location no longer belongs to that check-in."""
@@ -49,6 +53,64 @@ class TestTime:
         assert (await scenario.shares()).kind is AnswerKind.OVER
         scenario.clock.seconds = 7200
         assert (await scenario.shares()).kind is AnswerKind.NOTHING
+
+    async def test_questions_delayed(self, scenario: CheckInScenario) -> None:
+        """Where both questions came late, each has its own time, and the student who answers them is present."""
+        session = await scenario.opens()
+        typed_at, asked = OPENED + timedelta(seconds=119), OPENED + timedelta(seconds=200)
+        await scenario.store.end_session(session.id, OPENED + timedelta(seconds=120))
+        scenario.clock.seconds = 205
+        answer = await scenario.check_ins.enter(STUDENT, "S001", CODE, Typed(typed_at, asked))
+        assert answer.kind is AnswerKind.PLACE
+        scenario.clock.seconds = 300
+        await scenario.delivered(answer, waited=95)
+        scenario.clock.seconds = 310
+        assert (await scenario.shares()).kind is AnswerKind.WAITING
+        await scenario.check_ins.decide(session, {"S001"}, accept=True)
+        assert (await scenario.marks(session))["S001"].status is Status.PRESENT
+
+    async def test_asked_again(self, scenario: CheckInScenario) -> None:
+        """A location from outside does not start the clock anew; the same code sent again does."""
+        session = await scenario.opens()
+        await scenario.enters()
+        scenario.clock.seconds = 100
+        assert (await scenario.shares(500)).kind is AnswerKind.OUTSIDE
+        scenario.clock.seconds = 121
+        assert (await scenario.shares()).kind is AnswerKind.OVER
+        scenario.clock.seconds = 119
+        await scenario.enters()
+        scenario.clock.seconds = 209
+        assert (await scenario.shares()).kind is AnswerKind.WAITING
+        assert await scenario.step(session) is CheckInStep.CONFIRM
+
+    async def test_not_finished(self, scenario: CheckInScenario) -> None:
+        """What was not finished in time expires once, also for a later location; a reopened session begins it anew."""
+        session = await scenario.opens()
+        await scenario.enters()
+        await scenario.enters("S002", person=2002)
+        await scenario.store.end_session(session.id, OPENED + timedelta(seconds=120))
+        scenario.clock.seconds = 120
+        await scenario.check_ins.expire(session, set())
+        assert await scenario.step(session) is CheckInStep.PLACE
+        scenario.clock.seconds = 121
+        await scenario.check_ins.expire(session, {"S002"})
+        assert await scenario.step(session, "S002") is CheckInStep.PLACE
+        assert await scenario.step(session) is CheckInStep.EXPIRED
+        assert (await scenario.shares()).kind is AnswerKind.OVER
+        reopened = await scenario.store.reopen(session.id, "333333", OPENED + timedelta(seconds=300), OPENED)
+        assert reopened is not None
+        assert (await scenario.shares()).kind is AnswerKind.NOTHING  # the new code comes first
+        assert await scenario.enters(code="333333") is AnswerKind.PLACE
+        assert (await scenario.shares()).kind is AnswerKind.WAITING
+
+    async def test_marked_by_hand_afterwards(self, scenario: CheckInScenario) -> None:
+        """After a mark by hand a late location gets the mark, not the end of the check-in."""
+        session = await scenario.opens()
+        await scenario.enters()
+        scenario.clock.seconds = 121
+        await scenario.check_ins.expire(session, set())
+        await scenario.check_ins.mark_by_hand(session, "S001", Status.PRESENT, "", 7)
+        assert (await scenario.shares()).kind is AnswerKind.MARKED
 
     @pytest.mark.parametrize(("at", "status"), [(120, Status.PRESENT), (121, Status.LATE)])
     async def test_late(self, scenario: CheckInScenario, at: float, status: Status) -> None:
@@ -69,7 +131,7 @@ class TestTime:
         await scenario.store.end_session(session.id, OPENED, cancelled=True)
         found = await scenario.store.session(session.id)
         assert found is not None
-        assert (await scenario.shares()).kind is AnswerKind.NOTHING
+        assert (await scenario.shares()).kind is AnswerKind.OVER
         assert await scenario.enters() is AnswerKind.EXPIRED
         assert await scenario.check_ins.decide(found, {"S001"}, accept=True) == []
 

@@ -131,13 +131,60 @@ class TestTime:
         assert (await scenario.sends(at=OPENED + 50 * SECOND)).kind is AnswerKind.CHECKING
 
     async def test_of_the_check_in(self, scenario: FaceScenario) -> None:
-        """A first challenge at the end of the check-in's time does not extend it; the seconds left are right."""
+        """A challenge has its whole minute from its delivery on; without a new one the check-in ends with the grace."""
         session = await scenario.comes()
         scenario.clock.seconds = 100
-        answer = await scenario.agrees(session)
+        answer = await scenario.steps.agree(STUDENT, session.id)
         assert answer.check_in is not None
-        assert seconds_left(session, answer.check_in, scenario.clock.now(), GRACE) == 20
-        scenario.clock.seconds = 121
+        assert seconds_left(session, answer.check_in, scenario.clock.now(), GRACE) == 60
+        scenario.clock.seconds = 130
+        await scenario.delivered(answer, waited=30)
+        found = await scenario.found(session)
+        assert seconds_left(session, found, scenario.clock.now() + 20 * SECOND, GRACE) == 40
+        scenario.clock.seconds = 191
+        assert (await scenario.sends()).note_refusal is NoteRefusal.LATE
+        scenario.clock.seconds = 221
+        assert (await scenario.sends()).kind is AnswerKind.OVER
+
+    async def test_a_delayed_challenge(self, scenario: FaceScenario) -> None:
+        """A challenge that Telegram delivers minutes late can still be answered, and the student is present."""
+        session = await scenario.comes()
+        scenario.clock.seconds = 60
+        answer = await scenario.steps.agree(STUDENT, session.id)
+        scenario.clock.seconds = 240
+        await scenario.delivered(answer, waited=180)
+        scenario.clock.seconds = 300
+        sent = await scenario.sends()
+        assert sent.check_in is not None
+        await scenario.results.apply_verdict(sent.check_in, MATCH, FaceVerdict.MATCH)
+        assert (await scenario.marks(session))["S001"].status is Status.PRESENT
+
+    async def test_the_check_took_long(self, scenario: FaceScenario, session: Session) -> None:
+        """The time that a first video waited for its check is ours: after a second one the student is present."""
+        scenario.clock.seconds = 50
+        answer = await scenario.sends()
+        assert answer.check_in is not None
+        scenario.clock.seconds = 300
+        change = await scenario.results.apply_verdict(answer.check_in, OTHER, FaceVerdict.RETRY)
+        assert change is not None
+        await scenario.store.set_asked(session.id, "S001", CheckInStep.FACE, scenario.clock.now(), 0)
+        scenario.clock.seconds = 340
+        again = await scenario.sends(101)
+        assert again.check_in is not None
+        await scenario.results.apply_verdict(again.check_in, MATCH, FaceVerdict.MATCH)
+        assert (await scenario.marks(session))["S001"].status is Status.PRESENT
+
+    async def test_never_delivered(self, scenario: FaceScenario) -> None:
+        """A challenge of whose delivery nothing is known ends too: the check-in expires."""
+        session = await scenario.comes()
+        await scenario.steps.agree(STUDENT, session.id)
+        await scenario.store.end_session(session.id, OPENED + 120 * SECOND)
+        scenario.clock.seconds = 390
+        await scenario.check_ins.expire(session, set())
+        assert await scenario.step(session) is CheckInStep.FACE
+        scenario.clock.seconds = 391
+        await scenario.check_ins.expire(session, set())
+        assert await scenario.step(session) is CheckInStep.EXPIRED
         assert (await scenario.sends()).kind is AnswerKind.OVER
 
     async def test_of_a_retry(self, scenario: FaceScenario, session: Session) -> None:
@@ -157,8 +204,9 @@ class TestTime:
         assert answer.check_in is not None
         scenario.clock.seconds = 300
         await scenario.results.apply_verdict(answer.check_in, OTHER, FaceVerdict.RETRY)
+        await scenario.store.set_asked(session.id, "S001", CheckInStep.FACE, scenario.clock.now(), 0)
         scenario.clock.seconds = 400
-        assert (await scenario.steps.another_challenge(STUDENT, session.id)).is_new
+        assert (await scenario.delivered(await scenario.steps.another_challenge(STUDENT, session.id))).is_new
         scenario.clock.seconds = 521
         assert (await scenario.steps.another_challenge(STUDENT, session.id)).kind is AnswerKind.OVER
         scenario.clock.seconds = 7200

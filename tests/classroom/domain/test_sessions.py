@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from classroom.domain import sessions
-from classroom.domain.sessions import Place, Session, SessionState, Status
+from classroom.domain.sessions import CheckIn, CheckInStep, FaceCheck, Place, Session, SessionState, Status
 
 pytestmark = pytest.mark.unit
 
@@ -67,15 +68,40 @@ class TestState:
 
 
 class TestCheckIn:
-    @pytest.mark.parametrize(("code_at", "until"), [(0, 120), (10, 120), (30, 120), (31, 121), (119, 209)])
-    def test_grace(self, code_at: float, until: float) -> None:
-        """A code entered in time gives the grace, and at least the session's own time."""
-        assert sessions.finish_by(SESSION, after(code_at), GRACE) == after(until)
+    @pytest.mark.parametrize(("asked", "until"), [(0, 120), (10, 120), (30, 120), (31, 121), (119, 209), (400, 490)])
+    def test_grace(self, asked: float, until: float) -> None:
+        """A question delivered gives the grace from then on, and at least the session's own time."""
+        assert sessions.finish_by(SESSION, entered(0, asked_at=after(asked)), GRACE) == after(until)
+
+    def test_not_delivered(self) -> None:
+        """A question of whose delivery nothing is known counts as delivered after five minutes."""
+        assert sessions.finish_by(SESSION, entered(10), GRACE) == after(10 + 300 + 90)
+        moved = entered(10, updated_at=after(40), face=FaceCheck(given_at=after(60)))
+        assert sessions.finish_by(SESSION, moved, GRACE) == after(60 + 300 + 90)
 
     @pytest.mark.parametrize(("proven", "status"), [(120, Status.PRESENT), (120.001, Status.LATE), (200, Status.LATE)])
     def test_late(self, proven: float, status: Status) -> None:
         """Evidence after the session's end counts as late."""
-        assert sessions.status_at(SESSION, after(proven)) is status
+        assert sessions.status_at(SESSION, entered(0), after(proven), GRACE) is status
+
+    @pytest.mark.parametrize(
+        ("code_at", "waited", "proven", "status"),
+        [
+            (60, 70, 190, Status.PRESENT),  # in time without our delay
+            (119, 40, 165, Status.PRESENT),  # the code came in time, and the student took 6 s
+            (119, 40, 249, Status.PRESENT),
+            (119, 40, 250, Status.LATE),  # 91 s of their own
+            (119, 2.9, 125, Status.LATE),  # we were not what delayed it
+        ],
+    )
+    def test_delayed_by_us(self, code_at: float, waited: float, proven: float, status: Status) -> None:
+        """Where our questions waited for Telegram, the student is late only by their own time."""
+        assert sessions.status_at(SESSION, entered(code_at, waited=waited), after(proven), GRACE) is status
+
+
+def entered(code_at: float, **more: Any) -> CheckIn:
+    """Return a check-in whose code was entered then."""
+    return CheckIn(SESSION.id, "S001", 2001, CheckInStep.PLACE, after(code_at), **more)
 
 
 class TestCode:

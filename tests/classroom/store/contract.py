@@ -595,6 +595,23 @@ class StoreContract:
         await store.forget_student(12)
         assert await store.check_ins(session.id) == [replace(first, rivals=rivals[1:])]
 
+    async def test_asked(self, store: Store) -> None:
+        """The first delivery of a step's question is recorded, only for that step; the waits are added up."""
+        session = await opened(store)
+        first = await store.begin_check_in(replace(check_in(session), waited=1.5))
+        key = (session.id, "CS-1-b00")
+        await store.set_asked(*key, CheckInStep.FACE, after(5), 5.0)
+        assert await store.check_in(*key) == first
+        await store.set_asked(*key, CheckInStep.PLACE, after(20.000001), 2.25)
+        await store.set_asked(*key, CheckInStep.PLACE, after(30), 10.0)
+        asked = replace(first, asked_at=after(20.000001), waited=3.75)
+        assert await store.check_in(*key) == asked
+        assert await store.move_check_in(replace(asked, step=CheckInStep.EXPIRED, asked_at=None), {CheckInStep.PLACE})
+        await store.set_asked(session.id, "nobody", CheckInStep.PLACE, after(30), 10.0)
+        found = await store.check_in(*key)
+        assert found is not None
+        assert (found.step, found.asked_at, found.waited) == (CheckInStep.EXPIRED, None, 3.75)
+
     async def test_latest(self, store: Store) -> None:
         """An account's newest check-in is found across sessions."""
         assert await store.latest_check_in(2001) is None

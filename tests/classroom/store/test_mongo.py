@@ -194,6 +194,7 @@ async def test_version_1(mongo_uri: str, database: str, documents: AsyncDatabase
     await store.open()
     one, other = await store.check_ins("a" * 12)
     assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", CheckInStep.DONE, 12.25, None)
+    assert (other.asked_at, other.waited) == (None, 0.0)
     asked = replace(other, step=CheckInStep.FACE, face=FaceCheck(("left", "up"), after(30)))
     assert await store.move_check_in(asked, {CheckInStep.REVIEW})
     assert await store.check_in("a" * 12, "CS-1-b01") == asked

@@ -99,6 +99,7 @@ async def test_version_1(tmp_path: Path) -> None:
     one, other = await store.check_ins("a" * 12)
     assert (one.student_id, one.step, one.distance, one.face) == ("CS-1-b00", CheckInStep.DONE, 12.25, None)
     assert (other.student_id, other.step, other.face) == ("CS-1-b01", CheckInStep.REVIEW, None)
+    assert (other.asked_at, other.waited) == (None, 0.0)
     sheet = (await store.sheets("a" * 12))[0]
     assert (sheet.version, list(sheet.marks), len(sheet.roster)) == (1, ["CS-1-b00"], 2)
     assert await store.checking() == []

@@ -121,7 +121,7 @@ class Reporting:
                 break
             except (StoreUnavailable, DatabaseUnavailable):
                 continue
-        deleted = [item for item in self.outbox.items if item.action == "delete"]
+        deleted = [item for item in self.outbox.items if item.action == "delete" and item.slot is None]
         assert [item.message_id for item in deleted] == [100]
         return [item.text for item in self.outbox.items if item.action not in ("delete", "strip")]
 

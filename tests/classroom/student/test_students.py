@@ -192,7 +192,7 @@ class TestPlace:
         student.sends(**content)
         student.sees(said)
         student.shares()
-        student.sees("has to confirm")
+        student.is_accepted()
 
     def test_stale(self, student: Student, clock: RunningClock) -> None:
         """A location older than a minute does not count."""
@@ -217,7 +217,7 @@ class TestPlace:
         student.says("S001")
         student.sees("The code is right")
         student.shares(live_period=900)
-        student.sees("has to confirm")
+        student.is_accepted()
 
     def test_walks_in(self, student: Student) -> None:
         """A live location counts once it moves into the class; other movements send no messages."""
@@ -227,8 +227,8 @@ class TestPlace:
         for metres in (300, 200):
             student.moves(number, ROOM[0] + metres * METRE, ROOM[1])
         student.moves(number, ROOM[0] + 10 * METRE, ROOM[1])
-        student.sees("has to confirm")
-        assert len(student.screen()) == before + 1
+        student.is_accepted()
+        assert len(student.screen()) == before
 
     def test_without_a_code(self, teacher: Teacher, telegram: Telegram) -> None:
         """A location without a code is answered with what to do first."""
@@ -242,7 +242,7 @@ class TestPlace:
         teacher.taps("Close Now")
         teacher.sees("Closed at")
         student.shares()
-        student.sees("has to confirm")
+        student.is_accepted()
         teacher.taps("Confirm All (1)")
         student.sees("Status: late")
 
@@ -262,7 +262,7 @@ class TestOwn:
     def test_me(self, student: Student, teacher: Teacher, clock: RunningClock) -> None:
         """A student's own history has the lessons with their statuses and the percentage."""
         student.shares()
-        student.sees("has to confirm")
+        student.is_accepted()
         teacher.taps("Confirm All (1)")
         student.sees("Attendance marked")
         teacher.taps("Close Now")
@@ -274,7 +274,7 @@ class TestOwn:
     def test_marked_twice(self, student: Student, teacher: Teacher, code: str) -> None:
         """A check-in after the mark is answered, and the mark is announced once."""
         student.shares()
-        student.sees("has to confirm")
+        student.is_accepted()
         teacher.taps("Confirm All (1)")
         student.sees("Attendance marked")
         student.says(code)

@@ -25,7 +25,10 @@ def comes(student: Student, code: str, student_id: str, metres: float | None = N
     student.sees("The code is right")
     if metres is not None:
         student.shares(metres)
-        student.sees("You are" if metres > 100 else "has to")
+        if metres <= 50:
+            student.is_accepted()
+        else:
+            student.sees("You are" if metres > 100 else "has to look")
 
 
 def key_of(teacher: Teacher) -> str:

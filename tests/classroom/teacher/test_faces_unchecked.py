@@ -176,7 +176,7 @@ def test_without_an_engine(tmp_path: Path, telegram: Telegram) -> None:
     teacher.signs_in()
     student = Recording(telegram, 2001)
     student.comes(teacher.opens("CS-1"))
-    student.sees("Your teacher has to confirm")
+    student.is_accepted()
     teacher.taps("Confirm All (1)")
     student.sees("Attendance marked")
     assert teacher.counts(ASKED) == 0

@@ -1,0 +1,98 @@
+"""The clock of a check-in's questions, and check-ins that were not finished: each is ended and told once."""
+
+import asyncio
+import functools
+import logging
+from datetime import datetime, timedelta
+
+from classroom.check_in.check_ins import CheckIns
+from classroom.check_in.face_steps import is_unbound
+from classroom.domain.sessions import DELIVERED_WITHIN, CheckInStep, Session, end_of
+from classroom.services import Classroom
+from classroom.store import StoreError
+from classroom.student.bot import ON_SCREEN, PRACTICE, STUDENT_ID
+from classroom.student.face_traces import FaceTraces, question_slot
+from classroom.student.texts import over_text
+from core.sqlite import DatabaseError
+from telegram_app.outbox import NOTICE, Item
+
+log = logging.getLogger(__name__)
+
+CANCELLING = "cancelling:"  # prefix of the claims of sessions whose cancellation is not told to everybody yet
+
+
+class Endings:
+    """Starts the clock of each step, and ends what was left open. Every method can be repeated."""
+
+    def __init__(self, classroom: Classroom, check_ins: CheckIns, traces: FaceTraces) -> None:
+        self._classroom = classroom
+        self._side = classroom.student
+        self._check_ins = check_ins
+        self._traces = traces
+
+    async def asked(self, person: int, question: str, waited: float) -> None:
+        """Start a step's clock: its question was delivered, or can't be. If this fails, DELIVERED_WITHIN limits it."""
+        now = self._classroom.clock.now()
+        step, *key = question.split(":", 2)
+        try:
+            if step == STUDENT_ID:
+                await asyncio.to_thread(self._side.people.set_asked, person, step, now)
+            else:
+                await self._classroom.store.set_asked(key[0], key[1], CheckInStep(step), now, waited)
+        except (StoreError, DatabaseError) as error:
+            log.warning("person %d: the time of the question is not stored: %s", person, error)
+
+    async def expire(self, session: Session) -> None:
+        """End the check-ins whose time is over, of a cancelled session all open ones, and tell the students."""
+        store, now = self._classroom.store, self._classroom.clock.now()
+        marked = {student_id for sheet in await store.sheets(session.id) for student_id in sheet.marks}
+        await self._check_ins.expire(session, marked)
+        for check_in in await store.check_ins(session.id):
+            if check_in.step is not CheckInStep.EXPIRED or check_in.student_id in marked:
+                continue
+            await self._traces.delete_video(check_in)
+            if await is_unbound(self._classroom, check_in):
+                continue
+            person = check_in.telegram_id
+            key = f"ended:{session.id}:{check_in.student_id}:{person}:{check_in.updated_at}"
+            items = [
+                Item(person, "send", over_text(self._side.texts(person), session), ask="nothing", lane=NOTICE),
+                Item(person, "delete", slot=question_slot(check_in), lane=NOTICE),
+            ]
+            await self._side.outbox.put(*items, when=functools.partial(self._side.claims.claim, key, now))
+
+    async def cancel(self, session: Session) -> None:
+        """Tell those who checked in of the cancellation, unless the LMS has their mark: it stays there."""
+        store, now = self._classroom.store, self._classroom.clock.now()
+        marked: dict[str, bool] = {}
+        for sheet in await store.sheets(session.id):
+            marked |= {student_id: sheet.in_lms or marked.get(student_id, False) for student_id in sheet.marks}
+        await self.expire(session)
+        for check_in in await store.check_ins(session.id):
+            if marked.get(check_in.student_id) is False:
+                person = check_in.telegram_id
+                text = over_text(self._side.texts(person), session)
+                item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
+                key = f"cancelled:{session.id}:{check_in.student_id}:{person}"
+                await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
+        await asyncio.to_thread(self._side.claims.take_back, f"{CANCELLING}{session.id}")
+
+    async def look(self, now: datetime) -> None:
+        """End what no session shows: a code without a student ID, practices, cancellations that a crash interrupted."""
+        for session_id in await asyncio.to_thread(self._side.claims.keys, CANCELLING):
+            session = await self._classroom.store.session(session_id)
+            if session is not None and session.cancelled:
+                await self.cancel(session)
+        for person, step in (await asyncio.to_thread(self._side.people.steps, STUDENT_ID, PRACTICE)).items():
+            _ = self._side.texts(person)
+            ends, text = step.at + ON_SCREEN, _("The practice is over. Nothing was marked.")
+            if step.name == STUDENT_ID:
+                at, asked = datetime.fromisoformat(step.data["at"]), step.data.get("asked")
+                ends = datetime.fromisoformat(asked) if asked else at + DELIVERED_WITHIN
+                ends += timedelta(seconds=self._classroom.settings.checkin_grace_seconds)
+                session = await self._classroom.store.session_by_code(step.data["code"], at)
+                ends = ends if session is None else max(ends, end_of(session))
+                text = over_text(_, None)
+            if now > ends:
+                item = Item(person, "send", text, ask="nothing", lane=NOTICE, quiet=step.name == PRACTICE)
+                await self._side.outbox.put(item, when=functools.partial(self._side.people.end_step, person, step))
