@@ -8,7 +8,6 @@ callbacks move the check-in to its next step and notify people.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal, verdict, wording
 from classroom.domain.sessions import CheckIn, CheckInStep
@@ -20,8 +19,7 @@ from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.verification.failures import Failures
 from classroom.verification.metrics import Metrics, in_words
-from classroom.verification.note_check import Check, NoteChecks, NoteLimits
-from core.backoff import Backoff
+from classroom.verification.note_check import Check, NoteChecks, QueueSettings
 from core.health import PartHealth
 from core.sqlite import DatabaseError
 
@@ -31,22 +29,6 @@ log = logging.getLogger(__name__)
 # and possibly for a check-in that has moved on meanwhile: the stored step decides.
 OnExamined = Callable[[CheckIn, Examined, FaceVerdict], Awaitable[None]]
 OnUnusable = Callable[[CheckIn, Unusable | NoteRefusal], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class QueueSettings:
-    """The number of tasks, and pauses in seconds."""
-
-    fewest: int = 2
-    most: int = 100
-    idle: float = 10.0  # before a task beyond ``fewest`` ends
-    first_pause: float = 1.0  # after a failure, doubled after each further one
-    longest_pause: float = 30.0
-    look_every: float = 60.0  # between scans of the store for notes that were not submitted
-    limits: NoteLimits = field(default_factory=NoteLimits)
-
-    def backoff(self) -> Backoff:
-        return Backoff(self.first_pause, self.longest_pause)
 
 
 class Verification:
@@ -69,7 +51,8 @@ class Verification:
         self._on_examined = on_examined
         self._on_unusable = on_unusable
         self._settings = settings
-        self._checks = NoteChecks(classroom, photos, engine, keys, download, at_once, settings.limits)
+        self._checks = NoteChecks(classroom, photos, engine, keys, download, at_once, settings)
+        self._workers = settings.ahead + 2 * at_once  # downloading; in the engine and being reported
         self._queue: asyncio.PriorityQueue[tuple[object, Check]] = asyncio.PriorityQueue()
         self._known: dict[tuple[str, str, int], Check] = {}  # until the outcome is reported
         self._dropped: set[tuple[str, str, int]] = set()  # of cancelled sessions, or after a bug; not started again
@@ -83,8 +66,7 @@ class Verification:
     def start(self) -> None:
         """Start on the running loop with the notes in the store; returns at once."""
         self._scanning = asyncio.create_task(self._scan(), name="faces-scan")
-        for _ in range(min(max(self._settings.fewest, self._queue.qsize()), self._settings.most)):
-            self._add_task()
+        self._tasks = {asyncio.create_task(self._work(), name="faces"): None for _ in range(self._workers)}
 
     def submit(self, check_in: CheckIn) -> int:
         """Add a check-in with a note; return its place in the queue, 1 for the first. Harmless if repeated."""
@@ -124,7 +106,6 @@ class Verification:
         counts = {
             "queue": len(self._known),
             "in_engine": sum(check.in_engine for check in self._known.values()),
-            "tasks": len(self._tasks),
             **self.metrics.report(),
         }
         return PartHealth([], self._failures.degraded(), {"faces": counts})
@@ -151,38 +132,19 @@ class Verification:
             await asyncio.sleep(pause)
 
     def _put(self, check: Check) -> None:
-        """Put a check into the queue, and start a task for it if needed."""
         self._pauses.pop(check.key, None)
-        if self._is_closing:
-            return
         self._queue.put_nowait((check.order, check))
-        idle = sum(each is None for each in self._tasks.values())
-        if self._scanning is not None and self._queue.qsize() > idle and len(self._tasks) < self._settings.most:
-            self._add_task()
 
     def _put_later(self, check: Check) -> None:
-        if self._is_closing:
-            return
-        self._pauses[check.key] = asyncio.get_running_loop().call_later(check.backoff.next(), self._put, check)
-
-    def _add_task(self) -> None:
-        task = asyncio.create_task(self._work(), name="faces")
-        self._tasks[task] = None
-        task.add_done_callback(lambda ended: self._tasks.pop(ended, None))
+        if not self._is_closing:
+            self._pauses[check.key] = asyncio.get_running_loop().call_later(check.backoff.next(), self._put, check)
 
     async def _work(self) -> None:
-        """Run one check after the other; end after an idle time if enough other tasks are left."""
+        """Run one check after the other."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # for the type checker
         while not self._is_closing:
-            try:
-                async with asyncio.timeout(self._settings.idle):
-                    _, check = await self._queue.get()
-            except TimeoutError:
-                if len(self._tasks) > self._settings.fewest:
-                    self._tasks.pop(task)  # at once, so that the next task counts without this one
-                    return
-                continue
+            _, check = await self._queue.get()
             self._tasks[task] = check
             try:
                 await self._run(check)
@@ -192,29 +154,24 @@ class Verification:
                     check.outcome = Unusable.TECHNICAL
                     self._put_later(check)
                 else:
-                    self._end(check)
+                    self._known.pop(check.key, None)
                     self._dropped.add(check.key)
             finally:
                 self._tasks[task] = None
-
-    def _end(self, check: Check) -> None:
-        self._known.pop(check.key, None)
 
     async def _run(self, check: Check) -> None:
         """Make one attempt at a check: report its outcome, or schedule the next attempt."""
         if check.outcome is None:
             try:
-                check.outcome = await self._outcome(check)
+                if (outcome := await self._outcome(check)) is None:
+                    log.info("%s, no longer needed: its note is dropped", check.label)
+                    self._known.pop(check.key, None)
+                    return
             except Exception as error:  # noqa: BLE001  # classified and logged there
-                check.outcome = self._failures.outcome(check, error)
-                if check.outcome is None:
+                if (outcome := self._failures.outcome(check, error)) is None:
                     self._put_later(check)
                     return
-            else:
-                if check.outcome is None:
-                    log.info("%s, no longer needed: its note is dropped", check.label)
-                    self._end(check)
-                    return
+            check.outcome = outcome
         began = self._classroom.clock.monotonic()
         try:
             if isinstance(check.outcome, tuple):
@@ -227,7 +184,7 @@ class Verification:
             self._put_later(check)
             return
         check.seconds["decide"] = self._classroom.clock.monotonic() - began
-        self._end(check)
+        self._known.pop(check.key, None)
         self._log_check(check)
 
     async def _outcome(self, check: Check) -> tuple[Examined, FaceVerdict] | Unusable | None:
