@@ -1,6 +1,5 @@
 """Composes the face check: engine, photos, keys, queue, and the student bot's handlers."""
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,20 +11,17 @@ from classroom.check_in.check_ins import CheckIns
 from classroom.check_in.face_results import FaceResults
 from classroom.check_in.face_steps import FaceSteps
 from classroom.domain.face_policy import LARGEST_NOTE
-from classroom.domain.sessions import CheckIn
 from classroom.domain.video_notes import Download, NoteGone, NoteUnavailable
 from classroom.faces import FaceEngine
 from classroom.faces.person_keys import PersonKeys
 from classroom.photos import Photos
-from classroom.photos.cache import CachedPhotos
 from classroom.photos.folder import FolderPhotos
 from classroom.services import Classroom
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.verification.queue import Verification
-from classroom.verification.reviews import FaceReviews, ReviewFiles
+from classroom.verification.reviews import FaceReviews
 from core.clock import Clock
-from core.encryption import Cipher
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,22 +42,6 @@ class FaceParts:
     at_once: int  # notes with the engine at a time
 
 
-@dataclass
-class FaceStorage:
-    """Where face data is stored; also needed after face checks were switched off."""
-
-    keys: PersonKeys
-    files: ReviewFiles
-
-
-@dataclass
-class Faces:
-    """The face check's queue, and the student bot's handlers for it."""
-
-    dialog: FaceDialog
-    verification: Verification
-
-
 def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
     """Return the engine named in the settings. Engines import large packages, so only the used one is imported."""
     from classroom.faces.local import LocalEngine
@@ -73,19 +53,7 @@ def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
     from classroom.faces.rekognition import RekognitionEngine
 
     # the challenge is checked locally with either engine
-    return _WithChallengeChecker(RekognitionEngine(_access(settings), local, clock), local)
-
-
-class _WithChallengeChecker:
-    """An engine that closes its challenge checker too."""
-
-    def __init__(self, engine: FaceEngine, checker: FaceEngine) -> None:
-        self._engine, self._checker = engine, checker
-        self.name, self.keeps_templates = engine.name, engine.keeps_templates
-        self.template, self.examine = engine.template, engine.examine
-
-    async def close(self) -> None:
-        await asyncio.gather(self._engine.close(), self._checker.close())
+    return RekognitionEngine(_access(settings), local, clock)
 
 
 def photos_of(settings: Settings) -> Photos:
@@ -94,10 +62,10 @@ def photos_of(settings: Settings) -> Photos:
         if not folder.is_dir():
             log.warning("faces can't be compared: no folder %s with ID photos (see FACE_ENGINE)", folder)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return CachedPhotos(FolderPhotos(folder))
+        return FolderPhotos(folder)
     from classroom.photos.s3 import S3Photos
 
-    return CachedPhotos(S3Photos(settings.aws_s3_bucket, settings.aws_s3_prefix, _access(settings)))
+    return S3Photos(settings.aws_s3_bucket, settings.aws_s3_prefix, _access(settings))
 
 
 def _access(settings: Settings) -> "Access":
@@ -116,14 +84,6 @@ def face_parts(
     at_once = workers() + 1 if settings.face_engine == "local" else AT_ONCE_ELSEWHERE  # one is always ready
     engine, photos = engine or engine_of(settings, clock), photos or photos_of(settings)
     return FaceParts(engine, photos, downloads(bot), at_once)
-
-
-def face_storage(settings: Settings, cipher: Cipher) -> FaceStorage:
-    return FaceStorage(
-        # next to the encryption key and outside the data: a backup of the data can't decrypt templates
-        PersonKeys(settings.encryption_key_file.with_name("faces"), cipher),
-        ReviewFiles(settings.data_dir / "classroom" / "reviews", cipher),
-    )
 
 
 def downloads(bot: Bot) -> Download:
@@ -158,23 +118,21 @@ def assemble_faces(
     classroom: Classroom,
     check_ins: CheckIns,
     parts: FaceParts,
-    storage: FaceStorage,
+    keys: PersonKeys,
     reviews: FaceReviews,
     traces: FaceTraces,
-) -> Faces:
-    def submit(check_in: CheckIn) -> int:
-        return verification.submit(check_in)
-
+) -> tuple[FaceDialog, Verification]:
+    """Return the student bot's handlers of the face check, and its queue."""
     steps, results = FaceSteps(classroom, check_ins), FaceResults(classroom, check_ins)
-    dialog = FaceDialog(classroom, steps, results, reviews, traces, submit)
+    dialog = FaceDialog(classroom, steps, results, reviews, traces, lambda check_in: verification.submit(check_in))
     verification = Verification(
         classroom,
         parts.photos,
         parts.engine,
-        storage.keys,
+        keys,
         parts.download,
         dialog.on_examined,
         dialog.on_unusable,
         at_once=parts.at_once,
     )
-    return Faces(dialog, verification)
+    return dialog, verification

@@ -22,6 +22,7 @@ from core.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
+
 class Repeated(Exception):
     """The same recording was used for another check (permanent: a new note is needed)."""
 
@@ -39,6 +40,9 @@ class QueueSettings:
 
     def backoff(self) -> Backoff:
         return Backoff(self.first_pause, self.longest_pause)
+
+
+USUAL_SETTINGS = QueueSettings()
 
 
 @dataclass

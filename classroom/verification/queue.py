@@ -19,7 +19,7 @@ from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.verification.failures import Failures
 from classroom.verification.metrics import Metrics, in_words
-from classroom.verification.note_check import Check, NoteChecks, QueueSettings
+from classroom.verification.note_check import USUAL_SETTINGS, Check, NoteChecks, QueueSettings
 from core.health import PartHealth
 from core.sqlite import DatabaseError
 
@@ -45,7 +45,7 @@ class Verification:
         on_unusable: OnUnusable,
         *,
         at_once: int = 2,
-        settings: QueueSettings = QueueSettings(),  # frozen
+        settings: QueueSettings = USUAL_SETTINGS,
     ) -> None:
         self._classroom = classroom
         self._on_examined = on_examined
