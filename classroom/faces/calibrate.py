@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from classroom.domain.face_policy import AT_SAME_PERSON, SAME_PERSON, percent
-from classroom.faces import examining
+from classroom.faces import PhotoUnusable, examining
 from classroom.faces.examining import Descriptor, apart
 
 RATES_AT = 70.0  # percent: FACE_MATCH_THRESHOLD's default
@@ -56,7 +56,7 @@ def descriptors(folder: Path) -> dict[str, list[Descriptor]]:
             continue
         try:
             template = examining.template_of(file.read_bytes())
-        except examining.UnusablePicture as error:
+        except PhotoUnusable as error:
             print(f"skipped: {file.parent.name}/{file.name}: {error}", file=sys.stderr)
             continue
         found.setdefault(file.parent.name, []).append(np.frombuffer(template, dtype=np.float64))

@@ -5,6 +5,7 @@ fails alone: the other notes go on with another worker.
 """
 
 import asyncio
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -16,7 +17,7 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from classroom.domain.face_policy import Examined, Motion
-from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
+from classroom.faces import FaceError, FaceRefused, FaceUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class LocalEngine:
             async with self._free:
                 future = await asyncio.to_thread(self._schedule, name, arguments)
                 async with asyncio.timeout(self.longest + self._stuck_after):
-                    kind, value = await asyncio.wrap_future(future)
+                    return await asyncio.wrap_future(future)
         except ProcessExpired as error:
             raise FaceUnavailable(f"a face worker died (exit {error.exitcode})") from error
         except TimeoutError as error:
@@ -86,20 +87,13 @@ class LocalEngine:
             raise FaceUnavailable(f"a face worker took longer than {self.longest:.0f} seconds") from error
         except RuntimeError as error:  # the pool is closed, or can't start a process
             raise FaceUnavailable(f"no face worker ({type(error).__name__})") from error
-        if kind == "unusable":
-            raise PhotoUnusable(value)
-        if kind == "refused":
-            raise FaceRefused(value)
-        if kind == "failed":
-            raise FaceUnavailable(f"a face worker failed: {value}")
-        return value
 
     def _schedule(self, name: str, arguments: tuple[Any, ...]) -> "Future[Any]":
         """Schedule work; the pool is replaced first if it failed because all its idle workers died."""
         with self._lock:
             if not self._closed and not self._pool.active:
                 self._pool = self._new_pool()
-            scheduled: Future[Any] = self._pool.schedule(_guarded, (name, *arguments), timeout=self.longest)
+            scheduled: Future[Any] = self._pool.schedule(_in_worker, (name, *arguments), timeout=self.longest)
             return scheduled
 
     def _replace(self) -> None:
@@ -128,24 +122,21 @@ class LocalEngine:
             self._pool.join()
 
 
-# In the worker. A failure is returned as its kind and one line: an exception's own text may contain anything.
-
-
 def _prepare() -> None:
     os.nice(5)  # the event loop has priority
-    _guarded("prepare")  # a failure is reported by the first task
+    with contextlib.suppress(FaceError):  # the first task reports it
+        _in_worker("prepare")
 
 
-def _guarded(name: str, *arguments: Any) -> tuple[str, Any]:
+def _in_worker(name: str, *arguments: Any) -> Any:
+    """Run a function of ``examining``. Raises only FaceErrors: another exception's own text may contain anything."""
     try:
-        from classroom.faces import examining, models
+        from classroom.faces import examining
+
+        return getattr(examining, name)(*arguments)
+    except FaceError:
+        raise
     except ImportError as error:
-        return "refused", f"the face engine is not installed ({error.name})"
-    try:
-        return "done", getattr(examining, name)(*arguments)
-    except (ImportError, models.NoModels) as error:
-        return "refused", f"the face engine is not installed ({error})"
-    except examining.UnusablePicture as error:
-        return "unusable", str(error)
+        raise FaceRefused(f"the face engine is not installed ({error.name})") from None
     except Exception as error:  # noqa: BLE001  # the worker goes on, and the kind is logged
-        return "failed", type(error).__name__
+        raise FaceUnavailable(f"a face worker failed: {type(error).__name__}") from None

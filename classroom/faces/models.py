@@ -14,16 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from classroom.faces import FaceRefused
+
 Points = npt.NDArray[np.float32]
 
 SURE = 0.6  # a detector's score; non-faces rarely have more than 0.5
 SECOND = 0.5  # of the largest face's width, from which a second face counts
 _CHIP = 150  # pixels: the input size of the descriptor's network
 _PADDING = 0.25
-
-
-class NoModels(Exception):
-    """The model files are not installed (permanent: the operator has to install the requirements)."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +52,10 @@ def _dlib() -> Any:
 
 @cache
 def folder() -> Path:
-    """Return the folder of the model files. Raises NoModels."""
+    """Return the folder of the model files. Raises FaceRefused: it is not installed."""
     found = importlib.util.find_spec("face_recognition_models")
     if found is None or not found.submodule_search_locations:
-        raise NoModels("the package face_recognition_models is not installed")
+        raise FaceRefused("the face engine is not installed (face_recognition_models)")
     return Path(found.submodule_search_locations[0]) / "models"
 
 
