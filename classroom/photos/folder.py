@@ -4,11 +4,17 @@ import asyncio
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 from classroom.domain.sessions import folded
-from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
-from classroom.photos.names import file_names
+from classroom.photos import (
+    LARGEST_PHOTO,
+    IdPhoto,
+    PhotoMissing,
+    PhotosRefused,
+    PhotosUnavailable,
+    PhotoTooLarge,
+    file_names,
+)
 
 
 class FolderPhotos:
@@ -36,9 +42,14 @@ class FolderPhotos:
     def _photo(self, student_id: str) -> IdPhoto:
         try:
             with self._find(student_id).open("rb") as file:
-                return _read(file, student_id)
+                content, facts = file.read(LARGEST_PHOTO + 1), os.fstat(file.fileno())
         except OSError as error:
             raise self._trouble(student_id, error) from error
+        if len(content) > LARGEST_PHOTO:
+            raise PhotoTooLarge(
+                f"the photo of {student_id} has {facts.st_size} bytes; at most {LARGEST_PHOTO} are read"
+            )
+        return IdPhoto(content, _tag(facts))
 
     def _find(self, student_id: str) -> Path:
         names = file_names(student_id)
@@ -61,16 +72,6 @@ class FolderPhotos:
         if isinstance(error, PermissionError):
             return PhotosRefused(f"the photo of {student_id} may not be read: {cause}")
         return PhotosUnavailable(f"the photo of {student_id} can't be read: {cause}")
-
-
-def _read(file: BinaryIO, student_id: str) -> IdPhoto:
-    before = os.fstat(file.fileno())
-    if before.st_size > LARGEST_PHOTO:
-        raise PhotoTooLarge(f"the photo of {student_id} has {before.st_size} bytes; at most {LARGEST_PHOTO} are read")
-    content = file.read(LARGEST_PHOTO + 1)
-    if _tag(os.fstat(file.fileno())) != _tag(before) or len(content) != before.st_size:
-        raise PhotosUnavailable(f"the photo of {student_id} is being changed")
-    return IdPhoto(content, _tag(before))
 
 
 def _is_file(path: Path) -> bool:

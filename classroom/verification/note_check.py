@@ -4,11 +4,10 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal
 from classroom.domain.sessions import CheckIn, FaceCheck, Template
@@ -100,7 +99,8 @@ class NoteChecks:
         """Examine a check's note, timing its steps. Raises NoteError, PhotoError, FaceError, StoreError, Repeated."""
         async with self._ahead:
             check.started_at = check.started_at if check.started_at is not None else self._classroom.clock.monotonic()
-            (template, photo), note = await _together(self._template_or_photo(check), self._note(check))
+            template, photo = await self._template_or_photo(check)  # first: without a photo the note is not needed
+            note = await self._note(check)
             with self._timed(check, "turn"):
                 await self._in_engine.acquire()
         check.in_engine = True
@@ -165,19 +165,3 @@ class NoteChecks:
             yield
         finally:
             check.seconds[step] = self._classroom.clock.monotonic() - began
-
-
-async def _together(
-    first: Coroutine[Any, Any, tuple[bytes, IdPhoto | None]], second: Coroutine[Any, Any, bytes]
-) -> tuple[tuple[bytes, IdPhoto | None], bytes]:
-    """Run two coroutines together; if one fails the other is cancelled, and the first one's failure has priority."""
-    one, other = asyncio.create_task(first), asyncio.create_task(second)
-    try:
-        await asyncio.wait({one, other}, return_when=asyncio.FIRST_EXCEPTION)
-        if other.done() and not one.done():
-            other.result()  # it has failed, else both were done
-        return await one, await other
-    finally:
-        one.cancel()
-        other.cancel()
-        await asyncio.gather(one, other, return_exceptions=True)
