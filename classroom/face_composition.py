@@ -90,28 +90,20 @@ def downloads(bot: Bot) -> Download:
     """Return a function that downloads a note into memory, up to 20 MB."""
 
     async def download(file: str) -> bytes:
+        found = None
         try:
             found = await bot.get_file(file)
-        except BadRequest as error:
-            raise _refused(error) from None
-        except TelegramError as error:  # without its text, which may contain a URL with the token
-            raise NoteUnavailable(f"getFile failed ({type(error).__name__})") from None
-        if (found.file_size or 0) > LARGEST_NOTE:
-            raise NoteGone(f"the note has {found.file_size} bytes, over {LARGEST_NOTE}")
-        try:
+            if (found.file_size or 0) > LARGEST_NOTE:
+                raise NoteGone(f"the note has {found.file_size} bytes, over {LARGEST_NOTE}")
             return bytes(await found.download_as_bytearray())
-        except (BadRequest, InvalidToken) as error:  # PTB raises InvalidToken for 404, too
-            raise _refused(error) from None
-        except TelegramError as error:
-            raise NoteUnavailable(f"the download failed ({type(error).__name__})") from None
+        except TelegramError as error:  # passed on without its text, which may contain a URL with the token
+            # PTB raises InvalidToken for a download's 404, too
+            is_refused = isinstance(error, BadRequest) or (found is not None and isinstance(error, InvalidToken))
+            if is_refused and "temporarily unavailable" not in error.message:
+                raise NoteGone(f"Telegram refuses the note ({type(error).__name__})") from None
+            raise NoteUnavailable(f"the note can't be downloaded ({type(error).__name__})") from None
 
     return download
-
-
-def _refused(error: TelegramError) -> NoteGone | NoteUnavailable:
-    if "temporarily unavailable" in error.message:
-        return NoteUnavailable("the note is temporarily unavailable")
-    return NoteGone(f"Telegram refuses the note ({type(error).__name__})")
 
 
 def assemble_faces(

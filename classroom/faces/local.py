@@ -76,35 +76,25 @@ class LocalEngine:
         """Run a function of ``examining`` in a worker; the first call starts the workers."""
         try:
             async with self._free:
-                future = await asyncio.to_thread(self._schedule, name, arguments)
+                pool, future = await asyncio.to_thread(self._schedule, name, arguments)
                 async with asyncio.timeout(self.longest + self._stuck_after):
                     return await asyncio.wrap_future(future)
         except ProcessExpired as error:
             raise FaceUnavailable(f"a face worker died (exit {error.exitcode})") from error
         except TimeoutError as error:
             if future.cancelled():  # the pool's own time-out did not work: it waits for a frozen worker
-                await asyncio.to_thread(self._replace)
+                log.warning("the face workers do not answer: starting new ones")
+                await asyncio.to_thread(_stop, pool)
             raise FaceUnavailable(f"a face worker took longer than {self.longest:.0f} seconds") from error
         except RuntimeError as error:  # the pool is closed, or can't start a process
             raise FaceUnavailable(f"no face worker ({type(error).__name__})") from error
 
-    def _schedule(self, name: str, arguments: tuple[Any, ...]) -> "Future[Any]":
-        """Schedule work; the pool is replaced first if it failed because all its idle workers died."""
+    def _schedule(self, name: str, arguments: tuple[Any, ...]) -> "tuple[ProcessPool, Future[Any]]":
+        """Schedule work; a pool that was stopped, or failed because all its idle workers died, is replaced first."""
         with self._lock:
             if not self._closed and not self._pool.active:
                 self._pool = self._new_pool()
-            scheduled: Future[Any] = self._pool.schedule(_in_worker, (name, *arguments), timeout=self.longest)
-            return scheduled
-
-    def _replace(self) -> None:
-        """Replace a pool that no longer works, and end its workers."""
-        with self._lock:
-            if self._closed:
-                return
-            log.warning("the face workers do not answer: starting new ones")
-            old, self._pool = self._pool, self._new_pool()
-        old.stop()  # type: ignore[no-untyped-call]
-        old.join()
+            return self._pool, self._pool.schedule(_in_worker, (name, *arguments), timeout=self.longest)
 
     async def close(self) -> None:
         """End all workers; those that examine a note have ``END_WITHIN`` seconds."""
@@ -118,8 +108,12 @@ class LocalEngine:
             self._pool.join(END_WITHIN)
         except TimeoutError:
             log.warning("face workers are ended before they have finished")
-            self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join()
+            _stop(self._pool)
+
+
+def _stop(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def _prepare() -> None:

@@ -113,20 +113,20 @@ class RekognitionEngine:
             answer = await self._call(
                 "compare_faces", **pictures, SimilarityThreshold=SIMILARITY_ASKED, QualityFilter="NONE"
             )
-        except _NotAccepted as error:
+        except _BadPicture as error:
             return await self._explain_complaint(error, frame)
         seconds = {"turn": called - begun, "compare": self._clock.monotonic() - called}
         return replace(_examined(_faces(answer, size)), seconds=seconds)
 
-    async def _explain_complaint(self, error: "_NotAccepted", frame: bytes) -> Examined:
+    async def _explain_complaint(self, error: "_BadPicture", frame: bytes) -> Examined:
         """Find out which picture a CompareFaces error is about; the photo was good when it was checked."""
         try:
-            answer = await self._detect(frame)
-        except _NotAccepted as about_frame:
-            return Examined(Problem.BROKEN, details=f"the frame: {about_frame}")
-        if not answer.get("FaceDetails"):
-            return Examined(Problem.NO_FACE, details=f"the frame: {error}, no face")
-        raise PhotoUnusable(f"Rekognition can't compare with the ID photo ({error})")
+            faces = await self._detect(frame)
+        except _BadPicture as about_frame:
+            return Examined(Problem.BROKEN, details=f"the frame {about_frame}")
+        if not faces:
+            return Examined(Problem.NO_FACE, details=f"no face in the frame, which {error}")
+        raise PhotoUnusable(f"the ID photo {error}")
 
     async def _require_one_face(self, photo: bytes) -> None:
         """Raise PhotoUnusable unless the photo has exactly one face; each photo is checked once."""
@@ -140,26 +140,23 @@ class RekognitionEngine:
 
     async def _fault(self, photo: bytes) -> str:
         try:
-            size = _size(photo)
-            answer = await self._detect(photo)
+            problem = _examined(await self._detect(photo)).problem
         except _BadPicture as error:
             return f"the ID photo {error}"
-        except _NotAccepted as error:
-            return f"Rekognition can't read the ID photo ({error})"
-        problem = _examined(_faces(answer, size)).problem
         if problem is Problem.TWO_FACES:
             return "there is more than one face on the ID photo"
         if problem is not None:
             return f"no face of {SMALLEST_FACE}x{SMALLEST_FACE} pixels is found on the ID photo"
         return ""
 
-    async def _detect(self, picture: bytes) -> dict[str, Any]:
+    async def _detect(self, picture: bytes) -> list["_Face"]:
+        size = _size(picture)
         async with self._quotas["detect_faces"]:
             pass
-        return await self._call("detect_faces", Image={"Bytes": picture}, Attributes=["DEFAULT"])
+        return _faces(await self._call("detect_faces", Image={"Bytes": picture}, Attributes=["DEFAULT"]), size)
 
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Call an operation. Raises _NotAccepted, FaceUnavailable, FaceRefused."""
+        """Call an operation. Raises _BadPicture, FaceUnavailable, FaceRefused."""
         try:
             answer: dict[str, Any] = await self._rekognition.call(
                 lambda client: getattr(client, operation)(**parameters)
@@ -168,7 +165,7 @@ class RekognitionEngine:
             raise FaceUnavailable(str(error)) from error
         except AwsRefused as error:
             if error.code in _PICTURE_CODES:
-                raise _NotAccepted(error.code) from error
+                raise _BadPicture(f"is not accepted by Rekognition ({error.code})") from error
             # we send pictures and no S3 objects, so an error about an S3 object may be temporary
             kind = FaceUnavailable if error.code == "InvalidS3ObjectException" else FaceRefused
             raise kind(str(error)) from error
@@ -178,11 +175,7 @@ class RekognitionEngine:
 
 
 class _BadPicture(Exception):
-    """A picture that Rekognition would not accept; the text continues after its name."""
-
-
-class _NotAccepted(Exception):
-    """Rekognition does not accept a picture; the text is AWS's error code."""
+    """A picture that Rekognition does not accept; the text continues after its name."""
 
 
 def _size(picture: bytes) -> tuple[int, int]:
