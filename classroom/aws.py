@@ -36,15 +36,11 @@ _NO_ANSWER = (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError,
               ResponseParserError)  # fmt: skip
 
 
-class AwsError(Exception):
-    """A call failed."""
-
-
-class AwsUnavailable(AwsError):
+class AwsUnavailable(Exception):
     """No answer, an error of the service, or throttling (try again)."""
 
 
-class AwsRefused(AwsError):
+class AwsRefused(Exception):
     """Access is denied, the settings are wrong, or the request is not accepted (permanent); ``code`` says why."""
 
     def __init__(self, text: str, code: str) -> None:
@@ -120,7 +116,7 @@ class AwsService:
             return self._client
 
     def _as_aws_error(self, error: Exception) -> Exception:
-        """Convert an error of a call to an AwsError; errors of other kinds are returned unchanged."""
+        """Convert an error of a call to one of these two; errors of other kinds are returned unchanged."""
         name = type(error).__name__
         if isinstance(error, aws.ClientError):
             code = str(error.response.get("Error", {}).get("Code", ""))

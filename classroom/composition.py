@@ -6,6 +6,7 @@ A token that Telegram refuses stops that bot only; the other one goes on.
 import asyncio
 import logging
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from classroom.domain.sessions import Mark, Session, Sheet
 from classroom.face_composition import FaceParts, assemble_faces, face_parts
 from classroom.faces import FaceEngine
 from classroom.faces.person_keys import PersonKeys
-from classroom.health_report import LoopLag, health_part
+from classroom.health_report import LAGS_KEPT, health_part, measure_lags
 from classroom.keeper import BETWEEN_LOOKS, Keeper
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
@@ -130,10 +131,10 @@ async def serve(
             parts,
             MoveCodes(database),
         )
-        lag = LoopLag()
-        measuring = asyncio.create_task(lag.measure(), name="loop-lag")
+        lags: deque[int] = deque(maxlen=LAGS_KEPT)
+        measuring = asyncio.create_task(measure_lags(lags), name="loop-lag")
         stack.callback(measuring.cancel)
-        stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lag, classroom.sync)))
+        stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lags, classroom.sync)))
         bots = [run_bot(teacher), run_bot(student)]
         besides = []
         if isinstance(lms, CsvLms):

@@ -3,10 +3,6 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from classroom.domain.sessions import visible
-
-ENDINGS = ("jpg", "jpeg", "png")  # in the order of preference
-LONGEST_ID = 60  # characters: with an ending still a valid file name if each takes four bytes
 LARGEST_PHOTO = 5 * 1024 * 1024  # bytes: Rekognition's limit for pictures in a request
 
 
@@ -48,15 +44,3 @@ class Photos(Protocol):
         """Return a student's photo. Raises PhotoMissing, PhotoTooLarge."""
 
     async def close(self) -> None: ...
-
-
-def file_names(student_id: str) -> list[str]:
-    """Return the names that a student's photo may have. Raises PhotoMissing: the ID is not safe in a name or a key."""
-    spellings = [
-        each
-        for each in dict.fromkeys((student_id, visible(student_id)))
-        if 0 < len(each) <= LONGEST_ID and each.isprintable() and not set(each) & set("/\\:")
-    ]
-    if not spellings or min(student_id) < " ":
-        raise PhotoMissing(f"no photo is stored for an ID like {student_id[:40]!r}")
-    return [f"{each}.{ending}" for each in spellings for ending in ENDINGS]

@@ -11,15 +11,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from classroom.aws import TIMEOUT, WHOLE_TIMEOUT, Access, AwsRefused, AwsService, AwsUnavailable
-from classroom.photos import (
-    LARGEST_PHOTO,
-    IdPhoto,
-    PhotoMissing,
-    PhotosRefused,
-    PhotosUnavailable,
-    PhotoTooLarge,
-    file_names,
-)
+from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
+from classroom.photos.folder import file_names
 
 log = logging.getLogger(__name__)
 
