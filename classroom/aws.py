@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeVar
 
 import boto3  # type: ignore[import-untyped,unused-ignore]
@@ -25,7 +24,7 @@ TIMEOUT = 10.0  # seconds, to connect and for each part of an answer
 WHOLE_TIMEOUT = 30.0  # seconds for a whole call
 AT_ONCE = 16  # parallel calls of one service
 
-_MAKING = threading.Lock()  # several threads may use a client, but only one may create it
+_MAKING = threading.Lock()  # several threads may use a client, but only one may create one
 
 T = TypeVar("T")
 
@@ -99,7 +98,7 @@ class AwsService:
         with _MAKING:
             if self._client is None:
                 access = self._access
-                self._client = _session().client(
+                self._client = boto3.client(
                     self._service,
                     region_name=access.region,
                     endpoint_url=access.endpoint,
@@ -132,9 +131,3 @@ class AwsService:
         if isinstance(error, aws.BotoCoreError | ValueError):  # no credentials, an invalid address or name
             return AwsRefused(f"{self._service} can't be called with these settings: {name}", name)
         return error
-
-
-@cache
-def _session() -> Any:
-    """Return the session that all clients share: it reads the service descriptions once."""
-    return boto3.session.Session()

@@ -19,6 +19,7 @@ from classroom.photos.folder import FolderPhotos
 from classroom.services import Classroom
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
+from classroom.verification.note_check import NoteChecks
 from classroom.verification.queue import Verification
 from classroom.verification.reviews import FaceReviews
 from core.clock import Clock
@@ -117,14 +118,6 @@ def assemble_faces(
     """Return the student bot's handlers of the face check, and its queue."""
     steps, results = FaceSteps(classroom, check_ins), FaceResults(classroom, check_ins)
     dialog = FaceDialog(classroom, steps, results, reviews, traces, lambda check_in: verification.submit(check_in))
-    verification = Verification(
-        classroom,
-        parts.photos,
-        parts.engine,
-        keys,
-        parts.download,
-        dialog.on_examined,
-        dialog.on_unusable,
-        at_once=parts.at_once,
-    )
+    checks = NoteChecks(classroom, parts.photos, parts.engine, keys, parts.download, parts.at_once)
+    verification = Verification(classroom, checks, dialog.on_examined, dialog.on_unusable)
     return dialog, verification

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from aiolimiter import AsyncLimiter
 from PIL import Image, UnidentifiedImageError
 
-from classroom.aws import TIMEOUT, WHOLE_TIMEOUT, Access, AwsRefused, AwsService, AwsUnavailable
+from classroom.aws import TIMEOUT, Access, AwsRefused, AwsService, AwsUnavailable
 from classroom.domain.face_policy import Examined, Motion, Problem
 from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
 from core.clock import Clock
@@ -57,7 +57,7 @@ class _Face:
 
 
 class RekognitionEngine:
-    """A ``FaceEngine``, which closes its checker too. Time-outs are in seconds."""
+    """A ``FaceEngine``, which closes its checker too. ``timeout`` is in seconds, as for AwsService."""
 
     name = "rekognition"
     keeps_templates = False
@@ -67,14 +67,12 @@ class RekognitionEngine:
         access: Access,
         checker: ChallengeChecker,
         clock: Clock,
-        *,
         calls_per_second: float = CALLS_PER_SECOND,
         timeout: float = TIMEOUT,
-        whole_timeout: float = WHOLE_TIMEOUT,
     ) -> None:
         self._checker = checker
         self._clock = clock
-        self._rekognition = AwsService("rekognition", access, timeout=timeout, whole_timeout=whole_timeout)
+        self._rekognition = AwsService("rekognition", access, timeout=timeout)
         # evenly spaced calls: a burst would exceed the quota
         self._quotas = {each: AsyncLimiter(1, 1 / calls_per_second) for each in ("detect_faces", "compare_faces")}
         self._photos: OrderedDict[bytes, str] = OrderedDict()  # by digest: why a photo can't be used; "": it can

@@ -44,6 +44,11 @@ class QueueSettings:
 USUAL_SETTINGS = QueueSettings()
 
 
+def key_of(check_in: CheckIn) -> tuple[str, str, int]:
+    """Return a check's identity, which differs from the same student's next check."""
+    return (check_in.session, check_in.student_id, check_in.face.message if check_in.face is not None else 0)
+
+
 @dataclass
 class Check:
     """A check-in in the queue, with its progress. Times are monotonic seconds."""
@@ -60,8 +65,7 @@ class Check:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """Return the check's identity, which differs from the same student's next check."""
-        return (self.check_in.session, self.check_in.student_id, self.face.message)
+        return key_of(self.check_in)
 
     @property
     def order(self) -> tuple[datetime, str, str, int]:
@@ -84,16 +88,16 @@ class NoteChecks:
         keys: PersonKeys,
         download: Download,
         at_once: int,
-        settings: QueueSettings,
+        settings: QueueSettings = USUAL_SETTINGS,
     ) -> None:
         self._classroom = classroom
         self._photos = photos
         self._engine = engine
         self._keys = keys
         self._download = download
-        self._download_within = settings.download_within
         self._ahead = asyncio.Semaphore(settings.ahead)
         self._in_engine = asyncio.Semaphore(at_once)
+        self.at_once, self.settings = at_once, settings
 
     async def examine(self, check: Check) -> Examined:
         """Examine a check's note, timing its steps. Raises NoteError, PhotoError, FaceError, StoreError, Repeated."""
@@ -118,10 +122,10 @@ class NoteChecks:
     async def _note(self, check: Check) -> bytes:
         with self._timed(check, "download"):
             try:
-                async with asyncio.timeout(self._download_within):
+                async with asyncio.timeout(self.settings.download_within):
                     note = await self._download(check.face.file)
             except TimeoutError:
-                raise NoteUnavailable(f"not downloaded within {self._download_within:.0f} s") from None
+                raise NoteUnavailable(f"not downloaded within {self.settings.download_within:.0f} s") from None
         fingerprint = "sha256:" + await asyncio.to_thread(lambda: hashlib.sha256(note).hexdigest())
         owner = "/".join(map(str, check.key))
         if not await self._classroom.store.claim_note(fingerprint, owner, self._classroom.clock.now()):

@@ -11,15 +11,12 @@ from collections.abc import Awaitable, Callable
 
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal, verdict, wording
 from classroom.domain.sessions import CheckIn, CheckInStep
-from classroom.domain.video_notes import Download, Unusable
-from classroom.faces import FaceEngine
-from classroom.faces.person_keys import PersonKeys
-from classroom.photos import Photos
+from classroom.domain.video_notes import Unusable
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.verification.failures import Failures
-from classroom.verification.metrics import Metrics, in_words
-from classroom.verification.note_check import USUAL_SETTINGS, Check, NoteChecks, QueueSettings
+from classroom.verification.metrics import Metrics
+from classroom.verification.note_check import Check, NoteChecks, key_of
 from core.health import PartHealth
 from core.sqlite import DatabaseError
 
@@ -32,27 +29,20 @@ OnUnusable = Callable[[CheckIn, Unusable | NoteRefusal], Awaitable[None]]
 
 
 class Verification:
-    """Examines the notes of check-ins at CHECKING and reports each outcome; ``at_once`` notes are with the engine."""
+    """Examines the notes of check-ins at CHECKING and reports each outcome."""
 
     def __init__(
         self,
         classroom: Classroom,
-        photos: Photos,
-        engine: FaceEngine,
-        keys: PersonKeys,
-        download: Download,
+        checks: NoteChecks,
         on_examined: OnExamined,
         on_unusable: OnUnusable,
-        *,
-        at_once: int = 2,
-        settings: QueueSettings = USUAL_SETTINGS,
     ) -> None:
         self._classroom = classroom
         self._on_examined = on_examined
         self._on_unusable = on_unusable
-        self._settings = settings
-        self._checks = NoteChecks(classroom, photos, engine, keys, download, at_once, settings)
-        self._workers = settings.ahead + 2 * at_once  # downloading; in the engine and being reported
+        self._settings = checks.settings
+        self._checks = checks
         self._queue: asyncio.PriorityQueue[tuple[object, Check]] = asyncio.PriorityQueue()
         self._known: dict[tuple[str, str, int], Check] = {}  # until the outcome is reported
         self._dropped: set[tuple[str, str, int]] = set()  # of cancelled sessions, or after a bug; not started again
@@ -66,7 +56,8 @@ class Verification:
     def start(self) -> None:
         """Start on the running loop with the notes in the store; returns at once."""
         self._scanning = asyncio.create_task(self._scan(), name="faces-scan")
-        self._tasks = {asyncio.create_task(self._work(), name="faces"): None for _ in range(self._workers)}
+        workers = self._settings.ahead + 2 * self._checks.at_once  # downloading; in the engine, and being reported
+        self._tasks = {asyncio.create_task(self._work(), name="faces"): None for _ in range(workers)}
 
     def submit(self, check_in: CheckIn) -> int:
         """Add a check-in with a note; return its place in the queue, 1 for the first. Harmless if repeated."""
@@ -85,15 +76,13 @@ class Verification:
         for pause in self._pauses.values():
             pause.cancel()
         self._pauses.clear()
-        tasks = set(self._tasks)
-        if self._scanning is not None:
-            self._scanning.cancel()
-            tasks.add(self._scanning)
+        if self._scanning is None:
+            return
+        self._scanning.cancel()
         for task, check in self._tasks.items():
             if check is None or not (check.in_engine or check.outcome is not None):
                 task.cancel()
-        if not tasks:
-            return
+        tasks = [self._scanning, *self._tasks]
         _, late = await asyncio.wait(tasks, timeout=within)
         for task in late:
             task.cancel()
@@ -122,9 +111,9 @@ class Verification:
                 pause = backoff.next()
             else:
                 backoff.reset()
-                self._dropped &= {_key(each) for each in found}
+                self._dropped &= {key_of(each) for each in found}
                 known = self._known.keys() | self._dropped
-                new = [each for each in found if each.face is not None and _key(each) not in known]
+                new = [each for each in found if each.face is not None and key_of(each) not in known]
                 if new:
                     log.info("faces: %d unfinished notes found in the store", len(new))
                 for check_in in new:
@@ -195,7 +184,7 @@ class Verification:
             self._dropped.add(check.key)
             return None
         now = await store.check_in(check.check_in.session, check.check_in.student_id)
-        if now is None or now.face is None or now.step is not CheckInStep.CHECKING or _key(now) != check.key:
+        if now is None or now.face is None or now.step is not CheckInStep.CHECKING or key_of(now) != check.key:
             return None
         consent = await store.consent(now.telegram_id)
         if consent is None or not consent.given or consent.wording != wording(self._classroom.settings.face_engine):
@@ -223,8 +212,5 @@ class Verification:
         else:
             outcome = str(check.outcome)
             self.metrics.verdicts[outcome] += 1
-        log.info("%s, face: %s, %s", check.label, outcome, in_words(took))
-
-
-def _key(check_in: CheckIn) -> tuple[str, str, int]:
-    return (check_in.session, check_in.student_id, check_in.face.message if check_in.face is not None else 0)
+        durations = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in took.items())
+        log.info("%s, face: %s, %s", check.label, outcome, durations)

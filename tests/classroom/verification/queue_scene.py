@@ -16,7 +16,7 @@ from classroom.photos import IdPhoto
 from classroom.services import Classroom
 from classroom.store import StoreUnavailable
 from classroom.store.sqlite import SqliteStore
-from classroom.verification.note_check import QueueSettings
+from classroom.verification.note_check import NoteChecks, QueueSettings
 from classroom.verification.queue import Verification
 from core.encryption import Cipher
 from tests.classroom.running import KEY
@@ -215,17 +215,8 @@ class Scene:
         self, settings: QueueSettings = QUICK, at_once: int = 2, download: Download | None = None
     ) -> Verification:
         """Create a queue, which is closed at the end."""
-        made = Verification(
-            self.room,
-            self.photos,
-            self.engine,
-            self.keys,
-            download or self.notes,
-            self._decided,
-            self._unusable,
-            at_once=at_once,
-            settings=settings,
-        )
+        checks = NoteChecks(self.room, self.photos, self.engine, self.keys, download or self.notes, at_once, settings)
+        made = Verification(self.room, checks, self._decided, self._unusable)
         self._all.append(made)
         return made
 
