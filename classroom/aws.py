@@ -98,7 +98,8 @@ class AwsService:
         with _MAKING:
             if self._client is None:
                 access = self._access
-                self._client = boto3.client(
+                client: Any = boto3.client  # its overloads want a literal name
+                self._client = client(
                     self._service,
                     region_name=access.region,
                     endpoint_url=access.endpoint,

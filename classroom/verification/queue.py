@@ -176,7 +176,7 @@ class Verification:
         self._known.pop(check.key, None)
         self._log_check(check)
 
-    async def _outcome(self, check: Check) -> tuple[Examined, FaceVerdict] | Unusable | None:
+    async def _outcome(self, check: Check) -> tuple[Examined, FaceVerdict] | Unusable | NoteRefusal | None:
         """Return the outcome of the note's examination; None if it is no longer needed."""
         store = self._classroom.store
         session = await store.session(check.check_in.session)
