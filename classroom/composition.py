@@ -6,6 +6,7 @@ A token that Telegram refuses stops that bot only; the other one goes on.
 import asyncio
 import logging
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from classroom.bot_parts import BotParts, build_bot, run_bot
 from classroom.check_in.check_ins import CheckIns
 from classroom.database import holds_store, open_database
 from classroom.domain.sessions import Mark, Session, Sheet
-from classroom.face_composition import FaceParts, Faces, FaceStorage, assemble_faces, face_parts, face_storage
+from classroom.face_composition import FaceParts, assemble_faces, face_parts
 from classroom.faces import FaceEngine
-from classroom.health_report import LoopLag, health_part
+from classroom.faces.person_keys import PersonKeys
+from classroom.health_report import LAGS_KEPT, health_part, measure_lags
 from classroom.keeper import BETWEEN_LOOKS, Keeper
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
@@ -48,7 +50,7 @@ from classroom.teacher.lms_notices import LmsNotices
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.session_buttons import SessionButtons
 from classroom.verification.queue import Verification
-from classroom.verification.reviews import FaceReviews
+from classroom.verification.reviews import FaceReviews, ReviewFiles
 from core.clock import Clock
 from core.encryption import Cipher, open_cipher
 from core.health import HealthReports, PartHealth
@@ -102,8 +104,10 @@ async def serve(
         lms = _lms(settings, store, clock)
         stack.push_async_callback(lms.close)
         files = ReportFiles(folder / "reports")
-        kept, plain = face_storage(settings, cipher), files_in(files.folder, PICTURES)
-        pictures, on_sent = kept.files.or_else(plain), kept.files.on_sent
+        # next to the encryption key and outside the data: a backup of the data can't decrypt templates
+        keys = PersonKeys(settings.encryption_key_file.with_name("faces"), cipher)
+        reviewed, plain = ReviewFiles(folder / "reviews", cipher), files_in(files.folder, PICTURES)
+        pictures, on_sent = reviewed.or_else(plain), reviewed.on_sent
         teacher = await build_bot(database, settings, clock, "teacher", pictures, on_sent, intervals.between_sends)
         own = with_my_data(lambda: classroom, plain)
         student = await build_bot(database, settings, clock, "student", own, None, intervals.between_sends)
@@ -117,20 +121,28 @@ async def serve(
         notices = AdminNotices(teacher.side, settings.classroom_admins, clock)
         logging.getLogger("classroom").addHandler(notices)
         stack.callback(logging.getLogger("classroom").removeHandler, notices)
-        keeper, faces = assemble(
-            classroom, teacher.application, student.application, files, intervals, kept, parts, MoveCodes(database)
+        keeper, verification = assemble(
+            classroom,
+            teacher.application,
+            student.application,
+            files,
+            intervals,
+            keys,
+            reviewed,
+            parts,
+            MoveCodes(database),
         )
-        lag = LoopLag()
-        measuring = asyncio.create_task(lag.measure(), name="loop-lag")
+        lags: deque[int] = deque(maxlen=LAGS_KEPT)
+        measuring = asyncio.create_task(measure_lags(lags), name="loop-lag")
         stack.callback(measuring.cancel)
-        stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lag, classroom.sync)))
+        stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lags, classroom.sync)))
         bots = [run_bot(teacher), run_bot(student)]
         besides = []
         if isinstance(lms, CsvLms):
             besides.append(asyncio.create_task(lms.folder.watch(), name="rosters"))
-        if faces is not None:
-            stack.enter_context(reports.part(faces.verification.report))
-            besides.append(asyncio.create_task(_verify(faces.verification, student), name="faces-verification"))
+        if verification is not None:
+            stack.enter_context(reports.part(verification.report))
+            besides.append(asyncio.create_task(_verify(verification, student), name="faces-verification"))
         if classroom.sync is not None:
             classroom.sync.start()
             stack.push_async_callback(classroom.sync.close)
@@ -145,11 +157,12 @@ def assemble(
     student_application: AnyApplication,
     files: ReportFiles,
     intervals: ClassroomIntervals,
-    kept: FaceStorage,
+    keys: PersonKeys,
+    reviewed: ReviewFiles,
     parts: FaceParts | None,
     move_codes: MoveCodes,
-) -> tuple[Keeper, Faces | None]:
-    """Add the handlers, create the LMS sync; return the keeper and, unless ``parts`` is None, the face check."""
+) -> tuple[Keeper, Verification | None]:
+    """Add the handlers, create the LMS sync; return the keeper and, unless ``parts`` is None, the queue of notes."""
 
     async def on_mark(session: Session, student_id: str, mark: Mark) -> None:
         await notices.tell_mark(session, student_id, mark)
@@ -166,10 +179,11 @@ def assemble(
             await lms_notices.on_compared(session, sheet)
 
     check_ins = CheckIns(classroom, on_mark)
-    reviews = FaceReviews(classroom, kept.files, parts.photos if parts is not None else None)
-    traces = FaceTraces(classroom, reviews, kept.files, kept.keys)
-    faces = assemble_faces(classroom, check_ins, parts, kept, reviews, traces) if parts is not None else None
-    talk = faces.dialog if faces is not None else None
+    reviews = FaceReviews(classroom, reviewed, parts.photos if parts is not None else None)
+    traces = FaceTraces(classroom, reviews, reviewed, keys)
+    talk = verification = None
+    if parts is not None:
+        talk, verification = assemble_faces(classroom, check_ins, parts, keys, reviews, traces)
     boards = Boards(classroom, intervals.between_edits)
     notices = StudentNotices(classroom, check_ins, traces, talk)
     endings = Endings(classroom, check_ins, traces)
@@ -204,7 +218,7 @@ def assemble(
         finish_moves=moves.finish_interrupted,
         between_looks=intervals.between_looks,
     )
-    return keeper, faces
+    return keeper, verification
 
 
 def _add(application: AnyApplication, side: Side, handlers: list[BaseHandler[Any, Any, Any]]) -> None:

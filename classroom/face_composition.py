@@ -1,6 +1,5 @@
 """Composes the face check: engine, photos, keys, queue, and the student bot's handlers."""
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,20 +11,18 @@ from classroom.check_in.check_ins import CheckIns
 from classroom.check_in.face_results import FaceResults
 from classroom.check_in.face_steps import FaceSteps
 from classroom.domain.face_policy import LARGEST_NOTE
-from classroom.domain.sessions import CheckIn
 from classroom.domain.video_notes import Download, NoteGone, NoteUnavailable
 from classroom.faces import FaceEngine
 from classroom.faces.person_keys import PersonKeys
 from classroom.photos import Photos
-from classroom.photos.cache import CachedPhotos
 from classroom.photos.folder import FolderPhotos
 from classroom.services import Classroom
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
+from classroom.verification.note_check import NoteChecks
 from classroom.verification.queue import Verification
-from classroom.verification.reviews import FaceReviews, ReviewFiles
+from classroom.verification.reviews import FaceReviews
 from core.clock import Clock
-from core.encryption import Cipher
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,22 +43,6 @@ class FaceParts:
     at_once: int  # notes with the engine at a time
 
 
-@dataclass
-class FaceStorage:
-    """Where face data is stored; also needed after face checks were switched off."""
-
-    keys: PersonKeys
-    files: ReviewFiles
-
-
-@dataclass
-class Faces:
-    """The face check's queue, and the student bot's handlers for it."""
-
-    dialog: FaceDialog
-    verification: Verification
-
-
 def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
     """Return the engine named in the settings. Engines import large packages, so only the used one is imported."""
     from classroom.faces.local import LocalEngine
@@ -73,19 +54,7 @@ def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
     from classroom.faces.rekognition import RekognitionEngine
 
     # the challenge is checked locally with either engine
-    return _WithChallengeChecker(RekognitionEngine(_access(settings), local, clock), local)
-
-
-class _WithChallengeChecker:
-    """An engine that closes its challenge checker too."""
-
-    def __init__(self, engine: FaceEngine, checker: FaceEngine) -> None:
-        self._engine, self._checker = engine, checker
-        self.name, self.keeps_templates = engine.name, engine.keeps_templates
-        self.template, self.examine = engine.template, engine.examine
-
-    async def close(self) -> None:
-        await asyncio.gather(self._engine.close(), self._checker.close())
+    return RekognitionEngine(_access(settings), local, clock)
 
 
 def photos_of(settings: Settings) -> Photos:
@@ -94,10 +63,10 @@ def photos_of(settings: Settings) -> Photos:
         if not folder.is_dir():
             log.warning("faces can't be compared: no folder %s with ID photos (see FACE_ENGINE)", folder)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return CachedPhotos(FolderPhotos(folder))
+        return FolderPhotos(folder)
     from classroom.photos.s3 import S3Photos
 
-    return CachedPhotos(S3Photos(settings.aws_s3_bucket, settings.aws_s3_prefix, _access(settings)))
+    return S3Photos(settings.aws_s3_bucket, settings.aws_s3_prefix, _access(settings))
 
 
 def _access(settings: Settings) -> "Access":
@@ -118,63 +87,37 @@ def face_parts(
     return FaceParts(engine, photos, downloads(bot), at_once)
 
 
-def face_storage(settings: Settings, cipher: Cipher) -> FaceStorage:
-    return FaceStorage(
-        # next to the encryption key and outside the data: a backup of the data can't decrypt templates
-        PersonKeys(settings.encryption_key_file.with_name("faces"), cipher),
-        ReviewFiles(settings.data_dir / "classroom" / "reviews", cipher),
-    )
-
-
 def downloads(bot: Bot) -> Download:
     """Return a function that downloads a note into memory, up to 20 MB."""
 
     async def download(file: str) -> bytes:
+        found = None
         try:
             found = await bot.get_file(file)
-        except BadRequest as error:
-            raise _refused(error) from None
-        except TelegramError as error:  # without its text, which may contain a URL with the token
-            raise NoteUnavailable(f"getFile failed ({type(error).__name__})") from None
-        if (found.file_size or 0) > LARGEST_NOTE:
-            raise NoteGone(f"the note has {found.file_size} bytes, over {LARGEST_NOTE}")
-        try:
+            if (found.file_size or 0) > LARGEST_NOTE:
+                raise NoteGone(f"the note has {found.file_size} bytes, over {LARGEST_NOTE}")
             return bytes(await found.download_as_bytearray())
-        except (BadRequest, InvalidToken) as error:  # PTB raises InvalidToken for 404, too
-            raise _refused(error) from None
-        except TelegramError as error:
-            raise NoteUnavailable(f"the download failed ({type(error).__name__})") from None
+        except TelegramError as error:  # passed on without its text, which may contain a URL with the token
+            # PTB raises InvalidToken for a download's 404, too
+            is_refused = isinstance(error, BadRequest) or (found is not None and isinstance(error, InvalidToken))
+            if is_refused and "temporarily unavailable" not in error.message:
+                raise NoteGone(f"Telegram refuses the note ({type(error).__name__})") from None
+            raise NoteUnavailable(f"the note can't be downloaded ({type(error).__name__})") from None
 
     return download
-
-
-def _refused(error: TelegramError) -> NoteGone | NoteUnavailable:
-    if "temporarily unavailable" in error.message:
-        return NoteUnavailable("the note is temporarily unavailable")
-    return NoteGone(f"Telegram refuses the note ({type(error).__name__})")
 
 
 def assemble_faces(
     classroom: Classroom,
     check_ins: CheckIns,
     parts: FaceParts,
-    storage: FaceStorage,
+    keys: PersonKeys,
     reviews: FaceReviews,
     traces: FaceTraces,
-) -> Faces:
-    def submit(check_in: CheckIn) -> int:
-        return verification.submit(check_in)
-
+) -> tuple[FaceDialog, Verification]:
+    """Return the student bot's handlers of the face check, and its queue."""
     steps, results = FaceSteps(classroom, check_ins), FaceResults(classroom, check_ins)
-    dialog = FaceDialog(classroom, steps, results, reviews, traces, submit)
-    verification = Verification(
-        classroom,
-        parts.photos,
-        parts.engine,
-        storage.keys,
-        parts.download,
-        dialog.on_examined,
-        dialog.on_unusable,
-        at_once=parts.at_once,
-    )
-    return Faces(dialog, verification)
+    dialog = FaceDialog(classroom, steps, results, reviews, traces, lambda check_in: verification.submit(check_in))
+    checks = NoteChecks(classroom, parts.photos, parts.engine, keys, parts.download, parts.at_once)
+    verification = Verification(classroom, checks, dialog.on_examined, dialog.on_unusable)
+    return dialog, verification

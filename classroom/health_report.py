@@ -14,27 +14,17 @@ STORE_ANSWERS_WITHIN = 2.0  # seconds; the client of /healthz waits for 4
 LAG_MEASURED_EVERY, LAGS_KEPT = 0.1, 600  # seconds between measurements, and how many are kept
 
 
-class LoopLag:
-    """The lag of the event loop, measured ten times a second."""
-
-    def __init__(self) -> None:
-        self._lags: deque[float] = deque(maxlen=LAGS_KEPT)  # seconds
-
-    async def measure(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + LAG_MEASURED_EVERY
-            await asyncio.sleep(LAG_MEASURED_EVERY)
-            self._lags.append(loop.time() - due)
-
-    def taken(self) -> list[int]:
-        """Return, in milliseconds, the lags measured since the last call."""
-        taken = [round(1000 * lag) for lag in self._lags]
-        self._lags.clear()
-        return taken
+async def measure_lags(lags: deque[int]) -> None:
+    """Append the lag of the event loop in milliseconds, ten times a second."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_MEASURED_EVERY
+        await asyncio.sleep(LAG_MEASURED_EVERY)
+        lags.append(round(1000 * (loop.time() - due)))
 
 
-async def health_part(bots: list[BotParts], store: Store, lag: LoopLag, sync: LmsSync | None = None) -> PartHealth:
+async def health_part(bots: list[BotParts], store: Store, lags: deque[int], sync: LmsSync | None = None) -> PartHealth:
+    """Return the state and the figures; of ``lags`` those since the last call."""
     failing, degraded = [], []
     for bot in bots:
         if bot.poll.refused.is_set():
@@ -54,10 +44,12 @@ async def health_part(bots: list[BotParts], store: Store, lag: LoopLag, sync: Lm
         return PartHealth(failing, [*degraded, "the classroom's store does not answer: see the log"], {})
     except StoreError:
         return PartHealth([*failing, "the classroom's store can't be read: see the log"], degraded, {})
+    measured = list(lags)
+    lags.clear()
     counts = {
         "sessions": unfinished,
         "sheets_not_in_lms": unsent,
-        "loop_lags_ms": lag.taken(),
+        "loop_lags_ms": measured,
         "lms_seconds": spread(sync.seconds) if sync is not None else {},
         "reply_seconds": {bot.setting: spread(bot.side.outbox.seconds) for bot in bots},
     }

@@ -89,9 +89,6 @@ class Chromes:
         chrome, chromedriver = driver.find_programs(self.chrome_bin, self.chromedriver_path)
         return {"Chrome": chrome, "chromedriver": chromedriver}
 
-    def folder(self, name: str) -> Path:
-        return self.profiles / name
-
     def check(self) -> None:
         """Find Chrome and its driver now, before any thread needs them. Raises BrowserMissing."""
         if self.programs:

@@ -154,7 +154,7 @@ def chrome_access(
 
     def open_portal(profile: str, pause: Pause) -> PortalClient:
         browser = chromes.open(profile, pause)
-        kept = KeptSession(chromes.folder(profile), cipher) if cipher is not None else None
+        kept = KeptSession(chromes.profiles / profile, cipher) if cipher is not None else None
         try:
             return ChromePortal(browser, url, pause, clock, kept, trust, ready_within)
         except BrowserFailed:
@@ -165,6 +165,6 @@ def chrome_access(
         open_portal,
         url,
         kill_browser=chromes.kill,
-        forget_session=lambda profile: kept_session.forget(chromes.folder(profile)),
+        forget_session=lambda profile: kept_session.forget(chromes.profiles / profile),
         limits=limits or PortalLimits(clock=clock),
     )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from classroom.face_composition import photos_of
 from classroom.lms.roster_folder import RosterFolder
 from classroom.lms.rosters import Rosters
 from classroom.photos import PhotoError, PhotoMissing
+from classroom.photos.folder import FolderPhotos
 from core.encryption import Cipher, EncryptionKeyError, open_cipher
 from core.settings import Settings
 from core.sqlite import DatabaseError, stored_versions
@@ -124,21 +124,18 @@ def check_faces(settings: Settings) -> Result:
         return Result("faces", OK, f"{engine}; photos in {folder}")
     students = _students(RosterFolder(settings.data_dir / "rosters").read())
     try:
-        missing = asyncio.run(_count_missing(settings, students))
+        missing = asyncio.run(_count_missing(folder, students))
     except PhotoError as error:
         return Result("faces", FAILED, str(error))
     detail = f"{engine}; {len(students) - missing} of {len(students)} students have a photo in {folder}"
     return Result("faces", WARNING if missing else OK, detail)
 
 
-async def _count_missing(settings: Settings, students: set[str]) -> int:
-    photos, missing = photos_of(settings), 0
-    try:
-        for student in students:
-            try:
-                await photos.tag(student)
-            except PhotoMissing:
-                missing += 1
-    finally:
-        await photos.close()
+async def _count_missing(folder: Path, students: set[str]) -> int:
+    photos, missing = FolderPhotos(folder), 0
+    for student in students:
+        try:
+            await photos.tag(student)
+        except PhotoMissing:
+            missing += 1
     return missing

@@ -64,13 +64,9 @@ def _call(settings: Settings, setting: str, method: Callable[[Bot], Awaitable[An
     proxy = settings.https_proxy_telegram.get_secret_value() if settings.https_proxy_telegram else None
 
     async def call() -> Any:
-        request = HTTPXRequest(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, proxy=proxy)
-        bot = Bot(token.get_secret_value(), base_url=f"{settings.telegram_api_url}/bot", request=request)
-        await request.initialize()
-        try:
+        async with HTTPXRequest(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, proxy=proxy) as request:
+            bot = Bot(token.get_secret_value(), base_url=f"{settings.telegram_api_url}/bot", request=request)
             return await method(bot)
-        finally:
-            await request.shutdown()
 
     return asyncio.run(call())
 

@@ -124,25 +124,18 @@ def note_refusal(note: Note, given_at: datetime, asked_at: datetime | None = Non
 
     Telegram's data can be trusted (kind, date, forwarded), but an unofficial client may send any file as a video note.
     """
-    if note.kind == "photo":
-        return NoteRefusal.PHOTO
-    if note.forwarded:
-        return NoteRefusal.FORWARDED
-    if note.via_bot:
-        return NoteRefusal.VIA_BOT
-    if note.kind != "video note":
-        return NoteRefusal.VIDEO
-    if note.at < given_at - AHEAD:
-        return NoteRefusal.EARLY
-    if note.at > (asked_at or given_at) + CHALLENGE_LASTS:
-        return NoteRefusal.LATE
-    if note.seconds < SHORTEST_NOTE:
-        return NoteRefusal.SHORT
-    if note.seconds > LONGEST_NOTE:
-        return NoteRefusal.LONG
-    if note.size > LARGEST_NOTE:
-        return NoteRefusal.LARGE
-    return None
+    reasons = (
+        (note.kind == "photo", NoteRefusal.PHOTO),
+        (note.forwarded, NoteRefusal.FORWARDED),
+        (note.via_bot, NoteRefusal.VIA_BOT),
+        (note.kind != "video note", NoteRefusal.VIDEO),
+        (note.at < given_at - AHEAD, NoteRefusal.EARLY),
+        (note.at > (asked_at or given_at) + CHALLENGE_LASTS, NoteRefusal.LATE),
+        (note.seconds < SHORTEST_NOTE, NoteRefusal.SHORT),
+        (note.seconds > LONGEST_NOTE, NoteRefusal.LONG),
+        (note.size > LARGEST_NOTE, NoteRefusal.LARGE),
+    )
+    return next((refusal for applies, refusal in reasons if applies), None)
 
 
 def wording(engine: str) -> int:

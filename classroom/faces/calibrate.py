@@ -16,12 +16,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from classroom.domain.face_policy import AT_SAME_PERSON, SAME_PERSON, percent
-from classroom.faces import examining
+from classroom.faces import PhotoUnusable, examining
 from classroom.faces.examining import Descriptor, apart
 
 RATES_AT = 70.0  # percent: FACE_MATCH_THRESHOLD's default
 THRESHOLDS = range(50, 96, 5)
-MOST_IMPOSTORS = 200_000  # pairs: a folder of 1,000 people has half a million
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _BARS, _WIDE, _HIGH, _EDGE = 60, 900, 420, 50
 _LONGEST = 1.2  # the distance at the plot's right edge
@@ -56,7 +55,7 @@ def descriptors(folder: Path) -> dict[str, list[Descriptor]]:
             continue
         try:
             template = examining.template_of(file.read_bytes())
-        except examining.UnusablePicture as error:
+        except PhotoUnusable as error:
             print(f"skipped: {file.parent.name}/{file.name}: {error}", file=sys.stderr)
             continue
         found.setdefault(file.parent.name, []).append(np.frombuffer(template, dtype=np.float64))
@@ -64,16 +63,11 @@ def descriptors(folder: Path) -> dict[str, list[Descriptor]]:
 
 
 def distances(people: dict[str, list[Descriptor]]) -> tuple[list[float], list[float]]:
-    """Return the distances of genuine pairs and of up to ``MOST_IMPOSTORS`` impostor pairs, evenly sampled."""
-    genuine = [apart(*pair) for pictures in people.values() for pair in itertools.combinations(pictures, 2)]
-    pairs = [
-        (one, other)
-        for first, second in itertools.combinations(people.values(), 2)
-        for one in first
-        for other in second
-    ]
-    step = max(1, len(pairs) // MOST_IMPOSTORS)
-    return genuine, [apart(*pair) for pair in pairs[::step]]
+    """Return the distances of the genuine and of the impostor pairs."""
+    genuine = [pair for pictures in people.values() for pair in itertools.combinations(pictures, 2)]
+    two_people = itertools.combinations(people.values(), 2)
+    impostor = [pair for first, second in two_people for pair in itertools.product(first, second)]
+    return [apart(*pair) for pair in genuine], [apart(*pair) for pair in impostor]
 
 
 def rates(genuine: Sequence[float], impostor: Sequence[float], threshold: float) -> tuple[float, float]:
@@ -97,29 +91,27 @@ def table(genuine: Sequence[float], impostor: Sequence[float]) -> str:
 
 
 def plot(genuine: Sequence[float], impostor: Sequence[float]) -> Image.Image:
-    """Draw both distributions as shares of their pairs, and the default threshold."""
+    """Draw both distributions, each as high as the picture, and the default threshold."""
     picture = Image.new("RGB", (_WIDE, _HIGH), "white")
     draw = ImageDraw.Draw(picture)
-    bottom, inside = _HIGH - _EDGE, _WIDE - 2 * _EDGE
-    edges = np.linspace(0, _LONGEST, _BARS + 1)
-    shares = [np.histogram(np.clip(values, 0, _LONGEST), edges)[0] / len(values) for values in (genuine, impostor)]
-    top = max(float(each.max()) for each in shares)
-    for share, colour, shift in zip(shares, (_GENUINE, _IMPOSTOR), (0, 1), strict=True):
-        for at, value in enumerate(share):
-            left = _EDGE + inside * at / _BARS + shift * inside / _BARS / 2
-            high = (bottom - _EDGE) * float(value) / top
-            if value:
-                draw.rectangle((left, bottom - high, left + inside / _BARS / 2 - 1, bottom), fill=colour)
+    bottom, scale = _HIGH - _EDGE, (_WIDE - 2 * _EDGE) / _LONGEST  # pixels for a distance of 1
+    width = _LONGEST / _BARS / 2
+    shown = (("genuine", genuine, _GENUINE, 0), ("impostor", impostor, _IMPOSTOR, 1))
+    for name, values, colour, number in shown:
+        draw.text((_EDGE + 200 * number, 15), f"{name}, {len(values)} pairs", fill=colour)
+        counts, edges = np.histogram(np.clip(values, 0, _LONGEST), _BARS, (0, _LONGEST))
+        for count, edge in zip(counts, edges[:-1], strict=True):
+            left, high = _EDGE + scale * (edge + number * width), (bottom - _EDGE) * count / counts.max()
+            if count:
+                draw.rectangle((left, bottom - high, left + scale * width - 1, bottom), fill=colour)
     draw.line((_EDGE, bottom, _WIDE - _EDGE, bottom), fill="black")
-    for at in range(13):
-        x = _EDGE + inside * at / 12
+    for tenth in range(13):
+        x = _EDGE + scale * tenth / 10
         draw.line((x, bottom, x, bottom + 5), fill="black")
-        draw.text((x - 8, bottom + 8), f"{at / 10:.1f}", fill="black")
-    threshold = _EDGE + inside * SAME_PERSON / _LONGEST
+        draw.text((x - 8, bottom + 8), f"{tenth / 10:.1f}", fill="black")
+    threshold = _EDGE + scale * SAME_PERSON
     draw.line((threshold, _EDGE, threshold, bottom), fill="gray")
     draw.text((threshold + 4, _EDGE), f"{SAME_PERSON} = {AT_SAME_PERSON:.0f} %", fill="gray")
-    draw.text((_EDGE, 15), f"genuine, {len(genuine)} pairs", fill=_GENUINE)
-    draw.text((_EDGE + 200, 15), f"impostor, {len(impostor)} pairs", fill=_IMPOSTOR)
     draw.text((_WIDE - 3 * _EDGE, _HIGH - 18), "distance", fill="black")
     return picture
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classroom.domain.face_policy import REVIEW_ZONE, Examined, Motion, Problem, percent
-from classroom.faces import challenge, models
+from classroom.faces import PhotoUnusable, challenge, models
 from classroom.faces.following import FaceView, follow
 from classroom.faces.video import NoVideo
 
@@ -32,10 +32,6 @@ _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
 Descriptor = npt.NDArray[np.float64]
 
 
-class UnusablePicture(Exception):
-    """A picture that can't be used for a comparison (permanent); the text says why."""
-
-
 def prepare() -> None:
     """Prepare this process: load the models, and use one thread, since each core has its own process."""
     cv2.setNumThreads(1)
@@ -44,13 +40,13 @@ def prepare() -> None:
 
 
 def template_of(photo: bytes) -> bytes:
-    """Return an ID photo's descriptor, 128 numbers of 8 bytes. Raises UnusablePicture."""
+    """Return an ID photo's descriptor, 128 numbers of 8 bytes. Raises PhotoUnusable."""
     rgb = _photo(photo)
     found = models.faces(models.detect(rgb) or models.detect(rgb, doubled=1))
     if not found:
-        raise UnusablePicture("no face in it")
+        raise PhotoUnusable("no face in it")
     if len(found) > 1:
-        raise UnusablePicture("two faces in it")
+        raise PhotoUnusable("two faces in it")
     return models.describe(models.chip(rgb, found[0])).tobytes()
 
 
@@ -61,9 +57,9 @@ def check_challenge(note: bytes, motions: Sequence[Motion]) -> Examined:
 
 
 def examine(note: bytes, motions: Sequence[Motion], template: bytes, threshold: float) -> Examined:
-    """Check a note and compare its face; ``threshold`` is in percent. Raises UnusablePicture for another's template."""
+    """Check a note and compare its face; ``threshold`` is in percent. Raises PhotoUnusable for another's template."""
     if len(template) != TEMPLATE_BYTES:
-        raise UnusablePicture("the template is not of this engine")
+        raise PhotoUnusable("the template is not of this engine")
     watched, parts = _observe(note, motions)
     if watched.problem is not None:
         return watched
@@ -141,13 +137,13 @@ def apart(one: Descriptor, other: Descriptor) -> float:
 
 
 def _photo(photo: bytes) -> npt.NDArray[np.uint8]:
-    """Return an ID photo in RGB, rotated by its EXIF data, scaled down. Raises UnusablePicture."""
+    """Return an ID photo in RGB, rotated by its EXIF data, scaled down. Raises PhotoUnusable."""
     try:
         picture = cv2.imdecode(np.frombuffer(photo, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise UnusablePicture(f"no picture that can be read ({error.code})") from error
+        raise PhotoUnusable(f"no picture that can be read ({error.code})") from error
     if picture is None or picture.size > 3 * _LARGEST_PHOTO:
-        raise UnusablePicture("no picture that can be read")
+        raise PhotoUnusable("no picture that can be read")
     side = max(picture.shape[:2])
     if side > _PHOTO_SIDE:
         factor = _PHOTO_SIDE / side

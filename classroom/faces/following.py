@@ -191,7 +191,7 @@ class _Follower:
 
 
 def follow(note: bytes) -> Followed:
-    """Track the face through a note. Raises video.NoVideo, models.NoModels."""
+    """Track the face through a note. Raises video.NoVideo, FaceRefused."""
     follower, started = _Follower(), time.perf_counter()
     for frame in frames(note):
         follower.seen.seconds["decode"] += time.perf_counter() - started

@@ -5,6 +5,7 @@ fails alone: the other notes go on with another worker.
 """
 
 import asyncio
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -16,7 +17,7 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from classroom.domain.face_policy import Examined, Motion
-from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
+from classroom.faces import FaceError, FaceRefused, FaceUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -75,42 +76,25 @@ class LocalEngine:
         """Run a function of ``examining`` in a worker; the first call starts the workers."""
         try:
             async with self._free:
-                future = await asyncio.to_thread(self._schedule, name, arguments)
+                pool, future = await asyncio.to_thread(self._schedule, name, arguments)
                 async with asyncio.timeout(self.longest + self._stuck_after):
-                    kind, value = await asyncio.wrap_future(future)
+                    return await asyncio.wrap_future(future)
         except ProcessExpired as error:
             raise FaceUnavailable(f"a face worker died (exit {error.exitcode})") from error
         except TimeoutError as error:
             if future.cancelled():  # the pool's own time-out did not work: it waits for a frozen worker
-                await asyncio.to_thread(self._replace)
+                log.warning("the face workers do not answer: starting new ones")
+                await asyncio.to_thread(_stop, pool)
             raise FaceUnavailable(f"a face worker took longer than {self.longest:.0f} seconds") from error
         except RuntimeError as error:  # the pool is closed, or can't start a process
             raise FaceUnavailable(f"no face worker ({type(error).__name__})") from error
-        if kind == "unusable":
-            raise PhotoUnusable(value)
-        if kind == "refused":
-            raise FaceRefused(value)
-        if kind == "failed":
-            raise FaceUnavailable(f"a face worker failed: {value}")
-        return value
 
-    def _schedule(self, name: str, arguments: tuple[Any, ...]) -> "Future[Any]":
-        """Schedule work; the pool is replaced first if it failed because all its idle workers died."""
+    def _schedule(self, name: str, arguments: tuple[Any, ...]) -> "tuple[ProcessPool, Future[Any]]":
+        """Schedule work; a pool that was stopped, or failed because all its idle workers died, is replaced first."""
         with self._lock:
             if not self._closed and not self._pool.active:
                 self._pool = self._new_pool()
-            scheduled: Future[Any] = self._pool.schedule(_guarded, (name, *arguments), timeout=self.longest)
-            return scheduled
-
-    def _replace(self) -> None:
-        """Replace a pool that no longer works, and end its workers."""
-        with self._lock:
-            if self._closed:
-                return
-            log.warning("the face workers do not answer: starting new ones")
-            old, self._pool = self._pool, self._new_pool()
-        old.stop()  # type: ignore[no-untyped-call]
-        old.join()
+            return self._pool, self._pool.schedule(_in_worker, (name, *arguments), timeout=self.longest)
 
     async def close(self) -> None:
         """End all workers; those that examine a note have ``END_WITHIN`` seconds."""
@@ -124,28 +108,29 @@ class LocalEngine:
             self._pool.join(END_WITHIN)
         except TimeoutError:
             log.warning("face workers are ended before they have finished")
-            self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join()
+            _stop(self._pool)
 
 
-# In the worker. A failure is returned as its kind and one line: an exception's own text may contain anything.
+def _stop(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def _prepare() -> None:
     os.nice(5)  # the event loop has priority
-    _guarded("prepare")  # a failure is reported by the first task
+    with contextlib.suppress(FaceError):  # the first task reports it
+        _in_worker("prepare")
 
 
-def _guarded(name: str, *arguments: Any) -> tuple[str, Any]:
+def _in_worker(name: str, *arguments: Any) -> Any:
+    """Run a function of ``examining``. Raises only FaceErrors: another exception's own text may contain anything."""
     try:
-        from classroom.faces import examining, models
+        from classroom.faces import examining
+
+        return getattr(examining, name)(*arguments)
+    except FaceError:
+        raise
     except ImportError as error:
-        return "refused", f"the face engine is not installed ({error.name})"
-    try:
-        return "done", getattr(examining, name)(*arguments)
-    except (ImportError, models.NoModels) as error:
-        return "refused", f"the face engine is not installed ({error})"
-    except examining.UnusablePicture as error:
-        return "unusable", str(error)
+        raise FaceRefused(f"the face engine is not installed ({error.name})") from None
     except Exception as error:  # noqa: BLE001  # the worker goes on, and the kind is logged
-        return "failed", type(error).__name__
+        raise FaceUnavailable(f"a face worker failed: {type(error).__name__}") from None

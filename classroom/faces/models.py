@@ -1,18 +1,20 @@
 """dlib's three models: face detection, five-point landmarks, and the descriptor of 128 numbers.
 
 The model files come from the package face_recognition_models and are found by path: its own module needs
-pkg_resources, which new setuptools no longer has. Each is loaded once per process, at first use. The five-point
-landmarks are used, not the 68-point ones, whose training data restricts commercial use (see NOTICE).
+pkg_resources, which new setuptools no longer has. The five-point landmarks are used, not the 68-point ones, whose
+training data restricts commercial use (see NOTICE).
 """
 
 import importlib.util
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from classroom.faces import FaceRefused
 
 Points = npt.NDArray[np.float32]
 
@@ -20,10 +22,6 @@ SURE = 0.6  # a detector's score; non-faces rarely have more than 0.5
 SECOND = 0.5  # of the largest face's width, from which a second face counts
 _CHIP = 150  # pixels: the input size of the descriptor's network
 _PADDING = 0.25
-
-
-class NoModels(Exception):
-    """The model files are not installed (permanent: the operator has to install the requirements)."""
 
 
 @dataclass(frozen=True)
@@ -45,44 +43,30 @@ class Found:
         return Found(left, top, right, bottom, self.score)
 
 
+class _Models(NamedTuple):
+    dlib: Any
+    detector: Any
+    landmarks: Any
+    describer: Any
+
+
 @cache
-def _dlib() -> Any:
+def load() -> _Models:
+    """Load the models, once in a process. Raises FaceRefused: they are not installed."""
     import dlib  # type: ignore[import-untyped]  # imported late: it takes 0.3 s and 60 MB, only in worker processes
 
-    return dlib
-
-
-@cache
-def folder() -> Path:
-    """Return the folder of the model files. Raises NoModels."""
     found = importlib.util.find_spec("face_recognition_models")
     if found is None or not found.submodule_search_locations:
-        raise NoModels("the package face_recognition_models is not installed")
-    return Path(found.submodule_search_locations[0]) / "models"
-
-
-@cache
-def _detector() -> Any:
-    return _dlib().get_frontal_face_detector()
-
-
-@cache
-def _landmarks() -> Any:
-    return _dlib().shape_predictor(str(folder() / "shape_predictor_5_face_landmarks.dat"))
-
-
-@cache
-def _describer() -> Any:
-    return _dlib().face_recognition_model_v1(str(folder() / "dlib_face_recognition_resnet_model_v1.dat"))
-
-
-def load() -> None:
-    _detector(), _landmarks(), _describer()
+        raise FaceRefused("the face engine is not installed (face_recognition_models)")
+    folder = Path(found.submodule_search_locations[0]) / "models"
+    landmarks = dlib.shape_predictor(str(folder / "shape_predictor_5_face_landmarks.dat"))
+    describer = dlib.face_recognition_model_v1(str(folder / "dlib_face_recognition_resnet_model_v1.dat"))
+    return _Models(dlib, dlib.get_frontal_face_detector(), landmarks, describer)
 
 
 def detect(picture: npt.NDArray[np.uint8], doubled: int = 0) -> list[Found]:
     """Return the frontal faces of a picture (grey or RGB), largest first, from 80 pixels on (40 with ``doubled=1``)."""
-    boxes, scores, _kinds = _detector().run(picture, doubled, 0.0)
+    boxes, scores, _kinds = load().detector.run(picture, doubled, 0.0)
     found = [
         Found(box.left(), box.top(), box.right(), box.bottom(), score) for box, score in zip(boxes, scores, strict=True)
     ]
@@ -99,20 +83,20 @@ def faces(found: list[Found]) -> list[Found]:
 
 def landmarks(picture: npt.NDArray[np.uint8], box: Found) -> Points:
     """Return (x, y) of the person's own left eye's outer and inner corner, the right eye's, and the nose's base."""
-    shape = _landmarks()(picture, _rectangle(box))
+    shape = _shape(picture, box)
     return np.array([(shape.part(at).x, shape.part(at).y) for at in range(shape.num_parts)], dtype=np.float32)
 
 
 def chip(rgb: npt.NDArray[np.uint8], box: Found) -> npt.NDArray[np.uint8]:
     """Return the face, upright and in the size that ``describe`` takes."""
-    dlib = _dlib()
-    return np.asarray(dlib.get_face_chip(rgb, _landmarks()(rgb, _rectangle(box)), _CHIP, _PADDING), dtype=np.uint8)
+    return np.asarray(load().dlib.get_face_chip(rgb, _shape(rgb, box), _CHIP, _PADDING), dtype=np.uint8)
 
 
 def describe(face: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """Return the descriptor of a ``chip``: 128 numbers, to be compared by Euclidean distance."""
-    return np.array(_describer().compute_face_descriptor(face), dtype=np.float64)
+    return np.array(load().describer.compute_face_descriptor(face), dtype=np.float64)
 
 
-def _rectangle(box: Found) -> Any:
-    return _dlib().rectangle(box.left, box.top, box.right, box.bottom)
+def _shape(picture: npt.NDArray[np.uint8], box: Found) -> Any:
+    rectangle = load().dlib.rectangle(box.left, box.top, box.right, box.bottom)
+    return load().landmarks(picture, rectangle)

@@ -8,18 +8,17 @@ key is lost.
 
 import hashlib
 import logging
-import os
 import secrets
-import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
+from filelock import FileLock
 
 from classroom.domain.sessions import folded
 from core.encryption import Cipher, EncryptionKeyError
-from core.json_file import sync_folder
+from core.json_file import replace_file, sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -43,18 +42,23 @@ class PersonKeys:
     """The keys in a folder, which is created (0700) at first use; ``cipher`` encrypts them.
 
     Student IDs are compared without case. Every method blocks (call it from a thread) and may raise
-    PersonKeysUnavailable. Two processes may use one folder.
+    PersonKeysUnavailable. A lock on the folder lets one thread of one process at it.
     """
 
     def __init__(self, folder: Path, cipher: Cipher) -> None:
         self._folder = folder
         self._cipher = cipher
-        self._lock = threading.Lock()
 
     def seal(self, student_id: str, content: bytes) -> bytes:
         """Encrypt content with a student's key; a missing or unreadable key is replaced."""
         with self._held():
-            return self._key(self._file_of(student_id)).encrypt(content)
+            file = self._file_of(student_id)
+            key = self._kept(file)
+            if key is None:
+                new = Fernet.generate_key()
+                replace_file(file, self._cipher.encrypt(new.decode("ascii")))
+                key = Fernet(new)
+            return key.encrypt(content)
 
     def open(self, student_id: str, sealed: bytes) -> bytes:
         """Decrypt content with a student's key. Raises PersonKeyGone: there is no key, or another one."""
@@ -69,12 +73,8 @@ class PersonKeys:
 
     def forget(self, student_id: str) -> bool:
         """Delete a student's key; False if there was none. It does not create the folder."""
-        with self._held(make=False):
-            try:
-                self._folder.stat()
-            except FileNotFoundError:
-                return False
-            return self._delete([self._file_of(student_id)]) == 1
+        with self._held(make=False) as is_there:
+            return is_there and self._delete([self._file_of(student_id)]) == 1
 
     def forget_all_but(self, student_ids: Collection[str]) -> int:
         """Delete all other students' keys, and unfinished files of a crash; return the number of keys."""
@@ -84,14 +84,20 @@ class PersonKeys:
             return self._delete([file for file in self._keys() if file not in kept])
 
     @contextmanager
-    def _held(self, *, make: bool = True) -> Iterator[None]:
-        with self._lock:
+    def _held(self, *, make: bool = True) -> Iterator[bool]:
+        """Hold the folder's lock; with ``make=False`` a missing folder is not created, but False yielded."""
+        try:
             try:
-                if make:
-                    self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                yield
-            except OSError as error:
-                raise PersonKeysUnavailable(f"the folder of face keys: {error.strerror}") from error
+                self._folder.stat()
+            except FileNotFoundError:
+                if not make:
+                    yield False
+                    return
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with FileLock(self._folder / "lock", mode=0o600, poll_interval=0.01):
+                yield True
+        except OSError as error:
+            raise PersonKeysUnavailable(f"the folder of face keys: {error.strerror}") from error
 
     def _keys(self) -> list[Path]:
         return [file for file in self._folder.iterdir() if file.suffix == ENDING]
@@ -101,27 +107,15 @@ class PersonKeys:
         return self._folder / f"{name}{ENDING}"
 
     def _naming(self) -> bytes:
+        """Return the key for hashing IDs; a missing or damaged one is replaced."""
         file = self._folder / NAMING
-        while True:
-            with_nothing = self._keys()  # without the hash key these can't be found again
-            try:
-                naming = file.read_bytes()
-            except FileNotFoundError:
-                if self._make(file, secrets.token_bytes(32)):
-                    gone = self._delete(with_nothing)
-                    log.info("face keys: created the hash key; deleted %d keys that can no longer be found", gone)
-                continue
-            if len(naming) == 32:
-                return naming
-            log.warning("face keys: the hash key is damaged; creating a new one")
-            file.unlink(missing_ok=True)
-
-    def _key(self, file: Path) -> Fernet:
-        while True:
-            if (key := self._kept(file)) is not None:
-                return key
-            self._delete([file])  # unreadable: its content is lost anyway
-            self._make(file, self._cipher.encrypt(Fernet.generate_key().decode("ascii")).encode("ascii"))
+        naming = file.read_bytes() if file.exists() else b""
+        if len(naming) != 32:
+            naming = secrets.token_bytes(32)
+            replace_file(file, naming)
+            gone = self._delete(self._keys())
+            log.info("face keys: created the hash key; deleted %d keys that can no longer be found", gone)
+        return naming
 
     def _kept(self, file: Path) -> Fernet | None:
         try:
@@ -129,31 +123,10 @@ class PersonKeys:
         except (FileNotFoundError, EncryptionKeyError, ValueError):
             return None
 
-    def _make(self, file: Path, content: bytes) -> bool:
-        """Create a file atomically, 0600; False if another process has created it first."""
-        temporary = self._folder / f"{secrets.token_hex(8)}.new"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.link(temporary, file)  # unlike a rename it never replaces a file
-        except FileExistsError:
-            return False
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(self._folder)
-        return True
-
     def _delete(self, files: list[Path]) -> int:
-        count = 0
-        for file in files:
-            try:
-                file.unlink()
-            except FileNotFoundError:
-                continue
-            count += 1
-        if count:
+        found = [file for file in files if file.exists()]
+        for file in found:
+            file.unlink()
+        if found:
             sync_folder(self._folder)
-        return count
+        return len(found)

@@ -18,9 +18,9 @@ from typing import Any, Protocol
 from aiolimiter import AsyncLimiter
 from PIL import Image, UnidentifiedImageError
 
-from classroom.aws import TIMEOUT, WHOLE_TIMEOUT, Access, AwsError, AwsRejected, AwsService, AwsUnavailable
+from classroom.aws import TIMEOUT, Access, AwsRefused, AwsService, AwsUnavailable
 from classroom.domain.face_policy import Examined, Motion, Problem
-from classroom.faces import FaceError, FaceRefused, FaceUnavailable, PhotoUnusable
+from classroom.faces import FaceRefused, FaceUnavailable, PhotoUnusable
 from core.clock import Clock
 
 CALLS_PER_SECOND = 5.0  # of each operation; quotas depend on region and operation, and this is a low one
@@ -31,7 +31,7 @@ SIMILARITY_ASKED = 1.0  # percent: below, a face counts as different
 SECOND_FACE = 1 / 3  # of the largest face's area, from which a second face counts and is not in the background
 PHOTOS_KNOWN = 10_000  # remembered by digest
 
-_PICTURE_CODES = frozenset({"ImageTooLargeException", "InvalidImageFormatException", "InvalidParameterException"})
+_PICTURE_CODES = {"ImageTooLargeException", "InvalidImageFormatException", "InvalidParameterException"}
 # Fields of which a real answer has at least one, also where they are empty.
 _ALWAYS = {"detect_faces": {"FaceDetails"}, "compare_faces": {"SourceImageFace", "FaceMatches", "UnmatchedFaces"}}
 _EXIF_ORIENTATION = 0x0112
@@ -42,6 +42,8 @@ class ChallengeChecker(Protocol):
 
     async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
         """Return the problem, or the best frontal frame without a percentage. Raises FaceUnavailable, FaceRefused."""
+
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class _Face:
 
 
 class RekognitionEngine:
-    """A ``FaceEngine``. The checker is closed by the caller; time-outs are in seconds."""
+    """A ``FaceEngine``, which closes its checker too. ``timeout`` is in seconds, as for AwsService."""
 
     name = "rekognition"
     keeps_templates = False
@@ -65,14 +67,12 @@ class RekognitionEngine:
         access: Access,
         checker: ChallengeChecker,
         clock: Clock,
-        *,
         calls_per_second: float = CALLS_PER_SECOND,
         timeout: float = TIMEOUT,
-        whole_timeout: float = WHOLE_TIMEOUT,
     ) -> None:
         self._checker = checker
         self._clock = clock
-        self._rekognition = AwsService("rekognition", access, timeout=timeout, whole_timeout=whole_timeout)
+        self._rekognition = AwsService("rekognition", access, timeout=timeout)
         # evenly spaced calls: a burst would exceed the quota
         self._quotas = {each: AsyncLimiter(1, 1 / calls_per_second) for each in ("detect_faces", "compare_faces")}
         self._photos: OrderedDict[bytes, str] = OrderedDict()  # by digest: why a photo can't be used; "": it can
@@ -96,39 +96,35 @@ class RekognitionEngine:
         )
 
     async def close(self) -> None:
-        await self._rekognition.close()
+        await asyncio.gather(self._rekognition.close(), self._checker.close())
 
     async def _compare(self, photo: bytes, frame: bytes) -> Examined:
         try:
-            width, height = _size(frame)
+            size = _size(frame)
         except _BadPicture as error:
             return Examined(Problem.BROKEN, details=f"the frame {error}")
         begun = self._clock.monotonic()
-        await self._wait_for_quota("compare_faces")
-        called = self._clock.monotonic()
+        async with self._quotas["compare_faces"]:
+            called = self._clock.monotonic()
+        pictures = {"SourceImage": {"Bytes": photo}, "TargetImage": {"Bytes": frame}}
         try:
             answer = await self._call(
-                "compare_faces",
-                SourceImage={"Bytes": photo},
-                TargetImage={"Bytes": frame},
-                SimilarityThreshold=SIMILARITY_ASKED,
-                QualityFilter="NONE",
+                "compare_faces", **pictures, SimilarityThreshold=SIMILARITY_ASKED, QualityFilter="NONE"
             )
-        except AwsRejected as error:
+        except _BadPicture as error:
             return await self._explain_complaint(error, frame)
         seconds = {"turn": called - begun, "compare": self._clock.monotonic() - called}
-        return replace(_examined(_faces_compared(answer, width, height)), seconds=seconds)
+        return replace(_examined(_faces(answer, size)), seconds=seconds)
 
-    async def _explain_complaint(self, error: AwsRejected, frame: bytes) -> Examined:
+    async def _explain_complaint(self, error: "_BadPicture", frame: bytes) -> Examined:
         """Find out which picture a CompareFaces error is about; the photo was good when it was checked."""
-        await self._wait_for_quota("detect_faces")
         try:
-            answer = await self._call("detect_faces", Image={"Bytes": frame}, Attributes=["DEFAULT"])
-        except AwsRejected as about_frame:
-            return Examined(Problem.BROKEN, details=f"the frame: {about_frame.code}")
-        if not answer.get("FaceDetails"):
-            return Examined(Problem.NO_FACE, details=f"the frame: {error.code}, no face")
-        raise PhotoUnusable(f"Rekognition can't compare with the ID photo ({error.code})")
+            faces = await self._detect(frame)
+        except _BadPicture as about_frame:
+            return Examined(Problem.BROKEN, details=f"the frame {about_frame}")
+        if not faces:
+            return Examined(Problem.NO_FACE, details=f"no face in the frame, which {error}")
+        raise PhotoUnusable(f"the ID photo {error}")
 
     async def _require_one_face(self, photo: bytes) -> None:
         """Raise PhotoUnusable unless the photo has exactly one face; each photo is checked once."""
@@ -142,51 +138,42 @@ class RekognitionEngine:
 
     async def _fault(self, photo: bytes) -> str:
         try:
-            width, height = _size(photo)
+            problem = _examined(await self._detect(photo)).problem
         except _BadPicture as error:
             return f"the ID photo {error}"
-        await self._wait_for_quota("detect_faces")
-        try:
-            answer = await self._call("detect_faces", Image={"Bytes": photo}, Attributes=["DEFAULT"])
-        except AwsRejected as error:
-            return f"Rekognition can't read the ID photo ({error.code})"
-        problem = _examined(_faces([(face, 0.0) for face in answer["FaceDetails"] or []], width, height)).problem
         if problem is Problem.TWO_FACES:
             return "there is more than one face on the ID photo"
         if problem is not None:
             return f"no face of {SMALLEST_FACE}x{SMALLEST_FACE} pixels is found on the ID photo"
         return ""
 
-    async def _wait_for_quota(self, operation: str) -> None:
-        async with self._quotas[operation]:
+    async def _detect(self, picture: bytes) -> list["_Face"]:
+        size = _size(picture)
+        async with self._quotas["detect_faces"]:
             pass
+        return _faces(await self._call("detect_faces", Image={"Bytes": picture}, Attributes=["DEFAULT"]), size)
 
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Call an operation. Raises AwsRejected (a picture is not accepted), FaceUnavailable, FaceRefused."""
+        """Call an operation. Raises _BadPicture, FaceUnavailable, FaceRefused."""
         try:
             answer: dict[str, Any] = await self._rekognition.call(
                 lambda client: getattr(client, operation)(**parameters)
             )
-        except AwsRejected as error:
+        except AwsUnavailable as error:
+            raise FaceUnavailable(str(error)) from error
+        except AwsRefused as error:
             if error.code in _PICTURE_CODES:
-                raise
-            raise _as_face_error(error) from error
-        except AwsError as error:
-            raise _as_face_error(error) from error
+                raise _BadPicture(f"is not accepted by Rekognition ({error.code})") from error
+            # we send pictures and no S3 objects, so an error about an S3 object may be temporary
+            kind = FaceUnavailable if error.code == "InvalidS3ObjectException" else FaceRefused
+            raise kind(str(error)) from error
         if not _ALWAYS[operation] & set(answer):  # botocore parses any server's page as an empty answer
             raise _unreadable("is it Rekognition?")
         return answer
 
 
 class _BadPicture(Exception):
-    """A picture that Rekognition would not accept; the text continues after its name."""
-
-
-def _as_face_error(error: AwsError) -> FaceError:
-    # we send pictures and no S3 objects, so an error about an S3 object may be temporary
-    if isinstance(error, AwsUnavailable) or error.code == "InvalidS3ObjectException":
-        return FaceUnavailable(str(error))
-    return FaceRefused(str(error))
+    """A picture that Rekognition does not accept; the text continues after its name."""
 
 
 def _size(picture: bytes) -> tuple[int, int]:
@@ -208,27 +195,19 @@ def _size(picture: bytes) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _faces_compared(answer: dict[str, Any], width: int, height: int) -> list[_Face]:
-    """Return all faces of the frame, including those that differ from the photo."""
+def _faces(answer: dict[str, Any], size: tuple[int, int]) -> list[_Face]:
+    """Return the faces in an answer, also those unlike the photo; sides are converted from fractions to pixels."""
     try:
         alike = [(match["Face"], match["Similarity"]) for match in answer.get("FaceMatches") or []]
-    except (KeyError, TypeError):
-        raise _unreadable("FaceMatches") from None
-    unlike = [(face, 0.0) for face in answer.get("UnmatchedFaces") or []]
-    return _faces([*alike, *unlike], width, height)
-
-
-def _faces(found: list[tuple[Any, Any]], width: int, height: int) -> list[_Face]:
-    """Convert faces with their similarity in percent; sides are converted from fractions to pixels."""
-    try:
+        others = [*(answer.get("UnmatchedFaces") or []), *(answer.get("FaceDetails") or [])]
         faces = [
             _Face(
-                float(face["BoundingBox"]["Width"]) * width,
-                float(face["BoundingBox"]["Height"]) * height,
+                float(face["BoundingBox"]["Width"]) * size[0],
+                float(face["BoundingBox"]["Height"]) * size[1],
                 float(similarity),
                 _quality(face),
             )
-            for face, similarity in found
+            for face, similarity in [*alike, *((face, 0.0) for face in others)]
         ]
     except (AttributeError, KeyError, TypeError, ValueError):
         raise _unreadable("a face") from None

@@ -36,10 +36,6 @@ class FaceCoordinates:
     def own(self, points: Numbers) -> Numbers:
         return np.asarray((points - self.origin) @ self.axes / self.eyes, dtype=np.float32)
 
-    def in_picture(self, own: Numbers) -> Numbers:
-        """Convert points in the face's coordinates to points of the picture."""
-        return np.asarray(own * self.eyes @ self.axes.T + self.origin, dtype=np.float32)
-
 
 @dataclass(frozen=True)
 class Shift:

@@ -40,10 +40,6 @@ def frames(note: bytes) -> Iterator[Frame]:
     except cv2.error as error:
         raise NoVideo(f"not opened ({error.code})") from error
     # Not released explicitly: OpenCV 5 would release the reader without holding the GIL, and crash.
-    yield from _read(capture)
-
-
-def _read(capture: cv2.VideoCapture) -> Iterator[Frame]:
     if not capture.isOpened():
         raise NoVideo("not opened")
     width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)

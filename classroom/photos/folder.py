@@ -4,11 +4,24 @@ import asyncio
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
-from classroom.domain.sessions import folded
+from classroom.domain.sessions import folded, visible
 from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
-from classroom.photos.names import file_names
+
+ENDINGS = ("jpg", "jpeg", "png")  # in the order of preference
+LONGEST_ID = 60  # characters: with an ending still a valid file name if each takes four bytes
+
+
+def file_names(student_id: str) -> list[str]:
+    """Return the names that a student's photo may have. Raises PhotoMissing: the ID is not safe in a name or a key."""
+    spellings = [
+        each
+        for each in dict.fromkeys((student_id, visible(student_id)))
+        if 0 < len(each) <= LONGEST_ID and each.isprintable() and not set(each) & set("/\\:")
+    ]
+    if not spellings or min(student_id) < " ":
+        raise PhotoMissing(f"no photo is stored for an ID like {student_id[:40]!r}")
+    return [f"{each}.{ending}" for each in spellings for ending in ENDINGS]
 
 
 class FolderPhotos:
@@ -36,9 +49,14 @@ class FolderPhotos:
     def _photo(self, student_id: str) -> IdPhoto:
         try:
             with self._find(student_id).open("rb") as file:
-                return _read(file, student_id)
+                content, facts = file.read(LARGEST_PHOTO + 1), os.fstat(file.fileno())
         except OSError as error:
             raise self._trouble(student_id, error) from error
+        if len(content) > LARGEST_PHOTO:
+            raise PhotoTooLarge(
+                f"the photo of {student_id} has {facts.st_size} bytes; at most {LARGEST_PHOTO} are read"
+            )
+        return IdPhoto(content, _tag(facts))
 
     def _find(self, student_id: str) -> Path:
         names = file_names(student_id)
@@ -61,16 +79,6 @@ class FolderPhotos:
         if isinstance(error, PermissionError):
             return PhotosRefused(f"the photo of {student_id} may not be read: {cause}")
         return PhotosUnavailable(f"the photo of {student_id} can't be read: {cause}")
-
-
-def _read(file: BinaryIO, student_id: str) -> IdPhoto:
-    before = os.fstat(file.fileno())
-    if before.st_size > LARGEST_PHOTO:
-        raise PhotoTooLarge(f"the photo of {student_id} has {before.st_size} bytes; at most {LARGEST_PHOTO} are read")
-    content = file.read(LARGEST_PHOTO + 1)
-    if _tag(os.fstat(file.fileno())) != _tag(before) or len(content) != before.st_size:
-        raise PhotosUnavailable(f"the photo of {student_id} is being changed")
-    return IdPhoto(content, _tag(before))
 
 
 def _is_file(path: Path) -> bool:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from classroom.aws import TIMEOUT, WHOLE_TIMEOUT, Access, AwsRefused, AwsRejected, AwsService, AwsUnavailable
+from classroom.aws import TIMEOUT, WHOLE_TIMEOUT, Access, AwsRefused, AwsService, AwsUnavailable
 from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
-from classroom.photos.names import file_names
+from classroom.photos.folder import file_names
 
 log = logging.getLogger(__name__)
 
@@ -20,21 +20,15 @@ PART = 256 * 1024  # bytes
 
 T = TypeVar("T")
 
-_DENIED = frozenset({"AccessDenied", "403"})  # the answer to a HEAD has no body, only the status
-_MISSING = frozenset({"NoSuchKey", "404"})
+_DENIED = {"AccessDenied", "403"}  # the answer to a HEAD has no body, only the status
+_MISSING = {"NoSuchKey", "404"}
 
 
 class S3Photos:
     """``Photos`` of a bucket, under keys that begin with ``prefix``. Time-outs are in seconds."""
 
     def __init__(
-        self,
-        bucket: str,
-        prefix: str,
-        access: Access,
-        *,
-        timeout: float = TIMEOUT,
-        whole_timeout: float = WHOLE_TIMEOUT,
+        self, bucket: str, prefix: str, access: Access, timeout: float = TIMEOUT, whole_timeout: float = WHOLE_TIMEOUT
     ) -> None:
         self._bucket = bucket
         self._prefix = prefix
@@ -71,12 +65,9 @@ class S3Photos:
             except AwsUnavailable as error:
                 raise PhotosUnavailable(str(error)) from error
             except AwsRefused as error:
-                if error.code not in _DENIED:
+                if error.code not in _DENIED | _MISSING:  # NoSuchBucket among others
                     raise PhotosRefused(str(error)) from error
-                denied = True
-            except AwsRejected as error:
-                if error.code not in _MISSING:  # NoSuchBucket among them
-                    raise PhotosRefused(str(error)) from error
+                denied = denied or error.code in _DENIED
             else:
                 self._read_before = key
                 return found, denied
@@ -90,14 +81,8 @@ class S3Photos:
             found, _ = await self._first([self._read_before], _head)
         if found is None:
             self._read_before = ""
-            return PhotosRefused(
-                "s3 answers AccessDenied (HTTP 403): s3:GetObject and s3:ListBucket have to be allowed"
-            )
-        log.warning(
-            "s3 denies the photo of %s while another one can be read: treated as missing; "
-            "with s3:ListBucket S3 would distinguish the two",
-            student_id,
-        )
+            return PhotosRefused("s3 answers AccessDenied (HTTP 403): allow s3:GetObject and s3:ListBucket")
+        log.warning("s3 denies the photo of %s while another one can be read: treated as missing", student_id)
         return PhotoMissing(f"s3 denies the photo of {student_id}, as it does with missing ones")
 
 
@@ -129,5 +114,5 @@ def _get(student_id: str, client: Any, bucket: str, key: str) -> IdPhoto:
 def _tag(answer: dict[str, Any]) -> str:
     tag = answer.get("ETag")
     if not isinstance(tag, str):
-        raise AwsUnavailable("s3 answers without an ETag: is it S3?", "without an ETag")
+        raise AwsUnavailable("s3 answers without an ETag: is it S3?")
     return tag

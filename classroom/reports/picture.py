@@ -16,7 +16,6 @@ from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 
 WIDTH, HEIGHT = 1200, 620  # pixels
-_SMOOTH = 2  # factor by which the picture is drawn larger and scaled down at the end, for smooth edges
 # Shipped, so that every machine draws the same; it has Cyrillic. Its licence is beside it.
 _FONT = Path(__file__).with_name("DejaVuSans.ttf")
 _INK, _PALE, _LINE, _PAPER = "#1f2933", "#5f6b7a", "#d5dbe3", "#ffffff"
@@ -52,8 +51,8 @@ def arrivals(times: list[datetime], begin: datetime, end: datetime) -> Arrivals:
 
 
 def picture(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> bytes:
-    image = Image.new("RGB", (WIDTH * _SMOOTH, HEIGHT * _SMOOTH), _PAPER)
-    pen = _Pen(ImageDraw.Draw(image))
+    image = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
+    pen = ImageDraw.Draw(image)
     counts = {status: len(overview.marked.get(status, [])) for status in Status} | {
         Status.ABSENT: len(overview.missing)
     }
@@ -62,68 +61,49 @@ def picture(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> bytes:
     times = [at for at in came if at is not None]
     _draw_arrivals(pen, _, arrivals(times, overview.session.opened_at, end_of(overview.session)), zone)
     content = io.BytesIO()
-    image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS).save(content, "PNG", optimize=True)
+    image.save(content, "PNG", optimize=True)
     return content.getvalue()
 
 
-def _draw_statuses(pen: "_Pen", _: Texts, counts: dict[Status, int], students: int) -> None:
+def _draw_statuses(pen: ImageDraw.ImageDraw, _: Texts, counts: dict[Status, int], students: int) -> None:
     """Draw a bar for each status, as long as its share of all students."""
-    pen.text(40, 40, _("Students: {number}").format(number=students), 26)
+    pen.text((40, 40), _("Students: {number}").format(number=students), _INK, _font(26))
     words = {status: status_word(_, status).capitalize() for status in counts}
-    left, right = 60 + max(pen.width(word, 22) for word in words.values()), WIDTH - 170
+    left, right = 60 + max(_font(22).getlength(word) for word in words.values()), WIDTH - 170
     for at, (status, number) in enumerate(counts.items()):
         top = 92 + at * 48
-        pen.text(40, top + 16, words[status], 22, anchor="lm")
-        pen.box(left, top, right, top + 32, "#f0f2f5")
+        pen.text((40, top + 16), words[status], _INK, _font(22), "lm")
+        pen.rectangle((left, top, right, top + 32), "#f0f2f5")
         if number:
-            pen.box(left, top, left + max(3, (right - left) * number / students), top + 32, _COLOURS[status])
+            pen.rectangle((left, top, left + max(3, (right - left) * number / students), top + 32), _COLOURS[status])
         share = f" ({100 * number / students:.0f} %)" if students else ""
-        pen.text(right + 14, top + 16, f"{number}{share}", 22, anchor="lm")
+        pen.text((right + 14, top + 16), f"{number}{share}", _INK, _font(22), "lm")
 
 
-def _draw_arrivals(pen: "_Pen", _: Texts, came: Arrivals, zone: ZoneInfo) -> None:
+def _draw_arrivals(pen: ImageDraw.ImageDraw, _: Texts, came: Arrivals, zone: ZoneInfo) -> None:
     """Draw a bar for each span, with the times below and the scale on the left."""
-    pen.text(40, 316, _("Check-ins over time"), 26)
+    pen.text((40, 316), _("Check-ins over time"), _INK, _font(26))
     left, right, top, floor = 90, WIDTH - 40, 366, HEIGHT - 66
     highest = max(*came.counts, 1)
     for number in sorted({0, highest // 2, highest}):
         level = floor - (floor - top) * number / highest
-        pen.line(left, level, right, level, _LINE)
-        pen.text(left - 12, level, str(number), 20, anchor="rm", colour=_PALE)
+        pen.line((left, level, right, level), _LINE)
+        pen.text((left - 12, level), str(number), _PALE, _font(20), "rm")
     width = (right - left) / len(came.counts)
     for at, number in enumerate(came.counts):
         if number:
             begin = left + at * width
             high = floor - (floor - top) * number / highest
-            pen.box(begin + width * 0.1, high, begin + width * 0.9, floor, _COLOURS[Status.PRESENT])
-    pen.line(left, floor, right, floor, _PALE)
+            pen.rectangle((begin + width * 0.1, high, begin + width * 0.9, floor), _COLOURS[Status.PRESENT])
+    pen.line((left, floor, right, floor), _PALE)
     every = -(-len(came.counts) // 8)  # a time at every so many bars, so that they don't overlap
     for at in range(0, len(came.counts), every):
         moment = came.begin + at * came.step
         text = moment.astimezone(zone).strftime("%H:%M:%S" if came.step < timedelta(minutes=1) else "%H:%M")
-        pen.line(left + at * width, floor, left + at * width, floor + 8, _PALE)
-        pen.text(left + at * width, floor + 28, text, 20, anchor="mm", colour=_PALE)
+        pen.line((left + at * width, floor, left + at * width, floor + 8), _PALE)
+        pen.text((left + at * width, floor + 28), text, _PALE, _font(20), "mm")
 
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(_FONT, size)
-
-
-class _Pen:
-    """Draws with coordinates in the finished picture's pixels."""
-
-    def __init__(self, draw: ImageDraw.ImageDraw) -> None:
-        self._draw = draw
-
-    def text(self, x: float, y: float, text: str, size: int, anchor: str = "la", colour: str = _INK) -> None:
-        self._draw.text((x * _SMOOTH, y * _SMOOTH), text, colour, _font(size * _SMOOTH), anchor=anchor)
-
-    def width(self, text: str, size: int) -> float:
-        return _font(size * _SMOOTH).getlength(text) / _SMOOTH
-
-    def box(self, left: float, top: float, right: float, bottom: float, colour: str) -> None:
-        self._draw.rectangle([each * _SMOOTH for each in (left, top, right, bottom)], colour)
-
-    def line(self, left: float, top: float, right: float, bottom: float, colour: str) -> None:
-        self._draw.line([each * _SMOOTH for each in (left, top, right, bottom)], colour, _SMOOTH)

@@ -14,6 +14,7 @@ from classroom.reports.files import csv_file, rows, xlsx_file
 from classroom.reports.picture import picture
 from classroom.reports.texts import caption, report_lines, report_texts
 from classroom.services import Classroom
+from core.json_file import replace_file
 from telegram_app.i18n import Texts
 from telegram_app.lines import LONGEST_CAPTION, split
 from telegram_app.outbox import NOTICE, Item
@@ -34,10 +35,7 @@ class ReportFiles:
 
         def write() -> None:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = self.folder / name
-            file.touch(mode=0o600)
-            file.chmod(0o600)
-            file.write_bytes(content)
+            replace_file(self.folder / name, content)
 
         await asyncio.to_thread(write)
         return name

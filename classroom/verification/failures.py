@@ -1,6 +1,7 @@
 """Decides whether a failed check is tried again, and reports the failures that an operator has to fix."""
 
 import logging
+from math import inf
 
 from classroom.domain.face_policy import NoteRefusal
 from classroom.domain.video_notes import NoteGone, NoteUnavailable, Unusable
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 
 # Attempts at one check, by kind of failure. A failing store is retried without end: without it the check can't be
 # handed to the teacher either.
-TRIES: dict[type[Exception], int] = {FaceUnavailable: 3, NoteUnavailable: 8, PhotosUnavailable: 8}
+TRIES: dict[type[Exception], float] = {FaceUnavailable: 3, NoteUnavailable: 8, PhotosUnavailable: 8, StoreError: inf}
 TRIES_OF_A_BUG = 3
 # If the engine fails for this many checks without a success in between, the engine is at fault and not the notes.
 ENGINE_DOWN_AFTER = 3
@@ -50,8 +51,7 @@ class Failures:
 
     def count(self, check: Check, error: Exception) -> type[Exception]:
         """Count a failure of a check; return its kind."""
-        kinds = (*TRIES, *PERMANENT, StoreError)
-        kind = next((kind for kind in kinds if isinstance(error, kind)), type(error))
+        kind = next((kind for kind in (*TRIES, *PERMANENT) if isinstance(error, kind)), type(error))
         check.failures[kind.__name__] += 1
         self._metrics.errors[kind.__name__] += 1
         return kind
@@ -71,9 +71,6 @@ class Failures:
             elif outcome is not NoteRefusal.REPEATED:
                 log.info("%s, the note can't be checked: %s", check.label, error)
             return outcome
-        if isinstance(error, StoreError):
-            log.warning("%s, %s; trying again", check.label, error)
-            return None
         if kind not in TRIES:
             log.error("%s, checking the face failed", check.label, exc_info=error)
         tries = TRIES.get(kind, TRIES_OF_A_BUG)

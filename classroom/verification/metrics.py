@@ -30,11 +30,6 @@ class Metrics:
         }
 
 
-def in_words(seconds: Mapping[str, float]) -> str:
-    """Return the durations of one check's steps as text: "waited 3.2 s, download 0.10 s"."""
-    return ", ".join(f"{step} {took:.2f} s" for step, took in seconds.items())
-
-
 def spread(kept: Iterable[float]) -> dict[str, float]:
     """Return median and 95th percentile of durations in seconds; empty without measurements."""
     ordered = sorted(kept)

@@ -4,11 +4,10 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
 
 from classroom.domain.face_policy import Examined, FaceVerdict, Motion, NoteRefusal
 from classroom.domain.sessions import CheckIn, FaceCheck, Template
@@ -22,21 +21,32 @@ from core.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
-
 
 class Repeated(Exception):
     """The same recording was used for another check (permanent: a new note is needed)."""
 
 
 @dataclass(frozen=True)
-class NoteLimits:
-    """Limits on the notes in memory, and on the time of a download in seconds."""
+class QueueSettings:
+    """Times are in seconds."""
 
-    ahead: int = 8  # notes downloaded or being downloaded that the engine does not have yet
-    aside: int = 8  # slow downloads beyond those
-    slow_after: float = 3.0
-    download: float = 30.0
+    # Notes downloaded or being downloaded that the engine does not have yet: enough that slow downloads delay nobody.
+    ahead: int = 16
+    download_within: float = 30.0
+    first_pause: float = 1.0  # after a failure, doubled after each further one
+    longest_pause: float = 30.0
+    look_every: float = 60.0  # between scans of the store for notes that were not submitted
+
+    def backoff(self) -> Backoff:
+        return Backoff(self.first_pause, self.longest_pause)
+
+
+USUAL_SETTINGS = QueueSettings()
+
+
+def key_of(check_in: CheckIn) -> tuple[str, str, int]:
+    """Return a check's identity, which differs from the same student's next check."""
+    return (check_in.session, check_in.student_id, check_in.face.message if check_in.face is not None else 0)
 
 
 @dataclass
@@ -55,8 +65,7 @@ class Check:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """Return the check's identity, which differs from the same student's next check."""
-        return (self.check_in.session, self.check_in.student_id, self.face.message)
+        return key_of(self.check_in)
 
     @property
     def order(self) -> tuple[datetime, str, str, int]:
@@ -79,70 +88,49 @@ class NoteChecks:
         keys: PersonKeys,
         download: Download,
         at_once: int,
-        limits: NoteLimits,
+        settings: QueueSettings = USUAL_SETTINGS,
     ) -> None:
         self._classroom = classroom
         self._photos = photos
         self._engine = engine
         self._keys = keys
         self._download = download
-        self._limits = limits
-        self._ahead = asyncio.Semaphore(limits.ahead)
-        self._aside = asyncio.Semaphore(limits.aside)
+        self._ahead = asyncio.Semaphore(settings.ahead)
         self._in_engine = asyncio.Semaphore(at_once)
+        self.at_once, self.settings = at_once, settings
 
     async def examine(self, check: Check) -> Examined:
         """Examine a check's note, timing its steps. Raises NoteError, PhotoError, FaceError, StoreError, Repeated."""
-        async with AsyncExitStack() as slot:  # closed early, it frees its place for the next note
-            await slot.enter_async_context(self._ahead)
+        async with self._ahead:
             check.started_at = check.started_at if check.started_at is not None else self._classroom.clock.monotonic()
-            (template, photo), note = await _together(self._template_or_photo(check), self._note(check, slot))
+            template, photo = await self._template_or_photo(check)  # first: without a photo the note is not needed
+            note = await self._note(check)
             with self._timed(check, "turn"):
                 await self._in_engine.acquire()
-            try:
-                await slot.aclose()
-                check.in_engine = True
-                if photo is not None:
-                    with self._timed(check, "template"):
-                        template = await self._new_template(check, photo)
-                examined = await self._engine.examine(note, _motions(check.face), template)
-            finally:
-                check.in_engine = False
-                self._in_engine.release()
+        check.in_engine = True
+        try:
+            if photo is not None:
+                with self._timed(check, "template"):
+                    template = await self._new_template(check, photo)
+            examined = await self._engine.examine(note, [Motion(each) for each in check.face.motions], template)
+        finally:
+            check.in_engine = False
+            self._in_engine.release()
         check.seconds.update(examined.seconds or {})
         return examined
 
-    async def _note(self, check: Check, slot: AsyncExitStack) -> bytes:
+    async def _note(self, check: Check) -> bytes:
         with self._timed(check, "download"):
-            note = await self._downloaded(check.face.file, slot)
+            try:
+                async with asyncio.timeout(self.settings.download_within):
+                    note = await self._download(check.face.file)
+            except TimeoutError:
+                raise NoteUnavailable(f"not downloaded within {self.settings.download_within:.0f} s") from None
         fingerprint = "sha256:" + await asyncio.to_thread(lambda: hashlib.sha256(note).hexdigest())
         owner = "/".join(map(str, check.key))
         if not await self._classroom.store.claim_note(fingerprint, owner, self._classroom.clock.now()):
             raise Repeated("the same recording was used before")
         return note
-
-    async def _downloaded(self, file: str, slot: AsyncExitStack) -> bytes:
-        """Download a note. A slow download gives its slot to others, so that one bad connection delays nobody else."""
-        loading = asyncio.ensure_future(self._download(file))
-        try:
-            await asyncio.wait({loading}, timeout=self._limits.slow_after)
-            if loading.done() or self._aside.locked():
-                return await self._in_time(loading)
-            async with self._aside:
-                await slot.aclose()
-                note = await self._in_time(loading)
-                await slot.enter_async_context(self._ahead)
-                return note
-        finally:
-            loading.cancel()
-            await asyncio.gather(loading, return_exceptions=True)
-
-    async def _in_time(self, loading: asyncio.Future[bytes]) -> bytes:
-        try:
-            async with asyncio.timeout(self._limits.download - self._limits.slow_after):
-                return await loading
-        except TimeoutError:
-            raise NoteUnavailable(f"not downloaded within {self._limits.download:.0f} s") from None
 
     async def _template_or_photo(self, check: Check) -> tuple[bytes, IdPhoto | None]:
         """Return the stored template; if none fits, the photo from which to make one."""
@@ -181,23 +169,3 @@ class NoteChecks:
             yield
         finally:
             check.seconds[step] = self._classroom.clock.monotonic() - began
-
-
-def _motions(face: FaceCheck) -> Sequence[Motion]:
-    return [Motion(motion) for motion in face.motions]
-
-
-async def _together(
-    first: Coroutine[Any, Any, tuple[bytes, IdPhoto | None]], second: Coroutine[Any, Any, bytes]
-) -> tuple[tuple[bytes, IdPhoto | None], bytes]:
-    """Run two coroutines together; if one fails the other is cancelled, and the first one's failure has priority."""
-    one, other = asyncio.create_task(first), asyncio.create_task(second)
-    try:
-        await asyncio.wait({one, other}, return_when=asyncio.FIRST_EXCEPTION)
-        if other.done() and not one.done():
-            other.result()  # it has failed, else both were done
-        return await one, await other
-    finally:
-        one.cancel()
-        other.cancel()
-        await asyncio.gather(one, other, return_exceptions=True)

@@ -8,20 +8,15 @@ callbacks move the check-in to its next step and notify people.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal, verdict, wording
 from classroom.domain.sessions import CheckIn, CheckInStep
-from classroom.domain.video_notes import Download, Unusable
-from classroom.faces import FaceEngine
-from classroom.faces.person_keys import PersonKeys
-from classroom.photos import Photos
+from classroom.domain.video_notes import Unusable
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.verification.failures import Failures
-from classroom.verification.metrics import Metrics, in_words
-from classroom.verification.note_check import Check, NoteChecks, NoteLimits
-from core.backoff import Backoff
+from classroom.verification.metrics import Metrics
+from classroom.verification.note_check import Check, NoteChecks, key_of
 from core.health import PartHealth
 from core.sqlite import DatabaseError
 
@@ -33,43 +28,21 @@ OnExamined = Callable[[CheckIn, Examined, FaceVerdict], Awaitable[None]]
 OnUnusable = Callable[[CheckIn, Unusable | NoteRefusal], Awaitable[None]]
 
 
-@dataclass(frozen=True)
-class QueueSettings:
-    """The number of tasks, and pauses in seconds."""
-
-    fewest: int = 2
-    most: int = 100
-    idle: float = 10.0  # before a task beyond ``fewest`` ends
-    first_pause: float = 1.0  # after a failure, doubled after each further one
-    longest_pause: float = 30.0
-    look_every: float = 60.0  # between scans of the store for notes that were not submitted
-    limits: NoteLimits = field(default_factory=NoteLimits)
-
-    def backoff(self) -> Backoff:
-        return Backoff(self.first_pause, self.longest_pause)
-
-
 class Verification:
-    """Examines the notes of check-ins at CHECKING and reports each outcome; ``at_once`` notes are with the engine."""
+    """Examines the notes of check-ins at CHECKING and reports each outcome."""
 
     def __init__(
         self,
         classroom: Classroom,
-        photos: Photos,
-        engine: FaceEngine,
-        keys: PersonKeys,
-        download: Download,
+        checks: NoteChecks,
         on_examined: OnExamined,
         on_unusable: OnUnusable,
-        *,
-        at_once: int = 2,
-        settings: QueueSettings = QueueSettings(),  # frozen
     ) -> None:
         self._classroom = classroom
         self._on_examined = on_examined
         self._on_unusable = on_unusable
-        self._settings = settings
-        self._checks = NoteChecks(classroom, photos, engine, keys, download, at_once, settings.limits)
+        self._settings = checks.settings
+        self._checks = checks
         self._queue: asyncio.PriorityQueue[tuple[object, Check]] = asyncio.PriorityQueue()
         self._known: dict[tuple[str, str, int], Check] = {}  # until the outcome is reported
         self._dropped: set[tuple[str, str, int]] = set()  # of cancelled sessions, or after a bug; not started again
@@ -83,8 +56,8 @@ class Verification:
     def start(self) -> None:
         """Start on the running loop with the notes in the store; returns at once."""
         self._scanning = asyncio.create_task(self._scan(), name="faces-scan")
-        for _ in range(min(max(self._settings.fewest, self._queue.qsize()), self._settings.most)):
-            self._add_task()
+        workers = self._settings.ahead + 2 * self._checks.at_once  # downloading; in the engine, and being reported
+        self._tasks = {asyncio.create_task(self._work(), name="faces"): None for _ in range(workers)}
 
     def submit(self, check_in: CheckIn) -> int:
         """Add a check-in with a note; return its place in the queue, 1 for the first. Harmless if repeated."""
@@ -103,15 +76,13 @@ class Verification:
         for pause in self._pauses.values():
             pause.cancel()
         self._pauses.clear()
-        tasks = set(self._tasks)
-        if self._scanning is not None:
-            self._scanning.cancel()
-            tasks.add(self._scanning)
+        if self._scanning is None:
+            return
+        self._scanning.cancel()
         for task, check in self._tasks.items():
             if check is None or not (check.in_engine or check.outcome is not None):
                 task.cancel()
-        if not tasks:
-            return
+        tasks = [self._scanning, *self._tasks]
         _, late = await asyncio.wait(tasks, timeout=within)
         for task in late:
             task.cancel()
@@ -124,7 +95,6 @@ class Verification:
         counts = {
             "queue": len(self._known),
             "in_engine": sum(check.in_engine for check in self._known.values()),
-            "tasks": len(self._tasks),
             **self.metrics.report(),
         }
         return PartHealth([], self._failures.degraded(), {"faces": counts})
@@ -141,9 +111,9 @@ class Verification:
                 pause = backoff.next()
             else:
                 backoff.reset()
-                self._dropped &= {_key(each) for each in found}
+                self._dropped &= {key_of(each) for each in found}
                 known = self._known.keys() | self._dropped
-                new = [each for each in found if each.face is not None and _key(each) not in known]
+                new = [each for each in found if each.face is not None and key_of(each) not in known]
                 if new:
                     log.info("faces: %d unfinished notes found in the store", len(new))
                 for check_in in new:
@@ -151,38 +121,19 @@ class Verification:
             await asyncio.sleep(pause)
 
     def _put(self, check: Check) -> None:
-        """Put a check into the queue, and start a task for it if needed."""
         self._pauses.pop(check.key, None)
-        if self._is_closing:
-            return
         self._queue.put_nowait((check.order, check))
-        idle = sum(each is None for each in self._tasks.values())
-        if self._scanning is not None and self._queue.qsize() > idle and len(self._tasks) < self._settings.most:
-            self._add_task()
 
     def _put_later(self, check: Check) -> None:
-        if self._is_closing:
-            return
-        self._pauses[check.key] = asyncio.get_running_loop().call_later(check.backoff.next(), self._put, check)
-
-    def _add_task(self) -> None:
-        task = asyncio.create_task(self._work(), name="faces")
-        self._tasks[task] = None
-        task.add_done_callback(lambda ended: self._tasks.pop(ended, None))
+        if not self._is_closing:
+            self._pauses[check.key] = asyncio.get_running_loop().call_later(check.backoff.next(), self._put, check)
 
     async def _work(self) -> None:
-        """Run one check after the other; end after an idle time if enough other tasks are left."""
+        """Run one check after the other."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # for the type checker
         while not self._is_closing:
-            try:
-                async with asyncio.timeout(self._settings.idle):
-                    _, check = await self._queue.get()
-            except TimeoutError:
-                if len(self._tasks) > self._settings.fewest:
-                    self._tasks.pop(task)  # at once, so that the next task counts without this one
-                    return
-                continue
+            _, check = await self._queue.get()
             self._tasks[task] = check
             try:
                 await self._run(check)
@@ -192,29 +143,24 @@ class Verification:
                     check.outcome = Unusable.TECHNICAL
                     self._put_later(check)
                 else:
-                    self._end(check)
+                    self._known.pop(check.key, None)
                     self._dropped.add(check.key)
             finally:
                 self._tasks[task] = None
-
-    def _end(self, check: Check) -> None:
-        self._known.pop(check.key, None)
 
     async def _run(self, check: Check) -> None:
         """Make one attempt at a check: report its outcome, or schedule the next attempt."""
         if check.outcome is None:
             try:
-                check.outcome = await self._outcome(check)
+                if (outcome := await self._outcome(check)) is None:
+                    log.info("%s, no longer needed: its note is dropped", check.label)
+                    self._known.pop(check.key, None)
+                    return
             except Exception as error:  # noqa: BLE001  # classified and logged there
-                check.outcome = self._failures.outcome(check, error)
-                if check.outcome is None:
+                if (outcome := self._failures.outcome(check, error)) is None:
                     self._put_later(check)
                     return
-            else:
-                if check.outcome is None:
-                    log.info("%s, no longer needed: its note is dropped", check.label)
-                    self._end(check)
-                    return
+            check.outcome = outcome
         began = self._classroom.clock.monotonic()
         try:
             if isinstance(check.outcome, tuple):
@@ -227,10 +173,10 @@ class Verification:
             self._put_later(check)
             return
         check.seconds["decide"] = self._classroom.clock.monotonic() - began
-        self._end(check)
+        self._known.pop(check.key, None)
         self._log_check(check)
 
-    async def _outcome(self, check: Check) -> tuple[Examined, FaceVerdict] | Unusable | None:
+    async def _outcome(self, check: Check) -> tuple[Examined, FaceVerdict] | Unusable | NoteRefusal | None:
         """Return the outcome of the note's examination; None if it is no longer needed."""
         store = self._classroom.store
         session = await store.session(check.check_in.session)
@@ -238,7 +184,7 @@ class Verification:
             self._dropped.add(check.key)
             return None
         now = await store.check_in(check.check_in.session, check.check_in.student_id)
-        if now is None or now.face is None or now.step is not CheckInStep.CHECKING or _key(now) != check.key:
+        if now is None or now.face is None or now.step is not CheckInStep.CHECKING or key_of(now) != check.key:
             return None
         consent = await store.consent(now.telegram_id)
         if consent is None or not consent.given or consent.wording != wording(self._classroom.settings.face_engine):
@@ -266,8 +212,5 @@ class Verification:
         else:
             outcome = str(check.outcome)
             self.metrics.verdicts[outcome] += 1
-        log.info("%s, face: %s, %s", check.label, outcome, in_words(took))
-
-
-def _key(check_in: CheckIn) -> tuple[str, str, int]:
-    return (check_in.session, check_in.student_id, check_in.face.message if check_in.face is not None else 0)
+        durations = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in took.items())
+        log.info("%s, face: %s, %s", check.label, outcome, durations)

@@ -23,7 +23,7 @@ from classroom.photos import PhotoError, Photos
 from classroom.services import Classroom
 from core.encryption import Cipher, EncryptionKeyError
 from core.json_file import replace_file
-from telegram_app.files import MakeFile, OnSent
+from telegram_app.files import MakeFile
 from telegram_app.lines import bold
 from telegram_app.outbox import NOTICE, Button, Item
 
@@ -88,15 +88,10 @@ class ReviewFiles:
 
         return make
 
-    @property
-    def on_sent(self) -> OnSent:
-        """A function that deletes a picture after it was sent."""
-
-        async def sent(reference: str) -> None:
-            if reference.startswith(REVIEW):
-                await asyncio.to_thread(self.remove, reference.removeprefix(REVIEW))
-
-        return sent
+    async def on_sent(self, reference: str) -> None:
+        """Delete a picture after it was sent."""
+        if reference.startswith(REVIEW):
+            await asyncio.to_thread(self.remove, reference.removeprefix(REVIEW))
 
 
 def side_by_side(*pictures: bytes) -> bytes:
@@ -166,17 +161,18 @@ class FaceReviews:
         lines.append(_("Left the ID photo, right the video: is it the same person?"))
         key = f"{session.id}:{at}"
         keyboard = [[Button(_("Accept"), f"fok:{key}"), Button(_("Reject"), f"fno:{key}")]]
-        item = Item(person, "photo", "\n".join(lines), keyboard, _slot(check_in), NOTICE, file=f"{REVIEW}{name}")
-        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(_claim(check_in), now))
+        item = Item(person, "photo", "\n".join(lines), keyboard, f"face:{name}", NOTICE, file=f"{REVIEW}{name}")
+        await self._side.outbox.put(item, when=lambda: self._side.claims.claim(f"pictures:{name}", now))
 
     async def discard(self, check_in: CheckIn) -> None:
         await asyncio.to_thread(self._files.remove, _name(check_in))
 
     async def delete(self, session: Session, check_in: CheckIn) -> None:
         """Delete the pictures of a decided check-in from chat and disk; harmless if repeated."""
-        await asyncio.to_thread(self._files.remove, _name(check_in))
-        item = Item(session.teacher, "delete", slot=_slot(check_in), lane=NOTICE)
-        await self._side.outbox.put(item, when=lambda: self._side.claims.take_back(_claim(check_in)))
+        name = _name(check_in)
+        await asyncio.to_thread(self._files.remove, name)
+        item = Item(session.teacher, "delete", slot=f"face:{name}", lane=NOTICE)
+        await self._side.outbox.put(item, when=lambda: self._side.claims.take_back(f"pictures:{name}"))
 
     async def delete_for(self, session: Session, student_id: str) -> None:
         """Delete the pictures of a student who is marked now."""
@@ -197,11 +193,3 @@ def _name(check_in: CheckIn) -> str:
     """Return the file's name, without the student ID, which may contain any characters."""
     message = check_in.face.message if check_in.face is not None else 0
     return f"{check_in.session}-{check_in.telegram_id}-{message}"
-
-
-def _slot(check_in: CheckIn) -> str:
-    return f"face:{_name(check_in)}"
-
-
-def _claim(check_in: CheckIn) -> str:
-    return f"pictures:{_name(check_in)}"

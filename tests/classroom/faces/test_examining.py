@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from classroom.domain.face_policy import Motion, Problem
-from classroom.faces import challenge, examining
-from classroom.faces.examining import UnusablePicture, check_challenge, examine, template_of
+from classroom.faces import PhotoUnusable, challenge, examining
+from classroom.faces.examining import check_challenge, examine, template_of
 from classroom.faces.following import follow
 from sandbox.video_notes import Surface, bent, encoded, flat
 from tests.media.notes import ADMIRAL, ASTRONAUT, Look, face, jpeg, more_faces, portrait, recorded
@@ -167,14 +167,14 @@ def test_mutated(mutations: int) -> None:
 def test_unusable_photos() -> None:
     """An ID photo without a face, with two faces, or that is not a picture is refused with its reason."""
     grey, one = np.full((300, 300, 3), 90, dtype=np.uint8), portrait(ASTRONAUT)
-    with pytest.raises(UnusablePicture, match="no face"):
+    with pytest.raises(PhotoUnusable, match="no face"):
         template_of(jpeg(grey))
-    with pytest.raises(UnusablePicture, match="two faces"):
+    with pytest.raises(PhotoUnusable, match="two faces"):
         template_of(jpeg(np.asarray(np.hstack([one, one[:, ::-1]]), dtype=np.uint8)))
     for content in (b"", b"GIF89a", jpeg(one)[:1000]):
-        with pytest.raises(UnusablePicture):
+        with pytest.raises(PhotoUnusable):
             template_of(content)
-    with pytest.raises(UnusablePicture, match="not of this engine"):
+    with pytest.raises(PhotoUnusable, match="not of this engine"):
         examine(b"", motions("left", "up"), b"\x00" * 10, THRESHOLD)
 
 

@@ -78,10 +78,14 @@ class FakeChecker:
     def __init__(self) -> None:
         self.opinion = Examined(frame=FRAME, seconds={"decode": 0.1}, details="turned 25 degrees")
         self.calls: list[tuple[bytes, Sequence[Motion]]] = []
+        self.is_closed = False
 
     async def check_challenge(self, note: bytes, motions: Sequence[Motion]) -> Examined:
         self.calls.append((note, motions))
         return self.opinion
+
+    async def close(self) -> None:
+        self.is_closed = True
 
 
 class Scene:
@@ -116,8 +120,10 @@ class Scene:
 async def scenes() -> AsyncIterator[Scene]:
     async with AwsServer().serving() as server:
         scene = Scene(server)
+        checker = scene.checker
         yield scene
         await scene.engine.close()
+        assert checker.is_closed
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
-"""ID photos in a folder, and the cache in front of a source."""
+"""ID photos in a folder."""
 
-import asyncio
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
-from classroom.photos.cache import CachedPhotos
 from classroom.photos.folder import FolderPhotos
 
 pytestmark = pytest.mark.integration
@@ -119,123 +116,12 @@ class TestFolder:
         with pytest.raises(PhotosRefused):
             await photos.photo("S1")
 
-
-class Source:
-    """A source that counts its loads, and can block them."""
-
-    def __init__(self) -> None:
-        self.photos = {each: IdPhoto(each.encode() * 10, "1") for each in "abcd"}
-        self.loads: list[str] = []
-        self.go = asyncio.Event()
-        self.go.set()
-        self.asked: asyncio.Queue[str] = asyncio.Queue()
-        self.closed = False
-        self.before_tag: Callable[[], None] = lambda: None
-
-    async def tag(self, student_id: str) -> str:
-        self.before_tag()
-        for _ in range(3):  # iterations of the loop, in which others go on
-            await asyncio.sleep(0)
-        return self._get(student_id).tag
-
-    async def photo(self, student_id: str) -> IdPhoto:
-        self.loads.append(student_id)
-        self.asked.put_nowait(student_id)
-        await self.go.wait()
-        return self._get(student_id)
-
-    async def close(self) -> None:
-        self.closed = True
-
-    def _get(self, student_id: str) -> IdPhoto:
-        if student_id not in self.photos:
-            raise PhotoMissing("none")
-        return self.photos[student_id]
-
-
-class TestCache:
-    async def test_in_front_of_a_folder(self, folder: Path, photos: FolderPhotos) -> None:
-        """A replaced photo is returned by the next request."""
-        cache = CachedPhotos(photos)
+    async def test_new_photo(self, folder: Path, photos: FolderPhotos) -> None:
+        """A replaced photo is returned by the next request, and a deleted one is missing."""
         (folder / "S1.jpg").write_bytes(b"first")
-        assert (await cache.photo("S1")).content == b"first"
+        assert (await photos.photo("S1")).content == b"first"
         (folder / "S1.jpg").write_bytes(b"a newer one")
-        assert (await cache.photo("S1")).content == b"a newer one"
-        await cache.close()
-
-    async def test_loaded_once(self) -> None:
-        """A photo is loaded at the first request, and again only after it changed."""
-        source = Source()
-        cache = CachedPhotos(source)
-        for _ in range(3):
-            assert (await cache.photo("a")).content == b"a" * 10
-        assert source.loads == ["a"]
-        source.photos["a"] = IdPhoto(b"new", "2")
-        assert await cache.photo("a") == IdPhoto(b"new", await cache.tag("a"))
-        assert source.loads == ["a", "a"]
-
-    async def test_bounded(self) -> None:
-        """The cache keeps its limit of bytes; the least recently used photo is evicted first."""
-        source = Source()
-        cache = CachedPhotos(source, most_bytes=20)
-        for each in ("a", "b", "a", "c", "a", "c", "b"):
-            await cache.photo(each)
-        assert source.loads == ["a", "b", "c", "b"]
-
-    async def test_larger_than_the_cache(self) -> None:
-        """A photo larger than the whole cache is returned and not cached."""
-        source = Source()
-        cache = CachedPhotos(source, most_bytes=5)
-        assert [len((await cache.photo("a")).content) for _ in range(2)] == [10, 10]
-        assert source.loads == ["a", "a"]
-
-    async def test_pushed_out_while_compared(self) -> None:
-        """A photo evicted during the request for its tag is still returned."""
-        source = Source()
-        cache = CachedPhotos(source, most_bytes=10)
-        await cache.photo("a")
-        source.go.clear()
-        pushing = asyncio.create_task(cache.photo("b"))
-        assert [await source.asked.get() for _ in range(2)] == ["a", "b"]
-        source.before_tag = source.go.set
-        first, second = await asyncio.gather(cache.photo("a"), pushing)
-        assert (first.content[:1], second.content[:1]) == (b"a", b"b")
-        assert source.loads == ["a", "b"]
-
-    async def test_together(self) -> None:
-        """Ten simultaneous requests for one student share one load; cancelling one does not cancel the others."""
-        source = Source()
-        source.go.clear()
-        cache = CachedPhotos(source)
-        asking = [asyncio.create_task(cache.photo("a")) for _ in range(10)]
-        assert await source.asked.get() == "a"
-        asking[0].cancel()
-        source.go.set()
-        photos = await asyncio.gather(*asking[1:])
-        assert {photo.content for photo in photos} == {b"a" * 10}
-        assert (asking[0].cancelled(), source.loads) == (True, ["a"])
-
-    async def test_gone_from_the_source(self) -> None:
-        """A photo deleted at the source is not returned from the cache, and a failure is not cached."""
-        source = Source()
-        cache = CachedPhotos(source)
-        kept = await cache.photo("a")
-        del source.photos["a"]
-        for _ in range(2):
-            with pytest.raises(PhotoMissing):
-                await cache.photo("a")
-        source.photos["a"] = kept
-        assert await cache.photo("a") == kept
-        assert source.loads == ["a", "a", "a"]
-
-    async def test_close(self) -> None:
-        """Closing cancels loads and closes the source."""
-        source = Source()
-        source.go.clear()
-        cache = CachedPhotos(source)
-        asking = asyncio.create_task(cache.photo("a"))
-        assert await source.asked.get() == "a"
-        await cache.close()
-        assert source.closed
-        with pytest.raises(asyncio.CancelledError):
-            await asking
+        assert (await photos.photo("S1")).content == b"a newer one"
+        (folder / "S1.jpg").unlink()
+        with pytest.raises(PhotoMissing):
+            await photos.photo("S1")

@@ -16,15 +16,15 @@ from classroom.photos import IdPhoto
 from classroom.services import Classroom
 from classroom.store import StoreUnavailable
 from classroom.store.sqlite import SqliteStore
-from classroom.verification.note_check import NoteLimits
-from classroom.verification.queue import QueueSettings, Verification
+from classroom.verification.note_check import NoteChecks, QueueSettings
+from classroom.verification.queue import Verification
 from core.encryption import Cipher
 from tests.classroom.running import KEY
 
 OPENED = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 MATCH = Examined(distance=0.318, percent=84.1, seconds={"decode": 0.05, "detect": 0.1})
 QUICK = QueueSettings(first_pause=0.001, longest_pause=0.01)
-STRICT = replace(QUICK, limits=NoteLimits(ahead=1))  # one after the other, for tests of the order
+STRICT = replace(QUICK, ahead=1)  # one after the other, for tests of the order
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
@@ -215,17 +215,8 @@ class Scene:
         self, settings: QueueSettings = QUICK, at_once: int = 2, download: Download | None = None
     ) -> Verification:
         """Create a queue, which is closed at the end."""
-        made = Verification(
-            self.room,
-            self.photos,
-            self.engine,
-            self.keys,
-            download or self.notes,
-            self._decided,
-            self._unusable,
-            at_once=at_once,
-            settings=settings,
-        )
+        checks = NoteChecks(self.room, self.photos, self.engine, self.keys, download or self.notes, at_once, settings)
+        made = Verification(self.room, checks, self._decided, self._unusable)
         self._all.append(made)
         return made
 

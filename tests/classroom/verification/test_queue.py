@@ -8,7 +8,6 @@ import pytest
 
 from classroom.domain.face_policy import Examined, Motion, Problem
 from classroom.domain.sessions import CheckInStep
-from classroom.verification.note_check import NoteLimits
 from tests.classroom.verification.queue_scene import (
     MATCH,
     OPENED,
@@ -43,8 +42,8 @@ class TestTurns:
         await scene.waits_for(*matches(1))
         assert scene.engine.seen == [(b"note 1", (Motion.LEFT, Motion.UP), b"template of photo of S001")]
 
-    async def test_eight_ahead(self, scene: Scene) -> None:
-        """At most eight notes are downloaded before the engine takes them."""
+    async def test_sixteen_ahead(self, scene: Scene) -> None:
+        """At most sixteen notes are downloaded before the engine takes them."""
         most = 0
 
         def ahead() -> int:
@@ -62,14 +61,14 @@ class TestTurns:
         for number in range(1, 31):
             queue.submit(await scene.sends(number))
         queue.start()
-        await eventually(lambda: scene.engine.gate.waiting == 2 and ahead() == 8)
+        await eventually(lambda: scene.engine.gate.waiting == 2 and ahead() == 16)
         scene.engine.gate.open()
         await scene.waits_for(*matches(*range(1, 31)))
-        assert most == 8
+        assert most == 16
 
     async def test_slow_notes(self, scene: Scene) -> None:
-        """Slow downloads, as many as the limit, delay nobody else, and are examined when complete."""
-        queue = scene.verification(replace(QUICK, limits=NoteLimits(slow_after=0.01)))
+        """Eight slow downloads delay nobody else, and are examined when complete."""
+        queue = scene.verification()
         slow = Gate()
         slow.shut()
         scene.notes.slow = {f"note {number}": slow for number in range(1, 9)}
@@ -83,8 +82,7 @@ class TestTurns:
 
     async def test_too_slow(self, scene: Scene) -> None:
         """A download that hangs is cancelled and tried again."""
-        limits = NoteLimits(slow_after=0.005, download=0.02)
-        queue = scene.verification(replace(QUICK, limits=limits))
+        queue = scene.verification(replace(QUICK, download_within=0.02))
         hangs = Gate()
         hangs.shut()
         scene.notes.slow = {"note 1": hangs}
@@ -93,27 +91,6 @@ class TestTurns:
         await eventually(lambda: hangs.cancelled >= 2)
         scene.notes.slow = {}
         await scene.waits_for(*matches(1))
-
-    async def test_tasks(self, scene: Scene) -> None:
-        """Tasks grow with the queue up to the limit, and end when idle; two stay."""
-        queue = scene.verification(replace(QUICK, idle=0.02, most=20))
-        scene.engine.gate.shut()
-        queue.start()
-
-        async def tasks() -> int:
-            return int((await queue.report()).counts["faces"]["tasks"])
-
-        assert await tasks() == 2
-        for number in range(1, 31):
-            queue.submit(await scene.sends(number))
-        assert await tasks() == 20
-        scene.engine.gate.open()
-        await scene.waits_for(*matches(*range(1, 31)))
-        async with asyncio.timeout(60):
-            while await tasks() != 2:  # noqa: ASYNC110  # tasks end by themselves
-                await asyncio.sleep(0.002)
-        queue.submit(await scene.sends(31))
-        await scene.waits_for(*matches(*range(1, 32)))
 
     async def test_twice(self, scene: Scene) -> None:
         """A note submitted twice is examined once, and gets the same place."""
@@ -271,5 +248,5 @@ class TestFigures:
         faces = (await queue.report()).counts["faces"]
         assert faces["verdicts"] == {"match": 1, "retry": 1}
         assert faces["seconds"]["decode"] == {"median": 0.1, "p95": 0.15}
-        assert (faces["queue"], faces["in_engine"], faces["tasks"]) == (0, 0, 2)
+        assert (faces["queue"], faces["in_engine"]) == (0, 0)
         assert faces["errors"] == {}

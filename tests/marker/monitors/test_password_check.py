@@ -79,7 +79,7 @@ def test_right_and_refused(portal: Portal, tmp_path: Path) -> None:
 def test_a_session_adopted_after_a_trial(portal: Portal, tmp_path: Path) -> None:
     """The student's first Chrome after an accepted trial is signed in already: the portal sees one sign-in, not two."""
     browsers, places = chromes(tmp_path), Places()
-    before = browsers.folder(profile_name(USERNAME))
+    before = browsers.profiles / profile_name(USERNAME)
     before.mkdir()
     (before / "of an earlier account").touch()
 
