@@ -70,8 +70,8 @@ class Classroom:
         slot = place_slot(check_in.session) if check_in is not None else PLACE_SLOT
         if self.settings.location_policy == "strict":
             return Item(person, "send", text, ask="nothing", slot=slot, asks=asks)
-        label = side.texts(person)("Share Location")
-        return Item(person, "send", text, ask="location", ask_label=label, slot=slot, asks=asks)
+        _ = side.texts(person)
+        return Item(person, "send", text, ask="location", ask_label=_("Share Location"), slot=slot, asks=asks)
 
     async def set_step(self, side: Side, person: int, name: str, data: dict[str, Any] | None = None) -> None:
         """Set a person's conversation step; an empty name ends it. Never put a password into ``data``."""

@@ -24,7 +24,8 @@ class Claims:
 
     def keys(self, prefix: str) -> list[str]:
         """Return the claims that begin with ``prefix``, without it."""
-        rows = self._database.read("SELECT key FROM told WHERE substr(key, 1, ?) = ?", len(prefix), prefix)
+        select = "SELECT key FROM told WHERE bot = ? AND substr(key, 1, ?) = ?"
+        rows = self._database.read(select, self._bot, len(prefix), prefix)
         return [row["key"].removeprefix(prefix) for row in rows]
 
     def take_back(self, key: str) -> bool:

@@ -11,7 +11,7 @@ from classroom.domain.location_policy import FRESH, Evidence
 
 def sent_at(message: Message | None, now: datetime) -> datetime:
     """Return when Telegram got a message, or ``now`` if its clock and ours differ by more than an update may wait."""
-    at = message.date.astimezone(UTC) if message is not None else now
+    at = message.date.astimezone(UTC) + timedelta(seconds=1) if message is not None else now  # whole seconds
     return at if timedelta(0) <= now - at <= FRESH else now
 
 

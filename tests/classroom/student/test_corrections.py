@@ -173,6 +173,7 @@ def test_a_few_a_day(teacher: Teacher, student: Student, clock: RunningClock, ru
     """An account asks at most three times a day, and only for lessons that are kept."""
     code = teacher.opens("CS-1")
     student.enters("S001", code)
+    eventually("its clock runs", lambda: rows(tmp_path, "SELECT 1 FROM check_ins WHERE asked_at > ''"))
     clock.forward(240)
     teacher.sees("(final)")
 

@@ -21,13 +21,13 @@ OVER = "The session is over and your check-in was not finished: you are absent. 
 
 def step(run: Run, student_id: str = "S001") -> str:
     """Return the stored step of a check-in."""
-    file = run.folder / "classroom" / "store.sqlite3"
+    file = run.folder / "classroom" / "classroom.sqlite3"
     return str(rows(file, f"SELECT step FROM check_ins WHERE student_id = '{student_id}'")[0][0])
 
 
 def is_asked(run: Run) -> bool:
     """Say whether the clock of a step runs."""
-    file = run.folder / "classroom" / "store.sqlite3"
+    file = run.folder / "classroom" / "classroom.sqlite3"
     return bool(rows(file, "SELECT 1 FROM check_ins WHERE asked_at IS NOT NULL"))
 
 
@@ -59,7 +59,7 @@ class TestWithoutAFace:
         assert step(run) == "expired"
         teacher.sees("(final)")
         board = teacher.sees("Closed at")["text"]
-        assert "Being checked" not in board
+        assert "On the way" not in board
         assert "A. Student: no location yet" in board
         run.starts()
         student.shares()
@@ -81,7 +81,7 @@ class TestWithoutAFace:
         """Who sent the code and never the student ID is told so once, after the session's end and the grace."""
         student.says(f"/start {code}")
         student.sees("student ID")
-        steps = run.folder / "classroom" / "student.sqlite3"
+        steps = run.folder / "classroom" / "classroom.sqlite3"
         eventually(
             "its clock runs", lambda: rows(steps, "SELECT 1 FROM steps WHERE json_extract(data, '$.asked') > ''")
         )
@@ -171,9 +171,10 @@ class TestWithoutAFace:
         async def cancels(store: Store) -> None:
             session = (await store.unfinished())[0]
             await store.end_session(session.id, session.opened_at, cancelled=True)
-            with closing(sqlite3.connect(run.folder / "classroom" / "student.sqlite3")) as database:
+            with closing(sqlite3.connect(run.folder / "classroom" / "classroom.sqlite3")) as database:
                 database.execute(
-                    "INSERT INTO told VALUES (?, ?)", (f"cancelling:{session.id}", "2026-01-01T00:00:00+00:00")
+                    "INSERT INTO told VALUES ('student', ?, ?)",
+                    (f"cancelling:{session.id}", "2026-01-01T00:00:00+00:00"),
                 )
                 database.commit()
 
@@ -182,7 +183,7 @@ class TestWithoutAFace:
         student.sees("Your teacher has cancelled the check-in for Algebra.")
         run.starts()
         student.says("/help")
-        student.sees("In class your teacher shows")
+        student.sees("In class your teacher shows a 6-digit code.")
         assert student.counts("has cancelled the check-in") == 1
 
 
@@ -200,7 +201,7 @@ class TestDelayed:
         student.sees("student ID")
         telegram.call("/faults", kind="500", method="sendMessage", bot=STUDENTS, times=None)
         student.says("S001")
-        teacher.sees("Being checked: 1")
+        teacher.sees("On the way: 1")
         clock.forward(50)
         teacher.sees("(provisional)")
         telegram.http.delete("/faults")

@@ -78,7 +78,7 @@ async def test_in_every_batch(store: SqliteStore) -> None:
     for each in await store.sheets_of(session.id, "S-1"):
         for student_id, mark in each.marks.items():
             await notices.tell_mark(session, student_id, mark)
-    assert [item.action for item in queue.items] == ["send"]
+    assert [item.action for item in queue.items] == ["send", "delete"]  # and the location request goes
     queue.items.clear()
     for batch, told in (("CS-8", 0), ("CS-9", 1), ("CS-9", 1), ("CS-8", 1)):
         await store.acked(session.id, batch, 1)
