@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -15,7 +15,7 @@ from classroom import lms
 from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 from classroom.lms import answers
 from classroom.lms.answers import Claims
-from classroom.lms.rest_http import LmsHttp, check, check_written
+from classroom.lms.rest_http import LmsHttp, check_written, content_of
 from classroom.lms.rest_sign_in import SignIns, TokenStore
 from core.clock import Clock
 
@@ -27,6 +27,8 @@ CACHE_SECONDS = 300.0  # for courses and rosters
 MENTOR = "Mentor"  # the kind of a teacher's account whose token does not tell it
 NO_METHOD = frozenset({405, 501})
 NO_ROUTE = NO_METHOD | {404}
+
+Listed = TypeVar("Listed", Course, Enrolled)
 
 
 class RestLms:
@@ -53,10 +55,8 @@ class RestLms:
         self._clock = clock
         self._has_list = True  # False: courses are in the older server's schedule alone
         self._updates: bool | None = None  # whether the server changes records; None until an answer shows it
-        self._cache: dict[tuple[int, str, Course | None], tuple[float, Any]] = {}
-
-    async def close(self) -> None:
-        await self._http.close()
+        self._cache: dict[tuple[int, Course | None], tuple[float, Any]] = {}  # by teacher and course; None: all courses
+        self.close = self._http.close
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> lms.SignedIn:
         signed_in = await self._sign_ins.sign_in(telegram_id, phone, email, password, self._admit)
@@ -68,30 +68,26 @@ class RestLms:
         await self._sign_ins.sign_out(teacher)
 
     async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
-        if (cached := self._cached(teacher, "courses", None, reload)) is None:
+        async def read() -> list[Course]:
             claims = Claims(teacher.lms_id, campus=teacher.campus, kind=await self._kind(teacher))
-            cached, _name = await self._scheduled(claims, partial(self._call, teacher))
-            self._remember(teacher, "courses", None, cached)
-        return list(cached)
+            return (await self._scheduled(claims, partial(self._call, teacher)))[0]
+
+        return await self._cached((teacher.telegram_id, None), read, reload)
 
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
-        if (cached := self._cached(teacher, "roster", course, reload)) is None:
+        async def read() -> list[Enrolled]:
             body = {"batches": course.batch, "subject": course.subject, "location": teacher.campus}
-            cached = answers.roster(_content(await self._call(teacher, "POST", "/attend", json=body)), course.batch)
-            self._remember(teacher, "roster", course, cached)
-        return list(cached)
+            return answers.roster(content_of(await self._call(teacher, "POST", "/attend", json=body)), course.batch)
+
+        return await self._cached((teacher.telegram_id, course), read, reload)
 
     async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[lms.Line, ...] | None:
-        parameters = {
-            "location": teacher.campus,
-            "subject": course.subject,
-            "batch": course.batch,
-            "userType": await self._kind(teacher),
-        }
-        answer = await self._call(teacher, "GET", "/getattends", params=parameters)
+        wanted = {"location": teacher.campus, "subject": course.subject, "batch": course.batch}
+        wanted["userType"] = await self._kind(teacher)
+        answer = await self._call(teacher, "GET", "/getattends", params=wanted)
         if answer.status_code in NO_ROUTE:
             raise lms.NotSupported(f"the LMS does not show its records ({answer.status_code})")
-        return answers.record(_content(answer), course, date)
+        return answers.record(content_of(answer), course, date)
 
     async def _admit(self, access: str) -> str:
         """Return the name of the teacher whose new token this is; "" if unknown. Raises NotATeacher."""
@@ -122,7 +118,7 @@ class RestLms:
             answer = await call("GET", path, params=params)
             if answer.status_code not in NO_ROUTE:
                 break
-        content = _content(answer)
+        content = content_of(answer)
         if path == "/attendance":
             return answers.courses(content), ""
         self._has_list = False
@@ -141,14 +137,15 @@ class RestLms:
     async def can_update(self, teacher: Teacher) -> bool:
         return self._updates if self._updates is not None else not await self._is_older(teacher)
 
-    def _cached(self, teacher: Teacher, what: str, course: Course | None, reload: bool) -> Any:
-        until, found = self._cache.get((teacher.telegram_id, what, course), (0.0, None))
-        return found if not reload and self._clock.monotonic() < until else None
-
-    def _remember(self, teacher: Teacher, what: str, course: Course | None, found: Any) -> None:
-        now = self._clock.monotonic()
-        self._cache = {key: each for key, each in self._cache.items() if now < each[0]}
-        self._cache[teacher.telegram_id, what, course] = (now + CACHE_SECONDS, found)
+    async def _cached(
+        self, key: tuple[int, Course | None], read: Callable[[], Awaitable[list[Listed]]], reload: bool
+    ) -> list[Listed]:
+        until, found = self._cache.get(key, (0.0, []))
+        if reload or self._clock.monotonic() >= until:
+            found, now = await read(), self._clock.monotonic()
+            self._cache = {other: each for other, each in self._cache.items() if now < each[0]}
+            self._cache[key] = (now + CACHE_SECONDS, found)
+        return list(found)
 
     def _forget(self, telegram_id: int) -> None:
         self._cache = {key: each for key, each in self._cache.items() if key[0] != telegram_id}
@@ -187,17 +184,15 @@ class RestLms:
 
     async def _call(self, teacher: Teacher, method: str, path: str, **sent: Any) -> httpx.Response:
         """Make a data call; a refused token is renewed by refresh, then by password."""
-        tokens = await self._sign_ins.tokens(teacher)
-        for sign_in in (False, True):
+        refused = ""
+        for tries in range(3):
+            tokens = await self._sign_ins.tokens(teacher, refused, sign_in=tries == 2)
             answer = await self._http.send(method, self._base + path, tokens.access, **sent)
             if answer.status_code != 401:
                 return answer
             log.info("teacher %s: token refused %s", teacher.telegram_id, answers.error_code(answer.content))
-            tokens = await self._sign_ins.tokens(teacher, refused=tokens.access, sign_in=sign_in)
-        answer = await self._http.send(method, self._base + path, tokens.access, **sent)
-        if answer.status_code == 401:
-            raise lms.SignInNeeded("the LMS refuses even new tokens")
-        return answer
+            refused = tokens.access
+        raise lms.SignInNeeded("the LMS refuses even new tokens")
 
 
 def _student(line: lms.Line, *, older: bool) -> dict[str, Any]:
@@ -206,13 +201,3 @@ def _student(line: lms.Line, *, older: bool) -> dict[str, Any]:
         return {"studentId": line.student_id, "status": int(line.status.counts)}
     status = Status.PRESENT if line.status.counts else Status.ABSENT
     return {"studentId": line.student_id, "name": line.name, "status": status.value, "remarks": line.remark}
-
-
-def _content(answer: httpx.Response) -> Any:
-    """Return the JSON of a read. Raises LmsUnavailable, also for an error with status 200: it is no empty list."""
-    check(answer)
-    try:
-        answers.confirms(answer.content)
-    except lms.LmsRefused as error:
-        raise lms.LmsUnavailable(str(error)) from None
-    return answers.read_json(answer.content)

@@ -6,7 +6,6 @@ import ssl
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
@@ -26,9 +25,7 @@ class LmsHttp:
         # no cookies: one teacher's must not be sent with another's call
         no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         self._http = httpx.AsyncClient(verify=_tls(), timeout=None, cookies=no_cookies)  # noqa: S113  # send limits the whole call
-
-    async def close(self) -> None:
-        await self._http.aclose()
+        self.close = self._http.aclose
 
     async def send(
         self, method: str, url: str, token: str = "", timeout: float | None = None, **sent: Any
@@ -57,15 +54,14 @@ def _tls() -> ssl.SSLContext:
 
 def check(answer: httpx.Response) -> None:
     """Raise the error that an answer's status means; the caller has handled 401, 404 and duplicates."""
-    status = answer.status_code
+    status, is_json = answer.status_code, "json" in answer.headers.get("content-type", "")
     if answer.is_success:
         return
-    if status >= 500 or status < 400 or status in TRY_AGAIN or (status == 404 and not _is_json(answer)):
+    if status >= 500 or status < 400 or status in TRY_AGAIN or (status == 404 and not is_json):
         raise LmsUnavailable(f"the LMS answers with {status}")
-    if answer.content and _is_json(answer):
+    if answer.content and is_json:
         answers.read_json(answer.content)  # a truncated body may have been about a duplicate: then it is unknown
-    code = answers.error_code(answer.content)
-    words = f"{status} {code}".strip()
+    words = f"{status} {answers.error_code(answer.content)}".strip()
     raise LmsRefused(f"the LMS refuses this ({words})", words)
 
 
@@ -78,15 +74,11 @@ def check_written(answer: httpx.Response) -> None:
         raise Unclear(f"the LMS answers a write with {answer.status_code} and does not confirm it")
 
 
-def _is_json(answer: httpx.Response) -> bool:
-    return "json" in answer.headers.get("content-type", "")
-
-
-def sibling_url(url: str, name: str) -> str:
-    """Return the URL with another last part of its path."""
-    return url_at_host(url, urlsplit(url).path.rstrip("/").rpartition("/")[0] + "/" + name)
-
-
-def url_at_host(url: str, path: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+def content_of(answer: httpx.Response) -> Any:
+    """Return the JSON of a read. Raises LmsUnavailable, also for an error with status 200: it is no empty list."""
+    check(answer)
+    try:
+        answers.confirms(answer.content)
+    except LmsRefused as error:
+        raise LmsUnavailable(str(error)) from None
+    return answers.read_json(answer.content)

@@ -6,15 +6,17 @@ password signs in again; after that only the teacher can.
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
+from urllib.parse import urljoin
 
 from classroom import lms
 from classroom.domain.sessions import Teacher
 from classroom.lms import answers
-from classroom.lms.rest_http import TRY_AGAIN, LmsHttp, check, sibling_url, url_at_host
+from classroom.lms.rest_http import TRY_AGAIN, LmsHttp, check
 from classroom.store import StoreUnavailable, Tokens
 from core.clock import Clock
 
@@ -34,12 +36,12 @@ class SignIns:
     def __init__(self, http: LmsHttp, login_url: str, store: TokenStore, clock: Clock, logout_timeout: float) -> None:
         self._http = http
         self._login_url = login_url
-        self._logout_url = sibling_url(login_url, "logout")
-        self._refresh_urls = {False: url_at_host(login_url, "/auth/refresh"), True: sibling_url(login_url, "refresh")}
+        self._logout_url = urljoin(login_url, "logout")
+        self._refresh_urls = {False: urljoin(login_url, "/auth/refresh"), True: urljoin(login_url, "refresh")}
         self._store = store
         self._clock = clock
         self._logout_timeout = logout_timeout
-        self._locks: dict[int, asyncio.Lock] = {}
+        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)  # by teacher
         self._signed_out: set[int] = set()  # teachers whose sign-in was refused: not to be tried again and again
         self.older: bool | None = None  # whether the server is of the older generation; None until a sign-in
 
@@ -51,7 +53,7 @@ class SignIns:
         ``admit`` gets the new token and returns the teacher's name, or raises NotATeacher: then nothing is stored.
         """
         email = email.strip()
-        async with self._lock(telegram_id):
+        async with self._locks[telegram_id]:
             before = await self._store.tokens(telegram_id)
             access = before.access if before else ""
             try:
@@ -72,10 +74,8 @@ class SignIns:
                 raise
             await self._store.save_tokens(telegram_id, tokens)
         self._signed_out.discard(telegram_id)
-        name = name or email
-        return lms.SignedIn(
-            Teacher(telegram_id, phone.removeprefix("+"), email, name, claims.id, claims.campus), others_ended
-        )
+        teacher = Teacher(telegram_id, phone.removeprefix("+"), email, name or email, claims.id, claims.campus)
+        return lms.SignedIn(teacher, others_ended)
 
     async def sign_out(self, teacher: Teacher) -> None:
         try:
@@ -91,16 +91,15 @@ class SignIns:
         One call at a time for each teacher, so that calls that waited find the tokens that the first one got.
         ``sign_in`` skips the refresh. Raises SignInNeeded, LmsUnavailable, StoreUnavailable.
         """
-        async with self._lock(teacher.telegram_id):
+        async with self._locks[teacher.telegram_id]:
             tokens = await self._store.tokens(teacher.telegram_id)
             if tokens is None or teacher.telegram_id in self._signed_out:
                 raise lms.SignInNeeded("there is no sign-in to the LMS")
             now = self._clock.now().timestamp()
             if tokens.access and tokens.access != refused and answers.claims(tokens.access).usable(now):
                 return tokens
-            renewed = None
-            if tokens.refresh and not sign_in and answers.claims(tokens.refresh).usable(now):
-                renewed = await self._refreshed(tokens)
+            can_refresh = tokens.refresh and not sign_in and answers.claims(tokens.refresh).usable(now)
+            renewed = await self._refreshed(tokens) if can_refresh else None
             return await self._save(teacher, renewed or await self._signed_in_again(teacher, tokens))
 
     async def _log_in(self, email: str, password: str, access: str) -> tuple[Tokens, bool]:
@@ -144,13 +143,11 @@ class SignIns:
 
     async def _signed_in_again(self, teacher: Teacher, tokens: Tokens) -> Tokens:
         if tokens.password:
-            try:
+            with suppress(lms.WrongPassword):
                 renewed, others_ended = await self._log_in(teacher.email, tokens.password, tokens.access)
-            except lms.WrongPassword:
-                log.info("teacher %s: the stored password is no longer accepted", teacher.telegram_id)
-            else:
                 log.info("teacher %s: signed in to the LMS again, others ended: %s", teacher.telegram_id, others_ended)
                 return renewed
+        log.info("teacher %s: no password that the LMS accepts", teacher.telegram_id)
         # trying a wrong password again and again locks accounts; the access token may still be good for a logout
         await self._save(teacher, Tokens(tokens.access, ""))
         self._signed_out.add(teacher.telegram_id)
@@ -162,6 +159,3 @@ class SignIns:
         except StoreUnavailable as error:  # they are good for this call; the next one renews them again
             log.warning("teacher %s: new tokens could not be stored: %s", teacher.telegram_id, error)
         return tokens
-
-    def _lock(self, telegram_id: int) -> asyncio.Lock:
-        return self._locks.setdefault(telegram_id, asyncio.Lock())
