@@ -8,6 +8,7 @@ executed there is no second one: the LMS would then have two.
 
 from collections import deque
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from classroom.lms.sync_pace import SheetState, SyncPace, loop_time
 from core.clock import Clock
 
 TIMES_KEPT = 500
+CONTRADICTION = "the LMS contradicts itself about whether it has the record"
 
 
 class SyncStore(Protocol):
@@ -65,17 +67,14 @@ class SheetWriter:
         Without ``read`` it is stored that this is not possible.
         """
         if not read:
-            return await self._compared(sheet, self._compare(sheet, None))
+            return await self._confirmed(sheet, self._compare(sheet, None))
         teacher = await self._teacher(sheet)
         read_back = await self._read_back(teacher, sheet)
         if read_back is None or (read_back.possible and read_back.differs and await self._lms.can_update(teacher)):
-            state.missing = read_back is None
-            try:
-                await self._create_or_update(teacher, sheet, state)
-            except (lms.LmsRefused, lms.NotSupported):
-                state.missing = False
+            with suppress(lms.LmsRefused, lms.NotSupported):
+                await self._create_or_update(teacher, sheet, create=read_back is None)
             read_back = await self._read_back(teacher, sheet)
-        return await self._compared(sheet, read_back or self._compare(sheet, ()))
+        return await self._confirmed(sheet, read_back or self._compare(sheet, ()))
 
     async def _teacher(self, sheet: Sheet) -> Teacher:
         teacher = await self._store.teacher(sheet.teacher)
@@ -86,46 +85,44 @@ class SheetWriter:
     async def _write_newest(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> Sheet | None:
         wait = loop_time() < state.settled_at
         if wait or state.written != sheet.version or not await self._agrees(teacher, sheet):
-            await self._create_or_update(teacher, sheet, state)
+            await self._create_or_update(teacher, sheet, create=not sheet.in_lms)
         if wait:  # the earlier write may still be executed, over this one
             await self._store.set_in_lms(sheet.session, sheet.batch)
-            state.missing, state.written = False, sheet.version
+            state.written = sheet.version
             return None
-        return await self._acked(sheet, state)
+        return await self._confirmed(sheet)
 
-    async def _write_once(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> Sheet | None:
+    async def _write_once(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> Sheet:
         """Create the record, unless it is there: then it can only be compared."""
         if sheet.in_lms:
             read_back = await self._read_back(teacher, sheet)
             if read_back is not None and (read_back.possible or sheet.acked_version >= 0):
-                return await self._compared(sheet, read_back)
+                return await self._confirmed(sheet, read_back)
         try:
             await self._timed(teacher, sheet, self._lms.create(teacher, record_of(sheet)))
         except lms.Duplicate:
             read_back = await self._read_back(teacher, sheet)
             if read_back is None:
-                raise lms.LmsUnavailable("the LMS contradicts itself about whether it has the record") from None
+                raise lms.LmsUnavailable(CONTRADICTION) from None
             if not read_back.possible and not state.settled_at:  # else it is our own
                 text = "the LMS has another record of this lesson, and can't change it"
                 raise lms.LmsRefused(text, "409 duplicate") from None
-            return await self._compared(sheet, read_back)
-        return await self._acked(sheet, state)
+            return await self._confirmed(sheet, read_back)
+        return await self._confirmed(sheet)
 
-    async def _create_or_update(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> None:
-        record = record_of(sheet)
-        create = not sheet.in_lms or state.missing
+    async def _create_or_update(self, teacher: Teacher, sheet: Sheet, *, create: bool) -> None:
         for _ in range(2):
+            write = self._lms.create if create else self._lms.update
             try:
-                write = self._lms.create if create else self._lms.update
-                await self._timed(teacher, sheet, write(teacher, record))
+                await self._timed(teacher, sheet, write(teacher, record_of(sheet)))
                 return
             except lms.Duplicate:
-                create, state.missing = False, False
+                create = False
                 # from now on it is updated, also after a crash
                 await self._store.set_in_lms(sheet.session, sheet.batch)
             except lms.NotThere:
-                create, state.missing = True, True
-        raise lms.LmsUnavailable("the LMS contradicts itself about whether it has the record")
+                create = True
+        raise lms.LmsUnavailable(CONTRADICTION)
 
     async def _timed(self, teacher: Teacher, sheet: Sheet, write: Awaitable[None]) -> None:
         """Await a write; an unclear answer is none if the LMS then has the record."""
@@ -138,15 +135,11 @@ class SheetWriter:
         finally:
             self.seconds.append(self._clock.monotonic() - begun)
 
-    async def _acked(self, sheet: Sheet, state: SheetState) -> Sheet:
-        await self._store.acked(sheet.session, sheet.batch, sheet.version)
-        state.missing, state.written = False, None
-        return replace(sheet, acked_version=sheet.version, in_lms=True)
-
-    async def _compared(self, sheet: Sheet, read_back: ReadBack) -> Sheet:
-        """Store a comparison; what differs then is not written again."""
-        sheet = replace(sheet, acked_version=sheet.version, in_lms=True, read_back=read_back)
-        await self._store.set_read_back(sheet)
+    async def _confirmed(self, sheet: Sheet, read_back: ReadBack | None = None) -> Sheet:
+        """Store that the LMS has a sheet; what differs in a comparison is not written again."""
+        sheet = replace(sheet, acked_version=sheet.version, in_lms=True, read_back=read_back or sheet.read_back)
+        if read_back is not None:
+            await self._store.set_read_back(sheet)
         await self._store.acked(sheet.session, sheet.batch, sheet.version)
         return sheet
 
@@ -169,10 +162,8 @@ class SheetWriter:
         return self._compare(sheet, lines) if lines is not None else None
 
     def _compare(self, sheet: Sheet, lines: tuple[lms.Line, ...] | None) -> ReadBack:
-        now = self._clock.now()
-        if lines is None:
-            return ReadBack(sheet.version, now, possible=False, differs=_not_sent(sheet))
-        return ReadBack(sheet.version, now, differs=differences(sheet, lines))
+        differs = _not_sent(sheet) if lines is None else differences(sheet, lines)
+        return ReadBack(sheet.version, self._clock.now(), possible=lines is not None, differs=differs)
 
 
 def record_of(sheet: Sheet) -> lms.Record:

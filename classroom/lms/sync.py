@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import inf
 
 from classroom.domain.sessions import Session, Sheet
 from classroom.lms import Lms, LmsError, LmsRefused, NoAnswer, SignedInElsewhere, SignInNeeded
@@ -113,10 +114,7 @@ class LmsSync:
         """Stop; running writes have a few seconds. The next start repeats what was not confirmed."""
         if self._watching is not None:
             self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
-        if self._writes:
-            _, late = await asyncio.wait(self._writes, timeout=self._pace.closing)
+            _, late = await asyncio.wait([self._watching, *self._writes], timeout=self._pace.closing)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -132,12 +130,9 @@ class LmsSync:
                     has_caught_up = True
                 wait = await self._look()
                 backoff.reset()
-            except StoreError as error:
-                wait = backoff.next()
-                log.warning("the store can't be read, trying again in %.0f s: %s", wait, error)
-            except Exception:  # a bug of ours must not leave marks unwritten until the next start
-                wait = backoff.next()
-                log.exception("looking for sheets to write failed, trying again in %.0f s", wait)
+            except Exception as error:  # a bug of ours must not leave marks unwritten until the next start
+                wait, is_bug = backoff.next(), not isinstance(error, StoreError)
+                log.warning("no look for sheets to write, trying again in %.0f s: %s", wait, error, exc_info=is_bug)
             # not wait_for: before Python 3.12 it can swallow a cancellation
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
@@ -160,30 +155,24 @@ class LmsSync:
                         self._state(sheet).compare_at = loop_time() + self._pace.quiet
 
     async def _look(self) -> float:
-        """Start the writes that are due; return the seconds until the next look."""
+        """Start the writes and comparisons that are due; return the seconds until the next look."""
         now, wait = loop_time(), self._pace.scan
-        sheets = await self._store.unacked()
-        sessions = {each: await self._store.session(each) for each in {sheet.session for sheet in sheets}}
-        open_keys = {_key(sheet) for sheet in sheets}
+        unacked = await self._store.unacked()
+        open_keys = {_key(sheet) for sheet in unacked}
         # a confirmed sheet's state is kept for a while, so that its next change is not written at once
         self._states = {
             key: state
             for key, state in self._states.items()
             if key in open_keys or state.writing or state.compare_at is not None or state.due(self._pace.longest) > now
         }
-        for sheet in sheets:
-            state, session = self._state(sheet), sessions[sheet.session]
-            if state.writing or session is None or not _needs_writing(sheet, session):
-                continue
-            if state.once and not self._is_settled(session):
-                continue
-            if state.signed_out and now < state.due(self._pace.longest_pause):
-                continue
-            due = state.due(self._pace.spacing(len(sheet.roster), live=session.ended_at is None), sheet.version)
+        sessions = {each: await self._store.session(each) for each in {sheet.session for sheet in unacked}}
+        for sheet in unacked:
+            session = sessions[sheet.session]
+            due = self._due(sheet, session) if session is not None else inf
             if due > now:
                 wait = min(wait, due - now)
-            elif len(self._writes) < self._parallel:  # else the end of a write wakes us
-                self._begin(sheet, session, state)
+            elif session is not None and len(self._writes) < self._parallel:  # else the end of a write wakes us
+                self._begin(sheet, session)
         for key, state in list(self._states.items()):
             if key in open_keys or state.writing or state.compare_at is None:
                 continue
@@ -192,12 +181,22 @@ class LmsSync:
             elif len(self._writes) < self._parallel:
                 state.compare_at = None
                 session = await self._store.session(key[0])
-                for sheet in await self._store.sheets(key[0]) if session is not None else []:
-                    if _key(sheet) == key and session is not None and sheet.acked_version == sheet.version:
-                        self._begin(sheet, session, state)
+                for sheet in await self._store.sheets(key[0]):
+                    if session is not None and _key(sheet) == key and sheet.acked_version == sheet.version:
+                        self._begin(sheet, session)
         return wait
 
-    def _begin(self, sheet: Sheet, session: Session, state: SheetState) -> None:
+    def _due(self, sheet: Sheet, session: Session) -> float:
+        """Return when a sheet may be written next; infinite: not before something changes."""
+        state = self._state(sheet)
+        waits = state.once and not self._is_settled(session)
+        if state.writing or waits or not _needs_writing(sheet, session):
+            return inf
+        spacing = self._pace.spacing(len(sheet.roster), live=session.ended_at is None)
+        return state.due(self._pace.longest_pause if state.signed_out else spacing, sheet.version)
+
+    def _begin(self, sheet: Sheet, session: Session) -> None:
+        state = self._state(sheet)
         state.writing = True
         task = asyncio.create_task(self._write(sheet, session, state), name=f"lms-write-{sheet.session}")
         self._writes.add(task)

@@ -47,7 +47,6 @@ class SheetState:
     pause: float = 0.0  # from then on, where it failed
     writing: bool = False
     signed_out: bool = False  # waits for the teacher's sign-in; is tried rarely, without asking again
-    missing: bool = False  # the LMS answered that it has no such record, whatever the store says
     settled_at: float = 0.0  # until then a write that got no answer may still be executed, over a newer one
     written: int | None = None  # the version that was written before that
     once: bool = False  # the LMS can't change a record: it is written when the session is settled, one write at a time
