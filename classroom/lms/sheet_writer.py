@@ -61,7 +61,7 @@ class SheetWriter:
             return None
         return await self._write_once(teacher, sheet, state)
 
-    async def compare(self, sheet: Sheet, state: SheetState, *, read: bool) -> Sheet:
+    async def compare(self, sheet: Sheet, *, read: bool) -> Sheet:
         """Read a confirmed sheet back; what differs is written again, once, where the LMS changes records.
 
         Without ``read`` it is stored that this is not possible.

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from math import inf
 
 from classroom.domain.sessions import Session, Sheet
 from classroom.lms import Lms, LmsError, LmsRefused, NoAnswer, SignedInElsewhere, SignInNeeded
@@ -98,9 +97,10 @@ class LmsSync:
         return not left
 
     def compare(self, sheet: Sheet) -> None:
-        """Read a sheet back, as for "Try again"."""
-        self._state(sheet).compare_at = 0.0
-        self._changed.set()
+        """Read a sheet back, as for "Try again"; one that is not confirmed is read back once it is."""
+        if sheet.acked_version == sheet.version:
+            self._state(sheet).confirmed, self._state(sheet).compare_at = sheet, 0.0
+            self._changed.set()
 
     def signed_in(self, teacher: int) -> None:
         """Notify that a teacher has signed in: the sheets that waited for this are written."""
@@ -151,56 +151,48 @@ class LmsSync:
             for sheet in await self._store.sheets(session.id):
                 if sheet.acked_version == sheet.version:
                     await self._notify(self._on_acked(sheet))
-                    if sheet.compared is None and self._lms.needs_password:
-                        self._state(sheet).compare_at = loop_time() + self._pace.quiet
+                    self._compare_later(sheet, self._pace.quiet)
 
     async def _look(self) -> float:
         """Start the writes and comparisons that are due; return the seconds until the next look."""
         now, wait = loop_time(), self._pace.scan
-        unacked = await self._store.unacked()
-        open_keys = {_key(sheet) for sheet in unacked}
+        sheets = await self._store.unacked()
+        open_keys = {_key(sheet) for sheet in sheets}
         # a confirmed sheet's state is kept for a while, so that its next change is not written at once
         self._states = {
             key: state
             for key, state in self._states.items()
-            if key in open_keys or state.writing or state.compare_at is not None or state.due(self._pace.longest) > now
+            if key in open_keys or state.writing or state.confirmed or state.due(self._pace.longest) > now
         }
-        sessions = {each: await self._store.session(each) for each in {sheet.session for sheet in unacked}}
-        for sheet in unacked:
-            session = sessions[sheet.session]
-            due = self._due(sheet, session) if session is not None else inf
+        sheets += [each.confirmed for key, each in self._states.items() if each.confirmed and key not in open_keys]
+        sessions = {each: await self._store.session(each) for each in {sheet.session for sheet in sheets}}
+        for sheet in sheets:
+            state, session = self._state(sheet), sessions[sheet.session]
+            if session is None or (due := self._due(sheet, session, state)) is None:
+                continue
             if due > now:
                 wait = min(wait, due - now)
-            elif session is not None and len(self._writes) < self._parallel:  # else the end of a write wakes us
-                self._begin(sheet, session)
-        for key, state in list(self._states.items()):
-            if key in open_keys or state.writing or state.compare_at is None:
-                continue
-            if state.compare_at > now:
-                wait = min(wait, state.compare_at - now)
-            elif len(self._writes) < self._parallel:
-                state.compare_at = None
-                session = await self._store.session(key[0])
-                for sheet in await self._store.sheets(key[0]):
-                    if session is not None and _key(sheet) == key and sheet.acked_version == sheet.version:
-                        self._begin(sheet, session)
+            elif len(self._writes) < self._parallel:  # else the end of a write wakes us
+                state.writing, state.confirmed = True, None
+                task = asyncio.create_task(self._write(sheet, session, state), name=f"lms-write-{sheet.session}")
+                self._writes.add(task)
+                task.add_done_callback(self._written)
         return wait
 
-    def _due(self, sheet: Sheet, session: Session) -> float:
-        """Return when a sheet may be written next; infinite: not before something changes."""
-        state = self._state(sheet)
+    def _due(self, sheet: Sheet, session: Session, state: SheetState) -> float | None:
+        """Return when a sheet may be written, or read back; None: not before something changes."""
+        if not state.writing and sheet.acked_version == sheet.version:
+            return state.compare_at
         waits = state.once and not self._is_settled(session)
         if state.writing or waits or not _needs_writing(sheet, session):
-            return inf
+            return None
         spacing = self._pace.spacing(len(sheet.roster), live=session.ended_at is None)
         return state.due(self._pace.longest_pause if state.signed_out else spacing, sheet.version)
 
-    def _begin(self, sheet: Sheet, session: Session) -> None:
-        state = self._state(sheet)
-        state.writing = True
-        task = asyncio.create_task(self._write(sheet, session, state), name=f"lms-write-{sheet.session}")
-        self._writes.add(task)
-        task.add_done_callback(self._written)
+    def _compare_later(self, sheet: Sheet, seconds: float) -> None:
+        """Read a confirmed sheet back, unless that was done, or it is a file of our own."""
+        if sheet.compared is None and self._lms.needs_password:
+            self._state(sheet).confirmed, self._state(sheet).compare_at = sheet, loop_time() + seconds
 
     def _state(self, sheet: Sheet) -> SheetState:
         return self._states.setdefault(_key(sheet), SheetState(self._backoff()))
@@ -220,53 +212,46 @@ class LmsSync:
         recent = session.ended_at is None or self._clock.now() - session.ended_at < LIVE_AFTER_END
         state.backoff.longest = self._pace.longest_pause_live if recent else self._pace.longest_pause
         pause = state.backoff.next()  # until the outcome is known: an error of ours must not cause a busy loop
+        settled, is_confirmed = self._is_settled(session), sheet.acked_version == sheet.version
+        written: Sheet | None
         try:
-            await self._write_once(sheet, session, state)
+            if is_confirmed:
+                written = await self._writer.compare(sheet, read=state.backoff.failures <= self._pace.reads)
+            else:
+                written = await self._writer.write(sheet, state, settled=settled)
+            state.backoff.reset()
+            if written is not None:
+                self._asked.discard(sheet.teacher)
+                self._compare_later(written, 0.0 if settled else self._pace.quiet)
+                await self._notify(self._on_acked(written))
         except (LmsError, StoreError) as error:
+            await self._failed(sheet, state, error, pause, is_confirmed=is_confirmed)
+        finally:
+            if not is_confirmed:  # reading back delays no write
+                state.tried_at, state.pause = loop_time(), pause
+            state.writing = False
+
+    async def _failed(
+        self, sheet: Sheet, state: SheetState, error: Exception, pause: float, *, is_confirmed: bool
+    ) -> None:
+        """Decide what follows a failure; ``pause`` is the time until the next try."""
+        level = logging.WARNING if state.backoff.failures in (1, 10, 100) else logging.INFO
+        log.log(level, "sheet %s of session %s, next try in %.0f s: %s", sheet.batch, sheet.session, pause, error)
+        if isinstance(error, LmsRefused):
+            await self._store.set_refused(sheet.session, sheet.batch, error.words)
+            state.backoff.reset()
+            await self._notify(self._on_refused(replace(sheet, refused=error.words), str(error)))
+        elif isinstance(error, SignInNeeded) and not is_confirmed:  # else a few tries, without asking: it is there
+            state.backoff.reset()
+            state.signed_out = True
+            await self._ask(sheet)
+        else:
             if isinstance(error, SignedInElsewhere):
                 await self._ask(sheet)
             if isinstance(error, NoAnswer):
                 state.settled_at, state.written = loop_time() + self._pace.settling, None
-            if sheet.acked_version == sheet.version:
-                state.compare_at = max(loop_time() + pause, state.settled_at)
-            level = logging.WARNING if state.backoff.failures in (1, 10, 100) else logging.INFO
-            log.log(
-                level, "sheet %s of session %s: trying again in %.0f s: %s", sheet.batch, sheet.session, pause, error
-            )
-        finally:
-            if sheet.acked_version < sheet.version:  # reading back delays no write
-                state.tried_at, state.pause = loop_time(), pause
-            state.writing = False
-
-    async def _write_once(self, sheet: Sheet, session: Session, state: SheetState) -> None:
-        settled = self._is_settled(session)
-        try:
-            if sheet.acked_version < sheet.version:
-                written = await self._writer.write(sheet, state, settled=settled)
-            else:
-                written = await self._writer.compare(sheet, state, read=state.backoff.failures <= self._pace.reads)
-        except SignInNeeded:
-            if sheet.acked_version == sheet.version:
-                raise  # a few tries, without asking: the marks are there
-            state.backoff.reset()
-            state.signed_out = True
-            log.warning("sheet %s of session %s waits for its teacher's sign-in", sheet.batch, sheet.session)
-            await self._ask(sheet)
-            return
-        except LmsRefused as error:
-            log.warning("the LMS refuses sheet %s of session %s: %s", sheet.batch, sheet.session, error)
-            await self._store.set_refused(sheet.session, sheet.batch, error.words)
-            state.backoff.reset()
-            await self._notify(self._on_refused(replace(sheet, refused=error.words), str(error)))
-            return
-        state.backoff.reset()
-        if written is None:
-            log.info("sheet %s of session %s: to be written later, or read back", sheet.batch, sheet.session)
-            return
-        self._asked.discard(sheet.teacher)
-        if written.compared is None and self._lms.needs_password:  # else it is a file of our own
-            state.compare_at = loop_time() + (0.0 if settled else self._pace.quiet)
-        await self._notify(self._on_acked(written))
+            if is_confirmed:
+                state.confirmed, state.compare_at = sheet, max(loop_time() + pause, state.settled_at)
 
     async def _ask(self, sheet: Sheet) -> None:
         if sheet.teacher not in self._asked:

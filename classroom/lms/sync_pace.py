@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
+from classroom.domain.sessions import Sheet
 from core.backoff import Backoff
 
 
@@ -50,7 +51,8 @@ class SheetState:
     settled_at: float = 0.0  # until then a write that got no answer may still be executed, over a newer one
     written: int | None = None  # the version that was written before that
     once: bool = False  # the LMS can't change a record: it is written when the session is settled, one write at a time
-    compare_at: float | None = None  # when it is read back
+    confirmed: Sheet | None = None  # is to be read back
+    compare_at: float = 0.0  # when
 
     def due(self, spacing: float, version: int | None = None) -> float:
         """Return when the sheet may be written next; ``version`` is the one to be written."""
