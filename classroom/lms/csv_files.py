@@ -31,6 +31,7 @@ from classroom.domain.sessions import Course, Enrolled, Teacher
 from classroom.lms import (
     Duplicate,
     Line,
+    LmsError,
     LmsUnavailable,
     NotSupported,
     NotThere,
@@ -49,13 +50,13 @@ Result = TypeVar("Result")
 
 
 class CsvLms:
-    """An ``Lms`` in a folder. ``marks`` is the folder for marks (default: in it); see ``RosterFolder``."""
+    """An ``Lms`` in a folder; see ``RosterFolder``."""
 
     needs_password = False
 
-    def __init__(self, folder: Path, marks: Path | None = None, settling: float = SETTLING) -> None:
+    def __init__(self, folder: Path, settling: float = SETTLING) -> None:
         self.folder = RosterFolder(folder, settling)
-        self._marks = marks or folder / "marks"
+        self._marks = folder / "marks"
         self._writing = asyncio.Lock()
 
     async def close(self) -> None:
@@ -90,17 +91,17 @@ class CsvLms:
         raise NotSupported("the files of marks are ours alone")
 
     async def create(self, teacher: Teacher, record: Record) -> None:
-        path = self._marks / file_name(record)
-        async with self._writing:
-            if await _from_disk(asyncio.to_thread(path.exists)):
-                raise Duplicate(f"{path.name} exists already")
-            await _from_disk(asyncio.to_thread(_write, path, record))
+        await self._write(record, Duplicate(f"{file_name(record)} exists already"), wanted=False)
 
     async def update(self, teacher: Teacher, record: Record) -> None:
+        await self._write(record, NotThere(f"{file_name(record)} does not exist"), wanted=True)
+
+    async def _write(self, record: Record, otherwise: LmsError, *, wanted: bool) -> None:
+        """Write a record whose file exists as wanted; else raise the error."""
         path = self._marks / file_name(record)
         async with self._writing:
-            if not await _from_disk(asyncio.to_thread(path.exists)):
-                raise NotThere(f"{path.name} does not exist")
+            if await _from_disk(asyncio.to_thread(path.exists)) is not wanted:
+                raise otherwise
             await _from_disk(asyncio.to_thread(_write, path, record))
 
     async def _rosters(self, *, reload: bool = False) -> Rosters:

@@ -4,18 +4,15 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
-from classroom.lms.rosters import RosterFile, Rosters, combine, parse_roster, parse_teachers
-from classroom.lms.tables import FileWrong, Problem
-from classroom.lms.tables import deferred as _
+from classroom.lms.rosters import RosterFile, Rosters, combine, parse
+from classroom.lms.tables import FileWrong
 from core.json_file import replace_file
 
 log = logging.getLogger(__name__)
 
-TEACHERS = "teachers"  # the list's name, without .csv or .xlsx
 ENDINGS = (".csv", ".xlsx")
 READ = (*ENDINGS, ".tsv", ".xlsm", ".xls", ".ods")  # the last two to say that they can't be read
 SETTLING = 2.0  # seconds since its last change in which a file may still be being written
@@ -23,13 +20,7 @@ PATIENCE = 0.15  # seconds that a tap waits for a changed file; then the version
 BETWEEN_LOOKS = 5.0  # seconds
 LOGGED = 20  # problems at a time
 
-
-class _Version(NamedTuple):
-    """One version of a file; ``parsed`` is the version before it where ``wrong`` says that this one can't be read."""
-
-    signature: tuple[int, int]  # mtime_ns and size
-    parsed: RosterFile | None
-    wrong: Problem | None = None
+Signature = tuple[int, int]  # mtime_ns and size
 
 
 class RosterFolder:
@@ -37,8 +28,7 @@ class RosterFolder:
 
     def __init__(self, folder: Path, settling: float = SETTLING) -> None:
         self.folder, self._settling = folder, settling
-        self._versions: dict[str, _Version] = {}
-        self._held: set[str] = set()  # changed files of which the version before is in use
+        self._files: dict[str, tuple[Signature | None, RosterFile]] = {}  # None: the file is being written
         self._rosters: Rosters | None = None
         self._reading: asyncio.Task[Rosters] | None = None
 
@@ -52,7 +42,7 @@ class RosterFolder:
                 await asyncio.wait({reading}, timeout=PATIENCE)
                 return reading.result() if reading.done() else self._rosters
             rosters = await asyncio.shield(reading)
-            if not (reload and self._held):
+            if not (reload and any(signature is None for signature, _file in self._files.values())):
                 return rosters
             await asyncio.sleep(self._settling / 4)
 
@@ -67,32 +57,30 @@ class RosterFolder:
 
     def read(self) -> Rosters:
         """Read what has changed. Blocking; raises OSError."""
-        versions: dict[str, _Version] = {}
-        held = set()
+        files: dict[str, tuple[Signature | None, RosterFile]] = {}
         for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
-            name, version = path.name, self._versions.get(path.name)
+            name = path.name
             if path.suffix.lower() not in READ or name.startswith((".", "~")):
                 continue
-            signature = _signature(path)
-            if version is None or version.signature != signature:
-                is_young = 0 <= time.time() - signature[0] / 1e9 < self._settling
-                content = b"" if is_young and self._rosters is not None else path.read_bytes()
+            signature, (known, file) = _signature(path), self._files.get(name, (None, RosterFile()))
+            if known != signature:
+                content, is_young = path.read_bytes(), 0 <= time.time() - signature[0] / 1e9 < self._settling
                 if self._rosters is not None and (is_young or _signature(path) != signature):
-                    held.add(name)
+                    files[name] = None, replace(file, is_old=True)
                 else:
-                    version = _read(name, signature, content, version.parsed if version is not None else None)
-            if version is not None:
-                versions[name] = version
-        if self._rosters is None or held != self._held or versions != self._versions:
-            rosters = _combined(versions, held)
+                    files[name] = signature, _parsed(name, content, file)
+            else:
+                files[name] = known, file
+        if self._rosters is None or files != self._files:
+            rosters = combine({name: file for name, (_at, file) in files.items()})
             _report(rosters, self._rosters)
-            self._versions, self._held, self._rosters = versions, held, rosters
+            self._files, self._rosters = files, rosters
         return self._rosters
 
     def preview(self, name: str, content: bytes) -> tuple[RosterFile, Rosters, Rosters]:
         """Return a file, what the folder holds, and what it would hold with it. Blocking. Raises FileWrong, OSError."""
-        file, before = parse_roster(name, content), self.read()
-        return file, before, _combined({**self._versions, name: _Version((0, 0), file)}, set())
+        new, before = parse(name, content), self.read()
+        return new, before, combine({**{each: file for each, (_at, file) in self._files.items()}, name: new})
 
     def put(self, name: str, content: bytes) -> None:
         """Store a roster. The file that had its name is kept as .bak, which is not read. Blocking; raises OSError."""
@@ -110,31 +98,12 @@ def _signature(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-def _read(name: str, signature: tuple[int, int], content: bytes, before: RosterFile | None) -> _Version:
-    parse = parse_teachers if Path(name).stem.lower() == TEACHERS else parse_roster
+def _parsed(name: str, content: bytes, before: RosterFile) -> RosterFile:
+    """Return a file's content; while it can't be read, that of the version before."""
     try:
-        return _Version(signature, parse(name, content))
+        return parse(name, content)
     except FileWrong as error:
-        return _Version(signature, before, error.problem)
-
-
-def _combined(versions: Mapping[str, _Version], held: set[str]) -> Rosters:
-    rosters = combine({name: each.parsed for name, each in versions.items() if each.parsed is not None})
-    rosters.unread = [each.wrong for each in versions.values() if each.wrong is not None]
-    for name in sorted(held | {name for name, each in versions.items() if each.wrong is not None and each.parsed}):
-        rosters.warnings.append(Problem(name, 0, _("the version before its last change is in use")))
-    lists = [each for name, each in versions.items() if Path(name).stem.lower() == TEACHERS]
-    wrong = [each.wrong for each in lists if each.wrong is not None]
-    wrong += [problem for each in lists if each.parsed is not None for _batch, problem in each.parsed.mistakes]
-    if not lists:
-        wrong = [Problem(f"{TEACHERS}.csv", 0, _("the file is missing"))]
-        rosters.mistakes += wrong
-    rosters.no_teachers = wrong[0] if wrong else None
-    if len(versions) == len(lists):
-        what = _("there is no CSV or XLSX file with the columns batch, subject, student_id")
-        rosters.unread.append(Problem("rosters", 0, what))
-    rosters.mistakes += rosters.unread
-    return rosters
+        return replace(before, unread=error.problem, is_old=bool(before.entries or before.teachers))
 
 
 def _report(rosters: Rosters, before: Rosters | None) -> None:

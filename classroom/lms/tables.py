@@ -9,6 +9,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -157,7 +158,7 @@ def _csv_lines(text: str, wanted: frozenset[str]) -> Lines:
     try:
         return [(reader.line_num, cells, "") for cells in reader]
     except csv.Error:
-        return list(_line_by_line(text, delimiter))
+        return _line_by_line(text, delimiter)
 
 
 def _line_by_line(text: str, delimiter: str) -> Lines:
@@ -173,16 +174,12 @@ def _line_by_line(text: str, delimiter: str) -> Lines:
 def _decoded(content: bytes, file: str) -> tuple[str, list[Problem]]:
     """Decode UTF-8, Excel's "Unicode Text", or the 8-bit text of Windows, Cyrillic or Western by the words in it."""
     is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1251"):
-        try:
-            text = content.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-    else:
-        raise FileWrong(Problem(file, 0, _("unknown encoding: save the file as CSV UTF-8")))
-    if encoding != "cp1251":
-        return text, []
+    with suppress(UnicodeDecodeError):
+        return content.decode("utf-16" if is_utf16 else "utf-8-sig"), []
+    try:
+        text = content.decode("ascii" if is_utf16 else "cp1251")
+    except UnicodeDecodeError:
+        raise FileWrong(Problem(file, 0, _("unknown encoding: save the file as CSV UTF-8"))) from None
     words = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
     mixed = {word for word in words if re.search("[A-Za-z]", word)}  # é between Latin letters looks like й
     is_western = 2 * sum(word in mixed for word in words) > len(words)
@@ -200,27 +197,26 @@ def _read_workbook(file: str, content: bytes, wanted: frozenset[str]) -> list[Ro
     import openpyxl  # type: ignore[import-untyped]  # no types; imported here: most installations have CSV only
 
     tables: list[list[Row]] = []
-    wrong = FileWrong(Problem(file, 0, _("the file is empty")))
+    wrong: FileWrong | None = None
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(each.file_size for each in archive.infolist()) > MOST_UNPACKED:
                 raise FileWrong(Problem(file, 0, _("the file is too large")))
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-        for sheet in reversed(book.worksheets):
+        for sheet in book.worksheets:
             label = file if len(book.worksheets) == 1 else f"{file} [{sheet.title}]"
             sheet.reset_dimensions()  # some programs write wrong ones
             cells = sheet.iter_rows(max_row=MOST_LINES, max_col=MOST_COLUMNS, values_only=True)
+            lines = ((number, [*map(_text, line)], "") for number, line in enumerate(cells, 1))
             try:
-                tables.insert(
-                    0, list(_rows(label, ((at, [*map(_text, line)], "") for at, line in enumerate(cells, 1)), wanted))
-                )
+                tables.append(list(_rows(label, lines, wanted)))
             except FileWrong as error:
-                wrong = error
+                wrong = wrong or error
     except _UNREADABLE:
         what = _("not an XLSX file that can be read: save it again as XLSX or CSV UTF-8")
         raise FileWrong(Problem(file, 0, what)) from None
     if not tables:
-        raise wrong
+        raise wrong or FileWrong(Problem(file, 0, _("the file is empty")))
     return [row for table in tables for row in table]
 
 

@@ -16,8 +16,8 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, MessageHandler, filt
 
 from classroom.domain.sorting import name_key
 from classroom.lms.csv_files import CsvLms
-from classroom.lms.roster_folder import ENDINGS, TEACHERS, RosterFolder
-from classroom.lms.rosters import RosterFile, Rosters, batch_key, places
+from classroom.lms.roster_folder import ENDINGS, RosterFolder
+from classroom.lms.rosters import RosterFile, Rosters, batch_key, is_list_of_teachers, places
 from classroom.lms.tables import FileWrong
 from classroom.services import Classroom
 from core.json_file import replace_file
@@ -58,7 +58,7 @@ class RosterUpload:
             text = _("The rosters come from the LMS: change them there.")
         elif document is None or (document.file_size or 0) > LARGEST or not name.lower().endswith(ENDINGS):
             text = _("A roster is a CSV or XLSX file of at most 10 MB.")
-        elif PurePosixPath(name).stem.lower() == TEACHERS or not re.fullmatch(r"\w[\w .()+-]{0,99}", name):
+        elif is_list_of_teachers(name) or not re.fullmatch(r"\w[\w .()+-]{0,99}", name):
             text = _("A roster can't have this name. The list of teachers is changed on the server only.")
         else:
             await self._preview(person, self._lms.folder, name, document)
