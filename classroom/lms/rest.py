@@ -16,13 +16,13 @@ from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 from classroom.lms import answers
 from classroom.lms.answers import Claims
 from classroom.lms.rest_http import LmsHttp, check_written, content_of
-from classroom.lms.rest_sign_in import SignIns, TokenStore
+from classroom.lms.rest_sign_in import SignIns
+from classroom.store import Store
 from core.clock import Clock
 
 log = logging.getLogger(__name__)
 
 TIMEOUT = 10.0  # seconds, for a whole call
-LOGOUT_TIMEOUT = 5.0
 CACHE_SECONDS = 300.0  # for courses and rosters
 MENTOR = "Mentor"  # the kind of a teacher's account whose token does not tell it
 NO_METHOD = frozenset({405, 501})
@@ -34,24 +34,15 @@ Listed = TypeVar("Listed", Course, Enrolled)
 class RestLms:
     """An ``Lms``. Besides that protocol's errors each method may raise the store's StoreUnavailable.
 
-    ``base_url`` is BASE_URL, ``login_url`` JWT_LOGIN_ENDPOINT (ends in ``/login``); time-outs are in seconds.
+    ``base_url`` is BASE_URL, ``login_url`` JWT_LOGIN_ENDPOINT (ends in ``/login``); ``timeout`` is in seconds.
     """
 
     needs_password = True
 
-    def __init__(
-        self,
-        base_url: str,
-        login_url: str,
-        store: TokenStore,
-        clock: Clock,
-        *,
-        timeout: float = TIMEOUT,
-        logout_timeout: float = LOGOUT_TIMEOUT,
-    ) -> None:
+    def __init__(self, base_url: str, login_url: str, store: Store, clock: Clock, *, timeout: float = TIMEOUT) -> None:
         self._base = base_url.rstrip("/")
         self._http = LmsHttp(timeout)
-        self._sign_ins = SignIns(self._http, login_url, store, clock, logout_timeout)
+        self._sign_ins = SignIns(self._http, login_url, store, clock)
         self._clock = clock
         self._has_list = True  # False: courses are in the older server's schedule alone
         self._updates: bool | None = None  # whether the server changes records; None until an answer shows it
@@ -91,21 +82,25 @@ class RestLms:
 
     async def _admit(self, access: str) -> str:
         """Return the name of the teacher whose new token this is; "" if unknown. Raises NotATeacher."""
-        claims, name = answers.claims(access), ""
+        claims = answers.claims(access)
+        if claims.is_teacher and claims.name:
+            return claims.name
         courses: list[Course] = []
-
-        async def call(method: str, path: str, **sent: Any) -> httpx.Response:
-            return await self._http.send(method, self._base + path, access, **sent)
-
-        if claims.is_teacher is None or (claims.is_teacher and not claims.name):
+        name = ""
+        if claims.is_teacher is not False:
             try:
-                courses, name = await self._scheduled(replace(claims, kind=claims.kind or MENTOR), call)
+                courses, name = await self._scheduled(
+                    replace(claims, kind=claims.kind or MENTOR), partial(self._send, access)
+                )
             except lms.LmsError:
                 if not claims.is_teacher:
                     raise
-        if not claims.is_teacher and (claims.kind or not courses):
+        if not claims.is_teacher and not courses:
             raise lms.NotATeacher("this account of the LMS is not a teacher's")
         return claims.name or name
+
+    async def _send(self, access: str, method: str, path: str, **sent: Any) -> httpx.Response:
+        return await self._http.send(method, self._base + path, access, **sent)
 
     async def _scheduled(
         self, claims: Claims, call: Callable[..., Awaitable[httpx.Response]]
@@ -152,9 +147,7 @@ class RestLms:
 
     async def create(self, teacher: Teacher, record: lms.Record) -> None:
         answer = await self._write(teacher, "POST", record)
-        if answer.status_code == 409 or (
-            (answer.is_success or answer.status_code == 403) and answers.is_duplicate(answer.content)
-        ):
+        if answer.status_code == 409 or answers.is_duplicate(answer.content):
             raise lms.Duplicate("the LMS has this record already")
         check_written(answer)
 
@@ -187,7 +180,7 @@ class RestLms:
         refused = ""
         for tries in range(3):
             tokens = await self._sign_ins.tokens(teacher, refused, sign_in=tries == 2)
-            answer = await self._http.send(method, self._base + path, tokens.access, **sent)
+            answer = await self._send(tokens.access, method, path, **sent)
             if answer.status_code != 401:
                 return answer
             log.info("teacher %s: token refused %s", teacher.telegram_id, answers.error_code(answer.content))

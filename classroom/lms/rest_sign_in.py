@@ -10,37 +10,31 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urljoin
 
 from classroom import lms
 from classroom.domain.sessions import Teacher
 from classroom.lms import answers
 from classroom.lms.rest_http import TRY_AGAIN, LmsHttp, check
-from classroom.store import StoreUnavailable, Tokens
+from classroom.store import Store, StoreUnavailable, Tokens
 from core.clock import Clock
 
 log = logging.getLogger(__name__)
 
-
-class TokenStore(Protocol):
-    """The methods of ``Store`` that are needed. They may raise StoreUnavailable."""
-
-    async def tokens(self, telegram_id: int) -> Tokens | None: ...
-    async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None: ...
+LOGOUT_TIMEOUT = 5.0  # seconds
 
 
 class SignIns:
     """Signs teachers in and out, and returns tokens that can be used. ``login_url`` ends in ``/login``."""
 
-    def __init__(self, http: LmsHttp, login_url: str, store: TokenStore, clock: Clock, logout_timeout: float) -> None:
+    def __init__(self, http: LmsHttp, login_url: str, store: Store, clock: Clock) -> None:
         self._http = http
         self._login_url = login_url
         self._logout_url = urljoin(login_url, "logout")
         self._refresh_urls = {False: urljoin(login_url, "/auth/refresh"), True: urljoin(login_url, "refresh")}
         self._store = store
         self._clock = clock
-        self._logout_timeout = logout_timeout
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)  # by teacher
         self._signed_out: set[int] = set()  # teachers whose sign-in was refused: not to be tried again and again
         self.older: bool | None = None  # whether the server is of the older generation; None until a sign-in
@@ -122,7 +116,7 @@ class SignIns:
     async def _log_out(self, email: str, password: str, access: str) -> None:
         """End all sessions of a teacher. The newer server identifies them by the body, the older one by the token."""
         body = {"email": email, "password": password}
-        answer = await self._http.send("POST", self._logout_url, access, self._logout_timeout, json=body)
+        answer = await self._http.send("POST", self._logout_url, access, LOGOUT_TIMEOUT, json=body)
         if not answer.is_success:
             log.info("the LMS answered a logout with %d", answer.status_code)
 

@@ -16,9 +16,8 @@ from datetime import datetime, timedelta
 
 from classroom.domain.sessions import Session, Sheet
 from classroom.lms import Lms, LmsError, LmsRefused, NoAnswer, SignedInElsewhere, SignInNeeded
-from classroom.lms.sheet_writer import SheetWriter, SyncStore
-from classroom.lms.sync_pace import USUAL_PACE, SheetState, SyncPace, loop_time
-from classroom.store import StoreError
+from classroom.lms.sheet_writer import USUAL_PACE, SheetState, SheetWriter, SyncPace, loop_time
+from classroom.store import Store, StoreError
 from core.backoff import Backoff
 from core.clock import Clock
 
@@ -42,7 +41,7 @@ class LmsSync:
 
     def __init__(
         self,
-        store: SyncStore,
+        store: Store,
         lms: Lms,
         clock: Clock,
         *,
