@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from classroom.face_composition import photos_of
-from classroom.lms.roster_folder import RosterFolder
+from classroom.lms.csv_files import RosterFolder
 from classroom.lms.rosters import Rosters
 from classroom.photos import PhotoError, PhotoMissing
 from core.encryption import Cipher, EncryptionKeyError, open_cipher

@@ -5,15 +5,14 @@ batch. What can be understood is only warned about.
 """
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from classroom.domain.sessions import Course, Enrolled, folded, visible
+from classroom.domain.sessions import Course, Enrolled, folded
 from classroom.domain.sorting import name_key
-from classroom.lms.tables import FileWrong, Problem, Row, read_table
+from classroom.lms.tables import FileWrong, Problem, Row, oddity, phone_digits, read_table, understood_id
 from classroom.lms.tables import deferred as _
 
 TEACHERS = "teachers"  # the name of the list of teachers, without .csv or .xlsx
@@ -91,16 +90,6 @@ def batch_key(batch: str) -> str:
     return re.sub(r"[\s_‐-―−-]+", "-", batch.casefold()).strip("-")
 
 
-def phone_digits(text: str) -> str:
-    """Return a phone number's digits in international form; a local prefix 8 or 00 is understood."""
-    digits = "".join(character for character in text if character.isdecimal() and character.isascii())
-    if text.strip(" '").startswith("+"):
-        return digits
-    if digits.startswith("00"):
-        return digits[2:]
-    return "7" + digits[1:] if len(digits) == 11 and digits.startswith("8") else digits
-
-
 def parse(name: str, content: bytes) -> RosterFile:
     """Read one file of the folder. Raises FileWrong where nothing in it can be used."""
     if is_list_of_teachers(name):
@@ -122,7 +111,7 @@ def _parse_roster(rows: Iterable[Row], warnings: list[Problem]) -> RosterFile:
             continue
         if not (batch or subjects or raw or row["name"]):
             continue
-        student_id = _understood(raw)
+        student_id = understood_id(raw)
         above = batch or above  # a merged cell has its text in the first line only
         if problem := _mistake(row, {"batch": batch, "subject": "".join(subjects), "student_id": student_id}):
             found.mistakes.append((above, problem))
@@ -133,7 +122,7 @@ def _parse_roster(rows: Iterable[Row], warnings: list[Problem]) -> RosterFile:
         if broken := [text for text in (student_name, batch, *subjects) if _BROKEN.search(text)]:
             what = _("'{value}' was broken by an export: save the file as CSV UTF-8 or XLSX")
             warnings.append(row.problem(what, value=broken[0]))
-        if odd := _oddity(student_id):
+        if odd := oddity(student_id):
             what = _("student ID {id} has {odd}: correct it, or leave it")
             warnings.append(row.problem(what, id=student_id, odd=odd))
         student = Enrolled(student_id, student_name or student_id, batch, row["email"].lower())
@@ -160,19 +149,18 @@ def _parse_teachers(rows: Iterable[Row], warnings: list[Problem]) -> RosterFile:
     found = RosterFile(warnings)
     for row in rows:
         phone, digits = row["phone"].strip("'"), phone_digits(row["phone"])
-        first = found.teachers.get(digits)
         if row.mistake or not digits or _SPOILED.fullmatch(phone):
             what = _("'{value}' is not a phone number: set the column's format to Text in the spreadsheet")
             found.mistakes.append(("", row.problem(row.mistake or what, value=phone)))
-        elif isinstance(first, Row):
+            continue
+        first = found.teachers.setdefault(digits, row)
+        if isinstance(first, Row) and first is not row:
             problem = row.problem(_("the phone number is already in line {line}"), line=str(first.line))
             if first.cells == row.cells:
                 warnings.append(problem)
             else:
                 found.teachers[digits] = problem
                 found.mistakes.append(("", problem))
-        else:
-            found.teachers[digits] = first or row
     return found
 
 
@@ -205,7 +193,7 @@ def combine(files: Mapping[str, RosterFile]) -> Rosters:
                 what = _("student ID {id} is already in this batch with other data ({where})")
                 if student.student_id.casefold() != other.casefold():
                     what = _("student ID {id} can't be told apart from {other} ({where}); it has {odd}")
-                    where["odd"] = _oddity(student.student_id) or _oddity(other)
+                    where["odd"] = oddity(student.student_id) or oddity(other)
                 mistakes.append((student.batch, Problem(name, line, what, where)))
     mistakes += _copies(by_file)
     for course in sorted(first, key=lambda course: (name_key(course.batch), name_key(course.subject))):
@@ -261,25 +249,6 @@ def _is_total(row: Row) -> bool:
         return False
     is_count = len(student_id) < 7 and student_id.isdecimal() and int(student_id) <= row.line
     return not student_id or is_count or len(row.cells) < 3 or _TOTAL.fullmatch(student_id) is not None
-
-
-def _understood(raw: str) -> str:
-    """Return the ID inside ="0012345", '0012345 or 25030001.0."""
-    if match := re.fullmatch(r'="([^"]*)"', raw):
-        raw = match[1].strip()
-    raw = re.sub(r"^['’‘`]", "", raw)
-    return re.sub(r"(\d)[.,]0+$", r"\1", raw) if re.fullmatch(r"\d+[.,]0+", raw) else raw
-
-
-def _oddity(student_id: str) -> str:
-    """Return the names of an ID's characters that are invisible or look like others; an empty text: it has none."""
-    if student_id.isascii():
-        return ""
-    cyrillic = [each for each in student_id if "CYRILLIC" in unicodedata.name(each, "")]
-    latin = all(folded(each).isascii() for each in cyrillic)  # with other letters of Cyrillic the ID is a Cyrillic one
-    odd = (each for each in dict.fromkeys(student_id) if visible(each) != each and each != " ")
-    names = [*odd, *(each for each in dict.fromkeys(cyrillic) if latin)]
-    return ", ".join(unicodedata.name(each, f"U+{ord(each):04X}").lower() for each in names)
 
 
 def _merged(one: Enrolled, other: Enrolled) -> Enrolled | None:

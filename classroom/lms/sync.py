@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,9 +24,7 @@ log = logging.getLogger(__name__)
 
 LIVE_AFTER_END = timedelta(hours=1)  # for this long a failing write is tried as often as during the session
 
-
 OnSheet = Callable[[Sheet], Awaitable[None]]
-OnRefused = Callable[[Sheet, str], Awaitable[None]]
 
 
 class LmsSync:
@@ -46,7 +43,7 @@ class LmsSync:
         clock: Clock,
         *,
         on_acked: OnSheet,
-        on_refused: OnRefused,
+        on_refused: Callable[[Sheet, str], Awaitable[None]],
         on_sign_in_needed: OnSheet,
         jitter: Callable[[], float] = random.random,
         pace: SyncPace = USUAL_PACE,
@@ -56,6 +53,7 @@ class LmsSync:
         self._lms = lms
         self._clock = clock
         self._writer = SheetWriter(store, lms, clock, pace)
+        self.seconds = self._writer.seconds  # durations of the newest writes
         self._on_acked = on_acked
         self._on_refused = on_refused
         self._on_sign_in_needed = on_sign_in_needed
@@ -68,10 +66,6 @@ class LmsSync:
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._writes: set[asyncio.Task[None]] = set()
-
-    @property
-    def seconds(self) -> deque[float]:
-        return self._writer.seconds
 
     def start(self) -> None:
         """Start the task on the running loop; returns at once."""

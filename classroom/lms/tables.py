@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
+from classroom.domain.sessions import folded, visible
 from classroom.lms import LmsRefused
 
 LARGEST_FILE = 50 * 1024 * 1024  # bytes
@@ -226,3 +227,32 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return "" if value is None else value.isoformat() if isinstance(value, date) else str(value)
+
+
+def phone_digits(text: str) -> str:
+    """Return a phone number's digits in international form; a local prefix 8 or 00 is understood."""
+    digits = re.sub("[^0-9]", "", text)
+    if text.strip(" '").startswith("+"):
+        return digits
+    if digits.startswith("00"):
+        return digits[2:]
+    return "7" + digits[1:] if len(digits) == 11 and digits.startswith("8") else digits
+
+
+def understood_id(raw: str) -> str:
+    """Return the ID inside ="0012345", '0012345 or 25030001.0."""
+    if match := re.fullmatch(r'="([^"]*)"', raw):
+        raw = match[1].strip()
+    raw = re.sub(r"^['’‘`]", "", raw)
+    return re.sub(r"(\d)[.,]0+$", r"\1", raw) if re.fullmatch(r"\d+[.,]0+", raw) else raw
+
+
+def oddity(student_id: str) -> str:
+    """Return the names of an ID's characters that are invisible or look like others; an empty text: it has none."""
+    if student_id.isascii():
+        return ""
+    cyrillic = [each for each in student_id if "CYRILLIC" in unicodedata.name(each, "")]
+    latin = all(folded(each).isascii() for each in cyrillic)  # with other letters of Cyrillic the ID is a Cyrillic one
+    odd = (each for each in dict.fromkeys(student_id) if visible(each) != each and each != " ")
+    names = [*odd, *(each for each in dict.fromkeys(cyrillic) if latin)]
+    return ", ".join(unicodedata.name(each, f"U+{ord(each):04X}").lower() for each in names)
