@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 TIMEOUT = 10.0  # seconds, for a whole call
 CACHE_SECONDS = 300.0  # for courses and rosters
 MENTOR = "Mentor"  # the kind of a teacher's account whose token does not tell it
+NOT_A_TEACHER = "this account of the LMS is not a teacher's"
 NO_METHOD = frozenset({405, 501})
 NO_ROUTE = NO_METHOD | {404}
 
@@ -83,20 +84,19 @@ class RestLms:
     async def _admit(self, access: str) -> str:
         """Return the name of the teacher whose new token this is; "" if unknown. Raises NotATeacher."""
         claims = answers.claims(access)
+        if claims.is_teacher is False:
+            raise lms.NotATeacher(NOT_A_TEACHER)
         if claims.is_teacher and claims.name:
             return claims.name
-        courses: list[Course] = []
-        name = ""
-        if claims.is_teacher is not False:
-            try:
-                courses, name = await self._scheduled(
-                    replace(claims, kind=claims.kind or MENTOR), partial(self._send, access)
-                )
-            except lms.LmsError:
-                if not claims.is_teacher:
-                    raise
+        wanted = replace(claims, kind=claims.kind or MENTOR)
+        try:
+            courses, name = await self._scheduled(wanted, partial(self._send, access))
+        except lms.LmsError:
+            if claims.is_teacher:
+                return ""
+            raise
         if not claims.is_teacher and not courses:
-            raise lms.NotATeacher("this account of the LMS is not a teacher's")
+            raise lms.NotATeacher(NOT_A_TEACHER)
         return claims.name or name
 
     async def _send(self, access: str, method: str, path: str, **sent: Any) -> httpx.Response:

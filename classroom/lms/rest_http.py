@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import ssl
-from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -24,7 +22,7 @@ class LmsHttp:
         self._timeout = timeout
         # no cookies: one teacher's must not be sent with another's call
         no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-        self._http = httpx.AsyncClient(verify=_tls(), timeout=None, cookies=no_cookies)  # noqa: S113  # send limits the whole call
+        self._http = httpx.AsyncClient(timeout=None, cookies=no_cookies)  # noqa: S113  # send limits the whole call
         self.close = self._http.aclose
 
     async def send(
@@ -44,12 +42,6 @@ class LmsHttp:
                 raise LmsUnavailable("the LMS's certificate is not accepted") from None
             kind = LmsUnavailable if isinstance(error, httpx.ConnectError) else NoAnswer
             raise kind(f"the LMS can't be reached ({type(error).__name__})") from None
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return the TLS context; loading the certificates takes a while, so once a process."""
-    return httpx.create_ssl_context()
 
 
 def check(answer: httpx.Response) -> None:

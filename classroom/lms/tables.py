@@ -175,12 +175,14 @@ def _line_by_line(text: str, delimiter: str) -> Lines:
 def _decoded(content: bytes, file: str) -> tuple[str, list[Problem]]:
     """Decode UTF-8, Excel's "Unicode Text", or the 8-bit text of Windows, Cyrillic or Western by the words in it."""
     is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    with suppress(UnicodeDecodeError):
-        return content.decode("utf-16" if is_utf16 else "utf-8-sig"), []
-    try:
-        text = content.decode("ascii" if is_utf16 else "cp1251")
-    except UnicodeDecodeError:
-        raise FileWrong(Problem(file, 0, _("unknown encoding: save the file as CSV UTF-8"))) from None
+    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1251"):
+        with suppress(UnicodeDecodeError):
+            text = content.decode(encoding)
+            break
+    else:
+        raise FileWrong(Problem(file, 0, _("unknown encoding: save the file as CSV UTF-8")))
+    if encoding != "cp1251":
+        return text, []
     words = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
     mixed = {word for word in words if re.search("[A-Za-z]", word)}  # é between Latin letters looks like й
     is_western = 2 * sum(word in mixed for word in words) > len(words)
