@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from classroom.domain.sessions import Course, Enrolled, Status, folded
-from classroom.lms import Line, LmsRefused, LmsUnavailable
+import httpx
 
+from classroom.domain.sessions import Course, Enrolled, Status, folded
+from classroom.lms import Line, LmsRefused, LmsUnavailable, NoAnswer, Unclear
+
+TRY_AGAIN = frozenset({408, 409, 425, 429})  # temporary statuses, besides 5xx
 USE_UNTIL = 60.0  # seconds before its expiry from which a token is not used any more
 ERROR_CODES = {"NO_AUTH_HEADER", "TOKEN_EXPIRED", "INVALID_TOKEN", "TOKEN_BLACKLISTED", "INSUFFICIENT_PERMISSIONS"}
 
@@ -167,6 +170,38 @@ def error_code(content: bytes) -> str:
     """Return the older server's error code, such as TOKEN_EXPIRED, if it is a known one; else an empty text."""
     code = text(_object(content).get("error"))
     return code if code in ERROR_CODES else ""
+
+
+def check(answer: httpx.Response) -> None:
+    """Raise the error that an answer's status means; the caller has handled 401, 404 and duplicates."""
+    status, is_json = answer.status_code, "json" in answer.headers.get("content-type", "")
+    if answer.is_success:
+        return
+    if status >= 500 or status < 400 or status in TRY_AGAIN or (status == 404 and not is_json):
+        raise LmsUnavailable(f"the LMS answers with {status}")
+    if answer.content and is_json:
+        read_json(answer.content)  # a truncated body may have been about a duplicate: then it is unknown
+    words = f"{status} {error_code(answer.content)}".strip()
+    raise LmsRefused(f"the LMS refuses this ({words})", words)
+
+
+def check_written(answer: httpx.Response) -> None:
+    """Raise unless the LMS has confirmed a write: an error, a proxy's page or nothing with status 200 is none."""
+    if answer.status_code in (502, 504):  # a proxy's: the LMS may have got the call
+        raise NoAnswer(f"the LMS answers with {answer.status_code}")
+    check(answer)
+    if not confirms(answer.content):
+        raise Unclear(f"the LMS answers a write with {answer.status_code} and does not confirm it")
+
+
+def content_of(answer: httpx.Response) -> Any:
+    """Return the JSON of a read. Raises LmsUnavailable, also for an error with status 200: it is no empty list."""
+    check(answer)
+    try:
+        confirms(answer.content)
+    except LmsRefused as error:
+        raise LmsUnavailable(str(error)) from None
+    return read_json(answer.content)
 
 
 def _object(content: bytes) -> Fields:

@@ -15,8 +15,7 @@ from classroom import lms
 from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 from classroom.lms import answers
 from classroom.lms.answers import Claims
-from classroom.lms.rest_http import LmsHttp, check_written, content_of
-from classroom.lms.rest_sign_in import SignIns
+from classroom.lms.rest_sign_in import LmsHttp, SignIns
 from classroom.store import Store
 from core.clock import Clock
 
@@ -69,7 +68,8 @@ class RestLms:
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
         async def read() -> list[Enrolled]:
             body = {"batches": course.batch, "subject": course.subject, "location": teacher.campus}
-            return answers.roster(content_of(await self._call(teacher, "POST", "/attend", json=body)), course.batch)
+            answer = await self._call(teacher, "POST", "/attend", json=body)
+            return answers.roster(answers.content_of(answer), course.batch)
 
         return await self._cached((teacher.telegram_id, course), read, reload)
 
@@ -79,7 +79,7 @@ class RestLms:
         answer = await self._call(teacher, "GET", "/getattends", params=wanted)
         if answer.status_code in NO_ROUTE:
             raise lms.NotSupported(f"the LMS does not show its records ({answer.status_code})")
-        return answers.record(content_of(answer), course, date)
+        return answers.record(answers.content_of(answer), course, date)
 
     async def _admit(self, access: str) -> str:
         """Return the name of the teacher whose new token this is; "" if unknown. Raises NotATeacher."""
@@ -113,7 +113,7 @@ class RestLms:
             answer = await call("GET", path, params=params)
             if answer.status_code not in NO_ROUTE:
                 break
-        content = content_of(answer)
+        content = answers.content_of(answer)
         if path == "/attendance":
             return answers.courses(content), ""
         self._has_list = False
@@ -149,7 +149,7 @@ class RestLms:
         answer = await self._write(teacher, "POST", record)
         if answer.status_code == 409 or answers.is_duplicate(answer.content):
             raise lms.Duplicate("the LMS has this record already")
-        check_written(answer)
+        answers.check_written(answer)
 
     async def update(self, teacher: Teacher, record: lms.Record) -> None:
         if self._updates is False:
@@ -160,7 +160,7 @@ class RestLms:
             raise lms.NotSupported(f"the LMS can't change records ({answer.status_code})")
         if answer.status_code == 404:
             raise lms.NotThere("the LMS has no such record")
-        check_written(answer)
+        answers.check_written(answer)
         self._updates = True
 
     async def _write(self, teacher: Teacher, method: str, record: lms.Record) -> httpx.Response:

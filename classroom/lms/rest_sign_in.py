@@ -1,4 +1,6 @@
-"""Teachers' sign-ins to the LMS and their tokens.
+"""HTTP calls to the LMS, and teachers' sign-ins and tokens for them.
+
+Nothing of a body, a password or a token gets into an error's text.
 
 An access token is used until 60 s before its expiry. A refused one is refreshed; where that is refused, too, the stored
 password signs in again; after that only the teacher can.
@@ -10,19 +12,51 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin
+
+import httpx
 
 from classroom import lms
 from classroom.domain.sessions import Teacher
 from classroom.lms import answers
-from classroom.lms.rest_http import TRY_AGAIN, LmsHttp, check
 from classroom.store import Store, StoreUnavailable, Tokens
 from core.clock import Clock
 
 log = logging.getLogger(__name__)
 
 LOGOUT_TIMEOUT = 5.0  # seconds
+_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+
+
+class LmsHttp:
+    """One connection pool for all teachers. ``timeout`` is in seconds, for a whole call."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        # no cookies: one teacher's must not be sent with another's call
+        no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        self._http = httpx.AsyncClient(timeout=None, cookies=no_cookies)  # noqa: S113  # send limits the whole call
+        self.close = self._http.aclose
+
+    async def send(
+        self, method: str, url: str, token: str = "", timeout: float | None = None, **sent: Any
+    ) -> httpx.Response:
+        """Make a call, with a token where there is one. Raises LmsUnavailable, and NoAnswer if it may be executed."""
+        headers = _JSON | ({"Authorization": f"Bearer {token}"} if token else {})
+        try:
+            async with asyncio.timeout(timeout or self._timeout):
+                return await self._http.request(method, url, headers=headers, **sent)
+        except (TimeoutError, httpx.TimeoutException):
+            raise lms.LmsTimedOut("the LMS did not answer in time") from None
+        except httpx.HTTPError as error:  # its request holds the body: only the error's name may be shown
+            if "certificate verify failed" in str(error):
+                why = str(error).partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
+                log.warning("the LMS's certificate is not accepted: %s", why, extra={"trouble": "certificate"})
+                raise lms.LmsUnavailable("the LMS's certificate is not accepted") from None
+            kind = lms.LmsUnavailable if isinstance(error, httpx.ConnectError) else lms.NoAnswer
+            raise kind(f"the LMS can't be reached ({type(error).__name__})") from None
 
 
 class SignIns:
@@ -108,7 +142,7 @@ class SignIns:
                 raise lms.SignedInElsewhere("the LMS has another session of this teacher, and does not end it")
         if answer.status_code == 401:
             raise lms.WrongPassword("the LMS does not accept e-mail and password")
-        check(answer)
+        answers.check(answer)
         answers.confirms(answer.content)  # an error with status 200 is a refusal
         new_access, refresh, self.older = answers.tokens(answers.read_json(answer.content))
         return Tokens(new_access, refresh, password), others_ended
@@ -129,8 +163,8 @@ class SignIns:
                 access, refresh, _ = answers.tokens(answers.read_json(answer.content))
                 self.older = older
                 return replace(tokens, access=access, refresh=refresh or tokens.refresh)
-            if answer.status_code >= 500 or answer.status_code in TRY_AGAIN:
-                check(answer)
+            if answer.status_code >= 500 or answer.status_code in answers.TRY_AGAIN:
+                answers.check(answer)
             if answer.status_code == 401 and self.older is not None:
                 break
         return None

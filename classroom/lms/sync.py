@@ -10,7 +10,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, timedelta
 
 from classroom.domain.sessions import Session, Sheet
@@ -27,6 +27,7 @@ LIVE_AFTER_END = timedelta(hours=1)  # for this long a failing write is tried as
 OnSheet = Callable[[Sheet], Awaitable[None]]
 
 
+@dataclass(eq=False)
 class LmsSync:
     """Writes sheets until the LMS has confirmed them.
 
@@ -36,30 +37,20 @@ class LmsSync:
     sign-in. ``jitter`` returns 0 to 1, ``parallel`` is the number of writes at a time.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        lms: Lms,
-        clock: Clock,
-        *,
-        on_acked: OnSheet,
-        on_refused: Callable[[Sheet, str], Awaitable[None]],
-        on_sign_in_needed: OnSheet,
-        jitter: Callable[[], float] = random.random,
-        pace: SyncPace = USUAL_PACE,
-        parallel: int = 8,
-    ) -> None:
-        self._store = store
-        self._lms = lms
-        self._clock = clock
-        self._writer = SheetWriter(store, lms, clock, pace)
+    store: Store
+    lms: Lms
+    clock: Clock
+    _: KW_ONLY
+    on_acked: OnSheet
+    on_refused: Callable[[Sheet, str], Awaitable[None]]
+    on_sign_in_needed: OnSheet
+    jitter: Callable[[], float] = random.random
+    pace: SyncPace = USUAL_PACE
+    parallel: int = 8
+
+    def __post_init__(self) -> None:
+        self._writer = SheetWriter(self.store, self.lms, self.clock, self.pace)
         self.seconds = self._writer.seconds  # durations of the newest writes
-        self._on_acked = on_acked
-        self._on_refused = on_refused
-        self._on_sign_in_needed = on_sign_in_needed
-        self._jitter = jitter
-        self._pace = pace
-        self._parallel = parallel
         self._states: dict[tuple[str, str], SheetState] = {}
         self._settled: dict[str, datetime] = {}  # by session: its end, since which nothing changes by itself
         self._asked: set[int] = set()  # teachers who were asked to sign in
@@ -107,7 +98,7 @@ class LmsSync:
         """Stop; running writes have a few seconds. The next start repeats what was not confirmed."""
         if self._watching is not None:
             self._watching.cancel()
-            _, late = await asyncio.wait([self._watching, *self._writes], timeout=self._pace.closing)
+            _, late = await asyncio.wait([self._watching, *self._writes], timeout=self.pace.closing)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -131,41 +122,41 @@ class LmsSync:
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
             if self._changed.is_set():
-                await asyncio.sleep(self._pace.gather)
+                await asyncio.sleep(self.pace.gather)
 
     async def _catch_up(self) -> None:
         """Do what a crash may have prevented: call back for confirmed sheets; an unconfirmed write may be under way."""
-        sessions = await self._store.unfinished()
+        sessions = await self.store.unfinished()
         live = {session.id for session in sessions if session.ended_at is None}
-        for sheet in await self._store.unacked() if self._lms.needs_password else []:
+        for sheet in await self.store.unacked() if self.lms.needs_password else []:
             if sheet.version or sheet.session not in live:
-                self._state(sheet).settled_at = loop_time() + self._pace.settling
+                self._state(sheet).settled_at = loop_time() + self.pace.settling
         for session in sessions:
-            for sheet in await self._store.sheets(session.id):
+            for sheet in await self.store.sheets(session.id):
                 if sheet.acked_version == sheet.version:
-                    await self._notify(self._on_acked(sheet))
-                    self._compare_later(sheet, self._pace.quiet)
+                    await self._notify(self.on_acked(sheet))
+                    self._compare_later(sheet, self.pace.quiet)
 
     async def _look(self) -> float:
         """Start the writes and comparisons that are due; return the seconds until the next look."""
-        now, wait = loop_time(), self._pace.scan
-        sheets = await self._store.unacked()
+        now, wait = loop_time(), self.pace.scan
+        sheets = await self.store.unacked()
         open_keys = {_key(sheet) for sheet in sheets}
         # a confirmed sheet's state is kept for a while, so that its next change is not written at once
         self._states = {
             key: state
             for key, state in self._states.items()
-            if key in open_keys or state.writing or state.confirmed or state.due(self._pace.longest) > now
+            if key in open_keys or state.writing or state.confirmed or state.due(self.pace.longest) > now
         }
         sheets += [each.confirmed for key, each in self._states.items() if each.confirmed and key not in open_keys]
-        sessions = {each: await self._store.session(each) for each in {sheet.session for sheet in sheets}}
+        sessions = {each: await self.store.session(each) for each in {sheet.session for sheet in sheets}}
         for sheet in sheets:
             state, session = self._state(sheet), sessions[sheet.session]
             if session is None or (due := self._due(sheet, session, state)) is None:
                 continue
             if due > now:
                 wait = min(wait, due - now)
-            elif len(self._writes) < self._parallel:  # else the end of a write wakes us
+            elif len(self._writes) < self.parallel:  # else the end of a write wakes us
                 state.writing, state.confirmed = True, None
                 task = asyncio.create_task(self._write(sheet, session, state), name=f"lms-write-{sheet.session}")
                 self._writes.add(task)
@@ -179,12 +170,12 @@ class LmsSync:
         waits = state.once and not self._is_settled(session)
         if state.writing or waits or not _needs_writing(sheet, session):
             return None
-        spacing = self._pace.spacing(len(sheet.roster), live=session.ended_at is None)
-        return state.due(self._pace.longest_pause if state.signed_out else spacing, sheet.version)
+        spacing = self.pace.spacing(len(sheet.roster), live=session.ended_at is None)
+        return state.due(self.pace.longest_pause if state.signed_out else spacing, sheet.version)
 
     def _compare_later(self, sheet: Sheet, seconds: float) -> None:
         """Read a confirmed sheet back, unless that was done, or it is a file of our own."""
-        if sheet.compared is None and self._lms.needs_password:
+        if sheet.compared is None and self.lms.needs_password:
             self._state(sheet).confirmed, self._state(sheet).compare_at = sheet, loop_time() + seconds
 
     def _state(self, sheet: Sheet) -> SheetState:
@@ -202,21 +193,21 @@ class LmsSync:
 
     async def _write(self, sheet: Sheet, session: Session, state: SheetState) -> None:
         """Write a sheet once, or read back a confirmed one; the outcome is then in its state, or in the store."""
-        recent = session.ended_at is None or self._clock.now() - session.ended_at < LIVE_AFTER_END
-        state.backoff.longest = self._pace.longest_pause_live if recent else self._pace.longest_pause
+        recent = session.ended_at is None or self.clock.now() - session.ended_at < LIVE_AFTER_END
+        state.backoff.longest = self.pace.longest_pause_live if recent else self.pace.longest_pause
         pause = state.backoff.next()  # until the outcome is known: an error of ours must not cause a busy loop
         settled, is_confirmed = self._is_settled(session), sheet.acked_version == sheet.version
         written: Sheet | None
         try:
             if is_confirmed:
-                written = await self._writer.compare(sheet, read=state.backoff.failures <= self._pace.reads)
+                written = await self._writer.compare(sheet, read=state.backoff.failures <= self.pace.reads)
             else:
                 written = await self._writer.write(sheet, state, settled=settled)
             state.backoff.reset()
             if written is not None:
                 self._asked.discard(sheet.teacher)
-                self._compare_later(written, 0.0 if settled else self._pace.quiet)
-                await self._notify(self._on_acked(written))
+                self._compare_later(written, 0.0 if settled else self.pace.quiet)
+                await self._notify(self.on_acked(written))
         except (LmsError, StoreError) as error:
             await self._failed(sheet, state, error, pause, is_confirmed=is_confirmed)
         finally:
@@ -231,9 +222,9 @@ class LmsSync:
         level = logging.WARNING if state.backoff.failures in (1, 10, 100) else logging.INFO
         log.log(level, "sheet %s of session %s, next try in %.0f s: %s", sheet.batch, sheet.session, pause, error)
         if isinstance(error, LmsRefused):
-            await self._store.set_refused(sheet.session, sheet.batch, error.words)
+            await self.store.set_refused(sheet.session, sheet.batch, error.words)
             state.backoff.reset()
-            await self._notify(self._on_refused(replace(sheet, refused=error.words), str(error)))
+            await self._notify(self.on_refused(replace(sheet, refused=error.words), str(error)))
         elif isinstance(error, SignInNeeded) and not is_confirmed:  # else a few tries, without asking: it is there
             state.backoff.reset()
             state.signed_out = True
@@ -242,14 +233,14 @@ class LmsSync:
             if isinstance(error, SignedInElsewhere):
                 await self._ask(sheet)
             if isinstance(error, NoAnswer):
-                state.settled_at, state.written = loop_time() + self._pace.settling, None
+                state.settled_at, state.written = loop_time() + self.pace.settling, None
             if is_confirmed:
                 state.confirmed, state.compare_at = sheet, max(loop_time() + pause, state.settled_at)
 
     async def _ask(self, sheet: Sheet) -> None:
         if sheet.teacher not in self._asked:
             self._asked.add(sheet.teacher)
-            await self._notify(self._on_sign_in_needed(sheet))
+            await self._notify(self.on_sign_in_needed(sheet))
 
     async def _notify(self, callback: Awaitable[None]) -> None:
         """Await a callback; its failure is logged and must not cost a write."""
@@ -259,8 +250,8 @@ class LmsSync:
             log.exception("a callback with the LMS's answer failed")
 
     def _backoff(self) -> Backoff:
-        pace = self._pace
-        return Backoff(pace.first_pause, pace.longest_pause_live, lambda: 0.5 + self._jitter() / 2)
+        pace = self.pace
+        return Backoff(pace.first_pause, pace.longest_pause_live, lambda: 0.5 + self.jitter() / 2)
 
 
 def _needs_writing(sheet: Sheet, session: Session) -> bool:
