@@ -30,20 +30,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from classroom import lms
 from classroom.cells import harmless
 from classroom.domain.sessions import Course, Enrolled, Teacher
-from classroom.lms import (
-    Duplicate,
-    Line,
-    LmsError,
-    LmsUnavailable,
-    NotSupported,
-    NotThere,
-    Record,
-    SignedIn,
-    SignInNeeded,
-    UnknownTeacher,
-)
 from classroom.lms.rosters import RosterFile, Rosters, combine, parse
 from classroom.lms.tables import FileWrong, phone_digits
 from core.json_file import replace_file
@@ -76,14 +65,14 @@ class CsvLms:
     async def close(self) -> None:
         """Do nothing: there are no connections."""
 
-    async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> SignedIn:
+    async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> lms.SignedIn:
         """Find the teacher by the phone number alone. Raises UnknownTeacher, FileWrong, LmsUnavailable."""
         listed = (await self._rosters()).teacher(phone)
         if listed is None:
-            raise UnknownTeacher("the list of teachers has no teacher with this phone number")
+            raise lms.UnknownTeacher("the list of teachers has no teacher with this phone number")
         email, number = listed["email"].lower(), listed["phone"]
         name = listed["name"] or email or number
-        return SignedIn(Teacher(telegram_id, phone, email, name, phone_digits(number), listed["campus"]))
+        return lms.SignedIn(Teacher(telegram_id, phone, email, name, phone_digits(number), listed["campus"]))
 
     async def sign_out(self, teacher: Teacher) -> None:
         """Do nothing: there are no sessions."""
@@ -92,7 +81,7 @@ class CsvLms:
         rosters = await self._rosters(reload=reload)
         listed = rosters.teacher(f"+{teacher.phone}")
         if listed is None:
-            raise SignInNeeded("the list of teachers no longer has a teacher with this phone number")
+            raise lms.SignInNeeded("the list of teachers no longer has a teacher with this phone number")
         return rosters.courses(listed)
 
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
@@ -101,16 +90,16 @@ class CsvLms:
     async def can_update(self, teacher: Teacher) -> bool:
         return True
 
-    async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[Line, ...] | None:
-        raise NotSupported("the files of marks are ours alone")
+    async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[lms.Line, ...] | None:
+        raise lms.NotSupported("the files of marks are ours alone")
 
-    async def create(self, teacher: Teacher, record: Record) -> None:
-        await self._write(record, Duplicate(f"{file_name(record)} exists already"), wanted=False)
+    async def create(self, teacher: Teacher, record: lms.Record) -> None:
+        await self._write(record, lms.Duplicate(f"{file_name(record)} exists already"), wanted=False)
 
-    async def update(self, teacher: Teacher, record: Record) -> None:
-        await self._write(record, NotThere(f"{file_name(record)} does not exist"), wanted=True)
+    async def update(self, teacher: Teacher, record: lms.Record) -> None:
+        await self._write(record, lms.NotThere(f"{file_name(record)} does not exist"), wanted=True)
 
-    async def _write(self, record: Record, otherwise: LmsError, *, wanted: bool) -> None:
+    async def _write(self, record: lms.Record, otherwise: lms.LmsError, *, wanted: bool) -> None:
         """Write a record whose file exists as wanted; else raise the error."""
         path = self._marks / file_name(record)
         async with self._writing:
@@ -126,10 +115,10 @@ async def _from_disk(work: Awaitable[Result]) -> Result:
     try:
         return await work
     except OSError as error:
-        raise LmsUnavailable(f"the folder of the rosters can't be used ({error.strerror})") from error
+        raise lms.LmsUnavailable(f"the folder of the rosters can't be used ({error.strerror})") from error
 
 
-def file_name(record: Record) -> str:
+def file_name(record: lms.Record) -> str:
     """Return the name of a record's file: readable, safe on every system, and unique to the record."""
     key = "\n".join((record.campus, record.batch, record.subject, record.date))
     parts = [_safe(part, 70) for part in (record.date, record.batch, record.subject)]
@@ -142,7 +131,7 @@ def _safe(text: str, most: int) -> str:
     return plain.encode()[:most].decode(errors="ignore")
 
 
-def _write(path: Path, record: Record) -> None:
+def _write(path: Path, record: lms.Record) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_HEADER)

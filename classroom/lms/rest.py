@@ -28,6 +28,8 @@ NOT_A_TEACHER = "this account of the LMS is not a teacher's"
 NO_METHOD = frozenset({405, 501})
 NO_ROUTE = NO_METHOD | {404}
 
+Call = Callable[..., Awaitable[httpx.Response]]
+Key = tuple[int, Course | None]  # teacher and course; None: the courses themselves
 Listed = TypeVar("Listed", Course, Enrolled)
 
 
@@ -46,7 +48,7 @@ class RestLms:
         self._clock = clock
         self._has_list = True  # False: courses are in the older server's schedule alone
         self._updates: bool | None = None  # whether the server changes records; None until an answer shows it
-        self._cache: dict[tuple[int, Course | None], tuple[float, Any]] = {}  # by teacher and course; None: all courses
+        self._cache: dict[Key, tuple[float, Any]] = {}
         self.close = self._http.close
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> lms.SignedIn:
@@ -102,9 +104,7 @@ class RestLms:
     async def _send(self, access: str, method: str, path: str, **sent: Any) -> httpx.Response:
         return await self._http.send(method, self._base + path, access, **sent)
 
-    async def _scheduled(
-        self, claims: Claims, call: Callable[..., Awaitable[httpx.Response]]
-    ) -> tuple[list[Course], str]:
+    async def _scheduled(self, claims: Claims, call: Call) -> tuple[list[Course], str]:
         """Return a teacher's courses, and the name if it is there, from the address that this server has."""
         listed = "/attendance", {"mentorId": claims.id, "role": claims.kind}
         scheduled = "/mentorstds", {"mentorId": claims.id, "location": claims.campus}
@@ -132,9 +132,7 @@ class RestLms:
     async def can_update(self, teacher: Teacher) -> bool:
         return self._updates if self._updates is not None else not await self._is_older(teacher)
 
-    async def _cached(
-        self, key: tuple[int, Course | None], read: Callable[[], Awaitable[list[Listed]]], reload: bool
-    ) -> list[Listed]:
+    async def _cached(self, key: Key, read: Callable[[], Awaitable[list[Listed]]], reload: bool) -> list[Listed]:
         until, found = self._cache.get(key, (0.0, []))
         if reload or self._clock.monotonic() >= until:
             found, now = await read(), self._clock.monotonic()
