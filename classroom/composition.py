@@ -29,8 +29,8 @@ from classroom.keeper import BETWEEN_LOOKS, Keeper
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
 from classroom.lms.rest import RestLms
+from classroom.lms.sheet_writer import USUAL_PACE, SyncPace
 from classroom.lms.sync import LmsSync
-from classroom.lms.sync_pace import USUAL_PACE, SyncPace
 from classroom.photos import Photos
 from classroom.reports.sending import ReportFiles, SessionReports
 from classroom.saved_rooms import SavedRooms

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from classroom.lms.roster_folder import RosterFolder
+from classroom.lms.csv_files import RosterFolder
 from classroom.lms.rosters import Rosters
 from classroom.photos import PhotoError, PhotoMissing
 from classroom.photos.folder import FolderPhotos

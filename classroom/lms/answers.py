@@ -1,17 +1,17 @@
 """Parses the LMS's answers, of both generations of its server. Pure; nothing of an answer gets into an error's text."""
 
 import base64
-import binascii
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
+import httpx
 
 from classroom.domain.sessions import Course, Enrolled, Status, folded
-from classroom.lms import Line, LmsRefused, LmsUnavailable
+from classroom.lms import Line, LmsRefused, LmsUnavailable, NoAnswer, Unclear
 
+TRY_AGAIN = frozenset({408, 409, 425, 429})  # temporary statuses, besides 5xx
 USE_UNTIL = 60.0  # seconds before its expiry from which a token is not used any more
 ERROR_CODES = {"NO_AUTH_HEADER", "TOKEN_EXPIRED", "INVALID_TOKEN", "TOKEN_BLACKLISTED", "INSUFFICIENT_PERMISSIONS"}
 
@@ -22,7 +22,7 @@ TEACHERS = {"mentor", "mentors", "practicementor", "practicementors", "teacher",
 
 STATUSES = {"1": Status.PRESENT, "present": Status.PRESENT, "0": Status.ABSENT, "absent": Status.ABSENT}
 
-Parsed = TypeVar("Parsed")
+Fields = dict[str, Any]  # a JSON object
 
 
 def text(value: object) -> str:
@@ -30,57 +30,6 @@ def text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value).encode(errors="replace").decode().strip()  # half an emoji could not be stored or sent back
-
-
-def _status(value: object) -> Status:
-    """Parse 1 and 0, "present" and "absent". Anything else is refused: it must never be taken for "absent"."""
-    status = STATUSES.get(text(value).casefold())
-    if status is None:
-        raise ValueError("not a status")
-    return status
-
-
-def _seconds(value: object) -> float | None:
-    """Return a number that can be a time; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 < value < 1e12 else None
-
-
-Text = Annotated[str, BeforeValidator(text)]
-
-
-class _Tokens(BaseModel):
-    access_token: Text = ""
-    refresh_token: Text = ""
-
-
-class _TokenAnswer(_Tokens):
-    data: Annotated[_Tokens, BeforeValidator(lambda value: value if isinstance(value, dict) else {})] = _Tokens()
-
-
-class _Row(BaseModel):
-    """A course, a student, or a lesson of the older server; a field that it lacks is empty."""
-
-    batch: Text = Field("", alias="batchNo")
-    course: Text = ""
-    subject: Text = ""
-    datetime: Text = ""
-    student_id: Text = Field("", alias="studentId")
-    name: Text = ""
-    email: Text = ""
-
-
-class _Line(BaseModel):
-    student_id: Text = Field("", alias="studentId")
-    name: Text = ""
-    status: Annotated[Status, BeforeValidator(_status)]
-    remarks: Text = ""
-
-
-class _Failure(BaseModel):
-    status: Text = ""
-    error: Text = ""
 
 
 @dataclass(frozen=True)
@@ -108,17 +57,16 @@ def claims(token: str) -> Claims:
     """Return a JWT's claims; anything that is no JWT has none."""
     part = token.split(".")[1] if token.count(".") == 2 else ""
     try:
-        content = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
+        content = _object(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError:
         return Claims()
-    if not isinstance(content, dict):
-        return Claims()
+    ends = content.get("exp")
     return Claims(
         id=text(content.get("id")) or text(content.get("sub")),
         email=text(content.get("email")),
         name=text(content.get("name")),
         campus=text(content.get("location")),
-        ends=_seconds(content.get("exp")),
+        ends=ends if isinstance(ends, int | float) else None,
         kind=text(content.get("userType")),
     )
 
@@ -136,43 +84,44 @@ def tokens(answer: Any) -> tuple[str, str, bool]:
 
     The older server puts its tokens at the top level, the newer one under `data`.
     """
-    top: _TokenAnswer = _parse(_TokenAnswer, answer, "tokens")
-    older = not top.data.access_token
-    found = top if older else top.data
-    both = found.access_token + found.refresh_token
-    if not found.access_token or not both.isascii() or not both.isprintable():
+    top = _fields(answer)
+    inner = _fields(top.get("data"))
+    older = not text(inner.get("access_token"))
+    access, refresh = (text((top if older else inner).get(name)) for name in ("access_token", "refresh_token"))
+    if not access or not (access + refresh).isascii() or not (access + refresh).isprintable():
         raise LmsUnavailable("the LMS's answer has no token")
-    return found.access_token, found.refresh_token, older
+    return access, refresh, older
 
 
 def courses(answer: Any) -> list[Course]:
     """Return a teacher's courses, each once, in the LMS's order. Raises LmsUnavailable."""
-    found = _list(_Row, answer, "attendancePending")
-    return list(dict.fromkeys(Course(each.batch, each.subject) for each in found if each.batch and each.subject))
+    return _complete(
+        Course(text(row.get("batchNo")), text(row.get("subject"))) for row in _list(answer, "attendancePending")
+    )
 
 
 def schedule(answer: Any) -> tuple[list[Course], str]:
     """Return the courses of the older server's schedule, each once, and the teacher's name. Raises LmsUnavailable."""
-    rows, found = _list(dict[Any, Any], answer, "schedule_data"), []
+    rows, found = _list(answer, "schedule_data"), []
     for row in rows:
         batches, subject = row.get("batchNo"), text(row.get("subject"))
         found += [Course(text(each), subject) for each in (batches if isinstance(batches, list) else [batches])]
-    people = _list(dict[Any, Any], answer, "mentor_data") if answer.get("mentor_data") else []
+    people = _list(answer, "mentor_data") if answer.get("mentor_data") else []
     names = [text(each.get("name")) for each in people] + [text(each.get("MentorName")) for each in rows]
-    return list(dict.fromkeys(each for each in found if each.batch and each.subject)), next(filter(None, names), "")
+    return _complete(found), next(filter(None, names), "")
 
 
 def roster(answer: Any, batch: str) -> list[Enrolled]:
     """Return a batch's students, each once. Raises LmsUnavailable, also for a student without an ID; LmsRefused."""
     found: dict[str, Enrolled] = {}
-    for each in _list(_Row, answer, "students_data"):
-        if not each.student_id:
+    for row in _list(answer, "students_data"):
+        student_id, name, email = (text(row.get(field)) for field in ("studentId", "name", "email"))
+        if not student_id:
             raise LmsUnavailable("the LMS's roster has a student without an ID")
-        student = Enrolled(each.student_id, each.name or each.student_id, batch, each.email)
-        other = found.setdefault(folded(each.student_id), student)
-        if other.student_id.casefold() != student.student_id.casefold():
+        other = found.setdefault(folded(student_id), Enrolled(student_id, name or student_id, batch, email)).student_id
+        if other.casefold() != student_id.casefold():
             what = f"the LMS's roster of {batch} has student IDs that can't be told apart"
-            raise LmsRefused(f"{what}: '{other.student_id}' and '{student.student_id}'")
+            raise LmsRefused(f"{what}: '{other}' and '{student_id}'")
     return list(found.values())
 
 
@@ -182,36 +131,31 @@ def record(answer: Any, course: Course, date: str) -> tuple[Line, ...] | None:
     Three forms are known: by date and subject, by subject alone, and the older server's flat list, in which a record
     may be there twice. Only the record that is looked for is parsed.
     """
-    found: list[Line] | None = None
-    for each in _list(dict[Any, Any], answer if isinstance(answer, dict) else {"data": answer}, "data"):
+    found: tuple[Line, ...] | None = None
+    for each in _list(answer if isinstance(answer, dict) else {"data": answer}, "data"):
         if "students" in each:
-            if _is_of(_parse(_Row, each, "lesson"), course, date):
-                found = [*(found or []), *_lines(each)]
+            subject = text(each.get("course")) or text(each.get("subject"))
+            key = text(each.get("batchNo")), subject, text(each.get("datetime"))[:10]
+            if key == (course.batch, course.subject, date):
+                found = (found or ()) + _lines(each)
             continue
         days = each["dates"] if isinstance(each.get("dates"), dict) else each
-        day = days.get(date)
-        subject = day.get(course.subject) if isinstance(day, dict) else None
-        if isinstance(subject, dict):
-            return _lines(subject)
-    return tuple(found) if found is not None else None
+        subject_record = _fields(days.get(date)).get(course.subject)
+        if isinstance(subject_record, dict):
+            return _lines(subject_record)
+    return found
 
 
 def is_duplicate(content: bytes) -> bool:
     """Whether an error's body tells that the record exists already."""
-    return _failure(content).status.casefold() == "duplicate"
+    return text(_object(content).get("status")).casefold() == "duplicate"
 
 
 def confirms(content: bytes) -> bool:
     """Whether a success's body confirms it. Raises LmsRefused for an error in it; else it is unclear."""
-    try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(answer, dict) or not answer:
-        return False
-    inner = answer.get("data")
-    confirmed = True
-    for each in (answer, inner if isinstance(inner, dict) else {}):
+    answer = _object(content)
+    confirmed = bool(answer)
+    for each in (answer, _fields(answer.get("data"))):
         status = str(each.get("status", "")).strip().casefold()
         failed = [name for name in ("exception", "error", "errors", "errorcode") if each.get(name)]
         failed += [name for name in ("success", "ok") if str(each.get(name, True)).casefold() in FAILURES]
@@ -224,43 +168,72 @@ def confirms(content: bytes) -> bool:
 
 def error_code(content: bytes) -> str:
     """Return the older server's error code, such as TOKEN_EXPIRED, if it is a known one; else an empty text."""
-    code = _failure(content).error
+    code = text(_object(content).get("error"))
     return code if code in ERROR_CODES else ""
 
 
-def _list(kind: type[Parsed], answer: Any, name: str) -> list[Parsed]:
-    wanted: Any = kind
-    found: list[Parsed] = _parse(list[wanted], answer.get(name) if isinstance(answer, dict) else None, name)
+def check(answer: httpx.Response) -> None:
+    """Raise the error that an answer's status means; the caller has handled 401, 404 and duplicates."""
+    status, is_json = answer.status_code, "json" in answer.headers.get("content-type", "")
+    if answer.is_success:
+        return
+    if status >= 500 or status < 400 or status in TRY_AGAIN or (status == 404 and not is_json):
+        raise LmsUnavailable(f"the LMS answers with {status}")
+    if answer.content and is_json:
+        read_json(answer.content)  # a truncated body may have been about a duplicate: then it is unknown
+    words = f"{status} {error_code(answer.content)}".strip()
+    raise LmsRefused(f"the LMS refuses this ({words})", words)
+
+
+def check_written(answer: httpx.Response) -> None:
+    """Raise unless the LMS has confirmed a write: an error, a proxy's page or nothing with status 200 is none."""
+    if answer.status_code in (502, 504):  # a proxy's: the LMS may have got the call
+        raise NoAnswer(f"the LMS answers with {answer.status_code}")
+    check(answer)
+    if not confirms(answer.content):
+        raise Unclear(f"the LMS answers a write with {answer.status_code} and does not confirm it")
+
+
+def content_of(answer: httpx.Response) -> Any:
+    """Return the JSON of a read. Raises LmsUnavailable, also for an error with status 200: it is no empty list."""
+    check(answer)
+    try:
+        confirms(answer.content)
+    except LmsRefused as error:
+        raise LmsUnavailable(str(error)) from None
+    return read_json(answer.content)
+
+
+def _object(content: bytes) -> Fields:
+    """Return the JSON object that a body is; an empty one for any other body."""
+    try:
+        return _fields(json.loads(content))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _fields(value: Any) -> Fields:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(answer: Any, name: str) -> list[Fields]:
+    """Return a list of objects. Raises LmsUnavailable: an answer without the list is no empty list."""
+    found = _fields(answer).get(name)
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise LmsUnavailable(f"the LMS's answer is not in the expected form ({name})")
     return found
 
 
-def _parse(kind: Any, answer: Any, name: str) -> Any:
-    try:
-        return _adapter(kind).validate_python(answer)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        where = ".".join(map(str, (name, *first["loc"])))
-        raise LmsUnavailable(f"the LMS's answer is not in the expected form ({where}: {first['type']})") from None
+def _complete(found: Iterable[Course]) -> list[Course]:
+    return list(dict.fromkeys(each for each in found if each.batch and each.subject))
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
-def _failure(content: bytes) -> _Failure:
-    try:
-        failure: _Failure = _parse(_Failure, read_json(content), "error")
-        return failure
-    except LmsUnavailable:
-        return _Failure()
-
-
-def _is_of(lesson: _Row, course: Course, date: str) -> bool:
-    subject = lesson.course or lesson.subject
-    return (lesson.batch, subject, lesson.datetime[:10]) == (course.batch, course.subject, date)
-
-
-def _lines(holder: Any) -> tuple[Line, ...]:
-    found = _list(_Line, holder, "students")
-    return tuple(Line(each.student_id, each.name, each.status, each.remarks) for each in found)
+def _lines(holder: Fields) -> tuple[Line, ...]:
+    """Parse a record's students. Raises LmsUnavailable: an unknown status must never be taken for "absent"."""
+    lines = []
+    for row in _list(holder, "students"):
+        status = STATUSES.get(text(row.get("status")).casefold())
+        if status is None:
+            raise LmsUnavailable("the LMS's record has an unknown status")
+        lines.append(Line(text(row.get("studentId")), text(row.get("name")), status, text(row.get("remarks"))))
+    return tuple(lines)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -15,48 +15,41 @@ from classroom import lms
 from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 from classroom.lms import answers
 from classroom.lms.answers import Claims
-from classroom.lms.rest_http import LmsHttp, check, check_written
-from classroom.lms.rest_sign_in import SignIns, TokenStore
+from classroom.lms.rest_sign_in import LmsHttp, SignIns
+from classroom.store import Store
 from core.clock import Clock
 
 log = logging.getLogger(__name__)
 
 TIMEOUT = 10.0  # seconds, for a whole call
-LOGOUT_TIMEOUT = 5.0
 CACHE_SECONDS = 300.0  # for courses and rosters
 MENTOR = "Mentor"  # the kind of a teacher's account whose token does not tell it
+NOT_A_TEACHER = "this account of the LMS is not a teacher's"
 NO_METHOD = frozenset({405, 501})
 NO_ROUTE = NO_METHOD | {404}
+
+Call = Callable[..., Awaitable[httpx.Response]]
+Key = tuple[int, Course | None]  # teacher and course; None: the courses themselves
+Listed = TypeVar("Listed", Course, Enrolled)
 
 
 class RestLms:
     """An ``Lms``. Besides that protocol's errors each method may raise the store's StoreUnavailable.
 
-    ``base_url`` is BASE_URL, ``login_url`` JWT_LOGIN_ENDPOINT (ends in ``/login``); time-outs are in seconds.
+    ``base_url`` is BASE_URL, ``login_url`` JWT_LOGIN_ENDPOINT (ends in ``/login``); ``timeout`` is in seconds.
     """
 
     needs_password = True
 
-    def __init__(
-        self,
-        base_url: str,
-        login_url: str,
-        store: TokenStore,
-        clock: Clock,
-        *,
-        timeout: float = TIMEOUT,
-        logout_timeout: float = LOGOUT_TIMEOUT,
-    ) -> None:
+    def __init__(self, base_url: str, login_url: str, store: Store, clock: Clock, *, timeout: float = TIMEOUT) -> None:
         self._base = base_url.rstrip("/")
         self._http = LmsHttp(timeout)
-        self._sign_ins = SignIns(self._http, login_url, store, clock, logout_timeout)
+        self._sign_ins = SignIns(self._http, login_url, store, clock)
         self._clock = clock
         self._has_list = True  # False: courses are in the older server's schedule alone
         self._updates: bool | None = None  # whether the server changes records; None until an answer shows it
-        self._cache: dict[tuple[int, str, Course | None], tuple[float, Any]] = {}
-
-    async def close(self) -> None:
-        await self._http.close()
+        self._cache: dict[Key, tuple[float, Any]] = {}
+        self.close = self._http.close
 
     async def sign_in(self, telegram_id: int, phone: str, email: str, password: str) -> lms.SignedIn:
         signed_in = await self._sign_ins.sign_in(telegram_id, phone, email, password, self._admit)
@@ -68,52 +61,50 @@ class RestLms:
         await self._sign_ins.sign_out(teacher)
 
     async def courses(self, teacher: Teacher, *, reload: bool = False) -> list[Course]:
-        if (cached := self._cached(teacher, "courses", None, reload)) is None:
+        async def read() -> list[Course]:
             claims = Claims(teacher.lms_id, campus=teacher.campus, kind=await self._kind(teacher))
-            cached, _name = await self._scheduled(claims, partial(self._call, teacher))
-            self._remember(teacher, "courses", None, cached)
-        return list(cached)
+            return (await self._scheduled(claims, partial(self._call, teacher)))[0]
+
+        return await self._cached((teacher.telegram_id, None), read, reload)
 
     async def roster(self, teacher: Teacher, course: Course, *, reload: bool = False) -> list[Enrolled]:
-        if (cached := self._cached(teacher, "roster", course, reload)) is None:
+        async def read() -> list[Enrolled]:
             body = {"batches": course.batch, "subject": course.subject, "location": teacher.campus}
-            cached = answers.roster(_content(await self._call(teacher, "POST", "/attend", json=body)), course.batch)
-            self._remember(teacher, "roster", course, cached)
-        return list(cached)
+            answer = await self._call(teacher, "POST", "/attend", json=body)
+            return answers.roster(answers.content_of(answer), course.batch)
+
+        return await self._cached((teacher.telegram_id, course), read, reload)
 
     async def recorded(self, teacher: Teacher, course: Course, date: str) -> tuple[lms.Line, ...] | None:
-        parameters = {
-            "location": teacher.campus,
-            "subject": course.subject,
-            "batch": course.batch,
-            "userType": await self._kind(teacher),
-        }
-        answer = await self._call(teacher, "GET", "/getattends", params=parameters)
+        wanted = {"location": teacher.campus, "subject": course.subject, "batch": course.batch}
+        wanted["userType"] = await self._kind(teacher)
+        answer = await self._call(teacher, "GET", "/getattends", params=wanted)
         if answer.status_code in NO_ROUTE:
             raise lms.NotSupported(f"the LMS does not show its records ({answer.status_code})")
-        return answers.record(_content(answer), course, date)
+        return answers.record(answers.content_of(answer), course, date)
 
     async def _admit(self, access: str) -> str:
         """Return the name of the teacher whose new token this is; "" if unknown. Raises NotATeacher."""
-        claims, name = answers.claims(access), ""
-        courses: list[Course] = []
-
-        async def call(method: str, path: str, **sent: Any) -> httpx.Response:
-            return await self._http.send(method, self._base + path, access, **sent)
-
-        if claims.is_teacher is None or (claims.is_teacher and not claims.name):
-            try:
-                courses, name = await self._scheduled(replace(claims, kind=claims.kind or MENTOR), call)
-            except lms.LmsError:
-                if not claims.is_teacher:
-                    raise
-        if not claims.is_teacher and (claims.kind or not courses):
-            raise lms.NotATeacher("this account of the LMS is not a teacher's")
+        claims = answers.claims(access)
+        if claims.is_teacher is False:
+            raise lms.NotATeacher(NOT_A_TEACHER)
+        if claims.is_teacher and claims.name:
+            return claims.name
+        wanted = replace(claims, kind=claims.kind or MENTOR)
+        try:
+            courses, name = await self._scheduled(wanted, partial(self._send, access))
+        except lms.LmsError:
+            if claims.is_teacher:
+                return ""
+            raise
+        if not claims.is_teacher and not courses:
+            raise lms.NotATeacher(NOT_A_TEACHER)
         return claims.name or name
 
-    async def _scheduled(
-        self, claims: Claims, call: Callable[..., Awaitable[httpx.Response]]
-    ) -> tuple[list[Course], str]:
+    async def _send(self, access: str, method: str, path: str, **sent: Any) -> httpx.Response:
+        return await self._http.send(method, self._base + path, access, **sent)
+
+    async def _scheduled(self, claims: Claims, call: Call) -> tuple[list[Course], str]:
         """Return a teacher's courses, and the name if it is there, from the address that this server has."""
         listed = "/attendance", {"mentorId": claims.id, "role": claims.kind}
         scheduled = "/mentorstds", {"mentorId": claims.id, "location": claims.campus}
@@ -122,7 +113,7 @@ class RestLms:
             answer = await call("GET", path, params=params)
             if answer.status_code not in NO_ROUTE:
                 break
-        content = _content(answer)
+        content = answers.content_of(answer)
         if path == "/attendance":
             return answers.courses(content), ""
         self._has_list = False
@@ -141,25 +132,22 @@ class RestLms:
     async def can_update(self, teacher: Teacher) -> bool:
         return self._updates if self._updates is not None else not await self._is_older(teacher)
 
-    def _cached(self, teacher: Teacher, what: str, course: Course | None, reload: bool) -> Any:
-        until, found = self._cache.get((teacher.telegram_id, what, course), (0.0, None))
-        return found if not reload and self._clock.monotonic() < until else None
-
-    def _remember(self, teacher: Teacher, what: str, course: Course | None, found: Any) -> None:
-        now = self._clock.monotonic()
-        self._cache = {key: each for key, each in self._cache.items() if now < each[0]}
-        self._cache[teacher.telegram_id, what, course] = (now + CACHE_SECONDS, found)
+    async def _cached(self, key: Key, read: Callable[[], Awaitable[list[Listed]]], reload: bool) -> list[Listed]:
+        until, found = self._cache.get(key, (0.0, []))
+        if reload or self._clock.monotonic() >= until:
+            found, now = await read(), self._clock.monotonic()
+            self._cache = {other: each for other, each in self._cache.items() if now < each[0]}
+            self._cache[key] = (now + CACHE_SECONDS, found)
+        return list(found)
 
     def _forget(self, telegram_id: int) -> None:
         self._cache = {key: each for key, each in self._cache.items() if key[0] != telegram_id}
 
     async def create(self, teacher: Teacher, record: lms.Record) -> None:
         answer = await self._write(teacher, "POST", record)
-        if answer.status_code == 409 or (
-            (answer.is_success or answer.status_code == 403) and answers.is_duplicate(answer.content)
-        ):
+        if answer.status_code == 409 or answers.is_duplicate(answer.content):
             raise lms.Duplicate("the LMS has this record already")
-        check_written(answer)
+        answers.check_written(answer)
 
     async def update(self, teacher: Teacher, record: lms.Record) -> None:
         if self._updates is False:
@@ -170,7 +158,7 @@ class RestLms:
             raise lms.NotSupported(f"the LMS can't change records ({answer.status_code})")
         if answer.status_code == 404:
             raise lms.NotThere("the LMS has no such record")
-        check_written(answer)
+        answers.check_written(answer)
         self._updates = True
 
     async def _write(self, teacher: Teacher, method: str, record: lms.Record) -> httpx.Response:
@@ -187,17 +175,15 @@ class RestLms:
 
     async def _call(self, teacher: Teacher, method: str, path: str, **sent: Any) -> httpx.Response:
         """Make a data call; a refused token is renewed by refresh, then by password."""
-        tokens = await self._sign_ins.tokens(teacher)
-        for sign_in in (False, True):
-            answer = await self._http.send(method, self._base + path, tokens.access, **sent)
+        refused = ""
+        for tries in range(3):
+            tokens = await self._sign_ins.tokens(teacher, refused, sign_in=tries == 2)
+            answer = await self._send(tokens.access, method, path, **sent)
             if answer.status_code != 401:
                 return answer
             log.info("teacher %s: token refused %s", teacher.telegram_id, answers.error_code(answer.content))
-            tokens = await self._sign_ins.tokens(teacher, refused=tokens.access, sign_in=sign_in)
-        answer = await self._http.send(method, self._base + path, tokens.access, **sent)
-        if answer.status_code == 401:
-            raise lms.SignInNeeded("the LMS refuses even new tokens")
-        return answer
+            refused = tokens.access
+        raise lms.SignInNeeded("the LMS refuses even new tokens")
 
 
 def _student(line: lms.Line, *, older: bool) -> dict[str, Any]:
@@ -206,13 +192,3 @@ def _student(line: lms.Line, *, older: bool) -> dict[str, Any]:
         return {"studentId": line.student_id, "status": int(line.status.counts)}
     status = Status.PRESENT if line.status.counts else Status.ABSENT
     return {"studentId": line.student_id, "name": line.name, "status": status.value, "remarks": line.remark}
-
-
-def _content(answer: httpx.Response) -> Any:
-    """Return the JSON of a read. Raises LmsUnavailable, also for an error with status 200: it is no empty list."""
-    check(answer)
-    try:
-        answers.confirms(answer.content)
-    except lms.LmsRefused as error:
-        raise lms.LmsUnavailable(str(error)) from None
-    return answers.read_json(answer.content)

@@ -1,4 +1,6 @@
-"""Teachers' sign-ins to the LMS and their tokens.
+"""HTTP calls to the LMS, and teachers' sign-ins and tokens for them.
+
+Nothing of a body, a password or a token gets into an error's text.
 
 An access token is used until 60 s before its expiry. A refused one is refreshed; where that is refused, too, the stored
 password signs in again; after that only the teacher can.
@@ -6,40 +8,68 @@ password signs in again; after that only the teacher can.
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Protocol
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
 
 from classroom import lms
 from classroom.domain.sessions import Teacher
 from classroom.lms import answers
-from classroom.lms.rest_http import TRY_AGAIN, LmsHttp, check, sibling_url, url_at_host
-from classroom.store import StoreUnavailable, Tokens
+from classroom.store import Store, StoreUnavailable, Tokens
 from core.clock import Clock
 
 log = logging.getLogger(__name__)
 
+LOGOUT_TIMEOUT = 5.0  # seconds
+_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
-class TokenStore(Protocol):
-    """The methods of ``Store`` that are needed. They may raise StoreUnavailable."""
 
-    async def tokens(self, telegram_id: int) -> Tokens | None: ...
-    async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None: ...
+class LmsHttp:
+    """One connection pool for all teachers. ``timeout`` is in seconds, for a whole call."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        # no cookies: one teacher's must not be sent with another's call
+        no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        self._http = httpx.AsyncClient(timeout=None, cookies=no_cookies)  # noqa: S113  # send limits the whole call
+        self.close = self._http.aclose
+
+    async def send(
+        self, method: str, url: str, token: str = "", timeout: float | None = None, **sent: Any
+    ) -> httpx.Response:
+        """Make a call, with a token where there is one. Raises LmsUnavailable, and NoAnswer if it may be executed."""
+        headers = _JSON | ({"Authorization": f"Bearer {token}"} if token else {})
+        try:
+            async with asyncio.timeout(timeout or self._timeout):
+                return await self._http.request(method, url, headers=headers, **sent)
+        except (TimeoutError, httpx.TimeoutException):
+            raise lms.LmsTimedOut("the LMS did not answer in time") from None
+        except httpx.HTTPError as error:  # its request holds the body: only the error's name may be shown
+            if "certificate verify failed" in str(error):
+                why = str(error).partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
+                log.warning("the LMS's certificate is not accepted: %s", why, extra={"trouble": "certificate"})
+                raise lms.LmsUnavailable("the LMS's certificate is not accepted") from None
+            kind = lms.LmsUnavailable if isinstance(error, httpx.ConnectError) else lms.NoAnswer
+            raise kind(f"the LMS can't be reached ({type(error).__name__})") from None
 
 
 class SignIns:
     """Signs teachers in and out, and returns tokens that can be used. ``login_url`` ends in ``/login``."""
 
-    def __init__(self, http: LmsHttp, login_url: str, store: TokenStore, clock: Clock, logout_timeout: float) -> None:
+    def __init__(self, http: LmsHttp, login_url: str, store: Store, clock: Clock) -> None:
         self._http = http
         self._login_url = login_url
-        self._logout_url = sibling_url(login_url, "logout")
-        self._refresh_urls = {False: url_at_host(login_url, "/auth/refresh"), True: sibling_url(login_url, "refresh")}
+        self._logout_url = urljoin(login_url, "logout")
+        self._refresh_urls = {False: urljoin(login_url, "/auth/refresh"), True: urljoin(login_url, "refresh")}
         self._store = store
         self._clock = clock
-        self._logout_timeout = logout_timeout
-        self._locks: dict[int, asyncio.Lock] = {}
+        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)  # by teacher
         self._signed_out: set[int] = set()  # teachers whose sign-in was refused: not to be tried again and again
         self.older: bool | None = None  # whether the server is of the older generation; None until a sign-in
 
@@ -51,7 +81,7 @@ class SignIns:
         ``admit`` gets the new token and returns the teacher's name, or raises NotATeacher: then nothing is stored.
         """
         email = email.strip()
-        async with self._lock(telegram_id):
+        async with self._locks[telegram_id]:
             before = await self._store.tokens(telegram_id)
             access = before.access if before else ""
             try:
@@ -72,10 +102,8 @@ class SignIns:
                 raise
             await self._store.save_tokens(telegram_id, tokens)
         self._signed_out.discard(telegram_id)
-        name = name or email
-        return lms.SignedIn(
-            Teacher(telegram_id, phone.removeprefix("+"), email, name, claims.id, claims.campus), others_ended
-        )
+        teacher = Teacher(telegram_id, phone.removeprefix("+"), email, name or email, claims.id, claims.campus)
+        return lms.SignedIn(teacher, others_ended)
 
     async def sign_out(self, teacher: Teacher) -> None:
         try:
@@ -91,16 +119,15 @@ class SignIns:
         One call at a time for each teacher, so that calls that waited find the tokens that the first one got.
         ``sign_in`` skips the refresh. Raises SignInNeeded, LmsUnavailable, StoreUnavailable.
         """
-        async with self._lock(teacher.telegram_id):
+        async with self._locks[teacher.telegram_id]:
             tokens = await self._store.tokens(teacher.telegram_id)
             if tokens is None or teacher.telegram_id in self._signed_out:
                 raise lms.SignInNeeded("there is no sign-in to the LMS")
             now = self._clock.now().timestamp()
             if tokens.access and tokens.access != refused and answers.claims(tokens.access).usable(now):
                 return tokens
-            renewed = None
-            if tokens.refresh and not sign_in and answers.claims(tokens.refresh).usable(now):
-                renewed = await self._refreshed(tokens)
+            can_refresh = tokens.refresh and not sign_in and answers.claims(tokens.refresh).usable(now)
+            renewed = await self._refreshed(tokens) if can_refresh else None
             return await self._save(teacher, renewed or await self._signed_in_again(teacher, tokens))
 
     async def _log_in(self, email: str, password: str, access: str) -> tuple[Tokens, bool]:
@@ -115,7 +142,7 @@ class SignIns:
                 raise lms.SignedInElsewhere("the LMS has another session of this teacher, and does not end it")
         if answer.status_code == 401:
             raise lms.WrongPassword("the LMS does not accept e-mail and password")
-        check(answer)
+        answers.check(answer)
         answers.confirms(answer.content)  # an error with status 200 is a refusal
         new_access, refresh, self.older = answers.tokens(answers.read_json(answer.content))
         return Tokens(new_access, refresh, password), others_ended
@@ -123,7 +150,7 @@ class SignIns:
     async def _log_out(self, email: str, password: str, access: str) -> None:
         """End all sessions of a teacher. The newer server identifies them by the body, the older one by the token."""
         body = {"email": email, "password": password}
-        answer = await self._http.send("POST", self._logout_url, access, self._logout_timeout, json=body)
+        answer = await self._http.send("POST", self._logout_url, access, LOGOUT_TIMEOUT, json=body)
         if not answer.is_success:
             log.info("the LMS answered a logout with %d", answer.status_code)
 
@@ -136,21 +163,19 @@ class SignIns:
                 access, refresh, _ = answers.tokens(answers.read_json(answer.content))
                 self.older = older
                 return replace(tokens, access=access, refresh=refresh or tokens.refresh)
-            if answer.status_code >= 500 or answer.status_code in TRY_AGAIN:
-                check(answer)
+            if answer.status_code >= 500 or answer.status_code in answers.TRY_AGAIN:
+                answers.check(answer)
             if answer.status_code == 401 and self.older is not None:
                 break
         return None
 
     async def _signed_in_again(self, teacher: Teacher, tokens: Tokens) -> Tokens:
         if tokens.password:
-            try:
+            with suppress(lms.WrongPassword):
                 renewed, others_ended = await self._log_in(teacher.email, tokens.password, tokens.access)
-            except lms.WrongPassword:
-                log.info("teacher %s: the stored password is no longer accepted", teacher.telegram_id)
-            else:
                 log.info("teacher %s: signed in to the LMS again, others ended: %s", teacher.telegram_id, others_ended)
                 return renewed
+        log.info("teacher %s: no password that the LMS accepts", teacher.telegram_id)
         # trying a wrong password again and again locks accounts; the access token may still be good for a logout
         await self._save(teacher, Tokens(tokens.access, ""))
         self._signed_out.add(teacher.telegram_id)
@@ -162,6 +187,3 @@ class SignIns:
         except StoreUnavailable as error:  # they are good for this call; the next one renews them again
             log.warning("teacher %s: new tokens could not be stored: %s", teacher.telegram_id, error)
         return tokens
-
-    def _lock(self, telegram_id: int) -> asyncio.Lock:
-        return self._locks.setdefault(telegram_id, asyncio.Lock())

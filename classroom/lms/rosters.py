@@ -12,11 +12,10 @@ from pathlib import PurePath
 
 from classroom.domain.sessions import Course, Enrolled, folded
 from classroom.domain.sorting import name_key
-from classroom.lms.odd_ids import oddity
-from classroom.lms.tables import FileWrong, Problem, Row, read_table
+from classroom.lms.tables import FileWrong, Problem, Row, oddity, phone_digits, read_table, understood_id
 from classroom.lms.tables import deferred as _
 
-_ROSTER, _TEACHERS = frozenset({"batch", "subject", "student_id"}), frozenset({"phone"})
+TEACHERS = "teachers"  # the name of the list of teachers, without .csv or .xlsx
 _SPOILED = re.compile(r"(?i)\d([.,]\d+)?E\+\d+")
 _TOTAL = re.compile(r"(?i)((grand |sub)?total|sum|count|итого?|всего|количество|сумма|барлығы|жиыны)[\s:=-]*\d*")
 _BROKEN = re.compile(r"\ufffd|\?\?|\?(?=\w)|(?<=\w)\?")
@@ -29,10 +28,12 @@ Place = tuple[str, int, Enrolled]  # file, line, and the student there
 class RosterFile:
     """What one file says: students with line and subjects, or teachers by phone number; what is wrong in it."""
 
-    warnings: list[Problem]
+    warnings: list[Problem] = field(default_factory=list)
     mistakes: list[tuple[str, Problem]] = field(default_factory=list)  # by batch; "": not known which
     entries: list[tuple[int, list[str], Enrolled]] = field(default_factory=list)
     teachers: dict[str, Row | Problem] = field(default_factory=dict)
+    unread: Problem | None = None  # why the file can't be read; the rest is the version before it, if there was one
+    is_old: bool = False  # the version before the file's last change
 
 
 @dataclass
@@ -89,42 +90,43 @@ def batch_key(batch: str) -> str:
     return re.sub(r"[\s_‐-―−-]+", "-", batch.casefold()).strip("-")
 
 
-def phone_digits(text: str) -> str:
-    """Return a phone number's digits in international form; a local prefix 8 or 00 is understood."""
-    digits = "".join(character for character in text if character.isdecimal() and character.isascii())
-    if text.strip(" '").startswith("+"):
-        return digits
-    if digits.startswith("00"):
-        return digits[2:]
-    return "7" + digits[1:] if len(digits) == 11 and digits.startswith("8") else digits
+def parse(name: str, content: bytes) -> RosterFile:
+    """Read one file of the folder. Raises FileWrong where nothing in it can be used."""
+    if is_list_of_teachers(name):
+        return _parse_teachers(*read_table(name, content, frozenset({"phone"})))
+    return _parse_roster(*read_table(name, content, frozenset({"batch", "subject", "student_id"})))
 
 
-def parse_roster(name: str, content: bytes) -> RosterFile:
-    """Read one roster. Raises FileWrong where nothing in it can be used."""
-    rows, warnings = read_table(name, content, _ROSTER)
+def is_list_of_teachers(name: str) -> bool:
+    return PurePath(name).stem.lower() == TEACHERS
+
+
+def _parse_roster(rows: Iterable[Row], warnings: list[Problem]) -> RosterFile:
     found = RosterFile(warnings)
     above = ""
     for row in rows:
         batch, subjects, raw = " ".join(row["batch"].split()), row.several("subject"), row["student_id"]
         if _is_total(row):
             warnings.append(row.problem(_("a total, not a student: skipped")))
-        elif batch or subjects or raw or row["name"]:
-            student_id = _understood(raw)
-            above = batch or above  # a merged cell has its text in the first line only
-            if problem := _mistake(row, {"batch": batch, "subject": "".join(subjects), "student_id": student_id}):
-                found.mistakes.append((above, problem))
-                continue
-            student_name = " ".join((*row["surname"].split(), *row["name"].split()))
-            student = Enrolled(student_id, student_name or student_id, batch, row["email"].lower())
-            if student_id != raw:
-                warnings.append(row.problem(_("{raw} was read as the student ID {id}"), raw=raw, id=student_id))
-            if broken := [text for text in (student_name, batch, *subjects) if _BROKEN.search(text)]:
-                what = _("'{value}' was broken by an export: save the file as CSV UTF-8 or XLSX")
-                warnings.append(row.problem(what, value=broken[0]))
-            if odd := "" if student_id.isascii() else oddity(student_id):
-                what = _("student ID {id} has {odd}: correct it, or leave it")
-                warnings.append(row.problem(what, id=student_id, odd=odd))
-            found.entries.append((row.line, list(dict.fromkeys(subjects)), student))
+            continue
+        if not (batch or subjects or raw or row["name"]):
+            continue
+        student_id = understood_id(raw)
+        above = batch or above  # a merged cell has its text in the first line only
+        if problem := _mistake(row, {"batch": batch, "subject": "".join(subjects), "student_id": student_id}):
+            found.mistakes.append((above, problem))
+            continue
+        student_name = " ".join((*row["surname"].split(), *row["name"].split()))
+        if student_id != raw:
+            warnings.append(row.problem(_("{raw} was read as the student ID {id}"), raw=raw, id=student_id))
+        if broken := [text for text in (student_name, batch, *subjects) if _BROKEN.search(text)]:
+            what = _("'{value}' was broken by an export: save the file as CSV UTF-8 or XLSX")
+            warnings.append(row.problem(what, value=broken[0]))
+        if odd := oddity(student_id):
+            what = _("student ID {id} has {odd}: correct it, or leave it")
+            warnings.append(row.problem(what, id=student_id, odd=odd))
+        student = Enrolled(student_id, student_name or student_id, batch, row["email"].lower())
+        found.entries.append((row.line, list(dict.fromkeys(subjects)), student))
     return found
 
 
@@ -143,35 +145,34 @@ def _mistake(row: Row, required: Mapping[str, str]) -> Problem | None:
     return None
 
 
-def parse_teachers(name: str, content: bytes) -> RosterFile:
-    """Read the list of teachers. Raises FileWrong where nothing in it can be used."""
-    rows, warnings = read_table(name, content, _TEACHERS)
+def _parse_teachers(rows: Iterable[Row], warnings: list[Problem]) -> RosterFile:
     found = RosterFile(warnings)
     for row in rows:
         phone, digits = row["phone"].strip("'"), phone_digits(row["phone"])
-        first = found.teachers.get(digits)
         if row.mistake or not digits or _SPOILED.fullmatch(phone):
             what = _("'{value}' is not a phone number: set the column's format to Text in the spreadsheet")
             found.mistakes.append(("", row.problem(row.mistake or what, value=phone)))
-        elif isinstance(first, Row):
+            continue
+        first = found.teachers.setdefault(digits, row)
+        if isinstance(first, Row) and first is not row:
             problem = row.problem(_("the phone number is already in line {line}"), line=str(first.line))
             if first.cells == row.cells:
                 warnings.append(problem)
             else:
                 found.teachers[digits] = problem
                 found.mistakes.append(("", problem))
-        else:
-            found.teachers[digits] = first or row
     return found
 
 
 def combine(files: Mapping[str, RosterFile]) -> Rosters:
     """Put all files together, and find what is wrong between lines and files."""
-    rosters = Rosters()
+    rosters = Rosters(unread=[file.unread for file in files.values() if file.unread is not None])
     first: dict[Course, dict[str, Place]] = defaultdict(dict)  # by folded ID: where it stands
     by_file: dict[str, dict[Course, set[str]]] = defaultdict(lambda: defaultdict(set))
     mistakes = [each for file in files.values() for each in file.mistakes]
     warnings = [each for file in files.values() for each in file.warnings]
+    what = _("the version before its last change is in use")
+    warnings += [Problem(name, 0, what) for name, file in files.items() if file.is_old]
     for name, file in files.items():
         for digits, teacher in file.teachers.items():
             rosters.teachers.setdefault(digits, teacher)
@@ -182,19 +183,18 @@ def combine(files: Mapping[str, RosterFile]) -> Rosters:
                 there = first[course].setdefault(key, (name, line, student))
                 if there[2] is student:
                     continue
-                where = {"id": student.student_id, "where": f"{there[0]}:{there[1]}"}
-                other = there[2].student_id
-                if student.student_id.casefold() != other.casefold():
-                    what = _("student ID {id} can't be told apart from {other} ({where}); it has {odd}")
-                    where |= {"other": other, "odd": oddity(student.student_id) or oddity(other)}
-                    mistakes.append((student.batch, Problem(name, line, what, where)))
-                elif (same := _merged(there[2], student)) is None:
-                    what = _("student ID {id} is already in this batch with other data ({where})")
-                    mistakes.append((student.batch, Problem(name, line, what, where)))
-                else:
+                other, same = there[2].student_id, _merged(there[2], student)
+                where = {"id": student.student_id, "other": other, "where": f"{there[0]}:{there[1]}"}
+                if same is not None:
                     first[course][key] = (there[0], there[1], same)
                     what = _("student ID {id} is already in this batch ({where}): counted once")
                     warnings.append(Problem(name, line, what, where))
+                    continue
+                what = _("student ID {id} is already in this batch with other data ({where})")
+                if student.student_id.casefold() != other.casefold():
+                    what = _("student ID {id} can't be told apart from {other} ({where}); it has {odd}")
+                    where["odd"] = oddity(student.student_id) or oddity(other)
+                mistakes.append((student.batch, Problem(name, line, what, where)))
     mistakes += _copies(by_file)
     for course in sorted(first, key=lambda course: (name_key(course.batch), name_key(course.subject))):
         students = first[course]
@@ -205,7 +205,18 @@ def combine(files: Mapping[str, RosterFile]) -> Rosters:
         if batch:
             rosters.broken.setdefault(batch_key(batch), problem)
     warnings += [*_spellings(first), *_unknown_batches(rosters)]
-    rosters.mistakes, rosters.warnings = [problem for _batch, problem in mistakes], _grouped(warnings)
+    lists = [file for name, file in files.items() if is_list_of_teachers(name)]
+    wrong = [file.unread for file in lists if file.unread is not None]
+    wrong += [problem for file in lists for _batch, problem in file.mistakes]
+    if not lists:
+        wrong = [Problem(f"{TEACHERS}.csv", 0, _("the file is missing"))]
+        mistakes += [("", wrong[0])]
+    rosters.no_teachers = wrong[0] if wrong else None
+    if len(files) == len(lists):
+        what = _("there is no CSV or XLSX file with the columns batch, subject, student_id")
+        rosters.unread.append(Problem("rosters", 0, what))
+    rosters.mistakes = [*(problem for _batch, problem in mistakes), *rosters.unread]
+    rosters.warnings = _grouped(warnings)
     return rosters
 
 
@@ -240,19 +251,12 @@ def _is_total(row: Row) -> bool:
     return not student_id or is_count or len(row.cells) < 3 or _TOTAL.fullmatch(student_id) is not None
 
 
-def _understood(raw: str) -> str:
-    """Return the ID inside ="0012345", '0012345 or 25030001.0."""
-    if match := re.fullmatch(r'="([^"]*)"', raw):
-        raw = match[1].strip()
-    raw = re.sub(r"^['’‘`]", "", raw)
-    return re.sub(r"(\d)[.,]0+$", r"\1", raw) if re.fullmatch(r"\d+[.,]0+", raw) else raw
-
-
 def _merged(one: Enrolled, other: Enrolled) -> Enrolled | None:
-    """Return what two lines of one student say together; None if they contradict each other."""
+    """Return what two lines say together of one student; None if they contradict each other."""
     names = [each.name for each in (one, other) if folded(each.name) != folded(each.student_id)] or [one.name]
     emails = [each.email for each in (one, other) if each.email] or [""]
-    is_one = len({name.casefold() for name in names}) == len(set(emails)) == 1
+    ids = {one.student_id.casefold(), other.student_id.casefold()}
+    is_one = len(ids) == len({name.casefold() for name in names}) == len(set(emails)) == 1
     return replace(one, name=names[0], email=emails[0]) if is_one else None
 
 

@@ -6,37 +6,79 @@ written again where it differs. Where it can't change them, a record is created 
 executed there is no second one: the LMS would then have two.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable
-from dataclasses import replace
-from typing import Protocol
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from classroom import lms
-from classroom.domain.sessions import Course, ReadBack, Session, Sheet, Status, Teacher
-from classroom.lms.sync_pace import SheetState, SyncPace, loop_time
+from classroom.domain.sessions import Course, ReadBack, Sheet, Status, Teacher
+from classroom.store import Store
+from core.backoff import Backoff
 from core.clock import Clock
 
 TIMES_KEPT = 500
+CONTRADICTION = "the LMS contradicts itself about whether it has the record"
 
 
-class SyncStore(Protocol):
-    """The methods of ``Store`` that are needed."""
+@dataclass(frozen=True)
+class SyncPace:
+    """Intervals in seconds."""
 
-    async def teacher(self, telegram_id: int) -> Teacher | None: ...
-    async def acked(self, session_id: str, batch: str, version: int) -> None: ...
-    async def set_in_lms(self, session_id: str, batch: str) -> None: ...
-    async def set_read_back(self, sheet: Sheet) -> None: ...
-    async def session(self, session_id: str) -> Session | None: ...
-    async def unfinished(self) -> list[Session]: ...
-    async def sheets(self, session_id: str) -> list[Sheet]: ...
-    async def unacked(self) -> list[Sheet]: ...
-    async def set_refused(self, session_id: str, batch: str, why: str) -> None: ...
+    scan: float = 15.0  # between reads of the store without being woken
+    gather: float = 0.25  # wake-ups this close together cause one read
+    shortest: float = 2.0  # between two writes of a sheet
+    longest: float = 30.0
+    first_pause: float = 2.0  # after a failure, doubled with each further one
+    longest_pause_live: float = 60.0
+    longest_pause: float = 600.0
+    settling: float = 60.0  # for this long the LMS, or a proxy, may still execute a write that got no answer
+    quiet: float = 15.0  # without a further write, until a confirmed one is read back; at the end it is read at once
+    reads: int = 6  # tries to read back
+    closing: float = 3.0  # for writes that are running
+
+    def spacing(self, students: int, *, live: bool) -> float:
+        """Return the interval between two writes of a sheet.
+
+        In a live session it is longer for small batches, so that each batch costs less than one call for ten students
+        however they are spread over batches; after the session there are few changes to gather.
+        """
+        return min(max(1500.0 / max(students, 1), self.shortest), self.longest) if live else self.shortest
+
+
+USUAL_PACE = SyncPace()
+
+
+def loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@dataclass
+class SheetState:
+    """The state of a sheet's writes that is not in the store. Times are the loop's, in seconds."""
+
+    backoff: Backoff
+    tried_at: float | None = None
+    pause: float = 0.0  # from then on, where it failed
+    writing: bool = False
+    signed_out: bool = False  # waits for the teacher's sign-in; is tried rarely, without asking again
+    settled_at: float = 0.0  # until then a write that got no answer may still be executed, over a newer one
+    written: int | None = None  # the version that was written before that
+    once: bool = False  # the LMS can't change a record: it is written when the session is settled, one write at a time
+    confirmed: Sheet | None = None  # is to be read back
+    compare_at: float = 0.0  # when
+
+    def due(self, spacing: float, version: int | None = None) -> float:
+        """Return when the sheet may be written next; ``version`` is the one to be written."""
+        due = 0.0 if self.tried_at is None else self.tried_at + (self.pause if self.backoff.failures else spacing)
+        return max(due, self.settled_at) if self.once or (version is not None and version == self.written) else due
 
 
 class SheetWriter:
     """Writes and compares sheets; the outcome is in the store, and in the sheet that is returned."""
 
-    def __init__(self, store: SyncStore, adapter: lms.Lms, clock: Clock, pace: SyncPace) -> None:
+    def __init__(self, store: Store, adapter: lms.Lms, clock: Clock, pace: SyncPace) -> None:
         self._store = store
         self._lms = adapter
         self._clock = clock
@@ -59,23 +101,20 @@ class SheetWriter:
             return None
         return await self._write_once(teacher, sheet, state)
 
-    async def compare(self, sheet: Sheet, state: SheetState, *, read: bool) -> Sheet:
+    async def compare(self, sheet: Sheet, *, read: bool) -> Sheet:
         """Read a confirmed sheet back; what differs is written again, once, where the LMS changes records.
 
         Without ``read`` it is stored that this is not possible.
         """
         if not read:
-            return await self._compared(sheet, self._compare(sheet, None))
+            return await self._confirmed(sheet, self._compare(sheet, None))
         teacher = await self._teacher(sheet)
         read_back = await self._read_back(teacher, sheet)
         if read_back is None or (read_back.possible and read_back.differs and await self._lms.can_update(teacher)):
-            state.missing = read_back is None
-            try:
-                await self._create_or_update(teacher, sheet, state)
-            except (lms.LmsRefused, lms.NotSupported):
-                state.missing = False
+            with suppress(lms.LmsRefused, lms.NotSupported):
+                await self._create_or_update(teacher, sheet, create=read_back is None)
             read_back = await self._read_back(teacher, sheet)
-        return await self._compared(sheet, read_back or self._compare(sheet, ()))
+        return await self._confirmed(sheet, read_back or self._compare(sheet, ()))
 
     async def _teacher(self, sheet: Sheet) -> Teacher:
         teacher = await self._store.teacher(sheet.teacher)
@@ -86,46 +125,44 @@ class SheetWriter:
     async def _write_newest(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> Sheet | None:
         wait = loop_time() < state.settled_at
         if wait or state.written != sheet.version or not await self._agrees(teacher, sheet):
-            await self._create_or_update(teacher, sheet, state)
+            await self._create_or_update(teacher, sheet, create=not sheet.in_lms)
         if wait:  # the earlier write may still be executed, over this one
             await self._store.set_in_lms(sheet.session, sheet.batch)
-            state.missing, state.written = False, sheet.version
+            state.written = sheet.version
             return None
-        return await self._acked(sheet, state)
+        return await self._confirmed(sheet)
 
-    async def _write_once(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> Sheet | None:
+    async def _write_once(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> Sheet:
         """Create the record, unless it is there: then it can only be compared."""
         if sheet.in_lms:
             read_back = await self._read_back(teacher, sheet)
             if read_back is not None and (read_back.possible or sheet.acked_version >= 0):
-                return await self._compared(sheet, read_back)
+                return await self._confirmed(sheet, read_back)
         try:
             await self._timed(teacher, sheet, self._lms.create(teacher, record_of(sheet)))
         except lms.Duplicate:
             read_back = await self._read_back(teacher, sheet)
             if read_back is None:
-                raise lms.LmsUnavailable("the LMS contradicts itself about whether it has the record") from None
+                raise lms.LmsUnavailable(CONTRADICTION) from None
             if not read_back.possible and not state.settled_at:  # else it is our own
                 text = "the LMS has another record of this lesson, and can't change it"
                 raise lms.LmsRefused(text, "409 duplicate") from None
-            return await self._compared(sheet, read_back)
-        return await self._acked(sheet, state)
+            return await self._confirmed(sheet, read_back)
+        return await self._confirmed(sheet)
 
-    async def _create_or_update(self, teacher: Teacher, sheet: Sheet, state: SheetState) -> None:
-        record = record_of(sheet)
-        create = not sheet.in_lms or state.missing
+    async def _create_or_update(self, teacher: Teacher, sheet: Sheet, *, create: bool) -> None:
         for _ in range(2):
+            write = self._lms.create if create else self._lms.update
             try:
-                write = self._lms.create if create else self._lms.update
-                await self._timed(teacher, sheet, write(teacher, record))
+                await self._timed(teacher, sheet, write(teacher, record_of(sheet)))
                 return
             except lms.Duplicate:
-                create, state.missing = False, False
+                create = False
                 # from now on it is updated, also after a crash
                 await self._store.set_in_lms(sheet.session, sheet.batch)
             except lms.NotThere:
-                create, state.missing = True, True
-        raise lms.LmsUnavailable("the LMS contradicts itself about whether it has the record")
+                create = True
+        raise lms.LmsUnavailable(CONTRADICTION)
 
     async def _timed(self, teacher: Teacher, sheet: Sheet, write: Awaitable[None]) -> None:
         """Await a write; an unclear answer is none if the LMS then has the record."""
@@ -138,15 +175,11 @@ class SheetWriter:
         finally:
             self.seconds.append(self._clock.monotonic() - begun)
 
-    async def _acked(self, sheet: Sheet, state: SheetState) -> Sheet:
-        await self._store.acked(sheet.session, sheet.batch, sheet.version)
-        state.missing, state.written = False, None
-        return replace(sheet, acked_version=sheet.version, in_lms=True)
-
-    async def _compared(self, sheet: Sheet, read_back: ReadBack) -> Sheet:
-        """Store a comparison; what differs then is not written again."""
-        sheet = replace(sheet, acked_version=sheet.version, in_lms=True, read_back=read_back)
-        await self._store.set_read_back(sheet)
+    async def _confirmed(self, sheet: Sheet, read_back: ReadBack | None = None) -> Sheet:
+        """Store that the LMS has a sheet; what differs in a comparison is not written again."""
+        sheet = replace(sheet, acked_version=sheet.version, in_lms=True, read_back=read_back or sheet.read_back)
+        if read_back is not None:
+            await self._store.set_read_back(sheet)
         await self._store.acked(sheet.session, sheet.batch, sheet.version)
         return sheet
 
@@ -169,10 +202,8 @@ class SheetWriter:
         return self._compare(sheet, lines) if lines is not None else None
 
     def _compare(self, sheet: Sheet, lines: tuple[lms.Line, ...] | None) -> ReadBack:
-        now = self._clock.now()
-        if lines is None:
-            return ReadBack(sheet.version, now, possible=False, differs=_not_sent(sheet))
-        return ReadBack(sheet.version, now, differs=differences(sheet, lines))
+        differs = _not_sent(sheet) if lines is None else differences(sheet, lines)
+        return ReadBack(sheet.version, self._clock.now(), possible=lines is not None, differs=differs)
 
 
 def record_of(sheet: Sheet) -> lms.Record:

@@ -9,16 +9,14 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, timedelta
 
 from classroom.domain.sessions import Session, Sheet
 from classroom.lms import Lms, LmsError, LmsRefused, NoAnswer, SignedInElsewhere, SignInNeeded
-from classroom.lms.sheet_writer import SheetWriter, SyncStore
-from classroom.lms.sync_pace import USUAL_PACE, SheetState, SyncPace, loop_time
-from classroom.store import StoreError
+from classroom.lms.sheet_writer import USUAL_PACE, SheetState, SheetWriter, SyncPace, loop_time
+from classroom.store import Store, StoreError
 from core.backoff import Backoff
 from core.clock import Clock
 
@@ -26,11 +24,10 @@ log = logging.getLogger(__name__)
 
 LIVE_AFTER_END = timedelta(hours=1)  # for this long a failing write is tried as often as during the session
 
-
 OnSheet = Callable[[Sheet], Awaitable[None]]
-OnRefused = Callable[[Sheet, str], Awaitable[None]]
 
 
+@dataclass(eq=False)
 class LmsSync:
     """Writes sheets until the LMS has confirmed them.
 
@@ -40,39 +37,26 @@ class LmsSync:
     sign-in. ``jitter`` returns 0 to 1, ``parallel`` is the number of writes at a time.
     """
 
-    def __init__(
-        self,
-        store: SyncStore,
-        lms: Lms,
-        clock: Clock,
-        *,
-        on_acked: OnSheet,
-        on_refused: OnRefused,
-        on_sign_in_needed: OnSheet,
-        jitter: Callable[[], float] = random.random,
-        pace: SyncPace = USUAL_PACE,
-        parallel: int = 8,
-    ) -> None:
-        self._store = store
-        self._lms = lms
-        self._clock = clock
-        self._writer = SheetWriter(store, lms, clock, pace)
-        self._on_acked = on_acked
-        self._on_refused = on_refused
-        self._on_sign_in_needed = on_sign_in_needed
-        self._jitter = jitter
-        self._pace = pace
-        self._parallel = parallel
+    store: Store
+    lms: Lms
+    clock: Clock
+    _: KW_ONLY
+    on_acked: OnSheet
+    on_refused: Callable[[Sheet, str], Awaitable[None]]
+    on_sign_in_needed: OnSheet
+    jitter: Callable[[], float] = random.random
+    pace: SyncPace = USUAL_PACE
+    parallel: int = 8
+
+    def __post_init__(self) -> None:
+        self._writer = SheetWriter(self.store, self.lms, self.clock, self.pace)
+        self.seconds = self._writer.seconds  # durations of the newest writes
         self._states: dict[tuple[str, str], SheetState] = {}
         self._settled: dict[str, datetime] = {}  # by session: its end, since which nothing changes by itself
         self._asked: set[int] = set()  # teachers who were asked to sign in
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._writes: set[asyncio.Task[None]] = set()
-
-    @property
-    def seconds(self) -> deque[float]:
-        return self._writer.seconds
 
     def start(self) -> None:
         """Start the task on the running loop; returns at once."""
@@ -97,9 +81,10 @@ class LmsSync:
         return not left
 
     def compare(self, sheet: Sheet) -> None:
-        """Read a sheet back, as for "Try again"."""
-        self._state(sheet).compare_at = 0.0
-        self._changed.set()
+        """Read a sheet back, as for "Try again"; one that is not confirmed is read back once it is."""
+        if sheet.acked_version == sheet.version:
+            self._state(sheet).confirmed, self._state(sheet).compare_at = sheet, 0.0
+            self._changed.set()
 
     def signed_in(self, teacher: int) -> None:
         """Notify that a teacher has signed in: the sheets that waited for this are written."""
@@ -113,10 +98,7 @@ class LmsSync:
         """Stop; running writes have a few seconds. The next start repeats what was not confirmed."""
         if self._watching is not None:
             self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
-        if self._writes:
-            _, late = await asyncio.wait(self._writes, timeout=self._pace.closing)
+            _, late = await asyncio.wait([self._watching, *self._writes], timeout=self.pace.closing)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -132,76 +114,69 @@ class LmsSync:
                     has_caught_up = True
                 wait = await self._look()
                 backoff.reset()
-            except StoreError as error:
-                wait = backoff.next()
-                log.warning("the store can't be read, trying again in %.0f s: %s", wait, error)
-            except Exception:  # a bug of ours must not leave marks unwritten until the next start
-                wait = backoff.next()
-                log.exception("looking for sheets to write failed, trying again in %.0f s", wait)
+            except Exception as error:  # a bug of ours must not leave marks unwritten until the next start
+                wait, is_bug = backoff.next(), not isinstance(error, StoreError)
+                log.warning("no look for sheets to write, trying again in %.0f s: %s", wait, error, exc_info=is_bug)
             # not wait_for: before Python 3.12 it can swallow a cancellation
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
             if self._changed.is_set():
-                await asyncio.sleep(self._pace.gather)
+                await asyncio.sleep(self.pace.gather)
 
     async def _catch_up(self) -> None:
         """Do what a crash may have prevented: call back for confirmed sheets; an unconfirmed write may be under way."""
-        sessions = await self._store.unfinished()
+        sessions = await self.store.unfinished()
         live = {session.id for session in sessions if session.ended_at is None}
-        for sheet in await self._store.unacked() if self._lms.needs_password else []:
+        for sheet in await self.store.unacked() if self.lms.needs_password else []:
             if sheet.version or sheet.session not in live:
-                self._state(sheet).settled_at = loop_time() + self._pace.settling
+                self._state(sheet).settled_at = loop_time() + self.pace.settling
         for session in sessions:
-            for sheet in await self._store.sheets(session.id):
+            for sheet in await self.store.sheets(session.id):
                 if sheet.acked_version == sheet.version:
-                    await self._notify(self._on_acked(sheet))
-                    if sheet.compared is None and self._lms.needs_password:
-                        self._state(sheet).compare_at = loop_time() + self._pace.quiet
+                    await self._notify(self.on_acked(sheet))
+                    self._compare_later(sheet, self.pace.quiet)
 
     async def _look(self) -> float:
-        """Start the writes that are due; return the seconds until the next look."""
-        now, wait = loop_time(), self._pace.scan
-        sheets = await self._store.unacked()
-        sessions = {each: await self._store.session(each) for each in {sheet.session for sheet in sheets}}
+        """Start the writes and comparisons that are due; return the seconds until the next look."""
+        now, wait = loop_time(), self.pace.scan
+        sheets = await self.store.unacked()
         open_keys = {_key(sheet) for sheet in sheets}
         # a confirmed sheet's state is kept for a while, so that its next change is not written at once
         self._states = {
             key: state
             for key, state in self._states.items()
-            if key in open_keys or state.writing or state.compare_at is not None or state.due(self._pace.longest) > now
+            if key in open_keys or state.writing or state.confirmed or state.due(self.pace.longest) > now
         }
+        sheets += [each.confirmed for key, each in self._states.items() if each.confirmed and key not in open_keys]
+        sessions = {each: await self.store.session(each) for each in {sheet.session for sheet in sheets}}
         for sheet in sheets:
             state, session = self._state(sheet), sessions[sheet.session]
-            if state.writing or session is None or not _needs_writing(sheet, session):
+            if session is None or (due := self._due(sheet, session, state)) is None:
                 continue
-            if state.once and not self._is_settled(session):
-                continue
-            if state.signed_out and now < state.due(self._pace.longest_pause):
-                continue
-            due = state.due(self._pace.spacing(len(sheet.roster), live=session.ended_at is None), sheet.version)
             if due > now:
                 wait = min(wait, due - now)
-            elif len(self._writes) < self._parallel:  # else the end of a write wakes us
-                self._begin(sheet, session, state)
-        for key, state in list(self._states.items()):
-            if key in open_keys or state.writing or state.compare_at is None:
-                continue
-            if state.compare_at > now:
-                wait = min(wait, state.compare_at - now)
-            elif len(self._writes) < self._parallel:
-                state.compare_at = None
-                session = await self._store.session(key[0])
-                for sheet in await self._store.sheets(key[0]) if session is not None else []:
-                    if _key(sheet) == key and session is not None and sheet.acked_version == sheet.version:
-                        self._begin(sheet, session, state)
+            elif len(self._writes) < self.parallel:  # else the end of a write wakes us
+                state.writing, state.confirmed = True, None
+                task = asyncio.create_task(self._write(sheet, session, state), name=f"lms-write-{sheet.session}")
+                self._writes.add(task)
+                task.add_done_callback(self._written)
         return wait
 
-    def _begin(self, sheet: Sheet, session: Session, state: SheetState) -> None:
-        state.writing = True
-        task = asyncio.create_task(self._write(sheet, session, state), name=f"lms-write-{sheet.session}")
-        self._writes.add(task)
-        task.add_done_callback(self._written)
+    def _due(self, sheet: Sheet, session: Session, state: SheetState) -> float | None:
+        """Return when a sheet may be written, or read back; None: not before something changes."""
+        if not state.writing and sheet.acked_version == sheet.version:
+            return state.compare_at
+        waits = state.once and not self._is_settled(session)
+        if state.writing or waits or not _needs_writing(sheet, session):
+            return None
+        spacing = self.pace.spacing(len(sheet.roster), live=session.ended_at is None)
+        return state.due(self.pace.longest_pause if state.signed_out else spacing, sheet.version)
+
+    def _compare_later(self, sheet: Sheet, seconds: float) -> None:
+        """Read a confirmed sheet back, unless that was done, or it is a file of our own."""
+        if sheet.compared is None and self.lms.needs_password:
+            self._state(sheet).confirmed, self._state(sheet).compare_at = sheet, loop_time() + seconds
 
     def _state(self, sheet: Sheet) -> SheetState:
         return self._states.setdefault(_key(sheet), SheetState(self._backoff()))
@@ -218,61 +193,54 @@ class LmsSync:
 
     async def _write(self, sheet: Sheet, session: Session, state: SheetState) -> None:
         """Write a sheet once, or read back a confirmed one; the outcome is then in its state, or in the store."""
-        recent = session.ended_at is None or self._clock.now() - session.ended_at < LIVE_AFTER_END
-        state.backoff.longest = self._pace.longest_pause_live if recent else self._pace.longest_pause
+        recent = session.ended_at is None or self.clock.now() - session.ended_at < LIVE_AFTER_END
+        state.backoff.longest = self.pace.longest_pause_live if recent else self.pace.longest_pause
         pause = state.backoff.next()  # until the outcome is known: an error of ours must not cause a busy loop
+        settled, is_confirmed = self._is_settled(session), sheet.acked_version == sheet.version
+        written: Sheet | None
         try:
-            await self._write_once(sheet, session, state)
+            if is_confirmed:
+                written = await self._writer.compare(sheet, read=state.backoff.failures <= self.pace.reads)
+            else:
+                written = await self._writer.write(sheet, state, settled=settled)
+            state.backoff.reset()
+            if written is not None:
+                self._asked.discard(sheet.teacher)
+                self._compare_later(written, 0.0 if settled else self.pace.quiet)
+                await self._notify(self.on_acked(written))
         except (LmsError, StoreError) as error:
-            if isinstance(error, SignedInElsewhere):
-                await self._ask(sheet)
-            if isinstance(error, NoAnswer):
-                state.settled_at, state.written = loop_time() + self._pace.settling, None
-            if sheet.acked_version == sheet.version:
-                state.compare_at = max(loop_time() + pause, state.settled_at)
-            level = logging.WARNING if state.backoff.failures in (1, 10, 100) else logging.INFO
-            log.log(
-                level, "sheet %s of session %s: trying again in %.0f s: %s", sheet.batch, sheet.session, pause, error
-            )
+            await self._failed(sheet, state, error, pause, is_confirmed=is_confirmed)
         finally:
-            if sheet.acked_version < sheet.version:  # reading back delays no write
+            if not is_confirmed:  # reading back delays no write
                 state.tried_at, state.pause = loop_time(), pause
             state.writing = False
 
-    async def _write_once(self, sheet: Sheet, session: Session, state: SheetState) -> None:
-        settled = self._is_settled(session)
-        try:
-            if sheet.acked_version < sheet.version:
-                written = await self._writer.write(sheet, state, settled=settled)
-            else:
-                written = await self._writer.compare(sheet, state, read=state.backoff.failures <= self._pace.reads)
-        except SignInNeeded:
-            if sheet.acked_version == sheet.version:
-                raise  # a few tries, without asking: the marks are there
+    async def _failed(
+        self, sheet: Sheet, state: SheetState, error: Exception, pause: float, *, is_confirmed: bool
+    ) -> None:
+        """Decide what follows a failure; ``pause`` is the time until the next try."""
+        level = logging.WARNING if state.backoff.failures in (1, 10, 100) else logging.INFO
+        log.log(level, "sheet %s of session %s, next try in %.0f s: %s", sheet.batch, sheet.session, pause, error)
+        if isinstance(error, LmsRefused):
+            await self.store.set_refused(sheet.session, sheet.batch, error.words)
+            state.backoff.reset()
+            await self._notify(self.on_refused(replace(sheet, refused=error.words), str(error)))
+        elif isinstance(error, SignInNeeded) and not is_confirmed:  # else a few tries, without asking: it is there
             state.backoff.reset()
             state.signed_out = True
-            log.warning("sheet %s of session %s waits for its teacher's sign-in", sheet.batch, sheet.session)
             await self._ask(sheet)
-            return
-        except LmsRefused as error:
-            log.warning("the LMS refuses sheet %s of session %s: %s", sheet.batch, sheet.session, error)
-            await self._store.set_refused(sheet.session, sheet.batch, error.words)
-            state.backoff.reset()
-            await self._notify(self._on_refused(replace(sheet, refused=error.words), str(error)))
-            return
-        state.backoff.reset()
-        if written is None:
-            log.info("sheet %s of session %s: to be written later, or read back", sheet.batch, sheet.session)
-            return
-        self._asked.discard(sheet.teacher)
-        if written.compared is None and self._lms.needs_password:  # else it is a file of our own
-            state.compare_at = loop_time() + (0.0 if settled else self._pace.quiet)
-        await self._notify(self._on_acked(written))
+        else:
+            if isinstance(error, SignedInElsewhere):
+                await self._ask(sheet)
+            if isinstance(error, NoAnswer):
+                state.settled_at, state.written = loop_time() + self.pace.settling, None
+            if is_confirmed:
+                state.confirmed, state.compare_at = sheet, max(loop_time() + pause, state.settled_at)
 
     async def _ask(self, sheet: Sheet) -> None:
         if sheet.teacher not in self._asked:
             self._asked.add(sheet.teacher)
-            await self._notify(self._on_sign_in_needed(sheet))
+            await self._notify(self.on_sign_in_needed(sheet))
 
     async def _notify(self, callback: Awaitable[None]) -> None:
         """Await a callback; its failure is logged and must not cost a write."""
@@ -282,8 +250,8 @@ class LmsSync:
             log.exception("a callback with the LMS's answer failed")
 
     def _backoff(self) -> Backoff:
-        pace = self._pace
-        return Backoff(pace.first_pause, pace.longest_pause_live, lambda: 0.5 + self._jitter() / 2)
+        pace = self.pace
+        return Backoff(pace.first_pause, pace.longest_pause_live, lambda: 0.5 + self.jitter() / 2)
 
 
 def _needs_writing(sheet: Sheet, session: Session) -> bool:

@@ -9,12 +9,14 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
+from classroom.domain.sessions import folded, visible
 from classroom.lms import LmsRefused
 
 LARGEST_FILE = 50 * 1024 * 1024  # bytes
@@ -157,7 +159,7 @@ def _csv_lines(text: str, wanted: frozenset[str]) -> Lines:
     try:
         return [(reader.line_num, cells, "") for cells in reader]
     except csv.Error:
-        return list(_line_by_line(text, delimiter))
+        return _line_by_line(text, delimiter)
 
 
 def _line_by_line(text: str, delimiter: str) -> Lines:
@@ -174,11 +176,9 @@ def _decoded(content: bytes, file: str) -> tuple[str, list[Problem]]:
     """Decode UTF-8, Excel's "Unicode Text", or the 8-bit text of Windows, Cyrillic or Western by the words in it."""
     is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1251"):
-        try:
+        with suppress(UnicodeDecodeError):
             text = content.decode(encoding)
             break
-        except UnicodeDecodeError:
-            continue
     else:
         raise FileWrong(Problem(file, 0, _("unknown encoding: save the file as CSV UTF-8")))
     if encoding != "cp1251":
@@ -200,27 +200,26 @@ def _read_workbook(file: str, content: bytes, wanted: frozenset[str]) -> list[Ro
     import openpyxl  # type: ignore[import-untyped]  # no types; imported here: most installations have CSV only
 
     tables: list[list[Row]] = []
-    wrong = FileWrong(Problem(file, 0, _("the file is empty")))
+    wrong: FileWrong | None = None
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(each.file_size for each in archive.infolist()) > MOST_UNPACKED:
                 raise FileWrong(Problem(file, 0, _("the file is too large")))
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-        for sheet in reversed(book.worksheets):
+        for sheet in book.worksheets:
             label = file if len(book.worksheets) == 1 else f"{file} [{sheet.title}]"
             sheet.reset_dimensions()  # some programs write wrong ones
             cells = sheet.iter_rows(max_row=MOST_LINES, max_col=MOST_COLUMNS, values_only=True)
+            lines = ((number, [*map(_text, line)], "") for number, line in enumerate(cells, 1))
             try:
-                tables.insert(
-                    0, list(_rows(label, ((at, [*map(_text, line)], "") for at, line in enumerate(cells, 1)), wanted))
-                )
+                tables.append(list(_rows(label, lines, wanted)))
             except FileWrong as error:
-                wrong = error
+                wrong = wrong or error
     except _UNREADABLE:
         what = _("not an XLSX file that can be read: save it again as XLSX or CSV UTF-8")
         raise FileWrong(Problem(file, 0, what)) from None
     if not tables:
-        raise wrong
+        raise wrong or FileWrong(Problem(file, 0, _("the file is empty")))
     return [row for table in tables for row in table]
 
 
@@ -230,3 +229,32 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return "" if value is None else value.isoformat() if isinstance(value, date) else str(value)
+
+
+def phone_digits(text: str) -> str:
+    """Return a phone number's digits in international form; a local prefix 8 or 00 is understood."""
+    digits = re.sub("[^0-9]", "", text)
+    if text.strip(" '").startswith("+"):
+        return digits
+    if digits.startswith("00"):
+        return digits[2:]
+    return "7" + digits[1:] if len(digits) == 11 and digits.startswith("8") else digits
+
+
+def understood_id(raw: str) -> str:
+    """Return the ID inside ="0012345", '0012345 or 25030001.0."""
+    if match := re.fullmatch(r'="([^"]*)"', raw):
+        raw = match[1].strip()
+    raw = re.sub(r"^['’‘`]", "", raw)
+    return re.sub(r"(\d)[.,]0+$", r"\1", raw) if re.fullmatch(r"\d+[.,]0+", raw) else raw
+
+
+def oddity(student_id: str) -> str:
+    """Return the names of an ID's characters that are invisible or look like others; an empty text: it has none."""
+    if student_id.isascii():
+        return ""
+    cyrillic = [each for each in student_id if "CYRILLIC" in unicodedata.name(each, "")]
+    latin = all(folded(each).isascii() for each in cyrillic)  # with other letters of Cyrillic the ID is a Cyrillic one
+    odd = (each for each in dict.fromkeys(student_id) if visible(each) != each and each != " ")
+    names = [*odd, *(each for each in dict.fromkeys(cyrillic) if latin)]
+    return ", ".join(unicodedata.name(each, f"U+{ord(each):04X}").lower() for each in names)

@@ -8,16 +8,15 @@ import hashlib
 import logging
 import re
 import shutil
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from telegram import Document, Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, MessageHandler, filters
 
 from classroom.domain.sorting import name_key
-from classroom.lms.csv_files import CsvLms
-from classroom.lms.roster_folder import ENDINGS, TEACHERS, RosterFolder
-from classroom.lms.rosters import RosterFile, Rosters, batch_key, places
+from classroom.lms.csv_files import ENDINGS, CsvLms, RosterFolder
+from classroom.lms.rosters import RosterFile, Rosters, batch_key, is_list_of_teachers, places
 from classroom.lms.tables import FileWrong
 from classroom.services import Classroom
 from core.json_file import replace_file
@@ -37,7 +36,8 @@ class RosterUpload:
     """The handlers of documents, and of the preview's buttons."""
 
     def __init__(self, classroom: Classroom) -> None:
-        self._side, self._lms = classroom.teacher, classroom.lms
+        self._side = classroom.teacher
+        self._folder = classroom.lms.folder if isinstance(classroom.lms, CsvLms) else None
         self._admins = classroom.settings.classroom_admins
         self._waiting = classroom.settings.data_dir / "classroom" / "uploads"
 
@@ -54,14 +54,14 @@ class RosterUpload:
         name = PurePosixPath(((document and document.file_name) or "").replace("\\", "/")).name
         if person not in self._admins:
             text = _("Only an admin of the classroom can send files here.")
-        elif not isinstance(self._lms, CsvLms):
+        elif self._folder is None:
             text = _("The rosters come from the LMS: change them there.")
         elif document is None or (document.file_size or 0) > LARGEST or not name.lower().endswith(ENDINGS):
             text = _("A roster is a CSV or XLSX file of at most 10 MB.")
-        elif PurePosixPath(name).stem.lower() == TEACHERS or not re.fullmatch(r"\w[\w .()+-]{0,99}", name):
+        elif is_list_of_teachers(name) or not re.fullmatch(r"\w[\w .()+-]{0,99}", name):
             text = _("A roster can't have this name. The list of teachers is changed on the server only.")
         else:
-            await self._preview(person, self._lms.folder, name, document)
+            await self._preview(person, self._folder, name, document)
             return
         await self._side.outbox.put(Item(person, "send", text))
 
@@ -87,18 +87,18 @@ class RosterUpload:
         await self._side.outbox.put(Item(person, "strip", slot=SLOT), Item(person, "send", text, buttons, slot=SLOT))
 
     async def _decided(self, update: Update, context: Context) -> None:
-        person, query = sender(update), update.callback_query
+        person, query, folder = sender(update), update.callback_query, self._folder
         _ = self._side.texts(person)
         _roster, what, key = ((query and query.data) or "").split(":")
-        file: Path | None = next((self._waiting / str(person)).glob(f"{key} *"), None)
-        if file is None or not isinstance(self._lms, CsvLms) or person not in self._admins:
+        file = next((self._waiting / str(person)).glob(f"{key} *"), None)
+        if file is None or folder is None or person not in self._admins:
             await self._side.old_button(update)
             return
         await tapped(update)
         name, text = file.name.partition(" ")[2], _("Cancelled.")
         if what == "use":
-            await asyncio.to_thread(lambda folder: folder.put(name, file.read_bytes()), self._lms.folder)
-            await self._lms.folder.rosters(reload=True)
+            await asyncio.to_thread(folder.put, name, await asyncio.to_thread(file.read_bytes))
+            await folder.rosters(reload=True)
             log.info("admin %d: roster %s is in use", person, name)
             text = _("In use: {file}").format(file=short(name, 100))
         await self._side.outbox.put(Item(person, "edit", text, slot=SLOT))

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from classroom.composition import ClassroomIntervals, serve
 from classroom.faces import FaceEngine
-from classroom.lms.sync_pace import SyncPace
+from classroom.lms.sheet_writer import SyncPace
 from classroom.photos import Photos
 from classroom.store import Store
 from classroom.store.sqlite import SqliteStore

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from classroom.admin_notices import AdminNotices
 from classroom.error_codes import Code, code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable
-from classroom.lms.rest_http import LmsHttp
+from classroom.lms.rest_sign_in import LmsHttp
 from classroom.lms.tables import FileWrong, Problem
 from core.sqlite import Database
 from telegram_app.claims import Claims

@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
 from classroom.domain.sessions import Course, Status, Teacher
 from classroom.lms import Line, Record
 from classroom.lms.rest import RestLms
+from classroom.store import Store
 from sandbox.lms.server import LmsSimulator
 from tests.classroom.lms.fakes import DATE, TEACHER, MemoryStore, students
 
@@ -66,7 +67,7 @@ class Scene:
 
     def new_lms(self, timeout: float = 10.0) -> RestLms:
         login = self.url + self.simulator.login_path()
-        return RestLms(self.url + "/api/v1", login, self.store, self.clock, timeout=timeout, logout_timeout=timeout)
+        return RestLms(self.url + "/api/v1", login, cast(Store, self.store), self.clock, timeout=timeout)
 
     async def restarts(self) -> RestLms:
         """Return a new adapter, which has only the store's data."""

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 
 from classroom.domain.sessions import Course, Enrolled, Status, Teacher
 from classroom.lms import Duplicate, Line, LmsUnavailable, NotThere, Record, SignInNeeded, UnknownTeacher
-from classroom.lms.csv_files import CsvLms, _write, file_name
-from classroom.lms.roster_folder import RosterFolder
-from classroom.lms.rosters import phone_digits
-from classroom.lms.tables import FileWrong
+from classroom.lms.csv_files import CsvLms, RosterFolder, _write, file_name
+from classroom.lms.tables import FileWrong, phone_digits
 
 pytestmark = pytest.mark.unit
 

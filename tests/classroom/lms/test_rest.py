@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -23,7 +24,7 @@ from classroom.lms import (
     WrongPassword,
 )
 from classroom.lms.rest import RestLms
-from classroom.store import StoreUnavailable, Tokens
+from classroom.store import Store, StoreUnavailable, Tokens
 from sandbox.lms.world import FALSE_SUCCESSES, NEWER, OLDER
 from tests.classroom.lms.fakes import DATE, TEACHER
 from tests.classroom.lms.simulated import COURSE, PASSWORD, Scene, account
@@ -464,7 +465,7 @@ class TestWriting:
 async def test_nothing_there() -> None:
     """A refused connection means that the LMS is down."""
     scene = Scene(NEWER)
-    lms = RestLms("http://127.0.0.1:9/api/v1", "http://127.0.0.1:9/login", scene.store, scene.clock)
+    lms = RestLms("http://127.0.0.1:9/api/v1", "http://127.0.0.1:9/login", cast(Store, scene.store), scene.clock)
     with pytest.raises(LmsUnavailable, match="ConnectError"):
         await lms.sign_in(7, "", TEACHER.email, PASSWORD)
     await lms.close()

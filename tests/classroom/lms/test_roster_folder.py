@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from classroom.domain.sessions import Course
-from classroom.lms.roster_folder import RosterFolder
+from classroom.lms.csv_files import RosterFolder
 from classroom.lms.rosters import Rosters
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,7 @@ import pytest
 
 from classroom.domain.sessions import Course, Enrolled
 from classroom.lms import tables
-from classroom.lms.roster_folder import RosterFolder
+from classroom.lms.csv_files import RosterFolder
 from classroom.lms.rosters import Rosters
 from classroom.lms.tables import FileWrong
 

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -21,9 +22,9 @@ from classroom.lms import (
     SignInNeeded,
     Unclear,
 )
-from classroom.lms.sheet_writer import record_of
+from classroom.lms.sheet_writer import SyncPace, record_of
 from classroom.lms.sync import LmsSync
-from classroom.lms.sync_pace import SyncPace
+from classroom.store import Store
 from tests.classroom.lms.fakes import DATE, TEACHER, FakeLms, MemoryStore, students
 from tests.fakes import FakeClock, MovedTimeLoop, moved_time
 
@@ -55,7 +56,7 @@ class Scene:
             self.asked.append(sheet.teacher)
 
         return LmsSync(
-            self.store,
+            cast(Store, self.store),
             self.lms,
             self.clock,
             on_acked=on_acked,
@@ -634,7 +635,7 @@ async def test_telling_fails(scene: Scene, caplog: pytest.LogCaptureFixture) -> 
         raise AssertionError
 
     scene.sync = LmsSync(
-        scene.store,
+        cast(Store, scene.store),
         scene.lms,
         scene.clock,
         on_acked=fails,

@@ -6,14 +6,16 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from classroom.domain.sessions import Sheet, Status
 from classroom.lms import Lms
 from classroom.lms.csv_files import CsvLms
+from classroom.lms.sheet_writer import SyncPace
 from classroom.lms.sync import LmsSync
-from classroom.lms.sync_pace import SyncPace
+from classroom.store import Store
 from sandbox.lms.world import NEWER, OLDER
 from tests.classroom.lms.fakes import DATE, TEACHER, MemoryStore
 from tests.classroom.lms.simulated import Clock, Scene
@@ -59,7 +61,7 @@ class Class:
             self.asked.append(sheet.teacher)
 
         self.sync = LmsSync(
-            self.store,
+            cast(Store, self.store),
             self.lms,
             self.clock,
             on_acked=on_acked,
