@@ -3,7 +3,7 @@
 import asyncio
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -22,17 +22,26 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-from classroom.domain.sessions import folded
-from classroom.store import StoreDamaged, StoreError, StoreRefused, StoreUnavailable
-from classroom.store.documents import INDEXES, Document
+from classroom.domain.sessions import Session, folded
+from classroom.store import Store, StoreDamaged, StoreError, StoreRefused, StoreUnavailable
+from classroom.store.documents import (
+    INDEXES,
+    Document,
+    collection_of,
+    conditions,
+    document_of,
+    record_from,
+    sorting,
+    stored,
+)
 from classroom.store.schema import log_unbound
 from core.encryption import Cipher
 
 P = ParamSpec("P")
 Connection = TypeVar("Connection", bound="MongoConnection")
+Kind = TypeVar("Kind")
 Result = TypeVar("Result")
 Migration = Callable[[AsyncDatabase[Document]], Awaitable[None]]
-Order = str | Sequence[tuple[str, int]]
 
 
 async def _with_faces(database: AsyncDatabase[Document]) -> None:
@@ -148,8 +157,8 @@ def as_store_error(error: PyMongoError | BSONError) -> StoreError:
     return StoreDamaged(f"MongoDB can't do what this program needs ({name}, code {code})")
 
 
-class MongoConnection:
-    """A database of MongoDB, 4.4 or later, with the classroom's schema.
+class MongoConnection(Store):
+    """The record operations of ``Store`` in a database of MongoDB, 4.4 or later.
 
     ``uri`` may hold a password; ``cipher`` encrypts passwords and tokens. ``patience`` is in seconds: each method has
     reached MongoDB, or raises StoreUnavailable, after about this long.
@@ -236,28 +245,40 @@ class MongoConnection:
     def collection(self, name: str) -> AsyncCollection[Document]:
         return self._database[name]
 
-    async def first(
-        self, name: str, parse: Callable[[Document], Result], key: Document, **options: Any
-    ) -> Result | None:
-        """Return the record of the first document that matches; None: there is none."""
-        document = await self.collection(name).find_one(key, **options)
-        return parse(document) if document is not None else None
+    async def found(self, kind: type[Kind], which: Document, order: str = "", limit: int = 0) -> list[Kind]:
+        """Return the records of the documents that match. For methods that have their turn already."""
+        cursor = self.collection(collection_of(kind)).find(which, limit=limit, sort=sorting(kind, order) or None)
+        return [record_from(kind, each) async for each in cursor]
 
-    async def every(
-        self, name: str, parse: Callable[[Document], Result], key: Document, order: Order, limit: int = 0
-    ) -> list[Result]:
-        """Return the records of all documents that match, or of the first ``limit`` ones."""
-        return [parse(each) async for each in self.collection(name).find(key).sort(order).limit(limit)]
+    @asks
+    async def every(self, kind: type[Kind], order: str = "", limit: int = 0, **where: Any) -> list[Kind]:
+        return await self.found(kind, conditions(kind, where), order, limit)
 
-    async def put(self, name: str, document: Document) -> None:
-        """Insert a document, or replace the one with its key."""
-        for _ in range(RACES):
-            try:
-                await self.collection(name).replace_one({"_id": document["_id"]}, document, upsert=True)
-            except DuplicateKeyError:
-                continue  # another process has inserted it at the same moment
-            return
-        raise too_many_races()
+    @asks
+    async def count(self, kind: type[Any], **where: Any) -> int:
+        return await self.collection(collection_of(kind)).count_documents(conditions(kind, where))
+
+    @asks
+    async def update(self, kind: type[Any], changes: Mapping[str, Any], **where: Any) -> bool:
+        change: Document = {"$set": stored(kind, changes)}
+        if kind is Session:  # for the calls that replace the whole document
+            change["$inc"] = {"revision": 1}
+        which = conditions(kind, where)
+        return (await self.collection(collection_of(kind)).update_one(which, change)).matched_count == 1
+
+    @asks
+    async def insert(self, record: Any) -> bool:
+        try:
+            await self.collection(collection_of(type(record))).insert_one(document_of(record))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @asks
+    async def replace(self, record: Any, **when: Any) -> bool:
+        kind, document = type(record), document_of(record)
+        which = {"_id": document["_id"], **conditions(kind, when)}
+        return (await self.collection(collection_of(kind)).replace_one(which, document)).matched_count == 1
 
 
 def too_many_races() -> StoreUnavailable:
