@@ -4,12 +4,11 @@ Conditional updates decide races: of two equal calls at once, one succeeds and t
 Every acknowledged write survives a crash. The store encrypts secrets (tokens, passwords).
 """
 
-import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from classroom.domain.code_attempts import WrongTry
 from classroom.domain.sessions import (
@@ -25,9 +24,8 @@ from classroom.domain.sessions import (
     Template,
     folded,
 )
+from classroom.store.records import Attempt, Records, SealedTokens, UsedNote, account_hash, hash_of
 from core.encryption import Cipher
-
-Kind = TypeVar("Kind")
 
 TRIES_KEPT = timedelta(hours=1)
 CODES_KEPT = timedelta(hours=12)  # after they have expired
@@ -92,45 +90,10 @@ class Correction:
     by_teacher: int = 0
 
 
-@dataclass(frozen=True)
-class SealedTokens:
-    """A teacher's ``Tokens`` as they are stored: encrypted."""
-
-    telegram_id: int
-    secrets: str
-
-
-@dataclass(frozen=True)
-class UsedNote:
-    """A recording that a check has used; ``owner`` is enough to recognise the check, without a student's ID."""
-
-    fingerprint: str
-    owner: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A wrong code or ID; ``folded`` is the student ID that was typed."""
-
-    telegram_id: int
-    folded: str
-    at: datetime
-
-
-def account_hash(telegram_id: int) -> str:
-    """Return the hash by which a Telegram account is recognised after its data were deleted."""
-    return _hash(f"telegram account {telegram_id}")
-
-
-def _hash(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-class Store(Protocol):
+class Store(Records, Protocol):
     """Every method may raise StoreUnavailable, StoreDamaged for a record. Student IDs are compared by ``folded``.
 
-    The methods with a body are the same in both databases; each call of a record operation is atomic.
+    The methods with a body are the same in both databases.
     """
 
     cipher: Cipher
@@ -139,37 +102,6 @@ class Store(Protocol):
         """Connect; create or migrate the schema and its indexes. Raises StoreDamaged, StoreRefused."""
 
     async def close(self) -> None: ...
-
-    # Record operations. Conditions are equalities of fields, or ``field__ne``, ``field__gt``, ``field__gte`` and
-    # ``field__in``; an order is a list of fields, each with "-" before it for the descending order.
-
-    async def every(self, kind: type[Kind], order: str = "", limit: int = 0, **where: Any) -> list[Kind]: ...
-    async def count(self, kind: type[Any], **where: Any) -> int: ...
-
-    async def update(self, kind: type[Any], changes: Mapping[str, Any], **where: Any) -> bool:
-        """Change fields of the record that meets the conditions; False: there is none."""
-
-    async def insert(self, record: Any) -> bool:
-        """Store a new record; False: its key, or another unique value, is taken."""
-
-    async def replace(self, record: Any, **when: Any) -> bool:
-        """Replace the record with this one's key; False: there is none that meets the conditions."""
-
-    async def put(self, record: Any) -> None:
-        while not (await self.replace(record) or await self.insert(record)):
-            pass  # another call has inserted it meanwhile
-
-    async def first(self, kind: type[Kind], order: str = "", **where: Any) -> Kind | None:
-        found = await self.every(kind, order, 1, **where)
-        return found[0] if found else None
-
-    async def _kept(self, record: Kind, **key: Any) -> Kind:
-        """Store a new record, or return the one that has its key."""
-        while not await self.insert(record):
-            existing = await self.first(type(record), **key)
-            if existing is not None:  # else it was deleted meanwhile
-                return existing
-        return record
 
     # teachers and their tokens for the LMS
 
@@ -333,7 +265,7 @@ class Store(Protocol):
 
     async def claim_note(self, fingerprint: str, owner: str, at: datetime) -> bool:
         """Claim a recording (its file_unique_id, or a hash of it) for a check; False: another check has used it."""
-        note = UsedNote(fingerprint, _hash(f"check {owner}"), at)
+        note = UsedNote(fingerprint, hash_of(f"check {owner}"), at)
         return (await self._kept(note, fingerprint=fingerprint)).owner == note.owner
 
     # corrections that students ask for
@@ -345,7 +277,7 @@ class Store(Protocol):
 
     async def corrections(self, since: datetime, telegram_id: int | None = None) -> list[Correction]:
         """Return the requests that were made or decided since then, of all accounts or of one, oldest first."""
-        of = {} if telegram_id is None else {"telegram_id": telegram_id}
+        of: dict[str, Any] = {} if telegram_id is None else {"telegram_id": telegram_id}
         asked = await self.every(Correction, asked_at__gte=since, **of)
         decided = await self.every(Correction, decided_at__gte=since, **of)
         found = {(each.session, each.student_id): each for each in (*asked, *decided)}
@@ -415,7 +347,7 @@ class Store(Protocol):
 
     async def history(self, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
         """Return a teacher's ended sessions since a date (YYYY-MM-DD), except cancelled ones, newest first."""
-        which = {"teacher": teacher, "date__gte": since, "ended_at__ne": None, "cancelled": False}
+        which: dict[str, Any] = {"teacher": teacher, "date__gte": since, "ended_at__ne": None, "cancelled": False}
         sessions = await self.every(Session, "-opened_at id", **which)
         sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
         for sheet in await self.every(Sheet, "batch", session__in=tuple(sheets)):

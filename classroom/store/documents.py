@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from classroom.domain.sessions import Mark, Session, Sheet, folded
-from classroom.store import TRIES_KEPT, Attempt
+from classroom.store import TRIES_KEPT
 from classroom.store.plain import TABLES, fields_of, parse, plain, reading, text_of
+from classroom.store.records import Attempt
 
 Document = dict[str, Any]
 Kind = TypeVar("Kind")

@@ -44,14 +44,26 @@ Result = TypeVar("Result")
 Migration = Callable[[AsyncDatabase[Document]], Awaitable[None]]
 
 
-async def _with_faces(database: AsyncDatabase[Document]) -> None:
-    """Migrate check-ins to version 2, which has faces."""
-    await database["check_ins"].update_many({"face": {"$exists": False}}, {"$set": {"face": None}})
+# Each of the migrations brings the documents to the next version, beginning with version 1, and may be repeated.
+# A released migration never changes; the tests have documents of every version.
 
 
-async def _with_marks_by_sheet(database: AsyncDatabase[Document]) -> None:
-    """Migrate to version 3, as in schema.py: when students came; without the places of sessions that are over."""
-    await database["check_ins"].update_many({"asked_at": {"$exists": False}}, {"$set": {"asked_at": None}})
+async def _add_field(database: AsyncDatabase[Document], name: str, field: str, value: object) -> None:
+    await database[name].update_many({field: {"$exists": False}}, {"$set": {field: value}})
+
+
+async def _to_version_2(database: AsyncDatabase[Document]) -> None:
+    await _add_field(database, "check_ins", "face", None)
+
+
+async def _to_version_3(database: AsyncDatabase[Document]) -> None:
+    """Migrate as ``schema.py`` does."""
+    for name, field, value in (
+        ("check_ins", "asked_at", None),
+        ("check_ins", "rivals", []),
+        ("marks", "read_back", None),
+    ):
+        await _add_field(database, name, field, value)
     over = {"$or": [{"final_at": {"$ne": None}}, {"cancelled": True}]}
     await database["sessions"].update_many(over, {"$set": {"place": None}})
     async for sheet in database["marks"].find():
@@ -59,18 +71,18 @@ async def _with_marks_by_sheet(database: AsyncDatabase[Document]) -> None:
             each["student_id"]: each["code_at"]
             async for each in database["check_ins"].find({"session": sheet["session"]}, ["student_id", "code_at"])
         }
-        fields = {
+        changes: Document = {
             f"marks.{at}.came_at": came.get(sheet["roster"][int(at)]["student_id"]) if mark["by"] == 0 else None
             for at, mark in sheet["marks"].items()
             if "came_at" not in mark
         }
-        if fields:
-            await database["marks"].update_one({"_id": sheet["_id"]}, {"$set": fields})
+        changes["students"] = [folded(student["student_id"]) for student in sheet["roster"]]
+        await database["marks"].update_one({"_id": sheet["_id"]}, {"$set": changes})
+    await _fold_ids(database)
 
 
-async def _with_folded_ids(database: AsyncDatabase[Document]) -> None:
-    """Migrate to version 3: IDs folded by ``folded``, and rivals. Of two equal bindings the older stays."""
-    await database["check_ins"].update_many({"rivals": {"$exists": False}}, {"$set": {"rivals": []}})
+async def _fold_ids(database: AsyncDatabase[Document]) -> None:
+    """Fold IDs by ``folded``. Of two bindings that are equal now the older one stays."""
     kept: set[str] = set()
     async for each in database["bindings"].find({"folded": {"$exists": True}}).sort([("bound_at", 1), ("folded", 1)]):
         if (new := folded(each["student_id"])) in kept:
@@ -83,25 +95,9 @@ async def _with_folded_ids(database: AsyncDatabase[Document]) -> None:
     async for each in database["templates"].find({}, ["student_id"]):  # the key's name has changed, too: made again
         if each["_id"] != folded(each["student_id"]):
             await database["templates"].delete_one({"_id": each["_id"]})
-    async for each in database["marks"].find({}, ["roster"]):
-        students = [folded(student["student_id"]) for student in each["roster"]]
-        await database["marks"].update_one({"_id": each["_id"]}, {"$set": {"students": students}})
 
 
-async def _with_read_backs(database: AsyncDatabase[Document]) -> None:
-    """Migrate sheets to version 3, which has comparisons with the LMS's own record."""
-    await database["marks"].update_many({"read_back": {"$exists": False}}, {"$set": {"read_back": None}})
-
-
-# Each migrates the documents to the next version, beginning with version 1, and may be repeated. A released migration
-# never changes; the tests have documents of every version.
-async def _to_version_3(database: AsyncDatabase[Document]) -> None:
-    await _with_marks_by_sheet(database)
-    await _with_folded_ids(database)
-    await _with_read_backs(database)
-
-
-MIGRATIONS: list[Migration] = [_with_faces, _to_version_3]
+MIGRATIONS: list[Migration] = [_to_version_2, _to_version_3]
 
 TURNS = 10  # concurrent calls: more make a small MongoDB slower, not faster
 PATIENCE = 5.0  # seconds for an answer of MongoDB; a person waits for it
@@ -251,15 +247,15 @@ class MongoConnection(Store):
         return [record_from(kind, each) async for each in cursor]
 
     @asks
-    async def every(self, kind: type[Kind], order: str = "", limit: int = 0, **where: Any) -> list[Kind]:
+    async def every(self, kind: type[Kind], /, order: str = "", limit: int = 0, **where: Any) -> list[Kind]:
         return await self.found(kind, conditions(kind, where), order, limit)
 
     @asks
-    async def count(self, kind: type[Any], **where: Any) -> int:
+    async def count(self, kind: type[Any], /, **where: Any) -> int:
         return await self.collection(collection_of(kind)).count_documents(conditions(kind, where))
 
     @asks
-    async def update(self, kind: type[Any], changes: Mapping[str, Any], **where: Any) -> bool:
+    async def update(self, kind: type[Any], /, changes: Mapping[str, Any], **where: Any) -> bool:
         change: Document = {"$set": stored(kind, changes)}
         if kind is Session:  # for the calls that replace the whole document
             change["$inc"] = {"revision": 1}
@@ -267,7 +263,7 @@ class MongoConnection(Store):
         return (await self.collection(collection_of(kind)).update_one(which, change)).matched_count == 1
 
     @asks
-    async def insert(self, record: Any) -> bool:
+    async def insert(self, record: Any, /) -> bool:
         try:
             await self.collection(collection_of(type(record))).insert_one(document_of(record))
         except DuplicateKeyError:
@@ -275,7 +271,7 @@ class MongoConnection(Store):
         return True
 
     @asks
-    async def replace(self, record: Any, **when: Any) -> bool:
+    async def replace(self, record: Any, /, **when: Any) -> bool:
         kind, document = type(record), document_of(record)
         which = {"_id": document["_id"], **conditions(kind, when)}
         return (await self.collection(collection_of(kind)).replace_one(which, document)).matched_count == 1

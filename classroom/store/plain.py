@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template, folded
-from classroom.store import Attempt, Correction, SealedTokens, StoreDamaged, UsedNote, account_hash
+from classroom.store import Correction, StoreDamaged
+from classroom.store.records import Attempt, SealedTokens, UsedNote, account_hash
 
 Kind = TypeVar("Kind")
 Fields = dict[str, Any]

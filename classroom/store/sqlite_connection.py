@@ -73,23 +73,23 @@ class SqliteConnection(Store):
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, transact)
 
-    async def every(self, kind: type[Kind], order: str = "", limit: int = 0, **where: Any) -> list[Kind]:
+    async def every(self, kind: type[Kind], /, order: str = "", limit: int = 0, **where: Any) -> list[Kind]:
         which, parameters = rows.condition(where)
         query = f"SELECT * FROM {TABLES[kind].name} {which} {rows.order_by(order)} LIMIT ?"  # noqa: S608  # our names
         return await self.run(lambda db: rows.read(db, kind, query, *parameters, limit or -1), writes=False)
 
-    async def count(self, kind: type[Any], **where: Any) -> int:
+    async def count(self, kind: type[Any], /, **where: Any) -> int:
         which, parameters = rows.condition(where)
         query = f"SELECT count(*) FROM {TABLES[kind].name} {which}"  # noqa: S608  # our names
         return await self.run(lambda db: int(db.execute(query, parameters).fetchone()[0]), writes=False)
 
-    async def update(self, kind: type[Any], changes: Mapping[str, Any], **where: Any) -> bool:
+    async def update(self, kind: type[Any], /, changes: Mapping[str, Any], **where: Any) -> bool:
         return await self.run(lambda db: rows.update(db, TABLES[kind].name, changes, where))
 
-    async def insert(self, record: Any) -> bool:
+    async def insert(self, record: Any, /) -> bool:
         return await self.run(lambda db: rows.insert(db, TABLES[type(record)].name, fields_of(record)))
 
-    async def replace(self, record: Any, **when: Any) -> bool:
+    async def replace(self, record: Any, /, **when: Any) -> bool:
         values = fields_of(record)
         key = {name: values[name] for name in TABLES[type(record)].key}
         return await self.update(type(record), values, **key, **when)
