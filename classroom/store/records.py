@@ -47,8 +47,8 @@ def hash_of(text: str) -> str:
 class Records(Protocol):
     """Operations on records of the kinds in ``plain.TABLES``. Each is atomic, and may raise StoreUnavailable.
 
-    Conditions are equalities of fields, or ``field__ne``, ``field__gt``, ``field__gte`` and ``field__in``. An order is a
-    list of fields, each with "-" before it for the descending order.
+    Conditions are equalities of fields, or ``field__ne``, ``field__gt``, ``field__gte`` and ``field__in``. An order is
+    a list of fields, each with "-" before it for the descending order.
     """
 
     async def every(self, kind: type[Kind], /, order: str = "", limit: int = 0, **where: Any) -> list[Kind]: ...

@@ -47,7 +47,7 @@ def insert(db: Connection, table: str, values: Mapping[str, Any]) -> bool:
 
 
 def update(db: Connection, table: str, changes: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    """Change some columns of the row that meets the conditions; False: there is none."""
+    """Change some columns of the rows that meet the conditions; False: there are none."""
     assignments = ", ".join(f"{name} = ?" for name in changes)
     which, parameters = condition(where)
     statement = f"UPDATE {table} SET {assignments} {which}"  # noqa: S608

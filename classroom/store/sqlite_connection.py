@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -23,9 +23,8 @@ Method = Callable[Concatenate[Connected, P], Coroutine[Any, Any, Result]]
 
 
 class SqliteConnection(Store):
-    """The record operations of ``Store`` in a SQLite database.
+    """The record operations of ``Store`` in a SQLite database: a shared one, or a file (0600) of this store alone.
 
-    It is shared, or a file (0600) that only this store uses.
     ``cipher`` encrypts passwords and tokens.
     """
 
@@ -40,15 +39,11 @@ class SqliteConnection(Store):
         if isinstance(self._file, Database):
             self._database = self._file
             return
-        file = self._file
-
-        def open_it() -> None:
-            try:
-                self._database = Database(file, [SCHEMA], "the classroom's store")
-            except DatabaseError as error:
-                raise StoreDamaged(str(error)) from error
-
-        await asyncio.get_running_loop().run_in_executor(self._thread, open_it)
+        opening = partial(Database, self._file, [SCHEMA], "the classroom's store")
+        try:
+            self._database = await asyncio.get_running_loop().run_in_executor(self._thread, opening)
+        except DatabaseError as error:
+            raise StoreDamaged(str(error)) from error
 
     async def close(self) -> None:
         """Wait for the transactions that are running; close the file unless it is shared."""

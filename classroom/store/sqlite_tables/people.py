@@ -6,7 +6,7 @@ from typing import Any
 
 from classroom.domain.sessions import folded
 from classroom.store.plain import text_of
-from classroom.store.rows import insert
+from classroom.store.rows import insert, update
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
 
@@ -22,7 +22,7 @@ class People(SqliteConnection):
             db.execute(f"UPDATE OR IGNORE {table} SET telegram_id = ? WHERE telegram_id = ?", (new, old))  # noqa: S608
             db.execute(f"DELETE FROM {table} WHERE telegram_id = ?", (old,))  # noqa: S608
         for table in ("sessions", "sheets"):
-            db.execute(f"UPDATE {table} SET teacher = ? WHERE teacher = ?", (new, old))  # noqa: S608
+            update(db, table, {"teacher": new}, {"teacher": old})
 
     @writes
     def unbind(self, db: Connection, student_id: str, by: int, at: datetime, reason: str) -> bool:
@@ -44,31 +44,30 @@ class People(SqliteConnection):
     @writes
     def forget_student(self, db: Connection, telegram_id: int) -> None:
         ids = db.execute(
-            "SELECT student_id FROM bindings WHERE telegram_id = ?"
-            " UNION SELECT student_id FROM check_ins WHERE telegram_id = ?",
-            (telegram_id, telegram_id),
+            "SELECT student_id FROM bindings WHERE telegram_id = ?1"
+            " UNION SELECT student_id FROM check_ins WHERE telegram_id = ?1",
+            (telegram_id,),
         ).fetchall()
         for row in ids:  # a template that another account needs is made again
             db.execute("DELETE FROM templates WHERE folded = ?", (folded(row["student_id"]),))
-        db.execute("DELETE FROM consents WHERE telegram_id = ?", (telegram_id,))
-        db.execute("UPDATE bindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
-        for table in ("check_ins", "corrections"):
+        for table in ("consents", "check_ins", "corrections"):
             db.execute(f"DELETE FROM {table} WHERE telegram_id = ?", (telegram_id,))  # noqa: S608  # constants
+        for table in ("bindings", "unbindings"):
+            update(db, table, {"telegram_id": None}, {"telegram_id": telegram_id})
         db.execute(
             "UPDATE check_ins SET rivals = (SELECT json_group_array(json(value)) FROM json_each(rivals)"
             " WHERE json_extract(value, '$.telegram_id') <> ?1) WHERE rivals LIKE '%' || ?1 || '%'",
             (telegram_id,),
         )
-        db.execute("UPDATE unbindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
 
     @reads
     def tries_in_session(self, db: Connection, session_id: str, since: datetime, *, bound: bool) -> int:
         row = db.execute(
             "SELECT count(*) FROM attempts LEFT JOIN bindings"
-            " ON bindings.telegram_id = attempts.telegram_id AND bindings.bound_at < ?"
-            " WHERE at > ? AND attempts.folded IN (SELECT folded FROM enrolled WHERE session = ?)"
-            " AND attempts.telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)"
-            " AND bindings.folded IS CASE WHEN ? THEN attempts.folded END",
-            (text_of(since), text_of(since), session_id, session_id, bound),
+            " ON bindings.telegram_id = attempts.telegram_id AND bindings.bound_at < ?1"
+            " WHERE at > ?1 AND attempts.folded IN (SELECT folded FROM enrolled WHERE session = ?2)"
+            " AND attempts.telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?2)"
+            " AND bindings.folded IS CASE WHEN ?3 THEN attempts.folded END",
+            (text_of(since), session_id, bound),
         ).fetchone()
         return int(row[0])

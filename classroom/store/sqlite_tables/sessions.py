@@ -37,25 +37,20 @@ class Sessions(SqliteConnection):
 
     @reads
     def session_by_code(self, db: Connection, code: str, now: datetime) -> Session | None:
-        at = text_of(now)
-        return rows.first(
-            db,
-            Session,
-            "SELECT sessions.* FROM codes JOIN sessions ON sessions.id = codes.session"
-            " WHERE codes.code = ? AND codes.valid_until >= ? AND sessions.opened_at <= ? AND sessions.cancelled = 0"
-            " AND (sessions.ended_at IS NULL OR sessions.ended_at >= ?) ORDER BY codes.valid_until LIMIT 1",
-            *(code, at, at, at),
+        query = (
+            "SELECT sessions.* FROM codes JOIN sessions ON sessions.id = session"
+            " WHERE code = ?1 AND valid_until >= ?2 AND opened_at <= ?2 AND cancelled = 0"
+            " AND (ended_at IS NULL OR ended_at >= ?2) ORDER BY valid_until LIMIT 1"
         )
+        return rows.first(db, Session, query, code, text_of(now))
 
     @reads
     def expired_code(self, db: Connection, code: str, student_id: str, now: datetime) -> Session | None:
-        return rows.first(
-            db,
-            Session,
+        query = (
             "SELECT sessions.* FROM codes JOIN enrolled USING (session) JOIN sessions ON sessions.id = codes.session"
-            " WHERE code = ? AND folded = ? AND valid_until BETWEEN ? AND ? ORDER BY valid_until DESC LIMIT 1",
-            *(code, folded(student_id), text_of(now - CODES_KEPT), text_of(now)),
+            " WHERE code = ? AND folded = ? AND valid_until BETWEEN ? AND ? ORDER BY valid_until DESC LIMIT 1"
         )
+        return rows.first(db, Session, query, code, folded(student_id), text_of(now - CODES_KEPT), text_of(now))
 
     @reads
     def sessions_with(self, db: Connection, student_id: str, since: datetime) -> list[Session]:
@@ -67,10 +62,8 @@ class Sessions(SqliteConnection):
 
     @reads
     def code(self, db: Connection, session_id: str, now: datetime) -> str | None:
-        row = db.execute(
-            "SELECT code FROM codes WHERE session = ? AND valid_until >= ? ORDER BY number DESC LIMIT 1",
-            (session_id, text_of(now)),
-        ).fetchone()
+        query = "SELECT code FROM codes WHERE session = ? AND valid_until >= ? ORDER BY number DESC LIMIT 1"
+        row = db.execute(query, (session_id, text_of(now))).fetchone()
         return row["code"] if row is not None else None
 
     @writes
@@ -85,59 +78,50 @@ class Sessions(SqliteConnection):
 
     @writes
     def extend(self, db: Connection, session_id: str, closes_at: datetime) -> Session | None:
-        until = text_of(closes_at)
-        query = "UPDATE sessions SET closes_at = ? WHERE id = ? AND ended_at IS NULL"
-        if not db.execute(query, (until, session_id)).rowcount:
+        if not rows.update(db, "sessions", {"closes_at": closes_at}, {"id": session_id, "ended_at": None}):
             return None
         extended = _session(db, session_id)
         if extended is not None and extended.rotate_seconds == 0:
-            db.execute(
-                "UPDATE codes SET valid_until = ? WHERE session = ?"
-                " AND number = (SELECT max(number) FROM codes WHERE session = ?)",
-                (until, session_id, session_id),
-            )
+            newest = "session = ?1 AND number = (SELECT max(number) FROM codes WHERE session = ?1)"
+            db.execute(f"UPDATE codes SET valid_until = ?2 WHERE {newest}", (session_id, text_of(closes_at)))  # noqa: S608
         return extended
 
     @writes
     def end_session(self, db: Connection, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
-        query = "UPDATE sessions SET ended_at = ?, cancelled = ? WHERE id = ? AND ended_at IS NULL"
-        if not db.execute(query, (text_of(at), int(cancelled), session_id)).rowcount:
+        changes = {"ended_at": at, "cancelled": cancelled} | ({"place": None} if cancelled else {})
+        if not rows.update(db, "sessions", changes, {"id": session_id, "ended_at": None}):
             return None
         _shorten_codes(db, session_id, at)
         if cancelled:
-            db.execute("UPDATE sessions SET place = NULL WHERE id = ?", (session_id,))
-            db.execute("UPDATE sheets SET freed = 1 WHERE session = ? AND in_lms = 0", (session_id,))
+            rows.update(db, "sheets", {"freed": True}, {"session": session_id, "in_lms": False})
         return _session(db, session_id)
 
     @writes
     def reopen(self, db: Connection, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
         if _is_live(db, code, now):
             return None
-        changed = db.execute(
-            "UPDATE sessions SET ended_at = NULL, reported_at = NULL, final_at = NULL, closes_at = ?"
-            " WHERE id = ? AND ended_at IS NOT NULL AND cancelled = 0",
-            (text_of(closes_at), session_id),
-        )
-        reopened = _session(db, session_id) if changed.rowcount else None
-        if reopened is None:
-            return None
-        _add_code(db, session_id, code, code_ends(reopened, now))
+        changes = {"ended_at": None, "reported_at": None, "final_at": None, "closes_at": closes_at}
+        which = {"id": session_id, "ended_at__ne": None, "cancelled": False}
+        reopened = _session(db, session_id) if rows.update(db, "sessions", changes, which) else None
+        if reopened is not None:
+            _add_code(db, session_id, code, code_ends(reopened, now))
         return reopened
 
     @reads
     def attended(self, db: Connection, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
-        sessions = rows.read(
-            db,
-            Session,
-            "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
-            " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY opened_at DESC, id LIMIT ?",
-            *(folded(student_id), limit),
+        key, query = (
+            folded(student_id),
+            (
+                "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
+                " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY opened_at DESC, id LIMIT ?"
+            ),
         )
-        query = (
+        of_session = (
             'SELECT marks.*, by_teacher AS "by" FROM enrolled JOIN marks USING (session, batch, student_id)'
             " WHERE folded = ? AND session = ? ORDER BY batch LIMIT 1"
         )
-        return [(each, rows.first(db, Mark, query, folded(student_id), each.id)) for each in sessions]
+        sessions = rows.read(db, Session, query, key, limit)
+        return [(each, rows.first(db, Mark, of_session, key, each.id)) for each in sessions]
 
     @writes
     def clean(self, db: Connection, now: datetime, keep_since: datetime) -> int:
@@ -158,9 +142,8 @@ def _session(db: Connection, session_id: str) -> Session | None:
 
 def _ensure_unopened(db: Connection, sheets: Sequence[Sheet]) -> None:
     for sheet in sheets:
-        key = (sheet.campus, sheet.batch, sheet.subject, sheet.date)
-        where = "campus = ? AND batch = ? AND subject = ? AND date = ? AND freed = 0"
-        existing = db.execute(f"SELECT session FROM sheets WHERE {where}", key).fetchone()  # noqa: S608
+        query = "SELECT session FROM sheets WHERE campus = ? AND batch = ? AND subject = ? AND date = ? AND freed = 0"
+        existing = db.execute(query, (sheet.campus, sheet.batch, sheet.subject, sheet.date)).fetchone()
         if existing is not None:
             raise SessionExists(existing["session"], sheet.batch)
 
