@@ -101,13 +101,13 @@ def record_from(kind: type[Kind], document: Document) -> Kind:
 
 
 def conditions(kind: type[Any], where: Mapping[str, Any]) -> Document:
-    """Return conditions as ``Store`` writes them as MongoDB's."""
+    """Return conditions as ``Records`` takes them as MongoDB's."""
     terms = ((*name.partition("__"), value) for name, value in _identified(kind, stored(kind, where)).items())
     return {name: {f"${operator or 'eq'}": value} for name, _, operator, value in terms}
 
 
 def sorting(kind: type[Any], order: str) -> list[tuple[str, int]]:
-    """Return an order as ``Store`` writes it as MongoDB's."""
+    """Return an order as ``Records`` takes it as MongoDB's."""
     names = [(each.removeprefix("-"), DESCENDING if each.startswith("-") else ASCENDING) for each in order.split()]
     return [("_id" if (name,) == TABLES[kind].key else name, direction) for name, direction in names]
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from sqlite3 import Connection, Row
 from typing import Any, TypeVar
 
@@ -24,13 +25,17 @@ def columns(values: Mapping[str, Any]) -> Fields:
 
 
 def condition(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """Return the WHERE of conditions as ``Store`` writes them, and its parameters."""
-    terms = [f"{name} {OPERATORS[operator]}" for name, _, operator in (each.partition("__") for each in where)]
-    return f"WHERE {' AND '.join(terms)}" if terms else "", list(columns(where).values())
+    """Return the WHERE of conditions as ``Records`` takes them, and its parameters."""
+    # constants are written into the statement: otherwise SQLite can't use a partial index over them
+    constants = {name: each.value for name, each in where.items() if isinstance(each, StrEnum)}
+    others = columns({name: each for name, each in where.items() if name not in constants})
+    terms = [f"{name} = '{each}'" for name, each in constants.items()]
+    terms += [f"{name} {OPERATORS[operator]}" for name, _, operator in (each.partition("__") for each in others)]
+    return f"WHERE {' AND '.join(terms)}" if terms else "", list(others.values())
 
 
 def order_by(order: str) -> str:
-    """Return the ORDER BY of an order as ``Store`` writes it. A name with a dot is a value in a column of JSON."""
+    """Return the ORDER BY of an order as ``Records`` takes it. A name with a dot is a value in a column of JSON."""
     terms = []
     for each in order.split():
         column, _, path = each.removeprefix("-").partition(".")
