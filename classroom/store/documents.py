@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from classroom.domain.sessions import Mark, Session, Sheet, folded
+from classroom.domain.sessions import Session, Sheet, folded
 from classroom.store import TRIES_KEPT
 from classroom.store.plain import TABLES, fields_of, parse, plain, reading, text_of
 from classroom.store.records import Attempt
@@ -176,7 +176,3 @@ def places_in(document: Document, student_id: str) -> list[int]:
     """Return a student's positions in a sheet's roster: one, unless the roster is faulty."""
     with reading(Sheet):
         return [at for at, each in enumerate(document["students"]) if each == folded(student_id)]
-
-
-def mark_document(mark: Mark) -> Document:
-    return {name: value for name, value in fields_of(mark).items() if name != "student_id"}

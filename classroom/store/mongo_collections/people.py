@@ -32,9 +32,8 @@ class People(MongoConnection):
     async def unbind(self, student_id: str, by: int, at: datetime, reason: str) -> bool:
         undone = {"by": by, "at": text_of(at), "reason": reason}
         change = {"$set": {"undone": undone}, "$unset": {"folded": "", "account": ""}}
-        return (
-            await self.collection("bindings").find_one_and_update({"folded": folded(student_id)}, change)
-        ) is not None
+        undoing = await self.collection("bindings").update_one({"folded": folded(student_id)}, change)
+        return undoing.matched_count == 1
 
     @asks
     async def kept_of(self, telegram_id: int) -> dict[str, list[dict[str, Any]]]:

@@ -151,9 +151,8 @@ class Sessions(MongoConnection):
         ended = {"_id": {"$in": await self._ids_with(student_id)}, "ended_at": {"$ne": None}, "cancelled": False}
         sessions = await self.found(Session, ended, "-opened_at id", limit)
         sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
-        for sheet in await self.found(
-            Sheet, {"students": folded(student_id), "session": {"$in": list(sheets)}}, "batch"
-        ):
+        mine = {"students": folded(student_id), "session": {"$in": list(sheets)}}
+        for sheet in await self.found(Sheet, mine, "batch"):
             sheets[sheet.session].append(sheet)
         return [(session, mark_of(sheets[session.id], student_id)) for session in sessions]
 

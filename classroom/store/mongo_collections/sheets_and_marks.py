@@ -6,8 +6,9 @@ from pymongo import ASCENDING
 
 from classroom.domain.sessions import Mark, Sheet, folded
 from classroom.store import NoSuchSession
-from classroom.store.documents import Document, key_of, mark_document, places_in, record_from
+from classroom.store.documents import Document, key_of, places_in, record_from
 from classroom.store.mongo_connection import MongoConnection, asks
+from classroom.store.plain import fields_of
 
 COMPARED = ("status", "by", "reason", "came_at")  # a mark that differs in none of these is no change
 
@@ -15,8 +16,7 @@ COMPARED = ("status", "by", "reason", "came_at")  # a mark that differs in none 
 class SheetsAndMarks(MongoConnection):
     @asks
     async def sheets_of(self, session_id: str, student_id: str) -> list[Sheet]:
-        key = {"session": session_id, "students": folded(student_id)}
-        return await self.found(Sheet, key, "batch")
+        return await self.found(Sheet, {"session": session_id, "students": folded(student_id)}, "batch")
 
     @asks
     async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
@@ -26,7 +26,7 @@ class SheetsAndMarks(MongoConnection):
         places = [(sheet["_id"], at) async for sheet in found for at in places_in(sheet, mark.student_id)]
         if not places:
             raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-        new, changed = mark_document(mark), 0
+        new, changed = {name: value for name, value in fields_of(mark).items() if name != "student_id"}, 0
         for sheet_key, at in places:
             field = f"marks.{at}"
             when: Document = {field: {"$exists": False}}
