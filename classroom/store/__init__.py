@@ -4,9 +4,9 @@ Conditional updates decide races: of two equal calls at once, one succeeds and t
 Every acknowledged write survives a crash. The store encrypts secrets (tokens, passwords).
 """
 
-import hashlib
+import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -22,7 +22,10 @@ from classroom.domain.sessions import (
     Sheet,
     Teacher,
     Template,
+    folded,
 )
+from classroom.store.records import Attempt, Records, SealedTokens, UsedNote, account_hash, hash_of
+from core.encryption import Cipher
 
 TRIES_KEPT = timedelta(hours=1)
 CODES_KEPT = timedelta(hours=12)  # after they have expired
@@ -87,13 +90,13 @@ class Correction:
     by_teacher: int = 0
 
 
-def account_hash(telegram_id: int) -> str:
-    """Return the hash by which a Telegram account is recognised after its data were deleted."""
-    return hashlib.blake2b(f"telegram account {telegram_id}".encode(), digest_size=16).hexdigest()
+class Store(Records, Protocol):
+    """Every method may raise StoreUnavailable, StoreDamaged for a record. Student IDs are compared by ``folded``.
 
+    The methods with a body are the same in both databases.
+    """
 
-class Store(Protocol):
-    """Every method may raise StoreUnavailable, StoreDamaged for a record. Student IDs are compared by ``folded``."""
+    cipher: Cipher
 
     async def open(self) -> None:
         """Connect; create or migrate the schema and its indexes. Raises StoreDamaged, StoreRefused."""
@@ -102,8 +105,12 @@ class Store(Protocol):
 
     # teachers and their tokens for the LMS
 
-    async def teacher(self, telegram_id: int) -> Teacher | None: ...
-    async def save_teacher(self, teacher: Teacher) -> None: ...
+    async def teacher(self, telegram_id: int) -> Teacher | None:
+        return await self.first(Teacher, telegram_id=telegram_id)
+
+    async def save_teacher(self, teacher: Teacher) -> None:
+        await self.put(teacher)
+
     async def remove_teacher(self, telegram_id: int) -> None: ...  # and the tokens, not the sessions
 
     async def move_teacher(self, old: int, new: int) -> None:
@@ -112,8 +119,12 @@ class Store(Protocol):
         Where the new account is signed in already, its own sign-in stays.
         """
 
-    async def tokens(self, telegram_id: int) -> Tokens | None: ...
-    async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None: ...
+    async def tokens(self, telegram_id: int) -> Tokens | None:
+        sealed = await self.first(SealedTokens, telegram_id=telegram_id)
+        return Tokens(*json.loads(self.cipher.decrypt(sealed.secrets))) if sealed is not None else None
+
+    async def save_tokens(self, telegram_id: int, tokens: Tokens) -> None:
+        await self.put(SealedTokens(telegram_id, self.cipher.encrypt(json.dumps(astuple(tokens)))))
 
     # sessions and their codes
 
@@ -121,11 +132,17 @@ class Store(Protocol):
         """Store a session, its sheets and code. False: another live session has the code. Raises SessionExists."""
 
     async def ensure_unopened(self, sheets: Sequence[Sheet]) -> None: ...  # else raises SessionExists
-    async def session(self, session_id: str) -> Session | None: ...
-    async def sessions_of(self, teacher: int, limit: int) -> list[Session]: ...  # newest first
+
+    async def session(self, session_id: str) -> Session | None:
+        return await self.first(Session, id=session_id)
+
+    async def sessions_of(self, teacher: int, limit: int) -> list[Session]:
+        """Return a teacher's newest sessions, the newest first."""
+        return await self.every(Session, "-opened_at id", limit, teacher=teacher)
 
     async def unfinished(self) -> list[Session]:
         """Return the sessions without a final report, except cancelled ones; oldest first."""
+        return await self.every(Session, "opened_at id", final_at=None, cancelled=False)
 
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
         """Return the session for which this code was valid at that moment, also if it has ended since."""
@@ -148,6 +165,8 @@ class Store(Protocol):
 
     async def set_place(self, session_id: str, place: Place) -> Session | None:
         """Change the place of an open session; None: it has ended."""
+        changed = await self.update(Session, {"place": place}, id=session_id, ended_at=None)
+        return await self.session(session_id) if changed else None
 
     async def end_session(self, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
         """End a session and its codes; None if it had ended before: the first caller ends it.
@@ -164,10 +183,15 @@ class Store(Protocol):
 
         With the final report the teacher's place is deleted.
         """
+        if final:
+            return await self.update(Session, {"final_at": at, "place": None}, id=session_id, final_at=None)
+        return await self.update(Session, {"reported_at": at}, id=session_id, reported_at=None)
 
     # sheets: one for each batch, with its marks, its version, and the version that the LMS has
 
-    async def sheets(self, session_id: str) -> list[Sheet]: ...  # by batch
+    async def sheets(self, session_id: str) -> list[Sheet]:
+        return await self.every(Sheet, "batch", session=session_id)
+
     async def sheets_of(self, session_id: str, student_id: str) -> list[Sheet]: ...  # whose rosters have the ID
 
     async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
@@ -186,37 +210,62 @@ class Store(Protocol):
 
     async def set_in_lms(self, session_id: str, batch: str) -> None:
         """Record that the LMS has a record with this key, of any version: from now on it is updated."""
+        await self.update(Sheet, {"in_lms": True}, session=session_id, batch=batch)
 
-    async def set_read_back(self, sheet: Sheet) -> None: ...  # its comparison with the LMS's record
+    async def set_read_back(self, sheet: Sheet) -> None:
+        """Record a sheet's comparison with the LMS's record."""
+        await self.update(Sheet, {"read_back": sheet.read_back}, session=sheet.session, batch=sheet.batch)
 
     async def set_refused(self, session_id: str, batch: str, why: str) -> None:
         """Record the LMS's permanent refusal; with an empty text the sheet is tried again."""
+        await self.update(Sheet, {"refused": why}, session=session_id, batch=batch)
 
     # check-ins
 
     async def begin_check_in(self, check_in: CheckIn) -> CheckIn:
         """Store a check-in, or return the one that this student already has in this session."""
+        return await self._kept(check_in, session=check_in.session, student_id=check_in.student_id)
 
-    async def check_in(self, session_id: str, student_id: str) -> CheckIn | None: ...
-    async def check_ins(self, session_id: str) -> list[CheckIn]: ...  # oldest first
+    async def check_in(self, session_id: str, student_id: str) -> CheckIn | None:
+        return await self.first(CheckIn, session=session_id, student_id=student_id)
+
+    async def check_ins(self, session_id: str) -> list[CheckIn]:
+        """Return a session's check-ins, oldest first."""
+        return await self.every(CheckIn, "code_at student_id", session=session_id)
 
     async def move_check_in(self, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
         """Replace a check-in if its stored step is one of these; False if not: another call came first."""
+        return await self.replace(check_in, step__in=tuple(when))
 
     async def set_asked(self, session_id: str, student_id: str, step: CheckInStep, at: datetime, waited: float) -> None:
         """Record the first delivery of the question of a check-in's step, and how many seconds it waited."""
+        there = await self.check_in(session_id, student_id)
+        if there is not None:
+            key: dict[str, Any] = {"session": session_id, "student_id": student_id, "step": step, "asked_at": None}
+            changes = {"asked_at": at, "waited": there.waited + waited}
+            await self.update(CheckIn, changes, **key, waited=there.waited)
 
-    async def latest_check_in(self, telegram_id: int) -> CheckIn | None: ...  # by code_at
+    async def latest_check_in(self, telegram_id: int) -> CheckIn | None:
+        return await self.first(CheckIn, "-code_at", telegram_id=telegram_id)
 
     async def checking(self) -> list[CheckIn]:
         """Return the check-ins of all sessions whose video note is in the queue, oldest note first."""
+        return await self.every(CheckIn, "face.sent_at session student_id", step=CheckInStep.CHECKING)
 
     # faces
 
-    async def consent(self, telegram_id: int) -> Consent | None: ...
-    async def set_consent(self, consent: Consent) -> None: ...
-    async def template(self, student_id: str) -> Template | None: ...
-    async def save_template(self, template: Template) -> None: ...
+    async def consent(self, telegram_id: int) -> Consent | None:
+        return await self.first(Consent, telegram_id=telegram_id)
+
+    async def set_consent(self, consent: Consent) -> None:
+        await self.put(consent)
+
+    async def template(self, student_id: str) -> Template | None:
+        return await self.first(Template, folded=folded(student_id))
+
+    async def save_template(self, template: Template) -> None:
+        await self.put(template)
+
     async def remove_template(self, student_id: str) -> None: ...
 
     async def remove_templates(self, made_before: datetime) -> list[str]:
@@ -224,28 +273,49 @@ class Store(Protocol):
 
     async def claim_note(self, fingerprint: str, owner: str, at: datetime) -> bool:
         """Claim a recording (its file_unique_id, or a hash of it) for a check; False: another check has used it."""
+        note = UsedNote(fingerprint, hash_of(f"check {owner}"), at)
+        return (await self._kept(note, fingerprint=fingerprint)).owner == note.owner
 
     # corrections that students ask for
 
     async def save_correction(self, correction: Correction) -> bool:
         """Store a new request, or the decision on an open one; False: there is one already, or no open one."""
+        is_new = correction.accepted is None
+        return await (self.insert(correction) if is_new else self.replace(correction, accepted=None))
 
     async def corrections(self, since: datetime, telegram_id: int | None = None) -> list[Correction]:
         """Return the requests that were made or decided since then, of all accounts or of one, oldest first."""
+        of: dict[str, Any] = {} if telegram_id is None else {"telegram_id": telegram_id}
+        asked = await self.every(Correction, asked_at__gte=since, **of)
+        decided = await self.every(Correction, decided_at__gte=since, **of)
+        found = {(each.session, each.student_id): each for each in (*asked, *decided)}
+        return sorted(found.values(), key=lambda each: (each.asked_at, each.session))
 
     # bindings of Telegram accounts and student IDs
 
-    async def binding_of(self, telegram_id: int) -> Binding | None: ...
-    async def binding_for(self, student_id: str) -> Binding | None: ...
+    async def binding_of(self, telegram_id: int) -> Binding | None:
+        return await self.first(Binding, telegram_id=telegram_id, folded__ne=None)
+
+    async def binding_for(self, student_id: str) -> Binding | None:
+        return await self.first(Binding, folded=folded(student_id), telegram_id__ne=None)
 
     async def is_taken(self, student_id: str) -> bool:
         """Whether a student ID is bound, or was until its account's data were deleted: ``unbind`` frees it."""
+        return await self.count(Binding, folded=folded(student_id)) > 0
 
     async def bind(self, binding: Binding) -> Binding:
         """Bind an account and a student ID, one to one; harmless if they are already bound to each other.
 
         Raises BoundOtherwise: one of the two has another binding, or had one before its data were deleted.
         """
+        key, account = folded(binding.student_id), account_hash(binding.telegram_id)
+        while not await self.insert(binding):
+            existing = await self.first(Binding, folded=key, telegram_id=binding.telegram_id)
+            if existing is not None:
+                return existing
+            if await self.count(Binding, folded=key) or await self.count(Binding, account=account):
+                raise BoundOtherwise("the student ID or the account is bound otherwise")
+        return binding
 
     async def unbind(self, student_id: str, by: int, at: datetime, reason: str) -> bool:
         """Undo a binding and record by whom, when and why; False if there was none."""
@@ -263,9 +333,17 @@ class Store(Protocol):
 
     # tries
 
-    async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime) -> None: ...  # a wrong code or ID
-    async def tries_of(self, telegram_id: int, since: datetime) -> list[WrongTry]: ...  # oldest first
-    async def tries_on(self, student_id: str, since: datetime) -> int: ...  # from all accounts
+    async def add_wrong_try(self, telegram_id: int, student_id: str, at: datetime) -> None:
+        await self.insert(Attempt(telegram_id, folded(student_id), at))
+
+    async def tries_of(self, telegram_id: int, since: datetime) -> list[WrongTry]:
+        """Return an account's wrong tries since then, oldest first."""
+        found = await self.every(Attempt, "at", telegram_id=telegram_id, at__gt=since)
+        return [WrongTry(each.folded, each.at) for each in found]
+
+    async def tries_on(self, student_id: str, since: datetime) -> int:
+        """Count the wrong tries for a student ID since then, of all accounts."""
+        return await self.count(Attempt, folded=folded(student_id), at__gt=since)
 
     async def tries_in_session(self, session_id: str, since: datetime, *, bound: bool) -> int:
         """Count the wrong tries since then for the IDs of a session, by accounts without a check-in there.
@@ -277,6 +355,12 @@ class Store(Protocol):
 
     async def history(self, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
         """Return a teacher's ended sessions since a date (YYYY-MM-DD), except cancelled ones, newest first."""
+        which: dict[str, Any] = {"teacher": teacher, "date__gte": since, "ended_at__ne": None, "cancelled": False}
+        sessions = await self.every(Session, "-opened_at id", **which)
+        sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
+        for sheet in await self.every(Sheet, "batch", session__in=tuple(sheets)):
+            sheets[sheet.session].append(sheet)
+        return [(session, sheets[session.id]) for session in sessions]
 
     async def attended(self, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
         """Return the ended sessions with a student on their rosters, newest first, with the student's mark."""

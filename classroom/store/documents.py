@@ -4,15 +4,17 @@ Only what MongoDB itself deletes after a time carries a date of its own; it has 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template, folded
-from classroom.store import TRIES_KEPT, Correction, account_hash
-from classroom.store.plain import fields_of, parse, parse_check_in, reading, text_of
+from classroom.domain.sessions import Session, Sheet, folded
+from classroom.store import TRIES_KEPT
+from classroom.store.plain import TABLES, fields_of, parse, plain, reading, text_of
+from classroom.store.records import Attempt
 
 Document = dict[str, Any]
 Kind = TypeVar("Kind")
@@ -56,34 +58,65 @@ INDEXES: dict[str, list[IndexModel]] = {
 }
 
 
-def keyed(record: Any, key: str) -> Document:
-    """Return a record's document, with the field that is its key as ``_id``."""
-    fields = fields_of(record)
-    return {"_id": fields.pop(key), **fields}
+def collection_of(kind: type[Any]) -> str:
+    return "marks" if kind is Sheet else TABLES[kind].name
 
 
-def _reader(kind: type[Kind], collection: str, key: str = "_id") -> Callable[[Document], Kind]:
-    return lambda document: parse(kind, collection, document | {key: document["_id"]})
+def key_of(*parts: str) -> str:
+    """Return the key of what is in a session: of a sheet (by batch), or of a check-in (by student ID)."""
+    return "/".join(parts)  # session IDs have no slash
 
 
-teacher_from = _reader(Teacher, "teachers", "telegram_id")
-consent_from = _reader(Consent, "consents", "telegram_id")
-session_from = _reader(Session, "sessions", "id")
-template_from = _reader(Template, "templates")
-binding_from = _reader(Binding, "bindings")
-correction_from = _reader(Correction, "corrections")
+def stored(kind: type[Any], values: Mapping[str, Any]) -> Document:
+    """Return values as documents have them. Only the time of an attempt, which MongoDB itself deletes, stays a time."""
+    if kind is Attempt:
+        return dict(values)
+    found: Document = plain(dict(values))
+    if found.get("read_back"):  # a student's ID may have characters that a field's name may not
+        found["read_back"]["differs"] = list(found["read_back"]["differs"].items())
+    return found
 
 
-def key_of(session_id: str, name: str) -> str:
-    """Return the key of a session's sheet (by batch) or check-in (by student ID). Session IDs have no slash."""
-    return f"{session_id}/{name}"
+def _identified(kind: type[Any], values: Document) -> Document:
+    """Return values with ``_id`` in the place of the kind's key, if they have it."""
+    key = TABLES[kind].key
+    if not key or not values.keys() >= set(key):
+        return values
+    parts = [values[name] for name in key]
+    rest = {name: value for name, value in values.items() if name not in key}
+    return {"_id": parts[0] if len(parts) == 1 else key_of(*parts), **rest}
+
+
+def document_of(record: Any) -> Document:
+    kind = type(record)
+    fields = asdict(record) if kind is Attempt else fields_of(record)
+    found = _identified(kind, fields)
+    return found if len(TABLES[kind].key) == 1 else fields | found
+
+
+def record_from(kind: type[Kind], document: Document) -> Kind:
+    key = TABLES[kind].key
+    values = document | {key[0]: document["_id"]} if len(key) == 1 else document
+    return parse(kind, _with_students(values) if kind is Sheet else values)
+
+
+def conditions(kind: type[Any], where: Mapping[str, Any]) -> Document:
+    """Return conditions as ``Records`` takes them as MongoDB's."""
+    terms = ((*name.partition("__"), value) for name, value in _identified(kind, stored(kind, where)).items())
+    return {name: {f"${operator or 'eq'}": value} for name, _, operator, value in terms}
+
+
+def sorting(kind: type[Any], order: str) -> list[tuple[str, int]]:
+    """Return an order as ``Records`` takes it as MongoDB's."""
+    names = [(each.removeprefix("-"), DESCENDING if each.startswith("-") else ASCENDING) for each in order.split()]
+    return [("_id" if (name,) == TABLES[kind].key else name, direction) for name, direction in names]
 
 
 # A session's document also holds its codes and lessons, so that opening a session is one insert.
 
 
 def session_document(session: Session, lessons: list[str], code: str, valid_until: datetime) -> Document:
-    document = {**keyed(session, "id"), "revision": 0}
+    document = {**document_of(session), "revision": 0}
     if lessons:
         document["lessons"] = lessons
     return with_codes(document, [{"code": code, "valid_until": text_of(valid_until)}])
@@ -120,8 +153,7 @@ def sheet_document(sheet: Sheet, draft_since: datetime) -> Document:
     A mark is stored under the student's position in the roster: an ID may have characters that a field's name may not.
     """
     return {
-        "_id": key_of(sheet.session, sheet.batch),
-        **fields_of(sheet),
+        **document_of(sheet),
         "students": [folded(student.student_id) for student in sheet.roster],
         "marks": {},
         "owed": True,
@@ -129,45 +161,18 @@ def sheet_document(sheet: Sheet, draft_since: datetime) -> Document:
     }
 
 
-def sheet_from(document: Document) -> Sheet:
-    with reading("marks"):
-        roster = document["roster"]
-        marks = [{**mark, "student_id": roster[int(at)]["student_id"]} for at, mark in document["marks"].items()]
-        by_student = {mark["student_id"]: mark for mark in marks}
+def _with_students(document: Document) -> Document:
+    """Return a sheet's document with its marks by student ID."""
+    with reading(Sheet):
+        ids = {str(at): student["student_id"] for at, student in enumerate(document["roster"])}
+        marks = {ids[at]: {**mark, "student_id": ids[at]} for at, mark in document["marks"].items()}
         read_back = document["read_back"]
         if read_back is not None:
             read_back = read_back | {"differs": dict(read_back["differs"])}
-    return parse(Sheet, "marks", document | {"marks": by_student, "read_back": read_back})
+    return document | {"marks": marks, "read_back": read_back}
 
 
 def places_in(document: Document, student_id: str) -> list[int]:
     """Return a student's positions in a sheet's roster: one, unless the roster is faulty."""
-    with reading("marks"):
+    with reading(Sheet):
         return [at for at, each in enumerate(document["students"]) if each == folded(student_id)]
-
-
-def mark_document(mark: Mark) -> Document:
-    return {name: value for name, value in fields_of(mark).items() if name != "student_id"}
-
-
-def check_in_document(check_in: CheckIn) -> Document:
-    return {"_id": key_of(check_in.session, check_in.student_id), **fields_of(check_in)}
-
-
-def check_in_from(document: Document) -> CheckIn:
-    with reading("check_ins"):
-        face = document["face"]
-    return parse_check_in(document, face)
-
-
-def template_document(template: Template) -> Document:
-    """Return a template's document. Its key is the folded student ID."""
-    return {"_id": folded(template.student_id), **fields_of(template)}
-
-
-# bindings: one that was undone keeps the record of that, and frees both unique fields
-
-
-def binding_document(binding: Binding) -> Document:
-    keys = {"folded": folded(binding.student_id), "account": account_hash(binding.telegram_id)}
-    return fields_of(binding) | keys

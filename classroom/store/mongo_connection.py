@@ -3,7 +3,7 @@
 import asyncio
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -22,28 +22,49 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-from classroom.domain.sessions import folded
-from classroom.store import StoreDamaged, StoreError, StoreRefused, StoreUnavailable
-from classroom.store.documents import INDEXES, Document
+from classroom.domain.sessions import Session, folded
+from classroom.store import Store, StoreDamaged, StoreError, StoreRefused, StoreUnavailable
+from classroom.store.documents import (
+    INDEXES,
+    Document,
+    collection_of,
+    conditions,
+    document_of,
+    record_from,
+    sorting,
+    stored,
+)
 from classroom.store.schema import log_unbound
 from core.encryption import Cipher
 
 P = ParamSpec("P")
 Connection = TypeVar("Connection", bound="MongoConnection")
+Kind = TypeVar("Kind")
 Result = TypeVar("Result")
 Migration = Callable[[AsyncDatabase[Document]], Awaitable[None]]
-Order = str | Sequence[tuple[str, int]]
 
 
-async def _with_faces(database: AsyncDatabase[Document]) -> None:
-    """Migrate check-ins to version 2, which has faces."""
-    await database["check_ins"].update_many({"face": {"$exists": False}}, {"$set": {"face": None}})
+# Each of the migrations brings the documents to the next version, beginning with version 1, and may be repeated.
+# A released migration never changes; the tests have documents of every version.
 
 
-async def _with_marks_by_sheet(database: AsyncDatabase[Document]) -> None:
-    """Migrate to version 3, as in schema.py: when students came; without the places of sessions that are over."""
-    clocks = {"$set": {"asked_at": None, "waited": 0.0}}
-    await database["check_ins"].update_many({"waited": {"$exists": False}}, clocks)
+async def _add_field(database: AsyncDatabase[Document], name: str, field: str, value: object) -> None:
+    await database[name].update_many({field: {"$exists": False}}, {"$set": {field: value}})
+
+
+async def _to_version_2(database: AsyncDatabase[Document]) -> None:
+    await _add_field(database, "check_ins", "face", None)
+
+
+async def _to_version_3(database: AsyncDatabase[Document]) -> None:
+    """Migrate as ``schema.py`` does."""
+    for name, field, value in (
+        ("check_ins", "asked_at", None),
+        ("check_ins", "waited", 0.0),
+        ("check_ins", "rivals", []),
+        ("marks", "read_back", None),
+    ):
+        await _add_field(database, name, field, value)
     over = {"$or": [{"final_at": {"$ne": None}}, {"cancelled": True}]}
     await database["sessions"].update_many(over, {"$set": {"place": None}})
     async for sheet in database["marks"].find():
@@ -51,18 +72,18 @@ async def _with_marks_by_sheet(database: AsyncDatabase[Document]) -> None:
             each["student_id"]: each["code_at"]
             async for each in database["check_ins"].find({"session": sheet["session"]}, ["student_id", "code_at"])
         }
-        fields = {
+        changes: Document = {
             f"marks.{at}.came_at": came.get(sheet["roster"][int(at)]["student_id"]) if mark["by"] == 0 else None
             for at, mark in sheet["marks"].items()
             if "came_at" not in mark
         }
-        if fields:
-            await database["marks"].update_one({"_id": sheet["_id"]}, {"$set": fields})
+        changes["students"] = [folded(student["student_id"]) for student in sheet["roster"]]
+        await database["marks"].update_one({"_id": sheet["_id"]}, {"$set": changes})
+    await _fold_ids(database)
 
 
-async def _with_folded_ids(database: AsyncDatabase[Document]) -> None:
-    """Migrate to version 3: IDs folded by ``folded``, and rivals. Of two equal bindings the older stays."""
-    await database["check_ins"].update_many({"rivals": {"$exists": False}}, {"$set": {"rivals": []}})
+async def _fold_ids(database: AsyncDatabase[Document]) -> None:
+    """Fold IDs by ``folded``. Of two bindings that are equal now the older one stays."""
     kept: set[str] = set()
     async for each in database["bindings"].find({"folded": {"$exists": True}}).sort([("bound_at", 1), ("folded", 1)]):
         if (new := folded(each["student_id"])) in kept:
@@ -75,25 +96,9 @@ async def _with_folded_ids(database: AsyncDatabase[Document]) -> None:
     async for each in database["templates"].find({}, ["student_id"]):  # the key's name has changed, too: made again
         if each["_id"] != folded(each["student_id"]):
             await database["templates"].delete_one({"_id": each["_id"]})
-    async for each in database["marks"].find({}, ["roster"]):
-        students = [folded(student["student_id"]) for student in each["roster"]]
-        await database["marks"].update_one({"_id": each["_id"]}, {"$set": {"students": students}})
 
 
-async def _with_read_backs(database: AsyncDatabase[Document]) -> None:
-    """Migrate sheets to version 3, which has comparisons with the LMS's own record."""
-    await database["marks"].update_many({"read_back": {"$exists": False}}, {"$set": {"read_back": None}})
-
-
-# Each migrates the documents to the next version, beginning with version 1, and may be repeated. A released migration
-# never changes; the tests have documents of every version.
-async def _to_version_3(database: AsyncDatabase[Document]) -> None:
-    await _with_marks_by_sheet(database)
-    await _with_folded_ids(database)
-    await _with_read_backs(database)
-
-
-MIGRATIONS: list[Migration] = [_with_faces, _to_version_3]
+MIGRATIONS: list[Migration] = [_to_version_2, _to_version_3]
 
 TURNS = 10  # concurrent calls: more make a small MongoDB slower, not faster
 PATIENCE = 5.0  # seconds for an answer of MongoDB; a person waits for it
@@ -149,8 +154,8 @@ def as_store_error(error: PyMongoError | BSONError) -> StoreError:
     return StoreDamaged(f"MongoDB can't do what this program needs ({name}, code {code})")
 
 
-class MongoConnection:
-    """A database of MongoDB, 4.4 or later, with the classroom's schema.
+class MongoConnection(Store):
+    """The record operations of ``Store`` in a database of MongoDB, 4.4 or later.
 
     ``uri`` may hold a password; ``cipher`` encrypts passwords and tokens. ``patience`` is in seconds: each method has
     reached MongoDB, or raises StoreUnavailable, after about this long.
@@ -237,28 +242,40 @@ class MongoConnection:
     def collection(self, name: str) -> AsyncCollection[Document]:
         return self._database[name]
 
-    async def first(
-        self, name: str, parse: Callable[[Document], Result], key: Document, **options: Any
-    ) -> Result | None:
-        """Return the record of the first document that matches; None: there is none."""
-        document = await self.collection(name).find_one(key, **options)
-        return parse(document) if document is not None else None
+    async def found(self, kind: type[Kind], which: Document, order: str = "", limit: int = 0) -> list[Kind]:
+        """Return the records of the documents that match. For methods that have their turn already."""
+        cursor = self.collection(collection_of(kind)).find(which, limit=limit, sort=sorting(kind, order) or None)
+        return [record_from(kind, each) async for each in cursor]
 
-    async def every(
-        self, name: str, parse: Callable[[Document], Result], key: Document, order: Order, limit: int = 0
-    ) -> list[Result]:
-        """Return the records of all documents that match, or of the first ``limit`` ones."""
-        return [parse(each) async for each in self.collection(name).find(key).sort(order).limit(limit)]
+    @asks
+    async def every(self, kind: type[Kind], /, order: str = "", limit: int = 0, **where: Any) -> list[Kind]:
+        return await self.found(kind, conditions(kind, where), order, limit)
 
-    async def put(self, name: str, document: Document) -> None:
-        """Insert a document, or replace the one with its key."""
-        for _ in range(RACES):
-            try:
-                await self.collection(name).replace_one({"_id": document["_id"]}, document, upsert=True)
-            except DuplicateKeyError:
-                continue  # another process has inserted it at the same moment
-            return
-        raise too_many_races()
+    @asks
+    async def count(self, kind: type[Any], /, **where: Any) -> int:
+        return await self.collection(collection_of(kind)).count_documents(conditions(kind, where))
+
+    @asks
+    async def update(self, kind: type[Any], /, changes: Mapping[str, Any], **where: Any) -> bool:
+        change: Document = {"$set": stored(kind, changes)}
+        if kind is Session:  # for the calls that replace the whole document
+            change["$inc"] = {"revision": 1}
+        which = conditions(kind, where)
+        return (await self.collection(collection_of(kind)).update_one(which, change)).matched_count == 1
+
+    @asks
+    async def insert(self, record: Any, /) -> bool:
+        try:
+            await self.collection(collection_of(type(record))).insert_one(document_of(record))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @asks
+    async def replace(self, record: Any, /, **when: Any) -> bool:
+        kind, document = type(record), document_of(record)
+        which = {"_id": document["_id"], **conditions(kind, when)}
+        return (await self.collection(collection_of(kind)).replace_one(which, document)).matched_count == 1
 
 
 def too_many_races() -> StoreUnavailable:

@@ -1,14 +1,12 @@
-"""The classroom's dataclasses as plain values and back, in the same way for both databases.
+"""The classroom's records as plain values and back, in the same way for both databases.
 
 Times are text in UTC, of one length, so that texts compare as times do. What a database returns is parsed by pydantic;
 a value that does not fit raises StoreDamaged, whose text names the table and the field and never a value.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
@@ -16,12 +14,36 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from classroom.domain.sessions import CheckIn, FaceCheck
-from classroom.store import StoreDamaged, Tokens
-from core.encryption import Cipher
+from classroom.domain.sessions import Binding, CheckIn, Consent, Mark, Session, Sheet, Teacher, Template, folded
+from classroom.store import Correction, StoreDamaged
+from classroom.store.records import Attempt, SealedTokens, UsedNote, account_hash
 
 Kind = TypeVar("Kind")
 Fields = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Where the records of one kind are stored, and the fields of their key."""
+
+    name: str
+    key: tuple[str, ...] = ()
+
+
+TABLES: dict[type[Any], Table] = {
+    Teacher: Table("teachers", ("telegram_id",)),
+    SealedTokens: Table("jwt_tokens", ("telegram_id",)),
+    Session: Table("sessions", ("id",)),
+    Sheet: Table("sheets", ("session", "batch")),
+    Mark: Table("marks"),
+    CheckIn: Table("check_ins", ("session", "student_id")),
+    Consent: Table("consents", ("telegram_id",)),
+    Template: Table("templates", ("folded",)),
+    UsedNote: Table("used_notes", ("fingerprint",)),
+    Correction: Table("corrections", ("session", "folded")),
+    Binding: Table("bindings"),
+    Attempt: Table("attempts"),
+}
 
 
 def text_of(at: datetime) -> str:
@@ -29,70 +51,55 @@ def text_of(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def fields_of(record: Any) -> Fields:
-    """Return a dataclass's fields as plain values."""
-    return {name: _plain(value) for name, value in asdict(record).items()}
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value, and the values in it, as text, numbers, lists and dictionaries."""
     match value:
         case dict():
-            return {key: _plain(each) for key, each in value.items()}
+            return {key: plain(each) for key, each in value.items()}
         case list() | tuple():
-            return [_plain(each) for each in value]
+            return [plain(each) for each in value]
         case datetime():
             return text_of(value)
         case Enum():
             return value.value
-    return value
+    return plain(asdict(value)) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def fields_of(record: Any) -> Fields:
+    """Return a record's fields as plain values, and what it is found by: the folded ID, the hashed account."""
+    found: Fields = plain(record)
+    if isinstance(record, Binding | Template | Correction):
+        found["folded"] = folded(record.student_id)
+    if isinstance(record, Binding):
+        found["account"] = account_hash(record.telegram_id)
+    return found
 
 
 @contextmanager
-def reading(table: str) -> Iterator[None]:
-    """Raise StoreDamaged for a record of this table that can't be parsed."""
+def reading(kind: type[Any]) -> Iterator[None]:
+    """Raise StoreDamaged for a record of this kind that can't be parsed."""
     try:
         yield
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        raise StoreDamaged(_damaged(table, f"{first['loc'][0] if first['loc'] else 'all'}: {first['type']}")) from None
+        why = f"{first['loc'][0] if first['loc'] else 'all'}: {first['type']}"
     except KeyError as error:
-        raise StoreDamaged(_damaged(table, f"{error.args[0]} is missing")) from None
+        why = f"{error.args[0]} is missing"
     except (IndexError, TypeError, ValueError, AttributeError) as error:
-        raise StoreDamaged(_damaged(table, type(error).__name__)) from None
+        why = type(error).__name__
+    else:
+        return
+    raise StoreDamaged(f"a record of '{TABLES[kind].name}' is not as this program writes it ({why})") from None
 
 
-def _damaged(table: str, why: str) -> str:
-    return f"a record of '{table}' is not as this program writes it ({why})"
-
-
-def parse(kind: type[Kind], table: str, values: Mapping[str, Any]) -> Kind:
-    """Return the dataclass of these values; all of its fields have to be there. Raises StoreDamaged."""
-    with reading(table):
+def parse(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    """Return the record of these values; all of its fields have to be there. Raises StoreDamaged."""
+    with reading(kind):
         wanted: Any = kind
-        adapter, names = _parser(wanted)
-        found: Kind = adapter.validate_python({name: values[name] for name in names})
+        found: Kind = _adapter(wanted).validate_python({each.name: values[each.name] for each in fields(wanted)})
     return found
 
 
 @cache
-def _parser(kind: type[Any]) -> tuple[TypeAdapter[Any], tuple[str, ...]]:
-    return TypeAdapter(kind), tuple(each.name for each in fields(kind))
-
-
-def parse_check_in(values: Mapping[str, Any], face: Mapping[str, Any] | None) -> CheckIn:
-    """Return the check-in of these values, with its face check. Raises StoreDamaged."""
-    checked = parse(FaceCheck, "check_ins", face) if face is not None else None
-    return parse(CheckIn, "check_ins", {**values, "face": checked})
-
-
-def owner_hash(owner: str) -> str:
-    """Return what is stored of the check that used a recording: enough to recognise it, without a student's ID."""
-    return hashlib.blake2b(f"check {owner}".encode(), digest_size=16).hexdigest()
-
-
-def seal_tokens(cipher: Cipher, tokens: Tokens) -> str:
-    return cipher.encrypt(json.dumps([tokens.access, tokens.refresh, tokens.password]))
-
-
-def open_tokens(cipher: Cipher, sealed: str) -> Tokens:
-    return Tokens(*json.loads(cipher.decrypt(sealed)))
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

@@ -2,26 +2,28 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from classroom.store import StoreDamaged, StoreUnavailable
+from classroom.store import Store, StoreDamaged, StoreUnavailable, rows
+from classroom.store.plain import TABLES, fields_of
 from classroom.store.schema import SCHEMA
 from core.encryption import Cipher
 from core.sqlite import Database, DatabaseError, DatabaseUnavailable
 
 P = ParamSpec("P")
-Store = TypeVar("Store", bound="SqliteConnection")
+Connected = TypeVar("Connected", bound="SqliteConnection")
+Kind = TypeVar("Kind")
 Result = TypeVar("Result")
-Work = Callable[Concatenate[Store, sqlite3.Connection, P], Result]
-Method = Callable[Concatenate[Store, P], Coroutine[Any, Any, Result]]
+Work = Callable[Concatenate[Connected, sqlite3.Connection, P], Result]
+Method = Callable[Concatenate[Connected, P], Coroutine[Any, Any, Result]]
 
 
-class SqliteConnection:
-    """The classroom's tables in a database that is shared, or in a file (0600) that only this store uses.
+class SqliteConnection(Store):
+    """The record operations of ``Store`` in a SQLite database: a shared one, or a file (0600) of this store alone.
 
     ``cipher`` encrypts passwords and tokens.
     """
@@ -37,15 +39,11 @@ class SqliteConnection:
         if isinstance(self._file, Database):
             self._database = self._file
             return
-        file = self._file
-
-        def open_it() -> None:
-            try:
-                self._database = Database(file, [SCHEMA], "the classroom's store")
-            except DatabaseError as error:
-                raise StoreDamaged(str(error)) from error
-
-        await asyncio.get_running_loop().run_in_executor(self._thread, open_it)
+        opening = partial(Database, self._file, [SCHEMA], "the classroom's store")
+        try:
+            self._database = await asyncio.get_running_loop().run_in_executor(self._thread, opening)
+        except DatabaseError as error:
+            raise StoreDamaged(str(error)) from error
 
     async def close(self) -> None:
         """Wait for the transactions that are running; close the file unless it is shared."""
@@ -70,20 +68,41 @@ class SqliteConnection:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, transact)
 
+    async def every(self, kind: type[Kind], /, order: str = "", limit: int = 0, **where: Any) -> list[Kind]:
+        which, parameters = rows.condition(where)
+        query = f"SELECT * FROM {TABLES[kind].name} {which} {rows.order_by(order)} LIMIT ?"  # noqa: S608  # our names
+        return await self.run(lambda db: rows.read(db, kind, query, *parameters, limit or -1), writes=False)
 
-def writes(work: Work[Store, P, Result]) -> Method[Store, P, Result]:
+    async def count(self, kind: type[Any], /, **where: Any) -> int:
+        which, parameters = rows.condition(where)
+        query = f"SELECT count(*) FROM {TABLES[kind].name} {which}"  # noqa: S608  # our names
+        return await self.run(lambda db: int(db.execute(query, parameters).fetchone()[0]), writes=False)
+
+    async def update(self, kind: type[Any], /, changes: Mapping[str, Any], **where: Any) -> bool:
+        return await self.run(lambda db: rows.update(db, TABLES[kind].name, changes, where))
+
+    async def insert(self, record: Any, /) -> bool:
+        return await self.run(lambda db: rows.insert(db, TABLES[type(record)].name, fields_of(record)))
+
+    async def replace(self, record: Any, /, **when: Any) -> bool:
+        values = fields_of(record)
+        key = {name: values[name] for name in TABLES[type(record)].key}
+        return await self.update(type(record), values, **key, **when)
+
+
+def writes(work: Work[Connected, P, Result]) -> Method[Connected, P, Result]:
     """Run a method as one transaction that writes; it gets the transaction's connection."""
     return _transaction(work, writes=True)
 
 
-def reads(work: Work[Store, P, Result]) -> Method[Store, P, Result]:
+def reads(work: Work[Connected, P, Result]) -> Method[Connected, P, Result]:
     """Run a method as one transaction that only reads: it does not wait for writers."""
     return _transaction(work, writes=False)
 
 
-def _transaction(work: Work[Store, P, Result], *, writes: bool) -> Method[Store, P, Result]:
+def _transaction(work: Work[Connected, P, Result], *, writes: bool) -> Method[Connected, P, Result]:
     @wraps(work)
-    async def method(store: Store, /, *arguments: P.args, **options: P.kwargs) -> Result:
+    async def method(store: Connected, /, *arguments: P.args, **options: P.kwargs) -> Result:
         return await store.run(lambda db: work(store, db, *arguments, **options), writes=writes)
 
     return method

@@ -1,24 +1,19 @@
 """Sessions and their codes in MongoDB; for the methods see ``Store``."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
-from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from classroom.domain.sessions import Mark, Place, Session, Sheet, code_ends, folded, mark_of
+from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded, mark_of
 from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists, documents
 from classroom.store.documents import Document
 from classroom.store.mongo_collections.sheets_and_marks import known_sessions
 from classroom.store.mongo_connection import RACES, MongoConnection, asks, too_many_races
 from classroom.store.plain import text_of
 
-NEWEST_FIRST = [("opened_at", DESCENDING), ("_id", ASCENDING)]
-ENDED: Document = {"ended_at": {"$ne": None}, "cancelled": False}
 
-
-def _with_code(code: str) -> Document:
+def _has_code(code: str) -> Document:
     return {"$or": [{"live_codes": code}, {"past_codes.code": code}]}
 
 
@@ -26,22 +21,29 @@ class Sessions(MongoConnection):
     @asks
     async def create_session(self, session: Session, sheets: Sequence[Sheet], code: str, valid_until: datetime) -> bool:
         # The session's document makes the rest valid: it claims the lessons and the code at once, after the sheets.
+        marks, mine = self.collection("marks"), {"session": session.id}
         if sheets:
-            await self.collection("marks").insert_many(
-                [documents.sheet_document(sheet, session.opened_at) for sheet in sheets]
-            )
-        document = documents.session_document(
-            session, [documents.lesson_of(sheet) for sheet in sheets], code, valid_until
-        )
+            await marks.insert_many([documents.sheet_document(sheet, session.opened_at) for sheet in sheets])
+        lessons = [documents.lesson_of(sheet) for sheet in sheets]
+        document = documents.session_document(session, lessons, code, valid_until)
+
+        async def insert() -> Session:
+            try:
+                await self.collection("sessions").insert_one(document)
+            except DuplicateKeyError:
+                await self._ensure_unopened(sheets)
+                raise
+            return session
+
         try:
-            kept = await self._take(document, sheets, code, session.opened_at)
+            kept = await self._with_code(code, session.opened_at, insert) is not None
         except SessionExists:
-            await self.collection("marks").delete_many({"session": session.id})
+            await marks.delete_many(mine)
             raise
         if kept:
-            await self.collection("marks").update_many({"session": session.id}, {"$unset": {"draft_since": ""}})
+            await marks.update_many(mine, {"$unset": {"draft_since": ""}})
         else:
-            await self.collection("marks").delete_many({"session": session.id})
+            await marks.delete_many(mine)
         return kept
 
     @asks
@@ -49,36 +51,23 @@ class Sessions(MongoConnection):
         await self._ensure_unopened(sheets)
 
     @asks
-    async def session(self, session_id: str) -> Session | None:
-        return await self.first("sessions", documents.session_from, {"_id": session_id})
-
-    @asks
-    async def sessions_of(self, teacher: int, limit: int) -> list[Session]:
-        return await self.every("sessions", documents.session_from, {"teacher": teacher}, NEWEST_FIRST, limit=limit)
-
-    @asks
-    async def unfinished(self) -> list[Session]:
-        order = [("opened_at", ASCENDING), ("_id", ASCENDING)]
-        return await self.every("sessions", documents.session_from, {"final_at": None, "cancelled": False}, order)
-
-    @asks
     async def session_by_code(self, code: str, now: datetime) -> Session | None:
-        async for document in self.collection("sessions").find(_with_code(code) | {"cancelled": False}):
+        async for document in self.collection("sessions").find(_has_code(code) | {"cancelled": False}):
             ended, at = document["ended_at"], text_of(now)
             known = [*document.get("codes", []), *document.get("past_codes", [])]
             good = any(each["code"] == code and each["valid_until"] >= at for each in known)
             if good and document["opened_at"] <= at and (ended is None or ended >= at):
-                return documents.session_from(document)
+                return documents.record_from(Session, document)
         return None
 
     @asks
     async def expired_code(self, code: str, student_id: str, now: datetime) -> Session | None:
         until, since = text_of(now), text_of(now - CODES_KEPT)
         which = {"_id": {"$in": await self._ids_with(student_id)}}
-        async for document in self.collection("sessions").find(which | _with_code(code)):
+        async for document in self.collection("sessions").find(which | _has_code(code)):
             known = [*document.get("codes", []), *document.get("past_codes", [])]
             if any(each["code"] == code and since <= each["valid_until"] <= until for each in known):
-                return documents.session_from(document)
+                return documents.record_from(Session, document)
         return None
 
     @asks
@@ -86,9 +75,7 @@ class Sessions(MongoConnection):
         late = {"$gte": text_of(since)}
         which: Document = {"_id": {"$in": await self._ids_with(student_id)}}
         which["$or"] = [{"ended_at": late}, {"ended_at": None, "closes_at": late}]
-        return await self.every(
-            "sessions", documents.session_from, which, [("opened_at", ASCENDING), ("_id", ASCENDING)]
-        )
+        return await self.found(Session, which, "opened_at id")
 
     async def _ids_with(self, student_id: str) -> list[str]:
         found = self.collection("marks").find({"students": folded(student_id)}, ["session"])
@@ -112,7 +99,7 @@ class Sessions(MongoConnection):
             old = [each | {"valid_until": min(each["valid_until"], until)} for each in good]
             return documents.with_codes(document, [*old, {"code": code, "valid_until": text_of(valid_until)}])
 
-        return await self._change_code(session_id, add, code, now) is not None
+        return await self._with_code(code, now, lambda: self._change(session_id, add)) is not None
 
     @asks
     async def extend(self, session_id: str, closes_at: datetime) -> Session | None:
@@ -125,21 +112,12 @@ class Sessions(MongoConnection):
                 changed = documents.with_codes(changed, [*codes[:-1], codes[-1] | {"valid_until": text_of(closes_at)}])
             return changed
 
-        changed = await self._change(session_id, extend)
-        return documents.session_from(changed) if changed is not None else None
-
-    @asks
-    async def set_place(self, session_id: str, place: Place) -> Session | None:
-        new = {"place": asdict(place)}
-        changed = await self._change(session_id, lambda each: each | new if each["ended_at"] is None else None)
-        return documents.session_from(changed) if changed is not None else None
+        return await self._change(session_id, extend)
 
     @asks
     async def end_session(self, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
-        kept = self.collection("marks").find({"session": session_id, "in_lms": True}) if cancelled else None
-        lessons = (
-            {documents.lesson_of(documents.sheet_from(each)) async for each in kept} if kept is not None else set()
-        )
+        kept = await self.found(Sheet, {"session": session_id, "in_lms": True}) if cancelled else []
+        lessons = [documents.lesson_of(sheet) for sheet in kept]
 
         def end(document: Document) -> Document | None:
             if document["ended_at"] is not None:
@@ -154,8 +132,7 @@ class Sessions(MongoConnection):
                 ended.pop("lessons", None)
             return ended
 
-        ended = await self._change(session_id, end)
-        return documents.session_from(ended) if ended is not None else None
+        return await self._change(session_id, end)
 
     @asks
     async def reopen(self, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
@@ -164,42 +141,19 @@ class Sessions(MongoConnection):
             if document["ended_at"] is None or document["cancelled"]:
                 return None
             changed = {"ended_at": None, "reported_at": None, "final_at": None, "closes_at": text_of(closes_at)}
-            until = code_ends(documents.session_from(document | changed), now)
+            until = code_ends(documents.record_from(Session, document | changed), now)
             return documents.with_codes(document | changed, [{"code": code, "valid_until": text_of(until)}])
 
-        changed = await self._change_code(session_id, reopen, code, now)
-        return documents.session_from(changed) if changed is not None else None
-
-    @asks
-    async def set_reported(self, session_id: str, at: datetime, final: bool) -> bool:
-        field, place = ("final_at", {"place": None}) if final else ("reported_at", {})
-
-        def report(document: Document) -> Document | None:
-            return document | place | {field: text_of(at)} if document[field] is None else None
-
-        return await self._change(session_id, report) is not None
-
-    @asks
-    async def history(self, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
-        which = {"teacher": teacher, "date": {"$gte": since}, **ENDED}
-        sessions = [
-            documents.session_from(each) async for each in self.collection("sessions").find(which).sort(NEWEST_FIRST)
-        ]
-        sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
-        found = self.collection("marks").find({"session": {"$in": list(sheets)}})
-        async for each in found.sort("batch", ASCENDING):
-            sheets[each["session"]].append(documents.sheet_from(each))
-        return [(session, sheets[session.id]) for session in sessions]
+        return await self._with_code(code, now, lambda: self._change(session_id, reopen))
 
     @asks
     async def attended(self, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
-        student = {"students": folded(student_id)}
-        ids = await self._ids_with(student_id)
-        found = self.collection("sessions").find({"_id": {"$in": ids}, **ENDED})
-        sessions = [documents.session_from(each) async for each in found.sort(NEWEST_FIRST).limit(limit)]
+        ended = {"_id": {"$in": await self._ids_with(student_id)}, "ended_at": {"$ne": None}, "cancelled": False}
+        sessions = await self.found(Session, ended, "-opened_at id", limit)
         sheets: dict[str, list[Sheet]] = {session.id: [] for session in sessions}
-        async for each in self.collection("marks").find({**student, "session": {"$in": list(sheets)}}).sort("batch"):
-            sheets[each["session"]].append(documents.sheet_from(each))
+        mine = {"students": folded(student_id), "session": {"$in": list(sheets)}}
+        for sheet in await self.found(Sheet, mine, "batch"):
+            sheets[sheet.session].append(sheet)
         return [(session, mark_of(sheets[session.id], student_id)) for session in sessions]
 
     @asks
@@ -217,18 +171,6 @@ class Sessions(MongoConnection):
                 await self.collection(name).delete_many({"session": {"$in": ids}})
             count += (await sessions.delete_many({"_id": {"$in": ids}})).deleted_count
         return count + await self._clean_drafts(text_of(hour_ago))
-
-    async def _take(self, document: Document, sheets: Sequence[Sheet], code: str, now: datetime) -> bool:
-        for _ in range(RACES):
-            try:
-                await self.collection("sessions").insert_one(document)
-            except DuplicateKeyError:
-                await self._ensure_unopened(sheets)
-                if not await self._release(code, now):
-                    return False
-            else:
-                return True
-        raise too_many_races()
 
     async def _ensure_unopened(self, sheets: Sequence[Sheet]) -> None:
         lessons = {documents.lesson_of(sheet): sheet.batch for sheet in sheets}
@@ -248,7 +190,7 @@ class Sessions(MongoConnection):
 
         return await self._change(holder["_id"], drop) is not None
 
-    async def _change(self, session_id: str, change: Callable[[Document], Document | None]) -> Document | None:
+    async def _change(self, session_id: str, change: Callable[[Document], Document | None]) -> Session | None:
         """Change a session's document by compare-and-swap of its revision; None where there is nothing to change."""
         for _ in range(RACES):
             document = await self.collection("sessions").find_one({"_id": session_id})
@@ -259,16 +201,16 @@ class Sessions(MongoConnection):
             key = {"_id": session_id, "revision": revision}
             written = await self.collection("sessions").replace_one(key, {**changed, "revision": revision + 1})
             if written.matched_count:
-                return changed
+                return documents.record_from(Session, changed)
         raise too_many_races()
 
-    async def _change_code(
-        self, session_id: str, change: Callable[[Document], Document | None], code: str, now: datetime
-    ) -> Document | None:
-        """Change a session's document so that it has this code; None also where another live session has the code."""
+    async def _with_code(
+        self, code: str, now: datetime, change: Callable[[], Awaitable[Session | None]]
+    ) -> Session | None:
+        """Make a change that gives a session this code; None also where another live session has the code."""
         for _ in range(RACES):
             try:
-                return await self._change(session_id, change)
+                return await change()
             except DuplicateKeyError:
                 if not await self._release(code, now):
                     return None

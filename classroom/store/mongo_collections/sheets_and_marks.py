@@ -6,7 +6,7 @@ from pymongo import ASCENDING
 
 from classroom.domain.sessions import Mark, Sheet, folded
 from classroom.store import NoSuchSession
-from classroom.store.documents import Document, key_of, mark_document, places_in, sheet_from
+from classroom.store.documents import Document, key_of, places_in, record_from
 from classroom.store.mongo_connection import MongoConnection, asks
 from classroom.store.plain import fields_of
 
@@ -15,13 +15,8 @@ COMPARED = ("status", "by", "reason", "came_at")  # a mark that differs in none 
 
 class SheetsAndMarks(MongoConnection):
     @asks
-    async def sheets(self, session_id: str) -> list[Sheet]:
-        return await self.every("marks", sheet_from, {"session": session_id}, "batch")
-
-    @asks
     async def sheets_of(self, session_id: str, student_id: str) -> list[Sheet]:
-        key = {"session": session_id, "students": folded(student_id)}
-        return await self.every("marks", sheet_from, key, "batch")
+        return await self.found(Sheet, {"session": session_id, "students": folded(student_id)}, "batch")
 
     @asks
     async def mark(self, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
@@ -31,7 +26,7 @@ class SheetsAndMarks(MongoConnection):
         places = [(sheet["_id"], at) async for sheet in found for at in places_in(sheet, mark.student_id)]
         if not places:
             raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-        new, changed = mark_document(mark), 0
+        new, changed = {name: value for name, value in fields_of(mark).items() if name != "student_id"}, 0
         for sheet_key, at in places:
             field = f"marks.{at}"
             when: Document = {field: {"$exists": False}}
@@ -48,7 +43,7 @@ class SheetsAndMarks(MongoConnection):
         if any("draft_since" in each for each in owed):  # of a session that is being opened, or never was
             known = await known_sessions(self, {each["session"] for each in owed})
             owed = [each for each in owed if each["session"] in known]
-        return [sheet_from(each) for each in owed]
+        return [record_from(Sheet, each) for each in owed]
 
     @asks
     async def acked(self, session_id: str, batch: str, version: int) -> None:
@@ -57,24 +52,6 @@ class SheetsAndMarks(MongoConnection):
         newest = {"_id": key, "version": {"$lte": version}}
         if not (await sheets.update_one(newest, change | {"$unset": {"owed": ""}})).matched_count:
             await sheets.update_one({"_id": key}, change)  # there are newer marks: it stays owed
-
-    @asks
-    async def set_in_lms(self, session_id: str, batch: str) -> None:
-        await self._set_in_sheet(session_id, batch, {"in_lms": True})
-
-    @asks
-    async def set_read_back(self, sheet: Sheet) -> None:
-        fields = fields_of(sheet)["read_back"]
-        if fields is not None:  # a student's ID may have characters that a field's name may not
-            fields["differs"] = list(fields["differs"].items())
-        await self._set_in_sheet(sheet.session, sheet.batch, {"read_back": fields})
-
-    @asks
-    async def set_refused(self, session_id: str, batch: str, why: str) -> None:
-        await self._set_in_sheet(session_id, batch, {"refused": why})
-
-    async def _set_in_sheet(self, session_id: str, batch: str, fields: Document) -> None:
-        await self.collection("marks").update_one({"_id": key_of(session_id, batch)}, {"$set": fields})
 
 
 async def known_sessions(store: MongoConnection, session_ids: Collection[str]) -> set[str]:

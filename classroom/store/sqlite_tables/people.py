@@ -4,23 +4,13 @@ from datetime import datetime
 from sqlite3 import Connection
 from typing import Any
 
-from classroom.domain.code_attempts import WrongTry
-from classroom.domain.sessions import Binding, Teacher, folded
-from classroom.store import BoundOtherwise, Tokens
-from classroom.store.plain import fields_of, open_tokens, parse, seal_tokens, text_of
-from classroom.store.rows import binding_from, binding_row, first, put, teacher_from
+from classroom.domain.sessions import folded
+from classroom.store.plain import text_of
+from classroom.store.rows import insert, update
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
 
 class People(SqliteConnection):
-    @reads
-    def teacher(self, db: Connection, telegram_id: int) -> Teacher | None:
-        return first(db, teacher_from, "SELECT * FROM teachers WHERE telegram_id = ?", telegram_id)
-
-    @writes
-    def save_teacher(self, db: Connection, teacher: Teacher) -> None:
-        put(db, "teachers", fields_of(teacher))
-
     @writes
     def remove_teacher(self, db: Connection, telegram_id: int) -> None:
         db.execute("DELETE FROM teachers WHERE telegram_id = ?", (telegram_id,))
@@ -32,41 +22,7 @@ class People(SqliteConnection):
             db.execute(f"UPDATE OR IGNORE {table} SET telegram_id = ? WHERE telegram_id = ?", (new, old))  # noqa: S608
             db.execute(f"DELETE FROM {table} WHERE telegram_id = ?", (old,))  # noqa: S608
         for table in ("sessions", "sheets"):
-            db.execute(f"UPDATE {table} SET teacher = ? WHERE teacher = ?", (new, old))  # noqa: S608
-
-    @reads
-    def tokens(self, db: Connection, telegram_id: int) -> Tokens | None:
-        row = db.execute("SELECT secrets FROM jwt_tokens WHERE telegram_id = ?", (telegram_id,)).fetchone()
-        return open_tokens(self.cipher, row["secrets"]) if row is not None else None
-
-    @writes
-    def save_tokens(self, db: Connection, telegram_id: int, tokens: Tokens) -> None:
-        put(db, "jwt_tokens", {"telegram_id": telegram_id, "secrets": seal_tokens(self.cipher, tokens)})
-
-    @reads
-    def binding_of(self, db: Connection, telegram_id: int) -> Binding | None:
-        return first(db, binding_from, "SELECT * FROM bindings WHERE telegram_id = ?", telegram_id)
-
-    @reads
-    def binding_for(self, db: Connection, student_id: str) -> Binding | None:
-        query = "SELECT * FROM bindings WHERE folded = ? AND telegram_id IS NOT NULL"
-        return first(db, binding_from, query, folded(student_id))
-
-    @reads
-    def is_taken(self, db: Connection, student_id: str) -> bool:
-        return db.execute("SELECT 1 FROM bindings WHERE folded = ?", (folded(student_id),)).fetchone() is not None
-
-    @writes
-    def bind(self, db: Connection, binding: Binding) -> Binding:
-        new = binding_row(binding)
-        key = (new["folded"], new["account"])
-        rows = db.execute("SELECT * FROM bindings WHERE folded = ? OR account = ?", key).fetchall()
-        if len(rows) == 1 and (rows[0]["folded"], rows[0]["telegram_id"]) == (new["folded"], binding.telegram_id):
-            return binding_from(rows[0])
-        if rows:
-            raise BoundOtherwise("the student ID or the account is bound otherwise")
-        put(db, "bindings", new)
-        return binding
+            update(db, table, {"teacher": new}, {"teacher": old})
 
     @writes
     def unbind(self, db: Connection, student_id: str, by: int, at: datetime, reason: str) -> bool:
@@ -76,7 +32,7 @@ class People(SqliteConnection):
             return False
         db.execute("DELETE FROM bindings WHERE folded = ?", key)
         record = {"student_id": row["student_id"], "telegram_id": row["telegram_id"], "by_teacher": by}
-        put(db, "unbindings", record | {"at": text_of(at), "reason": reason})
+        insert(db, "unbindings", record | {"at": text_of(at), "reason": reason})
         return True
 
     @reads
@@ -88,45 +44,30 @@ class People(SqliteConnection):
     @writes
     def forget_student(self, db: Connection, telegram_id: int) -> None:
         ids = db.execute(
-            "SELECT student_id FROM bindings WHERE telegram_id = ?"
-            " UNION SELECT student_id FROM check_ins WHERE telegram_id = ?",
-            (telegram_id, telegram_id),
+            "SELECT student_id FROM bindings WHERE telegram_id = ?1"
+            " UNION SELECT student_id FROM check_ins WHERE telegram_id = ?1",
+            (telegram_id,),
         ).fetchall()
         for row in ids:  # a template that another account needs is made again
             db.execute("DELETE FROM templates WHERE folded = ?", (folded(row["student_id"]),))
-        db.execute("DELETE FROM consents WHERE telegram_id = ?", (telegram_id,))
-        db.execute("UPDATE bindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
-        for table in ("check_ins", "corrections"):
+        for table in ("consents", "check_ins", "corrections"):
             db.execute(f"DELETE FROM {table} WHERE telegram_id = ?", (telegram_id,))  # noqa: S608  # constants
+        for table in ("bindings", "unbindings"):
+            update(db, table, {"telegram_id": None}, {"telegram_id": telegram_id})
         db.execute(
             "UPDATE check_ins SET rivals = (SELECT json_group_array(json(value)) FROM json_each(rivals)"
             " WHERE json_extract(value, '$.telegram_id') <> ?1) WHERE rivals LIKE '%' || ?1 || '%'",
             (telegram_id,),
         )
-        db.execute("UPDATE unbindings SET telegram_id = NULL WHERE telegram_id = ?", (telegram_id,))
-
-    @writes
-    def add_wrong_try(self, db: Connection, telegram_id: int, student_id: str, at: datetime) -> None:
-        put(db, "attempts", {"telegram_id": telegram_id, "folded": folded(student_id), "at": text_of(at)})
-
-    @reads
-    def tries_of(self, db: Connection, telegram_id: int, since: datetime) -> list[WrongTry]:
-        query = "SELECT folded AS student_id, at FROM attempts WHERE telegram_id = ? AND at > ? ORDER BY at"
-        return [parse(WrongTry, "attempts", dict(row)) for row in db.execute(query, (telegram_id, text_of(since)))]
-
-    @reads
-    def tries_on(self, db: Connection, student_id: str, since: datetime) -> int:
-        query = "SELECT count(*) FROM attempts WHERE folded = ? AND at > ?"
-        return int(db.execute(query, (folded(student_id), text_of(since))).fetchone()[0])
 
     @reads
     def tries_in_session(self, db: Connection, session_id: str, since: datetime, *, bound: bool) -> int:
         row = db.execute(
             "SELECT count(*) FROM attempts LEFT JOIN bindings"
-            " ON bindings.telegram_id = attempts.telegram_id AND bindings.bound_at < ?"
-            " WHERE at > ? AND attempts.folded IN (SELECT folded FROM enrolled WHERE session = ?)"
-            " AND attempts.telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?)"
-            " AND bindings.folded IS CASE WHEN ? THEN attempts.folded END",
-            (text_of(since), text_of(since), session_id, session_id, bound),
+            " ON bindings.telegram_id = attempts.telegram_id AND bindings.bound_at < ?1"
+            " WHERE at > ?1 AND attempts.folded IN (SELECT folded FROM enrolled WHERE session = ?2)"
+            " AND attempts.telegram_id NOT IN (SELECT telegram_id FROM check_ins WHERE session = ?2)"
+            " AND bindings.folded IS CASE WHEN ?3 THEN attempts.folded END",
+            (text_of(since), session_id, bound),
         ).fetchone()
         return int(row[0])

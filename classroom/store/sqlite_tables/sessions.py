@@ -1,15 +1,13 @@
 """Sessions and their codes in SQLite; for the methods see ``Store``."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from sqlite3 import Connection
 
-from classroom.domain.sessions import Mark, Place, Session, Sheet, code_ends, folded
-from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists
-from classroom.store.plain import text_of
-from classroom.store.rows import first, mark_from, put, session_from, session_row, sheets_where
+from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded
+from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists, rows
+from classroom.store.plain import fields_of, text_of
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
 
 
@@ -21,16 +19,16 @@ class Sessions(SqliteConnection):
         _ensure_unopened(db, sheets)
         if _is_live(db, code, session.opened_at):
             return False
-        put(db, "sessions", session_row(session))
+        rows.insert(db, "sessions", fields_of(session))
         _add_code(db, session.id, code, valid_until)
-        position = 0
         for sheet in sheets:
-            fields = ("session", "batch", "campus", "subject", "date", "teacher", "version", "acked_version")
-            put(db, "sheets", {name: getattr(sheet, name) for name in fields})
-            for student in sheet.roster:
-                row = asdict(student) | {"session": session.id, "position": position, "batch": sheet.batch}
-                put(db, "enrolled", row | {"folded": folded(student.student_id)})
-                position += 1
+            fields = fields_of(sheet)
+            del fields["roster"], fields["marks"]  # they have tables of their own
+            rows.insert(db, "sheets", fields)
+        students = [(sheet.batch, student) for sheet in sheets for student in sheet.roster]
+        for position, (batch, student) in enumerate(students):
+            row = {"session": session.id, "position": position, "folded": folded(student.student_id)}
+            rows.insert(db, "enrolled", asdict(student) | row | {"batch": batch})
         return True
 
     @reads
@@ -38,40 +36,21 @@ class Sessions(SqliteConnection):
         _ensure_unopened(db, sheets)
 
     @reads
-    def session(self, db: Connection, session_id: str) -> Session | None:
-        return _session(db, session_id)
-
-    @reads
-    def sessions_of(self, db: Connection, teacher: int, limit: int) -> list[Session]:
-        query = "SELECT * FROM sessions WHERE teacher = ? ORDER BY opened_at DESC, id LIMIT ?"
-        return [session_from(row) for row in db.execute(query, (teacher, limit))]
-
-    @reads
-    def unfinished(self, db: Connection) -> list[Session]:
-        query = "SELECT * FROM sessions WHERE final_at IS NULL AND cancelled = 0 ORDER BY opened_at, id"
-        return [session_from(row) for row in db.execute(query)]
-
-    @reads
     def session_by_code(self, db: Connection, code: str, now: datetime) -> Session | None:
-        at = text_of(now)
-        return first(
-            db,
-            session_from,
-            "SELECT sessions.* FROM codes JOIN sessions ON sessions.id = codes.session"
-            " WHERE codes.code = ? AND codes.valid_until >= ? AND sessions.opened_at <= ? AND sessions.cancelled = 0"
-            " AND (sessions.ended_at IS NULL OR sessions.ended_at >= ?) ORDER BY codes.valid_until LIMIT 1",
-            *(code, at, at, at),
+        query = (
+            "SELECT sessions.* FROM codes JOIN sessions ON sessions.id = session"
+            " WHERE code = ?1 AND valid_until >= ?2 AND opened_at <= ?2 AND cancelled = 0"
+            " AND (ended_at IS NULL OR ended_at >= ?2) ORDER BY valid_until LIMIT 1"
         )
+        return rows.first(db, Session, query, code, text_of(now))
 
     @reads
     def expired_code(self, db: Connection, code: str, student_id: str, now: datetime) -> Session | None:
-        return first(
-            db,
-            session_from,
+        query = (
             "SELECT sessions.* FROM codes JOIN enrolled USING (session) JOIN sessions ON sessions.id = codes.session"
-            " WHERE code = ? AND folded = ? AND valid_until BETWEEN ? AND ? ORDER BY valid_until DESC LIMIT 1",
-            *(code, folded(student_id), text_of(now - CODES_KEPT), text_of(now)),
+            " WHERE code = ? AND folded = ? AND valid_until BETWEEN ? AND ? ORDER BY valid_until DESC LIMIT 1"
         )
+        return rows.first(db, Session, query, code, folded(student_id), text_of(now - CODES_KEPT), text_of(now))
 
     @reads
     def sessions_with(self, db: Connection, student_id: str, since: datetime) -> list[Session]:
@@ -79,14 +58,12 @@ class Sessions(SqliteConnection):
             "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
             " AND coalesce(ended_at, closes_at) >= ? ORDER BY opened_at, id"
         )
-        return [session_from(row) for row in db.execute(query, (folded(student_id), text_of(since)))]
+        return rows.read(db, Session, query, folded(student_id), text_of(since))
 
     @reads
     def code(self, db: Connection, session_id: str, now: datetime) -> str | None:
-        row = db.execute(
-            "SELECT code FROM codes WHERE session = ? AND valid_until >= ? ORDER BY number DESC LIMIT 1",
-            (session_id, text_of(now)),
-        ).fetchone()
+        query = "SELECT code FROM codes WHERE session = ? AND valid_until >= ? ORDER BY number DESC LIMIT 1"
+        row = db.execute(query, (session_id, text_of(now))).fetchone()
         return row["code"] if row is not None else None
 
     @writes
@@ -101,78 +78,50 @@ class Sessions(SqliteConnection):
 
     @writes
     def extend(self, db: Connection, session_id: str, closes_at: datetime) -> Session | None:
-        until = text_of(closes_at)
-        query = "UPDATE sessions SET closes_at = ? WHERE id = ? AND ended_at IS NULL"
-        if not db.execute(query, (until, session_id)).rowcount:
+        if not rows.update(db, "sessions", {"closes_at": closes_at}, {"id": session_id, "ended_at": None}):
             return None
         extended = _session(db, session_id)
         if extended is not None and extended.rotate_seconds == 0:
-            db.execute(
-                "UPDATE codes SET valid_until = ? WHERE session = ?"
-                " AND number = (SELECT max(number) FROM codes WHERE session = ?)",
-                (until, session_id, session_id),
-            )
+            newest = "session = ?1 AND number = (SELECT max(number) FROM codes WHERE session = ?1)"
+            db.execute(f"UPDATE codes SET valid_until = ?2 WHERE {newest}", (session_id, text_of(closes_at)))  # noqa: S608
         return extended
 
     @writes
-    def set_place(self, db: Connection, session_id: str, place: Place) -> Session | None:
-        query = "UPDATE sessions SET place = ? WHERE id = ? AND ended_at IS NULL"
-        changed = db.execute(query, (json.dumps(asdict(place)), session_id)).rowcount
-        return _session(db, session_id) if changed else None
-
-    @writes
     def end_session(self, db: Connection, session_id: str, at: datetime, cancelled: bool = False) -> Session | None:
-        query = "UPDATE sessions SET ended_at = ?, cancelled = ? WHERE id = ? AND ended_at IS NULL"
-        if not db.execute(query, (text_of(at), int(cancelled), session_id)).rowcount:
+        changes = {"ended_at": at, "cancelled": cancelled} | ({"place": None} if cancelled else {})
+        if not rows.update(db, "sessions", changes, {"id": session_id, "ended_at": None}):
             return None
         _shorten_codes(db, session_id, at)
         if cancelled:
-            db.execute("UPDATE sessions SET place = NULL WHERE id = ?", (session_id,))
-            db.execute("UPDATE sheets SET freed = 1 WHERE session = ? AND in_lms = 0", (session_id,))
+            rows.update(db, "sheets", {"freed": True}, {"session": session_id, "in_lms": False})
         return _session(db, session_id)
 
     @writes
     def reopen(self, db: Connection, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
         if _is_live(db, code, now):
             return None
-        changed = db.execute(
-            "UPDATE sessions SET ended_at = NULL, reported_at = NULL, final_at = NULL, closes_at = ?"
-            " WHERE id = ? AND ended_at IS NOT NULL AND cancelled = 0",
-            (text_of(closes_at), session_id),
-        )
-        reopened = _session(db, session_id) if changed.rowcount else None
-        if reopened is None:
-            return None
-        _add_code(db, session_id, code, code_ends(reopened, now))
+        changes = {"ended_at": None, "reported_at": None, "final_at": None, "closes_at": closes_at}
+        which = {"id": session_id, "ended_at__ne": None, "cancelled": False}
+        reopened = _session(db, session_id) if rows.update(db, "sessions", changes, which) else None
+        if reopened is not None:
+            _add_code(db, session_id, code, code_ends(reopened, now))
         return reopened
-
-    @writes
-    def set_reported(self, db: Connection, session_id: str, at: datetime, final: bool) -> bool:
-        column, place = ("final_at", ", place = NULL") if final else ("reported_at", "")
-        query = f"UPDATE sessions SET {column} = ?{place} WHERE id = ? AND {column} IS NULL"  # noqa: S608  # constants
-        return db.execute(query, (text_of(at), session_id)).rowcount == 1
-
-    @reads
-    def history(self, db: Connection, teacher: int, since: str) -> list[tuple[Session, list[Sheet]]]:
-        rows = db.execute(
-            "SELECT * FROM sessions WHERE teacher = ? AND date >= ? AND ended_at IS NOT NULL AND cancelled = 0"
-            " ORDER BY opened_at DESC, id",
-            (teacher, since),
-        ).fetchall()
-        return [(session_from(row), sheets_where(db, "session = ?", row["id"])) for row in rows]
 
     @reads
     def attended(self, db: Connection, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
-        rows = db.execute(
-            "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
-            " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY opened_at DESC, id LIMIT ?",
-            (folded(student_id), limit),
-        ).fetchall()
-        query = (
-            "SELECT marks.* FROM enrolled JOIN marks USING (session, batch, student_id)"
+        key, query = (
+            folded(student_id),
+            (
+                "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
+                " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY opened_at DESC, id LIMIT ?"
+            ),
+        )
+        of_session = (
+            'SELECT marks.*, by_teacher AS "by" FROM enrolled JOIN marks USING (session, batch, student_id)'
             " WHERE folded = ? AND session = ? ORDER BY batch LIMIT 1"
         )
-        return [(session_from(row), first(db, mark_from, query, folded(student_id), row["id"])) for row in rows]
+        sessions = rows.read(db, Session, query, key, limit)
+        return [(each, rows.first(db, Mark, of_session, key, each.id)) for each in sessions]
 
     @writes
     def clean(self, db: Connection, now: datetime, keep_since: datetime) -> int:
@@ -188,14 +137,13 @@ class Sessions(SqliteConnection):
 
 
 def _session(db: Connection, session_id: str) -> Session | None:
-    return first(db, session_from, "SELECT * FROM sessions WHERE id = ?", session_id)
+    return rows.first(db, Session, "SELECT * FROM sessions WHERE id = ?", session_id)
 
 
 def _ensure_unopened(db: Connection, sheets: Sequence[Sheet]) -> None:
     for sheet in sheets:
-        key = (sheet.campus, sheet.batch, sheet.subject, sheet.date)
-        where = "campus = ? AND batch = ? AND subject = ? AND date = ? AND freed = 0"
-        existing = db.execute(f"SELECT session FROM sheets WHERE {where}", key).fetchone()  # noqa: S608
+        query = "SELECT session FROM sheets WHERE campus = ? AND batch = ? AND subject = ? AND date = ? AND freed = 0"
+        existing = db.execute(query, (sheet.campus, sheet.batch, sheet.subject, sheet.date)).fetchone()
         if existing is not None:
             raise SessionExists(existing["session"], sheet.batch)
 

@@ -1,41 +1,42 @@
 """Sheets and marks in SQLite; for the methods see ``Store``."""
 
-import json
 from sqlite3 import Connection, Row
 
 from classroom.domain.sessions import Mark, Sheet, folded
-from classroom.store import NoSuchSession
+from classroom.store import NoSuchSession, rows
 from classroom.store.plain import fields_of
-from classroom.store.rows import put, sheets_where
 from classroom.store.sqlite_connection import SqliteConnection, reads, writes
+
+COMPARED = ("status", "by_teacher", "reason", "came_at")  # a mark that differs in none of these is no change
 
 
 class SheetsAndMarks(SqliteConnection):
     @reads
-    def sheets(self, db: Connection, session_id: str) -> list[Sheet]:
-        return sheets_where(db, "session = ?", session_id)
-
-    @reads
     def sheets_of(self, db: Connection, session_id: str, student_id: str) -> list[Sheet]:
-        batches = {row["batch"] for row in _enrolled(db, session_id, student_id)}
-        return [sheets_where(db, "session = ? AND batch = ?", session_id, batch)[0] for batch in sorted(batches)]
+        query = (
+            "SELECT * FROM sheets WHERE session = ?1 AND batch IN"
+            " (SELECT batch FROM enrolled WHERE folded = ?2 AND session = ?1) ORDER BY batch"
+        )
+        return rows.read(db, Sheet, query, session_id, folded(student_id))
 
     @writes
     def mark(self, db: Connection, session_id: str, mark: Mark, *, overwrite: bool) -> bool:
         enrolled = _enrolled(db, session_id, mark.student_id)
         if not enrolled:
             raise NoSuchSession(f"session {session_id} has no student {mark.student_id}")
-        new = fields_of(mark) | {"by_teacher": mark.by}
-        at = {"at": new.pop("at")}
-        del new["student_id"], new["by"]
+        new = fields_of(mark)
+        new["by_teacher"] = new.pop("by")
         changed = False
         for student in enrolled:
-            key = {"session": session_id, "batch": student["batch"], "student_id": student["student_id"]}
+            key = {name: student[name] for name in ("session", "batch", "student_id")}
             query = "SELECT * FROM marks WHERE session = ? AND batch = ? AND student_id = ?"
             before = db.execute(query, tuple(key.values())).fetchone()
-            if before is not None and (not overwrite or all(before[name] == value for name, value in new.items())):
+            if before is None:
+                rows.insert(db, "marks", new | key)
+            elif overwrite and any(before[name] != new[name] for name in COMPARED):
+                rows.update(db, "marks", new | key, key)
+            else:
                 continue
-            put(db, "marks", key | new | at)
             query = "UPDATE sheets SET version = version + 1 WHERE session = ? AND batch = ?"
             db.execute(query, (session_id, student["batch"]))
             changed = True
@@ -43,27 +44,13 @@ class SheetsAndMarks(SqliteConnection):
 
     @reads
     def unacked(self, db: Connection) -> list[Sheet]:
-        return sheets_where(db, "acked_version < version AND refused = ''")
+        query = "SELECT * FROM sheets WHERE acked_version < version AND refused = '' ORDER BY session, batch"
+        return rows.read(db, Sheet, query)
 
     @writes
     def acked(self, db: Connection, session_id: str, batch: str, version: int) -> None:
         query = "UPDATE sheets SET acked_version = max(acked_version, ?), in_lms = 1 WHERE session = ? AND batch = ?"
         db.execute(query, (version, session_id, batch))
-
-    @writes
-    def set_in_lms(self, db: Connection, session_id: str, batch: str) -> None:
-        db.execute("UPDATE sheets SET in_lms = 1 WHERE session = ? AND batch = ?", (session_id, batch))
-
-    @writes
-    def set_read_back(self, db: Connection, sheet: Sheet) -> None:
-        text = json.dumps(fields_of(sheet)["read_back"])
-        db.execute(
-            "UPDATE sheets SET read_back = ? WHERE session = ? AND batch = ?", (text, sheet.session, sheet.batch)
-        )
-
-    @writes
-    def set_refused(self, db: Connection, session_id: str, batch: str, why: str) -> None:
-        db.execute("UPDATE sheets SET refused = ? WHERE session = ? AND batch = ?", (why, session_id, batch))
 
 
 def _enrolled(db: Connection, session_id: str, student_id: str) -> list[Row]:

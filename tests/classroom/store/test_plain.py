@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from classroom.domain.sessions import CheckIn, CheckInStep, FaceCheck, Session
 from classroom.store import StoreDamaged
-from classroom.store.plain import fields_of, parse, parse_check_in
+from classroom.store.plain import fields_of, parse
 from tests.classroom.store.contract import NOW, a_session, after
 
 pytestmark = pytest.mark.unit
@@ -20,10 +20,9 @@ ANYTHING = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.
 def test_there_and_back() -> None:
     """A record comes back from its plain values as it was."""
     session = a_session(ended_at=after(1.5))
-    assert parse(Session, "sessions", fields_of(session)) == session
+    assert parse(Session, fields_of(session)) == session
     asked = CheckIn("s", "S-1", 2001, CheckInStep.FACE, NOW, face=FaceCheck(("left",), after(3)))
-    values = fields_of(asked)
-    assert parse_check_in(values, values["face"]) == asked
+    assert parse(CheckIn, fields_of(asked)) == asked
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ def test_there_and_back() -> None:
 def test_damaged(change: dict[str, Any], why: str) -> None:
     """A value that does not fit is named by table and field; the value itself is not in the error."""
     with pytest.raises(StoreDamaged, match=rf"'sessions'.*\({why}: ") as damaged:
-        parse(Session, "sessions", fields_of(a_session()) | change)
+        parse(Session, fields_of(a_session()) | change)
     assert "secret" not in f"{damaged.value!r} {damaged.value.__cause__}"
 
 
@@ -46,13 +45,13 @@ def test_missing(name: str) -> None:
     """Every field has to be there, also one with a default."""
     values = {key: value for key, value in fields_of(a_session()).items() if key != name}
     with pytest.raises(StoreDamaged, match=f"{name} is missing"):
-        parse(Session, "sessions", values)
+        parse(Session, values)
 
 
 @given(field=st.sampled_from(sorted(fields_of(a_session()))), value=ANYTHING)
 def test_any_value(field: str, value: Any) -> None:
     """Whatever a field holds, the record is parsed or refused as damaged in one line."""
     try:
-        parse(Session, "sessions", fields_of(a_session()) | {field: value})
+        parse(Session, fields_of(a_session()) | {field: value})
     except StoreDamaged as damaged:
         assert len(str(damaged).splitlines()) == 1  # noqa: PT017  # or it was read
