@@ -8,8 +8,6 @@ from telegram import ChatMember, Update
 from telegram.ext import TypeHandler
 
 from marker.services import Services
-from telegram_app.commands import publish_commands
-from telegram_app.i18n import Texts
 from telegram_app.side import Context
 
 log = logging.getLogger(__name__)
@@ -21,7 +19,6 @@ class Presence:
     def __init__(self, services: Services, unreachable: set[int]) -> None:
         self._services = services
         self._unreachable = unreachable
-        self._greeted: set[int] = set()
 
     def handler(self) -> TypeHandler[Any, Any, Any]:
         return TypeHandler(Update, self._see)
@@ -40,14 +37,7 @@ class Presence:
             if update.my_chat_member.new_chat_member.status == ChatMember.BANNED:  # the person has blocked the bot
                 await self.lost(person)
             return
-        if self._services.is_admin(person) and person not in self._greeted:
-            self._greeted.add(person)  # Telegram takes an admin's commands only once they have written to the bot
-            context.application.create_task(publish_commands(context.bot, admin_commands, person))
         if person in self._unreachable:
             self._unreachable.discard(person)
             await asyncio.to_thread(self._services.people.set_unreachable, person, None)
             self._services.outbox.wake(person)
-
-
-def admin_commands(_: Texts) -> dict[str, str]:
-    return {"admin": _("Admin Panel")}

@@ -218,16 +218,10 @@ class Registration:
         _ = self._services.texts(person)
         return _("Send me your invitation code, for example A3KX9M7P.")
 
+    # what people type outside of a question: late passwords are deleted, other texts answered with the menu
 
-@dataclass(eq=False)
-class StrayTexts:
-    """What people type outside of a question: late passwords are deleted, other texts answered with the menu."""
-
-    _services: Services
-    _questions: Questions
-
-    def handlers(self) -> list[MessageHandler[Context, Any]]:
-        """Return the handlers, to be added after all others of their group."""
+    def stray_handlers(self) -> list[MessageHandler[Context, Any]]:
+        """Return the handlers of other texts, to be added after all others of their group."""
         edited = filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE
         return [MessageHandler(edited & filters.TEXT, self._edited), MessageHandler(TYPED & filters.TEXT, self._typed)]
 
