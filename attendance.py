@@ -62,8 +62,7 @@ def _run(arguments: list[str] | None) -> int:
     except SettingsError as error:
         return _complain(str(error), USAGE)
     logs.set_up("WARNING" if settings.log_level == "INFO" else settings.log_level, settings.log_format)
-    account = _account(settings)
-    if account is None:
+    if (account := _account(settings)) is None:
         return _complain("KBTU_USERNAME and KBTU_PASSWORD: got nothing, and there is no terminal to ask in", USAGE)
     folder = settings.data_dir / "terminal"
     try:

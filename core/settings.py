@@ -114,8 +114,7 @@ _Path = Annotated[Path, AfterValidator(lambda path: ROOT / path)]
 
 def environment_file() -> Path | None:
     """Return the .env file to read: ENV_FILE if it is set (empty: no file), else the one in ROOT."""
-    named = os.environ.get("ENV_FILE")
-    if named is None:
+    if (named := os.environ.get("ENV_FILE")) is None:
         return ROOT / ".env"
     return Path(named) if named else None
 

@@ -54,8 +54,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports)
         TokenRefused: Telegram does not accept the token, or no longer does.
         EncryptionKeyError, SchemaTooNew, StorageUnavailable, DataDamaged, DatabaseError, BrowserMissing: see there.
     """
-    token = settings.telegram_bot_token
-    if token is None:
+    if (token := settings.telegram_bot_token) is None:
         raise TokenRefused("TELEGRAM_BOT_TOKEN")
     with suppress(InvalidToken):
         async with AsyncExitStack() as stack:

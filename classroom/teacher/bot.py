@@ -97,8 +97,7 @@ class TeacherBot:
 
     async def _teacher(self, update: Update) -> Teacher | None:
         """Return the teacher who sent an update; anybody else is asked to sign in."""
-        teacher = await self._classroom.store.teacher(sender(update))
-        if teacher is None:
+        if (teacher := await self._classroom.store.teacher(sender(update))) is None:
             await self._sign_in.ask_phone(sender(update))
         return teacher
 
@@ -168,8 +167,7 @@ class TeacherBot:
         await self._side.outbox.put(Item(person, "send", text))
 
     async def _cancel(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        _ = self._side.texts(person)
+        person, _ = self._side.who(update)
         await self._classroom.set_step(self._side, person, "")
         if await self._classroom.store.teacher(person) is None:
             await self._side.outbox.put(Item(person, "send", _("Cancelled."), ask="nothing"))

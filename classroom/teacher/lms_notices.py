@@ -23,8 +23,7 @@ class LmsNotices:
         """Show the board again, with the LMS's permanent refusal of a sheet and the button to try again."""
         what = f"session {sheet.session}: the LMS refuses sheet {sheet.batch}: {why}"
         noted(log, Code.ATTENDANCE_FAILED, what, logging.WARNING)
-        session = await self._classroom.store.session(sheet.session)
-        if session is not None:
+        if (session := await self._classroom.store.session(sheet.session)) is not None:
             await self._boards.show(session, anew=True, rings=True)
 
     async def on_compared(self, session: Session, sheet: Sheet) -> None:

@@ -180,8 +180,7 @@ class SessionButtons:
         log.info("session %s: %s, %s", session.id, what, "done" if changed else "nothing to change")
         if changed:
             self._classroom.wake_sync(session.id, at_once=True)
-        fresh = await self._classroom.store.session(session.id)
-        if fresh is not None:
+        if (fresh := await self._classroom.store.session(session.id)) is not None:
             await self._boards.show(fresh)
 
     async def _ask_cancel(self, session: Session) -> None:
@@ -249,8 +248,7 @@ class SessionButtons:
             case "free":
                 await self._manual.ask_unlink(session, at)
             case _:
-                undone = await self._manual.unlink(session, at)
-                if undone is not None:
+                if (undone := await self._manual.unlink(session, at)) is not None:
                     await self._traces.drop(session, undone)
         return None
 

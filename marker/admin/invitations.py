@@ -86,8 +86,7 @@ class Invitations(AdminScreens):
 
     def _card_screen(self, person: int, code: str, page: str, context: Context) -> tuple[str, Keyboard] | None:
         _ = self._services.texts(person)
-        invitation = self._services.storage.invitation(code)
-        if invitation is None:
+        if (invitation := self._services.storage.invitation(code)) is None:
             return None
         text = _line(self._services, _, code, invitation)
         keyboard = [[Button(_("Back"), f"adm:codes:{page}")]]
