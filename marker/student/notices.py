@@ -25,7 +25,6 @@ from telegram_app.side import Context, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
-
 OFFER_LASTS = timedelta(minutes=5)
 OFFER_SLOT = "offer:"  # followed by the lesson's key: the place of an offer on the screen
 
