@@ -21,7 +21,7 @@ from core import settings as settings_module
 from core.clock import SystemClock
 from core.settings import Settings, SettingsError
 from core.sqlite import Database, DatabaseError
-from lessons.events import Event, MonitorState, StatusEvent
+from lessons.events import Event, StatusEvent
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords
 from lessons.schedule import Schedule
@@ -39,25 +39,10 @@ STOP_WITHIN = 5.0
 
 
 _Found = tuple[str, Lesson]  # "found" (open) or "marked"
-_BLANK = "\r\x1b[K"  # clears the status line
 
 
 def _line(text: str) -> None:
-    blank = _BLANK if sys.stdout.isatty() else ""
-    print(f"{blank}{datetime.now().astimezone():%H:%M:%S} {text}", flush=True)
-
-
-def _show_status(monitor: AttendanceMonitor) -> None:
-    """Replace the status line, which stands below the others; on a terminal only."""
-    if not sys.stdout.isatty():
-        return
-    status = monitor.status
-    parts = [status.state.value]
-    if status.last_check is not None:
-        parts.append(f"last check {status.last_check.astimezone():%H:%M:%S}")
-    if status.next_check is not None and status.state in (MonitorState.WATCHING, MonitorState.WAITING):
-        parts.append(f"next {status.next_check.astimezone():%H:%M:%S}")
-    print(_BLANK + ", ".join(parts), end="", flush=True)
+    print(f"{datetime.now().astimezone():%H:%M:%S} {text}", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,8 +62,7 @@ def _run(arguments: list[str] | None) -> int:
     except SettingsError as error:
         return _complain(str(error), USAGE)
     logs.set_up("WARNING" if settings.log_level == "INFO" else settings.log_level, settings.log_format)
-    account = _account(settings)
-    if account is None:
+    if (account := _account(settings)) is None:
         return _complain("KBTU_USERNAME and KBTU_PASSWORD: got nothing, and there is no terminal to ask in", USAGE)
     folder = settings.data_dir / "terminal"
     try:
@@ -150,11 +134,7 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
     troubles, watched = 0, False
     asked: dict[str, float] = {}  # when a lesson was offered, by its key
     while True:
-        _show_status(monitor)
-        try:
-            event = events.get(timeout=1)
-        except queue.Empty:
-            continue
+        event = events.get()
         if isinstance(event, tuple):
             _show_lesson(monitor, *event, asked)
         elif event.event is Event.WATCHING:

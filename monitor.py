@@ -102,8 +102,7 @@ class AttendanceMonitor:
             return True
         self._thread.join(timeout)
         if self._thread.is_alive():
-            client = self._client
-            if client is not None:
+            if (client := self._client) is not None:
                 client.kill()
             self._access.kill_browser(self._profile)  # also one that is just starting
             self._thread.join(timeout)

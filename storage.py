@@ -183,8 +183,7 @@ class Storage:
 
     def check_code(self, code: str) -> None:
         """Raise UnknownCode, CodeUsed, CodeRevoked or CodeExpired where this code can't be redeemed."""
-        invitation = self._invitations.get(code)
-        if invitation is None:
+        if (invitation := self._invitations.get(code)) is None:
             raise UnknownCode(code)
         if invitation.used_by is not None:
             raise CodeUsed(code)
@@ -278,8 +277,7 @@ class Storage:
             if str(new_telegram_id) in self._students:
                 raise AlreadyRegistered(str(new_telegram_id))
             self._write_students({**self._students_without(telegram_id), str(new_telegram_id): moved})
-            invitation = self._invitations.get(moved.invitation_code)
-            if invitation is not None:
+            if (invitation := self._invitations.get(moved.invitation_code)) is not None:
                 self._update_invitation(moved.invitation_code, replace(invitation, used_by=new_telegram_id))
             return moved
 
@@ -310,8 +308,7 @@ class Storage:
             return changed
 
     def _registered(self, telegram_id: int) -> Student:
-        student = self._students.get(str(telegram_id))
-        if student is None:
+        if (student := self._students.get(str(telegram_id))) is None:
             raise NotRegistered(str(telegram_id))
         return student
 

@@ -6,16 +6,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
-from telegram.error import InvalidToken, TelegramError
+from telegram.error import InvalidToken
 
 from classroom.services import apology
 from core.clock import Clock
 from core.settings import Settings
 from core.sqlite import Database
 from telegram_app.claims import Claims
+from telegram_app.commands import publish_commands
 from telegram_app.factory import AnyApplication, PollingRequest, TokenRefused, build_application, polling, running
 from telegram_app.files import MakeFile, OnSent
-from telegram_app.i18n import LANGUAGES, texts
+from telegram_app.i18n import Texts
 from telegram_app.outbox import Outbox
 from telegram_app.people import People
 from telegram_app.side import Side
@@ -69,7 +70,8 @@ async def run_bot(bot: BotParts) -> None:
             stack.push_async_callback(bot.side.outbox.close)
             await bot.side.outbox.start()
             await stack.enter_async_context(polling(bot.application))
-            await _publish_commands(bot)
+            own = _teacher_commands if bot.setting == "TEACHER_BOT_TOKEN" else _student_commands
+            await publish_commands(bot.application.bot, own)
             log.info("@%s is ready", bot.side.username)
             bot.is_running.set()
             await bot.poll.refused.wait()
@@ -78,16 +80,9 @@ async def run_bot(bot: BotParts) -> None:
     raise TokenRefused(bot.setting)
 
 
-async def _publish_commands(bot: BotParts) -> None:
-    """Register the commands that Telegram suggests after "/", in each language. A failure is only logged."""
-    for language in LANGUAGES:
-        _ = texts(language)
-        own = {"me": _("My Attendance"), "my_data": _("What Is Kept"), "delete_me": _("Delete My Data")}
-        if bot.setting == "TEACHER_BOT_TOKEN":
-            own = {"history": _("History"), "move": _("Move to Another Account")}
-        commands = {"start": _("Menu"), **own, "language": _("Language"), "cancel": _("Cancel"), "help": _("Help")}
-        code = None if language == "en" else language  # English is the default for all other languages
-        try:
-            await bot.application.bot.set_my_commands(list(commands.items()), language_code=code)
-        except TelegramError as error:
-            log.info("%s: commands (%s) not published: %s", bot.setting, language, error.message)
+def _student_commands(_: Texts) -> dict[str, str]:
+    return {"me": _("My Attendance"), "my_data": _("What Is Kept"), "delete_me": _("Delete My Data")}
+
+
+def _teacher_commands(_: Texts) -> dict[str, str]:
+    return {"history": _("History"), "move": _("Move to Another Account")}

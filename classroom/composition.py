@@ -7,7 +7,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,22 +133,18 @@ async def serve(
             MoveCodes(database),
         )
         lags: deque[int] = deque(maxlen=LAGS_KEPT)
-        measuring = asyncio.create_task(measure_lags(lags), name="loop-lag")
-        stack.callback(measuring.cancel)
         stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lags, classroom.sync)))
-        bots = [run_bot(teacher), run_bot(student)]
-        besides = []
-        if isinstance(lms, CsvLms):
-            besides.append(asyncio.create_task(lms.folder.watch(), name="rosters"))
-        if verification is not None:
-            stack.enter_context(reports.part(verification.report))
-            besides.append(asyncio.create_task(_verify(verification, student), name="faces-verification"))
         if classroom.sync is not None:
             classroom.sync.start()
             stack.push_async_callback(classroom.sync.close)
-        keeping = asyncio.create_task(keeper.run(), name="classroom-keeper")
-        stack.callback(keeping.cancel)
-        await _until_first(keeping, run_side_by_side(bots, reports), besides)
+        bots = run_side_by_side([run_bot(teacher), run_bot(student)], reports)
+        work: list[Coroutine[Any, Any, None]] = [keeper.run(), bots, measure_lags(lags)]
+        if isinstance(lms, CsvLms):
+            work.append(lms.folder.watch())
+        if verification is not None:
+            stack.enter_context(reports.part(verification.report))
+            work.append(_verify(verification, student))
+        await _until_first(work)
 
 
 def assemble(
@@ -173,8 +169,7 @@ def assemble(
         await traces.clean(now)
 
     async def on_acked(sheet: Sheet) -> None:
-        session = await classroom.store.session(sheet.session)
-        if session is not None:
+        if (session := await classroom.store.session(sheet.session)) is not None:
             await notices.tell_recorded(session, sheet)
             await lms_notices.on_compared(session, sheet)
 
@@ -237,20 +232,17 @@ async def _verify(verification: Verification, student: BotParts) -> None:
         await verification.close()
 
 
-async def _until_first(
-    task: "asyncio.Task[None]", work: Coroutine[Any, Any, None], besides: "list[asyncio.Task[None]]"
-) -> None:
-    """Run until the first of these ends, and raise its error; then cancel ``work`` and ``besides``."""
-    working = asyncio.create_task(work)
+async def _until_first(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all of ``work`` until the first of it ends; then cancel the rest, and raise the first one's error."""
+    tasks = [asyncio.create_task(each) for each in work]
     try:
-        await asyncio.wait({task, working, *besides}, return_when=asyncio.FIRST_COMPLETED)
-        for each in (task, working, *besides):
-            if each.done():
-                each.result()
+        done, _running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            each.result()
     finally:
-        for each in (working, *besides):
+        for each in tasks:
             each.cancel()
-        await asyncio.wait({working, *besides})
+        await asyncio.wait(tasks)
 
 
 @asynccontextmanager

@@ -116,11 +116,10 @@ class SessionOverview:
 
     def groups(self) -> dict[Group, list[str]]:
         """Return the student IDs in each group, in the roster's order."""
-        check_ins = {folded(each.student_id): each for each in self.check_ins}
         found: dict[Group, list[str]] = {group: [] for group in Group}
         for student in self.people.values():
             key = folded(student.student_id)
-            check_in, mark = check_ins.get(key), self.marks.get(key)
+            check_in, mark = self._check_ins.get(key), self.marks.get(key)
             if mark is not None:
                 group = Group.IN if mark.status.counts else Group.BY_HAND
             elif check_in is None:

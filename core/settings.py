@@ -6,6 +6,7 @@ For each secret NAME the setting NAME_FILE may name a file with its value, as Do
 import io
 import os
 import re
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -48,6 +49,19 @@ def _split_some(value: Any) -> Any:
     return parts
 
 
+def _readable(read: Callable[[str], object]) -> AfterValidator:
+    """Return the check of a text that ``read`` has to accept."""
+
+    def check(value: str) -> str:
+        try:
+            read(value)
+        except ZoneInfoNotFoundError as error:  # a KeyError
+            raise ValueError("not found") from error
+        return value
+
+    return AfterValidator(check)
+
+
 def _matching(pattern: str) -> AfterValidator:
     """Return the check of a secret whose whole value has to match."""
 
@@ -87,39 +101,20 @@ def _check_rotation(value: int) -> int:
     return value
 
 
-def _check_day(day: str) -> str:
-    """The day must exist in every year, so not 29 February."""
-    date.fromisoformat(f"2001-{day}")
-    return day
-
-
-def _check_hours(value: str) -> str:
-    parse_hours(value)
-    return value
-
-
-def _check_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError("no such time zone") from error
-    return value
-
-
 # A token from @BotFather: the bot's number, a colon, 35 characters.
 _Token = Annotated[SecretStr | None, _matching(r"\d{3,20}:[A-Za-z0-9_-]{30,64}")]
 _Address = Annotated[str, AfterValidator(_check_address)]
 _OptionalAddress = Annotated[str | None, AfterValidator(_check_address)]
 _Ids = tuple[Annotated[int, Field(gt=0)], ...]
 _Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
-_Days = tuple[Annotated[str, Field(pattern=r"^\d\d-\d\d$"), AfterValidator(_check_day)], ...]
+_day = _readable(lambda day: date.fromisoformat(f"2001-{day}"))  # a day of every year, so not 29 February
+_Days = tuple[Annotated[str, Field(pattern=r"^\d\d-\d\d$"), _day], ...]
 _Path = Annotated[Path, AfterValidator(lambda path: ROOT / path)]
 
 
 def environment_file() -> Path | None:
     """Return the .env file to read: ENV_FILE if it is set (empty: no file), else the one in ROOT."""
-    named = os.environ.get("ENV_FILE")
-    if named is None:
+    if (named := os.environ.get("ENV_FILE")) is None:
         return ROOT / ".env"
     return Path(named) if named else None
 
@@ -169,10 +164,10 @@ class Settings(BaseModel):
     refresh_interval: float = Field(20, ge=1, le=600, description="seconds between reloads, 1 to 600")
     portal_max_loads_per_second: float = Field(10, gt=0, le=1000, description="a number above 0, up to 1000")
     portal_max_parallel_sign_ins: int = Field(3, ge=1, le=100, description="a whole number, 1 to 100")
-    active_hours: Annotated[str, AfterValidator(_check_hours)] = Field(
+    active_hours: Annotated[str, _readable(parse_hours)] = Field(
         "", description="hours such as Mon-Sat 08:00-21:00, several comma-separated; empty: always"
     )
-    timezone: Annotated[str, AfterValidator(_check_zone)] = Field(
+    timezone: Annotated[str, _readable(ZoneInfo)] = Field(
         "Asia/Almaty", description="the name of a time zone, like Asia/Almaty"
     )
     max_active_monitors: int | None = Field(

@@ -18,7 +18,7 @@ from marker.lockouts import Lockouts
 from marker.menu import old_button
 from marker.presence import Presence
 from marker.questions import Questions
-from marker.registration.conversation import Registration, StrayTexts
+from marker.registration.conversation import Registration
 from marker.registration.passwords import PasswordSteps
 from marker.services import Services
 from marker.student.buttons import StudentHandlers
@@ -65,7 +65,7 @@ class Marker:
         )
         application.add_handlers(buttons.handlers())
         application.add_handlers(self._moves.handlers())
-        application.add_handlers(StrayTexts(self._services, self._questions).handlers())
+        application.add_handlers(self._registration.stray_handlers())
         application.add_handler(CallbackQueryHandler(partial(old_button, self._services)))
         application.add_error_handler(self._services.apologise)
 

@@ -26,7 +26,6 @@ from marker.monitors.capacity import memory_capacity
 from marker.monitors.password_check import TRIAL, SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.monitors.watch_state import WatchState
-from marker.presence import publish_commands
 from marker.questions import STEPS
 from marker.services import Services
 from marker.tables.attempts import Attempts
@@ -38,6 +37,7 @@ from portal.limits import PortalLimits
 from portal.session import chrome_access
 from storage import Storage, Student
 from telegram_app.claims import Claims
+from telegram_app.commands import publish_commands
 from telegram_app.factory import PollingRequest, StoredSteps, TokenRefused, build_application, polling, running
 from telegram_app.files import files_in
 from telegram_app.move_codes import MoveCodes
@@ -54,8 +54,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports)
         TokenRefused: Telegram does not accept the token, or no longer does.
         EncryptionKeyError, SchemaTooNew, StorageUnavailable, DataDamaged, DatabaseError, BrowserMissing: see there.
     """
-    token = settings.telegram_bot_token
-    if token is None:
+    if (token := settings.telegram_bot_token) is None:
         raise TokenRefused("TELEGRAM_BOT_TOKEN")
     with suppress(InvalidToken):
         async with AsyncExitStack() as stack:
@@ -139,7 +138,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports)
             await fetching.enter_async_context(polling(application))
             name = application.bot.username
             log.info("@%s is ready, %d monitors resumed, room for %d", name, resumed, registry.capacity)
-            await publish_commands(application.bot)
+            await publish_commands(application.bot, lambda _: {})
             await marker.run(until=poll.refused)
     raise TokenRefused("TELEGRAM_BOT_TOKEN")
 

@@ -105,8 +105,7 @@ def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
         elif status.state is MonitorState.RESTING:
             state = _("resting outside of the active hours")
         lines = [_("Monitoring: {state}").format(state=state)]
-    last_check = services.registry.last_check(student)
-    if last_check is not None:
+    if (last_check := services.registry.last_check(student)) is not None:
         lines.append(_("Last check: {time}").format(time=clock_time(services, last_check, now)))
     if status is not None and status.next_check is not None:
         lines.append(_("Next check: {time}").format(time=clock_time(services, status.next_check, now)))

@@ -153,8 +153,7 @@ class Questions:
 
     async def may_be_password(self, person: int, text: str) -> bool:
         """Say whether a text that answers no question may be a password."""
-        step = await self._services.step(person)
-        if step is None:
+        if (step := await self._services.step(person)) is None:
             is_late = person in self._deleted
         elif step.name == AFTER_PASSWORD:
             is_late = self.awaits_late_password(step) and len(text) >= SHORTEST
@@ -183,16 +182,11 @@ class Questions:
         _ = self._services.texts(sender(update))
         return await self.delete_password(update, _("I have deleted your last message, since it may hold a password."))
 
-    async def end(self, person: int, headline: str = "", more: Sequence[Item] = ()) -> int:
-        """Leave the question and show the menu below, in one transaction with messages to others."""
-        items = await fresh_menu(self._services, person, headline)
+    async def end(self, person: int, headline: str = "", more: Sequence[Item] = (), *, in_place: bool = False) -> int:
+        """Leave the question and show the menu, below or in its place, in one transaction with messages to others."""
+        menu = [await changed_menu(self._services, person, headline)] if in_place else None
+        items = menu or await fresh_menu(self._services, person, headline)
         await self._services.outbox.put(*items, *more, when=lambda: self.leave(person))
-        return ConversationHandler.END
-
-    async def end_in_place(self, person: int, headline: str = "") -> int:
-        """Leave the question and show the menu in its place."""
-        menu = await changed_menu(self._services, person, headline)
-        await self._services.outbox.put(menu, when=lambda: self.leave(person))
         return ConversationHandler.END
 
     def leave(self, person: int) -> bool:

@@ -57,6 +57,10 @@ class Side:
         """Return the texts in a person's language."""
         return texts(closest(self.languages.get(person)))
 
+    def who(self, update: Update) -> tuple[int, Texts]:
+        """Return who sent an update, and the texts in their language."""
+        return sender(update), self.texts(sender(update))
+
     async def step(self, person: int) -> ConversationStep | None:
         """Return where a person is in a conversation; None: nowhere."""
         step = await asyncio.to_thread(self.people.step, person)

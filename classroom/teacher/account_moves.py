@@ -44,8 +44,7 @@ class AccountMoves:
             await self._finish(move)
 
     async def _ask(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        _ = self._side.texts(person)
+        person, _ = self._side.who(update)
         if await self._classroom.store.teacher(person) is None:
             text = _(
                 "Open the link of your move code here, or send the code. You make it with /move in the old account."

@@ -10,11 +10,12 @@ from classroom.overview import Group, SessionOverview, note_text, read_overview,
 from classroom.reports.texts import refused_lines
 from classroom.services import Classroom
 from classroom.student.texts import status_word
-from classroom.teacher.manual_marks import SCREEN, turns
+from classroom.teacher.manual_marks import SCREEN
 from telegram_app.i18n import Texts
 from telegram_app.lines import LONGEST_CAPTION, LONGEST_MESSAGE, bold, split
 from telegram_app.outbox import ANSWER, NOTICE, Button, Item, Keyboard
 from telegram_app.outbox_table import Action
+from telegram_app.pages import page_of
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +59,10 @@ class Boards:
         """Show all students by where they are, on as many pages as Telegram's limit needs."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         lines = [line for group, names, _more in self._groups(_, overview) for line in (bold(group), *names)]
-        pages = split(lines)
-        page = max(0, min(page, len(pages) - 1))
-        keyboard = [*turns(_, f"names:{session.id}", page, len(pages), 1), [Button(_("Done"), f"done:{session.id}")]]
+        shown = page_of(split(lines), page, 1)
+        keyboard = [*shown.turns(_, f"names:{session.id}"), [Button(_("Done"), f"done:{session.id}")]]
         old = [Item(session.teacher, "delete", slot=SCREEN)] if anew else []
-        item = Item(session.teacher, "send" if anew else "edit", pages[page], keyboard, slot=SCREEN)
+        item = Item(session.teacher, "send" if anew else "edit", shown.shown[0], keyboard, slot=SCREEN)
         await self._side.outbox.put(*old, item)
 
     async def refresh(self, session: Session) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import functools
 import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
 from typing import Any
@@ -16,57 +18,56 @@ from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.lms.tables import FileWrong
 from classroom.reports.texts import history_texts
 from classroom.services import PLACE_SLOT, Classroom, typed
-from classroom.student.texts import precise_location
 from classroom.teacher import manual_marks, opening
 from classroom.teacher import sign_in as sign_in_steps
 from classroom.teacher.account_moves import AccountMoves
 from classroom.teacher.board import Boards
-from classroom.teacher.lms_notices import unavailable_text
 from classroom.teacher.manual_marks import ManualMarks
 from classroom.teacher.opening import Opening
 from classroom.teacher.place import PLACE, PlaceQuestion
 from classroom.teacher.roster_upload import RosterUpload
 from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.sign_in import SignIn
+from classroom.teacher.texts import help_text, unavailable_text
+from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Item, Keyboard
-from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
+from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
 RECENT = timedelta(hours=12)
 
 
+# Called with the teacher who tapped or sent a command, the teacher's texts, and the data of the tapped button.
+ForTeacher = Callable[[Teacher, Texts, str], Coroutine[Any, Any, None]]
+
+
+@dataclass(eq=False)
 class TeacherBot:
     """The handlers of the teacher bot. Each checks that the sender is a teacher, and that the session is theirs."""
 
-    def __init__(
-        self,
-        classroom: Classroom,
-        boards: Boards,
-        manual: ManualMarks,
-        buttons: SessionButtons,
-        moves: AccountMoves,
-    ) -> None:
-        self._classroom = classroom
-        self._side = classroom.teacher
-        self._boards = boards
-        self._manual = manual
-        self._buttons = buttons
-        self._moves = moves
-        self._sign_in = SignIn(classroom)
-        self._opening = Opening(classroom)
-        self._places = PlaceQuestion(classroom)
-        self._upload = RosterUpload(classroom)
+    _classroom: Classroom
+    _boards: Boards
+    _manual: ManualMarks
+    _buttons: SessionButtons
+    _moves: AccountMoves
+
+    def __post_init__(self) -> None:
+        self._side = self._classroom.teacher
+        self._sign_in = SignIn(self._classroom)
+        self._opening = Opening(self._classroom)
+        self._places = PlaceQuestion(self._classroom)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
-        commands = {"start": self._start, "history": self._history, "help": self._help, "cancel": self._cancel}
+        history = self._for_teacher(self._history)
+        commands = {"start": self._start, "history": history, "help": self._help, "cancel": self._cancel}
         taps = {
-            r"^menu$": self._menu,
-            r"^history$": self._history,
-            r"^out$": self._sign_out,
+            r"^menu$": self._for_teacher(self._menu),
+            r"^history$": history,
+            r"^out$": self._for_teacher(self._sign_out),
             r"^sessions$": self._sessions,
-            r"^(take|open:.+)$": self._choose,
+            r"^(take|open:.+)$": self._for_teacher(self._choose),
             r"^((room|gone):\d{1,3}|anyway|rooms|forget)$": self._at_place,
         }
         return [
@@ -75,7 +76,7 @@ class TeacherBot:
             *self._side.language_handlers(functools.partial(self._show_menu, edit=True)),
             *self._buttons.handlers(),
             *self._moves.handlers(),
-            *self._upload.handlers(),
+            *RosterUpload(self._classroom).handlers(),
             MessageHandler(TYPED & filters.CONTACT, self._contact),
             MessageHandler(located, self._at_place),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
@@ -83,10 +84,20 @@ class TeacherBot:
             CallbackQueryHandler(self._side.old_button),
         ]
 
+    def _for_teacher(self, handler: ForTeacher) -> Callable[[Update, Context], Coroutine[Any, Any, None]]:
+        """Return a handler that answers a tap, and passes on the teacher who sent the update."""
+
+        async def handle(update: Update, context: Context) -> None:
+            if update.callback_query is not None:
+                await tapped(update)
+            if (teacher := await self._teacher(update)) is not None:
+                await handler(teacher, self._side.texts(teacher.telegram_id), tapped_data(update))
+
+        return handle
+
     async def _teacher(self, update: Update) -> Teacher | None:
         """Return the teacher who sent an update; anybody else is asked to sign in."""
-        teacher = await self._classroom.store.teacher(sender(update))
-        if teacher is None:
+        if (teacher := await self._classroom.store.teacher(sender(update))) is None:
             await self._sign_in.ask_phone(sender(update))
         return teacher
 
@@ -98,14 +109,10 @@ class TeacherBot:
             await self._hide_request(sender(update))
             await self._show_menu(sender(update))
 
-    async def _menu(self, update: Update, context: Context) -> None:
-        await tapped(update)
-        person = sender(update)
-        if await self._teacher(update) is None:
-            return
+    async def _menu(self, teacher: Teacher, _: Texts, _data: str) -> None:
+        person, headline = teacher.telegram_id, ""
         step = await self._side.step(person)
         await self._classroom.set_step(self._side, person, "")
-        _, headline = self._side.texts(person), ""
         if step is not None and step.name == PLACE:
             headline = _("The place was not changed.") if "session" in step.data else _("Nothing was opened.")
             await self._hide_request(person)
@@ -114,9 +121,6 @@ class TeacherBot:
     async def _hide_request(self, person: int) -> None:
         """Remove the button that shares the location, with its message."""
         await self._side.outbox.put(Item(person, "delete", slot=PLACE_SLOT))
-
-    async def _say(self, person: int, text: str) -> None:
-        await self._side.outbox.put(Item(person, "send", text))
 
     async def _show_menu(self, person: int, headline: str = "", *, edit: bool = False) -> None:
         _ = self._side.texts(person)
@@ -128,10 +132,8 @@ class TeacherBot:
         ]
         if await self._recent(person):
             keyboard.insert(1, [Button(_("Open Session"), "sessions")])
-        if edit:
-            await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
-        else:
-            await self._side.outbox.put(*below(person, text, keyboard))
+        edited = [Item(person, "edit", text, keyboard, slot=SCREEN)]
+        await self._side.outbox.put(*(edited if edit else below(person, text, keyboard)))
 
     async def _recent(self, person: int) -> list[Session]:
         """Return a teacher's sessions that run or wait for a decision or the LMS; else those of the last hours."""
@@ -141,12 +143,11 @@ class TeacherBot:
 
     async def _sessions(self, update: Update, context: Context) -> None:
         """Show the board of the running session anew below; of several, the chosen one's."""
-        if await self._teacher(update) is None:
-            await tapped(update)
-            return
-        person = sender(update)
-        _, recent, zone = self._side.texts(person), await self._recent(person), self._classroom.settings.zone
+        person, zone = sender(update), self._classroom.settings.zone
+        _, recent = self._side.texts(person), await self._recent(person)
         await tapped(update, None if recent else _("No session is running."))
+        if await self._teacher(update) is None:
+            return
         if len(recent) == 1:
             await self._boards.show(recent[0], anew=True)
             return
@@ -162,28 +163,11 @@ class TeacherBot:
 
     async def _help(self, update: Update, context: Context) -> None:
         person = sender(update)
-        _ = self._side.texts(person)
-        text = _(
-            "<b>A lesson</b>\n"
-            "1. <i>Take Attendance</i>: the batches, several for a lesson together, then the subject that they share.\n"
-            "2. The place: share your location from your phone, in class; a computer can't. Or tap a saved place:"
-            " <i>Save This Place</i>, below the code, keeps one.\n"
-            "3. Students follow the code's link or send the code to @{bot}, and share their location.\n"
-            "4. Who waits for you is on the board: <i>Check One by One</i>. Without a phone: <i>Mark by Hand</i>.\n"
-            "5. The report comes 15 seconds after the end, the final one as soon as everything is settled.\n\n"
-            "<b>The location is imprecise or wrong</b>\n"
-            "{precise} <i>Change Place</i>, on the board, corrects the place of a running session.\n\n"
-            "<b>The code has expired</b>\n"
-            "<i>Extend</i> gives more time, <i>Reopen</i> makes a new code after the end.\n\n"
-            "<b>Whom to ask</b>\n"
-            "Batches and students: whoever keeps the rosters. Refusals of the LMS: whoever runs it.\n"
-            "/history shows percentages, /language changes the language, /cancel ends a question."
-        ).format(bot=self._classroom.student.username, precise=precise_location(_))
+        text = help_text(self._side.texts(person), self._classroom.student.username)
         await self._side.outbox.put(Item(person, "send", text))
 
     async def _cancel(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        _ = self._side.texts(person)
+        person, _ = self._side.who(update)
         await self._classroom.set_step(self._side, person, "")
         if await self._classroom.store.teacher(person) is None:
             await self._side.outbox.put(Item(person, "send", _("Cancelled."), ask="nothing"))
@@ -191,41 +175,27 @@ class TeacherBot:
         await self._hide_request(person)
         await self._show_menu(person, _("Cancelled."))
 
-    async def _sign_out(self, update: Update, context: Context) -> None:
-        await tapped(update)
-        teacher = await self._teacher(update)
-        if teacher is not None:
-            await self._classroom.lms.sign_out(teacher)
-            await self._classroom.store.remove_teacher(teacher.telegram_id)
-            log.info("teacher %d: signed out", teacher.telegram_id)
-            _ = self._side.texts(teacher.telegram_id)
-            text = _("You are signed out. What is not recorded yet waits for your next sign-in.")
-            await self._side.outbox.put(Item(teacher.telegram_id, "edit", text, slot=SCREEN))
+    async def _sign_out(self, teacher: Teacher, _: Texts, _data: str) -> None:
+        await self._classroom.lms.sign_out(teacher)
+        await self._classroom.store.remove_teacher(teacher.telegram_id)
+        log.info("teacher %d: signed out", teacher.telegram_id)
+        text = _("You are signed out. What is not recorded yet waits for your next sign-in.")
+        await self._side.outbox.put(Item(teacher.telegram_id, "edit", text, slot=SCREEN))
 
-    async def _history(self, update: Update, context: Context) -> None:
-        if update.callback_query is not None:
-            await tapped(update)
-        teacher = await self._teacher(update)
-        if teacher is None:
-            return
-        _ = self._side.texts(teacher.telegram_id)
+    async def _history(self, teacher: Teacher, _: Texts, _data: str) -> None:
         kept = timedelta(days=self._classroom.settings.retention_days)
         since = (self._classroom.clock.now() - kept).date().isoformat()
         history = await self._classroom.store.history(teacher.telegram_id, since)
-        for text in await asyncio.to_thread(history_texts, _, history):
-            await self._side.outbox.put(Item(teacher.telegram_id, "send", text))
+        texts = await asyncio.to_thread(history_texts, _, history)
+        await self._side.outbox.put(*(Item(teacher.telegram_id, "send", text) for text in texts))
         await self._show_menu(teacher.telegram_id)
 
-    async def _choose(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        teacher = await self._teacher(update)
-        if teacher is None:
-            return
+    async def _choose(self, teacher: Teacher, _: Texts, data: str) -> None:
         try:
-            if query.data == "take":
+            if data == "take":
                 await self._opening.begin(teacher)
             else:
-                await self._opening.tapped(teacher, (query.data or "").removeprefix("open:"))
+                await self._opening.tapped(teacher, data.removeprefix("open:"))
         except (LmsUnavailable, LmsRefused, SignInNeeded) as error:
             await self._report_lms_error(teacher, error)
 
@@ -310,15 +280,7 @@ class TeacherBot:
             await self._manual.mark(session, data["student"], data["status"], text, typed=True)
             await self._boards.show(session)
         else:
-            _ = self._side.texts(session.teacher)
-            await self._classroom.set_step(self._side, session.teacher, "")
-            if session.place is None:
-                text = _("The place of this session is deleted already.")
-            elif await self._places.save_room(session.teacher, text, session.place):
-                text = _("Saved: next time one tap is enough.")
-            else:
-                text = _("You have saved too many places already.")
-            await self._say(session.teacher, text)
+            await self._places.save(session, text)
 
     async def _other(self, update: Update, context: Context) -> None:
         """Answer a picture, a sticker or an unknown command; or a password that begins with a slash."""

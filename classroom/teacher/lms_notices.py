@@ -1,10 +1,9 @@
-"""Tells a teacher that the LMS refuses a sheet, has another record, wants a new sign-in, or does not answer."""
+"""Tells a teacher that the LMS refuses a sheet, has another record, or wants a new sign-in."""
 
 import logging
 
-from classroom.domain.sessions import Session, Sheet, Teacher
-from classroom.error_codes import Code, code_of, noted
-from classroom.lms import LmsUnavailable
+from classroom.domain.sessions import Session, Sheet
+from classroom.error_codes import Code, noted
 from classroom.services import Classroom
 from classroom.teacher.board import Boards
 from telegram_app.outbox import NOTICE, Item
@@ -24,8 +23,7 @@ class LmsNotices:
         """Show the board again, with the LMS's permanent refusal of a sheet and the button to try again."""
         what = f"session {sheet.session}: the LMS refuses sheet {sheet.batch}: {why}"
         noted(log, Code.ATTENDANCE_FAILED, what, logging.WARNING)
-        session = await self._classroom.store.session(sheet.session)
-        if session is not None:
+        if (session := await self._classroom.store.session(sheet.session)) is not None:
             await self._boards.show(session, anew=True, rings=True)
 
     async def on_compared(self, session: Session, sheet: Sheet) -> None:
@@ -45,14 +43,3 @@ class LmsNotices:
             text = _("Marks are waiting to be written to the LMS, which wants you to sign in again: press /start.")
         await self._classroom.store.remove_teacher(sheet.teacher)
         await self._side.outbox.put(Item(sheet.teacher, "send", text, lane=NOTICE))
-
-
-def unavailable_text(classroom: Classroom, teacher: Teacher, error: LmsUnavailable) -> str:
-    """Log that the LMS does not answer; return the text for the teacher, with the reference."""
-    what = f"teacher {teacher.telegram_id}: {type(error).__name__}: {error}"
-    reference = noted(log, code_of(error), what, logging.WARNING)
-    _ = classroom.teacher.texts(teacher.telegram_id)
-    text = _("The rosters can't be read now. Try again in a minute. (reference {reference})")
-    if classroom.has_lms:
-        text = _("The LMS does not answer now. Try again in a minute. (reference {reference})")
-    return text.format(reference=reference)

@@ -3,6 +3,7 @@
 import logging
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from classroom.check_in.check_ins import CheckIns
@@ -15,6 +16,7 @@ from classroom.student.texts import status_word
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
 from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.pages import page_of
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +28,15 @@ LONGEST_REASON, LONGEST_QUERY = 200, 60
 LETTERS = {"p": Status.PRESENT, "l": Status.LATE, "e": Status.EXCUSED, "a": Status.ABSENT}
 
 
+@dataclass(eq=False)
 class ManualMarks:
     """The lists of students and of waiting check-ins, and a teacher's actions in them."""
 
-    def __init__(self, classroom: Classroom, check_ins: CheckIns) -> None:
-        self._classroom = classroom
-        self._side = classroom.teacher
-        self._check_ins = check_ins
+    _classroom: Classroom
+    _check_ins: CheckIns
+
+    def __post_init__(self) -> None:
+        self._side = self._classroom.teacher
 
     async def show_list(self, session: Session, page: int, *, query: str | None = None, anew: bool = False) -> None:
         """Show the students whose name or ID contains ``query``, with statuses; None repeats the previous query."""
@@ -45,13 +49,12 @@ class ManualMarks:
             for at, each in overview.people.items()
             if wanted in each.name.casefold() or (wanted_id and wanted_id in folded(each.student_id))
         ]
-        page = max(0, min(page, (len(students) - 1) // ON_A_PAGE))
-        shown = students[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
+        listed = page_of(students, page, ON_A_PAGE)
         keyboard: Keyboard = []
-        for at, student in shown:
+        for at, student in listed.shown:
             label = f"{overview.name(student.student_id, 40)}: {status_word(_, overview.status(student.student_id))}"
             keyboard.append([Button(label, f"st:{session.id}:{at}")])
-        keyboard += turns(_, f"hand:{session.id}", page, len(students), ON_A_PAGE)
+        keyboard += listed.turns(_, f"hand:{session.id}")
         text = _("Whom do you mark by hand? Tap a name, or send a part of it, or the student ID.")
         every = []
         if query:
@@ -142,12 +145,11 @@ class ManualMarks:
         if not waiting and not anew:
             await self.put_away(session)
             return
-        page = max(0, min(page, (len(waiting) - 1) // CHECKS_ON_A_PAGE))
-        shown = waiting[page * CHECKS_ON_A_PAGE : (page + 1) * CHECKS_ON_A_PAGE]
+        listed = page_of(waiting, page, CHECKS_ON_A_PAGE)
         order = {student.student_id: at for at, student in overview.people.items()}
-        lines = [title(session), _("Are they in class?") if shown else _("Nobody is waiting for you.")]
+        lines = [title(session), _("Are they in class?") if waiting else _("Nobody is waiting for you.")]
         keyboard: Keyboard = []
-        for check_in in shown:
+        for check_in in listed.shown:
             name, label = overview.name(check_in.student_id, with_id=True), overview.name(check_in.student_id, 25)
             lines.append(f"{bold(escape(name))}: {note_text(_, check_in)}")
             key = f"{session.id}:{order[check_in.student_id]}"
@@ -160,7 +162,7 @@ class ManualMarks:
                 keyboard += [accept[:2], [*accept[2:], reject]]
                 continue
             keyboard.append([Button(_("Accept {name}").format(name=label), f"ok:{key}"), reject])
-        keyboard += turns(_, f"check:{session.id}", page, len(waiting), CHECKS_ON_A_PAGE)
+        keyboard += listed.turns(_, f"check:{session.id}")
         keyboard.append([Button(_("Done"), f"done:{session.id}")])
         await self._show(session.teacher, "\n".join(lines), keyboard, anew=anew)
 
@@ -257,10 +259,3 @@ class ManualMarks:
 def _fingerprint(student_ids: Sequence[str]) -> int:
     """Return a checksum of a list of students that fits into a button's data."""
     return zlib.crc32("\n".join(student_ids).encode())
-
-
-def turns(_: Texts, data: str, page: int, count: int, on_a_page: int) -> Keyboard:
-    """Return the row of buttons to the pages before and after one; ``data`` comes before a page's number."""
-    row = [Button(_("Previous"), f"{data}:{page - 1}")] if page else []
-    row += [Button(_("More"), f"{data}:{page + 1}")] if (page + 1) * on_a_page < count else []
-    return [row] if row else []

@@ -15,10 +15,10 @@ from classroom.lms import LmsUnavailable
 from classroom.overview import title
 from classroom.services import PLACE_SLOT, Classroom
 from classroom.store import SessionExists
-from classroom.teacher.manual_marks import turns
 from classroom.teacher.place import PLACE, PlaceQuestion
 from telegram_app.lines import ends, short
 from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.pages import page_of
 from telegram_app.people import ConversationStep
 from telegram_app.side import SCREEN
 
@@ -96,15 +96,15 @@ class Opening:
         await self._classroom.set_step(self._side, person, CHOOSING, data)
         _, asks_subject, chosen = self._side.texts(person), "subjects" in data, data["chosen"]
         names = _shared_subjects(data) if asks_subject else _batches(data)
-        page = max(0, min(page, (len(names) - 1) // ON_A_PAGE))
-        shown = list(enumerate(names))[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
+        listed = page_of(list(enumerate(names)), page, ON_A_PAGE)
+        shown = listed.shown
         is_long = any(len(name) > LONGEST_LABEL for _at, name in shown)  # shortened names may look equal
         keyboard: Keyboard = []
         for at, name in shown:
             label = f"{at + 1}. {name}"[:LONGEST_LABEL] if is_long else name
             kind = "s" if asks_subject else "u" if name in chosen else "b"
             keyboard.append([Button(("\u2713 " if kind == "u" else "") + label, f"open:{kind}:{at}")])
-        keyboard += turns(_, "open:p", page, len(names), ON_A_PAGE)
+        keyboard += listed.turns(_, "open:p")
         lines = [f"{at + 1}. {ends(name, LONGEST_NAME)}" for at, name in shown] if is_long else []
         what = _("Which batches? Tap one or several, then {button}.").format(button=_("Next"))
         if asks_subject:

@@ -8,7 +8,7 @@ from telegram import Update
 
 from classroom.check_in.evidence import evidence_of
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import Place
+from classroom.domain.sessions import Place, Session
 from classroom.services import Classroom
 from classroom.student.texts import refusal_text
 from telegram_app.outbox import Button, Item
@@ -102,11 +102,17 @@ class PlaceQuestion:
                 await self._classroom.set_step(self._side, person, PLACE, data)
         return None
 
-    async def save_room(self, person: int, name: str, place: Place) -> bool:
-        """Save a place under a name; False where the teacher has too many."""
-        name = " ".join(name.split())[:LONGEST_ROOM]
+    async def save(self, session: Session, name: str) -> None:
+        """Save a session's place under a name, unless it is deleted or the teacher has too many; tell the teacher."""
+        person, name = session.teacher, " ".join(name.split())[:LONGEST_ROOM]
+        _ = self._side.texts(person)
+        await self._classroom.set_step(self._side, person, "")
         rooms = await asyncio.to_thread(self._classroom.rooms.of, person)
-        if len(rooms) >= MOST_ROOMS and name not in rooms:
-            return False
-        await asyncio.to_thread(self._classroom.rooms.save, person, name, place)
-        return True
+        if session.place is None:
+            text = _("The place of this session is deleted already.")
+        elif len(rooms) >= MOST_ROOMS and name not in rooms:
+            text = _("You have saved too many places already.")
+        else:
+            await asyncio.to_thread(self._classroom.rooms.save, person, name, session.place)
+            text = _("Saved: next time one tap is enough.")
+        await self._side.outbox.put(Item(person, "send", text))

@@ -6,6 +6,7 @@ Each tap checks first that the session is the sender's own: old buttons outlive 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -38,31 +39,23 @@ OnTap = Callable[..., Coroutine[Any, Any, str | None]]
 ANSWERED_WITHIN = 0.7  # seconds; work that takes longer goes on after an answer without a text
 
 
+@dataclass(eq=False)
 class SessionButtons:
     """The handlers of a session's buttons."""
 
-    def __init__(
-        self,
-        classroom: Classroom,
-        boards: Boards,
-        manual: ManualMarks,
-        notices: StudentNotices,
-        endings: Endings,
-        reports: SessionReports,
-        reviews: FaceReviews,
-        traces: FaceTraces,
-        corrections: Corrections,
-    ) -> None:
-        self._classroom = classroom
-        self._side = classroom.teacher
-        self._boards = boards
-        self._manual = manual
-        self._notices, self._endings = notices, endings
-        self._reports = reports
-        self._reviews = reviews
-        self._traces = traces
-        self._places = PlaceQuestion(classroom)
-        self._corrections = corrections
+    _classroom: Classroom
+    _boards: Boards
+    _manual: ManualMarks
+    _notices: StudentNotices
+    _endings: Endings
+    _reports: SessionReports
+    _reviews: FaceReviews
+    _traces: FaceTraces
+    _corrections: Corrections
+
+    def __post_init__(self) -> None:
+        self._side = self._classroom.teacher
+        self._places = PlaceQuestion(self._classroom)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         taps: dict[str, OnTap] = {
@@ -189,8 +182,7 @@ class SessionButtons:
         log.info("session %s: %s, %s", session.id, what, "done" if changed else "nothing to change")
         if changed:
             self._classroom.wake_sync(session.id, at_once=True)
-        fresh = await self._classroom.store.session(session.id)
-        if fresh is not None:
+        if (fresh := await self._classroom.store.session(session.id)) is not None:
             await self._boards.show(fresh)
 
     async def _ask_cancel(self, session: Session) -> None:
@@ -260,8 +252,7 @@ class SessionButtons:
             case "free":
                 await self._manual.ask_unlink(session, at)
             case _:
-                undone = await self._manual.unlink(session, at)
-                if undone is not None:
+                if (undone := await self._manual.unlink(session, at)) is not None:
                     await self._traces.drop(session, undone)
         return None
 

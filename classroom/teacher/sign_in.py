@@ -78,8 +78,7 @@ class SignIn:
         if "@" not in address.strip("@") or len(address) > LONGEST_EMAIL or any(map(str.isspace, address)):
             await self._ask(person, _("That is not an e-mail address. Send one such as name@example.org."))
             return False
-        password = self._passwords.get(person)
-        if password is None:
+        if (password := self._passwords.get(person)) is None:
             await self._classroom.set_step(self._side, person, PASSWORD, {"phone": phone})
             await self._ask(person, _("I was restarted meanwhile. Please send your LMS password again."))
             return False

@@ -13,19 +13,20 @@ from telegram import Update
 from telegram.ext import BaseHandler, ConversationHandler
 from telegram.helpers import create_deep_linked_url
 
-from marker.admin.panel import LINE, AdminScreens, asked_for, in_pairs, page_of
+from marker.admin.panel import LINE, ON_A_PAGE, PAGE, AdminScreens, Asked
 from marker.questions import NOTE, Questions, joined
 from marker.services import Services
 from storage import NOBODY, CodeUsed, Invitation, StorageUnavailable, UnknownCode
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
+from telegram_app.pages import page_of
 from telegram_app.side import Context, below, sender, typed_text
 
 log = logging.getLogger(__name__)
 
 LONGEST_NOTE = 60  # characters: it stands in a line of a list
-_CODE = r"(?P<code>[A-Z0-9]{1,32}):(?P<page>\d{1,6})$"
+_CODE = rf"(?P<code>[A-Z0-9]{{1,32}}):{PAGE}$"
 
 
 @dataclass(eq=False)
@@ -35,15 +36,9 @@ class Invitations(AdminScreens):
     _questions: Questions
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        return self._taps(
-            {
-                r"^adm:code$": self._new_code,
-                r"^adm:codes:(?P<page>\d{1,6})$": self._list,
-                f"^inv:card:{_CODE}": self._card,
-                f"^inv:ask:{_CODE}": self._ask_revoke,
-                f"^inv:revoke:{_CODE}": self._revoke,
-            }
-        )
+        codes = {"card": self._card, "ask": self._ask_revoke, "revoke": self._revoke}
+        taps = {r"^adm:code$": self._new_code, rf"^adm:codes:{PAGE}$": self._list}
+        return self._taps(taps | {f"^inv:{name}:{_CODE}": handler for name, handler in codes.items()})
 
     def note_handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the conversation's entry point for the question for whom a code is."""
@@ -61,9 +56,7 @@ class Invitations(AdminScreens):
         text = text.format(username=escape(username), code=code, note=escape(invitation.note))
         return [Item(invitation.created_by, "send", text, lane=NOTICE)]
 
-    async def _new_code(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        _ = self._services.texts(person)
+    async def _new_code(self, person: int, _: Texts, asked: Asked, context: Context) -> None:
         try:
             code = await asyncio.to_thread(self._services.storage.create_invitation, person)
         except StorageUnavailable:
@@ -76,29 +69,24 @@ class Invitations(AdminScreens):
         link = create_deep_linked_url(context.bot.username, code)
         return await self._show_code(person, text, link, [[Button(_("Add Note"), f"inv:note:{code}:0")]])
 
-    async def _list(self, update: Update, context: Context) -> None:
-        await self._show_list(sender(update), int(asked_for(context)["page"]))
-
-    async def _show_list(self, person: int, asked: int, headline: str = "") -> None:
-        _ = self._services.texts(person)
+    async def _list(self, person: int, _: Texts, asked: Asked, context: Context, headline: str = "") -> None:
         invitations = self._services.storage.invitations().items()
-        page = page_of(sorted(invitations, key=partial(_order, self._services), reverse=True), asked)
+        ordered = sorted(invitations, key=partial(_order, self._services), reverse=True)
+        page = page_of(ordered, int(asked["page"]), ON_A_PAGE)
         lines = [_line(self._services, _, code, invitation) for code, invitation in page.shown]
         unused = [code for code, each in page.shown if _is_unused(self._services, each)]
         buttons = [Button(code, f"inv:card:{code}:{page.number}") for code in unused]
-        text = f"{page.heading(_('Invitations'))}\n" + ("\n".join(lines) or _("No invitation codes yet."))
-        await self._show(person, text, [*in_pairs(buttons), *page.ways(_, "adm:codes")], headline)
+        text = "\n".join(lines) or _("No invitation codes yet.")
+        await self._show_list(person, _("Invitations"), page, text, buttons, "adm:codes", headline)
 
-    async def _card(self, update: Update, context: Context) -> None:
-        person, asked = sender(update), asked_for(context)
+    async def _card(self, person: int, _: Texts, asked: Asked, context: Context) -> None:
         if card := self._card_screen(person, asked["code"], asked["page"], context):
             return await self._show(person, *card)
-        return await self._show_list(person, int(asked["page"]))
+        return await self._list(person, _, asked, context)
 
     def _card_screen(self, person: int, code: str, page: str, context: Context) -> tuple[str, Keyboard] | None:
         _ = self._services.texts(person)
-        invitation = self._services.storage.invitation(code)
-        if invitation is None:
+        if (invitation := self._services.storage.invitation(code)) is None:
             return None
         text = _line(self._services, _, code, invitation)
         keyboard = [[Button(_("Back"), f"adm:codes:{page}")]]
@@ -109,22 +97,18 @@ class Invitations(AdminScreens):
             keyboard.insert(0, [revoke, Button(noting, f"inv:note:{code}:{page}")])
         return text, keyboard
 
-    async def _ask_revoke(self, update: Update, context: Context) -> None:
-        person, asked = sender(update), asked_for(context)
+    async def _ask_revoke(self, person: int, _: Texts, asked: Asked, context: Context) -> None:
         code, page = asked["code"], asked["page"]
-        _ = self._services.texts(person)
         invitation = self._services.storage.invitation(code)
         if invitation is None or not _is_unused(self._services, invitation):
-            return await self._card(update, context)
+            return await self._card(person, _, asked, context)
         about = _line(self._services, _, code, invitation)
         question = _("Revoke this code? Nobody will be able to register with it.")
         yes = Button(_("Revoke for good"), f"inv:revoke:{code}:{page}")
         return await self._show(person, question, [[yes], [Button(_("Back"), f"inv:card:{code}:{page}")]], about)
 
-    async def _revoke(self, update: Update, context: Context) -> None:
-        person, asked = sender(update), asked_for(context)
+    async def _revoke(self, person: int, _: Texts, asked: Asked, context: Context) -> None:
         code = asked["code"]
-        _ = self._services.texts(person)
         before = self._services.storage.invitation(code)
         try:
             await asyncio.to_thread(self._services.storage.revoke, code)
@@ -138,12 +122,11 @@ class Invitations(AdminScreens):
         except StorageUnavailable:
             log.exception("revoked code not written")
             headline = _("That could not be saved. Please try again later.")
-        await self._show_list(person, int(asked["page"]), headline)
+        await self._list(person, _, asked, context, headline)
 
-    async def _ask_note(self, update: Update, context: Context) -> str | None:
-        person, asked = sender(update), asked_for(context)
+    async def _ask_note(self, person: int, _: Texts, asked: Asked, context: Context) -> str | None:
         if self._services.storage.invitation(asked["code"]) is None:
-            await self._show_list(person, 0)
+            await self._list(person, _, asked, context)
             return None
         return await self._questions.ask(person, NOTE, asked, self._note_question(person, asked["code"]), in_place=True)
 
@@ -155,8 +138,7 @@ class Invitations(AdminScreens):
 
     async def take_note(self, update: Update, context: Context) -> str | int:
         person = sender(update)
-        _ = self._services.texts(person)
-        step = await self._questions.open_step(person, NOTE)
+        _, step = self._services.texts(person), await self._questions.open_step(person, NOTE)
         if step is None:
             return await self._questions.end(person, _("That question has expired. Please begin again."))
         if not self._services.is_admin(person):

@@ -11,7 +11,7 @@ from telegram.ext import BaseHandler, CallbackQueryHandler
 from telegram.helpers import create_deep_linked_url
 
 from core.sqlite import DatabaseUnavailable
-from marker.admin.panel import STUDENT, AdminScreens, asked_for
+from marker.admin.panel import AdminScreens
 from marker.lockouts import Lockouts
 from marker.menu import fresh_menu, show_menu
 from marker.monitors.registry import StillRunning
@@ -20,7 +20,7 @@ from marker.student.notices import Offers
 from storage import AlreadyRegistered, NotRegistered, StorageUnavailable, Student
 from telegram_app.move_codes import LASTS, MOVE_CODE_LENGTH, MoveCode, new_move_code
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
-from telegram_app.side import Context, below
+from telegram_app.side import Context, below, tapped_data
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,8 @@ class AccountMoves(AdminScreens):
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         taps = {"ask": self._ask, "code": self._make, "revoke": self._revoke}
-        admins = self._taps({f"^mov:{name}:{STUDENT}": self._with_student(each) for name, each in taps.items()})
-        code = f"^mov:here:(?P<code>[A-Z0-9]{{{MOVE_CODE_LENGTH}}})$"
-        return [*admins, CallbackQueryHandler(self._move_here, pattern=code)]
+        code = f"^mov:here:[A-Z0-9]{{{MOVE_CODE_LENGTH}}}$"
+        return [*self._student_taps("mov", taps), CallbackQueryHandler(self._move_here, pattern=code)]
 
     async def finish_interrupted(self) -> None:
         """Finish interrupted moves where the record has moved already; otherwise make their codes valid again."""
@@ -96,7 +95,7 @@ class AccountMoves(AdminScreens):
         return True
 
     async def _move_here(self, update: Update, context: Context) -> None:
-        person, code = await self._services.screen_tapped(update), asked_for(context)["code"]
+        person, code = await self._services.screen_tapped(update), tapped_data(update).rpartition(":")[2]
         headline = await self._lockouts.codes(person)
         if not headline and self._services.storage.student(person) is None:
             headline = await self._move(person, code)

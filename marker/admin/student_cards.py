@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
-from telegram import Update
 from telegram.ext import BaseHandler
 
 from core.sqlite import DatabaseUnavailable
 from lessons.events import MonitorState
-from marker.admin.panel import LABEL, LINE, STUDENT, AdminScreens, asked_for, in_pairs, page_of
+from marker.admin.panel import LABEL, LINE, ON_A_PAGE, PAGE, AdminScreens, Asked
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from marker.monitors.registry import StillRunning
 from marker.student.notices import Offers
@@ -19,7 +18,8 @@ from storage import NotRegistered, StorageUnavailable, Student
 from telegram_app.i18n import Texts
 from telegram_app.lines import short, shortened
 from telegram_app.outbox import Button
-from telegram_app.side import Context, sender
+from telegram_app.pages import page_of
+from telegram_app.side import Context
 
 log = logging.getLogger(__name__)
 
@@ -31,24 +31,15 @@ class StudentCards(AdminScreens):
     _offers: Offers
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        return self._taps(
-            {
-                r"^adm:students:(?P<page>\d{1,6})$": self._list,
-                f"^stu:card:{STUDENT}": self._with_student(
-                    lambda admin, who, page, _: self._show_card(admin, who, page)
-                ),
-                f"^stu:stop:{STUDENT}": self._with_student(self._stop),
-                f"^stu:ask:{STUDENT}": self._with_student(self._ask_remove),
-                f"^stu:remove:{STUDENT}": self._with_student(self._remove),
-            }
-        )
+        taps = {"card": self._card, "stop": self._stop, "ask": self._ask_remove, "remove": self._remove}
+        return [*self._taps({rf"^adm:students:{PAGE}$": self._list}), *self._student_taps("stu", taps)]
 
-    async def _list(self, update: Update, context: Context) -> None:
-        await self._show_list(sender(update), int(asked_for(context)["page"]))
+    async def _list(self, person: int, _: Texts, asked: Asked, context: Context) -> None:
+        await self._show_students(person, int(asked["page"]))
 
-    async def _show_list(self, person: int, asked: int, headline: str = "") -> None:
+    async def _show_students(self, person: int, asked: int, headline: str = "") -> None:
         _ = self._services.texts(person)
-        page = page_of(self._services.storage.students(), asked)
+        page = page_of(self._services.storage.students(), asked, ON_A_PAGE)
         lines, buttons = [], []
         for student in page.shown:
             mode = _("automatic") if student.mode == "automatic" else _("manual")
@@ -56,8 +47,11 @@ class StudentCards(AdminScreens):
             lines.append(f"{short(student.username, LINE)}, {mode}, {state}")
             data = f"stu:card:{student.telegram_id}:{page.number}"
             buttons.append(Button(shortened(student.username, LABEL), data))
-        text = f"{page.heading(_('View All Students'))}\n" + ("\n".join(lines) or _("No students yet."))
-        await self._show(person, text, [*in_pairs(buttons), *page.ways(_, "adm:students")], headline)
+        text = "\n".join(lines) or _("No students yet.")
+        await self._show_list(person, _("View All Students"), page, text, buttons, "adm:students", headline)
+
+    async def _card(self, person: int, student: Student, page: int, context: Context) -> None:
+        await self._show_card(person, student, page)
 
     async def _show_card(self, person: int, student: Student, page: int, headline: str = "") -> None:
         _ = self._services.texts(person)
@@ -153,9 +147,8 @@ class StudentCards(AdminScreens):
             "more. To register again you need a new invitation code."
         )
         await self._services.outbox.put(*await fresh_menu(self._services, who, text))
-        return await self._show_list(
-            person, page, _("{username} is removed.").format(username=escape(student.username))
-        )
+        removed = _("{username} is removed.").format(username=escape(student.username))
+        return await self._show_students(person, page, removed)
 
     def _forget(self, student: Student) -> None:
         """Delete a student's other data; in a thread.
@@ -169,4 +162,4 @@ class StudentCards(AdminScreens):
 
     async def _show_gone(self, person: int, page: int) -> None:
         _ = self._services.texts(person)
-        await self._show_list(person, page, _("This student is not registered any more."))
+        await self._show_students(person, page, _("This student is not registered any more."))

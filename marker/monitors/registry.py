@@ -151,8 +151,7 @@ class MonitorRegistry:
         StorageUnavailable, and what ``clean`` raises: the student is still there, and monitored as before.
         """
         async with self._lock(telegram_id):
-            student = self._storage.student(telegram_id)
-            if student is None:
+            if (student := self._storage.student(telegram_id)) is None:
                 raise NotRegistered(str(telegram_id))
             watched = self.running(telegram_id)
             await self._end(telegram_id, leave_portal=True)
@@ -171,16 +170,14 @@ class MonitorRegistry:
         """Change a student's mode, in the store and in the running monitor. Raises as ``start``."""
         await asyncio.to_thread(self._storage.set_mode, telegram_id, mode)
         log.info("monitor %d: mode %s", telegram_id, mode)
-        monitor = self._monitors.get(telegram_id)
-        if monitor is not None:
+        if (monitor := self._monitors.get(telegram_id)) is not None:
             monitor.set_mode(mode)
 
     def mark_now(self, telegram_id: int, lesson_key: str) -> bool:
         """Have the student's monitor mark an open lesson; False where none runs."""
-        if self.running(telegram_id):
+        if running := self.running(telegram_id):
             self._monitors[telegram_id].mark_now(lesson_key)
-            return True
-        return False
+        return running
 
     def running(self, telegram_id: int) -> bool:
         monitor = self._monitors.get(telegram_id)
@@ -203,8 +200,7 @@ class MonitorRegistry:
         """Skip the rest of the local day, or no longer. Raises DatabaseUnavailable."""
         await asyncio.to_thread(self.state.skip_today, telegram_id, skip)
         log.info("monitor %d: %s", telegram_id, "today is skipped" if skip else "today is not skipped any more")
-        monitor = self._monitors.get(telegram_id)
-        if monitor is not None:
+        if (monitor := self._monitors.get(telegram_id)) is not None:
             monitor.look_again()
 
     async def resume(self) -> int:
@@ -237,10 +233,9 @@ class MonitorRegistry:
 
     def take_place(self) -> bool:
         """Take a place for a password check's Chrome; False where all are taken."""
-        if self._full():
-            return False
-        self._other_chromes += 1
-        return True
+        if has_place := not self._full():
+            self._other_chromes += 1
+        return has_place
 
     def give_place_back(self) -> None:
         self._other_chromes -= 1
@@ -261,10 +256,9 @@ class MonitorRegistry:
         return student is not None and student.monitoring and telegram_id not in self._given_up
 
     def _start_if_room(self, student: Student) -> bool:
-        if self._full():
-            return False
-        self._start(student)
-        return True
+        if has_place := not self._full():
+            self._start(student)
+        return has_place
 
     def _full(self) -> bool:
         return self._closing or len({*self.active(), *self._starting}) + self._other_chromes >= self.capacity
@@ -274,8 +268,7 @@ class MonitorRegistry:
 
         Raises StillRunning: it is kept, so that no second one starts on the same profile.
         """
-        monitor = self._monitors.pop(telegram_id, None)
-        if monitor is None:
+        if (monitor := self._monitors.pop(telegram_id, None)) is None:
             return
         monitor.stop(leave_portal=leave_portal)
         if not await asyncio.get_running_loop().run_in_executor(self._waiters, monitor.join, STOP_WITHIN):

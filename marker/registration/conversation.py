@@ -111,39 +111,36 @@ class Registration:
         person = await self._services.screen_tapped(update)
         self._passwords.take_back(person)
         if self._services.storage.student(person) is not None:
-            return await self._questions.end_in_place(person)
+            return await self._questions.end(person, in_place=True)
         if locked := await self._lockouts.codes(person):
-            return await self._questions.end_in_place(person, locked)
+            return await self._questions.end(person, locked, in_place=True)
         return await self._questions.ask(person, CODE, {}, self._code_question(person), in_place=True)
 
     async def _update_password(self, update: Update, context: Context) -> str | int:
         person = await self._services.screen_tapped(update)
         self._passwords.take_back(person)
-        student = self._services.storage.student(person)
-        if student is None:
-            return await self._questions.end_in_place(person)
+        if (student := self._services.storage.student(person)) is None:
+            return await self._questions.end(person, in_place=True)
         if locked := await self._lockouts.passwords(person, student.username):
-            return await self._questions.end_in_place(person, locked)
+            return await self._questions.end(person, locked, in_place=True)
         question = self._questions.password_question(person)
         return await self._questions.ask(person, NEW_PASSWORD, {}, question, in_place=True)
 
     async def _cancel(self, update: Update, context: Context) -> str | int:
-        person = sender(update)
-        _ = self._services.texts(person)
+        person, _ = self._services.who(update)
         step = await self._services.step(person)
         self._passwords.take_back(person)
         return await self._questions.end(person, _("Cancelled.") if step is not None and step.name in STEPS else "")
 
     async def _cancel_tapped(self, update: Update, context: Context) -> str | int:
-        person = sender(update)
-        _ = self._services.texts(person)
+        person, _ = self._services.who(update)
         step = await self._services.step(person)
         if step is None or step.name not in STEPS:
             await old_button(self._services, update)
             return ConversationHandler.END
         await self._services.screen_tapped(update)
         self._passwords.take_back(person)
-        return await self._questions.end_in_place(person, _("Cancelled."))
+        return await self._questions.end(person, _("Cancelled."), in_place=True)
 
     async def _ask_for_text(self, update: Update, context: Context) -> None:
         """Say that a photo or a voice message is no answer; its caption or sound may hold the password, too."""
@@ -190,10 +187,8 @@ class Registration:
 
     async def _take_username(self, update: Update, context: Context) -> str | int:
         """Take a portal username, or a password that comes too late."""
-        person = sender(update)
-        _ = self._services.texts(person)
-        step = await self._questions.open_step(person, USERNAME)
-        if step is None:
+        person, _ = self._services.who(update)
+        if (step := await self._questions.open_step(person, USERNAME)) is None:
             return await self._questions.end(person, _("That question has expired. Please begin again."))
         username = typed_text(update).strip()
         if self._questions.awaits_late_password(step):
@@ -218,16 +213,10 @@ class Registration:
         _ = self._services.texts(person)
         return _("Send me your invitation code, for example A3KX9M7P.")
 
+    # what people type outside of a question: late passwords are deleted, other texts answered with the menu
 
-@dataclass(eq=False)
-class StrayTexts:
-    """What people type outside of a question: late passwords are deleted, other texts answered with the menu."""
-
-    _services: Services
-    _questions: Questions
-
-    def handlers(self) -> list[MessageHandler[Context, Any]]:
-        """Return the handlers, to be added after all others of their group."""
+    def stray_handlers(self) -> list[MessageHandler[Context, Any]]:
+        """Return the handlers of other texts, to be added after all others of their group."""
         edited = filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE
         return [MessageHandler(edited & filters.TEXT, self._edited), MessageHandler(TYPED & filters.TEXT, self._typed)]
 

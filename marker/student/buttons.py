@@ -19,7 +19,7 @@ from marker.services import Services
 from marker.student.notices import Notices, Offers
 from storage import Mode, NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import Button, Item
-from telegram_app.side import SCREEN, TYPED, Context, sender, tapped_data
+from telegram_app.side import SCREEN, TYPED, Context, tapped_data
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +87,7 @@ class StudentHandlers:
         skip = tapped_data(update) == "skip:yes"
         person = await self._services.screen_tapped(update)
         _ = self._services.texts(person)
-        student = self._services.storage.student(person)
-        if student is not None:
+        if (student := self._services.storage.student(person)) is not None:
             await self._services.registry.skip_today(person, skip)
             if skip:
                 await self._offers.end_all(person, student.username, _("Today is skipped."))
@@ -110,8 +109,7 @@ class StudentHandlers:
         await self._show(await self._services.screen_tapped(update))
 
     async def _help(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        _ = self._services.texts(person)
+        person, _ = self._services.who(update)
         headline = _(
             "Automatic mode marks every open lesson for you. Manual mode asks you each time. "
             "Use it only for lessons that you attend.\n/start menu, /language language, /cancel cancel a question"

@@ -25,7 +25,6 @@ from telegram_app.side import Context, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
-
 OFFER_LASTS = timedelta(minutes=5)
 OFFER_SLOT = "offer:"  # followed by the lesson's key: the place of an offer on the screen
 
@@ -144,8 +143,7 @@ class Notices:
     async def tell_untold_marks(self) -> None:
         """Send the messages about marks that a previous process confirmed but did not report."""
         for row in await asyncio.to_thread(self._services.lessons.untold):
-            student = self._services.storage.student(row.student)
-            if student is not None:
+            if (student := self._services.storage.student(row.student)) is not None:
                 await self.tell_mark(row.student, student.username, _lesson(row))
 
     async def tell_waiting(self, student: int) -> None:

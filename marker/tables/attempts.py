@@ -35,8 +35,7 @@ class Attempts:
         """Count a wrong answer; return the end of the lock (not extended by it), None while tries are left."""
         with self._database.transaction():
             self._database.write("DELETE FROM attempts WHERE since < ?", (now - KEPT_FOR).isoformat())
-            until = self.locked_until(rule, who, now)
-            if until is not None:
+            if (until := self.locked_until(rule, who, now)) is not None:
                 return until
             rows = self._database.read("SELECT * FROM attempts WHERE kind = ? AND who = ?", *_key(rule, who))
             since, failures = now, 1
