@@ -244,7 +244,7 @@ class Teacher:
     """A teacher who has signed in. ``lms_id`` and ``campus`` come from the LMS."""
 
     telegram_id: int
-    phone: str  # E.164 digits without the plus
+    phone: str  # E.164
     email: str
     name: str
     lms_id: str

@@ -108,6 +108,10 @@ class Store(Records, Protocol):
     async def teacher(self, telegram_id: int) -> Teacher | None:
         return await self.first(Teacher, telegram_id=telegram_id)
 
+    async def teacher_with(self, phone: str) -> Teacher | None:
+        """Return the teacher with this phone number (digits)."""
+        return await self.first(Teacher, phone__in=(phone, f"+{phone}"))
+
     async def save_teacher(self, teacher: Teacher) -> None:
         await self.put(teacher)
 

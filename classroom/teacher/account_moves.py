@@ -1,4 +1,7 @@
-"""Moving a teacher to another Telegram account: a one-time code from the old account, opened in the new one."""
+"""Moving a teacher to another Telegram account: a one-time code, opened in the new one.
+
+The teacher makes it in the old account; where that is lost, an admin of the classroom does, by the phone number.
+"""
 
 import asyncio
 import logging
@@ -9,6 +12,8 @@ from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 from telegram.helpers import create_deep_linked_url
 
+from classroom.domain.sessions import Teacher
+from classroom.lms.tables import phone_digits
 from classroom.services import Classroom
 from classroom.teacher.board import Boards, board_slots
 from telegram_app.move_codes import LASTS, MOVE_CODE_LENGTH, MoveCode, MoveCodes, new_move_code
@@ -45,6 +50,14 @@ class AccountMoves:
 
     async def _ask(self, update: Update, context: Context) -> None:
         person, _ = self._side.who(update)
+        if context.args and person in self._classroom.settings.classroom_admins:
+            teacher = await self._classroom.store.teacher_with(phone_digits(" ".join(context.args)))
+            if teacher is None:
+                text = _("No teacher with this phone number is signed in.")
+                await self._side.outbox.put(Item(person, "send", text))
+            else:
+                await self._send_code(person, teacher)
+            return
         if await self._classroom.store.teacher(person) is None:
             text = _(
                 "Open the link of your move code here, or send the code. You make it with /move in the old account."
@@ -68,15 +81,20 @@ class AccountMoves:
     async def _make(self, update: Update, context: Context) -> None:
         await tapped(update)
         person = sender(update)
-        if await self._classroom.store.teacher(person) is None:
+        teacher = await self._classroom.store.teacher(person)
+        if teacher is None:
             await self._side.outbox.put(Item(person, "strip", slot=SCREEN))
-            return
+        else:
+            await self._send_code(person, teacher)
+
+    async def _send_code(self, person: int, teacher: Teacher) -> None:
+        """Make a code for a teacher, and send it to the teacher or the admin who asked for it."""
         _ = self._side.texts(person)
         code, expires = new_move_code(), self._classroom.clock.now() + LASTS
-        await asyncio.to_thread(self._codes.make, code, person, person, expires)
-        log.info("teacher %d: move code made", person)
+        await asyncio.to_thread(self._codes.make, code, teacher.telegram_id, person, expires)
+        log.info("teacher %d: move code made by %d", teacher.telegram_id, person)
         link = create_deep_linked_url(self._side.username, code)
-        text = _("Your move code: {code}").format(code=f"<code>{code}</code>")
+        text = _("Move code of {name}: {code}").format(name=escape(teacher.name), code=f"<code>{code}</code>")
         text += "\n" + _("It works once, within 24 hours, in the new Telegram account:") + "\n" + escape(link)
         await self._side.outbox.put(Item(person, "strip", slot=SCREEN), Item(person, "photo", text, qr=link))
 

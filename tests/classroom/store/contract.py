@@ -140,6 +140,9 @@ class StoreContract:
         await store.save_teacher(TEACHER)
         await store.save_teacher(replace(TEACHER, email="new@example.org"))
         assert await store.teacher(7) == replace(TEACHER, email="new@example.org")
+        for number in (TEACHER.phone, "77010000099"):
+            found = await store.teacher_with(number)
+            assert (found is not None) == (number == TEACHER.phone)
         await store.save_tokens(7, Tokens("access", "refresh", "password"))
         await store.remove_teacher(7)
         assert await store.teacher(7) is None

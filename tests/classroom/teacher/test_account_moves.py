@@ -23,11 +23,11 @@ def newcomer(telegram: Telegram) -> Teacher:
 
 def makes_code(teacher: Teacher) -> str:
     """Make a code in the teacher's account and return it."""
-    before = teacher.counts("Your move code")
+    before = teacher.counts("Move code of")
     teacher.says("/move")
     teacher.taps("Make Move Code")
-    teacher.waits("a new code", lambda _screen: teacher.counts("Your move code") > before)
-    found = re.search(r"move code: ([A-Z0-9]{12})", str(teacher.sees("Your move code")))
+    teacher.waits("a new code", lambda _screen: teacher.counts("Move code of") > before)
+    found = re.search(r"A. Teacher: ([A-Z0-9]{12})", str(teacher.sees("Move code of")))
     assert found is not None
     return found[1]
 
@@ -128,3 +128,24 @@ def test_killed_in_the_middle(
     newcomer.settles()
     assert newcomer.counts("Your sessions are now") == 1
     assert telegram.refused_calls() == []
+
+
+def test_of_a_lost_account(run: Run, teacher: Teacher, newcomer: Teacher, telegram: Telegram) -> None:
+    """Where the old account is lost, an admin of the classroom makes the code by the phone number; others can't."""
+    teacher.opens("CS-1")
+    newcomer.says("/start")
+    newcomer.says("/move +7 701 000 00 01")
+    newcomer.sees("You make it with /move in the old account.")
+    run.starts(classroom_admins=(7050,))
+    admin = Teacher(telegram, 7050, "+77010000050", "Admin")
+    admin.says("/start")
+    admin.says("/move +7 701 000 00 77")
+    admin.sees("No teacher with this phone number is signed in.")
+    admin.says("/move 8 701 000 00 01")
+    found = re.search(r"A. Teacher: ([A-Z0-9]{12})", str(admin.sees("Move code of")))
+    assert found is not None
+    newcomer.says(f"/start {found[1]}")
+    newcomer.taps("Move Here")
+    newcomer.sees("Your sessions are now in this Telegram account.")
+    newcomer.taps("Close Now")
+    newcomer.sees("Closed at")
