@@ -31,7 +31,7 @@ from tests.e2e.people import Telegram, eventually, labels
 EMAIL, PASSWORD = "teacher@example.org", "correct horse"
 ZONE = "Asia/Almaty"
 CONFIRM_EVERY = 4.0  # seconds
-ACTING = (1.0, 5.0)  # seconds in which a student reads a message, and types the ID or shares the location
+ACTING = (2.0, 8.0)  # seconds in which a student reads a message, and types the ID or shares the location
 ABSENT = 25  # students, with --lms-faults
 STABLE_AFTER = 20.0  # seconds after which a late write of the LMS would show
 

@@ -77,6 +77,9 @@ class ClassPlay:
             base_url=f"{self.telegram}/control", trust_env=False, timeout=PATIENCE, limits=limits
         ) as http:
             moments = sorted(chance.uniform(0, self.over) for _ in range(self.students))
+            for number in range(self.students):  # one after another: no code grows old while connections are refused
+                person = {"id": self.first_person + number, "first_name": f"Student {number + 1}"}
+                await self._call(http, "/people", **person, language_code="en")
             await asyncio.gather(
                 *(self._student(http, number, moments[number], code) for number in range(self.students))
             )
@@ -90,7 +93,6 @@ class ClassPlay:
             await asyncio.sleep(chance.uniform(*self.acting))
 
         try:
-            await self._call(http, "/people", id=person, first_name=f"Student {number + 1}", language_code="en")
             await asyncio.sleep(after)
             result.arrived = time.monotonic()
             await self._says(http, person, text=f"/start {code}")

@@ -18,7 +18,7 @@ async def serving(application: web.Application, host: str, port: int, **options:
     runner = web.AppRunner(application, access_log=None, **options)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, backlog=1024).start()  # a class connects at once
         address = runner.addresses[0]
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
         yield f"http://{shown}:{address[1]}"

@@ -4,7 +4,8 @@
   tidying last (``Priority``). Tidying that delays the next answer in its own chat goes before results.
 - **Fairness.** Calls of equal priority go round robin, one per chat, so one person's many calls delay nobody else's.
   Calls of one chat and priority keep their order, also after a 429.
-- **Rate.** At most 29 calls in any second, one below Telegram's limit for a bot; an album counts as its messages.
+- **Rate.** At most 29 calls in any second, one below Telegram's limit for a bot; an album counts as its messages. A
+  call counts until a second after its answer: nobody knows when it has reached Telegram.
 - **429.** While a chat is paused, no call for it is sent, whatever its priority or method. The call that got the 429 is
   repeated after the pause, at most ``REPEATS`` times.
 - **Bounded waiting.** A call that faces a pause longer than its ``longest_pause`` raises ``RetryAfter`` without being
@@ -37,6 +38,7 @@ from telegram.ext import BaseRateLimiter, ExtBot
 log = logging.getLogger(__name__)
 
 PER_SECOND = 29
+SLOW = 1.0  # seconds for an answer; a call without one counts no longer
 SMALL_BURST = 0.25  # seconds of the rate that may be used at once; the rest of a second's calls are spread evenly
 REPEATS = 3  # of one call, after a 429
 LONGEST_PAUSE = 60.0  # seconds
@@ -90,7 +92,8 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
 
     def __init__(self, per_second: int = PER_SECOND) -> None:
         self._interval = 1.0 / per_second
-        self._sent: deque[float] = deque(maxlen=per_second)
+        self._per_second = per_second
+        self._counted: dict[_Waiting, float] = {}  # until when each sent call counts
         self._due = 0.0  # when the next call would be sent at an even rate
         # Insertion order is the round robin: a queue that had its turn is moved to the end.
         self._queues: dict[Priority, dict[object, deque[_Waiting]]] = {priority: {} for priority in Priority}
@@ -125,9 +128,11 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
         number, repeats = next(self._numbers), 0
         if endpoint == "sendMediaGroup":  # one turn for each message, the last one below
             for _message in data["media"][1:]:
-                await self._turn(_Waiting(number, limit, options))
+                await self._turn(each := _Waiting(number, limit, options))
+                self._answered(each)
         while True:
-            await self._turn(_Waiting(number, limit, options))
+            waiting = _Waiting(number, limit, options)
+            await self._turn(waiting)
             if self._free_at(limit) > _now():  # another call got a 429 since
                 continue
             try:
@@ -137,6 +142,12 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
                 if repeats == REPEATS:
                     raise
                 repeats += 1
+            finally:
+                self._answered(waiting)
+
+    def _answered(self, waiting: _Waiting) -> None:
+        self._counted[waiting] = min(self._counted.get(waiting, 0.0), _now() + 1.0)
+        self._release()
 
     async def _turn(self, waiting: _Waiting) -> None:
         if (refusal := self._refusal(waiting)) is not None:
@@ -189,7 +200,8 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
                 return
             waiting = self._next(now)
             if waiting is not None and not waiting.turn.done():  # done: its task was cancelled
-                self._sent.append(now)
+                self._counted = {each: until for each, until in self._counted.items() if until > now}
+                self._counted[waiting] = now + 1.0 + SLOW
                 self._due = max(self._due, now) + self._interval
                 waiting.turn.set_result(None)
 
@@ -203,7 +215,8 @@ class PriorityRateLimiter(BaseRateLimiter[CallOptions]):
                 break
         if first is None:
             return None
-        full = self._sent[0] + 1.0 if len(self._sent) == self._sent.maxlen else 0.0
+        counted = sorted(self._counted.values())
+        full = counted[-self._per_second] if len(counted) >= self._per_second else 0.0
         return max(first, full, self._due - SMALL_BURST)
 
     def _next(self, now: float) -> _Waiting | None:

@@ -6,13 +6,14 @@ from typing import Any
 from telegram import Message
 
 from classroom.domain.face_policy import Note
-from classroom.domain.location_policy import FRESH, Evidence
+from classroom.domain.location_policy import Evidence
+from classroom.domain.sessions import OVERLAP
 
 
 def sent_at(message: Message | None, now: datetime) -> datetime:
     """Return when Telegram got a message, or ``now`` if its clock and ours differ by more than an update may wait."""
     at = message.date.astimezone(UTC) + timedelta(seconds=1) if message is not None else now  # whole seconds
-    return at if timedelta(0) <= now - at <= FRESH else now
+    return at if timedelta(0) <= now - at <= OVERLAP else now
 
 
 def evidence_of(message: Message) -> Evidence:

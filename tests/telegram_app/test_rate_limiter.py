@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -162,6 +163,22 @@ class TestRate:
         for first, thirtieth in zip(times, times[PER_SECOND:], strict=False):
             assert thirtieth - first >= 1 - 1e-5
         assert times[-1] == pytest.approx(200 / PER_SECOND, abs=0.5)
+
+    async def test_whenever_they_arrive(self) -> None:
+        """However long calls take to reach Telegram, no more than 29 of them arrive there in any second."""
+        calls, chance, arrived = Calls(), random.Random(7), list[float]()
+
+        async def send() -> None:
+            await asyncio.sleep(chance.uniform(0, 0.9))
+            arrived.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(chance.uniform(0, 0.1))
+
+        async def call(chat: int) -> None:
+            await calls.limiter.process_request(send, (), {}, "sendMessage", {"chat_id": chat}, None)
+
+        await asyncio.gather(*(call(number) for number in range(200)))
+        arrived.sort()
+        assert all(later - first >= 1 - 1e-5 for first, later in zip(arrived, arrived[PER_SECOND:], strict=False))
 
     async def test_small_burst(self) -> None:
         """A few calls after an idle time are sent at once."""
