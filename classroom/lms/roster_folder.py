@@ -71,12 +71,17 @@ class RosterFolder:
         held = set()
         for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
             name, version = path.name, self._versions.get(path.name)
-            if path.suffix.lower() not in READ or name.startswith((".", "~")):
+            if path.suffix.lower() not in READ or name.startswith((".", "~")) or not path.is_file():
                 continue
             signature = _signature(path)
             if version is None or version.signature != signature:
                 is_young = 0 <= time.time() - signature[0] / 1e9 < self._settling
-                content = b"" if is_young and self._rosters is not None else path.read_bytes()
+                try:
+                    content = b"" if is_young and self._rosters is not None else path.read_bytes()
+                except PermissionError:
+                    wrong = Problem(name, 0, _("the file can't be opened: correct its permissions"))
+                    versions[name] = _Version((0, 0), version.parsed if version is not None else None, wrong)
+                    continue
                 if self._rosters is not None and (is_young or _signature(path) != signature):
                     held.add(name)
                 else:

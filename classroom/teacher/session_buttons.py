@@ -89,6 +89,8 @@ class SessionButtons:
                 await self._boards.show(session)
             elif session is not None:
                 return await handler(session, what, *rest)
+            elif (there := await self._classroom.store.session(session_id)) is None or there.teacher != sender(update):
+                return self._side.texts(sender(update))("This button is no longer in use.")
             return None
 
         async def handle(update: Update, context: Context) -> None:
@@ -118,8 +120,9 @@ class SessionButtons:
             case "save":
                 await self._ask_room_name(session)
             case "place":
-                if session.ended_at is None:
-                    await self._places.ask(session.teacher, title(session), {"session": session.id})
+                if session.ended_at is not None:
+                    return self._side.texts(session.teacher)("The session has ended already.")
+                await self._places.ask(session.teacher, title(session), {"session": session.id})
             case "board":
                 await self._boards.show(session, anew=True)
             case "hands":
