@@ -69,9 +69,9 @@ class SessionButtons:
             rf"^({_PLAIN}):{_KEY}$": self._session_tap,
             rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
             rf"^confirmed:{_KEY}:\d{{1,10}}$": self._confirmed,
-            rf"^(fix|leave):{_KEY}:\d{{1,20}}$": self._corrected,
+            rf"^(fix|leave):{_KEY}:\d{{1,18}}$": self._corrected,
             rf"^(hand|names|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
-            rf"^owner:{_KEY}:\d{{1,5}}:\d{{1,20}}$": self._owner_tap,
+            rf"^owner:{_KEY}:\d{{1,5}}:\d{{1,18}}$": self._owner_tap,
             rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
         }
         return [CallbackQueryHandler(self._for_own(each), pattern=pattern) for pattern, each in taps.items()]
