@@ -86,12 +86,15 @@ class SessionOverview:
 
     def came_at(self, student_id: str) -> datetime | None:
         """Return when a student sent the right code, whatever came of it; None: never, or it is not known."""
-        mark, check_in = self.marks.get(folded(student_id)), self._check_ins.get(folded(student_id))
+        mark, check_in = self.marks.get(folded(student_id)), self.check_in_of(student_id)
         if mark is not None and mark.came_at is not None:
             return mark.came_at
         if check_in is not None:
             return check_in.code_at
         return mark.at if mark is not None and mark.by == 0 else None
+
+    def check_in_of(self, student_id: str) -> CheckIn | None:
+        return self._check_ins.get(folded(student_id))
 
     @cached_property
     def _check_ins(self) -> dict[str, CheckIn]:

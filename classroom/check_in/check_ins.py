@@ -188,9 +188,10 @@ class CheckIns(CodeEntry):
         if session.cancelled:
             return []
         changed, waiting = [], {CheckInStep.CONFIRM, CheckInStep.REVIEW}
+        wanted = set(map(folded, student_ids))  # two batches may spell an ID differently
         for check_in in await store.check_ins(session.id):
             proven = {each.telegram_id: each.at for each in check_in.rivals}
-            waits = check_in.student_id in student_ids and (check_in.step in waiting or bool(check_in.rivals))
+            waits = folded(check_in.student_id) in wanted and (check_in.step in waiting or bool(check_in.rivals))
             proven[check_in.telegram_id] = check_in.updated_at or check_in.code_at
             accepted = owner or check_in.telegram_id
             if not waits or accepted not in proven:  # an old button

@@ -18,6 +18,7 @@ ERROR_CODES = {"NO_AUTH_HEADER", "TOKEN_EXPIRED", "INVALID_TOKEN", "TOKEN_BLACKL
 # what the server's answers call a success of a write
 SUCCESSES = {"", "success", "ok", "created", "updated", "saved", "existed", "true", "200", "201"}
 FAILURES = {"error", "fail", "failed", "failure", "false"}
+NOT_DONE = FAILURES | {"", "0", "no", "none"}  # of "success" and "ok"
 TEACHERS = {"mentor", "mentors", "practicementor", "practicementors", "teacher", "teachers", "lecturer", "instructor"}
 
 STATUSES = {"1": Status.PRESENT, "present": Status.PRESENT, "0": Status.ABSENT, "absent": Status.ABSENT}
@@ -158,7 +159,7 @@ def confirms(content: bytes) -> bool:
     for each in (answer, _fields(answer.get("data"))):
         status = str(each.get("status", "")).strip().casefold()
         failed = [name for name in ("exception", "error", "errors", "errorcode") if each.get(name)]
-        failed += [name for name in ("success", "ok") if str(each.get(name, True)).casefold() in FAILURES]
+        failed += [name for name in ("success", "ok") if str(each.get(name, True)).casefold() in NOT_DONE]
         failed += ["status"] if status in FAILURES or (status.isdecimal() and int(status) >= 400) else []
         if failed:
             raise LmsRefused(f"the LMS answers with an error ({failed[0]})", f"200 {failed[0]}")

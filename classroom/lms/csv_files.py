@@ -34,7 +34,8 @@ from classroom import lms
 from classroom.cells import harmless
 from classroom.domain.sessions import Course, Enrolled, Teacher
 from classroom.lms.rosters import RosterFile, Rosters, combine, parse
-from classroom.lms.tables import FileWrong, phone_digits
+from classroom.lms.tables import FileWrong, Problem, phone_digits
+from classroom.lms.tables import deferred as _
 from core.json_file import replace_file
 
 log = logging.getLogger(__name__)
@@ -183,11 +184,16 @@ class RosterFolder:
         files: dict[str, tuple[Signature | None, RosterFile]] = {}
         for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
             name = path.name
-            if path.suffix.lower() not in READ or name.startswith((".", "~")):
+            if path.suffix.lower() not in READ or name.startswith((".", "~")) or not path.is_file():
                 continue
             signature, (known, file) = _signature(path), self._files.get(name, (None, RosterFile()))
             if known != signature:
-                content, is_young = path.read_bytes(), 0 <= time.time() - signature[0] / 1e9 < self._settling
+                try:
+                    content, is_young = path.read_bytes(), 0 <= time.time() - signature[0] / 1e9 < self._settling
+                except PermissionError:
+                    wrong = Problem(name, 0, _("the file can't be opened: correct its permissions"))
+                    files[name] = (0, 0), replace(file, unread=wrong, is_old=bool(file.entries or file.teachers))
+                    continue
                 if self._rosters is not None and (is_young or _signature(path) != signature):
                     files[name] = None, replace(file, is_old=True)
                 else:

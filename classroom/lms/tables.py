@@ -190,7 +190,7 @@ def _decoded(content: bytes, file: str) -> tuple[str, list[Problem]]:
     if is_western:
         text = content.decode("cp1252", errors="replace")
     else:  # letters of no language that we know: the encoding of DOS, perhaps
-        doubtful += re.findall(r"\S*[^\x00-\x7fА-яЁёІі№«»“”„…–—\s]\S*", text)
+        doubtful += re.findall(r"\S{0,20}[^\x00-\x7fА-яЁёІі№«»“”„…–—\s]\S{0,20}", text)
     what = _("the encoding is not certain (see “{word}”): save the file as CSV UTF-8 or XLSX")
     return text, [Problem(file, 0, what, {"word": doubtful[0]})] if doubtful else []
 

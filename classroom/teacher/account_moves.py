@@ -15,6 +15,7 @@ from telegram.helpers import create_deep_linked_url
 from classroom.domain.sessions import Teacher
 from classroom.lms.tables import phone_digits
 from classroom.services import Classroom
+from classroom.teacher import manual_marks
 from classroom.teacher.board import Boards, board_slots
 from telegram_app.move_codes import LASTS, MOVE_CODE_LENGTH, MoveCode, MoveCodes, new_move_code
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
@@ -167,7 +168,7 @@ class AccountMoves:
         _ = self._side.texts(new)
         told = [
             *(Item(old, "strip", slot=slot, lane=NOTICE) for slot in slots),
-            Item(old, "strip", slot=SCREEN),
+            *(Item(old, "strip", slot=slot) for slot in (SCREEN, manual_marks.SCREEN)),
             Item(old, "send", gone, lane=NOTICE),
             Item(new, "edit", _("Your sessions are now in this Telegram account."), slot=SCREEN),
         ]

@@ -223,11 +223,17 @@ class TeacherBot:
 
     async def _at_place(self, update: Update, context: Context) -> None:
         """Handle a location or a tap that answers the question for the place: of a new session or a running one."""
+        step = await self._side.step(sender(update))
+        if step is None or step.name != PLACE:
+            if update.callback_query is not None:
+                await self._side.old_button(update)
+            elif update.edited_message is None:  # a live location moves every few seconds
+                await self._other(update, context)
+            return
         if update.callback_query is not None:
             await tapped(update)
-        step = await self._side.step(sender(update))
-        teacher = await self._teacher(update) if step is not None and step.name == PLACE else None
-        if teacher is None or step is None or (place := await self._places.answered(update, step)) is None:
+        teacher = await self._teacher(update)
+        if teacher is None or (place := await self._places.answered(update, step)) is None:
             return
         if "session" in step.data:
             if (running := await self._buttons.own(update, step.data["session"])) is not None:
@@ -258,7 +264,9 @@ class TeacherBot:
         elif name == sign_in_steps.EMAIL:
             if await self._sign_in.email(update, data["phone"]):
                 await self._show_menu(person)
-        elif (not name and await self._moves.offer(person, text)) or await self._teacher(update) is None:
+        elif name in ("", sign_in_steps.PHONE) and await self._moves.offer(person, text):
+            log.debug("person %d: sent a move code", person)
+        elif await self._teacher(update) is None:
             return
         elif name == PLACE:
             # Telegram on a computer sends the button's label; a typed location is no evidence

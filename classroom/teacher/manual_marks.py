@@ -130,10 +130,11 @@ class ManualMarks:
 
     async def unlink(self, session: Session, at: int) -> CheckIn | None:
         """Unlink a student's ID from its Telegram account, on record; return the check-in if it was not done."""
-        students, undone = (await read_overview(self._classroom, session)).roster, None
-        if at < len(students):
-            undone = await self._classroom.store.check_in(session.id, students[at].student_id)
-            if not await self._check_ins.unbind(session, students[at].student_id):
+        overview, undone = await read_overview(self._classroom, session), None
+        if at < len(overview.roster):
+            student_id = overview.roster[at].student_id
+            undone = overview.check_in_of(student_id)
+            if not await self._check_ins.unbind(session, undone.student_id if undone is not None else student_id):
                 undone = None
         await self.show_student(session, at)
         return undone if undone is not None and undone.step is not CheckInStep.DONE else None
@@ -146,13 +147,13 @@ class ManualMarks:
             await self.put_away(session)
             return
         listed = page_of(waiting, page, CHECKS_ON_A_PAGE)
-        order = {student.student_id: at for at, student in overview.people.items()}
+        order = {folded(student.student_id): at for at, student in overview.people.items()}
         lines = [title(session), _("Are they in class?") if waiting else _("Nobody is waiting for you.")]
         keyboard: Keyboard = []
         for check_in in listed.shown:
             name, label = overview.name(check_in.student_id, with_id=True), overview.name(check_in.student_id, 25)
             lines.append(f"{bold(escape(name))}: {note_text(_, check_in)}")
-            key = f"{session.id}:{order[check_in.student_id]}"
+            key = f"{session.id}:{order[folded(check_in.student_id)]}"
             reject = Button(_("Reject {name}").format(name=label), f"no:{key}")
             if check_in.rivals or check_in.note == codes.CLAIMED_TWICE:
                 lines += await self._accounts(_, check_in)
@@ -197,8 +198,8 @@ class ManualMarks:
     async def _ask_unchecked(self, session: Session, overview: SessionOverview, *, anew: bool = False) -> None:
         """List the students without a checked face by name and ID, and ask whether to confirm them."""
         _ = self._side.texts(session.teacher)
-        order = {student.student_id: at for at, student in overview.people.items()}
-        waiting = sorted(overview.waiting(CheckInStep.CONFIRM), key=lambda each: order[each.student_id])
+        order = {folded(student.student_id): at for at, student in overview.people.items()}
+        waiting = sorted(overview.waiting(CheckInStep.CONFIRM), key=lambda each: order[folded(each.student_id)])
         shown = waiting[:UNCHECKED_AT_ONCE]
         if not shown:
             if not anew:

@@ -37,7 +37,7 @@ class PlaceQuestion:
 
     async def _show(self, person: int, data: dict[str, Any], *, delete: bool = False, anew: bool = False) -> None:
         """Show the saved rooms, to choose one or (``delete``) to delete one; ``anew``: as a new message below."""
-        await self._classroom.set_step(self._side, person, PLACE, data)
+        await self._classroom.set_step(self._side, person, PLACE, data | {"deletes": delete})
         _, limit = self._side.texts(person), self._classroom.settings.location_distance_limit_meters
         what, text, keyboard = "room", _("Where is the class?"), []
         last = [Button(_("Delete a Place"), "forget")] if data["rooms"] else []
@@ -76,7 +76,7 @@ class PlaceQuestion:
         name = dict(enumerate(data["rooms"])).get(int(number or -1))
         if what == "room":
             return (await asyncio.to_thread(self._classroom.rooms.of, person)).get(name or "")
-        if what == "gone" and name is not None:
+        if what == "gone" and name is not None and data.get("deletes"):  # a second tap would mean the next place
             await asyncio.to_thread(self._classroom.rooms.remove, person, name)
             data = data | {"rooms": [each for each in data["rooms"] if each != name]}
         await self._show(person, data, delete=what == "forget")

@@ -28,6 +28,7 @@ from telegram_app.side import TYPED, Context, sender, tapped
 log = logging.getLogger(__name__)
 
 LARGEST = 10 * 1024 * 1024  # bytes
+LONGEST_NAME = 200  # bytes: a file system takes 255, with what is added to it
 SHOWN = 15  # problems
 SLOT = "roster"
 
@@ -58,7 +59,11 @@ class RosterUpload:
             text = _("The rosters come from the LMS: change them there.")
         elif document is None or (document.file_size or 0) > LARGEST or not name.lower().endswith(ENDINGS):
             text = _("A roster is a CSV or XLSX file of at most 10 MB.")
-        elif is_list_of_teachers(name) or not re.fullmatch(r"\w[\w .()+-]{0,99}", name):
+        elif (
+            is_list_of_teachers(name)
+            or len(name.encode()) > LONGEST_NAME
+            or not re.fullmatch(r"\w[\w .()+-]{0,99}", name)
+        ):
             text = _("A roster can't have this name. The list of teachers is changed on the server only.")
         else:
             await self._preview(person, self._folder, name, document)
@@ -97,8 +102,14 @@ class RosterUpload:
         await tapped(update)
         name, text = file.name.partition(" ")[2], _("Cancelled.")
         if what == "use":
-            await asyncio.to_thread(folder.put, name, await asyncio.to_thread(file.read_bytes))
-            await folder.rosters(reload=True)
+            try:
+                await asyncio.to_thread(folder.put, name, await asyncio.to_thread(file.read_bytes))
+                await folder.rosters(reload=True)
+            except OSError as error:
+                log.warning("admin %d: roster %s: %s", person, name, error.strerror)
+                text = _("The file can't be stored: look at the server's log, then tap {button} again.")
+                await self._side.outbox.put(Item(person, "send", text.format(button=_("Use It"))))
+                return
             log.info("admin %d: roster %s is in use", person, name)
             text = _("In use: {file}").format(file=short(name, 100))
         await self._side.outbox.put(Item(person, "edit", text, slot=SLOT))

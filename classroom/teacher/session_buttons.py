@@ -62,9 +62,9 @@ class SessionButtons:
             rf"^({_PLAIN}):{_KEY}$": self._session_tap,
             rf"^extend:{_KEY}:\d{{1,12}}$": self._extend,
             rf"^confirmed:{_KEY}:\d{{1,10}}$": self._confirmed,
-            rf"^(fix|leave):{_KEY}:\d{{1,20}}$": self._corrected,
+            rf"^(fix|leave):{_KEY}:\d{{1,18}}$": self._corrected,
             rf"^(hand|names|check|st|ok|no|fok|fno|free|freed):{_KEY}:\d{{1,5}}$": self._student_tap,
-            rf"^owner:{_KEY}:\d{{1,5}}:\d{{1,20}}$": self._owner_tap,
+            rf"^owner:{_KEY}:\d{{1,5}}:\d{{1,18}}$": self._owner_tap,
             rf"^(mk|mkn):{_KEY}:\d{{1,5}}:[{''.join(LETTERS)}]$": self._mark_tap,
         }
         return [CallbackQueryHandler(self._for_own(each), pattern=pattern) for pattern, each in taps.items()]
@@ -82,6 +82,8 @@ class SessionButtons:
                 await self._boards.show(session)
             elif session is not None:
                 return await handler(session, what, *rest)
+            elif (there := await self._classroom.store.session(session_id)) is None or there.teacher != sender(update):
+                return self._side.texts(sender(update))("This button is no longer in use.")
             return None
 
         async def handle(update: Update, context: Context) -> None:
@@ -111,8 +113,9 @@ class SessionButtons:
             case "save":
                 await self._ask_room_name(session)
             case "place":
-                if session.ended_at is None:
-                    await self._places.ask(session.teacher, title(session), {"session": session.id})
+                if session.ended_at is not None:
+                    return self._side.texts(session.teacher)("The session has ended already.")
+                await self._places.ask(session.teacher, title(session), {"session": session.id})
             case "board":
                 await self._boards.show(session, anew=True)
             case "hands":

@@ -133,6 +133,8 @@ class LmsSimulator:
             done = await handler(request)
         except RefusedCall as refused:
             done = LmsAnswer(refused.status, {}, refused.email)
+        except BadToken as error:
+            done = LmsAnswer(401, {}, None, error.code)
         self.world.log(name, done.email, 0, f"late: {done.status}")
 
     def _keep(self, task: asyncio.Task[Any]) -> None:

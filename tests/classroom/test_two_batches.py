@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.classroom.running import RunningClock, Student, Teacher
-from tests.e2e.people import eventually, labels
+from tests.classroom.running import Run, RunningClock, Student, Teacher, rosters
+from tests.e2e.people import Telegram, eventually, labels
 
 pytestmark = pytest.mark.integration
 
@@ -17,6 +17,12 @@ BOTH = ("S001", "A. Student")
 def roster() -> dict[str, list[tuple[str, str]]]:
     """Give two batches that share a student."""
     return {"CS-1": [BOTH, ("S002", "B. Student")], "CS-2": [("S101", "D. Student"), BOTH]}
+
+
+@pytest.fixture
+def spelt() -> dict[str, list[tuple[str, str]]]:
+    """Give two batches that spell the ID of their common student differently; names and batches sort differently."""
+    return {"CS-2": [("25b1", "A. Student")], "CS-10": [("25B1", "A. Student"), ("S9", "B. Student")]}
 
 
 def marks(folder: Path) -> dict[str, dict[str, str]]:
@@ -61,3 +67,36 @@ def test_from_code_to_lms(teacher: Teacher, student: Student, clock: RunningCloc
     assert student.sees("Algebra: excused")["text"].count("Algebra") == 1
     teacher.says("/history")
     assert "CS-1, CS-2: 0 % (0/2)" in teacher.sees("Sessions")["text"]
+
+
+def opens_both(teacher: Teacher) -> str:
+    """Open a session of both batches; return its code."""
+    teacher.taps("Take Attendance")
+    teacher.chooses("CS-2", "CS-10")
+    teacher.shares_place()
+    return teacher.code()
+
+
+def test_spelt_differently(run: Run, telegram: Telegram, spelt: dict[str, list[tuple[str, str]]]) -> None:
+    """One ID in two spellings is one student: confirmed one by one, unlinked, and marked in both batches."""
+    rosters(run.folder, spelt)
+    run.starts()
+    teacher, student = Teacher(telegram, 7001, "+77010000001"), Student(telegram, 2001)
+    teacher.signs_in()
+    code = opens_both(teacher)
+    student.enters("25b1", code)
+    student.shares()
+    student.is_accepted()
+    teacher.taps("Mark by Hand")
+    teacher.taps("A. Student: absent")
+    teacher.taps("Unlink Telegram")
+    teacher.taps("Yes, Unlink")
+    teacher.waits("the unlinked student", lambda screen: not any("Unlink Telegram" in labels(each) for each in screen))
+    student.enters("25b1", code)
+    student.shares()
+    teacher.taps("Check One by One")
+    teacher.taps("Accept A. Student")
+    student.sees("Attendance marked")
+    teacher.sees("In: 1 of 2")
+    both = {"CS-2": {"25b1": "present"}, "CS-10": {"25B1": "present", "S9": "absent"}}
+    eventually("both batches", lambda: marks(run.folder) == both)

@@ -138,6 +138,8 @@ class TestConfirms:
             {"status": 500},
             {"success": False},
             {"success": "false"},
+            {"success": 0},
+            {"success": None},
             {"ok": False},
             {"exception": "x", "errorcode": "y"},
             {"error": "x"},

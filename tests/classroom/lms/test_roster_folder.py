@@ -160,3 +160,10 @@ def test_never_half(roster: Path) -> None:
         assert len(ids(folder.read())) == len(students)
     writer.join()
     assert len(ids(folder.read())) == len(students)
+
+
+async def test_what_is_no_file(roster: Path) -> None:
+    """A folder or a link to nothing with a roster's name keeps no roster from being read."""
+    (roster.parent / "folder.csv").mkdir()
+    (roster.parent / "nothing.csv").symlink_to(roster.parent / "gone")
+    assert ids(await RosterFolder(roster.parent).rosters()) == ["S1"]

@@ -71,6 +71,7 @@ class TestWithoutAFace:
         student.enters("S001", code)
         student.shares(500)
         student.sees("You are 500 m from the class")
+        eventually("its clock runs", lambda: is_asked(run))
         clock.forward(140)
         student.sees(OVER)
         assert step(run) == "expired"
@@ -206,6 +207,7 @@ class TestDelayed:
         teacher.sees("(provisional)")
         telegram.http.delete("/faults")
         student.sees("The code is right")
+        eventually("its clock runs", lambda: is_asked(run))
         student.shares()
         student.is_accepted()
         teacher.taps("Confirm All (1)")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.classroom.running import Run, RunningClock, Student, Teacher
-from tests.e2e.people import Telegram, labels
+from tests.e2e.people import Telegram, eventually, labels
 
 pytestmark = pytest.mark.integration
 
@@ -39,6 +39,8 @@ def test_in_a_running_session(run: Run, teacher: Teacher, newcomer: Teacher, stu
     student.enters("S001", code)
     student.shares()
     student.sees("has to confirm")
+    teacher.taps("Mark by Hand")
+    teacher.sees("Whom do you mark by hand?")
     newcomer.says(f"/start {makes_code(teacher)}")
     newcomer.sees("Move the sessions of A. Teacher")
     newcomer.taps("Move Here")
@@ -149,3 +151,26 @@ def test_of_a_lost_account(run: Run, teacher: Teacher, newcomer: Teacher, telegr
     newcomer.sees("Your sessions are now in this Telegram account.")
     newcomer.taps("Close Now")
     newcomer.sees("Closed at")
+
+
+def test_sent_as_a_text(run: Run, teacher: Teacher, newcomer: Teacher) -> None:
+    """A code that is sent after /start counts as one that is opened by its link."""
+    code = makes_code(teacher)
+    newcomer.says("/start")
+    newcomer.sees("Share your phone number")
+    newcomer.says(code)
+    newcomer.taps("Move Here")
+    newcomer.sees("Your sessions are now in this Telegram account.")
+
+
+def test_board_of_an_old_session(run: Run, teacher: Teacher, newcomer: Teacher, clock: RunningClock) -> None:
+    """The old account's buttons of a session that is over say that they are no longer in use."""
+    teacher.opens("CS-1")
+    teacher.taps("Close Now")
+    clock.forward(60)
+    teacher.sees("(final)")
+    newcomer.says(f"/start {makes_code(teacher)}")
+    newcomer.taps("Move Here")
+    teacher.sees("Your sessions were moved to another Telegram account.")
+    teacher.taps("Reopen")
+    eventually("an answer", lambda: teacher.toast() == "This button is no longer in use.")

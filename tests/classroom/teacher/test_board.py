@@ -131,6 +131,17 @@ class TestTwice:
         assert [row["version"] for row in rows(tmp_path, "SELECT version FROM sheets")] == [1]
         teacher.sees("late: 1")
 
+    def test_forged_numbers(self, teacher: Teacher, code: str, telegram: Telegram, tmp_path: Path) -> None:
+        """Numbers that no button has change nothing, and are answered without an apology."""
+        key, long = key_of(teacher), "9" * 20
+        for data in ("fix:{}:{}", "leave:{}:{}", "owner:{}:0:{}", "confirmed:{}:{}", "extend:{}:{}"):
+            teacher.forges(data.format(key, long))
+            teacher.forges(data.format(key, long[:10]))
+        teacher.settles()
+        assert [tap["data"] for tap in telegram.unanswered_taps()] == []
+        assert teacher.counts("That did not work.") == 0
+        assert rows(tmp_path, "SELECT * FROM marks") == []
+
     def test_cancel(self, teacher: Teacher, code: str, tmp_path: Path) -> None:
         """After cancelling, no button of the session does anything."""
         key = key_of(teacher)

@@ -426,6 +426,36 @@ def test_delete_a_place(teacher: Teacher) -> None:
     teacher.sees("In: 0 of 1")
 
 
+def test_deleted_once(teacher: Teacher) -> None:
+    """A second tap on a place that is being deleted deletes no other."""
+    teacher.opens("CS-1")
+    for name in ("Room A", "Room B"):
+        teacher.saves_room(name)
+    teacher.says("/start")
+    teacher.taps("Take Attendance")
+    teacher.chooses("CS-2")
+    teacher.taps("Delete a Place")
+    teacher.sees("Which place should be deleted?")
+    teacher.forges("gone:0")
+    teacher.forges("gone:0")
+    teacher.settles()
+    assert labels(teacher.sees("Where is the class?")) == ["Room B", "Delete a Place", "Back"]
+
+
+def test_location_that_nobody_asked_for(teacher: Teacher, telegram: Telegram) -> None:
+    """A location without a question is answered by the menu, or by the question for the number; an old tap, too."""
+    teacher.sends(location={"latitude": 43.25, "longitude": 76.95})
+    teacher.waits("a second menu", lambda _screen: teacher.counts("Take attendance:") == 2)
+    teacher.forges("room:0")
+    teacher.settles()
+    assert teacher.toast() == "This button is no longer in use."
+    stranger = Teacher(telegram, 7005, "+77010000005")
+    stranger.says("/start")
+    stranger.sees("Share your phone number")
+    stranger.sends(location={"latitude": 43.25, "longitude": 76.95})
+    stranger.waits("an answer", lambda _screen: stranger.counts("Share your phone number") == 2)
+
+
 def test_opened_today(teacher: Teacher, telegram: Telegram, tmp_path: Path) -> None:
     """That a lesson was opened already is said before the location is asked for; Back keeps the choice."""
     teacher.opens("CS-1")

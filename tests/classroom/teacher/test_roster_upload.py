@@ -127,6 +127,24 @@ def test_refused(admin: Teacher, run: Run, name: str, content: str | bytes, answ
     assert sorted((run.folder / "rosters").iterdir()) == files
 
 
+def test_longest_name(admin: Teacher, run: Run) -> None:
+    """A name that would be too long for the file system is refused."""
+    sends(admin, "名" * 90 + ".csv", ROSTER)
+    assert not labels(admin.sees("A roster can't have this name."))
+
+
+def test_folder_that_cannot_be_written(admin: Teacher, run: Run) -> None:
+    """Where the roster can't be stored, the admin is told, and can try again."""
+    sends(admin, "r.csv", ROSTER)
+    admin.sees("Batches: 1")
+    (run.folder / "rosters" / "r.csv").mkdir()
+    admin.taps("Use It")
+    admin.sees("The file can't be stored")
+    (run.folder / "rosters" / "r.csv").rmdir()
+    admin.taps("Use It")
+    admin.sees("In use: r.csv")
+
+
 def test_name_of_a_path(admin: Teacher, run: Run) -> None:
     """A document's name can't lead out of the folder."""
     sends(admin, "../../r.csv", ROSTER.replace("CS-1", "CS-7"))
