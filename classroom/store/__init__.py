@@ -200,8 +200,13 @@ class Store(Protocol):
     async def check_in(self, session_id: str, student_id: str) -> CheckIn | None: ...
     async def check_ins(self, session_id: str) -> list[CheckIn]: ...  # oldest first
 
-    async def move_check_in(self, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
-        """Replace a check-in if its stored step is one of these; False if not: another call came first."""
+    async def move_check_in(
+        self, check_in: CheckIn, when: Collection[CheckInStep], before: CheckIn | None = None
+    ) -> bool:
+        """Replace a check-in if its stored step is one of these; False if not: another call came first.
+
+        With ``before`` also its rivals must be the same as there, so that none who came meanwhile is lost.
+        """
 
     async def set_asked(self, session_id: str, student_id: str, step: CheckInStep, at: datetime, waited: float) -> None:
         """Record the first delivery of the question of a check-in's step, and how many seconds it waited."""

@@ -37,9 +37,12 @@ class CheckInsAndFaces(MongoConnection):
         return await self.every("check_ins", documents.check_in_from, {"session": session_id}, order)
 
     @asks
-    async def move_check_in(self, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
+    async def move_check_in(
+        self, check_in: CheckIn, when: Collection[CheckInStep], before: CheckIn | None = None
+    ) -> bool:
         document = documents.check_in_document(check_in)
         key = {"_id": document["_id"], "step": {"$in": [step.value for step in when]}}
+        key |= {"rivals": documents.check_in_document(before)["rivals"]} if before is not None else {}
         return (await self.collection("check_ins").replace_one(key, document)).matched_count == 1
 
     @asks

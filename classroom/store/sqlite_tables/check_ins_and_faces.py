@@ -30,9 +30,13 @@ class CheckInsAndFaces(SqliteConnection):
         return [rows.check_in_from(row) for row in db.execute(query, (session_id,))]
 
     @writes
-    def move_check_in(self, db: Connection, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
+    def move_check_in(
+        self, db: Connection, check_in: CheckIn, when: Collection[CheckInStep], before: CheckIn | None = None
+    ) -> bool:
         existing = _row(db, check_in.session, check_in.student_id)
         if existing is None or existing["step"] not in {step.value for step in when}:
+            return False
+        if before is not None and rows.check_in_from(existing).rivals != before.rivals:
             return False
         rows.put(db, "check_ins", rows.check_in_row(check_in))
         return True
