@@ -173,6 +173,7 @@ def test_a_few_a_day(teacher: Teacher, student: Student, clock: RunningClock, ru
     """An account asks at most three times a day, and only for lessons that are kept."""
     code = teacher.opens("CS-1")
     student.enters("S001", code)
+    eventually("its clock runs", lambda: rows(tmp_path, "SELECT 1 FROM check_ins WHERE asked_at > ''"))
     clock.forward(240)
     teacher.sees("(final)")
 
@@ -223,6 +224,19 @@ def test_my_data(lesson: str, student: Student, teacher: Teacher, telegram: Tele
     assert empty["bindings"] == empty["check_ins"] == []
     assert "S001" not in json.dumps(empty)
     assert "my_data" in str(telegram.get("/commands", bot=STUDENTS))
+
+
+def test_my_data_of_a_rival(code: str, student: Student, telegram: Telegram) -> None:
+    """A student learns that another account has sent the same ID, and not which one."""
+    student.enters("S001", code)
+    other = Student(telegram, 20027777)
+    other.says(f"/start {code}")
+    other.says("S001")
+    other.sees("Your teacher has to look at your check-in")
+    student.says("/my_data")
+    found = file_of(student, telegram)
+    assert [each["rivals"] for each in found["check_ins"]] == [True]
+    assert "20027777" not in json.dumps(found)
 
 
 def file_of(student: Student, telegram: Telegram) -> Any:

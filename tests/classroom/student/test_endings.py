@@ -21,13 +21,13 @@ OVER = "The session is over and your check-in was not finished: you are absent. 
 
 def step(run: Run, student_id: str = "S001") -> str:
     """Return the stored step of a check-in."""
-    file = run.folder / "classroom" / "store.sqlite3"
+    file = run.folder / "classroom" / "classroom.sqlite3"
     return str(rows(file, f"SELECT step FROM check_ins WHERE student_id = '{student_id}'")[0][0])
 
 
 def is_asked(run: Run) -> bool:
     """Say whether the clock of a step runs."""
-    file = run.folder / "classroom" / "store.sqlite3"
+    file = run.folder / "classroom" / "classroom.sqlite3"
     return bool(rows(file, "SELECT 1 FROM check_ins WHERE asked_at IS NOT NULL"))
 
 
@@ -35,6 +35,13 @@ def rows(file: Path, query: str) -> list[Any]:
     """Return the rows of a query."""
     with closing(sqlite3.connect(file)) as database:
         return database.execute(query).fetchall()
+
+
+def conversation(run: Run, person: int = 2001) -> str | None:
+    """Return the step of a person's conversation with the student bot."""
+    file = run.folder / "classroom" / "classroom.sqlite3"
+    found = rows(file, f"SELECT step FROM steps WHERE telegram_id = {person}")
+    return str(found[0][0]) if found else None
 
 
 def keyboard(telegram: Telegram, person: int = 2001) -> object:
@@ -59,7 +66,7 @@ class TestWithoutAFace:
         assert step(run) == "expired"
         teacher.sees("(final)")
         board = teacher.sees("Closed at")["text"]
-        assert "Being checked" not in board
+        assert "On the way" not in board
         assert "A. Student: no location yet" in board
         run.starts()
         student.shares()
@@ -81,7 +88,7 @@ class TestWithoutAFace:
         """Who sent the code and never the student ID is told so once, after the session's end and the grace."""
         student.says(f"/start {code}")
         student.sees("student ID")
-        steps = run.folder / "classroom" / "student.sqlite3"
+        steps = run.folder / "classroom" / "classroom.sqlite3"
         eventually(
             "its clock runs", lambda: rows(steps, "SELECT 1 FROM steps WHERE json_extract(data, '$.asked') > ''")
         )
@@ -101,7 +108,7 @@ class TestWithoutAFace:
         assert not student.sees("The practice is over.")["rang"]
         assert keyboard(telegram) is None
 
-    def test_practice_meanwhile(self, code: str, student: Student, teacher: Teacher) -> None:
+    def test_practice_meanwhile(self, code: str, student: Student, teacher: Teacher, run: Run) -> None:
         """A location for which a check-in waits counts, even if the student has tapped Practice meanwhile."""
         student.enters("S001", code)
         student.says("/help")
@@ -110,6 +117,19 @@ class TestWithoutAFace:
         student.shares()
         student.is_accepted()
         teacher.sees("Waiting for you: 1")
+        eventually("the practice has ended", lambda: conversation(run) in ("", None))
+
+    def test_practice_refused(self, student: Student, teacher: Teacher, telegram: Telegram) -> None:
+        """A location that would not count is asked for again, with the button that the answer names."""
+        student.says("/start")
+        student.taps("Practice")
+        student.sees("nothing is marked")
+        student.shares(horizontal_accuracy=900)
+        student.sees("Your phone knows its place only to 900 m")
+        assert keyboard(telegram) is not None
+        student.shares()
+        student.sees("Your location arrived and would count.")
+        assert keyboard(telegram) is None
 
     def test_reopened(
         self, code: str, student: Student, teacher: Teacher, run: Run, clock: RunningClock, telegram: Telegram
@@ -164,6 +184,31 @@ class TestWithoutAFace:
         student.shares()
         eventually("the same answer", lambda: student.counts("has cancelled the check-in") == 2)
 
+    def test_cancelled_for_everybody(self, code: str, student: Student, teacher: Teacher, telegram: Telegram) -> None:
+        """Another account that sent the same ID, a student marked by hand, and a late code are told of it, too."""
+        student.enters("S001", code)
+        other, late = Student(telegram, 2002), Student(telegram, 2003)
+        other.says(f"/start {code}")
+        other.says("S001")
+        other.sees("Your teacher has to look at your check-in")
+        late.enters("S002", code)
+        teacher.taps("Mark by Hand")
+        teacher.taps("B. Student: absent")
+        teacher.taps("Excused")
+        teacher.taps("No Reason")
+        late.sees("Your teacher has marked you: excused")
+        teacher.taps("Cancel Session")
+        teacher.taps("Yes, Cancel It")
+        cancelled = "Your teacher has cancelled the check-in for Algebra."
+        for each in (student, other, late):
+            each.sees(cancelled)
+        newcomer = Student(telegram, 2004)
+        newcomer.says(f"/start {code}")
+        newcomer.says("S003")
+        newcomer.sees(cancelled)
+        assert [each.counts(cancelled) for each in (student, other, late)] == [1, 1, 1]
+        assert late.counts("Your teacher has marked you") == 0
+
     def test_killed_while_cancelling(self, code: str, student: Student, run: Run, telegram: Telegram) -> None:
         """A process that ended after the cancellation, before telling the students, is continued by the next one."""
         student.enters("S001", code)
@@ -171,9 +216,10 @@ class TestWithoutAFace:
         async def cancels(store: Store) -> None:
             session = (await store.unfinished())[0]
             await store.end_session(session.id, session.opened_at, cancelled=True)
-            with closing(sqlite3.connect(run.folder / "classroom" / "student.sqlite3")) as database:
+            with closing(sqlite3.connect(run.folder / "classroom" / "classroom.sqlite3")) as database:
                 database.execute(
-                    "INSERT INTO told VALUES (?, ?)", (f"cancelling:{session.id}", "2026-01-01T00:00:00+00:00")
+                    "INSERT INTO told VALUES ('student', ?, ?)",
+                    (f"cancelling:{session.id}", "2026-01-01T00:00:00+00:00"),
                 )
                 database.commit()
 
@@ -182,7 +228,7 @@ class TestWithoutAFace:
         student.sees("Your teacher has cancelled the check-in for Algebra.")
         run.starts()
         student.says("/help")
-        student.sees("In class your teacher shows")
+        student.sees("In class your teacher shows a 6-digit code.")
         assert student.counts("has cancelled the check-in") == 1
 
 
@@ -200,7 +246,7 @@ class TestDelayed:
         student.sees("student ID")
         telegram.call("/faults", kind="500", method="sendMessage", bot=STUDENTS, times=None)
         student.says("S001")
-        teacher.sees("Being checked: 1")
+        teacher.sees("On the way: 1")
         clock.forward(50)
         teacher.sees("(provisional)")
         telegram.http.delete("/faults")
