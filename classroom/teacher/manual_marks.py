@@ -126,14 +126,14 @@ class ManualMarks:
         await self._show(session.teacher, text, keyboard)
 
     async def unlink(self, session: Session, at: int) -> CheckIn | None:
-        """Unlink a student's ID from its Telegram account, on record; return the check-in if it was not done."""
+        """Unlink a student's ID from its Telegram account, on record; return the check-in that this has undone."""
         students, undone = (await read_overview(self._classroom, session)).roster, None
         if at < len(students):
             undone = await self._classroom.store.check_in(session.id, students[at].student_id)
             if not await self._check_ins.unbind(session, students[at].student_id):
                 undone = None
         await self.show_student(session, at)
-        return undone if undone is not None and undone.step is not CheckInStep.DONE else None
+        return undone if undone is not None and (undone.step is not CheckInStep.DONE or undone.rivals) else None
 
     async def show_checks(self, session: Session, page: int, *, anew: bool = False) -> None:
         """Show the check-ins that wait for a decision; after the last decision the list goes."""

@@ -263,6 +263,7 @@ class SessionButtons:
                 undone = await self._manual.unlink(session, at)
                 if undone is not None:
                     await self._traces.drop(session, undone)
+                    await self._notices.tell_unlinked(session, undone)
         return None
 
     async def _owner_tap(self, session: Session, _what: str, number: str, account: str) -> str | None:

@@ -54,6 +54,25 @@ def data_of(teacher: Teacher, button: str) -> str:
 class TestCorrection:
     """From the student's reason to the teacher's decision."""
 
+    def test_confirmed_meanwhile(self, teacher: Teacher, student: Student, clock: RunningClock, tmp_path: Path) -> None:
+        """The yes to somebody who was confirmed meanwhile leaves the mark, with the time at which the student came."""
+        code = teacher.opens("CS-1")
+        student.enters("S001", code)
+        student.shares()
+        student.is_accepted()
+        clock.forward(140)
+        teacher.sees("Report: Algebra")
+        asks(student, "I was there")
+        teacher.sees(REQUEST)
+        teacher.taps("Confirm All (1)")
+        student.sees("Attendance marked")
+        teacher.taps("Mark Present")
+        teacher.sees("You have marked the student present.")
+        (mark,) = rows(tmp_path, "SELECT * FROM marks")
+        assert (mark["status"], mark["came_at"] is not None) == ("present", True)
+        assert mark["reason"].startswith("confirmed with others")
+        assert student.counts("Your teacher has marked you") == 0
+
     def test_marked(self, lesson: str, teacher: Teacher, student: Student, tmp_path: Path) -> None:
         """The teacher's yes is a mark on record, in the LMS, and told to the student; it can be given once."""
         asks(student, "I was <there>,\n& my phone was not")

@@ -209,6 +209,24 @@ class TestWithoutAFace:
         assert [each.counts(cancelled) for each in (student, other, late)] == [1, 1, 1]
         assert late.counts("Your teacher has marked you") == 0
 
+    def test_unlinked(self, code: str, student: Student, teacher: Teacher, telegram: Telegram) -> None:
+        """Each account with the ID is told, once, that the teacher has unlinked it, and can send it again."""
+        student.enters("S001", code)
+        student.shares()
+        student.is_accepted()
+        other, unlinked = Student(telegram, 2002), "Your teacher has unlinked the student ID"
+        other.says(f"/start {code}")
+        other.says("S001")
+        other.sees("Your teacher has to look at your check-in")
+        teacher.taps("Mark by Hand")
+        teacher.taps("A. Student: absent")
+        teacher.taps("Unlink Telegram")
+        teacher.taps("Yes, Unlink")
+        for each in (student, other):
+            each.sees(unlinked)
+        other.enters("S001", code)
+        assert [each.counts(unlinked) for each in (student, other)] == [1, 1]
+
     def test_killed_while_cancelling(self, code: str, student: Student, run: Run, telegram: Telegram) -> None:
         """A process that ended after the cancellation, before telling the students, is continued by the next one."""
         student.enters("S001", code)
