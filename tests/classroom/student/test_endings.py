@@ -185,29 +185,36 @@ class TestWithoutAFace:
         eventually("the same answer", lambda: student.counts("has cancelled the check-in") == 2)
 
     def test_cancelled_for_everybody(self, code: str, student: Student, teacher: Teacher, telegram: Telegram) -> None:
-        """Another account that sent the same ID, a student marked by hand, and a late code are told of it, too."""
+        """Another account that sent the same ID, and a late code, are told of it, too."""
         student.enters("S001", code)
-        other, late = Student(telegram, 2002), Student(telegram, 2003)
+        other = Student(telegram, 2002)
         other.says(f"/start {code}")
         other.says("S001")
         other.sees("Your teacher has to look at your check-in")
-        late.enters("S002", code)
-        teacher.taps("Mark by Hand")
-        teacher.taps("B. Student: absent")
-        teacher.taps("Excused")
-        teacher.taps("No Reason")
-        late.sees("Your teacher has marked you: excused")
         teacher.taps("Cancel Session")
         teacher.taps("Yes, Cancel It")
         cancelled = "Your teacher has cancelled the check-in for Algebra."
-        for each in (student, other, late):
+        for each in (student, other):
             each.sees(cancelled)
         newcomer = Student(telegram, 2004)
         newcomer.says(f"/start {code}")
         newcomer.says("S003")
         newcomer.sees(cancelled)
-        assert [each.counts(cancelled) for each in (student, other, late)] == [1, 1, 1]
-        assert late.counts("Your teacher has marked you") == 0
+        assert [each.counts(cancelled) for each in (student, other)] == [1, 1]
+
+    def test_deleted_by_the_first(self, code: str, student: Student, teacher: Teacher, telegram: Telegram) -> None:
+        """After the data of the first account are deleted, the teacher still decides on the other one."""
+        student.enters("S001", code)
+        other = Student(telegram, 2002)
+        other.says(f"/start {code}")
+        other.says("S001")
+        other.sees("Your teacher has to look at your check-in")
+        student.says("/delete_me")
+        student.taps("Yes, Delete")
+        student.sees("Your data is deleted.")
+        teacher.taps("Check One by One")
+        teacher.taps("Accept No. 2002")
+        other.sees("Attendance marked")
 
     def test_unlinked(self, code: str, student: Student, teacher: Teacher, telegram: Telegram) -> None:
         """Each account with the ID is told, once, that the teacher has unlinked it, and can send it again."""
