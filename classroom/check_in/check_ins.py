@@ -83,7 +83,7 @@ class CheckIns(CodeEntry):
             refused = replace(check_in, accuracy=evidence.accuracy)
             if refusal is policy.LocationRefusal.COARSE and check_in.step is CheckInStep.PLACE and not check_in.note:
                 refused = replace(refused, note=policy.IMPRECISE, distance=self._measured(session, evidence).distance)
-                await store.move_check_in(refused, {CheckInStep.PLACE})  # so that the teacher sees why
+                await store.move_check_in(refused, {CheckInStep.PLACE}, check_in)  # so that the teacher sees why
             return Answer(AnswerKind.REFUSED, session, refused, refusal)
         moved, answer = self._evaluated(session, check_in, evidence, now)
         if moved.step is CheckInStep.CONFIRM and self._classroom.settings.face_engine != "none":
@@ -93,7 +93,7 @@ class CheckIns(CodeEntry):
         is_known = check_in.distance is not None  # the place has not been changed since
         if in_review and is_known and moved.step not in (CheckInStep.CONFIRM, CheckInStep.FACE):
             return Answer(AnswerKind.REVIEW, session, check_in)
-        if not await store.move_check_in(moved, {check_in.step}):
+        if not await store.move_check_in(moved, {check_in.step}, check_in):
             return await self.place(person, evidence)  # changed meanwhile: look again
         is_new = answer is not AnswerKind.OUTSIDE and (not in_review or moved.step is CheckInStep.FACE)
         return Answer(answer, session, moved, is_new=is_new)
@@ -166,7 +166,7 @@ class CheckIns(CodeEntry):
             moved = replace(check_in, note=note, distance=None, accuracy=None, asked_at=None)
             if is_refused:
                 moved = replace(moved, updated_at=self._classroom.clock.now())
-            if await store.move_check_in(moved, {check_in.step}):
+            if await store.move_check_in(moved, {check_in.step}, check_in):
                 kept_out.append(moved)
         return kept_out
 
@@ -204,7 +204,7 @@ class CheckIns(CodeEntry):
                 reason = why(check_in) if why is not None else ""
                 await self.mark(session, accepted_one, proven[accepted], session.teacher, reason)
             results = claims.decided(check_in, accepted if accept else None)
-            if await store.move_check_in(results[0], {check_in.step, *waiting}):
+            if await store.move_check_in(results[0], {check_in.step, *waiting}, check_in):
                 changed += results
                 what = f"session {session.id}: student {check_in.student_id}"
                 log.info("%s, %s by teacher %d", what, "accepted" if accept else "rejected", session.teacher)
@@ -236,7 +236,8 @@ class CheckIns(CodeEntry):
             # with rivals the teacher decides
             if not session.cancelled and (check_in.rivals or now <= deadline(session, check_in, self._grace)):
                 continue
-            if await store.move_check_in(replace(check_in, step=CheckInStep.EXPIRED, updated_at=now), {check_in.step}):
+            ended = replace(check_in, step=CheckInStep.EXPIRED, updated_at=now)
+            if await store.move_check_in(ended, {check_in.step}, check_in):
                 noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, not finished")
 
     async def unbind(self, session: Session, student_id: str) -> bool:

@@ -52,6 +52,13 @@ def decided(there: CheckIn, owner: int | None) -> list[CheckIn]:
     return [results[0], *(replace(each, step=CheckInStep.REJECTED) for each in results[1:])]
 
 
+def without_owner(there: CheckIn) -> CheckIn:
+    """Return the check-in of the other accounts, after the data of its own were deleted: they wait for the teacher."""
+    first, *others = there.rivals
+    review = CheckIn(there.session, there.student_id, first.telegram_id, CheckInStep.REVIEW, first.at)
+    return replace(review, note=codes.CLAIMED_TWICE, updated_at=first.at, rivals=tuple(others))
+
+
 async def give(classroom: Classroom, session: Session, student_id: str, owner: int, now: datetime) -> None:
     """Bind an ID to the account that the teacher has accepted; another account's binding is undone, on record."""
     bound = await classroom.store.binding_for(student_id)

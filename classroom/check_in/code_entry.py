@@ -23,6 +23,7 @@ from classroom.domain.sessions import (
     folded,
     mark_of,
 )
+from classroom.domain.sorting import name_key
 from classroom.error_codes import Code, noted
 from classroom.services import Classroom
 from classroom.store import BoundOtherwise
@@ -128,7 +129,8 @@ class CodeEntry:
     ) -> Answer | None:
         """Begin or continue a check-in with the right code; None: this account can't have the ID."""
         store, now = self._classroom.store, self._classroom.clock.now()
-        student_id = next(e.student_id for e in sheets[0].roster if folded(e.student_id) == folded(claimed))
+        first = min(sheets, key=lambda sheet: name_key(sheet.batch))  # as in overviews, if spellings differ
+        student_id = next(e.student_id for e in first.roster if folded(e.student_id) == folded(claimed))
         what = f"session {session.id}: person {person}, the student ID {student_id}"
         if binding is not None and folded(binding.student_id) != folded(claimed):
             noted(log, Code.STUDENT_ID, f"{what} is not their own")
@@ -147,19 +149,21 @@ class CodeEntry:
                     return None
                 note = codes.CLAIMED_TWICE
         step = CheckInStep.REVIEW if note in claims.UNBOUND else CheckInStep.PLACE
-        if step is CheckInStep.PLACE and (mark := mark_of(sheets, student_id)) is not None:
+        mark = mark_of(sheets, student_id)  # by hand: the teacher has decided already
+        if mark is not None and (step is CheckInStep.PLACE or (mark.is_by_hand and not untold)):
             return Answer(AnswerKind.MARKED, session, mark=mark)
         came = CheckIn(session.id, student_id, person, step, at, note=note, updated_at=now, waited=waited)
-        check_in = await store.begin_check_in(came)
-        if check_in.telegram_id != person:
-            check_in = await self._move(check_in, claims.joined(check_in, came))
-        elif check_in.step is CheckInStep.PLACE and check_in.code_at < at:
+        there = check_in = await store.begin_check_in(came)
+        if there.telegram_id != person:
+            check_in = claims.joined(there, came)
+        elif there.step is CheckInStep.PLACE and there.code_at < at:
             # entered again: a location belongs to the check-in with the newest code
-            again = replace(check_in, code_at=at, updated_at=now, asked_at=None, waited=waited)
-            check_in = await self._move(check_in, again)
-        elif check_in.step is CheckInStep.EXPIRED and check_in.code_at < at:  # the session was opened again
-            doubted = check_in.note if check_in.note in codes.DOUBTS else ""
-            check_in = await self._move(check_in, replace(came, note=note or doubted, rivals=check_in.rivals))
+            check_in = replace(there, code_at=at, updated_at=now, asked_at=None, waited=waited)
+        elif there.step is CheckInStep.EXPIRED and there.code_at < at:  # the session was opened again
+            doubted = there.note if there.note in codes.DOUBTS else ""
+            check_in = replace(came, note=note or doubted, rivals=there.rivals)
+        if check_in != there and not await store.move_check_in(check_in, {there.step}, there):
+            return await self._enter(person, session, sheets, claimed, binding, at, waited)  # changed meanwhile
         if untold and (check_in.telegram_id != person or check_in.note == codes.MANY_IN_SESSION):
             await store.add_wrong_try(person, claimed, now)  # as for a wrong code: the lock must not tell, either
             return Answer(AnswerKind.UNTOLD)
@@ -167,9 +171,6 @@ class CodeEntry:
         if check_in.telegram_id != person:
             return Answer(AnswerKind.REVIEW, session, came)
         return Answer(kind_for(check_in), session, check_in, mark=mark_of(sheets, student_id))
-
-    async def _move(self, there: CheckIn, moved: CheckIn) -> CheckIn:
-        return moved if await self._classroom.store.move_check_in(moved, {there.step}) else there
 
     @property
     def _grace(self) -> timedelta:

@@ -60,8 +60,8 @@ class FaceResults:
             case FaceVerdict.FAILED:
                 failed = replace(face, failed=face.failed + 1)
                 moved = replace(check_in, step=CheckInStep.REJECTED, note=policy.FACE, face=failed)
-        if not await self._classroom.store.move_check_in(moved, {CheckInStep.CHECKING}):
-            return None
+        if not await self._classroom.store.move_check_in(moved, {CheckInStep.CHECKING}, check_in):
+            return await self.apply_verdict(check_in, examined, verdict)  # changed meanwhile: look again
         return CheckInChange(session, moved)
 
     async def apply_unusable(self, check_in: CheckIn, why: Unusable | NoteRefusal) -> CheckInChange | None:
@@ -85,8 +85,8 @@ class FaceResults:
         else:
             note = policy.NO_FACE if isinstance(why, NoteRefusal) else _REASONS.get(why, policy.TECHNICAL)
             moved = replace(check_in, step=CheckInStep.CONFIRM, note=note, updated_at=face.sent_at)
-        if not await self._classroom.store.move_check_in(moved, {CheckInStep.CHECKING}):
-            return None
+        if not await self._classroom.store.move_check_in(moved, {CheckInStep.CHECKING}, check_in):
+            return await self.apply_unusable(check_in, why)  # changed meanwhile: look again
         return CheckInChange(session, moved)
 
     def _challenged(self, check_in: CheckIn, face: FaceCheck) -> CheckIn:

@@ -109,7 +109,7 @@ class FaceSteps:
             return Answer(AnswerKind.REFUSED, session, check_in, note_refusal=refusal)
         sent = replace(face, file=note.file, message=message, sent_at=note.at)
         moved = replace(check_in, step=CheckInStep.CHECKING, face=sent)
-        if not await store.move_check_in(moved, {CheckInStep.FACE}):
+        if not await store.move_check_in(moved, {CheckInStep.FACE}, check_in):
             return await self.note(person, note, message)  # changed meanwhile: look again
         log.info("session %s: student %s, the note is in the queue", session.id, check_in.student_id)
         return Answer(AnswerKind.CHECKING, session, moved, is_new=True)

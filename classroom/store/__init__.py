@@ -237,9 +237,15 @@ class Store(Records, Protocol):
         """Return a session's check-ins, oldest first."""
         return await self.every(CheckIn, "code_at student_id", session=session_id)
 
-    async def move_check_in(self, check_in: CheckIn, when: Collection[CheckInStep]) -> bool:
-        """Replace a check-in if its stored step is one of these; False if not: another call came first."""
-        return await self.replace(check_in, step__in=tuple(when))
+    async def move_check_in(
+        self, check_in: CheckIn, when: Collection[CheckInStep], before: CheckIn | None = None
+    ) -> bool:
+        """Replace a check-in if its stored step is one of these; False if not: another call came first.
+
+        With ``before`` also its rivals must be the same as there, so that none who came meanwhile is lost.
+        """
+        unchanged = {"rivals": before.rivals} if before is not None else {}
+        return await self.replace(check_in, step__in=tuple(when), **unchanged)
 
     async def set_asked(self, session_id: str, student_id: str, step: CheckInStep, at: datetime, waited: float) -> None:
         """Record the first delivery of the question of a check-in's step, and how many seconds it waited."""

@@ -187,18 +187,27 @@ class StudentBot:
         told = await self._check_ins.place(person, evidence)
         waited_for = told.is_new or told.kind in (AnswerKind.OUTSIDE, AnswerKind.REFUSED)  # also during a practice
         if step is not None and step.name == PRACTICE and not waited_for:
-            if moved:
-                return
-            location_policy = self._classroom.settings.location_policy
-            refusal = policy.refusal(evidence, self._classroom.clock.now(), location_policy)
-            await self._classroom.set_step(self._side, person, "")
-            text = _("Your location arrived and would count. In class it has to be close to your teacher's location.")
-            await self._say(person, refusal_text(_, refusal, evidence.accuracy) if refusal else text, hide=True)
+            if not moved:
+                await self._practised(person, evidence)
             return
+        if step is not None and step.name == PRACTICE:
+            await self._classroom.set_step(self._side, person, "")
         changing = (AnswerKind.WAITING, AnswerKind.REVIEW, AnswerKind.CONSENT, AnswerKind.CHALLENGE)
         if moved and (told.kind not in changing or not told.is_new):
             return  # a live location moves every few seconds: only a change is worth a message
         await self._tell(person, told, located=message.message_id)
+
+    async def _practised(self, person: int, evidence: policy.Evidence) -> None:
+        """Say whether a location would count; where not, the practice goes on, with the button that the text names."""
+        _, now = self._side.texts(person), self._classroom.clock.now()
+        refusal = policy.refusal(evidence, now, self._classroom.settings.location_policy)
+        if refusal is not None:
+            text = refusal_text(_, refusal, evidence.accuracy)
+            await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
+            return
+        await self._classroom.set_step(self._side, person, "")
+        text = _("Your location arrived and would count. In class it has to be close to your teacher's location.")
+        await self._say(person, text, hide=True)
 
     async def _practice(self, update: Update, context: Context) -> None:
         await tapped(update)

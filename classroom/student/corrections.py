@@ -111,7 +111,8 @@ class Corrections:
         found = next((each for each in await store.corrections(EVER, person) if each.session == session.id), None)
         if found is not None and found.accepted is None:
             student_id, now = found.student_id, self._classroom.clock.now()
-            if accept:  # the mark first: a decision is never stored without it
+            mark = mark_of(await store.sheets_of(session.id, student_id), student_id)
+            if accept and (mark is None or mark.status is not Status.PRESENT):  # first: never a decision without it
                 reason = _("correction asked for: {reason}").format(reason=found.reason)
                 await self._check_ins.mark_by_hand(session, student_id, Status.PRESENT, reason, session.teacher)
             found = replace(found, accepted=accept, decided_at=now, by_teacher=session.teacher)

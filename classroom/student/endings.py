@@ -6,6 +6,7 @@ import logging
 from datetime import datetime, timedelta
 
 from classroom.check_in.check_ins import CheckIns
+from classroom.check_in.claims import UNBOUND
 from classroom.check_in.face_steps import is_unbound
 from classroom.domain.sessions import DELIVERED_WITHIN, CheckInStep, Session, end_of
 from classroom.services import Classroom
@@ -48,32 +49,33 @@ class Endings:
         marked = {student_id for sheet in await store.sheets(session.id) for student_id in sheet.marks}
         await self._check_ins.expire(session, marked)
         for check_in in await store.check_ins(session.id):
-            if check_in.step is not CheckInStep.EXPIRED or check_in.student_id in marked:
-                continue
-            await self._traces.delete_video(check_in)
-            if await is_unbound(self._classroom, check_in):
-                continue
-            person = check_in.telegram_id
-            key = f"ended:{session.id}:{check_in.student_id}:{person}:{check_in.updated_at}"
-            items = [
-                Item(person, "send", over_text(self._side.texts(person), session), ask="nothing", lane=NOTICE),
-                Item(person, "delete", slot=question_slot(check_in), lane=NOTICE),
-            ]
-            await self._side.outbox.put(*items, when=functools.partial(self._side.claims.claim, key, now))
+            people = [each.telegram_id for each in check_in.rivals if session.cancelled]  # else the teacher decides
+            if check_in.step is CheckInStep.EXPIRED and check_in.student_id not in marked:
+                await self._traces.delete_video(check_in)
+                if check_in.note in UNBOUND or not await is_unbound(self._classroom, check_in):
+                    people.append(check_in.telegram_id)
+            for person in people:
+                key = f"ended:{session.id}:{check_in.student_id}:{person}:{check_in.updated_at}"
+                items = [
+                    Item(person, "send", over_text(self._side.texts(person), session), ask="nothing", lane=NOTICE),
+                    Item(person, "delete", slot=question_slot(check_in), lane=NOTICE),
+                ]
+                await self._side.outbox.put(*items, when=functools.partial(self._side.claims.claim, key, now))
 
     async def cancel(self, session: Session) -> None:
-        """Tell those who checked in of the cancellation, unless the LMS has their mark: it stays there."""
+        """Tell those who checked in, or were marked, of the cancellation, unless the LMS has their mark: it stays."""
         store, now = self._classroom.store, self._classroom.clock.now()
         marked: dict[str, bool] = {}
         for sheet in await store.sheets(session.id):
             marked |= {student_id: sheet.in_lms or marked.get(student_id, False) for student_id in sheet.marks}
         await self.expire(session)
-        for check_in in await store.check_ins(session.id):
-            if marked.get(check_in.student_id) is False:
-                person = check_in.telegram_id
+        for student_id, is_kept in marked.items():
+            binding = await store.binding_for(student_id)
+            if binding is not None and not is_kept:
+                person = binding.telegram_id
                 text = over_text(self._side.texts(person), session)
                 item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
-                key = f"cancelled:{session.id}:{check_in.student_id}:{person}"
+                key = f"cancelled:{session.id}:{binding.student_id}:{person}"
                 await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
         await asyncio.to_thread(self._side.claims.take_back, f"{CANCELLING}{session.id}")
 

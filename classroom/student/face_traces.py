@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 
+from classroom.check_in import claims
 from classroom.domain import face_policy as policy
 from classroom.domain.sessions import CheckIn, CheckInStep, Session
 from classroom.domain.video_notes import Unusable
@@ -62,6 +63,8 @@ class FaceTraces:
                 if check_in.telegram_id == person:
                     await self.drop(session, check_in)
                     student_ids.add(check_in.student_id)
+                    if check_in.rivals and check_in.step is not CheckInStep.DONE:
+                        await store.move_check_in(claims.without_owner(check_in), {check_in.step}, check_in)
         for student_id in student_ids:
             await asyncio.to_thread(self._keys.forget, student_id)
 

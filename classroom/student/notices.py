@@ -4,7 +4,7 @@ import functools
 import logging
 
 from classroom.check_in.check_ins import CheckIns
-from classroom.domain.sessions import CheckInStep, Mark, Session, Sheet, Status, folded
+from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Session, Sheet, Status, folded
 from classroom.services import Classroom, place_slot
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces, question_slot
@@ -93,6 +93,21 @@ class StudentNotices:
         key, now = f"rejected:{session.id}:{student_id}:{person}", self._classroom.clock.now()
         if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s: notice of the rejection queued", session.id, student_id)
+
+    async def tell_unlinked(self, session: Session, undone: CheckIn) -> None:
+        """Tell each account whose check-in a teacher has ended by unlinking the student ID."""
+        has_ended = undone.step in (CheckInStep.DONE, CheckInStep.EXPIRED, CheckInStep.REJECTED)
+        accounts = [] if has_ended else [undone.telegram_id]
+        for person in (*accounts, *(each.telegram_id for each in undone.rivals)):
+            _ = self._side.texts(person)
+            text = _(
+                "Your teacher has unlinked the student ID: this check-in has ended. Is the ID yours? Speak to them."
+            )
+            text = f"{bold(short(session.subject, 300))}\n{text}"
+            await self._side.outbox.put(
+                Item(person, "send", text, ask="nothing", lane=NOTICE),
+                Item(person, "delete", slot=question_slot(undone), lane=NOTICE),
+            )
 
     async def ask_place_again(self, session: Session) -> int:
         """Ask those whom the session's old place kept out for their location again; return their number."""

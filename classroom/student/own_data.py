@@ -27,6 +27,7 @@ from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
 log = logging.getLogger(__name__)
 
 SHOWN_LESSONS, EVERY = 10, 100_000
+_OTHERS = ("by", "by_teacher", "rivals")  # fields with accounts of other people
 MY_DATA = "my data:"  # prefix of the outbox references to these files
 
 
@@ -129,15 +130,15 @@ def with_my_data(classroom: Callable[[], Classroom], others: MakeFile) -> MakeFi
             data = await my_data(classroom(), int(reference.removeprefix(MY_DATA)))
         except StoreError as error:
             raise NetworkError(f"not made: {error}") from error  # so that the outbox tries again
-        plain = json.loads(json.dumps(data, default=str), object_hook=_without_teachers)
+        plain = json.loads(json.dumps(data, default=str), object_hook=_without_others)
         return "my_data.json", json.dumps(plain, indent=1, ensure_ascii=False).encode()
 
     return make
 
 
-def _without_teachers(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record that says only whether a teacher decided: the teacher's account is not the student's."""
-    return record | {name: bool(record[name]) for name in ("by", "by_teacher") if name in record}
+def _without_others(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record without other people's accounts: only whether a teacher decided, or others sent the same ID."""
+    return record | {name: record[name] not in (0, None, [], "[]") for name in _OTHERS if name in record}
 
 
 async def my_data(classroom: Classroom, person: int) -> dict[str, Any]:

@@ -84,6 +84,8 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
             minute = (told.until or datetime.now(UTC)).astimezone(settings.zone) + timedelta(seconds=59)
             text = _("Too many wrong codes. Try again at {time}; your teacher can mark you by hand.")
             return text.format(time=f"{minute:%H:%M}")
+        case AnswerKind.EXPIRED if told.session is not None and told.session.cancelled:
+            return over_text(_, told.session)
         case AnswerKind.EXPIRED if told.is_new:
             return f"{subject}\n" + _("This code is over. Send the one that your teacher shows now.")
         case AnswerKind.EXPIRED:

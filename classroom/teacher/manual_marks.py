@@ -129,7 +129,7 @@ class ManualMarks:
         await self._show(session.teacher, text, keyboard)
 
     async def unlink(self, session: Session, at: int) -> CheckIn | None:
-        """Unlink a student's ID from its Telegram account, on record; return the check-in if it was not done."""
+        """Unlink a student's ID from its Telegram account, on record; return the check-in that this has undone."""
         overview, undone = await read_overview(self._classroom, session), None
         if at < len(overview.roster):
             student_id = overview.roster[at].student_id
@@ -137,7 +137,7 @@ class ManualMarks:
             if not await self._check_ins.unbind(session, undone.student_id if undone is not None else student_id):
                 undone = None
         await self.show_student(session, at)
-        return undone if undone is not None and undone.step is not CheckInStep.DONE else None
+        return undone if undone is not None and (undone.step is not CheckInStep.DONE or undone.rivals) else None
 
     async def show_checks(self, session: Session, page: int, *, anew: bool = False) -> None:
         """Show the check-ins that wait for a decision; after the last decision the list goes."""

@@ -257,6 +257,7 @@ class SessionButtons:
             case _:
                 if (undone := await self._manual.unlink(session, at)) is not None:
                     await self._traces.drop(session, undone)
+                    await self._notices.tell_unlinked(session, undone)
         return None
 
     async def _owner_tap(self, session: Session, _what: str, number: str, account: str) -> str | None:

@@ -70,6 +70,10 @@ class CheckInScenario:
         second = _ids(range(first - shared + 1, students + 1))
         return await self._opens(1, CODE, {"CS-1": _ids(range(1, first + 1)), "CS-2": second})
 
+    async def opens_batches(self, batches: dict[str, Sequence[str]]) -> Session:
+        """Open a session of batches with these IDs."""
+        return await self._opens(1, CODE, batches)
+
     async def _opens(self, number: int, code: str, batches: dict[str, Sequence[str]]) -> Session:
         session = Session(
             id=f"{number:012}",

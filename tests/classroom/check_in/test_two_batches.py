@@ -49,6 +49,19 @@ async def test_a_class_of_500(scenario: CheckInScenario) -> None:
     assert len(scenario.notified) == 500
 
 
+async def test_two_spellings(scenario: CheckInScenario) -> None:
+    """A student whose batches spell the ID differently has one check-in, under the ID that the overview shows."""
+    session = await scenario.opens_batches({"CS-10": ["S001"], "CS-2": ["s 001"]})
+    await scenario.enters("S001")
+    await scenario.shares()
+    store = scenario.store
+    overview = SessionOverview(session, await store.sheets(session.id), await store.check_ins(session.id))
+    (student,), (check_in,) = overview.people.values(), overview.check_ins
+    assert (student.student_id, check_in.student_id) == ("s 001", "s 001")
+    assert await scenario.check_ins.decide(session, {student.student_id}, accept=True)
+    assert [set(sheet.marks) for sheet in await store.sheets(session.id)] == [{"S001"}, {"s 001"}]
+
+
 class TestMarkedInOne:
     """Sessions in which a student is marked in one of two batches: of an older version, or after a crash."""
 

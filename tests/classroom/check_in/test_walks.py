@@ -86,7 +86,9 @@ class Walker:
             assert now <= 120
             assert own is None or own.student_id == student_id
             bound = self.run(scenario.store.binding_of(account))
-            assert bound is not None or (taken and answer is AnswerKind.REVIEW)  # the teacher decides whose the ID is
+            # else the teacher decides whose the ID is, or has decided: a mark by hand
+            decided = answer is AnswerKind.MARKED and student_id in self.by_hand
+            assert bound is not None or (taken and (answer is AnswerKind.REVIEW or decided))
         elif answer is AnswerKind.EXPIRED:
             assert right
             assert now > 120

@@ -594,6 +594,10 @@ class StoreContract:
         rivals = (Rival(2002, after(11)), Rival(2003, after(12.000001)))
         assert await store.move_check_in(replace(first, rivals=rivals), {CheckInStep.PLACE})
         assert await store.check_in(session.id, "CS-1-b00") == replace(first, rivals=rivals)
+        assert not await store.move_check_in(replace(first, note="n"), {CheckInStep.PLACE}, first)  # one came meanwhile
+        there = replace(first, rivals=rivals)
+        assert await store.move_check_in(replace(there, code_at=after(30)), {CheckInStep.PLACE}, there)
+        assert await store.move_check_in(there, {CheckInStep.PLACE}, there)
         await store.forget_student(2002)
         await store.forget_student(12)
         assert await store.check_ins(session.id) == [replace(first, rivals=rivals[1:])]

@@ -56,6 +56,25 @@ def data_of(teacher: Teacher, button: str) -> str:
 class TestCorrection:
     """From the student's reason to the teacher's decision."""
 
+    def test_confirmed_meanwhile(self, teacher: Teacher, student: Student, clock: RunningClock, tmp_path: Path) -> None:
+        """The yes to somebody who was confirmed meanwhile leaves the mark, with the time at which the student came."""
+        code = teacher.opens("CS-1")
+        student.enters("S001", code)
+        student.shares()
+        student.is_accepted()
+        clock.forward(140)
+        teacher.sees("Report: Algebra")
+        asks(student, "I was there")
+        teacher.sees(REQUEST)
+        teacher.taps("Confirm All (1)")
+        student.sees("Attendance marked")
+        teacher.taps("Mark Present")
+        teacher.sees("You have marked the student present.")
+        (mark,) = rows(tmp_path, "SELECT * FROM marks")
+        assert (mark["status"], mark["came_at"] is not None) == ("present", True)
+        assert mark["reason"].startswith("confirmed with others")
+        assert student.counts("Your teacher has marked you") == 0
+
     def test_marked(self, lesson: str, teacher: Teacher, student: Student, tmp_path: Path) -> None:
         """The teacher's yes is a mark on record, in the LMS, and told to the student; it can be given once."""
         asks(student, "I was <there>,\n& my phone was not")
@@ -228,6 +247,19 @@ def test_my_data(lesson: str, student: Student, teacher: Teacher, telegram: Tele
     assert empty["bindings"] == empty["check_ins"] == []
     assert "S001" not in json.dumps(empty)
     assert "my_data" in str(telegram.get("/commands", bot=STUDENTS))
+
+
+def test_my_data_of_a_rival(code: str, student: Student, telegram: Telegram) -> None:
+    """A student learns that another account has sent the same ID, and not which one."""
+    student.enters("S001", code)
+    other = Student(telegram, 20027777)
+    other.says(f"/start {code}")
+    other.says("S001")
+    other.sees("Your teacher has to look at your check-in")
+    student.says("/my_data")
+    found = file_of(student, telegram)
+    assert [each["rivals"] for each in found["check_ins"]] == [True]
+    assert "20027777" not in json.dumps(found)
 
 
 def file_of(student: Student, telegram: Telegram) -> Any:

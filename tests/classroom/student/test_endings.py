@@ -37,6 +37,13 @@ def rows(file: Path, query: str) -> list[Any]:
         return database.execute(query).fetchall()
 
 
+def conversation(run: Run, person: int = 2001) -> str | None:
+    """Return the step of a person's conversation with the student bot."""
+    file = run.folder / "classroom" / "classroom.sqlite3"
+    found = rows(file, f"SELECT step FROM steps WHERE telegram_id = {person}")
+    return str(found[0][0]) if found else None
+
+
 def keyboard(telegram: Telegram, person: int = 2001) -> object:
     """Return the reply keyboard that a person sees."""
     return telegram.get("/chat", bot=STUDENTS, person=person)["reply_keyboard"]
@@ -102,7 +109,7 @@ class TestWithoutAFace:
         assert not student.sees("The practice is over.")["rang"]
         assert keyboard(telegram) is None
 
-    def test_practice_meanwhile(self, code: str, student: Student, teacher: Teacher) -> None:
+    def test_practice_meanwhile(self, code: str, student: Student, teacher: Teacher, run: Run) -> None:
         """A location for which a check-in waits counts, even if the student has tapped Practice meanwhile."""
         student.enters("S001", code)
         student.says("/help")
@@ -111,6 +118,19 @@ class TestWithoutAFace:
         student.shares()
         student.is_accepted()
         teacher.sees("Waiting for you: 1")
+        eventually("the practice has ended", lambda: conversation(run) in ("", None))
+
+    def test_practice_refused(self, student: Student, teacher: Teacher, telegram: Telegram) -> None:
+        """A location that would not count is asked for again, with the button that the answer names."""
+        student.says("/start")
+        student.taps("Practice")
+        student.sees("nothing is marked")
+        student.shares(horizontal_accuracy=900)
+        student.sees("Your phone knows its place only to 900 m")
+        assert keyboard(telegram) is not None
+        student.shares()
+        student.sees("Your location arrived and would count.")
+        assert keyboard(telegram) is None
 
     def test_reopened(
         self, code: str, student: Student, teacher: Teacher, run: Run, clock: RunningClock, telegram: Telegram
@@ -164,6 +184,56 @@ class TestWithoutAFace:
         assert (step(run), keyboard(telegram)) == ("expired", None)
         student.shares()
         eventually("the same answer", lambda: student.counts("has cancelled the check-in") == 2)
+
+    def test_cancelled_for_everybody(self, code: str, student: Student, teacher: Teacher, telegram: Telegram) -> None:
+        """Another account that sent the same ID, and a late code, are told of it, too."""
+        student.enters("S001", code)
+        other = Student(telegram, 2002)
+        other.says(f"/start {code}")
+        other.says("S001")
+        other.sees("Your teacher has to look at your check-in")
+        teacher.taps("Cancel Session")
+        teacher.taps("Yes, Cancel It")
+        cancelled = "Your teacher has cancelled the check-in for Algebra."
+        for each in (student, other):
+            each.sees(cancelled)
+        newcomer = Student(telegram, 2004)
+        newcomer.says(f"/start {code}")
+        newcomer.says("S003")
+        newcomer.sees(cancelled)
+        assert [each.counts(cancelled) for each in (student, other)] == [1, 1]
+
+    def test_deleted_by_the_first(self, code: str, student: Student, teacher: Teacher, telegram: Telegram) -> None:
+        """After the data of the first account are deleted, the teacher still decides on the other one."""
+        student.enters("S001", code)
+        other = Student(telegram, 2002)
+        other.says(f"/start {code}")
+        other.says("S001")
+        other.sees("Your teacher has to look at your check-in")
+        student.says("/delete_me")
+        student.taps("Yes, Delete")
+        student.sees("Your data is deleted.")
+        teacher.taps("Check One by One")
+        teacher.taps("Accept No. 2002")
+        other.sees("Attendance marked")
+
+    def test_unlinked(self, code: str, student: Student, teacher: Teacher, telegram: Telegram) -> None:
+        """Each account with the ID is told, once, that the teacher has unlinked it, and can send it again."""
+        student.enters("S001", code)
+        student.shares()
+        student.is_accepted()
+        other, unlinked = Student(telegram, 2002), "Your teacher has unlinked the student ID"
+        other.says(f"/start {code}")
+        other.says("S001")
+        other.sees("Your teacher has to look at your check-in")
+        teacher.taps("Mark by Hand")
+        teacher.taps("A. Student: absent")
+        teacher.taps("Unlink Telegram")
+        teacher.taps("Yes, Unlink")
+        for each in (student, other):
+            each.sees(unlinked)
+        other.enters("S001", code)
+        assert [each.counts(unlinked) for each in (student, other)] == [1, 1]
 
     def test_killed_while_cancelling(self, code: str, student: Student, run: Run, telegram: Telegram) -> None:
         """A process that ended after the cancellation, before telling the students, is continued by the next one."""

@@ -105,11 +105,11 @@ class TestSetFree:
         assert stranger.counts("Attendance marked") == 0
 
     def test_before_the_note(self, scene: Scene) -> None:
-        """With a challenge on the screen the account can't continue, neither by a note nor by a button."""
+        """With a challenge on the screen the account is told, its buttons go, and it can't continue by a note."""
         stranger = scene.challenged()
         scene.frees()
         eventually("it is free", lambda: scene.steps() == {"S001": "place"})
-        stranger.taps("I Can't Do This")
+        stranger.sees("Your teacher has unlinked the student ID")
         eventually("the button is gone", lambda: not any(labels(message) for message in stranger.screen()))
         stranger.records()
         stranger.sees("No check-in waits for a video.")
