@@ -97,6 +97,8 @@ class TeacherBot:
             await self._classroom.set_step(self._side, sender(update), "")
             await self._hide_request(sender(update))
             await self._show_menu(sender(update))
+        elif sender(update) in self._classroom.settings.classroom_admins:
+            await self._say(sender(update), self._upload.help_text(self._side.texts(sender(update))))
 
     async def _menu(self, update: Update, context: Context) -> None:
         await tapped(update)
@@ -177,8 +179,11 @@ class TeacherBot:
             "<i>Extend</i> gives more time, <i>Reopen</i> makes a new code after the end.\n\n"
             "<b>Whom to ask</b>\n"
             "Batches and students: whoever keeps the rosters. Refusals of the LMS: whoever runs it.\n"
-            "/history shows percentages, /language changes the language, /cancel ends a question."
+            "/history shows percentages, /move moves you to another Telegram account, /language changes the language,"
+            " /cancel ends a question."
         ).format(bot=self._classroom.student.username, precise=precise_location(_))
+        if person in self._classroom.settings.classroom_admins:
+            text += "\n\n" + self._upload.help_text(_)
         await self._side.outbox.put(Item(person, "send", text))
 
     async def _cancel(self, update: Update, context: Context) -> None:

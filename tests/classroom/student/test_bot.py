@@ -224,7 +224,7 @@ class TestTyped:
         student.sees("A code has 6 digits.")
         student.edits(number, f"S004 {code}")
         student.says("/help")
-        student.sees("In class your teacher shows")
+        assert "/my_data sends all that is kept" in student.sees("In class your teacher shows")["text"]
         assert student.counts("The code is right") == 0
 
     def test_the_id_comes_late(self, code: str, teacher: Teacher, telegram: Telegram) -> None:
