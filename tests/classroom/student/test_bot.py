@@ -231,7 +231,7 @@ class TestTyped:
         """A code opened in time is valid for an ID sent after the end, and the student is late."""
         student = Student(telegram, 2001)
         student.says(f"/start {code}")
-        student.sees("student ID")
+        assert student.sees("student ID")["text"] == "Now send me your student ID."
         teacher.taps("Close Now")
         teacher.sees("Closed at")
         student.says("S004")
