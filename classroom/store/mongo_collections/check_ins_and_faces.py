@@ -50,7 +50,7 @@ class CheckInsAndFaces(MongoConnection):
 
     @asks
     async def latest_check_in(self, telegram_id: int) -> CheckIn | None:
-        newest = [("code_at", DESCENDING)]
+        newest = [("code_at", DESCENDING), ("updated_at", DESCENDING)]
         return await self.first("check_ins", documents.check_in_from, {"telegram_id": telegram_id}, sort=newest)
 
     @asks

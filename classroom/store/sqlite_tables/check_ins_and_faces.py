@@ -49,7 +49,7 @@ class CheckInsAndFaces(SqliteConnection):
 
     @reads
     def latest_check_in(self, db: Connection, telegram_id: int) -> CheckIn | None:
-        query = "SELECT * FROM check_ins WHERE telegram_id = ? ORDER BY code_at DESC LIMIT 1"
+        query = "SELECT * FROM check_ins WHERE telegram_id = ? ORDER BY code_at DESC, updated_at DESC LIMIT 1"
         return rows.first(db, rows.check_in_from, query, telegram_id)
 
     @reads
