@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         return _refuse(error, EX_CONFIG)
     if chosen.check:
+        logging.getLogger().addHandler(logging.NullHandler())  # what is logged is in the table
         results = check(settings)
         print(table(results))
         return EX_UNAVAILABLE if any(each.state == FAILED for each in results) else 0

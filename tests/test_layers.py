@@ -1,5 +1,6 @@
 """The check of the layers accepts the project and rejects forbidden imports."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tools.check_layers import main
 from tools.draw_imports import DOCUMENT, renewed
 
 pytestmark = pytest.mark.integration
+FOLDERS = ("core", "marker", "classroom", "telegram_app", "lessons", "portal", "self_check", "sandbox")
 
 
 @pytest.fixture
@@ -17,7 +19,7 @@ def project(tmp_path: Path) -> Path:
     """Copy the project's code into a folder."""
     for source in (*ROOT.glob("*.py"), ROOT / "pyproject.toml"):
         shutil.copy(source, tmp_path)
-    for folder in ("core", "marker", "classroom", "telegram_app", "lessons", "portal", "self_check", "sandbox"):
+    for folder in FOLDERS:
         shutil.copytree(ROOT / folder, tmp_path / folder)
     return tmp_path
 
@@ -56,3 +58,13 @@ def test_the_drawing_of_the_imports_is_up_to_date() -> None:
     """CONTRIBUTING.md shows the imports that the code has."""
     text = DOCUMENT.read_text(encoding="utf-8")
     assert renewed(text) == text
+
+
+def test_the_files_that_contributing_names_exist() -> None:
+    """Every module in the table "Where things happen" exists."""
+    table = DOCUMENT.read_text(encoding="utf-8").partition("### Where things happen")[2].partition("\n## ")[0]
+    named = re.findall(r"`([\w/]+\.py|[\w/]+/)`", table)
+    paths = {path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
+    paths |= {path.name for path in ROOT.glob("*.py")}
+    missing = [name for name in named if not any(f"/{path}".find(f"/{name}") >= 0 for path in paths)]
+    assert (len(named) > 40, missing) == (True, [])

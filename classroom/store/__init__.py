@@ -256,7 +256,7 @@ class Store(Records, Protocol):
             await self.update(CheckIn, changes, **key, waited=there.waited)
 
     async def latest_check_in(self, telegram_id: int) -> CheckIn | None:
-        return await self.first(CheckIn, "-code_at", telegram_id=telegram_id)
+        return await self.first(CheckIn, "-code_at -updated_at", telegram_id=telegram_id)
 
     async def checking(self) -> list[CheckIn]:
         """Return the check-ins of all sessions whose video note is in the queue, oldest note first."""

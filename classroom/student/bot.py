@@ -76,7 +76,7 @@ class StudentBot:
     async def _start(self, update: Update, context: Context) -> None:
         person, sent = sender(update), sent_at(update.effective_message, self._classroom.clock.now())
         if context.args:
-            await self._take(person, " ".join(context.args), sent)
+            await self._take(person, " ".join(context.args), sent, by_link=True)
             return
         await self._classroom.set_step(self._side, person, CODE)
         await self._side.outbox.put(*await self._menu_below(person))
@@ -114,7 +114,7 @@ class StudentBot:
         else:
             await self._take(person, text, sent)
 
-    async def _take(self, person: int, text: str, sent: datetime) -> None:
+    async def _take(self, person: int, text: str, sent: datetime, *, by_link: bool = False) -> None:
         """Handle a code, a student ID, or both, among any words, sent at ``sent``; ask for the missing part."""
         _, text = self._side.texts(person), visible(text)
         if _COORDINATES.fullmatch(text):
@@ -136,7 +136,7 @@ class StudentBot:
         elif name == CODE and alone and "student_id" in data:
             readings = [(data["student_id"], alone)]
         elif is_bare and binding is None:
-            await self._ask_student_id(person, alone, sent)
+            await self._ask_student_id(person, alone, sent, by_link=by_link)
             return
         if readings is None:
             await self._ask_code(person, _("I see several codes. Send only one."))
@@ -147,7 +147,7 @@ class StudentBot:
                 readings.append((None, readings[0][1]))
             told = await self._check_ins.enter(person, *readings[0], times, readings[1:])
             if told.kind is AnswerKind.NO_ID:
-                await self._ask_student_id(person, readings[-1][1], sent)
+                await self._ask_student_id(person, readings[-1][1], sent, by_link=by_link)
                 return
             again = (AnswerKind.WRONG, AnswerKind.EXPIRED, AnswerKind.UNTOLD)
             await self._classroom.set_step(self._side, person, CODE if told.kind in again else "")
@@ -163,11 +163,13 @@ class StudentBot:
         await self._classroom.set_step(self._side, person, CODE, {"student_id": student_id})
         await self._ask(person, _("Send the 6-digit code that your teacher shows."), in_place=in_sight)
 
-    async def _ask_student_id(self, person: int, code: str, sent: datetime) -> None:
+    async def _ask_student_id(self, person: int, code: str, sent: datetime, *, by_link: bool) -> None:
         # after a link, the question has no buttons: removing them again would cost one call for each student
         _, in_sight = self._side.texts(person), self._in_sight(await self._side.step(person))
         await self._classroom.set_step(self._side, person, STUDENT_ID, {"code": code, "at": sent.isoformat()})
-        question = _("Now send me your student ID. If that was your student ID, send the code.")
+        question = _("Now send me your student ID.")
+        if not by_link:
+            question += " " + _("If that was your student ID, send the code.")
         items = [Item(person, "strip", slot=SCREEN), Item(person, "send", question, asks=STUDENT_ID)]
         if in_sight:
             items = [Item(person, "edit", question, [[Button(_("Back"), "menu")]], SCREEN, asks=STUDENT_ID)]

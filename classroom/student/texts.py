@@ -148,5 +148,6 @@ def help_text(_: Texts, *, checks_faces: bool) -> str:
         "A code lasts some minutes: send the one that is shown now. If none is shown, ask your teacher.\n\n"
         "<b>Whom to ask</b>\n"
         "Your teacher: can mark you by hand, without a phone too, and unlink your ID from another Telegram account.\n"
-        "/me shows your attendance, /language changes the language, /delete_me deletes your data."
+        "/me shows your attendance and asks for a correction, /my_data sends all that is kept of you, /delete_me"
+        " deletes it, except your marks; /language changes the language."
     ).format(face=face, precise=precise_location(_))

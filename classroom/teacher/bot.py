@@ -108,6 +108,8 @@ class TeacherBot:
             await self._classroom.set_step(self._side, sender(update), "")
             await self._hide_request(sender(update))
             await self._show_menu(sender(update))
+        elif sender(update) in self._classroom.settings.classroom_admins:
+            await self._say(sender(update), self._upload.help_text(self._side.texts(sender(update))))
 
     async def _menu(self, teacher: Teacher, _: Texts, _data: str) -> None:
         person, headline = teacher.telegram_id, ""
@@ -163,7 +165,10 @@ class TeacherBot:
 
     async def _help(self, update: Update, context: Context) -> None:
         person = sender(update)
-        text = help_text(self._side.texts(person), self._classroom.student.username)
+        _ = self._side.texts(person)
+        text = help_text(_, self._classroom.student.username)
+        if person in self._classroom.settings.classroom_admins:
+            text += "\n\n" + self._upload.help_text(_)
         await self._side.outbox.put(Item(person, "send", text))
 
     async def _cancel(self, update: Update, context: Context) -> None:

@@ -48,6 +48,13 @@ class RosterUpload:
             CallbackQueryHandler(self._decided, pattern=r"^roster:(use|cancel):[0-9a-f]{12}$"),
         ]
 
+    def help_text(self, _: Texts) -> str:
+        """Return what an admin of the classroom can do in this chat."""
+        text = _("<b>Admin of the classroom</b>") + "\n"
+        if isinstance(self._lms, CsvLms):
+            text += _("Send a roster as a document, CSV or XLSX: you see what it changes before it is used.") + " "
+        return text + _("Here you are told of mistakes in rosters, refusals of the LMS and photos that don't work.")
+
     async def _sent(self, update: Update, context: Context) -> None:
         person, message = sender(update), update.effective_message
         _ = self._side.texts(person)

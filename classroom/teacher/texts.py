@@ -28,7 +28,8 @@ def help_text(_: Texts, student_bot: str) -> str:
         "<i>Extend</i> gives more time, <i>Reopen</i> makes a new code after the end.\n\n"
         "<b>Whom to ask</b>\n"
         "Batches and students: whoever keeps the rosters. Refusals of the LMS: whoever runs it.\n"
-        "/history shows percentages, /language changes the language, /cancel ends a question."
+        "/history shows percentages, /move moves you to another Telegram account, /language changes the language,"
+        " /cancel ends a question."
     ).format(bot=student_bot, precise=precise_location(_))
 
 

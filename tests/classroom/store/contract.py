@@ -630,6 +630,16 @@ class StoreContract:
         assert latest is not None
         assert latest.session == other.id
 
+    async def test_latest_of_one_second(self, store: Store) -> None:
+        """Of two check-ins whose codes came in one second, the one that changed last is the newest."""
+        one = await opened(store)
+        other = await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
+        await store.begin_check_in(replace(check_in(other, "CS-9-b00"), code_at=after(90), updated_at=after(92)))
+        await store.begin_check_in(replace(check_in(one), code_at=after(90), updated_at=after(91)))
+        latest = await store.latest_check_in(2001)
+        assert latest is not None
+        assert latest.session == other.id
+
     # faces
 
     async def test_face_of_a_check_in(self, store: Store) -> None:

@@ -224,14 +224,14 @@ class TestTyped:
         student.sees("A code has 6 digits.")
         student.edits(number, f"S004 {code}")
         student.says("/help")
-        student.sees("In class your teacher shows")
+        assert "/my_data sends all that is kept" in student.sees("In class your teacher shows")["text"]
         assert student.counts("The code is right") == 0
 
     def test_the_id_comes_late(self, code: str, teacher: Teacher, telegram: Telegram) -> None:
         """A code opened in time is valid for an ID sent after the end, and the student is late."""
         student = Student(telegram, 2001)
         student.says(f"/start {code}")
-        student.sees("student ID")
+        assert student.sees("student ID")["text"] == "Now send me your student ID."
         teacher.taps("Close Now")
         teacher.sees("Closed at")
         student.says("S004")

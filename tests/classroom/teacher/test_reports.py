@@ -321,6 +321,7 @@ def test_help_and_cancel(teacher: Teacher) -> None:
         "The code has expired",
         "Whom to ask",
         "a computer can't",
+        "/move",
     ):
         assert wanted in text
     assert len(text) < 2000

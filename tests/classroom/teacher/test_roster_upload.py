@@ -35,6 +35,17 @@ def kept(run: Run) -> str:
     return (run.folder / "rosters" / "students.csv").read_text(encoding="utf-8")
 
 
+def test_an_admin_reads_what_can_be_done(admin: Teacher, telegram: Telegram) -> None:
+    """/start and /help say that an admin can send rosters; nobody else reads it."""
+    admin.sees("Send a roster as a document")
+    admin.says("/help")
+    assert "Admin of the classroom" in admin.sees("Whom to ask")["text"]
+    teacher = Teacher(telegram, 7001, "+77010000001")
+    teacher.signs_in()
+    teacher.says("/help")
+    assert "Admin of the classroom" not in teacher.sees("Whom to ask")["text"]
+
+
 def test_use_it(admin: Teacher, run: Run, telegram: Telegram) -> None:
     """A roster is shown with what would change; after a restart Use It puts it in place and keeps the file before."""
     before = kept(run)
