@@ -57,6 +57,7 @@ class TeacherBot:
         self._sign_in = SignIn(self._classroom)
         self._opening = Opening(self._classroom)
         self._places = PlaceQuestion(self._classroom)
+        self._upload = RosterUpload(self._classroom)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
@@ -76,7 +77,7 @@ class TeacherBot:
             *self._side.language_handlers(functools.partial(self._show_menu, edit=True)),
             *self._buttons.handlers(),
             *self._moves.handlers(),
-            *RosterUpload(self._classroom).handlers(),
+            *self._upload.handlers(),
             MessageHandler(TYPED & filters.CONTACT, self._contact),
             MessageHandler(located, self._at_place),
             MessageHandler(TYPED & filters.TEXT & ~filters.COMMAND, self._typed),
@@ -109,7 +110,8 @@ class TeacherBot:
             await self._hide_request(sender(update))
             await self._show_menu(sender(update))
         elif sender(update) in self._classroom.settings.classroom_admins:
-            await self._say(sender(update), self._upload.help_text(self._side.texts(sender(update))))
+            text = self._upload.help_text(self._side.texts(sender(update)))
+            await self._side.outbox.put(Item(sender(update), "send", text))
 
     async def _menu(self, teacher: Teacher, _: Texts, _data: str) -> None:
         person, headline = teacher.telegram_id, ""

@@ -51,7 +51,7 @@ class RosterUpload:
     def help_text(self, _: Texts) -> str:
         """Return what an admin of the classroom can do in this chat."""
         text = _("<b>Admin of the classroom</b>") + "\n"
-        if isinstance(self._lms, CsvLms):
+        if self._folder is not None:
             text += _("Send a roster as a document, CSV or XLSX: you see what it changes before it is used.") + " "
         return text + _("Here you are told of mistakes in rosters, refusals of the LMS and photos that don't work.")
 
