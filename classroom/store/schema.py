@@ -119,8 +119,8 @@ _VERSION_3 = """
         PRIMARY KEY (session, batch, student_id)
     ) WITHOUT ROWID;
     INSERT INTO new_marks SELECT session, batch, student_id, status, at, by_teacher, reason,
-        iif(by_teacher = 0, (SELECT code_at FROM check_ins
-            WHERE check_ins.session = marks.session AND check_ins.student_id = marks.student_id), NULL) FROM marks;
+        CASE WHEN by_teacher = 0 THEN (SELECT code_at FROM check_ins
+            WHERE check_ins.session = marks.session AND check_ins.student_id = marks.student_id) END FROM marks;
     DROP TABLE marks;
     ALTER TABLE new_marks RENAME TO marks;
     ALTER TABLE sessions ADD COLUMN place TEXT; -- JSON; null: deleted, with the final report or by cancelling
