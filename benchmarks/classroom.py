@@ -259,6 +259,7 @@ def _report(
             f"| {name}: CPU-seconds, MB at most | {cost.cpu_seconds:.1f}, {max(cost.pss, default=0) / 2**20:.0f} |"
             for name, cost in costs.items()
         ),
+        *(f"| not told: student {at + 1} | {each.error} |" for at, each in enumerate(results) if not each.marked),
         "",
     ]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import base64
 import random
+import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -20,7 +21,6 @@ import httpx
 
 PATIENCE = 300.0
 """Seconds for which a student waits for an answer."""
-_CONNECTIONS = 1100
 CHALLENGE = "Record a round video"
 # Texts of the messages that ask for another video note.
 AGAIN = ("Do both, slowly", "Keep it in the circle", "Come closer")
@@ -67,25 +67,31 @@ class ClassPlay:
     # Seconds, from and to, that a student takes to read a message and act; the time begins when it is in the chat.
     acting: tuple[float, float] = (0.0, 0.0)
     results: list[StudentResult] = field(default_factory=list)
+    _context: ssl.SSLContext = field(default_factory=ssl.create_default_context)  # slow to make
 
     async def play(self, code: str) -> list[StudentResult]:
         """Let all students arrive and check in; return one result per student."""
         chance = random.Random(self.seed)
         self.results = [StudentResult() for _ in range(self.students)]
-        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-        async with httpx.AsyncClient(
-            base_url=f"{self.telegram}/control", trust_env=False, timeout=PATIENCE, limits=limits
-        ) as http:
-            moments = sorted(chance.uniform(0, self.over) for _ in range(self.students))
+        moments = sorted(chance.uniform(0, self.over) for _ in range(self.students))
+        async with self._client() as http:
             for number in range(self.students):  # one after another: no code grows old while connections are refused
                 person = {"id": self.first_person + number, "first_name": f"Student {number + 1}"}
                 await self._call(http, "/people", **person, language_code="en")
-            await asyncio.gather(
-                *(self._student(http, number, moments[number], code) for number in range(self.students))
-            )
+        await asyncio.gather(*(self._student(number, moments[number], code) for number in range(self.students)))
         return self.results
 
-    async def _student(self, http: httpx.AsyncClient, number: int, after: float, code: str) -> None:
+    def _client(self) -> httpx.AsyncClient:
+        """Return a client of one student's own: in a pool of a thousand each request searches all connections."""
+        return httpx.AsyncClient(
+            base_url=f"{self.telegram}/control", trust_env=False, timeout=PATIENCE, verify=self._context
+        )
+
+    async def _student(self, number: int, after: float, code: str) -> None:
+        async with self._client() as http:
+            await self._checks_in(http, number, after, code)
+
+    async def _checks_in(self, http: httpx.AsyncClient, number: int, after: float, code: str) -> None:
         result, person = self.results[number], self.first_person + number
         chance = random.Random(f"{self.seed} {number}")
 

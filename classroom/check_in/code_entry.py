@@ -79,13 +79,14 @@ class CodeEntry:
             if session is not None and sheets:
                 answer = await self._enter(person, session, sheets, claimed, binding, at, waited)
                 return answer or await self._wrong(person, [(claimed, digits)], binding, at)
+        times = f" (typed {typed.at}, asked {typed.asked}, answered {typed.answered})" if typed is not None else ""
         for claimed, digits in readings:
             expired = await store.expired_code(digits, claimed, now) if claimed else None
             if expired is not None and folded(claimed) == folded(own or claimed):
-                noted(log, Code.SESSION_EXPIRED, f"session {expired.id}: person {person}, the code has expired")
+                what = f"session {expired.id}: person {person}, the code has expired{times}"
+                noted(log, Code.SESSION_EXPIRED, what)
                 return Answer(AnswerKind.EXPIRED, expired, is_new=end_of(expired) > now)
         code_of = Code.STUDENT_ID if any(sessions.values()) else Code.OTP
-        times = f" (typed {typed.at}, asked {typed.asked}, answered {typed.answered})" if typed is not None else ""
         noted(log, code_of, f"person {person}: no running session has this code and this student ID{times}")
         return await self._wrong(person, readings, binding, at)
 
