@@ -129,7 +129,7 @@ class TestWay:
         assert len(of_the_bot(student)) <= 4
         eventually("the location request is gone", lambda: student.counts("The code is right") == 0)
         eventually("the video is gone", lambda: all(m["message_id"] != video for m in student.screen()))
-        assert telegram.unanswered_taps() == []
+        eventually("all taps are answered", lambda: telegram.unanswered_taps() == [])
         assert telegram.refused_calls() == []
 
     def test_what_the_engine_gets(self, challenged: Recording, run: Run) -> None:
@@ -260,7 +260,7 @@ class TestRefused:
         student.records()
         student.sees("Attendance marked")
         assert len(run.engine.examined) == 1
-        assert telegram.unanswered_taps() == []
+        eventually("all taps are answered", lambda: telegram.unanswered_taps() == [])
 
     def test_run_out(self, challenged: Recording, clock: RunningClock, code: str) -> None:
         """Sending the code again shows that the challenge has expired, with a button for the next one."""
@@ -379,7 +379,7 @@ class TestUnclear:
         challenged.sees(text)
         eventually("the pictures are gone", lambda: teacher.counts("Similarity:") == 0)
         assert list((run.folder / "classroom" / "reviews").iterdir()) == []
-        assert telegram.unanswered_taps() == []
+        eventually("all taps are answered", lambda: telegram.unanswered_taps() == [])
 
     def test_decided_on_the_list(self, challenged: Recording, teacher: Teacher) -> None:
         """A decision on the list deletes the pictures too."""
@@ -484,7 +484,7 @@ class TestTroubles:
             telegram.call("/tap", forged=True, **tap)
         eventually("each is answered", lambda: sum(tap["person"] == 2001 for tap in telegram.get("/taps")) == 3)
         eventually("no tap is left", lambda: not telegram.unanswered_taps())
-        assert telegram.unanswered_taps() == []
+        eventually("all taps are answered", lambda: telegram.unanswered_taps() == [])
         assert challenged.counts("Attendance marked") == 1
 
     def test_another_ones_button(self, student: Recording, telegram: Telegram, run: Run, code: str) -> None:

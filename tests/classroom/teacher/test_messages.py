@@ -73,7 +73,7 @@ def test_ordinary_lesson(
     shown = [each for each in bot if "15 seconds" not in each["text"] and not each.get("document")]
     assert sum("Algebra" in (each["text"] or "") for each in shown) <= 2  # board, and the last line
     assert telegram.refused_calls() == []
-    assert telegram.unanswered_taps() == []
+    eventually("all taps are answered", lambda: telegram.unanswered_taps() == [])
 
 
 class TestDeletedBoard:
@@ -146,7 +146,7 @@ class TestOpenSession:
         assert "Open Session" not in labels(teacher.sees("Take attendance:"))
         teacher.forges("sessions")
         eventually("the answer", lambda: teacher.toast() == "No session is running.")
-        assert telegram.unanswered_taps() == []
+        eventually("all taps are answered", lambda: telegram.unanswered_taps() == [])
 
     def test_after_the_report(self, teacher: Teacher, code: str, clock: RunningClock, telegram: Telegram) -> None:
         """After the final report the board of a recent session can be shown, for marks by hand."""
