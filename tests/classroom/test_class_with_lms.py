@@ -47,6 +47,7 @@ def test_restart_before_the_address(at_the_password: Teacher, run_with_lms: Run)
     teacher.sees("You are signed in.")
 
 
+@pytest.mark.ordeal
 def test_a_class(lms_teacher: Teacher, run_with_lms: Run, telegram: Telegram, lms: Lms, clock: RunningClock) -> None:
     """After an outage of the LMS and a restart of the bot, the LMS has exactly the bot's marks."""
     teacher, student = lms_teacher, Student(telegram, 2001)

@@ -94,6 +94,7 @@ def test_spelt_differently(run: Run, telegram: Telegram, spelt: dict[str, list[t
     teacher.waits("the unlinked student", lambda screen: not any("Unlink Telegram" in labels(each) for each in screen))
     student.enters("25b1", code)
     student.shares()
+    teacher.sees("Waiting for you: 1")
     teacher.taps("Check One by One")
     teacher.taps("Accept A. Student")
     student.sees("Attendance marked")

@@ -373,6 +373,7 @@ class TestTold:
 class TestStoreFails:
     """A store that can't be written."""
 
+    @pytest.mark.ordeal
     def test_said_in_one_line(self, code: str, telegram: Telegram, run: Run) -> None:
         """The student gets one line with a reference, and the same message works once the store is back."""
         student = Student(telegram, 2001)

@@ -149,6 +149,7 @@ class TestWithoutAFace:
         clock.forward(125)
         eventually("told again", lambda: student.counts(OVER) == 2)
 
+    @pytest.mark.ordeal
     def test_extended(self, code: str, student: Student, teacher: Teacher, run: Run, clock: RunningClock) -> None:
         """An extension in between extends the check-in."""
         student.enters("S001", code)

@@ -163,6 +163,7 @@ def test_sent_as_a_text(run: Run, teacher: Teacher, newcomer: Teacher) -> None:
     newcomer.sees("Your sessions are now in this Telegram account.")
 
 
+@pytest.mark.ordeal
 def test_board_of_an_old_session(run: Run, teacher: Teacher, newcomer: Teacher, clock: RunningClock) -> None:
     """The old account's buttons of a session that is over say that they are no longer in use."""
     teacher.opens("CS-1")
