@@ -171,7 +171,7 @@ class CodeEntry:
         log.info("session %s: student %s, the code is right", session.id, student_id)
         if check_in.telegram_id != person:
             return Answer(AnswerKind.REVIEW, session, came)
-        return Answer(kind_for(check_in), session, check_in, mark=mark_of(sheets, student_id))
+        return Answer(kind_for(check_in), session, check_in, mark=mark)
 
     @property
     def _grace(self) -> timedelta:

@@ -213,8 +213,7 @@ class StudentBot:
 
     async def _practice(self, update: Update, context: Context) -> None:
         await tapped(update)
-        person = sender(update)
-        _ = self._side.texts(person)
+        person, _ = self._side.who(update)
         await self._classroom.set_step(self._side, person, PRACTICE)
         text = _("A practice check-in: nothing is marked. Share your location with the button below, from your phone.")
         if self._classroom.settings.location_policy == "strict":
@@ -252,14 +251,12 @@ class StudentBot:
         await self._side.outbox.put(Item(person, "edit", text, keyboard, slot=SCREEN))
 
     async def _cancel(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        _ = self._side.texts(person)
+        person, _ = self._side.who(update)
         await self._classroom.set_step(self._side, person, "")
         await self._side.outbox.put(*await self._menu_below(person, _("Cancelled.")))
 
     async def _help(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        _ = self._side.texts(person)
+        person, _ = self._side.who(update)
         text = help_text(_, checks_faces=self._faces is not None)
         await self._side.outbox.put(*await self._menu_below(person, text))
 

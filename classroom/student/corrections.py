@@ -21,7 +21,7 @@ from classroom.store import Correction
 from classroom.student.texts import status_word
 from telegram_app.lines import bold, short
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
-from telegram_app.side import SCREEN, Context, below, sender, tapped
+from telegram_app.side import SCREEN, Context, below, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ class Corrections:
         await self._show(person, text, keyboard)
 
     async def _chosen(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        person, session_id = sender(update), (query.data or "").removeprefix("fix:")
+        await tapped(update)
+        person, session_id = sender(update), tapped_data(update).removeprefix("fix:")
         text = await self._refusal(person, session_id)
         if not text:
             _ = self._student.texts(person)

@@ -22,7 +22,7 @@ from telegram_app.files import MakeFile
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
-from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
+from telegram_app.side import SCREEN, TYPED, Context, below, tapped
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +54,7 @@ class OwnData:
     async def _me(self, update: Update, context: Context) -> None:
         if update.callback_query is not None:
             await tapped(update)
-        person = sender(update)
-        _ = self._side.texts(person)
+        person, _ = self._side.who(update)
         binding = await self._classroom.store.binding_of(person)
         lines = [_("This account has no student ID yet: the first check-in links it.")]
         if binding is not None:
@@ -86,16 +85,14 @@ class OwnData:
         """Send everything that is kept of a person as one file, which is made when it is sent and stored nowhere."""
         if update.callback_query is not None:
             await tapped(update)
-        person = sender(update)
-        _ = self._side.texts(person)
+        person, _ = self._side.who(update)
         text = _("Everything that this bot keeps of you. /delete_me deletes it, except your marks.")
         await self._side.outbox.put(Item(person, "document", text, file=f"{MY_DATA}{person}"))
 
     async def _delete_me(self, update: Update, context: Context) -> None:
         if update.callback_query is not None:
             await tapped(update)
-        person = sender(update)
-        _ = self._side.texts(person)
+        person, _ = self._side.who(update)
         text = _(
             "Delete what this bot keeps of you: the link between this Telegram account and your student ID, your"
             " check-ins and requests, your language? Marks stay with the university. Only your teacher can link the ID"
@@ -108,8 +105,7 @@ class OwnData:
 
     async def _deleted(self, update: Update, context: Context) -> None:
         query = await tapped(update)
-        person = sender(update)
-        _ = self._side.texts(person)
+        person, _ = self._side.who(update)
         async with self._faces.turn(person) if self._faces is not None else nullcontext():
             await self._traces.forget(person)  # first: afterwards nobody knows whose face it is
             await self._classroom.store.forget_student(person)

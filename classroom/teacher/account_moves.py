@@ -19,7 +19,7 @@ from classroom.teacher import manual_marks
 from classroom.teacher.board import Boards, board_slots
 from telegram_app.move_codes import LASTS, MOVE_CODE_LENGTH, MoveCode, MoveCodes, new_move_code
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
-from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped
+from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
@@ -111,12 +111,9 @@ class AccountMoves:
         code = text.strip().upper()
         if len(code) != MOVE_CODE_LENGTH or not code.isalnum():
             return False
-        move = await asyncio.to_thread(self._codes.get, code, self._classroom.clock.now())
-        _ = self._side.texts(person)
-        old = await self._classroom.store.teacher(move.person) if move is not None else None
+        _, old = self._side.texts(person), await self._owner(code)
         if old is None:
-            text = _("This move code can't be used any more. Make a new one with /move in the old account.")
-            await self._side.outbox.put(Item(person, "send", text))
+            await self._side.outbox.put(Item(person, "send", self._used_up(person)))
         elif old.telegram_id == person:
             text = _("This code is for your new Telegram account: open its link there.")
             await self._side.outbox.put(Item(person, "send", text))
@@ -128,6 +125,15 @@ class AccountMoves:
             await self._side.outbox.put(*below(person, text.format(name=f"<b>{escape(old.name)}</b>"), keyboard))
         return True
 
+    async def _owner(self, code: str) -> Teacher | None:
+        """Return the teacher whom a code moves, if it can be used now."""
+        move = await asyncio.to_thread(self._codes.get, code, self._classroom.clock.now())
+        return await self._classroom.store.teacher(move.person) if move is not None else None
+
+    def _used_up(self, person: int) -> str:
+        _ = self._side.texts(person)
+        return _("This move code can't be used any more. Make a new one with /move in the old account.")
+
     async def _refusal(self, person: int, lms_id: str) -> str | None:
         """Return why this account can't take another teacher's sessions; None: it can."""
         present = await self._classroom.store.teacher(person)
@@ -137,20 +143,16 @@ class AccountMoves:
         return _("This account is signed in as another teacher. Sign out first, then open the link again.")
 
     async def _move_here(self, update: Update, context: Context) -> None:
-        query = await tapped(update)
-        person, code = sender(update), (query.data or "").rpartition(":")[2]
-        _ = self._side.texts(person)
-        now = self._classroom.clock.now()
-        move = await asyncio.to_thread(self._codes.get, code, now)
-        old = await self._classroom.store.teacher(move.person) if move is not None else None
+        await tapped(update)
+        person, code = sender(update), tapped_data(update).rpartition(":")[2]
+        old = await self._owner(code)
         refused = await self._refusal(person, old.lms_id) if old is not None else None
         if refused is None and old is not None and old.telegram_id != person:
-            begun = await asyncio.to_thread(self._codes.begin, code, person, now)
+            begun = await asyncio.to_thread(self._codes.begin, code, person, self._classroom.clock.now())
             if begun is not None:
                 await self._finish(begun)
                 return
-        text = refused or _("This move code can't be used any more. Make a new one with /move in the old account.")
-        await self._side.outbox.put(Item(person, "edit", text, slot=SCREEN))
+        await self._side.outbox.put(Item(person, "edit", refused or self._used_up(person), slot=SCREEN))
 
     async def _finish(self, move: MoveCode) -> None:
         """Carry out a move that has begun; each step may be repeated. The last one tells both accounts, once."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from html import escape
 
 from classroom.domain.location_policy import is_uncertain
-from classroom.domain.sessions import CheckInStep, Session, SessionState, Status, end_of, folded, state_of
+from classroom.domain.sessions import CheckInStep, Session, SessionState, Status, end_of, state_of
 from classroom.overview import Group, SessionOverview, note_text, read_overview, title
 from classroom.reports.texts import refused_lines
 from classroom.services import Classroom
@@ -79,13 +79,11 @@ class Boards:
     def forget(self, session_id: str) -> None:
         self._shown.pop(session_id, None)
 
-    def _state(self, session: Session, now: datetime) -> SessionState:
-        return state_of(session, now, timedelta(seconds=self._classroom.settings.checkin_grace_seconds))
-
     async def _drawn(self, session: Session) -> tuple[str, Keyboard, bool, str | None]:
         """Return the board's text, its buttons, whether the session is open, and then the code."""
         now, _ = self._classroom.clock.now(), self._side.texts(session.teacher)
-        overview, state, code = await read_overview(self._classroom, session), self._state(session, now), None
+        overview, code = await read_overview(self._classroom, session), None
+        state = state_of(session, now, timedelta(seconds=self._classroom.settings.checkin_grace_seconds))
         if state is SessionState.CANCELLED:
             return title(session) + "\n" + _("Cancelled: nothing is recorded."), [], False, None
         is_open = state is SessionState.OPEN
@@ -120,14 +118,14 @@ class Boards:
     def _groups(self, _: Texts, overview: SessionOverview) -> list[tuple[str, list[str], bool]]:
         """Return each group's number, its students with their reasons, and whether these stand on the board."""
         groups = overview.groups()
-        check_ins = {folded(each.student_id): each for each in overview.check_ins}
         checks_faces = self._classroom.settings.face_engine != "none"
 
         def named(group: Group) -> list[str]:
             with_id = checks_faces and group is Group.WAITING  # faces were not checked: look twice
+            found = [(each, there) for each in groups[group] if (there := overview.check_in_of(each)) is not None]
+            found.sort(key=lambda each: each[1].step is CheckInStep.CONFIRM)
             return [
-                f"- {escape(overview.name(each, 80, with_id=with_id))}: {note_text(_, check_ins[folded(each)])}"
-                for each in sorted(groups[group], key=lambda each: check_ins[folded(each)].step is CheckInStep.CONFIRM)
+                f"- {escape(overview.name(each, 80, with_id=with_id))}: {note_text(_, there)}" for each, there in found
             ]
 
         def plain(students: list[str]) -> list[str]:

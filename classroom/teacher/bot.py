@@ -166,8 +166,7 @@ class TeacherBot:
         await self._side.outbox.put(Item(person, "edit", _("Which session?"), keyboard, slot=SCREEN))
 
     async def _help(self, update: Update, context: Context) -> None:
-        person = sender(update)
-        _ = self._side.texts(person)
+        person, _ = self._side.who(update)
         text = help_text(_, self._classroom.student.username)
         if person in self._classroom.settings.classroom_admins:
             text += "\n\n" + self._upload.help_text(_)

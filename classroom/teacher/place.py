@@ -13,7 +13,7 @@ from classroom.services import Classroom
 from classroom.student.texts import refusal_text
 from telegram_app.outbox import Button, Item
 from telegram_app.people import ConversationStep
-from telegram_app.side import SCREEN, below, sender
+from telegram_app.side import SCREEN, below, sender, tapped_data
 
 PLACE = "place"  # name of the conversation step
 LONGEST_ROOM, MOST_ROOMS = 40, 12
@@ -67,10 +67,10 @@ class PlaceQuestion:
 
     async def answered(self, update: Update, step: ConversationStep) -> Place | None:
         """Return the place of a location or a tap; None: it does not count or only changed the question."""
-        person, data, query = sender(update), step.data, update.callback_query
-        if query is None:
+        person, data = sender(update), step.data
+        if update.callback_query is None:
             return await self._located(person, update, data)
-        what, _colon, number = (query.data or "").partition(":")
+        what, _colon, number = tapped_data(update).partition(":")
         if what == "anyway":
             return Place(*data["poor"]) if data.get("poor_fixes", 0) >= POOR_FIXES else None
         name = dict(enumerate(data["rooms"])).get(int(number or -1))

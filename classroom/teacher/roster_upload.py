@@ -23,7 +23,7 @@ from core.json_file import replace_file
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
 from telegram_app.outbox import Button, Item
-from telegram_app.side import TYPED, Context, sender, tapped
+from telegram_app.side import TYPED, Context, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
@@ -99,9 +99,8 @@ class RosterUpload:
         await self._side.outbox.put(Item(person, "strip", slot=SLOT), Item(person, "send", text, buttons, slot=SLOT))
 
     async def _decided(self, update: Update, context: Context) -> None:
-        person, query, folder = sender(update), update.callback_query, self._folder
-        _ = self._side.texts(person)
-        _roster, what, key = ((query and query.data) or "").split(":")
+        (person, _), folder = self._side.who(update), self._folder
+        _roster, what, key = tapped_data(update).split(":")
         file = next((self._waiting / str(person)).glob(f"{key} *"), None)
         if file is None or folder is None or person not in self._admins:
             await self._side.old_button(update)

@@ -27,7 +27,7 @@ from classroom.teacher.opening import CODES_TRIED, ROOM_NAME
 from classroom.teacher.place import PlaceQuestion
 from classroom.verification.reviews import FaceReviews
 from telegram_app.outbox import Button, Item
-from telegram_app.side import SCREEN, Context, sender, tapped
+from telegram_app.side import SCREEN, Context, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +73,7 @@ class SessionButtons:
         """Return a handler that passes on the sender's own session and the button's data; a cancelled one is shown."""
 
         async def answer(update: Update) -> str | None:
-            data = (update.callback_query and update.callback_query.data) or ""
-            what, session_id, *rest = data.split(":")
+            what, session_id, *rest = tapped_data(update).split(":")
             session = await self.own(update, session_id)
             if session is not None and session.cancelled:
                 await self._endings.cancel(session)  # those whom a crash left untold
