@@ -56,6 +56,7 @@ from core.encryption import Cipher, open_cipher
 from core.health import HealthReports, PartHealth
 from core.settings import Settings
 from core.sqlite import Database
+from core.tasks import is_wanted
 from telegram_app.factory import AnyApplication
 from telegram_app.files import files_in
 from telegram_app.move_codes import MoveCodes
@@ -266,12 +267,13 @@ async def _store(
 async def open_when_available(store: Store, reports: HealthReports, *, every: float = STORE_TRIED_EVERY) -> None:
     """Open a store; retry while it can't be reached. Raises StoreDamaged, StoreRefused, EncryptionKeyError."""
     with reports.part(_waiting_for_store):
-        while True:
+        while is_wanted():
             try:
                 return await store.open()
             except StoreUnavailable as error:
                 log.warning("the classroom waits for its store: %s", error)
             await asyncio.sleep(every)
+        raise asyncio.CancelledError
 
 
 async def _waiting_for_store() -> PartHealth:

@@ -17,6 +17,7 @@ from classroom.student.endings import Endings
 from classroom.teacher.board import Boards
 from classroom.teacher.opening import CODES_TRIED
 from core.sqlite import DatabaseError
+from core.tasks import is_wanted
 from telegram_app.outbox import NOTICE
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Keeper:
 
     async def run(self) -> None:
         """Run one round after another until cancelled. A failing store is tried again in the next round."""
-        while True:
+        while is_wanted():
             try:
                 await self.look()
             except (StoreError, DatabaseError) as error:

@@ -19,6 +19,7 @@ from classroom.lms.sheet_writer import USUAL_PACE, SheetState, SheetWriter, Sync
 from classroom.store import Store, StoreError
 from core.backoff import Backoff
 from core.clock import Clock
+from core.tasks import is_wanted
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class LmsSync:
     async def _watch(self) -> None:
         backoff = self._backoff()
         has_caught_up = False
-        while True:
+        while is_wanted():
             self._changed.clear()
             try:
                 if not has_caught_up:

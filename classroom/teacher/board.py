@@ -1,6 +1,8 @@
 """The board of a session, a message that is edited: who is in, who is being checked, who failed and why, time left."""
 
+import asyncio
 import logging
+from collections import defaultdict
 from datetime import datetime, timedelta
 from html import escape
 
@@ -33,25 +35,37 @@ class Boards:
         self._classroom = classroom
         self._side = classroom.teacher
         self._shown: dict[str, tuple[str, datetime]] = {}  # by session: the text on the screen, since when
+        # of two draws of one session at once, the one that read older records must not be queued last
+        self._drawing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def link(self, code: str) -> str:
         return f"https://t.me/{self._classroom.student.username}?start={code}"
 
     async def show(self, session: Session, *, anew: bool = False, rings: bool = False, lane: int = ANSWER) -> None:
         """Show a session's current board; ``anew``: as a new message below, the old one is deleted."""
-        items = await self._items(session, anew=anew, rings=rings, lane=lane)
-        self._shown[session.id] = (items[-1].text, self._classroom.clock.now())
-        await self._side.outbox.put(*items)
+        async with self._drawing[session.id]:
+            items = await self._items(session, anew=anew, rings=rings, lane=lane)
+            if items:
+                self._shown[session.id] = (items[-1].text, self._classroom.clock.now())
+                await self._side.outbox.put(*items)
 
     async def _items(
         self, session: Session, *, anew: bool = False, rings: bool = False, lane: int = ANSWER
     ) -> list[Item]:
-        """Return what shows the board: the code's QR picture with a caption, or a text once the session has ended."""
-        text, keyboard, is_open, code = await self._drawn(session)
+        """Return what shows the board: the code's QR picture with a caption, or a text once the session has ended.
+
+        Nothing while an open session has no valid code: the keeper gives it one, and shows the board.
+        """
+        store, now = self._classroom.store, self._classroom.clock.now()
+        code = await store.code(session.id, now)  # first: a session that was read before may have ended since
+        session = await store.session(session.id) or session
+        text, keyboard, is_open = await self._drawn(session, code, now)
+        if is_open and code is None:
+            return []
         slots = board_slots(session.id)
         slot = slots[0] if is_open else slots[1]
         old = [Item(session.teacher, "delete", slot=each, lane=lane) for each in slots if anew or each != slot]
-        qr = self.link(code) if code is not None else None
+        qr = self.link(code) if is_open and code is not None else None
         action: Action = "edit" if not anew else "photo" if qr is not None else "send"
         return [*old, Item(session.teacher, action, text, keyboard, slot, lane, qr=qr, quiet=not rings)]
 
@@ -68,28 +82,31 @@ class Boards:
     async def refresh(self, session: Session) -> None:
         """Update the board if it changed and the last edit is old enough."""
         now = self._classroom.clock.now()
-        text, since = self._shown.get(session.id, ("", None))
+        _text, since = self._shown.get(session.id, ("", None))
         if since is not None and now - since < self._between_edits:
             return
-        items = await self._items(session, lane=NOTICE)
-        self._shown[session.id] = (items[-1].text, now)
-        if items[-1].text != text:
-            await self._side.outbox.put(*items)
+        async with self._drawing[session.id]:
+            items = await self._items(session, lane=NOTICE)
+            if not items:
+                return
+            text, _since = self._shown.get(session.id, ("", None))
+            self._shown[session.id] = (items[-1].text, now)
+            if items[-1].text != text:
+                await self._side.outbox.put(*items)
 
     def forget(self, session_id: str) -> None:
         self._shown.pop(session_id, None)
+        self._drawing.pop(session_id, None)
 
-    async def _drawn(self, session: Session) -> tuple[str, Keyboard, bool, str | None]:
-        """Return the board's text, its buttons, whether the session is open, and then the code."""
-        now, _ = self._classroom.clock.now(), self._side.texts(session.teacher)
-        overview, code = await read_overview(self._classroom, session), None
+    async def _drawn(self, session: Session, code: str | None, now: datetime) -> tuple[str, Keyboard, bool]:
+        """Return the board's text, its buttons, and whether the session is open."""
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
         state = state_of(session, now, timedelta(seconds=self._classroom.settings.checkin_grace_seconds))
         if state is SessionState.CANCELLED:
-            return title(session) + "\n" + _("Cancelled: nothing is recorded."), [], False, None
+            return title(session) + "\n" + _("Cancelled: nothing is recorded."), [], False
         is_open = state is SessionState.OPEN
         head = [title(session, LONGEST_BATCHES if is_open else 600)]
         if is_open:
-            code = await self._classroom.store.code(session.id, now)
             head += self._open_lines(_, session, code, now)
         else:
             ended_at = end_of(session).astimezone(self._classroom.settings.zone)
@@ -100,7 +117,7 @@ class Boards:
             pages = split([*head, *_counted(_, groups, most)], LONGEST_CAPTION if is_open else LONGEST_MESSAGE)
             if len(pages) == 1:
                 break
-        return pages[0], _keyboard(_, overview, state), is_open, code
+        return pages[0], _keyboard(_, overview, state), is_open
 
     def _open_lines(self, _: Texts, session: Session, code: str | None, now: datetime) -> list[str]:
         left = max(0, int((session.closes_at - now).total_seconds()))

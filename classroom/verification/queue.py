@@ -19,6 +19,7 @@ from classroom.verification.metrics import Metrics
 from classroom.verification.note_check import Check, NoteChecks, key_of
 from core.health import PartHealth
 from core.sqlite import DatabaseError
+from core.tasks import is_wanted
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ class Verification:
     async def _scan(self) -> None:
         """Submit notes in the store that were not submitted: at the start, and regularly."""
         backoff = self._settings.backoff()
-        while True:
+        while is_wanted():
             pause = self._settings.look_every
             try:
                 found = await self._classroom.store.checking()

@@ -252,6 +252,7 @@ class TestRefused:
         """A note after the minute is too late; a new challenge replaces it, and a note for that one counts."""
         clock.forward(-65)
         student.agrees()
+        eventually("its clock runs", lambda: run.kept("SELECT 1 FROM check_ins WHERE asked_at IS NOT NULL"))
         student.records()
         student.sees("That video came too late. Tap New Challenge.")
         clock.forward(65)
