@@ -158,14 +158,14 @@ class Keeper:
             if session.reported_at is None:
                 await self._catch_up(session)
                 await self._reports.send(overview, final=False)
-                await self._classroom.store.set_reported(session.id, now, final=False)
+                await self._classroom.store.set_reported(session.id, now, final=False, ended_at=session.ended_at)
                 if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
                     await self._boards.show(session, anew=True, lane=NOTICE)  # below the report
             return
         await self._catch_up(session)
         await self._reports.send(overview, final=True)
-        await self._classroom.store.set_reported(session.id, now, final=False)
-        await self._classroom.store.set_reported(session.id, now, final=True)
+        await self._classroom.store.set_reported(session.id, now, final=False, ended_at=session.ended_at)
+        await self._classroom.store.set_reported(session.id, now, final=True, ended_at=session.ended_at)
         await self._boards.show(session)
         self._boards.forget(session.id)
         for kept in (self._rotated, self._looked):

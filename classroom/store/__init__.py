@@ -182,14 +182,18 @@ class Store(Records, Protocol):
     async def reopen(self, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
         """Open an ended session again, with a new code and new reports; None: cancelled, or the code is taken."""
 
-    async def set_reported(self, session_id: str, at: datetime, final: bool) -> bool:
+    async def set_reported(
+        self, session_id: str, at: datetime, final: bool, *, ended_at: datetime | None = None
+    ) -> bool:
         """Claim the sending of a report; True for the first caller for this kind since the last reopening.
 
+        ``ended_at``: False also where this is the session's end no more: it was reopened while the report was made.
         With the final report the teacher's place is deleted.
         """
+        same: dict[str, Any] = {"id": session_id} if ended_at is None else {"id": session_id, "ended_at": ended_at}
         if final:
-            return await self.update(Session, {"final_at": at, "place": None}, id=session_id, final_at=None)
-        return await self.update(Session, {"reported_at": at}, id=session_id, reported_at=None)
+            return await self.update(Session, {"final_at": at, "place": None}, final_at=None, **same)
+        return await self.update(Session, {"reported_at": at}, reported_at=None, **same)
 
     # sheets: one for each batch, with its marks, its version, and the version that the LMS has
 

@@ -341,7 +341,7 @@ class StoreContract:
         assert await store.reopen(session.id, "444444", after(300), after(60)) is None
 
     async def test_reopen(self, store: Store) -> None:
-        """A reopened session has a new code, its marks, and no reports; a taken code is refused."""
+        """A reopened session has a new code, its marks, and no reports, nor gets the one that was being made."""
         session = await opened(store)
         await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
         assert await store.reopen(session.id, "222222", after(300), after(60)) is None  # it has not ended
@@ -352,6 +352,8 @@ class StoreContract:
         assert await store.reopen(session.id, "222222", after(500), after(200)) is None
         reopened = await store.reopen(session.id, "333333", after(500), after(200))
         assert reopened == replace(session, closes_at=after(500), place=None)
+        for final in (False, True):
+            assert not await store.set_reported(session.id, after(201), final=final, ended_at=after(120))
         assert await store.session_by_code("333333", after(499)) == reopened
         assert await store.session_by_code(CODE, after(201)) is None
         assert await store.set_reported(session.id, after(515), final=False)
@@ -374,7 +376,8 @@ class StoreContract:
         """Of many concurrent claims of a report one succeeds; the final report is separate and finishes the session."""
         session = await opened(store)
         await store.end_session(session.id, after(120))
-        first = await asyncio.gather(*(store.set_reported(session.id, after(135), final=False) for _ in range(5)))
+        claims = (store.set_reported(session.id, after(135), final=False, ended_at=after(120)) for _ in range(5))
+        first = await asyncio.gather(*claims)
         assert sorted(first) == [False] * 4 + [True]
         assert [each.id for each in await store.unfinished()] == [session.id]
         assert await store.set_reported(session.id, after(140), final=True)
