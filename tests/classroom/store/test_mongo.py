@@ -286,7 +286,7 @@ async def test_gone_and_back(tmp_path: Path, database: str) -> None:
     file = str(tmp_path / "mongo")
     with mongo_server("--file", file) as uri:
         port = uri.rpartition(":")[2]
-        store = MongoStore(uri, database, Cipher(KEY), patience=0.5)
+        store = MongoStore(uri, database, Cipher(KEY), patience=1.5)
         await store.open()
         session = await opened(store, a_session(batches=["CS-1"]))
         assert await store.mark(session.id, mark("CS-1-b00"), overwrite=False)
@@ -342,7 +342,7 @@ async def test_gone_at_the_start(database: str) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         uri = f"mongodb://person:secret@127.0.0.1:{nobody.getsockname()[1]}/?authSource=admin"
-        store = MongoStore(uri, database, Cipher(KEY), patience=0.5)
+        store = MongoStore(uri, database, Cipher(KEY), patience=1.5)
         with pytest.raises(StoreUnavailable) as gone:
             await store.open()
     assert not re.search(r"secret|127", str(gone.value))
@@ -371,7 +371,7 @@ async def test_silent(database: str) -> None:
     """A server that accepts connections and never answers is given up in bounded time."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"mongodb://127.0.0.1:{silent.getsockname()[1]}"
-        store = MongoStore(uri, database, Cipher(KEY), patience=0.5)
+        store = MongoStore(uri, database, Cipher(KEY), patience=1.5)
         with pytest.raises(StoreUnavailable):
             async with asyncio.timeout(PATIENCE):
                 await store.open()
