@@ -342,7 +342,7 @@ async def test_gone_at_the_start(database: str) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         uri = f"mongodb://person:secret@127.0.0.1:{nobody.getsockname()[1]}/?authSource=admin"
-        store = MongoStore(uri, database, Cipher(KEY), patience=1.5)
+        store = MongoStore(uri, database, Cipher(KEY), patience=0.5)
         with pytest.raises(StoreUnavailable) as gone:
             await store.open()
     assert not re.search(r"secret|127", str(gone.value))
@@ -355,7 +355,7 @@ async def test_waited_for(database: str) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
-    store = MongoStore(f"mongodb://127.0.0.1:{port}", database, Cipher(KEY), patience=0.3)
+    store = MongoStore(f"mongodb://127.0.0.1:{port}", database, Cipher(KEY), patience=1.5)
     opening = asyncio.create_task(open_when_available(store, reports, every=0.1))
     async with asyncio.timeout(PATIENCE):
         while (await reports.report())["problems"] != ["the classroom waits for its store: see the log"]:  # noqa: ASYNC110
@@ -371,7 +371,7 @@ async def test_silent(database: str) -> None:
     """A server that accepts connections and never answers is given up in bounded time."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"mongodb://127.0.0.1:{silent.getsockname()[1]}"
-        store = MongoStore(uri, database, Cipher(KEY), patience=1.5)
+        store = MongoStore(uri, database, Cipher(KEY), patience=0.5)
         with pytest.raises(StoreUnavailable):
             async with asyncio.timeout(PATIENCE):
                 await store.open()
