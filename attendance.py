@@ -1,5 +1,6 @@
 """Monitors one account in a terminal, without Telegram: `python attendance.py --mode manual`.
 
+With `--rehearse [FILE]` nothing is marked: what the portal shows is written into a redacted trace (docs/rehearsal.md).
 Username and password come from KBTU_USERNAME and KBTU_PASSWORD, or from a prompt (the password without echo).
 Exit codes: 0 stopped, 2 usage, 3 the portal refused the account, 4 portal or browser can't be used.
 """
@@ -25,11 +26,13 @@ from lessons.events import Event, StatusEvent
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords
 from lessons.schedule import Schedule
-from monitor import AttendanceMonitor
+from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
-from portal.errors import BrowserMissing
+from portal.errors import AccountBlocked, BrowserMissing, PortalError, SignInRefused
 from portal.lessons import Lesson
+from portal.rehearsal import Rehearsal
 from portal.session import chrome_access
+from portal.trace import Trace
 from storage import Mode
 
 STOPPED, USAGE, REFUSED, PORTAL = 0, 2, 3, 4
@@ -56,7 +59,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(description="Mark attendance on the portal for one account, in this terminal.")
     parser.add_argument("--mode", choices=("automatic", "manual"), default="automatic", help="manual asks each time")
-    mode: Mode = parser.parse_args(arguments).mode
+    parser.add_argument(
+        "--rehearse", nargs="?", const="", metavar="FILE", help="mark nothing; write a redacted trace of the portal"
+    )
+    parsed = parser.parse_args(arguments)
+    mode: Mode = parsed.mode
     try:
         settings = settings_module.load()
     except SettingsError as error:
@@ -68,6 +75,8 @@ def _run(arguments: list[str] | None) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(folder / "lock", timeout=0, mode=0o600):
+            if parsed.rehearse is not None:
+                return _rehearse(settings, folder, *account, parsed.rehearse)
             return _watch(settings, folder, *account, mode)
     except Timeout:
         return _complain(f"'{folder}' is in use by another attendance.py", USAGE)
@@ -96,13 +105,46 @@ def _account(settings: Settings) -> tuple[str, str] | None:
     return (username, password) if username and password else None
 
 
-def _watch(settings: Settings, folder: Path, username: str, password: str, mode: Mode) -> int:
-    clock = SystemClock()
+def _chromes(settings: Settings, folder: Path) -> Chromes:
     chromes = Chromes(
         folder / "profiles", settings.chrome_bin, settings.chromedriver_path, settings.selenium_remote_url
     )
     chromes.check()
     chromes.sweep()
+    return chromes
+
+
+def _rehearse(settings: Settings, folder: Path, username: str, password: str, file: str) -> int:
+    """Record what the portal shows until Ctrl-C; nothing is marked (portal/rehearsal.py)."""
+    clock = SystemClock()
+    chromes, profile = _chromes(settings, folder), profile_name(username)
+    path = Path(file or f"rehearsal-{clock.now():%Y%m%d-%H%M%S}.jsonl")
+    trace = Trace(path, clock.monotonic, (username, username.partition("@")[0], password))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _line(f"rehearsal: nothing is marked; the trace is '{path}'; Ctrl-C stops")
+    why, code = "failed", PORTAL
+    try:
+        browser = chromes.open(profile, time.sleep)
+        Rehearsal(browser, settings.portal_url, trace, time.sleep, clock, settings.refresh_interval).run(
+            username, password
+        )
+    except KeyboardInterrupt:
+        why, code = "stopped", STOPPED
+    except PortalError as error:
+        _line(f"{type(error).__name__}: {error}")
+        why, code = type(error).__name__, REFUSED if isinstance(error, (SignInRefused, AccountBlocked)) else PORTAL
+    finally:
+        chromes.kill(profile)
+        with contextlib.suppress(OSError):  # the reason is reported already
+            trace.write("end", why=why)
+        trace.close()
+    _line(f"{why}, {trace.withheld} records withheld; read '{path}' before you hand it in (docs/rehearsal.md)")
+    return code
+
+
+def _watch(settings: Settings, folder: Path, username: str, password: str, mode: Mode) -> int:
+    clock = SystemClock()
+    chromes = _chromes(settings, folder)
     events: queue.SimpleQueue[_Found | StatusEvent] = queue.SimpleQueue()
     database = Database(folder / "ledger.sqlite3", [SCHEMA])
     monitor = AttendanceMonitor(

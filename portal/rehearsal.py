@@ -1,0 +1,115 @@
+"""Watches the portal in one student's browser and presses nothing; records what it shows in a redacted trace.
+
+Only the sign-in form is filled in: nothing here can mark, since ``LoginPage`` has no method that does. Every fifth page
+is left open for ``STAYS`` seconds, so that a heartbeat and lessons that come without a load are seen.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from selenium.common.exceptions import WebDriverException
+from urllib3.exceptions import HTTPError
+
+from core.clock import Clock
+from portal import errors
+from portal.browser import Browser, set_language
+from portal.limits import Pause
+from portal.pages import LoginPage
+from portal.trace import SCHEMA, Trace
+from portal.views import Reading, View
+
+_SCRIPT = Path(__file__).with_name("trace.js").read_text(encoding="utf-8")
+_HOSTS = ("wsp.kbtu.kz", "pge.kbtu.kz")
+STAYS_EVERY, STAYS = 5, 150.0  # seconds; a heartbeat is sent every 120 s
+SIGN_INS = 10  # more would be a portal that loses each session
+_LOOK = 2.0  # seconds for which the page waits for a change
+
+
+@dataclass(eq=False)
+class Rehearsal:
+    """One rehearsal in one browser; ``refresh`` is how many seconds most pages are left open."""
+
+    browser: Browser
+    address: str
+    trace: Trace
+    pause: Pause
+    clock: Clock
+    refresh: float = 20.0
+    stays: float = STAYS
+    _cards: int = 0  # at the last reading
+
+    def __post_init__(self) -> None:
+        self._page = LoginPage(self.browser.driver, self.pause, self.clock)
+
+    def run(self, username: str, password: str) -> None:
+        """Watch until ``pause`` raises. Raises PortalError: Chrome fails, or the account is refused."""
+        host = urlsplit(self.address).hostname
+        portal = host if host in _HOSTS else "other"
+        self.trace.write("begin", schema=SCHEMA, clock=f"{self.clock.now():%H:%M}", portal=portal, refresh=self.refresh)
+        set_language(self.browser, self.address)
+        loads = sign_ins = 0
+        while True:
+            begun, loads = self.clock.monotonic(), loads + 1
+            until = begun + (self.refresh if loads % STAYS_EVERY else self.stays)
+            try:
+                self._page.load(self.address)
+                if self._view("load", begun).view is View.LOGIN and sign_ins < SIGN_INS:
+                    sign_ins += 1
+                    self._sign_in(username, password)
+                self._stay(until)
+            except errors.PortalError as error:
+                text = self.trace.redactor.text(str(error).partition("\n")[0])
+                self.trace.write("trouble", error=type(error).__name__, text=text)
+                if error.permanent or isinstance(error, errors.BrowserFailed):
+                    raise
+                self.pause(max(begun + self.refresh - self.clock.monotonic(), _LOOK))
+
+    def _sign_in(self, username: str, password: str) -> None:
+        begun = self.clock.monotonic()
+        try:
+            self._page.sign_in(username, password)
+        finally:
+            self._view("sign-in", begun)
+
+    def _stay(self, until: float) -> None:
+        """Stay on the page, and record each change of it."""
+        while (left := until - self.clock.monotonic()) > 0:
+            if self._page.changed(within=min(_LOOK, left)):
+                lost = (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN)
+                if self._view("change", self.clock.monotonic()).view in lost:
+                    return
+            self.pause(0)
+        self._record()  # the requests of a page that did not change
+
+    def _record(self) -> int | None:
+        """Record the page's requests and its shape; return the shape's number, None between two documents."""
+        try:
+            found = self.browser.driver.execute_script(_SCRIPT)
+        except (WebDriverException, HTTPError):
+            return None
+        if found is None or found["tree"] is None:
+            return None
+        if found["requests"]:
+            self.trace.write("requests", requests=found["requests"])
+        return self.trace.shape(found["tree"])
+
+    def _view(self, after: str, begun: float) -> Reading:
+        """Record the page as soon as it is ready, or what it shows if it does not become ready."""
+        trouble = None
+        try:
+            reading = self._page.settle()
+        except errors.PortalUnavailable as error:
+            trouble, reading = error, self._page.read()
+        ready, text = round(self.clock.monotonic() - begun, 3), self.trace.redactor.text
+        cards = [
+            {"lines": [text(line, True) for line in card.lines], "caption": text(card.caption), "enabled": card.enabled}
+            for card in reading.cards
+        ]
+        new = {"appeared": max(len(cards) - self._cards, 0)} if after == "change" else {}
+        own = {"ready": ready, "shape": self._record(), "text": text(reading.text), "cards": cards, **new}
+        self.trace.write("view", view=reading.view.value, after=after, **own)
+        self._cards = len(cards)
+        if trouble is not None:
+            raise trouble
+        return reading
