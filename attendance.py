@@ -59,11 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(description="Mark attendance on the portal for one account, in this terminal.")
     parser.add_argument("--mode", choices=("automatic", "manual"), default="automatic", help="manual asks each time")
-    parser.add_argument(
-        "--rehearse", nargs="?", const="", metavar="FILE", help="mark nothing; write a redacted trace of the portal"
-    )
+    rehearse = {"nargs": "?", "const": "rehearsal.jsonl", "metavar": "FILE", "type": Path}
+    parser.add_argument("--rehearse", help="mark nothing; write a redacted trace of the portal", **rehearse)
     parsed = parser.parse_args(arguments)
-    mode: Mode = parsed.mode
     try:
         settings = settings_module.load()
     except SettingsError as error:
@@ -75,9 +73,7 @@ def _run(arguments: list[str] | None) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(folder / "lock", timeout=0, mode=0o600):
-            if parsed.rehearse is not None:
-                return _rehearse(settings, folder, *account, parsed.rehearse)
-            return _watch(settings, folder, *account, mode)
+            return _watch(settings, folder, *account, parsed.mode, parsed.rehearse)
     except Timeout:
         return _complain(f"'{folder}' is in use by another attendance.py", USAGE)
     except (OSError, DatabaseError) as error:
@@ -105,34 +101,21 @@ def _account(settings: Settings) -> tuple[str, str] | None:
     return (username, password) if username and password else None
 
 
-def _chromes(settings: Settings, folder: Path) -> Chromes:
-    chromes = Chromes(
-        folder / "profiles", settings.chrome_bin, settings.chromedriver_path, settings.selenium_remote_url
-    )
-    chromes.check()
-    chromes.sweep()
-    return chromes
-
-
-def _rehearse(settings: Settings, folder: Path, username: str, password: str, file: str) -> int:
+def _rehearse(settings: Settings, chromes: Chromes, username: str, password: str, path: Path) -> int:
     """Record what the portal shows until Ctrl-C; nothing is marked (portal/rehearsal.py)."""
-    clock = SystemClock()
-    chromes, profile = _chromes(settings, folder), profile_name(username)
-    path = Path(file or f"rehearsal-{clock.now():%Y%m%d-%H%M%S}.jsonl")
+    clock, profile = SystemClock(), profile_name(username)
     trace = Trace(path, clock.monotonic, (username, username.partition("@")[0], password))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _line(f"rehearsal: nothing is marked; the trace is '{path}'; Ctrl-C stops")
     why, code = "failed", PORTAL
     try:
         browser = chromes.open(profile, time.sleep)
-        Rehearsal(browser, settings.portal_url, trace, time.sleep, clock, settings.refresh_interval).run(
-            username, password
-        )
+        rehearsal = Rehearsal(browser, settings.portal_url, trace, time.sleep, clock, settings.refresh_interval)
+        rehearsal.run(username, password)
     except KeyboardInterrupt:
         why, code = "stopped", STOPPED
     except PortalError as error:
         _line(f"{type(error).__name__}: {error}")
-        why, code = type(error).__name__, REFUSED if isinstance(error, (SignInRefused, AccountBlocked)) else PORTAL
+        why, code = type(error).__name__, REFUSED if isinstance(error, SignInRefused | AccountBlocked) else PORTAL
     finally:
         chromes.kill(profile)
         with contextlib.suppress(OSError):  # the reason is reported already
@@ -142,9 +125,16 @@ def _rehearse(settings: Settings, folder: Path, username: str, password: str, fi
     return code
 
 
-def _watch(settings: Settings, folder: Path, username: str, password: str, mode: Mode) -> int:
+def _watch(settings: Settings, folder: Path, username: str, password: str, mode: Mode, trace: Path | None) -> int:
     clock = SystemClock()
-    chromes = _chromes(settings, folder)
+    chromes = Chromes(
+        folder / "profiles", settings.chrome_bin, settings.chromedriver_path, settings.selenium_remote_url
+    )
+    chromes.check()
+    chromes.sweep()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if trace is not None:
+        return _rehearse(settings, chromes, username, password, trace)
     events: queue.SimpleQueue[_Found | StatusEvent] = queue.SimpleQueue()
     database = Database(folder / "ledger.sqlite3", [SCHEMA])
     monitor = AttendanceMonitor(
@@ -157,7 +147,6 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
         records=LessonRecords(Lessons(database), zone=settings.zone),
         schedule=Schedule(settings.refresh_interval, clock=clock),
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _line(f"{username}: {mode} mode, Ctrl-C stops")
     monitor.start()
     try:

@@ -17,13 +17,14 @@ from portal.browser import Browser, set_language
 from portal.limits import Pause
 from portal.pages import LoginPage
 from portal.trace import SCHEMA, Trace
-from portal.views import Reading, View
+from portal.views import View
 
 _SCRIPT = Path(__file__).with_name("trace.js").read_text(encoding="utf-8")
 _HOSTS = ("wsp.kbtu.kz", "pge.kbtu.kz")
 STAYS_EVERY, STAYS = 5, 150.0  # seconds; a heartbeat is sent every 120 s
 SIGN_INS = 10  # more would be a portal that loses each session
 _LOOK = 2.0  # seconds for which the page waits for a change
+_LEFT = (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN)  # between two loads: the address is loaded again
 
 
 @dataclass(eq=False)
@@ -37,7 +38,6 @@ class Rehearsal:
     clock: Clock
     refresh: float = 20.0
     stays: float = STAYS
-    _cards: int = 0  # at the last reading
 
     def __post_init__(self) -> None:
         self._page = LoginPage(self.browser.driver, self.pause, self.clock)
@@ -45,71 +45,55 @@ class Rehearsal:
     def run(self, username: str, password: str) -> None:
         """Watch until ``pause`` raises. Raises PortalError: Chrome fails, or the account is refused."""
         host = urlsplit(self.address).hostname
-        portal = host if host in _HOSTS else "other"
-        self.trace.write("begin", schema=SCHEMA, clock=f"{self.clock.now():%H:%M}", portal=portal, refresh=self.refresh)
+        about = {"clock": f"{self.clock.now():%H:%M}", "portal": host if host in _HOSTS else "other"}
+        self.trace.write("begin", schema=SCHEMA, refresh=self.refresh, **about)
         set_language(self.browser, self.address)
         loads = sign_ins = 0
         while True:
-            begun, loads = self.clock.monotonic(), loads + 1
-            until = begun + (self.refresh if loads % STAYS_EVERY else self.stays)
+            begun, loads, after = self.clock.monotonic(), loads + 1, "load"
             try:
                 self._page.load(self.address)
-                if self._view("load", begun).view is View.LOGIN and sign_ins < SIGN_INS:
-                    sign_ins += 1
-                    self._sign_in(username, password)
-                self._stay(until)
+                if self._view(after, begun) is View.LOGIN and sign_ins < SIGN_INS:
+                    after, sign_ins = "sign-in", sign_ins + 1
+                    signs_in = self.clock.monotonic()
+                    self._page.sign_in(username, password)
+                    self._view(after, signs_in)
+                after = "change"
+                self._stay(begun + (self.refresh if loads % STAYS_EVERY else self.stays))
             except errors.PortalError as error:
                 text = self.trace.redactor.text(str(error).partition("\n")[0])
-                self.trace.write("trouble", error=type(error).__name__, text=text)
+                own = {"after": after, "shape": self._shape(), "text": text}
+                self.trace.write("trouble", error=type(error).__name__, **own)
                 if error.permanent or isinstance(error, errors.BrowserFailed):
                     raise
                 self.pause(max(begun + self.refresh - self.clock.monotonic(), _LOOK))
 
-    def _sign_in(self, username: str, password: str) -> None:
-        begun = self.clock.monotonic()
-        try:
-            self._page.sign_in(username, password)
-        finally:
-            self._view("sign-in", begun)
-
     def _stay(self, until: float) -> None:
         """Stay on the page, and record each change of it."""
         while (left := until - self.clock.monotonic()) > 0:
-            if self._page.changed(within=min(_LOOK, left)):
-                lost = (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN)
-                if self._view("change", self.clock.monotonic()).view in lost:
-                    return
+            if self._page.changed(within=min(_LOOK, left)) and self._view("change", self.clock.monotonic()) in _LEFT:
+                return
             self.pause(0)
-        self._record()  # the requests of a page that did not change
+        self._shape()  # with the requests of a page that did not change
 
-    def _record(self) -> int | None:
-        """Record the page's requests and its shape; return the shape's number, None between two documents."""
-        try:
-            found = self.browser.driver.execute_script(_SCRIPT)
-        except (WebDriverException, HTTPError):
-            return None
-        if found is None or found["tree"] is None:
-            return None
-        if found["requests"]:
-            self.trace.write("requests", requests=found["requests"])
-        return self.trace.shape(found["tree"])
-
-    def _view(self, after: str, begun: float) -> Reading:
-        """Record the page as soon as it is ready, or what it shows if it does not become ready."""
-        trouble = None
-        try:
-            reading = self._page.settle()
-        except errors.PortalUnavailable as error:
-            trouble, reading = error, self._page.read()
+    def _view(self, after: str, begun: float) -> View:
+        """Record the page as soon as it is ready."""
+        reading = self._page.settle()
         ready, text = round(self.clock.monotonic() - begun, 3), self.trace.redactor.text
         cards = [
             {"lines": [text(line, True) for line in card.lines], "caption": text(card.caption), "enabled": card.enabled}
             for card in reading.cards
         ]
-        new = {"appeared": max(len(cards) - self._cards, 0)} if after == "change" else {}
-        own = {"ready": ready, "shape": self._record(), "text": text(reading.text), "cards": cards, **new}
+        own = {"ready": ready, "shape": self._shape(), "text": text(reading.text), "cards": cards}
         self.trace.write("view", view=reading.view.value, after=after, **own)
-        self._cards = len(cards)
-        if trouble is not None:
-            raise trouble
-        return reading
+        return reading.view
+
+    def _shape(self) -> int | None:
+        """Record the page's requests and elements; return the shape's number, None between two documents."""
+        try:
+            found = self.browser.driver.execute_script(_SCRIPT)
+        except (WebDriverException, HTTPError):
+            return None
+        if found and found["requests"]:
+            self.trace.write("requests", requests=found["requests"])
+        return self.trace.shape(found["tree"]) if found and found["tree"] else None

@@ -5,9 +5,9 @@ A text file of JSON lines. Each record has ``t`` (seconds since the beginning) a
 - begin: ``schema`` (1), ``clock`` (hh:mm), ``portal`` (its known host or "other"), ``refresh`` (seconds between loads)
 - shape: ``id`` and ``tree``, the page's elements as [tag, class names, attributes, children]; a text is a string
 - view: ``view`` (see portal/views.py), ``after`` ("load", "sign-in", "change" of the open page), ``ready`` (seconds),
-  ``shape``, ``text`` (the portal's own), ``cards`` ("lines", "caption", "enabled"), ``appeared`` (new without a load)
+  ``shape``, ``text`` (the portal's own), ``cards`` ("lines", "caption", "enabled")
+- trouble: ``error``, ``after``, ``shape``, ``text``; end: ``why``
 - requests: lists of kind (see trace.js), HTTP status, bytes, milliseconds
-- trouble: ``error``, ``text``      - end: ``why``
 - withheld: instead of a record in which the username or the password was found after all
 
 Redaction keeps what names nobody, and nothing else: words of ``known_words.txt``, times (hh:mm), the minutes of a
@@ -59,7 +59,9 @@ class Redactor:
 
     def name(self, name: str) -> str:
         """Redact a tag, class name or attribute by its parts."""
-        return "".join(part if part.casefold() in _NAMES else self._hidden(part) for part in re.split("([-_])", name) if part)
+        return "".join(
+            part if part.casefold() in _NAMES else self._hidden(part) for part in re.split("([-_])", name) if part
+        )
 
     def tree(self, node: Any) -> Any:
         """Redact a tree of trace.js."""

@@ -27,6 +27,8 @@ from sandbox.serving import serving
 SCHEMA = 1
 _PAGE = Path(__file__).parent / "page"
 _LOST = ("session lost", "communication problem")
+# What the page showed when a rehearsal met this error.
+_TROUBLES = {"SignInRefused": "refused", "AccountBlocked": "blocked", "PortalUnavailable": "loading"}
 _BY_ITSELF = ("change", "sign-in")
 _NO_STORE = {"Cache-Control": "no-cache, no-store"}
 
@@ -62,9 +64,10 @@ def read_trace(lines: list[str]) -> list[RecordedView]:
                 shapes[record["id"]] = record["tree"]
             elif record["kind"] == "requests":
                 page = next((each for each in record["requests"] if each[0] == "page"), page)
-            elif record["kind"] == "view":
+            elif record["kind"] == "view" or (record["kind"] == "trouble" and record["error"] in _TROUBLES):
                 status, document, tree = page[1], page[3] / 1000, shapes.get(record["shape"])
-                own = (float(record["t"]), record["view"], record["after"], float(record["ready"]))
+                view = record.get("view") or ("down" if tree is None else _TROUBLES[record["error"]])
+                own = (float(record["t"]), view, record["after"], float(record.get("ready", 0)))
                 views.append(RecordedView(*own, tree, status, document))
                 page = ["page", 200, 0, 0]
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
