@@ -28,7 +28,7 @@ from lessons.marking import LessonRecords
 from lessons.schedule import Schedule
 from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
-from portal.errors import AccountBlocked, BrowserMissing, PortalError, SignInRefused
+from portal.errors import BrowserMissing, PortalError
 from portal.lessons import Lesson
 from portal.rehearsal import Rehearsal
 from portal.session import chrome_access
@@ -59,8 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(description="Mark attendance on the portal for one account, in this terminal.")
     parser.add_argument("--mode", choices=("automatic", "manual"), default="automatic", help="manual asks each time")
-    rehearse = {"nargs": "?", "const": "rehearsal.jsonl", "metavar": "FILE", "type": Path}
-    parser.add_argument("--rehearse", help="mark nothing; write a redacted trace of the portal", **rehearse)
+    about = "mark nothing; write a redacted trace of the portal"
+    parser.add_argument("--rehearse", nargs="?", const="rehearsal.jsonl", metavar="FILE", type=Path, help=about)
     parsed = parser.parse_args(arguments)
     try:
         settings = settings_module.load()
@@ -103,21 +103,23 @@ def _account(settings: Settings) -> tuple[str, str] | None:
 
 def _rehearse(settings: Settings, chromes: Chromes, username: str, password: str, path: Path) -> int:
     """Record what the portal shows until Ctrl-C; nothing is marked (portal/rehearsal.py)."""
-    clock, profile = SystemClock(), profile_name(username)
+    clock = SystemClock()
     trace = Trace(path, clock.monotonic, (username, username.partition("@")[0], password))
     _line(f"rehearsal: nothing is marked; the trace is '{path}'; Ctrl-C stops")
     why, code = "failed", PORTAL
     try:
-        browser = chromes.open(profile, time.sleep)
-        rehearsal = Rehearsal(browser, settings.portal_url, trace, time.sleep, clock, settings.refresh_interval)
-        rehearsal.run(username, password)
+        browser = chromes.open(profile_name(username), time.sleep)
+        try:
+            rehearsal = Rehearsal(browser, settings.portal_url, trace, time.sleep, clock, settings.refresh_interval)
+            rehearsal.run(username, password)
+        finally:
+            browser.end()
     except KeyboardInterrupt:
         why, code = "stopped", STOPPED
     except PortalError as error:
         _line(f"{type(error).__name__}: {error}")
-        why, code = type(error).__name__, REFUSED if isinstance(error, SignInRefused | AccountBlocked) else PORTAL
+        why, code = type(error).__name__, REFUSED if error.permanent else PORTAL
     finally:
-        chromes.kill(profile)
         with contextlib.suppress(OSError):  # the reason is reported already
             trace.write("end", why=why)
         trace.close()

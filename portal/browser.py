@@ -181,19 +181,14 @@ class Chromes:
 
 
 def _unlock(profile: Path) -> None:
-    """Delete the locks of a Chrome that did not end cleanly: it may have run under another hostname, and stays locked.
-
-    A profile has one browser at a time, and DATA_DIR one process. Never raises.
-    """
+    """Delete the locks of a Chrome that did not end cleanly: after one under another hostname none starts again."""
     locks = [profile / name for name in _LOCKS if os.path.lexists(profile / name)]
     if not locks or in_use(profile):
         return
     log.info("a Chrome did not end cleanly: its profile's locks are deleted")
     for lock in locks:
-        try:
-            lock.unlink(missing_ok=True)
-        except OSError as error:
-            log.warning("a profile's lock can't be deleted: %s", error.strerror)
+        with contextlib.suppress(OSError):  # Chrome says that it can't use the profile then
+            lock.unlink()
 
 
 def _discard(process: "subprocess.Popen[bytes]", within: float | None = None) -> None:

@@ -14,21 +14,20 @@ const tree = (node) => {
   return [node.localName, [...node.classList], attributes, children];
 };
 
-const kind = (address) => {
-  if (address.host !== location.host) return "foreign";
-  const known = { "/HEARTBEAT": "heartbeat", "/UIDL": "uidl", "/PUSH": "push", vaadinPush: "push-script", "/VAADIN/": "file" };
-  const part = Object.keys(known).find((each) => address.pathname.includes(each));
-  return part ? known[part] : /^\?v-\d/.test(address.search) ? "browser-details" : "other";
+const kinds = { "/HEARTBEAT": "heartbeat", "/UIDL": "uidl", "/PUSH": "push", vaadinPush: "push-script", "/VAADIN/": "file" };
+const kind = ({ host, pathname, search }) => {
+  if (host !== location.host) return "foreign";
+  const part = Object.keys(kinds).find((each) => pathname.includes(each));
+  return kinds[part] || (/^\?v-\d/.test(search) ? "browser-details" : "other");
 };
 
 const pages = window.attendanceRecorded ? [] : performance.getEntriesByType("navigation");
 window.attendanceRecorded = true;
-const ended = performance.getEntriesByType("resource");
+const ended = [...pages, ...performance.getEntriesByType("resource")];
 performance.clearResourceTimings();
 return {
   tree: document.body && tree(document.body),
-  requests: [...pages, ...ended].map((each) => [
-    pages.includes(each) ? "page" : kind(new URL(each.name)), each.responseStatus || 0, each.transferSize,
-    Math.round((each.responseEnd || each.startTime) - each.startTime),
-  ]),
+  requests: ended.map((each) => [
+    pages.includes(each) ? "page" : kind(new URL(each.name)),
+    each.responseStatus || 0, each.transferSize, Math.round((each.responseEnd || each.startTime) - each.startTime)]),
 };

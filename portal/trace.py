@@ -2,7 +2,7 @@
 
 A text file of JSON lines. Each record has ``t`` (seconds since the beginning) and ``kind``:
 
-- begin: ``schema`` (1), ``clock`` (hh:mm), ``portal`` (its known host or "other"), ``refresh`` (seconds between loads)
+- begin: ``schema`` (1), ``clock`` (hh:mm, UTC), ``portal`` (a known host or "other"), ``refresh`` (seconds)
 - shape: ``id`` and ``tree``, the page's elements as [tag, class names, attributes, children]; a text is a string
 - view: ``view`` (see portal/views.py), ``after`` ("load", "sign-in", "change" of the open page), ``ready`` (seconds),
   ``shape``, ``text`` (the portal's own), ``cards`` ("lines", "caption", "enabled")
@@ -103,11 +103,10 @@ class Trace:
 
     def write(self, kind: str, **fields: Any) -> None:
         """Write a record, whose texts are redacted. Raises OSError, also for a trace that is too long."""
-        begin = {"t": round(self._seconds() - self._begun, 3)}
-        line = json.dumps({**begin, "kind": kind, **fields}, ensure_ascii=False)
         if any(secret in text.casefold() for text in _texts(fields) for secret in self._secrets):
             self.withheld += 1
-            line = json.dumps({**begin, "kind": "withheld"})
+            kind, fields = "withheld", {}
+        line = json.dumps({"t": round(self._seconds() - self._begun, 3), "kind": kind, **fields}, ensure_ascii=False)
         self._size += os.write(self._file, (line + "\n").encode())
         if self._size > LIMIT:
             raise OSError(f"the trace has {LIMIT} bytes")

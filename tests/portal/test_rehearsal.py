@@ -1,11 +1,14 @@
 """A rehearsal in a real Chrome, on both portals, and its trace played back to the page objects and a monitor."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import portal.rehearsal
@@ -17,12 +20,14 @@ from lessons.schedule import Schedule
 from monitor import AttendanceMonitor
 from portal.browser import Browser
 from portal.errors import SignInRefused
+from portal.limits import Pause
 from portal.pages import LoginPage
 from portal.rehearsal import Rehearsal
 from portal.session import ChromePortal, PortalAccess
 from portal.trace import Trace
 from portal.views import View
 from sandbox.portal.replay import Replay, TraceError, read_trace
+from tests import children
 from tests.children import ROOT
 from tests.e2e.people import Portal
 from tests.fakes import FakeClock
@@ -81,7 +86,7 @@ def test_nothing_is_pressed_and_nobody_named(portal: Portal, browser: Browser, t
         return False
 
     def signed_in_again(views: list[Any]) -> bool:
-        return sum(view["after"] == "sign-in" for view in views) >= 2
+        return [view["after"] for view in views].count("sign-in") >= 2
 
     records = rehearse(browser, portal, path, [nothing, opened, signed_in_again])
     assert portal.events("click") == []
@@ -191,8 +196,8 @@ def test_page_objects_read_a_played_trace(played: Played, address: str, browser:
 class LeftOpen(ChromePortal):
     """The portal in a Chrome that other tests use, too."""
 
-    def __init__(self, browser: Browser, *arguments: Any) -> None:
-        super().__init__(browser, *arguments, SystemClock(), ready_within=PATIENCE)
+    def __init__(self, browser: Browser, address: str, pause: Pause) -> None:
+        super().__init__(browser, address, pause, SystemClock(), ready_within=PATIENCE)
         self.end = lambda: None
 
 
@@ -232,3 +237,24 @@ def test_what_is_no_trace_is_refused(lines: list[str]) -> None:
     """A file that is no trace, has another schema or shows nothing is refused with the reason."""
     with pytest.raises(TraceError):
         read_trace(lines)
+
+
+def test_command_plays_a_trace(tmp_path: Path) -> None:
+    """`python -m sandbox.portal --replay` serves the trace's first view; what is no trace ends it with the reason."""
+    command = [sys.executable, "-m", "sandbox.portal", "--port", "0", "--replay"]
+    process = children.start([*command, str(RECORDED)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        with httpx.Client(follow_redirects=True, trust_env=False, timeout=PATIENCE) as http:
+            assert http.get(address).status_code == 200
+            drawn = http.post(f"{address}/replay", json={"event": "load"}).json()
+        assert drawn["ready"]
+        assert "Вход в систему" in json.dumps(drawn["tree"], ensure_ascii=False)
+    finally:
+        children.end(process)
+    wrong = tmp_path / "wrong.jsonl"
+    wrong.write_text('{"kind": "begin", "schema": 99}\n', encoding="utf-8")
+    refused = children.run([*command, str(wrong)], timeout=PATIENCE)
+    assert refused.returncode == 2
+    assert "not a trace of schema 1" in refused.stderr
