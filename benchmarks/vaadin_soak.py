@@ -149,7 +149,7 @@ def _report(
         f"# {arguments.students} students for {arguments.minutes:g} minutes on Vaadin 7.7.13",
         "",
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}; REFRESH_INTERVAL {arguments.refresh_interval:g} s, "
-        f"seed {arguments.seed}, a lesson every {MEAN_GAP:g} s on average, open for {arguments.minutes_open} minutes.",
+        f"seed {arguments.seed}, a lesson every {MEAN_GAP:g} s on average, open for {arguments.minutes_open} min.",
         "",
         "| | |",
         "|---|---|",
