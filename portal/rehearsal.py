@@ -4,6 +4,7 @@ Only the sign-in form is filled in: nothing here can mark, since ``LoginPage`` h
 is left open for ``STAYS`` seconds, so that a heartbeat and lessons that come without a load are seen.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,7 +25,7 @@ _HOSTS = ("wsp.kbtu.kz", "pge.kbtu.kz")
 STAYS_EVERY, STAYS = 5, 150.0  # seconds; a heartbeat is sent every 120 s
 SIGN_INS = 10  # more would be a portal that loses each session
 _LOOK = 2.0  # seconds for which the page waits for a change
-_LEFT = (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN)  # between two loads: the address is loaded again
+_LOST = (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN)  # between two loads: the address is loaded again
 
 
 @dataclass(eq=False)
@@ -61,7 +62,8 @@ class Rehearsal:
                 after = "change"
                 self._stay(begun + (self.refresh if loads % STAYS_EVERY else self.stays))
             except errors.PortalError as error:
-                text = self.trace.redactor.text(str(error).partition("\n")[0])
+                code = re.search(r"net::ERR_[A-Z_]+", str(error))
+                text = code.group() if code else self.trace.redactor.text(str(error).partition("\n")[0])
                 own = {"after": after, "shape": self._shape(), "text": text}
                 self.trace.write("trouble", error=type(error).__name__, **own)
                 if error.permanent or isinstance(error, errors.BrowserFailed):
@@ -71,8 +73,8 @@ class Rehearsal:
     def _stay(self, until: float) -> None:
         """Stay on the page, and record each change of it."""
         while (left := until - self.clock.monotonic()) > 0:
-            if self._page.changed(within=min(_LOOK, left)) and self._view("change", self.clock.monotonic()) in _LEFT:
-                return
+            if self._page.changed(within=min(_LOOK, left)) and self._view("change", self.clock.monotonic()) in _LOST:
+                raise errors.SessionLost
             self.pause(0)
         self._shape()  # with the requests of a page that did not change
 

@@ -26,7 +26,7 @@ from portal.rehearsal import Rehearsal
 from portal.session import ChromePortal, PortalAccess
 from portal.trace import Trace
 from portal.views import View
-from sandbox.portal.replay import Replay, TraceError, read_trace
+from sandbox.portal.replay import RecordedView, Replay, TraceError, read_trace
 from tests import children
 from tests.children import ROOT
 from tests.e2e.people import Portal
@@ -129,20 +129,29 @@ def test_refused_account_ends_it(portal: Portal, browser: Browser, tmp_path: Pat
 
 
 class Played:
-    """The recorded trace, played by a clock that the test moves."""
+    """The recorded trace, played by a clock that the test moves from view to view."""
 
-    def __init__(self, views: list[Any]) -> None:
+    def __init__(self, views: list[RecordedView]) -> None:
+        self._views = views
         self._clock = FakeClock()
-        self._at = 0.0
+        self._shown = 0
         self.replay = Replay(views, SPEED, self._clock.monotonic)
 
-    def signed_in(self, at: float) -> None:
-        """The trace's time stood still until now, and goes on from here."""
-        self._at = at
+    def signed_in(self) -> None:
+        """The trace's time stood still until now, and goes on from the view after the sign-in."""
+        self._goes_to("sign-in")
 
-    def goes_on_until(self, at: float) -> None:
-        self._clock.advance((at - self._at) / SPEED)
-        self._at = at
+    def goes_on_until(self, view: str, after: str) -> None:
+        before = self._views[self._shown].at
+        self._goes_to(after, view)
+        self._clock.advance((self._views[self._shown].at - before) / SPEED + 1e-6)
+
+    def _goes_to(self, after: str, view: str = "") -> None:
+        later = range(self._shown + 1, len(self._views))
+        self._shown = next(n for n in later if self._views[n].after == after and view in self._views[n].view)
+
+    def waits_for_ever(self) -> None:
+        self._clock.advance(1000)
 
     def did(self, event: str) -> list[Any]:
         return [entry for entry in self.replay.log if entry["event"] == event]
@@ -168,11 +177,11 @@ def test_page_objects_read_a_played_trace(played: Played, address: str, browser:
         return page.settle().view
 
     assert loaded() is View.LOGIN
-    played.goes_on_until(100)
+    played.waits_for_ever()
     assert loaded() is View.LOGIN
     assert page.sign_in("anybody", "anything").view is View.NOTHING
-    played.signed_in(1.631)
-    played.goes_on_until(5.6)
+    played.signed_in()
+    played.goes_on_until("open", "load")
     page.load(address)
     reading = page.settle()
     assert reading.view is View.OPEN
@@ -181,12 +190,12 @@ def test_page_objects_read_a_played_trace(played: Played, address: str, browser:
     page.mark(card.lesson)
     assert [entry["lesson"].split("\n")[0] for entry in played.did("marked")] == [FIRST[0]]
     assert loaded() is View.MARKED
-    played.goes_on_until(15.5)
+    played.goes_on_until("nothing", "load")
     assert loaded() is View.NOTHING
-    played.goes_on_until(15.6)
+    played.goes_on_until("open", "change")
     until(page.changed)
     assert page.settle().view is View.OPEN
-    played.goes_on_until(18.77)
+    played.goes_on_until("session lost", "change")
     until(page.changed)
     assert page.settle().view is View.SESSION_LOST
     assert loaded() is View.LOGIN
@@ -218,10 +227,10 @@ def test_monitor_marks_a_played_trace(played: Played, address: str, browser: Bro
     monitor.start()
     try:
         until(lambda: "WATCHING" in events)
-        played.signed_in(1.631)
-        played.goes_on_until(5.6)
+        played.signed_in()
+        played.goes_on_until("open", "load")
         until(lambda: ("marked", "Л00 (15:00 - 16:00)") in found)
-        played.goes_on_until(15.6)
+        played.goes_on_until("open", "change")
         until(lambda: ("marked", "Л0 (16:00 - 17:00)") in found)
     finally:
         monitor.stop()
