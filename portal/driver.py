@@ -8,6 +8,7 @@ import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 COMMAND_TIMEOUT = 20
 START_TIMEOUT = 60
 _BETWEEN_LOOKS = 0.05
+_DOWNLOADED_WITHIN = 3600
 
 # Starts the headless shell named in ATTENDANCE_CHROME; the file says why.
 _HEADLESS_SHELL = Path(__file__).with_name("headless-shell")
@@ -114,6 +116,9 @@ def find_programs(chrome: str | None = None, driver: str | None = None) -> tuple
 
         kind = ChromeType.CHROMIUM if "chromium" in Path(chrome).name else ChromeType.GOOGLE
         try:
+            for lock in (Path.home() / ".wdm").glob(".wdm-lock-*"):
+                if time.time() - lock.stat().st_mtime > _DOWNLOADED_WITHIN:  # of a process that was killed meanwhile
+                    lock.unlink()
             return chrome, ChromeDriverManager(chrome_type=kind).install()
         except Exception as error:  # noqa: BLE001  # it raises plain ones, as for a missing platform
             log.info("webdriver-manager found no driver: %s", type(error).__name__)

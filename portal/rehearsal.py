@@ -7,7 +7,6 @@ is left open for ``STAYS`` seconds, so that a heartbeat and lessons that come wi
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from selenium.common.exceptions import WebDriverException
 from urllib3.exceptions import HTTPError
@@ -21,7 +20,6 @@ from portal.trace import SCHEMA, Trace
 from portal.views import View
 
 _SCRIPT = Path(__file__).with_name("trace.js").read_text(encoding="utf-8")
-_HOSTS = ("wsp.kbtu.kz", "pge.kbtu.kz")
 STAYS_EVERY, STAYS = 5, 150.0  # seconds; a heartbeat is sent every 120 s
 SIGN_INS = 10  # more would be a portal that loses each session
 _LOOK = 2.0  # seconds for which the page waits for a change
@@ -45,9 +43,7 @@ class Rehearsal:
 
     def run(self, username: str, password: str) -> None:
         """Watch until ``pause`` raises. Raises PortalError: Chrome fails, or the account is refused."""
-        host = urlsplit(self.address).hostname
-        about = {"clock": f"{self.clock.now():%H:%M}", "portal": host if host in _HOSTS else "other"}
-        self.trace.write("begin", schema=SCHEMA, refresh=self.refresh, **about)
+        self.trace.write("begin", schema=SCHEMA, clock=f"{self.clock.now():%H:%M}", refresh=self.refresh)
         set_language(self.browser, self.address)
         loads = sign_ins = 0
         while True:

@@ -2,7 +2,7 @@
 
 A text file of JSON lines. Each record has ``t`` (seconds since the beginning) and ``kind``:
 
-- begin: ``schema`` (1), ``clock`` (hh:mm, UTC), ``portal`` (a known host or "other"), ``refresh`` (seconds)
+- begin: ``schema`` (1), ``clock`` (hh:mm, UTC), ``refresh`` (seconds between two loads)
 - shape: ``id`` and ``tree``, the page's elements as [tag, class names, attributes, children]; a text is a string
 - view: ``view`` (see portal/views.py), ``after`` ("load", "sign-in", "change" of the open page), ``ready`` (seconds),
   ``shape``, ``text`` (the portal's own), ``cards`` ("lines", "caption", "enabled")

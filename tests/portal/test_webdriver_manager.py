@@ -133,9 +133,14 @@ def find(folder: Path, index: Index) -> "subprocess.CompletedProcess[str]":
 
 
 def test_driver_is_downloaded_once(tmp_path: Path, index: Index) -> None:
-    """The driver of the browser's own version is downloaded, executable, and found in the cache the next time."""
+    """The driver of the browser's own version is downloaded, in spite of an old lock, and found in the cache later."""
     if sys.platform != "linux":
         missing("webdriver-manager looks for Chromium in /Applications here, whatever PATH says")
+    for lock in ("linux64", "linux-arm64"):  # of a process that was killed during its download
+        left = tmp_path / ".wdm" / f".wdm-lock-chromedriver-{lock}"
+        left.parent.mkdir(exist_ok=True)
+        left.touch()
+        os.utime(left, (0, 0))
     for _ in range(2):
         found = find(tmp_path, index)
         assert found.returncode == 0, found.stderr
