@@ -1,5 +1,6 @@
 """Monitors one account in a terminal, without Telegram: `python attendance.py --mode manual`.
 
+With `--rehearse [FILE]` nothing is marked: what the portal shows is written into a redacted trace (docs/rehearsal.md).
 Username and password come from KBTU_USERNAME and KBTU_PASSWORD, or from a prompt (the password without echo).
 Exit codes: 0 stopped, 2 usage, 3 the portal refused the account, 4 portal or browser can't be used.
 """
@@ -25,11 +26,13 @@ from lessons.events import Event, StatusEvent
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords
 from lessons.schedule import Schedule
-from monitor import AttendanceMonitor
+from monitor import AttendanceMonitor, profile_name
 from portal.browser import Chromes
-from portal.errors import BrowserMissing
+from portal.errors import BrowserMissing, PortalError
 from portal.lessons import Lesson
+from portal.rehearsal import Rehearsal
 from portal.session import chrome_access
+from portal.trace import Trace
 from storage import Mode
 
 STOPPED, USAGE, REFUSED, PORTAL = 0, 2, 3, 4
@@ -56,7 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(description="Mark attendance on the portal for one account, in this terminal.")
     parser.add_argument("--mode", choices=("automatic", "manual"), default="automatic", help="manual asks each time")
-    mode: Mode = parser.parse_args(arguments).mode
+    about = "mark nothing; write a redacted trace of the portal"
+    parser.add_argument("--rehearse", nargs="?", const="rehearsal.jsonl", metavar="FILE", type=Path, help=about)
+    parsed = parser.parse_args(arguments)
     try:
         settings = settings_module.load()
     except SettingsError as error:
@@ -68,7 +73,7 @@ def _run(arguments: list[str] | None) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(folder / "lock", timeout=0, mode=0o600):
-            return _watch(settings, folder, *account, mode)
+            return _watch(settings, folder, *account, parsed.mode, parsed.rehearse)
     except Timeout:
         return _complain(f"'{folder}' is in use by another attendance.py", USAGE)
     except (OSError, DatabaseError) as error:
@@ -96,13 +101,42 @@ def _account(settings: Settings) -> tuple[str, str] | None:
     return (username, password) if username and password else None
 
 
-def _watch(settings: Settings, folder: Path, username: str, password: str, mode: Mode) -> int:
+def _rehearse(settings: Settings, chromes: Chromes, username: str, password: str, path: Path) -> int:
+    """Record what the portal shows until Ctrl-C; nothing is marked (portal/rehearsal.py)."""
+    clock = SystemClock()
+    trace = Trace(path, clock.monotonic, (username, username.partition("@")[0], password))
+    _line(f"rehearsal: nothing is marked; the trace is '{path}'; Ctrl-C stops")
+    why, code = "failed", PORTAL
+    try:
+        browser = chromes.open(profile_name(username), time.sleep)
+        try:
+            rehearsal = Rehearsal(browser, settings.portal_url, trace, time.sleep, clock, settings.refresh_interval)
+            rehearsal.run(username, password)
+        finally:
+            browser.end()
+    except KeyboardInterrupt:
+        why, code = "stopped", STOPPED
+    except PortalError as error:
+        _line(f"{type(error).__name__}: {error}")
+        why, code = type(error).__name__, REFUSED if error.permanent else PORTAL
+    finally:
+        with contextlib.suppress(OSError):  # the reason is reported already
+            trace.write("end", why=why)
+        trace.close()
+    _line(f"{why}, {trace.withheld} records withheld; read '{path}' before you hand it in (docs/rehearsal.md)")
+    return code
+
+
+def _watch(settings: Settings, folder: Path, username: str, password: str, mode: Mode, trace: Path | None) -> int:
     clock = SystemClock()
     chromes = Chromes(
         folder / "profiles", settings.chrome_bin, settings.chromedriver_path, settings.selenium_remote_url
     )
     chromes.check()
     chromes.sweep()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if trace is not None:
+        return _rehearse(settings, chromes, username, password, trace)
     events: queue.SimpleQueue[_Found | StatusEvent] = queue.SimpleQueue()
     database = Database(folder / "ledger.sqlite3", [SCHEMA])
     monitor = AttendanceMonitor(
@@ -115,7 +149,6 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
         records=LessonRecords(Lessons(database), zone=settings.zone),
         schedule=Schedule(settings.refresh_interval, clock=clock),
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _line(f"{username}: {mode} mode, Ctrl-C stops")
     monitor.start()
     try:

@@ -66,14 +66,19 @@ def server(stack: ExitStack, command: list[str]) -> tuple["subprocess.Popen[str]
     return process, line[line.index("http") :].split()[0]
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the least value that is not below this share of the values; infinite without any."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("inf")
+
+
 def spread(values: Sequence[float], digits: int = 2) -> str:
     """Return median, 95th percentile and extremes of a list of numbers."""
     if not values:
         return "none"
     ordered = sorted(values)
-    p95 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
     return (
-        f"median {statistics.median(ordered):.{digits}f}, 95 % {p95:.{digits}f}, "
+        f"median {statistics.median(ordered):.{digits}f}, 95 % {percentile(ordered, 0.95):.{digits}f}, "
         f"{ordered[0]:.{digits}f} to {ordered[-1]:.{digits}f}"
     )
 

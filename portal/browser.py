@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import logging
+import os
 import shutil
 import subprocess
 import threading
@@ -18,13 +19,14 @@ from urllib3.exceptions import HTTPError
 from portal import driver
 from portal.errors import BrowserFailed
 from portal.limits import Pause
-from portal.processes import end_processes
+from portal.processes import end_processes, in_use
 
 log = logging.getLogger(__name__)
 
 QUIT_TIMEOUT = 5  # seconds
 # chromedriver takes a free IPv4 port, and ends if the same IPv6 port is in use, or the other way round.
 _DRIVER_STARTS = 3
+_LOCKS = ("SingletonLock", "SingletonCookie", "SingletonSocket")  # symbolic links, the first to "hostname-pid"
 
 
 @dataclass(eq=False)
@@ -115,22 +117,29 @@ class Chromes:
             profile.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise BrowserFailed(f"the profile's folder can't be made ({error.strerror})") from error
+        _unlock(profile)
         options = driver.chrome_options(self.arguments, chrome, profile)
         for _ in range(_DRIVER_STARTS):
             process = driver.start_driver(driver_path, chrome, profile)
+            output = bytearray()
             try:
-                port = driver.read_port(process, pause, self.start_within)
+                port = driver.read_port(process, pause, self.start_within, output)
                 if port is not None:
                     return Browser(driver.connect(f"http://127.0.0.1:{port}", options, self.start_within), process)
+            except BrowserFailed as failed:
+                log.warning("%s; the end of its log: %s", failed, driver.end_of_log(process, output))
+                _discard(process)
+                raise
             except BaseException:
                 _discard(process)
                 raise
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=QUIT_TIMEOUT)
+            log_end = driver.end_of_log(process, output)
             _discard(process)
             if process.returncode < 0:  # killed, perhaps by our own `kill`: must not be started again
                 break
-            log.info("chromedriver ended at its start")
+            log.warning("chromedriver ended at its start; the end of its log: %s", log_end)
         raise BrowserFailed("chromedriver ended at its start")
 
     def kill(self, name: str) -> None:
@@ -169,6 +178,17 @@ class Chromes:
         if ended:
             log.warning("ended %d processes of an earlier run", ended)
         return ended
+
+
+def _unlock(profile: Path) -> None:
+    """Delete the locks of a Chrome that did not end cleanly: after one under another hostname none starts again."""
+    locks = [profile / name for name in _LOCKS if os.path.lexists(profile / name)]
+    if not locks or in_use(profile):
+        return
+    log.info("a Chrome did not end cleanly: its profile's locks are deleted")
+    for lock in locks:
+        with contextlib.suppress(OSError):  # Chrome says that it can't use the profile then
+            lock.unlink()
 
 
 def _discard(process: "subprocess.Popen[bytes]", within: float | None = None) -> None:

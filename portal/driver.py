@@ -8,6 +8,7 @@ import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,12 +31,16 @@ log = logging.getLogger(__name__)
 COMMAND_TIMEOUT = 20
 START_TIMEOUT = 60
 _BETWEEN_LOOKS = 0.05
+_DOWNLOADED_WITHIN = 3600
 
 # Starts the headless shell named in ATTENDANCE_CHROME; the file says why.
 _HEADLESS_SHELL = Path(__file__).with_name("headless-shell")
 # The environment variables that Chrome and its driver get: no token, no key, no password.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "FONTCONFIG_PATH")
 _PORT = re.compile(rb"started successfully on port (\d+)")
+# Of the log after a failed start: so many lines of so many characters, without paths and addresses.
+_LOG_LINES, _LONGEST_LOG_LINE = 4, 300
+_PRIVATE = re.compile(r"\w+://\S+|\S+@\S+|(?<!\w)~?(?:/[^\s/:;,'\")]+){2,}")
 
 # The headless shell first: it needs half the memory of the full browser (measured: 140 MB against 249 MB a student).
 # Debian's /usr/bin/chromium-headless-shell is a script that stays Chrome's parent, so that the driver can't end Chrome.
@@ -111,8 +116,11 @@ def find_programs(chrome: str | None = None, driver: str | None = None) -> tuple
 
         kind = ChromeType.CHROMIUM if "chromium" in Path(chrome).name else ChromeType.GOOGLE
         try:
+            for lock in (Path.home() / ".wdm").glob(".wdm-lock-*"):
+                if time.time() - lock.stat().st_mtime > _DOWNLOADED_WITHIN:  # of a process that was killed meanwhile
+                    lock.unlink()
             return chrome, ChromeDriverManager(chrome_type=kind).install()
-        except (OSError, ValueError) as error:  # requests' errors are OSErrors; its own are ValueErrors
+        except Exception as error:  # noqa: BLE001  # it raises plain ones, as for a missing platform
             log.info("webdriver-manager found no driver: %s", type(error).__name__)
     raise BrowserMissing(
         "no Chrome with its driver here: install the packages chromium and chromium-driver (Debian), "
@@ -152,23 +160,34 @@ def start_driver(path: str, chrome: str, profile: Path) -> "subprocess.Popen[byt
     """Start chromedriver in a process session of its own. Raises BrowserFailed."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment |= {"ATTENDANCE_CHROME": chrome, PROFILE_VARIABLE: str(profile)}
+    # port 0: the system picks a free one, without a race; Chrome's log says why a start failed
+    command = [path, "--port=0", "--log-level=SEVERE", "--enable-chrome-logs"]
     try:
-        return subprocess.Popen(
-            [path, "--port=0", "--log-level=SEVERE"],  # port 0: the system picks a free one, without a race
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,
-        )
+        read, write = os.pipe()
     except OSError as error:
         raise BrowserFailed(f"chromedriver can't be started ({error.strerror})") from error
+    output = os.fdopen(read, "rb")
+    # Nobody reads after the start: what does not fit into the pipe is lost, instead of blocking Chrome.
+    os.set_blocking(write, False)
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=write, stderr=write, env=environment, start_new_session=True
+        )
+    except OSError as error:
+        output.close()
+        raise BrowserFailed(f"chromedriver can't be started ({error.strerror})") from error
+    finally:
+        os.close(write)
+    process.stdout = output
+    return process
 
 
-def read_port(process: "subprocess.Popen[bytes]", pause: Pause, within: float) -> int | None:
-    """Read the port from chromedriver's output at its start; None if chromedriver ended. Raises BrowserFailed."""
+def read_port(process: "subprocess.Popen[bytes]", pause: Pause, within: float, output: bytearray) -> int | None:
+    """Read the port from chromedriver's output at its start; None if chromedriver ended. Raises BrowserFailed.
+
+    What it wrote is appended to ``output``.
+    """
     assert process.stdout is not None  # noqa: S101  # for the type checker: ``start_driver`` opens the pipe
-    output = b""
     for _ in range(int(within / _BETWEEN_LOOKS)):
         if not select.select([process.stdout], [], [], 0)[0]:
             pause(_BETWEEN_LOOKS)
@@ -180,6 +199,16 @@ def read_port(process: "subprocess.Popen[bytes]", pause: Pause, within: float) -
         if not chunk:
             return None
     raise BrowserFailed(f"chromedriver did not start within {within:g} s")
+
+
+def end_of_log(process: "subprocess.Popen[bytes]", output: bytearray) -> str:
+    """Return the last lines that chromedriver and Chrome wrote, after ``output``, without paths and addresses."""
+    assert process.stdout is not None  # noqa: S101  # as above
+    os.set_blocking(process.stdout.fileno(), False)
+    text = (output + (process.stdout.read() or b"")).decode(errors="replace")
+    lines = [_PRIVATE.sub("<...>", line.strip())[:_LONGEST_LOG_LINE] for line in text.splitlines()]
+    shown = [line for line in lines if line and "on port" not in line][-_LOG_LINES:]
+    return " | ".join(shown) or "empty"
 
 
 def connect(address: str, options: ChromeOptions, within: float) -> WebDriver:

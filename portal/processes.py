@@ -39,6 +39,11 @@ def end_processes(session: int | None, profile: Path | None) -> int:
     return killed
 
 
+def in_use(profile: Path) -> bool:
+    """Say whether a living process of ours uses this profile."""
+    return any(_is_alive(process) and _uses(process, profile) for process in psutil.process_iter())
+
+
 def _is_alive(process: psutil.Process) -> bool:
     try:
         return process.pid != os.getpid() and bool(process.status() != psutil.STATUS_ZOMBIE)

@@ -14,6 +14,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from sandbox.portal.control import control_routes, errors_as_json
 from sandbox.portal.events import BadMessage, PortalLogic
 from sandbox.portal.files import PAGE_PATH, page_files, page_html
 from sandbox.portal.push import Push
+from sandbox.portal.replay import Replay, read_trace
 from sandbox.portal.sessions import Session, SessionLost, Sessions, Ui
 from sandbox.portal.words import DEFAULT_LOCALE, LOCALE_COOKIE, SYSTEM_NOTIFICATIONS, WORDS
 from sandbox.portal.world import Clock, PortalWorld, SystemClock
@@ -270,7 +272,17 @@ def main() -> None:
         "--heartbeat", type=float, default=HEARTBEAT_SECONDS, help="seconds between a page's heartbeats"
     )
     parser.add_argument("--ui-lifetime", type=float, help="seconds a UI outlives its page (3.1 heartbeats)")
+    parser.add_argument("--replay", type=Path, metavar="TRACE", help="play a trace of attendance.py --rehearse instead")
+    parser.add_argument("--speed", type=float, default=1.0, help="how many times as fast it is played")
     arguments = parser.parse_args()
+    if arguments.replay is not None:
+        try:
+            replay = Replay(read_trace(arguments.replay.read_text(encoding="utf-8").splitlines()), arguments.speed)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+        played = replay.serving(arguments.host, arguments.port)
+        asyncio.run(serve_until_signal(played, lambda url: [f"{url}{PAGE_PATH}"]))
+        return
     simulator = PortalSimulator(heartbeat_seconds=arguments.heartbeat, ui_lifetime_seconds=arguments.ui_lifetime)
     server = simulator.serving(arguments.host, arguments.port)
     asyncio.run(serve_until_signal(server, lambda url: [f"{url}{PAGE_PATH}"]))

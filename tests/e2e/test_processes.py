@@ -1,5 +1,6 @@
 """bot.py and attendance.py as processes: start, refused start, exit codes, and end."""
 
+import json
 import os
 import signal
 import subprocess
@@ -225,6 +226,33 @@ def test_the_terminal_asks_in_manual_mode(portal: Portal, start_terminal: Callab
     assert portal.marks() == [(second, USERNAME)]
     terminal.process.send_signal(signal.SIGTERM)
     assert terminal.end()[0] == 0
+
+
+def test_the_terminal_rehearses(portal: Portal, tmp_path: Path, start_terminal: Callable[..., Terminal]) -> None:
+    """With --rehearse an open lesson is recorded and not clicked; Ctrl-C ends the trace; a file is not replaced."""
+    portal.has_student(USERNAME, PASSWORD)
+    portal.opens("Algebra")
+    file = tmp_path / "trace.jsonl"
+    terminal = start_terminal("--rehearse", str(file), folder="a")
+    terminal.reads("nothing is marked; the trace is")
+
+    def written() -> str:
+        return file.read_text(encoding="utf-8")
+
+    eventually("the open lesson", lambda: '"view": "open", "after": "load"' in written())
+    terminal.process.send_signal(signal.SIGINT)
+    code, said = terminal.end()
+    assert (code, terminal.left()) == (0, [])
+    assert "stopped, 0 records withheld; read" in said
+    assert json.loads(written().splitlines()[-1])["why"] == "stopped"
+    assert file.stat().st_mode & 0o777 == 0o600
+    for text in (USERNAME, PASSWORD, "Algebra", "Ivanov"):
+        assert text not in written()
+    assert portal.events("click") == []
+    again = start_terminal("--rehearse", str(file), folder="a")
+    code, said = again.end()
+    assert (code, again.left()) == (2, [])
+    assert "File exists" in said
 
 
 def test_the_terminal_s_exit_codes(portal: Portal, start_terminal: Callable[..., Terminal]) -> None:

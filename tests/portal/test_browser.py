@@ -228,6 +228,41 @@ def test_driver_without_a_port_is_started_again(tmp_path: Path) -> None:
     assert tried.exists()
 
 
+@pytest.mark.parametrize("opened", ["chromium"], indirect=True)
+def test_profile_locked_by_another_host_is_opened(opened: Opened, tmp_path: Path) -> None:
+    """A profile whose Chrome was killed under another hostname is opened again; one that is in use stays locked."""
+    profile = tmp_path / "profiles" / "7"
+    lock = profile / "SingletonLock"
+    opener = chromes(tmp_path / "profiles", "chromium")
+    with pytest.raises(BrowserFailed):
+        opener.open("7", time.sleep)
+    assert lock.is_symlink()
+    opened.browser.kill()
+    opened.waits_until_gone()
+    lock.unlink()
+    lock.symlink_to("another-host-7")
+    again = opener.open("7", time.sleep)
+    assert lock.readlink() != Path("another-host-7")
+    again.end()
+
+
+def test_log_of_a_failed_start_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The last lines of chromedriver's log are logged when it does not start, without paths and addresses."""
+    need_browser()
+    driver = tmp_path / "driver"
+    driver.write_text(
+        "#!/bin/sh\nseq 1 300\n"
+        "echo 'no libnss3.so in /home/somebody/lib: see https://me:secret@proxy:3128/' >&2\nexit 1\n"
+    )
+    driver.chmod(0o700)
+    with pytest.raises(BrowserFailed) as error:
+        Chromes(tmp_path / "profiles", chromedriver_path=str(driver)).open("7", time.sleep)
+    assert "libnss3" not in str(error.value)
+    assert "299 | 300 | no libnss3.so in <...>: see <...>" in caplog.text
+    assert "secret" not in caplog.text
+    assert "somebody" not in caplog.text
+
+
 def test_wait_for_a_start_can_be_interrupted(tmp_path: Path) -> None:
     """The wait for a turn to start goes through the caller's pause, which may interrupt it."""
 
