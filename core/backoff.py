@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Backoff:
-    """Pauses after failures in a row: ``first`` seconds, ``factor`` times as long with each further failure, ``longest`` at most.
+    """Pauses after failures in a row: ``first`` seconds, ``factor`` times as long each time, to ``longest``.
 
     ``jitter`` returns the factor by which a pause is multiplied, so that many do not try again at the same moment.
     """

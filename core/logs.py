@@ -39,7 +39,7 @@ def set_up(level: str, form: str) -> None:
 
 
 def brief(error: BaseException) -> str:
-    """Return an error's type and the line of ours where it arose; its own text may contain anything, also a password."""
+    """Return an error's type and the line of ours where it arose, without its text: that may hold a password."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "site-packages" not in frame.filename]
     return type(error).__name__ + "".join(f" ({Path(at.filename).name}:{at.lineno})" for at in (ours or frames)[-1:])

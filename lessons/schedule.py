@@ -61,7 +61,7 @@ class Schedule:
 
 
 class StopRequested(BaseException):
-    """Raised by the stop command to end every wait of the monitor's thread; no error, so no handler of errors gets it."""
+    """Raised by the stop command to end every wait of the monitor's thread. It is no error, and not handled as one."""
 
 
 class Commands:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from core.health import PartHealth, polling_state
+from core.machine import Room
 from core.sqlite import DatabaseError
 from marker.application import Marker
 from marker.services import Services
@@ -17,7 +18,7 @@ LAGGING = 1.0  # seconds by which the event loop is late
 
 
 async def report(
-    services: Services, marker: Marker, poll: PollingRequest, programs: Mapping[str, str] | None = None
+    services: Services, marker: Marker, poll: PollingRequest, programs: Mapping[str, str], room: Room
 ) -> PartHealth:
     """Return the marker's part of the report; ``programs`` are the paths of the programs that it needs, by name.
 
@@ -41,13 +42,15 @@ async def report(
         degraded.append("the disk of DATA_DIR is nearly full")
     if marker.lag > LAGGING:
         degraded.append(f"the event loop is {marker.lag:.1f} s late")
-    degraded += await asyncio.to_thread(missing, programs or {})
+    degraded += await asyncio.to_thread(missing, programs)
     registry = services.registry
     if troubled := marker.notices.troubles.long_troubled():
         degraded.append(f"{troubled} monitors have not reached the portal for 5 minutes or longer")
     if waiting := registry.waiting():
-        degraded.append(f"{waiting} monitors wait for a place: raise MAX_ACTIVE_MONITORS, or memory")
-    return PartHealth(failing, degraded, {"monitors": len(registry.active()), "capacity": registry.capacity})
+        lacks = room.lacks(len(registry.active()) + waiting) or "raise MAX_ACTIVE_MONITORS"
+        degraded.append(f"{waiting} monitors wait for a place: {lacks}")
+    counts = {"monitors": len(registry.active()), "capacity": registry.capacity}
+    return PartHealth(failing, degraded, {**counts, "room": {**room.fits, "narrowest": room.narrowest}})
 
 
 def missing(programs: Mapping[str, str]) -> list[str]:

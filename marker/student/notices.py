@@ -218,7 +218,7 @@ class Notices:
         else:
             reason = _("Monitoring has stopped because of a fault on our side.")
             todo = _(
-                "The administrator has been told. Try {button} later; until then mark open lessons on the portal yourself."
+                "The administrator has been told. Try {button} later. Until then mark lessons on the portal yourself."
             ).format(button=_("Start Monitoring"))
             self.troubles.failed(username, event)
         await self._offers.end_all(student, username, _("Monitoring is off."))
