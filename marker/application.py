@@ -18,7 +18,7 @@ from marker.admin.moves import AccountMoves
 from marker.admin.panel import AdminHandlers
 from marker.admin.student_cards import StudentCards
 from marker.lockouts import Lockouts
-from marker.menu import old_button
+from marker.menu import main_menu, old_button
 from marker.presence import Presence
 from marker.questions import Questions
 from marker.registration.conversation import Registration
@@ -26,7 +26,11 @@ from marker.registration.passwords import PasswordSteps
 from marker.services import Services
 from marker.student.buttons import StudentHandlers
 from marker.student.notices import OFFER_SLOT, Notices, Offers
+from storage import Student
 from telegram_app.factory import AnyApplication
+from telegram_app.outage import WriteOutage
+from telegram_app.outbox import Item
+from telegram_app.side import SCREEN
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +57,24 @@ class Marker:
             services, self._questions, self._passwords, self._moves, self._lockouts, self._invitations
         )
         services.registry.listen(self.notices.on_lesson, self._on_status)
+        self.outage = services.outage = WriteOutage(
+            services.outbox,
+            services.texts,
+            services.settings.admin_telegram_id,
+            services.clock,
+            services.settings.zone,
+            [services.storage.probe, services.probe],
+            lambda _: _("Until then mark lessons on the portal yourself."),
+            self._show_outage,
+        )
         troubles = self.notices.troubles
         # messages about marks after the moves, so that they go to the new account
         marks, monitors = self.notices.tell_untold_marks, self._resume_monitors
         self._at_start = self._duties((self._moves.finish_interrupted, math.inf))
         self._catching_up = self._duties((marks, CATCH_UP_EVERY), (monitors, CATCH_UP_EVERY))
         self._at_start += self._duties((troubles.load, math.inf), (self._questions.ask_passwords_again, math.inf))
-        self._periodic = self._duties((self.offers.end_timed_out, 0), (troubles.check, 0), (self.clean, CLEAN_EVERY))
+        self._periodic = self._duties((self.outage.check, 0), (self.offers.end_timed_out, 0))
+        self._periodic += self._duties((troubles.check, 0), (self.clean, CLEAN_EVERY))
 
     def add_to(self, application: AnyApplication) -> None:
         """Add the handlers. Within a group the first one that matches gets the update, so their order matters."""
@@ -102,6 +117,15 @@ class Marker:
             self.notices.troubles.failed(name, StatusEvent(Event.RESTARTED, brief(error)))
 
         return [Duty(each_work, every, on_error) for each_work, every in work]
+
+    async def _show_outage(self) -> None:
+        """Bring the menus of the monitored students up to date: directly, since nothing may be stored."""
+
+        async def show(student: Student) -> None:
+            text, keyboard = await main_menu(self._services, student.telegram_id)
+            await self._services.outbox.direct(Item(student.telegram_id, "amend", text, keyboard, slot=SCREEN))
+
+        await each(show, [student for student in self._services.storage.students() if student.monitoring])
 
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Count a refused sign-in, so that Start Monitoring is no way around the limit; then send the notices."""

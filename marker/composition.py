@@ -121,6 +121,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
                 move_codes=MoveCodes(database),
                 student_rows=StudentRows(database),
                 sign_in_check=sign_in_check,
+                probe=database.probe,
                 languages=people.languages(),
                 forget_profile=lambda username: chromes.forget(profile_name(username)),
             )

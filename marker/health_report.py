@@ -31,6 +31,8 @@ async def report(
         degraded.append("another program fetches the updates of TELEGRAM_BOT_TOKEN's bot: end it")
     if services.storage.trouble:
         failing.append("students.json or invitations.json can't be written: see the log")
+    if marker.outage.trouble:
+        degraded.append(f"{marker.outage.trouble}: free disk space in DATA_DIR, or make it writable")
     try:
         oldest = await asyncio.to_thread(services.outbox.oldest_waiting)
     except DatabaseError:

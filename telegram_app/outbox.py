@@ -163,13 +163,26 @@ class Outbox:
         """
         # registered before the row is queued, since the row may be done before ``put`` returns
         outcome = self._outcomes[chat_id, message_id] = asyncio.get_running_loop().create_future()
+        item = Item(chat_id, "delete", message_id=message_id, lane=URGENT)
         try:
-            await self.put(Item(chat_id, "delete", message_id=message_id, lane=URGENT))
+            await self.put(item)
             return await asyncio.wait_for(outcome, within)
+        except DatabaseUnavailable:  # a typed password must not stay because a disk is full
+            return await self.direct(item)
         except TimeoutError:
             return None
         finally:
             self._outcomes.pop((chat_id, message_id), None)
+
+    async def direct(self, item: Item) -> bool:
+        """Carry out an action now without storing it, for when nothing can be stored; True if Telegram did it."""
+        row = OutgoingRow(0, item.chat_id, item.lane, item.action, item.slot, item.payload(), self._clock.now())
+        try:
+            await self._sender.carry_out(row, _options(row))
+        except (TelegramError, DatabaseUnavailable) as error:
+            log.info("outgoing: chat %d, direct %s failed: %s", item.chat_id, item.action, error)
+            return False
+        return True
 
     async def fill(self, chat_id: int, slot: str, message_id: int) -> None:
         """Put an existing message into a slot: the one whose button was tapped."""

@@ -262,6 +262,7 @@ async def marker(
             move_codes=MoveCodes(database),
             student_rows=StudentRows(database),
             sign_in_check=cast(SignInCheck, FakeSignInCheck()),
+            probe=database.probe,
             languages=people.languages(),
             forget_profile=lambda username: Chromes(folder / "data" / "profiles").forget(profile_name(username)),
         )
