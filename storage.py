@@ -323,9 +323,9 @@ class Storage:
         if repaired != self._invitations:
             self._write_invitations(repaired)
 
-    def probe(self) -> str:
-        """Write again, if the last write failed; return why nothing can be written, empty if it can. Blocks."""
-        if self.trouble:
+    def probe(self, always: bool = False) -> str:
+        """Write again, if the last write failed or ``always``; return why that fails, empty if it works. Blocks."""
+        if self.trouble or always:
             with self._writing, suppress(StorageUnavailable):
                 self._write_students(self._students)
         return self.trouble

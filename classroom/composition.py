@@ -135,9 +135,8 @@ async def serve(
             MoveCodes(database),
         )
         who = teacher.side.texts, settings.classroom_admins, clock, settings.zone
-        outage = WriteOutage(
-            teacher.side.outbox, *who, [database.probe], lambda _: _("Until then keep the attendance on paper.")
-        )
+        todo = lambda _: _("Until then keep the attendance on paper.")  # noqa: E731
+        outage = WriteOutage(teacher.side.outbox, *who, [database.probe], todo)
         teacher.side.outage = student.side.outage = outage
         lags: deque[int] = deque(maxlen=LAGS_KEPT)
         stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lags, classroom.sync)))

@@ -122,9 +122,9 @@ class Database:
                     raise DatabaseUnavailable(self.trouble) from error
                 raise
 
-    def probe(self) -> str:
-        """Write again, if the last transaction failed; return why nothing can be written, empty if it can."""
-        if self.trouble:
+    def probe(self, always: bool = False) -> str:
+        """Write some pages, if the last transaction failed or ``always``; return why that fails, empty if it works."""
+        if self.trouble or always:
             with suppress(DatabaseUnavailable), self.transaction() as connection:
                 connection.execute("CREATE TABLE probe (content)")
                 connection.execute("INSERT INTO probe VALUES (zeroblob(65536))")  # needs pages that are not there yet

@@ -16,6 +16,7 @@ from telegram_app.outbox import Item, Outbox
 log = logging.getLogger(__name__)
 
 BETWEEN_LOOKS = 1.0  # seconds
+BETWEEN_TRIES = timedelta(seconds=10)  # during an outage: each writes something
 AGAIN, RETRY = timedelta(hours=6), timedelta(minutes=1)  # between two messages; after one that was not delivered
 OVER_AFTER = timedelta(minutes=1)  # for which writes have worked
 
@@ -27,8 +28,9 @@ async def _nothing() -> None: ...
 class WriteOutage:
     """Watches whether everything can be written.
 
-    Each of ``stores`` returns why its last write failed, empty if it did not, and tries to write again in that case; it
-    blocks. ``todo`` returns what people should do meanwhile; ``on_change`` is called at the outage's beginning and end.
+    Each of ``stores`` returns why it can't be written, empty if it can; it blocks. It tries to write if its last write
+    failed, or always if called with True: during an outage, since small writes may work on a full disk. ``todo``
+    returns what people should do meanwhile; ``on_change`` is called at the outage's beginning and end.
     """
 
     outbox: Outbox
@@ -36,10 +38,11 @@ class WriteOutage:
     admins: Sequence[int]
     clock: Clock
     zone: ZoneInfo
-    stores: Sequence[Callable[[], str]]
+    stores: Sequence[Callable[[bool], str]]
     todo: Callable[[Texts], str]
     on_change: Callable[[], Awaitable[None]] = _nothing
     trouble: str = ""  # while the outage lasts: why nothing can be written
+    _look_at: datetime | None = None
     _since: datetime | None = None
     _worked_since: datetime | None = None
     _due: datetime | None = None  # the next message to the admins
@@ -63,8 +66,11 @@ class WriteOutage:
 
     async def check(self) -> None:
         """Try what failed again; tell the admins of an outage once in some hours, and when it is over."""
-        found = [trouble for store in self.stores if (trouble := await asyncio.to_thread(store))]
-        now = self.clock.now()
+        now, always = self.clock.now(), self._since is not None
+        if self._look_at is not None and now < self._look_at:
+            return
+        found = [trouble for store in self.stores if (trouble := await asyncio.to_thread(store, always))]
+        self._look_at = now + BETWEEN_TRIES if found or always else None
         if found:
             self._worked_since, is_new, self.trouble = None, self._since is None, found[0]
             self._since = self._since or now

@@ -12,10 +12,13 @@ from pydantic import SecretStr
 
 from core.clock import Clock
 from core.encryption import Cipher
+from core.health import PartHealth
+from core.machine import Room
 from core.settings import Settings
 from core.sqlite import Database
 from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
 from lessons.journal import Lessons
+from marker import health_report
 from marker.application import Marker
 from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import Outcome, SignInCheck, TrialResult
@@ -179,8 +182,16 @@ class FakeSignInCheck:
 class RunningMarker:
     """A test's access to the running marker."""
 
-    def __init__(self, services: Services, marker: Marker, bridge: Bridge, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        services: Services,
+        marker: Marker,
+        bridge: Bridge,
+        loop: asyncio.AbstractEventLoop,
+        database: Database,
+    ) -> None:
         self._bridge = bridge
+        self.database = database
         self.services = services
         self.storage = services.storage
         self.monitors: dict[int, FakeMonitor] = {}
@@ -197,6 +208,16 @@ class RunningMarker:
         """Run the troubles' check, after all events so far."""
         self.settles()
         asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.check(), self._loop).result(timeout=PATIENCE)
+
+    def looks_at_the_disk(self) -> dict[str, Any]:
+        """Run the check of the disk; return the marker's part of the health report afterwards."""
+        poll, room = PollingRequest(None), Room({"memory": 2})
+
+        async def look() -> PartHealth:
+            await self._marker.outage.check()
+            return await health_report.report(self.services, self._marker, poll, {}, room)
+
+        return vars(asyncio.run_coroutine_threadsafe(look(), self._loop).result(timeout=PATIENCE))
 
     def settles(self) -> None:
         """Wait until the monitors' events so far are handled."""
@@ -268,7 +289,7 @@ async def marker(
         )
         conversations = Marker(services, people.unreachable())
         conversations.add_to(application)
-        held.append(RunningMarker(services, conversations, bridge, asyncio.get_running_loop()))
+        held.append(RunningMarker(services, conversations, bridge, asyncio.get_running_loop(), database))
         await stack.enter_async_context(running(application))
         stack.push_async_callback(outbox.close)
         await outbox.start()

@@ -87,6 +87,16 @@ class TestSending:
         (message,) = post.bot.chats[AIDA]
         assert (message.text, message.buttons) == ("<b>Hello</b>", (("Go", "Site"),))
 
+    async def test_read_only_disk(self, post: Post) -> None:
+        """A message that was sent, but can't be removed from the queue, is not sent again."""
+        await post.outbox.put(send("one"))
+        post.database.read("PRAGMA query_only = ON")
+        await asyncio.sleep(300)
+        assert post.bot.texts(AIDA) == ["one"]
+        post.database.read("PRAGMA query_only = OFF")
+        await post.put(send("two"))
+        assert post.bot.texts(AIDA) == ["one", "two"]
+
     async def test_seconds(self, post: Post) -> None:
         """The durations of the last calls are kept."""
         await post.put(send("one"), send("two"))
