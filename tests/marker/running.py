@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -218,6 +218,15 @@ class RunningMarker:
             return await health_report.report(self.services, self._marker, poll, {}, room)
 
         return vars(asyncio.run_coroutine_threadsafe(look(), self._loop).result(timeout=PATIENCE))
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Run the periodic work during a block; an error that ends it is raised."""
+        running = asyncio.run_coroutine_threadsafe(self._marker.run(asyncio.Event()), self._loop)
+        yield
+        if running.done():
+            running.result()
+        running.cancel()
 
     def settles(self) -> None:
         """Wait until the monitors' events so far are handled."""
