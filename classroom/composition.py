@@ -134,9 +134,8 @@ async def serve(
             parts,
             MoveCodes(database),
         )
-        who = teacher.side.texts, settings.classroom_admins, clock, settings.zone
-        todo = lambda _: _("Until then keep the attendance on paper.")  # noqa: E731
-        outage = WriteOutage(teacher.side.outbox, *who, [database.probe], todo)
+        who = teacher.side.outbox, teacher.side.texts, settings.classroom_admins, clock
+        outage = WriteOutage(*who, [database.probe], lambda _: _("Until then keep the attendance on paper."))
         teacher.side.outage = student.side.outage = outage
         lags: deque[int] = deque(maxlen=LAGS_KEPT)
         stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lags, classroom.sync)))

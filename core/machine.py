@@ -1,7 +1,4 @@
-"""What this machine or container has left for Chromes and face workers: memory, processes and threads, open files.
-
-The marker and the classroom share one account, so that both together fit.
-"""
+"""One account of this machine or container for both halves: memory, processes and threads, open files."""
 
 import os
 import resource
@@ -15,16 +12,17 @@ import psutil
 
 MOST_FILES = 65_536  # to which the limit on open files is raised
 _MB = 1024 * 1024
+_V1 = "limit_in_bytes", "usage_in_bytes", "total_inactive_file"  # of a cgroup's memory; version 2 has other names
 MEMORY, TASKS, FILES = "memory", "processes and threads", "open files"
 _REMEDY = {
     MEMORY: "raise MEMORY_LIMIT (docker-compose.yml), or add memory",
     TASKS: "raise pids_limit (docker-compose.yml), TasksMax (systemd) or ulimit -u",
     FILES: "raise ulimit -n (nofile)",
 }
-Amounts = Mapping[str, int]  # by resource; memory in bytes
+Amounts = Mapping[str, int]  # by resource; memory in bytes, files of this process
 
-# For each student, Chrome with chromedriver and the monitor; this process has two open files for each. Measured on two
-# cores after ten loads: headless shell 121 MB and 54 threads, full Chrome 258 MB and 91; portal pages take more.
+# For each student, with chromedriver. Measured on two cores after ten loads, with two open files of ours for each:
+# headless shell 121 MB and 54 threads, full Chrome 258 MB and 91; the portal's pages and more cores take more.
 HEADLESS_SHELL: Amounts = {MEMORY: 160 * _MB, TASKS: 80, FILES: 4}
 FULL_CHROME: Amounts = {MEMORY: 280 * _MB, TASKS: 120, FILES: 4}
 REMOTE_CHROME: Amounts = {MEMORY: 8 * _MB, TASKS: 2, FILES: 4}
@@ -49,22 +47,17 @@ class Room:
 
     def lacks(self, wanted: int) -> str:
         """Return one line that says why so many monitors do not fit, and what to change; empty if they do."""
-        if wanted <= self.count:
-            return ""
-        return f"no room for {wanted} monitors: {self}; {self.narrowest}: {_REMEDY[self.narrowest]}"
+        line = f"no room for {wanted} monitors: {self}; {self.narrowest}: {_REMEDY[self.narrowest]}"
+        return line if wanted > self.count else ""
 
     def __str__(self) -> str:
         return ", ".join(f"{name} for {count}" for name, count in self.fits.items())
 
 
 class Machine:
-    """The account: what was free when it was made, less what was reserved. Raises the limit on open files.
-
-    ``root`` is where /proc and /sys are found.
-    """
+    """What was free when it was made, less what was reserved. ``root`` is where /proc and /sys are found."""
 
     def __init__(self, root: Path = Path("/")) -> None:
-        _raise_file_limit()
         self.free = {MEMORY: _free_memory(root), TASKS: _free_tasks(root), FILES: _free_files()}
         self.reserve(_OURSELVES)
 
@@ -81,10 +74,12 @@ def _free_memory(root: Path) -> int:
     """Return the memory that is left within the limits of the cgroups; file cache that can be reclaimed is free."""
     free = psutil.virtual_memory().available
     for group, is_v2 in _cgroups(root, "memory"):
-        limit, used = ("max", "current") if is_v2 else ("limit_in_bytes", "usage_in_bytes")
+        names = ("max", "current", "inactive_file") if is_v2 else _V1
         with suppress(OSError, ValueError):  # no such file at the root, or "max": no limit
-            left = _number(group / f"memory.{limit}") - _number(group / f"memory.{used}")
-            free = min(free, left + _cache(group, "inactive_file" if is_v2 else "total_inactive_file"))
+            left = _number(group / f"memory.{names[0]}") - _number(group / f"memory.{names[1]}")
+            stat = group / "memory.stat"
+            lines = [line.split() for line in stat.read_text().splitlines()] if stat.exists() else []
+            free = min(free, left + sum(int(value) for name, value in lines if name == names[2]))
     return free
 
 
@@ -99,38 +94,27 @@ def _free_tasks(root: Path) -> int:
             left.append(_number(group / "pids.max") - _number(group / "pids.current"))
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     if limit != resource.RLIM_INFINITY and os.geteuid() != 0:  # root is not limited
-        left.append(limit - sum(_tasks_of_user(process) for process in psutil.process_iter()))
+        ours = [each.info for each in psutil.process_iter(["uids", "num_threads"]) if each.info["uids"]]
+        left.append(limit - sum(each["num_threads"] or 1 for each in ours if each["uids"].real == os.getuid()))
     return min(left)
 
 
-def _tasks_of_user(process: psutil.Process) -> int:
-    try:
-        ours = process.uids().real == os.getuid()
-        return (process.num_threads() if sys.platform == "linux" else 1) if ours else 0
-    except psutil.Error:
-        return 0
-
-
-def _raise_file_limit() -> None:
+def _free_files() -> int:
+    """Raise the limit on open files as far as is allowed; return how many may still be opened."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(OSError, ValueError):  # macOS allows less than it says
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _free_files() -> int:
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return (MOST_FILES if limit == resource.RLIM_INFINITY else limit) - psutil.Process().num_fds()
+            soft = wanted
+    return (MOST_FILES if soft == resource.RLIM_INFINITY else soft) - psutil.Process().num_fds()
 
 
 def _cgroups(root: Path, controller: str) -> Iterator[tuple[Path, bool]]:
     """Yield this process's cgroup and those above it, which limit it as well; and whether they are of version 2."""
-    try:
-        lines = [line.split(":", 2) for line in (root / "proc/self/cgroup").read_text().splitlines()]
-    except OSError:  # not Linux
-        return
-    for _, controllers, path in lines:
+    membership = root / "proc/self/cgroup"  # Linux only
+    for line in membership.read_text().splitlines() if membership.exists() else []:
+        _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue
         top = root / "sys/fs/cgroup" / (controller if controllers else "")
@@ -142,10 +126,3 @@ def _cgroups(root: Path, controller: str) -> Iterator[tuple[Path, bool]]:
 
 def _number(file: Path) -> int:
     return int(file.read_text())
-
-
-def _cache(group: Path, name: str) -> int:
-    with suppress(OSError):
-        lines = [line.split() for line in (group / "memory.stat").read_text().splitlines()]
-        return next((int(value) for found, value in lines if found == name), 0)
-    return 0

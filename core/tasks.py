@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from core.backoff import Backoff
+from core.logs import brief
 from core.sqlite import DatabaseUnavailable
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ async def each(work: Callable[[Item], Awaitable[object]], items: Iterable[Item])
         except Exception as error:  # noqa: BLE001  # raised below
             errors.append(error)
     for error in errors[1:]:
-        log.error("failed as well", exc_info=error)
+        log.warning("failed as well: %s", brief(error))
     if errors:
         raise errors[0]
 

@@ -57,15 +57,10 @@ class Marker:
             services, self._questions, self._passwords, self._moves, self._lockouts, self._invitations
         )
         services.registry.listen(self.notices.on_lesson, self._on_status)
+        who = services.outbox, services.texts, services.settings.admin_telegram_id, services.clock
+        stores = [services.storage.probe, services.probe]
         self.outage = services.outage = WriteOutage(
-            services.outbox,
-            services.texts,
-            services.settings.admin_telegram_id,
-            services.clock,
-            services.settings.zone,
-            [services.storage.probe, services.probe],
-            lambda _: _("Until then mark lessons on the portal yourself."),
-            self._show_outage,
+            *who, stores, lambda _: _("Until then mark lessons on the portal yourself."), self._show_outage
         )
         troubles = self.notices.troubles
         # messages about marks after the moves, so that they go to the new account

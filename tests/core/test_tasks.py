@@ -88,4 +88,4 @@ async def test_each(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(KeyError, match="1"):
         await each(work, range(5))
     assert tried == [0, 1, 2, 3, 4]
-    assert "KeyError: 3" in caplog.text
+    assert "failed as well: KeyError (test_tasks.py" in caplog.text
