@@ -73,8 +73,9 @@ class AttendanceMonitor:
         self._student = records.student
         self._commands = commands or Commands()
         self._waits = Waits(self._commands, self._clock)
-        on_status, on_found, on_check = map(guarded, (on_status_update, on_attendance_found, self._schedule.on_check))
-        self._status = StatusReporter(username, records.student, self._clock, on_status, on_check)
+        callbacks = guarded(on_status_update), guarded(self._schedule.on_check)
+        self._status = StatusReporter(username, records.student, self._clock, *callbacks)
+        on_found = guarded(on_attendance_found)
         self._marking = Marking(username, mode, self._access.url, records, self._clock, on_found, self._status.report)
         self._recovery = Recovery(records.student, self._schedule, self._waits, self._status, self._marking)
         self._client: PortalClient | None = None

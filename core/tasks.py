@@ -33,8 +33,8 @@ async def each(work: Callable[[Item], Awaitable[object]], items: Iterable[Item])
             await work(item)
         except Exception as error:  # noqa: BLE001  # raised below
             errors.append(error)
-    for error in errors[1:]:
-        log.warning("failed as well: %s", brief(error))
+    for further in errors[1:]:
+        log.warning("failed as well: %s", brief(further))
     if errors:
         raise errors[0]
 

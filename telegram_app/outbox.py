@@ -32,6 +32,7 @@ _TIDYING = ("strip", "delete")
 # Seconds. Telegram allows a bot one message per second in a chat; the rest is a margin for its clock.
 BETWEEN_SENDS = 1.05
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds, after Telegram did not answer or failed
+MOST_FAILURES = 5  # unforeseen errors with one row, after which it is dropped
 CLOSE_WITHIN = 5.0  # seconds
 TIMES_KEPT = 500
 
@@ -231,6 +232,13 @@ class Outbox:
                 pause = backoff.next()
                 log.warning("outgoing: chat %d, %s; again in %.0f s", chat_id, type(error).__name__, pause)
                 await self._wait(pause, wake)  # a new row, such as a password to delete, is tried at once
+            except Exception:  # a bug with one row must not hold up the rows behind it for ever
+                is_dropped = backoff.failures >= MOST_FAILURES
+                log.exception("outgoing: chat %d, a row failed%s", chat_id, ", it is dropped" if is_dropped else "")
+                if is_dropped:
+                    await asyncio.to_thread(self._queue.drop_next, chat_id)
+                    backoff.reset()
+                await self._wait(backoff.next(), wake)
 
     async def _turn(self, chat_id: int, wake: asyncio.Event) -> bool:
         """Carry out a chat's next row, or wait until it may be sent; False if the queue is empty."""

@@ -217,9 +217,8 @@ class Notices:
             todo = _("Monitoring is off. Ask your university's registrar's office.")
         else:
             reason = _("Monitoring has stopped because of a fault on our side.")
-            todo = _(
-                "The administrator has been told. Try {button} later. Until then mark lessons on the portal yourself."
-            ).format(button=_("Start Monitoring"))
+            later = _("Try {button} later. Until then mark lessons on the portal yourself.")
+            todo = _("The administrator has been told.") + " " + later.format(button=_("Start Monitoring"))
             self.troubles.failed(username, event)
         await self._offers.end_all(student, username, _("Monitoring is off."))
         line = f"<b>[{escape(username)}]</b> {reason}\n{todo}"

@@ -87,6 +87,14 @@ class TestSending:
         (message,) = post.bot.chats[AIDA]
         assert (message.text, message.buttons) == ("<b>Hello</b>", (("Go", "Site"),))
 
+    async def test_damaged_row(self, post: Post, caplog: pytest.LogCaptureFixture) -> None:
+        """A row that can't be carried out is dropped after some tries, and the rows behind it are sent."""
+        post.database.write("INSERT INTO outgoing VALUES (1, 'marker', ?, 0, 'send', NULL, 'damaged', 'x')", AIDA)
+        await post.put(send("behind"))
+        assert post.bot.texts(AIDA) == ["behind"]
+        assert "it is dropped" in caplog.text
+        assert post.clock.passed < 60
+
     async def test_read_only_disk(self, post: Post) -> None:
         """A message that was sent, but can't be removed from the queue, is not sent again."""
         await post.outbox.put(send("one"))
