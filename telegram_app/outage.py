@@ -72,7 +72,9 @@ class WriteOutage:
             self.trouble, self._worked_since = found[0], None
             if self._tell_at is None or now >= self._tell_at:
                 log.error("nothing can be written: %s", self.trouble)
-                self._tell_at = now + (AGAIN if await self._tell(self._began) else RETRY)
+                self._tell_at = now + RETRY  # also while it is being sent
+                if await self._tell(self._began):
+                    self._tell_at = now + AGAIN
         elif was_on:
             self._worked_since = self._worked_since or now
             if now - self._worked_since >= OVER_AFTER:

@@ -105,7 +105,11 @@ class Side:
         if person is None or context.error is None:
             return
         _ = self.texts(person)
-        text = (self.outage.line(_) if self.outage else "") or self.apology(_, person, context.error)
+        text = ""
+        if self.outage is not None:
+            await self.outage.check()
+            text = self.outage.line(_)
+        text = text or self.apology(_, person, context.error)
         try:
             await self.outbox.put(Item(person, "send", text))
         except (DatabaseError, sqlite3.DatabaseError):  # not writable, or damaged

@@ -346,11 +346,7 @@ class MonitorRegistry:
 
 
 def _join_all(monitors: list[AttendanceMonitor]) -> None:
-    """Wait for all at once, since a hung Chrome takes seconds to end; one after the other where threads are short."""
-    try:
-        with ThreadPoolExecutor(len(monitors) or 1, thread_name_prefix="monitor-end") as threads:
-            ended = list(threads.map(lambda monitor: monitor.join(STOP_WITHIN), monitors))
-    except RuntimeError:
-        ended = [monitor.join(STOP_WITHIN) for monitor in monitors]
-    if not all(ended):
-        log.error("a monitor does not end")
+    """Wait for all at once, since a hung Chrome takes seconds to end."""
+    with ThreadPoolExecutor(len(monitors) or 1, thread_name_prefix="monitor-end") as threads:
+        if not all(list(threads.map(lambda monitor: monitor.join(STOP_WITHIN), monitors))):
+            log.error("a monitor does not end")

@@ -27,9 +27,8 @@ def test_locked_database(telegram: Telegram, clock: RunningClock, tmp_path: Path
         with closing(sqlite3.connect(run.folder / "classroom" / "classroom.sqlite3", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             student.says("/start")
-            told = "Nothing can be saved in DATA_DIR: «the database can't be written (database is locked)»."
+            told = "Nothing can be saved in DATA_DIR: «the classroom's database can't be written (database is locked)»."
             admin.sees(told)
-            student.says("/start")
             line = (
                 "Nothing can be saved on our side at the moment, so nothing is marked. The administrator has been told."
             )
