@@ -46,9 +46,9 @@ class Duty:
     ``on_error`` is called with the duty's name and an unforeseen error; DatabaseUnavailable is only logged.
     """
 
+    on_error: Callable[[str, Exception], None]
     work: Callable[[], Awaitable[object]]
     every: float
-    on_error: Callable[[str, Exception], None]
     due: float = 0.0  # monotonic
     _backoff: Backoff = field(default_factory=lambda: Backoff(1.0, 60.0))
 

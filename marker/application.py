@@ -4,7 +4,6 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
@@ -62,14 +61,13 @@ class Marker:
         self.outage = services.outage = WriteOutage(
             *who, stores, lambda _: _("Until then mark lessons on the portal yourself."), self._show_outage
         )
-        troubles = self.notices.troubles
-        # messages about marks after the moves, so that they go to the new account
-        marks, monitors = self.notices.tell_untold_marks, self._resume_monitors
-        self._at_start = self._duties((self._moves.finish_interrupted, math.inf))
-        self._catching_up = self._duties((marks, CATCH_UP_EVERY), (monitors, CATCH_UP_EVERY))
-        self._at_start += self._duties((troubles.load, math.inf), (self._questions.ask_passwords_again, math.inf))
-        self._periodic = self._duties((self.outage.check, 0), (self.offers.end_timed_out, 0))
-        self._periodic += self._duties((troubles.check, 0), (self.clean, CLEAN_EVERY))
+        duty, troubles = partial(Duty, self._duty_failed), self.notices.troubles
+        once = self._moves.finish_interrupted, troubles.load, self._questions.ask_passwords_again
+        self._at_start = [duty(work, math.inf) for work in once]
+        marks_and_monitors = self.notices.tell_untold_marks, self._resume_monitors
+        self._catching_up = [duty(work, CATCH_UP_EVERY) for work in marks_and_monitors]
+        self._periodic = [duty(work, 0) for work in (self.outage.check, self.offers.end_timed_out, troubles.check)]
+        self._periodic.append(duty(self.clean, CLEAN_EVERY))
 
     def add_to(self, application: AnyApplication) -> None:
         """Add the handlers. Within a group the first one that matches gets the update, so their order matters."""
@@ -91,7 +89,7 @@ class Marker:
 
     async def resume(self) -> int:
         """Do what a previous process left: messages about marks, questions, monitors; return how many monitors run."""
-        for duty in self._at_start:
+        for duty in self._at_start:  # the moves first, so that the messages about marks go to the new account
             await duty.attempt(self._services.clock.monotonic())
         await self.catch_up()
         return len(self._services.registry.active())
@@ -107,11 +105,8 @@ class Marker:
                 if now >= duty.due:
                     await duty.attempt(now)
 
-    def _duties(self, *work: tuple[Callable[[], Awaitable[object]], float]) -> list[Duty]:
-        def on_error(name: str, error: Exception) -> None:
-            self.notices.troubles.failed(name, StatusEvent(Event.RESTARTED, brief(error)))
-
-        return [Duty(each_work, every, on_error) for each_work, every in work]
+    def _duty_failed(self, name: str, error: Exception) -> None:
+        self.notices.troubles.failed(name, StatusEvent(Event.RESTARTED, brief(error)))
 
     async def _show_outage(self) -> None:
         """Bring the menus of the monitored students up to date: directly, since nothing may be stored."""

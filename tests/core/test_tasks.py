@@ -51,7 +51,7 @@ class TestDuty:
     async def test_growing_pause(self) -> None:
         """Work that fails is tried again after 1, 2 and 4 s, with each unforeseen error told; then in its interval."""
         work = Work(KeyError("a"), RuntimeError("can't start new thread"), KeyError("b"))
-        duty, dues = Duty(work.work, 10, work.on_error), []
+        duty, dues = Duty(work.on_error, work.work, 10), []
         for _ in range(4):
             await duty.attempt(duty.due)
             dues.append(duty.due)
@@ -62,14 +62,14 @@ class TestDuty:
     async def test_database(self) -> None:
         """A database that can't be written is logged and not told: it is watched elsewhere."""
         work = Work(DatabaseUnavailable("disk full"))
-        duty = Duty(work.work, 10, work.on_error)
+        duty = Duty(work.on_error, work.work, 10)
         await duty.attempt(100)
         assert (duty.due, work.told) == (101, [])
 
     async def test_once(self) -> None:
         """Work that is done once is not due again after it has succeeded."""
         work = Work(KeyError("a"))
-        duty = Duty(work.work, math.inf, work.on_error)
+        duty = Duty(work.on_error, work.work, math.inf)
         await duty.attempt(0)
         assert duty.due == 1
         await duty.attempt(1)
