@@ -173,7 +173,7 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
         elif event.event is Event.WATCHING:
             _line("signed in, watching" if not watched else "watching again")
             troubles, watched = 0, True
-        elif event.event in (Event.TROUBLE, Event.UNKNOWN_VIEW):
+        elif event.event in (Event.TROUBLE, Event.UNKNOWN_VIEW, Event.RESTARTED):
             _line(f"{event.event.value}: {event.text}")
             troubles += 1
             if not watched and troubles >= FIRST_TROUBLES:
@@ -183,7 +183,7 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             _line(f"the portal refuses this account: {event.text}")
             return REFUSED
         elif event.event in (Event.NO_BROWSER, Event.FAILED):
-            _line(event.text or "monitoring failed; the log says why")
+            _line(event.text if event.event is Event.NO_BROWSER else f"failed; the log says why: {event.text}")
             return PORTAL
         elif event.event is Event.LESSON_CLOSED and event.lesson is not None:
             _line(f"closed: {_one_line(event.lesson)}")

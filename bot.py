@@ -14,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from filelock import FileLock, Timeout
 
 from classroom import composition as classroom
+from classroom.face_composition import reserve_workers
 from classroom.store import StoreError, StoreRefused
 from core import health, logs
 from core import settings as settings_module
 from core.clock import SystemClock
 from core.encryption import EncryptionKeyError
 from core.json_file import DataDamaged, SchemaTooNew
+from core.machine import Machine
 from core.settings import Settings, SettingsError
 from core.sqlite import DatabaseError
 from marker import composition as marker
@@ -92,8 +94,9 @@ async def _until_signal(settings: Settings) -> int:
 
 async def serve(settings: Settings) -> None:
     """Run the configured bots and /healthz until cancelled; raises what marker.serve and classroom.serve raise."""
-    clock, reports = SystemClock(), health.HealthReports()
-    halves = [marker.serve(settings, clock, reports)] if settings.telegram_bot_token is not None else []
+    clock, reports, machine = SystemClock(), health.HealthReports(), Machine()
+    reserve_workers(settings, machine)  # before the marker counts its places
+    halves = [marker.serve(settings, clock, reports, machine)] if settings.telegram_bot_token is not None else []
     if settings.teacher_bot_token is not None:
         halves.append(classroom.serve(settings, clock, reports))
     async with health.serving(settings.health_port, reports.report):

@@ -10,9 +10,10 @@ import logging
 import threading
 from collections.abc import Callable
 
+from core.logs import brief
 from core.settings import ROOT
 from core.sqlite import Database, DatabaseUnavailable
-from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent, StatusReporter
+from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent, StatusReporter, guarded
 from lessons.journal import SCHEMA, Lessons
 from lessons.marking import LessonRecords, Marking
 from lessons.schedule import Commands, Recovery, Schedule, StopRequested, Waits
@@ -72,10 +73,10 @@ class AttendanceMonitor:
         self._student = records.student
         self._commands = commands or Commands()
         self._waits = Waits(self._commands, self._clock)
-        self._status = StatusReporter(username, records.student, self._clock, on_status_update, self._schedule.on_check)
-        self._marking = Marking(
-            username, mode, self._access.url, records, self._clock, on_attendance_found, self._status.report
-        )
+        callbacks = guarded(on_status_update), guarded(self._schedule.on_check)
+        self._status = StatusReporter(username, records.student, self._clock, *callbacks)
+        on_found = guarded(on_attendance_found)
+        self._marking = Marking(username, mode, self._access.url, records, self._clock, on_found, self._status.report)
         self._recovery = Recovery(records.student, self._schedule, self._waits, self._status, self._marking)
         self._client: PortalClient | None = None
         self._thread = threading.Thread(target=self._run, name=f"monitor-{records.student}", daemon=True)
@@ -140,17 +141,25 @@ class AttendanceMonitor:
     def _run(self) -> None:
         last = StatusEvent(Event.STOPPED)
         try:
-            self._open_and_watch()
+            while True:
+                try:
+                    self._open_and_watch()
+                except tuple(_ENDS):
+                    raise
+                except Exception as error:  # unforeseen: it may not end the monitoring  # noqa: BLE001  # logged there
+                    self._recovery.restart_after(error)
         except StopRequested:
             pass
-        except (errors.SignInRefused, errors.AccountBlocked, errors.BrowserMissing) as permanent:
+        except tuple(_ENDS) as permanent:
             last = StatusEvent(_ENDS[type(permanent)], str(permanent))
-        except Exception:  # the thread's outermost frame: an unforeseen error must be reported, not lost
-            log.exception("monitor %s: failed", self._student)
-            last = StatusEvent(Event.FAILED)
-        if self._leave_portal:
-            self._access.forget_session(self._profile)
-        self._status.stop(last)
+        except Exception as error:
+            log.exception("monitor %s: given up", self._student)
+            last = StatusEvent(Event.FAILED, brief(error))
+        try:
+            if self._leave_portal:
+                self._access.forget_session(self._profile)
+        finally:
+            self._status.stop(last)
 
     def _open_and_watch(self) -> None:
         """Open a browser and watch with it, again and again, until a command or a permanent error ends it."""
@@ -177,13 +186,14 @@ class AttendanceMonitor:
             self._waits.pause(min(left - self._schedule.wakes_early, RESTING_LOOK), until_woken=True)
 
     def _close_browser(self) -> None:
-        if self._client is not None:
+        if self._client is None:
+            return
+        for step in [self._client.leave] * self._leave_portal + [self._client.end]:
             try:
-                if self._leave_portal:
-                    self._client.leave()
-            finally:
-                self._client.end()  # before it is forgotten: `join` kills a Chrome that does not end
-                self._client = None
+                step()  # before it is forgotten: `join` kills a Chrome that does not end
+            except Exception:  # must not replace the error, or the stop, that ends the browser
+                log.exception("monitor %s: the browser did not end", self._student)
+        self._client = None
 
     def _watch(self, client: PortalClient) -> None:
         """Check the portal and wait, in turn; return when the active hours are over."""

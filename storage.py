@@ -8,6 +8,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -321,6 +322,13 @@ class Storage:
                 log.warning("the code of student %s was not marked as used; repaired", who)
         if repaired != self._invitations:
             self._write_invitations(repaired)
+
+    def probe(self, always: bool = False) -> str:
+        """Write again, if the last write failed or ``always``; return why that fails, empty if it works. Blocks."""
+        if self.trouble or always:
+            with self._writing, suppress(StorageUnavailable):
+                self._write_students(self._students)
+        return self.trouble
 
     def _write_students(self, students: Mapping[str, Student]) -> None:
         self._students = self._saved(self._students_file, students)

@@ -48,4 +48,5 @@ def _what(_: Texts, trouble: str) -> str:
         "photo": _("An ID photo can't be used."),
         "photos": _("ID photos can't be read."),
         "faces": _("The face check does not work."),
+        "fault": _("An unforeseen error; it is tried again, and the log has the details."),
     }[trouble]

@@ -60,6 +60,7 @@ from core.tasks import is_wanted
 from telegram_app.factory import AnyApplication
 from telegram_app.files import files_in
 from telegram_app.move_codes import MoveCodes
+from telegram_app.outage import WriteOutage
 from telegram_app.outbox import BETWEEN_SENDS
 from telegram_app.side import Side
 from telegram_app.side_by_side import run_side_by_side
@@ -133,13 +134,16 @@ async def serve(
             parts,
             MoveCodes(database),
         )
+        who = teacher.side.outbox, teacher.side.texts, settings.classroom_admins, clock
+        outage = WriteOutage(*who, [database.probe], lambda _: _("Until then keep the attendance on paper."))
+        teacher.side.outage = student.side.outage = outage
         lags: deque[int] = deque(maxlen=LAGS_KEPT)
         stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lags, classroom.sync)))
         if classroom.sync is not None:
             classroom.sync.start()
             stack.push_async_callback(classroom.sync.close)
         bots = run_side_by_side([run_bot(teacher), run_bot(student)], reports)
-        work: list[Coroutine[Any, Any, None]] = [keeper.run(), bots, measure_lags(lags)]
+        work: list[Coroutine[Any, Any, None]] = [keeper.run(), bots, measure_lags(lags), outage.watch()]
         if isinstance(lms, CsvLms):
             work.append(lms.folder.watch())
         if verification is not None:

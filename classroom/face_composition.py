@@ -23,6 +23,7 @@ from classroom.verification.note_check import NoteChecks
 from classroom.verification.queue import Verification
 from classroom.verification.reviews import FaceReviews
 from core.clock import Clock
+from core.machine import FACE_WORKER, Machine
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,6 +56,14 @@ def engine_of(settings: Settings, clock: Clock) -> FaceEngine:
 
     # the challenge is checked locally with either engine
     return RekognitionEngine(_access(settings), local, clock)
+
+
+def reserve_workers(settings: Settings, machine: Machine) -> None:
+    """Reserve what the face workers take: either engine checks the challenge with them."""
+    if settings.teacher_bot_token is not None and settings.face_engine != "none":
+        from classroom.faces.local import workers
+
+        machine.reserve(FACE_WORKER, workers())
 
 
 def photos_of(settings: Settings) -> Photos:

@@ -16,13 +16,15 @@ from classroom.store import StoreError
 from classroom.student.endings import Endings
 from classroom.teacher.board import Boards
 from classroom.teacher.opening import CODES_TRIED
+from core.backoff import Backoff
+from core.logs import brief
 from core.sqlite import DatabaseError
-from core.tasks import is_wanted
+from core.tasks import each, is_wanted
 from telegram_app.outbox import NOTICE
 
 log = logging.getLogger(__name__)
 
-BETWEEN_LOOKS = 1.0  # seconds
+BETWEEN_LOOKS, LONGEST_PAUSE = 1.0, 60.0  # seconds; after unforeseen errors
 BETWEEN_LATE_LOOKS = timedelta(seconds=5)  # for a session that has ended and had its first report
 CLEAN_EVERY = timedelta(minutes=5)
 FILES_KEPT = timedelta(days=7)
@@ -62,6 +64,7 @@ class Keeper:
         self._tidy = tidy
         self._finish_moves: Callable[[], Awaitable[None]] | None = finish_moves  # until they are finished
         self._between_looks = between_looks
+        self._backoff = Backoff(between_looks, LONGEST_PAUSE)
         self._caught_up: set[str] = set()  # sessions
         self._rotated: dict[str, datetime] = {}  # by session: when its newest code was made
         self._looked: dict[str, datetime] = {}  # by session
@@ -71,25 +74,38 @@ class Keeper:
     async def run(self) -> None:
         """Run one round after another until cancelled. A failing store is tried again in the next round."""
         while is_wanted():
+            pause = self._between_looks
             try:
                 await self.look()
+                self._backoff.reset()
             except (StoreError, DatabaseError) as error:
                 log.warning("the classroom's keeper: %s; trying again", error)
-            await asyncio.sleep(self._between_looks)
+            except Exception as error:  # a bug must end neither the classroom nor the marker beside it
+                pause = self._backoff.next()
+                log.warning("the keeper failed: %s", brief(error), exc_info=True, extra={"trouble": "fault"})
+            await asyncio.sleep(pause)
 
     async def look(self) -> None:
         """Run one round. A session that fails is retried in the next round and delays no other."""
         now = self._classroom.clock.now()
+        await each(lambda step: step(now), (self._look_at_moves, self._look_at_sessions, self._look_at_rest))
+
+    async def _look_at_moves(self, _now: datetime) -> None:
         if self._finish_moves is not None:
             await self._finish_moves()
             self._finish_moves = None
+
+    async def _look_at_sessions(self, now: datetime) -> None:
         for session in await self._classroom.store.unfinished():
             try:
                 await self._look_at(session, now)
             except (StoreError, DatabaseError, OSError) as error:
                 log.warning("session %s: %s; trying again", session.id, error)
-            except Exception:  # a bug in one session must not stop the others
-                log.exception("session %s: the keeper failed", session.id)
+            except Exception as error:  # a bug in one session must not stop the others
+                fault = "session %s: the keeper failed: %s", session.id, brief(error)
+                log.warning(*fault, exc_info=True, extra={"trouble": "fault"})
+
+    async def _look_at_rest(self, now: datetime) -> None:
         if self._swept is None or now - self._swept >= BETWEEN_LATE_LOOKS:
             self._swept = now
             await self._endings.look(now)

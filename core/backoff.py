@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Backoff:
-    """Pauses after failures in a row: ``first`` seconds, doubled with each further failure, ``longest`` at most.
+    """Pauses after failures in a row: ``first`` seconds, ``factor`` times as long each time, to ``longest``.
 
     ``jitter`` returns the factor by which a pause is multiplied, so that many do not try again at the same moment.
     """
@@ -15,12 +15,13 @@ class Backoff:
     longest: float
     jitter: Callable[[], float] = lambda: 1.0
     failures: int = 0
+    factor: float = 2.0
 
     def next(self) -> float:
         """Count a failure and return the pause after it."""
         self.failures += 1
-        doubled = self.first * 2.0 ** min(self.failures - 1, 30)  # an exponent without a bound would overflow
-        return min(doubled, self.longest) * self.jitter()
+        grown = self.first * self.factor ** min(self.failures - 1, 30)  # an exponent without a bound would overflow
+        return min(grown, self.longest) * self.jitter()
 
     def reset(self) -> None:
         self.failures = 0

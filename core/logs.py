@@ -3,6 +3,8 @@
 import json
 import logging
 import time
+import traceback
+from pathlib import Path
 
 # Libraries that log tokens (httpx: each URL) or typed passwords (selenium: each payload) at INFO or DEBUG.
 _QUIET = ("httpx", "httpcore", "selenium", "urllib3", "WDM", "hpack", "asyncio")
@@ -34,3 +36,10 @@ def set_up(level: str, form: str) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     for name in _NO_DEBUG:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
+
+
+def brief(error: BaseException) -> str:
+    """Return an error's type and the line of ours where it arose, without its text: that may hold a password."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "site-packages" not in frame.filename]
+    return type(error).__name__ + "".join(f" ({Path(at.filename).name}:{at.lineno})" for at in (ours or frames)[-1:])

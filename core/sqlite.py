@@ -7,7 +7,7 @@ Several packages keep tables in one file, so that a change of several of them is
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,6 +77,7 @@ class Database:
     def __init__(self, path: Path | str, schemas: Sequence[Schema], name: str = "the database") -> None:
         self._lock = threading.RLock()
         self._name = name
+        self.trouble = ""  # why the last transaction failed; empty if it did not
         connection: sqlite3.Connection | None = None
         try:
             if path != ":memory:":
@@ -111,13 +112,24 @@ class Database:
                 self._connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
                 yield self._connection
                 self._connection.execute("COMMIT")
+                self.trouble = "" if writes else self.trouble
             except BaseException as error:
                 # on a full disk SQLite has rolled back by itself
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.OperationalError):
-                    raise DatabaseUnavailable(f"{self._name} can't be written ({error})") from error
+                    self.trouble = f"{self._name} can't be written ({error})"
+                    raise DatabaseUnavailable(self.trouble) from error
                 raise
+
+    def probe(self, always: bool = False) -> str:
+        """Write some pages, if the last transaction failed or ``always``; return why that fails, empty if it works."""
+        if self.trouble or always:
+            with suppress(DatabaseUnavailable), self.transaction() as connection:
+                connection.execute("CREATE TABLE probe (content)")
+                connection.execute("INSERT INTO probe VALUES (zeroblob(65536))")  # needs pages that are not there yet
+                connection.execute("DROP TABLE probe")
+        return self.trouble
 
     def write(self, statement: str, *parameters: object) -> int:
         """Execute one statement in a transaction; return how many rows it changed. Raises DatabaseUnavailable."""

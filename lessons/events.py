@@ -34,7 +34,8 @@ class Event(Enum):
     REFUSED = "refused"  # permanent: wrong username or password
     BLOCKED = "blocked"  # permanent: the portal blocked the account
     NO_BROWSER = "no browser"  # permanent: the operator has to install one
-    FAILED = "failed"  # permanent: a bug of ours; the log has the traceback
+    RESTARTED = "restarted"  # an unforeseen error, for the admin; the text is its kind and place. Tried again
+    FAILED = "failed"  # permanent: too many unforeseen errors; the log has the tracebacks
     LESSON_CLOSED = "lesson closed"  # an open lesson disappeared unmarked; the text is a ``CloseReason``
     LESSON_MARKED_ELSEWHERE = "lesson marked elsewhere"  # marked, but not by us
     STOPPED = "stopped"
@@ -62,6 +63,18 @@ class StatusEvent:
     kind: str = ""
     picture: bytes | None = field(default=None, repr=False)
     source: str = field(default="", repr=False)
+
+
+def guarded(callback: Callable[..., None]) -> Callable[..., None]:
+    """Return a callback whose errors are only logged: an error of the caller must not end a monitor."""
+
+    def call(*arguments: object) -> None:
+        try:
+            callback(*arguments)
+        except Exception:
+            log.exception("a monitor's callback failed")
+
+    return call
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,17 @@ between click and confirmation. A lesson that opens again on the same day is tol
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from core.clock import Clock
+from core.logs import brief
+from core.sqlite import DatabaseUnavailable
 from lessons.events import CloseReason, Event, StatusEvent
 from lessons.journal import Lessons
-from portal.errors import PageChanged
+from portal.errors import PageChanged, PortalError
 from portal.lessons import Lesson
 from portal.session import PortalClient
 from portal.views import Reading
@@ -49,6 +52,7 @@ class Marking:
     _clicks: dict[str, int] = field(default_factory=dict)
     _logged: set[str] = field(default_factory=set)  # open lessons that are in the log
     _troubled: set[str] = field(default_factory=set)  # open lessons during which the page could not be read
+    _failed: set[str] = field(default_factory=set)  # lessons with an unforeseen error
     _loaded: bool = False  # the lessons of an earlier process
 
     def request(self, key: str | None) -> None:
@@ -86,17 +90,32 @@ class Marking:
         self._report_closed(shown)
         for lesson, enabled in cards:
             if not enabled:
-                self._handle_marked(lesson)
+                with self._alone(lesson):
+                    self._handle_marked(lesson)
         self._open = {lesson.key: lesson for lesson, enabled in cards if enabled}
         moved: PageChanged | None = None
         for lesson, enabled in cards:
             if enabled:
                 try:
-                    self._handle_open(portal, lesson, today.isoformat())
+                    with self._alone(lesson):
+                        self._handle_open(portal, lesson, today.isoformat())
                 except PageChanged as changed:  # concerns this card only: go on with the others
                     moved = changed
         if moved is not None:
             raise moved
+
+    @contextmanager
+    def _alone(self, lesson: Lesson) -> Iterator[None]:
+        """Log an unforeseen error with one lesson, and report it to the admin: the other lessons go on."""
+        try:
+            yield
+        except (PortalError, DatabaseUnavailable, OSError, MemoryError):  # concern all lessons
+            raise
+        except Exception as error:
+            if lesson.key not in self._failed:
+                self._failed.add(lesson.key)
+                log.exception("monitor %s: lesson %s failed", self._records.student, lesson.key)
+                self._report(StatusEvent(Event.RESTARTED, brief(error), lesson))
 
     def _load_unsettled(self, today: str) -> None:
         """On the first reading, load the lessons that a previous process left unresolved: they may have closed."""

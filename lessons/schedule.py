@@ -12,10 +12,11 @@ from functools import cached_property
 
 from core.backoff import Backoff
 from core.clock import Clock, SystemClock
+from core.logs import brief
 from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, MonitorState, StatusEvent, StatusReporter
 from lessons.marking import Marking
-from portal.errors import PortalError
+from portal.errors import BrowserFailed, PortalError
 from portal.session import PortalClient
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ JITTER = 0.15  # of the interval, either way
 FIRST_RELOAD = 1.0  # seconds before reloading a page that changed or lost its session, doubled each time
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each time
 AGAIN_IS_TROUBLE = 6  # loads in a row without success, after which it counts as trouble
+# After unforeseen errors: a new browser after 2, 10, 50 and 250 s; the fifth error within an hour ends the monitor.
+RESTART_FACTOR, MOST_RESTARTS, RESTARTS_WITHIN = 5.0, 4, 3600.0
 WAKE_AHEAD = 240.0  # seconds before the active hours begin: sixty students sign in, three at a time
 
 
@@ -57,8 +60,8 @@ class Schedule:
         return WAKE_AHEAD * self.jitter(0.5, 1.0)
 
 
-class StopRequested(Exception):
-    """Raised by the stop command to end every wait of the monitor's thread; not an error."""
+class StopRequested(BaseException):
+    """Raised by the stop command to end every wait of the monitor's thread. It is no error, and not handled as one."""
 
 
 class Commands:
@@ -116,6 +119,8 @@ class Recovery:
     def __post_init__(self) -> None:
         self._troubles = Backoff(FIRST_PAUSE, LONGEST_PAUSE, lambda: self._schedule.jitter(0.7, 1.0))
         self._reloads = Backoff(FIRST_RELOAD, LONGEST_PAUSE, lambda: self._schedule.jitter(0.5, 1.0))
+        self._restarts = Backoff(FIRST_PAUSE, LONGEST_PAUSE, factor=RESTART_FACTOR)
+        self._failed_at: list[float] = []  # monotonic times of unforeseen errors
 
     def checked(self) -> None:
         self._troubles.reset()
@@ -149,6 +154,25 @@ class Recovery:
             event = StatusEvent(Event.UNKNOWN_VIEW, str(trouble), kind=kind, picture=picture, source=source)
         self._status.report(event)
         self._wait_unless_resting(wait)
+
+    def restart_after(self, error: Exception) -> None:
+        """Report an unforeseen error and pause before a new browser; raise the error again if there were too many.
+
+        What the machine lacks, such as descriptors, memory or disk space, is trouble that may pass.
+        """
+        log.error("monitor %s: failed", self._student, exc_info=error)
+        if isinstance(error, OSError | MemoryError):
+            return self.wait_out(BrowserFailed(f"this machine: {getattr(error, 'strerror', None) or 'no memory'}"))
+        now = self._schedule.clock.monotonic()
+        self._failed_at = [at for at in self._failed_at if now - at < RESTARTS_WITHIN] + [now]
+        if len(self._failed_at) > MOST_RESTARTS:
+            raise error
+        self._restarts.failures = len(self._failed_at) - 1
+        wait = self._restarts.next()
+        self._marking.note_trouble()
+        self._status.become(MonitorState.STARTING, next_in=wait)
+        self._status.report(StatusEvent(Event.RESTARTED, brief(error)))
+        return self._wait_unless_resting(wait)
 
     def _wait_unless_resting(self, seconds: float) -> None:
         deadline = self._schedule.clock.monotonic() + seconds

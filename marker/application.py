@@ -2,20 +2,22 @@
 
 import asyncio
 import logging
+import math
 import time
 from datetime import timedelta
 from functools import partial
 
 from telegram.ext import CallbackQueryHandler
 
-from core.sqlite import DatabaseUnavailable
+from core.logs import brief
+from core.tasks import Duty, each
 from lessons.events import Event, StatusEvent
 from marker.admin.invitations import Invitations
 from marker.admin.moves import AccountMoves
 from marker.admin.panel import AdminHandlers
 from marker.admin.student_cards import StudentCards
 from marker.lockouts import Lockouts
-from marker.menu import old_button
+from marker.menu import main_menu, old_button
 from marker.presence import Presence
 from marker.questions import Questions
 from marker.registration.conversation import Registration
@@ -23,7 +25,11 @@ from marker.registration.passwords import PasswordSteps
 from marker.services import Services
 from marker.student.buttons import StudentHandlers
 from marker.student.notices import OFFER_SLOT, Notices, Offers
+from storage import Student
 from telegram_app.factory import AnyApplication
+from telegram_app.outage import WriteOutage
+from telegram_app.outbox import Item
+from telegram_app.side import SCREEN
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +56,18 @@ class Marker:
             services, self._questions, self._passwords, self._moves, self._lockouts, self._invitations
         )
         services.registry.listen(self.notices.on_lesson, self._on_status)
+        who = services.outbox, services.texts, services.settings.admin_telegram_id, services.clock
+        stores = [services.storage.probe, services.probe]
+        self.outage = services.outage = WriteOutage(
+            *who, stores, lambda _: _("Until then mark lessons on the portal yourself."), self._show_outage
+        )
+        duty, troubles = partial(Duty, self._duty_failed), self.notices.troubles
+        once = self._moves.finish_interrupted, troubles.load, self._questions.ask_passwords_again
+        self._at_start = [duty(work, math.inf) for work in once]
+        marks_and_monitors = self.notices.tell_untold_marks, self._resume_monitors
+        self._catching_up = [duty(work, CATCH_UP_EVERY) for work in marks_and_monitors]
+        self._periodic = [duty(work, 0) for work in (self.outage.check, self.offers.end_timed_out, troubles.check)]
+        self._periodic.append(duty(self.clean, CLEAN_EVERY))
 
     def add_to(self, application: AnyApplication) -> None:
         """Add the handlers. Within a group the first one that matches gets the update, so their order matters."""
@@ -71,32 +89,33 @@ class Marker:
 
     async def resume(self) -> int:
         """Do what a previous process left: messages about marks, questions, monitors; return how many monitors run."""
-        await self._moves.finish_interrupted()  # first, so that the messages about marks go to the new account
-        await self.notices.tell_untold_marks()
-        await self.notices.troubles.load()
-        await self._questions.ask_passwords_again()
-        return await self._resume_monitors()
+        for duty in self._at_start:  # the moves first, so that the messages about marks go to the new account
+            await duty.attempt(self._services.clock.monotonic())
+        await self.catch_up()
+        return len(self._services.registry.active())
 
     async def run(self, until: asyncio.Event) -> None:
         """End offers that time out, and try again what could not be done before, until ``until`` is set."""
-        clock = self._services.clock
-        clean_at, catch_up_at = clock.monotonic(), clock.monotonic() + CATCH_UP_EVERY
         while not until.is_set():
             due = time.monotonic() + CHECK_EVERY
             await asyncio.sleep(CHECK_EVERY)
             self.lag = time.monotonic() - due
-            now = clock.monotonic()
-            try:
-                await self.offers.end_timed_out()
-                await self.notices.troubles.check()
-                if now >= clean_at:
-                    await self.clean()
-                    clean_at = now + CLEAN_EVERY
-                if now >= catch_up_at:
-                    await self.catch_up()
-                    catch_up_at = now + CATCH_UP_EVERY
-            except DatabaseUnavailable as error:
-                log.warning("%s; next try in %.0f s", error, CHECK_EVERY)
+            now = self._services.clock.monotonic()
+            for duty in [*self._at_start, *self._periodic, *self._catching_up]:
+                if now >= duty.due:
+                    await duty.attempt(now)
+
+    def _duty_failed(self, name: str, error: Exception) -> None:
+        self.notices.troubles.failed(name, StatusEvent(Event.RESTARTED, brief(error)))
+
+    async def _show_outage(self) -> None:
+        """Bring the menus of the monitored students up to date: directly, since nothing may be stored."""
+
+        async def show(student: Student) -> None:
+            text, keyboard = await main_menu(self._services, student.telegram_id)
+            await self._services.outbox.direct(Item(student.telegram_id, "amend", text, keyboard, slot=SCREEN))
+
+        await each(show, [student for student in self._services.storage.students() if student.monitoring])
 
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Count a refused sign-in, so that Start Monitoring is no way around the limit; then send the notices."""
@@ -106,8 +125,8 @@ class Marker:
 
     async def catch_up(self) -> None:
         """Try again what could not be done before: messages about marks, monitors that wait for a place."""
-        await self.notices.tell_untold_marks()
-        await self._resume_monitors()
+        for duty in self._catching_up:
+            await duty.attempt(self._services.clock.monotonic())
 
     async def clean(self) -> None:
         """Delete what is older than RETENTION_DAYS."""
@@ -119,9 +138,7 @@ class Marker:
         slots = await asyncio.to_thread(services.outbox.clean_slots, OFFER_SLOT, services.lessons.unknown)
         log.info("cleaned: %d lessons, %d slots, %d other rows", lessons, slots, others)
 
-    async def _resume_monitors(self) -> int:
+    async def _resume_monitors(self) -> None:
         """Start the wanted monitors that have a place; tell the students of the others once that they wait."""
-        resumed = await self._services.registry.resume()
-        for student in self._services.registry.newly_waiting():
-            await self.notices.tell_waiting(student)
-        return resumed
+        await self._services.registry.resume()
+        await each(self.notices.tell_waiting, self._services.registry.newly_waiting())

@@ -14,6 +14,7 @@ from telegram.error import InvalidToken
 from core import health
 from core.clock import Clock
 from core.encryption import Cipher, open_cipher
+from core.machine import Machine
 from core.settings import Settings
 from core.sqlite import Database
 from lessons.journal import Lessons
@@ -22,7 +23,6 @@ from lessons.schedule import Schedule
 from marker import health_report
 from marker.application import Marker
 from marker.monitors.bridge import Bridge
-from marker.monitors.capacity import memory_capacity
 from marker.monitors.password_check import TRIAL, SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.monitors.watch_state import WatchState
@@ -47,8 +47,8 @@ from telegram_app.people import People
 log = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings, clock: Clock, reports: health.HealthReports) -> None:
-    """Run the marker until cancelled.
+async def serve(settings: Settings, clock: Clock, reports: health.HealthReports, machine: Machine) -> None:
+    """Run the marker until cancelled; its monitors get what ``machine`` has left.
 
     Raises:
         TokenRefused: Telegram does not accept the token, or no longer does.
@@ -93,7 +93,11 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports)
                 return AttendanceMonitor(*account, *callbacks, portal=portal, records=records, schedule=schedule)
 
             watches = Watches(database)
-            capacity = settings.max_active_monitors or memory_capacity()
+            room = machine.room(chromes.amounts)
+            capacity = settings.max_active_monitors or room.count
+            log.info("room for %d monitors; %s", capacity, room)
+            if lacks := room.lacks(max(settings.max_active_monitors or 0, len(storage.students()))):
+                log.warning("%s", lacks)
             state = WatchState(watches, clock, settings.hours, settings.zone)
             registry = MonitorRegistry(storage, make_monitor, bridge, capacity, state)
             places = registry.take_place, registry.give_place_back
@@ -117,13 +121,15 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports)
                 move_codes=MoveCodes(database),
                 student_rows=StudentRows(database),
                 sign_in_check=sign_in_check,
+                probe=database.probe,
                 languages=people.languages(),
                 forget_profile=lambda username: chromes.forget(profile_name(username)),
             )
             marker = Marker(services, people.unreachable())
             marker.add_to(application)
 
-            stack.enter_context(reports.part(partial(health_report.report, services, marker, poll, chromes.programs)))
+            report = partial(health_report.report, services, marker, poll, chromes.programs, room)
+            stack.enter_context(reports.part(report))
             await stack.enter_async_context(running(application))
             poll.answered()
             stack.push_async_callback(outbox.close)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from core.health import PartHealth, polling_state
+from core.machine import Room
 from core.sqlite import DatabaseError
 from marker.application import Marker
 from marker.services import Services
@@ -17,7 +18,7 @@ LAGGING = 1.0  # seconds by which the event loop is late
 
 
 async def report(
-    services: Services, marker: Marker, poll: PollingRequest, programs: Mapping[str, str] | None = None
+    services: Services, marker: Marker, poll: PollingRequest, programs: Mapping[str, str], room: Room
 ) -> PartHealth:
     """Return the marker's part of the report; ``programs`` are the paths of the programs that it needs, by name.
 
@@ -30,6 +31,8 @@ async def report(
         degraded.append("another program fetches the updates of TELEGRAM_BOT_TOKEN's bot: end it")
     if services.storage.trouble:
         failing.append("students.json or invitations.json can't be written: see the log")
+    if marker.outage.trouble:
+        degraded.append(f"{marker.outage.trouble}: free disk space in DATA_DIR, or make it writable")
     try:
         oldest = await asyncio.to_thread(services.outbox.oldest_waiting)
     except DatabaseError:
@@ -41,13 +44,15 @@ async def report(
         degraded.append("the disk of DATA_DIR is nearly full")
     if marker.lag > LAGGING:
         degraded.append(f"the event loop is {marker.lag:.1f} s late")
-    degraded += await asyncio.to_thread(missing, programs or {})
+    degraded += await asyncio.to_thread(missing, programs)
     registry = services.registry
     if troubled := marker.notices.troubles.long_troubled():
         degraded.append(f"{troubled} monitors have not reached the portal for 5 minutes or longer")
     if waiting := registry.waiting():
-        degraded.append(f"{waiting} monitors wait for a place: raise MAX_ACTIVE_MONITORS, or memory")
-    return PartHealth(failing, degraded, {"monitors": len(registry.active()), "capacity": registry.capacity})
+        lacks = room.lacks(len(registry.active()) + waiting) or "raise MAX_ACTIVE_MONITORS"
+        degraded.append(f"{waiting} monitors wait for a place: {lacks}")
+    counts = {"monitors": len(registry.active()), "capacity": registry.capacity}
+    return PartHealth(failing, degraded, {**counts, "room": {**room.fits, "narrowest": room.narrowest}})
 
 
 def missing(programs: Mapping[str, str]) -> list[str]:

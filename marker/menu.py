@@ -45,7 +45,8 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
         ]
     if services.is_admin(person):
         keyboard.append([Button(_("Admin Panel"), "adm:panel")])
-    return "\n\n".join(part for part in (headline, text) if part), keyboard
+    outage = services.outage.line(_) if services.outage is not None else ""
+    return "\n\n".join(part for part in (outage, headline, text) if part), keyboard
 
 
 async def fresh_menu(services: Services, person: int, headline: str = "") -> list[Item]:

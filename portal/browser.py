@@ -16,6 +16,7 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.remote.webdriver import WebDriver
 from urllib3.exceptions import HTTPError
 
+from core import machine
 from portal import driver
 from portal.errors import BrowserFailed
 from portal.limits import Pause
@@ -90,6 +91,14 @@ class Chromes:
             return {}
         chrome, chromedriver = driver.find_programs(self.chrome_bin, self.chromedriver_path)
         return {"Chrome": chrome, "chromedriver": chromedriver}
+
+    @property
+    def amounts(self) -> machine.Amounts:
+        """What one browser takes of this machine. Raises BrowserMissing."""
+        if not self.programs:
+            return machine.REMOTE_CHROME
+        is_shell = "headless-shell" in self.programs["Chrome"]
+        return machine.HEADLESS_SHELL if is_shell else machine.FULL_CHROME
 
     def check(self) -> None:
         """Find Chrome and its driver now, before any thread needs them. Raises BrowserMissing."""

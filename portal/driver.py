@@ -4,7 +4,7 @@ import functools
 import logging
 import os
 import re
-import select
+import selectors
 import shutil
 import subprocess
 import sys
@@ -188,16 +188,18 @@ def read_port(process: "subprocess.Popen[bytes]", pause: Pause, within: float, o
     What it wrote is appended to ``output``.
     """
     assert process.stdout is not None  # noqa: S101  # for the type checker: ``start_driver`` opens the pipe
-    for _ in range(int(within / _BETWEEN_LOOKS)):
-        if not select.select([process.stdout], [], [], 0)[0]:
-            pause(_BETWEEN_LOOKS)
-            continue
-        chunk = os.read(process.stdout.fileno(), 4096)
-        output += chunk
-        if (match := _PORT.search(output)) is not None:
-            return int(match.group(1))
-        if not chunk:
-            return None
+    with selectors.DefaultSelector() as selector:  # select() refuses descriptors above 1023: a few hundred students
+        selector.register(process.stdout, selectors.EVENT_READ)
+        for _ in range(int(within / _BETWEEN_LOOKS)):
+            if not selector.select(0):
+                pause(_BETWEEN_LOOKS)
+                continue
+            chunk = os.read(process.stdout.fileno(), 4096)
+            output += chunk
+            if (match := _PORT.search(output)) is not None:
+                return int(match.group(1))
+            if not chunk:
+                return None
     raise BrowserFailed(f"chromedriver did not start within {within:g} s")
 
 

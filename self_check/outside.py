@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from telegram import Bot
 from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
+from classroom.face_composition import reserve_workers
 from core.clock import SystemClock
+from core.machine import HEADLESS_SHELL, Machine
 from core.settings import Settings
-from marker.monitors.capacity import BYTES_PER_MONITOR, memory_capacity
 from portal.browser import Chromes
 from portal.driver import find_programs, sandbox_possible
+from portal.errors import BrowserMissing
 from portal.session import chrome_access
 from portal.views import View
 from self_check import FAILED, OK, WARNING, Result
@@ -72,11 +75,18 @@ def _call(settings: Settings, setting: str, method: Callable[[Bot], Awaitable[An
 
 
 def check_machine(settings: Settings) -> Result:
-    """Report how many monitors fit in memory, and the free disk space."""
-    capacity = settings.max_active_monitors or memory_capacity()
+    """Report how many monitors fit, by resource, and the free disk space."""
+    machine, amounts = Machine(), HEADLESS_SHELL
+    reserve_workers(settings, machine)
+    with suppress(BrowserMissing):  # a check of its own
+        programs = settings.chrome_bin, settings.chromedriver_path, settings.selenium_remote_url
+        amounts = Chromes(settings.data_dir, *programs).amounts
+    room, wanted = machine.room(amounts), settings.max_active_monitors or 0
     existing = next(parent for parent in (settings.data_dir, *settings.data_dir.parents) if parent.exists())
     free = shutil.disk_usage(existing).free
-    detail = f"room for {capacity} monitors ({BYTES_PER_MONITOR // 2**20} MB each), {free // 2**20} MB of disk free"
+    detail = f"room for {wanted or room.count} monitors ({room}), {free // 2**20} MB of disk free"
+    if lacks := room.lacks(wanted):
+        return Result("machine", WARNING, f"{detail}\n{lacks}")
     return Result("machine", OK if free > MIN_FREE_DISK else WARNING, detail)
 
 

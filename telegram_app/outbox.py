@@ -32,6 +32,7 @@ _TIDYING = ("strip", "delete")
 # Seconds. Telegram allows a bot one message per second in a chat; the rest is a margin for its clock.
 BETWEEN_SENDS = 1.05
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds, after Telegram did not answer or failed
+MOST_FAILURES = 5  # unforeseen errors with one row, after which it is dropped
 CLOSE_WITHIN = 5.0  # seconds
 TIMES_KEPT = 500
 
@@ -163,13 +164,26 @@ class Outbox:
         """
         # registered before the row is queued, since the row may be done before ``put`` returns
         outcome = self._outcomes[chat_id, message_id] = asyncio.get_running_loop().create_future()
+        item = Item(chat_id, "delete", message_id=message_id, lane=URGENT)
         try:
-            await self.put(Item(chat_id, "delete", message_id=message_id, lane=URGENT))
+            await self.put(item)
             return await asyncio.wait_for(outcome, within)
+        except DatabaseUnavailable:  # a typed password must not stay because a disk is full
+            return await self.direct(item)
         except TimeoutError:
             return None
         finally:
             self._outcomes.pop((chat_id, message_id), None)
+
+    async def direct(self, item: Item) -> bool:
+        """Carry out an action now without storing it, for when nothing can be stored; True if Telegram did it."""
+        row = OutgoingRow(0, item.chat_id, item.lane, item.action, item.slot, item.payload(), self._clock.now())
+        try:
+            await self._sender.carry_out(row, _options(row))
+        except (TelegramError, DatabaseUnavailable) as error:
+            log.info("outgoing: chat %d, direct %s failed: %s", item.chat_id, item.action, error)
+            return False
+        return True
 
     async def fill(self, chat_id: int, slot: str, message_id: int) -> None:
         """Put an existing message into a slot: the one whose button was tapped."""
@@ -218,6 +232,13 @@ class Outbox:
                 pause = backoff.next()
                 log.warning("outgoing: chat %d, %s; again in %.0f s", chat_id, type(error).__name__, pause)
                 await self._wait(pause, wake)  # a new row, such as a password to delete, is tried at once
+            except Exception:  # a bug with one row must not hold up the rows behind it for ever
+                is_dropped = backoff.failures >= MOST_FAILURES
+                log.exception("outgoing: chat %d, a row failed%s", chat_id, ", it is dropped" if is_dropped else "")
+                if is_dropped:
+                    await asyncio.to_thread(self._queue.drop_next, chat_id)
+                    backoff.reset()
+                await self._wait(backoff.next(), wake)
 
     async def _turn(self, chat_id: int, wake: asyncio.Event) -> bool:
         """Carry out a chat's next row, or wait until it may be sent; False if the queue is empty."""

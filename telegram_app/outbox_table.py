@@ -71,6 +71,10 @@ class Outgoing:
         with self._database.transaction() as connection:
             return [_row(row) for row in connection.execute(statement, (self._bot, chat_id)).fetchall()]
 
+    def drop_next(self, chat_id: int) -> None:
+        first = "SELECT id FROM outgoing WHERE bot = ? AND chat_id = ? ORDER BY lane, id LIMIT 1"
+        self._database.write(f"DELETE FROM outgoing WHERE id = ({first})", self._bot, chat_id)  # noqa: S608  # our own
+
     def chats(self) -> list[int]:
         rows = self._database.read("SELECT DISTINCT chat_id FROM outgoing WHERE bot = ?", self._bot)
         return [row["chat_id"] for row in rows]

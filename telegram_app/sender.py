@@ -41,6 +41,8 @@ class Sender:
     _last_sent: dict[int, float] = field(default_factory=dict)  # by chat
     _uploaded: dict[str, str] = field(default_factory=dict)  # Telegram's file_id of each shipped picture, by reference
     _resent: dict[tuple[int, str], list[float]] = field(default_factory=dict)  # by chat and slot
+    # messages by row that could not be removed from the queue yet, as on a full disk: they are not sent again
+    _carried_out: dict[int, int | None] = field(default_factory=dict)
     _links: dict[tuple[int, int], str] = field(default_factory=dict)  # of QR codes, by chat and message
 
     def too_early_by(self, chat_id: int) -> float:
@@ -50,20 +52,9 @@ class Sender:
 
     async def perform(self, row: OutgoingRow, options: CallOptions) -> bool:
         """Carry out a row and remove it from the queue; False if Telegram refused it permanently."""
-        message_id: int | None = None
         try:
-            if row.action == "delete":
-                await self._delete(row, options)
-            elif row.action == "strip":
-                await self._strip(row, options)
-            elif row.action == "photo":
-                message_id = await self._photo(row, options)
-            elif row.action == "react":
-                message_id = await self._react(row, options)
-            elif row.action in ("album", "document"):  # earlier versions queued single documents
-                message_id = await self._files(row, options)
-            else:
-                message_id = await self._send_or_edit(row, options)
+            if row.id not in self._carried_out:
+                self._carried_out[row.id] = await self.carry_out(row, options)
         except BadRequest as error:
             # permanent: repeated calls would be refused as well. The error's text does not quote the message
             log.info("outgoing: chat %d, %s refused: %s", row.chat_id, row.action, error.message)
@@ -71,8 +62,26 @@ class Sender:
                 await asyncio.to_thread(self._queue.clear, row.chat_id, row.slot)
             await asyncio.to_thread(self._queue.done, row)
             return "not found" in error.message
-        await asyncio.to_thread(self._queue.done, row, message_id)
+        await asyncio.to_thread(self._queue.done, row, self._carried_out[row.id])
+        del self._carried_out[row.id]
         return True
+
+    async def carry_out(self, row: OutgoingRow, options: CallOptions) -> int | None:
+        """Carry out a row; return the message that it sent or edited, if any."""
+        message_id: int | None = None
+        if row.action == "delete":
+            await self._delete(row, options)
+        elif row.action == "strip":
+            await self._strip(row, options)
+        elif row.action == "photo":
+            message_id = await self._photo(row, options)
+        elif row.action == "react":
+            message_id = await self._react(row, options)
+        elif row.action in ("album", "document"):  # earlier versions queued single documents
+            message_id = await self._files(row, options)
+        else:
+            message_id = await self._send_or_edit(row, options)
+        return message_id
 
     async def _delete(self, row: OutgoingRow, options: CallOptions) -> None:
         message_id = row.payload["message_id"]

@@ -22,6 +22,7 @@ from telegram.ext import (
 from core.sqlite import DatabaseError
 from telegram_app.claims import Claims
 from telegram_app.i18n import LANGUAGES, Texts, closest, texts
+from telegram_app.outage import WriteOutage
 from telegram_app.outbox import Button, Item, Keyboard, Outbox
 from telegram_app.people import ConversationStep, People
 from telegram_app.rate_limiter import answer_tap
@@ -52,6 +53,7 @@ class Side:
     username: str = ""  # without the @; known once Telegram has answered
     languages: dict[int, str] = field(default_factory=dict)  # chosen, or else that of the person's app
     apology: Callable[[Texts, int, Exception], str] = went_wrong
+    outage: WriteOutage | None = None  # set once everything is assembled
 
     def texts(self, person: int) -> Texts:
         """Return the texts in a person's language."""
@@ -102,7 +104,12 @@ class Side:
         person = update.effective_user.id if isinstance(update, Update) and update.effective_user else None
         if person is None or context.error is None:
             return
-        text = self.apology(self.texts(person), person, context.error)
+        _ = self.texts(person)
+        text = ""
+        if self.outage is not None:
+            await self.outage.check()
+            text = self.outage.line(_)
+        text = text or self.apology(_, person, context.error)
         try:
             await self.outbox.put(Item(person, "send", text))
         except (DatabaseError, sqlite3.DatabaseError):  # not writable, or damaged

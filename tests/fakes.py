@@ -181,6 +181,7 @@ class FakePortal:
         self.profiles: list[str] = []
         self.credentials: list[tuple[str, str]] = []
         self.click_takes = 0.0  # seconds, through the monitor's pause
+        self.end_fails: Exception | None = None
         self._pause: Pause | None = None
         self._changed = False
 
@@ -267,6 +268,8 @@ class FakePortal:
 
     def end(self) -> None:
         self._note("end")
+        if self.end_fails is not None:
+            raise self.end_fails
 
     def kill(self) -> None:
         self._note("kill")

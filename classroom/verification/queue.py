@@ -107,8 +107,9 @@ class Verification:
             pause = self._settings.look_every
             try:
                 found = await self._classroom.store.checking()
-            except StoreError as error:
-                log.warning("faces: %s; scanning the store again", error)
+            except Exception as error:  # a bug must not leave notes unchecked until the next start
+                is_bug = not isinstance(error, StoreError)
+                log.warning("faces: %s; scanning the store again", error, exc_info=is_bug)
                 pause = backoff.next()
             else:
                 backoff.reset()

@@ -84,7 +84,13 @@ class SignInCheck:
             return TrialResult(Outcome.NOT_TRIED)
         profile = f"{TRIAL}{secrets.token_hex(8)}"
         stop = threading.Event()
-        trying = self._threads.submit(self._try, profile, username, password, stop)
+        try:
+            trying = self._threads.submit(self._try, profile, username, password, stop)
+        except RuntimeError as error:  # no thread; the work stays queued, and ends at once when its turn comes
+            stop.set()
+            self._give_place_back()
+            log.warning("trial of a password: %s", error)
+            return TrialResult(Outcome.NOT_TRIED)
         self._running[profile] = stop, trying
         kept = False
         try:
@@ -101,10 +107,7 @@ class SignInCheck:
                 self._over(profile)
             else:
                 stop.set()
-                ending = asyncio.get_running_loop().run_in_executor(None, self._abandon, profile, trying)
-                self._ending.add(ending)
-                ending.add_done_callback(self._ending.discard)
-                ending.add_done_callback(lambda _: self._over(profile))
+                self._end(profile, trying)
 
     def adopt(self, profile: str, username: str) -> None:
         """Make an accepted trial's profile the student's own. Blocks; no monitor may be using the old one."""
@@ -126,6 +129,18 @@ class SignInCheck:
         if self._ending:
             await asyncio.wait(set(self._ending), timeout=CLOSE_WITHIN)
         self._threads.shutdown(wait=False)
+
+    def _end(self, profile: str, trying: "Future[TrialResult]") -> None:
+        """End a trial in the background, and give its place back afterwards."""
+        loop = asyncio.get_running_loop()
+        try:
+            ending = loop.run_in_executor(None, self._abandon, profile, trying)
+        except RuntimeError:  # no thread: the trial ends by itself
+            trying.add_done_callback(lambda _: loop.call_soon_threadsafe(self._over, profile))
+            return
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        ending.add_done_callback(lambda _: self._over(profile))
 
     def _over(self, profile: str) -> None:
         if self._running.pop(profile, None) is not None:

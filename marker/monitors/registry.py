@@ -8,6 +8,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from core.backoff import Backoff
+from core.logs import brief
 from lessons.events import Event, MonitorStatus, StatusEvent
 from marker.monitors.bridge import Bridge
 from marker.monitors.watch_state import WatchState
@@ -21,7 +23,8 @@ log = logging.getLogger(__name__)
 STOP_WITHIN = 4.0
 WAITERS = 64  # threads that wait for monitors to end
 _PERMANENT = (Event.REFUSED, Event.BLOCKED, Event.NO_BROWSER, Event.FAILED)
-_TROUBLES = (*_PERMANENT, Event.TROUBLE, Event.UNKNOWN_VIEW)
+_TROUBLES = (*_PERMANENT, Event.TROUBLE, Event.UNKNOWN_VIEW, Event.RESTARTED)
+FIRST_RETRY, LONGEST_RETRY = 10.0, 300.0  # seconds until a monitor that could not be started is tried again
 
 
 class StillRunning(Exception):
@@ -58,6 +61,7 @@ class MonitorRegistry:
         self._newly_waiting: set[int] = set()
         self._given_up: set[int] = set()  # ended for good, even if that could not be stored
         self._starting: set[int] = set()  # they hold a place while the store is written
+        self._retries: dict[int, tuple[Backoff, float]] = {}  # of starts that failed: when the next one is due
         self._other_chromes = 0  # of password checks
         self._waiters = ThreadPoolExecutor(WAITERS, thread_name_prefix="monitor-end")
         self._closing = False
@@ -70,7 +74,7 @@ class MonitorRegistry:
         self._on_status = on_status
 
     async def start(self, telegram_id: int) -> bool:
-        """Start a student's monitor and store that it is wanted; False: all places are taken.
+        """Start a student's monitor and store that it is wanted; False: all places are taken, or it can't start yet.
 
         Raises NotRegistered, StorageUnavailable.
         """
@@ -86,10 +90,9 @@ class MonitorRegistry:
                 if self._closing:  # the next process starts it
                     return False
                 self._given_up.discard(telegram_id)
-                self._start(student)
+                return self._start(student)
             finally:
                 self._starting.discard(telegram_id)
-            return True
 
     async def stop(self, telegram_id: int) -> bool:
         """Stop a student's monitor and store that none is wanted; True where one was running.
@@ -208,12 +211,13 @@ class MonitorRegistry:
 
         At start these are the monitors of the previous process, later those that had no place.
         """
-        resumed, waiting = 0, set()
+        resumed, waiting, now = 0, set(), self.state.clock.monotonic()
         for student in self._storage.students():
             async with self._lock(student.telegram_id):
                 if not self._is_wanted(student.telegram_id) or self.running(student.telegram_id):
                     continue
-                if self._start_if_room(student):
+                _backoff, due = self._retries.get(student.telegram_id, (None, now))
+                if due <= now and self._start_if_room(student):
                     resumed += 1
                 else:
                     waiting.add(student.telegram_id)
@@ -256,9 +260,7 @@ class MonitorRegistry:
         return student is not None and student.monitoring and telegram_id not in self._given_up
 
     def _start_if_room(self, student: Student) -> bool:
-        if has_place := not self._full():
-            self._start(student)
-        return has_place
+        return not self._full() and self._start(student)
 
     def _full(self) -> bool:
         return self._closing or len({*self.active(), *self._starting}) + self._other_chromes >= self.capacity
@@ -270,16 +272,38 @@ class MonitorRegistry:
         """
         if (monitor := self._monitors.pop(telegram_id, None)) is None:
             return
-        monitor.stop(leave_portal=leave_portal)
-        if not await asyncio.get_running_loop().run_in_executor(self._waiters, monitor.join, STOP_WITHIN):
-            log.error("monitor %d: does not end", telegram_id)
-            self._monitors[telegram_id] = monitor
+        ended = False
+        try:
+            monitor.stop(leave_portal=leave_portal)
+            ended = await asyncio.get_running_loop().run_in_executor(self._waiters, monitor.join, STOP_WITHIN)
+        finally:
+            if not ended:  # also if the wait was cancelled, or no thread can be started for it
+                log.error("monitor %d: does not end", telegram_id)
+                self._monitors[telegram_id] = monitor
+        if not ended:
             raise StillRunning(str(telegram_id))
 
     def _lock(self, telegram_id: int) -> asyncio.Lock:
         return self._locks.setdefault(telegram_id, asyncio.Lock())
 
-    def _start(self, student: Student) -> None:
+    def _start(self, student: Student) -> bool:
+        """Start a monitor. False: an unforeseen error, such as no thread; the admin is told, ``resume`` tries again."""
+        telegram_id = student.telegram_id
+        try:
+            self._make_and_start(student)
+        except Exception as error:  # of one student only
+            log.exception("monitor %d: can't be started", telegram_id)
+            backoff, _due = self._retries.get(telegram_id, (Backoff(FIRST_RETRY, LONGEST_RETRY), 0.0))
+            self._retries[telegram_id] = backoff, self.state.clock.monotonic() + backoff.next()
+            if self._on_status is not None:
+                event = StatusEvent(Event.RESTARTED, brief(error))
+                self._bridge.send(self._on_status(telegram_id, student.username, event))
+            return False
+        self._retries.pop(telegram_id, None)
+        log.info("monitor %d: started, mode %s", telegram_id, student.mode)
+        return True
+
+    def _make_and_start(self, student: Student) -> None:
         telegram_id = student.telegram_id
 
         def on_lesson(username: str, status: str, lesson: Lesson) -> None:
@@ -290,9 +314,8 @@ class MonitorRegistry:
             self._bridge.send(self._handle(telegram_id, username, event, monitor))
 
         monitor = self._make_monitor(student, self._storage.password(telegram_id), on_lesson, on_status)
-        self._monitors[telegram_id] = monitor
         monitor.start()
-        log.info("monitor %d: started, mode %s", telegram_id, student.mode)
+        self._monitors[telegram_id] = monitor  # its events are handled on the loop, so not before this
 
     async def _handle(self, telegram_id: int, username: str, event: StatusEvent, monitor: AttendanceMonitor) -> None:
         """Pass a status event to the listener; a monitor that ended for good is removed and no longer wanted."""

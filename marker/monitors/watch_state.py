@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from core.active_hours import ActiveHours
 from core.clock import Clock
 from core.sqlite import DatabaseUnavailable
-from lessons.events import StatusEvent
+from lessons.events import Event, StatusEvent
 from marker.tables.students import Watch, Watches
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ class WatchState:
     """Keeps the state in memory and in the database. Methods that write block; they may be called from any thread."""
 
     _watches: Watches
-    _clock: Clock
+    clock: Clock
     _hours: ActiveHours = ActiveHours()  # noqa: RUF009  # immutable, like the zone
     _zone: ZoneInfo = ZoneInfo("Asia/Almaty")  # noqa: RUF009
 
@@ -42,19 +42,20 @@ class WatchState:
         return self._kept.get(telegram_id, Watch())
 
     def troubled(self, telegram_id: int, event: StatusEvent) -> None:
-        self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=self._clock.now())
+        text = "" if event.event in (Event.RESTARTED, Event.FAILED) else event.text  # of no use to the student
+        self._keep(telegram_id, trouble=event.event.value, trouble_text=text, trouble_at=self.clock.now())
 
     def checked(self, telegram_id: int, at: datetime) -> None:
         self._keep(telegram_id, last_check=at)
 
     def skip_today(self, telegram_id: int, skip: bool) -> None:
         """Skip the rest of the local day, or no longer. Raises DatabaseUnavailable."""
-        day = self._local_date(self._clock.now()) if skip else ""
+        day = self._local_date(self.clock.now()) if skip else ""
         self._watches.set(telegram_id, skip_date=day)
         self._remember(telegram_id, skip_date=day)
 
     def skips_today(self, telegram_id: int) -> bool:
-        return self.of(telegram_id).skip_date == self._local_date(self._clock.now())
+        return self.of(telegram_id).skip_date == self._local_date(self.clock.now())
 
     def rests_until(self, telegram_id: int, now: datetime) -> datetime | None:
         """Return until when a student's monitor rests: a skipped day, or the time outside of the active hours."""

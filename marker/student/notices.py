@@ -13,6 +13,7 @@ from typing import Any
 from telegram import Update
 from telegram.ext import CallbackQueryHandler
 
+from core.tasks import each
 from lessons.events import CloseReason, Event, StatusEvent
 from lessons.journal import LessonRow
 from marker.menu import changed_menu, fresh_menu, show_menu
@@ -71,12 +72,15 @@ class Offers:
 
     async def end_timed_out(self) -> None:
         now = self._services.clock.now()
-        for row in await asyncio.to_thread(self._services.lessons.offers):
+
+        async def end(row: LessonRow) -> None:
             if row.offered_until is not None and datetime.fromisoformat(row.offered_until) <= now:
                 student = self._services.storage.student(row.student)
                 _ = self._services.texts(row.student)
                 reason = _("The time for this button is over. If the lesson is still open, I will ask again.")
                 await self.end(row.student, student.username if student else "", row, reason)
+
+        await each(end, await asyncio.to_thread(self._services.lessons.offers))
 
     async def _mark_now(self, update: Update, context: Context) -> None:
         person, key = sender(update), tapped_data(update).removeprefix("mark:")
@@ -142,9 +146,12 @@ class Notices:
 
     async def tell_untold_marks(self) -> None:
         """Send the messages about marks that a previous process confirmed but did not report."""
-        for row in await asyncio.to_thread(self._services.lessons.untold):
+
+        async def tell(row: LessonRow) -> None:
             if (student := self._services.storage.student(row.student)) is not None:
                 await self.tell_mark(row.student, student.username, _lesson(row))
+
+        await each(tell, await asyncio.to_thread(self._services.lessons.untold))
 
     async def tell_waiting(self, student: int) -> None:
         """Tell a student that there is no place for their monitor yet."""
@@ -164,6 +171,8 @@ class Notices:
             case Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
                 self._starting.discard(student)
                 await self._tell_end(student, username, event)
+            case Event.RESTARTED:
+                self.troubles.failed(username, event)
             case Event.LESSON_CLOSED if event.lesson is not None:
                 await self._tell_closed(student, username, event.lesson, event.text)
             case Event.LESSON_MARKED_ELSEWHERE if event.lesson is not None:
@@ -208,7 +217,8 @@ class Notices:
             todo = _("Monitoring is off. Ask your university's registrar's office.")
         else:
             reason = _("Monitoring has stopped because of a fault on our side.")
-            todo = _("The administrator has been told.")
+            later = _("Try {button} later. Until then mark lessons on the portal yourself.")
+            todo = _("The administrator has been told.") + " " + later.format(button=_("Start Monitoring"))
             self.troubles.failed(username, event)
         await self._offers.end_all(student, username, _("Monitoring is off."))
         line = f"<b>[{escape(username)}]</b> {reason}\n{todo}"

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
 
+from core.tasks import each
 from lessons.events import Event, StatusEvent
 from marker.menu import clock_time
 from marker.services import Services
@@ -47,7 +48,7 @@ class Troubles:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._lasting: dict[int, _Lasting] = {}
-        self._failed: list[tuple[str, str]] = []  # usernames of monitors that failed, with the error
+        self._failed: list[tuple[str, StatusEvent]] = []  # usernames of monitors that failed, or what else did
         self._gathering_since: datetime | None = None
         self._outage_since: datetime | None = None
         self._one_at_a_time = asyncio.Lock()  # the message about an error is sent before the one about its end
@@ -85,26 +86,34 @@ class Troubles:
                     await asyncio.to_thread(self._services.watches.claim_relief, student)
 
     def failed(self, username: str, event: StatusEvent) -> None:
-        """Keep the failure of a monitor; the admin gets one message about all of them."""
-        self._failed.append((username, event.text or event.event.value))
+        """Keep the end of a monitor, or an unforeseen error (RESTARTED); the admin gets one message about all."""
+        self._failed.append((username, event))
         self._gathering_since = self._gathering_since or self._services.clock.now()
 
     async def check(self) -> None:
         """Send the messages that are due."""
         async with self._one_at_a_time:
             now = self._services.clock.now()
-            for student, lasting in list(self._lasting.items()):
+
+            async def tell(student: int) -> None:
+                lasting = self._lasting[student]
                 if not lasting.told and now - lasting.since >= TOLD_AFTER:
                     await self._tell_lasting(student, lasting)
                     lasting.told = True
+
+            await each(tell, list(self._lasting))
             if self._gathering_since is not None and now - self._gathering_since >= GATHERED_FOR:
                 await self.tell_gathered()
             await self._check_outage(now)
 
     async def tell_gathered(self) -> None:
         """Send the message about failed monitors, without waiting for more: also at the end of the process."""
-        if failed := list(self._failed):
-            await self._tell_failed(failed)
+        failed = list(self._failed)
+        restarted = [(name, event.text) for name, event in failed if event.event is Event.RESTARTED]
+        if ended := [(name, e.text or e.event.value) for name, e in failed if e.event is not Event.RESTARTED]:
+            await self._tell_failed(ended)
+        for reason in dict.fromkeys(reason for _name, reason in restarted):
+            await self._tell_restarted(reason, [name for name, found in restarted if found == reason])
         self._failed = self._failed[len(failed) :]
         self._gathering_since = self._services.clock.now() if self._failed else None
 
@@ -146,6 +155,19 @@ class Troubles:
             return head + "".join(f"\n{count} x {escape(reason[:LONGEST_WORDS])}" for reason, count in counted)
 
         await self._services.outbox.put(*self._services.to_admins(text))
+
+    async def _tell_restarted(self, reason: str, names: list[str]) -> None:
+        """Tell each admin of an unforeseen error, once a day for each place where one arises."""
+        now, concerned = self._services.clock.now(), _names(list(dict.fromkeys(names)))
+
+        def text(_: Texts) -> str:
+            return _(
+                "An unforeseen error, {reason}, with: {names}. It is tried again with growing pauses; the log has the"
+                " details."
+            ).format(reason=escape(reason), names=concerned)
+
+        claim = functools.partial(self._services.claims.claim, f"error:{reason}:{now:%Y-%m-%d}", now)
+        await self._services.outbox.put(*self._services.to_admins(text), when=claim)
 
     async def _check_outage(self, now: datetime) -> None:
         """Tell the admin once of an outage, and once that it is over, also across restarts of ours."""

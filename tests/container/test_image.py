@@ -26,7 +26,7 @@ GIVEN_NAME = "kbtu-attendance"  # of the container, in docker-compose.yml
 NAME = "attendance-under-test"  # used instead, so that a bot running on this machine is not affected
 SERVICE = "autoscraper"
 USERNAME, PASSWORD = "a_student", "Correct-Horse-7"
-MEMORY, PROCESSES = 4 * 2**30, 8192  # the limits in docker-compose.yml
+MEMORY, PROCESSES = 4 * 2**30, 16384  # the limits in docker-compose.yml
 
 
 class Installation:

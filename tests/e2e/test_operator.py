@@ -87,6 +87,7 @@ def test_health_says_what_is_wrong(telegram: Telegram, portal: Portal, bot: Mark
     assert answer.status_code == 200
     assert answer.json()["status"] == "degraded"
     assert any("1 monitors wait for a place" in problem for problem in answer.json()["problems"])
+    assert answer.json()["room"]["narrowest"] in ("memory", "processes and threads", "open files")
     assert "a_student" not in answer.text
     assert "Chrome" not in answer.text
     eventually("the monitor's Chrome", lambda: "monitor 2001: watching" in bot.log())

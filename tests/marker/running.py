@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -12,10 +12,13 @@ from pydantic import SecretStr
 
 from core.clock import Clock
 from core.encryption import Cipher
+from core.health import PartHealth
+from core.machine import Room
 from core.settings import Settings
 from core.sqlite import Database
 from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
 from lessons.journal import Lessons
+from marker import health_report
 from marker.application import Marker
 from marker.monitors.bridge import Bridge
 from marker.monitors.password_check import Outcome, SignInCheck, TrialResult
@@ -179,8 +182,16 @@ class FakeSignInCheck:
 class RunningMarker:
     """A test's access to the running marker."""
 
-    def __init__(self, services: Services, marker: Marker, bridge: Bridge, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        services: Services,
+        marker: Marker,
+        bridge: Bridge,
+        loop: asyncio.AbstractEventLoop,
+        database: Database,
+    ) -> None:
         self._bridge = bridge
+        self.database = database
         self.services = services
         self.storage = services.storage
         self.monitors: dict[int, FakeMonitor] = {}
@@ -197,6 +208,25 @@ class RunningMarker:
         """Run the troubles' check, after all events so far."""
         self.settles()
         asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.check(), self._loop).result(timeout=PATIENCE)
+
+    def looks_at_the_disk(self) -> dict[str, Any]:
+        """Run the check of the disk; return the marker's part of the health report afterwards."""
+        poll, room = PollingRequest(None), Room({"memory": 2})
+
+        async def look() -> PartHealth:
+            await self._marker.outage.check()
+            return await health_report.report(self.services, self._marker, poll, {}, room)
+
+        return vars(asyncio.run_coroutine_threadsafe(look(), self._loop).result(timeout=PATIENCE))
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Run the periodic work during a block; an error that ends it is raised."""
+        running = asyncio.run_coroutine_threadsafe(self._marker.run(asyncio.Event()), self._loop)
+        yield
+        if running.done():
+            running.result()
+        running.cancel()
 
     def settles(self) -> None:
         """Wait until the monitors' events so far are handled."""
@@ -262,12 +292,13 @@ async def marker(
             move_codes=MoveCodes(database),
             student_rows=StudentRows(database),
             sign_in_check=cast(SignInCheck, FakeSignInCheck()),
+            probe=database.probe,
             languages=people.languages(),
             forget_profile=lambda username: Chromes(folder / "data" / "profiles").forget(profile_name(username)),
         )
         conversations = Marker(services, people.unreachable())
         conversations.add_to(application)
-        held.append(RunningMarker(services, conversations, bridge, asyncio.get_running_loop()))
+        held.append(RunningMarker(services, conversations, bridge, asyncio.get_running_loop(), database))
         await stack.enter_async_context(running(application))
         stack.push_async_callback(outbox.close)
         await outbox.start()

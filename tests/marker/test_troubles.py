@@ -1,5 +1,6 @@
 """Messages about lasting errors, over a strict Telegram: to whom and how often."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -276,6 +277,58 @@ def test_one_student_of_their_own_does_not_hide_the_next_outage(
         all_ = "3 monitors have had no answer from the portal since"
         admin.waits("the outage's end", lambda _screen: admin.counts("Still in trouble: student_2001") == counted)  # noqa: B023
         assert admin.counts(all_) == counted
+
+
+def test_unforeseen_errors(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """The admin is told of monitors that were restarted: once a day for each error, all students in one message."""
+    bot = run()
+    students = [watched(bot, telegram, number) for number in (FIRST, SECOND)]
+    for _ in range(2):
+        for number in (FIRST, SECOND):
+            bot.monitors[number].tells(Event.RESTARTED, "KeyError (pages.py:12)")
+        bot.settles()
+        passes(bot, clock, seconds=31)
+    told = "An unforeseen error, KeyError (pages.py:12), with: student_2001, student_2002."
+    admin.sees(told)
+    assert admin.counts(told) == 1
+    for student in students:
+        student.taps("Status")
+        student.sees("Last trouble: a fault on our side")
+        assert student.counts("KeyError") == 0
+    clock.forward(timedelta(days=1))
+    bot.monitors[FIRST].tells(Event.RESTARTED, "KeyError (pages.py:12)")
+    bot.settles()
+    passes(bot, clock, seconds=31)
+    admin.sees("An unforeseen error, KeyError (pages.py:12), with: student_2001.")
+
+
+def test_given_up(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """A student whose monitor was given up reads what to do; the admin reads the kind and the place of the error."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].tells(Event.FAILED, "KeyError (pages.py:12)", ends=True)
+    bot.settles()
+    passes(bot, clock, seconds=31)
+    student.sees("Try Start Monitoring later. Until then mark lessons on the portal yourself.")
+    assert student.counts("KeyError") == 0
+    admin.sees("The monitor of student_2001 has stopped: KeyError (pages.py:12)")
+
+
+def test_damaged_record(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """A damaged record of one student's offer ends neither the process nor the other students' offers."""
+    bot = run()
+    students = [watched(bot, telegram, number) for number in (FIRST, SECOND)]
+    for number in (FIRST, SECOND):
+        bot.monitors[number].finds(replace(ALGEBRA, key=f"{number:016}"))
+    for student in students:
+        student.sees("Attendance available!")
+    bot.database.write("UPDATE lessons SET offered_until = 'damaged' WHERE student = ?", FIRST)
+    clock.forward(timedelta(minutes=6))
+    with bot.at_work():
+        students[1].sees("The time for this button is over.")
+        clock.forward(timedelta(minutes=1))
+        admin.sees("An unforeseen error, ValueError (notices.py:")
+    assert students[0].counts("The time for this button is over.") == 0
 
 
 def test_failures_are_told_at_the_end(run: Run, telegram: Telegram, admin: Person) -> None:

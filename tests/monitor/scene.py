@@ -43,6 +43,7 @@ class Scene:
         self.event_times: list[tuple[float, Event]] = []
         self.statuses: list[MonitorStatus] = []
         self.threads: set[str] = set()
+        self.callback_fails: Exception | None = None
         self.forgotten: list[str] = []  # profiles whose portal session was deleted without a browser
         self.monitor = AttendanceMonitor(
             username,
@@ -92,6 +93,8 @@ class Scene:
         assert username == self.monitor.username
         self.threads.add(threading.current_thread().name)
         self.found.append((self.clock.passed, status, lesson))
+        if self.callback_fails is not None:
+            raise self.callback_fails
         self.notes.append(f"report {status} {lesson.subject}")
 
     def _on_status_update(self, username: str, event: StatusEvent) -> None:
@@ -100,3 +103,5 @@ class Scene:
         self.events.append(event)
         self.event_times.append((self.clock.passed, event.event))
         self.statuses.append(self.monitor.status)
+        if self.callback_fails is not None:
+            raise self.callback_fails

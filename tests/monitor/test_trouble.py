@@ -15,7 +15,7 @@ from portal.errors import (
     SignInRefused,
 )
 from portal.views import Reading, View
-from tests.fakes import ALGORITHMS, LOGIN, NOTHING, shows
+from tests.fakes import ALGORITHMS, LOGIN, NOTHING, PHYSICS, shows
 from tests.monitor.scene import Scene
 
 pytestmark = pytest.mark.unit
@@ -240,10 +240,63 @@ class TestBrowsers:
         assert scene.portal.count("open") == 1
 
     def test_unforeseen_error(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-        """An unforeseen error ends the monitor with an event and a traceback in the log."""
-        scene.portal.page = ZeroDivisionError("a mistake")
+        """After an unforeseen error a new browser marks the lesson; the error is reported without its own text."""
+        scene.portal.loads.append(ZeroDivisionError("with correct horse"))
+        scene.commands.at(1, lambda: scene.portal.show(shows(ALGORITHMS)))
         scene.run(100)
-        assert [event.event for event in scene.events] == [Event.FAILED]
-        assert "ZeroDivisionError: a mistake" in caplog.text
-        assert scene.notes[-1] == "end"
-        assert "correct horse" not in caplog.text
+        assert [event.event for event in scene.events] == [Event.RESTARTED, Event.WATCHING, Event.STOPPED]
+        assert scene.only(Event.RESTARTED).text.startswith("ZeroDivisionError (fakes.py:")
+        assert "Traceback" in caplog.text
+        assert [note for note in scene.notes if note in ("open", "end")] == ["open", "end", "open", "end"]
+        assert scene.marks == ["marked Algorithms"]
+
+    def test_unforeseen_errors_without_end(self, scene: Scene) -> None:
+        """New browsers are opened with growing pauses; the fifth unforeseen error within an hour ends the monitor."""
+        scene.portal.page = ZeroDivisionError("a mistake")
+        scene.run(10_000)
+        assert gaps(scene.portal.opened_at) == pytest.approx([2, 10, 50, 250], abs=0.1)
+        assert [event.event for event in scene.events] == [*[Event.RESTARTED] * 4, Event.FAILED]
+        assert scene.events[-1].text.startswith("ZeroDivisionError")
+        assert scene.portal.count("open") == scene.portal.count("end") == 5
+        assert not scene.monitor.is_running()
+
+    def test_unforeseen_errors_now_and_then(self, scene: Scene) -> None:
+        """Unforeseen errors of more than an hour ago do not count."""
+        for hour in range(8):
+            scene.commands.at(1000 * hour, lambda: scene.portal.looks.append(KeyError("x")))
+        scene.run(10_000)
+        assert (scene.count(Event.RESTARTED), scene.count(Event.FAILED)) == (8, 0)
+
+    @pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()])
+    def test_exhausted_machine(self, scene: Scene, error: Exception) -> None:
+        """What the machine lacks is trouble that may pass, and never ends the monitor."""
+        scene.portal.page = error
+        scene.commands.at(20_000, lambda: scene.portal.show(shows(ALGORITHMS)))
+        scene.run(21_000)
+        assert scene.count(Event.FAILED) == scene.count(Event.RESTARTED) == 0
+        assert scene.events[0].event is Event.TROUBLE
+        assert scene.marks == ["marked Algorithms"]
+
+    def test_odd_lesson(self, scene: Scene) -> None:
+        """An unforeseen error with one lesson is reported once, and the other lessons are marked meanwhile."""
+        scene.portal.page = shows(ALGORITHMS, PHYSICS)
+        scene.portal.clicks.extend([KeyError("x"), True, KeyError("x"), KeyError("x")])
+        scene.run(70)
+        assert scene.marks == ["marked Physics", "marked Algorithms"]
+        assert scene.only(Event.RESTARTED).lesson is not None
+        assert scene.portal.count("open") == 1
+
+    def test_stop_during_a_failing_end(self, scene: Scene) -> None:
+        """A browser whose end fails does not keep a stopped monitor running."""
+        scene.portal.end_fails = RuntimeError("can't start new thread")
+        scene.run(30)
+        assert [event.event for event in scene.events] == [Event.WATCHING, Event.STOPPED]
+
+    def test_failing_callback(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+        """An error of the caller's callback is logged, and the monitor goes on."""
+        scene.callback_fails = RuntimeError("the loop is closed")
+        scene.portal.page = shows(ALGORITHMS)
+        scene.run(60)
+        assert scene.portal.count("open") == 1
+        assert scene.portal.count("load") == 3
+        assert "a monitor's callback failed" in caplog.text

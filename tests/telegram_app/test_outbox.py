@@ -87,6 +87,24 @@ class TestSending:
         (message,) = post.bot.chats[AIDA]
         assert (message.text, message.buttons) == ("<b>Hello</b>", (("Go", "Site"),))
 
+    async def test_damaged_row(self, post: Post, caplog: pytest.LogCaptureFixture) -> None:
+        """A row that can't be carried out is dropped after some tries, and the rows behind it are sent."""
+        post.database.write("INSERT INTO outgoing VALUES (1, 'marker', ?, 0, 'send', NULL, 'damaged', 'x')", AIDA)
+        await post.put(send("behind"))
+        assert post.bot.texts(AIDA) == ["behind"]
+        assert "it is dropped" in caplog.text
+        assert post.clock.passed < 60
+
+    async def test_read_only_disk(self, post: Post) -> None:
+        """A message that was sent, but can't be removed from the queue, is not sent again."""
+        await post.outbox.put(send("one"))
+        post.database.read("PRAGMA query_only = ON")
+        await asyncio.sleep(300)
+        assert post.bot.texts(AIDA) == ["one"]
+        post.database.read("PRAGMA query_only = OFF")
+        await post.put(send("two"))
+        assert post.bot.texts(AIDA) == ["one", "two"]
+
     async def test_seconds(self, post: Post) -> None:
         """The durations of the last calls are kept."""
         await post.put(send("one"), send("two"))

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from cryptography.fernet import Fernet
 
-from core.clock import SystemClock
+from core.clock import Clock, SystemClock
 from core.encryption import Cipher
 from core.sqlite import Database
 from lessons.events import Event, MonitorState, MonitorStatus, StatusEvent
@@ -42,7 +42,9 @@ class FakeMonitor:
         password: str,
         on_lesson: Callable[[str, str, Lesson], None],
         on_status: Callable[[str, StatusEvent], None],
+        start_fails: Exception | None = None,
     ) -> None:
+        self._start_fails = start_fails
         self.student, self.password, self.notes = student, password, list[str]()
         now = FakeClock().now()
         self.status = MonitorStatus(MonitorState.WATCHING, since=now, started=now)
@@ -50,6 +52,8 @@ class FakeMonitor:
         self._running = False
 
     def start(self) -> None:
+        if self._start_fails is not None:
+            raise self._start_fails.with_traceback(None)
         self.notes.append("start")
         self._running = True
 
@@ -104,9 +108,9 @@ class GatedStorage(Storage):
         return super().set_monitoring(telegram_id, monitoring)
 
 
-def state() -> WatchState:
+def state(clock: Clock | None = None) -> WatchState:
     """Return a monitoring state in memory."""
-    return WatchState(Watches(Database(":memory:", SCHEMAS)), SystemClock())
+    return WatchState(Watches(Database(":memory:", SCHEMAS)), clock or SystemClock())
 
 
 class House:
@@ -117,7 +121,9 @@ class House:
         self.made: list[FakeMonitor] = []
         self.heard: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
         self.bridge = Bridge(asyncio.get_running_loop())
-        self.registry = MonitorRegistry(self.storage, self._make, self.bridge, capacity, state())
+        self.clock = FakeClock()
+        self.start_fails: Exception | None = None
+        self.registry = MonitorRegistry(self.storage, self._make, self.bridge, capacity, state(self.clock))
         self.registry.listen(self._on_lesson, self._on_status)
 
     def _make(
@@ -127,7 +133,7 @@ class House:
         on_lesson: Callable[[str, str, Lesson], None],
         on_status: Callable[[str, StatusEvent], None],
     ) -> AttendanceMonitor:
-        self.made.append(FakeMonitor(student, password, on_lesson, on_status))
+        self.made.append(FakeMonitor(student, password, on_lesson, on_status, self.start_fails))
         return cast(AttendanceMonitor, self.made[-1])
 
     async def _on_lesson(self, person: int, username: str, status: str, lesson: Lesson) -> None:
