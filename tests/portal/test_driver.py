@@ -30,6 +30,6 @@ def test_port_from_a_high_descriptor() -> None:
             process.stdout.close()
             with os.fdopen(high, "rb") as process.stdout:
                 assert process.stdout.fileno() >= HIGH
-                assert read_port(process, time.sleep, 20) == 4711
+                assert read_port(process, time.sleep, 20, bytearray()) == 4711
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
