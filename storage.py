@@ -4,7 +4,6 @@ Each method writes its change to disk before it returns. Reads never wait: they 
 """
 
 import logging
-import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -109,11 +108,6 @@ class Invitation:
 def account_key(username: str) -> str:
     """Return the same key for each spelling of a portal account: `A_Student` and `a_student@kbtu.kz` are one."""
     return username.strip().casefold().partition("@")[0]
-
-
-def normalise_code(text: str) -> str:
-    """Return a typed code as it is stored: capitals, without spaces and dashes."""
-    return re.sub(r"[\s-]", "", text).upper()
 
 
 class Storage:
@@ -247,10 +241,41 @@ class Storage:
         """Store whether the student wants to be monitored. Raises NotRegistered, StorageUnavailable."""
         return self._change(telegram_id, lambda student: replace(student, monitoring=monitoring))
 
-    def set_password(self, telegram_id: int, password: str) -> Student:
-        """Replace the portal password. Raises NotRegistered, StorageUnavailable."""
+    def set_password(self, telegram_id: int, password: str, username: str = "") -> Student:
+        """Replace the portal password, and the username if one is given.
+
+        Raises NotRegistered, UsernameTaken, StorageUnavailable.
+        """
         encrypted = self._cipher.encrypt(password)
-        return self._change(telegram_id, lambda student: replace(student, password=encrypted))
+
+        def changed(student: Student) -> Student:
+            self.check_username(telegram_id, username)
+            return replace(student, password=encrypted, username=username or student.username)
+
+        return self._change(telegram_id, changed)
+
+    def keep_only(self, telegram_id: int, username: str, password: str) -> Student | None:
+        """Make the only student have this account, which the settings name; mode and monitoring stay as they are.
+
+        Returns the record before, None if there was none. Raises AlreadyRegistered where others have registered with
+        a code, StorageUnavailable.
+        """
+        with self._writing:
+            others = [each for each in self._students.values() if each.telegram_id != telegram_id]
+            if any(each.invitation_code for each in others):
+                raise AlreadyRegistered(f"other students ({len(others)})")
+            before = self._students.get(str(telegram_id)) or next(iter(others), None)
+            if before is None:
+                kept = Student(
+                    telegram_id, username, self._cipher.encrypt(password), "automatic", True, "", self._now()
+                )
+            else:
+                is_same = self._cipher.decrypt(before.password) == password
+                encrypted = before.password if is_same else self._cipher.encrypt(password)
+                kept = replace(before, telegram_id=telegram_id, username=username, password=encrypted)
+            if self._students != {str(telegram_id): kept}:
+                self._write_students({str(telegram_id): kept})
+            return before
 
     def remove(self, telegram_id: int, *, erase: bool = False) -> Student:
         """Delete a student; the code stays used. With ``erase`` it does not contain the student any more.

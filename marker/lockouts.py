@@ -11,6 +11,8 @@ from storage import account_key
 HOUR = timedelta(hours=1)
 # Used, revoked and expired codes count, too: that such a code existed is of use to somebody who guesses.
 CODES = Rule("code", 5, HOUR, timedelta(minutes=15))
+# Words that may be codes; they are tried, too, so that a right one is found in whatever people write.
+WORDS = Rule("word", 50, HOUR, timedelta(minutes=15))
 # Refused passwords: of one portal account, from whichever Telegram account; and from one Telegram account.
 ACCOUNT = Rule("account", 3, HOUR, HOUR)
 PERSON = Rule("person", 6, HOUR, HOUR)
@@ -25,11 +27,12 @@ class Lockouts:
 
     async def codes(self, person: int) -> str:
         """Return the text for a person whose codes are not checked at present; empty if they are."""
-        until = await asyncio.to_thread(self._attempts.locked_until, CODES, person, self._services.clock.now())
-        return self._codes_text(person, until)
+        now = self._services.clock.now()
+        locks = [await asyncio.to_thread(self._attempts.locked_until, rule, person, now) for rule in (CODES, WORDS)]
+        return self._codes_text(person, max((lock for lock in locks if lock), default=None))
 
-    async def wrong_code(self, person: int) -> str:
-        until = await asyncio.to_thread(self._attempts.wrong, CODES, person, self._services.clock.now())
+    async def wrong_code(self, person: int, rule: Rule = CODES) -> str:
+        until = await asyncio.to_thread(self._attempts.wrong, rule, person, self._services.clock.now())
         return self._codes_text(person, until)
 
     async def code_redeemed(self, person: int) -> None:

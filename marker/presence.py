@@ -5,10 +5,11 @@ import logging
 from typing import Any
 
 from telegram import ChatMember, Update
-from telegram.ext import TypeHandler
+from telegram.ext import ApplicationHandlerStop, TypeHandler
 
 from marker.services import Services
-from telegram_app.side import Context
+from telegram_app.outbox import Item
+from telegram_app.side import Context, tapped
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ class Presence:
 
     async def _see(self, update: Update, context: Context) -> None:
         person = await self._services.see(update)
+        if self._services.settings.single_user and person not in self._services.settings.admin_telegram_id:
+            await self._refuse(update, person)
         if update.my_chat_member is not None:
             if update.my_chat_member.new_chat_member.status == ChatMember.BANNED:  # the person has blocked the bot
                 await self.lost(person)
@@ -41,3 +44,13 @@ class Presence:
             self._unreachable.discard(person)
             await asyncio.to_thread(self._services.people.set_unreachable, person, None)
             self._services.outbox.wake(person)
+
+    async def _refuse(self, update: Update, person: int) -> None:
+        """Tell a stranger, once, that this bot is one person's own; everything else from them is ignored."""
+        if update.callback_query is not None:
+            await tapped(update)
+        _, claims, now = self._services.texts(person), self._services.claims, self._services.clock.now()
+        refusal = Item(person, "send", _("This bot works for one person only."))
+        if update.my_chat_member is None:
+            await self._services.outbox.put(refusal, when=lambda: claims.claim(f"refused:{person}", now))
+        raise ApplicationHandlerStop

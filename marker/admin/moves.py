@@ -82,7 +82,7 @@ class AccountMoves(AdminScreens):
 
     async def offer(self, person: int, code: str) -> bool:
         """Ask in the new account whether to move, and leave the question for a code; False: it can't be used."""
-        move = await asyncio.to_thread(self._services.move_codes.get, code, self._services.clock.now())
+        move = await self._valid(code)
         student = self._services.storage.student(move.person) if move is not None else None
         if student is None:
             return False
@@ -94,6 +94,11 @@ class AccountMoves(AdminScreens):
         await self._services.outbox.put(*below(person, text, keyboard), when=lambda: self._questions.leave(person))
         return True
 
+    async def _valid(self, code: str) -> MoveCode | None:
+        """Return the move of a code that can be used now: its admin must still be one."""
+        move = await asyncio.to_thread(self._services.move_codes.get, code, self._services.clock.now())
+        return move if move is not None and self._services.is_admin(move.created_by) else None
+
     async def _move_here(self, update: Update, context: Context) -> None:
         person, code = await self._services.screen_tapped(update), tapped_data(update).rpartition(":")[2]
         headline = await self._lockouts.codes(person)
@@ -104,7 +109,9 @@ class AccountMoves(AdminScreens):
     async def _move(self, person: int, code: str) -> str:
         """Move the registration; return the headline for the new account's menu."""
         _ = self._services.texts(person)
-        move = await asyncio.to_thread(self._services.move_codes.begin, code, person, self._services.clock.now())
+        move, now = await self._valid(code), self._services.clock.now()
+        if move is not None:
+            move = await asyncio.to_thread(self._services.move_codes.begin, code, person, now)
         if move is None:
             await self._lockouts.wrong_code(person)
             return _("This move code can't be used any more. Ask the administrator for a new one.")

@@ -7,33 +7,44 @@ import logging
 import re
 import warnings
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
-from telegram import Update
+from telegram import Message, Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, ConversationHandler, MessageHandler, filters
 from telegram.warnings import PTBUserWarning
 
 from marker.admin.invitations import Invitations
 from marker.admin.moves import AccountMoves
 from marker.admin.panel import Handler
-from marker.lockouts import Lockouts
+from marker.lockouts import CODES, WORDS, Lockouts
 from marker.menu import fresh_menu, old_button
 from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, PASSWORDS, STEPS, USERNAME, Questions, joined
 from marker.registration.passwords import BAD_CODE, PasswordSteps, refusal_text
 from marker.services import Services
-from storage import CODE_ALPHABET, CODE_LENGTH, UsernameTaken, normalise_code
+from storage import CODE_LENGTH, StorageError, UnknownCode, UsernameTaken
 from telegram_app.move_codes import MOVE_CODE_LENGTH
 from telegram_app.outbox import Item
 from telegram_app.side import TYPED, Context, sender, typed_text
+from telegram_app.typed_codes import Codes, codes_in, written
 
 log = logging.getLogger(__name__)
 
 LONGEST_USERNAME = 100
 
-_CODE = re.compile(f"[{CODE_ALPHABET}]{{{CODE_LENGTH}}}")
 _USERNAME = re.compile(r"[A-Za-z0-9_][\w.+-]*(@[\w-]+(\.[\w-]+)+)?", re.ASCII)
 # A password may begin with a slash; only our own commands, as Telegram's menu sends them, are no passwords.
 _COMMAND = filters.Regex(r"(?i)^/(start(@\w+)?(\s+\S+)*|(cancel|help|language|admin)(@\w+)?)\s*$")
+_WRITTEN = TYPED & (filters.TEXT | filters.CAPTION) & ~filters.COMMAND
+
+
+def _codes(text: str) -> Codes:
+    return codes_in(text, CODE_LENGTH, MOVE_CODE_LENGTH)
+
+
+class _HasCode(filters.MessageFilter):
+    def filter(self, message: Message) -> bool:
+        return bool(_codes(written(message)))
 
 
 @dataclass(eq=False)
@@ -60,10 +71,11 @@ class Registration:
                 CommandHandler("start", self._start, filters=TYPED & _COMMAND),
                 CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
                 CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
+                MessageHandler(_WRITTEN & self._questions.asked(None) & _HasCode(), self._take_code),
                 *self._invitations.note_handlers(),
             ],
             states={
-                CODE: [self._answer_handler(CODE, self._take_code)],
+                CODE: [MessageHandler(_WRITTEN & self._questions.asked(CODE), self._take_code)],
                 USERNAME: [self._answer_handler(USERNAME, self._take_username)],
                 PASSWORD: self._password_handlers(PASSWORD),
                 NEW_PASSWORD: self._password_handlers(NEW_PASSWORD),
@@ -91,6 +103,7 @@ class Registration:
             self._answer_handler(step, self._passwords.take, _COMMAND),
             CommandHandler(("help", "language", "admin"), self._cancel, filters=ends),
             CallbackQueryHandler(self._passwords.skip, pattern=r"^reg:skip$"),
+            CallbackQueryHandler(self._change_username, pattern=r"^reg:username$"),
         ]
 
     def _cancel_handler(self) -> CommandHandler[Any, Any]:
@@ -103,7 +116,7 @@ class Registration:
         person = sender(update)
         self._passwords.take_back(person)
         if context.args and self._services.storage.student(person) is None:
-            return await self._check_code(person, " ".join(context.args))
+            return await self._check_codes(update, context, _codes(" ".join(context.args)), is_asked=True)
         _ = self._services.texts(person)
         return await self._questions.end(person, _("You are registered already.") if context.args else "")
 
@@ -123,8 +136,18 @@ class Registration:
             return await self._questions.end(person, in_place=True)
         if locked := await self._lockouts.passwords(person, student.username):
             return await self._questions.end(person, locked, in_place=True)
-        question = self._questions.password_question(person)
-        return await self._questions.ask(person, NEW_PASSWORD, {}, question, in_place=True)
+        return await self._questions.ask_password(person, NEW_PASSWORD, {}, in_place=True)
+
+    async def _change_username(self, update: Update, context: Context) -> str | int:
+        """Ask for the username again, before the password; of a registered student, too, whose account then changes."""
+        person = await self._services.screen_tapped(update)
+        self._passwords.take_back(person)
+        _, step = self._services.texts(person), await self._questions.open_step(person, *PASSWORDS)
+        if step is None:
+            return await self._questions.end(person, in_place=True)
+        code = {name: value for name, value in step.data.items() if name == "code"}
+        question = _("Send me your username on the portal: a login such as a_student, or your e-mail.")
+        return await self._questions.ask(person, USERNAME, code, question, in_place=True)
 
     async def _cancel(self, update: Update, context: Context) -> str | int:
         person, _ = self._services.who(update)
@@ -155,50 +178,89 @@ class Registration:
     # typed answers
 
     async def _take_code(self, update: Update, context: Context) -> str | int:
-        """Take an invitation code, or a password that comes too late."""
-        person, typed = sender(update), typed_text(update)
-        step = await self._services.step(person)
-        if not _CODE.fullmatch(normalise_code(typed)) and self._questions.awaits_late_password(step):
-            said = await self._questions.delete_stray(update)
-            return await self._questions.ask(person, CODE, {}, joined(said, self._code_question(person)))
-        return await self._check_code(person, typed)
-
-    async def _check_code(self, person: int, typed: str) -> str | int:
-        _ = self._services.texts(person)
-        code = normalise_code(typed)
-        if locked := await self._lockouts.codes(person):  # a right code is not looked at either
-            return await self._questions.end(person, locked)
-        is_new = self._services.storage.student(person) is None
-        if len(code) == MOVE_CODE_LENGTH and is_new and await self._moves.offer(person, code):
+        """Take what is written at the question for a code, or has a code in it while nothing is asked."""
+        person, _ = self._services.who(update)
+        text = written(update.effective_message)
+        if self._services.storage.student(person) is None:
+            step = await self._services.step(person)
+            return await self._check_codes(update, context, _codes(text), step is not None and step.name == CODE)
+        if not _codes(text).sure or await self._questions.may_be_password(person, text):
+            await self._typed(update, context)
             return ConversationHandler.END
-        try:
-            self._services.storage.check_code(code)
-        except BAD_CODE as refusal:
+        text = _(
+            "You are registered already and need no code. Whoever it is for sends it to me from their own account."
+        )
+        return await self._questions.end(person, text)
+
+    async def _check_codes(self, update: Update, context: Context, codes: Codes, is_asked: bool) -> str | int:
+        """Begin with the right code among these; otherwise count a wrong try and ask for a code.
+
+        A text that nobody ``is_asked`` for and that is hardly a code is answered like any other.
+        """
+        person, _ = self._services.who(update)
+        refusal: StorageError = UnknownCode()
+        was_locked = locked = await self._lockouts.codes(person) if codes else ""
+        for code in () if was_locked else (*codes.sure, *codes.words):  # a right code is not looked at either
+            if len(code) == MOVE_CODE_LENGTH:
+                if await self._moves.offer(person, code):
+                    return ConversationHandler.END
+                continue
+            try:
+                self._services.check_code(code)
+            except UnknownCode:
+                continue
+            except BAD_CODE as error:
+                refusal = error
+            else:
+                return await self._ask_username(person, code)
+        is_code = bool(codes.sure) or not isinstance(refusal, UnknownCode)
+        if codes and not was_locked:
             log.info("person %d: invitation code refused, %s", person, type(refusal).__name__)
-            problem = refusal_text(_, refusal)
-            if locked := await self._lockouts.wrong_code(person):
+            if locked := await self._lockouts.wrong_code(person, CODES if is_code else WORDS):
                 log.warning("person %d: too many wrong codes", person)
-                return await self._questions.end(person, joined(problem, locked))
-            return await self._questions.ask(person, CODE, {}, problem)
+        if not is_asked and not is_code:
+            await self._typed(update, context)
+            return ConversationHandler.END
+        is_late = await self._questions.may_be_password(person, written(update.effective_message))
+        note = await self._questions.delete_stray(update) if is_late else ""
+        problem = refusal_text(_, refusal) if is_code or context.args else ""
+        if locked:
+            return await self._questions.end(person, joined(note, "" if was_locked else problem, locked))
+        if not problem:
+            problem = joined("" if note else _("I see no code in your message."), self._code_question(person))
+        return await self._questions.ask(person, CODE, {}, joined(note, problem))
+
+    async def _ask_username(self, person: int, code: str) -> str:
+        """Ask for the username, and say beforehand whose bot this is and what it does."""
+        _, contact = self._services.texts(person), " ".join(self._services.settings.operator_contact.split())
         question = _(
             "The code is good. Now send me your username on the portal: a login such as a_student, or your e-mail."
         )
-        return await self._questions.ask(person, USERNAME, {"code": code}, question)
+        terms = _(
+            "Before you do: this bot is run by {operator}, who can technically use your password.\n"
+            "Automatic mode acts in your name. It is only for lessons that you attend, and your university's rules are "
+            "yours to check.\n"
+            "{button} in the menu deletes everything at any time."
+        ).format(operator=escape(contact) or _("the administrator who invited you"), button=_("Delete My Data"))
+        return await self._questions.ask(person, USERNAME, {"code": code}, joined(question, terms))
 
     async def _take_username(self, update: Update, context: Context) -> str | int:
         """Take a portal username, or a password that comes too late."""
         person, _ = self._services.who(update)
-        if (step := await self._questions.open_step(person, USERNAME)) is None:
+        step, student = await self._questions.open_step(person, USERNAME), self._services.storage.student(person)
+        code = step.data.get("code") if step is not None else None
+        if step is None or (code is None and student is None):
             return await self._questions.end(person, _("That question has expired. Please begin again."))
         username = typed_text(update).strip()
         if self._questions.awaits_late_password(step):
             await self._questions.delete_password(update)
-        if not _USERNAME.fullmatch(username) or len(username) > LONGEST_USERNAME:
+        is_name = _USERNAME.fullmatch(username) and code not in _codes(username).sure
+        if not is_name or len(username) > LONGEST_USERNAME:
             problem = _("That is no portal username. Send a login such as a_student, or your e-mail.")
             return await self._questions.ask(person, USERNAME, step.data, problem)
         try:
-            # once more, so that no password is asked for where the code was revoked or used meanwhile
-            self._services.storage.check_code(step.data["code"])
+            if code is not None:  # once more, so that no password is asked for where it was revoked or used meanwhile
+                self._services.check_code(code)
             self._services.storage.check_username(person, username)
         except BAD_CODE as refusal:
             return await self._questions.ask(person, CODE, {}, refusal_text(_, refusal))
@@ -206,8 +268,8 @@ class Registration:
             return await self._questions.ask(person, USERNAME, step.data, refusal_text(_, refusal))
         if locked := await self._lockouts.passwords(person, username):
             return await self._questions.end(person, locked)
-        question = self._questions.password_question(person)
-        return await self._questions.ask(person, PASSWORD, {**step.data, "username": username}, question)
+        data = {**step.data, "username": username}
+        return await self._questions.ask_password(person, PASSWORD if code is not None else NEW_PASSWORD, data)
 
     def _code_question(self, person: int) -> str:
         _ = self._services.texts(person)
@@ -239,7 +301,7 @@ class Registration:
         said = await self._questions.delete_stray(update)
         step = await self._services.step(person)
         if step is not None and step.name in PASSWORDS:  # the question still stands
-            await self._questions.ask_again(person, step, said)
+            await self._questions.ask_password(person, step.name, step.data, said)
         elif step is not None and step.name in STEPS:
             await self._services.outbox.put(Item(person, "send", said))
         else:

@@ -17,7 +17,7 @@ from marker.monitors.password_check import Outcome, TrialResult
 from marker.questions import PASSWORD, PASSWORDS, Questions, joined
 from marker.services import Services
 from telegram_app.i18n import Texts
-from telegram_app.outbox import Button, Keyboard
+from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.people import ConversationStep
 from telegram_app.side import Context, below, sender, typed_text
 
@@ -81,9 +81,7 @@ class PasswordSteps:
         self.take_back(person)
         step = await self._questions.open_step(person, *PASSWORDS)
         student = self._services.storage.student(person)
-        username = student.username if student is not None else ""
-        if step is not None and step.name == PASSWORD:
-            username = step.data["username"]
+        username = (step.data.get("username") if step is not None else "") or (student.username if student else "")
         if step is None or not username:
             return await self._questions.end(person, joined(note, _("That question has expired. Please begin again.")))
         if not _typable(password):
@@ -106,8 +104,10 @@ class PasswordSteps:
             return await self._conclude(trial, UNTRIED)
         step = await self._services.step(person)
         if step is not None and step.name in PASSWORDS:  # from before a restart: the password is not there any more
-            return await self._questions.ask_again(person, step)
-        return await show_menu(self._services, person)
+            await self._questions.ask_password(person, step.name, step.data)
+        else:
+            await show_menu(self._services, person)
+        return None
 
     def take_back(self, person: int) -> Trial | None:
         """End the trial under way and return it; None where there is none, or its outcome is being told already.
@@ -177,21 +177,21 @@ class PasswordSteps:
             log.warning("person %d: too many refused passwords", person)
             await self._questions.end(person, joined(refused, trial.locked))
         else:
-            question = joined(refused, self._questions.password_question(person))
-            await self._questions.ask(person, step.name, step.data, question, still_at=step)
+            await self._questions.ask_password(person, step.name, step.data, refused, still_at=step)
 
     async def _store(self, trial: Trial, result: TrialResult) -> bool:
         """Register the student or store the new password; True where the student's profile is now the trial's."""
         person, store = trial.person, self._services.storage
-        is_registration = trial.step == PASSWORD
+        is_registration, before = trial.step == PASSWORD, store.student(person)
         _ = self._services.texts(person)
         try:
             if is_registration:
                 code = trial.data["code"]
+                self._services.check_code(code)  # its admin may be none any more after a restart
                 await asyncio.to_thread(store.redeem, code, person, trial.username, trial.password)
                 await self._lockouts.code_redeemed(person)
             else:
-                await asyncio.to_thread(store.set_password, person, trial.password)
+                await asyncio.to_thread(store.set_password, person, trial.password, trial.username)
         except storage.NotRegistered:  # removed meanwhile
             await self._questions.end(person)
             return False
@@ -199,11 +199,11 @@ class PasswordSteps:
             text = refusal_text(_, refusal)
             if isinstance(refusal, storage.StorageUnavailable):
                 log.exception("person %d: %s not written", person, trial.step)
-            if not is_registration:
+            if not is_registration and not isinstance(refusal, storage.UsernameTaken):
                 text = _("Your new password could not be saved. The old one is still there; please try again later.")
             await self._questions.end(person, text)
             return False
-        kept = await self._adopt_profile(trial, result)  # before this a running monitor has the old password
+        kept = await self._adopt_profile(trial, result, before)  # before this a running monitor has the old password
         if is_registration:
             log.info("person %d: registered", person)
             done, messages = _("Registration complete!"), self._invitations.redeemed(code, trial.username)
@@ -212,22 +212,35 @@ class PasswordSteps:
             return kept
         else:
             log.info("person %d: password updated", person)
-            done, messages = _("The new password is saved."), []
+            done, messages = _("The new password is saved."), self._changed_account(trial, before)
         await self._questions.end(person, joined(done, _trial_line(_, result)), messages)
         return kept
 
-    async def _adopt_profile(self, trial: Trial, result: TrialResult) -> bool:
+    def _changed_account(self, trial: Trial, before: storage.Student | None) -> list[Item]:
+        """Return the notices for the admins where a student's account has changed."""
+        if before is None or before.username == trial.username:
+            return []
+        old, new = escape(before.username), escape(trial.username)
+        told = self._services.to_admins(
+            lambda _: _("{username} has changed the portal account to {other}.").format(username=old, other=new)
+        )
+        return [item for item in told if item.chat_id != trial.person]
+
+    async def _adopt_profile(self, trial: Trial, result: TrialResult, before: storage.Student | None) -> bool:
         """Make the trial's browser profile the student's own, while no monitor of theirs runs.
 
-        False where that can't be: the student was removed in this moment, or their monitor does not end.
+        The profile of another account that they had ``before`` is deleted. False where that can't be: the student was
+        removed in this moment, or their monitor does not end.
         """
-        services, adopted = self._services, False
+        services, adopted, key = self._services, False, storage.account_key(trial.username)
 
         def meanwhile() -> None:
             nonlocal adopted
             adopted = services.storage.student(trial.person) is not None
             if adopted and result.profile is not None:
                 services.sign_in_check.adopt(result.profile, trial.username)
+            if adopted and before is not None and storage.account_key(before.username) != key:
+                services.forget_profile(before.username)
 
         await services.registry.restart(trial.person, meanwhile)
         return adopted

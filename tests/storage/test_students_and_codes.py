@@ -31,7 +31,6 @@ from storage import (
     StorageUnavailable,
     UnknownCode,
     UsernameTaken,
-    normalise_code,
 )
 from tests.fakes import Disk, FakeClock, PowerCut
 
@@ -90,11 +89,6 @@ class TestCodes:
             unused: {"created_by": ADMIN, "created_at": at, "used_by": None, "used_at": None, **rest},
             used: {"created_by": ADMIN, "created_at": at, "used_by": AIDA, "used_at": at, **rest},
         }
-
-    @pytest.mark.parametrize("typed", ["ABCD2345", "abcd2345", " abcd 2345 ", "ABCD-2345", "a-b c-d\n2345"])
-    def test_typed_by_hand(self, typed: str) -> None:
-        """A code may be typed in lower case, with spaces and dashes."""
-        assert normalise_code(typed) == "ABCD2345"
 
     def test_check(self, storage: Storage) -> None:
         """Checking a code raises the reason why it can't be redeemed."""
