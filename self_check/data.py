@@ -15,6 +15,7 @@ from classroom.photos.folder import FolderPhotos
 from core.encryption import Cipher, EncryptionKeyError, open_cipher
 from core.settings import Settings
 from core.sqlite import DatabaseError, stored_versions
+from marker.single_user import in_use
 from marker.tables.schema import SCHEMAS
 from self_check import FAILED, OK, WARNING, Result
 from storage import Storage
@@ -46,6 +47,15 @@ def check_storage(settings: Settings) -> Result:
     storage = _load_copy(folder, _NoKey())
     counts = f"{len(storage.students())} students, {len(storage.invitations())} codes"
     return Result("storage", OK, f"{counts}; writable; {user}")
+
+
+def check_single_user(settings: Settings) -> Result:
+    """Report whose bot it is; only this student may be in DATA_DIR."""
+    storage = _load_copy(settings.data_dir, _NoKey())
+    others = [s for s in storage.students() if s.invitation_code and s.telegram_id not in settings.admin_telegram_id]
+    if others:
+        return Result("single user", FAILED, in_use(f"other students ({len(others)})"))
+    return Result("single user", OK, f"the bot of {settings.kbtu_username} alone; everybody else is refused")
 
 
 def check_database(settings: Settings) -> Result:

@@ -32,6 +32,8 @@ def _checks(settings: Settings) -> list[tuple[str, Callable[[Settings], Result]]
     checks: list[tuple[str, Callable[[Settings], Result]]] = [
         (outside.bot_name(setting), partial(outside.check_token, setting=setting)) for setting in tokens
     ]
+    if settings.single_user:
+        checks.insert(0, ("single user", data.check_single_user))
     if "telegram_bot_token" in tokens:
         checks = [
             ("storage", data.check_storage),

@@ -46,7 +46,7 @@ def codes_in(text: str, *lengths: int) -> Codes:
     for run in (run for line in (*plain.splitlines(), plain) for run in _runs(line, lengths)):
         code, typed = _folded(run), "".join(run)
         is_prose = not typed.isupper() and not any(map(str.isdecimal, typed))
-        if not is_prose and len({len(part) for part in run}) == 1 and re.fullmatch("[A-Z0-9]+", code):
+        if not is_prose and len({len(part) for part in run}) == 1 and re.fullmatch("(?=.*[A-Z])[A-Z0-9]+", code):
             sure[code] = None
         elif re.fullmatch("[A-HJ-NP-Z2-9]+", code):  # no code has the others
             words.setdefault(code, is_prose)
