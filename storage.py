@@ -257,25 +257,22 @@ class Storage:
     def keep_only(self, telegram_id: int, username: str, password: str) -> Student | None:
         """Make the only student have this account, which the settings name; mode and monitoring stay as they are.
 
-        Returns the record before, None if there was none. Raises AlreadyRegistered where others have registered with
-        a code, StorageUnavailable.
+        Returns the record before, None if there was none. Raises StorageUnavailable.
         """
+        encrypted = self._cipher.encrypt(password)
         with self._writing:
-            others = [each for each in self._students.values() if each.telegram_id != telegram_id]
-            if any(each.invitation_code for each in others):
-                raise AlreadyRegistered(f"other students ({len(others)})")
-            before = self._students.get(str(telegram_id)) or next(iter(others), None)
-            if before is None:
-                kept = Student(
-                    telegram_id, username, self._cipher.encrypt(password), "automatic", True, "", self._now()
-                )
-            else:
-                is_same = self._cipher.decrypt(before.password) == password
-                encrypted = before.password if is_same else self._cipher.encrypt(password)
-                kept = replace(before, telegram_id=telegram_id, username=username, password=encrypted)
+            before = self._students.get(str(telegram_id)) or next(iter(self._students.values()), None)
+            if before is not None and self._cipher.decrypt(before.password) == password:
+                encrypted = before.password
+            kept = before or Student(telegram_id, username, encrypted, "automatic", True, "", self._now())
+            kept = replace(kept, telegram_id=telegram_id, username=username, password=encrypted)
             if self._students != {str(telegram_id): kept}:
                 self._write_students({str(telegram_id): kept})
             return before
+
+    def others(self, telegram_id: int) -> int:
+        """Return how many other people have registered with a code."""
+        return sum(each.invitation_code != "" and each.telegram_id != telegram_id for each in self._students.values())
 
     def remove(self, telegram_id: int, *, erase: bool = False) -> Student:
         """Delete a student; the code stays used. With ``erase`` it does not contain the student any more.

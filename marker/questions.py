@@ -9,7 +9,7 @@ A message that may hold a password is deleted before anything else is done with 
 import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
@@ -40,15 +40,12 @@ _COMMAND = re.compile(r"/[a-z]\w*(@\w+)?(\s.*)?", re.IGNORECASE | re.ASCII | re.
 DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; the outbox goes on trying afterwards
 
 
-class Asked(filters.MessageFilter):
-    """Passes the messages of people who are at the step ``step``; None: of those who are asked nothing."""
+class Where(filters.MessageFilter):
+    """Passes the messages that meet a condition."""
 
-    def __init__(self, open_steps: Mapping[int, str], step: str | None) -> None:
-        super().__init__(f"asked for {step}")
-        self._open_steps, self._step = open_steps, step
-
-    def filter(self, message: Message) -> bool:
-        return message.from_user is not None and self._open_steps.get(message.from_user.id) == self._step
+    def __init__(self, condition: Callable[[Message], bool]) -> None:
+        super().__init__()
+        self.filter = condition  # type: ignore[method-assign]
 
 
 class Questions:
@@ -66,7 +63,7 @@ class Questions:
 
     def asked(self, step: str | None) -> filters.BaseFilter:
         """Return the filter of messages that answer the question of a step; None: of those that answer none."""
-        return Asked(self._open_steps, step)
+        return Where(lambda message: bool(who := message.from_user) and self._open_steps.get(who.id) == step)
 
     async def _load(self, update: Update, context: Context) -> None:
         person, data = sender(update), tapped_data(update)
@@ -115,23 +112,15 @@ class Questions:
         await self._services.outbox.put(*(edit if in_place else below(person, question, keyboard)), when=write)
         return step
 
-    async def ask_password(
-        self,
-        person: int,
-        step: str,
-        data: dict[str, Any],
-        headline: str = "",
-        in_place: bool = False,
-        still_at: ConversationStep | None = None,
-    ) -> str:
-        """Ask for the password of the portal account in ``data``, else of the one that the person has registered."""
+    async def ask_password(self, person: int, step: str, data: dict[str, Any], headline: str = "", **how: Any) -> str:
+        """Ask, as ``ask``, for the password of the account in ``data``, else of the registered one."""
         _, student = self._services.texts(person), self._services.storage.student(person)
         username = data.get("username") or (student.username if student is not None else "")
         question = _(
             "Now send me your portal password for {username}. "
             "I will delete your message at once, and keep the password encrypted. /cancel to stop."
         ).format(username=f"<b>{escape(username)}</b>")
-        return await self.ask(person, step, data, joined(headline, question), in_place, still_at)
+        return await self.ask(person, step, data, joined(headline, question), **how)
 
     async def ask_passwords_again(self) -> None:
         """Ask again, after a restart, for every password that is due: one typed meanwhile may be lost."""

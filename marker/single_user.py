@@ -1,15 +1,11 @@
 """The bot for one person (SINGLE_USER): the only student's account comes from the settings."""
 
-import logging
-
 from core.settings import Settings, SettingsError
 from lessons.events import Event
 from marker.monitors.watch_state import WatchState
 from monitor import profile_name
 from portal.browser import Chromes
-from storage import AlreadyRegistered, Storage, account_key
-
-log = logging.getLogger(__name__)
+from storage import Storage
 
 REMEDIED = (Event.REFUSED.value, Event.BLOCKED.value)  # troubles that another account or password may end
 
@@ -19,23 +15,18 @@ def take_over_settings(settings: Settings, storage: Storage, state: WatchState, 
 
     Where the portal had refused the account before, a changed one is monitored again. Raises SettingsError.
     """
-    (person,), username, password = settings.admin_telegram_id, settings.kbtu_username, settings.kbtu_password
-    if username is None or password is None:
-        raise SettingsError("KBTU_USERNAME and KBTU_PASSWORD: got nothing, since SINGLE_USER is on")
-    try:
-        before = storage.keep_only(person, username, password.get_secret_value())
-    except AlreadyRegistered as refused:
-        raise SettingsError(in_use(str(refused))) from refused
+    person, username, password = settings.admin_telegram_id[0], settings.kbtu_username or "", settings.kbtu_password
+    if others := storage.others(person):
+        raise SettingsError(in_use(others))
+    before = storage.keep_only(person, username, password.get_secret_value() if password else "")
     if before is None or before == storage.student(person):
         return
-    log.info("student %d: the account in the settings has changed", person)
-    if account_key(before.username) != account_key(username):
+    if profile_name(before.username) != profile_name(username):
         chromes.forget(profile_name(before.username))
     watch = state.of(before.telegram_id)
     if watch.trouble in REMEDIED and watch.trouble_at and (not watch.last_check or watch.trouble_at > watch.last_check):
         storage.set_monitoring(person, True)
 
 
-def in_use(others: str) -> str:
-    """Return why SINGLE_USER can't begin on a folder of several students."""
-    return f"SINGLE_USER: got 1, but {others} are registered in DATA_DIR; wants them removed, or another DATA_DIR"
+def in_use(others: int) -> str:
+    return f"SINGLE_USER: got 1 and {others} other students in DATA_DIR, wants another DATA_DIR, or them removed"

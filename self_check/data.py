@@ -45,17 +45,10 @@ def check_storage(settings: Settings) -> Result:
     probe.touch()
     probe.unlink()
     storage = _load_copy(folder, _NoKey())
+    if settings.single_user and (others := storage.others(settings.admin_telegram_id[0])):
+        return Result("storage", FAILED, in_use(others))
     counts = f"{len(storage.students())} students, {len(storage.invitations())} codes"
     return Result("storage", OK, f"{counts}; writable; {user}")
-
-
-def check_single_user(settings: Settings) -> Result:
-    """Report whose bot it is; only this student may be in DATA_DIR."""
-    storage = _load_copy(settings.data_dir, _NoKey())
-    others = [s for s in storage.students() if s.invitation_code and s.telegram_id not in settings.admin_telegram_id]
-    if others:
-        return Result("single user", FAILED, in_use(f"other students ({len(others)})"))
-    return Result("single user", OK, f"the bot of {settings.kbtu_username} alone; everybody else is refused")
 
 
 def check_database(settings: Settings) -> Result:

@@ -18,7 +18,8 @@ from storage import StorageUnavailable
 
 def check(settings: Settings) -> list[Result]:
     """Run all checks that the settings need; a failed one does not stop the others."""
-    results = [Result("settings", OK, f"DATA_DIR {settings.data_dir}, time zone {settings.timezone}")]
+    whose = f", for {settings.kbtu_username} alone" if settings.single_user else ""
+    results = [Result("settings", OK, f"DATA_DIR {settings.data_dir}, time zone {settings.timezone}{whose}")]
     for subject, run in _checks(settings):
         try:
             results.append(run(settings))
@@ -32,8 +33,6 @@ def _checks(settings: Settings) -> list[tuple[str, Callable[[Settings], Result]]
     checks: list[tuple[str, Callable[[Settings], Result]]] = [
         (outside.bot_name(setting), partial(outside.check_token, setting=setting)) for setting in tokens
     ]
-    if settings.single_user:
-        checks.insert(0, ("single user", data.check_single_user))
     if "telegram_bot_token" in tokens:
         checks = [
             ("storage", data.check_storage),

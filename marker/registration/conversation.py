@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from telegram import Message, Update
+from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, ConversationHandler, MessageHandler, filters
 from telegram.warnings import PTBUserWarning
 
@@ -19,13 +19,13 @@ from marker.admin.moves import AccountMoves
 from marker.admin.panel import Handler
 from marker.lockouts import CODES, WORDS, Lockouts
 from marker.menu import fresh_menu, old_button
-from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, PASSWORDS, STEPS, USERNAME, Questions, joined
+from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, PASSWORDS, STEPS, USERNAME, Questions, Where, joined
 from marker.registration.passwords import BAD_CODE, PasswordSteps, refusal_text
 from marker.services import Services
 from storage import CODE_LENGTH, StorageError, UnknownCode, UsernameTaken
 from telegram_app.move_codes import MOVE_CODE_LENGTH
 from telegram_app.outbox import Item
-from telegram_app.side import TYPED, Context, sender, typed_text
+from telegram_app.side import TYPED, Context, sender, tapped_data, typed_text
 from telegram_app.typed_codes import Codes, codes_in, written
 
 log = logging.getLogger(__name__)
@@ -36,15 +36,11 @@ _USERNAME = re.compile(r"[A-Za-z0-9_][\w.+-]*(@[\w-]+(\.[\w-]+)+)?", re.ASCII)
 # A password may begin with a slash; only our own commands, as Telegram's menu sends them, are no passwords.
 _COMMAND = filters.Regex(r"(?i)^/(start(@\w+)?(\s+\S+)*|(cancel|help|language|admin)(@\w+)?)\s*$")
 _WRITTEN = TYPED & (filters.TEXT | filters.CAPTION) & ~filters.COMMAND
+_HAS_CODE = Where(lambda message: bool(_codes(written(message))))
 
 
 def _codes(text: str) -> Codes:
     return codes_in(text, CODE_LENGTH, MOVE_CODE_LENGTH)
-
-
-class _HasCode(filters.MessageFilter):
-    def filter(self, message: Message) -> bool:
-        return bool(_codes(written(message)))
 
 
 @dataclass(eq=False)
@@ -69,9 +65,8 @@ class Registration:
         return ConversationHandler(
             entry_points=[
                 CommandHandler("start", self._start, filters=TYPED & _COMMAND),
-                CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
-                CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
-                MessageHandler(_WRITTEN & self._questions.asked(None) & _HasCode(), self._take_code),
+                CallbackQueryHandler(self._begin, pattern=r"^reg:(enter|password)$"),
+                MessageHandler(_WRITTEN & self._questions.asked(None) & _HAS_CODE, self._take_code),
                 *self._invitations.note_handlers(),
             ],
             states={
@@ -120,23 +115,19 @@ class Registration:
         _ = self._services.texts(person)
         return await self._questions.end(person, _("You are registered already.") if context.args else "")
 
-    async def _enter_code(self, update: Update, context: Context) -> str | int:
+    async def _begin(self, update: Update, context: Context) -> str | int:
+        """Ask for a code, or for a registered student's new password, as the tapped button says."""
         person = await self._services.screen_tapped(update)
         self._passwords.take_back(person)
-        if self._services.storage.student(person) is not None:
+        student = self._services.storage.student(person)
+        if (student is None) != (tapped_data(update) == "reg:enter"):
             return await self._questions.end(person, in_place=True)
-        if locked := await self._lockouts.codes(person):
+        checked = self._lockouts.passwords(person, student.username) if student else self._lockouts.codes(person)
+        if locked := await checked:
             return await self._questions.end(person, locked, in_place=True)
+        if student is not None:
+            return await self._questions.ask_password(person, NEW_PASSWORD, {}, in_place=True)
         return await self._questions.ask(person, CODE, {}, self._code_question(person), in_place=True)
-
-    async def _update_password(self, update: Update, context: Context) -> str | int:
-        person = await self._services.screen_tapped(update)
-        self._passwords.take_back(person)
-        if (student := self._services.storage.student(person)) is None:
-            return await self._questions.end(person, in_place=True)
-        if locked := await self._lockouts.passwords(person, student.username):
-            return await self._questions.end(person, locked, in_place=True)
-        return await self._questions.ask_password(person, NEW_PASSWORD, {}, in_place=True)
 
     async def _change_username(self, update: Update, context: Context) -> str | int:
         """Ask for the username again, before the password; of a registered student, too, whose account then changes."""
@@ -288,7 +279,7 @@ class Registration:
             await self._delete(update)
 
     async def _typed(self, update: Update, context: Context) -> None:
-        person, text = sender(update), typed_text(update)
+        person, text = sender(update), written(update.effective_message)
         if await self._questions.may_be_password(person, text):
             return await self._delete(update)
         _ = self._services.texts(person)

@@ -17,7 +17,7 @@ from marker.monitors.password_check import Outcome, TrialResult
 from marker.questions import PASSWORD, PASSWORDS, Questions, joined
 from marker.services import Services
 from telegram_app.i18n import Texts
-from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.outbox import Button, Keyboard
 from telegram_app.people import ConversationStep
 from telegram_app.side import Context, below, sender, typed_text
 
@@ -212,19 +212,9 @@ class PasswordSteps:
             return kept
         else:
             log.info("person %d: password updated", person)
-            done, messages = _("The new password is saved."), self._changed_account(trial, before)
+            done, messages = _("The new password is saved."), []
         await self._questions.end(person, joined(done, _trial_line(_, result)), messages)
         return kept
-
-    def _changed_account(self, trial: Trial, before: storage.Student | None) -> list[Item]:
-        """Return the notices for the admins where a student's account has changed."""
-        if before is None or before.username == trial.username:
-            return []
-        old, new = escape(before.username), escape(trial.username)
-        told = self._services.to_admins(
-            lambda _: _("{username} has changed the portal account to {other}.").format(username=old, other=new)
-        )
-        return [item for item in told if item.chat_id != trial.person]
 
     async def _adopt_profile(self, trial: Trial, result: TrialResult, before: storage.Student | None) -> bool:
         """Make the trial's browser profile the student's own, while no monitor of theirs runs.

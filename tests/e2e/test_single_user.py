@@ -31,7 +31,7 @@ def test_monitoring_starts_by_itself(telegram: Telegram, portal: Portal, bot: Ma
     stranger.says("/start")
     stranger.sees("This bot works for one person only.")
     code, lines, said = checked(bot)
-    assert (code, lines["single user"][0]) == (0, "ok"), said
+    assert (code, "for a_student alone" in lines["settings"][1]) == (0, True), said
     me.says("/start")
     me.taps("Stop Monitoring")
     me.sees("Monitoring: off")
@@ -58,9 +58,9 @@ def test_what_it_can_not_run_with(portal: Portal, bot: MarkerProcess) -> None:
         assert (run.returncode, run.stderr.startswith(line), run.stderr.count("\n")) == (78, True, 1), run.stderr
     bot.seed(2001, "b_student", "secret")
     before = {file.name: file.read_bytes() for file in (bot.folder / "data").glob("*.json")}
+    refusal = "SINGLE_USER: got 1 and 1 other students in DATA_DIR, wants another DATA_DIR, or them removed"
     run = bot.runs(**alone)
-    assert (run.returncode, run.stderr.splitlines()[-1].split(";")[0]) == (
-        78,
-        "SINGLE_USER: got 1, but other students (1) are registered in DATA_DIR",
-    )
+    assert (run.returncode, run.stderr.splitlines()[-1]) == (78, refusal)
+    _code, lines, _said = checked(bot, **alone)
+    assert lines["storage"] == ("FAILED", refusal)
     assert before == {file.name: file.read_bytes() for file in (bot.folder / "data").glob("*.json")}
