@@ -270,10 +270,6 @@ class Storage:
                 self._write_students({str(telegram_id): kept})
             return before
 
-    def others(self, telegram_id: int) -> int:
-        """Return how many other people have registered with a code."""
-        return sum(each.invitation_code != "" and each.telegram_id != telegram_id for each in self._students.values())
-
     def remove(self, telegram_id: int, *, erase: bool = False) -> Student:
         """Delete a student; the code stays used. With ``erase`` it does not contain the student any more.
 

@@ -153,12 +153,8 @@ class Settings(BaseModel):
     admin_telegram_id: Annotated[_Ids, BeforeValidator(_split_some)] = Field(
         (), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
     )
-    single_user: bool = Field(
-        False, description="1 or 0: the marker for the admin alone, with the account in KBTU_USERNAME and KBTU_PASSWORD"
-    )
-    operator_contact: str = Field(
-        "", max_length=200, description="who runs the marker, for its students: up to 200 characters of plain text"
-    )
+    single_user: bool = Field(False, description="1 (for the admin alone, with KBTU_USERNAME and KBTU_PASSWORD) or 0")
+    operator_contact: str = Field("", max_length=200, description="who runs the marker, in up to 200 characters")
     teacher_bot_token: _Token = Field(None, description="the teachers' bot's token, from @BotFather")
     student_bot_token: _Token = Field(None, description="the students' bot's token, from @BotFather")
     telegram_api_url: _Address = Field("https://api.telegram.org", description="an https address")
@@ -246,9 +242,7 @@ class Settings(BaseModel):
     log_format: Literal["text", "json"] = Field("text", description="text or json")
 
     kbtu_username: str | None = Field(None, description="the username on the portal, for attendance.py and SINGLE_USER")
-    kbtu_password: SecretStr | None = Field(
-        None, description="the password on the portal, for attendance.py and SINGLE_USER"
-    )
+    kbtu_password: SecretStr | None = Field(None, description="the password on the portal of KBTU_USERNAME")
 
     @property
     def hours(self) -> ActiveHours:

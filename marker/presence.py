@@ -34,8 +34,15 @@ class Presence:
 
     async def _see(self, update: Update, context: Context) -> None:
         person = await self._services.see(update)
-        if self._services.settings.single_user and person not in self._services.settings.admin_telegram_id:
-            await self._refuse(update, person)
+        settings, claims, now = self._services.settings, self._services.claims, self._services.clock.now()
+        if settings.single_user and person not in settings.admin_telegram_id:
+            if update.callback_query is not None:
+                await tapped(update)
+            elif update.my_chat_member is None:
+                text = self._services.texts(person)("This bot works for one person only.")
+                item = Item(person, "send", text)
+                await self._services.outbox.put(item, when=lambda: claims.claim(f"refused:{person}", now))
+            raise ApplicationHandlerStop
         if update.my_chat_member is not None:
             if update.my_chat_member.new_chat_member.status == ChatMember.BANNED:  # the person has blocked the bot
                 await self.lost(person)
@@ -44,13 +51,3 @@ class Presence:
             self._unreachable.discard(person)
             await asyncio.to_thread(self._services.people.set_unreachable, person, None)
             self._services.outbox.wake(person)
-
-    async def _refuse(self, update: Update, person: int) -> None:
-        """Tell a stranger, once, that this bot is one person's own; everything else from them is ignored."""
-        if update.callback_query is not None:
-            await tapped(update)
-        _, claims, now = self._services.texts(person), self._services.claims, self._services.clock.now()
-        refusal = Item(person, "send", _("This bot works for one person only."))
-        if update.my_chat_member is None:
-            await self._services.outbox.put(refusal, when=lambda: claims.claim(f"refused:{person}", now))
-        raise ApplicationHandlerStop

@@ -45,7 +45,10 @@ class Where(filters.MessageFilter):
 
     def __init__(self, condition: Callable[[Message], bool]) -> None:
         super().__init__()
-        self.filter = condition  # type: ignore[method-assign]
+        self._condition = condition
+
+    def filter(self, message: Message) -> bool:
+        return self._condition(message)
 
 
 class Questions:
@@ -63,7 +66,7 @@ class Questions:
 
     def asked(self, step: str | None) -> filters.BaseFilter:
         """Return the filter of messages that answer the question of a step; None: of those that answer none."""
-        return Where(lambda message: bool(who := message.from_user) and self._open_steps.get(who.id) == step)
+        return Where(lambda message: self._open_steps.get(message.chat.id) == step)
 
     async def _load(self, update: Update, context: Context) -> None:
         person, data = sender(update), tapped_data(update)

@@ -35,10 +35,7 @@ class Services(Side):
     forget_profile: Callable[[str], None] = lambda _username: None  # deletes a portal account's Chrome profile
 
     def is_admin(self, person: int) -> bool:
-        """Say whether this is an admin; checked at every step, since a button may be older than a change of admins.
-
-        With SINGLE_USER nobody is: there is nothing to administer.
-        """
+        """Say whether this is an admin (nobody with SINGLE_USER); checked at every step, since admins may change."""
         return person in self.settings.admin_telegram_id and not self.settings.single_user
 
     def check_code(self, code: str) -> None:

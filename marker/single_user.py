@@ -16,8 +16,8 @@ def take_over_settings(settings: Settings, storage: Storage, state: WatchState, 
     Where the portal had refused the account before, a changed one is monitored again. Raises SettingsError.
     """
     person, username, password = settings.admin_telegram_id[0], settings.kbtu_username or "", settings.kbtu_password
-    if others := storage.others(person):
-        raise SettingsError(in_use(others))
+    if problem := in_use(storage, person):
+        raise SettingsError(problem)
     before = storage.keep_only(person, username, password.get_secret_value() if password else "")
     if before is None or before == storage.student(person):
         return
@@ -28,5 +28,8 @@ def take_over_settings(settings: Settings, storage: Storage, state: WatchState, 
         storage.set_monitoring(person, True)
 
 
-def in_use(others: int) -> str:
-    return f"SINGLE_USER: got 1 and {others} other students in DATA_DIR, wants another DATA_DIR, or them removed"
+def in_use(storage: Storage, person: int) -> str:
+    """Return why the bot can't be this person's alone: others have registered; empty if it can."""
+    others = sum(each.invitation_code != "" and each.telegram_id != person for each in storage.students())
+    problem = f"SINGLE_USER: got 1 and {others} other students in DATA_DIR, wants another DATA_DIR, or them removed"
+    return problem if others else ""

@@ -45,8 +45,8 @@ def check_storage(settings: Settings) -> Result:
     probe.touch()
     probe.unlink()
     storage = _load_copy(folder, _NoKey())
-    if settings.single_user and (others := storage.others(settings.admin_telegram_id[0])):
-        return Result("storage", FAILED, in_use(others))
+    if settings.single_user and (problem := in_use(storage, settings.admin_telegram_id[0])):
+        return Result("storage", FAILED, problem)
     counts = f"{len(storage.students())} students, {len(storage.invitations())} codes"
     return Result("storage", OK, f"{counts}; writable; {user}")
 

@@ -23,9 +23,6 @@ class Codes:
     sure: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.sure or self.words)
-
 
 def written(message: Message | None) -> str:
     """Return a message's text or caption, with the addresses behind its links."""

@@ -82,8 +82,10 @@ class AccountMoves(AdminScreens):
 
     async def offer(self, person: int, code: str) -> bool:
         """Ask in the new account whether to move, and leave the question for a code; False: it can't be used."""
-        move = await self._valid(code)
-        student = self._services.storage.student(move.person) if move is not None else None
+        move = await asyncio.to_thread(self._services.move_codes.get, code, self._services.clock.now())
+        if move is None or not self._services.is_admin(move.created_by):
+            return False
+        student = self._services.storage.student(move.person)
         if student is None:
             return False
         _ = self._services.texts(person)
@@ -93,11 +95,6 @@ class AccountMoves(AdminScreens):
         keyboard: Keyboard = [[Button(_("Move Here"), f"mov:here:{code}")], [Button(_("Back"), "menu")]]
         await self._services.outbox.put(*below(person, text, keyboard), when=lambda: self._questions.leave(person))
         return True
-
-    async def _valid(self, code: str) -> MoveCode | None:
-        """Return the move of a code that can be used now: its admin must still be one."""
-        move = await asyncio.to_thread(self._services.move_codes.get, code, self._services.clock.now())
-        return move if move is not None and self._services.is_admin(move.created_by) else None
 
     async def _move_here(self, update: Update, context: Context) -> None:
         person, code = await self._services.screen_tapped(update), tapped_data(update).rpartition(":")[2]
@@ -109,10 +106,8 @@ class AccountMoves(AdminScreens):
     async def _move(self, person: int, code: str) -> str:
         """Move the registration; return the headline for the new account's menu."""
         _ = self._services.texts(person)
-        move, now = await self._valid(code), self._services.clock.now()
-        if move is not None:
-            move = await asyncio.to_thread(self._services.move_codes.begin, code, person, now)
-        if move is None:
+        move = await asyncio.to_thread(self._services.move_codes.begin, code, person, self._services.clock.now())
+        if move is None or not self._services.is_admin(move.created_by):
             await self._lockouts.wrong_code(person)
             return _("This move code can't be used any more. Ask the administrator for a new one.")
         student = self._services.storage.student(move.person)

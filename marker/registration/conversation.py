@@ -35,12 +35,9 @@ LONGEST_USERNAME = 100
 _USERNAME = re.compile(r"[A-Za-z0-9_][\w.+-]*(@[\w-]+(\.[\w-]+)+)?", re.ASCII)
 # A password may begin with a slash; only our own commands, as Telegram's menu sends them, are no passwords.
 _COMMAND = filters.Regex(r"(?i)^/(start(@\w+)?(\s+\S+)*|(cancel|help|language|admin)(@\w+)?)\s*$")
+_LENGTHS = (CODE_LENGTH, MOVE_CODE_LENGTH)
 _WRITTEN = TYPED & (filters.TEXT | filters.CAPTION) & ~filters.COMMAND
-_HAS_CODE = Where(lambda message: bool(_codes(written(message))))
-
-
-def _codes(text: str) -> Codes:
-    return codes_in(text, CODE_LENGTH, MOVE_CODE_LENGTH)
+_HAS_CODE = Where(lambda message: codes_in(written(message), *_LENGTHS) != Codes())
 
 
 @dataclass(eq=False)
@@ -78,7 +75,7 @@ class Registration:
             },
             fallbacks=[
                 self._cancel_handler(),
-                CallbackQueryHandler(self._cancel_tapped, pattern=r"^reg:cancel$"),
+                CallbackQueryHandler(self._cancel, pattern=r"^reg:cancel$"),
                 MessageHandler(TYPED & ~filters.TEXT & ~filters.StatusUpdate.ALL, self._ask_for_text),
             ],
             allow_reentry=True,
@@ -110,10 +107,7 @@ class Registration:
         """Show the menu; with a code (from a link) begin the registration with it."""
         person = sender(update)
         self._passwords.take_back(person)
-        if context.args and self._services.storage.student(person) is None:
-            return await self._check_codes(update, context, _codes(" ".join(context.args)), is_asked=True)
-        _ = self._services.texts(person)
-        return await self._questions.end(person, _("You are registered already.") if context.args else "")
+        return await (self._take_code(update, context) if context.args else self._questions.end(person))
 
     async def _begin(self, update: Update, context: Context) -> str | int:
         """Ask for a code, or for a registered student's new password, as the tapped button says."""
@@ -141,20 +135,17 @@ class Registration:
         return await self._questions.ask(person, USERNAME, code, question, in_place=True)
 
     async def _cancel(self, update: Update, context: Context) -> str | int:
+        """Leave the question; an old question's button only brings the menu up to date."""
         person, _ = self._services.who(update)
-        step = await self._services.step(person)
-        self._passwords.take_back(person)
-        return await self._questions.end(person, _("Cancelled.") if step is not None and step.name in STEPS else "")
-
-    async def _cancel_tapped(self, update: Update, context: Context) -> str | int:
-        person, _ = self._services.who(update)
-        step = await self._services.step(person)
-        if step is None or step.name not in STEPS:
+        step, is_tap = await self._services.step(person), update.callback_query is not None
+        was_asked = step is not None and step.name in STEPS
+        if is_tap and not was_asked:
             await old_button(self._services, update)
             return ConversationHandler.END
-        await self._services.screen_tapped(update)
+        if is_tap:
+            await self._services.screen_tapped(update)
         self._passwords.take_back(person)
-        return await self._questions.end(person, _("Cancelled."), in_place=True)
+        return await self._questions.end(person, _("Cancelled.") if was_asked else "", in_place=is_tap)
 
     async def _ask_for_text(self, update: Update, context: Context) -> None:
         """Say that a photo or a voice message is no answer; its caption or sound may hold the password, too."""
@@ -169,28 +160,23 @@ class Registration:
     # typed answers
 
     async def _take_code(self, update: Update, context: Context) -> str | int:
-        """Take what is written at the question for a code, or has a code in it while nothing is asked."""
-        person, _ = self._services.who(update)
-        text = written(update.effective_message)
-        if self._services.storage.student(person) is None:
-            step = await self._services.step(person)
-            return await self._check_codes(update, context, _codes(text), step is not None and step.name == CODE)
-        if not _codes(text).sure or await self._questions.may_be_password(person, text):
-            await self._typed(update, context)
-            return ConversationHandler.END
-        text = _(
-            "You are registered already and need no code. Whoever it is for sends it to me from their own account."
-        )
-        return await self._questions.end(person, text)
+        """Begin with a right code; otherwise count a wrong try and ask for a code.
 
-    async def _check_codes(self, update: Update, context: Context, codes: Codes, is_asked: bool) -> str | int:
-        """Begin with the right code among these; otherwise count a wrong try and ask for a code.
-
-        A text that nobody ``is_asked`` for and that is hardly a code is answered like any other.
+        It comes by a link, as the answer to the question for it, or unasked: then a text that is hardly a code is
+        answered like any other.
         """
         person, _ = self._services.who(update)
+        text, step = written(update.effective_message), await self._services.step(person)
+        codes = codes_in(" ".join(context.args or ()) or text, *_LENGTHS)
+        is_asked = bool(context.args) or (step is not None and step.name == CODE)
+        is_late = await self._questions.may_be_password(person, text)
+        if self._services.storage.student(person) is not None:
+            if is_asked or (codes.sure and not is_late):
+                refused = _("You are registered already. A code is for somebody who is not: they send it to me.")
+                return await self._questions.end(person, refused)
+            codes = Codes()
         refusal: StorageError = UnknownCode()
-        was_locked = locked = await self._lockouts.codes(person) if codes else ""
+        was_locked = locked = await self._lockouts.codes(person) if codes != Codes() else ""
         for code in () if was_locked else (*codes.sure, *codes.words):  # a right code is not looked at either
             if len(code) == MOVE_CODE_LENGTH:
                 if await self._moves.offer(person, code):
@@ -205,14 +191,13 @@ class Registration:
             else:
                 return await self._ask_username(person, code)
         is_code = bool(codes.sure) or not isinstance(refusal, UnknownCode)
-        if codes and not was_locked:
+        if codes != Codes() and not was_locked:
             log.info("person %d: invitation code refused, %s", person, type(refusal).__name__)
             if locked := await self._lockouts.wrong_code(person, CODES if is_code else WORDS):
                 log.warning("person %d: too many wrong codes", person)
         if not is_asked and not is_code:
             await self._typed(update, context)
             return ConversationHandler.END
-        is_late = await self._questions.may_be_password(person, written(update.effective_message))
         note = await self._questions.delete_stray(update) if is_late else ""
         problem = refusal_text(_, refusal) if is_code or context.args else ""
         if locked:
@@ -245,7 +230,7 @@ class Registration:
         username = typed_text(update).strip()
         if self._questions.awaits_late_password(step):
             await self._questions.delete_password(update)
-        is_name = _USERNAME.fullmatch(username) and code not in _codes(username).sure
+        is_name = _USERNAME.fullmatch(username) and code not in codes_in(username, CODE_LENGTH).sure
         if not is_name or len(username) > LONGEST_USERNAME:
             problem = _("That is no portal username. Send a login such as a_student, or your e-mail.")
             return await self._questions.ask(person, USERNAME, step.data, problem)
