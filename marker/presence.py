@@ -39,8 +39,8 @@ class Presence:
             if update.callback_query is not None:
                 await tapped(update)
             elif update.my_chat_member is None:
-                text = self._services.texts(person)("This bot works for one person only.")
-                item = Item(person, "send", text)
+                _ = self._services.texts(person)
+                item = Item(person, "send", _("This bot works for one person only."))
                 await self._services.outbox.put(item, when=lambda: claims.claim(f"refused:{person}", now))
             raise ApplicationHandlerStop
         if update.my_chat_member is not None:
