@@ -130,9 +130,8 @@ class Registration:
         _, step = self._services.texts(person), await self._questions.open_step(person, *PASSWORDS)
         if step is None:
             return await self._questions.end(person, in_place=True)
-        code = {name: value for name, value in step.data.items() if name == "code"}
         question = _("Send me your username on the portal: a login such as a_student, or your e-mail.")
-        return await self._questions.ask(person, USERNAME, code, question, in_place=True)
+        return await self._questions.ask(person, USERNAME, step.data, question, in_place=True)
 
     async def _cancel(self, update: Update, context: Context) -> str | int:
         """Leave the question; an old question's button only brings the menu up to date."""

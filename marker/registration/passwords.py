@@ -18,7 +18,6 @@ from marker.questions import PASSWORD, PASSWORDS, Questions, joined
 from marker.services import Services
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Keyboard
-from telegram_app.people import ConversationStep
 from telegram_app.side import Context, below, sender, typed_text
 
 log = logging.getLogger(__name__)
@@ -158,7 +157,13 @@ class PasswordSteps:
             if step is None or step.data != trial.data:
                 log.info("person %d: the question was left before the password was tried", person)
             elif result.outcome is Outcome.REFUSED:
-                await self._ask_after_refusal(trial, result, step)
+                words = _("The portal refused the sign-in: {words}").format(words=f"«{escape(result.words)}»")
+                refused = words if result.words else ""
+                if trial.locked:
+                    log.warning("person %d: too many refused passwords", person)
+                    await self._questions.end(person, joined(refused, trial.locked))
+                else:
+                    await self._questions.ask_password(person, step.name, step.data, refused, still_at=step)
             elif result.outcome is Outcome.BLOCKED:
                 words = _("The portal has blocked this account: {words}").format(words=f"«{escape(result.words)}»")
                 await self._questions.end(person, joined(words, _("Ask your university's registrar's office.")))
@@ -167,17 +172,6 @@ class PasswordSteps:
         finally:
             if not kept:
                 await asyncio.to_thread(self._services.sign_in_check.forget, result)
-
-    async def _ask_after_refusal(self, trial: Trial, result: TrialResult, step: ConversationStep) -> None:
-        person = trial.person
-        _ = self._services.texts(person)
-        words = _("The portal refused the sign-in: {words}").format(words=f"«{escape(result.words)}»")
-        refused = words if result.words else ""
-        if trial.locked:
-            log.warning("person %d: too many refused passwords", person)
-            await self._questions.end(person, joined(refused, trial.locked))
-        else:
-            await self._questions.ask_password(person, step.name, step.data, refused, still_at=step)
 
     async def _store(self, trial: Trial, result: TrialResult) -> bool:
         """Register the student or store the new password; True where the student's profile is now the trial's."""
