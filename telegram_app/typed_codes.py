@@ -2,26 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from telegram import Message
 
 from core.lookalikes import ALIKE, visible
 
-LONGEST = 3000  # characters that are read
+LONGEST = 1500  # characters that are read
 MOST = 6  # codes of one kind that are taken from one message
 _ALIKE = ALIKE | str.maketrans("зԛԝαβεζηικμνορτυχ", "3qwabezhikmnoptyx")
 _IN_LINK = re.compile(r"[?&]start(?:app|group)?\s*=\s*([\w-]+)", re.IGNORECASE)
-_ADDRESS = re.compile(r"\S*(?:://|@|\bt\.me/)\S*", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Codes:
-    """``sure`` look like codes and nothing else; ``words`` may be codes, but just as well something else."""
-
-    sure: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
+_ADDRESS = re.compile(r"://|@|\bt\.me/", re.IGNORECASE)
 
 
 def written(message: Message | None) -> str:
@@ -32,14 +23,16 @@ def written(message: Message | None) -> str:
     return "\n".join([message.text or message.caption or "", *links])
 
 
-def codes_in(text: str, *lengths: int) -> Codes:
-    """Return the codes of these lengths in a text, in capitals; if there is a link with a code, only that one."""
-    plain = "\n".join(visible(line) for line in unquote(text[:LONGEST]).splitlines())
+def codes_in(text: str, *lengths: int) -> tuple[list[str], list[str]]:
+    """Return the codes of these lengths in a text, in capitals, and words that may be codes or something else.
+
+    If there is a link with a code, only that one.
+    """
+    plain = "\n".join(visible(line) for line in unquote(text[:LONGEST]).splitlines())[:LONGEST]
     if linked := [code for found in _IN_LINK.findall(plain) if len(code := _folded([found])) in lengths]:
-        return Codes(tuple(dict.fromkeys(linked))[:MOST])
+        return list(dict.fromkeys(linked))[:MOST], []
     sure: dict[str, None] = {}
     words: dict[str, bool] = {}  # whether it has no digit and small letters
-    plain = _ADDRESS.sub(" ", plain)
     for run in (run for line in (*plain.splitlines(), plain) for run in _runs(line, lengths)):
         code, typed = _folded(run), "".join(run)
         is_prose = not typed.isupper() and not any(map(str.isdecimal, typed))
@@ -48,7 +41,7 @@ def codes_in(text: str, *lengths: int) -> Codes:
         elif re.fullmatch("[A-HJ-NP-Z2-9]+", code):  # no code has the others
             words.setdefault(code, is_prose)
     unsure = [each for each in sorted(words, key=words.__getitem__) if each not in sure]
-    return Codes(tuple(sure)[:MOST], tuple(unsure)[:MOST])
+    return list(sure)[:MOST], unsure[:MOST]
 
 
 def _folded(parts: list[str]) -> str:
@@ -57,6 +50,7 @@ def _folded(parts: list[str]) -> str:
 
 def _runs(line: str, lengths: tuple[int, ...]) -> Iterator[list[str]]:
     """Yield the runs of words that are as long as a code, such as A3KX 9M7P, the shortest runs first."""
+    line = " ".join(each for each in line.split() if not _ADDRESS.search(each))
     words = [word for each in re.split(r"[^\w-]+|_", line) if (word := each.strip("-"))]
     for count in range(1, max(lengths) + 1):
         for at in range(len(words) - count + 1):

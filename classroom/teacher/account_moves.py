@@ -109,11 +109,11 @@ class AccountMoves:
 
     async def offer(self, person: int, text: str) -> bool:
         """Ask in the new account whether to move, if there is a move code in ``text``; False: there is none."""
-        _, codes, code, old = self._side.texts(person), codes_in(text, MOVE_CODE_LENGTH), "", None
-        for code in (*codes.sure, *codes.words):
+        _, (sure, words), old = self._side.texts(person), codes_in(text, MOVE_CODE_LENGTH), None
+        for code in (*sure, *words):
             if (old := await self._owner(code)) is not None:
                 break
-        if old is None and not codes.sure:
+        if old is None and not sure:
             return False
         if old is None:
             await self._side.outbox.put(Item(person, "send", self._used_up(person)))

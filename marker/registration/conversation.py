@@ -26,7 +26,7 @@ from storage import CODE_LENGTH, StorageError, UnknownCode, UsernameTaken
 from telegram_app.move_codes import MOVE_CODE_LENGTH
 from telegram_app.outbox import Item
 from telegram_app.side import TYPED, Context, sender, tapped_data, typed_text
-from telegram_app.typed_codes import Codes, codes_in, written
+from telegram_app.typed_codes import codes_in, written
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _USERNAME = re.compile(r"[A-Za-z0-9_][\w.+-]*(@[\w-]+(\.[\w-]+)+)?", re.ASCII)
 _COMMAND = filters.Regex(r"(?i)^/(start(@\w+)?(\s+\S+)*|(cancel|help|language|admin)(@\w+)?)\s*$")
 _LENGTHS = (CODE_LENGTH, MOVE_CODE_LENGTH)
 _WRITTEN = TYPED & (filters.TEXT | filters.CAPTION) & ~filters.COMMAND
-_HAS_CODE = Where(lambda message: codes_in(written(message), *_LENGTHS) != Codes())
+_HAS_CODE = Where(lambda message: any(codes_in(written(message), *_LENGTHS)))
 
 
 @dataclass(eq=False)
@@ -166,17 +166,17 @@ class Registration:
         """
         person, _ = self._services.who(update)
         text, step = written(update.effective_message), await self._services.step(person)
-        codes = codes_in(" ".join(context.args or ()) or text, *_LENGTHS)
+        sure, words = codes_in(" ".join(context.args or ()) or text, *_LENGTHS)
         is_asked = bool(context.args) or (step is not None and step.name == CODE)
         is_late = await self._questions.may_be_password(person, text)
         if self._services.storage.student(person) is not None:
-            if is_asked or (codes.sure and not is_late):
+            if is_asked or (sure and not is_late):
                 refused = _("You are registered already. A code is for somebody who is not: they send it to me.")
                 return await self._questions.end(person, refused)
-            codes = Codes()
+            sure, words = [], []
         refusal: StorageError = UnknownCode()
-        was_locked = locked = await self._lockouts.codes(person) if codes != Codes() else ""
-        for code in () if was_locked else (*codes.sure, *codes.words):  # a right code is not looked at either
+        was_locked = locked = await self._lockouts.codes(person) if sure or words else ""
+        for code in () if was_locked else (*sure, *words):  # a right code is not looked at either
             if len(code) == MOVE_CODE_LENGTH:
                 if await self._moves.offer(person, code):
                     return ConversationHandler.END
@@ -189,8 +189,8 @@ class Registration:
                 refusal = error
             else:
                 return await self._ask_username(person, code)
-        is_code = bool(codes.sure) or not isinstance(refusal, UnknownCode)
-        if codes != Codes() and not was_locked:
+        is_code = bool(sure) or not isinstance(refusal, UnknownCode)
+        if (sure or words) and not was_locked:
             log.info("person %d: invitation code refused, %s", person, type(refusal).__name__)
             if locked := await self._lockouts.wrong_code(person, CODES if is_code else WORDS):
                 log.warning("person %d: too many wrong codes", person)
@@ -229,7 +229,7 @@ class Registration:
         username = typed_text(update).strip()
         if self._questions.awaits_late_password(step):
             await self._questions.delete_password(update)
-        is_name = _USERNAME.fullmatch(username) and code not in codes_in(username, CODE_LENGTH).sure
+        is_name = _USERNAME.fullmatch(username) and code not in codes_in(username, CODE_LENGTH)[0]
         if not is_name or len(username) > LONGEST_USERNAME:
             problem = _("That is no portal username. Send a login such as a_student, or your e-mail.")
             return await self._questions.ask(person, USERNAME, step.data, problem)
