@@ -161,7 +161,8 @@ class PasswordSteps:
                 refused = words if result.words else ""
                 if trial.locked:
                     log.warning("person %d: too many refused passwords", person)
-                    await self._questions.end(person, joined(refused, trial.locked))
+                    tried = f"<b>{escape(trial.username)}</b>"
+                    await self._questions.end(person, joined(tried, refused, trial.locked))
                 else:
                     await self._questions.ask_password(person, step.name, step.data, refused, still_at=step)
             elif result.outcome is Outcome.BLOCKED:
