@@ -254,22 +254,18 @@ class Registration:
 
     def stray_handlers(self) -> list[MessageHandler[Context, Any]]:
         """Return the handlers of other texts, to be added after all others of their group."""
-        edited = filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE
-        return [MessageHandler(edited & filters.TEXT, self._edited), MessageHandler(TYPED & filters.TEXT, self._typed)]
-
-    async def _edited(self, update: Update, context: Context) -> None:
-        """Delete an edited message that may be a password; it answers nothing."""
-        if await self._questions.may_be_password(sender(update), typed_text(update)):
-            await self._delete(update)
+        messages = filters.UpdateType.MESSAGE | filters.UpdateType.EDITED_MESSAGE
+        return [MessageHandler(messages & filters.ChatType.PRIVATE & filters.TEXT, self._typed)]
 
     async def _typed(self, update: Update, context: Context) -> None:
+        """Delete what may be a password; otherwise show the menu. An edited message gets no other answer."""
         person, text = sender(update), written(update.effective_message)
         if await self._questions.may_be_password(person, text):
-            return await self._delete(update)
-        _ = self._services.texts(person)
-        headline = _("I don't know that command.") if text.startswith("/") else ""
-        await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
-        return None
+            await self._delete(update)
+        elif update.edited_message is None:
+            _ = self._services.texts(person)
+            headline = _("I don't know that command.") if text.startswith("/") else ""
+            await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
 
     async def _delete(self, update: Update) -> None:
         person = sender(update)
