@@ -214,6 +214,17 @@ class TestRedeeming:
         assert student is not None
         assert student.password not in f"{student}"
 
+    def test_another_account(self, storage: Storage) -> None:
+        """With the password the username can change, but not to one that somebody else has; the code stays used."""
+        code = register(storage)
+        register(storage, BEN, "b_student")
+        with pytest.raises(UsernameTaken):
+            storage.set_password(AIDA, "another", "B_Student@kbtu.kz")
+        assert storage.password(AIDA) == PASSWORD
+        assert storage.set_password(AIDA, "another", "c_student").username == "c_student"
+        assert storage.password(AIDA) == "another"
+        assert storage.invitations()[code].used_by == AIDA
+
     def test_refusals_change_nothing(self, storage: Storage, folder: Path) -> None:
         """An unknown or used code, a taken portal account and a registered person are refused with different errors."""
         used, unused = register(storage), storage.create_invitation(ADMIN)
