@@ -129,9 +129,11 @@ class AccountMoves:
         return True
 
     async def _owner(self, code: str) -> Teacher | None:
-        """Return the teacher whom a code moves, if it can be used now."""
+        """Return the teacher whom a code moves, if it can be used now: an admin's code ends with the admin."""
         move = await asyncio.to_thread(self._codes.get, code, self._classroom.clock.now())
-        return await self._classroom.store.teacher(move.person) if move is not None else None
+        if move is None or move.created_by not in (move.person, *self._classroom.settings.classroom_admins):
+            return None
+        return await self._classroom.store.teacher(move.person)
 
     def _used_up(self, person: int) -> str:
         _ = self._side.texts(person)
