@@ -4,7 +4,6 @@ Each method writes its change to disk before it returns. Reads never wait: they 
 """
 
 import logging
-import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -110,11 +109,6 @@ class Invitation:
 def account_key(username: str) -> str:
     """Return the same key for each spelling of a portal account: `A_Student` and `a_student@kbtu.kz` are one."""
     return username.strip().casefold().partition("@")[0]
-
-
-def normalise_code(text: str) -> str:
-    """Return a typed code as it is stored: capitals, without spaces and dashes."""
-    return re.sub(r"[\s-]", "", text).upper()
 
 
 class Storage:
@@ -248,10 +242,34 @@ class Storage:
         """Store whether the student wants to be monitored. Raises NotRegistered, StorageUnavailable."""
         return self._change(telegram_id, lambda student: replace(student, monitoring=monitoring))
 
-    def set_password(self, telegram_id: int, password: str) -> Student:
-        """Replace the portal password. Raises NotRegistered, StorageUnavailable."""
+    def set_password(self, telegram_id: int, password: str, username: str = "") -> Student:
+        """Replace the portal password, and the username if one is given.
+
+        Raises NotRegistered, UsernameTaken, StorageUnavailable.
+        """
         encrypted = self._cipher.encrypt(password)
-        return self._change(telegram_id, lambda student: replace(student, password=encrypted))
+
+        def changed(student: Student) -> Student:
+            self.check_username(telegram_id, username)
+            return replace(student, password=encrypted, username=username or student.username)
+
+        return self._change(telegram_id, changed)
+
+    def keep_only(self, telegram_id: int, username: str, password: str) -> Student | None:
+        """Make the only student have this account, which the settings name; mode and monitoring stay as they are.
+
+        Returns the record before, None if there was none. Raises StorageUnavailable.
+        """
+        encrypted = self._cipher.encrypt(password)
+        with self._writing:
+            before = self._students.get(str(telegram_id)) or next(iter(self._students.values()), None)
+            if before is not None and self._cipher.decrypt(before.password) == password:
+                encrypted = before.password
+            kept = before or Student(telegram_id, username, encrypted, "automatic", True, "", self._now())
+            kept = replace(kept, telegram_id=telegram_id, username=username, password=encrypted)
+            if self._students != {str(telegram_id): kept}:
+                self._write_students({str(telegram_id): kept})
+            return before
 
     def remove(self, telegram_id: int, *, erase: bool = False) -> Student:
         """Delete a student; the code stays used. With ``erase`` it does not contain the student any more.

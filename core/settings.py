@@ -153,6 +153,8 @@ class Settings(BaseModel):
     admin_telegram_id: Annotated[_Ids, BeforeValidator(_split_some)] = Field(
         (), description="the admin's numeric Telegram ID, from @userinfobot; several are comma-separated"
     )
+    single_user: bool = Field(False, description="1 (for the admin alone, with KBTU_USERNAME and KBTU_PASSWORD) or 0")
+    operator_contact: str = Field("", max_length=200, description="who runs the marker, in up to 200 characters")
     teacher_bot_token: _Token = Field(None, description="the teachers' bot's token, from @BotFather")
     student_bot_token: _Token = Field(None, description="the students' bot's token, from @BotFather")
     telegram_api_url: _Address = Field("https://api.telegram.org", description="an https address")
@@ -239,8 +241,8 @@ class Settings(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: Literal["text", "json"] = Field("text", description="text or json")
 
-    kbtu_username: str | None = Field(None, description="attendance.py: the username on the portal")
-    kbtu_password: SecretStr | None = Field(None, description="attendance.py: the password on the portal")
+    kbtu_username: str | None = Field(None, description="the username on the portal, for attendance.py and SINGLE_USER")
+    kbtu_password: SecretStr | None = Field(None, description="the password on the portal of KBTU_USERNAME")
 
     @property
     def hours(self) -> ActiveHours:
@@ -289,6 +291,12 @@ def load_for_bot() -> Settings:
         raise SettingsError(_missing("telegram_bot_token"))
     if settings.telegram_bot_token is not None and not settings.admin_telegram_id:
         raise SettingsError(_missing("admin_telegram_id"))
+    if settings.single_user:
+        for name in ("telegram_bot_token", "kbtu_username", "kbtu_password"):
+            if getattr(settings, name) is None:
+                raise SettingsError(f"{_missing(name)}, since SINGLE_USER is on")
+        if (admins := len(settings.admin_telegram_id)) != 1:
+            raise SettingsError(f"ADMIN_TELEGRAM_ID: got {admins} IDs, wants exactly one, since SINGLE_USER is on")
     for name, other in (("teacher", "student"), ("student", "teacher")):
         if getattr(settings, f"{name}_bot_token") is not None and getattr(settings, f"{other}_bot_token") is None:
             raise SettingsError(f"{_missing(f'{other}_bot_token')}: the classroom's two bots go together")

@@ -73,6 +73,8 @@ class Marker:
         """Add the handlers. Within a group the first one that matches gets the update, so their order matters."""
         application.add_handler(self.presence.handler(), group=-2)
         application.add_handler(self._questions.handler(), group=-1)
+        if self._services.settings.single_user:  # buttons from before it was set
+            application.add_handler(CallbackQueryHandler(partial(old_button, self._services), "^(reg:password$|del:)"))
         application.add_handlers(self._registration.handlers())
         application.add_handler(self.offers.handler())
         application.add_handlers(AdminHandlers(self._services).handlers())

@@ -28,6 +28,7 @@ from marker.monitors.registry import MonitorRegistry
 from marker.monitors.watch_state import WatchState
 from marker.questions import STEPS
 from marker.services import Services
+from marker.single_user import take_over_settings
 from marker.tables.attempts import Attempts
 from marker.tables.schema import SCHEMAS
 from marker.tables.students import StudentRows, Watches
@@ -52,6 +53,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
 
     Raises:
         TokenRefused: Telegram does not accept the token, or no longer does.
+        SettingsError: SINGLE_USER is set, and other students are registered.
         EncryptionKeyError, SchemaTooNew, StorageUnavailable, DataDamaged, DatabaseError, BrowserMissing: see there.
     """
     if (token := settings.telegram_bot_token) is None:
@@ -99,6 +101,8 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             if lacks := room.lacks(max(settings.max_active_monitors or 0, len(storage.students()))):
                 log.warning("%s", lacks)
             state = WatchState(watches, clock, settings.hours, settings.zone)
+            if settings.single_user:
+                await asyncio.to_thread(take_over_settings, settings, storage, state, chromes)
             registry = MonitorRegistry(storage, make_monitor, bridge, capacity, state)
             places = registry.take_place, registry.give_place_back
             sign_in_check = SignInCheck(portal.open, chromes, limits, settings.portal_url, *places)

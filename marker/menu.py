@@ -39,10 +39,9 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
         other = Button(_("Switch to Automatic"), "mode:automatic")
         if student.mode == "automatic":
             other = Button(_("Switch to Manual"), "mode:manual")
-        keyboard += [
-            [other, Button(_("Status"), "mon:status")],
-            [Button(_("Update Password"), "reg:password"), Button(_("Delete My Data"), "del:ask")],
-        ]
+        keyboard.append([other, Button(_("Status"), "mon:status")])
+        if not services.settings.single_user:
+            keyboard.append([Button(_("Update Password"), "reg:password"), Button(_("Delete My Data"), "del:ask")])
     if services.is_admin(person):
         keyboard.append([Button(_("Admin Panel"), "adm:panel")])
     outage = services.outage.line(_) if services.outage is not None else ""

@@ -5,10 +5,11 @@ import logging
 from typing import Any
 
 from telegram import ChatMember, Update
-from telegram.ext import TypeHandler
+from telegram.ext import ApplicationHandlerStop, TypeHandler
 
 from marker.services import Services
-from telegram_app.side import Context
+from telegram_app.outbox import Item
+from telegram_app.side import Context, tapped
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,15 @@ class Presence:
 
     async def _see(self, update: Update, context: Context) -> None:
         person = await self._services.see(update)
+        settings, claims, now = self._services.settings, self._services.claims, self._services.clock.now()
+        if settings.single_user and person not in settings.admin_telegram_id:
+            if update.callback_query is not None:
+                await tapped(update)
+            elif update.my_chat_member is None:
+                _ = self._services.texts(person)
+                item = Item(person, "send", _("This bot works for one person only."))
+                await self._services.outbox.put(item, when=lambda: claims.claim(f"refused:{person}", now))
+            raise ApplicationHandlerStop
         if update.my_chat_member is not None:
             if update.my_chat_member.new_chat_member.status == ChatMember.BANNED:  # the person has blocked the bot
                 await self.lost(person)

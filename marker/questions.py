@@ -8,8 +8,10 @@ A message that may hold a password is deleted before anything else is done with 
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from html import escape
 from typing import Any
 
 from telegram import Message, Update
@@ -34,18 +36,19 @@ LATE_WITHIN = timedelta(minutes=10)
 SHORTEST = 4  # characters of a late password; "hi" after a registration is a greeting
 # The step of somebody who used another menu instead: the next text, however late, may be the password.
 LEFT_PASSWORD = "left password"  # noqa: S105  # a step's name
+_COMMAND = re.compile(r"/[a-z]\w*(@\w+)?(\s.*)?", re.IGNORECASE | re.ASCII | re.DOTALL)
 DELETE_WITHIN = 5.0  # seconds to wait for Telegram's answer; the outbox goes on trying afterwards
 
 
-class Asked(filters.MessageFilter):
-    """Passes the messages of people who are at the step ``step``."""
+class Where(filters.MessageFilter):
+    """Passes the messages that meet a condition."""
 
-    def __init__(self, open_steps: Mapping[int, str], step: str) -> None:
-        super().__init__(f"asked for {step}")
-        self._open_steps, self._step = open_steps, step
+    def __init__(self, condition: Callable[[Message], bool]) -> None:
+        super().__init__()
+        self._condition = condition
 
     def filter(self, message: Message) -> bool:
-        return message.from_user is not None and self._open_steps.get(message.from_user.id) == self._step
+        return self._condition(message)
 
 
 class Questions:
@@ -61,9 +64,9 @@ class Questions:
         """Return the handler that loads a person's step, to be added in a group before the conversation's."""
         return TypeHandler(Update, self._load)
 
-    def asked(self, step: str) -> filters.BaseFilter:
-        """Return the filter of messages that answer the question of a step."""
-        return Asked(self._open_steps, step)
+    def asked(self, step: str | None) -> filters.BaseFilter:
+        """Return the filter of messages that answer the question of a step; None: of those that answer none."""
+        return Where(lambda message: self._open_steps.get(message.chat.id) == step)
 
     async def _load(self, update: Update, context: Context) -> None:
         person, data = sender(update), tapped_data(update)
@@ -95,6 +98,8 @@ class Questions:
         """
         _ = self._services.texts(person)
         keyboard: Keyboard = [[Button(_("Cancel"), "reg:cancel")]]
+        if step in PASSWORDS:
+            keyboard[0].insert(0, Button(_("Change Username"), "reg:username"))
         edit = [Item(person, "edit", question, keyboard, slot=SCREEN)]
 
         def write() -> bool:
@@ -110,23 +115,21 @@ class Questions:
         await self._services.outbox.put(*(edit if in_place else below(person, question, keyboard)), when=write)
         return step
 
-    async def ask_again(self, person: int, step: ConversationStep, headline: str = "") -> None:
-        """Ask for the password once more, below what has come in between."""
-        await self.ask(person, step.name, step.data, joined(headline, self.password_question(person)))
+    async def ask_password(self, person: int, step: str, data: dict[str, Any], headline: str = "", **how: Any) -> str:
+        """Ask, as ``ask``, for the password of the account in ``data``, else of the registered one."""
+        _, student = self._services.texts(person), self._services.storage.student(person)
+        username = data.get("username") or (student.username if student is not None else "")
+        question = _(
+            "Now send me your portal password for {username}. "
+            "I will delete your message at once, and keep the password encrypted. /cancel to stop."
+        ).format(username=f"<b>{escape(username)}</b>")
+        return await self.ask(person, step, data, joined(headline, question), **how)
 
     async def ask_passwords_again(self) -> None:
         """Ask again, after a restart, for every password that is due: one typed meanwhile may be lost."""
         for person, step in (await asyncio.to_thread(self._services.people.steps)).items():
             if step.name in PASSWORDS and not self._is_old(step):
-                await self.ask_again(person, step)
-
-    def password_question(self, person: int) -> str:
-        """Return the question for a password."""
-        _ = self._services.texts(person)
-        return _(
-            "Now send me your portal password. "
-            "I will delete your message at once, and keep the password encrypted. /cancel to stop."
-        )
+                await self.ask_password(person, step.name, step.data)
 
     def _is_old(self, step: ConversationStep) -> bool:
         return self._services.clock.now() - step.at > ANSWER_WITHIN
@@ -152,8 +155,11 @@ class Questions:
             self._deleted.add(person)
 
     async def may_be_password(self, person: int, text: str) -> bool:
-        """Say whether a text that answers no question may be a password."""
-        if (step := await self._services.step(person)) is None:
+        """Say whether a text that answers no question may be a password. A command is none."""
+        step = await self._services.step(person)
+        if _COMMAND.fullmatch(text) and (step is None or step.name not in PASSWORDS):
+            is_late = False
+        elif step is None:
             is_late = person in self._deleted
         elif step.name == AFTER_PASSWORD:
             is_late = self.awaits_late_password(step) and len(text) >= SHORTEST
@@ -184,6 +190,9 @@ class Questions:
 
     async def end(self, person: int, headline: str = "", more: Sequence[Item] = (), *, in_place: bool = False) -> int:
         """Leave the question and show the menu, below or in its place, in one transaction with messages to others."""
+        step, _ = await self._services.step(person), self._services.texts(person)
+        if step is not None and step.name in PASSWORDS:
+            headline = joined(headline, _("For the next ten minutes I delete what may be a password. Commands work."))
         menu = [await changed_menu(self._services, person, headline)] if in_place else None
         items = menu or await fresh_menu(self._services, person, headline)
         await self._services.outbox.put(*items, *more, when=lambda: self.leave(person))

@@ -10,7 +10,7 @@ from marker.monitors.password_check import SignInCheck
 from marker.monitors.registry import MonitorRegistry
 from marker.tables.attempts import Attempts
 from marker.tables.students import StudentRows, Watches
-from storage import Storage
+from storage import CodeRevoked, Storage
 from telegram_app.i18n import Texts
 from telegram_app.move_codes import MoveCodes
 from telegram_app.outbox import NOTICE, Item
@@ -36,8 +36,15 @@ class Services(Side):
     forget_profile: Callable[[str], None] = lambda _username: None  # deletes a portal account's Chrome profile
 
     def is_admin(self, person: int) -> bool:
-        """Say whether this is an admin; checked at every step, since a button may be older than a change of admins."""
-        return person in self.settings.admin_telegram_id
+        """Say whether this is an admin (nobody with SINGLE_USER); checked at every step, since admins may change."""
+        return person in self.settings.admin_telegram_id and not self.settings.single_user
+
+    def check_code(self, code: str) -> None:
+        """Raise as ``Storage.check_code``; an unused code of somebody who is no admin any more counts as revoked."""
+        self.storage.check_code(code)
+        invitation = self.storage.invitation(code)
+        if invitation is None or not self.is_admin(invitation.created_by):
+            raise CodeRevoked(code)
 
     def to_admins(self, text: Callable[[Texts], str], *, file: str | None = None) -> list[Item]:
         """Return a notice for each admin, in their language; ``file`` is a picture that it goes below."""

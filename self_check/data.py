@@ -15,6 +15,7 @@ from classroom.photos.folder import FolderPhotos
 from core.encryption import Cipher, EncryptionKeyError, open_cipher
 from core.settings import Settings
 from core.sqlite import DatabaseError, stored_versions
+from marker.single_user import in_use
 from marker.tables.schema import SCHEMAS
 from self_check import FAILED, OK, WARNING, Result
 from storage import Storage
@@ -44,6 +45,8 @@ def check_storage(settings: Settings) -> Result:
     probe.touch()
     probe.unlink()
     storage = _load_copy(folder, _NoKey())
+    if settings.single_user and (problem := in_use(storage, settings.admin_telegram_id[0])):
+        return Result("storage", FAILED, problem)
     counts = f"{len(storage.students())} students, {len(storage.invitations())} codes"
     return Result("storage", OK, f"{counts}; writable; {user}")
 

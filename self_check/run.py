@@ -18,7 +18,8 @@ from storage import StorageUnavailable
 
 def check(settings: Settings) -> list[Result]:
     """Run all checks that the settings need; a failed one does not stop the others."""
-    results = [Result("settings", OK, f"DATA_DIR {settings.data_dir}, time zone {settings.timezone}")]
+    whose = f", for {settings.kbtu_username} alone" if settings.single_user else ""
+    results = [Result("settings", OK, f"DATA_DIR {settings.data_dir}, time zone {settings.timezone}{whose}")]
     for subject, run in _checks(settings):
         try:
             results.append(run(settings))

@@ -5,11 +5,12 @@ roster at the opening of the session, and each student's mark. One sheet is one 
 (campus, batch, subject, date).
 """
 
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from core.lookalikes import ALIKE, visible
 
 CODE_DIGITS = 6
 REPORT_AFTER = timedelta(seconds=15)  # from a session's end to its first report
@@ -17,11 +18,6 @@ OVERLAP = timedelta(seconds=10)  # a rotating code stays valid after its success
 # After this long a question counts as delivered, even if Telegram has not confirmed it: every check-in has an end.
 DELIVERED_WITHIN = timedelta(minutes=5)
 NOTICED = timedelta(seconds=3)  # a question that waited for less was not delayed by us
-
-# Cyrillic letters (lower case) that look like Latin ones: an ID typed on a keyboard that was not switched.
-ALIKE = str.maketrans("авсенкмортухіѕјһү", "abcehkmoptyxisjhy")
-# What is invisible besides Unicode's formatting characters (None), and all dashes
-UNSEEN = dict.fromkeys((0x34F, 0x115F, 0x1160, *range(0xFE00, 0xFE10))) | dict.fromkeys(map(ord, "‐‒–—―−"), "-")
 
 
 class Status(StrEnum):
@@ -258,13 +254,6 @@ class Binding:
     telegram_id: int
     student_id: str
     bound_at: datetime
-
-
-def visible(text: str) -> str:
-    """Return a text as people see it: no invisible characters, plain single spaces and dashes, digits as ASCII."""
-    plain = unicodedata.normalize("NFKC", text).translate(UNSEEN)
-    shown = (each for each in plain if unicodedata.category(each) not in ("Cf", "Me"))
-    return " ".join("".join(str(unicodedata.decimal(each, each)) for each in shown).split())
 
 
 def folded(student_id: str) -> str:

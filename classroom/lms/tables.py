@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from classroom.domain.sessions import folded, visible
+from classroom.domain.sessions import folded
 from classroom.lms import LmsRefused
+from core.lookalikes import visible
 
 LARGEST_FILE = 50 * 1024 * 1024  # bytes
 MOST_UNPACKED = 100 * 1024 * 1024  # bytes in an XLSX file, which is a ZIP archive

@@ -5,8 +5,9 @@ import os
 import stat
 from pathlib import Path
 
-from classroom.domain.sessions import folded, visible
+from classroom.domain.sessions import folded
 from classroom.photos import LARGEST_PHOTO, IdPhoto, PhotoMissing, PhotosRefused, PhotosUnavailable, PhotoTooLarge
+from core.lookalikes import visible
 
 ENDINGS = ("jpg", "jpeg", "png")  # in the order of preference
 LONGEST_ID = 60  # characters: with an ending still a valid file name if each takes four bytes

@@ -16,7 +16,7 @@ from classroom.check_in.check_ins import CheckIns
 from classroom.check_in.code_entry import Typed
 from classroom.check_in.evidence import evidence_of, sent_at
 from classroom.domain import location_policy as policy
-from classroom.domain.sessions import folded, visible
+from classroom.domain.sessions import folded
 from classroom.services import Classroom, typed
 from classroom.student.corrections import CORRECTION, Corrections
 from classroom.student.face_check import FaceDialog
@@ -24,6 +24,7 @@ from classroom.student.face_traces import FaceTraces
 from classroom.student.own_data import OwnData
 from classroom.student.readings import ids_in, only_id, readings_of
 from classroom.student.texts import answer_text, help_text, refusal_text
+from core.lookalikes import visible
 from telegram_app.i18n import LANGUAGES, texts
 from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard

@@ -20,6 +20,7 @@ from classroom.teacher.board import Boards, board_slots
 from telegram_app.move_codes import LASTS, MOVE_CODE_LENGTH, MoveCode, MoveCodes, new_move_code
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped, tapped_data
+from telegram_app.typed_codes import codes_in
 
 log = logging.getLogger(__name__)
 
@@ -107,11 +108,13 @@ class AccountMoves:
         await self._side.outbox.put(Item(person, "edit", *await self._question(person), slot=SCREEN))
 
     async def offer(self, person: int, text: str) -> bool:
-        """Ask in the new account whether to move, if ``text`` is a move code; False: it is none."""
-        code = text.strip().upper()
-        if len(code) != MOVE_CODE_LENGTH or not code.isalnum():
+        """Ask in the new account whether to move, if there is a move code in ``text``; False: there is none."""
+        _, (sure, words), old = self._side.texts(person), codes_in(text, MOVE_CODE_LENGTH), None
+        for code in (*sure, *words):
+            if (old := await self._owner(code)) is not None:
+                break
+        if old is None and not sure:
             return False
-        _, old = self._side.texts(person), await self._owner(code)
         if old is None:
             await self._side.outbox.put(Item(person, "send", self._used_up(person)))
         elif old.telegram_id == person:
@@ -126,9 +129,11 @@ class AccountMoves:
         return True
 
     async def _owner(self, code: str) -> Teacher | None:
-        """Return the teacher whom a code moves, if it can be used now."""
+        """Return the teacher whom a code moves, if it can be used now: an admin's code ends with the admin."""
         move = await asyncio.to_thread(self._codes.get, code, self._classroom.clock.now())
-        return await self._classroom.store.teacher(move.person) if move is not None else None
+        if move is None or move.created_by not in (move.person, *self._classroom.settings.classroom_admins):
+            return None
+        return await self._classroom.store.teacher(move.person)
 
     def _used_up(self, person: int) -> str:
         _ = self._side.texts(person)

@@ -103,7 +103,7 @@ class TeacherBot:
         return teacher
 
     async def _start(self, update: Update, context: Context) -> None:
-        if context.args and await self._moves.offer(sender(update), context.args[0]):
+        if context.args and await self._moves.offer(sender(update), " ".join(context.args)):
             return
         if await self._teacher(update) is not None:
             await self._classroom.set_step(self._side, sender(update), "")

@@ -167,7 +167,11 @@ class Invitations(AdminScreens):
 
 def _is_unused(services: Services, invitation: Invitation) -> bool:
     over = invitation.used_by is not None or invitation.revoked_at is not None
-    return not over and services.storage.expires_at(invitation) > services.clock.now()
+    return (
+        not over
+        and services.is_admin(invitation.created_by)
+        and services.storage.expires_at(invitation) > services.clock.now()
+    )
 
 
 def _order(services: Services, entry: tuple[str, Invitation]) -> tuple[int, str]:
@@ -192,6 +196,8 @@ def _line(services: Services, _: Texts, code: str, invitation: Invitation) -> st
         parts.append(_("used by {who}").format(who=short(who, LINE)))
     elif invitation.revoked_at is not None:
         parts.append(_("revoked"))
+    elif not services.is_admin(invitation.created_by):
+        parts.append(_("of a former admin, not valid"))
     elif not _is_unused(services, invitation):
         parts.append(_("expired"))
     else:

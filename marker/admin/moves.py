@@ -83,7 +83,9 @@ class AccountMoves(AdminScreens):
     async def offer(self, person: int, code: str) -> bool:
         """Ask in the new account whether to move, and leave the question for a code; False: it can't be used."""
         move = await asyncio.to_thread(self._services.move_codes.get, code, self._services.clock.now())
-        student = self._services.storage.student(move.person) if move is not None else None
+        if move is None or not self._services.is_admin(move.created_by):
+            return False
+        student = self._services.storage.student(move.person)
         if student is None:
             return False
         _ = self._services.texts(person)
@@ -105,7 +107,7 @@ class AccountMoves(AdminScreens):
         """Move the registration; return the headline for the new account's menu."""
         _ = self._services.texts(person)
         move = await asyncio.to_thread(self._services.move_codes.begin, code, person, self._services.clock.now())
-        if move is None:
+        if move is None or not self._services.is_admin(move.created_by):
             await self._lockouts.wrong_code(person)
             return _("This move code can't be used any more. Ask the administrator for a new one.")
         student = self._services.storage.student(move.person)

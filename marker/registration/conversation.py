@@ -7,6 +7,7 @@ import logging
 import re
 import warnings
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from telegram import Update
@@ -16,24 +17,27 @@ from telegram.warnings import PTBUserWarning
 from marker.admin.invitations import Invitations
 from marker.admin.moves import AccountMoves
 from marker.admin.panel import Handler
-from marker.lockouts import Lockouts
+from marker.lockouts import CODES, WORDS, Lockouts
 from marker.menu import fresh_menu, old_button
-from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, PASSWORDS, STEPS, USERNAME, Questions, joined
+from marker.questions import CODE, NEW_PASSWORD, NOTE, PASSWORD, PASSWORDS, STEPS, USERNAME, Questions, Where, joined
 from marker.registration.passwords import BAD_CODE, PasswordSteps, refusal_text
 from marker.services import Services
-from storage import CODE_ALPHABET, CODE_LENGTH, UsernameTaken, normalise_code
+from storage import CODE_LENGTH, StorageError, UnknownCode, UsernameTaken
 from telegram_app.move_codes import MOVE_CODE_LENGTH
 from telegram_app.outbox import Item
-from telegram_app.side import TYPED, Context, sender, typed_text
+from telegram_app.side import TYPED, Context, sender, tapped_data, typed_text
+from telegram_app.typed_codes import codes_in, written
 
 log = logging.getLogger(__name__)
 
 LONGEST_USERNAME = 100
 
-_CODE = re.compile(f"[{CODE_ALPHABET}]{{{CODE_LENGTH}}}")
 _USERNAME = re.compile(r"[A-Za-z0-9_][\w.+-]*(@[\w-]+(\.[\w-]+)+)?", re.ASCII)
 # A password may begin with a slash; only our own commands, as Telegram's menu sends them, are no passwords.
 _COMMAND = filters.Regex(r"(?i)^/(start(@\w+)?(\s+\S+)*|(cancel|help|language|admin)(@\w+)?)\s*$")
+_LENGTHS = (CODE_LENGTH, MOVE_CODE_LENGTH)
+_WRITTEN = TYPED & (filters.TEXT | filters.CAPTION) & ~filters.COMMAND
+_HAS_CODE = Where(lambda message: any(codes_in(written(message), *_LENGTHS)))
 
 
 @dataclass(eq=False)
@@ -58,12 +62,12 @@ class Registration:
         return ConversationHandler(
             entry_points=[
                 CommandHandler("start", self._start, filters=TYPED & _COMMAND),
-                CallbackQueryHandler(self._enter_code, pattern=r"^reg:enter$"),
-                CallbackQueryHandler(self._update_password, pattern=r"^reg:password$"),
+                CallbackQueryHandler(self._begin, pattern=r"^reg:(enter|password)$"),
+                MessageHandler(_WRITTEN & self._questions.asked(None) & _HAS_CODE, self._take_code),
                 *self._invitations.note_handlers(),
             ],
             states={
-                CODE: [self._answer_handler(CODE, self._take_code)],
+                CODE: [MessageHandler(_WRITTEN & self._questions.asked(CODE), self._take_code)],
                 USERNAME: [self._answer_handler(USERNAME, self._take_username)],
                 PASSWORD: self._password_handlers(PASSWORD),
                 NEW_PASSWORD: self._password_handlers(NEW_PASSWORD),
@@ -71,7 +75,7 @@ class Registration:
             },
             fallbacks=[
                 self._cancel_handler(),
-                CallbackQueryHandler(self._cancel_tapped, pattern=r"^reg:cancel$"),
+                CallbackQueryHandler(self._cancel, pattern=r"^reg:cancel$"),
                 MessageHandler(TYPED & ~filters.TEXT & ~filters.StatusUpdate.ALL, self._ask_for_text),
             ],
             allow_reentry=True,
@@ -91,6 +95,7 @@ class Registration:
             self._answer_handler(step, self._passwords.take, _COMMAND),
             CommandHandler(("help", "language", "admin"), self._cancel, filters=ends),
             CallbackQueryHandler(self._passwords.skip, pattern=r"^reg:skip$"),
+            CallbackQueryHandler(self._change_username, pattern=r"^reg:username$"),
         ]
 
     def _cancel_handler(self) -> CommandHandler[Any, Any]:
@@ -102,45 +107,44 @@ class Registration:
         """Show the menu; with a code (from a link) begin the registration with it."""
         person = sender(update)
         self._passwords.take_back(person)
-        if context.args and self._services.storage.student(person) is None:
-            return await self._check_code(person, " ".join(context.args))
-        _ = self._services.texts(person)
-        return await self._questions.end(person, _("You are registered already.") if context.args else "")
+        return await (self._take_code(update, context) if context.args else self._questions.end(person))
 
-    async def _enter_code(self, update: Update, context: Context) -> str | int:
+    async def _begin(self, update: Update, context: Context) -> str | int:
+        """Ask for a code, or for a registered student's new password, as the tapped button says."""
         person = await self._services.screen_tapped(update)
         self._passwords.take_back(person)
-        if self._services.storage.student(person) is not None:
+        student = self._services.storage.student(person)
+        if (student is None) != (tapped_data(update) == "reg:enter"):
             return await self._questions.end(person, in_place=True)
-        if locked := await self._lockouts.codes(person):
+        checked = self._lockouts.passwords(person, student.username) if student else self._lockouts.codes(person)
+        if locked := await checked:
             return await self._questions.end(person, locked, in_place=True)
+        if student is not None:
+            return await self._questions.ask_password(person, NEW_PASSWORD, {}, in_place=True)
         return await self._questions.ask(person, CODE, {}, self._code_question(person), in_place=True)
 
-    async def _update_password(self, update: Update, context: Context) -> str | int:
+    async def _change_username(self, update: Update, context: Context) -> str | int:
+        """Ask for the username again, before the password; of a registered student, too, whose account then changes."""
         person = await self._services.screen_tapped(update)
         self._passwords.take_back(person)
-        if (student := self._services.storage.student(person)) is None:
+        _, step = self._services.texts(person), await self._questions.open_step(person, *PASSWORDS)
+        if step is None:
             return await self._questions.end(person, in_place=True)
-        if locked := await self._lockouts.passwords(person, student.username):
-            return await self._questions.end(person, locked, in_place=True)
-        question = self._questions.password_question(person)
-        return await self._questions.ask(person, NEW_PASSWORD, {}, question, in_place=True)
+        question = _("Send me your username on the portal: a login such as a_student, or your e-mail.")
+        return await self._questions.ask(person, USERNAME, step.data, question, in_place=True)
 
     async def _cancel(self, update: Update, context: Context) -> str | int:
+        """Leave the question; an old question's button only brings the menu up to date."""
         person, _ = self._services.who(update)
-        step = await self._services.step(person)
-        self._passwords.take_back(person)
-        return await self._questions.end(person, _("Cancelled.") if step is not None and step.name in STEPS else "")
-
-    async def _cancel_tapped(self, update: Update, context: Context) -> str | int:
-        person, _ = self._services.who(update)
-        step = await self._services.step(person)
-        if step is None or step.name not in STEPS:
+        step, is_tap = await self._services.step(person), update.callback_query is not None
+        was_asked = step is not None and step.name in STEPS
+        if is_tap and not was_asked:
             await old_button(self._services, update)
             return ConversationHandler.END
-        await self._services.screen_tapped(update)
+        if is_tap:
+            await self._services.screen_tapped(update)
         self._passwords.take_back(person)
-        return await self._questions.end(person, _("Cancelled."), in_place=True)
+        return await self._questions.end(person, _("Cancelled.") if was_asked else "", in_place=is_tap)
 
     async def _ask_for_text(self, update: Update, context: Context) -> None:
         """Say that a photo or a voice message is no answer; its caption or sound may hold the password, too."""
@@ -155,50 +159,83 @@ class Registration:
     # typed answers
 
     async def _take_code(self, update: Update, context: Context) -> str | int:
-        """Take an invitation code, or a password that comes too late."""
-        person, typed = sender(update), typed_text(update)
-        step = await self._services.step(person)
-        if not _CODE.fullmatch(normalise_code(typed)) and self._questions.awaits_late_password(step):
-            said = await self._questions.delete_stray(update)
-            return await self._questions.ask(person, CODE, {}, joined(said, self._code_question(person)))
-        return await self._check_code(person, typed)
+        """Begin with a right code; otherwise count a wrong try and ask for a code.
 
-    async def _check_code(self, person: int, typed: str) -> str | int:
-        _ = self._services.texts(person)
-        code = normalise_code(typed)
-        if locked := await self._lockouts.codes(person):  # a right code is not looked at either
-            return await self._questions.end(person, locked)
-        is_new = self._services.storage.student(person) is None
-        if len(code) == MOVE_CODE_LENGTH and is_new and await self._moves.offer(person, code):
-            return ConversationHandler.END
-        try:
-            self._services.storage.check_code(code)
-        except BAD_CODE as refusal:
+        It comes by a link, as the answer to the question for it, or unasked: then a text that is hardly a code is
+        answered like any other.
+        """
+        person, _ = self._services.who(update)
+        text, step = written(update.effective_message), await self._services.step(person)
+        sure, words = codes_in(" ".join(context.args or ()) or text, *_LENGTHS)
+        is_asked = bool(context.args) or (step is not None and step.name == CODE)
+        is_late = await self._questions.may_be_password(person, text)
+        if self._services.storage.student(person) is not None:
+            if is_asked or (sure and not is_late):
+                refused = _("You are registered already. A code is for somebody who is not: they send it to me.")
+                return await self._questions.end(person, refused)
+            sure, words = [], []
+        refusal: StorageError = UnknownCode()
+        was_locked = locked = await self._lockouts.codes(person) if sure or words else ""
+        for code in () if was_locked else (*sure, *words):  # a right code is not looked at either
+            if len(code) == MOVE_CODE_LENGTH:
+                if await self._moves.offer(person, code):
+                    return ConversationHandler.END
+                continue
+            try:
+                self._services.check_code(code)
+            except UnknownCode:
+                continue
+            except BAD_CODE as error:
+                refusal = error
+            else:
+                return await self._ask_username(person, code)
+        is_code = bool(sure) or not isinstance(refusal, UnknownCode)
+        if (sure or words) and not was_locked:
             log.info("person %d: invitation code refused, %s", person, type(refusal).__name__)
-            problem = refusal_text(_, refusal)
-            if locked := await self._lockouts.wrong_code(person):
+            if locked := await self._lockouts.wrong_code(person, CODES if is_code else WORDS):
                 log.warning("person %d: too many wrong codes", person)
-                return await self._questions.end(person, joined(problem, locked))
-            return await self._questions.ask(person, CODE, {}, problem)
+        if not is_asked and not is_code:
+            await self._typed(update, context)
+            return ConversationHandler.END
+        note = await self._questions.delete_stray(update) if is_late else ""
+        problem = refusal_text(_, refusal) if is_code or context.args else ""
+        if locked:
+            return await self._questions.end(person, joined(note, "" if was_locked else problem, locked))
+        if not problem:
+            problem = joined("" if note else _("I see no code in your message."), self._code_question(person))
+        return await self._questions.ask(person, CODE, {}, joined(note, problem))
+
+    async def _ask_username(self, person: int, code: str) -> str:
+        """Ask for the username, and say beforehand whose bot this is and what it does."""
+        _, contact = self._services.texts(person), " ".join(self._services.settings.operator_contact.split())
         question = _(
             "The code is good. Now send me your username on the portal: a login such as a_student, or your e-mail."
         )
-        return await self._questions.ask(person, USERNAME, {"code": code}, question)
+        terms = _(
+            "Before you do: this bot is run by {operator}, who can technically use your password.\n"
+            "Automatic mode acts in your name. It is only for lessons that you attend, and your university's rules are "
+            "yours to check.\n"
+            "{button} in the menu deletes everything at any time."
+        ).format(operator=escape(contact) or _("the administrator who invited you"), button=_("Delete My Data"))
+        return await self._questions.ask(person, USERNAME, {"code": code}, joined(question, terms))
 
     async def _take_username(self, update: Update, context: Context) -> str | int:
         """Take a portal username, or a password that comes too late."""
         person, _ = self._services.who(update)
-        if (step := await self._questions.open_step(person, USERNAME)) is None:
+        step, student = await self._questions.open_step(person, USERNAME), self._services.storage.student(person)
+        code = step.data.get("code") if step is not None else None
+        if step is None or (code is None and student is None):
             return await self._questions.end(person, _("That question has expired. Please begin again."))
         username = typed_text(update).strip()
         if self._questions.awaits_late_password(step):
             await self._questions.delete_password(update)
-        if not _USERNAME.fullmatch(username) or len(username) > LONGEST_USERNAME:
+        is_name = _USERNAME.fullmatch(username) and code not in codes_in(username, CODE_LENGTH)[0]
+        if not is_name or len(username) > LONGEST_USERNAME:
             problem = _("That is no portal username. Send a login such as a_student, or your e-mail.")
             return await self._questions.ask(person, USERNAME, step.data, problem)
         try:
-            # once more, so that no password is asked for where the code was revoked or used meanwhile
-            self._services.storage.check_code(step.data["code"])
+            if code is not None:  # once more, so that no password is asked for where it was revoked or used meanwhile
+                self._services.check_code(code)
             self._services.storage.check_username(person, username)
         except BAD_CODE as refusal:
             return await self._questions.ask(person, CODE, {}, refusal_text(_, refusal))
@@ -206,8 +243,8 @@ class Registration:
             return await self._questions.ask(person, USERNAME, step.data, refusal_text(_, refusal))
         if locked := await self._lockouts.passwords(person, username):
             return await self._questions.end(person, locked)
-        question = self._questions.password_question(person)
-        return await self._questions.ask(person, PASSWORD, {**step.data, "username": username}, question)
+        data = {**step.data, "username": username}
+        return await self._questions.ask_password(person, PASSWORD if code is not None else NEW_PASSWORD, data)
 
     def _code_question(self, person: int) -> str:
         _ = self._services.texts(person)
@@ -217,29 +254,25 @@ class Registration:
 
     def stray_handlers(self) -> list[MessageHandler[Context, Any]]:
         """Return the handlers of other texts, to be added after all others of their group."""
-        edited = filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE
-        return [MessageHandler(edited & filters.TEXT, self._edited), MessageHandler(TYPED & filters.TEXT, self._typed)]
-
-    async def _edited(self, update: Update, context: Context) -> None:
-        """Delete an edited message that may be a password; it answers nothing."""
-        if await self._questions.may_be_password(sender(update), typed_text(update)):
-            await self._delete(update)
+        messages = filters.UpdateType.MESSAGE | filters.UpdateType.EDITED_MESSAGE
+        return [MessageHandler(messages & filters.ChatType.PRIVATE & filters.TEXT, self._typed)]
 
     async def _typed(self, update: Update, context: Context) -> None:
-        person, text = sender(update), typed_text(update)
+        """Delete what may be a password; otherwise show the menu. An edited message gets no other answer."""
+        person, text = sender(update), written(update.effective_message)
         if await self._questions.may_be_password(person, text):
-            return await self._delete(update)
-        _ = self._services.texts(person)
-        headline = _("I don't know that command.") if text.startswith("/") else ""
-        await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
-        return None
+            await self._delete(update)
+        elif update.edited_message is None:
+            _ = self._services.texts(person)
+            headline = _("I don't know that command.") if text.startswith("/") else ""
+            await self._services.outbox.put(*await fresh_menu(self._services, person, headline))
 
     async def _delete(self, update: Update) -> None:
         person = sender(update)
         said = await self._questions.delete_stray(update)
         step = await self._services.step(person)
         if step is not None and step.name in PASSWORDS:  # the question still stands
-            await self._questions.ask_again(person, step, said)
+            await self._questions.ask_password(person, step.name, step.data, said)
         elif step is not None and step.name in STEPS:
             await self._services.outbox.put(Item(person, "send", said))
         else:

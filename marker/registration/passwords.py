@@ -18,7 +18,6 @@ from marker.questions import PASSWORD, PASSWORDS, Questions, joined
 from marker.services import Services
 from telegram_app.i18n import Texts
 from telegram_app.outbox import Button, Keyboard
-from telegram_app.people import ConversationStep
 from telegram_app.side import Context, below, sender, typed_text
 
 log = logging.getLogger(__name__)
@@ -81,9 +80,7 @@ class PasswordSteps:
         self.take_back(person)
         step = await self._questions.open_step(person, *PASSWORDS)
         student = self._services.storage.student(person)
-        username = student.username if student is not None else ""
-        if step is not None and step.name == PASSWORD:
-            username = step.data["username"]
+        username = (step.data.get("username") if step is not None else "") or (student.username if student else "")
         if step is None or not username:
             return await self._questions.end(person, joined(note, _("That question has expired. Please begin again.")))
         if not _typable(password):
@@ -106,8 +103,10 @@ class PasswordSteps:
             return await self._conclude(trial, UNTRIED)
         step = await self._services.step(person)
         if step is not None and step.name in PASSWORDS:  # from before a restart: the password is not there any more
-            return await self._questions.ask_again(person, step)
-        return await show_menu(self._services, person)
+            await self._questions.ask_password(person, step.name, step.data)
+        else:
+            await show_menu(self._services, person)
+        return None
 
     def take_back(self, person: int) -> Trial | None:
         """End the trial under way and return it; None where there is none, or its outcome is being told already.
@@ -158,7 +157,14 @@ class PasswordSteps:
             if step is None or step.data != trial.data:
                 log.info("person %d: the question was left before the password was tried", person)
             elif result.outcome is Outcome.REFUSED:
-                await self._ask_after_refusal(trial, result, step)
+                words = _("The portal refused the sign-in: {words}").format(words=f"«{escape(result.words)}»")
+                refused = words if result.words else ""
+                if trial.locked:
+                    log.warning("person %d: too many refused passwords", person)
+                    tried = f"<b>{escape(trial.username)}</b>"
+                    await self._questions.end(person, joined(tried, refused, trial.locked))
+                else:
+                    await self._questions.ask_password(person, step.name, step.data, refused, still_at=step)
             elif result.outcome is Outcome.BLOCKED:
                 words = _("The portal has blocked this account: {words}").format(words=f"«{escape(result.words)}»")
                 await self._questions.end(person, joined(words, _("Ask your university's registrar's office.")))
@@ -168,30 +174,19 @@ class PasswordSteps:
             if not kept:
                 await asyncio.to_thread(self._services.sign_in_check.forget, result)
 
-    async def _ask_after_refusal(self, trial: Trial, result: TrialResult, step: ConversationStep) -> None:
-        person = trial.person
-        _ = self._services.texts(person)
-        words = _("The portal refused the sign-in: {words}").format(words=f"«{escape(result.words)}»")
-        refused = words if result.words else ""
-        if trial.locked:
-            log.warning("person %d: too many refused passwords", person)
-            await self._questions.end(person, joined(refused, trial.locked))
-        else:
-            question = joined(refused, self._questions.password_question(person))
-            await self._questions.ask(person, step.name, step.data, question, still_at=step)
-
     async def _store(self, trial: Trial, result: TrialResult) -> bool:
         """Register the student or store the new password; True where the student's profile is now the trial's."""
         person, store = trial.person, self._services.storage
-        is_registration = trial.step == PASSWORD
+        is_registration, before = trial.step == PASSWORD, store.student(person)
         _ = self._services.texts(person)
         try:
             if is_registration:
                 code = trial.data["code"]
+                self._services.check_code(code)  # its admin may be none any more after a restart
                 await asyncio.to_thread(store.redeem, code, person, trial.username, trial.password)
                 await self._lockouts.code_redeemed(person)
             else:
-                await asyncio.to_thread(store.set_password, person, trial.password)
+                await asyncio.to_thread(store.set_password, person, trial.password, trial.username)
         except storage.NotRegistered:  # removed meanwhile
             await self._questions.end(person)
             return False
@@ -199,11 +194,11 @@ class PasswordSteps:
             text = refusal_text(_, refusal)
             if isinstance(refusal, storage.StorageUnavailable):
                 log.exception("person %d: %s not written", person, trial.step)
-            if not is_registration:
+            if not is_registration and not isinstance(refusal, storage.UsernameTaken):
                 text = _("Your new password could not be saved. The old one is still there; please try again later.")
             await self._questions.end(person, text)
             return False
-        kept = await self._adopt_profile(trial, result)  # before this a running monitor has the old password
+        kept = await self._adopt_profile(trial, result, before)  # before this a running monitor has the old password
         if is_registration:
             log.info("person %d: registered", person)
             done, messages = _("Registration complete!"), self._invitations.redeemed(code, trial.username)
@@ -216,18 +211,21 @@ class PasswordSteps:
         await self._questions.end(person, joined(done, _trial_line(_, result)), messages)
         return kept
 
-    async def _adopt_profile(self, trial: Trial, result: TrialResult) -> bool:
+    async def _adopt_profile(self, trial: Trial, result: TrialResult, before: storage.Student | None) -> bool:
         """Make the trial's browser profile the student's own, while no monitor of theirs runs.
 
-        False where that can't be: the student was removed in this moment, or their monitor does not end.
+        The profile of another account that they had ``before`` is deleted. False where that can't be: the student was
+        removed in this moment, or their monitor does not end.
         """
-        services, adopted = self._services, False
+        services, adopted, key = self._services, False, storage.account_key(trial.username)
 
         def meanwhile() -> None:
             nonlocal adopted
             adopted = services.storage.student(trial.person) is not None
             if adopted and result.profile is not None:
                 services.sign_in_check.adopt(result.profile, trial.username)
+            if adopted and before is not None and storage.account_key(before.username) != key:
+                services.forget_profile(before.username)
 
         await services.registry.restart(trial.person, meanwhile)
         return adopted

@@ -211,7 +211,10 @@ class Notices:
         if event.event is Event.REFUSED:
             reason = _("The portal refused the sign-in: {words}").format(words=words)
             todo = _("Monitoring is off, so that the account is not locked. Check the password on the portal.")
-            buttons = [[Button(_("Update Password"), "reg:password")]]
+            if self._services.settings.single_user:
+                todo += " " + _("Then correct KBTU_USERNAME or KBTU_PASSWORD, and restart the bot.")
+            else:
+                buttons = [[Button(_("Update Password"), "reg:password")]]
         elif event.event is Event.BLOCKED:
             reason = _("The portal has blocked this account: {words}").format(words=words)
             todo = _("Monitoring is off. Ask your university's registrar's office.")

@@ -62,6 +62,7 @@ class TestReading:
         loaded = settings.load()
         assert loaded.telegram_bot_token is None
         assert loaded.admin_telegram_id == ()
+        assert (loaded.single_user, loaded.operator_contact) == (False, "")
         assert loaded.telegram_api_url == "https://api.telegram.org"
         assert loaded.portal_url == "https://wsp.kbtu.kz/RegistrationOnline"
         assert (loaded.refresh_interval, loaded.portal_max_loads_per_second) == (20, 10)
@@ -147,6 +148,25 @@ class TestReading:
         assert (loaded.otp_expiry_seconds, loaded.otp_rotate_seconds, loaded.checkin_grace_seconds) == (120, 0, 90)
         assert (loaded.location_distance_limit_meters, loaded.location_policy) == (50, "basic")
 
+    def test_single_user(self, environment: pytest.MonkeyPatch) -> None:
+        """SINGLE_USER needs the marker's token, an account and exactly one admin; the classroom may run besides."""
+        environment.setenv("SINGLE_USER", "1")
+        for name, value in (("TEACHER_BOT_TOKEN", f"8{TOKEN}"), ("STUDENT_BOT_TOKEN", f"9{TOKEN}")):
+            environment.setenv(name, value)
+        for name, value in (
+            ("TELEGRAM_BOT_TOKEN", TOKEN),
+            ("ADMIN_TELEGRAM_ID", "5,6"),
+            ("KBTU_USERNAME", "a_student"),
+            ("KBTU_PASSWORD", SECRET),
+        ):
+            with pytest.raises(SettingsError, match=f"^{name}: got nothing, wants .*$"):
+                settings.load_for_bot()
+            environment.setenv(name, value)
+        with pytest.raises(SettingsError, match=r"^ADMIN_TELEGRAM_ID: got 2 IDs, wants exactly one, since SINGLE_USER"):
+            settings.load_for_bot()
+        environment.setenv("ADMIN_TELEGRAM_ID", "5")
+        assert settings.load_for_bot().single_user
+
     @pytest.mark.parametrize(("value", "is_right"), [("0", True), ("14", False), ("15", True), ("601", False)])
     def test_rotation(self, environment: pytest.MonkeyPatch, value: str, is_right: bool) -> None:
         """OTP_ROTATE_SECONDS is 0 or long enough to type a code."""
@@ -193,6 +213,8 @@ class TestWrongValues:
             ("INVITATION_DAYS", "0", "1 to 365"),
             ("INVITATION_DAYS", "366", "1 to 365"),
             ("INVITATION_DAYS", "1.5", "1 to 365"),
+            ("SINGLE_USER", "maybe", "with KBTU_USERNAME and KBTU_PASSWORD) or 0"),
+            ("OPERATOR_CONTACT", "x" * 201, "up to 200 characters"),
             ("HEALTH_PORT", "0", "1 to 65535"),
             ("HEALTH_PORT", "65536", "1 to 65535"),
             ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),

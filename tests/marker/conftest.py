@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,10 +48,12 @@ def run(
     """Return a function that starts the marker; a second call restarts it on the same data."""
     with ExitStack() as stack:
 
-        def start(admins: tuple[int, ...] = admins) -> RunningMarker:
+        def start(admins: tuple[int, ...] = admins, **settings: Any) -> RunningMarker:
             stack.close()
             held: list[RunningMarker] = []
-            stack.enter_context(in_thread(marker(tmp_path, telegram.url, clock, held.append, admins, capacity)))
+            stack.enter_context(
+                in_thread(marker(tmp_path, telegram.url, clock, held.append, admins, capacity, **settings))
+            )
             return held[0]
 
         yield start

@@ -248,6 +248,7 @@ async def marker(
     started: Callable[[RunningMarker], None],
     admins: tuple[int, ...] = (ADMIN,),
     capacity: int = 2,
+    **more: Any,
 ) -> AsyncIterator[str]:
     """Run the marker against a Telegram; pass a RunningMarker to ``started``."""
     settings = Settings(
@@ -255,6 +256,7 @@ async def marker(
         admin_telegram_id=admins,
         telegram_api_url=telegram_url,
         data_dir=folder / "data",
+        **more,
     )
     async with AsyncExitStack() as stack:
         storage = Storage(folder / "data", Cipher(KEY), clock, invitation_days=settings.invitation_days)

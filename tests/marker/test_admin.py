@@ -147,7 +147,7 @@ def test_the_admin_is_told_who_registered_with_which_code(
 
 
 def test_only_the_admin_who_made_a_code_is_told(run: Run, telegram: Telegram) -> None:
-    """Another admin is not told, nor is one who is no admin any more."""
+    """Another admin is not told, nor is one who is no admin any more: their codes have ended."""
     bot = run()
     other = at_the_panel(telegram, OTHER_ADMIN)
     register(Person(telegram, STUDENT, "Aruzhan"), bot.storage.create_invitation(ADMIN))
@@ -155,7 +155,9 @@ def test_only_the_admin_who_made_a_code_is_told(run: Run, telegram: Telegram) ->
     former = Person(telegram, ADMIN, "Admin")
     former.says("/start")
     former.sees("This bot marks your attendance")
-    register(Person(telegram, 2002, "Daniyar"), bot.storage.create_invitation(ADMIN), "d_student")
+    late = Person(telegram, 2002, "Daniyar")
+    late.says(f"/start {bot.storage.create_invitation(ADMIN)}")
+    late.sees("This invitation code has been revoked.")
     assert former.counts("has registered") == other.counts("has registered") == 0
 
 

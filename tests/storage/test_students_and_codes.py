@@ -31,7 +31,6 @@ from storage import (
     StorageUnavailable,
     UnknownCode,
     UsernameTaken,
-    normalise_code,
 )
 from tests.fakes import Disk, FakeClock, PowerCut
 
@@ -90,11 +89,6 @@ class TestCodes:
             unused: {"created_by": ADMIN, "created_at": at, "used_by": None, "used_at": None, **rest},
             used: {"created_by": ADMIN, "created_at": at, "used_by": AIDA, "used_at": at, **rest},
         }
-
-    @pytest.mark.parametrize("typed", ["ABCD2345", "abcd2345", " abcd 2345 ", "ABCD-2345", "a-b c-d\n2345"])
-    def test_typed_by_hand(self, typed: str) -> None:
-        """A code may be typed in lower case, with spaces and dashes."""
-        assert normalise_code(typed) == "ABCD2345"
 
     def test_check(self, storage: Storage) -> None:
         """Checking a code raises the reason why it can't be redeemed."""
@@ -219,6 +213,17 @@ class TestRedeeming:
         student = storage.student(AIDA)
         assert student is not None
         assert student.password not in f"{student}"
+
+    def test_another_account(self, storage: Storage) -> None:
+        """With the password the username can change, but not to one that somebody else has; the code stays used."""
+        code = register(storage)
+        register(storage, BEN, "b_student")
+        with pytest.raises(UsernameTaken):
+            storage.set_password(AIDA, "another", "B_Student@kbtu.kz")
+        assert storage.password(AIDA) == PASSWORD
+        assert storage.set_password(AIDA, "another", "c_student").username == "c_student"
+        assert storage.password(AIDA) == "another"
+        assert storage.invitations()[code].used_by == AIDA
 
     def test_refusals_change_nothing(self, storage: Storage, folder: Path) -> None:
         """An unknown or used code, a taken portal account and a registered person are refused with different errors."""

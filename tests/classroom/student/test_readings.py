@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classroom.domain.sessions import folded, visible
+from classroom.domain.sessions import folded
 from classroom.student.readings import MOST_IDS, ids_in, only_id, readings_of
+from core.lookalikes import visible
 
 pytestmark = pytest.mark.unit
 

@@ -133,7 +133,10 @@ def test_killed_in_the_middle(
 
 
 def test_of_a_lost_account(run: Run, teacher: Teacher, newcomer: Teacher, telegram: Telegram) -> None:
-    """Where the old account is lost, an admin of the classroom makes the code by the phone number; others can't."""
+    """Where the old account is lost, an admin of the classroom makes the code by the phone number; others can't.
+
+    While its admin is none any more, the code can't be used.
+    """
     teacher.opens("CS-1")
     newcomer.says("/start")
     newcomer.says("/move +7 701 000 00 01")
@@ -146,6 +149,10 @@ def test_of_a_lost_account(run: Run, teacher: Teacher, newcomer: Teacher, telegr
     admin.says("/move 8 701 000 00 01")
     found = re.search(r"A. Teacher: ([A-Z0-9]{12})", str(admin.sees("Move code of")))
     assert found is not None
+    run.starts()
+    newcomer.says(f"/start {found[1]}")
+    newcomer.sees("This move code can't be used any more.")
+    run.starts(classroom_admins=(7050,))
     newcomer.says(f"/start {found[1]}")
     newcomer.taps("Move Here")
     newcomer.sees("Your sessions are now in this Telegram account.")
@@ -154,11 +161,11 @@ def test_of_a_lost_account(run: Run, teacher: Teacher, newcomer: Teacher, telegr
 
 
 def test_sent_as_a_text(run: Run, teacher: Teacher, newcomer: Teacher) -> None:
-    """A code that is sent after /start counts as one that is opened by its link."""
+    """A code that is sent after /start, also in small letters and among words, counts as one opened by its link."""
     code = makes_code(teacher)
     newcomer.says("/start")
     newcomer.sees("Share your phone number")
-    newcomer.says(code)
+    newcomer.says(f"мой код: {code[:4].lower()}-{code[4:8]} {code[8:]}")
     newcomer.taps("Move Here")
     newcomer.sees("Your sessions are now in this Telegram account.")
 
