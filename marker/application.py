@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -20,6 +21,7 @@ from marker.presence import Presence
 from marker.questions import Questions
 from marker.registration.conversation import Registration
 from marker.registration.passwords import PasswordSteps
+from marker.screens import Screens
 from marker.services import Services
 from marker.student.buttons import StudentHandlers
 from marker.student.notices import OFFER_SLOT, Notices, Offers
@@ -49,6 +51,8 @@ class Marker:
         self._registration = Registration(
             services, self._questions, self._passwords, self._moves, self._lockouts, self._invitations
         )
+        self._panel, self._cards = AdminHandlers(services), StudentCards(services, self.offers)
+        self.screens = Screens(services, self._panel.views() | self._cards.views() | self._invitations.views())
         services.registry.listen(self.notices.on_lesson, self._on_status)
 
     def add_to(self, application: AnyApplication) -> None:
@@ -57,12 +61,11 @@ class Marker:
         application.add_handler(self._questions.handler(), group=-1)
         application.add_handlers(self._registration.handlers())
         application.add_handler(self.offers.handler())
-        application.add_handlers(AdminHandlers(self._services).handlers())
+        application.add_handlers(self._panel.handlers())
         application.add_handlers(self._invitations.handlers())
-        application.add_handlers(StudentCards(self._services, self.offers).handlers())
-        buttons = StudentHandlers(
-            self._services, self.notices, self.offers, self._lockouts, self._questions, self._passwords.take_back
-        )
+        application.add_handlers(self._cards.handlers())
+        end_trial = self._passwords.take_back
+        buttons = StudentHandlers(self._services, self.offers, self._lockouts, self._questions, end_trial)
         application.add_handlers(buttons.handlers())
         application.add_handlers(self._moves.handlers())
         application.add_handlers(self._registration.stray_handlers())
@@ -77,8 +80,8 @@ class Marker:
         await self._questions.ask_passwords_again()
         return await self._resume_monitors()
 
-    async def run(self, until: asyncio.Event) -> None:
-        """End offers that time out, and try again what could not be done before, until ``until`` is set."""
+    async def run(self, until: asyncio.Event, token_is_shared: Callable[[], bool]) -> None:
+        """End offers that time out, redraw screens, and try again what could not be done, until ``until`` is set."""
         clock = self._services.clock
         clean_at, catch_up_at = clock.monotonic(), clock.monotonic() + CATCH_UP_EVERY
         while not until.is_set():
@@ -89,6 +92,8 @@ class Marker:
             try:
                 await self.offers.end_timed_out()
                 await self.notices.troubles.check()
+                await self.notices.troubles.check_token(token_is_shared())
+                await self.screens.check()
                 if now >= clean_at:
                     await self.clean()
                     clean_at = now + CLEAN_EVERY

@@ -42,7 +42,7 @@ class WatchState:
         return self._kept.get(telegram_id, Watch())
 
     def troubled(self, telegram_id: int, event: StatusEvent) -> None:
-        self._keep(telegram_id, trouble=event.event.value, trouble_text=event.text, trouble_at=self._clock.now())
+        self._keep(telegram_id, trouble=event.cause, trouble_text=event.detail, trouble_at=self._clock.now())
 
     def checked(self, telegram_id: int, at: datetime) -> None:
         self._keep(telegram_id, last_check=at)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -40,6 +41,14 @@ from tests.e2e.people import ADMIN, TOKEN, Person, labels
 from tests.waiting import PATIENCE
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
+
+
+_STATES = {
+    Event.WATCHING: MonitorState.WATCHING,
+    Event.RESTING: MonitorState.RESTING,
+    Event.TROUBLE: MonitorState.WAITING,
+    Event.SIGNING_IN: MonitorState.SIGNING_IN,
+}
 
 
 class SteppedClock:
@@ -130,11 +139,17 @@ class FakeMonitor:
         event = StatusEvent(Event.UNKNOWN_VIEW, "a page", kind=kind, picture=qr_picture("x"), source="<html>")
         self._on_status(self.student.username, event)
 
-    def tells(self, event: Event, text: str = "", lesson: Lesson | None = None, ends: bool = False) -> None:
-        """Report a status event, perhaps its last."""
+    def tells(
+        self, event: Event, text: str = "", lesson: Lesson | None = None, ends: bool = False, **more: str
+    ) -> None:
+        """Report a status event, perhaps its last; its state is the monitor's from then on."""
         if ends:
             self._running.clear()
-        self._on_status(self.student.username, StatusEvent(event, text, lesson))
+        state = _STATES.get(event, self.status.state)
+        self.status = replace(self.status, state=state)
+        if event is Event.TROUBLE:
+            more = {"code": "PortalUnavailable"} | more
+        self._on_status(self.student.username, StatusEvent(event, text, lesson, **more))
 
 
 class FakeSignInCheck:
@@ -269,6 +284,7 @@ async def marker(
         conversations.add_to(application)
         held.append(RunningMarker(services, conversations, bridge, asyncio.get_running_loop()))
         await stack.enter_async_context(running(application))
+        services.username = application.bot.username
         stack.push_async_callback(outbox.close)
         await outbox.start()
         await stack.enter_async_context(polling(application))
