@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from marker.admin.panel import Draw, Drawn
 from marker.menu import main_menu
 from marker.services import Services
-from telegram_app.outbox import LATER, Item
+from telegram_app.outbox import DIGEST, LATER, Item
 from telegram_app.side import SCREEN
 
 EVERY = 3.0  # seconds between two looks at all screens
@@ -44,7 +44,8 @@ class Screens:
             text, keyboard = await self._draw(person, view)
             text = f"{headline}\n\n{text}" if headline else text
             item = Item(person, "amend", text, keyboard, slot=SCREEN, lane=LATER, view=view, headline=headline)
-            if item.digest() != digest or (refreshes and self._services.registry.running(person)):
+            compared = None if refreshes else DIGEST
+            if item.digest()[:compared] != digest[:compared]:
                 await outbox.put(item, when=functools.partial(self._still_shows, person, shows))
 
     def _still_shows(self, person: int, shows: str) -> bool:

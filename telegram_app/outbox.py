@@ -37,6 +37,7 @@ BETWEEN_SENDS = 1.05
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds, after Telegram did not answer or failed
 CLOSE_WITHIN = 5.0  # seconds
 TIMES_KEPT = 500
+DIGEST = 8  # characters
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ class Item:
     headline: str = ""
 
     def digest(self) -> str:
-        """Return a digest of what a screen shows, without what stands in italics: times that pass."""
-        steady = re.sub(r"<i>.*?</i>", "", self.text)
-        return hashlib.sha256(f"{steady}\0{self.buttons}".encode()).hexdigest()[:16]
+        """Return two digests of what a screen shows: without what stands in italics, times that pass, and with it."""
+        texts = re.sub(r"\n?<i>.*?</i>", "", self.text), self.text
+        return "".join(hashlib.sha256(f"{each}{self.buttons}".encode()).hexdigest()[:DIGEST] for each in texts)
 
     def payload(self) -> dict[str, Any]:
         buttons = [[[b.text, b.data, b.url] for b in row] for row in self.buttons] if self.buttons else None

@@ -213,6 +213,16 @@ class RunningMarker:
         self.settles()
         asyncio.run_coroutine_threadsafe(self._marker.notices.troubles.check(), self._loop).result(timeout=PATIENCE)
 
+    def redraws(self) -> None:
+        """Look at all screens once, after all events so far."""
+        self.settles()
+        asyncio.run_coroutine_threadsafe(self._marker.screens.check(), self._loop).result(timeout=PATIENCE)
+
+    def learns_of_the_token(self, is_shared: bool) -> None:
+        """Check whether another program uses the bot's token."""
+        check = self._marker.notices.troubles.check_token(is_shared)
+        asyncio.run_coroutine_threadsafe(check, self._loop).result(timeout=PATIENCE)
+
     def settles(self) -> None:
         """Wait until the monitors' events so far are handled."""
         asyncio.run_coroutine_threadsafe(self._bridge.settled(), self._loop).result(timeout=PATIENCE)
