@@ -48,4 +48,5 @@ def _what(_: Texts, trouble: str) -> str:
         "photo": _("An ID photo can't be used."),
         "photos": _("ID photos can't be read."),
         "faces": _("The face check does not work."),
+        "token": _("Two programs use one bot's token, and each gets only a part of what people send."),
     }[trouble]

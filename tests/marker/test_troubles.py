@@ -286,3 +286,92 @@ def test_failures_are_told_at_the_end(run: Run, telegram: Telegram, admin: Perso
     bot.settles()
     run()
     admin.sees("The monitor of student_2001 has stopped")
+
+
+def test_an_outage_of_one(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """With a single student the admin hears of an outage within five minutes, once, and of its end, over a restart."""
+    bot = run()
+    watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=3)
+    assert admin.counts("can't check the portal") == 0
+    passes(bot, clock, minutes=1, seconds=1)
+    text = admin.sees("1 monitor can't check the portal since 15:00:00: student_2001")["text"]
+    assert "the portal does not answer as it should (HTTP 503)" in text
+    bot = run()
+    eventually("the monitor", lambda: FIRST in bot.monitors)
+    bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
+    passes(bot, clock, minutes=6)
+    assert admin.counts("All monitors work again.") == 0
+    bot.monitors[FIRST].tells(Event.WATCHING)
+    passes(bot, clock, seconds=1)
+    admin.sees("All monitors work again.")
+    assert admin.counts("can't check the portal") == 1
+
+
+def test_one_of_two_is_no_outage(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """Of two students one has a problem of their own, and is told; when both have it, the admin is."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    watched(bot, telegram, SECOND)
+    bot.monitors[FIRST].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    student.sees("can't be checked since")
+    assert admin.counts("can't check the portal") == 0
+    bot.monitors[SECOND].tells(Event.TROUBLE, DOWN)
+    bot.settles()
+    passes(bot, clock, seconds=1)
+    admin.sees("can't check the portal")
+    bot.monitors[SECOND].tells(Event.WATCHING)
+    bot.settles()
+    passes(bot, clock, seconds=1)
+    admin.sees("Still in trouble: student_2001")
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "what", "todo"),
+    [
+        (
+            "DriverMismatch",
+            "chromedriver 114, Chrome 131",
+            "(chromedriver 114, Chrome 131)",
+            "name a pair in CHROME_BIN",
+        ),
+        ("CertificateRefused", "Sectigo DV R36", "certificate is not accepted: «Sectigo DV R36»", "certutil -A -n"),
+        ("CertificateRefused", "net::ERR_CERT_DATE_INVALID", "(net::ERR_CERT_DATE_INVALID)", "Check the clock"),
+        ("BrowserFailed", "", "a fault on our side", ""),
+    ],
+)
+def test_a_fault_of_the_installation(
+    run: Run, telegram: Telegram, clock: SteppedClock, admin: Person, code: str, words: str, what: str, todo: str
+) -> None:
+    """A fault of this installation is told to the admin with its remedy, also where it meets one student of two."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    watched(bot, telegram, SECOND)
+    bot.monitors[FIRST].tells(Event.TROUBLE, "English text for the log", code=code, words=words)
+    bot.settles()
+    for _ in range(3):
+        passes(bot, clock, minutes=2)
+    text = admin.sees("1 monitor can't check the portal")["text"]
+    assert what in text
+    assert todo in text
+    assert "English text" not in text + student.sees("can't be checked since")["text"]
+    assert admin.counts("can't check the portal") == 1
+    bot.monitors[FIRST].tells(Event.WATCHING)
+    bot.settles()
+    passes(bot, clock, seconds=1)
+    admin.sees("All monitors work again.")
+
+
+def test_an_unknown_cause_is_told_all_the_same(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """A trouble whose code has no text yet is told in general words, with the portal's own words quoted."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].tells(Event.TROUBLE, "English text", code="SomethingNew", words="Только из сети <университета>")
+    bot.settles()
+    passes(bot, clock, minutes=6)
+    text = student.sees("the portal can't be used at the moment: «Только из сети <университета>»")["text"]
+    assert "English" not in text
