@@ -112,7 +112,8 @@ def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
             state = _("on since {time}").format(time=clock_time(services, status.started, now))
     lines = [_("Monitoring: {state}").format(state=state) if state else _("Monitoring: off")]
     if (last_check := registry.last_check(student)) is not None:
-        lines.append(f"<i>{_('Last check: {time}').format(time=clock_time(services, last_check, now))}</i>")
+        line = _("Last check: {time}").format(time=clock_time(services, last_check, now))
+        lines.append(f"<i>{line}</i>")
     if next_check is not None and next_check > now:
         line = _("Next check: {time}").format(time=clock_time(services, next_check, now))
         lines.append(line if status is not None and status.state is MonitorState.RESTING else f"<i>{line}</i>")

@@ -114,8 +114,8 @@ class StudentHandlers:
             return None, _("That could not be saved. Please try again later.")
 
     async def _status(self, update: Update, context: Context) -> None:
-        now = self._services.clock.now()
-        toast = self._services.who(update)[1]("As of {time}").format(time=clock_time(self._services, now, now))
+        _, now = self._services.who(update)[1], self._services.clock.now()
+        toast = _("As of {time}").format(time=clock_time(self._services, now, now))
         await self._show(await self._services.screen_tapped(update, toast if tapped_data(update) != MENU else None))
 
     async def _help(self, update: Update, context: Context) -> None:

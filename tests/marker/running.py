@@ -140,16 +140,21 @@ class FakeMonitor:
         self._on_status(self.student.username, event)
 
     def tells(
-        self, event: Event, text: str = "", lesson: Lesson | None = None, ends: bool = False, **more: str
+        self,
+        event: Event,
+        text: str = "",
+        lesson: Lesson | None = None,
+        ends: bool = False,
+        code: str = "",
+        words: str = "",
     ) -> None:
         """Report a status event, perhaps its last; its state is the monitor's from then on."""
         if ends:
             self._running.clear()
-        state = _STATES.get(event, self.status.state)
-        self.status = replace(self.status, state=state)
+        self.status = replace(self.status, state=_STATES.get(event, self.status.state))
         if event is Event.TROUBLE:
-            more = {"code": "PortalUnavailable"} | more
-        self._on_status(self.student.username, StatusEvent(event, text, lesson, **more))
+            code = code or "PortalUnavailable"
+        self._on_status(self.student.username, StatusEvent(event, text, lesson, code=code, words=words))
 
 
 class FakeSignInCheck:

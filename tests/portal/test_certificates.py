@@ -18,7 +18,7 @@ from portal import certificates
 from portal.driver import mismatch
 from portal.errors import CertificateRefused
 from portal.pages import AttendancePage
-from tests.portal.conftest import OpenBrowser
+from tests.portal.browsers import OpenBrowser
 
 ISSUER = "Test Intermediate R36"
 
