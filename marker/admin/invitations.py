@@ -72,10 +72,6 @@ class Invitations(AdminScreens):
         link = create_deep_linked_url(context.bot.username, code)
         return await self._show_code(person, text, link, code)
 
-    async def _show_list(self, person: int, page: str, headline: str = "") -> None:
-        screen = await self._list(person, self._services.texts(person), {"page": page})
-        await self._show(person, *screen, headline, f"adm:codes:{page}")
-
     async def _list(self, person: int, _: Texts, asked: Asked) -> Drawn:
         invitations = self._services.storage.invitations().items()
         ordered = sorted(invitations, key=partial(_order, self._services), reverse=True)
@@ -103,7 +99,7 @@ class Invitations(AdminScreens):
         code, page = asked["code"], asked["page"]
         invitation = self._services.storage.invitation(code)
         if invitation is None or not _is_unused(self._services, invitation):
-            return await self._show(person, *await self._card(person, _, asked), view=f"inv:card:{code}:{page}")
+            return await self._open(person, f"inv:card:{code}:{page}")
         about = _line(self._services, _, code, invitation)
         question = _("Revoke this code? Nobody will be able to register with it.")
         yes = Button(_("Revoke for good"), f"inv:revoke:{code}:{page}")
@@ -124,11 +120,11 @@ class Invitations(AdminScreens):
         except StorageUnavailable:
             log.exception("revoked code not written")
             headline = _("That could not be saved. Please try again later.")
-        await self._show_list(person, asked["page"], headline)
+        await self._open(person, f"adm:codes:{asked['page']}", headline)
 
     async def _ask_note(self, person: int, _: Texts, asked: Asked, context: Context) -> str | None:
         if self._services.storage.invitation(asked["code"]) is None:
-            await self._show_list(person, asked["page"])
+            await self._open(person, f"adm:codes:{asked['page']}")
             return None
         return await self._questions.ask(person, NOTE, asked, self._note_question(person, asked["code"]), in_place=True)
 

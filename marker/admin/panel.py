@@ -1,6 +1,7 @@
 """The admin's panel, and what all of the admin's screens share: the check of rights, lists in pages."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -48,14 +49,17 @@ class AdminScreens:
         return {}
 
     def _view_taps(self) -> list[BaseHandler[Any, Any, Any]]:
-        def opening(draw: Draw) -> AdminHandler:
-            async def handle(person: int, _: Texts, asked: Asked, context: Context) -> None:
-                view = context.matches[0].string if context.matches else ""
-                await self._show(person, *await draw(person, _, asked), view=view)
+        async def handle(person: int, _: Texts, asked: Asked, context: Context) -> None:
+            await self._open(person, context.matches[0].string if context.matches else "")
 
-            return handle
+        return self._taps(dict.fromkeys(self.views(), handle))
 
-        return self._taps({pattern: opening(draw) for pattern, draw in self.views().items()})
+    async def _open(self, person: int, view: str, headline: str = "") -> None:
+        """Show one of the views in place of the screen."""
+        for pattern, draw in self.views().items():
+            if (match := re.match(pattern, view)) is not None:
+                screen = await draw(person, self._services.texts(person), match.groupdict())
+                await self._show(person, *screen, headline, view)
 
     def _taps(self, handlers: Mapping[str, AdminHandler]) -> list[BaseHandler[Any, Any, Any]]:
         """Return the handlers of taps, given by the pattern of the buttons' data."""

@@ -37,10 +37,6 @@ class StudentCards(AdminScreens):
     def views(self) -> dict[str, Draw]:
         return {rf"^adm:students:{PAGE}$": self._list, rf"^stu:card:{STUDENT}": self._card}
 
-    async def _show_students(self, person: int, page: int, headline: str = "") -> None:
-        screen = await self._list(person, self._services.texts(person), {"page": str(page)})
-        await self._show(person, *screen, headline, f"adm:students:{page}")
-
     async def _list(self, person: int, _: Texts, asked: Asked) -> Drawn:
         page = page_of(self._services.storage.students(), int(asked["page"]), ON_A_PAGE)
         lines, buttons = [], []
@@ -52,11 +48,6 @@ class StudentCards(AdminScreens):
             buttons.append(Button(shortened(student.username, LABEL), data))
         text = "\n".join(lines) or _("No students yet.")
         return self._list_screen(_, _("View All Students"), page, text, buttons, "adm:students")
-
-    async def _show_card(self, person: int, student: int, page: int, headline: str = "") -> None:
-        asked = {"student": str(student), "page": str(page)}
-        screen = await self._card(person, self._services.texts(person), asked)
-        await self._show(person, *screen, headline, f"stu:card:{student}:{page}")
 
     async def _card(self, person: int, _: Texts, asked: Asked) -> Drawn:
         who, page = int(asked["student"]), asked["page"]
@@ -114,7 +105,7 @@ class StudentCards(AdminScreens):
         if was_wanted:  # a second tap sends no second message
             log.info("admin %d: stopped the monitor of %d", person, who)
             await self._tell_stopped(student)
-        return await self._show_card(person, who, page, headline)
+        return await self._open(person, f"stu:card:{who}:{page}", headline)
 
     async def _tell_stopped(self, student: Student) -> None:
         who = student.telegram_id
@@ -147,7 +138,7 @@ class StudentCards(AdminScreens):
             still = _("The student's Chrome does not end, so nothing was removed. Press Remove again in a minute.")
             unsaved = _("That could not be saved. Please try again later.")
             headline = still if isinstance(error, StillRunning) else unsaved
-            return await self._show_card(person, who, page, headline)
+            return await self._open(person, f"stu:card:{who}:{page}", headline)
         log.info("admin %d: removed student %d", person, who)
         text = theirs(
             "The administrator has removed you. Your portal password is deleted, and nothing is marked for you any "
@@ -155,7 +146,7 @@ class StudentCards(AdminScreens):
         )
         await self._services.outbox.put(*await fresh_menu(self._services, who, text))
         removed = _("{username} is removed.").format(username=escape(student.username))
-        return await self._show_students(person, page, removed)
+        return await self._open(person, f"adm:students:{page}", removed)
 
     def _forget(self, student: Student) -> None:
         """Delete a student's other data; in a thread.
@@ -169,4 +160,4 @@ class StudentCards(AdminScreens):
 
     async def _show_gone(self, person: int, page: int) -> None:
         _ = self._services.texts(person)
-        await self._show_students(person, page, _("This student is not registered any more."))
+        await self._open(person, f"adm:students:{page}", _("This student is not registered any more."))
