@@ -73,9 +73,10 @@ class Outgoing:
                 self._database.write(statement, row.payload.get("shows"), self._bot, row.chat_id, row.slot)
 
     def drop(self, chat_id: int) -> list[OutgoingRow]:
-        """Delete what waits for a person who can't be reached, except deletions; return the rows."""
+        """Delete what waits for a person who can't be reached, except deletions; their screens are not followed."""
         statement = "DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND action != 'delete' RETURNING *"
         with self._database.transaction() as connection:
+            connection.execute("UPDATE slots SET shows = NULL WHERE bot = ? AND chat_id = ?", (self._bot, chat_id))
             return [_row(row) for row in connection.execute(statement, (self._bot, chat_id)).fetchall()]
 
     def chats(self) -> list[int]:

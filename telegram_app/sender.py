@@ -67,8 +67,7 @@ class Sender:
         except BadRequest as error:
             # permanent: repeated calls would be refused as well. The error's text does not quote the message
             log.info("outgoing: chat %d, %s refused: %s", row.chat_id, row.action, error.message)
-            gone = row.action == "delete" or (row.action == "amend" and "not found" in error.message)
-            if gone and row.slot is not None:  # deleted already, or too old
+            if row.action in ("delete", "amend") and row.slot is not None:  # deleted already, or too old
                 await asyncio.to_thread(self._queue.clear, row.chat_id, row.slot)
             await asyncio.to_thread(self._queue.done, row)
             return "not found" in error.message

@@ -144,6 +144,18 @@ def test_a_question_is_not_replaced(scene: Scene) -> None:
     scene.student.sees("not possible at the moment")
 
 
+def test_a_menu_that_the_person_deleted_is_left_alone(scene: Scene) -> None:
+    """A menu that was deleted in the chat is tried once and not sent anew."""
+    menu, sent = scene.student.screen()[-1]["message_id"], scene.sent()
+    scene.telegram.call("/delete", bot=BOT, person=FIRST, message_id=menu)
+    scene.bot.monitors[FIRST].tells(Event.TROUBLE, "HTTP 503")
+    eventually("the try", lambda: scene.looks() or scene.telegram.refused_calls())
+    for _ in range(5):
+        scene.looks()
+    assert len(scene.telegram.refused_calls()) == 1
+    assert scene.sent() == sent
+
+
 def test_a_headline_stays(scene: Scene) -> None:
     """The line above a menu that says what happened stays when the state below it changes."""
     scene.student.says("/help")
@@ -200,6 +212,10 @@ def test_an_unblocked_bot_tells_that_monitoring_was_stopped(scene: Scene, comes_
     """Whoever blocked the bot is told once, when back, since when nothing was marked, with the button to start."""
     scene.telegram.call("/block", bot=BOT, person=FIRST, blocked=True)
     eventually("the end", lambda: not scene.bot.storage.student(FIRST).monitoring)  # type: ignore[union-attr]
+    for _ in range(10):
+        scene.looks()
+        scene.bot.settles()
+    assert sum("blocked" in (call.get("error") or "") for call in scene.telegram.refused_calls()) <= 1
     scene.clock.forward(timedelta(hours=20))
     if comes_back == "by Restart Bot":
         scene.bot = scene.run()
