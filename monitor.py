@@ -184,6 +184,8 @@ class AttendanceMonitor:
             self._status.become(MonitorState.RESTING, next_in=max(left, 0.0))
             self._waits.woken = False
             self._waits.pause(min(left - self._schedule.wakes_early, RESTING_LOOK), until_woken=True)
+        if self._status.current.state is MonitorState.RESTING:
+            self._status.become(MonitorState.STARTING, next_in=0.0)
 
     def _close_browser(self) -> None:
         if self._client is None:
@@ -228,7 +230,9 @@ class AttendanceMonitor:
         if reading.view is View.LOGIN:
             reading = self._sign_in(client)
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
-            raise errors.PortalUnavailable(reading.text or reading.view.value)  # just loaded: not simply an old session
+            raise errors.PortalUnavailable(
+                reading.text or reading.view.value, words=reading.text
+            )  # just loaded: not simply an old session
         self._process(client, reading)
 
     def _sign_in(self, client: PortalClient) -> Reading:
@@ -261,7 +265,7 @@ class AttendanceMonitor:
             self._waits.woken = False  # before the reading: a command during it asks for another one
             reading = client.settle()
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
-                raise errors.SessionLost(reading.text)
+                raise errors.SessionLost(words=reading.text)
             self._process(client, reading)
 
     def _wait_for_change(self, client: PortalClient, left: float) -> bool:
@@ -277,7 +281,7 @@ class AttendanceMonitor:
     def _process(self, client: PortalClient, reading: Reading) -> None:
         """Process the lessons of a reading; raise for a page without them."""
         if reading.view is View.REFUSED:  # an error window that does not answer a sign-in
-            raise errors.PortalUnavailable(reading.text)
+            raise errors.PortalUnavailable(words=reading.text)
         if reading.view is View.BLOCKED:
             raise errors.AccountBlocked(reading.text)
         if reading.view is View.UNKNOWN:

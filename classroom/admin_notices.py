@@ -49,4 +49,5 @@ def _what(_: Texts, trouble: str) -> str:
         "photos": _("ID photos can't be read."),
         "faces": _("The face check does not work."),
         "fault": _("An unforeseen error; it is tried again, and the log has the details."),
+        "token": _("Two programs use one bot's token, and each gets only a part of what people send."),
     }[trouble]

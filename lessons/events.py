@@ -1,6 +1,7 @@
 """What a monitor reports: its state, its status and its events."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -54,7 +55,8 @@ class CloseReason(Enum):
 class StatusEvent:
     """One status update. ``text`` is the portal's own text or describes the trouble; ``lesson`` only where it fits.
 
-    An unknown page comes with its ``kind`` (equal for equal pages), a screenshot (PNG) and its HTML source.
+    ``code`` is the error's type, ``words`` are the portal's own. An unknown page comes with its ``kind`` (equal for
+    equal pages), a screenshot (PNG) and its HTML source.
     """
 
     event: Event
@@ -63,6 +65,20 @@ class StatusEvent:
     kind: str = ""
     picture: bytes | None = field(default=None, repr=False)
     source: str = field(default="", repr=False)
+    code: str = ""
+    words: str = ""
+
+    @property
+    def cause(self) -> str:
+        """Return a stable name for what is wrong."""
+        return self.code or self.event.value
+
+    @property
+    def detail(self) -> str:
+        """Return what may be shown in any language: the portal's own words, or else an error code."""
+        if self.event.value in ("refused", "blocked", "mark refused", "password expired"):
+            return self.text
+        return self.words or "".join(re.findall(r"HTTP \d{3}|net::\w+", self.text)[:1])
 
 
 def guarded(callback: Callable[..., None]) -> Callable[..., None]:

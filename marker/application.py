@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -22,6 +23,7 @@ from marker.presence import Presence
 from marker.questions import Questions
 from marker.registration.conversation import Registration
 from marker.registration.passwords import PasswordSteps
+from marker.screens import Screens
 from marker.services import Services
 from marker.student.buttons import StudentHandlers
 from marker.student.notices import OFFER_SLOT, Notices, Offers
@@ -55,6 +57,8 @@ class Marker:
         self._registration = Registration(
             services, self._questions, self._passwords, self._moves, self._lockouts, self._invitations
         )
+        self._panel, self._cards = AdminHandlers(services), StudentCards(services, self.offers)
+        self.screens = Screens(services, self._panel.views() | self._cards.views() | self._invitations.views())
         services.registry.listen(self.notices.on_lesson, self._on_status)
         who = services.outbox, services.texts, services.settings.admin_telegram_id, services.clock
         stores = [services.storage.probe, services.probe]
@@ -66,8 +70,8 @@ class Marker:
         self._at_start = [duty(work, math.inf) for work in once]
         marks_and_monitors = self.notices.tell_untold_marks, self._resume_monitors
         self._catching_up = [duty(work, CATCH_UP_EVERY) for work in marks_and_monitors]
-        self._periodic = [duty(work, 0) for work in (self.outage.check, self.offers.end_timed_out, troubles.check)]
-        self._periodic.append(duty(self.clean, CLEAN_EVERY))
+        each_second = self.outage.check, self.offers.end_timed_out, troubles.check, self.screens.check
+        self._periodic = [*(duty(work, 0) for work in each_second), duty(self.clean, CLEAN_EVERY)]
 
     def add_to(self, application: AnyApplication) -> None:
         """Add the handlers. Within a group the first one that matches gets the update, so their order matters."""
@@ -77,12 +81,11 @@ class Marker:
             application.add_handler(CallbackQueryHandler(partial(old_button, self._services), "^(reg:password$|del:)"))
         application.add_handlers(self._registration.handlers())
         application.add_handler(self.offers.handler())
-        application.add_handlers(AdminHandlers(self._services).handlers())
+        application.add_handlers(self._panel.handlers())
         application.add_handlers(self._invitations.handlers())
-        application.add_handlers(StudentCards(self._services, self.offers).handlers())
-        buttons = StudentHandlers(
-            self._services, self.notices, self.offers, self._lockouts, self._questions, self._passwords.take_back
-        )
+        application.add_handlers(self._cards.handlers())
+        end_trial = self._passwords.take_back
+        buttons = StudentHandlers(self._services, self.offers, self._lockouts, self._questions, end_trial)
         application.add_handlers(buttons.handlers())
         application.add_handlers(self._moves.handlers())
         application.add_handlers(self._registration.stray_handlers())
@@ -96,14 +99,15 @@ class Marker:
         await self.catch_up()
         return len(self._services.registry.active())
 
-    async def run(self, until: asyncio.Event) -> None:
-        """End offers that time out, and try again what could not be done before, until ``until`` is set."""
+    async def run(self, until: asyncio.Event, token_is_shared: Callable[[], bool]) -> None:
+        """Do the periodic work until ``until`` is set. ``token_is_shared``: another program fetches our updates."""
+        token = Duty(self._duty_failed, lambda: self.notices.troubles.check_token(token_is_shared()), 0)
         while not until.is_set():
             due = time.monotonic() + CHECK_EVERY
             await asyncio.sleep(CHECK_EVERY)
             self.lag = time.monotonic() - due
             now = self._services.clock.monotonic()
-            for duty in [*self._at_start, *self._periodic, *self._catching_up]:
+            for duty in [*self._at_start, *self._periodic, *self._catching_up, token]:
                 if now >= duty.due:
                     await duty.attempt(now)
 

@@ -136,6 +136,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             stack.enter_context(reports.part(report))
             await stack.enter_async_context(running(application))
             poll.answered()
+            services.username = application.bot.username
             stack.push_async_callback(outbox.close)
             await outbox.start()
             fetching = await stack.enter_async_context(AsyncExitStack())  # polling, ended after the monitors
@@ -149,7 +150,7 @@ async def serve(settings: Settings, clock: Clock, reports: health.HealthReports,
             name = application.bot.username
             log.info("@%s is ready, %d monitors resumed, room for %d", name, resumed, registry.capacity)
             await publish_commands(application.bot, lambda _: {})
-            await marker.run(until=poll.refused)
+            await marker.run(poll.refused, lambda: poll.conflict)
     raise TokenRefused("TELEGRAM_BOT_TOKEN")
 
 

@@ -8,13 +8,13 @@ from telegram import Update
 
 from lessons.events import MonitorState
 from marker.services import Services
+from marker.trouble_texts import reason
 from storage import Student
 from telegram_app.i18n import Texts
-from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
 from telegram_app.side import SCREEN, Context, below
 
-LONGEST_TROUBLE = 300  # characters of the portal's words
+MENU = "menu"  # the view of a screen that shows it; a view is named as the data of the button that opens it
 
 
 async def main_menu(services: Services, person: int, headline: str = "") -> tuple[str, Keyboard]:
@@ -30,7 +30,7 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
         keyboard.append([Button(_("Enter Invitation Code"), "reg:enter")])
     else:
         text = await _status(services, student, _)
-        if services.registry.running(person):
+        if services.registry.running(person) or services.registry.waits(person):
             skip, skip_back = Button(_("Skip Today"), "skip:yes"), Button(_("Don't Skip Today"), "skip:no")
             skips = services.registry.state.skips_today(person)
             keyboard += [[Button(_("Stop Monitoring"), "mon:stop")], [skip_back if skips else skip]]
@@ -51,12 +51,12 @@ async def main_menu(services: Services, person: int, headline: str = "") -> tupl
 async def fresh_menu(services: Services, person: int, headline: str = "") -> list[Item]:
     """Return the messages that show the menu below everything, and remove the old one's buttons."""
     text, keyboard = await main_menu(services, person, headline)
-    return below(person, text, keyboard)
+    return below(person, text, keyboard, MENU, headline)
 
 
 async def changed_menu(services: Services, person: int, headline: str = "") -> Item:
     text, keyboard = await main_menu(services, person, headline)
-    return Item(person, "edit", text, keyboard, slot=SCREEN)
+    return Item(person, "edit", text, keyboard, slot=SCREEN, view=MENU, headline=headline)
 
 
 async def show_menu(services: Services, person: int, headline: str = "") -> None:
@@ -75,7 +75,7 @@ def state_word(_: Texts, state: MonitorState) -> str:
         MonitorState.STARTING: _("starting"),
         MonitorState.SIGNING_IN: _("Signing in to the portal..."),
         MonitorState.WATCHING: _("watching"),
-        MonitorState.WAITING: _("the portal can't be reached, trying again"),
+        MonitorState.WAITING: _("not possible at the moment, trying again"),
         MonitorState.RESTING: _("resting"),
         MonitorState.STOPPED: _("off"),
     }[state]
@@ -94,21 +94,29 @@ async def _status(services: Services, student: Student, _: Texts) -> str:
 
 
 def monitoring_lines(services: Services, student: int, _: Texts) -> list[str]:
-    status, now = services.registry.status(student), services.clock.now()
-    lines = [_("Monitoring: off")]
+    """Return the lines about a student's monitor. Times in italics pass: they alone are no reason to redraw."""
+    registry, now = services.registry, services.clock.now()
+    status, next_check = registry.status(student), None
+    state = _("waiting for a free place") if registry.waits(student) else ""
     if status is not None:
-        state = state_word(_, status.state)
-        if status.state is MonitorState.WATCHING:
-            state = _("on since {time}").format(time=clock_time(services, status.started, now))
-        elif status.state is MonitorState.RESTING and services.registry.state.skips_today(student):
-            state = _("today is skipped, nothing is marked")
-        elif status.state is MonitorState.RESTING:
+        state, next_check = state_word(_, status.state), status.next_check
+        rests = status.state is MonitorState.RESTING
+        # the monitor follows a tap a little later
+        if registry.state.skips_today(student):
+            state, next_check = _("today is skipped, nothing is marked"), next_check if rests else None
+        elif rests and registry.state.rests_until(student, now) is None:
+            state, next_check = state_word(_, MonitorState.STARTING), None
+        elif rests:
             state = _("resting outside of the active hours")
-        lines = [_("Monitoring: {state}").format(state=state)]
-    if (last_check := services.registry.last_check(student)) is not None:
-        lines.append(_("Last check: {time}").format(time=clock_time(services, last_check, now)))
-    if status is not None and status.next_check is not None:
-        lines.append(_("Next check: {time}").format(time=clock_time(services, status.next_check, now)))
+        elif status.state is MonitorState.WATCHING:
+            state = _("on since {time}").format(time=clock_time(services, status.started, now))
+    lines = [_("Monitoring: {state}").format(state=state) if state else _("Monitoring: off")]
+    if (last_check := registry.last_check(student)) is not None:
+        line = _("Last check: {time}").format(time=clock_time(services, last_check, now))
+        lines.append(f"<i>{line}</i>")
+    if next_check is not None and next_check > now:
+        line = _("Next check: {time}").format(time=clock_time(services, next_check, now))
+        lines.append(line if status is not None and status.state is MonitorState.RESTING else f"<i>{line}</i>")
     return lines
 
 
@@ -116,8 +124,8 @@ def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
     watch = services.registry.state.of(student)
     if watch.trouble_at is None:
         return []
-    words = short(watch.trouble_text or _("a fault on our side"), LONGEST_TROUBLE)
-    at = clock_time(services, watch.trouble_at, services.clock.now())
+    words = reason(_, watch.trouble, watch.trouble_text)
+    at = f"<i>{clock_time(services, watch.trouble_at, services.clock.now())}</i>"
     return [_("Last trouble: {words}, {time}").format(words=words, time=at)]
 
 

@@ -21,7 +21,7 @@ from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.webdriver import WebDriver
 from urllib3.exceptions import HTTPError
 
-from portal.errors import BrowserFailed, BrowserMissing
+from portal.errors import BrowserFailed, BrowserMissing, DriverMismatch
 from portal.limits import Pause
 from portal.processes import PROFILE_VARIABLE
 
@@ -37,6 +37,8 @@ _DOWNLOADED_WITHIN = 3600
 _HEADLESS_SHELL = Path(__file__).with_name("headless-shell")
 # The environment variables that Chrome and its driver get: no token, no key, no password.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "FONTCONFIG_PATH")
+PAIR = "install the driver of Chrome's own version, or name a pair in CHROME_BIN and CHROMEDRIVER_PATH"
+_FITS = re.compile(r"This version of ChromeDriver only supports Chrome version (\d+)")
 _PORT = re.compile(rb"started successfully on port (\d+)")
 # Of the log after a failed start: so many lines of so many characters, without paths and addresses.
 _LOG_LINES, _LONGEST_LOG_LINE = 4, 300
@@ -213,6 +215,15 @@ def end_of_log(process: "subprocess.Popen[bytes]", output: bytearray) -> str:
     return " | ".join(shown) or "empty"
 
 
+def mismatch(text: str) -> DriverMismatch | None:
+    """Return the error where chromedriver's message says that it fits another version of Chrome."""
+    if (fits := _FITS.search(text)) is None:
+        return None
+    current = re.search(r"browser version is (\d+)", text)
+    versions = f"chromedriver {fits.group(1)}, Chrome {current.group(1) if current else 0}"
+    return DriverMismatch(f"Chrome and its driver do not fit together ({versions}): {PAIR}", words=versions)
+
+
 def connect(address: str, options: ChromeOptions, within: float) -> WebDriver:
     """Start a Chrome through the driver or the Selenium Grid at this address. Raises BrowserFailed."""
     config = ClientConfig(
@@ -229,6 +240,6 @@ def connect(address: str, options: ChromeOptions, within: float) -> WebDriver:
         driver.set_script_timeout(COMMAND_TIMEOUT - 5)
     except (WebDriverException, HTTPError) as error:
         text = getattr(error, "msg", None) or type(error).__name__
-        raise BrowserFailed(f"Chrome did not start: {text.splitlines()[0]}") from error
+        raise mismatch(text) or BrowserFailed(f"Chrome did not start: {text.splitlines()[0]}") from error
     config.timeout = COMMAND_TIMEOUT
     return driver

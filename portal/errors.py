@@ -4,16 +4,24 @@ PortalError
 ├── SignInRefused      permanent: the portal refused username and password; the text is the portal's own
 ├── AccountBlocked     permanent: the portal has blocked this account; the text is the portal's own
 ├── PortalUnavailable  down, an error page, an alert, not ready in time
+│   └── CertificateRefused Chrome does not accept the portal's certificate; ``words`` name the issuer's
 ├── SessionLost        the portal has ended the session; loading the address again shows the login form
 ├── UnknownView        a page that matches no rule: a missing button does not mean that no lesson is open
 ├── PageChanged        an element is gone or covered since the page was read; read it again
 └── BrowserFailed      Chrome or its driver ended, hangs or failed; a new one is needed
+    ├── DriverMismatch Chrome and its driver have different versions
     └── BrowserMissing permanent: there is no Chrome or no driver on this machine; the text says what to install
 """
 
 
 class PortalError(Exception):
+    """The text is for the log; ``words`` are the portal's own, which people may read."""
+
     permanent = False
+
+    def __init__(self, text: str = "", *, words: str = "") -> None:
+        super().__init__(text or words)
+        self.words = words
 
 
 class SignInRefused(PortalError):
@@ -27,6 +35,9 @@ class AccountBlocked(PortalError):
 class PortalUnavailable(PortalError): ...
 
 
+class CertificateRefused(PortalUnavailable): ...
+
+
 class SessionLost(PortalError): ...
 
 
@@ -37,6 +48,9 @@ class PageChanged(PortalError): ...
 
 
 class BrowserFailed(PortalError): ...
+
+
+class DriverMismatch(BrowserFailed): ...
 
 
 class BrowserMissing(BrowserFailed):

@@ -22,10 +22,10 @@ from selenium.webdriver.remote.webelement import WebElement
 from urllib3.exceptions import HTTPError
 
 from core.clock import Clock, SystemClock
-from portal import errors
+from portal import certificates, errors
 from portal.lessons import Lesson
 from portal.limits import Pause
-from portal.views import Reading, View, decide
+from portal.views import NOT_LOADED, Reading, View, decide
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +64,14 @@ class PortalPage:
     _pause: Pause
     _clock: Clock = field(default_factory=SystemClock)
     _ready_within: float = READY_WITHIN
+    _address: str = ""
 
     def load(self, address: str) -> None:
         """Start loading the address; return at once. Raises BrowserFailed, PortalUnavailable."""
         # a page with an alert or half a document is left all the same
         with suppress(errors.PortalUnavailable, errors.PageChanged):
             self._ask("leave")
+        self._address = address
         self._command(lambda: self._driver.get(address))
 
     def read(self) -> Reading:
@@ -104,7 +106,7 @@ class PortalPage:
         while True:
             reading = self.read()
             if reading.view is View.DOWN:
-                raise errors.PortalUnavailable(reading.text)
+                raise self._not_loaded() if reading.text == NOT_LOADED else errors.PortalUnavailable(reading.text)
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
                 return reading
             if reading.view is not View.LOADING and before is not None and before.view is reading.view:
@@ -113,6 +115,15 @@ class PortalPage:
             if self._clock.monotonic() > deadline:
                 raise errors.PortalUnavailable(f"the page was not ready within {within:g} s")
             self._pause(_BETWEEN_READINGS)
+
+    def _not_loaded(self, code: str = "") -> errors.PortalUnavailable:
+        """Return why the address can't be loaded: Chrome's error page does not say it, a second load does."""
+        asked = {"cmd": "Page.navigate", "params": {"url": self._address}}
+        if not code:
+            code = self._command(lambda: self._driver.execute("executeCdpCommand", asked)["value"]).get("errorText", "")
+        if certificates.is_meant(code):
+            return certificates.refused(self._address, code)
+        return errors.PortalUnavailable(f"{NOT_LOADED} ({code})" if code else NOT_LOADED)
 
     def evidence(self) -> tuple[str, bytes | None, str]:
         """Describe an unknown page for the admin: its kind, a screenshot (PNG), its source. Raises BrowserFailed."""
@@ -140,7 +151,8 @@ class PortalPage:
             return command()
         except selenium_errors.UnexpectedAlertPresentException as error:
             self._dismiss_alert()
-            raise errors.PortalUnavailable(f"the page said: {error.alert_text or 'nothing'}") from error
+            said = error.alert_text or ""
+            raise errors.PortalUnavailable(f"the page said: {said or 'nothing'}", words=said) from error
         except (selenium_errors.InvalidSessionIdException, selenium_errors.NoSuchWindowException) as error:
             raise errors.BrowserFailed("Chrome is gone") from error
         except (*_PRESSABLE, selenium_errors.NoSuchElementException, selenium_errors.JavascriptException) as error:
@@ -150,7 +162,7 @@ class PortalPage:
         except selenium_errors.WebDriverException as error:
             message = error.msg or ""
             if "net::ERR" in message:
-                raise errors.PortalUnavailable(message.splitlines()[0]) from error
+                raise self._not_loaded(message[message.index("net::ERR") :].split()[0]) from error
             if any(words in message for words in _REPLACED):
                 raise errors.PageChanged("the document was replaced") from error
             raise errors.BrowserFailed(message.splitlines()[0] if message else type(error).__name__) from error
@@ -204,7 +216,7 @@ class LoginPage(PortalPage):
             if reading.view is View.BLOCKED:
                 raise errors.AccountBlocked(reading.text)
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
-                raise errors.SessionLost(reading.text)
+                raise errors.SessionLost(words=reading.text)
             if reading.view is not View.LOGIN:
                 return reading
             if self._clock.monotonic() > stays_until:
@@ -251,9 +263,9 @@ class AttendancePage(PortalPage):
             self._command(yes.click)
             reading = self.settle(within)
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
-            raise errors.SessionLost(reading.text)
+            raise errors.SessionLost(words=reading.text)
         if reading.view is View.REFUSED:
-            raise errors.PortalUnavailable(reading.text)  # an error window with the portal's reason
+            raise errors.PortalUnavailable(words=reading.text)  # an error window with the portal's reason
         if reading.view is View.UNKNOWN:
             raise errors.UnknownView("after the click")
         after = reading.card(lesson)

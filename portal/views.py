@@ -12,6 +12,7 @@ _NOTHING = ("нет доступных дисциплин", "қолжетімд�
 _EXPIRED = "время сеанса истекло"
 # Characters of the portal's own text that are kept; a message in Telegram holds 4096 in all.
 LONGEST_TEXT = 500
+NOT_LOADED = "the address can't be loaded"
 
 
 class View(Enum):
@@ -58,7 +59,7 @@ def decide(page: dict[str, Any]) -> Reading:
     if page["left"]:
         return Reading(View.LOADING)
     if page["status"] >= 500 or page["broken"]:
-        return Reading(View.DOWN, f"HTTP {page['status']}" if page["status"] >= 500 else "the address can't be loaded")
+        return Reading(View.DOWN, f"HTTP {page['status']}" if page["status"] >= 500 else NOT_LOADED)
     if page["system"] is not None:
         lost = _EXPIRED in page["system"].casefold()
         return Reading(View.SESSION_LOST if lost else View.COMMUNICATION, page["system"])

@@ -1,6 +1,7 @@
 """Checks of what is outside: the bots' tokens, the admins' chats, memory and disk, Chrome, the portal's login form."""
 
 import asyncio
+import re
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +20,7 @@ from core.clock import SystemClock
 from core.machine import HEADLESS_SHELL, Machine
 from core.settings import Settings
 from portal.browser import Chromes
-from portal.driver import find_programs, sandbox_possible
+from portal.driver import PAIR, find_programs, sandbox_possible
 from portal.errors import BrowserMissing
 from portal.session import chrome_access
 from portal.views import View
@@ -95,11 +96,14 @@ def check_chrome(settings: Settings) -> Result:
     if settings.selenium_remote_url is not None:
         return Result("Chrome", OK, f"on the Selenium Grid {settings.selenium_remote_url}")
     programs = find_programs(settings.chrome_bin, settings.chromedriver_path)
-    versions = []
+    versions, majors = [], []
     for program in programs:
         output = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=20).stdout
         versions.append(" ".join(output.split()[:2]) or program)
+        majors += re.findall(r" (\d+)\.", output)[:1]
     detail = f"{programs[0]}, {versions[1]}"
+    if len(set(majors)) > 1:
+        return Result("Chrome", FAILED, f"{programs[0]} is version {majors[0]}, but {versions[1]}: {PAIR}")
     if not sandbox_possible():
         return Result("Chrome", WARNING, f"{detail}; its sandbox is off: not possible as root or with this kernel")
     return Result("Chrome", OK, f"{detail}; its sandbox is on")

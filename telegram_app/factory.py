@@ -172,7 +172,8 @@ async def log_error(update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
     """The error handler of all bots. It logs ids and the error, never the update, which may contain a password."""
     error = context.error
     if update is None and isinstance(error, Conflict):
-        log.error("another process polls with this bot's token: stop it, or this one will miss updates")
+        remedy = "end the other one, or revoke the token at @BotFather and set the new one"
+        log.error("two programs use @%s's token: %s", context.bot.username, remedy, extra={"trouble": "token"})
         return
     if isinstance(error, InvalidToken):
         log.error("Telegram does not accept the bot's token any more")  # the error's text contains the token

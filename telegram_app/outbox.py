@@ -5,7 +5,10 @@ only if Telegram's answer was lost, since ``sendMessage`` has no idempotency key
 """
 
 import asyncio
+import hashlib
+import json
 import logging
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -35,6 +38,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds, after Telegram did not answer
 MOST_FAILURES = 5  # unforeseen errors with one row, after which it is dropped
 CLOSE_WITHIN = 5.0  # seconds
 TIMES_KEPT = 500
+DIGEST = 8  # characters
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Item:
 
     ``ask`` shows a reply keyboard with one button ``ask_label``; such a message has no inline buttons. ``asks`` names a
     question whose delivery is reported (``Outbox.on_asked``). A new message that is ``quiet`` does not ring.
+    ``view`` names what a screen shows, and ``headline`` what stands above it, where the screen follows its state.
     """
 
     chat_id: int
@@ -86,6 +91,13 @@ class Item:
     quiet: bool = False
     asks: str | None = None
     fallback: str | None = None
+    view: str = ""
+    headline: str = ""
+
+    def digest(self) -> str:
+        """Return two digests of what a screen shows: without what stands in italics, times that pass, and with it."""
+        texts = re.sub(r"\n?<i>.*?</i>", "", self.text), self.text
+        return "".join(hashlib.sha256(f"{each}{self.buttons}".encode()).hexdigest()[:DIGEST] for each in texts)
 
     def payload(self) -> dict[str, Any]:
         buttons = [[[b.text, b.data, b.url] for b in row] for row in self.buttons] if self.buttons else None
@@ -93,6 +105,8 @@ class Item:
         extra: dict[str, Any] = {name: getattr(self, name) for name in ("qr", "file", "asks", "fallback")}
         extra |= {"files": self.files or None, "quiet": self.quiet or None}
         extra["ask"] = [self.ask, self.ask_label] if self.ask else None
+        if self.view:
+            extra["shows"] = json.dumps([self.view, self.headline, self.digest()], ensure_ascii=False)
         return stored | {name: value for name, value in extra.items() if value is not None}
 
 
@@ -117,7 +131,11 @@ class Outbox:
         self._database = database
         self._queue = Outgoing(database, name)
         # blocking, so not for the event loop
-        self.oldest_waiting, self.clean_slots = self._queue.oldest, self._queue.clean_slots
+        self.oldest_waiting, self.clean_slots, self.shown = (
+            self._queue.oldest,
+            self._queue.clean_slots,
+            self._queue.shown,
+        )
         self._people = People(database, name)
         self._on_unreachable = on_unreachable
         # Called with a person, a question that was delivered or can't be, and the seconds for which it has waited.

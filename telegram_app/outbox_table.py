@@ -39,6 +39,10 @@ class Outgoing:
         self, chat_id: int, lane: int, action: Action, slot: str | None, payload: dict[str, Any], at: datetime
     ) -> int:
         with self._database.transaction() as connection:
+            if slot is not None:  # what comes now must not wait behind a redraw of the same screen
+                redraw = "action = 'amend' AND json_extract(payload, '$.shows') IS NOT NULL"
+                delete = f"DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND slot = ? AND {redraw}"  # noqa: S608
+                connection.execute(delete, (self._bot, chat_id, slot))
             cursor = connection.execute(
                 "INSERT INTO outgoing (bot, chat_id, lane, action, slot, payload, created_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -63,12 +67,16 @@ class Outgoing:
         with self._database.transaction():
             self._database.write("DELETE FROM outgoing WHERE id = ?", row.id)
             if row.slot is not None and message_id is not None:
-                self.fill(row.chat_id, row.slot, message_id)
+                self.fill(row.chat_id, row.slot, message_id, row.payload.get("shows"))
+            elif row.slot is not None and row.action in ("edit", "amend"):
+                statement = "UPDATE slots SET shows = ? WHERE bot = ? AND chat_id = ? AND slot = ?"
+                self._database.write(statement, row.payload.get("shows"), self._bot, row.chat_id, row.slot)
 
     def drop(self, chat_id: int) -> list[OutgoingRow]:
-        """Delete what waits for a person who can't be reached, except deletions; return the rows."""
+        """Delete what waits for a person who can't be reached, except deletions; their screens are not followed."""
         statement = "DELETE FROM outgoing WHERE bot = ? AND chat_id = ? AND action != 'delete' RETURNING *"
         with self._database.transaction() as connection:
+            connection.execute("UPDATE slots SET shows = NULL WHERE bot = ? AND chat_id = ?", (self._bot, chat_id))
             return [_row(row) for row in connection.execute(statement, (self._bot, chat_id)).fetchall()]
 
     def drop_next(self, chat_id: int) -> None:
@@ -79,9 +87,19 @@ class Outgoing:
         rows = self._database.read("SELECT DISTINCT chat_id FROM outgoing WHERE bot = ?", self._bot)
         return [row["chat_id"] for row in rows]
 
-    def fill(self, chat_id: int, slot: str, message_id: int) -> None:
-        statement = "INSERT INTO slots VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET message_id = excluded.message_id"
-        self._database.write(statement, self._bot, chat_id, slot, message_id)
+    def fill(self, chat_id: int, slot: str, message_id: int, shows: str | None = None) -> None:
+        statement = (
+            "INSERT INTO slots VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET message_id = excluded.message_id,"
+            " shows = CASE WHEN message_id = excluded.message_id THEN shows ELSE excluded.shows END"
+        )
+        self._database.write(statement, self._bot, chat_id, slot, message_id, shows)
+
+    def shown(self, slot: str) -> dict[int, str]:
+        """Return what a slot shows in each chat, where it is known and nothing for it waits to be sent."""
+        waiting = "SELECT chat_id FROM outgoing WHERE bot = ?1 AND slot = ?2"
+        known = f"bot = ?1 AND slot = ?2 AND shows IS NOT NULL AND chat_id NOT IN ({waiting})"
+        rows = self._database.read(f"SELECT chat_id, shows FROM slots WHERE {known}", self._bot, slot)  # noqa: S608
+        return {row["chat_id"]: row["shows"] for row in rows}
 
     def clear(self, chat_id: int, slot: str) -> None:
         self._database.write("DELETE FROM slots WHERE bot = ? AND chat_id = ? AND slot = ?", self._bot, chat_id, slot)

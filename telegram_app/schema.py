@@ -77,5 +77,7 @@ SCHEMA = Schema(
         DROP TABLE told;
         ALTER TABLE told_of_bots RENAME TO told;
         """,
+        # What a screen that follows its state shows: its view, headline and digest.
+        "ALTER TABLE slots ADD COLUMN shows TEXT;",
     ),
 )

@@ -58,7 +58,7 @@ class Sender:
         except BadRequest as error:
             # permanent: repeated calls would be refused as well. The error's text does not quote the message
             log.info("outgoing: chat %d, %s refused: %s", row.chat_id, row.action, error.message)
-            if row.action == "delete" and row.slot is not None:  # gone already, or too old
+            if row.action in ("delete", "amend") and row.slot is not None:  # deleted already, or too old
                 await asyncio.to_thread(self._queue.clear, row.chat_id, row.slot)
             await asyncio.to_thread(self._queue.done, row)
             return "not found" in error.message
@@ -122,10 +122,10 @@ class Sender:
             if message_id is not None:
                 try:
                     await self._edit(row, message_id, options)
-                    return message_id
+                    return None  # the slot is left as it is: meanwhile a tap may have put another message into it
                 except BadRequest as error:
                     if "not modified" in error.message:
-                        return message_id
+                        return None
                     if row.action == "amend" or not self._may_resend(row):
                         raise
                     log.info("outgoing: chat %d, edit refused (%s), sending a new message", row.chat_id, error.message)

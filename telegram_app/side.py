@@ -104,6 +104,8 @@ class Side:
         person = update.effective_user.id if isinstance(update, Update) and update.effective_user else None
         if person is None or context.error is None:
             return
+        if isinstance(update, Update) and update.callback_query is not None:
+            await tapped(update)  # a tap is answered even if what it asked for failed
         _ = self.texts(person)
         text = ""
         if self.outage is not None:
@@ -120,9 +122,9 @@ class Side:
 
     # taps
 
-    async def screen_tapped(self, update: Update) -> int:
+    async def screen_tapped(self, update: Update, toast: str | None = None) -> int:
         """Answer a tap and return who tapped; the tapped message is their current screen from now on."""
-        await tapped(update)
+        await tapped(update, toast)
         return await self.adopt_screen(update)
 
     async def adopt_screen(self, update: Update) -> int:
@@ -160,9 +162,10 @@ class Side:
         await self.outbox.put(*below(person, _("Choose your language."), keyboard))
 
 
-def below(person: int, text: str, keyboard: Keyboard | None) -> list[Item]:
+def below(person: int, text: str, keyboard: Keyboard | None, view: str = "", headline: str = "") -> list[Item]:
     """Return what shows a screen below what the person typed, and takes the buttons off the one before."""
-    return [Item(person, "strip", slot=SCREEN), Item(person, "send", text, keyboard, slot=SCREEN)]
+    screen = Item(person, "send", text, keyboard, slot=SCREEN, view=view, headline=headline)
+    return [Item(person, "strip", slot=SCREEN), screen]
 
 
 def sender(update: Update) -> int:

@@ -13,13 +13,13 @@ from telegram import Update
 from telegram.ext import BaseHandler, ConversationHandler
 from telegram.helpers import create_deep_linked_url
 
-from marker.admin.panel import LINE, ON_A_PAGE, PAGE, AdminScreens, Asked
+from marker.admin.panel import LINE, ON_A_PAGE, PAGE, AdminScreens, Asked, Draw, Drawn
 from marker.questions import NOTE, Questions, joined
 from marker.services import Services
 from storage import NOBODY, CodeUsed, Invitation, StorageUnavailable, UnknownCode
 from telegram_app.i18n import Texts
 from telegram_app.lines import short
-from telegram_app.outbox import NOTICE, Button, Item, Keyboard
+from telegram_app.outbox import NOTICE, Button, Item
 from telegram_app.pages import page_of
 from telegram_app.side import Context, below, sender, typed_text
 
@@ -36,9 +36,12 @@ class Invitations(AdminScreens):
     _questions: Questions
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        codes = {"card": self._card, "ask": self._ask_revoke, "revoke": self._revoke}
-        taps = {r"^adm:code$": self._new_code, rf"^adm:codes:{PAGE}$": self._list}
-        return self._taps(taps | {f"^inv:{name}:{_CODE}": handler for name, handler in codes.items()})
+        codes = {"ask": self._ask_revoke, "revoke": self._revoke}
+        taps = {r"^adm:code$": self._new_code} | {f"^inv:{name}:{_CODE}": each for name, each in codes.items()}
+        return [*self._view_taps(), *self._taps(taps)]
+
+    def views(self) -> dict[str, Draw]:
+        return {rf"^adm:codes:{PAGE}$": self._list, f"^inv:card:{_CODE}": self._card}
 
     def note_handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         """Return the conversation's entry point for the question for whom a code is."""
@@ -67,9 +70,9 @@ class Invitations(AdminScreens):
         text = _("Invitation code: {code}").format(code=f"<code>{code}</code>")
         text += "\n" + _("It works once. This link does the same with one tap:")
         link = create_deep_linked_url(context.bot.username, code)
-        return await self._show_code(person, text, link, [[Button(_("Add Note"), f"inv:note:{code}:0")]])
+        return await self._show_code(person, text, link, code)
 
-    async def _list(self, person: int, _: Texts, asked: Asked, context: Context, headline: str = "") -> None:
+    async def _list(self, person: int, _: Texts, asked: Asked) -> Drawn:
         invitations = self._services.storage.invitations().items()
         ordered = sorted(invitations, key=partial(_order, self._services), reverse=True)
         page = page_of(ordered, int(asked["page"]), ON_A_PAGE)
@@ -77,21 +80,16 @@ class Invitations(AdminScreens):
         unused = [code for code, each in page.shown if _is_unused(self._services, each)]
         buttons = [Button(code, f"inv:card:{code}:{page.number}") for code in unused]
         text = "\n".join(lines) or _("No invitation codes yet.")
-        await self._show_list(person, _("Invitations"), page, text, buttons, "adm:codes", headline)
+        return self._list_screen(_, _("Invitations"), page, text, buttons, "adm:codes")
 
-    async def _card(self, person: int, _: Texts, asked: Asked, context: Context) -> None:
-        if card := self._card_screen(person, asked["code"], asked["page"], context):
-            return await self._show(person, *card)
-        return await self._list(person, _, asked, context)
-
-    def _card_screen(self, person: int, code: str, page: str, context: Context) -> tuple[str, Keyboard] | None:
-        _ = self._services.texts(person)
+    async def _card(self, person: int, _: Texts, asked: Asked) -> Drawn:
+        code, page = asked["code"], asked["page"]
         if (invitation := self._services.storage.invitation(code)) is None:
-            return None
+            return await self._list(person, _, asked)
         text = _line(self._services, _, code, invitation)
         keyboard = [[Button(_("Back"), f"adm:codes:{page}")]]
         if _is_unused(self._services, invitation):
-            text += "\n" + escape(create_deep_linked_url(context.bot.username, code))
+            text += "\n" + escape(create_deep_linked_url(self._services.username, code))
             noting = _("Change Note") if invitation.note else _("Add Note")
             revoke = Button(_("Revoke"), f"inv:ask:{code}:{page}")
             keyboard.insert(0, [revoke, Button(noting, f"inv:note:{code}:{page}")])
@@ -101,7 +99,7 @@ class Invitations(AdminScreens):
         code, page = asked["code"], asked["page"]
         invitation = self._services.storage.invitation(code)
         if invitation is None or not _is_unused(self._services, invitation):
-            return await self._card(person, _, asked, context)
+            return await self._open(person, f"inv:card:{code}:{page}")
         about = _line(self._services, _, code, invitation)
         question = _("Revoke this code? Nobody will be able to register with it.")
         yes = Button(_("Revoke for good"), f"inv:revoke:{code}:{page}")
@@ -122,11 +120,11 @@ class Invitations(AdminScreens):
         except StorageUnavailable:
             log.exception("revoked code not written")
             headline = _("That could not be saved. Please try again later.")
-        await self._list(person, _, asked, context, headline)
+        await self._open(person, f"adm:codes:{asked['page']}", headline)
 
     async def _ask_note(self, person: int, _: Texts, asked: Asked, context: Context) -> str | None:
         if self._services.storage.invitation(asked["code"]) is None:
-            await self._list(person, _, asked, context)
+            await self._open(person, f"adm:codes:{asked['page']}")
             return None
         return await self._questions.ask(person, NOTE, asked, self._note_question(person, asked["code"]), in_place=True)
 
@@ -159,8 +157,8 @@ class Invitations(AdminScreens):
         except StorageUnavailable:
             log.exception("note of a code not written")
             headline = _("That could not be saved. Please try again later.")
-        text, keyboard = self._card_screen(person, code, step.data["page"], context) or self._panel_screen(person)
-        items = below(person, joined(headline, text), keyboard)
+        text, keyboard = await self._card(person, _, step.data)
+        items = below(person, joined(headline, text), keyboard, f"inv:card:{code}:{step.data['page']}", headline)
         await self._services.outbox.put(*items, when=lambda: self._questions.leave(person))
         return ConversationHandler.END
 

@@ -10,7 +10,7 @@ from telegram.ext import BaseHandler
 
 from core.sqlite import DatabaseUnavailable
 from lessons.events import MonitorState
-from marker.admin.panel import LABEL, LINE, ON_A_PAGE, PAGE, AdminScreens, Asked
+from marker.admin.panel import LABEL, LINE, ON_A_PAGE, PAGE, STUDENT, AdminScreens, Asked, Draw, Drawn
 from marker.menu import clock_time, fresh_menu, last_mark_lines, monitoring_lines, trouble_lines
 from marker.monitors.registry import StillRunning
 from marker.student.notices import Offers
@@ -31,15 +31,14 @@ class StudentCards(AdminScreens):
     _offers: Offers
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
-        taps = {"card": self._card, "stop": self._stop, "ask": self._ask_remove, "remove": self._remove}
-        return [*self._taps({rf"^adm:students:{PAGE}$": self._list}), *self._student_taps("stu", taps)]
+        taps = {"stop": self._stop, "ask": self._ask_remove, "remove": self._remove}
+        return [*self._view_taps(), *self._student_taps("stu", taps)]
 
-    async def _list(self, person: int, _: Texts, asked: Asked, context: Context) -> None:
-        await self._show_students(person, int(asked["page"]))
+    def views(self) -> dict[str, Draw]:
+        return {rf"^adm:students:{PAGE}$": self._list, rf"^stu:card:{STUDENT}": self._card}
 
-    async def _show_students(self, person: int, asked: int, headline: str = "") -> None:
-        _ = self._services.texts(person)
-        page = page_of(self._services.storage.students(), asked, ON_A_PAGE)
+    async def _list(self, person: int, _: Texts, asked: Asked) -> Drawn:
+        page = page_of(self._services.storage.students(), int(asked["page"]), ON_A_PAGE)
         lines, buttons = [], []
         for student in page.shown:
             mode = _("automatic") if student.mode == "automatic" else _("manual")
@@ -48,14 +47,13 @@ class StudentCards(AdminScreens):
             data = f"stu:card:{student.telegram_id}:{page.number}"
             buttons.append(Button(shortened(student.username, LABEL), data))
         text = "\n".join(lines) or _("No students yet.")
-        await self._show_list(person, _("View All Students"), page, text, buttons, "adm:students", headline)
+        return self._list_screen(_, _("View All Students"), page, text, buttons, "adm:students")
 
-    async def _card(self, person: int, student: Student, page: int, context: Context) -> None:
-        await self._show_card(person, student, page)
-
-    async def _show_card(self, person: int, student: Student, page: int, headline: str = "") -> None:
-        _ = self._services.texts(person)
-        who = student.telegram_id
+    async def _card(self, person: int, _: Texts, asked: Asked) -> Drawn:
+        who, page = int(asked["student"]), asked["page"]
+        if (student := self._services.storage.student(who)) is None:
+            text, keyboard = await self._list(person, _, asked)
+            return f"{_('This student is not registered any more.')}\n\n{text}", keyboard
         text = await self._text(_, student)
         keyboard = [
             [Button(_("Remove"), f"stu:ask:{who}:{page}")],
@@ -64,7 +62,7 @@ class StudentCards(AdminScreens):
         ]
         if self._services.registry.running(who) or student.monitoring:
             keyboard[0].insert(0, Button(_("Stop"), f"stu:stop:{who}:{page}"))
-        await self._show(person, text, keyboard, headline)
+        return text, keyboard
 
     async def _text(self, _: Texts, student: Student) -> str:
         services, who = self._services, student.telegram_id
@@ -107,7 +105,7 @@ class StudentCards(AdminScreens):
         if was_wanted:  # a second tap sends no second message
             log.info("admin %d: stopped the monitor of %d", person, who)
             await self._tell_stopped(student)
-        return await self._show_card(person, self._services.storage.student(who) or student, page, headline)
+        return await self._open(person, f"stu:card:{who}:{page}", headline)
 
     async def _tell_stopped(self, student: Student) -> None:
         who = student.telegram_id
@@ -140,7 +138,7 @@ class StudentCards(AdminScreens):
             still = _("The student's Chrome does not end, so nothing was removed. Press Remove again in a minute.")
             unsaved = _("That could not be saved. Please try again later.")
             headline = still if isinstance(error, StillRunning) else unsaved
-            return await self._show_card(person, student, page, headline)
+            return await self._open(person, f"stu:card:{who}:{page}", headline)
         log.info("admin %d: removed student %d", person, who)
         text = theirs(
             "The administrator has removed you. Your portal password is deleted, and nothing is marked for you any "
@@ -148,7 +146,7 @@ class StudentCards(AdminScreens):
         )
         await self._services.outbox.put(*await fresh_menu(self._services, who, text))
         removed = _("{username} is removed.").format(username=escape(student.username))
-        return await self._show_students(person, page, removed)
+        return await self._open(person, f"adm:students:{page}", removed)
 
     def _forget(self, student: Student) -> None:
         """Delete a student's other data; in a thread.
@@ -162,4 +160,4 @@ class StudentCards(AdminScreens):
 
     async def _show_gone(self, person: int, page: int) -> None:
         _ = self._services.texts(person)
-        await self._show_students(person, page, _("This student is not registered any more."))
+        await self._open(person, f"adm:students:{page}", _("This student is not registered any more."))

@@ -227,6 +227,10 @@ class MonitorRegistry:
         self._waiting = waiting
         return resumed
 
+    def waits(self, telegram_id: int) -> bool:
+        """Say whether a student's monitor waits for a place."""
+        return telegram_id in self._waiting and self._is_wanted(telegram_id) and not self.running(telegram_id)
+
     def waiting(self) -> int:
         return len(self._waiting)
 

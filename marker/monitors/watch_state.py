@@ -42,8 +42,8 @@ class WatchState:
         return self._kept.get(telegram_id, Watch())
 
     def troubled(self, telegram_id: int, event: StatusEvent) -> None:
-        text = "" if event.event in (Event.RESTARTED, Event.FAILED) else event.text  # of no use to the student
-        self._keep(telegram_id, trouble=event.event.value, trouble_text=text, trouble_at=self.clock.now())
+        detail = "" if event.event in (Event.RESTARTED, Event.FAILED) else event.detail  # of no use to the student
+        self._keep(telegram_id, trouble=event.cause, trouble_text=detail, trouble_at=self.clock.now())
 
     def checked(self, telegram_id: int, at: datetime) -> None:
         self._keep(telegram_id, last_check=at)

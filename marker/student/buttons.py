@@ -12,11 +12,11 @@ from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
 from core.sqlite import DatabaseUnavailable
 from marker.lockouts import Lockouts
-from marker.menu import fresh_menu, main_menu, show_menu
+from marker.menu import MENU, clock_time, fresh_menu, main_menu, show_menu
 from marker.monitors.registry import StillRunning
 from marker.questions import Questions
 from marker.services import Services
-from marker.student.notices import Notices, Offers
+from marker.student.notices import Offers
 from storage import Mode, NotRegistered, StorageUnavailable, Student
 from telegram_app.outbox import Button, Item
 from telegram_app.side import SCREEN, TYPED, Context, tapped_data
@@ -31,7 +31,6 @@ class StudentHandlers:
     """Handles the taps on a student's menu. Each updates the menu, so an old button does no harm."""
 
     _services: Services
-    _notices: Notices
     _offers: Offers
     _lockouts: Lockouts
     _questions: Questions
@@ -51,12 +50,14 @@ class StudentHandlers:
         ]
 
     async def _start(self, update: Update, context: Context) -> None:
-        person = await self._services.screen_tapped(update)
-        _ = self._services.texts(person)
+        person, _ = self._services.who(update)
         if locked := await self._locked(person):
+            await self._services.screen_tapped(update)
             return await self._show(person, locked)
-        self._notices.expect_start(person)
+        was_running = self._services.registry.running(person)
         started, headline = await self._saved(person, self._services.registry.start(person))
+        toast = _("Monitoring is on already.") if was_running else _("Monitoring starts.")
+        await self._services.screen_tapped(update, toast if started else None)
         if started is False:
             headline = _("All places for monitoring are taken at the moment. Please try again later.")
         return await self._show(person, headline)
@@ -69,9 +70,11 @@ class StudentHandlers:
         return await self._lockouts.passwords(person, student.username)
 
     async def _stop(self, update: Update, context: Context) -> None:
-        person = await self._services.screen_tapped(update)
-        _ = self._services.texts(person)
+        person, _ = self._services.who(update)
         student = self._services.storage.student(person)
+        # before the stop, which may have to wait for Chrome's end
+        is_on = student is not None and (student.monitoring or self._services.registry.running(person))
+        await self._services.screen_tapped(update, _("Monitoring stops.") if is_on else _("Monitoring is off already."))
         _running, headline = await self._saved(person, self._services.registry.stop(person))
         if student is not None:
             await self._offers.end_all(person, student.username, _("Monitoring is off."))
@@ -79,18 +82,23 @@ class StudentHandlers:
 
     async def _mode(self, update: Update, context: Context) -> None:
         mode: Mode = "manual" if tapped_data(update) == "mode:manual" else "automatic"
-        person = await self._services.screen_tapped(update)
+        person, _ = self._services.who(update)
         _done, headline = await self._saved(person, self._services.registry.set_mode(person, mode))
+        student = self._services.storage.student(person)
+        chosen = _("Automatic mode is on.") if mode == "automatic" else _("Manual mode is on.")
+        await self._services.screen_tapped(update, chosen if student is not None and student.mode == mode else None)
         await self._show(person, headline)
 
     async def _skip(self, update: Update, context: Context) -> None:
         skip = tapped_data(update) == "skip:yes"
-        person = await self._services.screen_tapped(update)
-        _ = self._services.texts(person)
+        person, _ = self._services.who(update)
+        toast = None
         if (student := self._services.storage.student(person)) is not None:
             await self._services.registry.skip_today(person, skip)
-            if skip:
-                await self._offers.end_all(person, student.username, _("Today is skipped."))
+            toast = _("Today is skipped.") if skip else _("Today is not skipped any more.")
+        await self._services.screen_tapped(update, toast)
+        if student is not None and skip:
+            await self._offers.end_all(person, student.username, _("Today is skipped."))
         await self._show(person)
 
     async def _saved(self, person: int, change: Coroutine[Any, Any, Result]) -> tuple[Result | None, str]:
@@ -106,7 +114,9 @@ class StudentHandlers:
             return None, _("That could not be saved. Please try again later.")
 
     async def _status(self, update: Update, context: Context) -> None:
-        await self._show(await self._services.screen_tapped(update))
+        _, now = self._services.who(update)[1], self._services.clock.now()
+        toast = _("As of {time}").format(time=clock_time(self._services, now, now))
+        await self._show(await self._services.screen_tapped(update, toast if tapped_data(update) != MENU else None))
 
     async def _help(self, update: Update, context: Context) -> None:
         person, _ = self._services.who(update)

@@ -16,7 +16,7 @@ from telegram.ext import CallbackQueryHandler
 from core.tasks import each
 from lessons.events import CloseReason, Event, StatusEvent
 from lessons.journal import LessonRow
-from marker.menu import changed_menu, fresh_menu, show_menu
+from marker.menu import changed_menu, fresh_menu
 from marker.services import Services
 from marker.student.troubles import Troubles
 from portal.lessons import Lesson
@@ -121,11 +121,6 @@ class Notices:
         self._services = services
         self._offers = offers
         self.troubles = Troubles(services)
-        self._starting: set[int] = set()  # students whose menu shows the steps of starting
-
-    def expect_start(self, student: int) -> None:
-        """Update the student's menu at each step of starting, until the outcome."""
-        self._starting.add(student)
 
     async def on_lesson(self, student: int, username: str, status: str, lesson: Lesson) -> None:
         """Offer a lesson that was found, or send the message about a mark."""
@@ -163,13 +158,7 @@ class Notices:
         """Send a message for what a student has to know; the rest is on the Status screen and in the log."""
         await self.troubles.on_status(student, username, event)
         match event.event:
-            case Event.SIGNING_IN | Event.TROUBLE | Event.UNKNOWN_VIEW if student in self._starting:
-                await show_menu(self._services, student)
-            case Event.WATCHING | Event.RESTING if student in self._starting:
-                self._starting.discard(student)
-                await show_menu(self._services, student)
             case Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
-                self._starting.discard(student)
                 await self._tell_end(student, username, event)
             case Event.RESTARTED:
                 self.troubles.failed(username, event)
@@ -179,8 +168,6 @@ class Notices:
                 _ = self._services.texts(student)
                 reason = _("It is marked on the portal already.")
                 await self._offers.close(student, username, event.lesson, reason)
-            case Event.STOPPED:
-                self._starting.discard(student)
 
     async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
         """Tell, once, that a lesson closed unmarked, and why: on its offer and in a new message."""

@@ -1,5 +1,7 @@
 """Messages about lasting errors: to the student after five minutes and when the error is over; to the admin one for an
-outage of many monitors, one for monitors that failed together, and one with a picture for an unknown page.
+outage, one for monitors that failed together, one with a picture for an unknown page, and one for a shared token.
+
+An outage is an error of many monitors, the same one of all that run, or one of this installation's.
 """
 
 import asyncio
@@ -12,9 +14,10 @@ from html import escape
 from pathlib import Path
 
 from core.tasks import each
-from lessons.events import Event, StatusEvent
+from lessons.events import Event, MonitorState, StatusEvent
 from marker.menu import clock_time
 from marker.services import Services
+from marker.trouble_texts import OURS, PERSONAL, reason, remedy, told
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Item
 
@@ -23,21 +26,23 @@ log = logging.getLogger(__name__)
 TOLD_AFTER = timedelta(minutes=5)
 # Monitors that fail within this time are one message to the admin.
 GATHERED_FOR = timedelta(seconds=30)
+OUTAGE_AFTER = timedelta(minutes=4)  # so that the admin knows within five, with the time that finding it takes
+SHARED_FOR = timedelta(minutes=1)  # a restart's old process may still be polling; a poll lasts half a minute
 MANY = 3  # students with a lasting error at once are an outage
 FEW = 1  # or none: then the outage is over, and this student has a problem of their own
-OUTAGE = "outage"  # the claim's key while the admin knows of an outage
+OUTAGE, TOKEN = "outage", "token"  # the claims' keys while the admin knows of it, or on a day
 NAMED = 5  # usernames in the admin's message
 KEPT_PAGES = 10  # pictures and sources of unknown pages on disk
-LONGEST_WORDS = 300  # characters of the portal's message
 
 
 @dataclass
 class _Lasting:
-    """An error that lasts: since when, and its latest text."""
+    """An error that lasts: since when, and what it is (``StatusEvent.cause`` and ``detail``)."""
 
     username: str
     since: datetime
-    words: str
+    cause: str
+    detail: str
     told: bool = False  # the student got a message
     resting: bool = False  # nothing is checked now; the next check shows whether it is over
 
@@ -51,6 +56,7 @@ class Troubles:
         self._failed: list[tuple[str, StatusEvent]] = []  # usernames of monitors that failed, or what else did
         self._gathering_since: datetime | None = None
         self._outage_since: datetime | None = None
+        self._shared_since: datetime | None = None  # another program fetches our updates
         self._one_at_a_time = asyncio.Lock()  # the message about an error is sent before the one about its end
 
     async def load(self) -> None:
@@ -59,7 +65,7 @@ class Troubles:
         for student in self._services.storage.students():
             watch = kept.get(student.telegram_id)
             if student.monitoring and watch is not None and watch.told_since is not None:
-                lasting = _Lasting(student.username, watch.told_since, watch.trouble_text, told=True)
+                lasting = _Lasting(student.username, watch.told_since, watch.trouble, watch.trouble_text, told=True)
                 self._lasting[student.telegram_id] = lasting
         self._outage_since = await asyncio.to_thread(self._services.claims.at, OUTAGE)
 
@@ -69,8 +75,9 @@ class Troubles:
             match event.event:
                 case Event.TROUBLE | Event.UNKNOWN_VIEW:
                     if lasting is None:
-                        lasting = self._lasting[student] = _Lasting(username, self._services.clock.now(), event.text)
-                    lasting.words, lasting.resting = event.text, False
+                        now = self._services.clock.now()
+                        lasting = self._lasting[student] = _Lasting(username, now, event.cause, event.detail)
+                    lasting.cause, lasting.detail, lasting.resting = event.cause, event.detail, False
                     if event.event is Event.UNKNOWN_VIEW and event.picture is not None:
                         await self._tell_unknown(username, event)
                 case Event.WATCHING if lasting is not None:
@@ -110,10 +117,10 @@ class Troubles:
         """Send the message about failed monitors, without waiting for more: also at the end of the process."""
         failed = list(self._failed)
         restarted = [(name, event.text) for name, event in failed if event.event is Event.RESTARTED]
-        if ended := [(name, e.text or e.event.value) for name, e in failed if e.event is not Event.RESTARTED]:
+        if ended := [(name, event) for name, event in failed if event.event is not Event.RESTARTED]:
             await self._tell_failed(ended)
-        for reason in dict.fromkeys(reason for _name, reason in restarted):
-            await self._tell_restarted(reason, [name for name, found in restarted if found == reason])
+        for what in dict.fromkeys(error for _name, error in restarted):
+            await self._tell_restarted(what, [name for name, error in restarted if error == what])
         self._failed = self._failed[len(failed) :]
         self._gathering_since = self._services.clock.now() if self._failed else None
 
@@ -125,8 +132,8 @@ class Troubles:
     async def _tell_lasting(self, student: int, lasting: _Lasting) -> None:
         _ = self._services.texts(student)
         since = lasting.since.astimezone(self._services.settings.zone).strftime("%H:%M")
-        words = escape(lasting.words[:LONGEST_WORDS])
-        text = _("The portal has not answered since {time} ({words}).").format(time=since, words=words) + "\n"
+        why = reason(_, lasting.cause, lasting.detail)
+        text = _("Lessons can't be checked since {time}: {reason}.").format(time=since, reason=why) + "\n"
         text += _(
             "I keep trying and will tell you when it works again. If a lesson is open, mark it on the portal yourself."
         )
@@ -142,21 +149,20 @@ class Troubles:
         if await self._services.outbox.put(item, when=lambda: self._services.watches.claim_relief(student)):
             log.info("person %d: trouble is over, to be told", student)
 
-    async def _tell_failed(self, failed: list[tuple[str, str]]) -> None:
+    async def _tell_failed(self, failed: list[tuple[str, StatusEvent]]) -> None:
         def text(_: Texts) -> str:
             if len(failed) == 1:
-                username, reason = failed[0]
-                return _("The monitor of {username} has stopped: {reason}").format(
-                    username=escape(username), reason=escape(reason[:LONGEST_WORDS])
-                )
-            counted = Counter(reason for _name, reason in failed).most_common(3)
+                username, event = failed[0]
+                text = _("The monitor of {username} has stopped: {reason}")
+                return text.format(username=escape(username), reason=told(_, event))
+            counted = Counter(told(_, event) for _name, event in failed).most_common(3)
             head = _.ngettext("{n} monitor has stopped: {names}", "{n} monitors have stopped: {names}", len(failed))
-            head = head.format(n=len(failed), names=_names([name for name, _reason in failed]))
-            return head + "".join(f"\n{count} x {escape(reason[:LONGEST_WORDS])}" for reason, count in counted)
+            head = head.format(n=len(failed), names=_names([name for name, _event in failed]))
+            return head + "".join(f"\n{count} x {why}" for why, count in counted)
 
         await self._services.outbox.put(*self._services.to_admins(text))
 
-    async def _tell_restarted(self, reason: str, names: list[str]) -> None:
+    async def _tell_restarted(self, error: str, names: list[str]) -> None:
         """Tell each admin of an unforeseen error, once a day for each place where one arises."""
         now, concerned = self._services.clock.now(), _names(list(dict.fromkeys(names)))
 
@@ -164,33 +170,37 @@ class Troubles:
             return _(
                 "An unforeseen error, {reason}, with: {names}. It is tried again with growing pauses; the log has the"
                 " details."
-            ).format(reason=escape(reason), names=concerned)
+            ).format(reason=escape(error), names=concerned)
 
-        claim = functools.partial(self._services.claims.claim, f"error:{reason}:{now:%Y-%m-%d}", now)
+        claim = functools.partial(self._services.claims.claim, f"error:{error}:{now:%F}", now)
         await self._services.outbox.put(*self._services.to_admins(text), when=claim)
 
     async def _check_outage(self, now: datetime) -> None:
         """Tell the admin once of an outage, and once that it is over, also across restarts of ours."""
-        lasting = [each for each in self._lasting.values() if now - each.since >= TOLD_AFTER]
-        if self._outage_since is None and len(lasting) >= MANY:
+        lasting = [each for each in self._lasting.values() if now - each.since >= OUTAGE_AFTER]
+        if self._outage_since is None and (len(lasting) >= MANY or (lasting and self._concerns_all())):
             since = min(each.since for each in lasting)
-            log.warning("outage: %d monitors have had no answer from the portal since %s", len(lasting), since)
+            log.warning("outage: %d monitors can't check the portal since %s", len(lasting), since)
             time, names = clock_time(self._services, since, now), _names([each.username for each in lasting])
-            words = Counter(each.words for each in lasting).most_common(1)[0][0]
+            what = Counter((each.cause, each.detail) for each in lasting).most_common(1)[0][0]
 
             def began(_: Texts) -> str:
                 head = _.ngettext(
-                    "{n} monitor has had no answer from the portal since {time}: {names}",
-                    "{n} monitors have had no answer from the portal since {time}: {names}",
+                    "{n} monitor can't check the portal since {time}: {names}",
+                    "{n} monitors can't check the portal since {time}: {names}",
                     len(lasting),
-                )
-                return head.format(n=len(lasting), time=time, names=names) + f"\n{escape(words[:LONGEST_WORDS])}"
+                ).format(n=len(lasting), time=time, names=names)
+                return "\n".join(part for part in (head, reason(_, *what), remedy(_, *what)) if part)
 
             items = self._services.to_admins(began)
             await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(OUTAGE, since))
             self._outage_since = since
-        elif self._outage_since is not None and len(lasting) <= FEW:
-            log.info("outage is over, %d monitors still have no answer from the portal", len(lasting))
+        elif self._outage_since is not None and len(lasting) <= FEW and not self._concerns_all():
+            if not any(
+                each not in self._lasting and state is MonitorState.WATCHING for each, state in self._states().items()
+            ):
+                return  # just after a restart of ours it is not known yet
+            log.info("outage is over, %d monitors still can't check the portal", len(lasting))
             names = _names([each.username for each in lasting])
 
             def ended(_: Texts) -> str:
@@ -200,6 +210,34 @@ class Troubles:
             items = self._services.to_admins(ended)
             await self._services.outbox.put(*items, when=lambda: self._services.claims.take_back(OUTAGE))
             self._outage_since = None
+
+    def _concerns_all(self) -> bool:
+        """Say whether all monitors that may check fail for one reason, or one for a reason of this installation's."""
+        troubled = {student: each for student, each in self._lasting.items() if not each.resting}
+        causes = {each.cause for each in troubled.values()}
+        are_alike = len(causes) == 1 and (len(troubled) > 1 or not causes & PERSONAL)
+        return bool(causes & OURS) or (are_alike and self._states().keys() <= troubled.keys())
+
+    def _states(self) -> dict[int, MonitorState]:
+        """Return the states of the monitors that run and don't rest."""
+        registry = self._services.registry
+        states = {each: status.state for each in registry.active() if (status := registry.status(each))}
+        return {each: state for each, state in states.items() if state is not MonitorState.RESTING}
+
+    async def check_token(self, is_shared: bool) -> None:
+        """Tell the admin, once a day, that another program uses the bot's token."""
+        now = self._services.clock.now()
+        self._shared_since = (self._shared_since or now) if is_shared else None
+        if self._shared_since is None or now - self._shared_since < SHARED_FOR:
+            return
+        self._shared_since = now
+        items = self._services.to_admins(
+            lambda _: _(
+                "Two programs use this bot's token, and each gets only a part of what people send. End the other one; "
+                "if you don't know it, revoke the token at @BotFather and set the new one."
+            )
+        )
+        await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(f"{TOKEN}:{now:%F}", now))
 
     async def _tell_unknown(self, username: str, event: StatusEvent) -> None:
         """Send each admin an unknown page of the portal, once for each kind."""

@@ -158,7 +158,7 @@ def test_image(installation: Installation, outside: tuple[Telegram, Portal]) -> 
     portal.closes(first)
     shown("down, and up and healthy again", f"{installation.up():.1f} s")
     second = portal.opens("Biology", time="Л2 (10:00 - 11:00)")
-    student.sees("Biology")
+    student.sees("Marked.\nBiology")
     assert portal.marks() == [(first, USERNAME), (second, USERNAME)]
     assert [student.counts(subject) for subject in ("Marked.\nAlgebra", "Marked.\nBiology")] == [1, 1]
     shown("monitoring continues from the data on the host, each mark reported once")

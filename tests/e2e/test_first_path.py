@@ -206,8 +206,8 @@ def test_a_crash_between_click_and_message_tells_the_mark_exactly_once(
     bot.start()
     student.sees("Attendance Marked.")
     later = portal.opens("Biology", time="Л28 (16:00 - 17:00)")
-    student.sees("Biology")
-    assert student.counts("Algebra") == 1
+    student.sees("Marked.\nBiology")
+    assert student.counts("Marked.\nAlgebra") == 1
     assert sorted(portal.marks()) == [(lesson, USERNAME), (later, USERNAME)]
     assert bot.stop() == 0
     assert bot.browsers() == []

@@ -139,6 +139,7 @@ class House:
         )
         self.check = FakeSignInCheck()
         self.services = Services(
+            username="attendance_test_bot",
             settings=settings,
             clock=self.clock,
             storage=self.storage,

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -43,6 +44,14 @@ from tests.e2e.people import ADMIN, TOKEN, Person, labels
 from tests.waiting import PATIENCE
 
 KEY = "c2VjcmV0LWtleS1vZi0zMi1ieXRlcy1mb3ItdGVzdHM="
+
+
+_STATES = {
+    Event.WATCHING: MonitorState.WATCHING,
+    Event.RESTING: MonitorState.RESTING,
+    Event.TROUBLE: MonitorState.WAITING,
+    Event.SIGNING_IN: MonitorState.SIGNING_IN,
+}
 
 
 class SteppedClock:
@@ -133,11 +142,22 @@ class FakeMonitor:
         event = StatusEvent(Event.UNKNOWN_VIEW, "a page", kind=kind, picture=qr_picture("x"), source="<html>")
         self._on_status(self.student.username, event)
 
-    def tells(self, event: Event, text: str = "", lesson: Lesson | None = None, ends: bool = False) -> None:
-        """Report a status event, perhaps its last."""
+    def tells(
+        self,
+        event: Event,
+        text: str = "",
+        lesson: Lesson | None = None,
+        ends: bool = False,
+        code: str = "",
+        words: str = "",
+    ) -> None:
+        """Report a status event, perhaps its last; its state is the monitor's from then on."""
         if ends:
             self._running.clear()
-        self._on_status(self.student.username, StatusEvent(event, text, lesson))
+        self.status = replace(self.status, state=_STATES.get(event, self.status.state))
+        if event is Event.TROUBLE:
+            code = code or "PortalUnavailable"
+        self._on_status(self.student.username, StatusEvent(event, text, lesson, code=code, words=words))
 
 
 class FakeSignInCheck:
@@ -222,11 +242,21 @@ class RunningMarker:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Run the periodic work during a block; an error that ends it is raised."""
-        running = asyncio.run_coroutine_threadsafe(self._marker.run(asyncio.Event()), self._loop)
+        running = asyncio.run_coroutine_threadsafe(self._marker.run(asyncio.Event(), lambda: False), self._loop)
         yield
         if running.done():
             running.result()
         running.cancel()
+
+    def redraws(self) -> None:
+        """Look at all screens once, after all events so far."""
+        self.settles()
+        asyncio.run_coroutine_threadsafe(self._marker.screens.check(), self._loop).result(timeout=PATIENCE)
+
+    def learns_of_the_token(self, is_shared: bool) -> None:
+        """Check whether another program uses the bot's token."""
+        check = self._marker.notices.troubles.check_token(is_shared)
+        asyncio.run_coroutine_threadsafe(check, self._loop).result(timeout=PATIENCE)
 
     def settles(self) -> None:
         """Wait until the monitors' events so far are handled."""
@@ -302,6 +332,7 @@ async def marker(
         conversations.add_to(application)
         held.append(RunningMarker(services, conversations, bridge, asyncio.get_running_loop(), database))
         await stack.enter_async_context(running(application))
+        services.username = application.bot.username
         stack.push_async_callback(outbox.close)
         await outbox.start()
         await stack.enter_async_context(polling(application))

@@ -334,14 +334,18 @@ def test_a_student_s_card_says_all_that_is_known(
     monitor = bot.monitors[STUDENT]
     monitor.finds(ALGEBRA)
     monitor.marks(ALGEBRA)
-    monitor.tells(Event.TROUBLE, "the portal <does not> answer")
+    monitor.tells(Event.TROUBLE, words="the portal <does not> answer")
     eventually("the trouble", lambda: bot.services.registry.state.of(STUDENT).trouble_at)
+    monitor.tells(Event.WATCHING)
     admin.taps("Back")
     admin.taps(USERNAME)
     card = admin.sees("Last trouble:")
     assert "Monitoring: on since" in card["text"]
     assert "Last mark: Algebra <b>, " in card["text"]
-    assert "Last trouble: the portal <does not> answer, 15:00:00" in card["text"]
+    assert (
+        "Last trouble: the portal does not answer as it should: «the portal <does not> answer», 15:00:00"
+        in card["text"]
+    )
     assert "Registered: 01.09.2026 15:00" in card["text"]
     assert labels(card) == ["Stop", "Remove", "Move to Another Account", "Back"]
 

@@ -305,7 +305,7 @@ def test_a_refusal_is_told_in_the_portal_s_words(bot: RunningMarker, student: Pe
     register(bot, student)
     start(bot, student)
     bot.monitors[2001].tells(Event.REFUSED, "Неверный логин или <пароль>.", ends=True)
-    told = student.sees("«Неверный логин или <пароль>.»")
+    told = student.sees("The portal refused the sign-in: «Неверный логин или <пароль>.»")
     assert labels(told) == ["Update Password"]
     eventually("the wish to be forgotten", lambda: not bot.storage.student(2001).monitoring)  # type: ignore[union-attr]
     student.taps("Update Password")

@@ -19,10 +19,11 @@ class Context:
     """The part of the context that the handler uses."""
 
     error: Exception
+    bot: User
 
 
 def context(error: Exception) -> ContextTypes.DEFAULT_TYPE:
-    return cast(ContextTypes.DEFAULT_TYPE, Context(error))
+    return cast(ContextTypes.DEFAULT_TYPE, Context(error, User(1, "Bot", is_bot=True, username="a_bot")))
 
 
 async def test_failed_handler(caplog: pytest.LogCaptureFixture) -> None:
@@ -43,7 +44,7 @@ async def test_failed_handler(caplog: pytest.LogCaptureFixture) -> None:
 async def test_second_process(caplog: pytest.LogCaptureFixture) -> None:
     """Another process that polls with the same token is logged as such, without a traceback."""
     await log_error(None, context(Conflict("terminated by other getUpdates request")))
-    assert "another process polls with this bot's token" in caplog.text
+    assert "two programs use @a_bot's token" in caplog.text
     assert "Traceback" not in caplog.text
 
 

@@ -161,6 +161,26 @@ class TestSlots:
             queue.done(row, message_id)
             assert queue.message(AIDA, "menu") == expected
 
+    def test_what_a_slot_shows(self, queue: Outgoing) -> None:
+        """What a slot shows is known once it is sent, and no longer when another message or a question takes it."""
+        for message_id, shows, expected in ((7, "menu 1", "menu 1"), (None, "menu 2", "menu 2"), (None, None, None)):
+            queue.add(AIDA, ANSWER, "edit", "menu", {"text": "", "shows": shows}, FakeClock().now())
+            assert queue.shown("menu") == {}
+            row = queue.next(AIDA)
+            assert row is not None
+            queue.done(row, message_id)
+            assert queue.shown("menu").get(AIDA) == expected
+        queue.fill(AIDA, "menu", 7, "menu 3")
+        queue.fill(AIDA, "menu", 8)  # an older message was tapped
+        assert queue.shown("menu") == {}
+
+    def test_an_answer_does_not_wait_behind_a_redraw(self, queue: Outgoing) -> None:
+        """A redraw that waits is dropped when anything else comes for its place; other amendments are not."""
+        for slot, shows in (("menu", "a menu"), ("offer:1", None)):
+            queue.add(AIDA, 2, "amend", slot, {"text": "old", "shows": shows}, FakeClock().now())
+            add(queue, AIDA, ANSWER, f"new {slot}", slot)
+        assert texts(queue, AIDA) == ["new menu", "old", "new offer:1"]
+
     def test_clean(self, queue: Outgoing) -> None:
         """Slots are deleted in all chats for the keys that are gone; other keys, other slots and other bots stay."""
         asked = list[list[str]]()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from classroom.domain import sessions
 from classroom.domain.sessions import CheckIn, CheckInStep, FaceCheck, Place, Session, SessionState, Status
+from core.lookalikes import visible
 
 pytestmark = pytest.mark.unit
 
@@ -194,4 +195,4 @@ class TestFolded:
 
     def test_visible(self) -> None:
         """A visible text keeps its letters and case, in one line."""
-        assert sessions.visible(" id:\u00a025В０\u200b1\n– x ") == "id: 25В01 - x"
+        assert visible(" id:\u00a025В０\u200b1\n– x ") == "id: 25В01 - x"

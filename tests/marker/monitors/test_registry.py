@@ -76,7 +76,7 @@ class FakeMonitor:
         self.notes.append(f"mark {key}")
 
     def say(self, event: Event, text: str = "") -> None:
-        self._on_status(self.student.username, StatusEvent(event, text))
+        self._on_status(self.student.username, StatusEvent(event, text, words=text))
 
     def find(self, status: str) -> None:
         self._on_lesson(self.student.username, status, ALGORITHMS)

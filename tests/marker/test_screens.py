@@ -1,0 +1,256 @@
+"""Screens follow their state: menus, the admin's panel, lists and cards, by edits and without a new message."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lessons.events import Event, MonitorState
+from marker.screens import EVERY
+from portal.lessons import Lesson
+from tests.e2e.people import ADMIN, BOT, Person, Telegram, eventually, labels
+from tests.marker.running import Run, SteppedClock, to_the_panel
+from tests.marker.test_troubles import watched
+
+pytestmark = pytest.mark.integration
+
+FIRST, SECOND = 2001, 2002
+ALGEBRA = Lesson("Algebra", "Ivanov I. I.", "Л1 (09:00 - 10:00)", key="0123456789abcdef")
+
+
+class Scene:
+    """The running bot with one student whose monitor runs."""
+
+    def __init__(self, run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+        self.run, self.telegram, self.clock = run, telegram, clock
+        self.bot = run()
+        self.student = watched(self.bot, telegram, FIRST)
+        self.student.waits("the menu with Stop", lambda ms: "Stop Monitoring" in labels(ms[-1]))
+        self.follows("on since")
+
+    def follows(self, words: str, person: Person | None = None) -> Any:
+        """Look at the screens until the newest message of a person's chat has these words; return it."""
+
+        def redrawn() -> Any:
+            self.looks()
+            newest = (person or self.student).screen()[-1]
+            return newest if words in newest["text"] else None
+
+        return eventually(f"the screen with '{words}'", redrawn)
+
+    def looks(self) -> None:
+        """Look at the screens a few seconds later."""
+        self.clock.forward(timedelta(seconds=EVERY))
+        self.bot.redraws()
+
+    def edits(self) -> int:
+        """Return how many messages the bot has edited."""
+        return sum(call["method"] == "editMessageText" for call in self.telegram.get("/calls"))
+
+    def sent(self) -> int:
+        """Return how many messages the bot has sent."""
+        return sum(call["method"] == "sendMessage" for call in self.telegram.get("/calls"))
+
+
+@pytest.fixture
+def scene(run: Run, telegram: Telegram, clock: SteppedClock) -> Scene:
+    """Return the bot with a student whose monitor runs."""
+    return Scene(run, telegram, clock)
+
+
+def test_a_menu_follows_the_monitor(scene: Scene) -> None:
+    """A portal that is down, one that is back, and a mark are on the menu without a tap and without a message."""
+    sent = scene.sent()
+    monitor = scene.bot.monitors[FIRST]
+    monitor.tells(Event.TROUBLE, "HTTP 503")
+    text = scene.follows("not possible at the moment")["text"]
+    assert "Last trouble: the portal does not answer as it should (HTTP 503)" in text
+    monitor.tells(Event.WATCHING)
+    scene.follows("on since")
+    assert scene.sent() == sent
+    monitor.finds(ALGEBRA)
+    monitor.marks(ALGEBRA)
+    scene.student.sees("Attendance Marked.")
+    scene.looks()
+    eventually("the mark on the menu", lambda: scene.student.counts("Last mark: Algebra"))
+
+
+def test_what_did_not_change_is_not_sent(scene: Scene) -> None:
+    """Looks without a change edit nothing; times of checks alone are brought up to date every few minutes."""
+    scene.looks()
+    scene.bot.monitors[FIRST].finds(ALGEBRA)  # the offer is sent after all edits before
+    scene.student.sees("Attendance available")
+    edits, monitor = scene.edits(), scene.bot.monitors[FIRST]
+    for number in range(20):
+        monitor.status = replace(monitor.status, last_check=scene.clock.now() + timedelta(seconds=number))
+        scene.looks()
+    scene.bot.monitors[FIRST].finds(replace(ALGEBRA, key="00000000000000bb", subject="Physics"))
+    scene.student.sees("Physics")
+    assert scene.edits() == edits
+    scene.clock.forward(timedelta(minutes=5))
+    scene.looks()
+    eventually("the new times", lambda: scene.edits() == edits + 1)
+    assert scene.telegram.refused_calls() == []
+
+
+def test_a_skipped_day(scene: Scene) -> None:
+    """Skip Today and Don't Skip Today are on the menu at once, whatever the monitor's thread does meanwhile."""
+    scene.student.taps("Skip Today")
+    eventually("the toast", lambda: scene.student.toast() == "Today is skipped.")
+    scene.student.sees("today is skipped, nothing is marked")
+    monitor = scene.bot.monitors[FIRST]
+    tomorrow = scene.clock.now() + timedelta(hours=15)
+    monitor.status = replace(monitor.status, state=MonitorState.RESTING, next_check=tomorrow)
+    scene.follows("Next check: 02.09.2026")
+    scene.student.taps("Don't Skip Today")
+    eventually("the toast", lambda: scene.student.toast() == "Today is not skipped any more.")
+    text = scene.student.sees("Monitoring: starting")["text"]
+    assert "Next check" not in text
+    monitor.tells(Event.WATCHING)
+    scene.follows("on since")
+
+
+def test_taps_say_what_happened(scene: Scene) -> None:
+    """Mode, Status, Stop and Start have a toast, also where nothing changes on the screen."""
+    scene.student.taps("Switch to Manual")
+    eventually("the toast", lambda: scene.student.toast() == "Manual mode is on.")
+    scene.student.taps("Status")
+    eventually("the toast", lambda: scene.student.toast().startswith("As of 15:"))
+    scene.student.taps("Stop Monitoring")
+    eventually("the toast", lambda: scene.student.toast() == "Monitoring stops.")
+    scene.student.taps("Start Monitoring")
+    eventually("the toast", lambda: scene.student.toast() == "Monitoring starts.")
+
+
+def test_a_restart_is_on_the_menu(scene: Scene) -> None:
+    """A menu of a previous process is followed from the next start on."""
+    scene.bot.monitors[FIRST].tells(Event.TROUBLE, "HTTP 503")
+    scene.follows("not possible at the moment")
+    scene.bot = scene.run()
+    scene.follows("on since")
+
+
+def test_a_question_is_not_replaced(scene: Scene) -> None:
+    """While a question is on the screen no change of the state takes its place."""
+    scene.student.taps("Delete My Data")
+    scene.student.sees("Delete everything that is stored about you?")
+    scene.bot.monitors[FIRST].tells(Event.TROUBLE, "HTTP 503")
+    edits = scene.edits()
+    for _ in range(3):
+        scene.looks()
+    assert scene.edits() == edits
+    scene.student.taps("Back")
+    scene.student.sees("not possible at the moment")
+
+
+def test_a_menu_that_the_person_deleted_is_left_alone(scene: Scene) -> None:
+    """A menu that was deleted in the chat is tried once and not sent anew."""
+    menu, sent = scene.student.screen()[-1]["message_id"], scene.sent()
+    scene.telegram.call("/delete", bot=BOT, person=FIRST, message_id=menu)
+    scene.bot.monitors[FIRST].tells(Event.TROUBLE, "HTTP 503")
+
+    def tried() -> list[object]:
+        scene.looks()
+        return list(scene.telegram.refused_calls())
+
+    eventually("the try", tried)
+    for _ in range(5):
+        scene.looks()
+    assert len(scene.telegram.refused_calls()) == 1
+    assert scene.sent() == sent
+
+
+def test_a_headline_stays(scene: Scene) -> None:
+    """The line above a menu that says what happened stays when the state below it changes."""
+    scene.student.says("/help")
+    scene.student.sees("Automatic mode marks every open lesson")
+    scene.bot.monitors[FIRST].tells(Event.TROUBLE, "HTTP 503")
+    assert "Automatic mode marks every open lesson" in scene.follows("not possible at the moment")["text"]
+
+
+def test_the_admin_s_screens_follow(scene: Scene) -> None:
+    """The panel below a new code counts the student who registers; list, card and invitations follow as well."""
+    admin, bot = Person(scene.telegram, ADMIN, "Admin"), scene.bot
+    admin.says("/start")
+    admin.says("/admin")
+    admin.waits("the panel", lambda ms: "View All Students" in labels(ms[-1]))
+    admin.taps("Generate Invitation Code")
+    shown = admin.waits("the panel with the note", lambda ms: ms[-1] if "Add Note" in labels(ms[-1]) else None)
+    assert "1 student, 1 active monitor" in shown["text"]
+    code = next(code for code, each in bot.storage.invitations().items() if each.used_by is None)
+    scene.looks()
+    assert "Add Note" in labels(admin.screen()[-1])
+    bot.storage.redeem(code, SECOND, "another_student", "Correct-Horse-7")
+    assert "Add Note" not in labels(scene.follows("2 students, 1 active monitor", admin))
+    admin.taps("View All Students")
+    admin.sees("another_student, automatic, inactive")
+    bot.storage.set_mode(SECOND, "manual")
+    scene.follows("another_student, manual, inactive", admin)
+    admin.taps("student_2001")
+    admin.sees("Monitoring: on since")
+    scene.student.taps("Stop Monitoring")
+    assert "Stop" not in labels(scene.follows("Monitoring: off", admin))
+    to_the_panel(admin)
+    admin.taps("Invitations")
+    admin.sees("used by another_student")
+    new = bot.storage.create_invitation(ADMIN)
+    scene.follows(new, admin)
+
+
+def test_waiting_for_a_place(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
+    """A monitor that waits for a place is on the menu as that, with Stop; Stop ends the wait."""
+    bot = run()
+    for number in (2001, 2002, 2003):
+        bot.storage.redeem(bot.storage.create_invitation(ADMIN), number, f"student_{number}", "Correct-Horse-7")
+        bot.storage.set_monitoring(number, True)
+    bot.catches_up()
+    person = Person(telegram, 2003, "Student")
+    person.says("/start")
+    assert "Stop Monitoring" in labels(person.sees("Monitoring: waiting for a free place"))
+    person.taps("Stop Monitoring")
+    person.sees("Monitoring: off")
+
+
+@pytest.mark.parametrize("comes_back", ["by a message", "by Restart Bot"])
+def test_an_unblocked_bot_tells_that_monitoring_was_stopped(scene: Scene, comes_back: str) -> None:
+    """Whoever blocked the bot is told once, when back, since when nothing was marked, with the button to start."""
+    scene.telegram.call("/block", bot=BOT, person=FIRST, blocked=True)
+    eventually("the end", lambda: not scene.bot.storage.student(FIRST).monitoring)  # type: ignore[union-attr]
+    for _ in range(10):
+        scene.looks()
+        scene.bot.settles()
+    assert sum("blocked" in (call.get("error") or "") for call in scene.telegram.refused_calls()) <= 1
+    scene.clock.forward(timedelta(hours=20))
+    if comes_back == "by Restart Bot":
+        scene.bot = scene.run()
+    scene.telegram.call("/block", bot=BOT, person=FIRST, blocked=False)
+    told = scene.student.sees("You had blocked me: monitoring was stopped at 01.09.2026 15:00")
+    assert "Start Monitoring" in labels(told)
+    scene.student.says("/start")
+    scene.student.waits("a new menu", lambda ms: "Start Monitoring" in labels(ms[-1]) and ms[-1] != told)
+    assert scene.student.counts("You had blocked me") == 1
+
+
+def test_a_trouble_that_an_earlier_version_stored(scene: Scene) -> None:
+    """English texts of an earlier version are not shown; people read what kind of trouble it was."""
+    stored = {"trouble": "trouble", "trouble_text": "the page was not ready within 15 s"}
+    scene.bot.services.watches.set(FIRST, trouble_at=scene.clock.now(), **stored)
+    scene.bot.services.registry.state.reload()
+    text = scene.follows("Last trouble")["text"]
+    assert "the portal can't be used at the moment" in text
+    assert "15 s" not in text
+
+
+def test_two_programs_with_one_token(scene: Scene) -> None:
+    """The admin is told once a day that another program uses the token; a restart's overlap is not told."""
+    admin = Person(scene.telegram, ADMIN, "Admin")
+    admin.says("/start")
+    scene.bot.learns_of_the_token(True)
+    scene.clock.forward(timedelta(seconds=30))
+    scene.bot.learns_of_the_token(False)
+    for _ in range(4):
+        scene.bot.learns_of_the_token(True)
+        scene.clock.forward(timedelta(minutes=1))
+    admin.sees("Two programs use this bot's token")
+    assert admin.counts("Two programs use this bot's token") == 1
