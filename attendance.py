@@ -1,7 +1,8 @@
 """Monitors one account in a terminal, without Telegram: `python attendance.py --mode manual`.
 
 Username and password come from KBTU_USERNAME and KBTU_PASSWORD, or from a prompt (the password without echo).
-Exit codes: 0 stopped, 2 usage, 3 the portal refused the account, 4 portal or browser can't be used.
+Exit codes: 0 stopped, 2 usage, 3 the portal refused the password, 4 portal or browser can't be used, 5 the account is
+blocked, locked or expired, 6 the portal wants a new password.
 """
 
 import argparse
@@ -32,11 +33,25 @@ from portal.lessons import Lesson
 from portal.session import chrome_access
 from storage import Mode
 
-STOPPED, USAGE, REFUSED, PORTAL = 0, 2, 3, 4
+STOPPED, USAGE, REFUSED, PORTAL, BLOCKED, PASSWORD_EXPIRED = 0, 2, 3, 4, 5, 6
 FIRST_TROUBLES = 3  # in a row before the first sign-in, after which the program gives up
 ASK_AGAIN = 300.0  # seconds after a "no" before the same lesson is offered again, as in Telegram
 STOP_WITHIN = 5.0
-
+_ENDS = {
+    Event.REFUSED: (REFUSED, "the portal refuses username or password: check them there, then start this again"),
+    Event.BLOCKED: (BLOCKED, "the portal has blocked this account: ask the registrar's office"),
+    Event.PASSWORD_EXPIRED: (PASSWORD_EXPIRED, "the portal wants a new password: set it there, then start this again"),
+}
+# What is wrong, and what to do, by the error's type.
+_SENTENCES = {
+    "AccountLocked": "the portal has locked this account for a while: wait until you can sign in there yourself",
+    "AccountExpired": "this account has expired: ask the registrar's office",
+    "PortalSlow": "the portal is slow: nothing to do, the next try waits longer",
+    "PortalUnavailable": "the portal is down or can't be reached: check the network, or wait",
+    "ErrorPage": "the portal is down: wait",
+    "NotThePortal": "this is not the portal: check PORTAL_URL, and whether the network wants a sign-in of its own",
+    "UnknownView": "the portal shows a page that this program does not know: open it in a browser",
+}
 
 _Found = tuple[str, Lesson]  # "found" (open) or "marked"
 
@@ -141,14 +156,16 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             _line("signed in, watching" if not watched else "watching again")
             troubles, watched = 0, True
         elif event.event in (Event.TROUBLE, Event.UNKNOWN_VIEW):
-            _line(f"{event.event.value}: {event.text}")
-            troubles += 1
+            _line(_sentence(event, event.event.value))
+            troubles += event.code != "PortalSlow"
             if not watched and troubles >= FIRST_TROUBLES:
-                _line("the portal can't be used now")
                 return PORTAL
-        elif event.event in (Event.REFUSED, Event.BLOCKED):
-            _line(f"the portal refuses this account: {event.text}")
-            return REFUSED
+        elif event.event is Event.UNKNOWN_CARD and event.lesson is not None:
+            _line(f"no button that is known ({event.text}), mark it on the portal: {_one_line(event.lesson)}")
+        elif event.event in _ENDS:
+            code, sentence = _ENDS[event.event]
+            _line(_sentence(event, sentence))
+            return code
         elif event.event in (Event.NO_BROWSER, Event.FAILED):
             _line(event.text or "monitoring failed; the log says why")
             return PORTAL
@@ -156,6 +173,11 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             _line(f"closed: {_one_line(event.lesson)}")
         elif event.event is Event.STOPPED:
             return STOPPED
+
+
+def _sentence(event: StatusEvent, otherwise: str) -> str:
+    sentence = _SENTENCES.get(event.code, otherwise)
+    return f"{sentence} ({event.text})" if event.text else sentence
 
 
 def _show_lesson(monitor: AttendanceMonitor, status: str, lesson: Lesson, asked: dict[str, float]) -> None:

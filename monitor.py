@@ -21,6 +21,7 @@ from portal.browser import Chromes
 from portal.lessons import Lesson
 from portal.session import PortalAccess, PortalClient, chrome_access
 from portal.views import Reading, View
+from portal.words import account_error
 from storage import Mode, account_key
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ WAIT_ON_PAGE = 2.0  # seconds for which the page waits for a change; a command m
 RESTING_LOOK = 60.0  # seconds between looks at the wall clock while resting: the machine may sleep meanwhile
 _ENDS: dict[type[errors.PortalError], Event] = {
     errors.SignInRefused: Event.REFUSED,
+    errors.PasswordExpired: Event.PASSWORD_EXPIRED,
     errors.AccountBlocked: Event.BLOCKED,
     errors.BrowserMissing: Event.NO_BROWSER,
 }
@@ -81,6 +83,7 @@ class AttendanceMonitor:
         self._thread = threading.Thread(target=self._run, name=f"monitor-{records.student}", daemon=True)
         self._leave_portal = False
         self._checked_at = 0.0  # monotonic; when the last check began
+        self._strange: set[tuple[tuple[str, ...], str]] = set()  # unknown cards that were reported
 
     def start(self) -> None:
         """Start the thread. A monitor runs once; a second start does nothing."""
@@ -143,8 +146,10 @@ class AttendanceMonitor:
             self._open_and_watch()
         except StopRequested:
             pass
-        except (errors.SignInRefused, errors.AccountBlocked, errors.BrowserMissing) as permanent:
-            last = StatusEvent(_ENDS[type(permanent)], str(permanent))
+        except tuple(_ENDS) as permanent:
+            event = next(event for kind, event in _ENDS.items() if isinstance(permanent, kind))
+            # the event alone stands for the plain kinds
+            last = StatusEvent(event, str(permanent), code="" if type(permanent) in _ENDS else type(permanent).__name__)
         except Exception:  # the thread's outermost frame: an unforeseen error must be reported, not lost
             log.exception("monitor %s: failed", self._student)
             last = StatusEvent(Event.FAILED)
@@ -227,7 +232,7 @@ class AttendanceMonitor:
         with self._access.limits.sign_in(self._waits.pause):
             reading = client.sign_in(self.username, self._password)
         if reading.view is View.REFUSED:
-            raise errors.SignInRefused(reading.text)
+            raise account_error(reading.text, errors.SignInRefused)
         return reading
 
     def _wait_for_reload(self, client: PortalClient) -> bool:
@@ -268,10 +273,16 @@ class AttendanceMonitor:
         """Process the lessons of a reading; raise for a page without them."""
         if reading.view is View.REFUSED:  # an error window that does not answer a sign-in
             raise errors.PortalUnavailable(reading.text)
-        if reading.view is View.BLOCKED:
-            raise errors.AccountBlocked(reading.text)
+        if (refusal := reading.refusal()) is not None:
+            raise refusal
         if reading.view is View.UNKNOWN:
-            raise errors.UnknownView("unknown page")
+            raise errors.UnknownView(reading.text or "unknown page")
         now = self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
             self._marking.process(client, reading)
+        for card in reading.strange:
+            if (seen := (card.lines, card.caption)) not in self._strange:
+                self._strange.add(seen)
+                kind, picture, source = client.evidence()
+                event = StatusEvent(Event.UNKNOWN_CARD, card.caption, card.lesson, kind, picture, source)
+                self._status.report(event)

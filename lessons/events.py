@@ -32,9 +32,11 @@ class Event(Enum):
     TROUBLE = "trouble"
     UNKNOWN_VIEW = "unknown view"
     REFUSED = "refused"  # permanent: wrong username or password
-    BLOCKED = "blocked"  # permanent: the portal blocked the account
+    BLOCKED = "blocked"  # permanent: the portal blocked the account, or locked it for a while, or it has expired
+    PASSWORD_EXPIRED = "password expired"  # noqa: S105  # permanent: the portal wants a new one
     NO_BROWSER = "no browser"  # permanent: the operator has to install one
     FAILED = "failed"  # permanent: a bug of ours; the log has the traceback
+    UNKNOWN_CARD = "unknown card"  # one of the page's lessons has no button that is known; the others are handled
     LESSON_CLOSED = "lesson closed"  # an open lesson disappeared unmarked; the text is a ``CloseReason``
     LESSON_MARKED_ELSEWHERE = "lesson marked elsewhere"  # marked, but not by us
     STOPPED = "stopped"
@@ -53,7 +55,8 @@ class CloseReason(Enum):
 class StatusEvent:
     """One status update. ``text`` is the portal's own text or describes the trouble; ``lesson`` only where it fits.
 
-    An unknown page comes with its ``kind`` (equal for equal pages), a screenshot (PNG) and its HTML source.
+    ``code`` is the error's type, ``words`` are the portal's own. An unknown page comes with its ``kind`` (equal for
+    equal pages), a screenshot (PNG) and its HTML source.
     """
 
     event: Event
@@ -62,6 +65,8 @@ class StatusEvent:
     kind: str = ""
     picture: bytes | None = field(default=None, repr=False)
     source: str = field(default="", repr=False)
+    code: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True)

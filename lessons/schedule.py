@@ -6,7 +6,7 @@ import logging
 import queue
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from core.clock import Clock, SystemClock
 from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, MonitorState, StatusEvent, StatusReporter
 from lessons.marking import Marking
-from portal.errors import PortalError
+from portal.errors import PortalError, PortalUnavailable
 from portal.session import PortalClient
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ class Recovery:
         if self._reloads.failures >= AGAIN_IS_TROUBLE:
             self._marking.note_trouble()
             self._status.become(MonitorState.WAITING, trouble=str(passing), next_in=wait)
-            self._status.report(StatusEvent(Event.TROUBLE, str(passing)))
+            self._status.report(_event(Event.TROUBLE, passing))
         self._wait_unless_resting(wait)
 
     def wait_out(self, trouble: PortalError | DatabaseUnavailable, client: PortalClient | None = None) -> None:
@@ -143,10 +143,11 @@ class Recovery:
         wait = self._troubles.next()
         log.warning("monitor %s: %s: %s; again in %.0f s", self._student, type(trouble).__name__, trouble, wait)
         self._status.become(MonitorState.WAITING, trouble=str(trouble), next_in=wait)
-        event = StatusEvent(Event.TROUBLE, str(trouble))
+        event = _event(Event.TROUBLE, trouble)
         if client is not None:
             kind, picture, source = client.evidence()
-            event = StatusEvent(Event.UNKNOWN_VIEW, str(trouble), kind=kind, picture=picture, source=source)
+            what = Event.TROUBLE if isinstance(trouble, PortalUnavailable) else Event.UNKNOWN_VIEW
+            event = replace(event, event=what, kind=kind, picture=picture, source=source)
         self._status.report(event)
         self._wait_unless_resting(wait)
 
@@ -155,3 +156,7 @@ class Recovery:
         while (left := deadline - self._schedule.clock.monotonic()) > 0 and self._schedule.resting_until() is None:
             self._waits.woken = False
             self._waits.pause(left, until_woken=True)
+
+
+def _event(kind: Event, error: PortalError | DatabaseUnavailable) -> StatusEvent:
+    return StatusEvent(kind, str(error), code=type(error).__name__, words=getattr(error, "words", ""))

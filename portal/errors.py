@@ -2,10 +2,16 @@
 
 PortalError
 ├── SignInRefused      permanent: the portal refused username and password; the text is the portal's own
+├── PasswordExpired    permanent: the portal wants a new password before anything else
 ├── AccountBlocked     permanent: the portal has blocked this account; the text is the portal's own
-├── PortalUnavailable  down, an error page, an alert, not ready in time
+│   ├── AccountLocked  for a while, after too many refused sign-ins
+│   └── AccountExpired the account is over
+├── PortalUnavailable  down, an alert, not ready in time
+│   ├── PortalSlow     the page arrived, but was not ready in time
+│   └── ErrorPage      an HTTP status of 500 or above; a NotThePortal, too
 ├── SessionLost        the portal has ended the session; loading the address again shows the login form
 ├── UnknownView        a page that matches no rule: a missing button does not mean that no lesson is open
+│   └── NotThePortal   no page of the portal's: maintenance, a network's sign-in page, 404, empty
 ├── PageChanged        an element is gone or covered since the page was read; read it again
 └── BrowserFailed      Chrome or its driver ended, hangs or failed; a new one is needed
     └── BrowserMissing permanent: there is no Chrome or no driver on this machine; the text says what to install
@@ -13,10 +19,20 @@ PortalError
 
 
 class PortalError(Exception):
+    """The text is for the log; ``words`` are the portal's own, which people may read."""
+
     permanent = False
+
+    def __init__(self, text: str = "", *, words: str = "") -> None:
+        super().__init__(text or words)
+        self.words = words
 
 
 class SignInRefused(PortalError):
+    permanent = True
+
+
+class PasswordExpired(PortalError):
     permanent = True
 
 
@@ -24,13 +40,28 @@ class AccountBlocked(PortalError):
     permanent = True
 
 
+class AccountLocked(AccountBlocked): ...
+
+
+class AccountExpired(AccountBlocked): ...
+
+
 class PortalUnavailable(PortalError): ...
+
+
+class PortalSlow(PortalUnavailable): ...
 
 
 class SessionLost(PortalError): ...
 
 
 class UnknownView(PortalError): ...
+
+
+class NotThePortal(UnknownView): ...
+
+
+class ErrorPage(NotThePortal, PortalUnavailable): ...
 
 
 class PageChanged(PortalError): ...

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 # A monitor answers commands within a second; after this many seconds its Chrome counts as hung and is killed.
 STOP_WITHIN = 4.0
 WAITERS = 64  # threads that wait for monitors to end
-_PERMANENT = (Event.REFUSED, Event.BLOCKED, Event.NO_BROWSER, Event.FAILED)
+_PERMANENT = (Event.REFUSED, Event.BLOCKED, Event.PASSWORD_EXPIRED, Event.NO_BROWSER, Event.FAILED)
 _TROUBLES = (*_PERMANENT, Event.TROUBLE, Event.UNKNOWN_VIEW)
 
 

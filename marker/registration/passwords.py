@@ -4,12 +4,12 @@ import asyncio
 import logging
 import unicodedata
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from telegram import Update
 
 import storage
+from marker.account_texts import account_texts
 from marker.admin.invitations import Invitations
 from marker.lockouts import Lockouts
 from marker.menu import show_menu
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 LONGEST = 200  # characters of a password
 BAD_CODE = (storage.UnknownCode, storage.CodeUsed, storage.CodeRevoked, storage.CodeExpired)
 UNTRIED = TrialResult(Outcome.NOT_TRIED)
+_AGAIN = (Outcome.REFUSED, Outcome.PASSWORD_EXPIRED)  # another password is asked for, and this one is not stored
 
 
 def refusal_text(_: Texts, refusal: storage.StorageError) -> str:
@@ -143,7 +144,8 @@ class PasswordSteps:
                 return TrialResult(Outcome.REFUSED)
             result = await self._services.sign_in_check.attempt(username, trial.password)
             log.info("person %d: password tried, %s", person, result.outcome.value)
-            if result.outcome is Outcome.REFUSED:
+            # the others count, too: each costs the portal a sign-in
+            if result.outcome in _AGAIN or result.code == "AccountLocked":
                 trial.locked = await self._lockouts.refused(person, username)
             elif result.outcome is Outcome.ACCEPTED:
                 await self._lockouts.accepted(username)
@@ -157,11 +159,10 @@ class PasswordSteps:
         try:
             if step is None or step.data != trial.data:
                 log.info("person %d: the question was left before the password was tried", person)
-            elif result.outcome is Outcome.REFUSED:
+            elif result.outcome in _AGAIN:
                 await self._ask_after_refusal(trial, result, step)
             elif result.outcome is Outcome.BLOCKED:
-                words = _("The portal has blocked this account: {words}").format(words=f"«{escape(result.words)}»")
-                await self._questions.end(person, joined(words, _("Ask your university's registrar's office.")))
+                await self._questions.end(person, joined(*account_texts(_, result.code, result.words)))
             else:
                 kept = await self._store(trial, result)
         finally:
@@ -171,8 +172,11 @@ class PasswordSteps:
     async def _ask_after_refusal(self, trial: Trial, result: TrialResult, step: ConversationStep) -> None:
         person = trial.person
         _ = self._services.texts(person)
-        words = _("The portal refused the sign-in: {words}").format(words=f"«{escape(result.words)}»")
-        refused = words if result.words else ""
+        refused, _todo = account_texts(_, result.code or "SignInRefused", result.words)
+        if result.outcome is Outcome.PASSWORD_EXPIRED:
+            refused = joined(refused, _("Set it there, then send me the new one."))
+        elif not result.words:
+            refused = ""
         if trial.locked:
             log.warning("person %d: too many refused passwords", person)
             await self._questions.end(person, joined(refused, trial.locked))
@@ -244,4 +248,15 @@ def _trial_line(_: Texts, result: TrialResult) -> str:
         return _("The portal accepted your password.")
     if result is UNTRIED:  # the person pressed Skip
         return _("The password was not tried on the portal.")
+    down = _("The portal is down at the moment, so the password was not tried.")
+    other = _("Something else than the portal answers at its address, so the password was not tried.")
+    why = {
+        "PortalSlow": _("The portal is very slow at the moment, so the password was not tried to the end."),
+        "PortalUnavailable": down,
+        "ErrorPage": down,
+        "NotThePortal": other,
+        "UnknownView": _("The portal shows a page that I don't know, so the password was not tried."),
+    }.get(result.code)
+    if why is not None:
+        return " ".join((why, _("You will get a message if the portal refuses it.")))
     return _("The password could not be tried on the portal. You will get a message if the portal refuses it.")

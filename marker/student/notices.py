@@ -15,6 +15,7 @@ from telegram.ext import CallbackQueryHandler
 
 from lessons.events import CloseReason, Event, StatusEvent
 from lessons.journal import LessonRow
+from marker.account_texts import account_texts
 from marker.menu import changed_menu, fresh_menu, show_menu
 from marker.services import Services
 from marker.student.troubles import Troubles
@@ -25,6 +26,11 @@ from telegram_app.side import Context, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
+_ACCOUNT = {  # the errors that these events stand for
+    Event.REFUSED: "SignInRefused",
+    Event.BLOCKED: "AccountBlocked",
+    Event.PASSWORD_EXPIRED: "PasswordExpired",
+}
 OFFER_LASTS = timedelta(minutes=5)
 OFFER_SLOT = "offer:"  # followed by the lesson's key: the place of an offer on the screen
 
@@ -161,17 +167,27 @@ class Notices:
             case Event.WATCHING | Event.RESTING if student in self._starting:
                 self._starting.discard(student)
                 await show_menu(self._services, student)
-            case Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
+            case Event.REFUSED | Event.BLOCKED | Event.PASSWORD_EXPIRED | Event.NO_BROWSER | Event.FAILED:
                 self._starting.discard(student)
                 await self._tell_end(student, username, event)
             case Event.LESSON_CLOSED if event.lesson is not None:
                 await self._tell_closed(student, username, event.lesson, event.text)
+            case Event.UNKNOWN_CARD if event.lesson is not None:
+                await self._tell_unknown_card(student, username, event.lesson, event.text)
             case Event.LESSON_MARKED_ELSEWHERE if event.lesson is not None:
                 _ = self._services.texts(student)
                 reason = _("It is marked on the portal already.")
                 await self._offers.close(student, username, event.lesson, reason)
             case Event.STOPPED:
                 self._starting.discard(student)
+
+    async def _tell_unknown_card(self, student: int, username: str, lesson: Lesson, captions: str) -> None:
+        _ = self._services.texts(student)
+        line = _("[{username}] I can't mark this lesson: its button is not one that I know ({captions}).")
+        line = escape(line.format(username=username, captions=captions))
+        todo = _("I press nothing there. Mark it on the portal yourself.")
+        text = f"<b>{line}</b>\n{escape(lesson.describe())}\n{todo}"
+        await self._services.outbox.put(Item(student, "send", text, lane=NOTICE))
 
     async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
         """Tell, once, that a lesson closed unmarked, and why: on its offer and in a new message."""
@@ -197,15 +213,12 @@ class Notices:
     async def _tell_end(self, student: int, username: str, event: StatusEvent) -> None:
         """Tell that monitoring has ended by itself, why, and what to do; a new menu follows."""
         _ = self._services.texts(student)
-        words = f"«{escape(event.text)}»"
         buttons = None
-        if event.event is Event.REFUSED:
-            reason = _("The portal refused the sign-in: {words}").format(words=words)
-            todo = _("Monitoring is off, so that the account is not locked. Check the password on the portal.")
-            buttons = [[Button(_("Update Password"), "reg:password")]]
-        elif event.event is Event.BLOCKED:
-            reason = _("The portal has blocked this account: {words}").format(words=words)
-            todo = _("Monitoring is off. Ask your university's registrar's office.")
+        if event.event in _ACCOUNT:
+            reason, todo = account_texts(_, event.code or _ACCOUNT[event.event], event.text)
+            todo = " ".join((_("Monitoring is off."), todo))
+            if event.event is not Event.BLOCKED:
+                buttons = [[Button(_("Update Password"), "reg:password")]]
         else:
             reason = _("Monitoring has stopped because of a fault on our side.")
             todo = _("The administrator has been told.")

@@ -70,8 +70,10 @@ class Troubles:
                     if lasting is None:
                         lasting = self._lasting[student] = _Lasting(username, self._services.clock.now(), event.text)
                     lasting.words, lasting.resting = event.text, False
-                    if event.event is Event.UNKNOWN_VIEW and event.picture is not None:
+                    if event.picture is not None:
                         await self._tell_unknown(username, event)
+                case Event.UNKNOWN_CARD if event.picture is not None:
+                    await self._tell_unknown(username, event)
                 case Event.WATCHING if lasting is not None:
                     if lasting.told:
                         await self._tell_over(student)
@@ -80,7 +82,14 @@ class Troubles:
                     lasting.resting = True  # it may not be over
                     if not lasting.told:
                         del self._lasting[student]
-                case Event.STOPPED | Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
+                case (
+                    Event.STOPPED
+                    | Event.REFUSED
+                    | Event.BLOCKED
+                    | Event.PASSWORD_EXPIRED
+                    | Event.NO_BROWSER
+                    | Event.FAILED
+                ):
                     self._lasting.pop(student, None)  # the end has a message of its own
                     await asyncio.to_thread(self._services.watches.claim_relief, student)
 
@@ -186,10 +195,17 @@ class Troubles:
         await asyncio.to_thread(_keep_page, folder, event)
 
         def text(_: Texts) -> str:
-            return _(
-                "The portal shows {username} a page that I don't know. Nothing is pressed on it; I look again"
-                " every few minutes. Its source is in DATA_DIR, {name}."
-            ).format(username=escape(username), name=f"unknown-pages/{event.kind}.html")
+            if event.event is Event.UNKNOWN_CARD:
+                what = _("The portal shows {username} a lesson whose button I don't know: {words}.")
+            elif event.code in ("NotThePortal", "ErrorPage"):
+                what = _("Something else than the portal answers at its address, to {username}: {words}.")
+            else:
+                what = _("The portal shows {username} a page that I don't know.")
+            words = f"«{escape((event.words or event.text)[:LONGEST_WORDS])}»"
+            rest = _("Nothing is pressed on it; I look again every few minutes. Its source is in DATA_DIR, {name}.")
+            return f"{what} {rest}".format(
+                username=escape(username), words=words, name=f"unknown-pages/{event.kind}.html"
+            )
 
         items = self._services.to_admins(text, file=f"unknown-pages/{event.kind}.png")
         await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(f"page:{event.kind}", now))
