@@ -37,13 +37,12 @@ STOPPED, USAGE, REFUSED, PORTAL, BLOCKED, PASSWORD_EXPIRED = 0, 2, 3, 4, 5, 6
 FIRST_TROUBLES = 3  # in a row before the first sign-in, after which the program gives up
 ASK_AGAIN = 300.0  # seconds after a "no" before the same lesson is offered again, as in Telegram
 STOP_WITHIN = 5.0
-_ENDS = {
-    Event.REFUSED: (REFUSED, "the portal refuses username or password: check them there, then start this again"),
-    Event.BLOCKED: (BLOCKED, "the portal has blocked this account: ask the registrar's office"),
-    Event.PASSWORD_EXPIRED: (PASSWORD_EXPIRED, "the portal wants a new password: set it there, then start this again"),
-}
-# What is wrong, and what to do, by the error's type.
+_ENDS = {Event.REFUSED: REFUSED, Event.BLOCKED: BLOCKED, Event.PASSWORD_EXPIRED: PASSWORD_EXPIRED}
+# What is wrong, and what to do, by the error's type or the event.
 _SENTENCES = {
+    "refused": "the portal refuses username or password: check them there, then start this again",
+    "blocked": "the portal has blocked this account: ask the registrar's office",
+    "password expired": "the portal wants a new password: set it there, then start this again with it",
     "AccountLocked": "the portal has locked this account for a while: wait until you can sign in there yourself",
     "AccountExpired": "this account has expired: ask the registrar's office",
     "PortalSlow": "the portal is slow: nothing to do, the next try waits longer",
@@ -156,16 +155,15 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             _line("signed in, watching" if not watched else "watching again")
             troubles, watched = 0, True
         elif event.event in (Event.TROUBLE, Event.UNKNOWN_VIEW):
-            _line(_sentence(event, event.event.value))
+            _line(_sentence(event))
             troubles += event.code != "PortalSlow"
             if not watched and troubles >= FIRST_TROUBLES:
                 return PORTAL
         elif event.event is Event.UNKNOWN_CARD and event.lesson is not None:
             _line(f"no button that is known ({event.text}), mark it on the portal: {_one_line(event.lesson)}")
         elif event.event in _ENDS:
-            code, sentence = _ENDS[event.event]
-            _line(_sentence(event, sentence))
-            return code
+            _line(_sentence(event))
+            return _ENDS[event.event]
         elif event.event in (Event.NO_BROWSER, Event.FAILED):
             _line(event.text or "monitoring failed; the log says why")
             return PORTAL
@@ -175,8 +173,8 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             return STOPPED
 
 
-def _sentence(event: StatusEvent, otherwise: str) -> str:
-    sentence = _SENTENCES.get(event.code, otherwise)
+def _sentence(event: StatusEvent) -> str:
+    sentence = _SENTENCES.get(event.code or event.event.value, event.event.value)
     return f"{sentence} ({event.text})" if event.text else sentence
 
 

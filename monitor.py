@@ -83,7 +83,7 @@ class AttendanceMonitor:
         self._thread = threading.Thread(target=self._run, name=f"monitor-{records.student}", daemon=True)
         self._leave_portal = False
         self._checked_at = 0.0  # monotonic; when the last check began
-        self._strange: set[tuple[tuple[str, ...], str]] = set()  # unknown cards that were reported
+        self._strange: set[str] = set()  # unknown cards that were reported
 
     def start(self) -> None:
         """Start the thread. A monitor runs once; a second start does nothing."""
@@ -280,9 +280,8 @@ class AttendanceMonitor:
         now = self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
             self._marking.process(client, reading)
-        for card in reading.strange:
-            if (seen := (card.lines, card.caption)) not in self._strange:
-                self._strange.add(seen)
-                kind, picture, source = client.evidence()
-                event = StatusEvent(Event.UNKNOWN_CARD, card.caption, card.lesson, kind, picture, source)
-                self._status.report(event)
+            for card in reading.strange:
+                if (seen := f"{now:%F} {card.lines} {card.caption}") not in self._strange:
+                    self._strange.add(seen)
+                    event = StatusEvent(Event.UNKNOWN_CARD, card.caption, card.lesson, *client.evidence())
+                    self._status.report(event)

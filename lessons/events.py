@@ -42,6 +42,9 @@ class Event(Enum):
     STOPPED = "stopped"
 
 
+ENDS = (Event.REFUSED, Event.BLOCKED, Event.PASSWORD_EXPIRED, Event.NO_BROWSER, Event.FAILED)  # the permanent ones
+
+
 class CloseReason(Enum):
     """Why a lesson closed unmarked."""
 

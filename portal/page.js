@@ -23,20 +23,16 @@ const buttons = (part) => [...part.querySelectorAll(".v-button")];
 const enabled = (button) =>
   !button.classList.contains("v-disabled") && button.getAttribute("aria-disabled") !== "true";
 
-// The part of the page that asks for passwords, null without one: a window on top hides the page's own form. Its buttons
-// begin with those after the password.
+// What asks for a password, null without it: a window hides the page's own form. Buttons after the password come first.
 const form = () => {
-  const seen = (input) => input.getClientRects().length > 0;
-  const asks = (part) => [...part.querySelectorAll("input[type=password]")].some(seen);
-  if (!asks(document)) return null;
+  const asks = (part) => [...part.querySelectorAll("input[type=password]")].find((each) => each.getClientRects().length);
   const part = [...document.querySelectorAll(".v-window")].filter(asks).pop() || document;
-  const inputs = [...part.querySelectorAll("input")].filter(seen);
-  const passwords = inputs.filter((input) => input.type === "password");
-  const before = (button) => Boolean(passwords[0].compareDocumentPosition(button) & Node.DOCUMENT_POSITION_PRECEDING);
+  const password = asks(part);
+  if (!password) return null;
+  const before = (button) => password.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_PRECEDING;
   return {
-    passwords: passwords.length,
     user: Boolean(part.querySelector(".v-filterselect input.v-filterselect-input")),
-    texts: inputs.filter((input) => ["text", "email", "tel"].includes(input.type)).length,
+    inputs: [...part.querySelectorAll("input")].filter((each) => each.getClientRects().length).map((each) => each.type),
     buttons: buttons(part).sort((one, other) => before(one) - before(other)),
   };
 };

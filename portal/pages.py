@@ -24,8 +24,7 @@ from urllib3.exceptions import HTTPError
 from core.clock import Clock, SystemClock
 from portal import errors, words
 from portal.lessons import Lesson
-from portal.limits import Pause
-from portal.patience import Patience
+from portal.limits import Patience, Pause
 from portal.views import Reading, View, decide
 
 log = logging.getLogger(__name__)

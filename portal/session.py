@@ -13,9 +13,8 @@ from portal.errors import BrowserFailed, PortalError
 from portal.initial_state import InitialState, Trust
 from portal.kept_session import KeptSession
 from portal.lessons import Lesson
-from portal.limits import Pause, PortalLimits
+from portal.limits import READY_WITHIN, Patience, Pause, PortalLimits
 from portal.pages import AttendancePage, LoginPage
-from portal.patience import READY_WITHIN, Patience
 from portal.views import Reading, View
 
 log = logging.getLogger(__name__)

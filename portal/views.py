@@ -78,12 +78,13 @@ def decide(page: dict[str, Any]) -> Reading:
     """Decide the view from the result of page.js. The order matters: an expired session may still show old cards."""
     if page["left"]:
         return Reading(View.LOADING)
-    if page["status"] >= 500 or page["broken"]:
-        text = f"HTTP {page['status']}" if page["status"] >= 500 else "the address can't be loaded"
-        return Reading(View.DOWN, _titled(text, page["foreign"]), status=page["status"])
+    status = page["status"]
+    http = f"HTTP {status} {_PHRASES.get(status, '')}".strip() if status >= 400 else ""
+    text = " ".join(part for part in (http, page["foreign"]) if part)
+    if status >= 500 or page["broken"]:
+        return Reading(View.DOWN, text or "the address can't be loaded", status=status)
     if page["foreign"] is not None:
-        status = f"HTTP {page['status']} {_PHRASES.get(page['status'], '')}".strip() if page["status"] >= 400 else ""
-        return Reading(View.NOT_PORTAL, _titled(status, page["foreign"]), status=page["status"])
+        return Reading(View.NOT_PORTAL, text)
     if page["system"] is not None:
         lost = _EXPIRED in page["system"].casefold()
         return Reading(View.SESSION_LOST if lost else View.COMMUNICATION, page["system"])
@@ -113,17 +114,14 @@ def says_nothing_open(text: str) -> bool:
     return any(phrase in text.casefold() for phrase in _NOTHING)
 
 
-def _titled(text: str, title: str | None) -> str:
-    return " ".join(part for part in (text, title) if part)
-
-
-def _form(passwords: int, user: bool, texts: int, buttons: list[str], labels: list[str]) -> Reading:
+def _form(user: bool, inputs: list[str], buttons: list[str], labels: list[str]) -> Reading:
     """Decide what a page with password fields is: the sign-in form has one, a user name and a button that is known."""
+    passwords = inputs.count("password")
     if user and passwords == 1:
         found = words.known(buttons, words.SIGN_IN)
         return Reading(View.LOGIN) if found else Reading(View.UNKNOWN, "the sign-in form has no button that is known")
-    wanted = next(filter(words.wants_new_password, labels), "")
-    if wanted or (passwords > 1 and not texts):
+    wanted = next((each for each in labels if isinstance(words.account_error(each, PortalError), PasswordExpired)), "")
+    if wanted or (passwords > 1 and not {"text", "email", "tel"} & set(inputs)):
         return Reading(View.PASSWORD_EXPIRED, wanted[:LONGEST_TEXT])
     return Reading(View.UNKNOWN, "a form with a password is not the sign-in form")
 

@@ -25,6 +25,7 @@ SIGN_IN = {
 SIGN_OUT = {"выход", "выйти", "выйти из системы", "шығу", "жүйеден шығу", "log out", "logout", "sign out"}
 
 _PASSWORD = "парол|құпия ?сөз|password"  # noqa: S105  # a pattern
+_ACCOUNT = "учетн|аккаунт|доступ|пользовател|account|access|тіркелгі"
 _OVER = "истек|устарел|мерзімі|expired"
 _SET_NEW = (
     rf"(смен(ить|ите|а)|измен(ить|ите)|задайте|придумайте|новый|жаңа|change|choose|set|new)\b.{{0,30}}({_PASSWORD})"
@@ -36,8 +37,7 @@ _REASONS: list[tuple[str, type[errors.PortalError]]] = [
     (r"(?<!будет )заблокир|бұғатталған|(is|was|has been) (blocked|disabled|locked)", errors.AccountBlocked),
     ("неверн|неправильн|қате|invalid|incorrect|wrong", errors.SignInRefused),
     (rf"({_PASSWORD}).*({_OVER})|({_OVER}).*({_PASSWORD})|{_SET_NEW}", errors.PasswordExpired),
-    (rf"(учетн|аккаунт|доступ|пользовател|account|access|тіркелгі).*({_OVER})", errors.AccountExpired),
-    (rf"({_OVER}).*(учетн|аккаунт|доступ|пользовател|account|access|тіркелгі)", errors.AccountExpired),
+    (rf"({_ACCOUNT}).*({_OVER})|({_OVER}).*({_ACCOUNT})", errors.AccountExpired),
 ]
 
 
@@ -55,7 +55,3 @@ def account_error(text: str, otherwise: type[errors.PortalError]) -> errors.Port
     """Return the error for the portal's own text about an account; ``otherwise`` where its words are not known."""
     reasons = (kind for pattern, kind in _REASONS if re.search(pattern, folded(text)))
     return next(reasons, otherwise)(text)
-
-
-def wants_new_password(text: str) -> bool:
-    return isinstance(account_error(text, errors.SignInRefused), errors.PasswordExpired)

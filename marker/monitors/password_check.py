@@ -15,16 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from monitor import profile_name
+from portal import errors
 from portal.browser import Chromes
-from portal.errors import (
-    AccountBlocked,
-    PageChanged,
-    PasswordExpired,
-    PortalError,
-    SessionLost,
-    SignInRefused,
-    UnknownView,
-)
 from portal.limits import PortalLimits
 from portal.session import OpenPortal, PortalClient
 from portal.views import Reading, View
@@ -52,10 +44,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A trial's outcome, with the portal's message if any, and the trial's profile if the password was accepted.
-
-    ``code`` is the type of the error that ended the trial.
-    """
+    """A trial's outcome: the portal's message if any, the profile of an accepted password, and the error's type."""
 
     outcome: Outcome
     words: str = ""
@@ -64,9 +53,9 @@ class TrialResult:
 
 
 _ENDS = {
-    SignInRefused: Outcome.REFUSED,
-    AccountBlocked: Outcome.BLOCKED,
-    PasswordExpired: Outcome.PASSWORD_EXPIRED,
+    errors.SignInRefused: Outcome.REFUSED,
+    errors.AccountBlocked: Outcome.BLOCKED,
+    errors.PasswordExpired: Outcome.PASSWORD_EXPIRED,
 }
 
 
@@ -168,12 +157,10 @@ class SignInCheck:
             pause(0)
             portal = self._open_portal(profile, pause)
             reading = self._sign_in(portal, username, password, pause)
-        except PortalError as error:
+        except errors.PortalError as error:
+            log.warning("trial of a password: %s: %s", type(error).__name__, "" if error.permanent else error)
             outcome = next((each for kind, each in _ENDS.items() if isinstance(error, kind)), Outcome.NOT_TRIED)
-            words = str(error) if outcome in _ENDS.values() else error.words
-            if outcome is Outcome.NOT_TRIED:
-                log.warning("trial of a password: %s: %s", type(error).__name__, error)
-            return TrialResult(outcome, words, code=type(error).__name__)
+            return TrialResult(outcome, str(error), code=type(error).__name__)
         except _Abandoned:
             return TrialResult(Outcome.NOT_TRIED)
         finally:
@@ -193,10 +180,10 @@ class SignInCheck:
                 if (refusal := reading.refusal()) is not None:
                     raise refusal
                 if reading.view is not View.LOGIN:
-                    raise UnknownView(reading.text or reading.view.value)
+                    raise errors.UnknownView(reading.text or reading.view.value)
                 with self._limits.sign_in(pause):
                     return portal.sign_in(username, password)
-            except (PageChanged, SessionLost):
+            except (errors.PageChanged, errors.SessionLost):
                 if not left:
                     raise
                 pause(1.0)

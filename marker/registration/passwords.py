@@ -172,11 +172,10 @@ class PasswordSteps:
     async def _ask_after_refusal(self, trial: Trial, result: TrialResult, step: ConversationStep) -> None:
         person = trial.person
         _ = self._services.texts(person)
-        refused, _todo = account_texts(_, result.code or "SignInRefused", result.words)
+        refused = account_texts(_, result.code or "SignInRefused", result.words)[0] if result.words else ""
         if result.outcome is Outcome.PASSWORD_EXPIRED:
-            refused = joined(refused, _("Set it there, then send me the new one."))
-        elif not result.words:
-            refused = ""
+            wanted, _todo = account_texts(_, "PasswordExpired", result.words)
+            refused = joined(wanted, _("Set it there, then send it here."))
         if trial.locked:
             log.warning("person %d: too many refused passwords", person)
             await self._questions.end(person, joined(refused, trial.locked))
@@ -249,14 +248,11 @@ def _trial_line(_: Texts, result: TrialResult) -> str:
     if result is UNTRIED:  # the person pressed Skip
         return _("The password was not tried on the portal.")
     down = _("The portal is down at the moment, so the password was not tried.")
-    other = _("Something else than the portal answers at its address, so the password was not tried.")
     why = {
         "PortalSlow": _("The portal is very slow at the moment, so the password was not tried to the end."),
         "PortalUnavailable": down,
         "ErrorPage": down,
-        "NotThePortal": other,
+        "NotThePortal": _("Something else than the portal answers at its address, so the password was not tried."),
         "UnknownView": _("The portal shows a page that I don't know, so the password was not tried."),
-    }.get(result.code)
-    if why is not None:
-        return " ".join((why, _("You will get a message if the portal refuses it.")))
-    return _("The password could not be tried on the portal. You will get a message if the portal refuses it.")
+    }.get(result.code, _("The password could not be tried on the portal."))
+    return f"{why} {_('You will get a message if the portal refuses it.')}"

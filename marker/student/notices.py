@@ -13,7 +13,7 @@ from typing import Any
 from telegram import Update
 from telegram.ext import CallbackQueryHandler
 
-from lessons.events import CloseReason, Event, StatusEvent
+from lessons.events import ENDS, CloseReason, Event, StatusEvent
 from lessons.journal import LessonRow
 from marker.account_texts import account_texts
 from marker.menu import changed_menu, fresh_menu, show_menu
@@ -26,11 +26,7 @@ from telegram_app.side import Context, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
-_ACCOUNT = {  # the errors that these events stand for
-    Event.REFUSED: "SignInRefused",
-    Event.BLOCKED: "AccountBlocked",
-    Event.PASSWORD_EXPIRED: "PasswordExpired",
-}
+_ACCOUNT = {Event.REFUSED: "SignInRefused", Event.BLOCKED: "AccountBlocked", Event.PASSWORD_EXPIRED: "PasswordExpired"}
 OFFER_LASTS = timedelta(minutes=5)
 OFFER_SLOT = "offer:"  # followed by the lesson's key: the place of an offer on the screen
 
@@ -167,7 +163,7 @@ class Notices:
             case Event.WATCHING | Event.RESTING if student in self._starting:
                 self._starting.discard(student)
                 await show_menu(self._services, student)
-            case Event.REFUSED | Event.BLOCKED | Event.PASSWORD_EXPIRED | Event.NO_BROWSER | Event.FAILED:
+            case end if end in ENDS:
                 self._starting.discard(student)
                 await self._tell_end(student, username, event)
             case Event.LESSON_CLOSED if event.lesson is not None:
@@ -183,10 +179,9 @@ class Notices:
 
     async def _tell_unknown_card(self, student: int, username: str, lesson: Lesson, captions: str) -> None:
         _ = self._services.texts(student)
-        line = _("[{username}] I can't mark this lesson: its button is not one that I know ({captions}).")
+        line = _("[{username}] I don't know this lesson's button ({captions}), so I don't press it.")
         line = escape(line.format(username=username, captions=captions))
-        todo = _("I press nothing there. Mark it on the portal yourself.")
-        text = f"<b>{line}</b>\n{escape(lesson.describe())}\n{todo}"
+        text = f"<b>{line}</b>\n{escape(lesson.describe())}\n{_('Mark it on the portal yourself.')}"
         await self._services.outbox.put(Item(student, "send", text, lane=NOTICE))
 
     async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
@@ -215,8 +210,8 @@ class Notices:
         _ = self._services.texts(student)
         buttons = None
         if event.event in _ACCOUNT:
-            reason, todo = account_texts(_, event.code or _ACCOUNT[event.event], event.text)
-            todo = " ".join((_("Monitoring is off."), todo))
+            reason, do = account_texts(_, event.code or _ACCOUNT[event.event], event.text)
+            todo = f"{_('Monitoring is off.')} {do}"
             if event.event is not Event.BLOCKED:
                 buttons = [[Button(_("Update Password"), "reg:password")]]
         else:

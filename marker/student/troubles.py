@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
 
-from lessons.events import Event, StatusEvent
+from lessons.events import ENDS, Event, StatusEvent
 from marker.menu import clock_time
 from marker.services import Services
 from telegram_app.i18n import Texts
@@ -82,14 +82,7 @@ class Troubles:
                     lasting.resting = True  # it may not be over
                     if not lasting.told:
                         del self._lasting[student]
-                case (
-                    Event.STOPPED
-                    | Event.REFUSED
-                    | Event.BLOCKED
-                    | Event.PASSWORD_EXPIRED
-                    | Event.NO_BROWSER
-                    | Event.FAILED
-                ):
+                case end if end in (Event.STOPPED, *ENDS):
                     self._lasting.pop(student, None)  # the end has a message of its own
                     await asyncio.to_thread(self._services.watches.claim_relief, student)
 
@@ -201,11 +194,9 @@ class Troubles:
                 what = _("Something else than the portal answers at its address, to {username}: {words}.")
             else:
                 what = _("The portal shows {username} a page that I don't know.")
-            words = f"«{escape((event.words or event.text)[:LONGEST_WORDS])}»"
             rest = _("Nothing is pressed on it; I look again every few minutes. Its source is in DATA_DIR, {name}.")
-            return f"{what} {rest}".format(
-                username=escape(username), words=words, name=f"unknown-pages/{event.kind}.html"
-            )
+            words, name = escape((event.words or event.text)[:LONGEST_WORDS]), f"unknown-pages/{event.kind}.html"
+            return f"{what} {rest}".format(username=escape(username), words=f"«{words}»", name=name)
 
         items = self._services.to_admins(text, file=f"unknown-pages/{event.kind}.png")
         await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(f"page:{event.kind}", now))

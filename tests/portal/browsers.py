@@ -9,8 +9,7 @@ from pathlib import Path
 from core.clock import SystemClock
 from portal.browser import Browser, Chromes
 from portal.lessons import Lesson
-from portal.limits import Pause
-from portal.patience import Patience
+from portal.limits import Patience, Pause
 from portal.session import ChromePortal
 from tests import children
 from tests.servers import missing, need_browser

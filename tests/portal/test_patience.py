@@ -3,7 +3,7 @@
 import pytest
 
 from portal.errors import PortalSlow, PortalUnavailable
-from portal.patience import LONGEST, READY_WITHIN, Patience
+from portal.limits import LONGEST, READY_WITHIN, Patience
 
 pytestmark = pytest.mark.unit
 

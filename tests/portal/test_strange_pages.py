@@ -8,8 +8,8 @@ import pytest
 from core.clock import SystemClock
 from portal.browser import Browser
 from portal.errors import ErrorPage, NotThePortal, PasswordExpired, UnknownView
+from portal.limits import Patience
 from portal.pages import AttendancePage
-from portal.patience import Patience
 from portal.session import ChromePortal
 from portal.views import Reading, View
 from tests.e2e.people import Portal
@@ -71,7 +71,7 @@ def test_pages_that_are_no_portal_and_a_slow_one(portal: Portal, browser: Browse
         ("captive", NotThePortal, "not the portal: Wi-Fi"),
         ("listing", NotThePortal, "not the portal: Index of /"),
         ("not found", NotThePortal, "not the portal: HTTP 404 Not Found"),
-        ("bad gateway", ErrorPage, "HTTP 502 502 Bad Gateway"),
+        ("bad gateway", ErrorPage, "HTTP 502 Bad Gateway 502 Bad Gateway"),
         ("empty", NotThePortal, "not the portal: an empty page"),
     ):
         portal.behaves(foreign_page=foreign)

@@ -29,7 +29,7 @@ def with_buttons(*buttons: tuple[str, bool], lines: list[str] = LINES) -> Facts:
 
 def form(*buttons: str, passwords: int = 1, user: bool = True, texts: int = 1) -> Facts:
     """Return a part of the page that asks for passwords."""
-    return {"passwords": passwords, "user": user, "texts": texts, "buttons": list(buttons)}
+    return {"user": user, "inputs": ["text"] * texts + ["password"] * passwords, "buttons": list(buttons)}
 
 
 def page(**facts: Any) -> Facts:
@@ -55,7 +55,7 @@ def page(**facts: Any) -> Facts:
 # In the order of their priority: facts, view, the portal's text.
 ROWS: list[tuple[Facts, View, str]] = [
     ({"left": True}, View.LOADING, ""),  # a document that is being left shows old content
-    ({"status": 503}, View.DOWN, "HTTP 503"),
+    ({"status": 503}, View.DOWN, "HTTP 503 Service Unavailable"),
     ({"broken": True}, View.DOWN, "the address can't be loaded"),
     ({"system": "Время сеанса истекло"}, View.SESSION_LOST, "Время сеанса истекло"),
     ({"reconnecting": True}, View.COMMUNICATION, ""),
@@ -261,5 +261,5 @@ class TestForeignPages:
 
     def test_server_error_with_a_page(self) -> None:
         """A server error stays "down", with the title of its page."""
-        reading = decide(page(status=502, foreign="Bad Gateway"))
-        assert (reading.view, reading.text, reading.status) == (View.DOWN, "HTTP 502 Bad Gateway", 502)
+        reading = decide(page(status=502, foreign="nginx"))
+        assert (reading.view, reading.text, reading.status) == (View.DOWN, "HTTP 502 Bad Gateway nginx", 502)
