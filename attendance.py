@@ -133,7 +133,7 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
     _line(f"{username}: {mode} mode, Ctrl-C stops")
     monitor.start()
     try:
-        return _follow(monitor, events)
+        return follow(monitor, events)
     except KeyboardInterrupt:
         _line("stopped")
         return STOPPED
@@ -143,7 +143,7 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
         database.close()
 
 
-def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | StatusEvent]") -> int:
+def follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | StatusEvent]") -> int:
     """Show the monitor's events until it ends by itself; return the exit code."""
     troubles, watched = 0, False
     asked: dict[str, float] = {}  # when a lesson was offered, by its key

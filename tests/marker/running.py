@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -130,11 +131,17 @@ class FakeMonitor:
         event = StatusEvent(Event.UNKNOWN_VIEW, "a page", kind=kind, picture=qr_picture("x"), source="<html>")
         self._on_status(self.student.username, event)
 
-    def tells(self, event: Event, text: str = "", lesson: Lesson | None = None, ends: bool = False) -> None:
+    def meets(self, event: StatusEvent) -> None:
+        """Report a status event with a picture."""
+        self._on_status(self.student.username, replace(event, kind="00aa11bb22cc", picture=qr_picture("x")))
+
+    def tells(
+        self, event: Event, text: str = "", lesson: Lesson | None = None, ends: bool = False, code: str = ""
+    ) -> None:
         """Report a status event, perhaps its last."""
         if ends:
             self._running.clear()
-        self._on_status(self.student.username, StatusEvent(event, text, lesson))
+        self._on_status(self.student.username, StatusEvent(event, text, lesson, code=code))
 
 
 class FakeSignInCheck:
