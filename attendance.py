@@ -47,7 +47,6 @@ _SENTENCES = {
     "AccountExpired": "this account has expired: ask the registrar's office",
     "PortalSlow": "the portal is slow: nothing to do, the next try waits longer",
     "PortalUnavailable": "the portal is down or can't be reached: check the network, or wait",
-    "ErrorPage": "the portal is down: wait",
     "NotThePortal": "this is not the portal: check PORTAL_URL, and whether the network wants a sign-in of its own",
     "UnknownView": "the portal shows a page that this program does not know: open it in a browser",
 }
@@ -158,6 +157,7 @@ def follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Statu
             _line(_sentence(event))
             troubles += event.code != "PortalSlow"
             if not watched and troubles >= FIRST_TROUBLES:
+                _line("the portal can't be used now")
                 return PORTAL
         elif event.event is Event.UNKNOWN_CARD and event.lesson is not None:
             _line(f"no button that is known ({event.text}), mark it on the portal: {_one_line(event.lesson)}")
@@ -175,7 +175,8 @@ def follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Statu
 
 def _sentence(event: StatusEvent) -> str:
     sentence = _SENTENCES.get(event.code or event.event.value, event.event.value)
-    return f"{sentence} ({event.text})" if event.text else sentence
+    words = event.words or event.text
+    return f"{sentence} ({words})" if words else sentence
 
 
 def _show_lesson(monitor: AttendanceMonitor, status: str, lesson: Lesson, asked: dict[str, float]) -> None:

@@ -203,9 +203,9 @@ class AttendanceMonitor:
                     self._recovery.stayed_usable()
             except (errors.PageChanged, errors.SessionLost) as passing:
                 self._recovery.wait_to_load_again(passing)
-            except errors.UnknownView as unknown:
-                self._recovery.wait_out(unknown, client)
-            except (errors.PortalUnavailable, DatabaseUnavailable) as trouble:
+            except (errors.UnknownView, errors.PortalUnavailable) as trouble:
+                self._recovery.wait_out(trouble, client if trouble.pictured else None)
+            except DatabaseUnavailable as trouble:
                 self._recovery.wait_out(trouble)
 
     def _check(self, client: PortalClient) -> None:

@@ -15,7 +15,7 @@ from core.clock import Clock, SystemClock
 from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, MonitorState, StatusEvent, StatusReporter
 from lessons.marking import Marking
-from portal.errors import PortalError, PortalUnavailable
+from portal.errors import PortalError, UnknownView
 from portal.session import PortalClient
 
 log = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ class Recovery:
         event = _event(Event.TROUBLE, trouble)
         if client is not None:
             kind, picture, source = client.evidence()
-            what = Event.TROUBLE if isinstance(trouble, PortalUnavailable) else Event.UNKNOWN_VIEW
+            what = Event.UNKNOWN_VIEW if isinstance(trouble, UnknownView) else Event.TROUBLE
             event = replace(event, event=what, kind=kind, picture=picture, source=source)
         self._status.report(event)
         self._wait_unless_resting(wait)

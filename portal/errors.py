@@ -6,9 +6,8 @@ PortalError
 ├── AccountBlocked     permanent: the portal has blocked this account; the text is the portal's own
 │   ├── AccountLocked  for a while, after too many refused sign-ins
 │   └── AccountExpired the account is over
-├── PortalUnavailable  down, an alert, not ready in time
-│   ├── PortalSlow     the page arrived, but was not ready in time
-│   └── ErrorPage      an HTTP status of 500 or above; a NotThePortal, too
+├── PortalUnavailable  down, an error page, an alert, not ready in time
+│   └── PortalSlow     the page arrived, but was not ready in time
 ├── SessionLost        the portal has ended the session; loading the address again shows the login form
 ├── UnknownView        a page that matches no rule: a missing button does not mean that no lesson is open
 │   └── NotThePortal   no page of the portal's: maintenance, a network's sign-in page, 404, empty
@@ -19,9 +18,13 @@ PortalError
 
 
 class PortalError(Exception):
-    """The text is for the log; ``words`` are the portal's own, which people may read."""
+    """The text is for the log; ``words`` are the portal's own, which people may read.
+
+    ``pictured``: a picture of the page says more to the admin.
+    """
 
     permanent = False
+    pictured = False
 
     def __init__(self, text: str = "", *, words: str = "") -> None:
         super().__init__(text or words)
@@ -55,13 +58,11 @@ class PortalSlow(PortalUnavailable): ...
 class SessionLost(PortalError): ...
 
 
-class UnknownView(PortalError): ...
+class UnknownView(PortalError):
+    pictured = True
 
 
 class NotThePortal(UnknownView): ...
-
-
-class ErrorPage(NotThePortal, PortalUnavailable): ...
 
 
 class PageChanged(PortalError): ...

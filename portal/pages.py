@@ -109,9 +109,9 @@ class PortalPage:
             reading = self.read()
             took = self._clock.monotonic() - begun
             if reading.view is View.DOWN:
-                if reading.status >= 500:
-                    raise errors.ErrorPage(words=reading.text)
-                raise errors.PortalUnavailable(reading.text)
+                down = errors.PortalUnavailable(reading.text, words=reading.text if reading.status >= 500 else "")
+                down.pictured = reading.status >= 500
+                raise down
             if reading.view is View.NOT_PORTAL:
                 foreign_since = took if foreign_since is None else foreign_since
                 if took - foreign_since >= _FOREIGN_FOR:

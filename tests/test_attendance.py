@@ -43,7 +43,6 @@ def test_accounts(event: Event, error: str, code: int, sentence: str, capsys: py
     ("error", "sentence"),
     [
         ("PortalUnavailable", "the portal is down or can't be reached"),
-        ("ErrorPage", "the portal is down"),
         ("NotThePortal", "this is not the portal: check PORTAL_URL"),
         ("UnknownView", "the portal shows a page that this program does not know"),
     ],
@@ -52,7 +51,8 @@ def test_portals(error: str, sentence: str, capsys: pytest.CaptureFixture[str]) 
     """Without one sign-in the program gives up at the third trouble; each is told apart."""
     ended, lines = shown([StatusEvent(Event.TROUBLE, "text", code=error)] * 4, capsys)
     assert ended == PORTAL
-    assert len(lines) == 3
+    assert len(lines) == 4
+    assert lines[-1] == "the portal can't be used now"
     assert lines[0].startswith(sentence)
 
 

@@ -247,11 +247,9 @@ def _trial_line(_: Texts, result: TrialResult) -> str:
         return _("The portal accepted your password.")
     if result is UNTRIED:  # the person pressed Skip
         return _("The password was not tried on the portal.")
-    down = _("The portal is down at the moment, so the password was not tried.")
     why = {
         "PortalSlow": _("The portal is very slow at the moment, so the password was not tried to the end."),
-        "PortalUnavailable": down,
-        "ErrorPage": down,
+        "PortalUnavailable": _("The portal is down at the moment, so the password was not tried."),
         "NotThePortal": _("Something else than the portal answers at its address, so the password was not tried."),
         "UnknownView": _("The portal shows a page that I don't know, so the password was not tried."),
     }.get(result.code, _("The password could not be tried on the portal."))

@@ -190,7 +190,7 @@ class Troubles:
         def text(_: Texts) -> str:
             if event.event is Event.UNKNOWN_CARD:
                 what = _("The portal shows {username} a lesson whose button I don't know: {words}.")
-            elif event.code in ("NotThePortal", "ErrorPage"):
+            elif event.code in ("NotThePortal", "PortalUnavailable"):
                 what = _("Something else than the portal answers at its address, to {username}: {words}.")
             else:
                 what = _("The portal shows {username} a page that I don't know.")

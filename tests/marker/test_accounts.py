@@ -131,7 +131,7 @@ class TestTrial:
         ("code", "told"),
         [
             ("PortalSlow", "The portal is very slow"),
-            ("ErrorPage", "The portal is down"),
+            ("PortalUnavailable", "The portal is down"),
             ("NotThePortal", "Something else than the portal"),
         ],
     )

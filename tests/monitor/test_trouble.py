@@ -11,7 +11,6 @@ from portal.errors import (
     AccountLocked,
     BrowserFailed,
     BrowserMissing,
-    ErrorPage,
     NotThePortal,
     PageChanged,
     PasswordExpired,
@@ -208,11 +207,13 @@ class TestPauses:
     def test_not_the_portal(self, scene: Scene) -> None:
         """A page that is not the portal's is reported at the first load with a picture and what it is."""
         maintenance = NotThePortal("not the portal: Технические работы", words="Технические работы")
-        scene.portal.loads.extend([maintenance, ErrorPage(words="HTTP 502 Bad Gateway"), shows(ALGORITHMS)])
+        error_page = PortalUnavailable(words="HTTP 502 Bad Gateway")
+        error_page.pictured = True
+        scene.portal.loads.extend([maintenance, error_page, shows(ALGORITHMS)])
         scene.run(60)
         first, second = scene.events[0], scene.events[1]
         assert (first.event, first.code, first.words) == (Event.UNKNOWN_VIEW, "NotThePortal", "Технические работы")
-        assert (second.event, second.code, second.words) == (Event.TROUBLE, "ErrorPage", "HTTP 502 Bad Gateway")
+        assert (second.event, second.code, second.words) == (Event.TROUBLE, "PortalUnavailable", "HTTP 502 Bad Gateway")
         assert None not in (first.picture, second.picture)
         assert scene.reported == ["marked Algorithms"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.clock import SystemClock
 from portal.browser import Browser
-from portal.errors import ErrorPage, NotThePortal, PasswordExpired, UnknownView
+from portal.errors import NotThePortal, PasswordExpired, PortalUnavailable, UnknownView
 from portal.limits import Patience
 from portal.pages import AttendancePage
 from portal.session import ChromePortal
@@ -71,7 +71,7 @@ def test_pages_that_are_no_portal_and_a_slow_one(portal: Portal, browser: Browse
         ("captive", NotThePortal, "not the portal: Wi-Fi"),
         ("listing", NotThePortal, "not the portal: Index of /"),
         ("not found", NotThePortal, "not the portal: HTTP 404 Not Found"),
-        ("bad gateway", ErrorPage, "HTTP 502 Bad Gateway 502 Bad Gateway"),
+        ("bad gateway", PortalUnavailable, "HTTP 502 Bad Gateway 502 Bad Gateway"),
         ("empty", NotThePortal, "not the portal: an empty page"),
     ):
         portal.behaves(foreign_page=foreign)
@@ -79,6 +79,7 @@ def test_pages_that_are_no_portal_and_a_slow_one(portal: Portal, browser: Browse
         with pytest.raises(error) as told:
             page.settle()
         assert str(told.value).startswith(text)
+        assert told.value.pictured
         kinds.add(page.evidence()[0])
     assert len(kinds) == 6
     portal.behaves(foreign_page=None, slow_ms=400)
