@@ -28,7 +28,7 @@ _PASSWORD = "парол|құпия ?сөз|password"  # noqa: S105  # a pattern
 _ACCOUNT = "учетн|аккаунт|доступ|пользовател|account|access|тіркелгі"
 _OVER = "истек|устарел|мерзімі|expired"
 _SET_NEW = (
-    rf"(смен(ить|ите|а)|измен(ить|ите)|задайте|придумайте|новый|жаңа|change|choose|set|new)\b.{{0,30}}({_PASSWORD})"
+    rf"\b(смен(ить|ите|а)|измен(ить|ите)|задайте|придумайте|новый|жаңа|change|choose|set|new)\b.{{0,30}}({_PASSWORD})"
     rf"|({_PASSWORD}) must be changed"
 )
 # In the order of their priority, in folded text.
@@ -37,7 +37,7 @@ _REASONS: list[tuple[str, type[errors.PortalError]]] = [
     (r"(?<!будет )заблокир|бұғатталған|(is|was|has been) (blocked|disabled|locked)", errors.AccountBlocked),
     ("неверн|неправильн|қате|invalid|incorrect|wrong", errors.SignInRefused),
     (rf"({_PASSWORD}).*({_OVER})|({_OVER}).*({_PASSWORD})|{_SET_NEW}", errors.PasswordExpired),
-    (rf"({_ACCOUNT}).*({_OVER})|({_OVER}).*({_ACCOUNT})", errors.AccountExpired),
+    (rf"^(?!.*(сеанс|сесси|session))(.*({_ACCOUNT}).*({_OVER})|.*({_OVER}).*({_ACCOUNT}))", errors.AccountExpired),
 ]
 
 

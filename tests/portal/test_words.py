@@ -41,7 +41,8 @@ def test_account_error(text: str, kind: type[errors.PortalError]) -> None:
 
 def test_other_words() -> None:
     """Words that are not known give the caller's error."""
-    assert type(account_error("Обратитесь в деканат", errors.SignInRefused)) is errors.SignInRefused
+    for text in ("Обратитесь в деканат", "Сеанс пользователя истёк", "Sign-in failed. Reset password"):
+        assert type(account_error(text, errors.SignInRefused)) is errors.SignInRefused
     assert type(Reading(View.BLOCKED, "Обратитесь в деканат").refusal()) is errors.AccountBlocked
     assert type(Reading(View.BLOCKED, "Срок действия учетной записи истек").refusal()) is errors.AccountExpired
     assert type(Reading(View.PASSWORD_EXPIRED).refusal()) is errors.PasswordExpired
