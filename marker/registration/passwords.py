@@ -253,4 +253,4 @@ def _trial_line(_: Texts, result: TrialResult) -> str:
         "NotThePortal": _("Something else than the portal answers at its address, so the password was not tried."),
         "UnknownView": _("The portal shows a page that I don't know, so the password was not tried."),
     }.get(result.code, _("The password could not be tried on the portal."))
-    return f"{why} {_('You will get a message if the portal refuses it.')}"
+    return why + " " + _("You will get a message if the portal refuses it.")

@@ -181,7 +181,7 @@ class Notices:
         _ = self._services.texts(student)
         line = _("[{username}] I don't know this lesson's button ({captions}), so I don't press it.")
         line = escape(line.format(username=username, captions=captions))
-        text = f"<b>{line}</b>\n{escape(lesson.describe())}\n{_('Mark it on the portal yourself.')}"
+        text = f"<b>{line}</b>\n{escape(lesson.describe())}\n" + _("Mark it on the portal yourself.")
         await self._services.outbox.put(Item(student, "send", text, lane=NOTICE))
 
     async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
@@ -211,7 +211,7 @@ class Notices:
         buttons = None
         if event.event in _ACCOUNT:
             reason, do = account_texts(_, event.code or _ACCOUNT[event.event], event.text)
-            todo = f"{_('Monitoring is off.')} {do}"
+            todo = _("Monitoring is off.") + " " + do
             if event.event is not Event.BLOCKED:
                 buttons = [[Button(_("Update Password"), "reg:password")]]
         else:
