@@ -2,7 +2,8 @@
 
 With `--rehearse [FILE]` nothing is marked: what the portal shows is written into a redacted trace (docs/rehearsal.md).
 Username and password come from KBTU_USERNAME and KBTU_PASSWORD, or from a prompt (the password without echo).
-Exit codes: 0 stopped, 2 usage, 3 the portal refused the account, 4 portal or browser can't be used.
+Exit codes: 0 stopped, 2 usage, 3 the portal refused the password, 4 portal or browser can't be used, 5 the account is
+blocked, locked or expired, 6 the portal wants a new password.
 """
 
 import argparse
@@ -35,11 +36,23 @@ from portal.session import chrome_access
 from portal.trace import Trace
 from storage import Mode
 
-STOPPED, USAGE, REFUSED, PORTAL = 0, 2, 3, 4
+STOPPED, USAGE, REFUSED, PORTAL, BLOCKED, PASSWORD_EXPIRED = 0, 2, 3, 4, 5, 6
 FIRST_TROUBLES = 3  # in a row before the first sign-in, after which the program gives up
 ASK_AGAIN = 300.0  # seconds after a "no" before the same lesson is offered again, as in Telegram
 STOP_WITHIN = 5.0
-
+_ENDS = {Event.REFUSED: REFUSED, Event.BLOCKED: BLOCKED, Event.PASSWORD_EXPIRED: PASSWORD_EXPIRED}
+# What is wrong, and what to do, by the error's type or the event.
+_SENTENCES = {
+    "refused": "the portal refuses username or password: check them there, then start this again",
+    "blocked": "the portal has blocked this account: ask the registrar's office",
+    "password expired": "the portal wants a new password: set it there, then start this again with it",
+    "AccountLocked": "the portal has locked this account for a while: wait until you can sign in there yourself",
+    "AccountExpired": "this account has expired: ask the registrar's office",
+    "PortalSlow": "the portal is slow: nothing to do, the next try waits longer",
+    "PortalUnavailable": "the portal is down or can't be reached: check the network, or wait",
+    "NotThePortal": "this is not the portal: check PORTAL_URL, and whether the network wants a sign-in of its own",
+    "UnknownView": "the portal shows a page that this program does not know: open it in a browser",
+}
 
 _Found = tuple[str, Lesson]  # "found" (open) or "marked"
 
@@ -152,7 +165,7 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
     _line(f"{username}: {mode} mode, Ctrl-C stops")
     monitor.start()
     try:
-        return _follow(monitor, events)
+        return follow(monitor, events)
     except KeyboardInterrupt:
         _line("stopped")
         return STOPPED
@@ -162,7 +175,7 @@ def _watch(settings: Settings, folder: Path, username: str, password: str, mode:
         database.close()
 
 
-def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | StatusEvent]") -> int:
+def follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | StatusEvent]") -> int:
     """Show the monitor's events until it ends by itself; return the exit code."""
     troubles, watched = 0, False
     asked: dict[str, float] = {}  # when a lesson was offered, by its key
@@ -174,14 +187,16 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             _line("signed in, watching" if not watched else "watching again")
             troubles, watched = 0, True
         elif event.event in (Event.TROUBLE, Event.UNKNOWN_VIEW, Event.RESTARTED):
-            _line(f"{event.event.value}: {event.text}")
-            troubles += 1
+            _line(_sentence(event))
+            troubles += event.code != "PortalSlow"
             if not watched and troubles >= FIRST_TROUBLES:
                 _line("the portal can't be used now")
                 return PORTAL
-        elif event.event in (Event.REFUSED, Event.BLOCKED):
-            _line(f"the portal refuses this account: {event.text}")
-            return REFUSED
+        elif event.event is Event.UNKNOWN_CARD and event.lesson is not None:
+            _line(f"no button that is known ({event.text}), mark it on the portal: {_one_line(event.lesson)}")
+        elif event.event in _ENDS:
+            _line(_sentence(event))
+            return _ENDS[event.event]
         elif event.event in (Event.NO_BROWSER, Event.FAILED):
             _line(event.text if event.event is Event.NO_BROWSER else f"failed; the log says why: {event.text}")
             return PORTAL
@@ -189,6 +204,12 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             _line(f"closed: {_one_line(event.lesson)}")
         elif event.event is Event.STOPPED:
             return STOPPED
+
+
+def _sentence(event: StatusEvent) -> str:
+    sentence = _SENTENCES.get(event.code or event.event.value, event.event.value)
+    words = event.words or event.text
+    return f"{sentence} ({words})" if words else sentence
 
 
 def _show_lesson(monitor: AttendanceMonitor, status: str, lesson: Lesson, asked: dict[str, float]) -> None:

@@ -22,6 +22,7 @@ from portal.browser import Chromes
 from portal.lessons import Lesson
 from portal.session import PortalAccess, PortalClient, chrome_access
 from portal.views import Reading, View
+from portal.words import account_error
 from storage import Mode, account_key
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ WAIT_ON_PAGE = 2.0  # seconds for which the page waits for a change; a command m
 RESTING_LOOK = 60.0  # seconds between looks at the wall clock while resting: the machine may sleep meanwhile
 _ENDS: dict[type[errors.PortalError], Event] = {
     errors.SignInRefused: Event.REFUSED,
+    errors.PasswordExpired: Event.PASSWORD_EXPIRED,
     errors.AccountBlocked: Event.BLOCKED,
     errors.BrowserMissing: Event.NO_BROWSER,
 }
@@ -82,6 +84,7 @@ class AttendanceMonitor:
         self._thread = threading.Thread(target=self._run, name=f"monitor-{records.student}", daemon=True)
         self._leave_portal = False
         self._checked_at = 0.0  # monotonic; when the last check began
+        self._strange: set[str] = set()  # unknown cards that were reported
 
     def start(self) -> None:
         """Start the thread. A monitor runs once; a second start does nothing."""
@@ -151,7 +154,9 @@ class AttendanceMonitor:
         except StopRequested:
             pass
         except tuple(_ENDS) as permanent:
-            last = StatusEvent(_ENDS[type(permanent)], str(permanent))
+            event = next(event for kind, event in _ENDS.items() if isinstance(permanent, kind))
+            # the event alone stands for the plain kinds
+            last = StatusEvent(event, str(permanent), code="" if type(permanent) in _ENDS else type(permanent).__name__)
         except Exception as error:
             log.exception("monitor %s: given up", self._student)
             last = StatusEvent(Event.FAILED, brief(error))
@@ -210,9 +215,9 @@ class AttendanceMonitor:
                     self._recovery.stayed_usable()
             except (errors.PageChanged, errors.SessionLost) as passing:
                 self._recovery.wait_to_load_again(passing)
-            except errors.UnknownView as unknown:
-                self._recovery.wait_out(unknown, client)
-            except (errors.PortalUnavailable, DatabaseUnavailable) as trouble:
+            except (errors.UnknownView, errors.PortalUnavailable) as trouble:
+                self._recovery.wait_out(trouble, client if trouble.pictured else None)
+            except DatabaseUnavailable as trouble:
                 self._recovery.wait_out(trouble)
 
     def _check(self, client: PortalClient) -> None:
@@ -241,7 +246,7 @@ class AttendanceMonitor:
         with self._access.limits.sign_in(self._waits.pause):
             reading = client.sign_in(self.username, self._password)
         if reading.view is View.REFUSED:
-            raise errors.SignInRefused(reading.text)
+            raise account_error(reading.text, errors.SignInRefused)
         return reading
 
     def _wait_for_reload(self, client: PortalClient) -> bool:
@@ -282,10 +287,15 @@ class AttendanceMonitor:
         """Process the lessons of a reading; raise for a page without them."""
         if reading.view is View.REFUSED:  # an error window that does not answer a sign-in
             raise errors.PortalUnavailable(words=reading.text)
-        if reading.view is View.BLOCKED:
-            raise errors.AccountBlocked(reading.text)
+        if (refusal := reading.refusal()) is not None:
+            raise refusal
         if reading.view is View.UNKNOWN:
-            raise errors.UnknownView("unknown page")
+            raise errors.UnknownView(reading.text or "unknown page")
         now = self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
             self._marking.process(client, reading)
+            for card in reading.strange:
+                if (seen := f"{now:%F} {card.lines} {card.caption}") not in self._strange:
+                    self._strange.add(seen)
+                    event = StatusEvent(Event.UNKNOWN_CARD, card.caption, card.lesson, *client.evidence())
+                    self._status.report(event)

@@ -33,13 +33,18 @@ class Event(Enum):
     TROUBLE = "trouble"
     UNKNOWN_VIEW = "unknown view"
     REFUSED = "refused"  # permanent: wrong username or password
-    BLOCKED = "blocked"  # permanent: the portal blocked the account
+    BLOCKED = "blocked"  # permanent: the portal blocked the account, or locked it for a while, or it has expired
+    PASSWORD_EXPIRED = "password expired"  # noqa: S105  # permanent: the portal wants a new one
     NO_BROWSER = "no browser"  # permanent: the operator has to install one
     RESTARTED = "restarted"  # an unforeseen error, for the admin; the text is its kind and place. Tried again
     FAILED = "failed"  # permanent: too many unforeseen errors; the log has the tracebacks
+    UNKNOWN_CARD = "unknown card"  # one of the page's lessons has no button that is known; the others are handled
     LESSON_CLOSED = "lesson closed"  # an open lesson disappeared unmarked; the text is a ``CloseReason``
     LESSON_MARKED_ELSEWHERE = "lesson marked elsewhere"  # marked, but not by us
     STOPPED = "stopped"
+
+
+ENDS = (Event.REFUSED, Event.BLOCKED, Event.PASSWORD_EXPIRED, Event.NO_BROWSER, Event.FAILED)  # the permanent ones
 
 
 class CloseReason(Enum):

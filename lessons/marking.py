@@ -86,13 +86,16 @@ class Marking:
         account = account_key(self._username)
         cards = [(card.lesson.identified(self._portal_url, account, today), card.enabled) for card in reading.cards]
         shown = {lesson.key: lesson for lesson, _ in cards}
+        strange = (card.lesson.identified(self._portal_url, account, today) for card in reading.strange)
+        shown |= (unknown := {lesson.key: lesson for lesson in strange})  # their state is not known: not closed
         self._load_unsettled(today.isoformat())
         self._report_closed(shown)
         for lesson, enabled in cards:
             if not enabled:
                 with self._alone(lesson):
                     self._handle_marked(lesson)
-        self._open = {lesson.key: lesson for lesson, enabled in cards if enabled}
+        still = {key: lesson for key, lesson in self._open.items() if key in unknown}
+        self._open = still | {lesson.key: lesson for lesson, enabled in cards if enabled}
         moved: PageChanged | None = None
         for lesson, enabled in cards:
             if enabled:

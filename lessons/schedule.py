@@ -16,7 +16,7 @@ from core.logs import brief
 from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, MonitorState, StatusEvent, StatusReporter
 from lessons.marking import Marking
-from portal.errors import BrowserFailed, PortalError
+from portal.errors import BrowserFailed, PortalError, UnknownView
 from portal.session import PortalClient
 
 log = logging.getLogger(__name__)
@@ -151,7 +151,8 @@ class Recovery:
         event = _event(Event.TROUBLE, trouble)
         if client is not None:
             kind, picture, source = client.evidence()
-            event = replace(event, event=Event.UNKNOWN_VIEW, kind=kind, picture=picture, source=source)
+            what = Event.UNKNOWN_VIEW if isinstance(trouble, UnknownView) else Event.TROUBLE
+            event = replace(event, event=what, kind=kind, picture=picture, source=source)
         self._status.report(event)
         self._wait_unless_resting(wait)
 

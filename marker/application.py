@@ -125,7 +125,7 @@ class Marker:
 
     async def _on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Count a refused sign-in, so that Start Monitoring is no way around the limit; then send the notices."""
-        if event.event is Event.REFUSED:
+        if event.event is Event.REFUSED or event.code == "AccountLocked":
             await self._lockouts.refused(student, username)
         await self.notices.on_status(student, username, event)
 

@@ -7,7 +7,8 @@ from monitor import profile_name
 from portal.browser import Chromes
 from storage import Storage
 
-REMEDIED = (Event.REFUSED.value, Event.BLOCKED.value)  # troubles that another account or password may end
+# troubles that another account or password may end
+REMEDIED = {Event.REFUSED.value, Event.BLOCKED.value, Event.PASSWORD_EXPIRED.value, "AccountLocked", "AccountExpired"}
 
 
 def take_over_settings(settings: Settings, storage: Storage, state: WatchState, chromes: Chromes) -> None:

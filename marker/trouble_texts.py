@@ -38,6 +38,8 @@ def reason(_: Texts, cause: str, detail: str) -> str:
         ("UnknownView", "unknown view"): _("the portal shows a page that I don't know"),
         ("refused",): _("the portal refuses the sign-in"),
         ("blocked",): _("the portal has blocked the account"),
+        ("AccountLocked",): _("the portal has locked the account for a while"),
+        ("AccountExpired",): _("the account has expired on the portal"),
         ("mark refused",): _("the portal refuses the mark"),
         ("PasswordExpired", "password expired"): _("the portal wants a new password"),
     }

@@ -209,5 +209,5 @@ def _discard(process: "subprocess.Popen[bytes]", within: float | None = None) ->
 
 
 def set_language(browser: Browser, address: str, language: str = "ru") -> None:
-    """Set the portal's language cookie before the first load; without it the portal answers in Kazakh."""
+    """Set the portal's language cookie before a load; without it the portal answers in Kazakh."""
     browser.devtools("Network.setCookie", name="r5-locale", value=language, url=address, path="/")

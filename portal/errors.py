@@ -2,11 +2,16 @@
 
 PortalError
 ├── SignInRefused      permanent: the portal refused username and password; the text is the portal's own
+├── PasswordExpired    permanent: the portal wants a new password before anything else
 ├── AccountBlocked     permanent: the portal has blocked this account; the text is the portal's own
+│   ├── AccountLocked  for a while, after too many refused sign-ins
+│   └── AccountExpired the account is over
 ├── PortalUnavailable  down, an error page, an alert, not ready in time
 │   └── CertificateRefused Chrome does not accept the portal's certificate; ``words`` name the issuer's
+│   └── PortalSlow     the page arrived, but was not ready in time
 ├── SessionLost        the portal has ended the session; loading the address again shows the login form
 ├── UnknownView        a page that matches no rule: a missing button does not mean that no lesson is open
+│   └── NotThePortal   no page of the portal's: maintenance, a network's sign-in page, 404, empty
 ├── PageChanged        an element is gone or covered since the page was read; read it again
 └── BrowserFailed      Chrome or its driver ended, hangs or failed; a new one is needed
     ├── DriverMismatch Chrome and its driver have different versions
@@ -15,9 +20,13 @@ PortalError
 
 
 class PortalError(Exception):
-    """The text is for the log; ``words`` are the portal's own, which people may read."""
+    """The text is for the log; ``words`` are the portal's own, which people may read.
+
+    ``pictured``: a picture of the page says more to the admin.
+    """
 
     permanent = False
+    pictured = False
 
     def __init__(self, text: str = "", *, words: str = "") -> None:
         super().__init__(text or words)
@@ -28,8 +37,18 @@ class SignInRefused(PortalError):
     permanent = True
 
 
+class PasswordExpired(PortalError):
+    permanent = True
+
+
 class AccountBlocked(PortalError):
     permanent = True
+
+
+class AccountLocked(AccountBlocked): ...
+
+
+class AccountExpired(AccountBlocked): ...
 
 
 class PortalUnavailable(PortalError): ...
@@ -38,10 +57,17 @@ class PortalUnavailable(PortalError): ...
 class CertificateRefused(PortalUnavailable): ...
 
 
+class PortalSlow(PortalUnavailable): ...
+
+
 class SessionLost(PortalError): ...
 
 
-class UnknownView(PortalError): ...
+class UnknownView(PortalError):
+    pictured = True
+
+
+class NotThePortal(UnknownView): ...
 
 
 class PageChanged(PortalError): ...

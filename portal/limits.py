@@ -1,4 +1,4 @@
-"""Rate limits for the portal, shared by all monitors: loads per second, sign-ins at a time.
+"""Limits shared by all monitors: loads per second, sign-ins at a time, seconds that a page may take.
 
 The portal's server keeps the UI of each abandoned page for 3.1 heartbeats (372 s), so many students must not reload
 at once.
@@ -7,11 +7,17 @@ at once.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from core.clock import Clock, SystemClock
+from portal.errors import PortalSlow, PortalUnavailable
 
 # Waits for so many seconds; may raise to interrupt the caller.
 Pause = Callable[[float], None]
+
+# Seconds. A stopped Vaadin application never becomes idle again, so the wait for it needs a limit.
+READY_WITHIN, LONGEST = 15.0, 90.0
+_REQUESTS = 8  # of a page one after another: page, bootstrap, widget set, first state, form; and what files take
 
 
 class PortalLimits:
@@ -42,3 +48,28 @@ class PortalLimits:
             yield
         finally:
             self._sign_ins.release()
+
+
+@dataclass(eq=False)
+class Patience:
+    """The seconds that a page may take: they grow with what the portal needs, from ``least`` to LONGEST, and shrink.
+
+    Not locked: a lost update costs one longer load.
+    """
+
+    least: float = READY_WITHIN
+    _learned: float = 0.0
+
+    def within(self, slowest: float) -> float:
+        """Return the limit for a page whose slowest request took so many seconds."""
+        return max(self.least, min(LONGEST, max(self._learned, _REQUESTS * slowest)))
+
+    def ready(self, after: float) -> None:
+        self._learned = max(1.5 * after, self._learned / 2)
+
+    def gave_up(self, after: float, arrived: bool) -> PortalUnavailable:
+        """Return the error for a page that was not ready in time; ``arrived``: the portal has sent its beginning."""
+        self._learned = max(self._learned, min(LONGEST, 2 * after))
+        if arrived and after < LONGEST:
+            return PortalSlow(f"the portal is slow: the page was not ready within {after:g} s")
+        return PortalUnavailable(f"the page was not ready within {after:g} s")

@@ -18,10 +18,44 @@ const layouts = () => {
   return complete.filter((layout) => !complete.some((other) => other !== layout && layout.contains(other)));
 };
 
-const buttonOf = (layout) => layout.querySelector(".v-button");
+const buttons = (part) => [...part.querySelectorAll(".v-button")];
 // A button is a div: it is disabled by class or aria, never by the property.
 const enabled = (button) =>
   !button.classList.contains("v-disabled") && button.getAttribute("aria-disabled") !== "true";
+
+// What asks for a password, null without it: a window hides the page's own form. Buttons after the password come first.
+const form = () => {
+  const asks = (part) => [...part.querySelectorAll("input[type=password]")].find((each) => each.getClientRects().length);
+  const part = [...document.querySelectorAll(".v-window")].filter(asks).pop() || document;
+  const password = asks(part);
+  if (!password) return null;
+  const before = (button) => password.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_PRECEDING;
+  return {
+    user: Boolean(part.querySelector(".v-filterselect input.v-filterselect-input")),
+    inputs: [...part.querySelectorAll("input")].filter((each) => each.getClientRects().length).map((each) => each.type),
+    buttons: buttons(part).sort((one, other) => before(one) - before(other)),
+  };
+};
+
+const controls = {
+  form: () => (form() || { buttons: [] }).buttons,
+  page: () => [...document.querySelectorAll(".v-button, .v-menubar-menuitem")],
+};
+
+// The title or else the text of a complete document without a trace of Vaadin; null for the portal's.
+const foreign = () => {
+  if (window.vaadin || document.querySelector(".v-app, script[src*='vaadin' i]")) return null;
+  if (document.readyState === "loading" || !location.protocol.startsWith("http")) return null;
+  const title = document.title || text(document.querySelector("h1, h2")) || (document.body ? document.body.innerText : "");
+  return title.trim().slice(0, 100);
+};
+
+// Seconds of the slowest of this document's requests that are not the client's own.
+const slowest = () => {
+  const files = performance.getEntriesByType("resource").filter((each) => ["script", "link"].includes(each.initiatorType));
+  const times = [...performance.getEntriesByType("navigation"), ...files].map((each) => each.responseEnd - each.startTime);
+  return Math.max(0, ...times) / 1000;
+};
 
 const clients = () => Object.values((window.vaadin && window.vaadin.clients) || {});
 const idle = (client) => client.initializing !== true && typeof client.isActive === "function" && !client.isActive();
@@ -55,37 +89,37 @@ const queries = {
         Boolean(document.body && document.body.classList.contains("v-reconnecting")),
       // This document is being left: it shows old content and errors of aborted requests.
       left: Boolean(window.attendanceLeft),
+      slowest: slowest(),
+      foreign: foreign(),
       ready: all.length > 0 && all.every(idle),
       refusal: text(document.querySelector(".v-window.global-error .v-label, .v-window-global-error .v-label")),
-      login: Boolean(document.querySelector("input[type=password]")),
+      form: ((asked) => asked && { ...asked, buttons: asked.buttons.map(text) })(form()),
       blocked: text(document.querySelector(".v-information-component-error .v-label")),
       cards: layouts().map((layout) => ({
         lines: lines(layout.querySelector(".v-label-bold")),
-        caption: text(buttonOf(layout)),
-        enabled: enabled(buttonOf(layout)),
+        buttons: buttons(layout).map((button) => ({ caption: text(button), enabled: enabled(button) })),
       })),
       labels: [...document.querySelectorAll(".v-label")].map(text),
     };
   },
   // Marks this document as being left, so that a reading does not take it for the next one.
   leave: () => { window.attendanceLeft = true; return null; },
-  // The enabled button of the card that begins with exactly these lines (the countdown follows).
+  // The enabled button with exactly this caption in the card that begins with exactly these lines (the countdown follows).
   button: () => {
+    const named = (layout) => buttons(layout).find((each) => enabled(each) && text(each) === argument.caption);
     const layout = layouts().find((each) => {
       const found = lines(each.querySelector(".v-label-bold"));
-      return enabled(buttonOf(each)) && argument.every((line, at) => found[at] === line);
+      return named(each) && argument.lines.every((line, at) => found[at] === line);
     });
-    return layout ? buttonOf(layout) : null;
+    return layout ? named(layout) : null;
   },
-  // The control that signs out, by its exact text: on a page that marks attendance nothing is pressed on a guess.
-  signOut: () => {
-    const words = ["выход", "выйти", "шығу", "log out", "logout", "sign out"];
-    return [...document.querySelectorAll(".v-button, .v-menubar-menuitem")]
-      .find((control) => words.includes(text(control).toLowerCase())) || null;
-  },
-  // The class names of an unknown page, without texts and numbers: equal for the same kind of page.
+  // The captions of the password form's or the page's controls, and the control with exactly one of them.
+  captions: () => controls[argument]().map(text),
+  control: () => controls[argument[0]]().find((each) => text(each) === argument[1]) || null,
+  // The class names of an unknown page, its title and its cards' captions, without numbers: equal for pages of one kind.
   shape: () => [...document.querySelectorAll("[class*='v-']")]
     .map((element) => [...element.classList].filter((name) => !/\d/.test(name)).sort().join("."))
+    .concat(document.title.replace(/\d+/g, ""), layouts().flatMap(buttons).map((button) => text(button).replace(/\d+/g, "")))
     .filter((name, at, all) => all.indexOf(name) === at).sort().join(" "),
   // The yes button of a dialog after the click (described by another project, not seen by us).
   yes: () => {

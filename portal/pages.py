@@ -7,7 +7,7 @@ The whole portal is one address; ``portal.views`` decides what it shows. Every w
 import hashlib
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,9 +22,9 @@ from selenium.webdriver.remote.webelement import WebElement
 from urllib3.exceptions import HTTPError
 
 from core.clock import Clock, SystemClock
-from portal import certificates, errors
+from portal import certificates, errors, words
 from portal.lessons import Lesson
-from portal.limits import Pause
+from portal.limits import Patience, Pause
 from portal.views import NOT_LOADED, Reading, View, decide
 
 log = logging.getLogger(__name__)
@@ -33,10 +33,10 @@ _SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
 _CHANGED = (Path(__file__).parent / "changed.js").read_text(encoding="utf-8")
 _INITIAL_STATE = (Path(__file__).parent / "initial_state.js").read_text(encoding="utf-8")
 
-# Seconds. A stopped Vaadin application never becomes idle again, so the wait for it needs a limit.
-READY_WITHIN = 15.0
 # Seconds between two readings that must both find the client idle: a queued request starts in between.
 _BETWEEN_READINGS = 0.07
+# Seconds for which a page has to stay without Vaadin before it is no page of the portal's: it may lead to another one.
+_FOREIGN_FOR = 1.0
 SIGN_OUT_WITHIN = 2.0  # seconds; the student waits for the end
 # Seconds for which the form may stay after the click on "Log in", before the refusal or the reload. Too short a time
 # makes a sign-in that succeeds count as failed and be repeated: on a busy machine the reload alone takes seconds.
@@ -56,14 +56,16 @@ _PRESSABLE = (
 class PortalPage:
     """What all views share: loading, reading with one script call, waiting until the page is settled.
 
-    Only the thread that owns the driver may call the methods. ``ready_within`` is how many seconds a page may take to
-    become ready.
+    Only the thread that owns the driver may call the methods.
     """
 
     _driver: WebDriver
     _pause: Pause
     _clock: Clock = field(default_factory=SystemClock)
-    _ready_within: float = READY_WITHIN
+    _patience: Patience = field(default_factory=Patience)
+    _slowest: float = 0.0  # seconds of a request of the page that was read last
+    _arrived: bool = False  # that page is not the one that is being left
+    _loading: bool = False
     _address: str = ""
 
     def load(self, address: str) -> None:
@@ -71,15 +73,17 @@ class PortalPage:
         # a page with an alert or half a document is left all the same
         with suppress(errors.PortalUnavailable, errors.PageChanged):
             self._ask("leave")
-        self._address = address
+        self._address, self._loading = address, True
         self._command(lambda: self._driver.get(address))
 
     def read(self) -> Reading:
         """Return what the page shows now, with one script call. Raises BrowserFailed."""
         try:
             page = self._ask("read")
-            # A script during which an alert opens returns nothing: the next reading finds the alert.
-            return Reading(View.LOADING) if page is None else decide(page)
+            if page is None:  # an alert opened during the script: the next reading finds it
+                return Reading(View.LOADING)
+            self._slowest, self._arrived = page["slowest"], not page["left"]
+            return decide(page)
         except errors.PageChanged:
             return Reading(View.LOADING)  # between two documents
         except errors.PortalUnavailable as down:
@@ -98,22 +102,34 @@ class PortalPage:
     def settle(self, within: float | None = None) -> Reading:
         """Read until two readings in a row find the client idle and the same view; return the last one.
 
-        Raises PortalUnavailable (not ready in time, an alert, an error page) and BrowserFailed.
+        Raises PortalUnavailable (not ready in time, an alert, an error page), NotThePortal and BrowserFailed.
         """
-        within = self._ready_within if within is None else within
-        deadline = self._clock.monotonic() + within
+        begun, foreign_since = self._clock.monotonic(), None
         before: Reading | None = None
         while True:
             reading = self.read()
+            took = self._clock.monotonic() - begun
             if reading.view is View.DOWN:
-                raise self._not_loaded() if reading.text == NOT_LOADED else errors.PortalUnavailable(reading.text)
-            if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
+                if reading.text == NOT_LOADED:
+                    raise self._not_loaded()
+                down = errors.PortalUnavailable(reading.text, words=reading.text if reading.status >= 500 else "")
+                down.pictured = reading.status >= 500
+                raise down
+            if reading.view is View.NOT_PORTAL:
+                foreign_since = took if foreign_since is None else foreign_since
+                if took - foreign_since >= _FOREIGN_FOR:
+                    what = reading.text or "an empty page"
+                    raise errors.NotThePortal(f"not the portal: {what}", words=reading.text)
+            elif reading.view in (View.SESSION_LOST, View.COMMUNICATION):
                 return reading
-            if reading.view is not View.LOADING and before is not None and before.view is reading.view:
+            elif reading.view is not View.LOADING and before is not None and before.view is reading.view:
+                if self._loading:
+                    self._patience.ready(took)
+                    self._loading = False
                 return reading
             before = reading
-            if self._clock.monotonic() > deadline:
-                raise errors.PortalUnavailable(f"the page was not ready within {within:g} s")
+            if took > (limit := self._patience.within(self._slowest) if within is None else within):
+                raise self._patience.gave_up(limit, self._arrived)
             self._pause(_BETWEEN_READINGS)
 
     def _not_loaded(self, code: str = "") -> errors.PortalUnavailable:
@@ -135,6 +151,11 @@ class PortalPage:
             log.info("no screenshot of the unknown page: %s", type(gone).__name__)
             return "", None, ""
         return kind, picture, source
+
+    def _known_control(self, of: str, wanted: Collection[str]) -> WebElement | None:
+        """Return the first of the form's or the page's controls whose whole caption is one of these words."""
+        caption = words.known(self._ask("captions", of) or (), wanted)
+        return None if caption is None else self._ask("control", [of, caption])
 
     def ask_initial_state(self, query: str) -> Any:
         """Run a query of initial_state.js in the page; None without an answer. Raises BrowserFailed."""
@@ -182,12 +203,17 @@ class LoginPage(PortalPage):
     def sign_in(self, username: str, password: str) -> Reading:
         """Fill in the form, press the button and wait for the result; return the first reading after the sign-in.
 
-        Raises SignInRefused and AccountBlocked with the portal's text, and the errors after which to try again.
+        Raises SignInRefused, AccountBlocked and PasswordExpired with the portal's text, UnknownView before anything is
+        typed where no button is known, and the errors after which to try again.
         """
+        if self._known_control("form", words.SIGN_IN) is None:
+            raise errors.UnknownView("the sign-in form has no button that is known")
         self._type_username(username)
         self._type("input[type=password]", password)
         # A native click, because the password is sent only when the field loses the focus.
-        button = self._find(".v-button.v-button-primary")
+        button = self._known_control("form", words.SIGN_IN)
+        if button is None:
+            raise errors.PageChanged("the sign-in form's button is not there any more")
         try:
             self._command(button.click)
         except errors.PageChanged:
@@ -212,9 +238,9 @@ class LoginPage(PortalPage):
         while True:
             reading = self.settle()
             if reading.view is View.REFUSED:
-                raise errors.SignInRefused(reading.text)
-            if reading.view is View.BLOCKED:
-                raise errors.AccountBlocked(reading.text)
+                raise words.account_error(reading.text, errors.SignInRefused)
+            if (refusal := reading.refusal()) is not None:
+                raise refusal
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
                 raise errors.SessionLost(words=reading.text)
             if reading.view is not View.LOGIN:
@@ -237,7 +263,7 @@ class AttendancePage(PortalPage):
 
     def sign_out(self) -> None:
         """Press the control that ends the session, if the page has one. Raises PortalError."""
-        control = self._ask("signOut")
+        control = self._known_control("page", words.SIGN_OUT)
         if control is not None:
             self._command(control.click)
             self.settle(SIGN_OUT_WITHIN)
@@ -253,7 +279,7 @@ class AttendancePage(PortalPage):
             SessionLost, PortalUnavailable, BrowserFailed: unknown whether it is marked; read again.
         """
         before = self.read().card(lesson)
-        button = self._ask("button", list(before.lines)) if before else None
+        button = self._ask("button", {"lines": before.lines, "caption": before.caption}) if before else None
         if before is None or button is None:
             raise errors.PageChanged("the lesson's button is not there any more")
         self._command(button.click)

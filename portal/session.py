@@ -13,8 +13,8 @@ from portal.errors import BrowserFailed, PortalError
 from portal.initial_state import InitialState, Trust
 from portal.kept_session import KeptSession
 from portal.lessons import Lesson
-from portal.limits import Pause, PortalLimits
-from portal.pages import READY_WITHIN, AttendancePage, LoginPage
+from portal.limits import READY_WITHIN, Patience, Pause, PortalLimits
+from portal.pages import AttendancePage, LoginPage
 from portal.views import Reading, View
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,12 @@ class PortalClient(Protocol):
 
 
 class ChromePortal:
-    """The portal in a Chrome. ``kept`` stores the portal's session; ``trust`` is shared by all browsers."""
+    """The portal in a Chrome. ``kept`` stores the portal's session; all browsers share ``trust`` and ``patience``.
+
+    ``language`` is the page's, whatever the account's own.
+    """
+
+    language = "ru"
 
     def __init__(
         self,
@@ -57,12 +62,13 @@ class ChromePortal:
         clock: Clock,
         kept: KeptSession | None = None,
         trust: Trust | None = None,
-        ready_within: float = READY_WITHIN,
+        patience: Patience | None = None,
     ) -> None:
         self._browser = browser
+        patience = patience or Patience()
         self._kept = kept
-        self._attendance = AttendancePage(browser.driver, pause, clock, ready_within)
-        self._login = LoginPage(browser.driver, pause, clock, ready_within)
+        self._attendance = AttendancePage(browser.driver, pause, clock, patience)
+        self._login = LoginPage(browser.driver, pause, clock, patience)
         self._initial = InitialState(self._attendance.ask_initial_state, trust or Trust())
         self._loads = 0
         self.collect_every = COLLECT_EVERY  # benchmarks measure its effect
@@ -73,7 +79,6 @@ class ChromePortal:
         self.end = browser.end
         self.kill = browser.kill
         self.pid = browser.pid
-        set_language(browser, address)
         if kept is not None:
             kept.restore(browser)
 
@@ -83,6 +88,7 @@ class ChromePortal:
         if self._loads % self.collect_every == 0:
             self._browser.devtools("HeapProfiler.collectGarbage")
         self._initial.forget()
+        set_language(self._browser, address, self.language)
         self._attendance.load(address)
         self._fresh = True
 
@@ -150,13 +156,13 @@ def chrome_access(
     ready_within: float = READY_WITHIN,
 ) -> PortalAccess:
     """Return the access to the portal through Chromes; with ``cipher`` the portal's sessions are kept on disk."""
-    trust = Trust()
+    trust, patience = Trust(), Patience(ready_within)
 
     def open_portal(profile: str, pause: Pause) -> PortalClient:
         browser = chromes.open(profile, pause)
         kept = KeptSession(chromes.profiles / profile, cipher) if cipher is not None else None
         try:
-            return ChromePortal(browser, url, pause, clock, kept, trust, ready_within)
+            return ChromePortal(browser, url, pause, clock, kept, trust, patience)
         except BrowserFailed:
             browser.end()
             raise

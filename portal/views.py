@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import Any
 
+from portal import words
+from portal.errors import AccountBlocked, PasswordExpired, PortalError
 from portal.lessons import Lesson, parse_card
 
 # "No lesson is open" in the portal's three languages; searched in a label's case-folded text.
@@ -13,15 +16,18 @@ _EXPIRED = "время сеанса истекло"
 # Characters of the portal's own text that are kept; a message in Telegram holds 4096 in all.
 LONGEST_TEXT = 500
 NOT_LOADED = "the address can't be loaded"
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class View(Enum):
     DOWN = "down"
+    NOT_PORTAL = "not the portal"
     SESSION_LOST = "session lost"
     COMMUNICATION = "communication problem"
     LOADING = "loading"
     REFUSED = "refused"
     LOGIN = "login"
+    PASSWORD_EXPIRED = "password expired"  # noqa: S105  # a name
     BLOCKED = "blocked"
     OPEN = "open"
     MARKED = "marked"
@@ -31,7 +37,10 @@ class View(Enum):
 
 @dataclass(frozen=True)
 class Card:
-    """One lesson's card. ``lines`` are the label's lines before the countdown, by which the card is found again."""
+    """One lesson's card. ``lines`` are the label's lines before the countdown, by which the card is found again.
+
+    ``caption`` is the attendance button's, or where no button is known those of all.
+    """
 
     lesson: Lesson
     enabled: bool
@@ -41,11 +50,17 @@ class Card:
 
 @dataclass(frozen=True)
 class Reading:
-    """One reading of the page: the view, the portal's own text where there is one, and the cards."""
+    """One reading of the page: the view, the portal's own text where there is one, and the cards.
+
+    ``strange`` are the cards without a button that is known: nothing is pressed there. ``status`` is that of an error
+    page, 0 without one.
+    """
 
     view: View
     text: str = ""
     cards: tuple[Card, ...] = ()
+    strange: tuple[Card, ...] = ()
+    status: int = 0
 
     def card(self, lesson: Lesson) -> Card | None:
         """Return the card of a lesson, whatever its countdown; of two equal cards the one that is still open."""
@@ -53,13 +68,24 @@ class Reading:
         found = [c for c in self.cards if (c.lesson.subject, c.lesson.teacher, c.lesson.time) == wanted]
         return next((card for card in found if card.enabled), found[0] if found else None)
 
+    def refusal(self) -> PortalError | None:
+        """Return the permanent error that the view stands for, None for a view that can be used."""
+        if self.view is View.PASSWORD_EXPIRED:
+            return PasswordExpired(words=self.text)
+        return words.account_error(self.text, AccountBlocked) if self.view is View.BLOCKED else None
+
 
 def decide(page: dict[str, Any]) -> Reading:
     """Decide the view from the result of page.js. The order matters: an expired session may still show old cards."""
     if page["left"]:
         return Reading(View.LOADING)
-    if page["status"] >= 500 or page["broken"]:
-        return Reading(View.DOWN, f"HTTP {page['status']}" if page["status"] >= 500 else NOT_LOADED)
+    status = page["status"]
+    http = f"HTTP {status} {_PHRASES.get(status, '')}".strip() if status >= 400 else ""
+    text = " ".join(part for part in (http, page["foreign"]) if part)
+    if status >= 500 or page["broken"]:
+        return Reading(View.DOWN, text or NOT_LOADED, status=status)
+    if page["foreign"] is not None:
+        return Reading(View.NOT_PORTAL, text)
     if page["system"] is not None:
         lost = _EXPIRED in page["system"].casefold()
         return Reading(View.SESSION_LOST if lost else View.COMMUNICATION, page["system"])
@@ -69,23 +95,44 @@ def decide(page: dict[str, Any]) -> Reading:
         return Reading(View.LOADING)
     if page["refusal"] is not None:
         return Reading(View.REFUSED, page["refusal"][:LONGEST_TEXT])
-    if page["login"]:
-        return Reading(View.LOGIN)
+    if page["form"] is not None:
+        return _form(**page["form"], labels=page["labels"])
     if page["blocked"] is not None:
         return Reading(View.BLOCKED, page["blocked"][:LONGEST_TEXT])
-    cards = tuple(_card(**card) for card in page["cards"])
+    read = [_card(**card) for card in page["cards"]]
+    cards = tuple(card for card, is_known in read if is_known)
+    strange = tuple(card for card, is_known in read if not is_known)
     if cards:
-        return Reading(View.OPEN if any(card.enabled for card in cards) else View.MARKED, cards=cards)
+        return Reading(View.OPEN if any(card.enabled for card in cards) else View.MARKED, "", cards, strange)
     if any(says_nothing_open(label) for label in page["labels"]):
         return Reading(View.NOTHING)
-    return Reading(View.UNKNOWN)
+    captions = ", ".join(card.caption for card in strange)
+    return Reading(View.UNKNOWN, f"a card has no button that is known: {captions}" if strange else "", strange=strange)
 
 
 def says_nothing_open(text: str) -> bool:
     """Say whether a text contains the portal's phrase for "no lesson is open"."""
-    return any(words in text.casefold() for words in _NOTHING)
+    return any(phrase in text.casefold() for phrase in _NOTHING)
 
 
-def _card(lines: list[str], caption: str, enabled: bool) -> Card:
+def _form(user: bool, inputs: list[str], buttons: list[str], labels: list[str]) -> Reading:
+    """Decide what a page with password fields is: the sign-in form has one, a user name and a button that is known."""
+    passwords = inputs.count("password")
+    if user and passwords == 1:
+        found = words.known(buttons, words.SIGN_IN)
+        return Reading(View.LOGIN) if found else Reading(View.UNKNOWN, "the sign-in form has no button that is known")
+    wanted = next((each for each in labels if isinstance(words.account_error(each, PortalError), PasswordExpired)), "")
+    if wanted or (passwords > 1 and not {"text", "email", "tel"} & set(inputs)):
+        return Reading(View.PASSWORD_EXPIRED, wanted[:LONGEST_TEXT])
+    return Reading(View.UNKNOWN, "a form with a password is not the sign-in form")
+
+
+def _card(lines: list[str], buttons: list[dict[str, Any]]) -> tuple[Card, bool]:
+    """Return a lesson's card, and whether its button is known: by its caption, or all of the card's are disabled."""
     lesson, own = parse_card(lines)
-    return Card(lesson, enabled, caption, tuple(lines[:own]))
+    enabled = [button["caption"] for button in buttons if button["enabled"]]
+    captions = [button["caption"] for button in buttons]
+    mark = words.known(enabled, words.MARK)
+    caption = mark or words.known(captions, words.MARKED) or words.known(captions, words.MARK)
+    known = caption is not None or not enabled
+    return Card(lesson, mark is not None, caption or ", ".join(captions), tuple(lines[:own])), known

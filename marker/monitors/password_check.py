@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from monitor import profile_name
+from portal import errors
 from portal.browser import Chromes
-from portal.errors import AccountBlocked, PageChanged, PortalError, SessionLost, SignInRefused
 from portal.limits import PortalLimits
 from portal.session import OpenPortal, PortalClient
 from portal.views import Reading, View
@@ -36,18 +36,27 @@ class Outcome(Enum):
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
-    BLOCKED = "blocked"
+    BLOCKED = "blocked"  # or locked for a while, or expired: the result's ``code``
+    PASSWORD_EXPIRED = "password expired"  # noqa: S105  # right or not, the portal wants a new one
     NOT_TRIED = "not tried"  # the portal is down or slow, or there is no room for another Chrome
     CLOSING = "closing"  # this process ends; the trial says nothing about the password
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A trial's outcome, with the portal's message if any, and the trial's profile if the password was accepted."""
+    """A trial's outcome: the portal's message if any, the profile of an accepted password, and the error's type."""
 
     outcome: Outcome
     words: str = ""
     profile: str | None = None
+    code: str = ""
+
+
+_ENDS = {
+    errors.SignInRefused: Outcome.REFUSED,
+    errors.AccountBlocked: Outcome.BLOCKED,
+    errors.PasswordExpired: Outcome.PASSWORD_EXPIRED,
+}
 
 
 class _Abandoned(Exception):  # no error: it ends a trial out of any wait
@@ -101,7 +110,7 @@ class SignInCheck:
             return verdict
         except TimeoutError:
             log.warning("trial of a password: no outcome within %.0f s", self._within)
-            return TrialResult(Outcome.NOT_TRIED)
+            return TrialResult(Outcome.NOT_TRIED, code="PortalSlow")
         finally:
             if kept:
                 self._over(profile)
@@ -163,13 +172,10 @@ class SignInCheck:
             pause(0)
             portal = self._open_portal(profile, pause)
             reading = self._sign_in(portal, username, password, pause)
-        except SignInRefused as refused:
-            return TrialResult(Outcome.REFUSED, str(refused))
-        except AccountBlocked as blocked:
-            return TrialResult(Outcome.BLOCKED, str(blocked))
-        except PortalError as error:
-            log.warning("trial of a password: %s: %s", type(error).__name__, error)
-            return TrialResult(Outcome.NOT_TRIED)
+        except errors.PortalError as error:
+            log.warning("trial of a password: %s: %s", type(error).__name__, "" if error.permanent else error)
+            outcome = next((each for kind, each in _ENDS.items() if isinstance(error, kind)), Outcome.NOT_TRIED)
+            return TrialResult(outcome, str(error), code=type(error).__name__)
         except _Abandoned:
             return TrialResult(Outcome.NOT_TRIED)
         finally:
@@ -177,7 +183,7 @@ class SignInCheck:
                 portal.end()
         if reading.view not in _INSIDE:
             log.warning("trial of a password: the portal shows %s", reading.view.value)
-            return TrialResult(Outcome.NOT_TRIED)
+            return TrialResult(Outcome.NOT_TRIED, code="UnknownView")
         return TrialResult(Outcome.ACCEPTED, profile=profile)
 
     def _sign_in(self, portal: PortalClient, username: str, password: str, pause: Callable[[float], None]) -> Reading:
@@ -186,13 +192,13 @@ class SignInCheck:
                 self._limits.wait_for_load(pause)
                 portal.load(self._portal_url)
                 reading = portal.settle()
-                if reading.view is View.BLOCKED:
-                    raise AccountBlocked(reading.text)
+                if (refusal := reading.refusal()) is not None:
+                    raise refusal
                 if reading.view is not View.LOGIN:
-                    return Reading(View.UNKNOWN)
+                    raise errors.UnknownView(reading.text or reading.view.value)
                 with self._limits.sign_in(pause):
                     return portal.sign_in(username, password)
-            except (PageChanged, SessionLost):
+            except (errors.PageChanged, errors.SessionLost):
                 if not left:
                     raise
                 pause(1.0)

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.backoff import Backoff
 from core.logs import brief
-from lessons.events import Event, MonitorStatus, StatusEvent
+from lessons.events import ENDS, Event, MonitorStatus, StatusEvent
 from marker.monitors.bridge import Bridge
 from marker.monitors.watch_state import WatchState
 from monitor import AttendanceMonitor
@@ -22,8 +22,7 @@ log = logging.getLogger(__name__)
 # A monitor answers commands within a second; after this many seconds its Chrome counts as hung and is killed.
 STOP_WITHIN = 4.0
 WAITERS = 64  # threads that wait for monitors to end
-_PERMANENT = (Event.REFUSED, Event.BLOCKED, Event.NO_BROWSER, Event.FAILED)
-_TROUBLES = (*_PERMANENT, Event.TROUBLE, Event.UNKNOWN_VIEW, Event.RESTARTED)
+_TROUBLES = (*ENDS, Event.TROUBLE, Event.UNKNOWN_VIEW, Event.RESTARTED)
 FIRST_RETRY, LONGEST_RETRY = 10.0, 300.0  # seconds until a monitor that could not be started is tried again
 
 
@@ -331,7 +330,7 @@ class MonitorRegistry:
                 return  # the next process starts it again
             if event.event in _TROUBLES:
                 await asyncio.to_thread(self.state.troubled, telegram_id, event)
-            if event.event in _PERMANENT:
+            if event.event in ENDS:
                 async with self._lock(telegram_id):
                     if self._monitors.get(telegram_id) is monitor:  # else a new one was started meanwhile
                         del self._monitors[telegram_id]

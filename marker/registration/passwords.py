@@ -10,6 +10,7 @@ from typing import Any
 from telegram import Update
 
 import storage
+from marker.account_texts import account_texts
 from marker.admin.invitations import Invitations
 from marker.lockouts import Lockouts
 from marker.menu import show_menu
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 LONGEST = 200  # characters of a password
 BAD_CODE = (storage.UnknownCode, storage.CodeUsed, storage.CodeRevoked, storage.CodeExpired)
 UNTRIED = TrialResult(Outcome.NOT_TRIED)
+_AGAIN = (Outcome.REFUSED, Outcome.PASSWORD_EXPIRED)  # another password is asked for, and this one is not stored
 
 
 def refusal_text(_: Texts, refusal: storage.StorageError) -> str:
@@ -142,7 +144,8 @@ class PasswordSteps:
                 return TrialResult(Outcome.REFUSED)
             result = await self._services.sign_in_check.attempt(username, trial.password)
             log.info("person %d: password tried, %s", person, result.outcome.value)
-            if result.outcome is Outcome.REFUSED:
+            # the others count, too: each costs the portal a sign-in
+            if result.outcome in _AGAIN or result.code == "AccountLocked":
                 trial.locked = await self._lockouts.refused(person, username)
             elif result.outcome is Outcome.ACCEPTED:
                 await self._lockouts.accepted(username)
@@ -156,9 +159,11 @@ class PasswordSteps:
         try:
             if step is None or step.data != trial.data:
                 log.info("person %d: the question was left before the password was tried", person)
-            elif result.outcome is Outcome.REFUSED:
-                words = _("The portal refused the sign-in: {words}").format(words=f"«{escape(result.words)}»")
-                refused = words if result.words else ""
+            elif result.outcome in _AGAIN:
+                refused = account_texts(_, result.code or "SignInRefused", result.words)[0] if result.words else ""
+                if result.outcome is Outcome.PASSWORD_EXPIRED:
+                    wanted, _todo = account_texts(_, "PasswordExpired", result.words)
+                    refused = joined(wanted, _("Set it there, then send it here."))
                 if trial.locked:
                     log.warning("person %d: too many refused passwords", person)
                     tried = f"<b>{escape(trial.username)}</b>"
@@ -166,8 +171,7 @@ class PasswordSteps:
                 else:
                     await self._questions.ask_password(person, step.name, step.data, refused, still_at=step)
             elif result.outcome is Outcome.BLOCKED:
-                words = _("The portal has blocked this account: {words}").format(words=f"«{escape(result.words)}»")
-                await self._questions.end(person, joined(words, _("Ask your university's registrar's office.")))
+                await self._questions.end(person, joined(*account_texts(_, result.code, result.words)))
             else:
                 kept = await self._store(trial, result)
         finally:
@@ -242,4 +246,10 @@ def _trial_line(_: Texts, result: TrialResult) -> str:
         return _("The portal accepted your password.")
     if result is UNTRIED:  # the person pressed Skip
         return _("The password was not tried on the portal.")
-    return _("The password could not be tried on the portal. You will get a message if the portal refuses it.")
+    why = {
+        "PortalSlow": _("The portal is very slow at the moment, so the password was not tried to the end."),
+        "PortalUnavailable": _("The portal is down at the moment, so the password was not tried."),
+        "NotThePortal": _("Something else than the portal answers at its address, so the password was not tried."),
+        "UnknownView": _("The portal shows a page that I don't know, so the password was not tried."),
+    }.get(result.code, _("The password could not be tried on the portal."))
+    return why + " " + _("You will get a message if the portal refuses it.")

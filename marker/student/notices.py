@@ -14,8 +14,9 @@ from telegram import Update
 from telegram.ext import CallbackQueryHandler
 
 from core.tasks import each
-from lessons.events import CloseReason, Event, StatusEvent
+from lessons.events import ENDS, CloseReason, Event, StatusEvent
 from lessons.journal import LessonRow
+from marker.account_texts import account_texts
 from marker.menu import changed_menu, fresh_menu
 from marker.services import Services
 from marker.student.troubles import Troubles
@@ -26,6 +27,7 @@ from telegram_app.side import Context, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
 
+_ACCOUNT = {Event.REFUSED: "SignInRefused", Event.BLOCKED: "AccountBlocked", Event.PASSWORD_EXPIRED: "PasswordExpired"}
 OFFER_LASTS = timedelta(minutes=5)
 OFFER_SLOT = "offer:"  # followed by the lesson's key: the place of an offer on the screen
 
@@ -158,16 +160,25 @@ class Notices:
         """Send a message for what a student has to know; the rest is on the Status screen and in the log."""
         await self.troubles.on_status(student, username, event)
         match event.event:
-            case Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
+            case end if end in ENDS:
                 await self._tell_end(student, username, event)
             case Event.RESTARTED:
                 self.troubles.failed(username, event)
             case Event.LESSON_CLOSED if event.lesson is not None:
                 await self._tell_closed(student, username, event.lesson, event.text)
+            case Event.UNKNOWN_CARD if event.lesson is not None:
+                await self._tell_unknown_card(student, username, event.lesson, event.text)
             case Event.LESSON_MARKED_ELSEWHERE if event.lesson is not None:
                 _ = self._services.texts(student)
                 reason = _("It is marked on the portal already.")
                 await self._offers.close(student, username, event.lesson, reason)
+
+    async def _tell_unknown_card(self, student: int, username: str, lesson: Lesson, captions: str) -> None:
+        _ = self._services.texts(student)
+        line = _("[{username}] I don't know this lesson's button ({captions}), so I don't press it.")
+        line = escape(line.format(username=username, captions=captions))
+        text = f"<b>{line}</b>\n{escape(lesson.describe())}\n" + _("Mark it on the portal yourself.")
+        await self._services.outbox.put(Item(student, "send", text, lane=NOTICE))
 
     async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
         """Tell, once, that a lesson closed unmarked, and why: on its offer and in a new message."""
@@ -193,18 +204,14 @@ class Notices:
     async def _tell_end(self, student: int, username: str, event: StatusEvent) -> None:
         """Tell that monitoring has ended by itself, why, and what to do; a new menu follows."""
         _ = self._services.texts(student)
-        words = f"«{escape(event.text)}»"
         buttons = None
-        if event.event is Event.REFUSED:
-            reason = _("The portal refused the sign-in: {words}").format(words=words)
-            todo = _("Monitoring is off, so that the account is not locked. Check the password on the portal.")
-            if self._services.settings.single_user:
+        if event.event in _ACCOUNT:
+            reason, do = account_texts(_, event.code or _ACCOUNT[event.event], event.text)
+            todo = _("Monitoring is off.") + " " + do
+            if event.event is not Event.BLOCKED and self._services.settings.single_user:
                 todo += " " + _("Then correct KBTU_USERNAME or KBTU_PASSWORD, and restart the bot.")
-            else:
+            elif event.event is not Event.BLOCKED:
                 buttons = [[Button(_("Update Password"), "reg:password")]]
-        elif event.event is Event.BLOCKED:
-            reason = _("The portal has blocked this account: {words}").format(words=words)
-            todo = _("Monitoring is off. Ask your university's registrar's office.")
         else:
             reason = _("Monitoring has stopped because of a fault on our side.")
             later = _("Try {button} later. Until then mark lessons on the portal yourself.")

@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 
 from core.tasks import each
-from lessons.events import Event, MonitorState, StatusEvent
+from lessons.events import ENDS, Event, MonitorState, StatusEvent
 from marker.menu import clock_time
 from marker.services import Services
 from marker.trouble_texts import OURS, PERSONAL, reason, remedy, told
@@ -31,6 +31,7 @@ SHARED_FOR = timedelta(minutes=1)  # a restart's old process may still be pollin
 MANY = 3  # students with a lasting error at once are an outage
 FEW = 1  # or none: then the outage is over, and this student has a problem of their own
 OUTAGE, TOKEN = "outage", "token"  # the claims' keys while the admin knows of it, or on a day
+LONGEST_CAPTION_WORDS = 300  # characters of the portal's words
 NAMED = 5  # usernames in the admin's message
 KEPT_PAGES = 10  # pictures and sources of unknown pages on disk
 
@@ -78,8 +79,10 @@ class Troubles:
                         now = self._services.clock.now()
                         lasting = self._lasting[student] = _Lasting(username, now, event.cause, event.detail)
                     lasting.cause, lasting.detail, lasting.resting = event.cause, event.detail, False
-                    if event.event is Event.UNKNOWN_VIEW and event.picture is not None:
+                    if event.picture is not None:
                         await self._tell_unknown(username, event)
+                case Event.UNKNOWN_CARD if event.picture is not None:
+                    await self._tell_unknown(username, event)
                 case Event.WATCHING if lasting is not None:
                     if lasting.told:
                         await self._tell_over(student)
@@ -88,7 +91,7 @@ class Troubles:
                     lasting.resting = True  # it may not be over
                     if not lasting.told:
                         del self._lasting[student]
-                case Event.STOPPED | Event.REFUSED | Event.BLOCKED | Event.NO_BROWSER | Event.FAILED:
+                case end if end in (Event.STOPPED, *ENDS):
                     self._lasting.pop(student, None)  # the end has a message of its own
                     await asyncio.to_thread(self._services.watches.claim_relief, student)
 
@@ -150,15 +153,18 @@ class Troubles:
             log.info("person %d: trouble is over, to be told", student)
 
     async def _tell_failed(self, failed: list[tuple[str, StatusEvent]]) -> None:
+        def why(_: Texts, event: StatusEvent) -> str:  # an unforeseen error: its kind and place, for the operator
+            return escape(event.text) if event.event is Event.FAILED and event.text else told(_, event)
+
         def text(_: Texts) -> str:
             if len(failed) == 1:
                 username, event = failed[0]
                 text = _("The monitor of {username} has stopped: {reason}")
-                return text.format(username=escape(username), reason=told(_, event))
-            counted = Counter(told(_, event) for _name, event in failed).most_common(3)
+                return text.format(username=escape(username), reason=why(_, event))
+            counted = Counter(why(_, event) for _name, event in failed).most_common(3)
             head = _.ngettext("{n} monitor has stopped: {names}", "{n} monitors have stopped: {names}", len(failed))
             head = head.format(n=len(failed), names=_names([name for name, _event in failed]))
-            return head + "".join(f"\n{count} x {why}" for why, count in counted)
+            return head + "".join(f"\n{count} x {what}" for what, count in counted)
 
         await self._services.outbox.put(*self._services.to_admins(text))
 
@@ -246,10 +252,18 @@ class Troubles:
         await asyncio.to_thread(_keep_page, folder, event)
 
         def text(_: Texts) -> str:
-            return _(
-                "The portal shows {username} a page that I don't know. Nothing is pressed on it; I look again"
-                " every few minutes. Its source is in DATA_DIR, {name}."
-            ).format(username=escape(username), name=f"unknown-pages/{event.kind}.html")
+            if event.event is Event.UNKNOWN_CARD:
+                what = _("The portal shows {username} a lesson whose button I don't know: {words}.")
+            elif event.code in ("NotThePortal", "PortalUnavailable"):
+                what = _("Something else than the portal answers at its address, to {username}: {words}.")
+            else:
+                what = _("The portal shows {username} a page that I don't know.")
+            rest = _("Nothing is pressed on it; I look again every few minutes. Its source is in DATA_DIR, {name}.")
+            words, name = (
+                escape((event.words or event.text)[:LONGEST_CAPTION_WORDS]),
+                f"unknown-pages/{event.kind}.html",
+            )
+            return " ".join((what, rest)).format(username=escape(username), words=f"«{words}»", name=name)
 
         items = self._services.to_admins(text, file=f"unknown-pages/{event.kind}.png")
         await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(f"page:{event.kind}", now))

@@ -7,6 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+FOREIGN_PAGES: dict[str, tuple[int, str]] = {
+    "maintenance": (200, "<title>Технические работы</title><h1>Портал временно недоступен</h1>"),
+    "captive": (200, "<title>Wi-Fi</title><form><input name=login><input type=password><button>Вход</button></form>"),
+    "listing": (200, "<title>Index of /</title><h1>Index of /</h1><pre><a href='../'>../</a></pre>"),
+    "not found": (404, "<title>Not Found</title><h1>Not Found</h1>"),
+    "bad gateway": (502, "<title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"),
+    "empty": (200, ""),
+}
+"""Pages of the server, or of the network before it: status and HTML."""
+
 
 @dataclass
 class PortalBehaviour:
@@ -38,6 +48,14 @@ class PortalBehaviour:
     """A click on the mark button opens a confirmation dialog."""
     sign_out_button: bool = False
     """Pages of signed-in students have a sign-out button. Whether the real portal has one is unknown."""
+    other_buttons: bool = False
+    """A card has "Подробнее" before its button, the sign-in form "Восстановить пароль"."""
+    unknown_buttons: bool = False
+    """The buttons of cards and of the sign-in form have captions that nobody has seen."""
+    password_expired: bool = False
+    """After signing in the portal asks for a new password, with three password fields."""
+    foreign_page: str | None = None
+    """Every page load answers with a page that is not the portal's: one of ``FOREIGN_PAGES``."""
     push: bool = False
     """Pages loaded from now on open a WebSocket, on which they receive live lessons without a reload."""
 
@@ -47,7 +65,10 @@ class PortalBehaviour:
         for name, value in changes.items():
             if name not in fields:
                 raise ValueError(f"unknown behaviour: {name}; known are {', '.join(fields)}")
-            if name == "status":
+            if name == "foreign_page":
+                if value is not None and value not in FOREIGN_PAGES:
+                    raise ValueError(f"foreign_page must be null or one of {', '.join(FOREIGN_PAGES)}")
+            elif name == "status":
                 if value is not None and (not _is_count(value) or not 400 <= value <= 599):
                     raise ValueError("status must be an HTTP error status such as 503, or null")
             elif isinstance(fields[name].default, bool):

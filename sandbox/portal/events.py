@@ -44,6 +44,7 @@ class PortalLogic:
     def open_ui(self, session: Session, tab: str, locale: str) -> Ui:
         """Create the UI of a new page. Its content changes only by a round trip or a push."""
         ui = self._sessions.add_ui(session, tab, locale, self._view_for(session), self._behaviour.push)
+        ui.other_buttons, ui.unknown_buttons = self._behaviour.other_buttons, self._behaviour.unknown_buttons
         if ui.view == "login":
             # The form is drawn only after the browser has sent its device id: measured on the portal.
             ui.drawn = False
@@ -111,6 +112,8 @@ class PortalLogic:
             return "login"
         if student.blocked is not None:
             return "blocked"
+        if self._behaviour.password_expired:
+            return "password expired"
         return "unknown" if self._behaviour.unknown_view else "attendance"
 
     def _device(self, session: Session, ui: Ui, device: str) -> None:
@@ -146,6 +149,8 @@ class PortalLogic:
             ui.window = None
             self._world.log("confirmed", self._world.username(session.student), lesson)
             self._mark(session, ui, lesson)
+        elif name in ("details", "forgot"):
+            self._world.log("wrong_button", self._world.username(session.student), detail=name)
         elif name == "confirm.no":
             ui.window = None
         elif name == "home":

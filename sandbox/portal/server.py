@@ -19,7 +19,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.portal.behaviour import PortalBehaviour
+from sandbox.portal.behaviour import FOREIGN_PAGES, PortalBehaviour
 from sandbox.portal.control import control_routes, errors_as_json
 from sandbox.portal.events import BadMessage, PortalLogic
 from sandbox.portal.files import PAGE_PATH, page_files, page_html
@@ -155,6 +155,9 @@ class PortalSimulator:
         self.world.log("page_load", self._name(session), detail=None if status is None else str(status))
         if status is not None:
             text = f"<!doctype html><title>{status}</title><h1>{status}</h1>"
+            return web.Response(status=status, text=text, content_type="text/html", headers=_NO_STORE)
+        if self.behaviour.foreign_page is not None:
+            status, text = FOREIGN_PAGES[self.behaviour.foreign_page]
             return web.Response(status=status, text=text, content_type="text/html", headers=_NO_STORE)
         text = page_html(self._heartbeat_seconds)
         response = web.Response(text=text, content_type="text/html", headers=_NO_STORE)

@@ -14,7 +14,7 @@ from typing import Literal
 
 from sandbox.portal.world import Clock, PortalWorld
 
-View = Literal["login", "blocked", "unknown", "attendance"]
+View = Literal["login", "blocked", "password expired", "unknown", "attendance"]
 
 
 class SessionLost(Exception):
@@ -45,6 +45,8 @@ class Ui:
     shown: list[int] = field(default_factory=list)
     """The lessons on the page. Others need a reload, unless they are live and the page has push."""
     sign_out: bool = False
+    other_buttons: bool = False
+    unknown_buttons: bool = False
     seen: set[int] = field(default_factory=set)
     sync_id: int = 0
     client_id: int = -1

@@ -22,7 +22,8 @@ def page_state(session: Session, ui: Ui, world: PortalWorld) -> dict[str, Any]:
     """The whole state of a page. Connector ids stay the same until a redraw."""
     if not ui.drawn:
         return {"ui": None, "windows": []}
-    body = {"login": _login, "blocked": _blocked, "unknown": _unknown, "attendance": _attendance}[ui.view]
+    bodies = {"login": _login, "blocked": _blocked, "password expired": _password_expired, "unknown": _unknown}
+    body = bodies.get(ui.view, _attendance)
     # As on the portal the root also has the card class, so not every card is a lesson.
     root = _layout(ui, "root", [_header(ui), body(session, ui, world)], styles=[CARD], expand=True)
     return {"ui": root, "windows": _windows(ui)}
@@ -69,8 +70,10 @@ def _login(session: Session, ui: Ui, world: PortalWorld) -> Component:
         # Enter in this field signs in: a public script for the portal relies on it.
         _component(ui, "password", "PasswordField", caption=words.password, enterClicks=ui.connector("sign_in")),
         _component(ui, "remember_me", "CheckBox", caption=words.remember_me, checked=ui.remember_me),
-        _component(ui, "sign_in", "Button", ["primary"], caption=words.sign_in),
+        _component(ui, "sign_in", "Button", ["primary"], caption="Дальше" if ui.unknown_buttons else words.sign_in),
     ]
+    if ui.other_buttons:
+        rows.insert(3, _component(ui, "forgot", "Button", ["primary"], caption="Восстановить пароль"))
     form = _component(ui, "form", "FormLayout", children=rows)
     return _layout(
         ui, "login", [_label(ui, "title", words.sign_in_title, ["h2"]), form], styles=["login"], spacing=True
@@ -88,6 +91,16 @@ def _blocked(session: Session, ui: Ui, world: PortalWorld) -> Component:
         kind="InformationComponent",
         styles=["error"],
     )
+
+
+def _password_expired(session: Session, ui: Ui, world: PortalWorld) -> Component:
+    rows = [
+        _component(ui, f"password:{caption}", "PasswordField", caption=caption, enterClicks="")
+        for caption in ("Текущий пароль", "Новый пароль", "Новый пароль ещё раз")
+    ]
+    rows.append(_component(ui, "change", "Button", ["primary"], caption="Сохранить"))
+    text = _label(ui, "expired", "Срок действия пароля истёк. Задайте новый.")
+    return _layout(ui, "login", [text, _component(ui, "form", "FormLayout", children=rows)], spacing=True)
 
 
 def _unknown(session: Session, ui: Ui, world: PortalWorld) -> Component:
@@ -111,10 +124,13 @@ def _attendance(session: Session, ui: Ui, world: PortalWorld) -> Component:
             f"mark:{lesson_id}",
             "Button",
             ["primary"],
-            caption=words.marked if marked else words.mark,
+            caption="Зачесть" if ui.unknown_buttons else words.marked if marked else words.mark,
             disabled=marked,
         )
-        cards.append(_layout(ui, f"card:{lesson_id}", [text, button], styles=[CARD], margin=True, spacing=True))
+        children = [text, button]
+        if ui.other_buttons:
+            children.insert(1, _component(ui, f"details:{lesson_id}", "Button", caption="Подробнее"))
+        cards.append(_layout(ui, f"card:{lesson_id}", children, styles=[CARD], margin=True, spacing=True))
         if lesson_id not in ui.seen:
             ui.seen.add(lesson_id)
             world.log("seen", world.username(session.student), lesson_id)

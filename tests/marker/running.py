@@ -142,6 +142,10 @@ class FakeMonitor:
         event = StatusEvent(Event.UNKNOWN_VIEW, "a page", kind=kind, picture=qr_picture("x"), source="<html>")
         self._on_status(self.student.username, event)
 
+    def meets(self, event: StatusEvent) -> None:
+        """Report a status event with a picture."""
+        self._on_status(self.student.username, replace(event, kind="00aa11bb22cc", picture=qr_picture("x")))
+
     def tells(
         self,
         event: Event,

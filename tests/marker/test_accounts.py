@@ -91,6 +91,56 @@ class TestTrial:
         assert bot.storage.students() == []
         bot.storage.check_code(code)
 
+    @pytest.mark.parametrize(
+        ("code", "told"),
+        [
+            ("AccountLocked", "has locked this account for a while: «Долг»"),
+            ("AccountExpired", "has expired on the portal: «Долг»"),
+        ],
+    )
+    def test_a_locked_and_an_expired_account(self, bot: RunningMarker, student: Person, code: str, told: str) -> None:
+        """A locked and an expired account are told apart from a blocked one; nothing is stored."""
+        bot.check.verdict = TrialResult(Outcome.BLOCKED, "Долг", code=code)
+        at_the_password(bot, student)
+        student.says(PASSWORD)
+        student.sees(told)
+        assert bot.storage.students() == []
+
+    def test_an_expired_password_is_not_stored(self, bot: RunningMarker, student: Person) -> None:
+        """Where the portal wants a new password, neither a registration nor a change keeps the old one."""
+        expired = TrialResult(Outcome.PASSWORD_EXPIRED, "Срок действия пароля истёк", code="PasswordExpired")
+        code = bot.storage.create_invitation(ADMIN)
+        bot.check.verdict = expired
+        at_the_password(bot, student, code=code)
+        student.says("old-password")
+        text = student.sees("The portal wants a new password: «Срок действия пароля истёк»")["text"]
+        assert "Set it there, then send it here." in text
+        assert bot.storage.students() == []
+        bot.storage.check_code(code)
+        bot.check.verdict = TrialResult(Outcome.ACCEPTED)
+        student.says(PASSWORD)
+        student.sees("Registration complete!")
+        bot.check.verdict = expired
+        student.taps("Update Password")
+        student.sees("I will delete your message at once")
+        student.says("old-password")
+        student.sees("The portal wants a new password")
+        assert bot.storage.password(2001) == PASSWORD
+
+    @pytest.mark.parametrize(
+        ("code", "told"),
+        [
+            ("PortalSlow", "The portal is very slow"),
+            ("PortalUnavailable", "The portal is down"),
+            ("NotThePortal", "Something else than the portal"),
+        ],
+    )
+    def test_why_a_password_was_not_tried(self, bot: RunningMarker, student: Person, code: str, told: str) -> None:
+        """A slow portal, one that is down and something else at its address are told apart."""
+        bot.check.verdict = TrialResult(Outcome.NOT_TRIED, code=code)
+        register(bot, student)
+        student.sees(told)
+
     def test_a_portal_that_is_down_stops_no_registration(self, bot: RunningMarker, student: Person) -> None:
         """Where the portal gives no answer, the student is registered and told that the password was not tried."""
         bot.check.verdict = TrialResult(Outcome.NOT_TRIED)

@@ -315,6 +315,20 @@ def test_a_refusal_is_told_in_the_portal_s_words(bot: RunningMarker, student: Pe
     assert bot.storage.password(2001) == "a-new-password"
 
 
+def test_a_new_password_is_wanted(bot: RunningMarker, student: Person, admin: Person) -> None:
+    """Where the portal wants a new password, the student reads what to do, with the button; the admin nothing."""
+    register(bot, student)
+    start(bot, student)
+    before = len(admin.screen())
+    bot.monitors[2001].tells(Event.PASSWORD_EXPIRED, ends=True)
+    told = student.sees(
+        "The portal wants a new password.\nMonitoring is off. Set it there, then press Update Password."
+    )
+    assert labels(told) == ["Update Password"]
+    eventually("the wish to be forgotten", lambda: not bot.storage.student(2001).monitoring)  # type: ignore[union-attr]
+    assert len(admin.screen()) == before
+
+
 def test_other_people_s_buttons_do_nothing(
     bot: RunningMarker, student: Person, telegram: Telegram, admin: Person
 ) -> None:

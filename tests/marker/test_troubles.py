@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lessons.events import CloseReason, Event
+from lessons.events import CloseReason, Event, StatusEvent
 from portal.lessons import Lesson
 from tests.e2e.people import ADMIN, Person, Telegram, eventually
 from tests.marker.running import Run, RunningMarker, SteppedClock
@@ -428,3 +428,24 @@ def test_an_unknown_cause_is_told_all_the_same(run: Run, telegram: Telegram, clo
     passes(bot, clock, minutes=6)
     text = student.sees("the portal can't be used at the moment: «Только из сети <университета>»")["text"]
     assert "English" not in text
+
+
+def test_what_answers_instead_of_the_portal(run: Run, telegram: Telegram, admin: Person) -> None:
+    """The admin gets the picture of a page that is not the portal's at once, and reads what it is."""
+    bot = run()
+    watched(bot, telegram, FIRST)
+    event = StatusEvent(Event.UNKNOWN_VIEW, "not the portal: <Wi-Fi>", code="NotThePortal", words="<Wi-Fi>")
+    bot.monitors[FIRST].meets(event)
+    message = admin.sees("Something else than the portal answers at its address, to student_2001: «<Wi-Fi>».")
+    assert message["photo"]
+
+
+def test_lesson_whose_button_is_unknown(run: Run, telegram: Telegram, admin: Person) -> None:
+    """The admin gets the picture of an unknown card, the student reads to mark the lesson on the portal."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].meets(StatusEvent(Event.UNKNOWN_CARD, "Зачесть", ALGEBRA))
+    assert admin.sees("a lesson whose button I don't know: «Зачесть»")["photo"]
+    told = student.sees("I don't know this lesson's button (Зачесть), so I don't press it.")["text"]
+    assert "Algebra" in told
+    assert "Mark it on the portal yourself." in told

@@ -1,5 +1,6 @@
 """A monitor in trouble signs in again, waits longer each time, opens a new browser, or stops."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -7,9 +8,12 @@ import pytest
 from lessons.events import Event, MonitorState, StatusEvent
 from portal.errors import (
     AccountBlocked,
+    AccountLocked,
     BrowserFailed,
     BrowserMissing,
+    NotThePortal,
     PageChanged,
+    PasswordExpired,
     PortalUnavailable,
     SessionLost,
     SignInRefused,
@@ -105,6 +109,27 @@ class TestSigningIn:
         assert scene.portal.count("load") == 1
         assert scene.notes[-1] == "end"
 
+    @pytest.mark.parametrize("where", ["load", "sign-in", "sign-in reading"])
+    def test_password_expired(self, scene: Scene, where: str) -> None:
+        """A portal that wants a new password ends the monitor with that event, at whichever step it shows it."""
+        words = "Срок действия пароля истёк. Задайте новый."
+        expired = Reading(View.PASSWORD_EXPIRED, words)
+        scene.portal.page = expired if where == "load" else LOGIN
+        scene.portal.sign_ins.append(PasswordExpired(words=words) if where == "sign-in" else expired)
+        scene.run(3600)
+        assert scene.events[-1] == StatusEvent(Event.PASSWORD_EXPIRED, words)
+        assert scene.portal.count("load") == 1
+        assert scene.count(Event.TROUBLE) == scene.count(Event.UNKNOWN_VIEW) == 0
+
+    @pytest.mark.parametrize("locked", [AccountLocked(TEXT), Reading(View.REFUSED, "Слишком много попыток")])
+    def test_locked_account(self, scene: Scene, locked: AccountLocked | Reading) -> None:
+        """An account that is locked for a while is not tried again, and told apart from a wrong password."""
+        scene.portal.page = LOGIN
+        scene.portal.sign_ins.append(locked)
+        scene.run(3600)
+        assert (scene.events[-1].event, scene.events[-1].code) == (Event.BLOCKED, "AccountLocked")
+        assert len(scene.portal.credentials) == 1
+
     def test_place_for_signing_in(self, scene: Scene) -> None:
         """While others hold all sign-in places the monitor waits, and stops at once on command."""
         scene.portal.page = LOGIN
@@ -180,6 +205,43 @@ class TestPauses:
         assert scene.count(Event.UNKNOWN_VIEW) == 2
         assert scene.count(Event.TROUBLE) == 0
         assert scene.reported == ["marked Algorithms"]
+
+    def test_not_the_portal(self, scene: Scene) -> None:
+        """A page that is not the portal's is reported at the first load with a picture and what it is."""
+        maintenance = NotThePortal("not the portal: Технические работы", words="Технические работы")
+        error_page = PortalUnavailable(words="HTTP 502 Bad Gateway")
+        error_page.pictured = True
+        scene.portal.loads.extend([maintenance, error_page, shows(ALGORITHMS)])
+        scene.run(60)
+        first, second = scene.events[0], scene.events[1]
+        assert (first.event, first.code, first.words) == (Event.UNKNOWN_VIEW, "NotThePortal", "Технические работы")
+        assert (second.event, second.code, second.words) == (Event.TROUBLE, "PortalUnavailable", "HTTP 502 Bad Gateway")
+        assert None not in (first.picture, second.picture)
+        assert scene.reported == ["marked Algorithms"]
+
+    def test_card_without_a_known_button(self) -> None:
+        """An unknown card is reported once with a picture and never clicked; the lessons beside it are marked."""
+        scene = Scene("automatic")
+        strange = replace(shows(PHYSICS).cards[0], enabled=False, caption="Зачесть")
+        scene.portal.page = replace(shows(ALGORITHMS), strange=(strange,))
+        scene.run(60)
+        event = scene.only(Event.UNKNOWN_CARD)
+        assert event.lesson == PHYSICS
+        assert event.text == "Зачесть"
+        assert event.picture
+        assert scene.reported == ["marked Algorithms"]
+        assert scene.portal.count("click Physics") == 0
+        assert scene.count(Event.TROUBLE) == scene.count(Event.UNKNOWN_VIEW) == 0
+
+    def test_button_that_becomes_unknown(self) -> None:
+        """An open lesson whose button is not known any more is not reported as closed."""
+        scene = Scene("manual")
+        strange = replace(shows(PHYSICS).cards[0], enabled=False, caption="Зачесть")
+        changed = replace(shows(marked=(ALGORITHMS,)), strange=(strange,))
+        scene.portal.loads.extend([shows(PHYSICS), changed])
+        scene.run(60)
+        assert scene.reported == ["found Physics"]
+        assert scene.count(Event.LESSON_CLOSED) == 0
 
     def test_page_moves(self, scene: Scene) -> None:
         """A page that is redrawn during a click is loaded again at once and not reported."""

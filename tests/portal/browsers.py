@@ -9,7 +9,7 @@ from pathlib import Path
 from core.clock import SystemClock
 from portal.browser import Browser, Chromes
 from portal.lessons import Lesson
-from portal.limits import Pause
+from portal.limits import Patience, Pause
 from portal.session import ChromePortal
 from tests import children
 from tests.servers import missing, need_browser
@@ -44,7 +44,7 @@ def chromes(profiles: Path, kind: str = "headless-shell") -> Chromes:
 
 def page_of(browser: Browser, address: str, pause: Pause = time.sleep) -> ChromePortal:
     """Return a portal in an open browser, with limits for a slow machine."""
-    return ChromePortal(browser, address, pause, SystemClock(), ready_within=PATIENCE)
+    return ChromePortal(browser, address, pause, SystemClock(), patience=Patience(PATIENCE))
 
 
 def until(condition: Callable[[], object], patience: float = PATIENCE) -> None:

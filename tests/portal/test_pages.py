@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from core.clock import SystemClock
-from portal.browser import Browser, set_language
+from portal.browser import Browser
 from portal.errors import AccountBlocked, PageChanged, SignInRefused
 from portal.lessons import Lesson
 from portal.pages import AttendancePage
@@ -119,7 +119,7 @@ def test_username_is_typed_whole_at_a_slow_portal(portal: Portal, page: ChromePo
     assert portal.events("refused") == []
 
 
-def test_every_language(portal: Portal, browser: Browser, page: ChromePortal) -> None:
+def test_every_language(portal: Portal, page: ChromePortal) -> None:
     """In every language the views are recognized, the countdown is read, and the dialog is confirmed."""
     languages = {
         "kk": ("Белгілену", "Белгіленді"),
@@ -127,13 +127,13 @@ def test_every_language(portal: Portal, browser: Browser, page: ChromePortal) ->
         "ru": ("Отметиться", "Отмечен"),
     }
     for language in languages:
-        set_language(browser, portal.address, language)
+        page.language = language
         page.load(portal.address)
         assert page.settle() == Reading(View.LOGIN)
     page.sign_in(USERNAME, PASSWORD)
     portal.behaves(confirm_dialog=True)
     for language, (offer, done) in languages.items():
-        set_language(browser, portal.address, language)
+        page.language = language
         page.load(portal.address)
         assert page.settle() == Reading(View.NOTHING)
         number = portal.opens(language)

@@ -20,7 +20,7 @@ from lessons.schedule import Schedule
 from monitor import AttendanceMonitor
 from portal.browser import Browser
 from portal.errors import SignInRefused
-from portal.limits import Pause
+from portal.limits import Patience, Pause
 from portal.pages import LoginPage
 from portal.rehearsal import Rehearsal
 from portal.session import ChromePortal, PortalAccess
@@ -206,7 +206,7 @@ class LeftOpen(ChromePortal):
     """The portal in a Chrome that other tests use, too."""
 
     def __init__(self, browser: Browser, address: str, pause: Pause) -> None:
-        super().__init__(browser, address, pause, SystemClock(), ready_within=PATIENCE)
+        super().__init__(browser, address, pause, SystemClock(), patience=Patience(PATIENCE))
         self.end = lambda: None
 
 
