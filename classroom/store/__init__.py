@@ -110,7 +110,7 @@ class Store(Records, Protocol):
 
     async def teacher_with(self, phone: str) -> Teacher | None:
         """Return the teacher with this phone number (digits)."""
-        return await self.first(Teacher, phone__in=(phone, f"+{phone}"))
+        return await self.first(Teacher, phone=phone)
 
     async def save_teacher(self, teacher: Teacher) -> None:
         await self.put(teacher)

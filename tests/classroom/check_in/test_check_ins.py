@@ -291,6 +291,25 @@ class TestGuessing:
         await scenario.opens(2, code="222222")
         assert await scenario.enters(code="222222") is AnswerKind.PLACE
 
+    async def test_opened_again(self, scenario: CheckInScenario) -> None:
+        """Who is locked in a session that is closed and opened again can enter its new code at once."""
+        session = await scenario.opens()
+        for _ in range(5):
+            await scenario.enters(code=WRONG)
+        assert await scenario.enters() is AnswerKind.LOCKED
+        scenario.clock.seconds = 30
+        await scenario.store.end_session(session.id, scenario.clock.now())
+        scenario.clock.seconds = 40
+        closes_at = scenario.clock.now() + timedelta(seconds=120)
+        await scenario.store.reopen(session.id, "222222", closes_at, scenario.clock.now())
+        scenario.clock.seconds = 41
+        for _ in range(4):
+            assert await scenario.enters(code=WRONG) is AnswerKind.WRONG
+        assert await scenario.enters(code="222222") is AnswerKind.PLACE
+        await scenario.enters(code=WRONG)
+        locked = await scenario.check_ins.enter(STUDENT, "S001", "222222")
+        assert (locked.kind, locked.until) == (AnswerKind.LOCKED, closes_at)
+
     async def test_stranger(self, scenario: CheckInScenario) -> None:
         """An account that names IDs of no roster is locked for 15 minutes."""
         await scenario.opens()
