@@ -119,9 +119,9 @@ async def serve(
             parts = face_parts(settings, clock, student.application.bot, engine, photos)
             stack.push_async_callback(parts.photos.close)
             stack.push_async_callback(parts.engine.close)
-        notices = AdminNotices(teacher.side, settings.classroom_admins, clock)
-        logging.getLogger("classroom").addHandler(notices)
-        stack.callback(logging.getLogger("classroom").removeHandler, notices)
+        classroom.troubles = AdminNotices(teacher.side, settings.classroom_admins, clock)
+        logging.getLogger("classroom").addHandler(classroom.troubles)
+        stack.callback(logging.getLogger("classroom").removeHandler, classroom.troubles)
         keeper, verification = assemble(
             classroom,
             teacher.application,

@@ -202,7 +202,9 @@ class CheckIns(CodeEntry):
                 if accepted != check_in.telegram_id:
                     accepted_one = replace(check_in, telegram_id=accepted, code_at=proven[accepted])
                 reason = why(check_in) if why is not None else ""
-                await self.mark(session, accepted_one, proven[accepted], session.teacher, reason)
+                before = await self.mark_of(check_in)  # absent or excused by hand: the teacher's newest decision counts
+                changes = before is not None and not before.status.counts
+                await self.mark(session, accepted_one, proven[accepted], session.teacher, reason, overwrite=changes)
             results = claims.decided(check_in, accepted if accept else None)
             if await store.move_check_in(results[0], {check_in.step, *waiting}, check_in):
                 changed += results
@@ -212,11 +214,23 @@ class CheckIns(CodeEntry):
             self._classroom.wake_sync(session.id)
         return changed
 
-    async def mark(self, session: Session, check_in: CheckIn, proven: datetime, by: int = 0, reason: str = "") -> None:
-        """Store and notify a mark, unless there is one. The caller moves the step afterwards: a crash loses nothing."""
+    async def mark(
+        self,
+        session: Session,
+        check_in: CheckIn,
+        proven: datetime,
+        by: int = 0,
+        reason: str = "",
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        """Store and notify a mark, unless there is one (or ``overwrite``).
+
+        The caller moves the step afterwards: a crash loses nothing.
+        """
         status, now = status_at(session, check_in, proven, self._grace), self._classroom.clock.now()
         mark = Mark(check_in.student_id, status, now, by, reason, came_at=check_in.code_at)
-        if not await self._classroom.store.mark(session.id, mark, overwrite=False):
+        if not await self._classroom.store.mark(session.id, mark, overwrite=overwrite):
             mark = await self.mark_of(check_in) or mark  # the teacher may have marked by hand first
         await self._on_mark(session, check_in.student_id, mark)
 

@@ -1,9 +1,10 @@
 """Limits on wrong attendance codes: when an account is locked, and when the teacher has to check a right code.
 
 Five wrong codes lock a Telegram account for 15 minutes, but not beyond the end of the lesson they were for (an open
-session with the typed ID on its roster), nor into the next one, nor past a reopening: its code is new. A code that was valid up to 12 hours ago is no guess.
-After twenty wrong codes on one student ID, a right code from an account that is not bound to this ID goes to the
-teacher. *Bound* means before the session began: wrong codes of strangers don't slow down anybody who is bound.
+session with the typed ID on its roster), nor into the next one, nor past a reopening, whose code is new. A code that
+was valid up to 12 hours ago is no guess. After twenty wrong codes on one student ID, a right code from an account that
+is not bound to this ID goes to the teacher. *Bound* means before the session began: wrong codes of strangers don't slow
+down anybody who is bound.
 
 Otherwise many accounts could try a few codes each until one is right, and share it. So the wrong codes in a session
 are counted: those of unbound accounts on any IDs of its roster, and those of bound accounts on their own. Codes of

@@ -144,7 +144,7 @@ class FaceDialog:
             await self._side.outbox.fill(person, slot, message.message_id)
         pictured = isinstance(message, Message) and bool(message.photo)
         if pictured and not keyboard:  # nothing is recorded any more: the picture of a round video goes
-            waits = Item(person, "edit", text, slot=f"waits:{session_id}")
+            waits = Item(person, "edit", text, slot=f"waits:{session_id}", quiet=True)
             await self._side.outbox.put(Item(person, "delete", slot=slot), waits)
             return
         file = ROUND_VIDEO if pictured else None

@@ -4,7 +4,7 @@ import functools
 import logging
 
 from classroom.check_in.check_ins import CheckIns
-from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Session, Sheet, Status, folded
+from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Session, Sheet, Status, folded, mark_of
 from classroom.services import Classroom, place_slot
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces, question_slot
@@ -87,7 +87,11 @@ class StudentNotices:
         return "\n".join([f"<b>{title}</b>", *lines])
 
     async def tell_rejected(self, session: Session, student_id: str, person: int) -> None:
-        _ = self._side.texts(person)
+        """Tell an account that its check-in was not accepted; the ID's own one only if the student has no mark."""
+        _, bound = self._side.texts(person), await self._classroom.store.binding_for(student_id)
+        sheets = await self._classroom.store.sheets_of(session.id, student_id)
+        if mark_of(sheets, student_id) is not None and bound is not None and bound.telegram_id == person:
+            return
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
         item = Item(person, "send", text.format(subject=short(session.subject, 300)), ask="nothing", lane=NOTICE)
         key, now = f"rejected:{session.id}:{student_id}:{person}", self._classroom.clock.now()

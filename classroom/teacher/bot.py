@@ -112,6 +112,8 @@ class TeacherBot:
         elif sender(update) in self._classroom.settings.classroom_admins:
             text = self._upload.help_text(self._side.texts(sender(update)))
             await self._side.outbox.put(Item(sender(update), "send", text))
+        if self._classroom.troubles is not None and sender(update) in self._classroom.settings.classroom_admins:
+            await self._classroom.troubles.tell(sender(update))
 
     async def _menu(self, teacher: Teacher, _: Texts, _data: str) -> None:
         person, headline = teacher.telegram_id, ""

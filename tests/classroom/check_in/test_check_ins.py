@@ -254,14 +254,14 @@ class TestPlace:
 
 class TestByHand:
     async def test_before_the_decision(self, scenario: CheckInScenario) -> None:
-        """A mark by hand is not changed by accepting the check-in, and the student gets the stored mark."""
+        """Accepting after marking absent by hand is the newer decision; the student gets each mark as it is stored."""
         session = await scenario.opens()
         await scenario.enters()
         await scenario.shares()
         assert await scenario.check_ins.mark_by_hand(session, "S001", Status.ABSENT, "left", TEACHER)
         await scenario.check_ins.decide(session, {"S001"}, accept=True)
-        assert (await scenario.marks(session))["S001"].status is Status.ABSENT
-        assert {mark.status for _student, mark in scenario.notified} == {Status.ABSENT}
+        assert (await scenario.marks(session))["S001"].status is Status.PRESENT
+        assert [mark.status for _student, mark in scenario.notified] == [Status.ABSENT, Status.PRESENT]
 
     async def test_before_the_place(self, scenario: CheckInScenario) -> None:
         """After a mark by hand, a code or a location is answered with it, and the teacher is not asked again."""
@@ -495,6 +495,23 @@ class TestHalfWay:
             await scenario.enters()
         assert await scenario.enters() is AnswerKind.PLACE
         assert await scenario.step(session) is CheckInStep.PLACE
+
+    @pytest.mark.parametrize("status", [Status.ABSENT, Status.EXCUSED, Status.LATE])
+    async def test_accepted_after_a_mark_by_hand(self, scenario: CheckInScenario, status: Status) -> None:
+        """Accepting is the teacher's newest decision: absent by hand becomes present; rejecting leaves the mark."""
+        session = await scenario.opens()
+        for person, student_id in ((STUDENT, "S001"), (2002, "S002")):
+            await scenario.enters(student_id, person=person)
+            await scenario.shares(75, person=person)
+            await scenario.check_ins.mark_by_hand(session, student_id, status, "not seen", TEACHER)
+        (accepted,) = await scenario.check_ins.decide(session, {"S001"}, accept=True, why=lambda _: "confirmed")
+        (rejected,) = await scenario.check_ins.decide(session, {"S002"}, accept=False)
+        assert (accepted.step, rejected.step) == (CheckInStep.DONE, CheckInStep.REJECTED)
+        marks = await scenario.marks(session)
+        expected = (status, "not seen") if status.counts else (Status.PRESENT, "confirmed")
+        assert (marks["S001"].status, marks["S001"].reason) == expected
+        assert (marks["S002"].status, marks["S002"].reason) == (status, "not seen")
+        assert scenario.notified[-1][1] == marks["S001"]
 
     @pytest.mark.parametrize("fails", ["mark", "move_check_in"])
     async def test_deciding_again(self, scenario: CheckInScenario, fails: str) -> None:
