@@ -198,7 +198,7 @@ def assemble(
         pace=intervals.pace,
     )
     moves = AccountMoves(classroom, move_codes, boards)
-    teachers = TeacherBot(classroom, boards, manual, buttons, moves)
+    teachers = TeacherBot(classroom, boards, manual, buttons, moves, reports)
     students = StudentBot(classroom, check_ins, traces, talk, corrections)
     _add(teacher_application, classroom.teacher, teachers.handlers())
     _add(student_application, classroom.student, students.handlers())
@@ -212,6 +212,7 @@ def assemble(
         catch_up=notices.catch_up,
         tidy=tidy,
         finish_moves=moves.finish_interrupted,
+        show_menu=teachers.show_menu_after,
         between_looks=intervals.between_looks,
     )
     return keeper, verification

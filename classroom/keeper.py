@@ -36,7 +36,7 @@ class Keeper:
     ``give_up`` rejects the check-ins that the teacher has left undecided. ``catch_up`` sends notices that a crash or a
     failing database left unsent; it runs in the first round of a session and before each report. ``tidy`` sends what
     corrections owe and deletes face data from earlier terms. ``finish_moves`` finishes teachers' moves to another
-    Telegram account that the previous process began.
+    Telegram account that the previous process began. ``show_menu`` shows a session's teacher the menu, once.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Keeper:
         catch_up: Callable[[Session], Awaitable[None]],
         tidy: Callable[[datetime], Awaitable[None]],
         finish_moves: Callable[[], Awaitable[None]],
+        show_menu: Callable[[Session], Awaitable[None]],
         between_looks: float = BETWEEN_LOOKS,
     ) -> None:
         self._classroom = classroom
@@ -60,6 +61,7 @@ class Keeper:
         self._give_up = give_up
         self._catch_up = catch_up
         self._tidy = tidy
+        self._show_menu = show_menu
         self._finish_moves: Callable[[], Awaitable[None]] | None = finish_moves  # until they are finished
         self._between_looks = between_looks
         self._caught_up: set[str] = set()  # sessions
@@ -161,11 +163,13 @@ class Keeper:
                 await self._classroom.store.set_reported(session.id, now, final=False)
                 if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
                     await self._boards.show(session, anew=True, lane=NOTICE)  # below the report
+                await self._show_menu(session)
             return
         await self._catch_up(session)
         await self._reports.send(overview, final=True)
         await self._classroom.store.set_reported(session.id, now, final=False)
         await self._classroom.store.set_reported(session.id, now, final=True)
+        await self._show_menu(session)
         await self._boards.show(session)
         self._boards.forget(session.id)
         for kept in (self._rotated, self._looked):

@@ -258,6 +258,11 @@ class Store(Records, Protocol):
     async def latest_check_in(self, telegram_id: int) -> CheckIn | None:
         return await self.first(CheckIn, "-code_at -updated_at", telegram_id=telegram_id)
 
+    async def undecided(self, telegram_id: int) -> set[str]:
+        """Return the sessions in which a check-in of this account waits for the teacher's decision."""
+        steps = (CheckInStep.CONFIRM, CheckInStep.REVIEW)
+        return {each.session for each in await self.every(CheckIn, telegram_id=telegram_id, step__in=steps)}
+
     async def checking(self) -> list[CheckIn]:
         """Return the check-ins of all sessions whose video note is in the queue, oldest note first."""
         return await self.every(CheckIn, "face.sent_at session student_id", step=CheckInStep.CHECKING)

@@ -12,7 +12,10 @@ from telegram_app.i18n import Texts
 from telegram_app.lines import short
 
 
-def status_word(_: Texts, status: Status) -> str:
+def status_word(_: Texts, status: Status, *, waits: bool = False) -> str:
+    """Return the word for a status; ``waits``: not absent, but waiting for the teacher's decision."""
+    if waits and status is Status.ABSENT:
+        return _("waiting for the teacher")
     words = {
         Status.PRESENT: _("present"),
         Status.LATE: _("late"),

@@ -649,6 +649,16 @@ class StoreContract:
 
     # faces
 
+    async def test_undecided(self, store: Store) -> None:
+        """The sessions in which an account's check-in waits for the teacher are found, not those of others."""
+        session = await opened(store)
+        other = await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
+        await store.begin_check_in(check_in(session, step=CheckInStep.REVIEW))
+        await store.begin_check_in(check_in(session, "CS-1-b01", 2002, CheckInStep.PLACE))
+        await store.begin_check_in(check_in(other, "CS-9-b00", 2003, CheckInStep.CONFIRM))
+        found = [await store.undecided(person) for person in (2001, 2002, 2003, 2004)]
+        assert found == [{session.id}, set(), {other.id}, set()]
+
     async def test_face_of_a_check_in(self, store: Store) -> None:
         """A face check comes back unchanged, to the microsecond and from any time zone, and None as None."""
         session = await opened(store)
