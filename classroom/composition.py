@@ -168,6 +168,7 @@ def assemble(
     async def tidy(now: datetime) -> None:
         await corrections.catch_up(now)
         await traces.clean(now)
+        await notices.finish_unlinking()
 
     async def on_acked(sheet: Sheet) -> None:
         if (session := await classroom.store.session(sheet.session)) is not None:
@@ -182,10 +183,10 @@ def assemble(
         talk, verification = assemble_faces(classroom, check_ins, parts, keys, reviews, traces)
     boards = Boards(classroom, intervals.between_edits)
     notices = StudentNotices(classroom, check_ins, traces, talk)
-    endings = Endings(classroom, check_ins, traces)
+    corrections = Corrections(classroom, check_ins)
+    endings = Endings(classroom, check_ins, traces, corrections)
     classroom.student.outbox.on_asked = endings.asked
     manual, reports = ManualMarks(classroom, check_ins), SessionReports(classroom, files)
-    corrections = Corrections(classroom, check_ins)
     buttons = SessionButtons(classroom, boards, manual, notices, endings, reports, reviews, traces, corrections)
     lms_notices = LmsNotices(classroom, boards)
     classroom.sync = LmsSync(

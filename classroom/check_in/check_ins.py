@@ -254,10 +254,14 @@ class CheckIns(CodeEntry):
             if await store.move_check_in(ended, {check_in.step}, check_in):
                 noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, not finished")
 
-    async def unbind(self, session: Session, student_id: str) -> bool:
-        """Unbind a student ID from its account, on record; its check-in to this session begins again."""
+    async def unbind(self, session: Session, student_id: str, *, again: bool = False) -> bool:
+        """Unbind a student ID from its account, on record; its check-in to this session begins again.
+
+        ``again``: a process that ended meanwhile may have unbound it.
+        """
         store, now = self._classroom.store, self._classroom.clock.now()
-        if not await store.unbind(student_id, session.teacher, now, f"session {session.id}"):
+        unbound = await store.unbind(student_id, session.teacher, now, f"session {session.id}")
+        if not unbound and not again:
             return False
         log.info("student %s: Telegram account unbound by teacher %d", student_id, session.teacher)
         there = await store.check_in(session.id, student_id)

@@ -1,5 +1,6 @@
 """Messages that students get without asking: marked, recorded, rejected. Each is sent once."""
 
+import asyncio
 import functools
 import logging
 
@@ -13,6 +14,8 @@ from telegram_app.lines import bold, short
 from telegram_app.outbox import LATER, NOTICE, Item
 
 log = logging.getLogger(__name__)
+
+UNLINKING = "unlinking:"  # prefix of the claims of student IDs whose unlinking is not finished
 
 
 class StudentNotices:
@@ -41,7 +44,7 @@ class StudentNotices:
         ]
         check_in = await self._classroom.store.check_in(session.id, student_id)
         if check_in is not None and check_in.step is CheckInStep.FACE:  # by hand meanwhile
-            items.append(Item(person, "delete", slot=question_slot(check_in), lane=LATER))
+            items.append(Item(person, "delete", slot=question_slot(check_in.session), lane=LATER))
         if await self._side.outbox.put(*items, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s: notice of the mark queued", session.id, student_id)
 
@@ -98,20 +101,55 @@ class StudentNotices:
         if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s: notice of the rejection queued", session.id, student_id)
 
-    async def tell_unlinked(self, session: Session, undone: CheckIn) -> None:
-        """Tell each account whose check-in a teacher has ended by unlinking the student ID."""
-        has_ended = undone.step in (CheckInStep.DONE, CheckInStep.EXPIRED, CheckInStep.REJECTED)
-        accounts = [] if has_ended else [undone.telegram_id]
-        for person in (*accounts, *(each.telegram_id for each in undone.rivals)):
+    async def unlink(self, session: Session, student_id: str) -> None:
+        """Unlink a student ID from its account; whose check-in ends by that is told, also after a crash."""
+        undone, people = await self._classroom.store.check_in(session.id, student_id), []
+        if undone is not None and undone.step not in (CheckInStep.DONE, CheckInStep.EXPIRED, CheckInStep.REJECTED):
+            people.append(undone.telegram_id)
+        people += [each.telegram_id for each in undone.rivals] if undone is not None else []
+        key = f"{await self._bound_to(student_id)}:{','.join(map(str, people))}:{session.id}:{student_id}"
+        await asyncio.to_thread(self._side.claims.claim, UNLINKING + key, self._classroom.clock.now())
+        await self._unlink(session, student_id, undone, people, key)
+
+    async def finish_unlinking(self) -> None:
+        """Finish what a crash, or a failing database, interrupted, unless another account has the ID since."""
+        store = self._classroom.store
+        for key in await asyncio.to_thread(self._side.claims.keys, UNLINKING):
+            bound, people, session_id, student_id = key.split(":", 3)
+            session, undone = await store.session(session_id), await store.check_in(session_id, student_id)
+            if session is not None and await self._bound_to(student_id) in (0, int(bound)):
+                told = [int(each) for each in people.split(",") if each]
+                await self._unlink(session, student_id, undone, told, key, again=True)
+            await asyncio.to_thread(self._side.claims.take_back, UNLINKING + key)
+
+    async def _bound_to(self, student_id: str) -> int:
+        bound = await self._classroom.store.binding_for(student_id)
+        return bound.telegram_id if bound is not None else 0
+
+    async def _unlink(
+        self,
+        session: Session,
+        student_id: str,
+        undone: CheckIn | None,
+        people: list[int],
+        key: str,
+        *,
+        again: bool = False,
+    ) -> None:
+        """Unlink an ID, and tell ``people`` in the transaction that removes the claim ``key``."""
+        unbound = await self._check_ins.unbind(session, student_id, again=again)
+        if unbound and undone is not None and undone.step is not CheckInStep.DONE:
+            await self._traces.drop(session, undone)
+        items: list[Item] = []
+        for person in people if unbound else ():
             _ = self._side.texts(person)
             text = _(
                 "Your teacher has unlinked the student ID: this check-in has ended. Is the ID yours? Speak to them."
             )
             text = f"{bold(short(session.subject, 300))}\n{text}"
-            await self._side.outbox.put(
-                Item(person, "send", text, ask="nothing", lane=NOTICE),
-                Item(person, "delete", slot=question_slot(undone), lane=NOTICE),
-            )
+            items += [Item(person, "send", text, ask="nothing", lane=NOTICE)]
+            items += [Item(person, "delete", slot=question_slot(session.id), lane=NOTICE)]
+        await self._side.outbox.put(*items, when=lambda: self._side.claims.take_back(UNLINKING + key))
 
     async def ask_place_again(self, session: Session) -> int:
         """Ask those whom the session's old place kept out for their location again; return their number."""

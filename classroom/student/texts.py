@@ -74,6 +74,13 @@ def over_text(_: Texts, session: Session | None) -> str:
     return f"<b>{short(session.subject, 300)}</b>\n{text}" if session is not None else text
 
 
+def claimed_text(_: Texts) -> str:
+    """Return what an account is told whose check-in ended without a decision on whose the student ID is."""
+    return _(
+        "Another Telegram account has sent this student ID: this check-in has ended. Is it yours? Ask your teacher."
+    )
+
+
 def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
     subject = f"<b>{short(told.session.subject, 300)}</b>" if told.session is not None else ""
     live = " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE) if settings.location_policy == "strict" else ""
@@ -96,7 +103,8 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
         case AnswerKind.UNTOLD:
             return _(
                 "Many wrong codes came for this lesson, so I don't say whether yours is right. If ID and code are"
-                " right, your teacher sees your name and decides; I'll message you here."
+                " right, your teacher sees your name and decides; I'll message you here. If no message comes, speak to"
+                " your teacher."
             )
         case AnswerKind.PLACE:
             return f"{subject}\n" + _("The code is right. Now share your location, from your phone.") + live
@@ -112,6 +120,8 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
                 number = account_number(told.check_in.telegram_id)
                 text += " " + _("If your teacher asks for a number, yours is {number}.").format(number=number)
             return f"{subject}\n{text}"
+        case AnswerKind.CLAIMED:
+            return f"{subject}\n{claimed_text(_)}"
         case AnswerKind.MARKED:
             return f"{subject}\n" + _("You are marked already.") + _status_line(_, told.mark)
         case AnswerKind.REJECTED:

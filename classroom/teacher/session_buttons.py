@@ -256,9 +256,12 @@ class SessionButtons:
             case "free":
                 await self._manual.ask_unlink(session, at)
             case _:
-                if (undone := await self._manual.unlink(session, at)) is not None:
-                    await self._traces.drop(session, undone)
-                    await self._notices.tell_unlinked(session, undone)
+                overview = await read_overview(self._classroom, session)
+                if at < len(overview.roster):
+                    student_id = overview.roster[at].student_id
+                    check_in = overview.check_in_of(student_id)  # which may spell the ID differently
+                    await self._notices.unlink(session, check_in.student_id if check_in is not None else student_id)
+                await self._manual.show_student(session, at)
         return None
 
     async def _owner_tap(self, session: Session, _what: str, number: str, account: str) -> str | None:
