@@ -23,7 +23,7 @@ from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.own_data import OwnData
 from classroom.student.readings import ids_in, only_id, readings_of
-from classroom.student.texts import answer_text, help_text, refusal_text
+from classroom.student.texts import answer_text, help_text, refusal_text, share_text
 from telegram_app.i18n import LANGUAGES, texts
 from telegram_app.lines import short
 from telegram_app.outbox import Button, Item, Keyboard
@@ -118,7 +118,7 @@ class StudentBot:
         """Handle a code, a student ID, or both, among any words, sent at ``sent``; ask for the missing part."""
         _, text = self._side.texts(person), visible(text)
         if _COORDINATES.fullmatch(text):
-            await self._say(person, refusal_text(_, policy.LocationRefusal.TYPED))
+            await self._request_location(person, policy.LocationRefusal.TYPED)
             return
         readings, times = readings_of(text), Typed(sent, sent, sent)
         step, binding = await self._side.step(person), await self._classroom.store.binding_of(person)
@@ -199,13 +199,16 @@ class StudentBot:
             return  # a live location moves every few seconds: only a change is worth a message
         await self._tell(person, told, located=message.message_id)
 
+    async def _request_location(self, person: int, why: policy.LocationRefusal, accuracy: float | None = None) -> None:
+        text = refusal_text(self._side.texts(person), why, self._classroom.settings.location_policy, accuracy)
+        await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
+
     async def _practised(self, person: int, evidence: policy.Evidence) -> None:
         """Say whether a location would count; where not, the practice goes on, with the button that the text names."""
         _, now = self._side.texts(person), self._classroom.clock.now()
         refusal = policy.refusal(evidence, now, self._classroom.settings.location_policy)
         if refusal is not None:
-            text = refusal_text(_, refusal, evidence.accuracy)
-            await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
+            await self._request_location(person, refusal, evidence.accuracy)
             return
         await self._classroom.set_step(self._side, person, "")
         text = _("Your location arrived and would count. In class it has to be close to your teacher's location.")
@@ -217,7 +220,7 @@ class StudentBot:
         await self._classroom.set_step(self._side, person, PRACTICE)
         text = _("A practice check-in: nothing is marked. Share your location with the button below, from your phone.")
         if self._classroom.settings.location_policy == "strict":
-            text = _("A practice check-in: nothing is marked.") + " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE)
+            text = _("A practice check-in: nothing is marked.") + " " + share_text(_, "strict")
         await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
 
     async def _tell(self, person: int, told: Answer, located: int | None = None) -> None:
@@ -257,7 +260,7 @@ class StudentBot:
 
     async def _help(self, update: Update, context: Context) -> None:
         person, _ = self._side.who(update)
-        text = help_text(_, checks_faces=self._faces is not None)
+        text = help_text(_, self._classroom.settings.location_policy, checks_faces=self._faces is not None)
         await self._side.outbox.put(*await self._menu_below(person, text))
 
     async def _home(self, person: int, headline: str = "") -> tuple[str, Keyboard]:
@@ -286,7 +289,7 @@ class StudentBot:
         message, person = update.effective_message, sender(update)
         _ = self._side.texts(person)
         if message is not None and message.venue is not None:
-            await self._say(person, refusal_text(_, policy.LocationRefusal.VENUE))
+            await self._request_location(person, policy.LocationRefusal.VENUE)
             return
         is_command = typed(update).startswith("/")
         await self._ask_code(person, _("I don't know that command.") if is_command else _("Please send it as text."))
