@@ -19,7 +19,7 @@ from telegram.ext import BaseHandler
 from classroom.admin_notices import AdminNotices
 from classroom.bot_parts import BotParts, build_bot, run_bot
 from classroom.check_in.check_ins import CheckIns
-from classroom.database import holds_store, open_database
+from classroom.database import KEY_FILE, holds_store, open_database
 from classroom.domain.sessions import Mark, Session, Sheet
 from classroom.face_composition import FaceParts, assemble_faces, face_parts
 from classroom.faces import FaceEngine
@@ -68,7 +68,6 @@ log = logging.getLogger(__name__)
 
 STORE_TRIED_EVERY = 5.0  # seconds
 PICTURES = Path(__file__).resolve().parent / "pictures"  # shipped with the program
-KEY_FILE = "classroom.key"  # beside ENCRYPTION_KEY_FILE
 
 
 @dataclass(frozen=True)
