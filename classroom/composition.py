@@ -121,16 +121,9 @@ async def serve(
         classroom.troubles = AdminNotices(teacher.side, settings.classroom_admins, clock)
         logging.getLogger("classroom").addHandler(classroom.troubles)
         stack.callback(logging.getLogger("classroom").removeHandler, classroom.troubles)
+        codes = MoveCodes(database)
         keeper, verification = assemble(
-            classroom,
-            teacher.application,
-            student.application,
-            files,
-            intervals,
-            keys,
-            reviewed,
-            parts,
-            MoveCodes(database),
+            classroom, teacher.application, student.application, files, intervals, keys, reviewed, parts, codes
         )
         lags: deque[int] = deque(maxlen=LAGS_KEPT)
         stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lags, classroom.sync)))

@@ -202,9 +202,7 @@ class CheckIns(CodeEntry):
                 if accepted != check_in.telegram_id:
                     accepted_one = replace(check_in, telegram_id=accepted, code_at=proven[accepted])
                 reason = why(check_in) if why is not None else ""
-                before = await self.mark_of(check_in)  # absent or excused by hand: the teacher's newest decision counts
-                changes = before is not None and not before.status.counts
-                await self.mark(session, accepted_one, proven[accepted], session.teacher, reason, overwrite=changes)
+                await self.mark(session, accepted_one, proven[accepted], session.teacher, reason)
             results = claims.decided(check_in, accepted if accept else None)
             if await store.move_check_in(results[0], {check_in.step, *waiting}, check_in):
                 changed += results
@@ -214,20 +212,13 @@ class CheckIns(CodeEntry):
             self._classroom.wake_sync(session.id)
         return changed
 
-    async def mark(
-        self,
-        session: Session,
-        check_in: CheckIn,
-        proven: datetime,
-        by: int = 0,
-        reason: str = "",
-        *,
-        overwrite: bool = False,
-    ) -> None:
-        """Store and notify a mark, unless there is one (or ``overwrite``).
+    async def mark(self, session: Session, check_in: CheckIn, proven: datetime, by: int = 0, reason: str = "") -> None:
+        """Store and notify a mark, unless there is one. The caller moves the step afterwards: a crash loses nothing.
 
-        The caller moves the step afterwards: a crash loses nothing.
+        A teacher's acceptance (``by``) overrides an older mark as absent or excused: it is their newest decision.
         """
+        before = await self.mark_of(check_in) if by else None
+        overwrite = before is not None and not before.status.counts
         status, now = status_at(session, check_in, proven, self._grace), self._classroom.clock.now()
         mark = Mark(check_in.student_id, status, now, by, reason, came_at=check_in.code_at)
         if not await self._classroom.store.mark(session.id, mark, overwrite=overwrite):
@@ -268,8 +259,8 @@ class CheckIns(CodeEntry):
         proven = {CheckInStep.FACE, CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW}
         if there is not None and (there.step in proven or there.rivals):
             begun = there.step if there.step is CheckInStep.DONE else CheckInStep.PLACE
-            again = replace(there, step=begun, note="", distance=None, face=None, rivals=())
-            await store.move_check_in(again, {there.step})
+            anew = replace(there, step=begun, note="", distance=None, face=None, rivals=())
+            await store.move_check_in(anew, {there.step})
         return True
 
     async def settle(self, session: Session, sheets: Collection[Sheet]) -> None:

@@ -5,6 +5,7 @@ acknowledged by a reaction. Somebody who sends the code first is asked for the s
 """
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,23 +37,19 @@ ACCEPTED = "\N{OK HAND SIGN}"  # the reaction to a location
 ON_SCREEN = timedelta(minutes=10)  # a question of this age is assumed to be visible, and is edited
 
 
+@dataclass(eq=False)
 class StudentBot:
     """The handlers of the student bot. ``faces`` is None where no faces are checked."""
 
-    def __init__(
-        self,
-        classroom: Classroom,
-        check_ins: CheckIns,
-        traces: FaceTraces,
-        faces: FaceDialog | None,
-        corrections: Corrections,
-    ) -> None:
-        self._classroom = classroom
-        self._side = classroom.student
-        self._check_ins = check_ins
-        self._faces = faces
-        self._own_data = OwnData(classroom, traces, faces)
-        self._corrections = corrections
+    _classroom: Classroom
+    _check_ins: CheckIns
+    _traces: FaceTraces
+    _faces: FaceDialog | None
+    _corrections: Corrections
+
+    def __post_init__(self) -> None:
+        self._side = self._classroom.student
+        self._own_data = OwnData(self._classroom, self._traces, self._faces)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from classroom.check_in.check_ins import CheckIns
@@ -23,15 +24,17 @@ log = logging.getLogger(__name__)
 CANCELLING = "cancelling:"  # prefix of the claims of sessions whose cancellation is not told to everybody yet
 
 
+@dataclass(eq=False)
 class Endings:
     """Starts the clock of each step, and ends what was left open. Every method can be repeated."""
 
-    def __init__(self, classroom: Classroom, check_ins: CheckIns, traces: FaceTraces, corrections: Corrections) -> None:
-        self._classroom = classroom
-        self._side = classroom.student
-        self._check_ins = check_ins
-        self._traces = traces
-        self._corrections = corrections
+    _classroom: Classroom
+    _check_ins: CheckIns
+    _traces: FaceTraces
+    _corrections: Corrections
+
+    def __post_init__(self) -> None:
+        self._side = self._classroom.student
 
     async def asked(self, person: int, question: str, waited: float) -> None:
         """Start a step's clock: its question was delivered, or can't be. If this fails, DELIVERED_WITHIN limits it."""

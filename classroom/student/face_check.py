@@ -7,6 +7,7 @@ With the location request and the mark a check-in has three messages.
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -50,25 +51,21 @@ _SHOWN_IN_PLACE = (AnswerKind.CONSENT, AnswerKind.CHALLENGE, AnswerKind.WAITING,
 Submit = Callable[[CheckIn], int]
 
 
+@dataclass(eq=False)
 class FaceDialog:
     """The student bot's handlers for face checks, and the messages about their results."""
 
-    def __init__(
-        self,
-        classroom: Classroom,
-        steps: FaceSteps,
-        results: FaceResults,
-        reviews: FaceReviews,
-        traces: FaceTraces,
-        submit: Submit,
-    ) -> None:
-        self._classroom = classroom
-        self._side = classroom.student
-        self._steps, self._results = steps, results
-        self._reviews, self._traces = reviews, traces
-        self._submit = submit
-        # by person: a note is acknowledged before its result is sent, however fast the result comes
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+    _classroom: Classroom
+    _steps: FaceSteps
+    _results: FaceResults
+    _reviews: FaceReviews
+    _traces: FaceTraces
+    _submit: Submit
+    # by person: a note is acknowledged before its result is sent, however fast the result comes
+    _turns: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+
+    def __post_init__(self) -> None:
+        self._side = self._classroom.student
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         sent = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE & _VIDEOS

@@ -5,7 +5,7 @@ import functools
 import logging
 
 from classroom.check_in.check_ins import CheckIns
-from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Session, Sheet, Status, folded, mark_of
+from classroom.domain.sessions import CheckInStep, Mark, Session, Sheet, Status, folded, mark_of
 from classroom.services import Classroom, place_slot
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces, question_slot
@@ -109,46 +109,34 @@ class StudentNotices:
         people += [each.telegram_id for each in undone.rivals] if undone is not None else []
         key = f"{await self._bound_to(student_id)}:{','.join(map(str, people))}:{session.id}:{student_id}"
         await asyncio.to_thread(self._side.claims.claim, UNLINKING + key, self._classroom.clock.now())
-        await self._unlink(session, student_id, undone, people, key)
+        await self._unlink(key)
 
     async def finish_unlinking(self) -> None:
-        """Finish what a crash, or a failing database, interrupted, unless another account has the ID since."""
-        store = self._classroom.store
+        """Finish what a crash, or a failing database, interrupted."""
         for key in await asyncio.to_thread(self._side.claims.keys, UNLINKING):
-            bound, people, session_id, student_id = key.split(":", 3)
-            session, undone = await store.session(session_id), await store.check_in(session_id, student_id)
-            if session is not None and await self._bound_to(student_id) in (0, int(bound)):
-                told = [int(each) for each in people.split(",") if each]
-                await self._unlink(session, student_id, undone, told, key, again=True)
-            await asyncio.to_thread(self._side.claims.take_back, UNLINKING + key)
+            await self._unlink(key, again=True)
 
     async def _bound_to(self, student_id: str) -> int:
         bound = await self._classroom.store.binding_for(student_id)
         return bound.telegram_id if bound is not None else 0
 
-    async def _unlink(
-        self,
-        session: Session,
-        student_id: str,
-        undone: CheckIn | None,
-        people: list[int],
-        key: str,
-        *,
-        again: bool = False,
-    ) -> None:
-        """Unlink an ID, and tell ``people`` in the transaction that removes the claim ``key``."""
-        unbound = await self._check_ins.unbind(session, student_id, again=again)
-        if unbound and undone is not None and undone.step is not CheckInStep.DONE:
-            await self._traces.drop(session, undone)
-        items: list[Item] = []
-        for person in people if unbound else ():
-            _ = self._side.texts(person)
-            text = _(
-                "Your teacher has unlinked the student ID: this check-in has ended. Is the ID yours? Speak to them."
-            )
-            text = f"{bold(short(session.subject, 300))}\n{text}"
-            items += [Item(person, "send", text, ask="nothing", lane=NOTICE)]
-            items += [Item(person, "delete", slot=question_slot(session.id), lane=NOTICE)]
+    async def _unlink(self, key: str, *, again: bool = False) -> None:
+        """Unlink an ID, unless another account has it since; tell whom it concerns as the claim is taken back."""
+        bound, people, session_id, student_id = key.split(":", 3)
+        store, items = self._classroom.store, list[Item]()
+        session, undone = await store.session(session_id), await store.check_in(session_id, student_id)
+        is_theirs = await self._bound_to(student_id) in (0, int(bound))
+        if session is not None and is_theirs and await self._check_ins.unbind(session, student_id, again=again):
+            if undone is not None and undone.step is not CheckInStep.DONE:
+                await self._traces.drop(session, undone)
+            for person in map(int, filter(None, people.split(","))):
+                _ = self._side.texts(person)
+                text = _(
+                    "Your teacher has unlinked the student ID: this check-in has ended. Is the ID yours? Speak to them."
+                )
+                text = f"{bold(short(session.subject, 300))}\n{text}"
+                items += [Item(person, "send", text, ask="nothing", lane=NOTICE)]
+                items += [Item(person, "delete", slot=question_slot(session_id), lane=NOTICE)]
         await self._side.outbox.put(*items, when=lambda: self._side.claims.take_back(UNLINKING + key))
 
     async def ask_place_again(self, session: Session) -> int:

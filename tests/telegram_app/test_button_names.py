@@ -123,7 +123,7 @@ def test_a_location_request_names_what_it_has(language: str, location_policy: st
     _, word = texts(language), THE_WORD[language]
     said = [refusal_text(_, each, location_policy, 1500) for each in LocationRefusal]
     said += [share_text(_, location_policy), help_text(_, location_policy, checks_faces=False)]
-    settings = Settings(_env_file=None, location_policy=location_policy)  # type: ignore[call-arg,arg-type]
+    settings = Settings(_env_file=None, location_policy=location_policy)  # type: ignore[call-arg]
     said += [answer_text(_, Answer(kind), settings) for kind in AnswerKind]
     said += [answer_text(_, Answer(AnswerKind.REFUSED, refusal=each), settings) for each in LocationRefusal]
     side = Side(cast("Any", None), cast("Any", None), cast("Any", None), languages={1: language})
