@@ -4,6 +4,7 @@ A log record with ``extra={"trouble": ...}`` is such a trouble; ``problems`` bes
 """
 
 import asyncio
+import functools
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -17,12 +18,13 @@ from telegram_app.side import Side
 
 
 class AdminNotices(logging.Handler):
-    """Queues messages in the teacher's bot; who has not started it gets none. Records may come from any thread."""
+    """Queues messages in the teacher's bot; who starts it later gets that day's. Records may come from any thread."""
 
     def __init__(self, side: Side, admins: Sequence[int], clock: Clock) -> None:
         super().__init__(logging.WARNING)
         self._side, self._admins, self._clock = side, admins, clock
         self._loop = asyncio.get_running_loop()
+        self._newest: dict[str, Any] = {}  # the newest record of each trouble; only today's count
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "trouble", "") and self._admins and not self._loop.is_closed():
@@ -31,13 +33,19 @@ class AdminNotices(logging.Handler):
     async def _tell(self, record: Any) -> None:
         now, problems = self._clock.now(), getattr(record, "problems", [])
         about = hashlib.sha256("\n".join(each.text() for each in problems).encode()).hexdigest()[:16]
+        self._newest[f"trouble {record.trouble} {about} {now:%Y-%m-%d}"] = record
         for admin in self._admins:
-            _ = self._side.texts(admin)
-            detail = "\n".join(each.text(_) for each in problems) or record.getMessage()
+            await self.tell(admin)
+
+    async def tell(self, admin: int) -> None:
+        """Tell an admin who has started the bot of today's troubles that they don't know yet."""
+        now, _ = self._clock.now(), self._side.texts(admin)
+        self._newest = {key: each for key, each in self._newest.items() if key.endswith(f"{now:%Y-%m-%d}")}
+        for key, record in list(self._newest.items()) if admin in self._side.languages else ():
+            detail = "\n".join(each.text(_) for each in getattr(record, "problems", [])) or record.getMessage()
             text = f"{_what(_, record.trouble)}\n{short(detail, 3000)}\n" + _("I tell you this once a day.")
-            key = f"trouble {record.trouble} {about} {now:%Y-%m-%d} {admin}"
-            item = Item(admin, "send", text, lane=NOTICE)
-            await self._side.outbox.put(item, when=lambda key=key: self._side.claims.claim(key, now))  # type: ignore[misc]
+            claim = functools.partial(self._side.claims.claim, f"{key} {admin}", now)
+            await self._side.outbox.put(Item(admin, "send", text, lane=NOTICE), when=claim)
 
 
 def _what(_: Texts, trouble: str) -> str:

@@ -19,7 +19,7 @@ from telegram.ext import BaseHandler
 from classroom.admin_notices import AdminNotices
 from classroom.bot_parts import BotParts, build_bot, run_bot
 from classroom.check_in.check_ins import CheckIns
-from classroom.database import holds_store, open_database
+from classroom.database import KEY_FILE, holds_store, open_database
 from classroom.domain.sessions import Mark, Session, Sheet
 from classroom.face_composition import FaceParts, assemble_faces, face_parts
 from classroom.faces import FaceEngine
@@ -69,7 +69,6 @@ log = logging.getLogger(__name__)
 
 STORE_TRIED_EVERY = 5.0  # seconds
 PICTURES = Path(__file__).resolve().parent / "pictures"  # shipped with the program
-KEY_FILE = "classroom.key"  # beside ENCRYPTION_KEY_FILE
 
 
 @dataclass(frozen=True)
@@ -120,19 +119,12 @@ async def serve(
             parts = face_parts(settings, clock, student.application.bot, engine, photos)
             stack.push_async_callback(parts.photos.close)
             stack.push_async_callback(parts.engine.close)
-        notices = AdminNotices(teacher.side, settings.classroom_admins, clock)
-        logging.getLogger("classroom").addHandler(notices)
-        stack.callback(logging.getLogger("classroom").removeHandler, notices)
+        classroom.troubles = AdminNotices(teacher.side, settings.classroom_admins, clock)
+        logging.getLogger("classroom").addHandler(classroom.troubles)
+        stack.callback(logging.getLogger("classroom").removeHandler, classroom.troubles)
+        codes = MoveCodes(database)
         keeper, verification = assemble(
-            classroom,
-            teacher.application,
-            student.application,
-            files,
-            intervals,
-            keys,
-            reviewed,
-            parts,
-            MoveCodes(database),
+            classroom, teacher.application, student.application, files, intervals, keys, reviewed, parts, codes
         )
         who = teacher.side.outbox, teacher.side.texts, settings.classroom_admins, clock
         outage = WriteOutage(*who, [database.probe], lambda _: _("Until then keep the attendance on paper."))
@@ -172,6 +164,7 @@ def assemble(
     async def tidy(now: datetime) -> None:
         await corrections.catch_up(now)
         await traces.clean(now)
+        await notices.finish_unlinking()
 
     async def on_acked(sheet: Sheet) -> None:
         if (session := await classroom.store.session(sheet.session)) is not None:
@@ -186,10 +179,10 @@ def assemble(
         talk, verification = assemble_faces(classroom, check_ins, parts, keys, reviews, traces)
     boards = Boards(classroom, intervals.between_edits)
     notices = StudentNotices(classroom, check_ins, traces, talk)
-    endings = Endings(classroom, check_ins, traces)
+    corrections = Corrections(classroom, check_ins)
+    endings = Endings(classroom, check_ins, traces, corrections)
     classroom.student.outbox.on_asked = endings.asked
     manual, reports = ManualMarks(classroom, check_ins), SessionReports(classroom, files)
-    corrections = Corrections(classroom, check_ins)
     buttons = SessionButtons(classroom, boards, manual, notices, endings, reports, reviews, traces, corrections)
     lms_notices = LmsNotices(classroom, boards)
     classroom.sync = LmsSync(
@@ -202,7 +195,7 @@ def assemble(
         pace=intervals.pace,
     )
     moves = AccountMoves(classroom, move_codes, boards)
-    teachers = TeacherBot(classroom, boards, manual, buttons, moves)
+    teachers = TeacherBot(classroom, boards, manual, buttons, moves, reports)
     students = StudentBot(classroom, check_ins, traces, talk, corrections)
     _add(teacher_application, classroom.teacher, teachers.handlers())
     _add(student_application, classroom.student, students.handlers())
@@ -216,6 +209,7 @@ def assemble(
         catch_up=notices.catch_up,
         tidy=tidy,
         finish_moves=moves.finish_interrupted,
+        show_menu=teachers.show_menu_after,
         between_looks=intervals.between_looks,
     )
     return keeper, verification

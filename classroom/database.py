@@ -18,6 +18,7 @@ from telegram_app.schema import SCHEMA as TELEGRAM_APP
 log = logging.getLogger(__name__)
 
 FILE, OLD_STORE = "classroom.sqlite3", "store.sqlite3"
+KEY_FILE = "classroom.key"  # beside ENCRYPTION_KEY_FILE
 OLD_FILES = {"teacher": (TELEGRAM_APP, SAVED_ROOMS), "student": (TELEGRAM_APP,)}  # by bot
 
 

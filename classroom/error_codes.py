@@ -32,7 +32,6 @@ class Code(IntEnum):
     TIMED_OUT = 4002
     ATTENDANCE_FAILED = 4003
     DATABASE = 5001
-    QUEUE_FULL = 5002
     UNAVAILABLE = 5003
 
 

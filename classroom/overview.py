@@ -15,6 +15,7 @@ from classroom.services import Classroom
 from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short
 
+AWAITED = "waiting for the teacher"  # instead of a status, in files
 LONGEST_NAME, LONGEST_ID = 120, 64  # characters
 SHORTEST_NAME = 24  # of a name on a button: students whose names begin alike are told apart by ID
 
@@ -49,12 +50,14 @@ class SessionOverview:
     has_lms: bool = True  # False: CSV files
     marked: dict[Status, list[str]] = field(default_factory=dict)  # names by status, without absent
     missing: list[str] = field(default_factory=list)
+    awaited: list[str] = field(default_factory=list)  # neither marked nor missing: they wait for the teacher
 
     def __post_init__(self) -> None:
         self.sheets = sorted(self.sheets, key=lambda sheet: name_key(sheet.batch))
         for student in self.people.values():
             status = self.status(student.student_id)
-            names = self.missing if status is Status.ABSENT else self.marked.setdefault(status, [])
+            unmarked = self.awaited if self.waits(student.student_id) else self.missing
+            names = unmarked if status is Status.ABSENT else self.marked.setdefault(status, [])
             names.append(self.name(student.student_id))
 
     @property
@@ -99,6 +102,11 @@ class SessionOverview:
     @cached_property
     def _check_ins(self) -> dict[str, CheckIn]:
         return {folded(each.student_id): each for each in self.check_ins}
+
+    def waits(self, student_id: str) -> bool:
+        """Whether a student has no mark yet, but a check-in on which the teacher has to decide."""
+        check_in = None if folded(student_id) in self.marks else self.check_in_of(student_id)
+        return check_in is not None and (bool(check_in.rivals) or _GROUPS.get(check_in.step) is Group.WAITING)
 
     @property
     def is_recorded(self) -> bool:

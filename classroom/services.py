@@ -8,6 +8,7 @@ from typing import Any
 
 from telegram import Update
 
+from classroom.admin_notices import AdminNotices
 from classroom.domain.sessions import CheckIn, CheckInStep
 from classroom.error_codes import code_of, noted
 from classroom.lms import Lms
@@ -54,6 +55,7 @@ class Classroom:
     rooms: SavedRooms
     below: Callable[[int], int]  # returns a random number below its argument, from ``secrets``
     sync: LmsSync | None = None  # set once everything is assembled
+    troubles: AdminNotices | None = None  # likewise
 
     @property
     def has_lms(self) -> bool:

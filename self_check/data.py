@@ -4,22 +4,29 @@ import asyncio
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from classroom.database import FILE, KEY_FILE, holds_store
 from classroom.lms.csv_files import RosterFolder
 from classroom.lms.rosters import Rosters
 from classroom.photos import PhotoError, PhotoMissing
 from classroom.photos.folder import FolderPhotos
+from classroom.saved_rooms import SCHEMA as SAVED_ROOMS
+from classroom.store.schema import SCHEMA as STORE
 from core.encryption import Cipher, EncryptionKeyError, open_cipher
 from core.settings import Settings
-from core.sqlite import DatabaseError, stored_versions
+from core.sqlite import DatabaseError, Schema, stored_versions
 from marker.single_user import in_use
 from marker.tables.schema import SCHEMAS
 from self_check import FAILED, OK, WARNING, Result
 from storage import Storage
+from telegram_app.schema import SCHEMA as TELEGRAM_APP
 
+CLASSROOM = (TELEGRAM_APP, SAVED_ROOMS, STORE)
 NAMED = 50  # mistakes in rosters
 
 
@@ -53,22 +60,33 @@ def check_storage(settings: Settings) -> Result:
 
 def check_database(settings: Settings) -> Result:
     """Check the integrity and the schema versions of the marker's database."""
-    file = settings.data_dir / "ledger.sqlite3"
+    return _check_file("database", settings.data_dir / "ledger.sqlite3", SCHEMAS)
+
+
+def check_classroom(settings: Settings) -> Result:
+    """Check the classroom's database in the same way; older versions had several files."""
+    folder = settings.data_dir / "classroom"
+    if not (folder / FILE).exists() and holds_store(folder):
+        return Result("classroom", OK, "files of an older version, which the next start takes over")
+    return _check_file("classroom", folder / FILE, CLASSROOM)
+
+
+def _check_file(subject: str, file: Path, schemas: Sequence[Schema]) -> Result:
     if not file.exists():
-        return Result("database", OK, "will be created at the first start")
-    connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
+        return Result(subject, OK, "will be created at the first start")
+    connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
     try:
-        versions = stored_versions(connection, SCHEMAS)
+        versions = stored_versions(connection, schemas)
         integrity = connection.execute("PRAGMA quick_check").fetchone()[0]
         waiting = connection.execute("SELECT count(*) FROM outgoing").fetchone()[0]
     except DatabaseError as error:
-        return Result("database", FAILED, str(error))
+        return Result(subject, FAILED, str(error))
     finally:
         connection.close()
     if integrity != "ok":
-        return Result("database", FAILED, f"'{file}' is damaged ({integrity}): restore a backup")
-    schemas = ", ".join(f"{each.owner} {versions[each.owner]} of {each.version}" for each in SCHEMAS)
-    return Result("database", OK, f"schemas: {schemas}; {waiting} messages waiting")
+        return Result(subject, FAILED, f"'{file}' is damaged ({integrity}): restore a backup")
+    owners = ", ".join(f"{each.owner} {versions[each.owner]} of {each.version}" for each in schemas)
+    return Result(subject, OK, f"schemas: {owners}; {waiting} messages waiting")
 
 
 def check_key(settings: Settings) -> Result:
@@ -77,14 +95,35 @@ def check_key(settings: Settings) -> Result:
     key_file = settings.encryption_key_file
     if keys is None and not key_file.exists() and not Storage.holds_students(settings.data_dir):
         return Result("key", OK, f"will be created at the first start: {key_file}")
+    return _check_key("key", keys, key_file, lambda cipher: _load_copy(settings.data_dir, cipher))
+
+
+def check_classroom_key(settings: Settings) -> Result:
+    """Check that the classroom's key can decrypt the teachers' tokens; those in MongoDB are not read here."""
+    keys = settings.encryption_key.get_secret_value() if settings.encryption_key else None
+    key_file, file = settings.encryption_key_file.with_name(KEY_FILE), settings.data_dir / "classroom" / FILE
+    has_tokens = settings.mongodb_uri is None and file.exists()
+    if keys is None and not key_file.exists() and not has_tokens:
+        return Result("classroom.key", OK, f"will be created at the first start: {key_file}")
+
+    def decrypt(cipher: Cipher) -> None:
+        if has_tokens:
+            with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+                for (sealed,) in connection.execute("SELECT secrets FROM jwt_tokens"):
+                    cipher.decrypt(sealed)
+
+    return _check_key("classroom.key", keys, key_file, decrypt)
+
+
+def _check_key(subject: str, keys: str | None, key_file: Path, decrypt: Callable[[Cipher], object]) -> Result:
     try:
-        _load_copy(settings.data_dir, open_cipher(keys, key_file, may_create=False))
+        decrypt(open_cipher(keys, key_file, may_create=False))
     except EncryptionKeyError as error:
-        return Result("key", FAILED, str(error))
+        return Result(subject, FAILED, str(error))
     if keys is None and key_file.stat().st_mode & 0o077:
-        return Result("key", WARNING, f"others can read {key_file}: run chmod 600 on it")
+        return Result(subject, WARNING, f"others can read {key_file}: run chmod 600 on it")
     source = "ENCRYPTION_KEY" if keys else key_file
-    return Result("key", OK, f"fits the data; from {source}; keep a backup of it outside DATA_DIR")
+    return Result(subject, OK, f"fits the data; from {source}; keep a backup of it outside DATA_DIR")
 
 
 def _load_copy(folder: Path, cipher: Cipher) -> Storage:

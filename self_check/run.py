@@ -45,6 +45,7 @@ def _checks(settings: Settings) -> list[tuple[str, Callable[[Settings], Result]]
             ("portal", outside.check_portal),
         ]
     if "teacher_bot_token" in tokens:
+        checks += [("classroom", data.check_classroom), ("classroom.key", data.check_classroom_key)]
         checks += [("rosters", data.check_rosters), ("faces", data.check_faces)]
     return checks
 

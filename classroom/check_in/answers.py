@@ -22,6 +22,7 @@ class AnswerKind(Enum):
     CHALLENGE = "challenge"  # send the video note
     CHECKING = "checking"  # the video note is being checked
     WAITING = "waiting"  # the teacher has to confirm
+    CLAIMED = "claimed"  # more accounts than the teacher sees sent the ID: this one is not accepted
     REVIEW = "review"  # the teacher has to confirm, looking at this student alone
     MARKED = "marked"  # marked already
     REJECTED = "rejected"  # not accepted

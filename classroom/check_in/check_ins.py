@@ -213,10 +213,15 @@ class CheckIns(CodeEntry):
         return changed
 
     async def mark(self, session: Session, check_in: CheckIn, proven: datetime, by: int = 0, reason: str = "") -> None:
-        """Store and notify a mark, unless there is one. The caller moves the step afterwards: a crash loses nothing."""
+        """Store and notify a mark, unless there is one. The caller moves the step afterwards: a crash loses nothing.
+
+        A teacher's acceptance (``by``) overrides an older mark as absent or excused: it is their newest decision.
+        """
+        before = await self.mark_of(check_in) if by else None
+        overwrite = before is not None and not before.status.counts
         status, now = status_at(session, check_in, proven, self._grace), self._classroom.clock.now()
         mark = Mark(check_in.student_id, status, now, by, reason, came_at=check_in.code_at)
-        if not await self._classroom.store.mark(session.id, mark, overwrite=False):
+        if not await self._classroom.store.mark(session.id, mark, overwrite=overwrite):
             mark = await self.mark_of(check_in) or mark  # the teacher may have marked by hand first
         await self._on_mark(session, check_in.student_id, mark)
 
@@ -240,18 +245,22 @@ class CheckIns(CodeEntry):
             if await store.move_check_in(ended, {check_in.step}, check_in):
                 noted(log, Code.SESSION_EXPIRED, f"session {session.id}: student {check_in.student_id}, not finished")
 
-    async def unbind(self, session: Session, student_id: str) -> bool:
-        """Unbind a student ID from its account, on record; its check-in to this session begins again."""
+    async def unbind(self, session: Session, student_id: str, *, again: bool = False) -> bool:
+        """Unbind a student ID from its account, on record; its check-in to this session begins again.
+
+        ``again``: a process that ended meanwhile may have unbound it.
+        """
         store, now = self._classroom.store, self._classroom.clock.now()
-        if not await store.unbind(student_id, session.teacher, now, f"session {session.id}"):
+        unbound = await store.unbind(student_id, session.teacher, now, f"session {session.id}")
+        if not unbound and not again:
             return False
         log.info("student %s: Telegram account unbound by teacher %d", student_id, session.teacher)
         there = await store.check_in(session.id, student_id)
         proven = {CheckInStep.FACE, CheckInStep.CHECKING, CheckInStep.CONFIRM, CheckInStep.REVIEW}
         if there is not None and (there.step in proven or there.rivals):
             begun = there.step if there.step is CheckInStep.DONE else CheckInStep.PLACE
-            again = replace(there, step=begun, note="", distance=None, face=None, rivals=())
-            await store.move_check_in(again, {there.step})
+            anew = replace(there, step=begun, note="", distance=None, face=None, rivals=())
+            await store.move_check_in(anew, {there.step})
         return True
 
     async def settle(self, session: Session, sheets: Collection[Sheet]) -> None:

@@ -12,7 +12,7 @@ from classroom.store import BoundOtherwise
 
 log = logging.getLogger(__name__)
 
-MOST_RIVALS = 3  # that the teacher sees; more accounts are told the same
+MOST_RIVALS = 3  # that the teacher sees; more accounts are not accepted, and told so at once
 UNBOUND = (codes.CLAIMED_TWICE, codes.MANY_IN_SESSION)  # notes of check-ins whose account may not be bound to the ID
 
 

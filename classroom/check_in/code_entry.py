@@ -170,7 +170,8 @@ class CodeEntry:
             return Answer(AnswerKind.UNTOLD)
         log.info("session %s: student %s, the code is right", session.id, student_id)
         if check_in.telegram_id != person:
-            return Answer(AnswerKind.REVIEW, session, came)
+            is_seen = person in {each.telegram_id for each in check_in.rivals}
+            return Answer(AnswerKind.REVIEW if is_seen else AnswerKind.CLAIMED, session, came)
         return Answer(kind_for(check_in), session, check_in, mark=mark)
 
     @property

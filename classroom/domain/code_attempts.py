@@ -1,9 +1,10 @@
 """Limits on wrong attendance codes: when an account is locked, and when the teacher has to check a right code.
 
 Five wrong codes lock a Telegram account for 15 minutes, but not beyond the end of the lesson they were for (an open
-session with the typed ID on its roster), nor into the next one. A code that was valid up to 12 hours ago is no guess.
-After twenty wrong codes on one student ID, a right code from an account that is not bound to this ID goes to the
-teacher. *Bound* means before the session began: wrong codes of strangers don't slow down anybody who is bound.
+session with the typed ID on its roster), nor into the next one, nor past a reopening, whose code is new. A code that
+was valid up to 12 hours ago is no guess. After twenty wrong codes on one student ID, a right code from an account that
+is not bound to this ID goes to the teacher. *Bound* means before the session began: wrong codes of strangers don't slow
+down anybody who is bound.
 
 Otherwise many accounts could try a few codes each until one is right, and share it. So the wrong codes in a session
 are counted: those of unbound accounts on any IDs of its roster, and those of bound accounts on their own. Codes of
@@ -47,8 +48,8 @@ def locked_until(tries: Sequence[WrongTry], sessions: Mapping[str, Collection[Se
     """
 
     def counts_until(each: WrongTry) -> datetime:
-        changes = (at for of in sessions.get(each.student_id, ()) for at in (of.opened_at, end_of(of)))
-        return min([each.at + TRIES_WINDOW, *(at for at in changes if at > each.at)])
+        changes = (at for of in sessions.get(each.student_id, ()) for at in (of.opened_at, of.reopened_at, end_of(of)))
+        return min([each.at + TRIES_WINDOW, *(at for at in changes if at is not None and at > each.at)])
 
     return sorted(map(counts_until, tries))[-TRIES] if len(tries) >= TRIES else None
 

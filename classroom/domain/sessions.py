@@ -101,6 +101,7 @@ class Session:
     cancelled: bool = False
     reported_at: datetime | None = None  # when the first report was sent
     final_at: datetime | None = None  # when the final report was sent
+    reopened_at: datetime | None = None  # the last time, with a new code
 
 
 @dataclass(frozen=True)
@@ -240,7 +241,7 @@ class Teacher:
     """A teacher who has signed in. ``lms_id`` and ``campus`` come from the LMS."""
 
     telegram_id: int
-    phone: str  # E.164
+    phone: str  # digits only, in international form
     email: str
     name: str
     lms_id: str

@@ -9,7 +9,7 @@ key is lost.
 import hashlib
 import logging
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,13 +75,6 @@ class PersonKeys:
         """Delete a student's key; False if there was none. It does not create the folder."""
         with self._held(make=False) as is_there:
             return is_there and self._delete([self._file_of(student_id)]) == 1
-
-    def forget_all_but(self, student_ids: Collection[str]) -> int:
-        """Delete all other students' keys, and unfinished files of a crash; return the number of keys."""
-        with self._held():
-            kept = {self._file_of(student_id) for student_id in student_ids}
-            self._delete([file for file in self._folder.iterdir() if file.suffix == ".new"])
-            return self._delete([file for file in self._keys() if file not in kept])
 
     @contextmanager
     def _held(self, *, make: bool = True) -> Iterator[bool]:

@@ -73,7 +73,9 @@ class CsvLms:
             raise lms.UnknownTeacher("the list of teachers has no teacher with this phone number")
         email, number = listed["email"].lower(), listed["phone"]
         name = listed["name"] or email or number
-        return lms.SignedIn(Teacher(telegram_id, phone, email, name, phone_digits(number), listed["campus"]))
+        return lms.SignedIn(
+            Teacher(telegram_id, phone_digits(phone), email, name, phone_digits(number), listed["campus"])
+        )
 
     async def sign_out(self, teacher: Teacher) -> None:
         """Do nothing: there are no sessions."""

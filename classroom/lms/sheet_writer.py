@@ -78,11 +78,10 @@ class SheetState:
 class SheetWriter:
     """Writes and compares sheets; the outcome is in the store, and in the sheet that is returned."""
 
-    def __init__(self, store: Store, adapter: lms.Lms, clock: Clock, pace: SyncPace) -> None:
+    def __init__(self, store: Store, adapter: lms.Lms, clock: Clock) -> None:
         self._store = store
         self._lms = adapter
         self._clock = clock
-        self._pace = pace
         self.seconds: deque[float] = deque(maxlen=TIMES_KEPT)  # durations of the newest writes, refused ones too
 
     async def write(self, sheet: Sheet, state: SheetState, *, settled: bool) -> Sheet | None:

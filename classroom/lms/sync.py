@@ -50,7 +50,7 @@ class LmsSync:
     parallel: int = 8
 
     def __post_init__(self) -> None:
-        self._writer = SheetWriter(self.store, self.lms, self.clock, self.pace)
+        self._writer = SheetWriter(self.store, self.lms, self.clock)
         self.seconds = self._writer.seconds  # durations of the newest writes
         self._states: dict[tuple[str, str], SheetState] = {}
         self._settled: dict[str, datetime] = {}  # by session: its end, since which nothing changes by itself

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,10 +10,11 @@ import xlsxwriter  # type: ignore[import-untyped]  # has no types
 
 from classroom.cells import harmless, is_formula
 from classroom.domain.sessions import CheckIn, folded
-from classroom.overview import SessionOverview
+from classroom.overview import AWAITED, SessionOverview
 
 # "time" is when the student came, "decided" when the status was; "by" is "student" where a checked face decided.
 HEADER = ("batch", "student_id", "name", "status", "time", "by", "reason", "distance_m", "decided")
+LOW_HEADER = ("batch", "student_id", "name", "subject", "percentage")  # of the students with low attendance
 
 
 def rows(
@@ -34,7 +35,7 @@ def rows(
                     sheet.batch,
                     student.student_id,
                     student.name,
-                    sheet.status_of(student.student_id).value,
+                    AWAITED if overview.waits(student.student_id) else sheet.status_of(student.student_id).value,
                     _local(overview.came_at(student.student_id), zone),
                     (teacher if mark.by else "student") if mark is not None else "",
                     reason,
@@ -49,11 +50,11 @@ def _local(at: datetime | None, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}" if at is not None else ""
 
 
-def csv_file(lines: Iterable[list[str]]) -> bytes:
+def csv_file(lines: Iterable[list[str]], header: Sequence[str] = HEADER) -> bytes:
     """Return the rows as CSV with a byte order mark, by which Excel recognizes UTF-8; no cell is a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(HEADER)
+    writer.writerow(header)
     for line in lines:
         writer.writerow([harmless(cell) for cell in line])
     return text.getvalue().encode("utf-8-sig")

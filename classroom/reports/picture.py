@@ -53,9 +53,10 @@ def arrivals(times: list[datetime], begin: datetime, end: datetime) -> Arrivals:
 def picture(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> bytes:
     image = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
     pen = ImageDraw.Draw(image)
-    counts = {status: len(overview.marked.get(status, [])) for status in Status} | {
-        Status.ABSENT: len(overview.missing)
-    }
+    counts = [(status_word(_, each), _COLOURS[each], len(overview.marked.get(each, []))) for each in _COLOURS]
+    counts[-1] = (*counts[-1][:2], len(overview.missing))
+    if overview.awaited:
+        counts.append((status_word(_, Status.ABSENT, waits=True), _PALE, len(overview.awaited)))
     _draw_statuses(pen, _, counts, overview.students)
     came = [overview.came_at(student.student_id) for student in overview.people.values()]
     times = [at for at in came if at is not None]
@@ -65,17 +66,16 @@ def picture(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> bytes:
     return content.getvalue()
 
 
-def _draw_statuses(pen: ImageDraw.ImageDraw, _: Texts, counts: dict[Status, int], students: int) -> None:
-    """Draw a bar for each status, as long as its share of all students."""
+def _draw_statuses(pen: ImageDraw.ImageDraw, _: Texts, counts: list[tuple[str, str, int]], students: int) -> None:
+    """Draw a bar for each status (word, colour, number), as long as its share of all students."""
     pen.text((40, 40), _("Students: {number}").format(number=students), _INK, _font(26))
-    words = {status: status_word(_, status).capitalize() for status in counts}
-    left, right = 60 + max(_font(22).getlength(word) for word in words.values()), WIDTH - 170
-    for at, (status, number) in enumerate(counts.items()):
-        top = 92 + at * 48
-        pen.text((40, top + 16), words[status], _INK, _font(22), "lm")
+    left, right = 60 + max(_font(22).getlength(word.capitalize()) for word, _colour, _number in counts), WIDTH - 170
+    for at, (word, colour, number) in enumerate(counts):
+        top = 92 + at * (48 if len(counts) == len(Status) else 42)
+        pen.text((40, top + 16), word.capitalize(), _INK, _font(22), "lm")
         pen.rectangle((left, top, right, top + 32), "#f0f2f5")
         if number:
-            pen.rectangle((left, top, left + max(3, (right - left) * number / students), top + 32), _COLOURS[status])
+            pen.rectangle((left, top, left + max(3, (right - left) * number / students), top + 32), colour)
         share = f" ({100 * number / students:.0f} %)" if students else ""
         pen.text((right + 14, top + 16), f"{number}{share}", _INK, _font(22), "lm")
 

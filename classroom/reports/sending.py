@@ -10,9 +10,9 @@ from pathlib import Path
 
 from classroom.domain.sessions import end_of
 from classroom.overview import SessionOverview, note_text
-from classroom.reports.files import csv_file, rows, xlsx_file
+from classroom.reports.files import LOW_HEADER, csv_file, rows, xlsx_file
 from classroom.reports.picture import picture
-from classroom.reports.texts import caption, report_lines, report_texts
+from classroom.reports.texts import WORST_SHOWN, caption, history_texts, low_attendance, report_lines, report_texts
 from classroom.services import Classroom
 from core.json_file import replace_file
 from telegram_app.i18n import Texts
@@ -90,6 +90,28 @@ class SessionReports:
 
         if await self._classroom.teacher.outbox.put(*items, when=None if asked else claim):
             log.info("session %s: %s report queued", session.id, kind)
+
+    async def send_history(self, person: int) -> None:
+        """Send a teacher's history: one message, and where many students are below the limit a file of them."""
+        _, now, store = self._classroom.teacher.texts(person), self._classroom.clock.now(), self._classroom.store
+        since = (now - timedelta(days=self._classroom.settings.retention_days)).date().isoformat()
+        found = await store.history(person, since)
+        open_ones = {each.id: await store.check_ins(each.id) for each, _sheets in found if each.final_at is None}
+
+        def draw() -> tuple[list[str], bytes]:
+            history = [SessionOverview(session, sheets, open_ones.get(session.id, [])) for session, sheets in found]
+            low = low_attendance(history)
+            lines = [
+                [batch, student, name, subject, f"{percent:.0f}"] for percent, name, student, subject, batch in low
+            ]
+            return history_texts(_, history, low), csv_file(lines, LOW_HEADER) if len(low) > WORST_SHOWN else b""
+
+        texts, content = await asyncio.to_thread(draw)
+        items = [Item(person, "send", text, quiet=number > 0) for number, text in enumerate(texts)]
+        if content:
+            file = await self._files.write(f"low-attendance-{now:%Y-%m-%d-%H%M%S}-{person}.csv", content)
+            items.append(Item(person, "album", files=(file,), quiet=True))
+        await self._classroom.teacher.outbox.put(*items)
 
     async def _items(self, _: Texts, overview: SessionOverview, *, final: bool, at: datetime) -> list[Item]:
         """Return the report as an album of its files, the text below them, or above where it is too long for that."""

@@ -1,9 +1,10 @@
 """The messages of a report and of the history: HTML, split between lines."""
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from classroom.domain.face_policy import NOTES
-from classroom.domain.sessions import CheckIn, CheckInStep, Session, Sheet, Status, attendance_percentage
+from classroom.domain.sessions import CheckIn, CheckInStep, Session, Status, attendance_percentage
 from classroom.domain.sorting import name_key
 from classroom.overview import SessionOverview, day_of, note_text
 from classroom.student.texts import status_word
@@ -11,8 +12,13 @@ from telegram_app.i18n import Texts
 from telegram_app.lines import bold, short, split
 
 LOW_ATTENDANCE = 75.0  # percent
-LONGEST_LIST = 40  # sessions in the history's messages
+LONGEST_LIST = 40  # sessions in the history's message
+WORST_SHOWN = 20  # students with low attendance in it; if there are more, a file has all
 DIFFERING_SHOWN = 20  # students
+
+
+# percentage, name, student ID, subject, batch
+Low = tuple[float, str, str, str, str]
 
 
 def caption(session: Session) -> str:
@@ -37,13 +43,20 @@ def report_lines(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[st
             for status in (Status.PRESENT, Status.LATE, Status.EXCUSED)
         ),
         _("Absent: {number} of {all}").format(number=len(overview.missing), all=overview.students),
+        *_awaited(_, overview),
         *_names(_("Present"), _with_times(overview, Status.PRESENT, zone)),
         *_names(_("Late"), _with_times(overview, Status.LATE, zone)),
         *_names(_("Excused"), overview.marked.get(Status.EXCUSED, [])),
         *_names(_("Absent"), overview.missing),
+        *_names(status_word(_, Status.ABSENT, waits=True).capitalize(), overview.awaited),
         *_failures(_, overview),
         *_by_hand(_, overview, zone),
     ]
+
+
+def _awaited(_: Texts, overview: SessionOverview) -> list[str]:
+    word, number = status_word(_, Status.ABSENT, waits=True), len(overview.awaited)
+    return [f"{word.capitalize()}: {number}"] if number else []
 
 
 def _names(title: str, names: list[str]) -> list[str]:
@@ -129,48 +142,55 @@ def _by_hand(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> list[str]:
     return lines
 
 
-def history_texts(_: Texts, history: list[tuple[Session, list[Sheet]]]) -> list[str]:
-    """Return a teacher's sessions with percentages, and the students below ``LOW_ATTENDANCE``."""
+def history_texts(_: Texts, history: Sequence[SessionOverview], low: Sequence[Low]) -> list[str]:
+    """Return a teacher's sessions with percentages, and the worst of the students below ``LOW_ATTENDANCE``."""
     if not history:
         return [_("No sessions yet.")]
-    lines = [bold(_("Sessions")), *(_line(session, sheets) for session, sheets in history[:LONGEST_LIST])]
-    if len(history) > LONGEST_LIST:
-        lines.append(_("and {number} more").format(number=len(history) - LONGEST_LIST))
-    low = _low(history)
-    if low:
-        lines.append(bold(_("Below {percentage} %").format(percentage=round(LOW_ATTENDANCE))))
-        lines += low
-    else:
-        lines.append(_("Nobody is below {percentage} %.").format(percentage=round(LOW_ATTENDANCE)))
-    return split(lines)
+    heading, nobody = _("Below {percentage} %"), _("Nobody is below {percentage} %.")
+    worst = [
+        f"- {short(name, 80)} {short(student_id, 40)}, {short(subject, 80)}, {short(batch, 80)}: {percentage:.0f} %"
+        for percentage, name, student_id, subject, batch in low[:WORST_SHOWN]
+    ]
+    last = [bold(heading.format(percentage=round(LOW_ATTENDANCE))), *worst, *_more(_, low, WORST_SHOWN)]
+    for most in range(LONGEST_LIST, -1, -5):  # as many sessions as fit into one message
+        lines = [*(_line(_, each) for each in history[:most]), *_more(_, history, most)]
+        texts = split(
+            [bold(_("Sessions")), *lines, *(last if low else [nobody.format(percentage=round(LOW_ATTENDANCE))])]
+        )
+        if len(texts) == 1:
+            break
+    return texts
 
 
-def _line(session: Session, sheets: list[Sheet]) -> str:
-    overview = SessionOverview(session, sheets, [])
+def _more(_: Texts, listed: Sequence[object], shown: int) -> list[str]:
+    number = len(listed) - shown
+    return [_("and {number} more").format(number=number)] if number > 0 else []
+
+
+def _line(_: Texts, overview: SessionOverview) -> str:
+    session = overview.session
     attended = sum(len(overview.marked.get(status, [])) for status in Status if status.counts)
     total = attended + len(overview.missing)
     percent = f"{100 * attended / total:.0f} %" if total else "-"
     batches = short(", ".join(session.batches), 200)
-    return f"{day_of(session)} {short(session.subject, 100)}, {batches}: {percent} ({attended}/{total})"
+    line = f"{day_of(session)} {short(session.subject, 100)}, {batches}: {percent} ({attended}/{total})"
+    return ", ".join([line, *_awaited(_, overview)])
 
 
-def _low(history: list[tuple[Session, list[Sheet]]]) -> list[str]:
-    """Return a line for each student with low attendance in a subject and batch, the lowest first."""
+def low_attendance(history: Sequence[SessionOverview]) -> list[Low]:
+    """Return each student with low attendance in a subject and batch, the lowest first."""
     statuses: dict[tuple[str, str, str], list[Status]] = {}
     names: dict[str, str] = {}
-    for session, sheets in history:
-        for sheet in sheets:
+    for overview in history:
+        for sheet in overview.sheets:
             for student in sheet.roster:
-                key = session.subject, sheet.batch, student.student_id
-                statuses.setdefault(key, []).append(sheet.status_of(student.student_id))
                 names.setdefault(student.student_id, student.name or student.student_id)
+                if not overview.waits(student.student_id):
+                    key = overview.session.subject, sheet.batch, student.student_id
+                    statuses.setdefault(key, []).append(sheet.status_of(student.student_id))
     low = []
     for (subject, batch, student_id), each in statuses.items():
         percentage = attendance_percentage(each)
         if percentage is not None and percentage < LOW_ATTENDANCE:
             low.append((percentage, names[student_id], student_id, subject, batch))
-    low.sort(key=lambda each: (each[0], *map(name_key, each[1:])))
-    return [
-        f"- {short(name, 80)} {short(student_id, 40)}, {short(subject, 80)}, {short(batch, 80)}: {percentage:.0f} %"
-        for percentage, name, student_id, subject, batch in low
-    ]
+    return sorted(low, key=lambda each: (each[0], *map(name_key, each[1:])))

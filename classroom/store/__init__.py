@@ -110,7 +110,7 @@ class Store(Records, Protocol):
 
     async def teacher_with(self, phone: str) -> Teacher | None:
         """Return the teacher with this phone number (digits)."""
-        return await self.first(Teacher, phone__in=(phone, f"+{phone}"))
+        return await self.first(Teacher, phone=phone)
 
     async def save_teacher(self, teacher: Teacher) -> None:
         await self.put(teacher)
@@ -261,6 +261,11 @@ class Store(Records, Protocol):
 
     async def latest_check_in(self, telegram_id: int) -> CheckIn | None:
         return await self.first(CheckIn, "-code_at -updated_at", telegram_id=telegram_id)
+
+    async def undecided(self, telegram_id: int) -> set[str]:
+        """Return the sessions in which a check-in of this account waits for the teacher's decision."""
+        steps = (CheckInStep.CONFIRM, CheckInStep.REVIEW)
+        return {each.session for each in await self.every(CheckIn, telegram_id=telegram_id, step__in=steps)}
 
     async def checking(self) -> list[CheckIn]:
         """Return the check-ins of all sessions whose video note is in the queue, oldest note first."""

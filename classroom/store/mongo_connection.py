@@ -98,7 +98,14 @@ async def _fold_ids(database: AsyncDatabase[Document]) -> None:
             await database["templates"].delete_one({"_id": each["_id"]})
 
 
-MIGRATIONS: list[Migration] = [_to_version_2, _to_version_3]
+async def _to_version_4(database: AsyncDatabase[Document]) -> None:
+    """Migrate as ``schema.py`` does."""
+    await _add_field(database, "sessions", "reopened_at", None)
+    async for each in database["teachers"].find({}, ["phone"]):
+        await database["teachers"].update_one({"_id": each["_id"]}, {"$set": {"phone": each["phone"].lstrip("+")}})
+
+
+MIGRATIONS: list[Migration] = [_to_version_2, _to_version_3, _to_version_4]
 
 TURNS = 10  # concurrent calls: more make a small MongoDB slower, not faster
 PATIENCE = 5.0  # seconds for an answer of MongoDB; a person waits for it

@@ -155,6 +155,10 @@ _VERSION_3 = """
     CREATE INDEX corrections_of ON corrections (telegram_id);
     ALTER TABLE sheets ADD COLUMN read_back TEXT; -- JSON: the comparison with the LMS's own record
 """
+_VERSION_4 = """
+    ALTER TABLE sessions ADD COLUMN reopened_at TEXT;
+    UPDATE teachers SET phone = ltrim(phone, '+'); -- only digits, as those of an LMS always were
+"""
 
 
 def log_unbound(student_id: str) -> None:
@@ -168,6 +172,6 @@ SCHEMA = Schema(
         *("unbindings", "attempts", "consents", "templates", "used_notes", "corrections"),
     ),
     legacy={1: 1, 2: 2},
-    migrations=(_VERSION_1, _VERSION_2, _VERSION_3),
+    migrations=(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4),
     functions={"folded": folded, "log_unbound": log_unbound},
 )

@@ -5,6 +5,7 @@ acknowledged by a reaction. Somebody who sends the code first is asked for the s
 """
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,7 +24,7 @@ from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces
 from classroom.student.own_data import OwnData
 from classroom.student.readings import ids_in, only_id, readings_of
-from classroom.student.texts import answer_text, help_text, refusal_text
+from classroom.student.texts import answer_text, help_text, refusal_text, share_text
 from core.lookalikes import visible
 from telegram_app.i18n import LANGUAGES, texts
 from telegram_app.lines import short
@@ -37,23 +38,19 @@ ACCEPTED = "\N{OK HAND SIGN}"  # the reaction to a location
 ON_SCREEN = timedelta(minutes=10)  # a question of this age is assumed to be visible, and is edited
 
 
+@dataclass(eq=False)
 class StudentBot:
     """The handlers of the student bot. ``faces`` is None where no faces are checked."""
 
-    def __init__(
-        self,
-        classroom: Classroom,
-        check_ins: CheckIns,
-        traces: FaceTraces,
-        faces: FaceDialog | None,
-        corrections: Corrections,
-    ) -> None:
-        self._classroom = classroom
-        self._side = classroom.student
-        self._check_ins = check_ins
-        self._faces = faces
-        self._own_data = OwnData(classroom, traces, faces)
-        self._corrections = corrections
+    _classroom: Classroom
+    _check_ins: CheckIns
+    _traces: FaceTraces
+    _faces: FaceDialog | None
+    _corrections: Corrections
+
+    def __post_init__(self) -> None:
+        self._side = self._classroom.student
+        self._own_data = OwnData(self._classroom, self._traces, self._faces)
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         located = (TYPED | (filters.UpdateType.EDITED_MESSAGE & filters.ChatType.PRIVATE)) & filters.LOCATION
@@ -119,7 +116,7 @@ class StudentBot:
         """Handle a code, a student ID, or both, among any words, sent at ``sent``; ask for the missing part."""
         _, text = self._side.texts(person), visible(text)
         if _COORDINATES.fullmatch(text):
-            await self._say(person, refusal_text(_, policy.LocationRefusal.TYPED))
+            await self._request_location(person, policy.LocationRefusal.TYPED)
             return
         readings, times = readings_of(text), Typed(sent, sent, sent)
         step, binding = await self._side.step(person), await self._classroom.store.binding_of(person)
@@ -200,13 +197,16 @@ class StudentBot:
             return  # a live location moves every few seconds: only a change is worth a message
         await self._tell(person, told, located=message.message_id)
 
+    async def _request_location(self, person: int, why: policy.LocationRefusal, accuracy: float | None = None) -> None:
+        text = refusal_text(self._side.texts(person), why, self._classroom.settings.location_policy, accuracy)
+        await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
+
     async def _practised(self, person: int, evidence: policy.Evidence) -> None:
         """Say whether a location would count; where not, the practice goes on, with the button that the text names."""
         _, now = self._side.texts(person), self._classroom.clock.now()
         refusal = policy.refusal(evidence, now, self._classroom.settings.location_policy)
         if refusal is not None:
-            text = refusal_text(_, refusal, evidence.accuracy)
-            await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
+            await self._request_location(person, refusal, evidence.accuracy)
             return
         await self._classroom.set_step(self._side, person, "")
         text = _("Your location arrived and would count. In class it has to be close to your teacher's location.")
@@ -218,7 +218,7 @@ class StudentBot:
         await self._classroom.set_step(self._side, person, PRACTICE)
         text = _("A practice check-in: nothing is marked. Share your location with the button below, from your phone.")
         if self._classroom.settings.location_policy == "strict":
-            text = _("A practice check-in: nothing is marked.") + " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE)
+            text = _("A practice check-in: nothing is marked.") + " " + share_text(_, "strict")
         await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
 
     async def _tell(self, person: int, told: Answer, located: int | None = None) -> None:
@@ -258,7 +258,7 @@ class StudentBot:
 
     async def _help(self, update: Update, context: Context) -> None:
         person, _ = self._side.who(update)
-        text = help_text(_, checks_faces=self._faces is not None)
+        text = help_text(_, self._classroom.settings.location_policy, checks_faces=self._faces is not None)
         await self._side.outbox.put(*await self._menu_below(person, text))
 
     async def _home(self, person: int, headline: str = "") -> tuple[str, Keyboard]:
@@ -287,7 +287,7 @@ class StudentBot:
         message, person = update.effective_message, sender(update)
         _ = self._side.texts(person)
         if message is not None and message.venue is not None:
-            await self._say(person, refusal_text(_, policy.LocationRefusal.VENUE))
+            await self._request_location(person, policy.LocationRefusal.VENUE)
             return
         is_command = typed(update).startswith("/")
         await self._ask_code(person, _("I don't know that command.") if is_command else _("Please send it as text."))

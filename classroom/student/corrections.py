@@ -18,7 +18,7 @@ from classroom.domain.sessions import Mark, Session, Status, mark_of
 from classroom.overview import day_of, read_overview, title
 from classroom.services import Classroom
 from classroom.store import Correction
-from classroom.student.texts import status_word
+from classroom.student.texts import over_text, status_word
 from telegram_app.lines import bold, short
 from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.side import SCREEN, Context, below, sender, tapped, tapped_data
@@ -121,10 +121,17 @@ class Corrections:
         text = _("The student has withdrawn the request.")
         if found is not None:
             how = _("You have marked the student present.") if found.accepted else _("You have left it as it is.")
+            how = _("Cancelled: nothing is recorded.") if session.cancelled else how
             text = f"{await self._request_text(session, found)}\n{bold(how)}"
             await self._tell(session, found)
         slot = f"correction:{session.id}:{person}"
         await self._teacher.outbox.put(Item(session.teacher, "amend", text, [], slot, NOTICE))
+
+    async def cancelled(self, session: Session) -> None:
+        """End the open requests of a session that was opened again and cancelled."""
+        for each in await self._classroom.store.corrections(EVER):
+            if each.session == session.id and each.accepted is None:
+                await self.decide(session, each.telegram_id, accept=False)
 
     async def catch_up(self, now: datetime) -> None:
         """Tell of the requests and decisions of the last week that are not told yet."""
@@ -159,6 +166,7 @@ class Corrections:
                 await self._check_ins.notify_again(session, mark)
         else:
             text = _("Your teacher has decided on your request: it is left as it is. Speak to your teacher.")
+            text = over_text(_, session) if session.cancelled else text
             text = f"{bold(short(session.subject, 300))}, {day_of(session)}\n{text}"
             items = [Item(person, "send", text, lane=NOTICE)]
         await side.outbox.put(*items, when=functools.partial(side.claims.claim, claim, self._classroom.clock.now()))

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from classroom.check_in.check_ins import CheckIns
@@ -12,6 +13,7 @@ from classroom.domain.sessions import DELIVERED_WITHIN, CheckInStep, Session, en
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.student.bot import ON_SCREEN, PRACTICE, STUDENT_ID
+from classroom.student.corrections import Corrections
 from classroom.student.face_traces import FaceTraces, question_slot
 from classroom.student.texts import over_text
 from core.sqlite import DatabaseError
@@ -22,14 +24,17 @@ log = logging.getLogger(__name__)
 CANCELLING = "cancelling:"  # prefix of the claims of sessions whose cancellation is not told to everybody yet
 
 
+@dataclass(eq=False)
 class Endings:
     """Starts the clock of each step, and ends what was left open. Every method can be repeated."""
 
-    def __init__(self, classroom: Classroom, check_ins: CheckIns, traces: FaceTraces) -> None:
-        self._classroom = classroom
-        self._side = classroom.student
-        self._check_ins = check_ins
-        self._traces = traces
+    _classroom: Classroom
+    _check_ins: CheckIns
+    _traces: FaceTraces
+    _corrections: Corrections
+
+    def __post_init__(self) -> None:
+        self._side = self._classroom.student
 
     async def asked(self, person: int, question: str, waited: float) -> None:
         """Start a step's clock: its question was delivered, or can't be. If this fails, DELIVERED_WITHIN limits it."""
@@ -58,7 +63,7 @@ class Endings:
                 key = f"ended:{session.id}:{check_in.student_id}:{person}:{check_in.updated_at}"
                 items = [
                     Item(person, "send", over_text(self._side.texts(person), session), ask="nothing", lane=NOTICE),
-                    Item(person, "delete", slot=question_slot(check_in), lane=NOTICE),
+                    Item(person, "delete", slot=question_slot(check_in.session), lane=NOTICE),
                 ]
                 await self._side.outbox.put(*items, when=functools.partial(self._side.claims.claim, key, now))
 
@@ -77,6 +82,7 @@ class Endings:
                 item = Item(person, "amend", text, slot=f"mark:{session.id}", lane=NOTICE)
                 key = f"cancelled:{session.id}:{binding.student_id}:{person}"
                 await self._side.outbox.put(item, when=functools.partial(self._side.claims.claim, key, now))
+        await self._corrections.cancelled(session)
         await asyncio.to_thread(self._side.claims.take_back, f"{CANCELLING}{session.id}")
 
     async def look(self, now: datetime) -> None:

@@ -7,6 +7,7 @@ With the location request and the mark a check-in has three messages.
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -50,25 +51,21 @@ _SHOWN_IN_PLACE = (AnswerKind.CONSENT, AnswerKind.CHALLENGE, AnswerKind.WAITING,
 Submit = Callable[[CheckIn], int]
 
 
+@dataclass(eq=False)
 class FaceDialog:
     """The student bot's handlers for face checks, and the messages about their results."""
 
-    def __init__(
-        self,
-        classroom: Classroom,
-        steps: FaceSteps,
-        results: FaceResults,
-        reviews: FaceReviews,
-        traces: FaceTraces,
-        submit: Submit,
-    ) -> None:
-        self._classroom = classroom
-        self._side = classroom.student
-        self._steps, self._results = steps, results
-        self._reviews, self._traces = reviews, traces
-        self._submit = submit
-        # by person: a note is acknowledged before its result is sent, however fast the result comes
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+    _classroom: Classroom
+    _steps: FaceSteps
+    _results: FaceResults
+    _reviews: FaceReviews
+    _traces: FaceTraces
+    _submit: Submit
+    # by person: a note is acknowledged before its result is sent, however fast the result comes
+    _turns: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
+
+    def __post_init__(self) -> None:
+        self._side = self._classroom.student
 
     def handlers(self) -> list[BaseHandler[Any, Any, Any]]:
         sent = filters.UpdateType.MESSAGE & filters.ChatType.PRIVATE & _VIDEOS
@@ -85,7 +82,7 @@ class FaceDialog:
 
     def _anew(self, person: int, session: Session, check_in: CheckIn, why: str = "") -> list[Item]:
         """Return what replaces the living message by the question in a new one, which rings."""
-        slot, asks = question_slot(check_in), question(CheckInStep.FACE, check_in)
+        slot, asks = question_slot(check_in.session), question(CheckInStep.FACE, check_in)
         text, keyboard = self._question(person, session, check_in, why)
         photo = Item(person, "photo", text, keyboard, slot, file=ROUND_VIDEO, asks=asks)
         return [Item(person, "delete", slot=slot), photo]
@@ -139,12 +136,12 @@ class FaceDialog:
         text, keyboard = self._question(person, answer.session, answer.check_in)
         if answer.kind in (AnswerKind.WAITING, AnswerKind.OVER):
             text, keyboard = answer_text(_, answer, self._classroom.settings), []
-        slot = question_slot(answer.check_in)
+        slot = question_slot(answer.check_in.session)
         if message is not None:
             await self._side.outbox.fill(person, slot, message.message_id)
         pictured = isinstance(message, Message) and bool(message.photo)
         if pictured and not keyboard:  # nothing is recorded any more: the picture of a round video goes
-            waits = Item(person, "edit", text, slot=f"waits:{session_id}")
+            waits = Item(person, "edit", text, slot=f"waits:{session_id}", quiet=True)
             await self._side.outbox.put(Item(person, "delete", slot=slot), waits)
             return
         file = ROUND_VIDEO if pictured else None
@@ -178,7 +175,7 @@ class FaceDialog:
             text = _.ngettext("Received. {number} before you.", "Received. {number} before you.", before)
             text = text.format(number=before)
         # urgent: the student has just sent a video and waits for the acknowledgement
-        item = Item(person, "edit", text, [], question_slot(check_in), URGENT, file=ROUND_VIDEO)
+        item = Item(person, "edit", text, [], question_slot(check_in.session), URGENT, file=ROUND_VIDEO)
         key = f"ack:{key_of(check_in)}"
         await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now))
 
@@ -193,7 +190,7 @@ class FaceDialog:
             text = note_refusal_text(_, answer.note_refusal)
             seconds = self._seconds_left(answer.session, answer.check_in)
             if answer.note_refusal is NoteRefusal.LATE or not seconds:
-                slot, keyboard = question_slot(answer.check_in), self._challenge_keyboard(_, answer.session.id)
+                slot, keyboard = question_slot(answer.check_in.session), self._challenge_keyboard(_, answer.session.id)
                 items = Item(person, "strip", slot=slot), Item(person, "send", text, keyboard, slot)
                 await self._side.outbox.put(*items)
                 return
@@ -262,7 +259,7 @@ class FaceDialog:
             case _:
                 return  # the mark has its own message
         file = ROUND_VIDEO if action == "edit" else None
-        items = [Item(person, action, text, [], question_slot(check_in) if file else None, NOTICE, file=file)]
+        items = [Item(person, action, text, [], question_slot(check_in.session) if file else None, NOTICE, file=file)]
         if check_in.step is CheckInStep.FACE:
             items = self._anew(person, session, check_in, why)
         await self._side.outbox.put(*items, when=lambda: self._side.claims.claim(key, now))

@@ -4,6 +4,7 @@ It also runs with FACE_ENGINE=none: what was promised while faces were checked s
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import Collection
 from dataclasses import replace
@@ -16,9 +17,10 @@ from classroom.domain.video_notes import Unusable
 from classroom.faces.person_keys import PersonKeys, PersonKeysUnavailable
 from classroom.services import Classroom
 from classroom.student.face_texts import unusable_text
+from classroom.student.texts import claimed_text
 from classroom.verification.reviews import FaceReviews, ReviewFiles
 from telegram_app.files import SHIPPED
-from telegram_app.lines import short
+from telegram_app.lines import bold, short
 from telegram_app.outbox import LATER, NOTICE, Item
 
 log = logging.getLogger(__name__)
@@ -63,10 +65,21 @@ class FaceTraces:
                 if check_in.telegram_id == person:
                     await self.drop(session, check_in)
                     student_ids.add(check_in.student_id)
-                    if check_in.rivals and check_in.step is not CheckInStep.DONE:
+                    if check_in.step is CheckInStep.DONE:
+                        await self._end_claims(session, check_in)
+                    elif check_in.rivals:
                         await store.move_check_in(claims.without_owner(check_in), {check_in.step}, check_in)
         for student_id in student_ids:
             await asyncio.to_thread(self._keys.forget, student_id)
+
+    async def _end_claims(self, session: Session, check_in: CheckIn) -> None:
+        """Tell the other accounts that sent the ID of a marked student, whose check-in is deleted."""
+        side, now = self._classroom.student, self._classroom.clock.now()
+        for each in check_in.rivals:
+            key = f"claimed:{session.id}:{check_in.student_id}:{each.telegram_id}"
+            text = f"{bold(short(session.subject, 300))}\n{claimed_text(side.texts(each.telegram_id))}"
+            item = Item(each.telegram_id, "send", text, ask="nothing", lane=NOTICE)
+            await side.outbox.put(item, when=functools.partial(side.claims.claim, key, now))
 
     async def clean(self, now: datetime) -> None:
         """Delete templates and keys of earlier terms, and pictures that could not be sent."""
@@ -100,13 +113,13 @@ class FaceTraces:
         _ = self._classroom.student.texts(check_in.telegram_id)
         sentence = unusable_text(_, Unusable.TECHNICAL) + " " + _("Your teacher has to confirm. I'll message you here.")
         text = f"<b>{short(session.subject, 300)}</b>\n{sentence}"
-        item = Item(check_in.telegram_id, "edit", text, [], question_slot(check_in), NOTICE, file=ROUND_VIDEO)
+        item = Item(check_in.telegram_id, "edit", text, [], question_slot(check_in.session), NOTICE, file=ROUND_VIDEO)
         await self._classroom.student.outbox.put(item)
 
 
-def question_slot(check_in: CheckIn) -> str:
+def question_slot(session_id: str) -> str:
     """Return the slot of the living message: consent, then challenge, then acknowledgement of the video."""
-    return f"face:{check_in.session}"
+    return f"face:{session_id}"
 
 
 def key_of(check_in: CheckIn) -> str:

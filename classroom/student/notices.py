@@ -1,10 +1,11 @@
 """Messages that students get without asking: marked, recorded, rejected. Each is sent once."""
 
+import asyncio
 import functools
 import logging
 
 from classroom.check_in.check_ins import CheckIns
-from classroom.domain.sessions import CheckIn, CheckInStep, Mark, Session, Sheet, Status, folded
+from classroom.domain.sessions import CheckInStep, Mark, Session, Sheet, Status, folded, mark_of
 from classroom.services import Classroom, place_slot
 from classroom.student.face_check import FaceDialog
 from classroom.student.face_traces import FaceTraces, question_slot
@@ -13,6 +14,8 @@ from telegram_app.lines import bold, short
 from telegram_app.outbox import LATER, NOTICE, Item
 
 log = logging.getLogger(__name__)
+
+UNLINKING = "unlinking:"  # prefix of the claims of student IDs whose unlinking is not finished
 
 
 class StudentNotices:
@@ -41,7 +44,7 @@ class StudentNotices:
         ]
         check_in = await self._classroom.store.check_in(session.id, student_id)
         if check_in is not None and check_in.step is CheckInStep.FACE:  # by hand meanwhile
-            items.append(Item(person, "delete", slot=question_slot(check_in), lane=LATER))
+            items.append(Item(person, "delete", slot=question_slot(check_in.session), lane=LATER))
         if await self._side.outbox.put(*items, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s: notice of the mark queued", session.id, student_id)
 
@@ -87,27 +90,54 @@ class StudentNotices:
         return "\n".join([f"<b>{title}</b>", *lines])
 
     async def tell_rejected(self, session: Session, student_id: str, person: int) -> None:
-        _ = self._side.texts(person)
+        """Tell an account that its check-in was not accepted; the ID's own one only if the student has no mark."""
+        _, bound = self._side.texts(person), await self._classroom.store.binding_for(student_id)
+        sheets = await self._classroom.store.sheets_of(session.id, student_id)
+        if mark_of(sheets, student_id) is not None and bound is not None and bound.telegram_id == person:
+            return
         text = _("Your teacher did not accept the check-in for {subject}. Speak to your teacher.")
         item = Item(person, "send", text.format(subject=short(session.subject, 300)), ask="nothing", lane=NOTICE)
         key, now = f"rejected:{session.id}:{student_id}:{person}", self._classroom.clock.now()
         if await self._side.outbox.put(item, when=lambda: self._side.claims.claim(key, now)):
             log.info("session %s: student %s: notice of the rejection queued", session.id, student_id)
 
-    async def tell_unlinked(self, session: Session, undone: CheckIn) -> None:
-        """Tell each account whose check-in a teacher has ended by unlinking the student ID."""
-        has_ended = undone.step in (CheckInStep.DONE, CheckInStep.EXPIRED, CheckInStep.REJECTED)
-        accounts = [] if has_ended else [undone.telegram_id]
-        for person in (*accounts, *(each.telegram_id for each in undone.rivals)):
-            _ = self._side.texts(person)
-            text = _(
-                "Your teacher has unlinked the student ID: this check-in has ended. Is the ID yours? Speak to them."
-            )
-            text = f"{bold(short(session.subject, 300))}\n{text}"
-            await self._side.outbox.put(
-                Item(person, "send", text, ask="nothing", lane=NOTICE),
-                Item(person, "delete", slot=question_slot(undone), lane=NOTICE),
-            )
+    async def unlink(self, session: Session, student_id: str) -> None:
+        """Unlink a student ID from its account; whose check-in ends by that is told, also after a crash."""
+        undone, people = await self._classroom.store.check_in(session.id, student_id), []
+        if undone is not None and undone.step not in (CheckInStep.DONE, CheckInStep.EXPIRED, CheckInStep.REJECTED):
+            people.append(undone.telegram_id)
+        people += [each.telegram_id for each in undone.rivals] if undone is not None else []
+        key = f"{await self._bound_to(student_id)}:{','.join(map(str, people))}:{session.id}:{student_id}"
+        await asyncio.to_thread(self._side.claims.claim, UNLINKING + key, self._classroom.clock.now())
+        await self._unlink(key)
+
+    async def finish_unlinking(self) -> None:
+        """Finish what a crash, or a failing database, interrupted."""
+        for key in await asyncio.to_thread(self._side.claims.keys, UNLINKING):
+            await self._unlink(key, again=True)
+
+    async def _bound_to(self, student_id: str) -> int:
+        bound = await self._classroom.store.binding_for(student_id)
+        return bound.telegram_id if bound is not None else 0
+
+    async def _unlink(self, key: str, *, again: bool = False) -> None:
+        """Unlink an ID, unless another account has it since; tell whom it concerns as the claim is taken back."""
+        bound, people, session_id, student_id = key.split(":", 3)
+        store, items = self._classroom.store, list[Item]()
+        session, undone = await store.session(session_id), await store.check_in(session_id, student_id)
+        is_theirs = await self._bound_to(student_id) in (0, int(bound))
+        if session is not None and is_theirs and await self._check_ins.unbind(session, student_id, again=again):
+            if undone is not None and undone.step is not CheckInStep.DONE:
+                await self._traces.drop(session, undone)
+            for person in map(int, filter(None, people.split(","))):
+                _ = self._side.texts(person)
+                text = _(
+                    "Your teacher has unlinked the student ID: this check-in has ended. Is the ID yours? Speak to them."
+                )
+                text = f"{bold(short(session.subject, 300))}\n{text}"
+                items += [Item(person, "send", text, ask="nothing", lane=NOTICE)]
+                items += [Item(person, "delete", slot=question_slot(session_id), lane=NOTICE)]
+        await self._side.outbox.put(*items, when=lambda: self._side.claims.take_back(UNLINKING + key))
 
     async def ask_place_again(self, session: Session) -> int:
         """Ask those whom the session's old place kept out for their location again; return their number."""

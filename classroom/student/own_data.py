@@ -12,7 +12,7 @@ from telegram.error import NetworkError
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler
 
 from classroom.domain.sessions import Binding, Status, attendance_percentage
-from classroom.overview import day_of
+from classroom.overview import AWAITED, day_of
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.student.face_check import FaceDialog
@@ -71,13 +71,14 @@ class OwnData:
 
     async def _history(self, _: Texts, binding: Binding) -> list[str]:
         lessons = await self._classroom.store.attended(binding.student_id, limit=200)
-        statuses = [mark.status if mark else Status.ABSENT for _session, mark in lessons]
+        waits = await self._classroom.store.undecided(binding.telegram_id)
+        statuses = [mark.status if mark else Status.ABSENT for each, mark in lessons if mark or each.id not in waits]
         lines = [f"<b>{short(binding.student_id, 64)}</b>"]
         percentage = attendance_percentage(statuses)
         if percentage is not None:
             lines.append(_("Attendance: {percentage} %").format(percentage=round(percentage)))
         for session, mark in lessons[:SHOWN_LESSONS]:
-            word = status_word(_, mark.status if mark else Status.ABSENT)
+            word = status_word(_, mark.status if mark else Status.ABSENT, waits=session.id in waits)
             lines.append(f"{day_of(session)} {short(session.subject, 100)}: {word}")
         return lines if lessons else [*lines, _("No lessons yet.")]
 
@@ -147,8 +148,13 @@ async def my_data(classroom: Classroom, person: int) -> dict[str, Any]:
         template = await store.template(binding.student_id)
         found["face_template"] = {"made_at": template.made_at, "engine": template.engine} if template else None
         lessons = await store.attended(binding.student_id, limit=EVERY)
+        without = dict.fromkeys(await store.undecided(person), AWAITED)
         found["lessons"] = [
-            {"date": session.date, "subject": session.subject, "mark": asdict(mark) if mark is not None else "absent"}
-            for session, mark in lessons
+            {
+                "date": each.date,
+                "subject": each.subject,
+                "mark": asdict(mark) if mark else without.get(each.id, "absent"),
+            }
+            for each, mark in lessons
         ]
     return found

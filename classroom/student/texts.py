@@ -12,7 +12,10 @@ from telegram_app.i18n import Texts
 from telegram_app.lines import short
 
 
-def status_word(_: Texts, status: Status) -> str:
+def status_word(_: Texts, status: Status, *, waits: bool = False) -> str:
+    """Return the word for a status; ``waits``: not absent, but waiting for the teacher's decision."""
+    if waits and status is Status.ABSENT:
+        return _("waiting for the teacher")
     words = {
         Status.PRESENT: _("present"),
         Status.LATE: _("late"),
@@ -30,9 +33,17 @@ def precise_location(_: Texts) -> str:
     )
 
 
-def refusal_text(_: Texts, refusal: policy.LocationRefusal, accuracy: float | None = None) -> str:
+def share_text(_: Texts, location_policy: str) -> str:
+    """Return how a location is shared: by the button of a location request, which has none for live ones."""
+    if location_policy == "strict":
+        return _(
+            "Attach, Location, Share My Live Location: on your phone, in class. You may stop it once you are marked."
+        )
+    return _("Press the button below on your phone, in class.")
+
+
+def refusal_text(_: Texts, refusal: policy.LocationRefusal, location_policy: str, accuracy: float | None = None) -> str:
     """Return why a location (of this accuracy in metres) does not count, and what to do instead."""
-    share = _("Press the button below on your phone, in class.")
     why = {
         policy.LocationRefusal.TYPED: _("A typed location does not count."),
         policy.LocationRefusal.VENUE: _("A place from the map's list does not count."),
@@ -46,11 +57,7 @@ def refusal_text(_: Texts, refusal: policy.LocationRefusal, accuracy: float | No
     }[refusal].format(metres=f"{accuracy or 0:.0f}", most=f"{policy.COARSE_ABOVE:.0f}")
     if refusal in policy.NO_GOOD_FIX:
         why += " " + precise_location(_)
-    if refusal is policy.LocationRefusal.NOT_LIVE:
-        share = _(
-            "Attach, Location, Share My Live Location: on your phone, in class. You may stop it once you are marked."
-        )
-    return f"{why} {share}"
+    return f"{why} {share_text(_, location_policy)}"
 
 
 def _status_line(_: Texts, mark: Mark | None) -> str:
@@ -71,9 +78,17 @@ def over_text(_: Texts, session: Session | None) -> str:
     return f"<b>{short(session.subject, 300)}</b>\n{text}" if session is not None else text
 
 
+def claimed_text(_: Texts) -> str:
+    """Return what an account is told whose check-in ended without a decision on whose the student ID is."""
+    return _(
+        "Another Telegram account has sent this student ID: this check-in has ended. Is it yours? Ask your teacher."
+    )
+
+
 def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
     subject = f"<b>{short(told.session.subject, 300)}</b>" if told.session is not None else ""
-    live = " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE) if settings.location_policy == "strict" else ""
+    is_strict = settings.location_policy == "strict"
+    live = " " + refusal_text(_, policy.LocationRefusal.NOT_LIVE, "strict") if is_strict else ""
     match told.kind:
         case AnswerKind.WRONG:
             return _(
@@ -93,7 +108,8 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
         case AnswerKind.UNTOLD:
             return _(
                 "Many wrong codes came for this lesson, so I don't say whether yours is right. If ID and code are"
-                " right, your teacher sees your name and decides; I'll message you here."
+                " right, your teacher sees your name and decides; I'll message you here. If no message comes, speak to"
+                " your teacher."
             )
         case AnswerKind.PLACE:
             return f"{subject}\n" + _("The code is right. Now share your location, from your phone.") + live
@@ -109,6 +125,8 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
                 number = account_number(told.check_in.telegram_id)
                 text += " " + _("If your teacher asks for a number, yours is {number}.").format(number=number)
             return f"{subject}\n{text}"
+        case AnswerKind.CLAIMED:
+            return f"{subject}\n{claimed_text(_)}"
         case AnswerKind.MARKED:
             return f"{subject}\n" + _("You are marked already.") + _status_line(_, told.mark)
         case AnswerKind.REJECTED:
@@ -121,7 +139,9 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
             return f"{subject}\n" + text.format(distance=distance)
         case AnswerKind.REFUSED:
             accuracy = told.check_in.accuracy if told.check_in is not None else None
-            text = refusal_text(_, told.refusal, accuracy) if told.refusal is not None else ""
+            text = ""
+            if told.refusal is not None:
+                text = refusal_text(_, told.refusal, settings.location_policy, accuracy)
             if told.refusal in policy.NO_GOOD_FIX:
                 text += " " + _("If that does not help, speak to your teacher.")
             return text
@@ -131,15 +151,18 @@ def answer_text(_: Texts, told: Answer, settings: Settings) -> str:
             return _("No check-in waits for your location. Send the code first.")
 
 
-def help_text(_: Texts, *, checks_faces: bool) -> str:
+def help_text(_: Texts, location_policy: str, *, checks_faces: bool) -> str:
     """Return what each step of a check-in needs, and what to do when it fails."""
     face = _("Your teacher confirms.")
     if checks_faces:
         face = _("Record the round video that I ask for, or go on without a face check: then your teacher confirms.")
+    share = _("Share your location with the button, from your phone, in class. A computer can't.")
+    if location_policy == "strict":
+        share = share_text(_, location_policy)
     return _(
         "<b>Check in</b>\n"
         "1. In class your teacher shows a 6-digit code. Open its link or send it here, first with your student ID.\n"
-        "2. Share your location with the button, from your phone, in class. A computer can't.\n"
+        "2. {share}\n"
         "3. {face}\n"
         "4. I'll message you here: Attendance marked.\n\n"
         "<b>The location is imprecise or wrong</b>\n"
@@ -150,4 +173,4 @@ def help_text(_: Texts, *, checks_faces: bool) -> str:
         "Your teacher: can mark you by hand, without a phone too, and unlink your ID from another Telegram account.\n"
         "/me shows your attendance and asks for a correction, /my_data sends all that is kept of you, /delete_me"
         " deletes it, except your marks; /language changes the language."
-    ).format(face=face, precise=precise_location(_))
+    ).format(face=face, share=share, precise=precise_location(_))

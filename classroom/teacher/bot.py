@@ -1,10 +1,9 @@
 """The teacher bot: its handlers, the menu, and the steps from "Take Attendance" to the board."""
 
-import asyncio
 import functools
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from html import escape
 from typing import Any
@@ -12,11 +11,11 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler, CommandHandler, MessageHandler, filters
 
-from classroom.domain.sessions import Session, Teacher
+from classroom.domain.sessions import Session, Teacher, end_of
 from classroom.error_codes import code_of, noted
 from classroom.lms import LmsRefused, LmsUnavailable, SignInNeeded
 from classroom.lms.tables import FileWrong
-from classroom.reports.texts import history_texts
+from classroom.reports.sending import SessionReports
 from classroom.services import PLACE_SLOT, Classroom, typed
 from classroom.teacher import manual_marks, opening
 from classroom.teacher import sign_in as sign_in_steps
@@ -30,7 +29,7 @@ from classroom.teacher.session_buttons import SessionButtons
 from classroom.teacher.sign_in import SignIn
 from classroom.teacher.texts import help_text, unavailable_text
 from telegram_app.i18n import Texts
-from telegram_app.outbox import Button, Item, Keyboard
+from telegram_app.outbox import NOTICE, Button, Item, Keyboard
 from telegram_app.side import SCREEN, TYPED, Context, below, sender, tapped, tapped_data
 
 log = logging.getLogger(__name__)
@@ -51,6 +50,7 @@ class TeacherBot:
     _manual: ManualMarks
     _buttons: SessionButtons
     _moves: AccountMoves
+    _reports: SessionReports
 
     def __post_init__(self) -> None:
         self._side = self._classroom.teacher
@@ -112,6 +112,8 @@ class TeacherBot:
         elif sender(update) in self._classroom.settings.classroom_admins:
             text = self._upload.help_text(self._side.texts(sender(update)))
             await self._side.outbox.put(Item(sender(update), "send", text))
+        if self._classroom.troubles is not None and sender(update) in self._classroom.settings.classroom_admins:
+            await self._classroom.troubles.tell(sender(update))
 
     async def _menu(self, teacher: Teacher, _: Texts, _data: str) -> None:
         person, headline = teacher.telegram_id, ""
@@ -126,7 +128,23 @@ class TeacherBot:
         """Remove the button that shares the location, with its message."""
         await self._side.outbox.put(Item(person, "delete", slot=PLACE_SLOT))
 
+    async def show_menu_after(self, session: Session) -> None:
+        """Show the menu below a session's report, once and without ringing, unless the next session is being opened."""
+        person, now, step = session.teacher, self._classroom.clock.now(), await self._side.step(session.teacher)
+        is_opening = step is not None and step.name in (opening.CHOOSING, PLACE)
+        if not is_opening and await self._classroom.store.teacher(person) is not None:
+            key = f"menu:{session.id}:{end_of(session).isoformat()}"
+            strip, menu = below(person, *await self._menu_of(person))
+            menu = replace(menu, lane=NOTICE, quiet=True)  # in the report's lane, so that it comes after it
+            claim = functools.partial(self._side.claims.claim, key, now)
+            await self._side.outbox.put(replace(strip, lane=NOTICE), menu, when=claim)
+
     async def _show_menu(self, person: int, headline: str = "", *, edit: bool = False) -> None:
+        text, keyboard = await self._menu_of(person, headline)
+        edited = [Item(person, "edit", text, keyboard, slot=SCREEN)]
+        await self._side.outbox.put(*(edited if edit else below(person, text, keyboard)))
+
+    async def _menu_of(self, person: int, headline: str = "") -> tuple[str, Keyboard]:
         _ = self._side.texts(person)
         what = _("Take attendance: open a session, show the code, see who is in.")
         text = f"{headline}\n\n{what}".strip()
@@ -136,8 +154,7 @@ class TeacherBot:
         ]
         if await self._recent(person):
             keyboard.insert(1, [Button(_("Open Session"), "sessions")])
-        edited = [Item(person, "edit", text, keyboard, slot=SCREEN)]
-        await self._side.outbox.put(*(edited if edit else below(person, text, keyboard)))
+        return text, keyboard
 
     async def _recent(self, person: int) -> list[Session]:
         """Return a teacher's sessions that run or wait for a decision or the LMS; else those of the last hours."""
@@ -189,11 +206,7 @@ class TeacherBot:
         await self._side.outbox.put(Item(teacher.telegram_id, "edit", text, slot=SCREEN))
 
     async def _history(self, teacher: Teacher, _: Texts, _data: str) -> None:
-        kept = timedelta(days=self._classroom.settings.retention_days)
-        since = (self._classroom.clock.now() - kept).date().isoformat()
-        history = await self._classroom.store.history(teacher.telegram_id, since)
-        texts = await asyncio.to_thread(history_texts, _, history)
-        await self._side.outbox.put(*(Item(teacher.telegram_id, "send", text) for text in texts))
+        await self._reports.send_history(teacher.telegram_id)
         await self._show_menu(teacher.telegram_id)
 
     async def _choose(self, teacher: Teacher, _: Texts, data: str) -> None:

@@ -128,17 +128,6 @@ class ManualMarks:
         keyboard = [[Button(_("Yes, Unlink"), f"freed:{session.id}:{at}"), Button(_("Back"), f"st:{session.id}:{at}")]]
         await self._show(session.teacher, text, keyboard)
 
-    async def unlink(self, session: Session, at: int) -> CheckIn | None:
-        """Unlink a student's ID from its Telegram account, on record; return the check-in that this has undone."""
-        overview, undone = await read_overview(self._classroom, session), None
-        if at < len(overview.roster):
-            student_id = overview.roster[at].student_id
-            undone = overview.check_in_of(student_id)
-            if not await self._check_ins.unbind(session, undone.student_id if undone is not None else student_id):
-                undone = None
-        await self.show_student(session, at)
-        return undone if undone is not None and (undone.step is not CheckInStep.DONE or undone.rivals) else None
-
     async def show_checks(self, session: Session, page: int, *, anew: bool = False) -> None:
         """Show the check-ins that wait for a decision; after the last decision the list goes."""
         _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)

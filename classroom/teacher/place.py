@@ -61,7 +61,7 @@ class PlaceQuestion:
         _ = self._side.texts(person)
         text = _("Share your location with the button below, from your phone, in class.")
         if self._classroom.settings.location_policy == "strict":
-            text = refusal_text(_, policy.LocationRefusal.NOT_LIVE)
+            text = refusal_text(_, policy.LocationRefusal.NOT_LIVE, "strict")
         request = self._classroom.location_request(self._side, person, f"{headline}\n{text}".strip())
         await self._side.outbox.put(request)
 
@@ -92,7 +92,7 @@ class PlaceQuestion:
             return Place(evidence.latitude, evidence.longitude, evidence.accuracy)
         if update.edited_message is not None:
             return None  # a live location moves every few seconds
-        text = refusal_text(_, refusal, evidence.accuracy)
+        text = refusal_text(_, refusal, self._classroom.settings.location_policy, evidence.accuracy)
         await self._side.outbox.put(self._classroom.location_request(self._side, person, text))
         if refusal in policy.POOR:
             data = data | {"poor": astuple(policy.poor_place(evidence)), "poor_fixes": data.get("poor_fixes", 0) + 1}

@@ -13,7 +13,7 @@ from typing import Any
 from telegram import Update
 from telegram.ext import BaseHandler, CallbackQueryHandler
 
-from classroom.domain.sessions import CheckIn, CheckInStep, Place, Session, new_code
+from classroom.domain.sessions import CheckIn, CheckInStep, Place, Session, folded, new_code
 from classroom.overview import read_overview, title
 from classroom.reports.sending import SessionReports
 from classroom.services import PLACE_SLOT, Classroom
@@ -21,6 +21,7 @@ from classroom.student.corrections import Corrections
 from classroom.student.endings import CANCELLING, Endings
 from classroom.student.face_traces import FaceTraces
 from classroom.student.notices import StudentNotices
+from classroom.student.texts import status_word
 from classroom.teacher.board import Boards
 from classroom.teacher.manual_marks import LETTERS, ManualMarks
 from classroom.teacher.opening import CODES_TRIED, ROOM_NAME
@@ -36,6 +37,7 @@ _PLAIN = "save|place|board|hands|names|checks|all|again|close|cancel|cancelled|r
 # Called with a session, the kind of the button, and what follows the session's ID in the button's data; returns what
 # the tap is answered with.
 OnTap = Callable[..., Coroutine[Any, Any, str | None]]
+LONGEST_TOAST = 200  # characters; Telegram's limit for the answer to a tap
 ANSWERED_WITHIN = 0.7  # seconds; work that takes longer goes on after an answer without a text
 
 
@@ -247,16 +249,19 @@ class SessionButtons:
                 await self._boards.show_names(session, at)
             case "ok" | "no" | "fok" | "fno":  # "f": below the two pictures of a face, which are deleted afterwards
                 accept = what.endswith("ok")
-                done = await self._tell(session, await self._manual.decide(session, at, accept=accept))
+                done = await self._tell(session, await self._manual.decide(session, at, accept=accept), accept=accept)
                 if not what.startswith("f"):
                     await self._manual.show_checks(session, 0)
                 return done
             case "free":
                 await self._manual.ask_unlink(session, at)
             case _:
-                if (undone := await self._manual.unlink(session, at)) is not None:
-                    await self._traces.drop(session, undone)
-                    await self._notices.tell_unlinked(session, undone)
+                overview = await read_overview(self._classroom, session)
+                if at < len(overview.roster):
+                    student_id = overview.roster[at].student_id
+                    check_in = overview.check_in_of(student_id)  # which may spell the ID differently
+                    await self._notices.unlink(session, check_in.student_id if check_in is not None else student_id)
+                await self._manual.show_student(session, at)
         return None
 
     async def _owner_tap(self, session: Session, _what: str, number: str, account: str) -> str | None:
@@ -275,19 +280,22 @@ class SessionButtons:
         await self._boards.show(session)
         return done
 
-    async def _tell(self, session: Session, decided: list[CheckIn]) -> str | None:
-        """Tell the students about rejections, and show the board; return what was decided."""
-        for check_in in decided:
-            if check_in.step is CheckInStep.REJECTED:
-                await self._notices.tell_rejected(session, check_in.student_id, check_in.telegram_id)
+    async def _tell(self, session: Session, decided: list[CheckIn], *, accept: bool = True) -> str | None:
+        """Tell the students about rejections, and show the board; return what was decided, and a mark that stays."""
+        _, overview = self._side.texts(session.teacher), await read_overview(self._classroom, session)
+        rejected = [each for each in decided if each.step is CheckInStep.REJECTED]
+        for check_in in rejected:
+            await self._notices.tell_rejected(session, check_in.student_id, check_in.telegram_id)
         await self._reviews.settle(session)
         await self._boards.show(session)
         if not decided:
             return None
-        _, rejected = self._side.texts(session.teacher), decided[0].step is CheckInStep.REJECTED
-        text = _("Not accepted: {number}") if rejected else _("Confirmed: {number}")
-        return text.format(number=len(decided))
+        if accept:
+            return _("Confirmed: {number}").format(number=len(decided) - len(rejected))
+        stays = {each.student_id for each in decided if folded(each.student_id) in overview.marks}
+        lines = [f"{overview.name(each)}: {status_word(_, overview.status(each))}" for each in sorted(stays)]
+        return "\n".join([_("Not accepted: {number}").format(number=len(rejected)), *lines])[:LONGEST_TOAST]
 
     async def give_up(self, session: Session) -> None:
         """Reject the check-ins that the teacher has left undecided."""
-        await self._tell(session, await self._manual.reject_rest(session))
+        await self._tell(session, await self._manual.reject_rest(session), accept=False)

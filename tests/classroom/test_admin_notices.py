@@ -48,11 +48,11 @@ class Queue:
 
 
 @contextmanager
-def listening(side: Side, admins: tuple[int, ...], clock: FakeClock) -> Iterator[None]:
+def listening(side: Side, admins: tuple[int, ...], clock: FakeClock) -> Iterator[AdminNotices]:
     """Receive the classroom's log records while the block runs."""
     notices = AdminNotices(side, admins, clock)
     logging.getLogger("classroom").addHandler(notices)
-    yield
+    yield notices
     logging.getLogger("classroom").removeHandler(notices)
 
 
@@ -60,7 +60,12 @@ def listening(side: Side, admins: tuple[int, ...], clock: FakeClock) -> Iterator
 def side(tmp_path: Path) -> Iterator[Side]:
     """Give the side of a bot whose queue only keeps the messages."""
     with closing(Database(tmp_path / "bot.sqlite3", [SCHEMA])) as database:
-        yield Side(People(database, "teacher"), cast(Outbox, Queue()), Claims(database, "teacher"), languages={2: "ru"})
+        yield Side(
+            People(database, "teacher"),
+            cast(Outbox, Queue()),
+            Claims(database, "teacher"),
+            languages={1: "en", 2: "ru"},
+        )
 
 
 def told(side: Side) -> list[Item]:
@@ -109,6 +114,23 @@ async def test_lms_and_rosters(side: Side) -> None:
         await eventually_true("a message", lambda: told(side))
     (item,) = told(side)
     assert item.text.startswith("The LMS refuses what teachers send.\n4003 [")
+
+
+async def test_started_later(side: Side) -> None:
+    """An admin who starts the bot after a trouble was logged gets that day's notice then, once; not an older one."""
+    day = FakeClock()
+    with listening(side, (1, 3), day) as notices:
+        log.warning("yesterday", extra={"trouble": "photos"})
+        await eventually_true("a message", lambda: len(told(side)) == 1)
+        day.advance(LATER.total_seconds())
+        log.warning("no engine", extra={"trouble": "faces"})
+        log.warning("denied", extra={"trouble": "lms"})
+        await eventually_true("two messages", lambda: len(told(side)) == 3)
+        side.languages[3] = "en"
+        for _ in range(2):
+            await notices.tell(3)
+    assert {each.chat_id for each in told(side)[:3]} == {1}
+    assert [(each.chat_id, each.text.splitlines()[1]) for each in told(side)[3:]] == [(3, "no engine"), (3, "denied")]
 
 
 async def test_nobody(side: Side) -> None:

@@ -40,14 +40,15 @@ async def rounds(surroundings: Surroundings, seconds: float) -> None:
     nothing = cast(Any, None)
     keeper = Keeper(
         cast(Any, surroundings),
-        boards=nothing,
-        reports=nothing,
-        files=nothing,
-        endings=cast(Any, surroundings),
+        nothing,  # boards, reports and files are not needed without sessions
+        nothing,
+        nothing,
+        cast(Any, surroundings),
         give_up=nothing,
         catch_up=nothing,
         tidy=nothing,
         finish_moves=surroundings.finish_moves,
+        show_menu=nothing,
     )
     running = asyncio.create_task(keeper.run())
     await asyncio.sleep(seconds)

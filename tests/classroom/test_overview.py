@@ -47,7 +47,9 @@ def test_each_student_is_in_one_group(overview: SessionOverview) -> None:
     found = [folded(each) for group in groups.values() for each in group]
     assert sorted(found) == sorted(everybody)
     assert len(found) == overview.students
-    assert sum(map(len, overview.marked.values())) + len(overview.missing) == overview.students
+    named = (*overview.marked.values(), overview.missing, overview.awaited)
+    assert sum(map(len, named)) == overview.students
+    assert len(overview.awaited) == len(groups[Group.WAITING])
     assert len(groups[Group.IN]) == sum(len(overview.marked.get(each, [])) for each in (Status.PRESENT, Status.LATE))
 
 

@@ -92,6 +92,7 @@ def test_spelt_differently(run: Run, telegram: Telegram, spelt: dict[str, list[t
     teacher.taps("Unlink Telegram")
     teacher.taps("Yes, Unlink")
     teacher.waits("the unlinked student", lambda screen: not any("Unlink Telegram" in labels(each) for each in screen))
+    student.sees("Your teacher has unlinked the student ID")
     asked = student.sees("The code is right")["message_id"]
     student.says(f"25b1 {code}")
     eventually("a new question", lambda: student.sees("The code is right")["message_id"] != asked)

@@ -9,6 +9,8 @@ from tests.bot_process import ClassProcess
 from tests.classroom.running import Student, Teacher, its_telegram, rosters
 from tests.e2e.people import Telegram, eventually
 
+CLASSROOM = ("classroom", "classroom.key", "rosters", "faces")
+
 
 @pytest.fixture
 def telegram(telegram_url: str) -> Iterator[Telegram]:
@@ -103,7 +105,7 @@ def test_check(tmp_path: Path, telegram: Telegram) -> None:
     checked = class_bot(tmp_path, telegram).runs("--check")
     assert checked.returncode == 0, checked.stdout
     lines = [line.split()[:2] for line in checked.stdout.splitlines()]
-    assert lines == [[each, "ok"] for each in ("settings", "teacher", "student", "rosters", "faces")]
+    assert lines == [[each, "ok"] for each in ("settings", "teacher", "student", *CLASSROOM)]
     assert "1 batches, 1 students" in checked.stdout
 
 

@@ -4,17 +4,34 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import Any, cast
 
 import pytest
 from babel.messages.extract import extract_from_dir
 
+from classroom.check_in.answers import Answer, AnswerKind
+from classroom.domain.location_policy import LocationRefusal
+from classroom.services import Classroom
+from classroom.student.texts import answer_text, help_text, refusal_text, share_text
+from core.settings import Settings
 from telegram_app.i18n import LANGUAGES, texts
+from telegram_app.side import Side
 from tests.servers import ROOT
 
 pytestmark = pytest.mark.integration
 
 FOLDERS = ("marker", "telegram_app", "classroom")
 OF_TELEGRAM = {"Геопозиция", "Транслировать геопозицию", "Геопозицияны трансляциялау"}  # buttons of the app itself
+THE_WORD = {"en": "button", "ru": "кнопк", "kk": "түйме"}
+# Texts that speak of the button below without its name: those of a location request that has one, and of a contact's.
+OF_REQUESTS = {
+    "Press the button below on your phone, in class.",
+    "Share your location with the button, from your phone, in class. A computer can't.",
+    "Share your location with the button below, from your phone, in class.",
+    "A practice check-in: nothing is marked. Share your location with the button below, from your phone.",
+    "Share your phone number with the button below: I look you up by it.",
+    "That is not your own number. Press the button below.",
+}
 NAMING = r"(?:[Pp]ress(?:ed)?|[Tt]ap(?:ped)?|then|with) {}(?!\w)"
 
 
@@ -91,3 +108,26 @@ def test_a_filled_in_button_is_a_button() -> None:
     filled = [asked(each.value) for call in calls() for each in call.keywords if each.arg == "button"]
     assert filled
     assert all(len(labels) == 1 and labels <= buttons() for labels in filled)
+
+
+def test_a_button_without_a_name_is_known() -> None:
+    """A text that speaks of the button below, which no label names, is known to stand above one."""
+    found = {text for text in in_the_code() if re.search(r"\bwith the button\b|\bbutton below\b", text)}
+    assert found == OF_REQUESTS
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("location_policy", ["basic", "strict"])
+def test_a_location_request_names_what_it_has(language: str, location_policy: str) -> None:
+    """What is said about sharing a location speaks of a button only where the request has one."""
+    _, word = texts(language), THE_WORD[language]
+    said = [refusal_text(_, each, location_policy, 1500) for each in LocationRefusal]
+    said += [share_text(_, location_policy), help_text(_, location_policy, checks_faces=False)]
+    settings = Settings(_env_file=None, location_policy=location_policy)  # type: ignore[call-arg]
+    said += [answer_text(_, Answer(kind), settings) for kind in AnswerKind]
+    said += [answer_text(_, Answer(AnswerKind.REFUSED, refusal=each), settings) for each in LocationRefusal]
+    side = Side(cast("Any", None), cast("Any", None), cast("Any", None), languages={1: language})
+    classroom = Classroom(settings, *[cast("Any", None)] * 7)
+    has_button = classroom.location_request(side, 1, "").ask == "location"
+    assert has_button is (location_policy == "basic")
+    assert any(word in each.lower() for each in said) is has_button

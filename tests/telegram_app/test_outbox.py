@@ -137,6 +137,12 @@ class TestSending:
         for chat in (AIDA, BEN):
             assert post.bot.times(chat) == pytest.approx([n * BETWEEN_SENDS for n in range(4)], abs=0.02)
 
+    async def test_pause_that_rounding_leaves(self, post: Post) -> None:
+        """A pause of which rounding leaves less than the clock's resolution ends, too."""
+        post.clock.advance(23.134167)
+        await post.put(send("one"), send("two"))
+        assert post.bot.texts(AIDA) == ["one", "two"]
+
     async def test_edits_need_no_pace(self, post: Post) -> None:
         """Edits and deletions are not limited to one per second."""
         await post.put(send("menu", slot="menu"))

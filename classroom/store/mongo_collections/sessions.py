@@ -140,7 +140,8 @@ class Sessions(MongoConnection):
         def reopen(document: Document) -> Document | None:
             if document["ended_at"] is None or document["cancelled"]:
                 return None
-            changed = {"ended_at": None, "reported_at": None, "final_at": None, "closes_at": text_of(closes_at)}
+            changed = dict.fromkeys(("ended_at", "reported_at", "final_at"))
+            changed |= {"closes_at": text_of(closes_at), "reopened_at": text_of(now)}
             until = code_ends(documents.record_from(Session, document | changed), now)
             return documents.with_codes(document | changed, [{"code": code, "valid_until": text_of(until)}])
 

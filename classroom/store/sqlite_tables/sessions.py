@@ -100,7 +100,7 @@ class Sessions(SqliteConnection):
     def reopen(self, db: Connection, session_id: str, code: str, closes_at: datetime, now: datetime) -> Session | None:
         if _is_live(db, code, now):
             return None
-        changes = {"ended_at": None, "reported_at": None, "final_at": None, "closes_at": closes_at}
+        changes = dict.fromkeys(("ended_at", "reported_at", "final_at")) | {"closes_at": closes_at, "reopened_at": now}
         which = {"id": session_id, "ended_at__ne": None, "cancelled": False}
         reopened = _session(db, session_id) if rows.update(db, "sessions", changes, which) else None
         if reopened is not None:

@@ -254,14 +254,14 @@ class TestPlace:
 
 class TestByHand:
     async def test_before_the_decision(self, scenario: CheckInScenario) -> None:
-        """A mark by hand is not changed by accepting the check-in, and the student gets the stored mark."""
+        """Accepting after marking absent by hand is the newer decision; the student gets each mark as it is stored."""
         session = await scenario.opens()
         await scenario.enters()
         await scenario.shares()
         assert await scenario.check_ins.mark_by_hand(session, "S001", Status.ABSENT, "left", TEACHER)
         await scenario.check_ins.decide(session, {"S001"}, accept=True)
-        assert (await scenario.marks(session))["S001"].status is Status.ABSENT
-        assert {mark.status for _student, mark in scenario.notified} == {Status.ABSENT}
+        assert (await scenario.marks(session))["S001"].status is Status.PRESENT
+        assert [mark.status for _student, mark in scenario.notified] == [Status.ABSENT, Status.PRESENT]
 
     async def test_before_the_place(self, scenario: CheckInScenario) -> None:
         """After a mark by hand, a code or a location is answered with it, and the teacher is not asked again."""
@@ -290,6 +290,25 @@ class TestGuessing:
         scenario.clock.seconds = 121
         await scenario.opens(2, code="222222")
         assert await scenario.enters(code="222222") is AnswerKind.PLACE
+
+    async def test_opened_again(self, scenario: CheckInScenario) -> None:
+        """Who is locked in a session that is closed and opened again can enter its new code at once."""
+        session = await scenario.opens()
+        for _ in range(5):
+            await scenario.enters(code=WRONG)
+        assert await scenario.enters() is AnswerKind.LOCKED
+        scenario.clock.seconds = 30
+        await scenario.store.end_session(session.id, scenario.clock.now())
+        scenario.clock.seconds = 40
+        closes_at = scenario.clock.now() + timedelta(seconds=120)
+        await scenario.store.reopen(session.id, "222222", closes_at, scenario.clock.now())
+        scenario.clock.seconds = 41
+        for _ in range(4):
+            assert await scenario.enters(code=WRONG) is AnswerKind.WRONG
+        assert await scenario.enters(code="222222") is AnswerKind.PLACE
+        await scenario.enters(code=WRONG)
+        locked = await scenario.check_ins.enter(STUDENT, "S001", "222222")
+        assert (locked.kind, locked.until) == (AnswerKind.LOCKED, closes_at)
 
     async def test_stranger(self, scenario: CheckInScenario) -> None:
         """An account that names IDs of no roster is locked for 15 minutes."""
@@ -476,6 +495,23 @@ class TestHalfWay:
             await scenario.enters()
         assert await scenario.enters() is AnswerKind.PLACE
         assert await scenario.step(session) is CheckInStep.PLACE
+
+    @pytest.mark.parametrize("status", [Status.ABSENT, Status.EXCUSED, Status.LATE])
+    async def test_accepted_after_a_mark_by_hand(self, scenario: CheckInScenario, status: Status) -> None:
+        """Accepting is the teacher's newest decision: absent by hand becomes present; rejecting leaves the mark."""
+        session = await scenario.opens()
+        for person, student_id in ((STUDENT, "S001"), (2002, "S002")):
+            await scenario.enters(student_id, person=person)
+            await scenario.shares(75, person=person)
+            await scenario.check_ins.mark_by_hand(session, student_id, status, "not seen", TEACHER)
+        (accepted,) = await scenario.check_ins.decide(session, {"S001"}, accept=True, why=lambda _: "confirmed")
+        (rejected,) = await scenario.check_ins.decide(session, {"S002"}, accept=False)
+        assert (accepted.step, rejected.step) == (CheckInStep.DONE, CheckInStep.REJECTED)
+        marks = await scenario.marks(session)
+        expected = (status, "not seen") if status.counts else (Status.PRESENT, "confirmed")
+        assert (marks["S001"].status, marks["S001"].reason) == expected
+        assert (marks["S002"].status, marks["S002"].reason) == (status, "not seen")
+        assert scenario.notified[-1][1] == marks["S001"]
 
     @pytest.mark.parametrize("fails", ["mark", "move_check_in"])
     async def test_deciding_again(self, scenario: CheckInScenario, fails: str) -> None:
@@ -696,10 +732,10 @@ class TestBinding:
         assert await scenario.store.check_ins(session.id) == []
 
     async def test_a_race_for_an_id(self, scenario: CheckInScenario) -> None:
-        """Of many accounts that claim one ID simultaneously one binds it; all others wait for the teacher."""
+        """Of many accounts that claim one ID simultaneously one binds it; only three others wait for the teacher."""
         session = await scenario.opens()
         answers = await asyncio.gather(*(scenario.enters("S001", CODE, 2000 + each) for each in range(8)))
-        assert sorted(answer.value for answer in answers) == ["place", *["review"] * 7]
+        assert sorted(answer.value for answer in answers) == [*["claimed"] * 4, "place", *["review"] * MOST_RIVALS]
         found = await scenario.store.check_in(session.id, "S001")
         assert found is not None
         assert len(found.rivals) == MOST_RIVALS

@@ -124,6 +124,8 @@ class Walker:
             assert then.rivals or then.step in (CheckInStep.CONFIRM, CheckInStep.REVIEW)
             if accept:
                 self.accepted.add(decided.student_id)
+                if not self.by_hand.get(decided.student_id, Status.PRESENT).counts:
+                    del self.by_hand[decided.student_id]  # the newer decision
                 bound = self.run(self.scenario.store.binding_for(decided.student_id))
                 assert bound is None or bound.telegram_id == (owner or then.telegram_id)
 
@@ -161,7 +163,7 @@ class Walker:
         self.in_place()
 
     def marks_have_a_reason(self) -> None:
-        """Marks by hand are kept; others are of accepted students, present or late; DONE means marked."""
+        """Marks by hand stay until a newer decision; others are of accepted students, present or late; DONE: marked."""
         marks: dict[str, Mark] = self.run(self.scenario.marks(self.session))
         assert set(marks) <= self.accepted | set(self.by_hand)
         for student_id, mark in marks.items():

@@ -47,6 +47,13 @@ class TestTries:
         closed = replace(SESSION, ended_at=after(60))
         assert codes.locked_until(tries, {"s1": [closed]}) == after(60)
 
+    def test_lock_of_a_lesson_opened_again(self) -> None:
+        """A lock ends when the teacher opens the session again, with a new code; wrong tries on this one lock anew."""
+        lesson = replace(SESSION, opened_at=after(0), closes_at=after(420), reopened_at=after(300))
+        before, afterwards = ([WrongTry("s1", after(each))] * 5 for each in (10, 310))
+        assert codes.locked_until(before, {"s1": [lesson]}) == after(300)
+        assert codes.locked_until(before + afterwards, {"s1": [lesson]}) == after(420)
+
     @pytest.mark.parametrize(
         ("on_id", "in_session", "bound", "note"),
         [

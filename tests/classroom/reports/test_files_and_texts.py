@@ -21,7 +21,7 @@ from classroom.overview import SessionOverview
 from classroom.reports import picture as picture_module
 from classroom.reports.files import HEADER, csv_file, rows, xlsx_file
 from classroom.reports.picture import arrivals, picture
-from classroom.reports.texts import history_texts, report_texts
+from classroom.reports.texts import history_texts, low_attendance, report_texts
 from classroom.student.texts import status_word
 from sandbox.telegram.html import parse_html
 from telegram_app.i18n import LANGUAGES, texts
@@ -79,6 +79,12 @@ def plain(messages: list[str]) -> str:
         formatted = parse_html(message)
         assert 0 < formatted.length <= 4096
     return "\n".join(parse_html(message).text for message in messages)
+
+
+def a_history(lessons: list[tuple[Session, Sheet]], check_ins: list[CheckIn] | None = None) -> list[str]:
+    """Return the messages of a history; the check-ins are of every lesson."""
+    history = [SessionOverview(session, [sheet], check_ins or []) for session, sheet in lessons]
+    return history_texts(_, history, low_attendance(history))
 
 
 class TestMessages:
@@ -345,7 +351,7 @@ class TestHistory:
             a_sheet(["A", "B", "C", "D"], {0: Status.PRESENT, 1: Status.LATE, 2: Status.EXCUSED}),
             a_sheet(["A", "B", "C", "D"], {0: Status.PRESENT, 2: Status.PRESENT}),
         ]
-        text = plain(history_texts(_, [(a_session(), [sheet]) for sheet in sheets]))
+        text = plain(a_history([(a_session(), sheet) for sheet in sheets]))
         assert "Algebra, CS-1: 67 % (2/3)" in text
         assert "Algebra, CS-1: 50 % (2/4)" in text
         assert text.split("Below 75 %\n")[1].splitlines() == [
@@ -356,13 +362,68 @@ class TestHistory:
     def test_nobody_is_low(self) -> None:
         """Full attendance and an empty history are stated."""
         sheet = a_sheet(["A"], {0: Status.PRESENT})
-        assert "Nobody is below 75 %." in plain(history_texts(_, [(a_session(), [sheet])]))
-        assert plain(history_texts(_, [])) == "No sessions yet."
+        assert "Nobody is below 75 %." in plain(a_history([(a_session(), sheet)]))
+        assert plain(a_history([])) == "No sessions yet."
 
     def test_a_year(self) -> None:
         """A history of 400 lessons fits into three messages, and every lesson counts."""
-        lessons = [(a_session(), [a_sheet(["A", "B"], {0: Status.PRESENT})]) for _lesson in range(400)]
-        messages = history_texts(_, lessons)
+        lessons = [(a_session(), a_sheet(["A", "B"], {0: Status.PRESENT})) for _lesson in range(400)]
+        messages = a_history(lessons)
         assert len(messages) <= 3
         assert "and 360 more" in plain(messages)
         assert "- B S001, Algebra, CS-1: 0 %" in plain(messages)
+
+    def test_a_thousand_below(self) -> None:
+        """Of a thousand students below 75 % one message names the worst twenty."""
+        names = [f"Student with a long name {number}" for number in range(1000)]
+        lessons = [(a_session(subject="Mathematics " * 5), a_sheet(names, {}))] * 40
+        (message,) = a_history(lessons)
+        assert message.count("\n- Student") == 20
+        assert "and 980 more" in message
+
+    def test_who_waits_is_not_absent(self) -> None:
+        """Who waits for the teacher counts neither as present nor as absent, and is not below 75 % for that."""
+        waits = CheckIn("", "S001", 2, CheckInStep.REVIEW, BEGIN, JUST_OUTSIDE, 71)
+        text = plain(a_history([(a_session(), a_sheet(["A", "B"], {0: Status.PRESENT}))], [waits]))
+        assert "Algebra, CS-1: 100 % (1/1), Waiting for the teacher: 1" in text
+        assert "Nobody is below 75 %." in text
+
+
+class TestWaiting:
+    """Students who wait for the teacher's decision when a report is made."""
+
+    WAITING = (
+        CheckIn("", "S000", 1, CheckInStep.CONFIRM, BEGIN, "", 3),
+        CheckIn("", "S001", 2, CheckInStep.REVIEW, BEGIN, JUST_OUTSIDE, 71),
+        CheckIn("", "S002", 3, CheckInStep.PLACE, BEGIN),
+        CheckIn("", "S003", 4, CheckInStep.REVIEW, BEGIN),
+    )
+
+    def overview(self) -> SessionOverview:
+        sheet = a_sheet(["A", "B", "C", "D", "E"], {3: Status.PRESENT})
+        return SessionOverview(a_session(), [sheet], list(self.WAITING))
+
+    def test_message(self) -> None:
+        """They have a number and a list of their own, and are not among the absent."""
+        lines = plain(report_texts(_, self.overview(), final=False, zone=ZONE)).splitlines()
+        assert {"Present: 1", "Absent: 2 of 5", "Waiting for the teacher: 2"} <= set(lines)
+        at, names = lines.index("Absent"), lines.index("Waiting for the teacher")
+        assert (lines[at + 1 : names], lines[names + 1 : names + 3]) == (["- C", "- E"], ["- A", "- B"])
+
+    def test_files(self) -> None:
+        """The CSV and the workbook have it in the column of the status."""
+        lines = rows(self.overview(), ZONE)
+        waits = "waiting for the teacher"
+        assert [line[3] for line in lines] == [waits, waits, "absent", "present", "absent"]
+        assert csv_file(lines).decode("utf-8-sig").count(waits) == 2
+        with zipfile.ZipFile(io.BytesIO(xlsx_file(lines))) as book:
+            assert waits in book.read("xl/sharedStrings.xml").decode()
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_picture(self, language: str) -> None:
+        """The picture has a bar for them, above the check-ins over time."""
+        content = picture(texts(language), self.overview(), ZONE)
+        image = Image.open(io.BytesIO(content)).convert("RGB")
+        bars = [[image.getpixel((x, 92 + 16 + at * 42)) for x in range(image.width)] for at in range(5)]
+        assert bars[4].count((95, 107, 122)) == pytest.approx(bars[3].count((180, 67, 60)), abs=40)
+        assert bars[4].count((95, 107, 122)) > 100

@@ -129,6 +129,13 @@ async def check_version_2(store: Store) -> None:
     assert [(each.batch, each.version) for each in await store.unacked() if each.session != "c" * 12] == [("CS-2", 2)]
 
 
+async def check_version_3(store: Store) -> None:
+    """Check what a migrated store has of version 3: teacher 8 was stored with a plus, teacher 7 without."""
+    found = [await store.teacher_with(f"7701000000{each}") for each in (1, 2)]
+    assert [(each.telegram_id, each.phone) for each in found if each] == [(7, "77010000001"), (8, "77010000002")]
+    assert {each.reopened_at for each in await store.sessions_of(7, 10)} == {None}
+
+
 class StoreContract:
     """The tests; each store's test module has a fixture ``store``, open and empty."""
 
@@ -351,7 +358,7 @@ class StoreContract:
         other = await opened(store, a_session("b" * 12, ["CS-9"], closes_at=after(900)), code="222222")
         assert await store.reopen(session.id, "222222", after(500), after(200)) is None
         reopened = await store.reopen(session.id, "333333", after(500), after(200))
-        assert reopened == replace(session, closes_at=after(500), place=None)
+        assert reopened == replace(session, closes_at=after(500), place=None, reopened_at=after(200))
         for final in (False, True):
             assert not await store.set_reported(session.id, after(201), final=final, ended_at=after(120))
         assert await store.session_by_code("333333", after(499)) == reopened
@@ -365,7 +372,7 @@ class StoreContract:
         session = await opened(store)
         await store.end_session(session.id, after(50))
         reopened = await store.reopen(session.id, "222222", after(300), after(60))
-        assert reopened == replace(session, closes_at=after(300))
+        assert reopened == replace(session, closes_at=after(300), reopened_at=after(60))
         assert await store.session_by_code(CODE, after(70)) is None
         assert await store.session_by_code(CODE, after(40)) == reopened  # the code was typed in time, the ID later
         other = a_session("b" * 12, ["CS-9"], opened_at=after(65), closes_at=after(180))
@@ -644,6 +651,16 @@ class StoreContract:
         assert latest.session == other.id
 
     # faces
+
+    async def test_undecided(self, store: Store) -> None:
+        """The sessions in which an account's check-in waits for the teacher are found, not those of others."""
+        session = await opened(store)
+        other = await opened(store, a_session("b" * 12, ["CS-9"]), code="222222")
+        await store.begin_check_in(check_in(session, step=CheckInStep.REVIEW))
+        await store.begin_check_in(check_in(session, "CS-1-b01", 2002, CheckInStep.PLACE))
+        await store.begin_check_in(check_in(other, "CS-9-b00", 2003, CheckInStep.CONFIRM))
+        found = [await store.undecided(person) for person in (2001, 2002, 2003, 2004)]
+        assert found == [{session.id}, set(), {other.id}, set()]
 
     async def test_face_of_a_check_in(self, store: Store) -> None:
         """A face check comes back unchanged, to the microsecond and from any time zone, and None as None."""

@@ -33,10 +33,12 @@ from core.health import HealthReports
 from tests.classroom.store.contract import (
     CODE,
     NOW,
+    TEACHER,
     StoreContract,
     a_session,
     after,
     check_version_2,
+    check_version_3,
     mark,
     opened,
     sheets_of,
@@ -214,6 +216,21 @@ async def test_version_2(mongo_uri: str, database: str, documents: AsyncDatabase
         await store.close()
     await store.open()
     await check_version_2(store)
+    await store.close()
+
+
+async def test_version_3(mongo_uri: str, database: str, documents: AsyncDatabase[Document]) -> None:
+    """Documents of version 3 are migrated as a SQLite file of that version is."""
+    old = MongoStore(mongo_uri, database, Cipher(KEY), migrations=MIGRATIONS[:2])
+    await old.open()
+    await opened(old)
+    for person, phone in ((7, "77010000001"), (8, "+77010000002")):
+        await old.save_teacher(replace(TEACHER, telegram_id=person, phone=phone))
+    await documents["sessions"].update_many({}, {"$unset": {"reopened_at": ""}})
+    await old.close()
+    store = MongoStore(mongo_uri, database, Cipher(KEY))
+    await store.open()
+    await check_version_3(store)
     await store.close()
 
 

@@ -19,7 +19,7 @@ from classroom.store.schema import SCHEMA
 from classroom.store.sqlite import SqliteStore
 from core.encryption import Cipher
 from tests import children
-from tests.classroom.store.contract import TEACHER, StoreContract, after, check_version_2, opened
+from tests.classroom.store.contract import TEACHER, StoreContract, after, check_version_2, check_version_3, opened
 from tests.servers import ROOT
 
 pytestmark = pytest.mark.integration
@@ -156,6 +156,21 @@ async def test_version_2(tmp_path: Path) -> None:
     await new.open()
     await new.close()
     assert schema(file) == schema(tmp_path / "new.sqlite3")
+    assert columns(file) == columns(tmp_path / "new.sqlite3")
+
+
+async def test_version_3(tmp_path: Path) -> None:
+    """In a store whose teachers were also stored with a plus each phone number has one form afterwards."""
+    file = tmp_path / "store.sqlite3"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((ROOT / "tests" / "fixtures" / "classroom_v3.sql").read_text(encoding="utf-8"))
+    store = SqliteStore(file, Cipher(KEY))
+    await store.open()
+    await check_version_3(store)
+    await store.close()
+    new = SqliteStore(tmp_path / "new.sqlite3", Cipher(KEY))
+    await new.open()
+    await new.close()
     assert columns(file) == columns(tmp_path / "new.sqlite3")
 
 

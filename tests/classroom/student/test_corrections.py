@@ -153,6 +153,27 @@ class TestCorrection:
         assert rows(tmp_path, "SELECT * FROM corrections") == []
         assert rows(tmp_path, "SELECT * FROM marks") == []
 
+    def test_opened_again_and_cancelled(
+        self, lesson: str, teacher: Teacher, student: Student, run: Run, tmp_path: Path
+    ) -> None:
+        """A request whose session is opened again and cancelled is answered, once, and its buttons go."""
+        asks(student, "I was there")
+        teacher.sees(REQUEST)
+        teacher.taps("Reopen")
+        teacher.sees(" s left")
+        teacher.taps("Cancel Session")
+        teacher.taps("Yes, Cancel It")
+        cancelled = "Your teacher has cancelled the check-in for Algebra."
+        text = student.waits("the answer", lambda _screen: student.counts(f"\n{cancelled}") and student.sees(cancelled))
+        assert text["text"].startswith("Algebra, ")
+        teacher.sees("“I was there”\nCancelled: nothing is recorded.")
+        run.starts()
+        student.says("/help")
+        student.sees("In class your teacher shows")
+        assert student.counts(f"\n{cancelled}") == 1
+        assert [row["accepted"] for row in rows(tmp_path, "SELECT * FROM corrections")] == [0]
+        assert rows(tmp_path, "SELECT * FROM marks") == []
+
     def test_code_instead(self, lesson: str, teacher: Teacher, student: Student) -> None:
         """A code that is sent where a reason was asked for is a code."""
         chooses(student)

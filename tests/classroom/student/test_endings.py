@@ -16,6 +16,7 @@ from tests.e2e.people import Telegram, eventually, labels
 
 pytestmark = pytest.mark.integration
 
+CLAIMED = "Another Telegram account has sent this student ID: this check-in has ended."
 OVER = "The session is over and your check-in was not finished: you are absent. Ask your teacher to mark you by hand."
 
 
@@ -217,6 +218,76 @@ class TestWithoutAFace:
         teacher.taps("Check One by One")
         teacher.taps("Accept No. 2002")
         other.sees("Attendance marked")
+
+    def test_many_with_one_id(self, code: str, student: Student, teacher: Teacher, telegram: Telegram) -> None:
+        """Three other accounts wait for the teacher; a fourth and a fifth hear at once how it ended, and only once."""
+        student.enters("S001", code)
+        others = [Student(telegram, 3000 + each) for each in range(5)]
+        for number, each in enumerate(others):
+            each.says(f"/start {code}")
+            each.says("S001")
+            each.sees("Your teacher has to look at your check-in" if number < 3 else CLAIMED)
+        teacher.taps("Check One by One")
+        teacher.taps("Accept No. 2001")
+        for each in others[:3]:
+            each.sees("did not accept")
+        assert [each.counts("did not accept") for each in others] == [1, 1, 1, 0, 0]
+        assert [each.counts(CLAIMED) for each in others] == [0, 0, 0, 1, 1]
+
+    def test_deleted_by_the_marked_one(
+        self, code: str, student: Student, teacher: Teacher, telegram: Telegram, run: Run
+    ) -> None:
+        """If a marked student deletes their data, the accounts that sent the same ID are told that it ended, once."""
+        student.enters("S001", code)
+        student.shares()
+        student.is_accepted()
+        teacher.taps("Confirm All (1)")
+        student.sees("Attendance marked")
+        others = [Student(telegram, 3000 + each) for each in range(2)]
+        for each in others:
+            each.says(f"/start {code}")
+            each.says("S001")
+            each.sees("Your teacher has to look at your check-in")
+        student.says("/delete_me")
+        student.taps("Yes, Delete")
+        student.sees("Your data is deleted.")
+        for each in others:
+            each.sees(CLAIMED)
+        run.starts()
+        others[0].says("/help")
+        others[0].sees("In class your teacher shows")
+        assert [each.counts(CLAIMED) for each in others] == [1, 1]
+        assert rows(run.folder / "classroom" / "classroom.sqlite3", "SELECT * FROM check_ins") == []
+
+    @pytest.mark.parametrize("unbound", [False, True], ids=["at once", "after unbinding"])
+    def test_killed_while_unlinking(
+        self, code: str, student: Student, run: Run, telegram: Telegram, unbound: bool
+    ) -> None:
+        """A process that ended while it unlinked an ID is continued by the next one: each account is told, once."""
+        student.enters("S001", code)
+        other, unlinked = Student(telegram, 2002), "Your teacher has unlinked the student ID"
+        other.says(f"/start {code}")
+        other.says("S001")
+        other.sees("Your teacher has to look at your check-in")
+
+        async def unlinks(store: Store) -> None:
+            session = (await store.unfinished())[0]
+            if unbound:
+                assert await store.unbind("S001", 7001, session.opened_at, "a test")
+            with closing(sqlite3.connect(run.folder / "classroom" / "classroom.sqlite3")) as database:
+                claim = ("student", f"unlinking:2001:2001,2002:{session.id}:S001", "2026-01-01T00:00:00+00:00")
+                database.execute("INSERT INTO told VALUES (?, ?, ?)", claim)
+                database.commit()
+
+        run.changes_store(unlinks)
+        for _restart in range(2):
+            run.starts()
+            for each in (student, other):
+                each.sees(unlinked)
+        other.enters("S001", code)
+        assert [each.counts(unlinked) for each in (student, other)] == [1, 1]
+        query = "SELECT telegram_id FROM bindings UNION SELECT key FROM told WHERE key LIKE 'unlinking:%'"
+        assert rows(run.folder / "classroom" / "classroom.sqlite3", query) == [(2002,)]
 
     def test_unlinked(self, code: str, student: Student, teacher: Teacher, telegram: Telegram) -> None:
         """Each account with the ID is told, once, that the teacher has unlinked it, and can send it again."""

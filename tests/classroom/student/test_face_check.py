@@ -207,6 +207,7 @@ class TestWithout:
         student.taps("I Can't Do This" if agreed else "Without My Face")
         waits = student.sees("Your teacher has to confirm")
         assert "photo" not in waits
+        assert not waits["rang"]
         assert [each for each in student.screen() if each.get("photo")] == []
         teacher.sees("A. Student (S001): without a face check")
         teacher.taps("Confirm All (1)")

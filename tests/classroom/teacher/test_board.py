@@ -250,6 +250,30 @@ class TestByHand:
         assert "Missing: 0" in board
         eventually("the answer to the tap", lambda: teacher.toast() == "C. Student: absent")
 
+    def test_and_the_old_list(self, teacher: Teacher, code: str, telegram: Telegram) -> None:
+        """What an old Accept or Reject answers is what is recorded; nobody with a mark is told of a rejection."""
+        students = [Student(telegram, 2000 + each) for each in (1, 2)]
+        for student in students:
+            comes(student, code, f"S00{student.number - 2000}", 75)
+        key = key_of(teacher)
+        teacher.taps("Mark by Hand")
+        for name, before, status in (
+            ("B. Student", "absent", "Present"),
+            ("A. Student", "absent", "Present"),
+            ("A. Student", "present", "Absent"),
+        ):
+            teacher.taps(f"{name}: {before}")
+            teacher.taps(status)
+            teacher.taps("No Reason")
+        students[0].sees("Your teacher has marked you: absent")
+        teacher.forges(f"ok:{key}:0")
+        eventually("the answer to Accept", lambda: teacher.toast() == "Confirmed: 1")
+        students[0].sees("Attendance marked")
+        teacher.forges(f"no:{key}:1")
+        eventually("the answer to Reject", lambda: teacher.toast() == "Not accepted: 1\nB. Student: present")
+        teacher.sees("In: 2 of 3")
+        assert students[1].counts("did not accept") == 0
+
     def test_search(self, run: Run, telegram: Telegram, tmp_path: Path) -> None:
         """A student among 300 is found by a part of the name or ID, and marked."""
         rosters(tmp_path, {"CS-1": [(f"S{at:03}", f"Student {at:03} _*<&" + "\U0001f600") for at in range(300)]})

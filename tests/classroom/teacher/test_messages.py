@@ -58,15 +58,15 @@ def test_ordinary_lesson(
     finishes(teacher, clock)
     last = teacher.sees("(final)")
     eventually("the album", lambda: sum(bool(each.get("document")) for each in teacher.screen()) == 3)
+    assert not teacher.sees("Take attendance:")["rang"]  # the menu, below the report
     texts = sent(telegram)[before:]
     assert texts[0].startswith("sendMessage: Share your location")
     assert texts[1].startswith("sendPhoto: <b>Algebra</b>: CS-1")
     assert texts[2].startswith("sendMessage: <b>Algebra</b>: CS-1")  # the list for marks by hand
     assert texts[3].startswith("sendMessage: <b>Algebra</b>: CS-1")  # the board without the code
-    assert [each.partition(" <b>")[0] for each in texts[4:]] in (
-        ["sendMediaGroup:"],
-        ["sendMediaGroup:", "sendMessage:"],
-    )
+    menu = "sendMessage: Take attendance: open a session, show the code, see who is in."
+    after_the_end = [each.partition(" <b>")[0] for each in texts[4:]]
+    assert after_the_end in (["sendMediaGroup:", menu], ["sendMediaGroup:", menu, "sendMessage:"])
     assert first["rang"]
     assert last["message_id"] == first["message_id"] or not last["rang"]
     bot = [each for each in teacher.screen() if each["from"] == "bot"]

@@ -254,6 +254,61 @@ def test_files_that_cannot_be_written(
     assert kinds(teacher) == ["final"]
 
 
+def test_menu_below_the_report(teacher: Teacher, clock: RunningClock, run: Run) -> None:
+    """After a lesson the menu is below the report, once, also over a restart, and opens the next lesson."""
+    teacher.opens("CS-1")
+    clock.forward(140)
+    report = teacher.sees("Report: ")
+    menu = teacher.sees("Take attendance:")
+    assert (menu["message_id"] > report["message_id"], menu["rang"]) == (True, False)
+    finishes(teacher, clock)
+    run.starts()
+    clock.forward(6)
+    teacher.settles()
+    assert teacher.counts("Take attendance:") == 1
+    teacher.taps("Take Attendance")
+    teacher.sees("Which batches?")
+
+
+def test_no_menu_in_the_way(teacher: Teacher, clock: RunningClock) -> None:
+    """Who is opening the next lesson when the report comes goes on with it."""
+    teacher.opens("CS-1")
+    teacher.says("/start")
+    teacher.taps("Take Attendance")
+    teacher.sees("Which batches?")
+    clock.forward(140)
+    finishes(teacher, clock)
+    teacher.settles()
+    assert teacher.counts("Take attendance:") == 0
+    teacher.taps("CS-2")
+    teacher.sees("Next.\nCS-2")
+
+
+def test_who_waits_is_not_absent(teacher: Teacher, clock: RunningClock, student: Student, telegram: Telegram) -> None:
+    """While the teacher has not decided, neither the report nor /me nor /history says that the student is absent."""
+    code = teacher.opens("CS-1")
+    comes(student, code, "S001", 80)
+    clock.forward(140)
+    report = teacher.sees("(provisional)")["text"]
+    assert "Absent: 2 of 3\nWaiting for the teacher: 1\n" in report
+    (table,) = [content for name, content in files(teacher, telegram).items() if name.endswith(".csv")]
+    statuses = [row["status"] for row in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))]
+    assert statuses == ["waiting for the teacher", "absent", "absent"]
+    student.says("/me")
+    shown = student.sees("Algebra: ")["text"]
+    assert "Algebra: waiting for the teacher" in shown
+    assert "%" not in shown
+    teacher.says("/history")
+    assert "CS-1: 0 % (0/2), Waiting for the teacher: 1" in teacher.sees("Sessions\n")["text"]
+    teacher.taps("Check One by One")
+    teacher.taps("Reject A. Student")
+    student.sees("did not accept")
+    finishes(teacher, clock)
+    assert "Absent: 3 of 3" in reports(teacher)[-1]
+    student.says("/me")
+    student.sees("Algebra: absent")
+
+
 def test_history(run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
     """/history has percentages and the students below the threshold, without cancelled lessons."""
     run.starts()
@@ -291,6 +346,31 @@ def test_history(run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Pa
     low = text.split("Below 75 %\n")[1].splitlines()
     assert [line.split(",")[0] for line in low] == ["- B. Student S002", "- C. Student S003"]
     assert len(rows(tmp_path, "SELECT * FROM sessions WHERE cancelled = 1")) == 1
+
+
+def test_history_of_many(run: Run, telegram: Telegram, clock: RunningClock, tmp_path: Path) -> None:
+    """With 200 students below the threshold /history is one message with the worst, and a file of all."""
+    rosters(tmp_path, {"CS-1": [(f"S{at:03}", f"Student {at:03}") for at in range(200)]})
+    run.starts()
+    teacher = Teacher(telegram, 7001, "+77010000001")
+    teacher.signs_in()
+    teacher.opens("CS-1")
+    teacher.taps("Close Now")
+    teacher.sees("Closed at")
+    teacher.says("/history")
+    (low,) = [content for name, content in eventually("a file", lambda: files(teacher, telegram)).items()]
+    lines = list(csv.DictReader(io.StringIO(low.decode("utf-8-sig"))))
+    assert lines[0] == {
+        "batch": "CS-1",
+        "student_id": "S000",
+        "name": "Student 000",
+        "subject": "Algebra",
+        "percentage": "0",
+    }
+    assert len(lines) == 200
+    assert teacher.counts("Student 0") == 1
+    assert "and 180 more" in teacher.sees("Below 75 %")["text"]
+    assert telegram.refused_calls() == []
 
 
 def test_cleaned(teacher: Teacher, clock: RunningClock, tmp_path: Path) -> None:

@@ -31,6 +31,22 @@ def admin(run: Run, telegram: Telegram) -> Teacher:
     return admin
 
 
+def test_started_after_a_trouble(run: Run, telegram: Telegram) -> None:
+    """An admin who presses Start after a mistake in the rosters was found is told of it then, once."""
+    (run.folder / "rosters" / "other.csv").write_text("batch;subject;student_id;name\nCS-9;;S1;A", encoding="utf-8")
+    run.starts(classroom_admins=(ADMIN,))
+    teacher = Teacher(telegram, 7001, "+77010000001")
+    teacher.signs_in()
+    teacher.taps("Take Attendance")
+    teacher.sees("Which batches?")  # the rosters are read
+    admin, mistakes = Teacher(telegram, ADMIN, "+77019999999"), "The rosters have mistakes:\nother.csv, line 2"
+    for _twice in range(2):
+        admin.says("/start")
+        admin.sees(mistakes)
+    admin.settles()
+    assert admin.counts(mistakes) == 1
+
+
 def kept(run: Run) -> str:
     return (run.folder / "rosters" / "students.csv").read_text(encoding="utf-8")
 
