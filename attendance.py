@@ -153,7 +153,7 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             _line(event.text or "monitoring failed; the log says why")
             return PORTAL
         elif event.event is Event.LESSON_CLOSED and event.lesson is not None:
-            _line(f"closed: {_one_line(event.lesson)}")
+            _line(f"closed ({event.text}): {_one_line(event.lesson)}")
         elif event.event is Event.STOPPED:
             return STOPPED
 

@@ -207,7 +207,7 @@ class AttendanceMonitor:
         """Load the page, unless the portal answers that it shows nothing new; sign in, and process the lessons."""
         self._access.limits.wait_for_load(self._waits.pause)  # the question counts as a load, too
         self._checked_at = self._clock.monotonic()
-        unchanged = client.unchanged()
+        unchanged = None if self._marking.needs_load() else client.unchanged()
         if unchanged:
             self._status.checked()
             return
@@ -219,7 +219,7 @@ class AttendanceMonitor:
             reading = self._sign_in(client)
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
             raise errors.PortalUnavailable(reading.text or reading.view.value)  # just loaded: not simply an old session
-        self._process(client, reading)
+        self._process(client, reading, loaded=True)
 
     def _sign_in(self, client: PortalClient) -> Reading:
         self._status.become(MonitorState.SIGNING_IN)
@@ -237,7 +237,7 @@ class AttendanceMonitor:
         while True:
             if self._schedule.resting_until() is not None:
                 return False
-            if self._marking.retries_soon():
+            if self._marking.retries_soon() or self._marking.needs_load():
                 reload_at = min(reload_at, self._clock.monotonic() + LOOK_INTERVAL)
             left = reload_at - self._clock.monotonic()
             self._status.become(MonitorState.WATCHING, next_in=max(left, 0.0))
@@ -252,7 +252,7 @@ class AttendanceMonitor:
             reading = client.settle()
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
                 raise errors.SessionLost(reading.text)
-            self._process(client, reading)
+            self._process(client, reading, loaded=False)
 
     def _wait_for_change(self, client: PortalClient, left: float) -> bool:
         """Wait a little for a change of the page or a command; say whether the page changed."""
@@ -264,7 +264,7 @@ class AttendanceMonitor:
         self._waits.pause(0, until_woken=True)
         return changed
 
-    def _process(self, client: PortalClient, reading: Reading) -> None:
+    def _process(self, client: PortalClient, reading: Reading, loaded: bool) -> None:
         """Process the lessons of a reading; raise for a page without them."""
         if reading.view is View.REFUSED:  # an error window that does not answer a sign-in
             raise errors.PortalUnavailable(reading.text)
@@ -274,4 +274,4 @@ class AttendanceMonitor:
             raise errors.UnknownView("unknown page")
         now = self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
-            self._marking.process(client, reading)
+            self._marking.process(client, reading, loaded)

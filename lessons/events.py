@@ -41,11 +41,16 @@ class Event(Enum):
 
 
 class CloseReason(Enum):
-    """Why a lesson closed unmarked."""
+    """Why a lesson closed without our mark."""
 
-    NOT_PRESSED = "not pressed"  # manual mode, and nobody asked to mark it
-    NOT_CONFIRMED = "not confirmed"  # clicked, but the portal never showed it as marked
-    TROUBLE = "trouble"  # the page could not be read meanwhile, or monitoring was off
+    NOT_PRESSED = "not pressed"  # it was offered, and the student did not press Mark Now
+    TOO_LATE = "too late"  # Mark Now was pressed, and the lesson had closed
+    NOT_CONFIRMED = "not confirmed"  # clicked, but the portal went on to show it as open
+    TAKEN_AWAY = "taken away"  # clicked, and gone at the next load, which may be how the portal shows a mark
+    NOT_PRESSABLE = "not pressable"  # the button was gone or covered at each click
+    INTERRUPTED = "interrupted"  # an earlier process was about to click, or had clicked
+    TROUBLE = "trouble"  # the page could not be read
+    AWAY = "away"  # monitoring was off
     TOO_SHORT = "too short"  # open in one reading, gone in the next
 
 

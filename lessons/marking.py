@@ -1,19 +1,21 @@
 """Marks or reports the open lessons of one student, and reports what became of them.
 
 The intent is written to the journal before a click, so that each mark is reported exactly once, also after a crash
-between click and confirmation. A lesson that opens again on the same day is told apart nowhere yet: its key
-(portal/lessons.py) finds the same row of the journal. Used on the monitor's thread only.
+between click and confirmation. Only a load ends a round (``lessons.rounds``): what a redraw of the open page hides or
+disables may be back a moment later. Used on the monitor's thread only.
 """
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core.clock import Clock
 from lessons.events import CloseReason, Event, StatusEvent
-from lessons.journal import Lessons
-from portal.errors import PageChanged
+from lessons.journal import LessonRow, Lessons
+from lessons.rounds import CARRIED_OVER, ShownLesson, lessons_shown
+from portal.errors import NotPressed, PageChanged
 from portal.lessons import Lesson
 from portal.session import PortalClient
 from portal.views import Reading
@@ -22,6 +24,8 @@ from storage import Mode, account_key
 log = logging.getLogger(__name__)
 
 QUICK_RETRIES = 3  # unconfirmed clicks on a lesson that are repeated within a second
+QUICK_LOADS = 3  # of a page that seems to have changed what it shows of a lesson
+ELSEWHERE = "elsewhere"  # in the journal: a round that ended with a mark that is not ours
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,16 @@ class Marking:
     _clock: Clock
     _on_attendance_found: Callable[[str, str, Lesson], None]
     _report: Callable[[StatusEvent], None]
-    _open: dict[str, Lesson] = field(default_factory=dict)  # open in the last reading
+    _open: dict[str, Lesson] = field(default_factory=dict)  # seen open, and no load has shown otherwise
     _requested: set[str] = field(default_factory=set)  # lessons that the student asked to mark
+    _offered: set[str] = field(default_factory=set)  # reported as found
     _clicks: dict[str, int] = field(default_factory=dict)
-    _logged: set[str] = field(default_factory=set)  # open lessons that are in the log
+    _answered: dict[str, bool] = field(default_factory=dict)  # pressed; whether the page then showed it as still open
     _troubled: set[str] = field(default_factory=set)  # open lessons during which the page could not be read
-    _loaded: bool = False  # the lessons of an earlier process
+    _quiet: set[str] = field(default_factory=set)  # open when the rest began: their end is not reported
+    _doubts: dict[str, int] = field(default_factory=dict)  # times that the open page contradicted the last load
+    _needs_load: bool = False
+    _loaded: bool = False  # the first load is processed, and with it what an earlier process left
 
     def request(self, key: str | None) -> None:
         """Mark the open lesson with this key, or every open one, at the next reading."""
@@ -61,9 +69,10 @@ class Marking:
 
     def forget_open(self) -> None:
         """Forget the open lessons, so that nothing is reported of them while the monitor rests."""
-        self._open, self._loaded = {}, True
-        self._requested.clear()
-        self._clicks.clear()
+        self._quiet |= set(self._open)
+        self._loaded = True
+        for key in list(self._open):
+            self._drop(key)
 
     def has_open(self) -> bool:
         """Say whether a lesson is open that the student may want to mark."""
@@ -73,91 +82,166 @@ class Marking:
         """Say whether a click was not confirmed and should be repeated soon."""
         return any(0 < self._clicks.get(key, 0) <= QUICK_RETRIES for key in self._open)
 
-    def process(self, portal: PortalClient, reading: Reading) -> None:
+    def needs_load(self) -> bool:
+        """Say whether only a load can tell what became of a lesson, because the open page changed."""
+        return self._needs_load
+
+    def process(self, portal: PortalClient, reading: Reading, loaded: bool) -> None:
         """Mark, report or confirm each lesson that the page shows.
 
-        Raises PageChanged where a card moved away under a click (the others are done), and what ``mark`` raises.
+        ``loaded``: the reading is of a page that was just loaded, not of one that changed by itself. Raises
+        PageChanged where a card moved away under a click (the others are done), and what ``mark`` raises.
         """
-        today = self._clock.now().astimezone(self._records.zone).date()
-        account = account_key(self._username)
-        cards = [(card.lesson.identified(self._portal_url, account, today), card.enabled) for card in reading.cards]
-        shown = {lesson.key: lesson for lesson, _ in cards}
-        self._load_unsettled(today.isoformat())
-        self._report_closed(shown)
-        for lesson, enabled in cards:
-            if not enabled:
-                self._handle_marked(lesson)
-        self._open = {lesson.key: lesson for lesson, enabled in cards if enabled}
+        now = self._clock.now().astimezone(self._records.zone)
+        yesterday = (now - timedelta(days=1)).date().isoformat()
+        rows = self._records.journal.recent(self._records.student, yesterday)
+        shown = lessons_shown(reading.cards, rows, self._identify, now, set(self._open))
+        self._needs_load = False
+        keys = {each.lesson.key for each in shown}
+        if loaded:
+            self._end_rounds(rows, keys, now)
+        for key in set(self._open) - keys:
+            self._doubt(key)
         moved: PageChanged | None = None
-        for lesson, enabled in cards:
-            if enabled:
-                try:
-                    self._handle_open(portal, lesson, today.isoformat())
-                except PageChanged as changed:  # concerns this card only: go on with the others
-                    moved = changed
+        for each in sorted(shown, key=lambda each: each.enabled):
+            try:
+                if each.enabled:
+                    self._handle_open(portal, each, loaded, now)
+                else:
+                    self._handle_disabled(each, loaded, now)
+            except PageChanged as changed:  # concerns this card only: go on with the others
+                moved = changed
         if moved is not None:
             raise moved
 
-    def _load_unsettled(self, today: str) -> None:
-        """On the first reading, load the lessons that a previous process left unresolved: they may have closed."""
-        if self._loaded:
-            return
-        for row in self._records.journal.unsettled(self._records.student, today):
-            self._open.setdefault(row.key, Lesson(row.subject, row.teacher, row.time, key=row.key))
-            self._troubled.add(row.key)
-        self._loaded = True
+    def _identify(self, lesson: Lesson, day: date, number: int) -> Lesson:
+        return lesson.identified(self._portal_url, account_key(self._username), day, number)
 
-    def _handle_open(self, portal: PortalClient, lesson: Lesson, today: str) -> None:
-        now = self._clock.now()
-        if lesson.key not in self._logged:
-            self._logged.add(lesson.key)
+    def _doubt(self, key: str) -> None:
+        """Have the page loaded soon, a few times: it shows of a lesson what no load has shown yet."""
+        self._doubts[key] = self._doubts.get(key, 0) + 1
+        self._needs_load |= self._doubts[key] <= QUICK_LOADS
+
+    def _handle_open(self, portal: PortalClient, shown: ShownLesson, loaded: bool, now: datetime) -> None:
+        lesson, row, journal = shown.lesson, shown.row, self._records.journal
+        if row is not None and not loaded and (row.over_at is not None or row.marked_at is not None):
+            self._doubt(row.key)  # open again, or only a redraw
+            return
+        if lesson.key not in self._open:
             log.info("monitor %s: lesson %s, open", self._records.student, lesson.key)
-        self._records.journal.seen(
-            lesson.key, self._records.student, today, lesson.subject, lesson.teacher, lesson.time, now
-        )
-        if self.mode == "manual" and lesson.key not in self._requested:
+        self._open[lesson.key] = lesson
+        self._quiet.discard(lesson.key)
+        day = now.date().isoformat()
+        row = journal.seen(lesson.key, self._records.student, day, *lesson.label, self._clock.now(), shown.round)
+        asked = lesson.key in self._requested or row.requested_at is not None or row.marked_at is not None
+        if self.mode == "manual" and not asked:
+            self._offered |= {lesson.key} if lesson.minutes_left != 0 else set()
             self._on_attendance_found(self._username, "found", lesson)
             return
-        self._records.journal.intend(lesson.key, now)
+        journal.intend(lesson.key, self._clock.now())
         self._clicks[lesson.key] = self._clicks.get(lesson.key, 0) + 1
         log.info("monitor %s: lesson %s, click %d", self._records.student, lesson.key, self._clicks[lesson.key])
-        if portal.mark(lesson):
+        answered = self._answered.get(lesson.key)
+        self._answered[lesson.key] = False
+        try:
+            confirmed = portal.mark(lesson)
+        except NotPressed:
+            self._answered.pop(lesson.key)
+            if answered is not None:
+                self._answered[lesson.key] = answered
+            raise
+        self._answered[lesson.key] = True
+        if confirmed:
             self._handle_marked(lesson)
         else:
             log.warning("monitor %s: lesson %s, click not confirmed", self._records.student, lesson.key)
 
+    def _handle_disabled(self, shown: ShownLesson, loaded: bool, now: datetime) -> None:
+        key = shown.lesson.key
+        if loaded:
+            self._handle_marked(shown.lesson)
+            row = self._records.journal.get(key)
+            self._records.journal.end_round(key, now, ELSEWHERE if row is not None and row.marked_at is None else None)
+        elif key in self._open or key in self._requested:
+            self._doubt(key)
+
     def _handle_marked(self, lesson: Lesson) -> None:
         """Report a marked lesson once: as marked where the journal has our intent, else as marked elsewhere."""
-        was_open = self._open.pop(lesson.key, None) is not None
-        requested = lesson.key in self._requested
+        was_open = lesson.key in self._open or lesson.key in self._requested
         self._drop(lesson.key)
         if self._records.journal.confirm(lesson.key, self._clock.now()):
             log.info("monitor %s: lesson %s, marked", self._records.student, lesson.key)
             self._on_attendance_found(self._username, "marked", lesson)
-        elif was_open or requested:
+        elif was_open:
             row = self._records.journal.get(lesson.key)
             if row is None or row.marked_at is None:
                 self._report(StatusEvent(Event.LESSON_MARKED_ELSEWHERE, lesson=lesson))
 
-    def _report_closed(self, shown: dict[str, Lesson]) -> None:
-        for key, lesson in self._open.items():
-            if key not in shown:
-                reason = self._close_reason(key)
-                log.info("monitor %s: lesson %s, closed unmarked (%s)", self._records.student, key, reason.value)
-                self._report(StatusEvent(Event.LESSON_CLOSED, reason.value, lesson))
-        for key in {*self._open, *self._requested, *self._clicks, *self._troubled, *self._logged} - set(shown):
+    def _end_rounds(self, rows: list[LessonRow], shown: set[str], now: datetime) -> None:
+        """End the rounds that a load does not show any more; report those without a mark, also of an earlier process."""
+        for row in rows:
+            key, why, unsettled = row.key, row.over_why, row.marked_at is None and row.closed_at is None
+            if row.over_at is None and key not in shown:
+                why = self._close_reason(row).value if unsettled else None
+                self._records.journal.end_round(key, now, why)
+            elif row.over_at is None or self._loaded:
+                continue  # not over, or reported by this process
+            fresh = key in self._open or now - datetime.fromisoformat(row.seen_at) < CARRIED_OVER
+            if unsettled and why is not None and fresh and key not in self._quiet:
+                lesson = self._open.get(key) or Lesson(row.subject, row.teacher, row.time, key=key)
+                log.info("monitor %s: lesson %s, closed unmarked (%s)", self._records.student, key, why)
+                event = Event.LESSON_MARKED_ELSEWHERE if why == ELSEWHERE else Event.LESSON_CLOSED
+                self._report(StatusEvent(event, why, lesson))
+            self._quiet.discard(key)
             self._drop(key)
+        self._requested &= shown
+        self._loaded = True
 
-    def _close_reason(self, key: str) -> CloseReason:
-        row = self._records.journal.get(key)
-        if self._clicks.get(key, 0) or (row is not None and row.intended_at is not None):
-            return CloseReason.NOT_CONFIRMED
-        if key in self._troubled:
-            return CloseReason.TROUBLE
-        return CloseReason.NOT_PRESSED if self.mode == "manual" else CloseReason.TOO_SHORT
+    def _close_reason(self, row: LessonRow) -> CloseReason:
+        return close_reason(
+            row,
+            self.mode,
+            seen=row.key in self._open,
+            tried=row.key in self._clicks,
+            answered=self._answered.get(row.key),
+            requested=row.key in self._requested or row.requested_at is not None,
+            offered=row.key in self._offered or bool(row.offered),
+            troubled=row.key in self._troubled,
+        )
 
     def _drop(self, key: str) -> None:
-        self._requested.discard(key)
-        self._clicks.pop(key, None)
-        self._troubled.discard(key)
-        self._logged.discard(key)
+        for each in (self._requested, self._offered, self._troubled):
+            each.discard(key)
+        for kept in (self._open, self._clicks, self._answered, self._doubts):
+            kept.pop(key, None)
+
+
+def close_reason(
+    row: LessonRow,
+    mode: Mode,
+    *,
+    seen: bool,
+    tried: bool,
+    answered: bool | None,
+    requested: bool,
+    offered: bool,
+    troubled: bool,
+) -> CloseReason:
+    """Return why a lesson closed without our mark.
+
+    ``seen``: by this process; ``tried``: it tried to press the button; ``answered``: it did, and whether the page then
+    showed the lesson as still open; ``troubled``: the page could not be read for a while.
+    """
+    if answered is not None:
+        return CloseReason.NOT_CONFIRMED if answered else CloseReason.TAKEN_AWAY
+    if tried:
+        return CloseReason.NOT_PRESSABLE
+    if row.intended_at is not None:
+        return CloseReason.INTERRUPTED
+    if mode == "manual" and offered and not requested:
+        return CloseReason.NOT_PRESSED
+    if not seen:
+        return CloseReason.AWAY
+    if troubled:
+        return CloseReason.TROUBLE
+    return CloseReason.TOO_LATE if requested else CloseReason.TOO_SHORT

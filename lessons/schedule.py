@@ -15,7 +15,7 @@ from core.clock import Clock, SystemClock
 from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, MonitorState, StatusEvent, StatusReporter
 from lessons.marking import Marking
-from portal.errors import PortalError
+from portal.errors import PortalError, PortalUnavailable
 from portal.session import PortalClient
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,9 @@ REFRESH_INTERVAL = 20.0  # seconds between reloads
 JITTER = 0.15  # of the interval, either way
 FIRST_RELOAD = 1.0  # seconds before reloading a page that changed or lost its session, doubled each time
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each time
+# While the portal is down pauses are at most half a refresh interval, then, after so many, three of them: each try costs
+# it one request, and a lesson may open, or be open already, when it comes back.
+SHORT_PAUSES, WITH_A_LESSON = 60, 360
 AGAIN_IS_TROUBLE = 6  # loads in a row without success, after which it counts as trouble
 WAKE_AHEAD = 240.0  # seconds before the active hours begin: sixty students sign in, three at a time
 
@@ -141,6 +144,10 @@ class Recovery:
         """Report trouble that may pass and pause; with ``client`` a copy of the unknown page is reported too."""
         self._marking.note_trouble()
         wait = self._troubles.next()
+        if isinstance(trouble, PortalUnavailable):
+            short = self._troubles.failures <= (WITH_A_LESSON if self._marking.has_open() else SHORT_PAUSES)
+            longest = self._schedule.refresh_interval * (0.5 if short else 3)
+            wait = min(wait, longest * self._schedule.jitter(0.7, 1.0))
         log.warning("monitor %s: %s: %s; again in %.0f s", self._student, type(trouble).__name__, trouble, wait)
         self._status.become(MonitorState.WAITING, trouble=str(trouble), next_in=wait)
         event = StatusEvent(Event.TROUBLE, str(trouble))

@@ -7,6 +7,7 @@ PortalError
 ├── SessionLost        the portal has ended the session; loading the address again shows the login form
 ├── UnknownView        a page that matches no rule: a missing button does not mean that no lesson is open
 ├── PageChanged        an element is gone or covered since the page was read; read it again
+│   └── NotPressed     so the click did not reach its button
 └── BrowserFailed      Chrome or its driver ended, hangs or failed; a new one is needed
     └── BrowserMissing permanent: there is no Chrome or no driver on this machine; the text says what to install
 """
@@ -34,6 +35,9 @@ class UnknownView(PortalError): ...
 
 
 class PageChanged(PortalError): ...
+
+
+class NotPressed(PageChanged): ...
 
 
 class BrowserFailed(PortalError): ...

@@ -8,7 +8,7 @@ const text = (element) => (element ? element.textContent.trim() : null);
 const lines = (label) => {
   const copy = label.cloneNode(true);
   copy.querySelectorAll("br").forEach((br) => br.replaceWith("\n"));
-  return copy.textContent.split("\n").map((line) => line.trim()).filter(Boolean);
+  return copy.textContent.split("\n").map((line) => line.replace(/\s+/g, " ").trim()).filter(Boolean);
 };
 
 // The page's root layout has the card class as well: a card is the innermost layout with both label and button.
@@ -18,7 +18,37 @@ const layouts = () => {
   return complete.filter((layout) => !complete.some((other) => other !== layout && layout.contains(other)));
 };
 
-const buttonOf = (layout) => layout.querySelector(".v-button");
+// The labels and buttons of each lesson. A card may hold several: after a button a bold label, or one with hours, begins
+// the next one.
+const hours = /\d{1,2}[:.]\d{2}\s*(?:[-\u2010-\u2015\u2212]|до|to)\s*\d{1,2}[:.]\d{2}/;
+const lessonsIn = (layout) => {
+  const elements = [...layout.querySelectorAll(".v-label, .v-button")], found = [];
+  const isButton = (element) => element.classList.contains("v-button");
+  for (const element of elements) {
+    const next = !isButton(element) && (element.classList.contains("v-label-bold") || hours.test(text(element)));
+    if (!found.length || (next && found.at(-1).buttons.length)) found.push({ labels: [], buttons: [] });
+    found.at(-1)[isButton(element) ? "buttons" : "labels"].push(element);
+  }
+  const whole = { labels: elements.filter((each) => !isButton(each)), buttons: elements.filter(isButton) };
+  return found[0].labels.length ? found.filter((each) => each.buttons.length) : [whole];
+};
+const lessons = () => layouts().flatMap(lessonsIn);
+// The lines of the label with the hours, without a heading above it; of all labels where the hours stand alone.
+const linesOf = (lesson) => {
+  const labels = lesson.labels.map(lines);
+  return labels.find((each) => each.length > 1 && each.some((line) => hours.test(line))) || labels.flat();
+};
+// Whether a text contains these pieces in their order.
+const holds = (whole, pieces) => {
+  let at = 0;
+  return pieces.every((piece) => {
+    const found = whole.indexOf(piece, at);
+    at = found + piece.length;
+    return found >= 0;
+  });
+};
+
+const buttonOf = (lesson) => lesson.buttons[0];
 // A button is a div: it is disabled by class or aria, never by the property.
 const enabled = (button) =>
   !button.classList.contains("v-disabled") && button.getAttribute("aria-disabled") !== "true";
@@ -59,23 +89,22 @@ const queries = {
       refusal: text(document.querySelector(".v-window.global-error .v-label, .v-window-global-error .v-label")),
       login: Boolean(document.querySelector("input[type=password]")),
       blocked: text(document.querySelector(".v-information-component-error .v-label")),
-      cards: layouts().map((layout) => ({
-        lines: lines(layout.querySelector(".v-label-bold")),
-        caption: text(buttonOf(layout)),
-        enabled: enabled(buttonOf(layout)),
+      cards: lessons().map((lesson) => ({
+        lines: linesOf(lesson),
+        caption: text(buttonOf(lesson)),
+        enabled: enabled(buttonOf(lesson)),
       })),
       labels: [...document.querySelectorAll(".v-label")].map(text),
     };
   },
   // Marks this document as being left, so that a reading does not take it for the next one.
   leave: () => { window.attendanceLeft = true; return null; },
-  // The enabled button of the card that begins with exactly these lines (the countdown follows).
+  // The enabled button of the lesson whose label consists of these pieces and a countdown.
   button: () => {
-    const layout = layouts().find((each) => {
-      const found = lines(each.querySelector(".v-label-bold"));
-      return enabled(buttonOf(each)) && argument.every((line, at) => found[at] === line);
-    });
-    return layout ? buttonOf(layout) : null;
+    const found = lessons().map((lesson) => ({ label: linesOf(lesson).join("\n"), button: buttonOf(lesson) }))
+      .filter(({ label }) => holds(label, argument))
+      .sort((one, other) => one.label.length - other.label.length || enabled(other.button) - enabled(one.button));
+    return found.length && enabled(found[0].button) ? found[0].button : null;
   },
   // The control that signs out, by its exact text: on a page that marks attendance nothing is pressed on a guess.
   signOut: () => {

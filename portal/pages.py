@@ -143,7 +143,9 @@ class PortalPage:
             raise errors.PortalUnavailable(f"the page said: {error.alert_text or 'nothing'}") from error
         except (selenium_errors.InvalidSessionIdException, selenium_errors.NoSuchWindowException) as error:
             raise errors.BrowserFailed("Chrome is gone") from error
-        except (*_PRESSABLE, selenium_errors.NoSuchElementException, selenium_errors.JavascriptException) as error:
+        except _PRESSABLE as error:
+            raise errors.NotPressed(type(error).__name__) from error
+        except (selenium_errors.NoSuchElementException, selenium_errors.JavascriptException) as error:
             raise errors.PageChanged(type(error).__name__) from error
         except selenium_errors.TimeoutException as error:
             raise errors.BrowserFailed("the page did not answer the driver in time") from error
@@ -237,13 +239,14 @@ class AttendancePage(PortalPage):
         a caption. Returns False if the button is still enabled: the portal may ignore a click.
 
         Raises:
-            PageChanged: the card disappeared, or is covered.
+            NotPressed: the button disappeared before the click, or is covered.
+            PageChanged: the card disappeared with the click.
             SessionLost, PortalUnavailable, BrowserFailed: unknown whether it is marked; read again.
         """
         before = self.read().card(lesson)
         button = self._ask("button", list(before.lines)) if before else None
         if before is None or button is None:
-            raise errors.PageChanged("the lesson's button is not there any more")
+            raise errors.NotPressed("the lesson's button is not there any more")
         self._command(button.click)
         reading = self.settle(within)
         yes = self._ask("yes")

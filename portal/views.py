@@ -30,7 +30,7 @@ class View(Enum):
 
 @dataclass(frozen=True)
 class Card:
-    """One lesson's card. ``lines`` are the label's lines before the countdown, by which the card is found again."""
+    """One lesson's card. ``lines`` are the pieces of its label beside the countdown, by which it is found again."""
 
     lesson: Lesson
     enabled: bool
@@ -48,8 +48,7 @@ class Reading:
 
     def card(self, lesson: Lesson) -> Card | None:
         """Return the card of a lesson, whatever its countdown; of two equal cards the one that is still open."""
-        wanted = (lesson.subject, lesson.teacher, lesson.time)
-        found = [c for c in self.cards if (c.lesson.subject, c.lesson.teacher, c.lesson.time) == wanted]
+        found = [card for card in self.cards if card.lesson.label == lesson.label]
         return next((card for card in found if card.enabled), found[0] if found else None)
 
 
@@ -86,5 +85,5 @@ def says_nothing_open(text: str) -> bool:
 
 
 def _card(lines: list[str], caption: str, enabled: bool) -> Card:
-    lesson, own = parse_card(lines)
-    return Card(lesson, enabled, caption, tuple(lines[:own]))
+    lesson, pieces = parse_card(lines)
+    return Card(lesson, enabled, caption, tuple(pieces))

@@ -291,12 +291,23 @@ class RecordingJournal(Lessons):
         self._notes = notes
 
     def seen(
-        self, key: str, student: int, local_date: str, subject: str, teacher: str, time: str, at: datetime
+        self,
+        key: str,
+        student: int,
+        local_date: str,
+        subject: str,
+        teacher: str,
+        time: str,
+        at: datetime,
+        round_: int = 1,
     ) -> LessonRow:
-        return self._lessons.seen(key, student, local_date, subject, teacher, time, at)
+        return self._lessons.seen(key, student, local_date, subject, teacher, time, at, round_)
 
-    def unsettled(self, student: int, local_date: str) -> list[LessonRow]:
-        return self._lessons.unsettled(student, local_date)
+    def recent(self, student: int, since: str) -> list[LessonRow]:
+        return self._lessons.recent(student, since)
+
+    def end_round(self, key: str, at: datetime, why: str | None = None) -> bool:
+        return self._lessons.end_round(key, at, why)
 
     def get(self, key: str) -> LessonRow | None:
         return self._lessons.get(key)

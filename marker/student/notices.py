@@ -56,14 +56,15 @@ class Offers:
         await self._services.outbox.put(item, when=lambda: self._services.lessons.claim_offer(lesson.key, until))
 
     async def end(self, student: int, username: str, row: LessonRow, reason: str) -> None:
-        """Remove a valid offer's button and write the reason into its message."""
+        """End an offer, live or pressed: remove its button and write the reason into its message."""
         outcome = self.outcome(student, username, _lesson(row), reason)
         await self._services.outbox.put(outcome, when=lambda: self._services.lessons.end_offer(row.key))
 
     async def close(self, student: int, username: str, lesson: Lesson, reason: str) -> None:
-        """End an offer, also one that was tapped, and write the reason into its message."""
-        outcome = self.outcome(student, username, lesson, reason)
-        await self._services.outbox.put(outcome, when=lambda: self._services.lessons.end_offer(lesson.key) or True)
+        """End a lesson's offer for good, also one that was tapped, and write the reason into its message."""
+        outcome, now = self.outcome(student, username, lesson, reason), self._services.clock.now()
+        put, claim_closing = self._services.outbox.put, self._services.lessons.claim_closing
+        await put(outcome, when=lambda: claim_closing(lesson.key, now) or True)
 
     async def end_all(self, student: int, username: str, reason: str) -> None:
         for row in await asyncio.to_thread(self._services.lessons.offers, student):
@@ -89,11 +90,18 @@ class Offers:
         elif row.offered_until is None:
             await tapped(update, _("This offer is over."))
         else:
-            is_marking = self._services.registry.mark_now(person, key)
-            off = _("Monitoring is off, so nothing can be marked. Start it in the menu.")
-            reason = _("Marking...") if is_marking else off
-            await tapped(update, reason)
-            await self.end(person, student.username, row, reason)
+            marking = _("Marking...")
+            outcome = self.outcome(person, student.username, _lesson(row), marking)
+            now, lessons = self._services.clock.now(), self._services.lessons
+            # stored first: after a crash the next process marks the lesson
+            if not await self._services.outbox.put(outcome, when=lambda: lessons.request(key, now)):
+                await tapped(update, _("This offer is over."))
+            elif self._services.registry.mark_now(person, key) or student.monitoring:  # or it is about to start
+                await tapped(update, marking)
+            else:
+                off = _("Monitoring is off, so nothing can be marked. Start it in the menu.")
+                await tapped(update, off)
+                await self.end(person, student.username, row, off)
 
     def outcome(self, student: int, username: str, lesson: Lesson, reason: str) -> Item:
         """Return the edit that writes an offer's outcome into its message; without an offer it does nothing."""
@@ -155,6 +163,9 @@ class Notices:
     async def on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Send a message for what a student has to know; the rest is on the Status screen and in the log."""
         await self.troubles.on_status(student, username, event)
+        if event.event is Event.RESTING:
+            _ = self._services.texts(student)
+            await self._offers.end_all(student, username, _("Nothing is watched now. Status shows until when."))
         match event.event:
             case Event.SIGNING_IN | Event.TROUBLE | Event.UNKNOWN_VIEW if student in self._starting:
                 await show_menu(self._services, student)
@@ -177,17 +188,29 @@ class Notices:
         """Tell, once, that a lesson closed unmarked, and why: on its offer and in a new message."""
         _ = self._services.texts(student)
         on_offer = self._offers.outcome(student, username, lesson, _("The lesson has closed."))
-        line = _("[{username}] Not marked: the lesson has closed.").format(username=username)
-        reason = {
-            CloseReason.NOT_PRESSED.value: _(
-                "You didn't press {button} in time. In automatic mode I mark lessons myself."
-            ).format(button=_("Mark Now")),
-            CloseReason.NOT_CONFIRMED.value: _(
+        line = _("[{username}] Not marked: the lesson has closed.")
+        if why in (CloseReason.TAKEN_AWAY.value, CloseReason.INTERRUPTED.value):
+            line = _("[{username}] Perhaps not marked: the lesson has closed.")
+        line, button = line.format(username=username), _("Mark Now")
+        reasons = {
+            CloseReason.NOT_PRESSED: _("You didn't press {button} in time. In automatic mode I mark lessons myself."),
+            CloseReason.TOO_LATE: _("You pressed {button}, but the lesson closed before I could mark it."),
+            CloseReason.NOT_CONFIRMED: _(
                 "I pressed the button, but the portal did not confirm it. Check on the portal, and tell your teacher."
             ),
-            CloseReason.TROUBLE.value: _("The page could not be read while it was open, or monitoring was off."),
-            CloseReason.TOO_SHORT.value: _("It was open for too short a time."),
-        }.get(why, "")
+            CloseReason.TAKEN_AWAY: _(
+                "I pressed the button, and the portal took the lesson away without showing it as marked."
+                " Check on the portal whether you are marked."
+            ),
+            CloseReason.NOT_PRESSABLE: _("I tried to press its button, but it was covered or gone."),
+            CloseReason.INTERRUPTED: _(
+                "I was interrupted while marking it, and it is gone now. Check on the portal whether you are marked."
+            ),
+            CloseReason.TROUBLE: _("The page could not be read while it was open."),
+            CloseReason.AWAY: _("Monitoring was off when it closed."),
+            CloseReason.TOO_SHORT: _("It was open for too short a time."),
+        }
+        reason = next((each for known, each in reasons.items() if known.value == why), "").format(button=button)
         text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{reason}"
         notice = Item(student, "send", text, lane=NOTICE)
         claim = functools.partial(self._services.lessons.claim_closing, lesson.key, self._services.clock.now())

@@ -38,6 +38,12 @@ class PortalBehaviour:
     """A click on the mark button opens a confirmation dialog."""
     sign_out_button: bool = False
     """Pages of signed-in students have a sign-out button. Whether the real portal has one is unknown."""
+    heading: bool = False
+    """On pages loaded from now on, a bold heading stands above each lesson's label, in the same card."""
+    one_card: bool = False
+    """On pages loaded from now on, all lessons are in one card."""
+    vanish: bool = False
+    """On pages loaded from now on, a marked lesson is not shown."""
     push: bool = False
     """Pages loaded from now on open a WebSocket, on which they receive live lessons without a reload."""
 

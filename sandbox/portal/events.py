@@ -51,6 +51,8 @@ class PortalLogic:
             self._world.log("blocked", self._world.username(session.student))
         elif session.student is not None:
             ui.sign_out = self._behaviour.sign_out_button
+            ui.heading, ui.one_card = self._behaviour.heading, self._behaviour.one_card
+            ui.vanish = self._behaviour.vanish
             ui.shown = [lesson.id for lesson in self._world.open_for(session.student)]
         return ui
 

@@ -45,6 +45,9 @@ class Ui:
     shown: list[int] = field(default_factory=list)
     """The lessons on the page. Others need a reload, unless they are live and the page has push."""
     sign_out: bool = False
+    heading: bool = False
+    one_card: bool = False
+    vanish: bool = False
     seen: set[int] = field(default_factory=set)
     sync_id: int = 0
     client_id: int = -1

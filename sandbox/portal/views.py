@@ -96,15 +96,19 @@ def _unknown(session: Session, ui: Ui, world: PortalWorld) -> Component:
 
 def _attendance(session: Session, ui: Ui, world: PortalWorld) -> Component:
     words = WORDS[ui.locale]
-    if not ui.shown:
+    marked_ones = {lesson for lesson in ui.shown if world.is_marked(lesson, session.student or "")}
+    shown = [lesson for lesson in ui.shown if not (ui.vanish and lesson in marked_ones)]
+    if not shown:
         return _content(ui, _label(ui, "nothing", words.nothing_open))
     now = world.clock.monotonic()
-    cards = []
-    for lesson_id in ui.shown:
+    cards, together = [], []
+    for lesson_id in shown:
         lesson = world.lessons[lesson_id]
-        marked = world.is_marked(lesson_id, session.student or "")
-        countdown = words.minutes_left.format(n=lesson.minutes_left(now))
-        lines = [lesson.subject, lesson.teacher, lesson.time, countdown]
+        marked = lesson_id in marked_ones
+        left = lesson.minutes_left(now)
+        fields = {"subject": lesson.subject, "teacher": lesson.teacher, "time": lesson.time, "n": left}
+        fields["countdown"] = words.minutes_left.format(n=left)
+        lines = [line.format_map(fields) for line in lesson.label]
         text = _component(ui, f"text:{lesson_id}", "Label", ["bold"], html="<br>".join(escape(line) for line in lines))
         button = _component(
             ui,
@@ -114,10 +118,16 @@ def _attendance(session: Session, ui: Ui, world: PortalWorld) -> Component:
             caption=words.marked if marked else words.mark,
             disabled=marked,
         )
-        cards.append(_layout(ui, f"card:{lesson_id}", [text, button], styles=[CARD], margin=True, spacing=True))
+        parts = [text, button]
+        if ui.heading:
+            parts.insert(0, _label(ui, f"heading:{lesson_id}", words.attendance, ["bold"]))
+        together += parts
+        cards.append(_layout(ui, f"card:{lesson_id}", parts, styles=[CARD], margin=True, spacing=True))
         if lesson_id not in ui.seen:
             ui.seen.add(lesson_id)
             world.log("seen", world.username(session.student), lesson_id)
+    if ui.one_card:
+        cards = [_layout(ui, "card", together, styles=[CARD], margin=True, spacing=True)]
     return _content(ui, _layout(ui, "lessons", cards, spacing=True))
 
 

@@ -36,14 +36,16 @@ def test_not_confirmed() -> None:
 
 
 def test_trouble() -> None:
-    """If the portal was down while the lesson was open, that is the reason."""
-    scene = Scene("manual")
-    scene.portal.page = shows(ALGORITHMS)
-    scene.commands.at(10, lambda: scene.portal.show(PortalUnavailable("down")))
-    scene.commands.at(200, lambda: scene.portal.show(NOTHING))
-    scene.portal.loads.clear()
-    scene.run(600)
-    assert reason(scene) == CloseReason.TROUBLE.value
+    """If the portal was down after Mark Now was pressed, that is the reason; if it was not pressed, then not."""
+    for pressed in (True, False):
+        scene = Scene("manual")
+        scene.portal.page = shows(ALGORITHMS)
+        scene.commands.at(10, lambda scene=scene: scene.portal.show(PortalUnavailable("down")))  # type: ignore[misc]
+        if pressed:
+            scene.commands.at(20, lambda scene=scene: scene.monitor.mark_now(scene.key(ALGORITHMS)))  # type: ignore[misc]
+        scene.commands.at(200, lambda scene=scene: scene.portal.show(NOTHING))  # type: ignore[misc]
+        scene.run(600)
+        assert reason(scene) == (CloseReason.TROUBLE if pressed else CloseReason.NOT_PRESSED).value
 
 
 @pytest.mark.parametrize("mode", ["automatic", "manual"])
@@ -58,7 +60,7 @@ def test_while_we_were_away(mode: str) -> None:
     second.run(30)
     closed = second.only(Event.LESSON_CLOSED)
     assert closed.lesson is not None
-    assert (closed.lesson.subject, closed.text) == ("Algorithms", CloseReason.TROUBLE.value)
+    assert (closed.lesson.subject, closed.text) == ("Algorithms", CloseReason.AWAY.value)
 
 
 def test_reported_before() -> None:

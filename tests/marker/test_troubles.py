@@ -154,7 +154,12 @@ def test_unknown_page_goes_to_the_admin_once(
     [
         (CloseReason.NOT_PRESSED, "You didn't press Mark Now in time"),
         (CloseReason.NOT_CONFIRMED, "the portal did not confirm it"),
+        (CloseReason.TOO_LATE, "You pressed Mark Now, but the lesson closed before"),
+        (CloseReason.TAKEN_AWAY, "without showing it as marked. Check on the portal"),
+        (CloseReason.NOT_PRESSABLE, "covered or gone"),
+        (CloseReason.INTERRUPTED, "I was interrupted while marking it"),
         (CloseReason.TROUBLE, "could not be read"),
+        (CloseReason.AWAY, "Monitoring was off"),
         (CloseReason.TOO_SHORT, "too short a time"),
     ],
 )
@@ -168,7 +173,7 @@ def test_closed_unmarked(run: Run, telegram: Telegram, why: CloseReason, words: 
         bot.monitors[FIRST].tells(Event.LESSON_CLOSED, why.value, ALGEBRA)
     student.sees(words)
     bot.settles()
-    assert student.counts("Not marked: the lesson has closed.") == 1
+    assert student.counts("marked: the lesson has closed.") == 1
 
 
 def test_skip_today(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
