@@ -47,7 +47,7 @@ class Lesson:
         """What the card shows of the lesson, without the countdown."""
         return self.subject, self.teacher, self.time
 
-    def identified(self, portal: str, account: str, day: date, round: int = 1) -> "Lesson":  # noqa: A002
+    def identified(self, portal: str, account: str, day: date, round: int = 1) -> "Lesson":
         """Return this lesson with its key for one student: 16 hexadecimal digits, short enough for a button.
 
         The key does not depend on the countdown or the language of the page, so that it is the same after a reload
@@ -99,7 +99,7 @@ def _cut(line: str, bare: bool) -> tuple[list[str], int | None]:
         amounts = [token for token in tokens if token["number"]]
         alone = not any(letter.isalnum() for letter in line[: run.start()] + line[run.end() :])
         named = any(token["hours"] or token["seconds"] or token["unit"] or token["word"] for token in tokens)
-        if not (amounts and named or alone and (bare or named)):
+        if not ((amounts and named) or (alone and (bare or named))):
             continue
         minutes = _minutes(amounts) if amounts else minutes
         pieces.append(line[at : run.start()])
