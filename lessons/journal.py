@@ -85,23 +85,15 @@ class Lessons:
         self._database = database
 
     def seen(
-        self,
-        key: str,
-        student: int,
-        local_date: str,
-        subject: str,
-        teacher: str,
-        time: str,
-        at: datetime,
-        round_: int = 1,
+        self, key: str, student: int, local_date: str, subject: str, teacher: str, time: str, at: datetime, nth: int = 1
     ) -> LessonRow:
-        """Add a round of an open lesson, unless it is there already, and return its row."""
+        """Add the nth round of an open lesson, unless it is there already, and return its row."""
         statement = (
             "INSERT INTO lessons (key, student, local_date, subject, teacher, time, seen_at, round)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
         )
         with self._database.transaction():
-            self._database.write(statement, key, student, local_date, subject, teacher, time, _iso(at), round_)
+            self._database.write(statement, key, student, local_date, subject, teacher, time, _iso(at), nth)
             return self._select("key = ?", key)[0]
 
     def get(self, key: str) -> LessonRow | None:

@@ -37,6 +37,17 @@ class LessonRecords:
     zone: ZoneInfo = ZoneInfo("Asia/Almaty")  # noqa: RUF009  # immutable
 
 
+@dataclass
+class OpenLesson:
+    """A lesson that this process saw open, and that no load has shown otherwise."""
+
+    lesson: Lesson
+    offered: bool = False  # reported as found
+    clicks: int = 0
+    still_open: bool | None = None  # after the last click that reached the button; None: none did, unknown counts as no
+    troubled: bool = False  # the page could not be read meanwhile
+
+
 @dataclass(eq=False)
 class Marking:
     """One student's open lessons. ``portal_url`` is part of a lesson's identity; ``report`` takes status events."""
@@ -48,15 +59,11 @@ class Marking:
     _clock: Clock
     _on_attendance_found: Callable[[str, str, Lesson], None]
     _report: Callable[[StatusEvent], None]
-    _open: dict[str, Lesson] = field(default_factory=dict)  # seen open, and no load has shown otherwise
+    _open: dict[str, OpenLesson] = field(default_factory=dict)
     _requested: set[str] = field(default_factory=set)  # lessons that the student asked to mark
-    _offered: set[str] = field(default_factory=set)  # reported as found
-    _clicks: dict[str, int] = field(default_factory=dict)
-    _answered: dict[str, bool] = field(default_factory=dict)  # pressed; whether the page then showed it as still open
-    _troubled: set[str] = field(default_factory=set)  # open lessons during which the page could not be read
     _quiet: set[str] = field(default_factory=set)  # open when the rest began: their end is not reported
-    _doubts: dict[str, int] = field(default_factory=dict)  # times that the open page contradicted the last load
     _needs_load: bool = False
+    _quick_loads: int = 0  # since the last regular one
     _loaded: bool = False  # the first load is processed, and with it what an earlier process left
 
     def request(self, key: str | None) -> None:
@@ -64,15 +71,16 @@ class Marking:
         self._requested |= {key} if key is not None else set(self._open)
 
     def note_trouble(self) -> None:
-        """Note that the page can't be read now: this is the reason if an open lesson closes meanwhile."""
-        self._troubled |= set(self._open)
+        """Note that the page can't be read now: it may be the reason if an open lesson closes meanwhile."""
+        for each in self._open.values():
+            each.troubled = True
 
     def forget_open(self) -> None:
         """Forget the open lessons, so that nothing is reported of them while the monitor rests."""
         self._quiet |= set(self._open)
         self._loaded = True
-        for key in list(self._open):
-            self._drop(key)
+        self._open.clear()
+        self._requested.clear()
 
     def has_open(self) -> bool:
         """Say whether a lesson is open that the student may want to mark."""
@@ -80,7 +88,7 @@ class Marking:
 
     def retries_soon(self) -> bool:
         """Say whether a click was not confirmed and should be repeated soon."""
-        return any(0 < self._clicks.get(key, 0) <= QUICK_RETRIES for key in self._open)
+        return any(0 < each.clicks <= QUICK_RETRIES for each in self._open.values())
 
     def needs_load(self) -> bool:
         """Say whether only a load can tell what became of a lesson, because the open page changed."""
@@ -93,22 +101,20 @@ class Marking:
         PageChanged where a card moved away under a click (the others are done), and what ``mark`` raises.
         """
         now = self._clock.now().astimezone(self._records.zone)
-        yesterday = (now - timedelta(days=1)).date().isoformat()
-        rows = self._records.journal.recent(self._records.student, yesterday)
+        rows = self._records.journal.recent(self._records.student, (now - timedelta(days=1)).date().isoformat())
         shown = lessons_shown(reading.cards, rows, self._identify, now, set(self._open))
-        self._needs_load = False
         keys = {each.lesson.key for each in shown}
         if loaded:
+            self._quick_loads = self._quick_loads + 1 if self._needs_load else 0
+            self._needs_load = False
             self._end_rounds(rows, keys, now)
-        for key in set(self._open) - keys:
-            self._doubt(key)
+            self._requested &= keys
+        elif set(self._open) - keys:
+            self._doubt()
         moved: PageChanged | None = None
         for each in sorted(shown, key=lambda each: each.enabled):
             try:
-                if each.enabled:
-                    self._handle_open(portal, each, loaded, now)
-                else:
-                    self._handle_disabled(each, loaded, now)
+                (self._handle_open if each.enabled else self._handle_disabled)(portal, each, loaded, now)
             except PageChanged as changed:  # concerns this card only: go on with the others
                 moved = changed
         if moved is not None:
@@ -117,58 +123,54 @@ class Marking:
     def _identify(self, lesson: Lesson, day: date, number: int) -> Lesson:
         return lesson.identified(self._portal_url, account_key(self._username), day, number)
 
-    def _doubt(self, key: str) -> None:
+    def _doubt(self) -> None:
         """Have the page loaded soon, a few times: it shows of a lesson what no load has shown yet."""
-        self._doubts[key] = self._doubts.get(key, 0) + 1
-        self._needs_load |= self._doubts[key] <= QUICK_LOADS
+        self._needs_load = self._quick_loads < QUICK_LOADS
 
     def _handle_open(self, portal: PortalClient, shown: ShownLesson, loaded: bool, now: datetime) -> None:
         lesson, row, journal = shown.lesson, shown.row, self._records.journal
-        if row is not None and not loaded and (row.over_at is not None or row.marked_at is not None):
-            self._doubt(row.key)  # open again, or only a redraw
+        if row is not None and not loaded and (row.over_at or row.marked_at):
+            self._doubt()  # open again, or only a redraw
             return
         if lesson.key not in self._open:
             log.info("monitor %s: lesson %s, open", self._records.student, lesson.key)
-        self._open[lesson.key] = lesson
+        seen = self._open.setdefault(lesson.key, OpenLesson(lesson))
         self._quiet.discard(lesson.key)
         day = now.date().isoformat()
-        row = journal.seen(lesson.key, self._records.student, day, *lesson.label, self._clock.now(), shown.round)
-        asked = lesson.key in self._requested or row.requested_at is not None or row.marked_at is not None
-        if self.mode == "manual" and not asked:
-            self._offered |= {lesson.key} if lesson.minutes_left != 0 else set()
+        row = journal.seen(lesson.key, self._records.student, day, *lesson.label, now, shown.round)
+        if row.requested_at or row.marked_at:  # also by an earlier process
+            self._requested.add(lesson.key)
+        if self.mode == "manual" and lesson.key not in self._requested:
+            seen.offered |= lesson.minutes_left != 0
             self._on_attendance_found(self._username, "found", lesson)
             return
-        journal.intend(lesson.key, self._clock.now())
-        self._clicks[lesson.key] = self._clicks.get(lesson.key, 0) + 1
-        log.info("monitor %s: lesson %s, click %d", self._records.student, lesson.key, self._clicks[lesson.key])
-        answered = self._answered.get(lesson.key)
-        self._answered[lesson.key] = False
+        journal.intend(lesson.key, now)
+        seen.clicks += 1
+        log.info("monitor %s: lesson %s, click %d", self._records.student, lesson.key, seen.clicks)
+        before, seen.still_open = seen.still_open, False
         try:
-            confirmed = portal.mark(lesson)
+            seen.still_open = not portal.mark(lesson)
         except NotPressed:
-            self._answered.pop(lesson.key)
-            if answered is not None:
-                self._answered[lesson.key] = answered
+            seen.still_open = before
             raise
-        self._answered[lesson.key] = True
-        if confirmed:
+        if not seen.still_open:
             self._handle_marked(lesson)
         else:
             log.warning("monitor %s: lesson %s, click not confirmed", self._records.student, lesson.key)
 
-    def _handle_disabled(self, shown: ShownLesson, loaded: bool, now: datetime) -> None:
+    def _handle_disabled(self, _portal: PortalClient, shown: ShownLesson, loaded: bool, now: datetime) -> None:
         key = shown.lesson.key
         if loaded:
             self._handle_marked(shown.lesson)
             row = self._records.journal.get(key)
             self._records.journal.end_round(key, now, ELSEWHERE if row is not None and row.marked_at is None else None)
         elif key in self._open or key in self._requested:
-            self._doubt(key)
+            self._doubt()
 
     def _handle_marked(self, lesson: Lesson) -> None:
         """Report a marked lesson once: as marked where the journal has our intent, else as marked elsewhere."""
-        was_open = lesson.key in self._open or lesson.key in self._requested
-        self._drop(lesson.key)
+        was_open = self._open.pop(lesson.key, None) is not None or lesson.key in self._requested
+        self._requested.discard(lesson.key)
         if self._records.journal.confirm(lesson.key, self._clock.now()):
             log.info("monitor %s: lesson %s, marked", self._records.student, lesson.key)
             self._on_attendance_found(self._username, "marked", lesson)
@@ -178,70 +180,40 @@ class Marking:
                 self._report(StatusEvent(Event.LESSON_MARKED_ELSEWHERE, lesson=lesson))
 
     def _end_rounds(self, rows: list[LessonRow], shown: set[str], now: datetime) -> None:
-        """End the rounds that a load does not show any more; report those without a mark, also of an earlier process."""
+        """End the rounds that a load does not show; report those without a mark, also of an earlier process."""
         for row in rows:
             key, why, unsettled = row.key, row.over_why, row.marked_at is None and row.closed_at is None
+            seen = self._open.get(key)
             if row.over_at is None and key not in shown:
-                why = self._close_reason(row).value if unsettled else None
+                requested = key in self._requested or row.requested_at is not None
+                told = unsettled and key not in self._quiet
+                why = close_reason(row, self.mode, seen, requested).value if told else None
                 self._records.journal.end_round(key, now, why)
             elif row.over_at is None or self._loaded:
                 continue  # not over, or reported by this process
-            fresh = key in self._open or now - datetime.fromisoformat(row.seen_at) < CARRIED_OVER
-            if unsettled and why is not None and fresh and key not in self._quiet:
-                lesson = self._open.get(key) or Lesson(row.subject, row.teacher, row.time, key=key)
+            fresh = seen is not None or now - datetime.fromisoformat(row.seen_at) < CARRIED_OVER
+            if unsettled and why is not None and fresh:
+                lesson = seen.lesson if seen else Lesson(row.subject, row.teacher, row.time, key=key)
                 log.info("monitor %s: lesson %s, closed unmarked (%s)", self._records.student, key, why)
                 event = Event.LESSON_MARKED_ELSEWHERE if why == ELSEWHERE else Event.LESSON_CLOSED
                 self._report(StatusEvent(event, why, lesson))
             self._quiet.discard(key)
-            self._drop(key)
-        self._requested &= shown
+            self._open.pop(key, None)
         self._loaded = True
 
-    def _close_reason(self, row: LessonRow) -> CloseReason:
-        return close_reason(
-            row,
-            self.mode,
-            seen=row.key in self._open,
-            tried=row.key in self._clicks,
-            answered=self._answered.get(row.key),
-            requested=row.key in self._requested or row.requested_at is not None,
-            offered=row.key in self._offered or bool(row.offered),
-            troubled=row.key in self._troubled,
-        )
 
-    def _drop(self, key: str) -> None:
-        for each in (self._requested, self._offered, self._troubled):
-            each.discard(key)
-        for kept in (self._open, self._clicks, self._answered, self._doubts):
-            kept.pop(key, None)
-
-
-def close_reason(
-    row: LessonRow,
-    mode: Mode,
-    *,
-    seen: bool,
-    tried: bool,
-    answered: bool | None,
-    requested: bool,
-    offered: bool,
-    troubled: bool,
-) -> CloseReason:
-    """Return why a lesson closed without our mark.
-
-    ``seen``: by this process; ``tried``: it tried to press the button; ``answered``: it did, and whether the page then
-    showed the lesson as still open; ``troubled``: the page could not be read for a while.
-    """
-    if answered is not None:
-        return CloseReason.NOT_CONFIRMED if answered else CloseReason.TAKEN_AWAY
-    if tried:
+def close_reason(row: LessonRow, mode: Mode, seen: OpenLesson | None, requested: bool) -> CloseReason:
+    """Return why a lesson closed without our mark. ``seen``: what this process knows of it."""
+    if seen is not None and seen.still_open is not None:
+        return CloseReason.NOT_CONFIRMED if seen.still_open else CloseReason.TAKEN_AWAY
+    if seen is not None and seen.clicks:
         return CloseReason.NOT_PRESSABLE
     if row.intended_at is not None:
         return CloseReason.INTERRUPTED
-    if mode == "manual" and offered and not requested:
+    if mode == "manual" and not requested and (row.offered or (seen is not None and seen.offered)):
         return CloseReason.NOT_PRESSED
-    if not seen:
+    if seen is None:
         return CloseReason.AWAY
-    if troubled:
+    if seen.troubled:
         return CloseReason.TROUBLE
     return CloseReason.TOO_LATE if requested else CloseReason.TOO_SHORT

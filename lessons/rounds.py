@@ -37,34 +37,27 @@ def lessons_shown(
     last reading. A label without a round of its own is one whose number ticks, if its round is not shown otherwise.
     """
     by_label = {card.lesson.label: card for card in sorted(cards, key=lambda card: card.enabled)}
-    known = [row for row in rows if _belongs(row, identify) and (row.key in running or _is_recent(row, now))]
-    shown = []
+    today, shown = now.date().isoformat(), []
+    known = list[tuple[tuple[str, str, str], LessonRow]]()
+    for each in rows:
+        lesson, recent = Lesson(each.subject, each.teacher, each.time), each.local_date == today or each.key in running
+        recent |= now - datetime.fromisoformat(each.seen_at) < CARRIED_OVER
+        # a student may have had another account, or the portal another address
+        if recent and identify(lesson, date.fromisoformat(each.local_date), each.round).key == each.key:
+            known.append((lesson.label, each))
     for label, card in by_label.items():
-        same = [row for row in known if _label(row) == label]
-        same = same or [row for row in known if _still(_label(row)) == _still(label) and _label(row) not in by_label]
+        same = [row for its_label, row in known if its_label == label] or [
+            row for its_label, row in known if _still(its_label) == _still(label) and its_label not in by_label
+        ]
         row, number = (same[-1], same[-1].round) if same else (None, 1)
         lesson = identify(card.lesson, now.date(), 1)
         if row is not None and row.over_at is None:
             lesson = replace(card.lesson, key=row.key)
         elif row is not None and card.enabled:
-            number = number + 1 if row.local_date == now.date().isoformat() else 1
+            number = number + 1 if row.local_date == today else 1
             lesson = identify(card.lesson, now.date(), number)
         shown.append(ShownLesson(lesson, card.enabled, row, number))
     return shown
-
-
-def _label(row: LessonRow) -> tuple[str, str, str]:
-    return row.subject, row.teacher, row.time
-
-
-def _belongs(row: LessonRow, identify: Identify) -> bool:
-    """Say whether a row is of this account and portal: a student may have had another one."""
-    lesson = Lesson(*_label(row))
-    return identify(lesson, date.fromisoformat(row.local_date), row.round).key == row.key
-
-
-def _is_recent(row: LessonRow, now: datetime) -> bool:
-    return row.local_date == now.date().isoformat() or now - datetime.fromisoformat(row.seen_at) < CARRIED_OVER
 
 
 def _still(label: tuple[str, ...]) -> str:

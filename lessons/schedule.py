@@ -24,8 +24,7 @@ REFRESH_INTERVAL = 20.0  # seconds between reloads
 JITTER = 0.15  # of the interval, either way
 FIRST_RELOAD = 1.0  # seconds before reloading a page that changed or lost its session, doubled each time
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each time
-# While the portal is down pauses are at most half a refresh interval, then, after so many, three of them: each try costs
-# it one request, and a lesson may open, or be open already, when it comes back.
+# Pauses while the portal is down: at most half a refresh interval, after so many of them three. A try costs it little.
 SHORT_PAUSES, WITH_A_LESSON = 60, 360
 AGAIN_IS_TROUBLE = 6  # loads in a row without success, after which it counts as trouble
 WAKE_AHEAD = 240.0  # seconds before the active hours begin: sixty students sign in, three at a time

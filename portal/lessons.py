@@ -22,9 +22,9 @@ _AMOUNT = (
     rf"(?:\s*(?:(?P<hours>{_HOURS})|(?P<seconds>{_SECONDS})|(?P<unit>{_MINUTES}))(?!\w)\.?|(?![\w:]))"
 )
 _WORD = (
-    r"(?<!\w)(?P<word>остал\w*|ещё|еще|до (?:конца|закрытия|окончания)|закр\w*|заканчивается|истекает|через|меньше|менее"
-    r"|минуты|секунды|қалды|қалған\w*|уақыт\w*|жабыл\w*|аяқтал\w*|дейін|кейін|бір|минуттан|аз"
-    r"|time left|left|remain\w*|clos(?:es|ing)|end(?:s|ing)|expires|less than|until|in|a minute)(?!\w)"
+    r"(?<!\w)(?:in|аз|бір|(?P<word>остал\w*|ещё|еще|до (?:конца|закрытия|окончания)|закр\w*|заканчивается|истекает"
+    r"|через|меньше|менее|минуты|секунды|қалды|қалған\w*|уақыт\w*|жабыл\w*|аяқтал\w*|дейін|кейін|минуттан"
+    r"|time left|left|remain\w*|clos(?:es|ing)|end(?:s|ing)|expires|less than|until|a minute))(?!\w)"
 )
 _BETWEEN = r"[\s:,.;~·|()\[\]\u2010-\u2015-]*"
 _NAMES = re.compile(r"\?P<\w+>")
@@ -73,17 +73,16 @@ def parse_card(lines: list[str]) -> tuple[Lesson, list[str]]:
     if not any(pieces for pieces, _ in cuts):  # nothing but numbers: they are all that names the lesson
         cuts = [([line], left) for line, (_, left) in zip(lines, cuts, strict=True)]
     left = next((left for _, left in reversed(cuts) if left is not None), None)
-    kept = [(i, pieces) for i, (pieces, _) in enumerate(cuts) if pieces]
-    before = [(i, pieces) for i, pieces in kept if at is None or i < at]
+    named = [i for i, (pieces, _) in enumerate(cuts) if pieces and i != at]
+    before = [i for i in named if at is None or i < at]
     # Of what follows course, teacher and hours nothing names the lesson, and it may be a countdown in other words.
-    after = [(i, pieces) for i, pieces in kept if at is not None and i > at and len(before) < 2][: 2 - len(before)]
-    names = [" ".join(pieces) for _, pieces in before + after]
+    own = before + [i for i in named if i not in before][: max(0, 2 - len(before))]
+    names = [" ".join(cuts[i][0]) for i in own] + ["", ""]
+    subject, teacher, time = names[0], names[1], ", ".join(filter(None, names[2:]))
     if at is not None:
-        lesson = Lesson(names[0] if names else "", ", ".join(names[1:]), " ".join(cuts[at][0]), left)
-    else:
-        lesson = Lesson(*[*names[:2], "", ""][:2], ", ".join(names[2:]), left)
-    own = {i for i, _ in before + after} | {at}
-    return lesson, [piece for i, (pieces, _) in enumerate(cuts) if i in own for piece in pieces]
+        teacher, time = ", ".join(filter(None, names[1:])), " ".join(cuts[at][0])
+    own += [at] if at is not None else []
+    return Lesson(subject, teacher, time, left), [piece for i in sorted(own) for piece in cuts[i][0]]
 
 
 def _cut(line: str, bare: bool) -> tuple[list[str], int | None]:
@@ -111,13 +110,11 @@ def _cut(line: str, bare: bool) -> tuple[list[str], int | None]:
 
 
 def _minutes(amounts: list[dict[str, str]]) -> int:
-    """Add up amounts of time; a last part of a minute counts as one."""
+    """Add up amounts of time, such as hours:minutes:seconds; a last part of a minute counts as one."""
     seconds = 0
     for amount in amounts:
-        parts = [int(part) for part in amount["number"].split(":")]
-        unit = 3600 if amount["hours"] else 1 if amount["seconds"] else 60
-        if len(parts) == 1:
-            seconds += parts[0] * unit
-        else:  # hours:minutes:seconds, or minutes:seconds
-            seconds += sum(part * 60**power for power, part in enumerate(reversed(parts)))
-    return seconds // 60 if seconds >= 60 else min(seconds, 1)
+        value = 0
+        for part in amount["number"].split(":"):
+            value = value * 60 + int(part)
+        seconds += value * (1 if amount["seconds"] or ":" in amount["number"] else 3600 if amount["hours"] else 60)
+    return seconds // 60 or min(seconds, 1)

@@ -291,17 +291,9 @@ class RecordingJournal(Lessons):
         self._notes = notes
 
     def seen(
-        self,
-        key: str,
-        student: int,
-        local_date: str,
-        subject: str,
-        teacher: str,
-        time: str,
-        at: datetime,
-        round_: int = 1,
+        self, key: str, student: int, local_date: str, subject: str, teacher: str, time: str, at: datetime, nth: int = 1
     ) -> LessonRow:
-        return self._lessons.seen(key, student, local_date, subject, teacher, time, at, round_)
+        return self._lessons.seen(key, student, local_date, subject, teacher, time, at, nth)
 
     def recent(self, student: int, since: str) -> list[LessonRow]:
         return self._lessons.recent(student, since)

@@ -90,18 +90,18 @@ class Offers:
         elif row.offered_until is None:
             await tapped(update, _("This offer is over."))
         else:
-            marking = _("Marking...")
-            outcome = self.outcome(person, student.username, _lesson(row), marking)
-            now, lessons = self._services.clock.now(), self._services.lessons
+            reason, now = _("Marking..."), self._services.clock.now()
+            outcome, request = (
+                self.outcome(person, student.username, _lesson(row), reason),
+                self._services.lessons.request,
+            )
             # stored first: after a crash the next process marks the lesson
-            if not await self._services.outbox.put(outcome, when=lambda: lessons.request(key, now)):
-                await tapped(update, _("This offer is over."))
-            elif self._services.registry.mark_now(person, key) or student.monitoring:  # or it is about to start
-                await tapped(update, marking)
-            else:
-                off = _("Monitoring is off, so nothing can be marked. Start it in the menu.")
-                await tapped(update, off)
-                await self.end(person, student.username, row, off)
+            if not await self._services.outbox.put(outcome, when=lambda: request(key, now)):
+                reason = _("This offer is over.")
+            elif not self._services.registry.mark_now(person, key) and not student.monitoring:  # nor about to start
+                reason = _("Monitoring is off, so nothing can be marked. Start it in the menu.")
+                await self.end(person, student.username, row, reason)
+            await tapped(update, reason)
 
     def outcome(self, student: int, username: str, lesson: Lesson, reason: str) -> Item:
         """Return the edit that writes an offer's outcome into its message; without an offer it does nothing."""
@@ -165,7 +165,7 @@ class Notices:
         await self.troubles.on_status(student, username, event)
         if event.event is Event.RESTING:
             _ = self._services.texts(student)
-            await self._offers.end_all(student, username, _("Nothing is watched now. Status shows until when."))
+            await self._offers.end_all(student, username, _("Nothing is watched now."))
         match event.event:
             case Event.SIGNING_IN | Event.TROUBLE | Event.UNKNOWN_VIEW if student in self._starting:
                 await show_menu(self._services, student)
