@@ -50,6 +50,7 @@ def lessons_shown(
             row for its_label, row in known if _still(its_label) == _still(label) and its_label not in by_label
         ]
         row, number = (same[-1], same[-1].round) if same else (None, 1)
+        known = [each for each in known if each[1] is not row]  # one card for one round
         lesson = identify(card.lesson, now.date(), 1)
         if row is not None and row.over_at is None:
             lesson = replace(card.lesson, key=row.key)

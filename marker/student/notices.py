@@ -191,7 +191,7 @@ class Notices:
         line = _("[{username}] Not marked: the lesson has closed.")
         if why in (CloseReason.TAKEN_AWAY.value, CloseReason.INTERRUPTED.value):
             line = _("[{username}] Perhaps not marked: the lesson has closed.")
-        line, button = line.format(username=username), _("Mark Now")
+        line = line.format(username=username)
         reasons = {
             CloseReason.NOT_PRESSED: _("You didn't press {button} in time. In automatic mode I mark lessons myself."),
             CloseReason.TOO_LATE: _("You pressed {button}, but the lesson closed before I could mark it."),
@@ -210,7 +210,8 @@ class Notices:
             CloseReason.AWAY: _("Monitoring was off when it closed."),
             CloseReason.TOO_SHORT: _("It was open for too short a time."),
         }
-        reason = next((each for known, each in reasons.items() if known.value == why), "").format(button=button)
+        reason = next((each for known, each in reasons.items() if known.value == why), "")
+        reason = reason.format(button=_("Mark Now"))
         text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{reason}"
         notice = Item(student, "send", text, lane=NOTICE)
         claim = functools.partial(self._services.lessons.claim_closing, lesson.key, self._services.clock.now())
