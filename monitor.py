@@ -207,7 +207,7 @@ class AttendanceMonitor:
         """Load the page, unless the portal answers that it shows nothing new; sign in, and process the lessons."""
         self._access.limits.wait_for_load(self._waits.pause)  # the question counts as a load, too
         self._checked_at = self._clock.monotonic()
-        unchanged = None if self._marking.needs_load() else client.unchanged()
+        unchanged = None if self._marking.needs_load else client.unchanged()
         if unchanged:
             self._status.checked()
             return
@@ -237,7 +237,7 @@ class AttendanceMonitor:
         while True:
             if self._schedule.resting_until() is not None:
                 return False
-            if self._marking.retries_soon() or self._marking.needs_load():
+            if self._marking.retries_soon() or self._marking.needs_load:
                 reload_at = min(reload_at, self._clock.monotonic() + LOOK_INTERVAL)
             left = reload_at - self._clock.monotonic()
             self._status.become(MonitorState.WATCHING, next_in=max(left, 0.0))

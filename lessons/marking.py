@@ -62,7 +62,7 @@ class Marking:
     _open: dict[str, OpenLesson] = field(default_factory=dict)
     _requested: set[str] = field(default_factory=set)  # lessons that the student asked to mark
     _quiet: set[str] = field(default_factory=set)  # open when the rest began: their end is not reported
-    _needs_load: bool = False
+    needs_load: bool = False  # only a load can tell what became of a lesson: the open page contradicts the last one
     _quick_loads: int = 0  # since the last regular one
     _loaded: bool = False  # the first load is processed, and with it what an earlier process left
 
@@ -90,10 +90,6 @@ class Marking:
         """Say whether a click was not confirmed and should be repeated soon."""
         return any(0 < each.clicks <= QUICK_RETRIES for each in self._open.values())
 
-    def needs_load(self) -> bool:
-        """Say whether only a load can tell what became of a lesson, because the open page changed."""
-        return self._needs_load
-
     def process(self, portal: PortalClient, reading: Reading, loaded: bool) -> None:
         """Mark, report or confirm each lesson that the page shows.
 
@@ -105,8 +101,8 @@ class Marking:
         shown = lessons_shown(reading.cards, rows, self._identify, now, set(self._open))
         keys = {each.lesson.key for each in shown}
         if loaded:
-            self._quick_loads = self._quick_loads + 1 if self._needs_load else 0
-            self._needs_load = False
+            self._quick_loads = self._quick_loads + 1 if self.needs_load else 0
+            self.needs_load = False
             self._end_rounds(rows, keys, now)
             self._requested &= keys
         elif set(self._open) - keys:
@@ -125,7 +121,7 @@ class Marking:
 
     def _doubt(self) -> None:
         """Have the page loaded soon, a few times: it shows of a lesson what no load has shown yet."""
-        self._needs_load = self._quick_loads < QUICK_LOADS
+        self.needs_load = self._quick_loads < QUICK_LOADS
 
     def _handle_open(self, portal: PortalClient, shown: ShownLesson, loaded: bool, now: datetime) -> None:
         lesson, row, journal = shown.lesson, shown.row, self._records.journal
