@@ -21,6 +21,7 @@ from portal.browser import Chromes
 from portal.lessons import Lesson
 from portal.session import PortalAccess, PortalClient, chrome_access
 from portal.views import Reading, View
+from portal.windows import failed_sign_in
 from storage import Mode, account_key
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class AttendanceMonitor:
         self._thread = threading.Thread(target=self._run, name=f"monitor-{records.student}", daemon=True)
         self._leave_portal = False
         self._checked_at = 0.0  # monotonic; when the last check began
+        self._signed_in = False  # during the last check
 
     def start(self) -> None:
         """Start the thread. A monitor runs once; a second start does nothing."""
@@ -194,19 +196,17 @@ class AttendanceMonitor:
             try:
                 self._check(client)
                 self._recovery.checked()
-                if self._wait_for_reload(client):
+                if self._wait_for_reload(client) and not self._signed_in:
                     self._recovery.stayed_usable()
             except (errors.PageChanged, errors.SessionLost) as passing:
-                self._recovery.wait_to_load_again(passing)
-            except errors.UnknownView as unknown:
-                self._recovery.wait_out(unknown, client)
-            except (errors.PortalUnavailable, DatabaseUnavailable) as trouble:
-                self._recovery.wait_out(trouble)
+                self._recovery.wait_to_load_again(passing, client)
+            except (errors.UnknownView, errors.PortalUnavailable, DatabaseUnavailable) as trouble:
+                self._recovery.wait_out(trouble, client)
 
     def _check(self, client: PortalClient) -> None:
         """Load the page, unless the portal answers that it shows nothing new; sign in, and process the lessons."""
         self._access.limits.wait_for_load(self._waits.pause)  # the question counts as a load, too
-        self._checked_at = self._clock.monotonic()
+        self._checked_at, self._signed_in = self._clock.monotonic(), False
         unchanged = client.unchanged()
         if unchanged:
             self._status.checked()
@@ -222,12 +222,14 @@ class AttendanceMonitor:
         self._process(client, reading)
 
     def _sign_in(self, client: PortalClient) -> Reading:
+        self._recovery.before_sign_in()
+        self._signed_in = True
         self._status.become(MonitorState.SIGNING_IN)
         self._status.report(StatusEvent(Event.SIGNING_IN))
         with self._access.limits.sign_in(self._waits.pause):
             reading = client.sign_in(self.username, self._password)
         if reading.view is View.REFUSED:
-            raise errors.SignInRefused(reading.text)
+            raise failed_sign_in(reading.text)
         return reading
 
     def _wait_for_reload(self, client: PortalClient) -> bool:
@@ -237,8 +239,8 @@ class AttendanceMonitor:
         while True:
             if self._schedule.resting_until() is not None:
                 return False
-            if self._marking.retries_soon():
-                reload_at = min(reload_at, self._clock.monotonic() + LOOK_INTERVAL)
+            if (again_at := self._marking.clicks_again_at()) is not None:
+                reload_at = min(reload_at, max(again_at, self._checked_at + LOOK_INTERVAL))
             left = reload_at - self._clock.monotonic()
             self._status.become(MonitorState.WATCHING, next_in=max(left, 0.0))
             if left <= 0:
@@ -266,8 +268,8 @@ class AttendanceMonitor:
 
     def _process(self, client: PortalClient, reading: Reading) -> None:
         """Process the lessons of a reading; raise for a page without them."""
-        if reading.view is View.REFUSED:  # an error window that does not answer a sign-in
-            raise errors.PortalUnavailable(reading.text)
+        if reading.view is View.REFUSED:
+            reading = self._below(client, reading)
         if reading.view is View.BLOCKED:
             raise errors.AccountBlocked(reading.text)
         if reading.view is View.UNKNOWN:
@@ -275,3 +277,10 @@ class AttendanceMonitor:
         now = self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
             self._marking.process(client, reading)
+
+    def _below(self, client: PortalClient, refused: Reading) -> Reading:
+        """Close an error window that answers nothing of ours; return the reading of the lessons below it."""
+        reading = client.settle() if client.close_window() else refused
+        if reading.view not in (View.OPEN, View.MARKED):  # no lesson below an error does not mean that none is open
+            raise errors.PortalUnavailable(refused.text, refused.text)
+        return reading

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from core.clock import Clock
+from lessons.clicks import Clicks
 from lessons.events import CloseReason, Event, StatusEvent
 from lessons.journal import Lessons
 from portal.errors import PageChanged
@@ -20,8 +21,6 @@ from portal.views import Reading
 from storage import Mode, account_key
 
 log = logging.getLogger(__name__)
-
-QUICK_RETRIES = 3  # unconfirmed clicks on a lesson that are repeated within a second
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,12 @@ class Marking:
     _report: Callable[[StatusEvent], None]
     _open: dict[str, Lesson] = field(default_factory=dict)  # open in the last reading
     _requested: set[str] = field(default_factory=set)  # lessons that the student asked to mark
-    _clicks: dict[str, int] = field(default_factory=dict)
     _logged: set[str] = field(default_factory=set)  # open lessons that are in the log
     _troubled: set[str] = field(default_factory=set)  # open lessons during which the page could not be read
     _loaded: bool = False  # the lessons of an earlier process
+
+    def __post_init__(self) -> None:
+        self._clicks = Clicks(self._records.student, self._clock, self._report)
 
     def request(self, key: str | None) -> None:
         """Mark the open lesson with this key, or every open one, at the next reading."""
@@ -63,15 +64,15 @@ class Marking:
         """Forget the open lessons, so that nothing is reported of them while the monitor rests."""
         self._open, self._loaded = {}, True
         self._requested.clear()
-        self._clicks.clear()
+        self._clicks.tries.clear()
 
     def has_open(self) -> bool:
         """Say whether a lesson is open that the student may want to mark."""
         return bool(self._open)
 
-    def retries_soon(self) -> bool:
-        """Say whether a click was not confirmed and should be repeated soon."""
-        return any(0 < self._clicks.get(key, 0) <= QUICK_RETRIES for key in self._open)
+    def clicks_again_at(self) -> float | None:
+        """Return when an unconfirmed click is repeated (monotonic); None if there is none."""
+        return self._clicks.again_at(key for key in self._open if self._is_to_be_marked(key))
 
     def process(self, portal: PortalClient, reading: Reading) -> None:
         """Mark, report or confirm each lesson that the page shows.
@@ -115,16 +116,15 @@ class Marking:
         self._records.journal.seen(
             lesson.key, self._records.student, today, lesson.subject, lesson.teacher, lesson.time, now
         )
-        if self.mode == "manual" and lesson.key not in self._requested:
+        if not self._is_to_be_marked(lesson.key):
             self._on_attendance_found(self._username, "found", lesson)
-            return
-        self._records.journal.intend(lesson.key, now)
-        self._clicks[lesson.key] = self._clicks.get(lesson.key, 0) + 1
-        log.info("monitor %s: lesson %s, click %d", self._records.student, lesson.key, self._clicks[lesson.key])
-        if portal.mark(lesson):
-            self._handle_marked(lesson)
-        else:
-            log.warning("monitor %s: lesson %s, click not confirmed", self._records.student, lesson.key)
+        elif self._clicks.is_due(lesson.key):
+            self._records.journal.intend(lesson.key, now)
+            if self._clicks.press(portal, lesson):
+                self._handle_marked(lesson)
+
+    def _is_to_be_marked(self, key: str) -> bool:
+        return self.mode == "automatic" or key in self._requested
 
     def _handle_marked(self, lesson: Lesson) -> None:
         """Report a marked lesson once: as marked where the journal has our intent, else as marked elsewhere."""
@@ -144,13 +144,14 @@ class Marking:
             if key not in shown:
                 reason = self._close_reason(key)
                 log.info("monitor %s: lesson %s, closed unmarked (%s)", self._records.student, key, reason.value)
-                self._report(StatusEvent(Event.LESSON_CLOSED, reason.value, lesson))
-        for key in {*self._open, *self._requested, *self._clicks, *self._troubled, *self._logged} - set(shown):
+                words = self._clicks.words(key)
+                self._report(StatusEvent(Event.LESSON_CLOSED, reason.value, lesson, words=words))
+        for key in {*self._open, *self._requested, *self._clicks.tries, *self._troubled, *self._logged} - set(shown):
             self._drop(key)
 
     def _close_reason(self, key: str) -> CloseReason:
         row = self._records.journal.get(key)
-        if self._clicks.get(key, 0) or (row is not None and row.intended_at is not None):
+        if key in self._clicks.tries or (row is not None and row.intended_at is not None):
             return CloseReason.NOT_CONFIRMED
         if key in self._troubled:
             return CloseReason.TROUBLE
@@ -158,6 +159,6 @@ class Marking:
 
     def _drop(self, key: str) -> None:
         self._requested.discard(key)
-        self._clicks.pop(key, None)
+        self._clicks.tries.pop(key, None)
         self._troubled.discard(key)
         self._logged.discard(key)

@@ -38,6 +38,14 @@ class Lesson:
         return "\n".join(part for part in (self.subject, self.teacher, self.time) if part)
 
 
+@dataclass(frozen=True)
+class Click:
+    """The portal's answer to a click on a lesson's button; ``words`` are those of a window that it shows."""
+
+    confirmed: bool
+    words: str = ""
+
+
 def parse_card(lines: list[str]) -> tuple[Lesson, int]:
     """Parse a card's label: subject, teacher, hours and an optional countdown, in three languages.
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from portal.browser import Browser, Chromes, set_language
 from portal.errors import BrowserFailed, PortalError
 from portal.initial_state import InitialState, Trust
 from portal.kept_session import KeptSession
-from portal.lessons import Lesson
+from portal.lessons import Click, Lesson
 from portal.limits import Pause, PortalLimits
 from portal.pages import READY_WITHIN, AttendancePage, LoginPage
 from portal.views import Reading, View
@@ -34,8 +35,12 @@ class PortalClient(Protocol):
     # whether the page changed since the last reading; waits for a change up to so many seconds
     def changed(self, within: float = 0.0) -> bool: ...
     def sign_in(self, username: str, password: str) -> Reading: ...
-    # whether the page confirmed the click
-    def mark(self, lesson: Lesson) -> bool: ...
+    # leaves the window that answered the click on the page, for a picture
+    def mark(self, lesson: Lesson) -> Click: ...
+    # closes windows that are no questions; whether none is left
+    def close_window(self) -> bool: ...
+    # shows an empty page instead, so that the portal's does nothing; never raises
+    def leave_page(self) -> None: ...
     # for an unknown page: its kind, a screenshot (PNG), its source
     def evidence(self) -> tuple[str, bytes | None, str]: ...
     # signs out where the page offers it, and deletes the portal's session; never raises
@@ -70,6 +75,7 @@ class ChromePortal:
         self.unchanged = self._initial.same
         self.changed = self._attendance.changed
         self.evidence = self._attendance.evidence
+        self.close_window = self._attendance.close_window
         self.end = browser.end
         self.kill = browser.kill
         self.pid = browser.pid
@@ -97,7 +103,11 @@ class ChromePortal:
             self._initial.forget()
         return reading
 
-    def mark(self, lesson: Lesson) -> bool:
+    def leave_page(self) -> None:
+        with suppress(PortalError):  # the next load finds out
+            self.load("about:blank")
+
+    def mark(self, lesson: Lesson) -> Click:
         self._fresh = False
         self._initial.forget()
         return self._attendance.mark(lesson)

@@ -1,0 +1,78 @@
+"""When the open lessons of one student are clicked: quickly at first, rarely after clicks that are not confirmed."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from core.clock import Clock
+from lessons.events import Event, StatusEvent
+from portal.errors import PageChanged, PortalError, SessionLost, UnknownView
+from portal.lessons import Lesson
+from portal.session import PortalClient
+
+log = logging.getLogger(__name__)
+
+QUICK = 3  # clicks on a lesson, after which it is reported that none of them was confirmed
+QUICKLY = 1.0  # seconds between them
+RARELY = 30.0  # seconds between later clicks
+VERY_RARELY = 300.0  # the same where each click costs the session, and so a sign-in
+
+
+@dataclass
+class Tries:
+    """The unconfirmed clicks on one lesson."""
+
+    clicks: int = 0
+    next_at: float = 0.0  # monotonic
+    words: str = ""  # the portal's last answer
+    reported: bool = False
+
+
+@dataclass(eq=False)
+class Clicks:
+    """Clicks open lessons and counts what is not confirmed. After three such clicks MARK_REFUSED is reported, once."""
+
+    _student: int
+    _clock: Clock
+    _report: Callable[[StatusEvent], None]
+    tries: dict[str, Tries] = field(default_factory=dict)  # of the lessons that were clicked
+
+    def is_due(self, key: str) -> bool:
+        """Say whether a lesson may be clicked now."""
+        return key not in self.tries or self._clock.monotonic() >= self.tries[key].next_at
+
+    def again_at(self, keys: Iterable[str]) -> float | None:
+        """Return when the next of these lessons is clicked again (monotonic), if any was clicked."""
+        return min((self.tries[key].next_at for key in keys if key in self.tries), default=None)
+
+    def words(self, key: str) -> str:
+        """Return the portal's last answer to a lesson's clicks, empty if it had no words."""
+        return self.tries[key].words if key in self.tries else ""
+
+    def press(self, portal: PortalClient, lesson: Lesson) -> bool:
+        """Click a lesson; True if the page confirms it. Raises what ``portal.mark`` raises, and PageChanged."""
+        tries = self.tries.setdefault(lesson.key, Tries())
+        tries.clicks += 1
+        log.info("monitor %s: lesson %s, click %d", self._student, lesson.key, tries.clicks)
+        try:
+            click = portal.mark(lesson)
+        except PortalError as error:
+            self._count(portal, lesson, error.words, error)
+            raise
+        if not click.confirmed:
+            self._count(portal, lesson, click.words)
+            if not portal.close_window():
+                raise PageChanged("a window on the page can't be closed", click.words)
+        return click.confirmed
+
+    def _count(self, portal: PortalClient, lesson: Lesson, words: str, error: PortalError | None = None) -> None:
+        log.warning("monitor %s: lesson %s, click not confirmed: %s", self._student, lesson.key, words or error)
+        tries = self.tries[lesson.key]
+        tries.words = words or tries.words
+        rarely = VERY_RARELY if isinstance(error, SessionLost) else RARELY
+        tries.next_at = self._clock.monotonic() + (QUICKLY if tries.clicks < QUICK else rarely)
+        if tries.clicks >= QUICK and not tries.reported:
+            readable = error is None or isinstance(error, PageChanged | UnknownView)
+            kind, picture, source = portal.evidence() if readable else ("", None, "")
+            self._report(StatusEvent(Event.MARK_REFUSED, tries.words, lesson, kind, picture, source))
+            tries.reported = True
