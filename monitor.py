@@ -268,8 +268,11 @@ class AttendanceMonitor:
 
     def _process(self, client: PortalClient, reading: Reading) -> None:
         """Process the lessons of a reading; raise for a page without them."""
-        if reading.view is View.REFUSED:
-            reading = self._below(client, reading)
+        if reading.view is View.REFUSED:  # it answers nothing of ours: a person would close it
+            below = client.settle() if client.close_window() else reading
+            if below.view not in (View.OPEN, View.MARKED):  # no lesson below an error does not mean that none is open
+                raise errors.PortalUnavailable(reading.text)
+            reading = below
         if reading.view is View.BLOCKED:
             raise errors.AccountBlocked(reading.text)
         if reading.view is View.UNKNOWN:
@@ -277,10 +280,3 @@ class AttendanceMonitor:
         now = self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
             self._marking.process(client, reading)
-
-    def _below(self, client: PortalClient, refused: Reading) -> Reading:
-        """Close an error window that answers nothing of ours; return the reading of the lessons below it."""
-        reading = client.settle() if client.close_window() else refused
-        if reading.view not in (View.OPEN, View.MARKED):  # no lesson below an error does not mean that none is open
-            raise errors.PortalUnavailable(refused.text, refused.text)
-        return reading

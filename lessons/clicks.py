@@ -1,7 +1,7 @@
 """When the open lessons of one student are clicked: quickly at first, rarely after clicks that are not confirmed."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.clock import Clock
@@ -37,37 +37,28 @@ class Clicks:
     _report: Callable[[StatusEvent], None]
     tries: dict[str, Tries] = field(default_factory=dict)  # of the lessons that were clicked
 
-    def is_due(self, key: str) -> bool:
-        """Say whether a lesson may be clicked now."""
-        return key not in self.tries or self._clock.monotonic() >= self.tries[key].next_at
-
-    def again_at(self, keys: Iterable[str]) -> float | None:
-        """Return when the next of these lessons is clicked again (monotonic), if any was clicked."""
-        return min((self.tries[key].next_at for key in keys if key in self.tries), default=None)
-
-    def words(self, key: str) -> str:
-        """Return the portal's last answer to a lesson's clicks, empty if it had no words."""
-        return self.tries[key].words if key in self.tries else ""
-
     def press(self, portal: PortalClient, lesson: Lesson) -> bool:
-        """Click a lesson; True if the page confirms it. Raises what ``portal.mark`` raises, and PageChanged."""
+        """Click a lesson, unless it is too early; True if the page confirms it. Raises as ``portal.mark``."""
         tries = self.tries.setdefault(lesson.key, Tries())
+        if self._clock.monotonic() < tries.next_at:
+            return False
         tries.clicks += 1
         log.info("monitor %s: lesson %s, click %d", self._student, lesson.key, tries.clicks)
         try:
             click = portal.mark(lesson)
         except PortalError as error:
-            self._count(portal, lesson, error.words, error)
+            self._count(portal, lesson, tries, error.words, error)
             raise
         if not click.confirmed:
-            self._count(portal, lesson, click.words)
+            self._count(portal, lesson, tries, click.words)
             if not portal.close_window():
-                raise PageChanged("a window on the page can't be closed", click.words)
+                raise PageChanged("a window on the page can't be closed")
         return click.confirmed
 
-    def _count(self, portal: PortalClient, lesson: Lesson, words: str, error: PortalError | None = None) -> None:
+    def _count(
+        self, portal: PortalClient, lesson: Lesson, tries: Tries, words: str, error: PortalError | None = None
+    ) -> None:
         log.warning("monitor %s: lesson %s, click not confirmed: %s", self._student, lesson.key, words or error)
-        tries = self.tries[lesson.key]
         tries.words = words or tries.words
         rarely = VERY_RARELY if isinstance(error, SessionLost) else RARELY
         tries.next_at = self._clock.monotonic() + (QUICKLY if tries.clicks < QUICK else rarely)

@@ -72,7 +72,8 @@ class Marking:
 
     def clicks_again_at(self) -> float | None:
         """Return when an unconfirmed click is repeated (monotonic); None if there is none."""
-        return self._clicks.again_at(key for key in self._open if self._is_to_be_marked(key))
+        waiting = (tries.next_at for key, tries in self._clicks.tries.items() if self._is_to_be_marked(key))
+        return min(waiting, default=None)
 
     def process(self, portal: PortalClient, reading: Reading) -> None:
         """Mark, report or confirm each lesson that the page shows.
@@ -118,10 +119,10 @@ class Marking:
         )
         if not self._is_to_be_marked(lesson.key):
             self._on_attendance_found(self._username, "found", lesson)
-        elif self._clicks.is_due(lesson.key):
-            self._records.journal.intend(lesson.key, now)
-            if self._clicks.press(portal, lesson):
-                self._handle_marked(lesson)
+            return
+        self._records.journal.intend(lesson.key, now)
+        if self._clicks.press(portal, lesson):
+            self._handle_marked(lesson)
 
     def _is_to_be_marked(self, key: str) -> bool:
         return self.mode == "automatic" or key in self._requested
@@ -144,7 +145,7 @@ class Marking:
             if key not in shown:
                 reason = self._close_reason(key)
                 log.info("monitor %s: lesson %s, closed unmarked (%s)", self._records.student, key, reason.value)
-                words = self._clicks.words(key)
+                words = self._clicks.tries[key].words if key in self._clicks.tries else ""
                 self._report(StatusEvent(Event.LESSON_CLOSED, reason.value, lesson, words=words))
         for key in {*self._open, *self._requested, *self._clicks.tries, *self._troubled, *self._logged} - set(shown):
             self._drop(key)

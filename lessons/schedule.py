@@ -24,7 +24,6 @@ REFRESH_INTERVAL = 20.0  # seconds between reloads
 JITTER = 0.15  # of the interval, either way
 FIRST_RELOAD = 1.0  # seconds before reloading a page that changed or lost its session, doubled each time
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each time
-LEAVES_PAGE = 30.0  # seconds; during a longer pause the page is left, since it may reload itself for ever
 FEW_SIGN_INS = 3  # in a row without a session that lasts, after which they become rare: accounts may be locked
 RARE_SIGN_IN, RAREST_SIGN_IN = 300.0, 3600.0  # seconds between them then, doubled each time
 AGAIN_IS_TROUBLE = 6  # loads in a row without success, after which it counts as trouble
@@ -153,7 +152,8 @@ class Recovery:
             self._status.become(MonitorState.WAITING, trouble=str(passing), next_in=wait)
             self._status.lasting = True
             self._report(passing, client)
-        self._wait_unless_resting(wait, client)
+            client.load("about:blank")  # the page may reload itself for ever
+        self._wait_unless_resting(wait)
 
     def wait_out(self, trouble: PortalError | DatabaseUnavailable, client: PortalClient | None = None) -> None:
         """Report trouble that may pass and pause; of a page that needs a person a copy is reported too."""
@@ -165,7 +165,7 @@ class Recovery:
         log.warning("monitor %s: %s: %s; again in %.0f s", self._student, type(trouble).__name__, trouble, wait)
         self._status.become(MonitorState.WAITING, trouble=str(trouble), next_in=wait)
         self._report(trouble, client)
-        self._wait_unless_resting(wait, client)
+        self._wait_unless_resting(wait)
 
     def _report(self, trouble: PortalError | DatabaseUnavailable, client: PortalClient | None) -> None:
         unknown, lasting = isinstance(trouble, UnknownView), self._status.lasting
@@ -174,9 +174,7 @@ class Recovery:
         words, code = getattr(trouble, "words", ""), type(trouble).__name__
         self._status.report(StatusEvent(event, str(trouble), None, *evidence, code, words, lasting))
 
-    def _wait_unless_resting(self, seconds: float, client: PortalClient | None) -> None:
-        if client is not None and seconds >= LEAVES_PAGE:
-            client.leave_page()
+    def _wait_unless_resting(self, seconds: float) -> None:
         deadline = self._schedule.clock.monotonic() + seconds
         while (left := deadline - self._schedule.clock.monotonic()) > 0 and self._schedule.resting_until() is None:
             self._waits.woken = False

@@ -48,6 +48,7 @@ _SELECT_ALL = (Keys.COMMAND if sys.platform == "darwin" else Keys.CONTROL) + "a"
 # chromedriver's messages for a document that was replaced during a command; they have no exception type of their own.
 _REPLACED = ("aborted by navigation", "execution context", "no such frame", "does not belong to the document")
 _ALERT = "the page said: "
+_TimedOut = selenium_errors.TimeoutException
 _USERNAME = ".v-filterselect input.v-filterselect-input"
 _PRESSABLE = (
     selenium_errors.ElementClickInterceptedException,
@@ -95,16 +96,13 @@ class PortalPage:
         The wait can't be interrupted, so it has to be short. Raises BrowserFailed; PageChanged if the page reloads
         itself again and again.
         """
-
-        def ask() -> bool | None:
-            with suppress(selenium_errors.TimeoutException):  # at once, if the document is replaced meanwhile
-                answer: bool | None = self._driver.execute_async_script(_CHANGED, within * 1000)
-                return answer
-            return None
-
-        changed = None
-        with suppress(errors.PageChanged, errors.PortalUnavailable):
-            changed = self._command(ask)
+        try:
+            changed = self._command(lambda: self._driver.execute_async_script(_CHANGED, within * 1000))
+        except errors.PortalError as error:
+            # a document that is replaced meanwhile ends the script at once as if it had taken too long
+            if isinstance(error, errors.BrowserFailed) and not isinstance(error.__cause__, _TimedOut):
+                raise
+            changed = None
         if changed is None:
             self._replaced += 1
             if self._replaced > MOST_RELOADS:
@@ -129,6 +127,7 @@ class PortalPage:
                 return reading
             before = reading
             if self._clock.monotonic() > deadline:
+                self.load("about:blank")  # the page may reload itself for ever
                 raise errors.PortalUnavailable(f"the page was not ready within {within:g} s")
             self._pause(_BETWEEN_READINGS)
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -39,8 +38,6 @@ class PortalClient(Protocol):
     def mark(self, lesson: Lesson) -> Click: ...
     # closes windows that are no questions; whether none is left
     def close_window(self) -> bool: ...
-    # shows an empty page instead, so that the portal's does nothing; never raises
-    def leave_page(self) -> None: ...
     # for an unknown page: its kind, a screenshot (PNG), its source
     def evidence(self) -> tuple[str, bytes | None, str]: ...
     # signs out where the page offers it, and deletes the portal's session; never raises
@@ -102,10 +99,6 @@ class ChromePortal:
         elif reading.view is View.OPEN:  # the lesson appeared without a load
             self._initial.forget()
         return reading
-
-    def leave_page(self) -> None:
-        with suppress(PortalError):  # the next load finds out
-            self.load("about:blank")
 
     def mark(self, lesson: Lesson) -> Click:
         self._fresh = False

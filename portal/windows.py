@@ -11,18 +11,15 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from portal import errors
 
-_YES = {
-    "да": ("подтвердить", "подтверждаю", "отметить", "отметиться"),
-    "иә": ("растау", "растаймын", "белгілену"),
-    "yes": ("confirm", "i confirm", "check in", "check me in", "mark", "mark attendance"),
-}
+_OK = {"ок", "ok", "okay", "жарайды"}
 _AFFIRMATIVE = {
-    *("ок", "ok", "okay", "жарайды"),
-    *_YES,
-    *(word for words in _YES.values() for word in words),
-    *(f"{yes} {word}" for yes, words in _YES.items() for word in words),
+    *_OK,
+    *("да", "подтвердить", "подтверждаю", "отметиться", "да подтвердить", "да подтверждаю", "да отметиться"),
+    *("иә", "растау", "растаймын", "белгілену", "иә растау", "иә растаймын", "иә белгілену"),
+    *("yes", "confirm", "i confirm", "check in", "mark attendance"),
+    *("yes confirm", "yes i confirm", "yes check in", "yes check me in", "yes mark attendance"),
 }
-_CLOSE = {"ок", "ok", "okay", "жарайды", "закрыть", "понятно", "жабу", "түсінікті", "close", "got it"}
+_CLOSE = {*_OK, "закрыть", "понятно", "жабу", "түсінікті", "close", "got it"}
 # Parts of words that tell a refusal of the account from a sign-in that fails for another reason.
 _ACCOUNT = re.compile(
     r"парол|логин|уч[её]тн|имя пользовател|пользователь не|заблок|құпия|қолданушы|бұғат"

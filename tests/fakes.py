@@ -217,11 +217,14 @@ class FakePortal:
         return self.same.popleft()
 
     def load(self, address: str) -> None:
+        if address == "about:blank":
+            return self._note("leave page")
         self.loaded_at.append(self._clock.passed)
         self._note("load")
         self._changed = False
         if self.loads:
             self.page = self.loads.popleft()
+        return None
 
     def settle(self) -> Reading:
         self._changed = False
@@ -267,9 +270,6 @@ class FakePortal:
         if self.below is not None:
             self.page = self.below
         return self.closes
-
-    def leave_page(self) -> None:
-        self._note("leave page")
 
     def evidence(self) -> tuple[str, bytes | None, str]:
         """Return a kind, a screenshot, a source."""

@@ -72,7 +72,7 @@ class Troubles:
                         lasting = self._lasting[student] = _Lasting(username, self._services.clock.now(), event.text)
                     lasting.words, lasting.resting = event.text, False
                     if event.lasting and not lasting.told:
-                        await self._tell_lasting(student, lasting, event.code)
+                        await self._tell_lasting(student, lasting, event)
                         lasting.told = True
                     await self._show_page(username, event)
                 case Event.MARK_REFUSED:
@@ -118,20 +118,19 @@ class Troubles:
         now = self._services.clock.now()
         return sum(now - each.since >= TOLD_AFTER and not each.resting for each in self._lasting.values())
 
-    async def _tell_lasting(self, student: int, lasting: _Lasting, code: str = "") -> None:
+    async def _tell_lasting(self, student: int, lasting: _Lasting, event: StatusEvent | None = None) -> None:
         _ = self._services.texts(student)
         since = lasting.since.astimezone(self._services.settings.zone).strftime("%H:%M")
         words = escape(lasting.words[:LONGEST_WORDS])
+        reason = _("The portal has not answered since {time} ({words}).").format(time=since, words=words)
         todo = _(
             "I keep trying and will tell you when it works again. If a lesson is open, mark it on the portal yourself."
         )
-        reason = _("The portal has not answered since {time} ({words}).").format(time=since, words=words)
-        if code == SignInFailed.__name__:
-            reason = _("I can't sign in to the portal: the form does nothing, or comes back ({words}).").format(
-                words=words
-            )
+        if event is not None and event.code == SignInFailed.__name__:
+            answer = f" «{escape(event.words[:LONGEST_WORDS])}»" if event.words else ""
+            reason = _("I can't sign in to the portal: its form does nothing, or comes back.") + answer
             todo = _(
-                "So that your account is not locked, I try again only now and then, and will tell you when it works. "
+                "So that your account is not locked I try only now and then, and will tell you when it works again. "
                 "If a lesson is open, mark it on the portal yourself."
             )
         text = f"{reason}\n{todo}"

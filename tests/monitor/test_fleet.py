@@ -107,9 +107,6 @@ class SlowPortal:
     def close_window(self) -> bool:
         raise AssertionError("there is no window")
 
-    def leave_page(self) -> None:
-        """There is no page to leave."""
-
     def evidence(self) -> tuple[str, bytes | None, str]:
         raise AssertionError("there is no unknown page")
 

@@ -104,5 +104,4 @@ def test_answers_to_a_sign_in(portal: Portal, browser: Browser, page: ChromePort
         return False
 
     until(gives_up)
-    page.leave_page()
     portal.behaves(reloads_itself_ms=0)
