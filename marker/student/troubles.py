@@ -212,7 +212,8 @@ class Troubles:
                     "The portal shows {username} a page that I don't know. Nothing is pressed on it; I look again"
                     " every few minutes. Its source is in DATA_DIR, {name}."
                 )
-            words = escape((event.words or event.text)[:LONGEST_WORDS])
+            words = event.words or event.text or _("the portal did not confirm a mark")
+            words = escape(words[:LONGEST_WORDS])
             return what.format(username=escape(username), words=words, name=f"unknown-pages/{event.kind}.html")
 
         items = self._services.to_admins(text, file=f"unknown-pages/{event.kind}.png")

@@ -72,7 +72,7 @@ def test_lesson_is_marked(portal: Portal, page: ChromePortal) -> None:
 
 @both_browsers
 def test_wrong_password_is_refused_with_the_portals_text(portal: Portal, page: ChromePortal) -> None:
-    """A refusal has the portal's text and costs one attempt; its window can be closed; the right password works then."""
+    """A refusal has the portal's text and costs one attempt; its window can be closed, the right password works."""
     page.settle()
     with pytest.raises(SignInRefused, match=r"^Неверный логин или пароль\.$"):
         page.sign_in(USERNAME, "wrong")
