@@ -97,8 +97,8 @@ const queries = {
     .filter((name, at, all) => all.indexOf(name) === at).sort().join(" "),
   // The window or notification on top (portal/windows.py); a notification is closed by a click on it.
   window: () => {
-    const box = [...document.querySelectorAll(
-      ".v-window, .v-Notification:not(.v-Notification-system, .v-Notification-animate-out)")].pop();
+    const box = [...document.querySelectorAll(".v-window, .v-Notification:not(.v-Notification-system)")]
+      .filter((each) => !each.className.includes("animate-out")).pop();
     if (!box) return null;
     const notice = box.classList.contains("v-Notification");
     const cross = notice ? box : box.querySelector(".v-window-closebox:not(.v-window-closebox-disabled)");

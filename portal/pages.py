@@ -138,7 +138,8 @@ class PortalPage:
                 return True
             if (control := window.closing()) is None:
                 break
-            self._command(control.click)
+            with suppress(errors.PageChanged):  # it has gone by itself
+                self._command(control.click)
             self.settle()
         return self._window() is None
 

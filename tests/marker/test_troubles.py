@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -303,7 +304,7 @@ def test_refused_mark(run: Run, telegram: Telegram, clock: SteppedClock, admin: 
     student.sees("Marking...")
     picture = qr_picture("x")
     for _ in range(2):
-        page = {"kind": "00aa11bb22cc", "picture": picture, "source": "<html>"}
+        page: dict[str, Any] = {"kind": "00aa11bb22cc", "picture": picture, "source": "<html>"}
         monitor.tells(Event.MARK_REFUSED, WORDS, ALGEBRA, **page)
     assert WORDS in student.sees("The portal does not accept the mark.")["text"]
     student.sees("Mark it yourself on the portal.")
@@ -337,7 +338,7 @@ def test_sign_ins_that_do_not_help(run: Run, telegram: Telegram, clock: SteppedC
     bot = run()
     student = watched(bot, telegram, FIRST)
     monitor = bot.monitors[FIRST]
-    failed = {"code": "SignInFailed", "lasting": True, "kind": "00aa", "picture": qr_picture("x"), "source": "<html>"}
+    failed: dict[str, Any] = {"code": "SignInFailed", "lasting": True, "kind": "00aa", "picture": qr_picture("x")}
     monitor.tells(Event.TROUBLE, "the login form did nothing", **failed)
     student.sees("I can't sign in to the portal")
     for _ in range(3):

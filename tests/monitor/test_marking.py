@@ -222,7 +222,7 @@ class TestRestart:
         click_takes=st.sampled_from([0.0, 0.5, 3.0]),
     )
     def test_whatever_happens(
-        self, clicks: list[bool | Exception | LostOutcome], lives: list[float], click_takes: float
+        self, clicks: list[bool | str | Exception | LostOutcome], lives: list[float], click_takes: float
     ) -> None:
         """Through any failures and restarts each lesson is reported exactly once, if it stays open long enough."""
         lessons, page, reported = Lessons(Database(":memory:", [SCHEMA])), shows(ALGORITHMS, PHYSICS), list[str]()
