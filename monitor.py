@@ -214,7 +214,7 @@ class AttendanceMonitor:
         if unchanged is not None:  # the portal was asked: the load is another request
             self._access.limits.wait_for_load(self._waits.pause)
         client.load(self._access.url)
-        reading = client.settle()
+        reading = _read(client)
         if reading.view is View.LOGIN:
             reading = self._sign_in(client)
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
@@ -226,8 +226,13 @@ class AttendanceMonitor:
         self._signed_in = True
         self._status.become(MonitorState.SIGNING_IN)
         self._status.report(StatusEvent(Event.SIGNING_IN))
-        with self._access.limits.sign_in(self._waits.pause):
-            reading = client.sign_in(self.username, self._password)
+        try:
+            with self._access.limits.sign_in(self._waits.pause):
+                reading = client.sign_in(self.username, self._password)
+        except (errors.SignInFailed, errors.SessionLost):
+            self._recovery.count_sign_in()
+            raise
+        self._recovery.count_sign_in()
         if reading.view is View.REFUSED:
             raise failed_sign_in(reading.text)
         return reading
@@ -251,7 +256,7 @@ class AttendanceMonitor:
             if not (self._waits.woken or changed):
                 continue
             self._waits.woken = False  # before the reading: a command during it asks for another one
-            reading = client.settle()
+            reading = _read(client)
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
                 raise errors.SessionLost(reading.text)
             self._process(client, reading)
@@ -268,11 +273,6 @@ class AttendanceMonitor:
 
     def _process(self, client: PortalClient, reading: Reading) -> None:
         """Process the lessons of a reading; raise for a page without them."""
-        if reading.view is View.REFUSED:  # it answers nothing of ours: a person would close it
-            below = client.settle() if client.close_window() else reading
-            if below.view not in (View.OPEN, View.MARKED):  # no lesson below an error does not mean that none is open
-                raise errors.PortalUnavailable(reading.text)
-            reading = below
         if reading.view is View.BLOCKED:
             raise errors.AccountBlocked(reading.text)
         if reading.view is View.UNKNOWN:
@@ -280,3 +280,14 @@ class AttendanceMonitor:
         now = self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
             self._marking.process(client, reading)
+
+
+def _read(client: PortalClient) -> Reading:
+    """Wait for the page and read it; close an error window that answers nothing of ours, as a person would."""
+    reading = client.settle()
+    if reading.view is not View.REFUSED:
+        return reading
+    below = client.settle() if client.close_window() else reading
+    if below.view not in (View.LOGIN, View.OPEN, View.MARKED):  # no lesson there does not mean that none is open
+        raise errors.PortalUnavailable(words=reading.text)
+    return below

@@ -37,27 +37,27 @@ class Clicks:
     _report: Callable[[StatusEvent], None]
     tries: dict[str, Tries] = field(default_factory=dict)  # of the lessons that were clicked
 
+    def is_due(self, key: str) -> bool:
+        return key not in self.tries or self._clock.monotonic() >= self.tries[key].next_at
+
     def press(self, portal: PortalClient, lesson: Lesson) -> bool:
-        """Click a lesson, unless it is too early; True if the page confirms it. Raises as ``portal.mark``."""
+        """Click a lesson; True if the page confirms it. Raises as ``portal.mark``."""
         tries = self.tries.setdefault(lesson.key, Tries())
-        if self._clock.monotonic() < tries.next_at:
-            return False
         tries.clicks += 1
         log.info("monitor %s: lesson %s, click %d", self._student, lesson.key, tries.clicks)
         try:
             click = portal.mark(lesson)
         except PortalError as error:
-            self._count(portal, lesson, tries, error.words, error)
+            self._count(portal, lesson, error.words, error)
             raise
         if not click.confirmed:
-            self._count(portal, lesson, tries, click.words)
+            self._count(portal, lesson, click.words)
             if not portal.close_window():
                 raise PageChanged("a window on the page can't be closed")
         return click.confirmed
 
-    def _count(
-        self, portal: PortalClient, lesson: Lesson, tries: Tries, words: str, error: PortalError | None = None
-    ) -> None:
+    def _count(self, portal: PortalClient, lesson: Lesson, words: str, error: PortalError | None = None) -> None:
+        tries = self.tries[lesson.key]
         log.warning("monitor %s: lesson %s, click not confirmed: %s", self._student, lesson.key, words or error)
         tries.words = words or tries.words
         rarely = VERY_RARELY if isinstance(error, SessionLost) else RARELY

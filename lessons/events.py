@@ -54,9 +54,9 @@ class CloseReason(Enum):
 class StatusEvent:
     """One status update. ``text`` is the portal's own text or describes the trouble; ``lesson`` only where it fits.
 
-    A page for the admin comes with its ``kind`` (equal for equal pages), a screenshot (PNG) and its HTML source.
-    ``code`` is the type of the error, ``words`` are the portal's own where the text is not. ``lasting``: several tries
-    did not end this trouble; with WATCHING: the page is read, but the trouble is not over.
+    ``code`` is the error's type, ``words`` are the portal's own. A page for the admin comes with its ``kind`` (equal
+    for equal pages), a screenshot (PNG) and its HTML source. ``lasting``: several tries did not end this trouble;
+    with WATCHING: the page is read, but the trouble is not over.
     """
 
     event: Event
@@ -65,8 +65,8 @@ class StatusEvent:
     kind: str = ""
     picture: bytes | None = field(default=None, repr=False)
     source: str = field(default="", repr=False)
-    code: str = field(default="", compare=False)
-    words: str = field(default="", compare=False)
+    code: str = ""
+    words: str = ""
     lasting: bool = False
 
 
@@ -121,11 +121,10 @@ class StatusReporter:
             self.report(StatusEvent(_REPORTED[state], lasting=self.lasting))
 
     def end_lasting(self) -> None:
-        """Report that a lasting trouble is over; while the page can't be read, the next check reports it."""
+        """Report, while watching, that a lasting trouble is over."""
         if self.lasting:
             self.lasting = False
-            if self.current.state is MonitorState.WATCHING:
-                self.report(StatusEvent(Event.WATCHING))
+            self.report(StatusEvent(Event.WATCHING))
 
     def checked(self) -> datetime:
         """Record a check of the portal that succeeded now; return the time."""

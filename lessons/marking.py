@@ -119,10 +119,10 @@ class Marking:
         )
         if not self._is_to_be_marked(lesson.key):
             self._on_attendance_found(self._username, "found", lesson)
-            return
-        self._records.journal.intend(lesson.key, now)
-        if self._clicks.press(portal, lesson):
-            self._handle_marked(lesson)
+        elif self._clicks.is_due(lesson.key):
+            self._records.journal.intend(lesson.key, now)
+            if self._clicks.press(portal, lesson):
+                self._handle_marked(lesson)
 
     def _is_to_be_marked(self, key: str) -> bool:
         return self.mode == "automatic" or key in self._requested

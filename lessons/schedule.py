@@ -6,7 +6,7 @@ import logging
 import queue
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -132,13 +132,15 @@ class Recovery:
         self._status.end_lasting()
 
     def before_sign_in(self) -> None:
-        """Count a sign-in. Raises SignInFailed if several in a row did not help, and it is too early for another."""
-        now = self._schedule.clock.monotonic()
-        if now < self._next_sign_in:
+        """Raise SignInFailed if several sign-ins in a row did not help, and it is too early for another one."""
+        if self._schedule.clock.monotonic() < self._next_sign_in:
             raise SignInFailed("the login form comes back after each sign-in")
+
+    def count_sign_in(self) -> None:
+        """Count a sign-in that reached the portal, until ``stayed_usable`` shows that it helped."""
         self._sign_ins += 1
         if self._sign_ins >= FEW_SIGN_INS:
-            self._next_sign_in = now + self._rare_sign_ins.next()
+            self._next_sign_in = self._schedule.clock.monotonic() + self._rare_sign_ins.next()
 
     def wait_to_load_again(self, passing: PortalError, client: PortalClient) -> None:
         """Wait before loading a page again that changed or lost its session: usually the load mends it, unreported.
@@ -169,13 +171,18 @@ class Recovery:
 
     def _report(self, trouble: PortalError | DatabaseUnavailable, client: PortalClient | None) -> None:
         unknown, lasting = isinstance(trouble, UnknownView), self._status.lasting
-        evidence = client.evidence() if client is not None and (unknown or lasting) else ("", None, "")
-        event = Event.UNKNOWN_VIEW if unknown else Event.TROUBLE
-        words, code = getattr(trouble, "words", ""), type(trouble).__name__
-        self._status.report(StatusEvent(event, str(trouble), None, *evidence, code, words, lasting))
+        event = replace(_event(Event.UNKNOWN_VIEW if unknown else Event.TROUBLE, trouble), lasting=lasting)
+        if client is not None and (unknown or lasting):
+            kind, picture, source = client.evidence()
+            event = replace(event, kind=kind, picture=picture, source=source)
+        self._status.report(event)
 
     def _wait_unless_resting(self, seconds: float) -> None:
         deadline = self._schedule.clock.monotonic() + seconds
         while (left := deadline - self._schedule.clock.monotonic()) > 0 and self._schedule.resting_until() is None:
             self._waits.woken = False
             self._waits.pause(left, until_woken=True)
+
+
+def _event(kind: Event, error: PortalError | DatabaseUnavailable) -> StatusEvent:
+    return StatusEvent(kind, str(error), code=type(error).__name__, words=getattr(error, "words", ""))

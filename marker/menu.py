@@ -6,7 +6,7 @@ from html import escape
 
 from telegram import Update
 
-from lessons.events import Event, MonitorState
+from lessons.events import MonitorState
 from marker.services import Services
 from storage import Student
 from telegram_app.i18n import Texts
@@ -116,9 +116,7 @@ def trouble_lines(services: Services, student: int, _: Texts) -> list[str]:
     watch = services.registry.state.of(student)
     if watch.trouble_at is None:
         return []
-    refused = watch.trouble == Event.MARK_REFUSED.value
-    nameless = _("the portal did not confirm a mark") if refused else _("a fault on our side")
-    words = short(watch.trouble_text or nameless, LONGEST_TROUBLE)
+    words = short(watch.trouble_text or _("a fault on our side"), LONGEST_TROUBLE)
     at = clock_time(services, watch.trouble_at, services.clock.now())
     return [_("Last trouble: {words}, {time}").format(words=words, time=at)]
 

@@ -14,12 +14,12 @@ PortalError
 
 
 class PortalError(Exception):
-    """``words`` are the portal's own, where the text is ours."""
+    """The text is for the log; ``words`` are the portal's own, which people may read."""
 
     permanent = False
 
-    def __init__(self, text: str = "", words: str = "") -> None:
-        super().__init__(text)
+    def __init__(self, text: str = "", *, words: str = "") -> None:
+        super().__init__(text or words)
         self.words = words
 
 

@@ -127,7 +127,6 @@ class PortalPage:
                 return reading
             before = reading
             if self._clock.monotonic() > deadline:
-                self.load("about:blank")  # the page may reload itself for ever
                 raise errors.PortalUnavailable(f"the page was not ready within {within:g} s")
             self._pause(_BETWEEN_READINGS)
 
@@ -173,7 +172,8 @@ class PortalPage:
             return command()
         except selenium_errors.UnexpectedAlertPresentException as error:
             self._dismiss_alert()
-            raise errors.PortalUnavailable(f"{_ALERT}{error.alert_text or 'nothing'}") from error
+            said = error.alert_text or ""
+            raise errors.PortalUnavailable(f"the page said: {said or 'nothing'}", words=said) from error
         except (selenium_errors.InvalidSessionIdException, selenium_errors.NoSuchWindowException) as error:
             raise errors.BrowserFailed("Chrome is gone") from error
         except (*_PRESSABLE, selenium_errors.NoSuchElementException, selenium_errors.JavascriptException) as error:
@@ -234,7 +234,9 @@ class LoginPage(PortalPage):
         while True:
             reading = self.settle()
             if reading.view is View.REFUSED:
-                raise failed_sign_in(reading.text)
+                failed = failed_sign_in(reading.text)
+                if failed.permanent or not self.close_window() or (reading := self.settle()).view is View.LOGIN:
+                    raise failed
             if reading.view is View.BLOCKED:
                 raise errors.AccountBlocked(reading.text)
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
@@ -245,7 +247,7 @@ class LoginPage(PortalPage):
             if window is not None and window.error and failed_sign_in(window.words).permanent:  # a notification
                 raise failed_sign_in(window.words)
             if self._clock.monotonic() > stays_until:
-                raise errors.SignInFailed("the login form did nothing", window.words if window else "")
+                raise errors.SignInFailed("the login form did nothing", words=window.words if window else "")
             self._pause(_BETWEEN_READINGS)
 
     def _type(self, css: str, text: str) -> None:
@@ -287,7 +289,8 @@ class AttendancePage(PortalPage):
             reading, words = self._answer(within)
         except errors.PageChanged as changed:
             covering = self._window()
-            raise errors.PageChanged(str(changed), covering.words if covering else "") from changed
+            changed.words = covering.words if covering else ""
+            raise
         except errors.PortalUnavailable as down:
             if str(down).startswith(_ALERT):  # it is dismissed
                 return Click(False, str(down).removeprefix(_ALERT))
@@ -297,10 +300,10 @@ class AttendancePage(PortalPage):
         if reading.view is View.REFUSED:
             return Click(False, words or reading.text)
         if reading.view is View.UNKNOWN:
-            raise errors.UnknownView("after the click", words)
+            raise errors.UnknownView("after the click", words=words)
         after = reading.card(lesson)
         if after is None:
-            raise errors.PageChanged("the card closed with the click", words)
+            raise errors.PageChanged("the card closed with the click", words=words)
         return Click(not after.enabled and after.caption != before.caption, words)
 
     def _answer(self, within: float | None) -> tuple[Reading, str]:

@@ -35,7 +35,7 @@ def folded(caption: str) -> str:
 def failed_sign_in(words: str) -> errors.PortalError:
     """Return the error for the portal's answer to a sign-in: only a refusal of the account is permanent."""
     refused = _ACCOUNT.search(words.casefold())
-    return errors.SignInRefused(words) if refused else errors.SignInFailed(f"the portal answered: {words}", words)
+    return errors.SignInRefused(words) if refused else errors.SignInFailed(words=words)
 
 
 @dataclass(frozen=True)

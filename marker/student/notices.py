@@ -165,7 +165,7 @@ class Notices:
                 self._starting.discard(student)
                 await self._tell_end(student, username, event)
             case Event.LESSON_CLOSED if event.lesson is not None:
-                await self._tell_closed(student, username, event.lesson, event)
+                await self._tell_closed(student, username, event.lesson, event.text, event.words)
             case Event.MARK_REFUSED if event.lesson is not None:
                 await self._tell_refused(student, username, event.lesson, event.text)
             case Event.LESSON_MARKED_ELSEWHERE if event.lesson is not None:
@@ -180,9 +180,8 @@ class Notices:
         _ = self._services.texts(student)
         on_offer = _("The portal does not accept it. Mark it yourself on the portal.")
         line = _("[{username}] The portal does not accept the mark.").format(username=username)
-        answer = _("It shows no answer to the button.")
-        if words:
-            answer = _("It answers: {words}").format(words=f"«{escape(words)}»")
+        answer = _("The portal's answer: {words}").format(words=f"«{escape(words)}»")
+        answer = answer if words else _("It shows no answer to the button.")
         todo = _("Mark it yourself on the portal. I keep trying, but less often, and will tell you how it ends.")
         text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{answer}\n{todo}"
         items = (self._offers.outcome(student, username, lesson, on_offer), Item(student, "send", text, lane=NOTICE))
@@ -190,7 +189,7 @@ class Notices:
         if await self._services.outbox.put(*items, when=claim):
             log.info("person %d: lesson %s, to be told as refused", student, lesson.key)
 
-    async def _tell_closed(self, student: int, username: str, lesson: Lesson, event: StatusEvent) -> None:
+    async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str, words: str) -> None:
         """Tell, once, that a lesson closed unmarked, and why: on its offer and in a new message."""
         _ = self._services.texts(student)
         on_offer = self._offers.outcome(student, username, lesson, _("The lesson has closed."))
@@ -204,11 +203,9 @@ class Notices:
             ),
             CloseReason.TROUBLE.value: _("The page could not be read while it was open, or monitoring was off."),
             CloseReason.TOO_SHORT.value: _("It was open for too short a time."),
-        }.get(event.text, "")
-        if event.words:
-            reason = _(
-                "I pressed the button, and the portal answered: {words}. Check on the portal, and tell your teacher."
-            ).format(words=f"«{escape(event.words)}»")
+        }.get(why, "")
+        if words:
+            reason += "\n" + _("The portal's answer: {words}").format(words=f"«{escape(words)}»")
         text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{reason}"
         notice = Item(student, "send", text, lane=NOTICE)
         claim = functools.partial(self._services.lessons.claim_closing, lesson.key, self._services.clock.now())

@@ -204,17 +204,17 @@ class Troubles:
 
         def text(_: Texts) -> str:
             what = _(
-                "The portal does not let {username} go on ({words}). The student is told, and I try again less often."
-                " The page's source is in DATA_DIR, {name}."
+                "The portal does not let {username} go on. The student is told, and I try again less often. The page's"
+                " source is in DATA_DIR, {name}."
             )
             if unknown:
                 what = _(
                     "The portal shows {username} a page that I don't know. Nothing is pressed on it; I look again"
                     " every few minutes. Its source is in DATA_DIR, {name}."
                 )
-            words = event.words or event.text or _("the portal did not confirm a mark")
-            words = escape(words[:LONGEST_WORDS])
-            return what.format(username=escape(username), words=words, name=f"unknown-pages/{event.kind}.html")
+            what = what.format(username=escape(username), name=f"unknown-pages/{event.kind}.html")
+            words = event.text if event.event is Event.MARK_REFUSED else event.words
+            return what + (f"\n«{escape(words[:LONGEST_WORDS])}»" if words else "")
 
         items = self._services.to_admins(text, file=f"unknown-pages/{event.kind}.png")
         await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(claim, now))

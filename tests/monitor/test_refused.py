@@ -64,7 +64,7 @@ class TestMarks:
     @pytest.mark.parametrize(
         ("error", "picture"),
         [
-            (PageChanged("covered", WORDS), b"a picture"),
+            (PageChanged("covered", words=WORDS), b"a picture"),
             (SessionLost("Время сеанса истекло"), None),
             (PortalUnavailable("HTTP 503"), None),
         ],
@@ -102,10 +102,11 @@ class TestMarks:
 
 
 class TestWindowOnLoad:
-    @pytest.mark.parametrize("below", [shows(ALGORITHMS), NOTHING])
+    @pytest.mark.parametrize("below", [shows(ALGORITHMS), LOGIN, NOTHING])
     def test_is_closed(self, below: Reading) -> None:
-        """An error window over lessons is closed and they are marked; over nothing it is trouble with its words."""
+        """An error window over lessons or the form is closed; over nothing it is trouble with its words."""
         scene = Scene()
+        scene.portal.sign_ins.append(shows(ALGORITHMS))
         scene.portal.page, scene.portal.below = Reading(View.REFUSED, WORDS), below
         scene.portal.loads.extend([Reading(View.REFUSED, WORDS)] * 100)
         scene.run(0.5)
@@ -122,7 +123,7 @@ class TestSignIns:
         """After three sign-ins in a row the trouble is reported as lasting, with a picture; a day has few tries."""
         scene = Scene()
         scene.portal.page = LOGIN
-        scene.portal.sign_ins.extend([SignInFailed("the login form did nothing", words)] * 1000)
+        scene.portal.sign_ins.extend([SignInFailed("the login form did nothing", words=words)] * 1000)
         scene.portal.loads.extend([LOGIN] * 1000)
         scene.run(24 * 3600)
         troubles = [each for each in scene.events if each.event is Event.TROUBLE]
@@ -144,6 +145,16 @@ class TestSignIns:
             (Event.WATCHING, False),
         ]
         assert scene.events[-1] == StatusEvent(Event.STOPPED)
+
+    @pytest.mark.parametrize("error", [PageChanged("the username does not stay"), PortalUnavailable("not ready")])
+    def test_that_do_not_reach_the_portal(self, error: Exception) -> None:
+        """Sign-ins that fail before the button is pressed, at a slow portal, do not count and do not become rare."""
+        scene = Scene()
+        scene.portal.loads.extend([LOGIN] * 6)
+        scene.portal.sign_ins.extend([error] * 5)
+        scene.run(200)
+        assert len(scene.portal.credentials) == 6
+        assert scene.events[-2].event is Event.WATCHING
 
     def test_now_and_then(self) -> None:
         """Sessions that end every few loads cost a sign-in each and are no trouble."""

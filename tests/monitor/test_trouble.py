@@ -168,7 +168,7 @@ class TestPauses:
         """A page without a session right after its load is reported as trouble with the portal's text."""
         scene.portal.page = Reading(view, "Проблема со связью")
         scene.run(100)
-        assert scene.events[0] == StatusEvent(Event.TROUBLE, "Проблема со связью")
+        assert scene.events[0] == StatusEvent(Event.TROUBLE, "Проблема со связью", code="PortalUnavailable")
         assert scene.portal.count("load") < 8
 
     def test_unknown_view(self, scene: Scene) -> None:

@@ -87,10 +87,12 @@ def test_answers_to_a_sign_in(portal: Portal, browser: Browser, page: ChromePort
     with pytest.raises(SignInRefused, match="Неверный логин или пароль"):
         page.sign_in(USERNAME, PASSWORD)
     assert len(portal.events("sign_in_click")) == 3
-    portal.behaves(sign_in_answer="", window_on_load="Не сообщайте никому свой пароль", window_kind="message")
-    page.load(portal.address)
-    assert page.settle().view is View.LOGIN
-    assert page.sign_in(USERNAME, PASSWORD).view is View.NOTHING
+    for kind, words in (("message", "Не сообщайте никому свой пароль"), ("error", "Ведутся работы")):
+        portal.expires()
+        portal.behaves(sign_in_answer="", window_on_load=words, window_kind=kind)
+        page.load(portal.address)
+        assert page.settle().view is (View.LOGIN if kind == "message" else View.REFUSED)
+        assert page.sign_in(USERNAME, PASSWORD).view is View.NOTHING
 
     portal.behaves(window_on_load="", reloads_itself_ms=300)
     page.load(portal.address)
