@@ -146,6 +146,8 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             if not watched and troubles >= FIRST_TROUBLES:
                 _line("the portal can't be used now")
                 return PORTAL
+        elif event.event is Event.MARK_REFUSED and event.lesson is not None:
+            _line(f"the portal does not accept the mark, mark it yourself: {_one_line(event.lesson)} {event.text}")
         elif event.event in (Event.REFUSED, Event.BLOCKED):
             _line(f"the portal refuses this account: {event.text}")
             return REFUSED
@@ -153,7 +155,7 @@ def _follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Stat
             _line(event.text or "monitoring failed; the log says why")
             return PORTAL
         elif event.event is Event.LESSON_CLOSED and event.lesson is not None:
-            _line(f"closed ({event.text}): {_one_line(event.lesson)}")
+            _line(f"closed ({event.text}): {_one_line(event.lesson)} {event.words}".rstrip())
         elif event.event is Event.STOPPED:
             return STOPPED
 

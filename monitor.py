@@ -21,6 +21,7 @@ from portal.browser import Chromes
 from portal.lessons import Lesson
 from portal.session import PortalAccess, PortalClient, chrome_access
 from portal.views import Reading, View
+from portal.windows import failed_sign_in
 from storage import Mode, account_key
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class AttendanceMonitor:
         self._thread = threading.Thread(target=self._run, name=f"monitor-{records.student}", daemon=True)
         self._leave_portal = False
         self._checked_at = 0.0  # monotonic; when the last check began
+        self._signed_in = False  # during the last check
 
     def start(self) -> None:
         """Start the thread. A monitor runs once; a second start does nothing."""
@@ -194,19 +196,17 @@ class AttendanceMonitor:
             try:
                 self._check(client)
                 self._recovery.checked()
-                if self._wait_for_reload(client):
+                if self._wait_for_reload(client) and not self._signed_in:
                     self._recovery.stayed_usable()
             except (errors.PageChanged, errors.SessionLost) as passing:
-                self._recovery.wait_to_load_again(passing)
-            except errors.UnknownView as unknown:
-                self._recovery.wait_out(unknown, client)
-            except (errors.PortalUnavailable, DatabaseUnavailable) as trouble:
-                self._recovery.wait_out(trouble)
+                self._recovery.wait_to_load_again(passing, client)
+            except (errors.UnknownView, errors.PortalUnavailable, DatabaseUnavailable) as trouble:
+                self._recovery.wait_out(trouble, client)
 
     def _check(self, client: PortalClient) -> None:
         """Load the page, unless the portal answers that it shows nothing new; sign in, and process the lessons."""
         self._access.limits.wait_for_load(self._waits.pause)  # the question counts as a load, too
-        self._checked_at = self._clock.monotonic()
+        self._checked_at, self._signed_in = self._clock.monotonic(), False
         unchanged = None if self._marking.needs_load else client.unchanged()
         if unchanged:
             self._status.checked()
@@ -214,7 +214,7 @@ class AttendanceMonitor:
         if unchanged is not None:  # the portal was asked: the load is another request
             self._access.limits.wait_for_load(self._waits.pause)
         client.load(self._access.url)
-        reading = client.settle()
+        reading = _read(client)
         if reading.view is View.LOGIN:
             reading = self._sign_in(client)
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
@@ -222,12 +222,19 @@ class AttendanceMonitor:
         self._process(client, reading, loaded=True)
 
     def _sign_in(self, client: PortalClient) -> Reading:
+        self._recovery.before_sign_in()
+        self._signed_in = True
         self._status.become(MonitorState.SIGNING_IN)
         self._status.report(StatusEvent(Event.SIGNING_IN))
-        with self._access.limits.sign_in(self._waits.pause):
-            reading = client.sign_in(self.username, self._password)
+        try:
+            with self._access.limits.sign_in(self._waits.pause):
+                reading = client.sign_in(self.username, self._password)
+        except (errors.SignInFailed, errors.SessionLost):
+            self._recovery.count_sign_in()
+            raise
+        self._recovery.count_sign_in()
         if reading.view is View.REFUSED:
-            raise errors.SignInRefused(reading.text)
+            raise failed_sign_in(reading.text)
         return reading
 
     def _wait_for_reload(self, client: PortalClient) -> bool:
@@ -237,7 +244,9 @@ class AttendanceMonitor:
         while True:
             if self._schedule.resting_until() is not None:
                 return False
-            if self._marking.retries_soon() or self._marking.needs_load:
+            if (again_at := self._marking.clicks_again_at()) is not None:
+                reload_at = min(reload_at, max(again_at, self._checked_at + LOOK_INTERVAL))
+            if self._marking.needs_load:
                 reload_at = min(reload_at, self._clock.monotonic() + LOOK_INTERVAL)
             left = reload_at - self._clock.monotonic()
             self._status.become(MonitorState.WATCHING, next_in=max(left, 0.0))
@@ -249,7 +258,7 @@ class AttendanceMonitor:
             if not (self._waits.woken or changed):
                 continue
             self._waits.woken = False  # before the reading: a command during it asks for another one
-            reading = client.settle()
+            reading = _read(client)
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
                 raise errors.SessionLost(reading.text)
             self._process(client, reading, loaded=False)
@@ -266,8 +275,6 @@ class AttendanceMonitor:
 
     def _process(self, client: PortalClient, reading: Reading, loaded: bool) -> None:
         """Process the lessons of a reading; raise for a page without them."""
-        if reading.view is View.REFUSED:  # an error window that does not answer a sign-in
-            raise errors.PortalUnavailable(reading.text)
         if reading.view is View.BLOCKED:
             raise errors.AccountBlocked(reading.text)
         if reading.view is View.UNKNOWN:
@@ -275,3 +282,14 @@ class AttendanceMonitor:
         now = self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
             self._marking.process(client, reading, loaded)
+
+
+def _read(client: PortalClient) -> Reading:
+    """Wait for the page and read it; close an error window that answers nothing of ours, as a person would."""
+    reading = client.settle()
+    if reading.view is not View.REFUSED:
+        return reading
+    below = client.settle() if client.close_window() else reading
+    if below.view not in (View.LOGIN, View.OPEN, View.MARKED):  # no lesson there does not mean that none is open
+        raise errors.PortalUnavailable(words=reading.text)
+    return below

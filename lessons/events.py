@@ -31,6 +31,7 @@ class Event(Enum):
     RESTING = "resting"
     TROUBLE = "trouble"
     UNKNOWN_VIEW = "unknown view"
+    MARK_REFUSED = "mark refused"  # several clicks on a lesson were not confirmed; the text is the portal's own
     REFUSED = "refused"  # permanent: wrong username or password
     BLOCKED = "blocked"  # permanent: the portal blocked the account
     NO_BROWSER = "no browser"  # permanent: the operator has to install one
@@ -58,7 +59,9 @@ class CloseReason(Enum):
 class StatusEvent:
     """One status update. ``text`` is the portal's own text or describes the trouble; ``lesson`` only where it fits.
 
-    An unknown page comes with its ``kind`` (equal for equal pages), a screenshot (PNG) and its HTML source.
+    ``code`` is the error's type, ``words`` are the portal's own. A page for the admin comes with its ``kind`` (equal
+    for equal pages), a screenshot (PNG) and its HTML source. ``lasting``: several tries did not end this trouble;
+    with WATCHING: the page is read, but the trouble is not over.
     """
 
     event: Event
@@ -67,6 +70,9 @@ class StatusEvent:
     kind: str = ""
     picture: bytes | None = field(default=None, repr=False)
     source: str = field(default="", repr=False)
+    code: str = ""
+    words: str = ""
+    lasting: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,7 @@ class StatusReporter:
     _on_status_update: Callable[[str, StatusEvent], None]
     _on_check: Callable[[datetime], None]
     _stored_at: float = -CHECKED_EVERY  # monotonic
+    lasting: bool = False  # a trouble that is not over because the page can be read
 
     def __post_init__(self) -> None:
         now = self._clock.now()
@@ -116,7 +123,13 @@ class StatusReporter:
         if state is not MonitorState.STOPPED:  # ``stop`` logs the end with its reason
             log.info("monitor %s: %s", self._student, state.value)
         if state in _REPORTED:
-            self.report(StatusEvent(_REPORTED[state]))
+            self.report(StatusEvent(_REPORTED[state], lasting=self.lasting))
+
+    def end_lasting(self) -> None:
+        """Report, while watching, that a lasting trouble is over."""
+        if self.lasting:
+            self.lasting = False
+            self.report(StatusEvent(Event.WATCHING))
 
     def checked(self) -> datetime:
         """Record a check of the portal that succeeded now; return the time."""

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core.clock import Clock
+from lessons.clicks import Clicks
 from lessons.events import CloseReason, Event, StatusEvent
 from lessons.journal import LessonRow, Lessons
 from lessons.rounds import CARRIED_OVER, ShownLesson, lessons_shown
@@ -23,7 +24,6 @@ from storage import Mode, account_key
 
 log = logging.getLogger(__name__)
 
-QUICK_RETRIES = 3  # unconfirmed clicks on a lesson that are repeated within a second
 QUICK_LOADS = 3  # of a page that seems to have changed what it shows of a lesson
 ELSEWHERE = "elsewhere"  # in the journal: a round that ended with a mark that is not ours
 
@@ -43,7 +43,7 @@ class OpenLesson:
 
     lesson: Lesson
     offered: bool = False  # reported as found
-    clicks: int = 0
+    tried: bool = False  # to press its button
     still_open: bool | None = None  # after the last click that reached the button; None: none did, unknown counts as no
     troubled: bool = False  # the page could not be read meanwhile
 
@@ -66,6 +66,9 @@ class Marking:
     _quick_loads: int = 0  # since the last regular one
     _loaded: bool = False  # the first load is processed, and with it what an earlier process left
 
+    def __post_init__(self) -> None:
+        self._clicks = Clicks(self._records.student, self._clock, self._report)
+
     def request(self, key: str | None) -> None:
         """Mark the open lesson with this key, or every open one, at the next reading."""
         self._requested |= {key} if key is not None else set(self._open)
@@ -81,14 +84,16 @@ class Marking:
         self._loaded = True
         self._open.clear()
         self._requested.clear()
+        self._clicks.tries.clear()
 
     def has_open(self) -> bool:
         """Say whether a lesson is open that the student may want to mark."""
         return bool(self._open)
 
-    def retries_soon(self) -> bool:
-        """Say whether a click was not confirmed and should be repeated soon."""
-        return any(0 < each.clicks <= QUICK_RETRIES for each in self._open.values())
+    def clicks_again_at(self) -> float | None:
+        """Return when an unconfirmed click is repeated (monotonic); None if there is none."""
+        waiting = (tries.next_at for key, tries in self._clicks.tries.items() if self._is_to_be_marked(key))
+        return min(waiting, default=None)
 
     def process(self, portal: PortalClient, reading: Reading, loaded: bool) -> None:
         """Mark, report or confirm each lesson that the page shows.
@@ -136,23 +141,22 @@ class Marking:
         row = journal.seen(lesson.key, self._records.student, day, *lesson.label, now, shown.round)
         if row.requested_at or row.marked_at:  # also by an earlier process
             self._requested.add(lesson.key)
-        if self.mode == "manual" and lesson.key not in self._requested:
+        if not self._is_to_be_marked(lesson.key):
             seen.offered |= lesson.minutes_left != 0
             self._on_attendance_found(self._username, "found", lesson)
-            return
-        journal.intend(lesson.key, now)
-        seen.clicks += 1
-        log.info("monitor %s: lesson %s, click %d", self._records.student, lesson.key, seen.clicks)
-        before, seen.still_open = seen.still_open, False
-        try:
-            seen.still_open = not portal.mark(lesson)
-        except NotPressed:
-            seen.still_open = before
-            raise
-        if not seen.still_open:
-            self._handle_marked(lesson)
-        else:
-            log.warning("monitor %s: lesson %s, click not confirmed", self._records.student, lesson.key)
+        elif self._clicks.is_due(lesson.key):
+            journal.intend(lesson.key, now)
+            before, seen.tried, seen.still_open = seen.still_open, True, False
+            try:
+                seen.still_open = not self._clicks.press(portal, lesson)
+            except NotPressed:
+                seen.still_open = before
+                raise
+            if not seen.still_open:
+                self._handle_marked(lesson)
+
+    def _is_to_be_marked(self, key: str) -> bool:
+        return self.mode == "automatic" or key in self._requested
 
     def _handle_disabled(self, _portal: PortalClient, shown: ShownLesson, loaded: bool, now: datetime) -> None:
         key = shown.lesson.key
@@ -165,15 +169,16 @@ class Marking:
 
     def _handle_marked(self, lesson: Lesson) -> None:
         """Report a marked lesson once: as marked where the journal has our intent, else as marked elsewhere."""
-        was_open = self._open.pop(lesson.key, None) is not None or lesson.key in self._requested
+        self._open.pop(lesson.key, None)
         self._requested.discard(lesson.key)
+        self._clicks.tries.pop(lesson.key, None)
         if self._records.journal.confirm(lesson.key, self._clock.now()):
             log.info("monitor %s: lesson %s, marked", self._records.student, lesson.key)
             self._on_attendance_found(self._username, "marked", lesson)
-        elif was_open:
-            row = self._records.journal.get(lesson.key)
-            if row is None or row.marked_at is None:
-                self._report(StatusEvent(Event.LESSON_MARKED_ELSEWHERE, lesson=lesson))
+            return
+        row = self._records.journal.get(lesson.key)
+        if row is not None and row.marked_at is None and row.over_at is None:  # seen open, maybe by an earlier process
+            self._report(StatusEvent(Event.LESSON_MARKED_ELSEWHERE, lesson=lesson))
 
     def _end_rounds(self, rows: list[LessonRow], shown: set[str], now: datetime) -> None:
         """End the rounds that a load does not show; report those without a mark, also of an earlier process."""
@@ -192,9 +197,11 @@ class Marking:
                 lesson = seen.lesson if seen else Lesson(row.subject, row.teacher, row.time, key=key)
                 log.info("monitor %s: lesson %s, closed unmarked (%s)", self._records.student, key, why)
                 event = Event.LESSON_MARKED_ELSEWHERE if why == ELSEWHERE else Event.LESSON_CLOSED
-                self._report(StatusEvent(event, why, lesson))
+                words = self._clicks.tries[key].words if key in self._clicks.tries else ""
+                self._report(StatusEvent(event, why, lesson, words=words))
             self._quiet.discard(key)
             self._open.pop(key, None)
+            self._clicks.tries.pop(key, None)
         self._loaded = True
 
 
@@ -202,7 +209,7 @@ def close_reason(row: LessonRow, mode: Mode, seen: OpenLesson | None, requested:
     """Return why a lesson closed without our mark. ``seen``: what this process knows of it."""
     if seen is not None and seen.still_open is not None:
         return CloseReason.NOT_CONFIRMED if seen.still_open else CloseReason.TAKEN_AWAY
-    if seen is not None and seen.clicks:
+    if seen is not None and seen.tried:
         return CloseReason.NOT_PRESSABLE
     if row.intended_at is not None:
         return CloseReason.INTERRUPTED

@@ -4,6 +4,7 @@ PortalError
 ├── SignInRefused      permanent: the portal refused username and password; the text is the portal's own
 ├── AccountBlocked     permanent: the portal has blocked this account; the text is the portal's own
 ├── PortalUnavailable  down, an error page, an alert, not ready in time
+│   └── SignInFailed   the sign-in did nothing, or was answered with something else than a refusal of the account
 ├── SessionLost        the portal has ended the session; loading the address again shows the login form
 ├── UnknownView        a page that matches no rule: a missing button does not mean that no lesson is open
 ├── PageChanged        an element is gone or covered since the page was read; read it again
@@ -14,7 +15,13 @@ PortalError
 
 
 class PortalError(Exception):
+    """The text is for the log; ``words`` are the portal's own, which people may read."""
+
     permanent = False
+
+    def __init__(self, text: str = "", *, words: str = "") -> None:
+        super().__init__(text or words)
+        self.words = words
 
 
 class SignInRefused(PortalError):
@@ -26,6 +33,9 @@ class AccountBlocked(PortalError):
 
 
 class PortalUnavailable(PortalError): ...
+
+
+class SignInFailed(PortalUnavailable): ...
 
 
 class SessionLost(PortalError): ...

@@ -62,6 +62,14 @@ class Lesson:
         return "\n".join(part for part in self.label if part)
 
 
+@dataclass(frozen=True)
+class Click:
+    """The portal's answer to a click on a lesson's button; ``words`` are those of a window that it shows."""
+
+    confirmed: bool
+    words: str = ""
+
+
 def parse_card(lines: list[str]) -> tuple[Lesson, list[str]]:
     """Parse a card's label: subject, teacher and hours, with a countdown anywhere in it, in three languages.
 

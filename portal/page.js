@@ -48,6 +48,14 @@ const holds = (whole, pieces) => {
   });
 };
 
+// A window's words without its header and buttons.
+const wordsOf = (box) => {
+  const copy = (box.querySelector(".v-window-contents") || box).cloneNode(true);
+  copy.querySelectorAll(".v-button, .v-nativebutton").forEach((button) => button.remove());
+  copy.querySelectorAll("*").forEach((element) => element.append(" "));
+  return copy.textContent.replace(/\s+/g, " ").trim().slice(0, 500);
+};
+
 const buttonOf = (lesson) => lesson.buttons[0];
 // A button is a div: it is disabled by class or aria, never by the property.
 const enabled = (button) =>
@@ -116,11 +124,20 @@ const queries = {
   shape: () => [...document.querySelectorAll("[class*='v-']")]
     .map((element) => [...element.classList].filter((name) => !/\d/.test(name)).sort().join("."))
     .filter((name, at, all) => all.indexOf(name) === at).sort().join(" "),
-  // The yes button of a dialog after the click (described by another project, not seen by us).
-  yes: () => {
-    const words = ["да", "иә", "yes", "ok", "ок"];
-    return [...document.querySelectorAll(".v-window:not(.v-window-global-error) .v-button")]
-      .find((button) => words.includes(text(button).toLowerCase())) || null;
+  // The window or notification on top (portal/windows.py); a notification is closed by a click on it.
+  window: () => {
+    const box = [...document.querySelectorAll(".v-window, .v-Notification:not(.v-Notification-system)")]
+      .filter((each) => !each.className.includes("animate-out")).pop();
+    if (!box) return null;
+    const notice = box.classList.contains("v-Notification");
+    const cross = notice ? box : box.querySelector(".v-window-closebox:not(.v-window-closebox-disabled)");
+    return {
+      words: wordsOf(box),
+      error: notice || box.matches(".global-error, .v-window-global-error"),
+      fields: Boolean(box.querySelector("input, textarea, select")),
+      buttons: [...box.querySelectorAll(".v-button, .v-nativebutton")].map((each) => [text(each), each]),
+      cross: cross && cross.getClientRects().length ? cross : null,
+    };
   },
 };
 

@@ -23,9 +23,10 @@ from urllib3.exceptions import HTTPError
 
 from core.clock import Clock, SystemClock
 from portal import errors
-from portal.lessons import Lesson
+from portal.lessons import Click, Lesson
 from portal.limits import Pause
 from portal.views import Reading, View, decide
+from portal.windows import Window, failed_sign_in
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ _INITIAL_STATE = (Path(__file__).parent / "initial_state.js").read_text(encoding
 READY_WITHIN = 15.0
 # Seconds between two readings that must both find the client idle: a queued request starts in between.
 _BETWEEN_READINGS = 0.07
+MOST_RELOADS = 10  # of the page by itself, after one load of ours
+MOST_WINDOWS = 3  # one above the other, or one after the other
 SIGN_OUT_WITHIN = 2.0  # seconds; the student waits for the end
 # Seconds for which the form may stay after the click on "Log in", before the refusal or the reload. Too short a time
 # makes a sign-in that succeeds count as failed and be repeated: on a busy machine the reload alone takes seconds.
@@ -44,6 +47,8 @@ _FORM_STAYS = 10.0
 _SELECT_ALL = (Keys.COMMAND if sys.platform == "darwin" else Keys.CONTROL) + "a" + Keys.NULL
 # chromedriver's messages for a document that was replaced during a command; they have no exception type of their own.
 _REPLACED = ("aborted by navigation", "execution context", "no such frame", "does not belong to the document")
+_ALERT = "the page said: "
+_TimedOut = selenium_errors.TimeoutException
 _USERNAME = ".v-filterselect input.v-filterselect-input"
 _PRESSABLE = (
     selenium_errors.ElementClickInterceptedException,
@@ -64,12 +69,14 @@ class PortalPage:
     _pause: Pause
     _clock: Clock = field(default_factory=SystemClock)
     _ready_within: float = READY_WITHIN
+    _replaced: int = field(default=0, init=False)  # documents since the last load that we did not load
 
     def load(self, address: str) -> None:
         """Start loading the address; return at once. Raises BrowserFailed, PortalUnavailable."""
         # a page with an alert or half a document is left all the same
         with suppress(errors.PortalUnavailable, errors.PageChanged):
             self._ask("leave")
+        self._replaced = 0
         self._command(lambda: self._driver.get(address))
 
     def read(self) -> Reading:
@@ -86,12 +93,21 @@ class PortalPage:
     def changed(self, within: float = 0.0) -> bool:
         """Say whether the page has changed since the last reading; wait for a change up to so many seconds.
 
-        The wait can't be interrupted, so it has to be short. Raises BrowserFailed.
+        The wait can't be interrupted, so it has to be short. Raises BrowserFailed; PageChanged if the page reloads
+        itself again and again.
         """
         try:
-            return bool(self._command(lambda: self._driver.execute_async_script(_CHANGED, within * 1000)))
-        except (errors.PageChanged, errors.PortalUnavailable):
-            return True
+            changed = self._command(lambda: self._driver.execute_async_script(_CHANGED, within * 1000))
+        except errors.PortalError as error:
+            # a document that is replaced meanwhile ends the script at once as if it had taken too long
+            if isinstance(error, errors.BrowserFailed) and not isinstance(error.__cause__, _TimedOut):
+                raise
+            changed = None
+        if changed is None:
+            self._replaced += 1
+            if self._replaced > MOST_RELOADS:
+                raise errors.PageChanged("the page reloads itself again and again")
+        return changed is not False
 
     def settle(self, within: float | None = None) -> Reading:
         """Read until two readings in a row find the client idle and the same view; return the last one.
@@ -113,6 +129,22 @@ class PortalPage:
             if self._clock.monotonic() > deadline:
                 raise errors.PortalUnavailable(f"the page was not ready within {within:g} s")
             self._pause(_BETWEEN_READINGS)
+
+    def close_window(self) -> bool:
+        """Close the windows on top of the page that are no questions; True: none is left. Raises as ``settle``."""
+        for _ in range(MOST_WINDOWS):
+            if (window := self._window()) is None:
+                return True
+            if (control := window.closing()) is None:
+                break
+            with suppress(errors.PageChanged):  # it has gone by itself
+                self._command(control.click)
+            self.settle()
+        return self._window() is None
+
+    def _window(self) -> Window | None:
+        found = self._ask("window")
+        return None if found is None else Window(**found)
 
     def evidence(self) -> tuple[str, bytes | None, str]:
         """Describe an unknown page for the admin: its kind, a screenshot (PNG), its source. Raises BrowserFailed."""
@@ -140,7 +172,8 @@ class PortalPage:
             return command()
         except selenium_errors.UnexpectedAlertPresentException as error:
             self._dismiss_alert()
-            raise errors.PortalUnavailable(f"the page said: {error.alert_text or 'nothing'}") from error
+            said = error.alert_text or ""
+            raise errors.PortalUnavailable(f"the page said: {said or 'nothing'}", words=said) from error
         except (selenium_errors.InvalidSessionIdException, selenium_errors.NoSuchWindowException) as error:
             raise errors.BrowserFailed("Chrome is gone") from error
         except _PRESSABLE as error:
@@ -174,6 +207,7 @@ class LoginPage(PortalPage):
 
         Raises SignInRefused and AccountBlocked with the portal's text, and the errors after which to try again.
         """
+        self.close_window()
         self._type_username(username)
         self._type("input[type=password]", password)
         # A native click, because the password is sent only when the field loses the focus.
@@ -202,15 +236,20 @@ class LoginPage(PortalPage):
         while True:
             reading = self.settle()
             if reading.view is View.REFUSED:
-                raise errors.SignInRefused(reading.text)
+                failed = failed_sign_in(reading.text)
+                if failed.permanent or not self.close_window() or (reading := self.settle()).view is View.LOGIN:
+                    raise failed
             if reading.view is View.BLOCKED:
                 raise errors.AccountBlocked(reading.text)
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
                 raise errors.SessionLost(reading.text)
             if reading.view is not View.LOGIN:
                 return reading
+            window = self._window()
+            if window is not None and window.error and failed_sign_in(window.words).permanent:  # a notification
+                raise failed_sign_in(window.words)
             if self._clock.monotonic() > stays_until:
-                raise errors.PortalUnavailable("the login form did nothing")
+                raise errors.SignInFailed("the login form did nothing", words=window.words if window else "")
             self._pause(_BETWEEN_READINGS)
 
     def _type(self, css: str, text: str) -> None:
@@ -232,34 +271,53 @@ class AttendancePage(PortalPage):
             self._command(control.click)
             self.settle(SIGN_OUT_WITHIN)
 
-    def mark(self, lesson: Lesson, within: float | None = None) -> bool:
-        """Press a lesson's button and wait for the page's own confirmation.
+    def mark(self, lesson: Lesson, within: float | None = None) -> Click:
+        """Press a lesson's button, confirm where the portal asks, and wait for the page's own confirmation.
 
         The confirmation is the same card with a disabled button and another caption: only the server's answer changes
-        a caption. Returns False if the button is still enabled: the portal may ignore a click.
+        a caption. It is missing if the portal ignores the click, or answers with a window, which stays on the page.
 
         Raises:
             NotPressed: the button disappeared before the click, or is covered.
             PageChanged: the card disappeared with the click.
             SessionLost, PortalUnavailable, BrowserFailed: unknown whether it is marked; read again.
         """
+        self.close_window()
         before = self.read().card(lesson)
         button = self._ask("button", list(before.lines)) if before else None
         if before is None or button is None:
             raise errors.NotPressed("the lesson's button is not there any more")
-        self._command(button.click)
-        reading = self.settle(within)
-        yes = self._ask("yes")
-        if yes is not None:
-            self._command(yes.click)
-            reading = self.settle(within)
+        try:
+            self._command(button.click)
+            reading, words = self._answer(within)
+        except errors.PageChanged as changed:
+            covering = self._window()
+            changed.words = covering.words if covering else ""
+            raise
+        except errors.PortalUnavailable as down:
+            if str(down).startswith(_ALERT):  # it is dismissed
+                return Click(False, str(down).removeprefix(_ALERT))
+            raise
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
             raise errors.SessionLost(reading.text)
         if reading.view is View.REFUSED:
-            raise errors.PortalUnavailable(reading.text)  # an error window with the portal's reason
+            return Click(False, words or reading.text)
         if reading.view is View.UNKNOWN:
-            raise errors.UnknownView("after the click")
+            raise errors.UnknownView("after the click", words=words)
         after = reading.card(lesson)
         if after is None:
-            raise errors.PageChanged("the card closed with the click")
-        return not after.enabled and after.caption != before.caption
+            raise errors.PageChanged("the card closed with the click", words=words)
+        return Click(not after.enabled and after.caption != before.caption, words)
+
+    def _answer(self, within: float | None) -> tuple[Reading, str]:
+        """Wait for the answer to a click and confirm dialogs; return the page, and the words of the last window."""
+        words = ""
+        for _ in range(MOST_WINDOWS):
+            reading = self.settle(within)
+            if (window := self._window()) is None:
+                return reading, words
+            if (yes := window.affirmative()) is None:
+                return reading, window.words
+            words = window.words if len(window.buttons) == 1 else ""  # a message with OK, or a question
+            self._command(yes.click)
+        return self.settle(within), words

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 STOP_WITHIN = 4.0
 WAITERS = 64  # threads that wait for monitors to end
 _PERMANENT = (Event.REFUSED, Event.BLOCKED, Event.NO_BROWSER, Event.FAILED)
-_TROUBLES = (*_PERMANENT, Event.TROUBLE, Event.UNKNOWN_VIEW)
+_TROUBLES = (*_PERMANENT, Event.TROUBLE, Event.UNKNOWN_VIEW, Event.MARK_REFUSED)
 
 
 class StillRunning(Exception):

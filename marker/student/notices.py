@@ -176,7 +176,9 @@ class Notices:
                 self._starting.discard(student)
                 await self._tell_end(student, username, event)
             case Event.LESSON_CLOSED if event.lesson is not None:
-                await self._tell_closed(student, username, event.lesson, event.text)
+                await self._tell_closed(student, username, event.lesson, event.text, event.words)
+            case Event.MARK_REFUSED if event.lesson is not None:
+                await self._tell_refused(student, username, event.lesson, event.text)
             case Event.LESSON_MARKED_ELSEWHERE if event.lesson is not None:
                 _ = self._services.texts(student)
                 reason = _("It is marked on the portal already.")
@@ -184,7 +186,21 @@ class Notices:
             case Event.STOPPED:
                 self._starting.discard(student)
 
-    async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
+    async def _tell_refused(self, student: int, username: str, lesson: Lesson, words: str) -> None:
+        """Tell, once for each lesson, that the portal does not accept its mark: on its offer and in a new message."""
+        _ = self._services.texts(student)
+        on_offer = _("The portal does not accept it. Mark it yourself on the portal.")
+        line = _("[{username}] The portal does not accept the mark.").format(username=username)
+        answer = _("The portal's answer: {words}").format(words=f"«{escape(words)}»")
+        answer = answer if words else _("It shows no answer to the button.")
+        todo = _("Mark it yourself on the portal. I keep trying, but less often, and will tell you how it ends.")
+        text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{answer}\n{todo}"
+        items = (self._offers.outcome(student, username, lesson, on_offer), Item(student, "send", text, lane=NOTICE))
+        claim = functools.partial(self._services.claims.claim, f"refused:{lesson.key}", self._services.clock.now())
+        if await self._services.outbox.put(*items, when=claim):
+            log.info("person %d: lesson %s, to be told as refused", student, lesson.key)
+
+    async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str, words: str) -> None:
         """Tell, once, that a lesson closed unmarked, and why: on its offer and in a new message."""
         _ = self._services.texts(student)
         on_offer = self._offers.outcome(student, username, lesson, _("The lesson has closed."))
@@ -212,6 +228,8 @@ class Notices:
         }
         reason = next((each for known, each in reasons.items() if known.value == why), "")
         reason = reason.format(button=_("Mark Now"))
+        if words:
+            reason += "\n" + _("The portal's answer: {words}").format(words=f"«{escape(words)}»")
         text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{reason}"
         notice = Item(student, "send", text, lane=NOTICE)
         claim = functools.partial(self._services.lessons.claim_closing, lesson.key, self._services.clock.now())

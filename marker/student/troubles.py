@@ -14,6 +14,7 @@ from pathlib import Path
 from lessons.events import Event, StatusEvent
 from marker.menu import clock_time
 from marker.services import Services
+from portal.errors import SignInFailed
 from telegram_app.i18n import Texts
 from telegram_app.outbox import NOTICE, Item
 
@@ -70,9 +71,13 @@ class Troubles:
                     if lasting is None:
                         lasting = self._lasting[student] = _Lasting(username, self._services.clock.now(), event.text)
                     lasting.words, lasting.resting = event.text, False
-                    if event.event is Event.UNKNOWN_VIEW and event.picture is not None:
-                        await self._tell_unknown(username, event)
-                case Event.WATCHING if lasting is not None:
+                    if event.lasting and not lasting.told:
+                        await self._tell_lasting(student, lasting, event)
+                        lasting.told = True
+                    await self._show_page(username, event)
+                case Event.MARK_REFUSED:
+                    await self._show_page(username, event)
+                case Event.WATCHING if lasting is not None and not event.lasting:
                     if lasting.told:
                         await self._tell_over(student)
                     self._lasting.pop(student, None)
@@ -113,14 +118,22 @@ class Troubles:
         now = self._services.clock.now()
         return sum(now - each.since >= TOLD_AFTER and not each.resting for each in self._lasting.values())
 
-    async def _tell_lasting(self, student: int, lasting: _Lasting) -> None:
+    async def _tell_lasting(self, student: int, lasting: _Lasting, event: StatusEvent | None = None) -> None:
         _ = self._services.texts(student)
         since = lasting.since.astimezone(self._services.settings.zone).strftime("%H:%M")
         words = escape(lasting.words[:LONGEST_WORDS])
-        text = _("The portal has not answered since {time} ({words}).").format(time=since, words=words) + "\n"
-        text += _(
+        reason = _("The portal has not answered since {time} ({words}).").format(time=since, words=words)
+        todo = _(
             "I keep trying and will tell you when it works again. If a lesson is open, mark it on the portal yourself."
         )
+        if event is not None and event.code == SignInFailed.__name__:
+            answer = f" «{escape(event.words[:LONGEST_WORDS])}»" if event.words else ""
+            reason = _("I can't sign in to the portal: its form does nothing, or comes back.") + answer
+            todo = _(
+                "So that your account is not locked I try only now and then, and will tell you when it works again. "
+                "If a lesson is open, mark it on the portal yourself."
+            )
+        text = f"{reason}\n{todo}"
         item = Item(student, "send", f"<b>[{escape(lasting.username)}]</b> {text}", lane=NOTICE)
         claim = functools.partial(self._services.watches.claim_trouble, student, lasting.since)
         if await self._services.outbox.put(item, when=claim):
@@ -179,20 +192,32 @@ class Troubles:
             await self._services.outbox.put(*items, when=lambda: self._services.claims.take_back(OUTAGE))
             self._outage_since = None
 
-    async def _tell_unknown(self, username: str, event: StatusEvent) -> None:
-        """Send each admin an unknown page of the portal, once for each kind."""
+    async def _show_page(self, username: str, event: StatusEvent) -> None:
+        """Send each admin a page that needs a person, once for each kind; one that is known once a day."""
+        if event.picture is None:
+            return
         now = self._services.clock.now()
+        unknown = event.event is Event.UNKNOWN_VIEW
+        claim = f"page:{event.kind}" if unknown else f"{event.event.value}:{event.kind}:{now:%Y-%m-%d}"
         folder = self._services.settings.data_dir / "unknown-pages"
         await asyncio.to_thread(_keep_page, folder, event)
 
         def text(_: Texts) -> str:
-            return _(
-                "The portal shows {username} a page that I don't know. Nothing is pressed on it; I look again"
-                " every few minutes. Its source is in DATA_DIR, {name}."
-            ).format(username=escape(username), name=f"unknown-pages/{event.kind}.html")
+            what = _(
+                "The portal does not let {username} go on. The student is told, and I try again less often. The page's"
+                " source is in DATA_DIR, {name}."
+            )
+            if unknown:
+                what = _(
+                    "The portal shows {username} a page that I don't know. Nothing is pressed on it; I look again"
+                    " every few minutes. Its source is in DATA_DIR, {name}."
+                )
+            what = what.format(username=escape(username), name=f"unknown-pages/{event.kind}.html")
+            words = event.text if event.event is Event.MARK_REFUSED else event.words
+            return what + (f"\n«{escape(words[:LONGEST_WORDS])}»" if words else "")
 
         items = self._services.to_admins(text, file=f"unknown-pages/{event.kind}.png")
-        await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(f"page:{event.kind}", now))
+        await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(claim, now))
 
 
 def _names(usernames: list[str]) -> str:

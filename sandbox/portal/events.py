@@ -44,6 +44,8 @@ class PortalLogic:
     def open_ui(self, session: Session, tab: str, locale: str) -> Ui:
         """Create the UI of a new page. Its content changes only by a round trip or a push."""
         ui = self._sessions.add_ui(session, tab, locale, self._view_for(session), self._behaviour.push)
+        if self._behaviour.window_on_load:
+            ui.window = self._answer_window(self._behaviour.window_on_load)
         if ui.view == "login":
             # The form is drawn only after the browser has sent its device id: measured on the portal.
             ui.drawn = False
@@ -139,17 +141,18 @@ class PortalLogic:
 
     def _click(self, session: Session, ui: Ui, key: str, answer: RoundTripAnswer) -> None:
         name, _, argument = key.partition(":")
-        if name == "sign_in" and ui.window is None:
+        if name == "sign_in" and not ui.is_covered:
             self._sign_in(session, ui, answer)
-        elif name == "mark" and ui.window is None:
+        elif name == "mark" and not ui.is_covered:
             self._mark_button(session, ui, int(argument))
         elif name == "confirm.yes" and ui.window is not None and ui.window.startswith("confirm:"):
             lesson = int(ui.window.removeprefix("confirm:"))
             ui.window = None
             self._world.log("confirmed", self._world.username(session.student), lesson)
             self._mark(session, ui, lesson)
-        elif name == "confirm.no":
+        elif name in ("confirm.no", "message.ok"):
             ui.window = None
+            self._world.log(name, self._world.username(session.student))
         elif name == "home":
             answer.reload = True
         elif name == "sign_out":
@@ -160,7 +163,17 @@ class PortalLogic:
             answer.locale = argument
             answer.reload = True
 
+    def _answer_window(self, words: str) -> str:
+        return f"{self._behaviour.window_kind}:{words}"
+
     def _sign_in(self, session: Session, ui: Ui, answer: RoundTripAnswer) -> None:
+        self._world.log("sign_in_click", self._world.username(student_key(ui.username)) or None)
+        if self._behaviour.sign_in_answer:
+            ui.window = self._answer_window(self._behaviour.sign_in_answer)
+            return
+        if self._behaviour.sign_in_ignored or self._behaviour.sign_in_comes_back:
+            answer.reload = self._behaviour.sign_in_comes_back
+            return
         student = self._world.sign_in(ui.username, ui.password)
         if student is None:
             ui.window = "refused"
@@ -180,13 +193,16 @@ class PortalLogic:
             self._sessions.drop(session, "at a click")
             raise SessionLost
         elif self._behaviour.confirm_dialog and not self._world.is_marked(lesson, session.student or ""):
-            ui.window = f"confirm:{lesson}"
+            ui.window, ui.confirm_buttons = f"confirm:{lesson}", self._behaviour.confirm_buttons
             self._world.log("confirm_asked", name, lesson)
         else:
             self._mark(session, ui, lesson)
 
     def _mark(self, session: Session, ui: Ui, lesson: int) -> None:
         student = session.student or ""
+        if self._behaviour.mark_answer:
+            ui.window = self._answer_window(self._behaviour.mark_answer)
+            return
         if self._world.students[student].blocked is not None:
             ui.view = "blocked"
             self._world.log("blocked", self._world.username(student), lesson)

@@ -144,14 +144,22 @@ def _windows(ui: Ui) -> list[Component]:
         return []
     if ui.window == "refused":
         return [_window(ui, words.error, [_label(ui, "window.text", words.refused)], ["global-error"])]
-    buttons = [
-        _component(ui, "confirm.yes", "Button", caption=words.yes),
-        _component(ui, "confirm.no", "Button", caption=words.no),
-    ]
+    kind, _, text = ui.window.partition(":")
+    label = _label(ui, "window.text", text)
+    if kind == "notice":
+        return [_component(ui, "window", "Notification", caption=text)]
+    if kind == "message":
+        ok = _component(ui, "message.ok", "Button", caption="OK")
+        return [_window(ui, words.attendance, [label, ok], [])]
+    if kind in ("error", "closeless"):
+        return [_window(ui, words.error, [label], ["global-error"], closable=kind == "error")]
+    captions = ui.confirm_buttons.split("|") if ui.confirm_buttons else [words.yes, words.no]
+    keys = ["confirm.yes", *(f"confirm.no:{number}" for number in range(1, len(captions)))]
+    buttons = [_component(ui, key, "Button", caption=each) for key, each in zip(keys, captions, strict=True)]
     row = _layout(ui, "confirm.buttons", buttons, kind="HorizontalLayout")
     return [_window(ui, words.attendance, [_label(ui, "window.text", words.confirm), row], [])]
 
 
-def _window(ui: Ui, caption: str, children: list[Component], styles: list[str]) -> Component:
+def _window(ui: Ui, caption: str, children: list[Component], styles: list[str], closable: bool = True) -> Component:
     content = _layout(ui, "window.content", children, margin=True, spacing=True)
-    return _component(ui, "window", "Window", styles, caption=caption, content=content)
+    return _component(ui, "window", "Window", styles, caption=caption, content=content, closable=closable)

@@ -102,13 +102,13 @@ INTENDED, OFFERED = replace(ROW, intended_at="2026-09-07T04:00:01.000+00:00"), r
     ("reason", "row", "mode", "seen", "requested"),
     [
         # the button was pressed: what the page showed then
-        (CloseReason.NOT_CONFIRMED, INTENDED, "automatic", {"clicks": 4, "still_open": True}, False),
-        (CloseReason.NOT_CONFIRMED, INTENDED, "manual", {"clicks": 1, "still_open": True, "troubled": True}, True),
-        (CloseReason.TAKEN_AWAY, INTENDED, "automatic", {"clicks": 1, "still_open": False}, False),
-        (CloseReason.TAKEN_AWAY, INTENDED, "manual", {"clicks": 2, "still_open": False, "offered": True}, True),
+        (CloseReason.NOT_CONFIRMED, INTENDED, "automatic", {"tried": True, "still_open": True}, False),
+        (CloseReason.NOT_CONFIRMED, INTENDED, "manual", {"tried": True, "still_open": True, "troubled": True}, True),
+        (CloseReason.TAKEN_AWAY, INTENDED, "automatic", {"tried": True, "still_open": False}, False),
+        (CloseReason.TAKEN_AWAY, INTENDED, "manual", {"tried": True, "still_open": False, "offered": True}, True),
         # it was to be pressed, but could not be
-        (CloseReason.NOT_PRESSABLE, INTENDED, "automatic", {"clicks": 3}, False),
-        (CloseReason.NOT_PRESSABLE, INTENDED, "manual", {"clicks": 1, "offered": True}, True),
+        (CloseReason.NOT_PRESSABLE, INTENDED, "automatic", {"tried": True}, False),
+        (CloseReason.NOT_PRESSABLE, INTENDED, "manual", {"tried": True, "offered": True}, True),
         # an earlier process was about to press it, or had
         (CloseReason.INTERRUPTED, INTENDED, "automatic", None, False),
         (CloseReason.INTERRUPTED, INTENDED, "manual", {}, True),

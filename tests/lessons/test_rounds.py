@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.sqlite import Database
@@ -15,7 +15,7 @@ from lessons.journal import SCHEMA, LessonRow, Lessons
 from lessons.marking import LessonRecords, Marking
 from lessons.rounds import lessons_shown
 from portal.errors import PageChanged
-from portal.lessons import Lesson
+from portal.lessons import Click, Lesson
 from portal.session import PORTAL_URL
 from portal.views import Reading
 from storage import Mode
@@ -221,10 +221,10 @@ class Portal:
     def reading(self) -> Reading:
         return NOTHING if not self.open else DISABLED if self.marked else OPEN
 
-    def mark(self, _lesson: Lesson) -> bool:
+    def mark(self, _lesson: Lesson) -> Click:
         self.clicks += 1
         self.marked = True
-        return True
+        return Click(confirmed=True)
 
 
 def told_after(
@@ -308,6 +308,7 @@ def test_killed_at_any_step(mode: Mode, at: int) -> None:
 
 
 @settings(max_examples=150)
+@example(["open", "elsewhere"], 9, "manual")
 @given(
     st.lists(st.sampled_from(["open", "close", "elsewhere", "press", "wait"]), max_size=12),
     st.integers(0, 120),

@@ -130,11 +130,13 @@ class FakeMonitor:
         event = StatusEvent(Event.UNKNOWN_VIEW, "a page", kind=kind, picture=qr_picture("x"), source="<html>")
         self._on_status(self.student.username, event)
 
-    def tells(self, event: Event, text: str = "", lesson: Lesson | None = None, ends: bool = False) -> None:
+    def tells(
+        self, event: Event, text: str = "", lesson: Lesson | None = None, ends: bool = False, **more: Any
+    ) -> None:
         """Report a status event, perhaps its last."""
         if ends:
             self._running.clear()
-        self._on_status(self.student.username, StatusEvent(event, text, lesson))
+        self._on_status(self.student.username, StatusEvent(event, text, lesson, **more))
 
 
 class FakeSignInCheck:

@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lessons.events import CloseReason, Event
 from portal.lessons import Lesson
+from telegram_app.files import qr_picture
 from tests.e2e.people import ADMIN, Person, Telegram, eventually
 from tests.marker.running import Run, RunningMarker, SteppedClock
 
@@ -291,3 +293,66 @@ def test_failures_are_told_at_the_end(run: Run, telegram: Telegram, admin: Perso
     bot.settles()
     run()
     admin.sees("The monitor of student_2001 has stopped")
+
+
+WORDS = "Только из сети <университета>"
+
+
+def test_refused_mark(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """The student gets one message about a refused mark, on the offer too; the admin one picture; then how it ended."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    monitor = bot.monitors[FIRST]
+    monitor.finds(ALGEBRA)
+    student.sees("Attendance available")
+    student.taps("Mark Now")
+    student.sees("Marking...")
+    picture = qr_picture("x")
+    for _ in range(2):
+        page: dict[str, Any] = {"kind": "00aa11bb22cc", "picture": picture, "source": "<html>"}
+        monitor.tells(Event.MARK_REFUSED, WORDS, ALGEBRA, **page)
+    assert WORDS in student.sees("The portal does not accept the mark.")["text"]
+    student.sees("Mark it yourself on the portal.")
+    bot.settles()
+    assert student.counts("The portal does not accept the mark.") == 1
+    assert student.counts("Marking...") == 0
+    assert admin.sees("The portal does not let student_2001 go on")["photo"]
+    assert admin.counts("does not let") == 1
+    monitor.tells(Event.WATCHING)
+    student.taps("Status")
+    student.sees("Last trouble: Только из сети")
+    monitor.tells(Event.LESSON_CLOSED, CloseReason.NOT_CONFIRMED.value, ALGEBRA, words=WORDS)
+    assert WORDS in student.sees("Not marked: the lesson has closed.")["text"]
+
+
+def test_refused_mark_that_succeeds(run: Run, telegram: Telegram) -> None:
+    """A refusal without words is told, too, and the later mark as usual."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].finds(ALGEBRA)
+    bot.monitors[FIRST].tells(Event.MARK_REFUSED, "", ALGEBRA)
+    student.sees("It shows no answer to the button.")
+    bot.monitors[FIRST].marks(ALGEBRA)
+    student.sees("Attendance Marked.")
+
+
+def test_sign_ins_that_do_not_help(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """Sign-ins that lead nowhere are told at once; a page that is read between them does not end that."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    monitor = bot.monitors[FIRST]
+    failed: dict[str, Any] = {"code": "SignInFailed", "lasting": True, "kind": "00aa", "picture": qr_picture("x")}
+    monitor.tells(Event.TROUBLE, "the login form did nothing", **failed)
+    student.sees("I can't sign in to the portal")
+    for _ in range(3):
+        monitor.tells(Event.WATCHING, lasting=True)
+        monitor.tells(Event.TROUBLE, "the login form did nothing", **failed)
+        passes(bot, clock, minutes=6)
+    assert student.counts("I can't sign in to the portal") == 1
+    assert student.counts("The portal works again") == 0
+    admin.sees("The portal does not let student_2001 go on")
+    assert admin.counts("does not let") == 1
+    monitor.tells(Event.WATCHING)
+    student.sees("The portal works again")
+    bot.settles()
+    assert student.counts("The portal works again") == 1

@@ -70,12 +70,12 @@ class TestSigningIn:
         assert scene.count(Event.TROUBLE) == 0
 
     def test_sessions_that_never_hold(self, scene: Scene) -> None:
-        """A portal that loses every session at once is loaded less and less often, not twice a second."""
+        """A portal that loses every session at once is loaded less and less often, and sign-ins become rare."""
         scene.portal.loads.extend([LOGIN] * 10_000)
         scene.portal.sign_ins.extend([SessionLost("Проблема со связью")] * 10_000)
         scene.run(600)
-        assert len(scene.portal.credentials) < 60
-        assert gaps(scene.portal.loaded_at)[-1] > 20
+        assert len(scene.portal.credentials) == 4
+        assert max(gaps(scene.portal.loaded_at)) > 300
 
     @pytest.mark.parametrize(
         "refused", [SignInRefused(TEXT), Reading(View.REFUSED, TEXT)], ids=["as error", "as reading"]
@@ -194,7 +194,7 @@ class TestPauses:
         """A page without a session right after its load is reported as trouble with the portal's text."""
         scene.portal.page = Reading(view, "Проблема со связью")
         scene.run(100)
-        assert scene.events[0] == StatusEvent(Event.TROUBLE, "Проблема со связью")
+        assert scene.events[0] == StatusEvent(Event.TROUBLE, "Проблема со связью", code="PortalUnavailable")
         assert scene.portal.count("load") < 15
 
     def test_unknown_view(self, scene: Scene) -> None:
