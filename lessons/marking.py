@@ -165,15 +165,15 @@ class Marking:
 
     def _handle_marked(self, lesson: Lesson) -> None:
         """Report a marked lesson once: as marked where the journal has our intent, else as marked elsewhere."""
-        was_open = self._open.pop(lesson.key, None) is not None or lesson.key in self._requested
+        self._open.pop(lesson.key, None)
         self._requested.discard(lesson.key)
         if self._records.journal.confirm(lesson.key, self._clock.now()):
             log.info("monitor %s: lesson %s, marked", self._records.student, lesson.key)
             self._on_attendance_found(self._username, "marked", lesson)
-        elif was_open:
-            row = self._records.journal.get(lesson.key)
-            if row is None or row.marked_at is None:
-                self._report(StatusEvent(Event.LESSON_MARKED_ELSEWHERE, lesson=lesson))
+            return
+        row = self._records.journal.get(lesson.key)
+        if row is not None and row.marked_at is None and row.over_at is None:  # seen open, maybe by an earlier process
+            self._report(StatusEvent(Event.LESSON_MARKED_ELSEWHERE, lesson=lesson))
 
     def _end_rounds(self, rows: list[LessonRow], shown: set[str], now: datetime) -> None:
         """End the rounds that a load does not show; report those without a mark, also of an earlier process."""

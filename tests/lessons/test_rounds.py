@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.sqlite import Database
@@ -308,6 +308,7 @@ def test_killed_at_any_step(mode: Mode, at: int) -> None:
 
 
 @settings(max_examples=150)
+@example(["open", "elsewhere"], 9, "manual")
 @given(
     st.lists(st.sampled_from(["open", "close", "elsewhere", "press", "wait"]), max_size=12),
     st.integers(0, 120),
