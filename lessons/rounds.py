@@ -34,7 +34,8 @@ def lessons_shown(
     """Return the lessons of a reading with their rounds, each once: of cards with the same label an open one counts.
 
     ``now`` is local; ``rows`` are the journal's in their order, ``running`` the keys of rounds that were open in the
-    last reading. A label without a round of its own is one whose number ticks, if its round is not shown otherwise.
+    last reading. A label without a round of its own may be that of a round that is not shown otherwise, with a lower
+    number: a countdown in words that are not known.
     """
     by_label = {card.lesson.label: card for card in sorted(cards, key=lambda card: card.enabled)}
     today, shown = now.date().isoformat(), []
@@ -47,7 +48,7 @@ def lessons_shown(
             known.append((lesson.label, each))
     for label, card in by_label.items():
         same = [row for its_label, row in known if its_label == label] or [
-            row for its_label, row in known if _still(its_label) == _still(label) and its_label not in by_label
+            row for its_label, row in known if _counts_down(its_label, label) and its_label not in by_label
         ]
         row, number = (same[-1], same[-1].round) if same else (None, 1)
         known = [each for each in known if each[1] is not row]  # one card for one round
@@ -61,6 +62,13 @@ def lessons_shown(
     return shown
 
 
-def _still(label: tuple[str, ...]) -> str:
-    """Return a label without the numbers that may tick: all but those of the lesson's hours."""
-    return _NUMBERS.sub(lambda found: found[1] or "#", "\x1f".join(label))
+def _counts_down(before: tuple[str, ...], label: tuple[str, ...]) -> bool:
+    """Say whether a label is an earlier one with lower numbers; those of the lesson's hours do not change."""
+    (still, numbers), (now_still, now_numbers) = _still(before), _still(label)
+    return still == now_still and now_numbers < numbers
+
+
+def _still(label: tuple[str, ...]) -> tuple[str, list[int]]:
+    text = "\x1f".join(label)
+    numbers = [int(found[0]) for found in _NUMBERS.finditer(text) if not found[1]]
+    return _NUMBERS.sub(lambda found: found[1] or "#", text), numbers

@@ -21,10 +21,12 @@ _AMOUNT = (
     rf"(?<![\w:.])(?!{_RANGE})(?P<number>\d+(?::\d{{2}}){{0,2}})"
     rf"(?:\s*(?:(?P<hours>{_HOURS})|(?P<seconds>{_SECONDS})|(?P<unit>{_MINUTES}))(?!\w)\.?|(?![\w:]))"
 )
+# Only the first of these words make a number without a unit a countdown: a course may be called "Closing 2".
 _WORD = (
-    r"(?<!\w)(?:in|аз|бір|(?P<word>остал\w*|ещё|еще|до (?:конца|закрытия|окончания)|закр\w*|заканчивается|истекает"
-    r"|через|меньше|менее|минуты|секунды|қалды|қалған\w*|уақыт\w*|жабыл\w*|аяқтал\w*|дейін|кейін|минуттан"
-    r"|time left|left|remain\w*|clos(?:es|ing)|end(?:s|ing)|expires|less than|until|a minute))(?!\w)"
+    r"(?<!\w)(?:(?P<word>остал\w*|ещё|еще|қалды|қалған\w*|time left|left|remain\w*)"
+    r"|до (?:конца|закрытия|окончания)|закр\w*|заканчивается|истекает|через|меньше|менее|минут\w?|секунд\w?"
+    r"|уақыт\w*|жабыл\w*|аяқтал\w*|дейін|кейін|минуттан|бір|аз"
+    r"|clos(?:es|ing)|end(?:s|ing)|expires|less than|until|in|an?|minutes?|seconds?)(?!\w)"
 )
 _BETWEEN = r"[\s:,.;~·|()\[\]\u2010-\u2015-]*"
 _NAMES = re.compile(r"\?P<\w+>")
@@ -105,7 +107,9 @@ def _cut(line: str, bare: bool) -> tuple[list[str], int | None]:
         tokens = [token.groupdict() for token in _TOKEN.finditer(run["run"])]
         amounts = [token for token in tokens if token["number"]]
         alone = not any(letter.isalnum() for letter in line[: run.start()] + line[run.end() :])
-        named = any(token["hours"] or token["seconds"] or token["unit"] or token["word"] for token in tokens)
+        # a time without a unit or a word beside it may be when the lesson begins
+        named = any(each["hours"] or each["seconds"] or each["unit"] or each["word"] for each in tokens)
+        named |= len(tokens) > 1 and any(":" in each["number"] for each in amounts)
         if not ((amounts and named) or (alone and (bare or named))):
             continue
         minutes = _minutes(amounts) if amounts else minutes

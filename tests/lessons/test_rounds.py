@@ -149,8 +149,12 @@ class TestRounds:
         scene = Scene()
         scene.portal.loads.extend([shows(labels[0]), shows(labels[1], replace(labels[1], subject="Group 3"))])
         scene.run(30)
+        assert len(keys(scene)) == 3
+        scene = Scene()
+        scene.portal.loads.extend([shows(replace(labels[1], subject="Group 3")), shows(*labels)])
+        scene.run(30)
         assert len(keys(scene)) == 2
-        assert scene.portal.count("click Group 2") == scene.portal.count("click Group 3") == 1
+        assert scene.portal.count("click Group 1") == scene.portal.count("click Group 2") == 1
 
     def test_card_that_vanishes(self) -> None:
         """A card that vanishes with the click: the next load shows the mark, or else the reason says what is known."""

@@ -111,6 +111,13 @@ class TestCard:
                 Lesson("", "", "Algorithms, A. Teacher, 10:00-10:50", 4),
             ),
             (["12 minutes left"], Lesson("12 minutes left", "", "", 12)),
+            ([*CARD[:2], "Закроется через минуту"], algorithms("", None)),
+            ([*CARD[:2], "less than a minute left"], algorithms("", None)),
+            (["Closes 2", "A. Teacher", CARD[2]], Lesson("Closes 2", "A. Teacher", CARD[2])),
+            (
+                ["Introduction to Physics in 2 parts", "I. Remains", CARD[2]],
+                Lesson("Introduction to Physics in 2 parts", "I. Remains", CARD[2]),
+            ),
         ],
     )
     def test_other_labels(self, lines: list[str], lesson: Lesson) -> None:
