@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 QUICK = 3  # clicks on a lesson, after which it is reported that none of them was confirmed
 QUICKLY = 1.0  # seconds between them
 RARELY = 30.0  # seconds between later clicks
-VERY_RARELY = 120.0  # the same where each click costs the session, and so a sign-in
+VERY_RARELY = 60.0  # the same where each click costs the session, and so a sign-in
 
 
 @dataclass
