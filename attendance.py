@@ -192,6 +192,8 @@ def follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Statu
             if not watched and troubles >= FIRST_TROUBLES:
                 _line("the portal can't be used now")
                 return PORTAL
+        elif event.event is Event.MARK_REFUSED and event.lesson is not None:
+            _line(f"the portal does not accept the mark, mark it yourself: {_one_line(event.lesson)} {event.text}")
         elif event.event is Event.UNKNOWN_CARD and event.lesson is not None:
             _line(f"no button that is known ({event.text}), mark it on the portal: {_one_line(event.lesson)}")
         elif event.event in _ENDS:
@@ -201,7 +203,7 @@ def follow(monitor: AttendanceMonitor, events: "queue.SimpleQueue[_Found | Statu
             _line(event.text if event.event is Event.NO_BROWSER else f"failed; the log says why: {event.text}")
             return PORTAL
         elif event.event is Event.LESSON_CLOSED and event.lesson is not None:
-            _line(f"closed: {_one_line(event.lesson)}")
+            _line(f"closed ({event.text}): {_one_line(event.lesson)} {event.words}".rstrip())
         elif event.event is Event.STOPPED:
             return STOPPED
 

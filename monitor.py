@@ -22,7 +22,7 @@ from portal.browser import Chromes
 from portal.lessons import Lesson
 from portal.session import PortalAccess, PortalClient, chrome_access
 from portal.views import Reading, View
-from portal.words import account_error
+from portal.windows import failed_sign_in
 from storage import Mode, account_key
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ class AttendanceMonitor:
         self._leave_portal = False
         self._checked_at = 0.0  # monotonic; when the last check began
         self._strange: set[str] = set()  # unknown cards that were reported
+        self._signed_in = False  # during the last check
 
     def start(self) -> None:
         """Start the thread. A monitor runs once; a second start does nothing."""
@@ -211,42 +212,45 @@ class AttendanceMonitor:
             try:
                 self._check(client)
                 self._recovery.checked()
-                if self._wait_for_reload(client):
+                if self._wait_for_reload(client) and not self._signed_in:
                     self._recovery.stayed_usable()
             except (errors.PageChanged, errors.SessionLost) as passing:
-                self._recovery.wait_to_load_again(passing)
-            except (errors.UnknownView, errors.PortalUnavailable) as trouble:
-                self._recovery.wait_out(trouble, client if trouble.pictured else None)
-            except DatabaseUnavailable as trouble:
-                self._recovery.wait_out(trouble)
+                self._recovery.wait_to_load_again(passing, client)
+            except (errors.UnknownView, errors.PortalUnavailable, DatabaseUnavailable) as trouble:
+                self._recovery.wait_out(trouble, client)
 
     def _check(self, client: PortalClient) -> None:
         """Load the page, unless the portal answers that it shows nothing new; sign in, and process the lessons."""
         self._access.limits.wait_for_load(self._waits.pause)  # the question counts as a load, too
-        self._checked_at = self._clock.monotonic()
-        unchanged = client.unchanged()
+        self._checked_at, self._signed_in = self._clock.monotonic(), False
+        unchanged = None if self._marking.needs_load else client.unchanged()
         if unchanged:
             self._status.checked()
             return
         if unchanged is not None:  # the portal was asked: the load is another request
             self._access.limits.wait_for_load(self._waits.pause)
         client.load(self._access.url)
-        reading = client.settle()
+        reading = _read(client)
         if reading.view is View.LOGIN:
             reading = self._sign_in(client)
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
-            raise errors.PortalUnavailable(
-                reading.text or reading.view.value, words=reading.text
-            )  # just loaded: not simply an old session
-        self._process(client, reading)
+            raise errors.PortalUnavailable(reading.text or reading.view.value, words=reading.text)  # just loaded
+        self._process(client, reading, loaded=True)
 
     def _sign_in(self, client: PortalClient) -> Reading:
+        self._recovery.before_sign_in()
+        self._signed_in = True
         self._status.become(MonitorState.SIGNING_IN)
         self._status.report(StatusEvent(Event.SIGNING_IN))
-        with self._access.limits.sign_in(self._waits.pause):
-            reading = client.sign_in(self.username, self._password)
+        try:
+            with self._access.limits.sign_in(self._waits.pause):
+                reading = client.sign_in(self.username, self._password)
+        except (errors.SignInFailed, errors.SessionLost):
+            self._recovery.count_sign_in()
+            raise
+        self._recovery.count_sign_in()
         if reading.view is View.REFUSED:
-            raise account_error(reading.text, errors.SignInRefused)
+            raise failed_sign_in(reading.text)
         return reading
 
     def _wait_for_reload(self, client: PortalClient) -> bool:
@@ -256,7 +260,9 @@ class AttendanceMonitor:
         while True:
             if self._schedule.resting_until() is not None:
                 return False
-            if self._marking.retries_soon():
+            if (again_at := self._marking.clicks_again_at()) is not None:
+                reload_at = min(reload_at, max(again_at, self._checked_at + LOOK_INTERVAL))
+            if self._marking.needs_load:
                 reload_at = min(reload_at, self._clock.monotonic() + LOOK_INTERVAL)
             left = reload_at - self._clock.monotonic()
             self._status.become(MonitorState.WATCHING, next_in=max(left, 0.0))
@@ -268,10 +274,10 @@ class AttendanceMonitor:
             if not (self._waits.woken or changed):
                 continue
             self._waits.woken = False  # before the reading: a command during it asks for another one
-            reading = client.settle()
+            reading = _read(client)
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
                 raise errors.SessionLost(words=reading.text)
-            self._process(client, reading)
+            self._process(client, reading, loaded=False)
 
     def _wait_for_change(self, client: PortalClient, left: float) -> bool:
         """Wait a little for a change of the page or a command; say whether the page changed."""
@@ -283,19 +289,28 @@ class AttendanceMonitor:
         self._waits.pause(0, until_woken=True)
         return changed
 
-    def _process(self, client: PortalClient, reading: Reading) -> None:
+    def _process(self, client: PortalClient, reading: Reading, loaded: bool) -> None:
         """Process the lessons of a reading; raise for a page without them."""
-        if reading.view is View.REFUSED:  # an error window that does not answer a sign-in
-            raise errors.PortalUnavailable(words=reading.text)
         if (refusal := reading.refusal()) is not None:
             raise refusal
         if reading.view is View.UNKNOWN:
             raise errors.UnknownView(reading.text or "unknown page")
         now = self._status.checked()
         if self._schedule.rests_until(now) is None:  # not before the active hours, nor on a day skipped just now
-            self._marking.process(client, reading)
+            self._marking.process(client, reading, loaded)
             for card in reading.strange:
                 if (seen := f"{now:%F} {card.lines} {card.caption}") not in self._strange:
                     self._strange.add(seen)
                     event = StatusEvent(Event.UNKNOWN_CARD, card.caption, card.lesson, *client.evidence())
                     self._status.report(event)
+
+
+def _read(client: PortalClient) -> Reading:
+    """Wait for the page and read it; close an error window that answers nothing of ours, as a person would."""
+    reading = client.settle()
+    if reading.view is not View.REFUSED:
+        return reading
+    below = client.settle() if client.close_window() else reading
+    if below.view not in (View.LOGIN, View.OPEN, View.MARKED):  # no lesson there does not mean that none is open
+        raise errors.PortalUnavailable(words=reading.text)
+    return below

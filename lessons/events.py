@@ -32,6 +32,7 @@ class Event(Enum):
     RESTING = "resting"
     TROUBLE = "trouble"
     UNKNOWN_VIEW = "unknown view"
+    MARK_REFUSED = "mark refused"  # several clicks on a lesson were not confirmed; the text is the portal's own
     REFUSED = "refused"  # permanent: wrong username or password
     BLOCKED = "blocked"  # permanent: the portal blocked the account, or locked it for a while, or it has expired
     PASSWORD_EXPIRED = "password expired"  # noqa: S105  # permanent: the portal wants a new one
@@ -48,11 +49,16 @@ ENDS = (Event.REFUSED, Event.BLOCKED, Event.PASSWORD_EXPIRED, Event.NO_BROWSER, 
 
 
 class CloseReason(Enum):
-    """Why a lesson closed unmarked."""
+    """Why a lesson closed without our mark."""
 
-    NOT_PRESSED = "not pressed"  # manual mode, and nobody asked to mark it
-    NOT_CONFIRMED = "not confirmed"  # clicked, but the portal never showed it as marked
-    TROUBLE = "trouble"  # the page could not be read meanwhile, or monitoring was off
+    NOT_PRESSED = "not pressed"  # it was offered, and the student did not press Mark Now
+    TOO_LATE = "too late"  # Mark Now was pressed, and the lesson had closed
+    NOT_CONFIRMED = "not confirmed"  # clicked, but the portal went on to show it as open
+    TAKEN_AWAY = "taken away"  # clicked, and gone at the next load, which may be how the portal shows a mark
+    NOT_PRESSABLE = "not pressable"  # the button was gone or covered at each click
+    INTERRUPTED = "interrupted"  # an earlier process was about to click, or had clicked
+    TROUBLE = "trouble"  # the page could not be read
+    AWAY = "away"  # monitoring was off
     TOO_SHORT = "too short"  # open in one reading, gone in the next
 
 
@@ -60,8 +66,9 @@ class CloseReason(Enum):
 class StatusEvent:
     """One status update. ``text`` is the portal's own text or describes the trouble; ``lesson`` only where it fits.
 
-    ``code`` is the error's type, ``words`` are the portal's own. An unknown page comes with its ``kind`` (equal for
-    equal pages), a screenshot (PNG) and its HTML source.
+    ``code`` is the error's type, ``words`` are the portal's own. A page for the admin comes with its ``kind`` (equal
+    for equal pages), a screenshot (PNG) and its HTML source. ``lasting``: several tries did not end this trouble;
+    with WATCHING: the page is read, but the trouble is not over.
     """
 
     event: Event
@@ -72,6 +79,7 @@ class StatusEvent:
     source: str = field(default="", repr=False)
     code: str = ""
     words: str = ""
+    lasting: bool = False
 
     @property
     def cause(self) -> str:
@@ -126,6 +134,7 @@ class StatusReporter:
     _on_status_update: Callable[[str, StatusEvent], None]
     _on_check: Callable[[datetime], None]
     _stored_at: float = -CHECKED_EVERY  # monotonic
+    lasting: bool = False  # a trouble that is not over because the page can be read
 
     def __post_init__(self) -> None:
         now = self._clock.now()
@@ -145,7 +154,13 @@ class StatusReporter:
         if state is not MonitorState.STOPPED:  # ``stop`` logs the end with its reason
             log.info("monitor %s: %s", self._student, state.value)
         if state in _REPORTED:
-            self.report(StatusEvent(_REPORTED[state]))
+            self.report(StatusEvent(_REPORTED[state], lasting=self.lasting))
+
+    def end_lasting(self) -> None:
+        """Report, while watching, that a lasting trouble is over."""
+        if self.lasting:
+            self.lasting = False
+            self.report(StatusEvent(Event.WATCHING))
 
     def checked(self) -> datetime:
         """Record a check of the portal that succeeded now; return the time."""

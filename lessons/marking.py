@@ -1,22 +1,25 @@
 """Marks or reports the open lessons of one student, and reports what became of them.
 
 The intent is written to the journal before a click, so that each mark is reported exactly once, also after a crash
-between click and confirmation. A lesson that opens again on the same day is told apart nowhere yet: its key
-(portal/lessons.py) finds the same row of the journal. Used on the monitor's thread only.
+between click and confirmation. Only a load ends a round (``lessons.rounds``): what a redraw of the open page hides or
+disables may be back a moment later. Used on the monitor's thread only.
 """
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core.clock import Clock
 from core.logs import brief
 from core.sqlite import DatabaseUnavailable
+from lessons.clicks import Clicks
 from lessons.events import CloseReason, Event, StatusEvent
-from lessons.journal import Lessons
-from portal.errors import PageChanged, PortalError
+from lessons.journal import LessonRow, Lessons
+from lessons.rounds import CARRIED_OVER, ShownLesson, lessons_shown
+from portal.errors import NotPressed, PageChanged, PortalError
 from portal.lessons import Lesson
 from portal.session import PortalClient
 from portal.views import Reading
@@ -24,7 +27,8 @@ from storage import Mode, account_key
 
 log = logging.getLogger(__name__)
 
-QUICK_RETRIES = 3  # unconfirmed clicks on a lesson that are repeated within a second
+QUICK_LOADS = 3  # of a page that seems to have changed what it shows of a lesson
+ELSEWHERE = "elsewhere"  # in the journal: a round that ended with a mark that is not ours
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,17 @@ class LessonRecords:
     journal: Lessons
     student: int = 0
     zone: ZoneInfo = ZoneInfo("Asia/Almaty")  # noqa: RUF009  # immutable
+
+
+@dataclass
+class OpenLesson:
+    """A lesson that this process saw open, and that no load has shown otherwise."""
+
+    lesson: Lesson
+    offered: bool = False  # reported as found
+    tried: bool = False  # to press its button
+    still_open: bool | None = None  # after the last click that reached the button; None: none did, unknown counts as no
+    troubled: bool = False  # the page could not be read meanwhile
 
 
 @dataclass(eq=False)
@@ -47,63 +62,70 @@ class Marking:
     _clock: Clock
     _on_attendance_found: Callable[[str, str, Lesson], None]
     _report: Callable[[StatusEvent], None]
-    _open: dict[str, Lesson] = field(default_factory=dict)  # open in the last reading
+    _open: dict[str, OpenLesson] = field(default_factory=dict)
     _requested: set[str] = field(default_factory=set)  # lessons that the student asked to mark
-    _clicks: dict[str, int] = field(default_factory=dict)
-    _logged: set[str] = field(default_factory=set)  # open lessons that are in the log
-    _troubled: set[str] = field(default_factory=set)  # open lessons during which the page could not be read
+    _quiet: set[str] = field(default_factory=set)  # open when the rest began: their end is not reported
     _failed: set[str] = field(default_factory=set)  # lessons with an unforeseen error
-    _loaded: bool = False  # the lessons of an earlier process
+    needs_load: bool = False  # only a load can tell what became of a lesson: the open page contradicts the last one
+    _quick_loads: int = 0  # since the last regular one
+    _loaded: bool = False  # the first load is processed, and with it what an earlier process left
+
+    def __post_init__(self) -> None:
+        self._clicks = Clicks(self._records.student, self._clock, self._report)
 
     def request(self, key: str | None) -> None:
         """Mark the open lesson with this key, or every open one, at the next reading."""
         self._requested |= {key} if key is not None else set(self._open)
 
     def note_trouble(self) -> None:
-        """Note that the page can't be read now: this is the reason if an open lesson closes meanwhile."""
-        self._troubled |= set(self._open)
+        """Note that the page can't be read now: it may be the reason if an open lesson closes meanwhile."""
+        for each in self._open.values():
+            each.troubled = True
 
     def forget_open(self) -> None:
         """Forget the open lessons, so that nothing is reported of them while the monitor rests."""
-        self._open, self._loaded = {}, True
+        self._quiet |= set(self._open)
+        self._loaded = True
+        self._open.clear()
         self._requested.clear()
-        self._clicks.clear()
+        self._clicks.tries.clear()
 
     def has_open(self) -> bool:
         """Say whether a lesson is open that the student may want to mark."""
         return bool(self._open)
 
-    def retries_soon(self) -> bool:
-        """Say whether a click was not confirmed and should be repeated soon."""
-        return any(0 < self._clicks.get(key, 0) <= QUICK_RETRIES for key in self._open)
+    def clicks_again_at(self) -> float | None:
+        """Return when an unconfirmed click is repeated (monotonic); None if there is none."""
+        waiting = (tries.next_at for key, tries in self._clicks.tries.items() if self._is_to_be_marked(key))
+        return min(waiting, default=None)
 
-    def process(self, portal: PortalClient, reading: Reading) -> None:
+    def process(self, portal: PortalClient, reading: Reading, loaded: bool) -> None:
         """Mark, report or confirm each lesson that the page shows.
 
-        Raises PageChanged where a card moved away under a click (the others are done), and what ``mark`` raises.
+        ``loaded``: the reading is of a page that was just loaded, not of one that changed by itself. Raises
+        PageChanged where a card moved away under a click (the others are done), and what ``mark`` raises.
         """
-        today = self._clock.now().astimezone(self._records.zone).date()
-        account = account_key(self._username)
-        cards = [(card.lesson.identified(self._portal_url, account, today), card.enabled) for card in reading.cards]
-        shown = {lesson.key: lesson for lesson, _ in cards}
-        strange = (card.lesson.identified(self._portal_url, account, today) for card in reading.strange)
-        shown |= (unknown := {lesson.key: lesson for lesson in strange})  # their state is not known: not closed
-        self._load_unsettled(today.isoformat())
-        self._report_closed(shown)
-        for lesson, enabled in cards:
-            if not enabled:
-                with self._alone(lesson):
-                    self._handle_marked(lesson)
-        still = {key: lesson for key, lesson in self._open.items() if key in unknown}
-        self._open = still | {lesson.key: lesson for lesson, enabled in cards if enabled}
+        now = self._clock.now().astimezone(self._records.zone)
+        rows = self._records.journal.recent(self._records.student, (now - timedelta(days=1)).date().isoformat())
+        # the state of a card without a known button is not known: its lesson is neither closed nor doubted
+        cards = [*reading.cards, *reading.strange]
+        every = lessons_shown(cards, rows, self._identify, now, set(self._open))
+        keys, labels = {each.lesson.key for each in every}, {card.lesson.label for card in reading.cards}
+        shown = [each for each in every if each.lesson.label in labels]
+        if loaded:
+            self._quick_loads = self._quick_loads + 1 if self.needs_load else 0
+            self.needs_load = False
+            self._end_rounds(rows, keys, now)
+            self._requested &= keys
+        elif set(self._open) - keys:
+            self._doubt()
         moved: PageChanged | None = None
-        for lesson, enabled in cards:
-            if enabled:
-                try:
-                    with self._alone(lesson):
-                        self._handle_open(portal, lesson, today.isoformat())
-                except PageChanged as changed:  # concerns this card only: go on with the others
-                    moved = changed
+        for each in sorted(shown, key=lambda each: each.enabled):
+            try:
+                with self._alone(each.lesson):
+                    (self._handle_open if each.enabled else self._handle_disabled)(portal, each, loaded, now)
+            except PageChanged as changed:  # concerns this card only: go on with the others
+                moved = changed
         if moved is not None:
             raise moved
 
@@ -120,66 +142,102 @@ class Marking:
                 log.exception("monitor %s: lesson %s failed", self._records.student, lesson.key)
                 self._report(StatusEvent(Event.RESTARTED, brief(error), lesson))
 
-    def _load_unsettled(self, today: str) -> None:
-        """On the first reading, load the lessons that a previous process left unresolved: they may have closed."""
-        if self._loaded:
-            return
-        for row in self._records.journal.unsettled(self._records.student, today):
-            self._open.setdefault(row.key, Lesson(row.subject, row.teacher, row.time, key=row.key))
-            self._troubled.add(row.key)
-        self._loaded = True
+    def _identify(self, lesson: Lesson, day: date, number: int) -> Lesson:
+        return lesson.identified(self._portal_url, account_key(self._username), day, number)
 
-    def _handle_open(self, portal: PortalClient, lesson: Lesson, today: str) -> None:
-        now = self._clock.now()
-        if lesson.key not in self._logged:
-            self._logged.add(lesson.key)
-            log.info("monitor %s: lesson %s, open", self._records.student, lesson.key)
-        self._records.journal.seen(
-            lesson.key, self._records.student, today, lesson.subject, lesson.teacher, lesson.time, now
-        )
-        if self.mode == "manual" and lesson.key not in self._requested:
-            self._on_attendance_found(self._username, "found", lesson)
+    def _doubt(self) -> None:
+        """Have the page loaded soon, a few times: it shows of a lesson what no load has shown yet."""
+        self.needs_load = self._quick_loads < QUICK_LOADS
+
+    def _handle_open(self, portal: PortalClient, shown: ShownLesson, loaded: bool, now: datetime) -> None:
+        lesson, row, journal = shown.lesson, shown.row, self._records.journal
+        if row is not None and not loaded and (row.over_at or row.marked_at):
+            self._doubt()  # open again, or only a redraw
             return
-        self._records.journal.intend(lesson.key, now)
-        self._clicks[lesson.key] = self._clicks.get(lesson.key, 0) + 1
-        log.info("monitor %s: lesson %s, click %d", self._records.student, lesson.key, self._clicks[lesson.key])
-        if portal.mark(lesson):
-            self._handle_marked(lesson)
-        else:
-            log.warning("monitor %s: lesson %s, click not confirmed", self._records.student, lesson.key)
+        if lesson.key not in self._open:
+            log.info("monitor %s: lesson %s, open", self._records.student, lesson.key)
+        seen = self._open.setdefault(lesson.key, OpenLesson(lesson))
+        self._quiet.discard(lesson.key)
+        day = now.date().isoformat()
+        row = journal.seen(lesson.key, self._records.student, day, *lesson.label, now, shown.round)
+        if row.requested_at or row.marked_at:  # also by an earlier process
+            self._requested.add(lesson.key)
+        if not self._is_to_be_marked(lesson.key):
+            seen.offered |= lesson.minutes_left != 0
+            self._on_attendance_found(self._username, "found", lesson)
+        elif self._clicks.is_due(lesson.key):
+            journal.intend(lesson.key, now)
+            before, seen.tried, seen.still_open = seen.still_open, True, False
+            try:
+                seen.still_open = not self._clicks.press(portal, lesson)
+            except NotPressed:
+                seen.still_open = before
+                raise
+            if not seen.still_open:
+                self._handle_marked(lesson)
+
+    def _is_to_be_marked(self, key: str) -> bool:
+        return self.mode == "automatic" or key in self._requested
+
+    def _handle_disabled(self, _portal: PortalClient, shown: ShownLesson, loaded: bool, now: datetime) -> None:
+        key = shown.lesson.key
+        if loaded:
+            self._handle_marked(shown.lesson)
+            row = self._records.journal.get(key)
+            self._records.journal.end_round(key, now, ELSEWHERE if row is not None and row.marked_at is None else None)
+        elif key in self._open or key in self._requested:
+            self._doubt()
 
     def _handle_marked(self, lesson: Lesson) -> None:
         """Report a marked lesson once: as marked where the journal has our intent, else as marked elsewhere."""
-        was_open = self._open.pop(lesson.key, None) is not None
-        requested = lesson.key in self._requested
-        self._drop(lesson.key)
+        self._open.pop(lesson.key, None)
+        self._requested.discard(lesson.key)
+        self._clicks.tries.pop(lesson.key, None)
         if self._records.journal.confirm(lesson.key, self._clock.now()):
             log.info("monitor %s: lesson %s, marked", self._records.student, lesson.key)
             self._on_attendance_found(self._username, "marked", lesson)
-        elif was_open or requested:
-            row = self._records.journal.get(lesson.key)
-            if row is None or row.marked_at is None:
-                self._report(StatusEvent(Event.LESSON_MARKED_ELSEWHERE, lesson=lesson))
+            return
+        row = self._records.journal.get(lesson.key)
+        if row is not None and row.marked_at is None and row.over_at is None:  # seen open, maybe by an earlier process
+            self._report(StatusEvent(Event.LESSON_MARKED_ELSEWHERE, lesson=lesson))
 
-    def _report_closed(self, shown: dict[str, Lesson]) -> None:
-        for key, lesson in self._open.items():
-            if key not in shown:
-                reason = self._close_reason(key)
-                log.info("monitor %s: lesson %s, closed unmarked (%s)", self._records.student, key, reason.value)
-                self._report(StatusEvent(Event.LESSON_CLOSED, reason.value, lesson))
-        for key in {*self._open, *self._requested, *self._clicks, *self._troubled, *self._logged} - set(shown):
-            self._drop(key)
+    def _end_rounds(self, rows: list[LessonRow], shown: set[str], now: datetime) -> None:
+        """End the rounds that a load does not show; report those without a mark, also of an earlier process."""
+        for row in rows:
+            key, why, unsettled = row.key, row.over_why, row.marked_at is None and row.closed_at is None
+            seen = self._open.get(key)
+            if row.over_at is None and key not in shown:
+                requested = key in self._requested or row.requested_at is not None
+                told = unsettled and key not in self._quiet
+                why = close_reason(row, self.mode, seen, requested).value if told else None
+                self._records.journal.end_round(key, now, why)
+            elif row.over_at is None or self._loaded:
+                continue  # not over, or reported by this process
+            fresh = seen is not None or now - datetime.fromisoformat(row.seen_at) < CARRIED_OVER
+            if unsettled and why is not None and fresh:
+                lesson = seen.lesson if seen else Lesson(row.subject, row.teacher, row.time, key=key)
+                log.info("monitor %s: lesson %s, closed unmarked (%s)", self._records.student, key, why)
+                event = Event.LESSON_MARKED_ELSEWHERE if why == ELSEWHERE else Event.LESSON_CLOSED
+                words = self._clicks.tries[key].words if key in self._clicks.tries else ""
+                self._report(StatusEvent(event, why, lesson, words=words))
+            self._quiet.discard(key)
+            self._open.pop(key, None)
+            self._clicks.tries.pop(key, None)
+        self._loaded = True
 
-    def _close_reason(self, key: str) -> CloseReason:
-        row = self._records.journal.get(key)
-        if self._clicks.get(key, 0) or (row is not None and row.intended_at is not None):
-            return CloseReason.NOT_CONFIRMED
-        if key in self._troubled:
-            return CloseReason.TROUBLE
-        return CloseReason.NOT_PRESSED if self.mode == "manual" else CloseReason.TOO_SHORT
 
-    def _drop(self, key: str) -> None:
-        self._requested.discard(key)
-        self._clicks.pop(key, None)
-        self._troubled.discard(key)
-        self._logged.discard(key)
+def close_reason(row: LessonRow, mode: Mode, seen: OpenLesson | None, requested: bool) -> CloseReason:
+    """Return why a lesson closed without our mark. ``seen``: what this process knows of it."""
+    if seen is not None and seen.still_open is not None:
+        return CloseReason.NOT_CONFIRMED if seen.still_open else CloseReason.TAKEN_AWAY
+    if seen is not None and seen.tried:
+        return CloseReason.NOT_PRESSABLE
+    if row.intended_at is not None:
+        return CloseReason.INTERRUPTED
+    if mode == "manual" and not requested and (row.offered or (seen is not None and seen.offered)):
+        return CloseReason.NOT_PRESSED
+    if seen is None:
+        return CloseReason.AWAY
+    if seen.troubled:
+        return CloseReason.TROUBLE
+    return CloseReason.TOO_LATE if requested else CloseReason.TOO_SHORT

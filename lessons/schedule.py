@@ -16,7 +16,7 @@ from core.logs import brief
 from core.sqlite import DatabaseUnavailable
 from lessons.events import Event, MonitorState, StatusEvent, StatusReporter
 from lessons.marking import Marking
-from portal.errors import BrowserFailed, PortalError, UnknownView
+from portal.errors import BrowserFailed, PortalError, PortalUnavailable, SignInFailed, UnknownView
 from portal.session import PortalClient
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,10 @@ REFRESH_INTERVAL = 20.0  # seconds between reloads
 JITTER = 0.15  # of the interval, either way
 FIRST_RELOAD = 1.0  # seconds before reloading a page that changed or lost its session, doubled each time
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0  # seconds after trouble, doubled each time
+# Pauses while the portal is down: at most half a refresh interval, after so many of them three. A try costs it little.
+SHORT_PAUSES, WITH_A_LESSON = 60, 360
+FEW_SIGN_INS = 3  # in a row without a session that lasts, after which they become rare: accounts may be locked
+RARE_SIGN_IN, RAREST_SIGN_IN = 300.0, 3600.0  # seconds between them then, doubled each time
 AGAIN_IS_TROUBLE = 6  # loads in a row without success, after which it counts as trouble
 # After unforeseen errors: a new browser after 2, 10, 50 and 250 s; the fifth error within an hour ends the monitor.
 RESTART_FACTOR, MOST_RESTARTS, RESTARTS_WITHIN = 5.0, 4, 3600.0
@@ -121,15 +125,31 @@ class Recovery:
         self._reloads = Backoff(FIRST_RELOAD, LONGEST_PAUSE, lambda: self._schedule.jitter(0.5, 1.0))
         self._restarts = Backoff(FIRST_PAUSE, LONGEST_PAUSE, factor=RESTART_FACTOR)
         self._failed_at: list[float] = []  # monotonic times of unforeseen errors
+        self._rare_sign_ins = Backoff(RARE_SIGN_IN, RAREST_SIGN_IN, lambda: self._schedule.jitter(1.0, 1.2))
+        self._sign_ins, self._next_sign_in = 0, 0.0  # in a row; monotonic
 
     def checked(self) -> None:
         self._troubles.reset()
 
     def stayed_usable(self) -> None:
-        """Note that the page could be used until the next reload was due."""
+        """Note that the page was loaded without a sign-in, and could be used until the next reload was due."""
         self._reloads.reset()
+        self._rare_sign_ins.reset()
+        self._sign_ins, self._next_sign_in = 0, 0.0
+        self._status.end_lasting()
 
-    def wait_to_load_again(self, passing: PortalError) -> None:
+    def before_sign_in(self) -> None:
+        """Raise SignInFailed if several sign-ins in a row did not help, and it is too early for another one."""
+        if self._schedule.clock.monotonic() < self._next_sign_in:
+            raise SignInFailed("the login form comes back after each sign-in")
+
+    def count_sign_in(self) -> None:
+        """Count a sign-in that reached the portal, until ``stayed_usable`` shows that it helped."""
+        self._sign_ins += 1
+        if self._sign_ins >= FEW_SIGN_INS:
+            self._next_sign_in = self._schedule.clock.monotonic() + self._rare_sign_ins.next()
+
+    def wait_to_load_again(self, passing: PortalError, client: PortalClient) -> None:
         """Wait before loading a page again that changed or lost its session: usually the load mends it, unreported.
 
         Where it does not, the waits grow, and it is reported as trouble.
@@ -139,21 +159,25 @@ class Recovery:
         if self._reloads.failures >= AGAIN_IS_TROUBLE:
             self._marking.note_trouble()
             self._status.become(MonitorState.WAITING, trouble=str(passing), next_in=wait)
-            self._status.report(_event(Event.TROUBLE, passing))
+            self._status.lasting = True
+            self._report(passing, client)
+            client.load("about:blank")  # the page may reload itself for ever
         self._wait_unless_resting(wait)
 
     def wait_out(self, trouble: PortalError | DatabaseUnavailable, client: PortalClient | None = None) -> None:
-        """Report trouble that may pass and pause; with ``client`` a copy of the unknown page is reported too."""
+        """Report trouble that may pass and pause; of a page that needs a person a copy is reported too."""
         self._marking.note_trouble()
         wait = self._troubles.next()
+        if isinstance(trouble, PortalUnavailable):
+            short = self._troubles.failures <= (WITH_A_LESSON if self._marking.has_open() else SHORT_PAUSES)
+            longest = self._schedule.refresh_interval * (0.5 if short else 3)
+            wait = min(wait, longest * self._schedule.jitter(0.7, 1.0))
+        until_sign_in = self._next_sign_in - self._schedule.clock.monotonic()
+        if isinstance(trouble, SignInFailed) and until_sign_in > 0:
+            self._status.lasting, wait = True, max(wait, until_sign_in)
         log.warning("monitor %s: %s: %s; again in %.0f s", self._student, type(trouble).__name__, trouble, wait)
         self._status.become(MonitorState.WAITING, trouble=str(trouble), next_in=wait)
-        event = _event(Event.TROUBLE, trouble)
-        if client is not None:
-            kind, picture, source = client.evidence()
-            what = Event.UNKNOWN_VIEW if isinstance(trouble, UnknownView) else Event.TROUBLE
-            event = replace(event, event=what, kind=kind, picture=picture, source=source)
-        self._status.report(event)
+        self._report(trouble, client)
         self._wait_unless_resting(wait)
 
     def restart_after(self, error: Exception) -> None:
@@ -174,6 +198,14 @@ class Recovery:
         self._status.become(MonitorState.STARTING, next_in=wait)
         self._status.report(StatusEvent(Event.RESTARTED, brief(error)))
         return self._wait_unless_resting(wait)
+
+    def _report(self, trouble: PortalError | DatabaseUnavailable, client: PortalClient | None) -> None:
+        unknown, lasting = isinstance(trouble, UnknownView), self._status.lasting
+        event = replace(_event(Event.UNKNOWN_VIEW if unknown else Event.TROUBLE, trouble), lasting=lasting)
+        if client is not None and (lasting or getattr(trouble, "pictured", False)):
+            kind, picture, source = client.evidence()
+            event = replace(event, kind=kind, picture=picture, source=source)
+        self._status.report(event)
 
     def _wait_unless_resting(self, seconds: float) -> None:
         deadline = self._schedule.clock.monotonic() + seconds

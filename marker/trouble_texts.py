@@ -16,7 +16,7 @@ _NEUTRAL = re.compile(r"HTTP \d{3}|net::\w+|[\w.]+ \d+, [\w.]+ \d+")  # needs no
 _UNTRANSLATED = ("trouble", "unknown view", "no browser", "failed")  # by an earlier version
 # Causes that lie with this installation, and causes that may be one student's own.
 OURS = {"BrowserFailed", "BrowserMissing", "DriverMismatch", "CertificateRefused", "DatabaseUnavailable"}
-PERSONAL = {"SessionLost", "PageChanged", "UnknownView", "unknown view"}
+PERSONAL = {"SessionLost", "PageChanged", "SignInFailed", "UnknownView", "unknown view"}
 
 
 def told(_: Texts, event: StatusEvent) -> str:
@@ -33,6 +33,7 @@ def reason(_: Texts, cause: str, detail: str) -> str:
         ("CertificateRefused",): _("the portal's certificate is not accepted"),
         ("PortalUnavailable",): _("the portal does not answer as it should"),
         ("PortalSlow",): _("the portal is very slow"),
+        ("SignInFailed",): _("the portal's sign-in form does nothing, or comes back"),
         ("NotThePortal",): _("something else answers at the portal's address"),
         ("SessionLost", "PageChanged"): _("the portal's page changes or ends the session again and again"),
         ("UnknownView", "unknown view"): _("the portal shows a page that I don't know"),

@@ -9,10 +9,12 @@ PortalError
 ├── PortalUnavailable  down, an error page, an alert, not ready in time
 │   └── CertificateRefused Chrome does not accept the portal's certificate; ``words`` name the issuer's
 │   └── PortalSlow     the page arrived, but was not ready in time
+│   └── SignInFailed   the sign-in did nothing, or was answered with something else than a refusal of the account
 ├── SessionLost        the portal has ended the session; loading the address again shows the login form
 ├── UnknownView        a page that matches no rule: a missing button does not mean that no lesson is open
 │   └── NotThePortal   no page of the portal's: maintenance, a network's sign-in page, 404, empty
 ├── PageChanged        an element is gone or covered since the page was read; read it again
+│   └── NotPressed     so the click did not reach its button
 └── BrowserFailed      Chrome or its driver ended, hangs or failed; a new one is needed
     ├── DriverMismatch Chrome and its driver have different versions
     └── BrowserMissing permanent: there is no Chrome or no driver on this machine; the text says what to install
@@ -60,6 +62,9 @@ class CertificateRefused(PortalUnavailable): ...
 class PortalSlow(PortalUnavailable): ...
 
 
+class SignInFailed(PortalUnavailable): ...
+
+
 class SessionLost(PortalError): ...
 
 
@@ -71,6 +76,9 @@ class NotThePortal(UnknownView): ...
 
 
 class PageChanged(PortalError): ...
+
+
+class NotPressed(PageChanged): ...
 
 
 class BrowserFailed(PortalError): ...

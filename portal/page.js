@@ -8,7 +8,7 @@ const text = (element) => (element ? element.textContent.trim() : null);
 const lines = (label) => {
   const copy = label.cloneNode(true);
   copy.querySelectorAll("br").forEach((br) => br.replaceWith("\n"));
-  return copy.textContent.split("\n").map((line) => line.trim()).filter(Boolean);
+  return copy.textContent.split("\n").map((line) => line.replace(/\s+/g, " ").trim()).filter(Boolean);
 };
 
 // The page's root layout has the card class as well: a card is the innermost layout with both label and button.
@@ -16,6 +16,44 @@ const layouts = () => {
   const complete = [...document.querySelectorAll(".v-verticallayout-card")].filter(
     (layout) => layout.querySelector(".v-label-bold") && layout.querySelector(".v-button"));
   return complete.filter((layout) => !complete.some((other) => other !== layout && layout.contains(other)));
+};
+
+// The labels and buttons of each lesson. A card may hold several: after a button a bold label, or one with hours, begins
+// the next one.
+const hours = /\d{1,2}[:.]\d{2}\s*(?:[-\u2010-\u2015\u2212]|до|to)\s*\d{1,2}[:.]\d{2}/;
+const lessonsIn = (layout) => {
+  const elements = [...layout.querySelectorAll(".v-label, .v-button")], found = [];
+  const isButton = (element) => element.classList.contains("v-button");
+  for (const element of elements) {
+    const next = !isButton(element) && (element.classList.contains("v-label-bold") || hours.test(text(element)));
+    if (!found.length || (next && found.at(-1).buttons.length)) found.push({ labels: [], buttons: [] });
+    found.at(-1)[isButton(element) ? "buttons" : "labels"].push(element);
+  }
+  const whole = { labels: elements.filter((each) => !isButton(each)), buttons: elements.filter(isButton) };
+  return found[0].labels.length ? found.filter((each) => each.buttons.length) : [whole];
+};
+const lessons = () => layouts().flatMap(lessonsIn);
+// The lines of the label with the hours, without a heading above it; of all labels where the hours stand alone.
+const linesOf = (lesson) => {
+  const labels = lesson.labels.map(lines);
+  return labels.find((each) => each.length > 1 && each.some((line) => hours.test(line))) || labels.flat();
+};
+// Whether a text contains these pieces in their order.
+const holds = (whole, pieces) => {
+  let at = 0;
+  return pieces.every((piece) => {
+    const found = whole.indexOf(piece, at);
+    at = found + piece.length;
+    return found >= 0;
+  });
+};
+
+// A window's words without its header and buttons.
+const wordsOf = (box) => {
+  const copy = (box.querySelector(".v-window-contents") || box).cloneNode(true);
+  copy.querySelectorAll(".v-button, .v-nativebutton").forEach((button) => button.remove());
+  copy.querySelectorAll("*").forEach((element) => element.append(" "));
+  return copy.textContent.replace(/\s+/g, " ").trim().slice(0, 500);
 };
 
 const buttons = (part) => [...part.querySelectorAll(".v-button")];
@@ -95,23 +133,22 @@ const queries = {
       refusal: text(document.querySelector(".v-window.global-error .v-label, .v-window-global-error .v-label")),
       form: ((asked) => asked && { ...asked, buttons: asked.buttons.map(text) })(form()),
       blocked: text(document.querySelector(".v-information-component-error .v-label")),
-      cards: layouts().map((layout) => ({
-        lines: lines(layout.querySelector(".v-label-bold")),
-        buttons: buttons(layout).map((button) => ({ caption: text(button), enabled: enabled(button) })),
+      cards: lessons().map((lesson) => ({
+        lines: linesOf(lesson),
+        buttons: lesson.buttons.map((button) => ({ caption: text(button), enabled: enabled(button) })),
       })),
       labels: [...document.querySelectorAll(".v-label")].map(text),
     };
   },
   // Marks this document as being left, so that a reading does not take it for the next one.
   leave: () => { window.attendanceLeft = true; return null; },
-  // The enabled button with exactly this caption in the card that begins with exactly these lines (the countdown follows).
+  // The enabled button with exactly this caption, of the lesson whose label consists of these pieces and a countdown.
   button: () => {
-    const named = (layout) => buttons(layout).find((each) => enabled(each) && text(each) === argument.caption);
-    const layout = layouts().find((each) => {
-      const found = lines(each.querySelector(".v-label-bold"));
-      return named(each) && argument.lines.every((line, at) => found[at] === line);
-    });
-    return layout ? named(layout) : null;
+    const named = (lesson) => lesson.buttons.find((each) => enabled(each) && text(each) === argument.caption);
+    const found = lessons().map((lesson) => ({ label: linesOf(lesson).join("\n"), button: named(lesson) }))
+      .filter(({ label }) => holds(label, argument.lines))
+      .sort((one, other) => one.label.length - other.label.length || Boolean(other.button) - Boolean(one.button));
+    return (found.length && found[0].button) || null;
   },
   // The captions of the password form's or the page's controls, and the control with exactly one of them.
   captions: () => controls[argument]().map(text),
@@ -121,11 +158,20 @@ const queries = {
     .map((element) => [...element.classList].filter((name) => !/\d/.test(name)).sort().join("."))
     .concat(document.title.replace(/\d+/g, ""), layouts().flatMap(buttons).map((button) => text(button).replace(/\d+/g, "")))
     .filter((name, at, all) => all.indexOf(name) === at).sort().join(" "),
-  // The yes button of a dialog after the click (described by another project, not seen by us).
-  yes: () => {
-    const words = ["да", "иә", "yes", "ok", "ок"];
-    return [...document.querySelectorAll(".v-window:not(.v-window-global-error) .v-button")]
-      .find((button) => words.includes(text(button).toLowerCase())) || null;
+  // The window or notification on top (portal/windows.py); a notification is closed by a click on it.
+  window: () => {
+    const box = [...document.querySelectorAll(".v-window, .v-Notification:not(.v-Notification-system)")]
+      .filter((each) => !each.className.includes("animate-out")).pop();
+    if (!box) return null;
+    const notice = box.classList.contains("v-Notification");
+    const cross = notice ? box : box.querySelector(".v-window-closebox:not(.v-window-closebox-disabled)");
+    return {
+      words: wordsOf(box),
+      error: notice || box.matches(".global-error, .v-window-global-error"),
+      fields: Boolean(box.querySelector("input, textarea, select")),
+      buttons: [...box.querySelectorAll(".v-button, .v-nativebutton")].map((each) => [text(each), each]),
+      cross: cross && cross.getClientRects().length ? cross : null,
+    };
   },
 };
 

@@ -1,202 +1,27 @@
-"""Page objects for the portal: methods are what a person does, waits are inside, locators are private.
+"""Page objects for the portal's two views: methods are what a person does, locators are private.
 
-The whole portal is one address; ``portal.views`` decides what it shows. Every wait goes through the caller's
-``pause``, which may raise to interrupt it.
+The whole portal is one address; ``portal.views`` decides what it shows.
 """
 
-import hashlib
-import logging
 import sys
-from collections.abc import Callable, Collection
-from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-from selenium.common import exceptions as selenium_errors
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
-from urllib3.exceptions import HTTPError
 
-from core.clock import Clock, SystemClock
-from portal import certificates, errors, words
-from portal.lessons import Lesson
-from portal.limits import Patience, Pause
-from portal.views import NOT_LOADED, Reading, View, decide
+from portal import errors, words
+from portal.lessons import Click, Lesson
+from portal.page import ALERT, BETWEEN_READINGS, MOST_WINDOWS, PortalPage
+from portal.views import Reading, View
+from portal.windows import failed_sign_in
 
-log = logging.getLogger(__name__)
-
-_SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
-_CHANGED = (Path(__file__).parent / "changed.js").read_text(encoding="utf-8")
-_INITIAL_STATE = (Path(__file__).parent / "initial_state.js").read_text(encoding="utf-8")
-
-# Seconds between two readings that must both find the client idle: a queued request starts in between.
-_BETWEEN_READINGS = 0.07
-# Seconds for which a page has to stay without Vaadin before it is no page of the portal's: it may lead to another one.
-_FOREIGN_FOR = 1.0
 SIGN_OUT_WITHIN = 2.0  # seconds; the student waits for the end
 # Seconds for which the form may stay after the click on "Log in", before the refusal or the reload. Too short a time
 # makes a sign-in that succeeds count as failed and be repeated: on a busy machine the reload alone takes seconds.
 _FORM_STAYS = 10.0
 _SELECT_ALL = (Keys.COMMAND if sys.platform == "darwin" else Keys.CONTROL) + "a" + Keys.NULL
-# chromedriver's messages for a document that was replaced during a command; they have no exception type of their own.
-_REPLACED = ("aborted by navigation", "execution context", "no such frame", "does not belong to the document")
 _USERNAME = ".v-filterselect input.v-filterselect-input"
-_PRESSABLE = (
-    selenium_errors.ElementClickInterceptedException,
-    selenium_errors.ElementNotInteractableException,
-    selenium_errors.StaleElementReferenceException,
-)
-
-
-@dataclass(eq=False)
-class PortalPage:
-    """What all views share: loading, reading with one script call, waiting until the page is settled.
-
-    Only the thread that owns the driver may call the methods.
-    """
-
-    _driver: WebDriver
-    _pause: Pause
-    _clock: Clock = field(default_factory=SystemClock)
-    _patience: Patience = field(default_factory=Patience)
-    _slowest: float = 0.0  # seconds of a request of the page that was read last
-    _arrived: bool = False  # that page is not the one that is being left
-    _loading: bool = False
-    _address: str = ""
-
-    def load(self, address: str) -> None:
-        """Start loading the address; return at once. Raises BrowserFailed, PortalUnavailable."""
-        # a page with an alert or half a document is left all the same
-        with suppress(errors.PortalUnavailable, errors.PageChanged):
-            self._ask("leave")
-        self._address, self._loading = address, True
-        self._command(lambda: self._driver.get(address))
-
-    def read(self) -> Reading:
-        """Return what the page shows now, with one script call. Raises BrowserFailed."""
-        try:
-            page = self._ask("read")
-            if page is None:  # an alert opened during the script: the next reading finds it
-                return Reading(View.LOADING)
-            self._slowest, self._arrived = page["slowest"], not page["left"]
-            return decide(page)
-        except errors.PageChanged:
-            return Reading(View.LOADING)  # between two documents
-        except errors.PortalUnavailable as down:
-            return Reading(View.DOWN, str(down))
-
-    def changed(self, within: float = 0.0) -> bool:
-        """Say whether the page has changed since the last reading; wait for a change up to so many seconds.
-
-        The wait can't be interrupted, so it has to be short. Raises BrowserFailed.
-        """
-        try:
-            return bool(self._command(lambda: self._driver.execute_async_script(_CHANGED, within * 1000)))
-        except (errors.PageChanged, errors.PortalUnavailable):
-            return True
-
-    def settle(self, within: float | None = None) -> Reading:
-        """Read until two readings in a row find the client idle and the same view; return the last one.
-
-        Raises PortalUnavailable (not ready in time, an alert, an error page), NotThePortal and BrowserFailed.
-        """
-        begun, foreign_since = self._clock.monotonic(), None
-        before: Reading | None = None
-        while True:
-            reading = self.read()
-            took = self._clock.monotonic() - begun
-            if reading.view is View.DOWN:
-                if reading.text == NOT_LOADED:
-                    raise self._not_loaded()
-                down = errors.PortalUnavailable(reading.text, words=reading.text if reading.status >= 500 else "")
-                down.pictured = reading.status >= 500
-                raise down
-            if reading.view is View.NOT_PORTAL:
-                foreign_since = took if foreign_since is None else foreign_since
-                if took - foreign_since >= _FOREIGN_FOR:
-                    what = reading.text or "an empty page"
-                    raise errors.NotThePortal(f"not the portal: {what}", words=reading.text)
-            elif reading.view in (View.SESSION_LOST, View.COMMUNICATION):
-                return reading
-            elif reading.view is not View.LOADING and before is not None and before.view is reading.view:
-                if self._loading:
-                    self._patience.ready(took)
-                    self._loading = False
-                return reading
-            before = reading
-            if took > (limit := self._patience.within(self._slowest) if within is None else within):
-                raise self._patience.gave_up(limit, self._arrived)
-            self._pause(_BETWEEN_READINGS)
-
-    def _not_loaded(self, code: str = "") -> errors.PortalUnavailable:
-        """Return why the address can't be loaded: Chrome's error page does not say it, a second load does."""
-        asked = {"cmd": "Page.navigate", "params": {"url": self._address}}
-        if not code:
-            code = self._command(lambda: self._driver.execute("executeCdpCommand", asked)["value"]).get("errorText", "")
-        if certificates.is_meant(code):
-            return certificates.refused(self._address, code)
-        return errors.PortalUnavailable(f"{NOT_LOADED} ({code})" if code else NOT_LOADED)
-
-    def evidence(self) -> tuple[str, bytes | None, str]:
-        """Describe an unknown page for the admin: its kind, a screenshot (PNG), its source. Raises BrowserFailed."""
-        try:
-            kind = hashlib.blake2b(str(self._ask("shape")).encode(), digest_size=6).hexdigest()
-            picture = self._command(self._driver.get_screenshot_as_png)
-            source: str = self._command(lambda: self._driver.page_source)
-        except (errors.PageChanged, errors.PortalUnavailable) as gone:
-            log.info("no screenshot of the unknown page: %s", type(gone).__name__)
-            return "", None, ""
-        return kind, picture, source
-
-    def _known_control(self, of: str, wanted: Collection[str]) -> WebElement | None:
-        """Return the first of the form's or the page's controls whose whole caption is one of these words."""
-        caption = words.known(self._ask("captions", of) or (), wanted)
-        return None if caption is None else self._ask("control", [of, caption])
-
-    def ask_initial_state(self, query: str) -> Any:
-        """Run a query of initial_state.js in the page; None without an answer. Raises BrowserFailed."""
-        try:
-            return self._command(lambda: self._driver.execute_async_script(_INITIAL_STATE, query))
-        except (errors.PageChanged, errors.PortalUnavailable):
-            return None
-
-    def _ask(self, query: str, argument: Any = None) -> Any:
-        return self._command(lambda: self._driver.execute_script(_SCRIPT, query, argument))
-
-    def _command(self, command: Callable[[], Any]) -> Any:
-        try:
-            return command()
-        except selenium_errors.UnexpectedAlertPresentException as error:
-            self._dismiss_alert()
-            said = error.alert_text or ""
-            raise errors.PortalUnavailable(f"the page said: {said or 'nothing'}", words=said) from error
-        except (selenium_errors.InvalidSessionIdException, selenium_errors.NoSuchWindowException) as error:
-            raise errors.BrowserFailed("Chrome is gone") from error
-        except (*_PRESSABLE, selenium_errors.NoSuchElementException, selenium_errors.JavascriptException) as error:
-            raise errors.PageChanged(type(error).__name__) from error
-        except selenium_errors.TimeoutException as error:
-            raise errors.BrowserFailed("the page did not answer the driver in time") from error
-        except selenium_errors.WebDriverException as error:
-            message = error.msg or ""
-            if "net::ERR" in message:
-                raise self._not_loaded(message[message.index("net::ERR") :].split()[0]) from error
-            if any(words in message for words in _REPLACED):
-                raise errors.PageChanged("the document was replaced") from error
-            raise errors.BrowserFailed(message.splitlines()[0] if message else type(error).__name__) from error
-        except HTTPError as error:  # chromedriver ended or hangs: urllib3's error, not Selenium's
-            raise errors.BrowserFailed(f"no answer from the driver ({type(error).__name__})") from error
-
-    def _dismiss_alert(self) -> None:
-        try:
-            self._driver.switch_to.alert.dismiss()
-        except selenium_errors.NoAlertPresentException:
-            pass  # already dismissed by the driver
-        except (selenium_errors.WebDriverException, HTTPError) as error:
-            raise errors.BrowserFailed("an alert can't be dismissed") from error
 
 
 class LoginPage(PortalPage):
@@ -206,6 +31,7 @@ class LoginPage(PortalPage):
         Raises SignInRefused, AccountBlocked and PasswordExpired with the portal's text, UnknownView before anything is
         typed where no button is known, and the errors after which to try again.
         """
+        self.close_window()
         if self._known_control("form", words.SIGN_IN) is None:
             raise errors.UnknownView("the sign-in form has no button that is known")
         self._type_username(username)
@@ -238,16 +64,21 @@ class LoginPage(PortalPage):
         while True:
             reading = self.settle()
             if reading.view is View.REFUSED:
-                raise words.account_error(reading.text, errors.SignInRefused)
+                failed = failed_sign_in(reading.text)
+                if failed.permanent or not self.close_window() or (reading := self.settle()).view is View.LOGIN:
+                    raise failed
             if (refusal := reading.refusal()) is not None:
                 raise refusal
             if reading.view in (View.SESSION_LOST, View.COMMUNICATION):
                 raise errors.SessionLost(words=reading.text)
             if reading.view is not View.LOGIN:
                 return reading
+            window = self._window()
+            if window is not None and window.error and failed_sign_in(window.words).permanent:  # a notification
+                raise failed_sign_in(window.words)
             if self._clock.monotonic() > stays_until:
-                raise errors.PortalUnavailable("the login form did nothing")
-            self._pause(_BETWEEN_READINGS)
+                raise errors.SignInFailed("the login form did nothing", words=window.words if window else "")
+            self._pause(BETWEEN_READINGS)
 
     def _type(self, css: str, text: str) -> None:
         field = self._find(css)
@@ -268,33 +99,53 @@ class AttendancePage(PortalPage):
             self._command(control.click)
             self.settle(SIGN_OUT_WITHIN)
 
-    def mark(self, lesson: Lesson, within: float | None = None) -> bool:
-        """Press a lesson's button and wait for the page's own confirmation.
+    def mark(self, lesson: Lesson, within: float | None = None) -> Click:
+        """Press a lesson's button, confirm where the portal asks, and wait for the page's own confirmation.
 
         The confirmation is the same card with a disabled button and another caption: only the server's answer changes
-        a caption. Returns False if the button is still enabled: the portal may ignore a click.
+        a caption. It is missing if the portal ignores the click, or answers with a window, which stays on the page.
 
         Raises:
-            PageChanged: the card disappeared, or is covered.
+            NotPressed: the button disappeared before the click, or is covered.
+            PageChanged: the card disappeared with the click.
             SessionLost, PortalUnavailable, BrowserFailed: unknown whether it is marked; read again.
         """
+        self.close_window()
         before = self.read().card(lesson)
         button = self._ask("button", {"lines": before.lines, "caption": before.caption}) if before else None
         if before is None or button is None:
-            raise errors.PageChanged("the lesson's button is not there any more")
-        self._command(button.click)
-        reading = self.settle(within)
-        yes = self._ask("yes")
-        if yes is not None:
-            self._command(yes.click)
-            reading = self.settle(within)
+            raise errors.NotPressed("the lesson's button is not there any more")
+        try:
+            self._command(button.click)
+            reading, words = self._answer(within)
+        except errors.PageChanged as changed:
+            covering = self._window()
+            changed.words = covering.words if covering else ""
+            raise
+        except errors.PortalUnavailable as down:
+            if str(down).startswith(ALERT):  # it is dismissed
+                return Click(False, str(down).removeprefix(ALERT))
+            raise
         if reading.view in (View.SESSION_LOST, View.COMMUNICATION, View.LOGIN):
             raise errors.SessionLost(words=reading.text)
         if reading.view is View.REFUSED:
-            raise errors.PortalUnavailable(words=reading.text)  # an error window with the portal's reason
+            return Click(False, words or reading.text)
         if reading.view is View.UNKNOWN:
-            raise errors.UnknownView("after the click")
+            raise errors.UnknownView("after the click", words=words)
         after = reading.card(lesson)
         if after is None:
-            raise errors.PageChanged("the card closed with the click")
-        return not after.enabled and after.caption != before.caption
+            raise errors.PageChanged("the card closed with the click", words=words)
+        return Click(not after.enabled and after.caption != before.caption, words)
+
+    def _answer(self, within: float | None) -> tuple[Reading, str]:
+        """Wait for the answer to a click and confirm dialogs; return the page, and the words of the last window."""
+        words = ""
+        for _ in range(MOST_WINDOWS):
+            reading = self.settle(within)
+            if (window := self._window()) is None:
+                return reading, words
+            if (yes := window.affirmative()) is None:
+                return reading, window.words
+            words = window.words if len(window.buttons) == 1 else ""  # a message with OK, or a question
+            self._command(yes.click)
+        return self.settle(within), words

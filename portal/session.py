@@ -12,7 +12,7 @@ from portal.browser import Browser, Chromes, set_language
 from portal.errors import BrowserFailed, PortalError
 from portal.initial_state import InitialState, Trust
 from portal.kept_session import KeptSession
-from portal.lessons import Lesson
+from portal.lessons import Click, Lesson
 from portal.limits import READY_WITHIN, Patience, Pause, PortalLimits
 from portal.pages import AttendancePage, LoginPage
 from portal.views import Reading, View
@@ -34,8 +34,10 @@ class PortalClient(Protocol):
     # whether the page changed since the last reading; waits for a change up to so many seconds
     def changed(self, within: float = 0.0) -> bool: ...
     def sign_in(self, username: str, password: str) -> Reading: ...
-    # whether the page confirmed the click
-    def mark(self, lesson: Lesson) -> bool: ...
+    # leaves the window that answered the click on the page, for a picture
+    def mark(self, lesson: Lesson) -> Click: ...
+    # closes windows that are no questions; whether none is left
+    def close_window(self) -> bool: ...
     # for an unknown page: its kind, a screenshot (PNG), its source
     def evidence(self) -> tuple[str, bytes | None, str]: ...
     # signs out where the page offers it, and deletes the portal's session; never raises
@@ -76,6 +78,7 @@ class ChromePortal:
         self.unchanged = self._initial.same
         self.changed = self._attendance.changed
         self.evidence = self._attendance.evidence
+        self.close_window = self._attendance.close_window
         self.end = browser.end
         self.kill = browser.kill
         self.pid = browser.pid
@@ -103,7 +106,7 @@ class ChromePortal:
             self._initial.forget()
         return reading
 
-    def mark(self, lesson: Lesson) -> bool:
+    def mark(self, lesson: Lesson) -> Click:
         self._fresh = False
         self._initial.forget()
         return self._attendance.mark(lesson)

@@ -37,7 +37,7 @@ class View(Enum):
 
 @dataclass(frozen=True)
 class Card:
-    """One lesson's card. ``lines`` are the label's lines before the countdown, by which the card is found again.
+    """One lesson's card. ``lines`` are the pieces of its label beside the countdown, by which it is found again.
 
     ``caption`` is the attendance button's, or where no button is known those of all.
     """
@@ -64,8 +64,7 @@ class Reading:
 
     def card(self, lesson: Lesson) -> Card | None:
         """Return the card of a lesson, whatever its countdown; of two equal cards the one that is still open."""
-        wanted = (lesson.subject, lesson.teacher, lesson.time)
-        found = [c for c in self.cards if (c.lesson.subject, c.lesson.teacher, c.lesson.time) == wanted]
+        found = [card for card in self.cards if card.lesson.label == lesson.label]
         return next((card for card in found if card.enabled), found[0] if found else None)
 
     def refusal(self) -> PortalError | None:
@@ -129,10 +128,10 @@ def _form(user: bool, inputs: list[str], buttons: list[str], labels: list[str]) 
 
 def _card(lines: list[str], buttons: list[dict[str, Any]]) -> tuple[Card, bool]:
     """Return a lesson's card, and whether its button is known: by its caption, or all of the card's are disabled."""
-    lesson, own = parse_card(lines)
+    lesson, pieces = parse_card(lines)
     enabled = [button["caption"] for button in buttons if button["enabled"]]
     captions = [button["caption"] for button in buttons]
     mark = words.known(enabled, words.MARK)
     caption = mark or words.known(captions, words.MARKED) or words.known(captions, words.MARK)
     known = caption is not None or not enabled
-    return Card(lesson, mark is not None, caption or ", ".join(captions), tuple(lines[:own])), known
+    return Card(lesson, mark is not None, caption or ", ".join(captions), tuple(pieces)), known

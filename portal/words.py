@@ -33,7 +33,11 @@ _SET_NEW = (
 )
 # In the order of their priority, in folded text.
 _REASONS: list[tuple[str, type[errors.PortalError]]] = [
-    ("слишком много|превышено|временно заблок|уақытша|too many|temporarily|locked out", errors.AccountLocked),
+    (
+        r"(слишком много|превышен\w*).*попыт|временно заблок|уақытша|temporarily|locked out"
+        r"|too many.*(attempt|tries|fail|sign|login)",
+        errors.AccountLocked,
+    ),
     (r"(?<!будет )заблокир|бұғатталған|(is|was|has been) (blocked|disabled|locked)", errors.AccountBlocked),
     ("неверн|неправильн|қате|invalid|incorrect|wrong", errors.SignInRefused),
     (rf"({_PASSWORD}).*({_OVER})|({_OVER}).*({_PASSWORD})|{_SET_NEW}", errors.PasswordExpired),

@@ -23,7 +23,7 @@ from core.sqlite import Database
 from lessons.journal import SCHEMA, LessonRow, Lessons
 from lessons.schedule import Commands
 from portal.errors import PageChanged
-from portal.lessons import Lesson
+from portal.lessons import Click, Lesson
 from portal.limits import Pause
 from portal.session import OpenPortal
 from portal.views import Card, Reading, View
@@ -174,7 +174,7 @@ class FakePortal:
         self.opens: deque[Exception] = deque()
         self.loads: deque[Reading | Exception] = deque()
         self.sign_ins: deque[Reading | Exception] = deque()
-        self.clicks: deque[bool | Exception | LostOutcome] = deque()
+        self.clicks: deque[bool | str | Exception | LostOutcome] = deque()  # a text: refused with these words
         self.looks: deque[Exception] = deque()  # errors of ``changed``
         # the answers of ``unchanged``; after them it returns None
         self.same: deque[bool | None] = deque()
@@ -184,6 +184,8 @@ class FakePortal:
         self.opened_at: list[float] = []
         self.profiles: list[str] = []
         self.credentials: list[tuple[str, str]] = []
+        self.closes = True  # whether windows can be closed
+        self.below: Reading | None = None  # the page below a window
         self.click_takes = 0.0  # seconds, through the monitor's pause
         self.end_fails: Exception | None = None
         self._pause: Pause | None = None
@@ -220,11 +222,14 @@ class FakePortal:
         return self.same.popleft()
 
     def load(self, address: str) -> None:
+        if address == "about:blank":
+            return self._note("leave page")
         self.loaded_at.append(self._clock.passed)
         self._note("load")
         self._changed = False
         if self.loads:
             self.page = self.loads.popleft()
+        return None
 
     def settle(self) -> Reading:
         self._changed = False
@@ -249,18 +254,27 @@ class FakePortal:
         self.page = self.sign_ins.popleft() if self.sign_ins else NOTHING
         return self.settle()
 
-    def mark(self, lesson: Lesson) -> bool:
+    def mark(self, lesson: Lesson) -> Click:
         self._note(f"click {lesson.subject}")
         if self._pause is not None and self.click_takes:
             self._pause(self.click_takes)
         outcome = self.clicks.popleft() if self.clicks else True
         if isinstance(outcome, Exception):
             raise outcome.with_traceback(None)
+        if isinstance(outcome, str):
+            return Click(False, outcome)
         if outcome:
             self._mark(lesson)
         if isinstance(outcome, LostOutcome):
             raise outcome.error.with_traceback(None)
-        return outcome
+        return Click(outcome)
+
+    def close_window(self) -> bool:
+        """Close the window on the page, if it can be closed."""
+        self._note("close window")
+        if self.below is not None:
+            self.page = self.below
+        return self.closes
 
     def evidence(self) -> tuple[str, bytes | None, str]:
         """Return a kind, a screenshot, a source."""
@@ -298,12 +312,15 @@ class RecordingJournal(Lessons):
         self._notes = notes
 
     def seen(
-        self, key: str, student: int, local_date: str, subject: str, teacher: str, time: str, at: datetime
+        self, key: str, student: int, local_date: str, subject: str, teacher: str, time: str, at: datetime, nth: int = 1
     ) -> LessonRow:
-        return self._lessons.seen(key, student, local_date, subject, teacher, time, at)
+        return self._lessons.seen(key, student, local_date, subject, teacher, time, at, nth)
 
-    def unsettled(self, student: int, local_date: str) -> list[LessonRow]:
-        return self._lessons.unsettled(student, local_date)
+    def recent(self, student: int, since: str) -> list[LessonRow]:
+        return self._lessons.recent(student, since)
+
+    def end_round(self, key: str, at: datetime, why: str | None = None) -> bool:
+        return self._lessons.end_round(key, at, why)
 
     def get(self, key: str) -> LessonRow | None:
         return self._lessons.get(key)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 # A monitor answers commands within a second; after this many seconds its Chrome counts as hung and is killed.
 STOP_WITHIN = 4.0
 WAITERS = 64  # threads that wait for monitors to end
-_TROUBLES = (*ENDS, Event.TROUBLE, Event.UNKNOWN_VIEW, Event.RESTARTED)
+_TROUBLES = (*ENDS, Event.TROUBLE, Event.UNKNOWN_VIEW, Event.MARK_REFUSED, Event.RESTARTED)
 FIRST_RETRY, LONGEST_RETRY = 10.0, 300.0  # seconds until a monitor that could not be started is tried again
 
 

@@ -59,14 +59,15 @@ class Offers:
         await self._services.outbox.put(item, when=lambda: self._services.lessons.claim_offer(lesson.key, until))
 
     async def end(self, student: int, username: str, row: LessonRow, reason: str) -> None:
-        """Remove a valid offer's button and write the reason into its message."""
+        """End an offer, live or pressed: remove its button and write the reason into its message."""
         outcome = self.outcome(student, username, _lesson(row), reason)
         await self._services.outbox.put(outcome, when=lambda: self._services.lessons.end_offer(row.key))
 
     async def close(self, student: int, username: str, lesson: Lesson, reason: str) -> None:
-        """End an offer, also one that was tapped, and write the reason into its message."""
-        outcome = self.outcome(student, username, lesson, reason)
-        await self._services.outbox.put(outcome, when=lambda: self._services.lessons.end_offer(lesson.key) or True)
+        """End a lesson's offer for good, also one that was tapped, and write the reason into its message."""
+        outcome, now = self.outcome(student, username, lesson, reason), self._services.clock.now()
+        put, claim_closing = self._services.outbox.put, self._services.lessons.claim_closing
+        await put(outcome, when=lambda: claim_closing(lesson.key, now) or True)
 
     async def end_all(self, student: int, username: str, reason: str) -> None:
         for row in await asyncio.to_thread(self._services.lessons.offers, student):
@@ -95,11 +96,18 @@ class Offers:
         elif row.offered_until is None:
             await tapped(update, _("This offer is over."))
         else:
-            is_marking = self._services.registry.mark_now(person, key)
-            off = _("Monitoring is off, so nothing can be marked. Start it in the menu.")
-            reason = _("Marking...") if is_marking else off
+            reason, now = _("Marking..."), self._services.clock.now()
+            outcome, request = (
+                self.outcome(person, student.username, _lesson(row), reason),
+                self._services.lessons.request,
+            )
+            # stored first: after a crash the next process marks the lesson
+            if not await self._services.outbox.put(outcome, when=lambda: request(key, now)):
+                reason = _("This offer is over.")
+            elif not self._services.registry.mark_now(person, key) and not student.monitoring:  # nor about to start
+                reason = _("Monitoring is off, so nothing can be marked. Start it in the menu.")
+                await self.end(person, student.username, row, reason)
             await tapped(update, reason)
-            await self.end(person, student.username, row, reason)
 
     def outcome(self, student: int, username: str, lesson: Lesson, reason: str) -> Item:
         """Return the edit that writes an offer's outcome into its message; without an offer it does nothing."""
@@ -159,13 +167,18 @@ class Notices:
     async def on_status(self, student: int, username: str, event: StatusEvent) -> None:
         """Send a message for what a student has to know; the rest is on the Status screen and in the log."""
         await self.troubles.on_status(student, username, event)
+        if event.event is Event.RESTING:
+            _ = self._services.texts(student)
+            await self._offers.end_all(student, username, _("Nothing is watched now."))
         match event.event:
             case end if end in ENDS:
                 await self._tell_end(student, username, event)
             case Event.RESTARTED:
                 self.troubles.failed(username, event)
             case Event.LESSON_CLOSED if event.lesson is not None:
-                await self._tell_closed(student, username, event.lesson, event.text)
+                await self._tell_closed(student, username, event.lesson, event.text, event.words)
+            case Event.MARK_REFUSED if event.lesson is not None:
+                await self._tell_refused(student, username, event.lesson, event.text)
             case Event.UNKNOWN_CARD if event.lesson is not None:
                 await self._tell_unknown_card(student, username, event.lesson, event.text)
             case Event.LESSON_MARKED_ELSEWHERE if event.lesson is not None:
@@ -180,21 +193,50 @@ class Notices:
         text = f"<b>{line}</b>\n{escape(lesson.describe())}\n" + _("Mark it on the portal yourself.")
         await self._services.outbox.put(Item(student, "send", text, lane=NOTICE))
 
-    async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str) -> None:
+    async def _tell_refused(self, student: int, username: str, lesson: Lesson, words: str) -> None:
+        """Tell, once for each lesson, that the portal does not accept its mark: on its offer and in a new message."""
+        _ = self._services.texts(student)
+        on_offer = _("The portal does not accept it. Mark it yourself on the portal.")
+        line = _("[{username}] The portal does not accept the mark.").format(username=username)
+        answer = _("The portal's answer: {words}").format(words=f"«{escape(words)}»")
+        answer = answer if words else _("It shows no answer to the button.")
+        todo = _("Mark it yourself on the portal. I keep trying, but less often, and will tell you how it ends.")
+        text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{answer}\n{todo}"
+        items = (self._offers.outcome(student, username, lesson, on_offer), Item(student, "send", text, lane=NOTICE))
+        claim = functools.partial(self._services.claims.claim, f"refused:{lesson.key}", self._services.clock.now())
+        if await self._services.outbox.put(*items, when=claim):
+            log.info("person %d: lesson %s, to be told as refused", student, lesson.key)
+
+    async def _tell_closed(self, student: int, username: str, lesson: Lesson, why: str, words: str) -> None:
         """Tell, once, that a lesson closed unmarked, and why: on its offer and in a new message."""
         _ = self._services.texts(student)
         on_offer = self._offers.outcome(student, username, lesson, _("The lesson has closed."))
-        line = _("[{username}] Not marked: the lesson has closed.").format(username=username)
-        reason = {
-            CloseReason.NOT_PRESSED.value: _(
-                "You didn't press {button} in time. In automatic mode I mark lessons myself."
-            ).format(button=_("Mark Now")),
-            CloseReason.NOT_CONFIRMED.value: _(
+        line = _("[{username}] Not marked: the lesson has closed.")
+        if why in (CloseReason.TAKEN_AWAY.value, CloseReason.INTERRUPTED.value):
+            line = _("[{username}] Perhaps not marked: the lesson has closed.")
+        line = line.format(username=username)
+        reasons = {
+            CloseReason.NOT_PRESSED: _("You didn't press {button} in time. In automatic mode I mark lessons myself."),
+            CloseReason.TOO_LATE: _("You pressed {button}, but the lesson closed before I could mark it."),
+            CloseReason.NOT_CONFIRMED: _(
                 "I pressed the button, but the portal did not confirm it. Check on the portal, and tell your teacher."
             ),
-            CloseReason.TROUBLE.value: _("The page could not be read while it was open, or monitoring was off."),
-            CloseReason.TOO_SHORT.value: _("It was open for too short a time."),
-        }.get(why, "")
+            CloseReason.TAKEN_AWAY: _(
+                "I pressed the button, and the portal took the lesson away without showing it as marked."
+                " Check on the portal whether you are marked."
+            ),
+            CloseReason.NOT_PRESSABLE: _("I tried to press its button, but it was covered or gone."),
+            CloseReason.INTERRUPTED: _(
+                "I was interrupted while marking it, and it is gone now. Check on the portal whether you are marked."
+            ),
+            CloseReason.TROUBLE: _("The page could not be read while it was open."),
+            CloseReason.AWAY: _("Monitoring was off when it closed."),
+            CloseReason.TOO_SHORT: _("It was open for too short a time."),
+        }
+        reason = next((each for known, each in reasons.items() if known.value == why), "")
+        reason = reason.format(button=_("Mark Now"))
+        if words:
+            reason += "\n" + _("The portal's answer: {words}").format(words=f"«{escape(words)}»")
         text = f"<b>{escape(line)}</b>\n{escape(lesson.describe())}\n{reason}"
         notice = Item(student, "send", text, lane=NOTICE)
         claim = functools.partial(self._services.lessons.claim_closing, lesson.key, self._services.clock.now())

@@ -79,11 +79,13 @@ class Troubles:
                         now = self._services.clock.now()
                         lasting = self._lasting[student] = _Lasting(username, now, event.cause, event.detail)
                     lasting.cause, lasting.detail, lasting.resting = event.cause, event.detail, False
-                    if event.picture is not None:
-                        await self._tell_unknown(username, event)
-                case Event.UNKNOWN_CARD if event.picture is not None:
-                    await self._tell_unknown(username, event)
-                case Event.WATCHING if lasting is not None:
+                    if event.lasting and not lasting.told:
+                        await self._tell_lasting(student, lasting)
+                        lasting.told = True
+                    await self._show_page(username, event)
+                case Event.MARK_REFUSED | Event.UNKNOWN_CARD:
+                    await self._show_page(username, event)
+                case Event.WATCHING if lasting is not None and not event.lasting:
                     if lasting.told:
                         await self._tell_over(student)
                     self._lasting.pop(student, None)
@@ -137,9 +139,16 @@ class Troubles:
         since = lasting.since.astimezone(self._services.settings.zone).strftime("%H:%M")
         why = reason(_, lasting.cause, lasting.detail)
         text = _("Lessons can't be checked since {time}: {reason}.").format(time=since, reason=why) + "\n"
-        text += _(
-            "I keep trying and will tell you when it works again. If a lesson is open, mark it on the portal yourself."
-        )
+        if lasting.cause == "SignInFailed":
+            text += _(
+                "So that your account is not locked I try only now and then, and will tell you when it works again. "
+                "If a lesson is open, mark it on the portal yourself."
+            )
+        else:
+            text += _(
+                "I keep trying and will tell you when it works again. If a lesson is open, mark it on the portal "
+                "yourself."
+            )
         item = Item(student, "send", f"<b>[{escape(lasting.username)}]</b> {text}", lane=NOTICE)
         claim = functools.partial(self._services.watches.claim_trouble, student, lasting.since)
         if await self._services.outbox.put(item, when=claim):
@@ -245,28 +254,34 @@ class Troubles:
         )
         await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(f"{TOKEN}:{now:%F}", now))
 
-    async def _tell_unknown(self, username: str, event: StatusEvent) -> None:
-        """Send each admin an unknown page of the portal, once for each kind."""
+    async def _show_page(self, username: str, event: StatusEvent) -> None:
+        """Send each admin a page that needs a person, once for each kind; one that is known once a day."""
+        if event.picture is None:
+            return
         now = self._services.clock.now()
+        unknown = event.event is Event.UNKNOWN_VIEW
+        claim = f"page:{event.kind}" if unknown else f"{event.event.value}:{event.kind}:{now:%Y-%m-%d}"
         folder = self._services.settings.data_dir / "unknown-pages"
         await asyncio.to_thread(_keep_page, folder, event)
 
         def text(_: Texts) -> str:
+            words = event.text if event.event in (Event.MARK_REFUSED, Event.UNKNOWN_CARD) else event.words
+            rest = _("Nothing is pressed on it; I look again every few minutes. Its source is in DATA_DIR, {name}.")
             if event.event is Event.UNKNOWN_CARD:
                 what = _("The portal shows {username} a lesson whose button I don't know: {words}.")
             elif event.code in ("NotThePortal", "PortalUnavailable"):
                 what = _("Something else than the portal answers at its address, to {username}: {words}.")
-            else:
+            elif unknown:
                 what = _("The portal shows {username} a page that I don't know.")
-            rest = _("Nothing is pressed on it; I look again every few minutes. Its source is in DATA_DIR, {name}.")
-            words, name = (
-                escape((event.words or event.text)[:LONGEST_CAPTION_WORDS]),
-                f"unknown-pages/{event.kind}.html",
-            )
-            return " ".join((what, rest)).format(username=escape(username), words=f"«{words}»", name=name)
+            else:
+                what = _("The portal does not let {username} go on.")
+                rest = _("The student is told, and I try again less often. The page's source is in DATA_DIR, {name}.")
+            text = " ".join((what, rest)) + ("\n{words}" if words and "{words}" not in what else "")
+            quoted = f"«{escape(words[:LONGEST_CAPTION_WORDS])}»"
+            return text.format(username=escape(username), words=quoted, name=f"unknown-pages/{event.kind}.html")
 
         items = self._services.to_admins(text, file=f"unknown-pages/{event.kind}.png")
-        await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(f"page:{event.kind}", now))
+        await self._services.outbox.put(*items, when=lambda: self._services.claims.claim(claim, now))
 
 
 def _names(usernames: list[str]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+WINDOW_KINDS = ("error", "closeless", "message", "notice")
+
 FOREIGN_PAGES: dict[str, tuple[int, str]] = {
     "maintenance": (200, "<title>Технические работы</title><h1>Портал временно недоступен</h1>"),
     "captive": (200, "<title>Wi-Fi</title><form><input name=login><input type=password><button>Вход</button></form>"),
@@ -46,6 +48,24 @@ class PortalBehaviour:
     """The page after signing in has neither lessons nor the label that there are none."""
     confirm_dialog: bool = False
     """A click on the mark button opens a confirmation dialog."""
+    confirm_buttons: str = ""
+    """Captions of that dialog's buttons, separated by `|`; the first confirms. Empty: yes and no of the language."""
+    mark_answer: str = ""
+    """Clicks on a mark button make no mark, also after a confirmation: a window of `window_kind` has these words."""
+    sign_in_answer: str = ""
+    """The same for the button that signs in, whatever the password."""
+    window_on_load: str = ""
+    """Pages loaded now show these words in a window of `window_kind`."""
+    window_kind: str = "error"
+    """`error`: with a close control; `closeless`: without one; `message`: with OK; `notice`: a notification."""
+    sign_in_ignored: bool = False
+    """The button that signs in has no effect."""
+    sign_in_comes_back: bool = False
+    """The page reloads after a sign-in, and shows the form again."""
+    sessions_end: bool = False
+    """Each page load ends the session that is signed in."""
+    reloads_itself_ms: int = 0
+    """Pages loaded from now on reload themselves after so many milliseconds, again and again."""
     sign_out_button: bool = False
     """Pages of signed-in students have a sign-out button. Whether the real portal has one is unknown."""
     other_buttons: bool = False
@@ -56,6 +76,12 @@ class PortalBehaviour:
     """After signing in the portal asks for a new password, with three password fields."""
     foreign_page: str | None = None
     """Every page load answers with a page that is not the portal's: one of ``FOREIGN_PAGES``."""
+    heading: bool = False
+    """On pages loaded from now on, a bold heading stands above each lesson's label, in the same card."""
+    one_card: bool = False
+    """On pages loaded from now on, all lessons are in one card."""
+    vanish: bool = False
+    """On pages loaded from now on, a marked lesson is not shown."""
     push: bool = False
     """Pages loaded from now on open a WebSocket, on which they receive live lessons without a reload."""
 
@@ -74,6 +100,11 @@ class PortalBehaviour:
             elif isinstance(fields[name].default, bool):
                 if not isinstance(value, bool):
                     raise ValueError(f"{name} must be true or false")
+            elif name == "window_kind" and value not in WINDOW_KINDS:
+                raise ValueError(f"window_kind must be one of {', '.join(WINDOW_KINDS)}")
+            elif isinstance(fields[name].default, str):
+                if not isinstance(value, str):
+                    raise ValueError(f"{name} must be a text")
             elif not _is_count(value):
                 raise ValueError(f"{name} must be a whole number, zero or more")
         for name, value in changes.items():

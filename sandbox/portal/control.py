@@ -11,7 +11,7 @@ from aiohttp import web
 
 from sandbox.portal.behaviour import PortalBehaviour
 from sandbox.portal.sessions import Sessions
-from sandbox.portal.world import DEFAULT_MINUTES, PortalAccount, PortalWorld, UnknownEntry, student_key
+from sandbox.portal.world import DEFAULT_MINUTES, STANDARD_LABEL, PortalAccount, PortalWorld, UnknownEntry, student_key
 
 _KINDS = {str: "a text", float: "a number", bool: "true or false", list: "a list"}
 _MISSING = object()
@@ -47,6 +47,7 @@ def control_routes(simulator: Controlled) -> list[web.RouteDef]:
         web.post("/lessons", _answering(control.open_lesson)),
         web.get("/lessons", _answering(control.lessons)),
         web.delete("/lessons/{id}", _answering(control.close_lesson)),
+        web.post("/lessons/{id}/again", _answering(control.check_again)),
         web.post("/expire", _answering(control.expire)),
         web.post("/behaviour", _answering(control.change_behaviour)),
         web.get("/behaviour", _answering(control.behaviour)),
@@ -101,7 +102,8 @@ class _Control:
         return [_student_json(student) for student in self._world.students.values()]
 
     async def open_lesson(self, request: web.Request) -> dict[str, Any]:
-        body = await _body(request, {"subject", "teacher", "time", "minutes", "students", "live"})
+        body = await _body(request, {"subject", "teacher", "time", "minutes", "students", "live", "label"})
+        label = _field(body, "label", list, list(STANDARD_LABEL))
         minutes = _field(body, "minutes", float, DEFAULT_MINUTES)
         students = _field(body, "students", list, None)
         if minutes <= 0:
@@ -115,6 +117,7 @@ class _Control:
             minutes,
             students,
             _field(body, "live", bool, False),
+            [str(line) for line in label],
         )
         self._simulator.lessons_changed()
         return self._world.lesson_json(lesson)
@@ -124,6 +127,11 @@ class _Control:
 
     async def close_lesson(self, request: web.Request) -> dict[str, Any]:
         lesson = self._world.close_lesson(_number(request.match_info["id"], "the lesson's id"))
+        self._simulator.lessons_changed()
+        return self._world.lesson_json(lesson)
+
+    async def check_again(self, request: web.Request) -> dict[str, Any]:
+        lesson = self._world.check_again(_number(request.match_info["id"], "the lesson's id"))
         self._simulator.lessons_changed()
         return self._world.lesson_json(lesson)
 

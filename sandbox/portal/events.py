@@ -45,6 +45,8 @@ class PortalLogic:
         """Create the UI of a new page. Its content changes only by a round trip or a push."""
         ui = self._sessions.add_ui(session, tab, locale, self._view_for(session), self._behaviour.push)
         ui.other_buttons, ui.unknown_buttons = self._behaviour.other_buttons, self._behaviour.unknown_buttons
+        if self._behaviour.window_on_load:
+            ui.window = self._answer_window(self._behaviour.window_on_load)
         if ui.view == "login":
             # The form is drawn only after the browser has sent its device id: measured on the portal.
             ui.drawn = False
@@ -52,6 +54,8 @@ class PortalLogic:
             self._world.log("blocked", self._world.username(session.student))
         elif session.student is not None:
             ui.sign_out = self._behaviour.sign_out_button
+            ui.heading, ui.one_card = self._behaviour.heading, self._behaviour.one_card
+            ui.vanish = self._behaviour.vanish
             ui.shown = [lesson.id for lesson in self._world.open_for(session.student)]
         return ui
 
@@ -140,9 +144,9 @@ class PortalLogic:
 
     def _click(self, session: Session, ui: Ui, key: str, answer: RoundTripAnswer) -> None:
         name, _, argument = key.partition(":")
-        if name == "sign_in" and ui.window is None:
+        if name == "sign_in" and not ui.is_covered:
             self._sign_in(session, ui, answer)
-        elif name == "mark" and ui.window is None:
+        elif name == "mark" and not ui.is_covered:
             self._mark_button(session, ui, int(argument))
         elif name == "confirm.yes" and ui.window is not None and ui.window.startswith("confirm:"):
             lesson = int(ui.window.removeprefix("confirm:"))
@@ -151,8 +155,9 @@ class PortalLogic:
             self._mark(session, ui, lesson)
         elif name in ("details", "forgot"):
             self._world.log("wrong_button", self._world.username(session.student), detail=name)
-        elif name == "confirm.no":
+        elif name in ("confirm.no", "message.ok"):
             ui.window = None
+            self._world.log(name, self._world.username(session.student))
         elif name == "home":
             answer.reload = True
         elif name == "sign_out":
@@ -163,7 +168,17 @@ class PortalLogic:
             answer.locale = argument
             answer.reload = True
 
+    def _answer_window(self, words: str) -> str:
+        return f"{self._behaviour.window_kind}:{words}"
+
     def _sign_in(self, session: Session, ui: Ui, answer: RoundTripAnswer) -> None:
+        self._world.log("sign_in_click", self._world.username(student_key(ui.username)) or None)
+        if self._behaviour.sign_in_answer:
+            ui.window = self._answer_window(self._behaviour.sign_in_answer)
+            return
+        if self._behaviour.sign_in_ignored or self._behaviour.sign_in_comes_back:
+            answer.reload = self._behaviour.sign_in_comes_back
+            return
         student = self._world.sign_in(ui.username, ui.password)
         if student is None:
             ui.window = "refused"
@@ -183,13 +198,16 @@ class PortalLogic:
             self._sessions.drop(session, "at a click")
             raise SessionLost
         elif self._behaviour.confirm_dialog and not self._world.is_marked(lesson, session.student or ""):
-            ui.window = f"confirm:{lesson}"
+            ui.window, ui.confirm_buttons = f"confirm:{lesson}", self._behaviour.confirm_buttons
             self._world.log("confirm_asked", name, lesson)
         else:
             self._mark(session, ui, lesson)
 
     def _mark(self, session: Session, ui: Ui, lesson: int) -> None:
         student = session.student or ""
+        if self._behaviour.mark_answer:
+            ui.window = self._answer_window(self._behaviour.mark_answer)
+            return
         if self._world.students[student].blocked is not None:
             ui.view = "blocked"
             self._world.log("blocked", self._world.username(student), lesson)

@@ -152,6 +152,8 @@ class PortalSimulator:
         """Serve the initial HTML; creates a session and its cookies if there is none."""
         await self._slowly()
         session, status = self._session(request), self.behaviour.status
+        if session is not None and session.student is not None and self.behaviour.sessions_end:
+            session = self._ended_by_a_load(session)
         self.world.log("page_load", self._name(session), detail=None if status is None else str(status))
         if status is not None:
             text = f"<!doctype html><title>{status}</title><h1>{status}</h1>"
@@ -162,6 +164,14 @@ class PortalSimulator:
         text = page_html(self._heartbeat_seconds)
         response = web.Response(text=text, content_type="text/html", headers=_NO_STORE)
         return _with_cookies(response, session or self.sessions.create(), is_new=session is None)
+
+    def _ended_by_a_load(self, session: Session) -> Session | None:
+        """End a session at its second load: the first one is the portal's own answer to the sign-in."""
+        session.loads += 1
+        if session.loads < 2:
+            return session
+        self.sessions.drop(session, "by a load")
+        return None
 
     async def _browser_details(self, request: web.Request) -> web.Response:
         """Create the UI for a page's script; answers its number and first state."""
@@ -180,6 +190,7 @@ class PortalSimulator:
             "v-uiId": ui.id,
             "push": ui.push,
             "reconnectMilliseconds": self._reconnect_seconds * 1000,
+            "reloadMilliseconds": self.behaviour.reloads_itself_ms,
             "firstGwtUid": self._numbers.randrange(1, 90),
             "uidl": json.dumps(self._logic.initial_state(session, ui)),
         }

@@ -42,16 +42,26 @@ class Ui:
     password: str = field(default="", repr=False)
     remember_me: bool = False
     window: str | None = None
+    """Its kind, and after a colon the lesson to confirm or its words."""
+    confirm_buttons: str = ""
     shown: list[int] = field(default_factory=list)
     """The lessons on the page. Others need a reload, unless they are live and the page has push."""
     sign_out: bool = False
     other_buttons: bool = False
     unknown_buttons: bool = False
+    heading: bool = False
+    one_card: bool = False
+    vanish: bool = False
     seen: set[int] = field(default_factory=set)
     sync_id: int = 0
     client_id: int = -1
     _ids: dict[str, str] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether a modal window lies over the page."""
+        return self.window is not None and not self.window.startswith("notice:")
 
     def connector(self, key: str) -> str:
         """The connector id of the component with this key."""
@@ -86,6 +96,8 @@ class Session:
     device: str | None = None
     uis: dict[int, Ui] = field(default_factory=dict)
     next_ui: int = 0
+    loads: int = 0
+    """Page loads while signed in, counted where they end the session."""
 
 
 class Sessions:

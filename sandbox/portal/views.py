@@ -109,15 +109,19 @@ def _unknown(session: Session, ui: Ui, world: PortalWorld) -> Component:
 
 def _attendance(session: Session, ui: Ui, world: PortalWorld) -> Component:
     words = WORDS[ui.locale]
-    if not ui.shown:
+    marked_ones = {lesson for lesson in ui.shown if world.is_marked(lesson, session.student or "")}
+    shown = [lesson for lesson in ui.shown if not (ui.vanish and lesson in marked_ones)]
+    if not shown:
         return _content(ui, _label(ui, "nothing", words.nothing_open))
     now = world.clock.monotonic()
-    cards = []
-    for lesson_id in ui.shown:
+    cards, together = [], []
+    for lesson_id in shown:
         lesson = world.lessons[lesson_id]
-        marked = world.is_marked(lesson_id, session.student or "")
-        countdown = words.minutes_left.format(n=lesson.minutes_left(now))
-        lines = [lesson.subject, lesson.teacher, lesson.time, countdown]
+        marked = lesson_id in marked_ones
+        left = lesson.minutes_left(now)
+        fields = {"subject": lesson.subject, "teacher": lesson.teacher, "time": lesson.time, "n": left}
+        fields["countdown"] = words.minutes_left.format(n=left)
+        lines = [line.format_map(fields) for line in lesson.label]
         text = _component(ui, f"text:{lesson_id}", "Label", ["bold"], html="<br>".join(escape(line) for line in lines))
         button = _component(
             ui,
@@ -127,13 +131,18 @@ def _attendance(session: Session, ui: Ui, world: PortalWorld) -> Component:
             caption="Зачесть" if ui.unknown_buttons else words.marked if marked else words.mark,
             disabled=marked,
         )
-        children = [text, button]
+        parts = [text, button]
         if ui.other_buttons:
-            children.insert(1, _component(ui, f"details:{lesson_id}", "Button", caption="Подробнее"))
-        cards.append(_layout(ui, f"card:{lesson_id}", children, styles=[CARD], margin=True, spacing=True))
+            parts.insert(1, _component(ui, f"details:{lesson_id}", "Button", caption="Подробнее"))
+        if ui.heading:
+            parts.insert(0, _label(ui, f"heading:{lesson_id}", words.attendance, ["bold"]))
+        together += parts
+        cards.append(_layout(ui, f"card:{lesson_id}", parts, styles=[CARD], margin=True, spacing=True))
         if lesson_id not in ui.seen:
             ui.seen.add(lesson_id)
             world.log("seen", world.username(session.student), lesson_id)
+    if ui.one_card:
+        cards = [_layout(ui, "card", together, styles=[CARD], margin=True, spacing=True)]
     return _content(ui, _layout(ui, "lessons", cards, spacing=True))
 
 
@@ -150,14 +159,22 @@ def _windows(ui: Ui) -> list[Component]:
         return []
     if ui.window == "refused":
         return [_window(ui, words.error, [_label(ui, "window.text", words.refused)], ["global-error"])]
-    buttons = [
-        _component(ui, "confirm.yes", "Button", caption=words.yes),
-        _component(ui, "confirm.no", "Button", caption=words.no),
-    ]
+    kind, _, text = ui.window.partition(":")
+    label = _label(ui, "window.text", text)
+    if kind == "notice":
+        return [_component(ui, "window", "Notification", caption=text)]
+    if kind == "message":
+        ok = _component(ui, "message.ok", "Button", caption="OK")
+        return [_window(ui, words.attendance, [label, ok], [])]
+    if kind in ("error", "closeless"):
+        return [_window(ui, words.error, [label], ["global-error"], closable=kind == "error")]
+    captions = ui.confirm_buttons.split("|") if ui.confirm_buttons else [words.yes, words.no]
+    keys = ["confirm.yes", *(f"confirm.no:{number}" for number in range(1, len(captions)))]
+    buttons = [_component(ui, key, "Button", caption=each) for key, each in zip(keys, captions, strict=True)]
     row = _layout(ui, "confirm.buttons", buttons, kind="HorizontalLayout")
     return [_window(ui, words.attendance, [_label(ui, "window.text", words.confirm), row], [])]
 
 
-def _window(ui: Ui, caption: str, children: list[Component], styles: list[str]) -> Component:
+def _window(ui: Ui, caption: str, children: list[Component], styles: list[str], closable: bool = True) -> Component:
     content = _layout(ui, "window.content", children, margin=True, spacing=True)
-    return _component(ui, "window", "Window", styles, caption=caption, content=content)
+    return _component(ui, "window", "Window", styles, caption=caption, content=content, closable=closable)

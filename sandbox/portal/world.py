@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 MAIL_DOMAIN = "@kbtu.kz"
 DEFAULT_MINUTES = 10
+STANDARD_LABEL = ("{subject}", "{teacher}", "{time}", "{countdown}")
 
 
 class UnknownEntry(LookupError):
@@ -62,6 +63,8 @@ class Lesson:
     minutes: float
     students: frozenset[str] | None
     live: bool
+    label: tuple[str, ...] = STANDARD_LABEL
+    """The label's lines; `{n}` is the number of minutes, `{countdown}` the portal's line with it."""
     open: bool = True
 
     def seconds_left(self, now: float) -> float:
@@ -104,6 +107,7 @@ class PortalWorld:
         self.students: dict[str, PortalAccount] = {}
         self.lessons: dict[int, Lesson] = {}
         self._marks: dict[tuple[int, str], Mark] = {}
+        self._earlier_marks: list[Mark] = []
         self._log: list[dict[str, Any]] = []
 
     def log(
@@ -141,6 +145,7 @@ class PortalWorld:
         minutes: float = DEFAULT_MINUTES,
         students: Iterable[str] | None = None,
         live: bool = False,
+        label: Iterable[str] = STANDARD_LABEL,
     ) -> Lesson:
         """Open a lesson's attendance now, for all or for the named students."""
         keys = None if students is None else frozenset(student_key(name) for name in students)
@@ -155,6 +160,7 @@ class PortalWorld:
             minutes=minutes,
             students=keys,
             live=live,
+            label=tuple(label),
         )
         self.lessons[lesson.id] = lesson
         self.log("opened", lesson=lesson.id, detail=subject)
@@ -168,6 +174,16 @@ class PortalWorld:
         if lesson.open:
             lesson.open = False
             self.log("closed", lesson=lesson.id, detail=why)
+        return lesson
+
+    def check_again(self, lesson_id: int) -> Lesson:
+        """Ask for the attendance of an open lesson once more: its marks stay in the list, its buttons are enabled."""
+        lesson = self.lessons.get(lesson_id)
+        if lesson is None:
+            raise UnknownEntry(f"no such lesson: {lesson_id}")
+        for key in [key for key in self._marks if key[0] == lesson_id]:
+            self._earlier_marks.append(self._marks.pop(key))
+        self.log("checked_again", lesson=lesson_id)
         return lesson
 
     def close_overdue(self) -> bool:
@@ -206,7 +222,7 @@ class PortalWorld:
 
     def marks(self) -> list[Mark]:
         """All marks, oldest first."""
-        return list(self._marks.values())
+        return [*self._earlier_marks, *self._marks.values()]
 
     def username(self, student: str | None) -> str | None:
         """The registered name of the student with this key."""

@@ -318,6 +318,26 @@ class TestOldVersions:
             assert queue.next(501) == OutgoingRow(8, 501, 0, "edit", "menu", payload, queued_at)
             assert sorted(queue.chats()) == [501, 503]
 
+    def test_lessons_before_rounds(self, path: Path) -> None:
+        """Lessons of a version without rounds are in their first one; those of past days, and closed ones, are over."""
+        make_old(path, ROOT / "tests" / "fixtures" / "lessons_v2.sql")
+        with opened(path) as database:
+            lessons = Lessons(database)
+            rows = {
+                key[-2:]: lessons.get(key) for key in (f"{14 * '0'}{each}" for each in ("aa", "bb", "cc", "dd", "ee"))
+            }
+            assert {row.round for row in rows.values() if row} == {1}
+            assert {key: row.over_at is not None for key, row in rows.items() if row} == {
+                "aa": True,
+                "bb": True,
+                "cc": False,
+                "dd": False,
+                "ee": True,
+            }
+            assert [row.key[-2:] for row in lessons.untold()] == ["cc"]
+            assert [(row.key[-2:], row.offered) for row in lessons.offers()] == [("dd", 1)]
+            assert [row.key[-2:] for row in lessons.recent(501, "2999-09-01")] == ["cc"]
+
     def test_saved_rooms_of_version_3(self, path: Path) -> None:
         """A teacher's saved rooms of version 3 are read as before."""
         make_old(path, ROOT / "tests" / "fixtures" / "ledger_v3.sql")

@@ -147,21 +147,15 @@ class FakeMonitor:
         self._on_status(self.student.username, replace(event, kind="00aa11bb22cc", picture=qr_picture("x")))
 
     def tells(
-        self,
-        event: Event,
-        text: str = "",
-        lesson: Lesson | None = None,
-        ends: bool = False,
-        code: str = "",
-        words: str = "",
+        self, event: Event, text: str = "", lesson: Lesson | None = None, ends: bool = False, **more: Any
     ) -> None:
         """Report a status event, perhaps its last; its state is the monitor's from then on."""
         if ends:
             self._running.clear()
         self.status = replace(self.status, state=_STATES.get(event, self.status.state))
         if event is Event.TROUBLE:
-            code = code or "PortalUnavailable"
-        self._on_status(self.student.username, StatusEvent(event, text, lesson, code=code, words=words))
+            more = {"code": "PortalUnavailable"} | more
+        self._on_status(self.student.username, StatusEvent(event, text, lesson, **more))
 
 
 class FakeSignInCheck:

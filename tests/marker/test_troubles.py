@@ -3,11 +3,13 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lessons.events import CloseReason, Event, StatusEvent
 from portal.lessons import Lesson
+from telegram_app.files import qr_picture
 from tests.e2e.people import ADMIN, Person, Telegram, eventually
 from tests.marker.running import Run, RunningMarker, SteppedClock
 
@@ -155,7 +157,12 @@ def test_unknown_page_goes_to_the_admin_once(
     [
         (CloseReason.NOT_PRESSED, "You didn't press Mark Now in time"),
         (CloseReason.NOT_CONFIRMED, "the portal did not confirm it"),
+        (CloseReason.TOO_LATE, "You pressed Mark Now, but the lesson closed before"),
+        (CloseReason.TAKEN_AWAY, "without showing it as marked. Check on the portal"),
+        (CloseReason.NOT_PRESSABLE, "covered or gone"),
+        (CloseReason.INTERRUPTED, "I was interrupted while marking it"),
         (CloseReason.TROUBLE, "could not be read"),
+        (CloseReason.AWAY, "Monitoring was off"),
         (CloseReason.TOO_SHORT, "too short a time"),
     ],
 )
@@ -169,7 +176,7 @@ def test_closed_unmarked(run: Run, telegram: Telegram, why: CloseReason, words: 
         bot.monitors[FIRST].tells(Event.LESSON_CLOSED, why.value, ALGEBRA)
     student.sees(words)
     bot.settles()
-    assert student.counts("Not marked: the lesson has closed.") == 1
+    assert student.counts("marked: the lesson has closed.") == 1
 
 
 def test_skip_today(run: Run, telegram: Telegram, clock: SteppedClock) -> None:
@@ -449,3 +456,66 @@ def test_lesson_whose_button_is_unknown(run: Run, telegram: Telegram, admin: Per
     told = student.sees("I don't know this lesson's button (Зачесть), so I don't press it.")["text"]
     assert "Algebra" in told
     assert "Mark it on the portal yourself." in told
+
+
+WORDS = "Только из сети <университета>"
+
+
+def test_refused_mark(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """The student gets one message about a refused mark, on the offer too; the admin one picture; then how it ended."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    monitor = bot.monitors[FIRST]
+    monitor.finds(ALGEBRA)
+    student.sees("Attendance available")
+    student.taps("Mark Now")
+    student.sees("Marking...")
+    picture = qr_picture("x")
+    for _ in range(2):
+        page: dict[str, Any] = {"kind": "00aa11bb22cc", "picture": picture, "source": "<html>"}
+        monitor.tells(Event.MARK_REFUSED, WORDS, ALGEBRA, **page)
+    assert WORDS in student.sees("The portal does not accept the mark.")["text"]
+    student.sees("Mark it yourself on the portal.")
+    bot.settles()
+    assert student.counts("The portal does not accept the mark.") == 1
+    assert student.counts("Marking...") == 0
+    assert admin.sees("The portal does not let student_2001 go on")["photo"]
+    assert admin.counts("does not let") == 1
+    monitor.tells(Event.WATCHING)
+    student.taps("Status")
+    student.sees("Last trouble: the portal refuses the mark: «Только из сети")
+    monitor.tells(Event.LESSON_CLOSED, CloseReason.NOT_CONFIRMED.value, ALGEBRA, words=WORDS)
+    assert WORDS in student.sees("Not marked: the lesson has closed.")["text"]
+
+
+def test_refused_mark_that_succeeds(run: Run, telegram: Telegram) -> None:
+    """A refusal without words is told, too, and the later mark as usual."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    bot.monitors[FIRST].finds(ALGEBRA)
+    bot.monitors[FIRST].tells(Event.MARK_REFUSED, "", ALGEBRA)
+    student.sees("It shows no answer to the button.")
+    bot.monitors[FIRST].marks(ALGEBRA)
+    student.sees("Attendance Marked.")
+
+
+def test_sign_ins_that_do_not_help(run: Run, telegram: Telegram, clock: SteppedClock, admin: Person) -> None:
+    """Sign-ins that lead nowhere are told at once; a page that is read between them does not end that."""
+    bot = run()
+    student = watched(bot, telegram, FIRST)
+    monitor = bot.monitors[FIRST]
+    failed: dict[str, Any] = {"code": "SignInFailed", "lasting": True, "kind": "00aa", "picture": qr_picture("x")}
+    monitor.tells(Event.TROUBLE, "the login form did nothing", **failed)
+    student.sees("the portal's sign-in form does nothing, or comes back")
+    for _ in range(3):
+        monitor.tells(Event.WATCHING, lasting=True)
+        monitor.tells(Event.TROUBLE, "the login form did nothing", **failed)
+        passes(bot, clock, minutes=6)
+    assert student.counts("the portal's sign-in form does nothing, or comes back") == 1
+    assert student.counts("The portal works again") == 0
+    admin.sees("The portal does not let student_2001 go on")
+    assert admin.counts("does not let") == 1
+    monitor.tells(Event.WATCHING)
+    student.sees("The portal works again")
+    bot.settles()
+    assert student.counts("The portal works again") == 1

@@ -14,6 +14,7 @@ import pytest
 from lessons.schedule import Commands, Schedule
 from monitor import AttendanceMonitor
 from portal.errors import PortalUnavailable
+from portal.lessons import Click
 from portal.limits import Pause, PortalLimits
 from portal.session import PortalAccess
 from portal.views import Reading
@@ -100,8 +101,11 @@ class SlowPortal:
         self._server.reloaded_at.append(self._clock.passed)
         return self.settle()
 
-    def mark(self, lesson: object) -> bool:
+    def mark(self, lesson: object) -> Click:
         raise AssertionError("there is no lesson")
+
+    def close_window(self) -> bool:
+        raise AssertionError("there is no window")
 
     def evidence(self) -> tuple[str, bytes | None, str]:
         raise AssertionError("there is no unknown page")

@@ -45,7 +45,7 @@ def test_marked_lesson(portal: Portal, watched: ChromePortal) -> None:
     number = portal.opens("Algebra", minutes=9)
     watched.load(portal.address)
     (card,) = watched.settle().cards
-    assert watched.mark(card.lesson)
+    assert watched.mark(card.lesson).confirmed
     assert not watched.unchanged()  # after a click no request is sent: a load proves the mark
     watched.load(portal.address)
     assert watched.settle().view is View.MARKED

@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from core.clock import SystemClock
 from portal.browser import Browser
 from portal.errors import AccountBlocked, PageChanged, SignInRefused
-from portal.lessons import Lesson
+from portal.lessons import Click, Lesson
 from portal.pages import AttendancePage
 from portal.session import ChromePortal
 from portal.views import Reading, View
@@ -61,7 +61,7 @@ def test_lesson_is_marked(portal: Portal, page: ChromePortal) -> None:
     (card,) = reading.cards
     assert card.lesson == replace(lesson("Algebra & <b>"), minutes_left=7)
     assert (card.enabled, card.caption) == (True, "Отметиться")
-    assert page.mark(card.lesson) is True
+    assert page.mark(card.lesson) == Click(True)
     assert portal.marks() == [(number, USERNAME)]
     for _ in range(2):
         reading = page.settle()
@@ -72,11 +72,13 @@ def test_lesson_is_marked(portal: Portal, page: ChromePortal) -> None:
 
 @both_browsers
 def test_wrong_password_is_refused_with_the_portals_text(portal: Portal, page: ChromePortal) -> None:
-    """A refusal has the portal's text, costs one attempt, and a sign-in with the right password works afterwards."""
+    """A refusal has the portal's text and costs one attempt; its window can be closed, the right password works."""
     page.settle()
     with pytest.raises(SignInRefused, match=r"^Неверный логин или пароль\.$"):
         page.sign_in(USERNAME, "wrong")
     assert len(portal.events("refused")) == 1
+    assert page.close_window()
+    assert page.settle().view is View.LOGIN
     page.load(portal.address)
     assert page.settle().view is View.LOGIN
     assert page.sign_in(USERNAME, PASSWORD).view is View.NOTHING
@@ -100,12 +102,12 @@ def test_two_cards_are_marked_one_by_one(portal: Portal, number: int, at_the_car
     other = portal.opens("Biology")
     at_the_card.load(portal.address)
     at_the_card.settle()
-    assert at_the_card.mark(lesson("Biology"))
+    assert at_the_card.mark(lesson("Biology")).confirmed
     assert portal.marks() == [(other, USERNAME)]
     reading = at_the_card.settle()
     assert reading.view is View.OPEN
     assert shown(reading) == [("Algebra", True, "Отметиться"), ("Biology", False, "Отмечен")]
-    assert at_the_card.mark(LESSON)
+    assert at_the_card.mark(LESSON).confirmed
     assert at_the_card.settle().view is View.MARKED
     assert portal.marks() == [(other, USERNAME), (number, USERNAME)]
 
@@ -141,7 +143,7 @@ def test_every_language(portal: Portal, page: ChromePortal) -> None:
         reading = page.settle()
         assert reading.cards[0].lesson == replace(lesson(language), minutes_left=10)
         assert shown(reading) == [(language, True, offer)]
-        assert page.mark(lesson(language))
+        assert page.mark(lesson(language)).confirmed
         assert shown(page.settle()) == [(language, False, done)]
         portal.closes(number)
     assert len(portal.events("confirmed")) == len(portal.marks()) == 3
@@ -166,9 +168,9 @@ def test_header_buttons_are_not_taken_for_a_lessons(
 def test_ignored_click_is_no_mark(portal: Portal, at_the_card: ChromePortal) -> None:
     """A click that the portal ignores is not confirmed, the next one is; afterwards nothing is clicked."""
     portal.behaves(swallow_clicks=1)
-    assert at_the_card.mark(LESSON) is False
+    assert at_the_card.mark(LESSON) == Click(False)
     assert portal.marks() == []
-    assert at_the_card.mark(LESSON) is True
+    assert at_the_card.mark(LESSON) == Click(True)
     assert len(portal.marks()) == 1
     with pytest.raises(PageChanged):
         at_the_card.mark(LESSON)

@@ -58,14 +58,19 @@
         if (old) old.remove();
         ui.appendChild(now.root);
       }
-      overlays.querySelectorAll(":scope > .v-window").forEach(function (each) {
+      function isNotification(each) { return each.classList.contains("v-Notification"); }
+      overlays.querySelectorAll(":scope > .v-window, :scope > .v-Notification-error").forEach(function (each) {
         if (now.windows.includes(each)) return;
-        each.previousElementSibling.remove();
+        if (!isNotification(each)) each.previousElementSibling.remove();
         each.remove();
       });
-      document.body.classList.toggle("v-modal-window-open", now.windows.length > 0);
+      document.body.classList.toggle("v-modal-window-open", now.windows.length > 0 && !isNotification(now.windows[0]));
       now.windows.forEach(function (each) {
         if (each.parentNode === overlays) return;
+        if (isNotification(each)) {
+          overlays.append(each);
+          return;
+        }
         overlays.append(node("div", "v-window-modalitycurtain"), each);
         each.querySelector(".v-scrollable").focus();
       });
@@ -246,6 +251,7 @@
     preloadDialog();
     beatLater();
     if (details.push) listen();
+    if (details.reloadMilliseconds) setTimeout(function () { location.reload(); }, details.reloadMilliseconds);
     // The server sends the form only after this.
     if (!initial.ui) send({ event: "device", value: deviceId() });
   };

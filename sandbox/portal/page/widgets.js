@@ -14,7 +14,8 @@
     ComboBox: "v-filterselect v-widget",
     PasswordField: "v-textfield v-widget",
     CheckBox: "v-checkbox v-widget",
-    Window: "v-window v-widget"
+    Window: "v-window v-widget",
+    Notification: "v-Notification"
   };
   var MARGIN = " v-margin-top v-margin-right v-margin-bottom v-margin-left";
 
@@ -214,6 +215,7 @@
         { tabindex: "0", role: "button", "aria-label": "maximize button", id: state.id + "_window_maximizerestore" }));
       var closeBox = head.appendChild(node("div", "v-window-closebox",
         { tabindex: "0", role: "button", "aria-label": "close button", id: state.id + "_window_close" }));
+      if (!state.closable) closeBox.remove();
       var header = head.appendChild(node("div", "v-window-header", { id: page.newId() }));
       var contents = wrap.appendChild(node("div", "v-window-contents"))
         .appendChild(node("div", "v-scrollable", { tabindex: "0" }));
@@ -235,10 +237,19 @@
       };
     }
 
+    function notification(state) {
+      var element = node("div", classes(state) + " v-Notification-error v-position-middle", { role: "alert" });
+      element.style.cssText = "position: absolute; top: 40%; left: 40%; padding: 1em; background: #fdd; z-index: 20000";
+      var inside = element.appendChild(node("div", "popupContent")).appendChild(node("div", "gwt-HTML"));
+      inside.appendChild(node("h1", "v-Notification-caption")).textContent = state.caption;
+      element.addEventListener("click", function () { page.send({ id: state.id, event: "close" }); });
+      return { element: element, update: function () {} };
+    }
+
     var make = {
       VerticalLayout: slots, HorizontalLayout: slots, CssLayout: plain, InformationComponent: plain,
       FormLayout: form, Label: label, Button: button, ComboBox: comboBox, PasswordField: passwordField,
-      CheckBox: checkBox, Window: dialog
+      CheckBox: checkBox, Window: dialog, Notification: notification
     };
 
     return {

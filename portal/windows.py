@@ -1,0 +1,59 @@
+"""The window or notification on top of the portal's page, and which of its buttons may be pressed.
+
+Buttons are known by their whole caption, in the portal's three languages; an unknown one is never pressed. No
+confirmation after a click has been seen on the real portal.
+"""
+
+import re
+from dataclasses import dataclass
+
+from selenium.webdriver.remote.webelement import WebElement
+
+from portal import errors, words
+from portal.words import folded
+
+_OK = {"ок", "ok", "okay", "жарайды"}
+_AFFIRMATIVE = {
+    *_OK,
+    *("да", "подтвердить", "подтверждаю", "отметиться", "да подтвердить", "да подтверждаю", "да отметиться"),
+    *("иә", "растау", "растаймын", "белгілену", "иә растау", "иә растаймын", "иә белгілену"),
+    *("yes", "confirm", "i confirm", "check in", "mark attendance"),
+    *("yes confirm", "yes i confirm", "yes check in", "yes check me in", "yes mark attendance"),
+}
+_CLOSE = {*_OK, "закрыть", "понятно", "жабу", "түсінікті", "close", "got it"}
+# Parts of words that tell a refusal of the account from a sign-in that fails for another reason.
+_ACCOUNT = re.compile(
+    r"парол|логин|уч[её]тн|имя пользовател|пользователь не|заблок|құпия|қолданушы|бұғат"
+    r"|password|login|user ?name|credential|locked|disabled"
+)
+
+
+def failed_sign_in(text: str) -> errors.PortalError:
+    """Return the error for the portal's answer to a sign-in: only a refusal of the account is permanent."""
+    known = words.account_error(text, errors.PortalError)
+    if type(known) is not errors.PortalError:
+        return known
+    return errors.SignInRefused(text) if _ACCOUNT.search(text.casefold()) else errors.SignInFailed(words=text)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window as page.js describes it: ``fields`` are inputs in it, ``cross`` is its close control, if it has one."""
+
+    words: str
+    error: bool
+    fields: bool
+    buttons: list[tuple[str, WebElement]]
+    cross: WebElement | None
+
+    def affirmative(self) -> WebElement | None:
+        """Return the button that confirms; None unless exactly one does, or where something has to be filled in."""
+        found = [button for caption, button in self.buttons if folded(caption) in _AFFIRMATIVE]
+        return found[0] if len(found) == 1 and not self.error and not self.fields else None
+
+    def closing(self) -> WebElement | None:
+        """Return the control that closes an error or a message; None for a question, which nothing may answer."""
+        found = [button for caption, button in self.buttons if folded(caption) in _CLOSE]
+        if not self.error and (self.fields or len(found) < len(self.buttons)):
+            return None
+        return self.cross or next(iter(found), None)
