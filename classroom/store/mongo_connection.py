@@ -277,6 +277,10 @@ class MongoConnection(Store):
         which = {"_id": document["_id"], **conditions(kind, when)}
         return (await self.collection(collection_of(kind)).replace_one(which, document)).matched_count == 1
 
+    @asks
+    async def delete(self, kind: type[Any], /, **where: Any) -> int:
+        return (await self.collection(collection_of(kind)).delete_many(conditions(kind, where))).deleted_count
+
 
 def too_many_races() -> StoreUnavailable:
     return StoreUnavailable("too many changes at once in MongoDB")

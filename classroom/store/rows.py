@@ -12,7 +12,8 @@ from classroom.store.plain import Fields, parse, plain, reading
 Kind = TypeVar("Kind")
 
 JSON = {"place", "batches", "face", "rivals", "read_back"}  # columns
-OPERATORS = {"": "IS ?", "ne": "IS NOT ?", "gt": "> ?", "gte": ">= ?", "in": "IN (SELECT value FROM json_each(?))"}
+_IN = "IN (SELECT value FROM json_each(?))"
+OPERATORS = {"": "IS ?", "ne": "IS NOT ?", "lt": "< ?", "gt": "> ?", "gte": ">= ?", "in": _IN}
 
 
 def columns(values: Mapping[str, Any]) -> Fields:

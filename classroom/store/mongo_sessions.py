@@ -1,6 +1,6 @@
-"""Sessions and their codes in MongoDB; for the methods see ``Store``."""
+"""Sessions and their codes in MongoDB, and the cleaning; for the methods see ``Store``."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
@@ -8,7 +8,6 @@ from pymongo.errors import DuplicateKeyError
 from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded, mark_of
 from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists, documents
 from classroom.store.documents import Document
-from classroom.store.mongo_collections.sheets_and_marks import known_sessions
 from classroom.store.mongo_connection import RACES, MongoConnection, asks, too_many_races
 from classroom.store.plain import text_of
 
@@ -222,6 +221,11 @@ class Sessions(MongoConnection):
         drafts = {each["session"] async for each in sheets.find(old, ["session"])}
         if not drafts:
             return 0
-        stored = await known_sessions(self, drafts)
+        stored = await self.known(drafts)
         await sheets.update_many({"session": {"$in": list(stored)}}, {"$unset": {"draft_since": ""}})
         return (await sheets.delete_many({"session": {"$in": list(drafts - stored)}, **old})).deleted_count
+
+    async def known(self, session_ids: Collection[str]) -> set[str]:
+        """Return which of these sessions are stored."""
+        found = self.collection("sessions").find({"_id": {"$in": list(session_ids)}}, ["_id"])
+        return {each["_id"] async for each in found}
