@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,20 +51,16 @@ class Sender:
 
     async def perform(self, row: OutgoingRow, options: CallOptions) -> bool:
         """Carry out a row and remove it from the queue; False if Telegram refused it permanently."""
-        message_id: int | None = None
+        carry_out: dict[str, Callable[[OutgoingRow, CallOptions], Awaitable[int | None]]] = {
+            "delete": self._delete,
+            "strip": self._strip,
+            "photo": self._photo,
+            "react": self._react,
+            "album": self._files,
+            "document": self._files,  # earlier versions queued single documents
+        }
         try:
-            if row.action == "delete":
-                await self._delete(row, options)
-            elif row.action == "strip":
-                await self._strip(row, options)
-            elif row.action == "photo":
-                message_id = await self._photo(row, options)
-            elif row.action == "react":
-                message_id = await self._react(row, options)
-            elif row.action in ("album", "document"):  # earlier versions queued single documents
-                message_id = await self._files(row, options)
-            else:
-                message_id = await self._send_or_edit(row, options)
+            message_id = await carry_out.get(row.action, self._send_or_edit)(row, options)
         except BadRequest as error:
             # permanent: repeated calls would be refused as well. The error's text does not quote the message
             log.info("outgoing: chat %d, %s refused: %s", row.chat_id, row.action, error.message)
