@@ -18,9 +18,7 @@ and date, replaced whole at each change.
 """
 
 import asyncio
-import csv
 import hashlib
-import io
 import logging
 import os
 import re
@@ -31,7 +29,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from classroom import lms
-from classroom.cells import harmless
+from classroom.cells import csv_text
 from classroom.domain.sessions import Course, Enrolled, Teacher
 from classroom.lms.rosters import RosterFile, Rosters, combine, parse
 from classroom.lms.tables import FileWrong, Problem, phone_digits
@@ -133,15 +131,13 @@ def _safe(text: str, most: int) -> str:
 
 
 def _write(path: Path, record: lms.Record) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(_HEADER)
-    for line in record.lines:
-        cells = (record.date, record.campus, record.batch, record.subject, line.student_id, line.name)
-        marks = (line.status.value, str(int(line.status.counts)), line.remark)
-        writer.writerow([harmless(cell) for cell in (*cells, *marks)])
+    key = (record.date, record.campus, record.batch, record.subject)
+    lines = [
+        (*key, line.student_id, line.name, line.status.value, str(int(line.status.counts)), line.remark)
+        for line in record.lines
+    ]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    replace_file(path, "\ufeff" + text.getvalue())  # Excel recognises UTF-8 by the byte order mark
+    replace_file(path, csv_text(_HEADER, lines))
 
 
 class RosterFolder:

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from classroom.reports.files import csv_file, rows, xlsx_file
 from classroom.reports.picture import picture
 from classroom.reports.texts import caption, report_lines, report_texts
 from classroom.services import Classroom
-from core.json_file import replace_file
+from core.json_file import delete_older, replace_file
 from telegram_app.i18n import Texts
 from telegram_app.lines import LONGEST_CAPTION, split
 from telegram_app.outbox import NOTICE, Item
@@ -41,22 +41,16 @@ class ReportFiles:
         return name
 
     def clean(self, before: datetime) -> int:
-        """Delete files older than ``before``; return how many."""
-        if not self.folder.is_dir():
-            return 0
-        old = [file for file in self.folder.iterdir() if file.stat().st_mtime < before.timestamp()]
-        for file in old:
-            file.unlink(missing_ok=True)
-        return len(old)
+        return delete_older(self.folder, before)
 
 
+@dataclass(eq=False)
 class SessionReports:
     """Sends the reports of a session to its teacher."""
 
-    def __init__(self, classroom: Classroom, files: ReportFiles) -> None:
-        self._classroom = classroom
-        self._files = files
-        self._asked: dict[str, datetime] = {}  # by session: when a teacher last asked for its report
+    _classroom: Classroom
+    _files: ReportFiles
+    _asked: dict[str, datetime] = field(default_factory=dict)  # by session: when a teacher last asked for its report
 
     async def send(self, overview: SessionOverview, *, final: bool, asked: bool = False) -> None:
         """Queue a report, once per end of a session; ``asked``: again, but once for two quick taps.
@@ -82,11 +76,10 @@ class SessionReports:
             items = await self._items(_, overview, final=final, at=now)
 
         def claim() -> bool:
-            if not claims.claim(key, now):
-                return False
-            if not final:
+            is_first = claims.claim(key, now)
+            if is_first and not final:
                 claims.claim(content, now)
-            return True
+            return is_first
 
         if await self._classroom.teacher.outbox.put(*items, when=None if asked else claim):
             log.info("session %s: %s report queued", session.id, kind)

@@ -8,6 +8,7 @@ callbacks move the check-in to its next step and notify people.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from classroom.domain.face_policy import Examined, FaceVerdict, NoteRefusal, verdict, wording
 from classroom.domain.sessions import CheckIn, CheckInStep
@@ -29,21 +30,17 @@ OnExamined = Callable[[CheckIn, Examined, FaceVerdict], Awaitable[None]]
 OnUnusable = Callable[[CheckIn, Unusable | NoteRefusal], Awaitable[None]]
 
 
+@dataclass(eq=False)
 class Verification:
     """Examines the notes of check-ins at CHECKING and reports each outcome."""
 
-    def __init__(
-        self,
-        classroom: Classroom,
-        checks: NoteChecks,
-        on_examined: OnExamined,
-        on_unusable: OnUnusable,
-    ) -> None:
-        self._classroom = classroom
-        self._on_examined = on_examined
-        self._on_unusable = on_unusable
-        self._settings = checks.settings
-        self._checks = checks
+    _classroom: Classroom
+    _checks: NoteChecks
+    _on_examined: OnExamined
+    _on_unusable: OnUnusable
+
+    def __post_init__(self) -> None:
+        self._settings = self._checks.settings
         self._queue: asyncio.PriorityQueue[tuple[object, Check]] = asyncio.PriorityQueue()
         self._known: dict[tuple[str, str, int], Check] = {}  # until the outcome is reported
         self._dropped: set[tuple[str, str, int]] = set()  # of cancelled sessions, or after a bug; not started again
@@ -93,11 +90,8 @@ class Verification:
 
     async def report(self) -> PartHealth:
         """Return the queue's part of /healthz."""
-        counts = {
-            "queue": len(self._known),
-            "in_engine": sum(check.in_engine for check in self._known.values()),
-            **self.metrics.report(),
-        }
+        queue, in_engine = len(self._known), sum(check.in_engine for check in self._known.values())
+        counts = {"queue": queue, "in_engine": in_engine, **self.metrics.report()}
         return PartHealth([], self._failures.degraded(), {"faces": counts})
 
     async def _scan(self) -> None:
@@ -208,10 +202,8 @@ class Verification:
             parts += [f"{examined.percent:.1f} %"] if examined.percent is not None else []
             parts[-1] += f" (distance {examined.distance:.3f})" if examined.distance is not None else ""
             parts += [examined.details] if examined.details else []
-            outcome = ", ".join(parts)
-            self.metrics.verdicts[result.value] += 1
         else:
-            outcome = str(check.outcome)
-            self.metrics.verdicts[outcome] += 1
+            parts = [str(check.outcome)]
+        self.metrics.verdicts[parts[0]] += 1
         durations = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in took.items())
-        log.info("%s, face: %s, %s", check.label, outcome, durations)
+        log.info("%s, face: %s, %s", check.label, ", ".join(parts), durations)
