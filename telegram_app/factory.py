@@ -34,7 +34,6 @@ class TokenRefused(Exception):
 
     def __init__(self, setting: str) -> None:
         super().__init__(f"{setting}: got a token that Telegram does not know, wants the one from @BotFather")
-        self.setting = setting
 
 
 class PollingRequest(HTTPXRequest):

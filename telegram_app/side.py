@@ -54,7 +54,6 @@ class Side:
     apology: Callable[[Texts, int, Exception], str] = went_wrong
 
     def texts(self, person: int) -> Texts:
-        """Return the texts in a person's language."""
         return texts(closest(self.languages.get(person)))
 
     def who(self, update: Update) -> tuple[int, Texts]:
@@ -67,7 +66,6 @@ class Side:
         return step if step is not None and step.name else None
 
     async def choose_language(self, person: int, language: str) -> None:
-        """Store a person's language."""
         self.languages[person] = language
         await asyncio.to_thread(self.people.set_language, person, language)
 

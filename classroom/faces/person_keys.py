@@ -9,7 +9,7 @@ key is lost.
 import hashlib
 import logging
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,13 +76,6 @@ class PersonKeys:
         with self._held(make=False) as is_there:
             return is_there and self._delete([self._file_of(student_id)]) == 1
 
-    def forget_all_but(self, student_ids: Collection[str]) -> int:
-        """Delete all other students' keys, and unfinished files of a crash; return the number of keys."""
-        with self._held():
-            kept = {self._file_of(student_id) for student_id in student_ids}
-            self._delete([file for file in self._folder.iterdir() if file.suffix == ".new"])
-            return self._delete([file for file in self._keys() if file not in kept])
-
     @contextmanager
     def _held(self, *, make: bool = True) -> Iterator[bool]:
         """Hold the folder's lock; with ``make=False`` a missing folder is not created, but False yielded."""
@@ -99,9 +92,6 @@ class PersonKeys:
         except OSError as error:
             raise PersonKeysUnavailable(f"the folder of face keys: {error.strerror}") from error
 
-    def _keys(self) -> list[Path]:
-        return [file for file in self._folder.iterdir() if file.suffix == ENDING]
-
     def _file_of(self, student_id: str) -> Path:
         name = hashlib.blake2b(folded(student_id).encode(), key=self._naming(), digest_size=20).hexdigest()
         return self._folder / f"{name}{ENDING}"
@@ -113,7 +103,7 @@ class PersonKeys:
         if len(naming) != 32:
             naming = secrets.token_bytes(32)
             replace_file(file, naming)
-            gone = self._delete(self._keys())
+            gone = self._delete(list(self._folder.glob(f"*{ENDING}")))
             log.info("face keys: created the hash key; deleted %d keys that can no longer be found", gone)
         return naming
 

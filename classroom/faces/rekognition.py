@@ -108,23 +108,18 @@ class RekognitionEngine:
             called = self._clock.monotonic()
         pictures = {"SourceImage": {"Bytes": photo}, "TargetImage": {"Bytes": frame}}
         try:
-            answer = await self._call(
-                "compare_faces", **pictures, SimilarityThreshold=SIMILARITY_ASKED, QualityFilter="NONE"
-            )
-        except _BadPicture as error:
-            return await self._explain_complaint(error, frame)
+            options = {"SimilarityThreshold": SIMILARITY_ASKED, "QualityFilter": "NONE"}
+            answer = await self._call("compare_faces", **pictures, **options)
+        except _BadPicture as error:  # which of the two pictures? The photo was good when it was checked
+            try:
+                faces = await self._detect(frame)
+            except _BadPicture as about_frame:
+                return Examined(Problem.BROKEN, details=f"the frame {about_frame}")
+            if not faces:
+                return Examined(Problem.NO_FACE, details=f"no face in the frame, which {error}")
+            raise PhotoUnusable(f"the ID photo {error}") from error
         seconds = {"turn": called - begun, "compare": self._clock.monotonic() - called}
         return replace(_examined(_faces(answer, size)), seconds=seconds)
-
-    async def _explain_complaint(self, error: "_BadPicture", frame: bytes) -> Examined:
-        """Find out which picture a CompareFaces error is about; the photo was good when it was checked."""
-        try:
-            faces = await self._detect(frame)
-        except _BadPicture as about_frame:
-            return Examined(Problem.BROKEN, details=f"the frame {about_frame}")
-        if not faces:
-            return Examined(Problem.NO_FACE, details=f"no face in the frame, which {error}")
-        raise PhotoUnusable(f"the ID photo {error}")
 
     async def _require_one_face(self, photo: bytes) -> None:
         """Raise PhotoUnusable unless the photo has exactly one face; each photo is checked once."""
@@ -155,10 +150,9 @@ class RekognitionEngine:
 
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Call an operation. Raises _BadPicture, FaceUnavailable, FaceRefused."""
+        answer: dict[str, Any]
         try:
-            answer: dict[str, Any] = await self._rekognition.call(
-                lambda client: getattr(client, operation)(**parameters)
-            )
+            answer = await self._rekognition.call(lambda client: getattr(client, operation)(**parameters))
         except AwsUnavailable as error:
             raise FaceUnavailable(str(error)) from error
         except AwsRefused as error:

@@ -53,9 +53,8 @@ def arrivals(times: list[datetime], begin: datetime, end: datetime) -> Arrivals:
 def picture(_: Texts, overview: SessionOverview, zone: ZoneInfo) -> bytes:
     image = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
     pen = ImageDraw.Draw(image)
-    counts = {status: len(overview.marked.get(status, [])) for status in Status} | {
-        Status.ABSENT: len(overview.missing)
-    }
+    counts = {status: len(overview.marked.get(status, [])) for status in Status}
+    counts[Status.ABSENT] = len(overview.missing)
     _draw_statuses(pen, _, counts, overview.students)
     came = [overview.came_at(student.student_id) for student in overview.people.values()]
     times = [at for at in came if at is not None]

@@ -30,14 +30,10 @@ class ReportFiles:
 
     folder: Path
 
-    async def write(self, name: str, content: bytes) -> str:
-        """Write a file (0600); return the name under which it is sent. Raises OSError."""
-
-        def write() -> None:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            replace_file(self.folder / name, content)
-
-        await asyncio.to_thread(write)
+    def write(self, name: str, content: bytes) -> str:
+        """Write a file (0600); return the name under which it is sent. Raises OSError. Blocks."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        replace_file(self.folder / name, content)
         return name
 
     def clean(self, before: datetime) -> int:
@@ -90,14 +86,15 @@ class SessionReports:
         teacher = await self._classroom.store.teacher(person)
         by = teacher.name if teacher is not None and teacher.name else "teacher"
 
-        def draw() -> list[tuple[str, bytes]]:
-            lines = rows(overview, zone, by, functools.partial(note_text, _))
-            return [("png", picture(_, overview, zone)), ("csv", csv_file(lines)), ("xlsx", xlsx_file(lines))]
-
         kind = "final" if final else "provisional"
         name = f"attendance-{session.date}-{session.id}-{at.astimezone(zone):%H%M%S}-{kind}"
-        drawn = await asyncio.to_thread(draw)
-        files = tuple([await self._files.write(f"{name}.{ending}", content) for ending, content in drawn])
+
+        def make() -> tuple[str, ...]:
+            lines = rows(overview, zone, by, functools.partial(note_text, _))
+            made = {"png": picture(_, overview, zone), "csv": csv_file(lines), "xlsx": xlsx_file(lines)}
+            return tuple(self._files.write(f"{name}.{ending}", content) for ending, content in made.items())
+
+        files = await asyncio.to_thread(make)
         texts = await asyncio.to_thread(report_texts, _, overview, final=final, zone=zone)
         if len(split("\n".join(texts).splitlines(), LONGEST_CAPTION)) == 1:
             return [Item(person, "album", texts[0], lane=NOTICE, files=files)]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from classroom.domain.sessions import Session, Sheet, folded
+from classroom.domain.sessions import Sheet, folded
 from classroom.store import TRIES_KEPT
 from classroom.store.plain import TABLES, fields_of, parse, plain, reading, text_of
 from classroom.store.records import Attempt
@@ -113,13 +113,6 @@ def sorting(kind: type[Any], order: str) -> list[tuple[str, int]]:
 
 
 # A session's document also holds its codes and lessons, so that opening a session is one insert.
-
-
-def session_document(session: Session, lessons: list[str], code: str, valid_until: datetime) -> Document:
-    document = {**document_of(session), "revision": 0}
-    if lessons:
-        document["lessons"] = lessons
-    return with_codes(document, [{"code": code, "valid_until": text_of(valid_until)}])
 
 
 def lesson_of(sheet: Sheet) -> str:

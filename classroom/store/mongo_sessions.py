@@ -23,8 +23,10 @@ class Sessions(MongoConnection):
         marks, mine = self.collection("marks"), {"session": session.id}
         if sheets:
             await marks.insert_many([documents.sheet_document(sheet, session.opened_at) for sheet in sheets])
-        lessons = [documents.lesson_of(sheet) for sheet in sheets]
-        document = documents.session_document(session, lessons, code, valid_until)
+        document = {**documents.document_of(session), "revision": 0}
+        if sheets:
+            document["lessons"] = [documents.lesson_of(sheet) for sheet in sheets]
+        document = documents.with_codes(document, [{"code": code, "valid_until": text_of(valid_until)}])
 
         async def insert() -> Session:
             try:

@@ -102,16 +102,6 @@ class TestGone:
         with pytest.raises(PersonKeyGone):
             keys.open("S-002", keys.seal("S-001", TEMPLATE))
 
-    def test_all_but(self, keys: PersonKeys, folder: Path) -> None:
-        """All keys except the given ones are deleted, and unfinished files of a crash."""
-        sealed = {name: keys.seal(name, TEMPLATE) for name in ("S-001", "S-002", "S-003")}
-        (folder / "0123456789abcdef.new").write_bytes(b"half")
-        assert keys.forget_all_but(["s-002"]) == 2
-        assert keys.forget_all_but(["S-002"]) == 0
-        assert keys.open("S-002", sealed["S-002"]) == TEMPLATE
-        assert not list(folder.glob("*.new"))
-        assert len(key_files(folder)) == 1
-
     @pytest.mark.parametrize("content", [b"", b"\xff\x00nothing", b"gAAAAA"], ids=["empty", "binary", "cut"])
     def test_damaged(self, keys: PersonKeys, folder: Path, content: bytes) -> None:
         """A damaged key decrypts nothing, and the next encryption replaces it."""
@@ -150,8 +140,6 @@ def test_no_folder(tmp_path: Path) -> None:
         keys.seal("S-001", TEMPLATE)
     with pytest.raises(PersonKeysUnavailable):
         keys.forget("S-001")
-    with pytest.raises(PersonKeysUnavailable):
-        keys.forget_all_but([])
 
 
 def test_silence(keys: PersonKeys, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
