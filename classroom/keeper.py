@@ -6,6 +6,7 @@ Each round reads its state from the store, so a restart only delays the work.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from classroom.domain.sessions import OVERLAP, CheckInStep, Session, code_ends, end_of, new_code, report_due
@@ -30,6 +31,7 @@ FINAL_ANYWAY = timedelta(hours=12)  # after a session's end; unconfirmed check-i
 LAST_WRITES = timedelta(minutes=5)  # for the LMS to get them
 
 
+@dataclass(eq=False)
 class Keeper:
     """Does the periodic work of every unfinished session, once a second.
 
@@ -39,29 +41,18 @@ class Keeper:
     Telegram account that the previous process began.
     """
 
-    def __init__(
-        self,
-        classroom: Classroom,
-        boards: Boards,
-        reports: SessionReports,
-        files: ReportFiles,
-        endings: Endings,
-        give_up: Callable[[Session], Awaitable[None]],
-        catch_up: Callable[[Session], Awaitable[None]],
-        tidy: Callable[[datetime], Awaitable[None]],
-        finish_moves: Callable[[], Awaitable[None]],
-        between_looks: float = BETWEEN_LOOKS,
-    ) -> None:
-        self._classroom = classroom
-        self._boards = boards
-        self._reports = reports
-        self._files = files
-        self._endings = endings
-        self._give_up = give_up
-        self._catch_up = catch_up
-        self._tidy = tidy
-        self._finish_moves: Callable[[], Awaitable[None]] | None = finish_moves  # until they are finished
-        self._between_looks = between_looks
+    _classroom: Classroom
+    _boards: Boards
+    _reports: SessionReports
+    _files: ReportFiles
+    _endings: Endings
+    give_up: Callable[[Session], Awaitable[None]]
+    catch_up: Callable[[Session], Awaitable[None]]
+    tidy: Callable[[datetime], Awaitable[None]]
+    finish_moves: Callable[[], Awaitable[None]] | None  # None: they are finished
+    between_looks: float = BETWEEN_LOOKS
+
+    def __post_init__(self) -> None:
         self._caught_up: set[str] = set()  # sessions
         self._rotated: dict[str, datetime] = {}  # by session: when its newest code was made
         self._looked: dict[str, datetime] = {}  # by session
@@ -75,14 +66,14 @@ class Keeper:
                 await self.look()
             except (StoreError, DatabaseError) as error:
                 log.warning("the classroom's keeper: %s; trying again", error)
-            await asyncio.sleep(self._between_looks)
+            await asyncio.sleep(self.between_looks)
 
     async def look(self) -> None:
         """Run one round. A session that fails is retried in the next round and delays no other."""
         now = self._classroom.clock.now()
-        if self._finish_moves is not None:
-            await self._finish_moves()
-            self._finish_moves = None
+        if self.finish_moves is not None:
+            await self.finish_moves()
+            self.finish_moves = None
         for session in await self._classroom.store.unfinished():
             try:
                 await self._look_at(session, now)
@@ -102,7 +93,7 @@ class Keeper:
 
     async def _look_at(self, session: Session, now: datetime) -> None:
         if session.id not in self._caught_up:
-            await self._catch_up(session)
+            await self.catch_up(session)
             self._caught_up.add(session.id)
         await self._rotate(session, now)
         if session.ended_at is None and now > session.closes_at:
@@ -125,7 +116,7 @@ class Keeper:
         overview = await read_overview(self._classroom, session)
         waited = now - end_of(session) - FINAL_ANYWAY
         if waited > timedelta(0) and overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
-            await self._give_up(session)
+            await self.give_up(session)
             overview = await read_overview(self._classroom, session)
         final = waited > LAST_WRITES or (not self._is_open(overview, now) and self._is_recorded(overview))
         if now >= report_due(session):
@@ -156,13 +147,13 @@ class Keeper:
         session = overview.session
         if not final:
             if session.reported_at is None:
-                await self._catch_up(session)
+                await self.catch_up(session)
                 await self._reports.send(overview, final=False)
                 await self._classroom.store.set_reported(session.id, now, final=False, ended_at=session.ended_at)
                 if overview.waiting(CheckInStep.CONFIRM, CheckInStep.REVIEW):
                     await self._boards.show(session, anew=True, lane=NOTICE)  # below the report
             return
-        await self._catch_up(session)
+        await self.catch_up(session)
         await self._reports.send(overview, final=True)
         await self._classroom.store.set_reported(session.id, now, final=False, ended_at=session.ended_at)
         await self._classroom.store.set_reported(session.id, now, final=True, ended_at=session.ended_at)
@@ -183,7 +174,7 @@ class Keeper:
     async def _clean(self, now: datetime) -> None:
         before = now - timedelta(days=self._classroom.settings.retention_days)
         gone = await self._classroom.store.clean(now, before)
-        await self._tidy(now)
+        await self.tidy(now)
         files = await asyncio.to_thread(self._files.clean, now - FILES_KEPT)
         told = 0
         for side in (self._classroom.teacher, self._classroom.student):

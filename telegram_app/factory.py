@@ -93,9 +93,7 @@ def build_application(
 
     ``persistence`` has the states of the application's conversations; None: it has none.
     """
-    timeouts: dict[str, Any] = dict.fromkeys(
-        ("connect_timeout", "read_timeout", "write_timeout", "pool_timeout"), HTTP_TIMEOUT
-    )
+    timeouts: dict[str, Any] = {f"{of}_timeout": HTTP_TIMEOUT for of in ("connect", "read", "write", "pool")}
     builder = (
         ApplicationBuilder()
         .token(token)

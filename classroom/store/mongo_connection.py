@@ -102,7 +102,6 @@ MIGRATIONS: list[Migration] = [_to_version_2, _to_version_3]
 
 TURNS = 10  # concurrent calls: more make a small MongoDB slower, not faster
 PATIENCE = 5.0  # seconds for an answer of MongoDB; a person waits for it
-RACES = 100  # attempts at a change that loses races: in each race one caller wins
 
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 REFUSED = {13, 18, 33, 8000}  # Unauthorized, AuthenticationFailed, UnsupportedFormat, a hosted service's refusal
@@ -280,7 +279,3 @@ class MongoConnection(Store):
     @asks
     async def delete(self, kind: type[Any], /, **where: Any) -> int:
         return (await self.collection(collection_of(kind)).delete_many(conditions(kind, where))).deleted_count
-
-
-def too_many_races() -> StoreUnavailable:
-    return StoreUnavailable("too many changes at once in MongoDB")

@@ -6,10 +6,13 @@ from datetime import datetime
 from pymongo.errors import DuplicateKeyError
 
 from classroom.domain.sessions import Mark, Session, Sheet, code_ends, folded, mark_of
-from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists, documents
+from classroom.store import CODES_KEPT, TRIES_KEPT, SessionExists, StoreUnavailable, documents
 from classroom.store.documents import Document
-from classroom.store.mongo_connection import RACES, MongoConnection, asks, too_many_races
+from classroom.store.mongo_connection import MongoConnection, asks
 from classroom.store.plain import text_of
+
+RACES = 100  # attempts at a change that loses races: in each race one caller wins
+TOO_MANY_RACES = "too many changes at once in MongoDB"
 
 
 def _has_code(code: str) -> Document:
@@ -203,7 +206,7 @@ class Sessions(MongoConnection):
             written = await self.collection("sessions").replace_one(key, {**changed, "revision": revision + 1})
             if written.matched_count:
                 return documents.record_from(Session, changed)
-        raise too_many_races()
+        raise StoreUnavailable(TOO_MANY_RACES)
 
     async def _with_code(
         self, code: str, now: datetime, change: Callable[[], Awaitable[Session | None]]
@@ -215,7 +218,7 @@ class Sessions(MongoConnection):
             except DuplicateKeyError:
                 if not await self._release(code, now):
                     return None
-        raise too_many_races()
+        raise StoreUnavailable(TOO_MANY_RACES)
 
     async def _clean_drafts(self, until: str) -> int:
         """Delete the sheets whose session was never stored: the process or MongoDB stopped in between."""

@@ -44,7 +44,6 @@ class Verification:
         self._queue: asyncio.PriorityQueue[tuple[object, Check]] = asyncio.PriorityQueue()
         self._known: dict[tuple[str, str, int], Check] = {}  # until the outcome is reported
         self._dropped: set[tuple[str, str, int]] = set()  # of cancelled sessions, or after a bug; not started again
-        self._pauses: dict[tuple[str, str, int], asyncio.TimerHandle] = {}
         self._tasks: dict[asyncio.Task[None], Check | None] = {}
         self._scanning: asyncio.Task[None] | None = None
         self._is_closing = False
@@ -65,15 +64,12 @@ class Verification:
         known = self._known.setdefault(check.key, check)
         if known is check:
             self._dropped.discard(check.key)
-            self._put(check)
+            self._queue.put_nowait((check.order, check))
         return 1 + sum(other.order < check.order for other in self._known.values())
 
     async def close(self, within: float = 5.0) -> None:
         """Start nothing new; wait ``within`` seconds for notes in the engine or being reported."""
         self._is_closing = True
-        for pause in self._pauses.values():
-            pause.cancel()
-        self._pauses.clear()
         if self._scanning is None:
             return
         self._scanning.cancel()
@@ -115,13 +111,9 @@ class Verification:
                     self.submit(check_in)
             await asyncio.sleep(pause)
 
-    def _put(self, check: Check) -> None:
-        self._pauses.pop(check.key, None)
-        self._queue.put_nowait((check.order, check))
-
     def _put_later(self, check: Check) -> None:
-        if not self._is_closing:
-            self._pauses[check.key] = asyncio.get_running_loop().call_later(check.backoff.next(), self._put, check)
+        queued = check.order, check
+        asyncio.get_running_loop().call_later(check.backoff.next(), self._queue.put_nowait, queued)
 
     async def _work(self) -> None:
         """Run one check after the other."""

@@ -130,12 +130,9 @@ class FaceReviews:
             pictures.insert(0, (await self._photos.photo(check_in.student_id)).content)
         except PhotoError as error:
             log.warning("session %s: student %s, no ID photo to show: %s", check_in.session, check_in.student_id, error)
-
-        def write() -> None:
-            self._files.write(_name(check_in), side_by_side(*pictures), percent)
-
         try:
-            await asyncio.to_thread(write)
+            picture = await asyncio.to_thread(side_by_side, *pictures)
+            await asyncio.to_thread(self._files.write, _name(check_in), picture, percent)
         except (OSError, ValueError) as error:
             log.warning("session %s: student %s, no pictures: %s", check_in.session, check_in.student_id, error)
 
