@@ -60,7 +60,6 @@ class LmsSync:
         self._writes: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Start the task on the running loop; returns at once."""
         self._watching = asyncio.create_task(self._watch(), name="lms-sync")
 
     def wake(self, session_id: str, *, at_once: bool = False) -> None:

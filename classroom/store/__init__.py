@@ -232,7 +232,6 @@ class Store(Records, Protocol):
         await self.update(Sheet, {"in_lms": True}, session=session_id, batch=batch)
 
     async def set_read_back(self, sheet: Sheet) -> None:
-        """Record a sheet's comparison with the LMS's record."""
         await self.update(Sheet, {"read_back": sheet.read_back}, session=sheet.session, batch=sheet.batch)
 
     async def set_refused(self, session_id: str, batch: str, why: str) -> None:

@@ -231,6 +231,5 @@ class Sessions(MongoConnection):
         return (await sheets.delete_many({"session": {"$in": list(drafts - stored)}, **old})).deleted_count
 
     async def known(self, session_ids: Collection[str]) -> set[str]:
-        """Return which of these sessions are stored."""
         found = self.collection("sessions").find({"_id": {"$in": list(session_ids)}}, ["_id"])
         return {each["_id"] async for each in found}

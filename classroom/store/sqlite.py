@@ -119,12 +119,10 @@ class SqliteStore(SqliteConnection):
 
     @reads
     def attended(self, db: Connection, student_id: str, limit: int) -> list[tuple[Session, Mark | None]]:
-        key, query = (
-            folded(student_id),
-            (
-                "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
-                " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY opened_at DESC, id LIMIT ?"
-            ),
+        key = folded(student_id)
+        query = (
+            "SELECT * FROM sessions WHERE id IN (SELECT session FROM enrolled WHERE folded = ?)"
+            " AND ended_at IS NOT NULL AND cancelled = 0 ORDER BY opened_at DESC, id LIMIT ?"
         )
         of_session = (
             'SELECT marks.*, by_teacher AS "by" FROM enrolled JOIN marks USING (session, batch, student_id)'

@@ -50,7 +50,6 @@ class Failures:
         return [f"{what}: see the log" for what in found]
 
     def count(self, check: Check, error: Exception) -> type[Exception]:
-        """Count a failure of a check; return its kind."""
         kind = next((kind for kind in (*TRIES, *PERMANENT) if isinstance(error, kind)), type(error))
         check.failures[kind.__name__] += 1
         self._metrics.errors[kind.__name__] += 1

@@ -17,7 +17,6 @@ class Metrics:
         self.errors: Counter[str] = Counter()
 
     def measured(self, seconds: Mapping[str, float]) -> None:
-        """Add the durations of one check's steps, by name, in seconds."""
         for step, took in seconds.items():
             self._seconds.setdefault(step, deque(maxlen=KEPT)).append(took)
 

@@ -85,7 +85,6 @@ class Verification:
             log.info("faces: closed with %d notes in the queue, which the store keeps", len(self._known))
 
     async def report(self) -> PartHealth:
-        """Return the queue's part of /healthz."""
         queue, in_engine = len(self._known), sum(check.in_engine for check in self._known.values())
         counts = {"queue": queue, "in_engine": in_engine, **self.metrics.report()}
         return PartHealth([], self._failures.degraded(), {"faces": counts})
@@ -116,7 +115,6 @@ class Verification:
         asyncio.get_running_loop().call_later(check.backoff.next(), self._queue.put_nowait, queued)
 
     async def _work(self) -> None:
-        """Run one check after the other."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # for the type checker
         while not self._is_closing:

@@ -80,7 +80,6 @@ class ReviewFiles:
         return make
 
     async def on_sent(self, reference: str) -> None:
-        """Delete a picture after it was sent."""
         if reference.startswith(REVIEW):
             await asyncio.to_thread(self.remove, reference.removeprefix(REVIEW))
 
