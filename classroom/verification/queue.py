@@ -7,6 +7,7 @@ callbacks move the check-in to its next step and notify people.
 
 import asyncio
 import logging
+from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -16,13 +17,14 @@ from classroom.domain.video_notes import Unusable
 from classroom.services import Classroom
 from classroom.store import StoreError
 from classroom.verification.failures import Failures
-from classroom.verification.metrics import Metrics
 from classroom.verification.note_check import Check, NoteChecks, key_of
-from core.health import PartHealth
+from core.health import PartHealth, spread
 from core.sqlite import DatabaseError
 from core.tasks import is_wanted
 
 log = logging.getLogger(__name__)
+
+TIMES_KEPT = 500  # of each step
 
 # Called with the outcome: the note was examined, or can't be checked. Called again after a StoreError or DatabaseError,
 # and possibly for a check-in that has moved on meanwhile: the stored step decides.
@@ -47,8 +49,9 @@ class Verification:
         self._tasks: dict[asyncio.Task[None], Check | None] = {}
         self._scanning: asyncio.Task[None] | None = None
         self._is_closing = False
-        self.metrics = Metrics()
-        self._failures = Failures(self.metrics)
+        self._failures = Failures()
+        self.verdicts: Counter[str] = Counter()  # since the start
+        self._seconds: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=TIMES_KEPT))  # of each step
 
     def start(self) -> None:
         """Start on the running loop with the notes in the store; returns at once."""
@@ -85,9 +88,14 @@ class Verification:
             log.info("faces: closed with %d notes in the queue, which the store keeps", len(self._known))
 
     async def report(self) -> PartHealth:
-        queue, in_engine = len(self._known), sum(check.in_engine for check in self._known.values())
-        counts = {"queue": queue, "in_engine": in_engine, **self.metrics.report()}
-        return PartHealth([], self._failures.degraded(), {"faces": counts})
+        figures = {
+            "queue": len(self._known),
+            "in_engine": sum(check.in_engine for check in self._known.values()),
+            "seconds": {step: spread(kept) for step, kept in self._seconds.items()},
+            "verdicts": dict(self.verdicts),
+            "errors": dict(self._failures.errors),
+        }
+        return PartHealth([], self._failures.degraded(), {"faces": figures})
 
     async def _scan(self) -> None:
         """Submit notes in the store that were not submitted: at the start, and regularly."""
@@ -184,7 +192,8 @@ class Verification:
         now = self._classroom.clock.monotonic()
         waited = (check.started_at if check.started_at is not None else now) - check.submitted_at
         took = {"waited": waited, **check.seconds}
-        self.metrics.measured({**took, "all": now - check.submitted_at})
+        for step, seconds in {**took, "all": now - check.submitted_at}.items():
+            self._seconds[step].append(seconds)
         if isinstance(check.outcome, tuple):
             examined, result = check.outcome
             parts = [result.value]
@@ -194,6 +203,6 @@ class Verification:
             parts += [examined.details] if examined.details else []
         else:
             parts = [str(check.outcome)]
-        self.metrics.verdicts[parts[0]] += 1
+        self.verdicts[parts[0]] += 1
         durations = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in took.items())
         log.info("%s, face: %s, %s", check.label, ", ".join(parts), durations)
