@@ -121,24 +121,15 @@ async def serve(
         notices = AdminNotices(teacher.side, settings.classroom_admins, clock)
         logging.getLogger("classroom").addHandler(notices)
         stack.callback(logging.getLogger("classroom").removeHandler, notices)
-        keeper, verification = assemble(
-            classroom,
-            teacher.application,
-            student.application,
-            files,
-            intervals,
-            keys,
-            reviewed,
-            parts,
-            MoveCodes(database),
-        )
+        bots, codes = (teacher.application, student.application), MoveCodes(database)
+        keeper, verification = assemble(classroom, *bots, files, intervals, keys, reviewed, parts, codes)
         lags: deque[int] = deque(maxlen=LAGS_KEPT)
         stack.enter_context(reports.part(lambda: health_part([teacher, student], store, lags, classroom.sync)))
         if classroom.sync is not None:
             classroom.sync.start()
             stack.push_async_callback(classroom.sync.close)
-        bots = run_side_by_side([run_bot(teacher), run_bot(student)], reports)
-        work: list[Coroutine[Any, Any, None]] = [keeper.run(), bots, measure_lags(lags)]
+        running = run_side_by_side([run_bot(teacher), run_bot(student)], reports)
+        work: list[Coroutine[Any, Any, None]] = [keeper.run(), running, measure_lags(lags)]
         if isinstance(lms, CsvLms):
             work.append(lms.folder.watch())
         if verification is not None:

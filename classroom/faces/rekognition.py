@@ -35,6 +35,10 @@ _PICTURE_CODES = {"ImageTooLargeException", "InvalidImageFormatException", "Inva
 # Fields of which a real answer has at least one, also where they are empty.
 _ALWAYS = {"detect_faces": {"FaceDetails"}, "compare_faces": {"SourceImageFace", "FaceMatches", "UnmatchedFaces"}}
 _EXIF_ORIENTATION = 0x0112
+_FAULTS = {  # of ID photos, by the only problems that ``_examined`` finds
+    Problem.TWO_FACES: "there is more than one face on the ID photo",
+    Problem.NO_FACE: f"no face of {SMALLEST_FACE}x{SMALLEST_FACE} pixels is found on the ID photo",
+}
 
 
 class ChallengeChecker(Protocol):
@@ -125,22 +129,15 @@ class RekognitionEngine:
         """Raise PhotoUnusable unless the photo has exactly one face; each photo is checked once."""
         digest = await asyncio.to_thread(lambda: hashlib.sha256(photo).digest())
         if digest not in self._photos:
-            self._photos[digest] = await self._fault(photo)
+            try:
+                problem = _examined(await self._detect(photo)).problem
+                self._photos[digest] = _FAULTS[problem] if problem is not None else ""
+            except _BadPicture as error:
+                self._photos[digest] = f"the ID photo {error}"
             if len(self._photos) > PHOTOS_KNOWN:
                 self._photos.popitem(last=False)
         if fault := self._photos[digest]:
             raise PhotoUnusable(fault)
-
-    async def _fault(self, photo: bytes) -> str:
-        try:
-            problem = _examined(await self._detect(photo)).problem
-        except _BadPicture as error:
-            return f"the ID photo {error}"
-        if problem is Problem.TWO_FACES:
-            return "there is more than one face on the ID photo"
-        if problem is not None:
-            return f"no face of {SMALLEST_FACE}x{SMALLEST_FACE} pixels is found on the ID photo"
-        return ""
 
     async def _detect(self, picture: bytes) -> list["_Face"]:
         size = _size(picture)

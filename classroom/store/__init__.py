@@ -64,16 +64,13 @@ class NoSuchSession(StoreError):
     """There is no session with this ID (permanent)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tokens:
     """A teacher's tokens for the LMS, and the password for a new sign-in when they are refused. Never shown."""
 
     access: str
     refresh: str
     password: str = ""
-
-    def __repr__(self) -> str:
-        return "Tokens(...)"
 
 
 @dataclass(frozen=True)
