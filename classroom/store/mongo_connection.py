@@ -194,18 +194,11 @@ class MongoConnection(Store):
             self.cipher.decrypt(document["secrets"])
 
     def _connect(self) -> AsyncMongoClient[Document]:
-        milliseconds = int(self._patience * 1000)
+        limits: dict[str, Any] = dict.fromkeys(("connectTimeoutMS", "timeoutMS"), int(self._patience * 1000))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", UserWarning)  # a mistyped option may be "tls"
-                return AsyncMongoClient(
-                    self._uri,
-                    appname="attendance",
-                    tz_aware=True,
-                    maxPoolSize=TURNS,
-                    connectTimeoutMS=milliseconds,
-                    timeoutMS=milliseconds,
-                )
+                return AsyncMongoClient(self._uri, appname="attendance", tz_aware=True, maxPoolSize=TURNS, **limits)
         except (PyMongoError, ValueError, TypeError, UserWarning):  # the cause would carry the password
             raise StoreRefused("MONGODB_URI: got a value that is not shown here, wants mongodb://...") from None
 
