@@ -237,7 +237,10 @@ class Outbox:
         if early > 0:
             await self._wait(early, wake)  # then choose again: an answer may have overtaken a notice
             return True
-        deleted = await self._sender.perform(row, _options(row))
+        new, tidying = _PRIORITIES[row.lane]
+        # the outbox waits after a 429 by itself
+        options = CallOptions(tidying if row.action in _TIDYING else new, longest_pause=0.0)
+        deleted = await self._sender.perform(row, options)
         outcome = self._outcomes.get((chat_id, row.payload["message_id"]))
         if row.action == "delete" and outcome is not None and not outcome.done():
             outcome.set_result(deleted)
@@ -267,9 +270,3 @@ class Outbox:
         for row in dropped:
             await self._asked(row)
         await self._on_unreachable(chat_id)
-
-
-def _options(row: OutgoingRow) -> CallOptions:
-    """Return a row's priority for the rate limiter. ``longest_pause`` is 0: the outbox waits after a 429 by itself."""
-    new, tidying = _PRIORITIES[row.lane]
-    return CallOptions(tidying if row.action in _TIDYING else new, longest_pause=0.0)

@@ -179,14 +179,11 @@ class SqliteStore(SqliteConnection):
 
     @writes
     def unbind(self, db: Connection, student_id: str, by: int, at: datetime, reason: str) -> bool:
-        key = (folded(student_id),)
-        row = db.execute("SELECT * FROM bindings WHERE folded = ?", key).fetchone()
-        if row is None:
-            return False
-        db.execute("DELETE FROM bindings WHERE folded = ?", key)
-        record = {"student_id": row["student_id"], "telegram_id": row["telegram_id"], "by_teacher": by}
-        rows.insert(db, "unbindings", record | {"at": text_of(at), "reason": reason})
-        return True
+        statement = "DELETE FROM bindings WHERE folded = ? RETURNING student_id, telegram_id"
+        undone = db.execute(statement, (folded(student_id),)).fetchall()
+        for row in undone:
+            rows.insert(db, "unbindings", dict(row) | {"by_teacher": by, "at": text_of(at), "reason": reason})
+        return bool(undone)
 
     @reads
     def kept_of(self, db: Connection, telegram_id: int) -> dict[str, list[dict[str, Any]]]:
