@@ -41,9 +41,6 @@ class QueueSettings:
         return Backoff(self.first_pause, self.longest_pause)
 
 
-USUAL_SETTINGS = QueueSettings()
-
-
 def key_of(check_in: CheckIn) -> tuple[str, str, int]:
     """Return a check's identity, which differs from the same student's next check."""
     return (check_in.session, check_in.student_id, check_in.face.message if check_in.face is not None else 0)
@@ -87,7 +84,7 @@ class NoteChecks:
     _keys: PersonKeys
     _download: Download
     at_once: int
-    settings: QueueSettings = USUAL_SETTINGS
+    settings: QueueSettings = QueueSettings()
 
     def __post_init__(self) -> None:
         self._ahead = asyncio.Semaphore(self.settings.ahead)
